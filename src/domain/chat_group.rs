@@ -1,0 +1,117 @@
+//! Chat groups: the directory's side of group conversations.
+
+use super::{ChatGroupLife, Rejection, UnixSeconds, UserId};
+
+/// A chat group as the directory keeps it, destroyed ones included: their incarnation is what
+/// keeps old records dead.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChatGroup {
+    /// Raised by each destruction (decision 20).
+    pub incarnation: u32,
+    /// The group itself; `None` while it is destroyed.
+    pub profile: Option<ChatGroupProfile>,
+}
+
+impl ChatGroup {
+    /// Where the group stands in its life.
+    #[must_use]
+    pub fn life(&self) -> ChatGroupLife {
+        ChatGroupLife { incarnation: self.incarnation, alive: self.profile.is_some() }
+    }
+
+    /// The group brought to life under `profile`, in the incarnation it has.
+    #[must_use]
+    pub fn revived(&self, profile: ChatGroupProfile) -> ChatGroup {
+        ChatGroup { incarnation: self.incarnation, profile: Some(profile) }
+    }
+
+    /// The group destroyed: everything kept about it so far is dead.
+    #[must_use]
+    pub fn destroyed(&self) -> ChatGroup {
+        ChatGroup { incarnation: self.incarnation + 1, profile: None }
+    }
+}
+
+/// What is known of a living chat group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChatGroupProfile {
+    /// Its kind.
+    pub kind: ChatGroupKind,
+    /// Its name, at most 30 bytes.
+    pub name: String,
+    /// Its owner, if it has one.
+    pub owner: Option<UserId>,
+    /// Its introduction, at most 240 bytes.
+    pub introduction: String,
+    /// Its notification, at most 300 bytes.
+    pub notification: String,
+    /// The address of its portrait, at most 100 bytes.
+    pub face_url: String,
+    /// The most members it may have.
+    pub max_members: u32,
+    /// How one joins it.
+    pub join_option: JoinOption,
+    /// When it was created.
+    pub created_at: UnixSeconds,
+}
+
+impl ChatGroupProfile {
+    /// How many members a group may have when nothing is said.
+    pub const DEFAULT_MEMBERS: u32 = 2_000;
+    /// How many members it may have at the most.
+    pub const MOST_MEMBERS: u32 = 6_000;
+}
+
+macro_rules! named {
+    ($(#[$doc:meta])+ $type:ident: $($(#[$note:meta])* $variant:ident $name:literal,)+) => {
+        $(#[$doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $type {
+            $(#[doc = concat!("`", $name, "`")] $(#[$note])* $variant,)+
+        }
+
+        impl $type {
+            /// All of them. How one is stored is its place here: append, never reorder.
+            pub const ALL: &[$type] = &[$($type::$variant,)+];
+
+            /// Its name.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $($type::$variant => $name,)+ }
+            }
+
+            /// The one of this name.
+            ///
+            /// # Errors
+            /// [`Rejection::Unreadable`] for another name; the text lists the known ones.
+            pub fn parse(name: &str) -> Result<$type, Rejection> {
+                (Self::ALL.iter().copied().find(|item| item.name() == name)).ok_or_else(|| {
+                    Rejection::Unreadable(format!("must be one of {}, found {name:?}", [$($name),+].join(", ")))
+                })
+            }
+        }
+    };
+}
+
+named! {
+    /// The kinds of chat group. `Work` and `Meeting` are newer names of `Private` and `ChatRoom`;
+    /// a group keeps the one it was created with.
+    ChatGroupKind:
+    Public "Public",
+    Private "Private",
+    Work "Work",
+    ChatRoom "ChatRoom",
+    Meeting "Meeting",
+    AvChatRoom "AVChatRoom",
+    Community "Community",
+}
+
+named! {
+    /// How one joins a chat group.
+    #[derive(Default)]
+    JoinOption:
+    FreeAccess "FreeAccess",
+    #[default]
+    NeedPermission "NeedPermission",
+    DisableApply "DisableApply",
+}

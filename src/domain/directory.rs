@@ -1,0 +1,90 @@
+//! What rules have to know about accounts and chat groups.
+
+use std::collections::HashMap;
+
+use super::{Conversation, Limits, Rejection};
+
+/// An imported account. Nick and face are kept for clients that set them; no rule reads them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// The nickname, empty when never set.
+    pub nick: String,
+    /// The address of the portrait, empty when never set.
+    pub face_url: String,
+}
+
+/// Where a chat group stands in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChatGroupLife {
+    /// Raised each time the group is destroyed; 0 for a group that never was.
+    pub incarnation: u32,
+    /// Whether it exists now.
+    pub alive: bool,
+}
+
+/// What the directory says about the peer of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// A user, and whether his account is imported.
+    User {
+        /// Whether the account is imported.
+        imported: bool,
+    },
+    /// A chat group; `None` when the directory never heard of it.
+    ChatGroup(Option<ChatGroupLife>),
+}
+
+/// Who must exist before he can be organized (decision 14).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DirectoryMode {
+    /// Accounts and chat groups have to be imported or created first.
+    #[default]
+    Strict,
+    /// Every well-formed id counts as existing, for those who keep users and groups elsewhere. A
+    /// destroyed chat group stays refused until it is created again.
+    Open,
+}
+
+/// What a rule looks at beside the organizer.
+#[derive(Clone, Copy, Debug)]
+pub struct World<'a> {
+    /// The app's limits.
+    pub limits: &'a Limits,
+    /// The app's directory mode.
+    pub mode: DirectoryMode,
+    /// The presence of each conversation the call names.
+    pub presences: &'a HashMap<Conversation, Presence>,
+}
+
+impl World<'_> {
+    /// Whether something may be kept about `conversation`, and under which incarnation.
+    ///
+    /// # Errors
+    /// [`Rejection::UnknownPeer`] or [`Rejection::UnknownChatGroup`].
+    pub fn incarnation(&self, conversation: &Conversation) -> Result<u32, Rejection> {
+        match (conversation, self.presences.get(conversation)) {
+            (Conversation::User(user), Some(Presence::User { imported })) => {
+                if *imported || self.mode.takes_for_granted(user) {
+                    Ok(0)
+                } else {
+                    Err(Rejection::UnknownPeer(user.clone()))
+                }
+            }
+            (Conversation::ChatGroup(id), Some(Presence::ChatGroup(life))) => match life {
+                Some(ChatGroupLife { alive: true, incarnation }) => Ok(*incarnation),
+                None if self.mode == DirectoryMode::Open => Ok(0),
+                _ => Err(Rejection::UnknownChatGroup(id.clone())),
+            },
+            (Conversation::User(user), _) => Err(Rejection::UnknownPeer(user.clone())),
+            (Conversation::ChatGroup(id), _) => Err(Rejection::UnknownChatGroup(id.clone())),
+        }
+    }
+}
+
+impl DirectoryMode {
+    /// Whether a user counts as existing without an account.
+    #[must_use]
+    pub fn takes_for_granted(self, user: &super::UserId) -> bool {
+        self == DirectoryMode::Open && user.is_importable()
+    }
+}

@@ -1,0 +1,225 @@
+//! The working copy on which a rule acts, and the one place where changes get their numbers.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{
+    ChangeNumber, Conversation, CustomMark, Group, GroupId, GroupName, Organizer, Record, Rejection,
+    StandardMark, UnixSeconds, World,
+};
+
+/// What a rule decided: what to answer, and the organizer to keep – `None` when the call changed
+/// nothing, so that nothing is written and no number or timestamp moves.
+#[derive(Debug)]
+pub struct Decision<T> {
+    /// What to answer.
+    pub outcome: T,
+    /// The organizer as it shall be, if it differs.
+    pub next: Option<Organizer>,
+}
+
+/// A working copy of one organizer: its groups, and the records of the conversations a call names.
+pub(super) struct Draft<'a> {
+    before: &'a Organizer,
+    groups: Vec<Group>,
+    last_group: GroupId,
+    sheets: Vec<Sheet>,
+    sheet_of: HashMap<&'a Conversation, usize>,
+    grouped: usize,
+    marked: usize,
+}
+
+/// One conversation on the draft.
+#[derive(Clone)]
+struct Sheet {
+    conversation: Conversation,
+    /// Where its record stands in `before.records()`.
+    before: Option<usize>,
+    content: Content,
+}
+
+/// What a record holds, apart from number and time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Content {
+    pub(super) incarnation: u32,
+    pub(super) groups: Vec<GroupId>,
+    pub(super) mark: StandardMark,
+    pub(super) custom: Option<CustomMark>,
+}
+
+impl Content {
+    fn of(record: &Record) -> Content {
+        Content {
+            incarnation: record.incarnation,
+            groups: record.groups.clone(),
+            mark: record.mark,
+            custom: record.custom.clone(),
+        }
+    }
+
+    fn is_grouped(&self) -> bool {
+        !self.groups.is_empty()
+    }
+
+    fn is_marked(&self) -> bool {
+        !self.mark.is_none() || self.custom.is_some()
+    }
+}
+
+impl<'a> Draft<'a> {
+    /// A draft on which the conversations of `named` can be changed.
+    pub(super) fn new(before: &'a Organizer, named: impl IntoIterator<Item = &'a Conversation>) -> Draft<'a> {
+        let mut draft = Draft {
+            before,
+            groups: before.groups().to_vec(),
+            last_group: before.counters().last_group,
+            sheets: Vec::new(),
+            sheet_of: HashMap::new(),
+            grouped: 0,
+            marked: 0,
+        };
+        for conversation in named {
+            let next = draft.sheets.len();
+            if *draft.sheet_of.entry(conversation).or_insert(next) == next {
+                draft.sheets.push(Sheet {
+                    conversation: conversation.clone(),
+                    before: None,
+                    content: Content::default(),
+                });
+            }
+        }
+        for (index, record) in before.records().iter().enumerate() {
+            draft.grouped += usize::from(record.is_grouped());
+            draft.marked += usize::from(record.is_marked());
+            if let Some(sheet) = draft.sheet_of.get(&record.conversation) {
+                let sheet = &mut draft.sheets[*sheet];
+                sheet.before = Some(index);
+                sheet.content = Content::of(record);
+            }
+        }
+        draft
+    }
+
+    /// The group of this name.
+    ///
+    /// # Errors
+    /// [`Rejection::NoSuchGroup`].
+    pub(super) fn group(&mut self, name: &GroupName) -> Result<&mut Group, Rejection> {
+        (self.groups.iter_mut())
+            .find(|group| group.name == *name)
+            .ok_or_else(|| Rejection::NoSuchGroup(name.as_str().to_owned()))
+    }
+
+    /// The id of the group of this name, made now if there is none.
+    ///
+    /// # Errors
+    /// [`Rejection::TooManyGroups`].
+    pub(super) fn group_or_new(&mut self, name: &GroupName, world: World<'_>) -> Result<GroupId, Rejection> {
+        if let Ok(group) = self.group(name) {
+            return Ok(group.id);
+        }
+        let limit = world.limits.groups;
+        let id = self.last_group.checked_add(1).filter(|_| self.groups.len() < limit);
+        let id = id.ok_or(Rejection::TooManyGroups { limit })?;
+        self.last_group = id;
+        // Its number is given when the draft is finished.
+        self.groups.push(Group { id, name: name.clone(), number: 0 });
+        Ok(id)
+    }
+
+    /// Drops a group; its id stays used.
+    pub(super) fn drop_group(&mut self, id: GroupId) {
+        self.groups.retain(|group| group.id != id);
+    }
+
+    /// Changes what is kept about `conversation`, if `change` and the limits agree; on an error
+    /// nothing of the conversation is changed.
+    ///
+    /// # Errors
+    /// What `change` returns, [`Rejection::TooManyGrouped`] or [`Rejection::TooManyMarked`].
+    pub(super) fn change(
+        &mut self,
+        conversation: &Conversation,
+        world: World<'_>,
+        change: impl FnOnce(&mut Content) -> Result<(), Rejection>,
+    ) -> Result<(), Rejection> {
+        let index = self.sheet_of[conversation];
+        let old = &self.sheets[index].content;
+        let mut new = old.clone();
+        change(&mut new)?;
+        let grouped = self.grouped - usize::from(old.is_grouped()) + usize::from(new.is_grouped());
+        let marked = self.marked - usize::from(old.is_marked()) + usize::from(new.is_marked());
+        // Only an item that adds to a count can be refused: an owner above a limit that was
+        // lowered can still change and remove what he has.
+        if grouped > self.grouped && grouped > world.limits.grouped {
+            return Err(Rejection::TooManyGrouped { limit: world.limits.grouped });
+        }
+        if marked > self.marked && marked > world.limits.marked {
+            return Err(Rejection::TooManyMarked { limit: world.limits.marked });
+        }
+        (self.grouped, self.marked) = (grouped, marked);
+        self.sheets[index].content = new;
+        Ok(())
+    }
+
+    /// The organizer after the call, or `None` when the call changed nothing.
+    ///
+    /// Numbers go to what is different now from before the call, once each: first to what is gone,
+    /// then to the groups, then to the records – those that were there in the order they had, then
+    /// the new ones in the order they were named (decision 2).
+    pub(super) fn finish(self, now: UnixSeconds) -> Option<Organizer> {
+        let before = self.before;
+        let changed_groups = self.groups.iter().filter(|group| !before.groups().contains(group)).count();
+        let gone_groups =
+            (before.groups().iter()).filter(|old| self.groups.iter().all(|group| group.id != old.id)).count();
+        let mut gone_records = 0;
+        let mut touched: Vec<&Sheet> = Vec::new();
+        let mut moved = vec![false; before.records().len()];
+        for sheet in &self.sheets {
+            let held = sheet.content.is_grouped() || sheet.content.is_marked();
+            match sheet.before {
+                Some(index) if Content::of(&before.records()[index]) == sheet.content => {}
+                Some(index) => {
+                    moved[index] = true;
+                    if held { touched.push(sheet) } else { gone_records += 1 }
+                }
+                None if held => touched.push(sheet),
+                None => {}
+            }
+        }
+        let changes = gone_groups + gone_records + changed_groups + touched.len();
+        if changes == 0 {
+            return None;
+        }
+        touched.sort_by_key(|sheet| sheet.before.unwrap_or(usize::MAX));
+
+        let base = before.with_room_for(changes);
+        let mut counters = *base.counters();
+        counters.last_group = self.last_group;
+        counters.version += u32::try_from(gone_groups + gone_records).expect("there is room");
+        let mut next_number = || -> ChangeNumber {
+            counters.version += 1;
+            counters.version
+        };
+        let groups = (self.groups.into_iter())
+            .map(|group| match before.groups().iter().position(|old| *old == group) {
+                Some(unchanged) => base.groups()[unchanged].clone(),
+                None => Group { number: next_number(), ..group },
+            })
+            .collect();
+        let timestamp = now.max(counters.last_timestamp);
+        let mut records: Vec<Arc<Record>> = (base.records().iter().zip(&moved))
+            .filter(|(_, moved)| !**moved)
+            .map(|(record, _)| Arc::clone(record))
+            .collect();
+        records.extend(touched.iter().map(|sheet| {
+            let Content { incarnation, groups, mark, custom } = sheet.content.clone();
+            let conversation = sheet.conversation.clone();
+            let number = next_number();
+            Arc::new(Record { conversation, incarnation, groups, mark, custom, number, timestamp })
+        }));
+        if !touched.is_empty() {
+            counters.last_timestamp = timestamp;
+        }
+        Some(Organizer::assemble(counters, groups, records))
+    }
+}

@@ -1,0 +1,33 @@
+//! The numbers of the product that a profile may change, and the fixed sizes of one call.
+
+/// A named set of limits (decision 12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Groups per owner (51010 above).
+    pub groups: usize,
+    /// Conversations of an owner that are in a group (51008 above).
+    pub grouped: usize,
+    /// Conversations of an owner that have a mark or custom mark, counted apart (51008 above).
+    pub marked: usize,
+}
+
+impl Limits {
+    /// What the documentation of Tencent Chat says.
+    pub const TENCENT: Limits = Limits { groups: 20, grouped: 1_000, marked: 1_000 };
+    /// The ceiling of any profile.
+    pub const OPEN: Limits = Limits { groups: 100, grouped: 10_000, marked: 10_000 };
+}
+
+/// How many things one call may name.
+pub mod batch {
+    /// Conversations per create, update or mark call (51006 above, and when there is none).
+    pub const CHANGED: usize = 100;
+    /// Conversations per search call.
+    pub const SEARCHED: usize = 300;
+    /// Accounts per account call.
+    pub const ACCOUNTS: usize = 100;
+    /// Chat groups per `get_group_info`.
+    pub const CHAT_GROUPS: usize = 50;
+    /// Records per page of `get_contact_group`.
+    pub const PAGE: usize = 100;
+}

@@ -1,0 +1,40 @@
+//! The rules, and nothing else: pure values and plain functions, without I/O, JSON, clock or chance.
+//!
+//! Everything one user keeps is one small value, the [`Organizer`]. A command is a function of it:
+//! it takes the organizer as it is, what the directory says about the conversations named, and the
+//! time, and gives back an outcome and – if anything really changed – the organizer as it shall be.
+
+mod chat_group;
+mod conversation;
+mod directory;
+mod draft;
+mod group;
+mod grouping;
+mod ids;
+mod limits;
+mod mark;
+mod marking;
+mod organizer;
+mod record;
+mod rejection;
+mod restore;
+mod view;
+
+#[cfg(test)]
+mod model_tests;
+
+pub use chat_group::{ChatGroup, ChatGroupKind, ChatGroupProfile, JoinOption};
+pub use conversation::Conversation;
+pub use directory::{Account, ChatGroupLife, DirectoryMode, Presence, World};
+pub use draft::Decision;
+pub use group::{Group, GroupId, GroupName};
+pub use grouping::{Created, Deleted, MemberChange, Regrouped, create, delete, rename, update_members};
+pub use ids::{AppId, ChatGroupId, Owner, UnixSeconds, UserId};
+pub use limits::{Limits, batch};
+pub use mark::{CustomMark, MarkBit, StandardMark};
+pub use marking::{MarkChange, StandardChange, mark};
+pub use organizer::{ChangeNumber, Counters, MAX_NUMBER, Organizer, Unsound};
+pub use record::Record;
+pub use rejection::Rejection;
+pub use restore::{RestoredGroup, RestoredRecord, restore};
+pub use view::{Found, Page, page, search};

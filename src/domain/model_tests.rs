@@ -1,0 +1,422 @@
+//! The rules against a naive model of the protocol, written from its text and not from the rules:
+//! one list of entries in the order of their last change, everything else recomputed each time.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// What the model keeps about a conversation.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Entry {
+    groups: BTreeSet<u32>,
+    bits: BTreeSet<u8>,
+    custom: String,
+}
+
+impl Entry {
+    fn holds_something(&self) -> bool {
+        !self.groups.is_empty() || !self.bits.is_empty() || !self.custom.is_empty()
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Model {
+    groups: BTreeMap<u32, String>,
+    ids_given: u32,
+    /// In the order of the last change, with its time.
+    entries: Vec<(Conversation, Entry, u64)>,
+    last_time: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Create { name: u8, peers: Vec<u8> },
+    Rename { old: u8, new: u8 },
+    Update { name: u8, changes: Vec<(bool, u8)> },
+    Delete { name: u8 },
+    Mark { items: Vec<Order> },
+}
+
+/// A peer, the bits to clear and to set, and the length of the custom mark.
+type Order = (u8, Option<Vec<u8>>, Option<Vec<u8>>, Option<u8>);
+
+const LIMITS: Limits = Limits { groups: 3, grouped: 4, marked: 5 };
+/// Peers 0–5 are users that exist, 6 and 7 chat groups that exist, 8 a user and 9 a chat group
+/// that do not.
+const PEERS: u8 = 10;
+
+fn peer(index: u8) -> Conversation {
+    match index {
+        6 | 7 | 9 => Conversation::ChatGroup(ChatGroupId::parse(&format!("@TGS#{index}")).unwrap()),
+        _ => Conversation::User(UserId::parse(&format!("user{index}")).unwrap()),
+    }
+}
+
+fn exists(index: u8) -> bool {
+    index < 8
+}
+
+fn name(index: u8) -> GroupName {
+    GroupName::parse(&format!("name{index}")).unwrap()
+}
+
+fn presences() -> HashMap<Conversation, Presence> {
+    (0..PEERS)
+        .map(|index| {
+            let conversation = peer(index);
+            let presence = match conversation {
+                Conversation::User(_) => Presence::User { imported: exists(index) },
+                Conversation::ChatGroup(_) => Presence::ChatGroup(
+                    exists(index).then_some(ChatGroupLife { incarnation: 0, alive: true }),
+                ),
+            };
+            (conversation, presence)
+        })
+        .collect()
+}
+
+impl Model {
+    fn id_of(&self, name: &str) -> Option<u32> {
+        self.groups.iter().find(|(_, other)| *other == name).map(|(id, _)| *id)
+    }
+
+    fn entry(&self, conversation: &Conversation) -> Entry {
+        let found = self.entries.iter().find(|(other, ..)| other == conversation);
+        found.map(|(_, entry, _)| entry.clone()).unwrap_or_default()
+    }
+
+    /// Puts an entry in its place without counting it as changed.
+    fn put(&mut self, conversation: &Conversation, entry: Entry) {
+        match self.entries.iter_mut().find(|(other, ..)| other == conversation) {
+            Some((_, old, _)) => *old = entry,
+            None => self.entries.push((conversation.clone(), entry, u64::MAX)),
+        }
+    }
+
+    fn grouped(&self) -> usize {
+        self.entries.iter().filter(|(_, entry, _)| !entry.groups.is_empty()).count()
+    }
+
+    fn marked(&self) -> usize {
+        let marked = |entry: &Entry| !entry.bits.is_empty() || !entry.custom.is_empty();
+        self.entries.iter().filter(|(_, entry, _)| marked(entry)).count()
+    }
+
+    /// One item: changes the entry, or gives the kind of refusal.
+    fn item(&mut self, index: u8, needs_peer: bool, change: impl FnOnce(&mut Entry)) -> &'static str {
+        if needs_peer && !exists(index) {
+            return "unknown";
+        }
+        let conversation = peer(index);
+        let mut after = self.clone();
+        let mut entry = self.entry(&conversation);
+        change(&mut entry);
+        after.put(&conversation, entry);
+        if after.grouped() > LIMITS.grouped && after.grouped() > self.grouped() {
+            return "grouped";
+        }
+        if after.marked() > LIMITS.marked && after.marked() > self.marked() {
+            return "marked";
+        }
+        *self = after;
+        "ok"
+    }
+
+    fn apply(&mut self, step: &Step, now: u64) -> Result<Vec<&'static str>, &'static str> {
+        let before = self.clone();
+        let mut items = Vec::new();
+        match step {
+            Step::Create { name: index, peers } => {
+                let text = format!("name{index}");
+                let id = match self.id_of(&text) {
+                    Some(id) => id,
+                    None if self.groups.len() >= LIMITS.groups => return Err("groups"),
+                    None => {
+                        self.ids_given += 1;
+                        self.groups.insert(self.ids_given, text);
+                        self.ids_given
+                    }
+                };
+                for index in peers {
+                    items.push(self.item(*index, true, |entry| entry.groups.extend([id])));
+                }
+            }
+            Step::Rename { old, new } => {
+                let id = self.id_of(&format!("name{old}")).ok_or("no group")?;
+                let new = format!("name{new}");
+                if self.id_of(&new).is_some_and(|other| other != id) {
+                    return Err("taken");
+                }
+                self.groups.insert(id, new);
+            }
+            Step::Update { name, changes } => {
+                let id = self.id_of(&format!("name{name}")).ok_or("no group")?;
+                for (add, index) in changes {
+                    items.push(self.item(*index, *add, |entry| {
+                        if *add {
+                            entry.groups.insert(id)
+                        } else {
+                            entry.groups.remove(&id)
+                        };
+                    }));
+                }
+            }
+            Step::Delete { name } => {
+                let id = self.id_of(&format!("name{name}")).ok_or("no group")?;
+                self.groups.remove(&id);
+                for (_, entry, _) in &mut self.entries {
+                    entry.groups.remove(&id);
+                }
+            }
+            Step::Mark { items: orders } => {
+                for (index, clear, set, custom) in orders {
+                    let sets =
+                        set.as_ref().is_some_and(|set| !set.is_empty()) || custom.is_some_and(|c| c > 0);
+                    items.push(self.item(*index, sets, |entry| {
+                        for bit in clear.iter().flatten() {
+                            entry.bits.remove(bit);
+                        }
+                        entry.bits.extend(set.iter().flatten());
+                        if let Some(custom) = custom {
+                            entry.custom = "x".repeat((*custom).into());
+                        }
+                    }));
+                }
+            }
+        }
+        self.settle(&before, now);
+        Ok(items)
+    }
+
+    /// Moves what changed to the end, in the order it had, and forgets what holds nothing.
+    fn settle(&mut self, before: &Model, now: u64) {
+        let same =
+            |(conversation, entry, _): &(Conversation, Entry, u64)| before.entry(conversation) == *entry;
+        let (kept, moved): (Vec<_>, Vec<_>) = self.entries.drain(..).partition(same);
+        let mut moved: Vec<_> = moved.into_iter().filter(|(_, entry, _)| entry.holds_something()).collect();
+        if !moved.is_empty() {
+            self.last_time = self.last_time.max(now);
+        }
+        for (.., time) in &mut moved {
+            *time = self.last_time;
+        }
+        self.entries =
+            kept.into_iter().filter(|(_, entry, _)| entry.holds_something()).chain(moved).collect();
+    }
+}
+
+fn run(
+    organizer: &Organizer,
+    step: &Step,
+    now: u64,
+) -> Result<(Vec<&'static str>, Option<Organizer>), &'static str> {
+    let presences = presences();
+    let world = World { limits: &LIMITS, mode: DirectoryMode::Strict, presences: &presences };
+    let told = |results: Vec<Result<(), Rejection>>| results.iter().map(kind_of).collect();
+    let refused = |rejection: Rejection| kind_of(&Err(rejection));
+    match step {
+        Step::Create { name: index, peers } => {
+            let peers: Vec<_> = peers.iter().map(|index| peer(*index)).collect();
+            let decision = create(organizer, world, &name(*index), &peers, now).map_err(refused)?;
+            Ok((told(decision.outcome.items), decision.next))
+        }
+        Step::Rename { old, new } => {
+            let decision = rename(organizer, &name(*old), &name(*new), now).map_err(refused)?;
+            Ok((told(decision.outcome.items), decision.next))
+        }
+        Step::Update { name: index, changes } => {
+            let changes: Vec<_> = (changes.iter())
+                .map(|(add, index)| {
+                    (if *add { MemberChange::Add } else { MemberChange::Remove }, peer(*index))
+                })
+                .collect();
+            let decision = update_members(organizer, world, &name(*index), &changes, now).map_err(refused)?;
+            Ok((told(decision.outcome.items), decision.next))
+        }
+        Step::Delete { name: index } => {
+            let decision = delete(organizer, world, &name(*index), now).map_err(refused)?;
+            Ok((Vec::new(), decision.next))
+        }
+        Step::Mark { items } => {
+            let bits = |bits: &[u8]| bits.iter().map(|bit| MarkBit::new((*bit).into()).unwrap()).collect();
+            let items: Vec<_> = (items.iter())
+                .map(|(index, clear, set, custom)| {
+                    let standard = (clear.is_some() || set.is_some()).then(|| StandardChange {
+                        clear: bits(clear.as_deref().unwrap_or_default()),
+                        set: bits(set.as_deref().unwrap_or_default()),
+                    });
+                    let custom = custom.map(|length| CustomMark::parse(&"x".repeat(length.into())).unwrap());
+                    Ok((peer(*index), MarkChange { standard, custom }))
+                })
+                .collect();
+            let decision = mark(organizer, world, &items, now).map_err(refused)?;
+            Ok((told(decision.outcome), decision.next))
+        }
+    }
+}
+
+fn kind_of(result: &Result<(), Rejection>) -> &'static str {
+    match result {
+        Ok(()) => "ok",
+        Err(Rejection::UnknownPeer(_) | Rejection::UnknownChatGroup(_)) => "unknown",
+        Err(Rejection::TooManyGrouped { .. }) => "grouped",
+        Err(Rejection::TooManyMarked { .. }) => "marked",
+        Err(Rejection::TooManyGroups { .. }) => "groups",
+        Err(Rejection::NoSuchGroup(_)) => "no group",
+        Err(Rejection::NameTaken(_)) => "taken",
+        Err(other) => panic!("not expected here: {other}"),
+    }
+}
+
+type Visible = (BTreeMap<u32, String>, Vec<(Conversation, Entry, u64)>);
+
+/// Everything of an organizer that a client can see, in the model's terms.
+fn visible(organizer: &Organizer) -> Visible {
+    let groups = organizer.groups().iter().map(|group| (group.id, group.name.as_str().to_owned())).collect();
+    let entries = (organizer.records().iter())
+        .map(|record| {
+            let entry = Entry {
+                groups: record.groups.iter().copied().collect(),
+                bits: (0..64).filter(|bit| record.mark.bits() >> bit & 1 == 1).collect(),
+                custom: record.custom.as_ref().map_or(String::new(), |custom| custom.as_str().to_owned()),
+            };
+            (record.conversation.clone(), entry, record.timestamp)
+        })
+        .collect();
+    (groups, entries)
+}
+
+fn steps() -> impl Strategy<Value = Vec<(Step, i8)>> {
+    let peers = || prop::collection::vec(0..PEERS, 1..6);
+    let bits = || prop::option::of(prop::collection::vec(prop::sample::select(vec![0u8, 1, 5, 63]), 0..3));
+    let step = prop_oneof![
+        3 => (0..5u8, peers()).prop_map(|(name, peers)| Step::Create { name, peers }),
+        1 => (0..5u8, 0..5u8).prop_map(|(old, new)| Step::Rename { old, new }),
+        3 => (0..5u8, prop::collection::vec((any::<bool>(), 0..PEERS), 1..6))
+            .prop_map(|(name, changes)| Step::Update { name, changes }),
+        1 => (0..5u8).prop_map(|name| Step::Delete { name }),
+        3 => prop::collection::vec((0..PEERS, bits(), bits(), prop::option::of(0..3u8)), 1..6)
+            .prop_map(|items| Step::Mark { items }),
+    ];
+    prop::collection::vec((step, -2..3i8), 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn rules_agree_with_the_model(steps in steps()) {
+        let mut organizer = Organizer::default();
+        let mut model = Model::default();
+        let mut now = 1_000_000u64;
+        for (step, tick) in &steps {
+            now = now.saturating_add_signed((*tick).into());
+            let before = organizer.clone();
+            let expected = model.apply(step, now);
+            match run(&organizer, step, now) {
+                Ok((items, next)) => {
+                    prop_assert_eq!(Ok(items), expected);
+                    // Nothing that changes nothing is written, and what is written changed.
+                    prop_assert_ne!(next.as_ref(), Some(&before));
+                    organizer = next.unwrap_or(organizer);
+                }
+                Err(kind) => prop_assert_eq!(Err(kind), expected),
+            }
+            prop_assert_eq!(visible(&organizer), (model.groups.clone(), model.entries.clone()), "after {:?}", step);
+            prop_assert_eq!(organizer.counters().last_group, model.ids_given);
+            check_numbers(&before, &organizer)?;
+            check_pages(&organizer)?;
+        }
+    }
+
+    #[test]
+    fn renumbering_changes_numbers_and_nothing_else(steps in steps(), room in 0..30u32) {
+        let (mut plain, mut tight) = (Organizer::default(), Organizer::default());
+        let mut counters = *tight.counters();
+        counters.version = MAX_NUMBER - room;
+        tight = Organizer::assemble(counters, Vec::new(), Vec::new());
+        for (step, _) in &steps {
+            let (left, right) = (run(&plain, step, 7), run(&tight, step, 7));
+            prop_assert_eq!(left.as_ref().map(|(items, _)| items), right.as_ref().map(|(items, _)| items));
+            if let (Ok((_, Some(left))), Ok((_, Some(right)))) = (left, right) {
+                (plain, tight) = (left, right);
+            }
+            prop_assert_eq!(visible(&plain), visible(&tight));
+            prop_assert!(tight.counters().version <= MAX_NUMBER);
+        }
+    }
+}
+
+/// Numbers only rise; what did not change kept its number, what changed has one above the old
+/// version.
+fn check_numbers(before: &Organizer, after: &Organizer) -> Result<(), TestCaseError> {
+    let old_version = before.counters().version;
+    prop_assert!(after.counters().version >= old_version);
+    prop_assert_eq!(after.counters().version == old_version, before == after);
+    for record in after.records() {
+        let old = before.records().iter().find(|old| old.conversation == record.conversation);
+        match old {
+            Some(old) if old == record => {}
+            _ => prop_assert!(record.number > old_version),
+        }
+    }
+    for group in after.groups() {
+        prop_assert!(before.groups().contains(group) || group.number > old_version);
+    }
+    Ok(())
+}
+
+/// Whatever the size of a page, paging gives every record once and in order.
+fn check_pages(organizer: &Organizer) -> Result<(), TestCaseError> {
+    for size in [1, 2, 7] {
+        let (mut start, mut seen) = (0, Vec::new());
+        loop {
+            let page = page(organizer, start, size);
+            seen.extend(page.records.iter().map(Arc::clone));
+            match page.next {
+                Some(next) => {
+                    prop_assert!(u64::from(next) > start);
+                    start = next.into();
+                }
+                None => break,
+            }
+        }
+        prop_assert_eq!(&seen[..], organizer.records());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_dead_record_is_absent_for_readers_and_dropped_by_the_next_writer() {
+    let presences = presences();
+    let world = World { limits: &LIMITS, mode: DirectoryMode::Strict, presences: &presences };
+    let both = [peer(6), peer(1)];
+    let organizer = create(&Organizer::default(), world, &name(0), &both, 5).unwrap().next.unwrap();
+    let dead = organizer.dead(|id| u32::from(id.as_str() == "@TGS#6"));
+    assert_eq!(dead, [organizer.records()[0].number]);
+    let living = organizer.living(&dead);
+    assert_eq!(living.records(), &organizer.records()[1..]);
+    assert_eq!(living.counters(), organizer.counters(), "reading changes no counter");
+    let buried = organizer.buried(&dead);
+    assert_eq!(buried.records(), living.records());
+    assert_eq!(buried.counters().version, organizer.counters().version + 1, "an ordinary change");
+}
+
+#[test]
+fn counters_outlive_the_data() {
+    let presences = presences();
+    let world = World { limits: &LIMITS, mode: DirectoryMode::Strict, presences: &presences };
+    let organizer = create(&Organizer::default(), world, &name(0), &[peer(1)], 5).unwrap().next.unwrap();
+    let emptied = organizer.emptied();
+    assert!(emptied.groups().is_empty() && emptied.records().is_empty());
+    let again = create(&emptied, world, &name(0), &[peer(1)], 3).unwrap();
+    assert_eq!(again.outcome.id, 2, "a group id is never used again");
+    let again = again.next.unwrap();
+    assert!(again.records()[0].number > organizer.counters().version);
+    assert_eq!(again.records()[0].timestamp, 5, "the later of now and the owner's last one");
+}

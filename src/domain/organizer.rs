@@ -1,0 +1,233 @@
+//! The whole state of one owner.
+
+use std::{borrow::Cow, sync::Arc};
+
+use super::{ChatGroupId, Group, GroupId, GroupName, Record, UnixSeconds};
+
+/// The number of a change: one counter per owner (decision 2), from 1 to [`MAX_NUMBER`].
+pub type ChangeNumber = u32;
+
+/// The highest change number. `NextStartIndex` is one more and has to fit a signed 32-bit integer.
+pub const MAX_NUMBER: ChangeNumber = i32::MAX as u32 - 1;
+
+/// What an owner's organizer counts. Counters outlive his data: deleting and importing the account
+/// anew does not reset them (decision 9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// The last change number given: the organizer's version.
+    pub version: ChangeNumber,
+    /// How often the owner ran out of change numbers and was renumbered; 0 for nearly everyone.
+    pub renumberings: u32,
+    /// The last group id given.
+    pub last_group: GroupId,
+    /// The latest timestamp given to a record.
+    pub last_timestamp: UnixSeconds,
+}
+
+/// Everything one owner keeps: his conversation groups and his records.
+///
+/// Invariants, checked where one is made: groups ascend by id and have distinct names; records
+/// ascend by change number, are about distinct conversations, have ascending timestamps, hold
+/// something, and name only groups that exist; no number or id is above its counter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Organizer {
+    counters: Counters,
+    groups: Vec<Group>,
+    records: Vec<Arc<Record>>,
+}
+
+/// An [`Organizer`] that breaks its invariants, and which: a damaged row or a bad import.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unsound(pub String);
+
+impl Organizer {
+    /// Puts an organizer together from stored or imported parts.
+    ///
+    /// # Errors
+    /// [`Unsound`] names the invariant that does not hold.
+    pub fn from_parts(
+        counters: Counters,
+        groups: Vec<Group>,
+        records: Vec<Arc<Record>>,
+    ) -> Result<Organizer, Unsound> {
+        let organizer = Organizer { counters, groups, records };
+        organizer.check()?;
+        Ok(organizer)
+    }
+
+    /// For rules, which keep the invariants by construction.
+    pub(super) fn assemble(counters: Counters, groups: Vec<Group>, records: Vec<Arc<Record>>) -> Organizer {
+        let organizer = Organizer { counters, groups, records };
+        debug_assert_eq!(organizer.check(), Ok(()));
+        organizer
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The groups, by ascending id.
+    #[must_use]
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The records, by ascending change number.
+    #[must_use]
+    pub fn records(&self) -> &[Arc<Record>] {
+        &self.records
+    }
+
+    /// Whether nothing was ever kept here, so that there is nothing to store.
+    #[must_use]
+    pub fn is_pristine(&self) -> bool {
+        *self == Organizer::default()
+    }
+
+    /// The group of this name.
+    #[must_use]
+    pub fn group_named(&self, name: &GroupName) -> Option<&Group> {
+        self.groups.iter().find(|group| group.name == *name)
+    }
+
+    /// The change numbers of the records whose chat group has moved on to another incarnation.
+    /// `current` tells a chat group's incarnation now, 0 for one never heard of.
+    pub fn dead(&self, mut current: impl FnMut(&ChatGroupId) -> u32) -> Vec<ChangeNumber> {
+        self.records
+            .iter()
+            .filter(|record| {
+                record.conversation.chat_group().is_some_and(|id| current(id) != record.incarnation)
+            })
+            .map(|record| record.number)
+            .collect()
+    }
+
+    /// The organizer as a reader sees it: without the records numbered in `dead` (ascending).
+    #[must_use]
+    pub fn living(&self, dead: &[ChangeNumber]) -> Organizer {
+        let mut living = self.clone();
+        living.records.retain(|record| dead.binary_search(&record.number).is_err());
+        living
+    }
+
+    /// The organizer as a writer goes on from it: the records numbered in `dead` are dropped as an
+    /// ordinary change, each taking a number (decision 20).
+    #[must_use]
+    pub fn buried(&self, dead: &[ChangeNumber]) -> Organizer {
+        let mut buried = self.living(dead);
+        buried.advance(dead.len());
+        buried
+    }
+
+    /// What is left when the account is deleted: the counters.
+    #[must_use]
+    pub fn emptied(&self) -> Organizer {
+        let mut emptied = Organizer { counters: self.counters, ..Organizer::default() };
+        emptied.advance(self.groups.len() + self.records.len());
+        emptied
+    }
+
+    /// This organizer, renumbered if `changes` more numbers would lead above [`MAX_NUMBER`].
+    pub(super) fn with_room_for(&self, changes: usize) -> Cow<'_, Organizer> {
+        if u64::from(self.counters.version) + changes as u64 <= u64::from(MAX_NUMBER) {
+            Cow::Borrowed(self)
+        } else {
+            Cow::Owned(renumbered(self))
+        }
+    }
+
+    /// Gives numbers to `changes` changes that leave nothing behind to carry them.
+    fn advance(&mut self, changes: usize) {
+        if let Cow::Owned(roomy) = self.with_room_for(changes) {
+            *self = roomy;
+        }
+        self.counters.version += u32::try_from(changes).expect("there is room for so many changes");
+    }
+
+    fn check(&self) -> Result<(), Unsound> {
+        let Counters { version, last_group, last_timestamp, .. } = self.counters;
+        let unsound = |what: String| Err(Unsound(what));
+        if version > MAX_NUMBER {
+            return unsound(format!("version {version} is above {MAX_NUMBER}"));
+        }
+        let mut names = std::collections::HashSet::new();
+        let mut last = 0;
+        for group in &self.groups {
+            if group.id <= last || group.id > last_group {
+                return unsound(format!(
+                    "group id {} is not above {last} and at most {last_group}",
+                    group.id
+                ));
+            }
+            if group.number == 0 || group.number > version {
+                return unsound(format!(
+                    "the change number {} of group {} is not within 1 to {version}",
+                    group.number, group.id
+                ));
+            }
+            if !names.insert(&group.name) {
+                return unsound(format!("two groups are named {:?}", group.name.as_str()));
+            }
+            last = group.id;
+        }
+        let mut peers = std::collections::HashSet::with_capacity(self.records.len());
+        let (mut number, mut timestamp) = (0, 0);
+        for record in &self.records {
+            if record.number <= number || record.number > version {
+                return unsound(format!(
+                    "record number {} is not above {number} and at most {version}",
+                    record.number
+                ));
+            }
+            if record.timestamp < timestamp || record.timestamp > last_timestamp {
+                return unsound(format!(
+                    "timestamp {} is not within {timestamp} to {last_timestamp}",
+                    record.timestamp
+                ));
+            }
+            if !record.is_grouped() && !record.is_marked() {
+                return unsound(format!("record {} holds nothing", record.number));
+            }
+            if !record.groups.is_sorted_by(|a, b| a < b) {
+                return unsound(format!("the groups of record {} do not ascend", record.number));
+            }
+            if let Some(id) = record
+                .groups
+                .iter()
+                .find(|id| self.groups.binary_search_by_key(*id, |group| group.id).is_err())
+            {
+                return unsound(format!("record {} is in group {id}, which does not exist", record.number));
+            }
+            if !peers.insert(&record.conversation) {
+                return unsound(format!("two records are about {:?}", record.conversation));
+            }
+            (number, timestamp) = (record.number, record.timestamp);
+        }
+        Ok(())
+    }
+}
+
+/// The same groups and records with the numbers 1 … n, in the order they had (decision 3).
+fn renumbered(organizer: &Organizer) -> Organizer {
+    let mut numbers: Vec<ChangeNumber> = (organizer.groups.iter().map(|group| group.number))
+        .chain(organizer.records.iter().map(|record| record.number))
+        .collect();
+    numbers.sort_unstable();
+    let position = |number: ChangeNumber| {
+        let index = numbers.binary_search(&number).expect("every number was collected above");
+        u32::try_from(index + 1).expect("an owner keeps far fewer than 2^32 things")
+    };
+    let mut next = organizer.clone();
+    for group in &mut next.groups {
+        group.number = position(group.number);
+    }
+    for record in &mut next.records {
+        *record = Arc::new(Record { number: position(record.number), ..Record::clone(record) });
+    }
+    next.counters.version = u32::try_from(numbers.len()).expect("as above");
+    next.counters.renumberings += 1;
+    next
+}

@@ -1,0 +1,106 @@
+//! Every reason why a rule says no. Reasons know no protocol: `api/error.rs` gives them numbers.
+
+use super::{ChatGroupId, UserId};
+
+/// Why a call, or one item of it, is refused. The text names the rule and what was found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The owner's account does not exist.
+    #[error("the account {0:?} has not been imported")]
+    UnknownOwner(UserId),
+    /// The peer of a one-to-one conversation does not exist.
+    #[error("the account {0:?} has not been imported")]
+    UnknownPeer(UserId),
+    /// The chat group of a conversation does not exist.
+    #[error("the chat group {0:?} does not exist or was disbanded")]
+    UnknownChatGroup(ChatGroupId),
+    /// One more conversation with a group than the owner may have.
+    #[error("the owner already has {limit} conversations in groups, the most allowed")]
+    TooManyGrouped {
+        /// The limit.
+        limit: usize,
+    },
+    /// One more conversation with a mark or custom mark than the owner may have.
+    #[error("the owner already has {limit} conversations with a mark or custom mark, the most allowed")]
+    TooManyMarked {
+        /// The limit.
+        limit: usize,
+    },
+    /// One more group than the owner may have.
+    #[error("the owner already has {limit} conversation groups, the most allowed")]
+    TooManyGroups {
+        /// The limit.
+        limit: usize,
+    },
+    /// No group of the owner has this name.
+    #[error("the owner has no conversation group named {0:?}")]
+    NoSuchGroup(String),
+    /// Another group of the owner has this name.
+    #[error("another conversation group of the owner is already named {0:?}")]
+    NameTaken(String),
+    /// A group name is empty or too long.
+    #[error("a conversation group name has 1 to 32 bytes, found {bytes}")]
+    NameLength {
+        /// Bytes found.
+        bytes: usize,
+    },
+    /// A group name holds a control character.
+    #[error("a conversation group name has no control characters, found {found:?}")]
+    NameCharacter {
+        /// The character found.
+        found: char,
+    },
+    /// An id is empty or too long.
+    #[error("a {what} has 1 to {limit} bytes, found {bytes}")]
+    IdLength {
+        /// Which id.
+        what: &'static str,
+        /// Bytes found.
+        bytes: usize,
+        /// The most allowed.
+        limit: usize,
+    },
+    /// An id holds a character outside its alphabet.
+    #[error("a {what} is printable ASCII, found {found:?}")]
+    IdCharacter {
+        /// Which id.
+        what: &'static str,
+        /// The character found.
+        found: char,
+    },
+    /// A standard mark has another number than 0 to 63.
+    #[error("a standard mark is a bit number from 0 to 63, found {found}")]
+    MarkBit {
+        /// The number found.
+        found: i64,
+    },
+    /// A text is no binary numeral of at most 64 digits.
+    #[error("a standard mark is written as at most 64 characters 0 or 1, found {found:?}")]
+    MarkText {
+        /// The text found.
+        found: String,
+    },
+    /// A custom mark is too long.
+    #[error("a custom mark has at most 256 bytes, found {bytes}")]
+    CustomMarkLength {
+        /// Bytes found.
+        bytes: usize,
+    },
+    /// An item of a call could not be read; the text says why.
+    #[error("{0}")]
+    Unreadable(String),
+    /// A mark item says nothing that could be applied.
+    #[error("nothing to apply: {expected}")]
+    NothingToApply {
+        /// What the item should have carried.
+        expected: &'static str,
+    },
+    /// A call changes no conversation, or too many.
+    #[error("one call names 1 to {limit} conversations, found {found}")]
+    BatchSize {
+        /// How many were named.
+        found: usize,
+        /// The most allowed.
+        limit: usize,
+    },
+}
