@@ -1,0 +1,115 @@
+//! `ContactItem`: a conversation, and in replies what is kept about it.
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use super::{Fault, Value};
+use crate::domain::{ChatGroupId, Conversation, Group, Record, UserId};
+
+/// Reads `{Type, To_Account | ToGroupId}`. The peer is chosen by `Type` and the other field
+/// ignored: real callers send both.
+///
+/// # Errors
+/// A [`Fault`] when the type is neither 1 nor 2, or the peer is missing or no id.
+pub fn read_contact(value: Value<'_>) -> Result<Conversation, Fault> {
+    let fields = value.fields()?;
+    let kind = fields.required("Type", |value| match value.read::<i64>() {
+        Ok(kind @ (1 | 2)) => Ok(kind),
+        _ => Err(Fault::unfit(value.path, "1 (one-to-one) or 2 (group)", value.node)),
+    })?;
+    if kind == 1 {
+        fields.required("To_Account", |value| {
+            let user = UserId::parse(value.read()?);
+            user.map(Conversation::User).map_err(|reason| Fault::refused(value.path, reason))
+        })
+    } else {
+        fields.required("ToGroupId", |value| {
+            let group = ChatGroupId::parse(value.read()?);
+            group.map(Conversation::ChatGroup).map_err(|reason| Fault::refused(value.path, reason))
+        })
+    }
+}
+
+/// The `ContactItem` that a reply echoes; an unreadable one is echoed as `{}` (decision 15).
+#[derive(Debug)]
+pub struct ContactItem<'a>(pub Option<&'a Conversation>);
+
+impl Serialize for ContactItem<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self.0 {
+            Some(Conversation::User(user)) => {
+                map.serialize_entry("Type", &1)?;
+                map.serialize_entry("To_Account", user.as_str())?;
+            }
+            Some(Conversation::ChatGroup(group)) => {
+                map.serialize_entry("Type", &2)?;
+                map.serialize_entry("ToGroupId", group.as_str())?;
+            }
+            None => {}
+        }
+        map.end()
+    }
+}
+
+/// Appends a record as the pages show it: `Type`, the peer, `StandardMark` always, `CustomMark`
+/// and `ContactGroupId` only when there is one (decisions 6 and 7), `Timestamp`.
+pub fn write_record(record: &Record, out: &mut Vec<u8>) {
+    let mut digits = itoa::Buffer::new();
+    let peer = match &record.conversation {
+        Conversation::User(user) => {
+            out.extend_from_slice(br#"{"Type":1,"To_Account":"#);
+            user.as_str()
+        }
+        Conversation::ChatGroup(group) => {
+            out.extend_from_slice(br#"{"Type":2,"ToGroupId":"#);
+            group.as_str()
+        }
+    };
+    write_text(peer, out);
+    out.extend_from_slice(br#","StandardMark":""#);
+    record.mark.write_text(out);
+    out.push(b'"');
+    if let Some(custom) = &record.custom {
+        out.extend_from_slice(br#","CustomMark":"#);
+        write_text(custom.as_str(), out);
+    }
+    if !record.groups.is_empty() {
+        out.extend_from_slice(br#","ContactGroupId":"#);
+        write_list(&record.groups, out, |group, out| out.extend_from_slice(digits.format(*group).as_bytes()));
+    }
+    out.extend_from_slice(br#","Timestamp":"#);
+    out.extend_from_slice(digits.format(record.timestamp).as_bytes());
+    out.push(b'}');
+}
+
+/// Appends a JSON string.
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, text).expect("writing to memory cannot fail");
+}
+
+/// Appends `GroupItem`: an array of names and ids.
+pub fn write_group_items<'a>(groups: impl IntoIterator<Item = &'a Group>, out: &mut Vec<u8>) {
+    write_list(groups, out, |group, out| {
+        out.extend_from_slice(br#"{"GroupName":"#);
+        write_text(group.name.as_str(), out);
+        out.extend_from_slice(br#","GroupId":"#);
+        out.extend_from_slice(itoa::Buffer::new().format(group.id).as_bytes());
+        out.push(b'}');
+    });
+}
+
+/// Appends an array whose elements `write` writes.
+pub fn write_list<T>(
+    items: impl IntoIterator<Item = T>,
+    out: &mut Vec<u8>,
+    mut write: impl FnMut(T, &mut Vec<u8>),
+) {
+    out.push(b'[');
+    for (index, item) in items.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write(item, out);
+    }
+    out.push(b']');
+}

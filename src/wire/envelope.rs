@@ -1,0 +1,121 @@
+//! The fields around every answer.
+
+use serde::Serialize;
+
+use super::code::Code;
+
+/// How a command's pages show the base fields; clients may depend on what their page shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BaseFields {
+    /// After the payload: `ActionStatus`, `ErrorCode`, `ErrorInfo`.
+    Last,
+    /// After the payload, followed by `ErrorDisplay` (in the samples of create, mark and search).
+    LastWithDisplay,
+    /// Before the payload, in the order `ActionStatus`, `ErrorCode`, `ErrorInfo` (account service).
+    First,
+    /// Before the payload, in the order `ActionStatus`, `ErrorInfo`, `ErrorCode` (group service).
+    FirstInfoBeforeCode,
+}
+
+/// Puts answers into their envelope.
+#[derive(Debug)]
+pub struct Envelope;
+
+impl Envelope {
+    /// A successful answer around `payload`, a struct that serialises to an object.
+    pub fn ok(base: BaseFields, payload: &impl Serialize) -> Vec<u8> {
+        let payload = serde_json::to_vec(payload).expect("a struct of ours is always JSON");
+        let members = &payload[1..payload.len() - 1];
+        let mut out = Vec::with_capacity(payload.len() + 96);
+        out.push(b'{');
+        match base {
+            BaseFields::Last | BaseFields::LastWithDisplay => {
+                out.extend_from_slice(members);
+                if !members.is_empty() {
+                    out.push(b',');
+                }
+                Self::close_ok(base, &mut out);
+                return out;
+            }
+            BaseFields::First => {
+                out.extend_from_slice(br#""ActionStatus":"OK","ErrorCode":0,"ErrorInfo":"""#);
+            }
+            BaseFields::FirstInfoBeforeCode => {
+                out.extend_from_slice(br#""ActionStatus":"OK","ErrorInfo":"","ErrorCode":0"#);
+            }
+        }
+        if !members.is_empty() {
+            out.push(b',');
+            out.extend_from_slice(members);
+        }
+        out.push(b'}');
+        out
+    }
+
+    /// Appends the base fields of a successful answer and the closing brace to an answer whose
+    /// payload, comma included, was written by hand.
+    pub fn close_ok(base: BaseFields, out: &mut Vec<u8>) {
+        out.extend_from_slice(br#""ActionStatus":"OK","ErrorCode":0,"ErrorInfo":"""#);
+        if base == BaseFields::LastWithDisplay {
+            out.extend_from_slice(br#","ErrorDisplay":"""#);
+        }
+        out.push(b'}');
+    }
+
+    /// A refusal: the base fields in the order seen in real replies, and no payload. `base` is
+    /// `None` for a call that never reached a command.
+    #[must_use]
+    pub fn fail(base: Option<BaseFields>, code: Code, info: &str) -> Vec<u8> {
+        let mut out = Vec::with_capacity(info.len() + 80);
+        out.extend_from_slice(br#"{"ActionStatus":"FAIL","ErrorCode":"#);
+        out.extend_from_slice(itoa::Buffer::new().format(code.number()).as_bytes());
+        out.extend_from_slice(br#","ErrorInfo":"#);
+        serde_json::to_writer(&mut out, info).expect("writing to memory cannot fail");
+        if base == Some(BaseFields::LastWithDisplay) {
+            out.extend_from_slice(br#","ErrorDisplay":"""#);
+        }
+        out.push(b'}');
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Payload {
+        #[serde(rename = "GroupId", skip_serializing_if = "Option::is_none")]
+        group: Option<u32>,
+    }
+
+    fn ok(base: BaseFields, group: Option<u32>) -> String {
+        String::from_utf8(Envelope::ok(base, &Payload { group })).unwrap()
+    }
+
+    #[test]
+    fn base_fields_stand_where_the_samples_show_them() {
+        use BaseFields::{First, FirstInfoBeforeCode, Last, LastWithDisplay};
+        assert_eq!(ok(Last, Some(1)), r#"{"GroupId":1,"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":""}"#);
+        assert_eq!(
+            ok(LastWithDisplay, None),
+            r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":"","ErrorDisplay":""}"#
+        );
+        assert_eq!(ok(First, Some(1)), r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":"","GroupId":1}"#);
+        assert_eq!(ok(First, None), r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":""}"#);
+        assert_eq!(
+            ok(FirstInfoBeforeCode, Some(1)),
+            r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"GroupId":1}"#
+        );
+    }
+
+    #[test]
+    fn a_refusal_has_no_payload_and_escapes_its_text() {
+        let fail = |base| String::from_utf8(Envelope::fail(base, Code::HTTP, "say \"x\"")).unwrap();
+        assert_eq!(fail(None), r#"{"ActionStatus":"FAIL","ErrorCode":60002,"ErrorInfo":"say \"x\""}"#);
+        assert_eq!(
+            fail(Some(BaseFields::LastWithDisplay)),
+            r#"{"ActionStatus":"FAIL","ErrorCode":60002,"ErrorInfo":"say \"x\"","ErrorDisplay":""}"#
+        );
+    }
+}
