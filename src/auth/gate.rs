@@ -1,0 +1,132 @@
+//! The gate: from the values of a query string to a caller, or the reason why not.
+
+use super::{
+    App, Apps,
+    remembered::Remembered,
+    usersig::{Claims, Flaw},
+};
+use crate::domain::{AppId, UnixSeconds};
+
+/// What a caller says of himself in the query string; `None` for a parameter that is not there.
+#[derive(Clone, Copy, Debug)]
+pub struct Credentials<'a> {
+    /// `sdkappid`.
+    pub sdkappid: Option<&'a str>,
+    /// `identifier`.
+    pub identifier: Option<&'a str>,
+    /// `usersig`.
+    pub usersig: Option<&'a str>,
+}
+
+/// Why a caller is refused, in the order of the checks. No text shows a signature or key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No `sdkappid`.
+    #[error("the query parameter sdkappid is missing or empty")]
+    NoAppId,
+    /// `sdkappid` is no decimal number of an app.
+    #[error("the query parameter sdkappid must be a decimal number from 1 to 4294967295, found {0:?}")]
+    MalformedAppId(String),
+    /// The server has no such app.
+    #[error("this server has no app {0}; add it with --app {0}:KEY")]
+    UnknownApp(AppId),
+    /// `identifier` or `usersig` is missing.
+    #[error("the query parameter {0} is missing")]
+    NoIdentity(&'static str),
+    /// The UserSig is refused.
+    #[error("{}", describe_flaw(flaw, *app, identifier))]
+    Signature {
+        /// Why.
+        flaw: Flaw,
+        /// The app of the request.
+        app: AppId,
+        /// The identifier of the request.
+        identifier: String,
+    },
+    /// The signature is good, but of no administrator.
+    #[error(
+        "the identifier {identifier:?} is not an administrator of app {app}; REST calls have to be signed by one"
+    )]
+    NotAdmin {
+        /// The app of the request.
+        app: AppId,
+        /// The identifier of the request.
+        identifier: String,
+    },
+}
+
+/// Checks callers, and remembers the signatures it has verified.
+#[derive(Debug)]
+pub struct Gate {
+    apps: Apps,
+    remembered: Remembered,
+}
+
+impl Gate {
+    /// A gate to these apps.
+    #[must_use]
+    pub fn new(apps: Apps) -> Gate {
+        Gate { apps, remembered: Remembered::new() }
+    }
+
+    /// The apps behind the gate.
+    #[must_use]
+    pub fn apps(&self) -> &Apps {
+        &self.apps
+    }
+
+    /// Lets an administrator of an app in, and tells the app; or says why not.
+    ///
+    /// # Errors
+    /// The first [`Refusal`] in the order of its variants.
+    pub fn admit(&self, said: Credentials<'_>, now: UnixSeconds) -> Result<&App, Refusal> {
+        let id = match said.sdkappid {
+            None | Some("") => return Err(Refusal::NoAppId),
+            Some(text) => read_app_id(text)?,
+        };
+        let app = self.apps.get(id).ok_or(Refusal::UnknownApp(id))?;
+        let identifier =
+            said.identifier.filter(|text| !text.is_empty()).ok_or(Refusal::NoIdentity("identifier"))?;
+        let usersig = said.usersig.ok_or(Refusal::NoIdentity("usersig"))?;
+        self.verify(app, identifier, usersig, now).map_err(|flaw| Refusal::Signature {
+            flaw,
+            app: id,
+            identifier: identifier.to_owned(),
+        })?;
+        // Asked at each call, so that an administrator who is removed is out at once.
+        if !app.admins.iter().any(|admin| admin == identifier) {
+            return Err(Refusal::NotAdmin { app: id, identifier: identifier.to_owned() });
+        }
+        Ok(app)
+    }
+
+    fn verify(&self, app: &App, identifier: &str, usersig: &str, now: UnixSeconds) -> Result<(), Flaw> {
+        if self.remembered.holds(app, identifier, usersig, now)? {
+            return Ok(());
+        }
+        let claims = Claims::decode(usersig)?;
+        claims.check(app.id, identifier, &app.key, now)?;
+        self.remembered.keep(app, identifier, usersig, claims.expires_at());
+        Ok(())
+    }
+}
+
+fn read_app_id(text: &str) -> Result<AppId, Refusal> {
+    (text.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| text.parse().ok().and_then(AppId::new))
+        .flatten()
+        .ok_or_else(|| Refusal::MalformedAppId(text.chars().take(40).collect()))
+}
+
+/// What a caller is told of a flaw. Client libraries search for the phrases "UserSig … expired"
+/// and "does not match the Usersig".
+fn describe_flaw(flaw: &Flaw, app: AppId, identifier: &str) -> String {
+    match flaw {
+        Flaw::App(found) => format!("The requested SDKAppID({app}) does not match the Usersig({found})"),
+        Flaw::Identifier(_) => format!("the identifier {identifier:?} does not match the Usersig: {flaw}"),
+        Flaw::Expired => "The UserSig in use is expired; make a new one, valid for a day or more".to_owned(),
+        Flaw::Forged => format!("UserSig verification failed for app {app}: {flaw}"),
+        Flaw::Empty => "the UserSig is empty: it has 0 bytes".to_owned(),
+        _ => format!("The UserSig in use is illegal: {flaw}"),
+    }
+}

@@ -1,0 +1,10 @@
+//! Who is calling: the apps this server knows, the UserSig of the caller, and the gate that
+//! combines them. No HTTP, no store, no clock: the time is an argument.
+
+mod apps;
+mod gate;
+mod remembered;
+pub mod usersig;
+
+pub use apps::{App, Apps, SecretKey};
+pub use gate::{Credentials, Gate, Refusal};

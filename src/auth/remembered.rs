@@ -1,0 +1,89 @@
+//! The memory of verified signatures: what makes a call by the same caller cheap.
+
+use std::hash::{Hash, Hasher};
+
+use quick_cache::{Equivalent, sync::Cache};
+
+use super::{App, usersig::Flaw};
+use crate::domain::{AppId, UnixSeconds};
+
+/// How many signatures are remembered. Each holds its text: some 4 MB when full of ordinary ones,
+/// 80 MB when every one is as long as is looked at.
+const CAPACITY: usize = 10_000;
+
+/// Verified signatures with their expiry, by app, identifier and exact text; bounded. An entry
+/// also names the key it was verified with, so that a changed key forgets it.
+pub(super) struct Remembered(Cache<Key, Verified>);
+
+impl std::fmt::Debug for Remembered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Remembered({})", self.0.len())
+    }
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Key {
+    app: AppId,
+    identifier: Box<str>,
+    text: Box<str>,
+}
+
+#[derive(Clone)]
+struct Verified {
+    expires_at: i64,
+    key: super::SecretKey,
+}
+
+impl Remembered {
+    pub(super) fn new() -> Remembered {
+        Remembered(Cache::new(CAPACITY))
+    }
+
+    /// Whether the text was verified before, under the app's present key.
+    ///
+    /// # Errors
+    /// [`Flaw::Expired`] when it was, and has expired since.
+    pub(super) fn holds(
+        &self,
+        app: &App,
+        identifier: &str,
+        text: &str,
+        now: UnixSeconds,
+    ) -> Result<bool, Flaw> {
+        let Some(verified) = self.0.get(&Borrowed { app: app.id, identifier, text }) else {
+            return Ok(false);
+        };
+        if verified.key != app.key {
+            return Ok(false);
+        }
+        if i64::try_from(now).unwrap_or(i64::MAX) > verified.expires_at {
+            return Err(Flaw::Expired);
+        }
+        Ok(true)
+    }
+
+    pub(super) fn keep(&self, app: &App, identifier: &str, text: &str, expires_at: i64) {
+        let key = Key { app: app.id, identifier: identifier.into(), text: text.into() };
+        self.0.insert(key, Verified { expires_at, key: app.key.clone() });
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Borrowed { app: self.app, identifier: &self.identifier, text: &self.text }.hash(state);
+    }
+}
+
+/// A key that is only looked for.
+#[derive(Hash)]
+struct Borrowed<'a> {
+    app: AppId,
+    identifier: &'a str,
+    text: &'a str,
+}
+
+impl Equivalent<Key> for Borrowed<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        self.app == key.app && *self.identifier == *key.identifier && *self.text == *key.text
+    }
+}

@@ -1,0 +1,173 @@
+use serde_json::Value;
+
+use super::*;
+use crate::auth::{App, Apps, Credentials, Gate, Refusal};
+
+const KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
+
+fn app() -> AppId {
+    AppId::new(1_400_000_000).unwrap()
+}
+
+fn key(text: &str) -> SecretKey {
+    SecretKey::new(text).unwrap()
+}
+
+fn code(flaw: &Flaw) -> u64 {
+    match flaw {
+        Flaw::Empty => 70002,
+        Flaw::TooLong | Flaw::Base64 | Flaw::Zlib | Flaw::TooLarge | Flaw::Json => 70003,
+        Flaw::Field(_) => 70005,
+        Flaw::Forged => 70009,
+        Flaw::Identifier(_) => 70013,
+        Flaw::App(_) => 70014,
+        Flaw::Expired => 70001,
+    }
+}
+
+/// Made by the official libraries of two languages; each verified independently.
+#[test]
+fn all_vectors_have_their_code() {
+    let vectors: Vec<Value> =
+        serde_json::from_str(include_str!("../../tests/fixtures/usersig_vectors.json")).unwrap();
+    assert_eq!(vectors.len(), 15);
+    for vector in &vectors {
+        let text = |name: &str| vector[name].as_str().unwrap();
+        let number = |name: &str| vector[name].as_u64().unwrap();
+        let app = AppId::new(u32::try_from(number("sdkappid")).unwrap()).unwrap();
+        let key = key(text("key"));
+        let outcome = Claims::decode(text("usersig"))
+            .and_then(|claims| claims.check(app, text("identifier"), &key, number("now")));
+        assert_eq!(outcome.as_ref().map_or_else(code, |()| 0), number("error_code"), "{}", vector["name"]);
+
+        // The gate says the same, the first time and from memory.
+        let admins = vec![text("identifier").to_owned()];
+        let gate = Gate::new(Apps::new([App::new(app, key, admins)]));
+        for _ in 0..2 {
+            let id = app.to_string();
+            let said = Credentials {
+                sdkappid: Some(&id),
+                identifier: Some(text("identifier")),
+                usersig: Some(text("usersig")),
+            };
+            let refused = gate.admit(said, number("now")).err();
+            let refused = refused.map(|refusal| match refusal {
+                Refusal::Signature { flaw, .. } => code(&flaw),
+                other => panic!("{other}"),
+            });
+            assert_eq!(refused.unwrap_or(0), number("error_code"), "{}", vector["name"]);
+        }
+    }
+}
+
+#[test]
+fn what_is_made_verifies_and_expires() {
+    for identifier in ["administrator", "user_0001-测试", "a\"b\\"] {
+        let text = make(app(), identifier, &key(KEY), 1_000, 60);
+        let claims = Claims::decode(&text).unwrap();
+        assert_eq!(claims.check(app(), identifier, &key(KEY), 1_060), Ok(()));
+        assert_eq!(claims.check(app(), identifier, &key(KEY), 1_061), Err(Flaw::Expired));
+        assert_eq!(
+            claims.check(app(), identifier, &key("another"), 1_061),
+            Err(Flaw::Forged),
+            "forged, not expired"
+        );
+    }
+}
+
+#[test]
+fn a_userbuf_is_under_the_signature() {
+    let vectors: Vec<Value> =
+        serde_json::from_str(include_str!("../../tests/fixtures/usersig_vectors.json")).unwrap();
+    let mut claims = Claims::decode(vectors[3]["usersig"].as_str().unwrap()).unwrap();
+    assert_eq!(claims.userbuf.as_deref(), Some("YWJj"));
+    claims.userbuf = Some("YWJk".to_owned());
+    assert_eq!(claims.check(app(), "xiaojun", &key(KEY), 1_700_000_001), Err(Flaw::Forged));
+}
+
+/// Packs any JSON text the way a UserSig is packed.
+fn packed(json: &[u8]) -> String {
+    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(json).unwrap();
+    ENGINE.encode(packer.finish().unwrap())
+}
+
+#[test]
+fn hostile_texts_are_refused_within_bounds() {
+    assert_eq!(Claims::decode(""), Err(Flaw::Empty));
+    assert_eq!(Claims::decode(&"A".repeat(MAX_TEXT + 1)), Err(Flaw::TooLong));
+    assert_eq!(Claims::decode("+/=="), Err(Flaw::Base64), "the ordinary alphabet is another one");
+    assert_eq!(Claims::decode("AAAA"), Err(Flaw::Zlib));
+    // 5 MB of zeros in 5 KB of text: inflated only up to the bound.
+    let bomb = packed(&vec![b'0'; 5 << 20]);
+    assert!(bomb.len() < MAX_TEXT);
+    assert_eq!(Claims::decode(&bomb), Err(Flaw::TooLarge));
+    assert_eq!(Claims::decode(&packed(b"[]")), Err(Flaw::Json));
+    assert_eq!(Claims::decode(&packed(b"{}")), Err(Flaw::Field("TLS.ver")));
+}
+
+#[test]
+fn fields_may_be_numbers_or_text_and_must_be_there() {
+    let full = r#"{"TLS.ver":"2.0","TLS.identifier":"a","TLS.sdkappid":"7","TLS.expire":"60","TLS.time":"9","TLS.sig":"AAAA","other":[]}"#;
+    let claims = Claims::decode(&packed(full.as_bytes())).unwrap();
+    assert_eq!((claims.app, claims.issued_at, claims.valid_for), (7, 9, 60));
+    for (name, broken) in [
+        ("TLS.ver", full.replace("2.0", "1.0")),
+        ("TLS.identifier", full.replace(r#""TLS.identifier":"a""#, r#""TLS.identifier":5"#)),
+        ("TLS.sdkappid", full.replace(r#""7""#, r#""-7""#)),
+        ("TLS.expire", full.replace(r#""60""#, "true")),
+        ("TLS.time", full.replace("TLS.time", "TLS.tima")),
+        ("TLS.sig", full.replace("AAAA", "*")),
+    ] {
+        assert_eq!(Claims::decode(&packed(broken.as_bytes())), Err(Flaw::Field(name)));
+    }
+}
+
+#[test]
+fn a_validity_beyond_all_bounds_does_not_overflow() {
+    let json = format!(
+        r#"{{"TLS.ver":"2.0","TLS.identifier":"a","TLS.sdkappid":7,"TLS.expire":{0},"TLS.time":{0},"TLS.sig":"AAAA"}}"#,
+        i64::MAX
+    );
+    assert_eq!(Claims::decode(&packed(json.as_bytes())).unwrap().expires_at(), i64::MAX);
+}
+
+#[test]
+fn a_remembered_signature_ends_with_its_validity_its_key_and_its_admin() {
+    let text = make(app(), "boss", &key(KEY), 1_000, 60);
+    let gate =
+        |key: SecretKey, admin: &str| Gate::new(Apps::new([App::new(app(), key, vec![admin.to_owned()])]));
+    let said = Credentials { sdkappid: Some("1400000000"), identifier: Some("boss"), usersig: Some(&text) };
+    let good = gate(key(KEY), "boss");
+    assert!(good.admit(said, 1_000).is_ok());
+    assert!(good.admit(said, 1_060).is_ok());
+    let expired = good.admit(said, 1_061).unwrap_err();
+    assert!(expired.to_string().contains("The UserSig in use is expired"), "{expired}");
+    let other = Credentials { identifier: Some("bosz"), ..said };
+    assert!(matches!(good.admit(other, 1_000), Err(Refusal::Signature { flaw: Flaw::Identifier(_), .. })));
+    assert!(matches!(gate(key(KEY), "other").admit(said, 1_000), Err(Refusal::NotAdmin { .. })));
+    assert!(matches!(
+        gate(key("new"), "boss").admit(said, 1_000),
+        Err(Refusal::Signature { flaw: Flaw::Forged, .. })
+    ));
+}
+
+#[test]
+fn the_gate_names_what_is_missing_in_order() {
+    let gate = Gate::new(Apps::new([App::new(app(), key(KEY), Vec::new())]));
+    let admit = |sdkappid, identifier, usersig| {
+        gate.admit(Credentials { sdkappid, identifier, usersig }, 0).unwrap_err()
+    };
+    assert_eq!(admit(None, None, None), Refusal::NoAppId);
+    assert_eq!(admit(Some(""), None, None), Refusal::NoAppId);
+    for malformed in ["0", "-1", "+7", "1e3", "4294967296", "7 ", "x"] {
+        assert_eq!(admit(Some(malformed), None, None), Refusal::MalformedAppId(malformed.to_owned()));
+    }
+    assert_eq!(admit(Some("7"), None, None), Refusal::UnknownApp(AppId::new(7).unwrap()));
+    assert_eq!(admit(Some("1400000000"), None, None), Refusal::NoIdentity("identifier"));
+    assert_eq!(admit(Some("1400000000"), Some("a"), None), Refusal::NoIdentity("usersig"));
+    assert!(matches!(
+        admit(Some("1400000000"), Some("a"), Some("")),
+        Refusal::Signature { flaw: Flaw::Empty, .. }
+    ));
+}
