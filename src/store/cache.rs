@@ -1,0 +1,173 @@
+//! Owners in memory, for a store whose process is the only writer.
+//!
+//! The cache is exact. Only the writer publishes, after the fsync and before the answer. A reader
+//! that fills a miss takes a placeholder before it looks at the database, and its value counts
+//! only if the placeholder is still there: a commit of that owner in between has replaced it.
+//!
+//! Disbanding a chat group touches no owner (decision 20), so an entry cannot be replaced then.
+//! Instead each entry knows up to which disbanding of its app it is true, and one that lags behind
+//! is compared with the few chat groups disbanded since.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use quick_cache::{
+    Weighter,
+    sync::{Cache, GuardResult},
+};
+
+use super::{Loaded, document::Stored};
+use crate::domain::{Account, AppId, ChangeNumber, ChatGroupId, Organizer, Owner};
+
+/// How many disbandings of an app are remembered; an entry that lags further behind is read anew.
+const REMEMBERED: usize = 1_024;
+
+/// One owner, as committed.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) account: Option<Arc<Account>>,
+    /// The organizer as it is stored.
+    pub(super) stored: Arc<Stored>,
+    /// The records of it that are dead.
+    pub(super) dead: Vec<ChangeNumber>,
+    /// The organizer without them.
+    living: Arc<Organizer>,
+    disbandings: Arc<Disbandings>,
+    /// Up to which disbanding `dead` is true.
+    seen: AtomicU64,
+}
+
+/// The disbandings of one app since this process started.
+#[derive(Debug, Default)]
+pub(super) struct Disbandings {
+    count: AtomicU64,
+    latest: Mutex<VecDeque<ChatGroupId>>,
+}
+
+/// Owners in memory, bounded in bytes.
+pub(super) struct OwnerCache {
+    entries: Cache<Owner, Arc<Entry>, ByBytes>,
+    disbandings: Mutex<HashMap<AppId, Arc<Disbandings>>>,
+}
+
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<Owner, Arc<Entry>> for ByBytes {
+    fn weight(&self, _: &Owner, entry: &Arc<Entry>) -> u64 {
+        entry.stored.weight() as u64
+    }
+}
+
+impl Entry {
+    pub(super) fn new(
+        account: Option<Arc<Account>>,
+        stored: Arc<Stored>,
+        dead: Vec<ChangeNumber>,
+        disbandings: Arc<Disbandings>,
+        seen: u64,
+    ) -> Entry {
+        let living = match dead.is_empty() {
+            true => Arc::clone(&stored.organizer),
+            false => Arc::new(stored.organizer.living(&dead)),
+        };
+        Entry { account, stored, dead, living, disbandings, seen: AtomicU64::new(seen) }
+    }
+
+    pub(super) fn loaded(&self) -> Loaded {
+        Loaded { account: self.account.clone(), organizer: Arc::clone(&self.living) }
+    }
+
+    /// Whether no chat group of this owner was disbanded since the entry was made.
+    fn is_true(&self) -> bool {
+        let seen = self.seen.load(Ordering::Acquire);
+        let count = self.disbandings.count.load(Ordering::Acquire);
+        if seen == count {
+            return true;
+        }
+        let latest = self.disbandings.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let lag = usize::try_from(count - seen).unwrap_or(usize::MAX);
+        // The list may already hold later ones than `count`; looking at too many does no harm.
+        let since = latest.iter().rev().take(lag.saturating_add(REMEMBERED / 2));
+        if lag > latest.len().min(REMEMBERED / 2) || since.clone().any(|id| self.is_about(id)) {
+            return false;
+        }
+        drop(latest);
+        self.seen.fetch_max(count, Ordering::AcqRel);
+        true
+    }
+
+    fn is_about(&self, id: &ChatGroupId) -> bool {
+        self.living.records().iter().any(|record| record.conversation.chat_group() == Some(id))
+    }
+}
+
+impl Disbandings {
+    /// How many there were.
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// Makes a disbanding visible to readers.
+    pub(super) fn publish(&self, id: ChatGroupId) {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if latest.len() == REMEMBERED {
+            latest.pop_front();
+        }
+        latest.push_back(id);
+        self.count.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+impl OwnerCache {
+    pub(super) fn new(bytes: u64) -> OwnerCache {
+        let items = usize::try_from(bytes / 1_024).unwrap_or(usize::MAX).max(16);
+        OwnerCache { entries: Cache::with_weighter(items, bytes, ByBytes), disbandings: Mutex::default() }
+    }
+
+    pub(super) fn disbandings(&self, app: AppId) -> Arc<Disbandings> {
+        let mut apps = self.disbandings.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(apps.entry(app).or_default())
+    }
+
+    /// The entry of an owner, if there is one and it is true now.
+    pub(super) fn get(&self, owner: &Owner) -> Option<Arc<Entry>> {
+        self.entries.get(owner).filter(|entry| entry.is_true())
+    }
+
+    /// The entry of an owner, read by `load` if there is none that is true now. Waits for another
+    /// reader of the same owner rather than reading twice.
+    pub(super) fn get_or_load<E>(
+        &self,
+        owner: &Owner,
+        load: impl FnOnce() -> Result<Entry, E>,
+    ) -> Result<Arc<Entry>, E> {
+        loop {
+            match self.entries.get_value_or_guard(owner, None) {
+                GuardResult::Value(entry) if entry.is_true() => return Ok(entry),
+                // Only this very entry: the writer may have published a new one just now.
+                GuardResult::Value(old) => {
+                    self.entries.remove_if(owner, |entry| Arc::ptr_eq(entry, &old));
+                }
+                GuardResult::Guard(guard) => {
+                    let entry = Arc::new(load()?);
+                    // Refused when a commit of this owner has passed: the value is then good for
+                    // this reader, who asked before that commit was answered, and for nobody else.
+                    let _ = guard.insert(Arc::clone(&entry));
+                    return Ok(entry);
+                }
+                GuardResult::Timeout => unreachable!("no time-out was asked for"),
+            }
+        }
+    }
+
+    /// For the writer: what was committed.
+    pub(super) fn publish(&self, owner: Owner, entry: Entry) {
+        self.entries.insert(owner, Arc::new(entry));
+    }
+}

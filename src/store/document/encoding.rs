@@ -1,0 +1,235 @@
+//! Bytes of the stored form: numbers as LEB128, texts with their length before them.
+//!
+//! Every document begins with its format version. Old formats are read and written anew as the
+//! present one; a newer one is refused.
+
+use std::sync::Arc;
+
+use crate::domain::{
+    ChatGroupId, Conversation, Counters, CustomMark, Group, GroupName, Record, StandardMark, UserId,
+};
+
+/// The present format of heads and chunks.
+const FORMAT: u64 = 1;
+
+/// The chunks of an organizer as its head lists them, in the order of their records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub(super) id: u32,
+    pub(super) living: u16,
+}
+
+/// Chunk 0.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) counters: Counters,
+    pub(super) groups: Vec<Group>,
+    pub(super) chunks: Vec<Listed>,
+    pub(super) tail: Vec<Arc<Record>>,
+}
+
+/// Why bytes are not what they should be.
+type Fault = String;
+
+pub(super) fn encode_head(head: &Head) -> Vec<u8> {
+    let mut out = Writer(Vec::with_capacity(
+        64 + 40 * head.groups.len() + 5 * head.chunks.len() + 96 * head.tail.len(),
+    ));
+    let Counters { version, renumberings, last_group, last_timestamp } = head.counters;
+    out.number(FORMAT);
+    out.number(version.into());
+    out.number(renumberings.into());
+    out.number(last_group.into());
+    out.number(last_timestamp);
+    out.count(head.groups.len());
+    for group in &head.groups {
+        out.number(group.id.into());
+        out.number(group.number.into());
+        out.text(group.name.as_str());
+    }
+    out.count(head.chunks.len());
+    for chunk in &head.chunks {
+        out.number(chunk.id.into());
+        out.number(chunk.living.into());
+    }
+    out.records(&head.tail);
+    out.0
+}
+
+pub(super) fn decode_head(bytes: &[u8]) -> Result<Head, Fault> {
+    let mut input = Reader(bytes);
+    input.format()?;
+    let counters = Counters {
+        version: input.small()?,
+        renumberings: input.small()?,
+        last_group: input.small()?,
+        last_timestamp: input.number()?,
+    };
+    let groups = input.list(|input| {
+        let (id, number) = (input.small()?, input.small()?);
+        let name = GroupName::parse(input.text()?).map_err(|reason| reason.to_string())?;
+        Ok(Group { id, name, number })
+    })?;
+    let chunks = input.list(|input| {
+        let id = input.small()?;
+        let living = input.number()?.try_into().map_err(|_| "a bitmap of more than 16 slots")?;
+        Ok(Listed { id, living })
+    })?;
+    let tail = input.list(Reader::record)?;
+    input.end()?;
+    Ok(Head { counters, groups, chunks, tail })
+}
+
+pub(super) fn encode_chunk(records: &[Arc<Record>]) -> Vec<u8> {
+    let mut out = Writer(Vec::with_capacity(16 + 96 * records.len()));
+    out.number(FORMAT);
+    out.records(records);
+    out.0
+}
+
+pub(super) fn decode_chunk(bytes: &[u8]) -> Result<Vec<Arc<Record>>, Fault> {
+    let mut input = Reader(bytes);
+    input.format()?;
+    let records = input.list(Reader::record)?;
+    input.end()?;
+    Ok(records)
+}
+
+// What a record's first number tells.
+const IN_CHAT_GROUP: u64 = 1;
+const MARKED: u64 = 2;
+const CUSTOM: u64 = 4;
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn number(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.0.push(value.to_le_bytes()[0] | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value.to_le_bytes()[0]);
+    }
+
+    fn count(&mut self, count: usize) {
+        self.number(count as u64);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.count(text.len());
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    fn records(&mut self, records: &[Arc<Record>]) {
+        self.count(records.len());
+        for record in records {
+            self.record(record);
+        }
+    }
+
+    fn record(&mut self, record: &Record) {
+        let group = record.conversation.chat_group();
+        self.number(
+            if group.is_some() { IN_CHAT_GROUP } else { 0 }
+                | if record.mark.is_none() { 0 } else { MARKED }
+                | if record.custom.is_some() { CUSTOM } else { 0 },
+        );
+        match &record.conversation {
+            Conversation::User(user) => self.text(user.as_str()),
+            Conversation::ChatGroup(group) => {
+                self.text(group.as_str());
+                self.number(record.incarnation.into());
+            }
+        }
+        self.number(record.number.into());
+        self.number(record.timestamp);
+        self.count(record.groups.len());
+        for group in &record.groups {
+            self.number((*group).into());
+        }
+        if !record.mark.is_none() {
+            self.number(record.mark.bits());
+        }
+        if let Some(custom) = &record.custom {
+            self.text(custom.as_str());
+        }
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn format(&mut self) -> Result<(), Fault> {
+        match self.number()? {
+            FORMAT => Ok(()),
+            other => Err(format!("format {other} is not known to this version, which reads {FORMAT}")),
+        }
+    }
+
+    fn number(&mut self) -> Result<u64, Fault> {
+        let mut value = 0u64;
+        for shift in (0..64).step_by(7) {
+            let (byte, rest) = self.0.split_first().ok_or("it ends early")?;
+            self.0 = rest;
+            let bits = u64::from(byte & 0x7f);
+            if bits << shift >> shift != bits {
+                break;
+            }
+            value |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err("a number above 2^64".to_owned())
+    }
+
+    fn small(&mut self) -> Result<u32, Fault> {
+        u32::try_from(self.number()?).map_err(|_| "a number above 2^32".to_owned())
+    }
+
+    fn text(&mut self) -> Result<&'a str, Fault> {
+        let length = usize::try_from(self.number()?).map_err(|_| "a text too long")?;
+        let (text, rest) = self.0.split_at_checked(length).ok_or("it ends early")?;
+        self.0 = rest;
+        std::str::from_utf8(text).map_err(|_| "a text that is not UTF-8".to_owned())
+    }
+
+    fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T, Fault>) -> Result<Vec<T>, Fault> {
+        let count = self.number()?;
+        // Each item has a byte at least, which bounds what a damaged count can make us reserve.
+        if count > self.0.len() as u64 {
+            return Err("it ends early".to_owned());
+        }
+        (0..count).map(|_| item(self)).collect()
+    }
+
+    fn record(&mut self) -> Result<Arc<Record>, Fault> {
+        let told = self.number()?;
+        if told & !(IN_CHAT_GROUP | MARKED | CUSTOM) != 0 {
+            return Err(format!("a record of unknown kind {told}"));
+        }
+        let refused = |reason: crate::domain::Rejection| reason.to_string();
+        let peer = self.text()?;
+        let (conversation, incarnation) = if told & IN_CHAT_GROUP == 0 {
+            (Conversation::User(UserId::parse(peer).map_err(refused)?), 0)
+        } else {
+            (Conversation::ChatGroup(ChatGroupId::parse(peer).map_err(refused)?), self.small()?)
+        };
+        let number = self.small()?;
+        let timestamp = self.number()?;
+        let groups = self.list(Self::small)?;
+        let mark = StandardMark::from_bits(if told & MARKED == 0 { 0 } else { self.number()? });
+        let custom = match told & CUSTOM {
+            0 => None,
+            _ => CustomMark::parse(self.text()?).map_err(refused)?,
+        };
+        Ok(Arc::new(Record { conversation, incarnation, groups, mark, custom, number, timestamp }))
+    }
+
+    fn end(&self) -> Result<(), Fault> {
+        match self.0.len() {
+            0 => Ok(()),
+            more => Err(format!("{more} bytes too many")),
+        }
+    }
+}

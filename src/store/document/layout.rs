@@ -1,0 +1,156 @@
+//! How an organizer is spread over chunks, and which of them a change rewrites.
+
+use std::sync::Arc;
+
+use super::{
+    SLOTS,
+    encoding::{Head, Listed, decode_chunk, decode_head, encode_chunk, encode_head},
+};
+use crate::domain::{ChangeNumber, Organizer, Record};
+
+/// An organizer together with the layout of its stored form.
+#[derive(Clone, Debug, Default)]
+pub(in crate::store) struct Stored {
+    pub(in crate::store) organizer: Arc<Organizer>,
+    chunks: Vec<Chunk>,
+}
+
+/// A sealed chunk: which of its slots still hold a living record, by change number.
+#[derive(Clone, Debug)]
+struct Chunk {
+    id: u32,
+    /// The number in each slot; 0 where the slot is struck.
+    slots: Vec<ChangeNumber>,
+}
+
+/// One row to write (`Some`) or to delete (`None`).
+pub(in crate::store) type Edit = (u32, Option<Vec<u8>>);
+
+impl Stored {
+    /// Reads an organizer from its rows: the head, and the other chunks in any order.
+    ///
+    /// # Errors
+    /// What is damaged, in words.
+    pub(in crate::store) fn decode(rows: &[(u32, Vec<u8>)]) -> Result<Stored, String> {
+        let row = |id: u32| {
+            let found = rows.iter().find(|(row, _)| *row == id);
+            found.map(|(_, bytes)| &bytes[..]).ok_or_else(|| format!("chunk {id} is missing"))
+        };
+        if rows.is_empty() {
+            return Ok(Stored::default());
+        }
+        let head = decode_head(row(0)?).map_err(|fault| format!("head: {fault}"))?;
+        let mut records = Vec::new();
+        let mut chunks = Vec::with_capacity(head.chunks.len());
+        for Listed { id, living } in head.chunks {
+            let sealed = decode_chunk(row(id)?).map_err(|fault| format!("chunk {id}: {fault}"))?;
+            let slots = (sealed.into_iter().enumerate())
+                .map(|(slot, record)| {
+                    if living >> slot & 1 == 0 {
+                        return 0;
+                    }
+                    let number = record.number;
+                    records.push(record);
+                    number
+                })
+                .collect();
+            chunks.push(Chunk { id, slots });
+        }
+        records.extend(head.tail);
+        let organizer = Organizer::from_parts(head.counters, head.groups, records)
+            .map_err(|unsound| unsound.to_string())?;
+        Ok(Stored { organizer: Arc::new(organizer), chunks })
+    }
+
+    /// Goes over to `next` and tells which rows to write for it.
+    pub(in crate::store) fn advance(&mut self, next: Arc<Organizer>) -> Vec<Edit> {
+        let mut edits: Vec<Edit> = Vec::new();
+        let mut free_id = self.chunks.iter().map(|chunk| chunk.id).max().unwrap_or(0) + 1;
+        if next.counters().renumberings != self.organizer.counters().renumberings {
+            edits.extend(self.chunks.drain(..).map(|chunk| (chunk.id, None)));
+        }
+        // What did not change kept its number and its slot; everything else is in the tail.
+        let records = next.records();
+        let mut sealed = 0;
+        for chunk in &mut self.chunks {
+            for slot in chunk.slots.iter_mut().filter(|slot| **slot != 0) {
+                if records.get(sealed).is_some_and(|record| record.number == *slot) {
+                    sealed += 1;
+                } else {
+                    *slot = 0;
+                }
+            }
+        }
+        // Seal what the tail is too long for.
+        let mut seal = |chunks: &mut Vec<Chunk>, records: &[Arc<Record>], place: usize| {
+            edits.push((free_id, Some(encode_chunk(records))));
+            let slots = records.iter().map(|record| record.number).collect();
+            chunks.insert(place, Chunk { id: free_id, slots });
+            free_id += 1;
+        };
+        while records.len() - sealed > SLOTS {
+            let end = self.chunks.len();
+            seal(&mut self.chunks, &records[sealed..sealed + SLOTS], end);
+            sealed += SLOTS;
+        }
+        // Drop chunks with nothing left, and merge neighbours that fit into one.
+        let mut dropped = Vec::new();
+        self.chunks.retain(|chunk| {
+            let keep = chunk.living() > 0;
+            if !keep {
+                dropped.push(chunk.id);
+            }
+            keep
+        });
+        let (mut place, mut first) = (0, 0);
+        while let [chunk, after, ..] = &self.chunks[place..] {
+            let (living, both) = (chunk.living(), chunk.living() + after.living());
+            if both <= SLOTS {
+                dropped.extend(self.chunks.drain(place..place + 2).map(|chunk| chunk.id));
+                seal(&mut self.chunks, &records[first..first + both], place);
+            } else {
+                first += living;
+                place += 1;
+            }
+        }
+        // A chunk may be sealed and merged again in one go: its row is then never written.
+        for id in dropped {
+            match edits.iter().position(|(row, bytes)| *row == id && bytes.is_some()) {
+                Some(unwritten) => drop(edits.remove(unwritten)),
+                None => edits.push((id, None)),
+            }
+        }
+        let head = Head {
+            counters: *next.counters(),
+            groups: next.groups().to_vec(),
+            chunks: self.chunks.iter().map(Chunk::listed).collect(),
+            tail: records[sealed..].to_vec(),
+        };
+        edits.push((0, Some(encode_head(&head))));
+        self.organizer = next;
+        edits
+    }
+
+    /// Roughly how many bytes this takes in memory.
+    pub(in crate::store) fn weight(&self) -> usize {
+        let records = self.organizer.records().len();
+        400 + 64 * self.organizer.groups().len() + 220 * records + 96 * self.chunks.len()
+    }
+}
+
+impl Chunk {
+    fn living(&self) -> usize {
+        self.slots.iter().filter(|slot| **slot != 0).count()
+    }
+
+    fn listed(&self) -> Listed {
+        let living = (self.slots.iter().enumerate())
+            .filter(|(_, number)| **number != 0)
+            .fold(0, |bits, (slot, _)| bits | 1 << slot);
+        Listed { id: self.id, living }
+    }
+}
+
+#[cfg(test)]
+#[path = "layout_tests.rs"]
+mod tests;

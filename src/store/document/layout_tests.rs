@@ -1,0 +1,198 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::{
+    ChatGroupId, Conversation, Counters, CustomMark, Group, GroupName, StandardMark, UserId,
+};
+
+/// An owner under random changes, the way rules make them: what changes moves to the end under a
+/// higher number, some of it goes.
+#[derive(Clone, Debug)]
+enum Step {
+    /// These records (by place, wrapped) change, so many new ones come, the change is this time.
+    Change(Vec<usize>, usize),
+    /// These records go.
+    Drop(Vec<usize>),
+    /// Everything is numbered anew.
+    Renumber,
+}
+
+fn record(number: u32, peer: usize, timestamp: u64) -> Arc<Record> {
+    let (conversation, incarnation) = match peer % 3 {
+        0 => (Conversation::ChatGroup(ChatGroupId::parse(&format!("@TGS#{peer}")).unwrap()), 300),
+        _ => (Conversation::User(UserId::parse(&format!("user{peer}")).unwrap()), 0),
+    };
+    Arc::new(Record {
+        conversation,
+        incarnation,
+        groups: if peer.is_multiple_of(2) { vec![1, 200] } else { Vec::new() },
+        mark: StandardMark::from_bits(if peer.is_multiple_of(5) { 0 } else { u64::MAX >> (peer % 64) }),
+        custom: CustomMark::parse(&"ж".repeat(1 + peer % 128)).unwrap(),
+        number,
+        timestamp,
+    })
+}
+
+fn organizer(counters: Counters, records: Vec<Arc<Record>>) -> Arc<Organizer> {
+    let group = |id, name: &str| Group { id, name: GroupName::parse(name).unwrap(), number: 1 };
+    Arc::new(Organizer::from_parts(counters, vec![group(1, "a"), group(200, "б")], records).unwrap())
+}
+
+fn apply(step: &Step, old: &Organizer, peers: &mut usize) -> Arc<Organizer> {
+    let mut counters = *old.counters();
+    let mut records: Vec<Arc<Record>> = old.records().to_vec();
+    let places = |picked: &[usize], count: usize| {
+        let mut places: Vec<usize> = picked.iter().filter(|_| count > 0).map(|pick| pick % count).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    };
+    match step {
+        Step::Change(picked, new) => {
+            let mut moved = Vec::new();
+            for place in places(picked, records.len()).into_iter().rev() {
+                moved.push(records.remove(place));
+            }
+            counters.last_timestamp += 1;
+            for old in moved.into_iter().rev() {
+                counters.version += 1;
+                let number = counters.version;
+                records.push(Arc::new(Record {
+                    number,
+                    timestamp: counters.last_timestamp,
+                    ..Record::clone(&old)
+                }));
+            }
+            for _ in 0..*new {
+                counters.version += 1;
+                *peers += 1;
+                records.push(record(counters.version, *peers, counters.last_timestamp));
+            }
+        }
+        Step::Drop(picked) => {
+            for place in places(picked, records.len()).into_iter().rev() {
+                records.remove(place);
+                counters.version += 1;
+            }
+        }
+        Step::Renumber => {
+            for (index, record) in records.iter_mut().enumerate() {
+                *record =
+                    Arc::new(Record { number: u32::try_from(index).unwrap() + 1, ..Record::clone(record) });
+            }
+            counters.version = counters.version.min(u32::try_from(records.len()).unwrap()).max(1);
+            counters.renumberings += 1;
+        }
+    }
+    organizer(counters, records)
+}
+
+fn start() -> Counters {
+    Counters { version: 1, renumberings: 0, last_group: 200, last_timestamp: 1_700_000_000 }
+}
+
+/// Does to a table what a store does with edits.
+fn write(rows: &mut BTreeMap<u32, Vec<u8>>, edits: Vec<Edit>) {
+    for (chunk, bytes) in edits {
+        match bytes {
+            Some(bytes) => drop(rows.insert(chunk, bytes)),
+            None => assert!(rows.remove(&chunk).is_some(), "chunk {chunk} is deleted, but was never written"),
+        }
+    }
+}
+
+fn read(rows: &BTreeMap<u32, Vec<u8>>) -> Stored {
+    let rows: Vec<_> = rows.iter().rev().map(|(chunk, bytes)| (*chunk, bytes.clone())).collect();
+    Stored::decode(&rows).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_back(
+        steps in prop::collection::vec(
+            prop_oneof![
+                8 => (prop::collection::vec(any::<usize>(), 0..12), 0..40usize).prop_map(|(old, new)| Step::Change(old, new)),
+                3 => prop::collection::vec(any::<usize>(), 0..60).prop_map(Step::Drop),
+                1 => Just(Step::Renumber),
+            ],
+            1..25,
+        )
+    ) {
+        let mut rows = BTreeMap::new();
+        let mut stored = Stored::default();
+        let mut peers = 0;
+        let mut current = organizer(start(), Vec::new());
+        for step in &steps {
+            current = apply(step, &current, &mut peers);
+            write(&mut rows, stored.advance(Arc::clone(&current)));
+            let again = read(&rows);
+            prop_assert_eq!(&again.organizer, &current);
+            // As good as the one in memory: the next change starts from either.
+            prop_assert_eq!(format!("{:?}", again.chunks), format!("{:?}", stored.chunks));
+            // No row is forgotten, and no two neighbours would fit into one.
+            prop_assert_eq!(rows.len(), stored.chunks.len() + 1);
+            let living: Vec<usize> = stored.chunks.iter().map(Chunk::living).collect();
+            prop_assert!(living.windows(2).all(|pair| pair[0] + pair[1] > SLOTS), "{:?}", living);
+        }
+    }
+
+    #[test]
+    fn damaged_bytes_are_an_error_or_another_value_but_never_a_panic(
+        at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()
+    ) {
+        let mut rows = BTreeMap::new();
+        let current = apply(&Step::Change(Vec::new(), 40), &organizer(start(), Vec::new()), &mut 0);
+        write(&mut rows, Stored::default().advance(current));
+        for chunk in [0, 1] {
+            let mut rows = rows.clone();
+            let bytes = rows.get_mut(&chunk).unwrap();
+            let at = at.index(bytes.len());
+            if cut { bytes.truncate(at) } else { bytes[at] = byte }
+            let rows: Vec<_> = rows.into_iter().collect();
+            let _ = Stored::decode(&rows);
+        }
+    }
+}
+
+#[test]
+fn a_small_change_of_a_big_owner_writes_little() {
+    let mut stored = Stored::default();
+    let mut peers = 0;
+    let mut current = apply(&Step::Change(Vec::new(), 1_000), &organizer(start(), Vec::new()), &mut peers);
+    stored.advance(Arc::clone(&current));
+    let (mut bytes, mut rows) = (0, 0);
+    for round in 0..100usize {
+        let picked = (0..5).map(|k| (round * 7919 + k * 211) % 1_000).collect();
+        current = apply(&Step::Change(picked, 0), &current, &mut peers);
+        let edits = stored.advance(Arc::clone(&current));
+        rows += edits.len();
+        bytes += edits.iter().filter_map(|(_, bytes)| bytes.as_ref()).map(Vec::len).sum::<usize>();
+    }
+    // All 1,000 records are some 190 KB; a change of five writes a few rows of some KB.
+    assert!(bytes / 100 < 10_000, "{} bytes a change", bytes / 100);
+    assert!(rows / 100 <= 4, "{} rows a change", rows / 100);
+}
+
+#[test]
+fn the_first_format_stays_readable() {
+    // Version 2, group 1 "a" and 200 "б", and one record, written by the first version of the format.
+    let current = apply(&Step::Change(Vec::new(), 1), &organizer(start(), Vec::new()), &mut 0);
+    let mut rows = BTreeMap::new();
+    write(&mut rows, Stored::default().advance(Arc::clone(&current)));
+    let first_format: Vec<u8> = (FIRST_FORMAT.as_bytes().chunks(2))
+        .map(|digits| u8::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap())
+        .collect();
+    assert_eq!(rows[&0], first_format);
+    assert_eq!(read(&rows).organizer, current);
+}
+
+const FIRST_FORMAT: &str =
+    "010200c80181e2cfaa060201010161c8010102d0b10001060575736572310281e2cfaa0600ffffffffffffffff7f04d0b6d0b6";
+
+#[test]
+fn a_newer_format_is_refused_in_words() {
+    let refused = Stored::decode(&[(0, vec![2])]).unwrap_err();
+    assert_eq!(refused, "head: format 2 is not known to this version, which reads 1");
+}

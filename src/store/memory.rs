@@ -1,0 +1,112 @@
+//! The reference store: plain maps under one lock. For tests; it forgets everything at exit.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{ChatGroupRule, Loaded, Next, OwnerRule, Pending, Seen, Store, guarded};
+use crate::domain::{Account, AppId, ChatGroup, ChatGroupId, Conversation, Organizer, Owner, Presence};
+
+/// A store in memory.
+#[derive(Debug, Default)]
+pub struct MemoryStore(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    accounts: HashMap<Owner, Arc<Account>>,
+    organizers: HashMap<Owner, Organizer>,
+    chat_groups: HashMap<(AppId, ChatGroupId), ChatGroup>,
+}
+
+impl MemoryStore {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn organizer(&self, owner: &Owner) -> (Organizer, Vec<u32>) {
+        let organizer = self.organizers.get(owner).cloned().unwrap_or_default();
+        let dead = organizer
+            .dead(|id| self.chat_groups.get(&(owner.app, id.clone())).map_or(0, |group| group.incarnation));
+        (organizer, dead)
+    }
+
+    fn presence(&self, app: AppId, conversation: &Conversation) -> Presence {
+        match conversation {
+            Conversation::User(user) => {
+                let peer = Owner { app, user: user.clone() };
+                Presence::User { imported: self.accounts.contains_key(&peer) }
+            }
+            Conversation::ChatGroup(id) => {
+                Presence::ChatGroup(self.chat_groups.get(&(app, id.clone())).map(ChatGroup::life))
+            }
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    fn load(&self, owner: &Owner) -> Pending<'_, Loaded> {
+        let kept = self.kept();
+        let (organizer, dead) = kept.organizer(owner);
+        let loaded = Loaded {
+            account: kept.accounts.get(owner).cloned(),
+            organizer: Arc::new(organizer.living(&dead)),
+        };
+        Box::pin(async { Ok(loaded) })
+    }
+
+    fn accounts(&self, owners: Vec<Owner>) -> Pending<'_, Vec<bool>> {
+        let kept = self.kept();
+        let known = owners.iter().map(|owner| kept.accounts.contains_key(owner)).collect();
+        Box::pin(async { Ok(known) })
+    }
+
+    fn change(&self, owner: Owner, named: Vec<Conversation>, mut rule: OwnerRule) -> Pending<'_, ()> {
+        let mut kept = self.kept();
+        let presences = (named.into_iter())
+            .map(|conversation| {
+                let presence = kept.presence(owner.app, &conversation);
+                (conversation, presence)
+            })
+            .collect();
+        let (organizer, dead) = kept.organizer(&owner);
+        let buried = organizer.buried(&dead);
+        let seen = Seen { account: kept.accounts.get(&owner), organizer: &buried, presences: &presences };
+        let Next { account, organizer } = match guarded(|| rule(&seen)) {
+            Ok(next) => next,
+            Err(error) => return Box::pin(async { Err(error) }),
+        };
+        match account {
+            Some(Some(account)) => drop(kept.accounts.insert(owner.clone(), account)),
+            Some(None) => drop(kept.accounts.remove(&owner)),
+            None => {}
+        }
+        if let Some(organizer) = organizer {
+            kept.organizers.insert(owner, organizer);
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn chat_groups(&self, app: AppId, ids: Vec<ChatGroupId>) -> Pending<'_, Vec<Option<ChatGroup>>> {
+        let kept = self.kept();
+        let found = ids.into_iter().map(|id| kept.chat_groups.get(&(app, id)).cloned()).collect();
+        Box::pin(async { Ok(found) })
+    }
+
+    fn change_chat_group(&self, app: AppId, id: ChatGroupId, mut rule: ChatGroupRule) -> Pending<'_, ()> {
+        let mut kept = self.kept();
+        let key = (app, id);
+        match guarded(|| rule(kept.chat_groups.get(&key))) {
+            Ok(Some(next)) => drop(kept.chat_groups.insert(key, next)),
+            Ok(None) => {}
+            Err(error) => return Box::pin(async { Err(error) }),
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn ready(&self) -> Pending<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+}

@@ -1,0 +1,124 @@
+//! Where organizers, accounts and chat groups live. A store knows no rule.
+//!
+//! Its contract is the same for both things it keeps – owners and chat groups: `load` what is
+//! there, and `change` it by a rule that the caller passes in. A change is answered only when its
+//! result is durable; the rule may run more than once and may not assume when or where.
+
+mod cache;
+mod document;
+mod memory;
+mod sqlite;
+
+#[cfg(test)]
+mod contract;
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+};
+
+pub use memory::MemoryStore;
+pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
+
+use crate::domain::{Account, AppId, ChatGroup, ChatGroupId, Conversation, Organizer, Owner, Presence};
+
+/// A store's answer that may take a while.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// One owner as a reader sees him: records about chat groups disbanded since are left out.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// His account, if it is imported.
+    pub account: Option<Arc<Account>>,
+    /// His organizer; empty when he never had one.
+    pub organizer: Arc<Organizer>,
+}
+
+/// What a rule on an owner looks at.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    /// His account, if it is imported.
+    pub account: Option<&'a Arc<Account>>,
+    /// His organizer, without the dead records.
+    pub organizer: &'a Organizer,
+    /// The presence of each conversation that the change was said to name.
+    pub presences: &'a HashMap<Conversation, Presence>,
+}
+
+/// What a rule on an owner wants kept; `None` keeps what is there.
+#[derive(Debug, Default)]
+pub struct Next {
+    /// The account: set, or removed by the inner `None`.
+    pub account: Option<Option<Arc<Account>>>,
+    /// The organizer.
+    pub organizer: Option<Organizer>,
+}
+
+/// A rule on one owner.
+pub type OwnerRule = Box<dyn FnMut(&Seen<'_>) -> Next + Send>;
+
+/// A rule on one chat group, which the store may never have heard of; `None` keeps what is there.
+pub type ChatGroupRule = Box<dyn FnMut(Option<&ChatGroup>) -> Option<ChatGroup> + Send>;
+
+/// Why a store could not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The medium failed; nothing of the change was acknowledged, and it may or may not be kept.
+    #[error("the store failed: {0}")]
+    Failed(String),
+    /// What is stored cannot be understood.
+    #[error("stored data of {what} is damaged: {reason}")]
+    Damaged {
+        /// Whose data.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A rule panicked: a defect, by which nothing was changed.
+    #[error("a rule failed inside")]
+    Rule,
+    /// More is waiting to be written than the store accepts.
+    #[error("too many changes are waiting to be written")]
+    Busy,
+    /// The store has been closed, or is being closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// A place for owners and chat groups.
+pub trait Store: Send + Sync {
+    /// Reads one owner.
+    fn load(&self, owner: &Owner) -> Pending<'_, Loaded>;
+
+    /// Reads one owner if that takes no waiting.
+    fn peek(&self, owner: &Owner) -> Option<Loaded> {
+        let _ = owner;
+        None
+    }
+
+    /// Whether each of these users has an account, in their order.
+    fn accounts(&self, owners: Vec<Owner>) -> Pending<'_, Vec<bool>>;
+
+    /// Changes one owner by `rule`, which sees the presence of the conversations in `named`.
+    /// The change is queued by this call, in the order of calls; the answer comes when what the
+    /// rule wants kept is durable. Not waiting for the answer does not take the change back.
+    fn change(&self, owner: Owner, named: Vec<Conversation>, rule: OwnerRule) -> Pending<'_, ()>;
+
+    /// Reads these chat groups, in their order, destroyed ones included.
+    fn chat_groups(&self, app: AppId, ids: Vec<ChatGroupId>) -> Pending<'_, Vec<Option<ChatGroup>>>;
+
+    /// Changes one chat group by `rule`. When its incarnation rises, every record about an older
+    /// one is absent from the moment of the answer, and one event of the app tells so.
+    fn change_chat_group(&self, app: AppId, id: ChatGroupId, rule: ChatGroupRule) -> Pending<'_, ()>;
+
+    /// Whether the store can be used: reads something.
+    fn ready(&self) -> Pending<'_, ()>;
+}
+
+/// Runs a rule; a panic in it is that rule's alone and stops no store.
+fn guarded<T>(rule: impl FnOnce() -> T) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(rule)).map_err(|_| StoreError::Rule)
+}

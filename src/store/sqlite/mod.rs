@@ -1,0 +1,133 @@
+//! The embedded store: SQLite in WAL mode, one writer thread with group commit, a few reader
+//! threads for what the cache misses.
+//!
+//! `synchronous=FULL` makes every commit durable before it is answered. The database belongs to
+//! one process (`vfs=unix-excl`, and a lock file whose refusal explains itself).
+
+mod reader;
+mod rows;
+mod schema;
+mod writer;
+
+use std::{path::PathBuf, sync::Arc};
+
+use tokio::sync::oneshot;
+
+pub use schema::OpenError;
+
+use self::{
+    reader::Readers,
+    schema::Files,
+    writer::{Job, Writer},
+};
+use super::{ChatGroupRule, Loaded, OwnerRule, Pending, Store, StoreError, cache::OwnerCache};
+use crate::domain::{AppId, ChatGroup, ChatGroupId, Conversation, Owner};
+
+/// How to open a [`SqliteStore`].
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// The directory of its files, made if it is not there.
+    pub directory: PathBuf,
+    /// Bytes of owners kept in memory.
+    pub cache_bytes: u64,
+    /// Threads that read what the cache misses.
+    pub readers: usize,
+}
+
+impl SqliteOptions {
+    /// The usual options for a store in `directory`.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>) -> SqliteOptions {
+        SqliteOptions { directory: directory.into(), cache_bytes: 256 << 20, readers: 2 }
+    }
+}
+
+/// The embedded store.
+pub struct SqliteStore {
+    cache: Arc<OwnerCache>,
+    readers: Readers,
+    writer: Writer,
+    created: bool,
+    // Held, and given up last: the lock on the directory.
+    _files: Files,
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SqliteStore")
+    }
+}
+
+impl SqliteStore {
+    /// Opens the store in a directory, or creates it there.
+    ///
+    /// # Errors
+    /// [`OpenError`], in words for whoever started the server.
+    pub fn open(options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
+        let files = Files::lock(&options.directory)?;
+        let (connection, created) = schema::open(&files)?;
+        let cache = Arc::new(OwnerCache::new(options.cache_bytes));
+        let readers = Readers::start(&files, options.readers, &cache)?;
+        let writer = Writer::start(connection, Arc::clone(&cache))?;
+        Ok(SqliteStore { cache, readers, writer, created, _files: files })
+    }
+
+    /// Whether opening it created it.
+    #[must_use]
+    pub fn was_created(&self) -> bool {
+        self.created
+    }
+
+    /// How many transactions were committed since it was opened: one fsync each.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.writer.commits()
+    }
+
+    /// Queues a change at once; what it returns only waits for the answer.
+    fn write(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<(), StoreError>>) -> Job,
+    ) -> Pending<'static, ()> {
+        let (done, answer) = oneshot::channel();
+        let sent = self.writer.send(job(done));
+        Box::pin(async move {
+            sent?;
+            answer.await.map_err(|_| StoreError::Closed)?
+        })
+    }
+}
+
+impl Store for SqliteStore {
+    fn load(&self, owner: &Owner) -> Pending<'_, Loaded> {
+        if let Some(loaded) = self.peek(owner) {
+            return Box::pin(async { Ok(loaded) });
+        }
+        let owner = owner.clone();
+        self.readers.run(move |reader| reader.owner(&owner))
+    }
+
+    fn peek(&self, owner: &Owner) -> Option<Loaded> {
+        self.cache.get(owner).map(|entry| entry.loaded())
+    }
+
+    fn accounts(&self, owners: Vec<Owner>) -> Pending<'_, Vec<bool>> {
+        self.readers.run(move |reader| reader.accounts(&owners))
+    }
+
+    fn change(&self, owner: Owner, named: Vec<Conversation>, rule: OwnerRule) -> Pending<'_, ()> {
+        self.write(|done| Job::Owner { owner, named, rule, done })
+    }
+
+    fn chat_groups(&self, app: AppId, ids: Vec<ChatGroupId>) -> Pending<'_, Vec<Option<ChatGroup>>> {
+        self.readers.run(move |reader| reader.chat_groups(app, &ids))
+    }
+
+    fn change_chat_group(&self, app: AppId, id: ChatGroupId, rule: ChatGroupRule) -> Pending<'_, ()> {
+        self.write(move |done| Job::ChatGroup { app, id, rule, done })
+    }
+
+    fn ready(&self) -> Pending<'_, ()> {
+        self.readers.run(|reader| reader.ready())
+    }
+}

@@ -1,0 +1,156 @@
+//! The files of the store: their lock, their format, and how connections are opened.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+/// The present format of the database. An older one would be brought up to it on opening; a newer
+/// one is refused.
+const FORMAT: i64 = 1;
+
+/// `PRAGMA application_id`: tells a confold database from any other (`cfld`).
+const APPLICATION: i64 = 0x6366_6c64;
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory cannot be made or used.
+    #[error("cannot use the directory {directory}: {source}")]
+    Directory {
+        /// Which.
+        directory: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another process has it open.
+    #[error(
+        "the directory {0} is in use by another confold process; stop it first, or choose another directory"
+    )]
+    InUse(PathBuf),
+    /// The database is a newer version's.
+    #[error(
+        "{file} has format {found}, this version of confold reads up to {FORMAT}; it was written by a newer version"
+    )]
+    Newer {
+        /// The database file.
+        file: PathBuf,
+        /// Its format.
+        found: i64,
+    },
+    /// The file is no database of confold.
+    #[error("{0} is not a confold database")]
+    Foreign(PathBuf),
+    /// SQLite refuses.
+    #[error("cannot open {file}: {source}")]
+    Database {
+        /// The database file.
+        file: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// A thread cannot be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// The files of one store, locked for this process.
+#[derive(Debug)]
+pub(super) struct Files {
+    pub(super) database: PathBuf,
+    _lock: File,
+}
+
+impl Files {
+    /// Makes the directory if need be, and locks it.
+    pub(super) fn lock(directory: &Path) -> Result<Files, OpenError> {
+        let failed = |source| OpenError::Directory { directory: directory.to_owned(), source };
+        fs::create_dir_all(directory).map_err(failed)?;
+        let lock =
+            OpenOptions::new().create(true).append(true).open(directory.join("lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Files { database: directory.join("confold.db"), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse(directory.to_owned())),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// Opens one connection, as every connection of the process has to be opened.
+    pub(super) fn connect(&self) -> Result<Connection, OpenError> {
+        let failed = |source| OpenError::Database { file: self.database.clone(), source };
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        // unix-excl keeps the WAL index in this process's memory, shared by its connections, and
+        // other processes out. `PRAGMA locking_mode` would lock out our own readers as well.
+        let connection =
+            Connection::open_with_flags_and_vfs(&self.database, flags, c"unix-excl").map_err(failed)?;
+        connection.set_prepared_statement_cache_capacity(32);
+        rusqlite::vtab::array::load_module(&connection).map_err(failed)?;
+        Ok(connection)
+    }
+}
+
+/// Opens the connection of the writer, and the database: `true` when it was created just now.
+pub(super) fn open(files: &Files) -> Result<(Connection, bool), OpenError> {
+    let failed = |source| OpenError::Database { file: files.database.clone(), source };
+    let mut connection = files.connect()?;
+    let pragma =
+        |connection: &Connection, name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let format = pragma(&connection, "user_version").map_err(failed)?;
+    let application = pragma(&connection, "application_id").map_err(failed)?;
+    let tables = (connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0)))
+        .map_err(failed)?;
+    if (tables > 0 || application != 0) && application != APPLICATION {
+        return Err(OpenError::Foreign(files.database.clone()));
+    }
+    if format > FORMAT {
+        return Err(OpenError::Newer { file: files.database.clone(), found: format });
+    }
+    prepare(&mut connection, format == 0).map_err(failed)?;
+    Ok((connection, format == 0))
+}
+
+fn prepare(connection: &mut Connection, create: bool) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL, not NORMAL: in WAL mode NORMAL loses acknowledged commits when power fails.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Checkpoints are run by the writer when nobody waits for it.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "cache_size", -32_768)?;
+    if create {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(SCHEMA)?;
+        // Told to clients with versions and cursors, so that one from another life of the store is
+        // recognised (decision 21).
+        transaction.execute("INSERT INTO store (incarnation) VALUES (lower(hex(randomblob(8))))", [])?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+const SCHEMA: &str = "
+CREATE TABLE store (incarnation TEXT NOT NULL);
+-- One document per owner, in chunks. Rowid tables: they write less than WITHOUT ROWID here.
+CREATE TABLE organizer (
+    app_id INTEGER NOT NULL, user_id TEXT NOT NULL, chunk INTEGER NOT NULL, doc BLOB NOT NULL,
+    PRIMARY KEY (app_id, user_id, chunk));
+CREATE TABLE account (
+    app_id INTEGER NOT NULL, user_id TEXT NOT NULL, nick TEXT NOT NULL, face_url TEXT NOT NULL,
+    PRIMARY KEY (app_id, user_id)) WITHOUT ROWID;
+-- Destroyed chat groups stay, with kind NULL: their incarnation keeps old records dead.
+CREATE TABLE chat_group (
+    app_id INTEGER NOT NULL, group_id TEXT NOT NULL, incarnation INTEGER NOT NULL,
+    kind INTEGER, name TEXT, owner TEXT, introduction TEXT, notification TEXT, face_url TEXT,
+    max_members INTEGER, join_option INTEGER, created_at INTEGER,
+    PRIMARY KEY (app_id, group_id)) WITHOUT ROWID;
+-- What happened to a whole app: seq counts per app, kind 1 is the disbanding of the chat group.
+CREATE TABLE app_event (
+    app_id INTEGER NOT NULL, seq INTEGER NOT NULL, kind INTEGER NOT NULL,
+    group_id TEXT NOT NULL, incarnation INTEGER NOT NULL,
+    PRIMARY KEY (app_id, seq)) WITHOUT ROWID;
+";
