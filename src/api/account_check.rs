@@ -1,0 +1,43 @@
+//! `account_check`: tells which accounts have been imported. An unknown one is no error.
+
+use serde::Serialize;
+
+use super::{Call, Error, account_import::user, shapes::check_count};
+use crate::{
+    domain::{Owner, batch},
+    wire::{BaseFields, Envelope, Fields},
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Reply<'a> {
+    result_item: Vec<ResultItem<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ResultItem<'a> {
+    #[serde(rename = "UserID")]
+    user_id: &'a str,
+    result_code: u32,
+    result_info: &'static str,
+    account_status: &'static str,
+}
+
+pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
+    let users = request.required("CheckItem", |value| {
+        check_count(value, batch::ACCOUNTS)?;
+        value.each(user)
+    })?;
+    let owners = users.iter().map(|user| Owner { app: call.app.id, user: user.clone() }).collect();
+    let imported = call.service.store.accounts(owners).await?;
+    let result_item = (users.iter().zip(imported))
+        .map(|(user, imported)| ResultItem {
+            user_id: user.as_str(),
+            result_code: 0,
+            result_info: "",
+            account_status: if imported { "Imported" } else { "NotImported" },
+        })
+        .collect();
+    Ok(Envelope::ok(BaseFields::First, &Reply { result_item }))
+}

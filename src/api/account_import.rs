@@ -1,0 +1,78 @@
+//! `account_import`: makes one account known, or known better.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{Call, Error};
+use crate::{
+    domain::{Account, Owner, UserId},
+    store::{Next, Pending},
+    wire::{BaseFields, Envelope, Fault, Fields, Path, Value},
+};
+
+/// The longest nick and the longest portrait address, in bytes.
+const PROFILE_BYTES: usize = 500;
+
+#[derive(Serialize)]
+struct Reply {}
+
+/// The account of one request or list element. What is absent stays as it was.
+pub(super) struct Import {
+    pub(super) nick: Option<String>,
+    pub(super) face_url: Option<String>,
+}
+
+pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
+    // Older clients name the field Identifier.
+    let name = match request.optional_text("UserID")? {
+        None if request.optional_text("Identifier")?.is_some() => "Identifier",
+        _ => "UserID",
+    };
+    let user = request.required(name, |value| {
+        UserId::importable(value.read()?).map_err(|why| Fault::refused(value.path, why))
+    })?;
+    let import = read_profile(request)??;
+    submit(&call, user, import).await?;
+    Ok(Envelope::ok(BaseFields::First, &Reply {}))
+}
+
+/// Reads `Nick` and `FaceUrl`.
+pub(super) fn read_profile(fields: Fields<'_>) -> Result<Result<Import, Error>, Fault> {
+    let text = |name| {
+        let Some(text) = fields.optional_text(name)? else { return Ok(Ok(None)) };
+        Ok(match text.len() {
+            0..=PROFILE_BYTES => Ok(Some(text.to_owned())),
+            bytes => {
+                let path = Path::Member(&fields.path, name).to_string();
+                Err(Error::ProfileLength { path, limit: PROFILE_BYTES, bytes })
+            }
+        })
+    };
+    let (nick, face_url) = (text("Nick")?, text("FaceUrl")?);
+    Ok(nick.and_then(|nick| Ok(Import { nick, face_url: face_url? })))
+}
+
+/// Queues the import at once; what it returns waits for it.
+pub(super) fn submit<'a>(call: &Call<'a>, user: UserId, import: Import) -> Pending<'a, ()> {
+    let owner = Owner { app: call.app.id, user };
+    let rule = move |seen: &crate::store::Seen<'_>| {
+        let old = seen.account.map(|account| Account::clone(account));
+        let known = old.is_some();
+        let old = old.unwrap_or_default();
+        let new = Account {
+            nick: import.nick.clone().unwrap_or_else(|| old.nick.clone()),
+            face_url: import.face_url.clone().unwrap_or_else(|| old.face_url.clone()),
+        };
+        let account = (!known || new != old).then(|| Some(Arc::new(new)));
+        Next { account, organizer: None }
+    };
+    call.service.store.change(owner, Vec::new(), Box::new(rule))
+}
+
+/// Reads the `UserID` of a list element as whoever it names, importable or not.
+pub(super) fn user(item: Value<'_>) -> Result<UserId, Fault> {
+    item.fields()?.required("UserID", |value| {
+        UserId::parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))
+    })
+}

@@ -1,0 +1,185 @@
+//! `create_group` and `import_group`: make a chat group exist, so that conversations in it can be
+//! organized.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+use super::{Call, Error, shapes::chat_group_id};
+use crate::{
+    chance,
+    domain::{
+        ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, JoinOption, Owner, Rejection, UnixSeconds,
+        UserId,
+    },
+    wire::{BaseFields, Envelope, Fault, Fields, Value},
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Reply<'a> {
+    group_id: &'a str,
+    #[serde(rename = "Type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    huge_group_flag: Option<u8>,
+}
+
+pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
+    let id = read_id(request)?;
+    let kind = read_kind(request)?;
+    if let Some(id) = &id {
+        // A community may choose an id that begins with its own prefix.
+        let allowed = kind == ChatGroupKind::Community && id.as_str().starts_with("@TGS#_");
+        if id.as_str().starts_with(ChatGroupId::RESERVED_PREFIX) && !allowed {
+            let rule = "an id of your own must not begin with @TGS#; only import_group may give one";
+            return Err(request.refused("GroupId", rule).into());
+        }
+    }
+    let now = call.service.clock.now();
+    create(call, id, read_profile(request, kind, now)?).await
+}
+
+pub(super) async fn run_import(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
+    let id = read_id(request)?;
+    let kind = read_kind(request)?;
+    let created_at = request.optional("CreateTime", |value| {
+        u64::try_from(value.read::<i64>()?)
+            .map_err(|_| Fault::unfit(value.path, "a time in seconds since 1970", value.node))
+    })?;
+    let now = call.service.clock.now();
+    create(call, id, read_profile(request, kind, created_at.unwrap_or(now))?).await
+}
+
+async fn create(
+    call: Call<'_>,
+    id: Option<ChatGroupId>,
+    profile: ChatGroupProfile,
+) -> Result<Vec<u8>, Error> {
+    if let Some(owner) = &profile.owner {
+        let account = Owner { app: call.app.id, user: owner.clone() };
+        let imported = call.service.store.accounts(vec![account]).await?;
+        if imported != [true] && !call.app.directory.takes_for_granted(owner) {
+            return Err(Error::NoUser(owner.clone()));
+        }
+    }
+    let community = profile.kind == ChatGroupKind::Community;
+    let id = match id {
+        Some(id) => match claim(call, &id, &profile).await? {
+            Claim::Made => id,
+            Claim::Taken => return Err(Error::ChatGroupTaken(id)),
+            Claim::Own => return Err(Error::ChatGroupOwn(id)),
+        },
+        // One in 36^9 is taken: then another one is.
+        None => loop {
+            let id = generated_id(community);
+            if claim(call, &id, &profile).await? == Claim::Made {
+                break id;
+            }
+        },
+    };
+    let reply = Reply {
+        group_id: id.as_str(),
+        kind: community.then_some("Community"),
+        huge_group_flag: community.then_some(1),
+    };
+    Ok(Envelope::ok(BaseFields::FirstInfoBeforeCode, &reply))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    Made,
+    Taken,
+    Own,
+}
+
+/// Creates the chat group if the id is free; that of a destroyed group is.
+async fn claim(call: Call<'_>, id: &ChatGroupId, profile: &ChatGroupProfile) -> Result<Claim, Error> {
+    let claim = Arc::new(Mutex::new(Claim::Made));
+    let (result, profile) = (Arc::clone(&claim), profile.clone());
+    let rule = move |old: Option<&ChatGroup>| {
+        let mut result = result.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ChatGroup { profile: Some(living), .. }) = old {
+            let own = living.owner.is_some() && living.owner == profile.owner;
+            *result = if own { Claim::Own } else { Claim::Taken };
+            return None;
+        }
+        *result = Claim::Made;
+        Some(old.cloned().unwrap_or_default().revived(profile.clone()))
+    };
+    call.service.store.change_chat_group(call.app.id, id.clone(), Box::new(rule)).await?;
+    let claim = *claim.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(claim)
+}
+
+/// An id as the service gives them out: `@TGS#` and nine letters and digits, for a community
+/// `@TGS#_@TGS#` and twelve of mixed case.
+fn generated_id(community: bool) -> ChatGroupId {
+    let text = match community {
+        false => format!("@TGS#{}", chance::text(9, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")),
+        true => format!(
+            "@TGS#_@TGS#{}",
+            chance::text(12, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+        ),
+    };
+    ChatGroupId::parse(&text).expect("printable ASCII of at most 23 bytes")
+}
+
+fn read_id(request: Fields<'_>) -> Result<Option<ChatGroupId>, Error> {
+    // Some clients send an empty id for none.
+    match request
+        .optional("GroupId", |value| Ok((value.read::<&str>()?.is_empty(), chat_group_id(value)?)))?
+    {
+        None | Some((true, _)) => Ok(None),
+        Some((false, id)) => id.map(Some).map_err(Error::ChatGroupIdForm),
+    }
+}
+
+fn read_kind(request: Fields<'_>) -> Result<ChatGroupKind, Fault> {
+    request.required("Type", |value| named(value, ChatGroupKind::parse))
+}
+
+fn read_profile(
+    request: Fields<'_>,
+    kind: ChatGroupKind,
+    created_at: UnixSeconds,
+) -> Result<ChatGroupProfile, Fault> {
+    let text = |name: &str, limit| {
+        request.optional(name, |value| bounded(value, limit)).map(Option::unwrap_or_default)
+    };
+    Ok(ChatGroupProfile {
+        kind,
+        name: request.required("Name", |value| bounded(value, 30))?,
+        owner: request.optional("Owner_Account", |value| {
+            UserId::parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))
+        })?,
+        introduction: text("Introduction", 240)?,
+        notification: text("Notification", 300)?,
+        face_url: text("FaceUrl", 100)?,
+        max_members: request
+            .optional("MaxMemberCount", |value| {
+                let most = ChatGroupProfile::MOST_MEMBERS;
+                (value.read::<i64>().ok())
+                    .and_then(|count| u32::try_from(count).ok())
+                    .filter(|count| (1..=most).contains(count))
+                    .ok_or_else(|| Fault::unfit(value.path, format!("a number from 1 to {most}"), value.node))
+            })?
+            .unwrap_or(ChatGroupProfile::DEFAULT_MEMBERS),
+        join_option: request
+            .optional("ApplyJoinOption", |value| named(value, JoinOption::parse))?
+            .unwrap_or_default(),
+        created_at,
+    })
+}
+
+fn bounded(value: Value<'_>, limit: usize) -> Result<String, Fault> {
+    let text: &str = value.read()?;
+    match text.len() {
+        bytes if bytes <= limit => Ok(text.to_owned()),
+        bytes => Err(Fault::refused(value.path, format!("it has at most {limit} bytes, found {bytes}"))),
+    }
+}
+
+fn named<T>(value: Value<'_>, parse: impl Fn(&str) -> Result<T, Rejection>) -> Result<T, Fault> {
+    parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))
+}

@@ -1,0 +1,34 @@
+//! `del_contact_group`: deletes one conversation group.
+
+use serde::Serialize;
+
+use super::{
+    Call, Error,
+    shapes::{GroupItem, group_name},
+};
+use crate::{
+    domain::{Deleted, delete},
+    wire::{BaseFields, Envelope, Fault, Fields},
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Reply<'a> {
+    group_item: [GroupItem<'a>; 1],
+}
+
+pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
+    let owner = call.owner(request)?;
+    let mut names = request.required("GroupName", |value| match value.read::<&[_]>()?.len() {
+        1 => value.each(group_name),
+        _ => Err(Fault::unfit(value.path, "an array of exactly 1 group name", value.node)),
+    })?;
+    let name = names.pop().expect("exactly one was read")?;
+    let now = call.service.clock.now();
+    let rule_name = name.clone();
+    let Deleted { id } = call
+        .change(owner, Vec::new(), move |organizer, world| delete(organizer, world, &rule_name, now))
+        .await?;
+    let reply = Reply { group_item: [GroupItem { group_name: name.as_str(), group_id: id }] };
+    Ok(Envelope::ok(BaseFields::Last, &reply))
+}

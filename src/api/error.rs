@@ -1,0 +1,204 @@
+//! Why a call is refused, and the one place where reasons become Tencent's numbers and sentences.
+
+use super::Family;
+use crate::{
+    auth::{Refusal, usersig::Flaw},
+    domain::{ChatGroupId, Rejection, UserId},
+    store::StoreError,
+    wire::{Fault, code::Code},
+};
+
+/// Why a whole call is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request or its URL is no proper HTTP request to this service.
+    #[error("HTTP parse Error{}", detail(.0))]
+    Http(String),
+    /// There is nothing at this path.
+    #[error("{0}")]
+    NoResource(String),
+    /// The service of the path has no such command.
+    #[error("the service {service} has no command {name:?}", service = family.name())]
+    NoCommand {
+        /// The service.
+        family: Family,
+        /// What was asked for.
+        name: String,
+    },
+    /// The caller did not pass the gate.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// Too many calls of a command in one second.
+    #[error(
+        "more than {limit} calls of {command} in one second by this app; this call had no effect, wait {wait_ms} ms"
+    )]
+    Frequency {
+        /// Which command.
+        command: &'static str,
+        /// Calls a second allowed.
+        limit: u32,
+        /// Until the next second begins.
+        wait_ms: u32,
+    },
+    /// The body is no JSON object.
+    #[error("the body must be one JSON object: {0}")]
+    Json(String),
+    /// A field whose name ends in `_Account` holds something else than strings.
+    #[error("{0}")]
+    AccountType(Fault),
+    /// A field of the request cannot be used.
+    #[error("{0}")]
+    Fault(#[from] Fault),
+    /// A rule refuses the call.
+    #[error("{}", explain(.0))]
+    Rejected(#[from] Rejection),
+    /// A value of the request breaks a rule that has a number of its own.
+    #[error("{path}: {}", explain(rejection))]
+    At {
+        /// Which field.
+        path: String,
+        /// Which rule.
+        rejection: Rejection,
+    },
+    /// A text of an account's profile is too long.
+    #[error("{path} has at most {limit} bytes, found {bytes}")]
+    ProfileLength {
+        /// Which field.
+        path: String,
+        /// The most allowed.
+        limit: usize,
+        /// Bytes found.
+        bytes: usize,
+    },
+    /// A chat group does not exist.
+    #[error("this group does not exist: {0:?} is unknown or was disbanded")]
+    NoChatGroup(ChatGroupId),
+    /// The id of a chat group is malformed.
+    #[error("invalid group id: {0}")]
+    ChatGroupIdForm(Fault),
+    /// The id of a chat group is in use by another owner.
+    #[error("the group id {0:?} is already used by a chat group of another owner")]
+    ChatGroupTaken(ChatGroupId),
+    /// The id of a chat group is in use by the same owner.
+    #[error("the group id {0:?} is already used by a chat group of the same owner; it can be used as it is")]
+    ChatGroupOwn(ChatGroupId),
+    /// A user named in a chat group call does not exist.
+    #[error("the account {0:?} has not been imported; import it with v4/im_open_login_svc/account_import")]
+    NoUser(UserId),
+    /// The call was not answered in time. Whether it had an effect is not known.
+    #[error("service timeout or request format error,please check and try again")]
+    Timeout,
+    /// The store failed; its text is for the log, never for the caller.
+    #[error("internal error, please try again")]
+    Store(#[from] StoreError),
+}
+
+impl Error {
+    /// Its number, in the words of the service that answers.
+    #[must_use]
+    pub fn code(&self, family: Family) -> Code {
+        match self {
+            Error::Http(_) => Code::HTTP,
+            Error::NoCommand { family: Family::Group, .. } => Code::GROUP_COMMAND,
+            Error::NoResource(_) | Error::NoCommand { .. } => Code::RESOURCE,
+            Error::Refused(refusal) => refusal_code(refusal),
+            Error::Frequency { .. } => Code::FREQUENCY,
+            Error::Json(_) => Code::JSON,
+            Error::AccountType(_) => Code::ACCOUNT_TYPE,
+            Error::Fault(_) => parameter_code(family),
+            Error::Rejected(rejection) | Error::At { rejection, .. } => rejection_code(rejection, family),
+            Error::ProfileLength { .. } => Code::PROFILE_LENGTH,
+            Error::NoChatGroup(_) => Code::GROUP_ABSENT,
+            Error::ChatGroupIdForm(_) => Code::GROUP_ID,
+            Error::ChatGroupTaken(_) => Code::GROUP_ID_TAKEN,
+            Error::ChatGroupOwn(_) => Code::GROUP_ID_OWN,
+            Error::NoUser(_) => Code::GROUP_USER,
+            Error::Timeout => Code::TIMEOUT,
+            Error::Store(StoreError::Busy) => Code::OVERLOAD,
+            Error::Store(
+                StoreError::Failed(_) | StoreError::Damaged { .. } | StoreError::Rule | StoreError::Closed,
+            ) => internal_code(family),
+        }
+    }
+}
+
+fn detail(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+/// What became of one item of a call: `ResultCode` and `ResultInfo`.
+pub(super) fn item_result(result: &Result<(), Rejection>) -> (u32, String) {
+    match result {
+        Ok(()) => (Code::OK.number(), String::new()),
+        Err(rejection) => (rejection_code(rejection, Family::RecentContact).number(), explain(rejection)),
+    }
+}
+
+fn refusal_code(refusal: &Refusal) -> Code {
+    match refusal {
+        Refusal::NoAppId => Code::APP_ID_MISSING,
+        Refusal::MalformedAppId(_) => Code::APP_ID,
+        Refusal::UnknownApp(_) => Code::APP_UNKNOWN,
+        Refusal::NoIdentity(_) => Code::IDENTITY,
+        Refusal::NotAdmin { .. } => Code::ADMIN,
+        Refusal::Signature { flaw, .. } => match flaw {
+            Flaw::Empty => Code::SIG_EMPTY,
+            Flaw::TooLong | Flaw::Base64 | Flaw::Zlib | Flaw::TooLarge | Flaw::Json => Code::SIG_ILLEGAL,
+            Flaw::Field(_) => Code::SIG_INCOMPLETE,
+            Flaw::App(_) => Code::SIG_APP,
+            Flaw::Identifier(_) => Code::SIG_IDENTIFIER,
+            Flaw::Forged => Code::SIG_FORGED,
+            Flaw::Expired => Code::SIG_EXPIRED,
+        },
+    }
+}
+
+fn rejection_code(rejection: &Rejection, family: Family) -> Code {
+    match rejection {
+        Rejection::UnknownOwner(_) | Rejection::UnknownPeer(_) => Code::ACCOUNT_ABSENT,
+        Rejection::UnknownChatGroup(_) => Code::CHAT_GROUP,
+        Rejection::TooManyGrouped { .. } | Rejection::TooManyMarked { .. } => Code::CONVERSATIONS,
+        Rejection::TooManyGroups { .. } => Code::GROUPS,
+        Rejection::NoSuchGroup(_) => Code::GROUP_UNKNOWN,
+        Rejection::NameLength { .. } => Code::GROUP_NAME,
+        Rejection::BatchSize { .. } => Code::BATCH,
+        Rejection::NameTaken(_)
+        | Rejection::NameCharacter { .. }
+        | Rejection::IdLength { .. }
+        | Rejection::IdCharacter { .. }
+        | Rejection::MarkBit { .. }
+        | Rejection::MarkText { .. }
+        | Rejection::CustomMarkLength { .. }
+        | Rejection::Unreadable(_)
+        | Rejection::NothingToApply { .. } => parameter_code(family),
+    }
+}
+
+fn parameter_code(family: Family) -> Code {
+    match family {
+        Family::RecentContact => Code::PARAMETER,
+        Family::Account => Code::ACCOUNT_PARAMETER,
+        Family::Group => Code::GROUP_PARAMETER,
+    }
+}
+
+fn internal_code(family: Family) -> Code {
+    match family {
+        Family::RecentContact => Code::INTERNAL,
+        Family::Account => Code::ACCOUNT_INTERNAL,
+        Family::Group => Code::GROUP_INTERNAL,
+    }
+}
+
+/// A rejection in words, with the command or flag that cures it where there is one (decision 24).
+fn explain(rejection: &Rejection) -> String {
+    match rejection {
+        Rejection::UnknownOwner(_) | Rejection::UnknownPeer(_) => format!(
+            "{rejection}; import it with v4/im_open_login_svc/account_import, or start the server with --directory open"
+        ),
+        Rejection::UnknownChatGroup(_) => format!(
+            "{rejection}; create it with v4/group_open_http_svc/create_group or import_group, or start the server with --directory open"
+        ),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,120 @@
+//! `mark_contact`: sets and clears standard and custom marks of conversations.
+
+use serde::Serialize;
+
+use super::{
+    Call, Error,
+    shapes::{ItemResult, check_batch},
+};
+use crate::{
+    domain::{Conversation, CustomMark, MarkBit, MarkChange, Rejection, StandardChange, mark},
+    wire::{BaseFields, Envelope, Fault, Fields, Value, read_contact},
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Reply<'a> {
+    result_item: Vec<ResultItem<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ResultItem<'a> {
+    opt_type: i64,
+    #[serde(flatten)]
+    result: ItemResult<'a>,
+}
+
+/// One `MarkItem` as read. What is wrong with it alone is answered in its place.
+struct Item {
+    opt_type: i64,
+    conversation: Option<Conversation>,
+    change: Result<MarkChange, Rejection>,
+}
+
+pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
+    let owner = call.owner(request)?;
+    check_batch(request, "MarkItem")??;
+    let items = request.required("MarkItem", |value| value.each(read_item))?;
+    let orders: Vec<Result<(Conversation, MarkChange), Rejection>> = (items.iter())
+        .map(|item| match (&item.conversation, &item.change) {
+            (Some(conversation), Ok(change)) => Ok((conversation.clone(), change.clone())),
+            (_, Err(rejection)) => Err(rejection.clone()),
+            (None, Ok(_)) => unreachable!("an item without a conversation is rejected"),
+        })
+        .collect();
+    let named = orders.iter().flatten().map(|(conversation, _)| conversation.clone()).collect();
+    let now = call.service.clock.now();
+    let results =
+        call.change(owner, named, move |organizer, world| mark(organizer, world, &orders, now)).await?;
+    let result_item = (items.iter().zip(&results))
+        .map(|(item, result)| ResultItem {
+            opt_type: item.opt_type,
+            result: ItemResult::new(item.conversation.as_ref(), result),
+        })
+        .collect();
+    Ok(Envelope::ok(BaseFields::LastWithDisplay, &Reply { result_item }))
+}
+
+/// An unknown `OptType` or a field of the wrong type refuses the call; an unreadable `ContactItem`
+/// or a bad value only the item (decision 15, §4.4).
+fn read_item(value: Value<'_>) -> Result<Item, Fault> {
+    let fields = value.fields()?;
+    let opt_type = fields.required("OptType", |value| match value.read::<i64>() {
+        Ok(kind @ 1..=3) => Ok(kind),
+        _ => Err(Fault::unfit(value.path, "1 (standard marks), 2 (custom mark) or 3 (both)", value.node)),
+    })?;
+    let conversation = fields.required("ContactItem", read_contact);
+    let change = read_change(fields, opt_type)?;
+    let (conversation, change) = match conversation {
+        Ok(conversation) => (Some(conversation), change),
+        Err(fault) => (None, Err(unreadable(&fault))),
+    };
+    Ok(Item { opt_type, conversation, change })
+}
+
+/// `OptType` 1 reads only the standard marks, 2 only the custom mark, 3 both.
+fn read_change(fields: Fields<'_>, opt_type: i64) -> Result<Result<MarkChange, Rejection>, Fault> {
+    let mut change = MarkChange::default();
+    if opt_type != 2 {
+        let clear = fields.optional("ClearMark", bits)?;
+        let set = fields.optional("SetMark", bits)?;
+        if clear.is_some() || set.is_some() {
+            let (clear, set) = match (clear.unwrap_or(Ok(Vec::new())), set.unwrap_or(Ok(Vec::new()))) {
+                (Ok(clear), Ok(set)) => (clear, set),
+                (Err(rejection), _) | (_, Err(rejection)) => return Ok(Err(rejection)),
+            };
+            if !clear.is_empty() || !set.is_empty() {
+                change.standard = Some(StandardChange { clear, set });
+            }
+        }
+    }
+    if opt_type != 1 {
+        let custom = fields.optional_text("CustomMark")?.map(CustomMark::parse).transpose();
+        change.custom = match custom {
+            Ok(custom) => custom,
+            Err(rejection) => return Ok(Err(unreadable(&fields.refused("CustomMark", rejection)))),
+        };
+    }
+    if change == MarkChange::default() {
+        let expected = match opt_type {
+            1 => "an item of OptType 1 needs SetMark or ClearMark",
+            2 => "an item of OptType 2 needs CustomMark",
+            _ => "an item of OptType 3 needs SetMark, ClearMark or CustomMark",
+        };
+        return Ok(Err(Rejection::NothingToApply { expected }));
+    }
+    Ok(Ok(change))
+}
+
+/// A list of bit numbers. A list is asked for; what is no bit number in it refuses the item only.
+fn bits(value: Value<'_>) -> Result<Result<Vec<MarkBit>, Rejection>, Fault> {
+    value.read::<&[_]>()?;
+    let bits =
+        value.each(|bit| MarkBit::new(bit.read()?).map_err(|rejection| Fault::refused(bit.path, rejection)));
+    Ok(bits.map_err(|fault| unreadable(&fault)))
+}
+
+fn unreadable(fault: &Fault) -> Rejection {
+    Rejection::Unreadable(fault.to_string())
+}

@@ -1,0 +1,133 @@
+//! The commands: one file each, from the fields of a request to the bytes of a reply.
+
+mod account_check;
+mod account_delete;
+mod account_import;
+mod create_contact_group;
+mod create_group;
+mod del_contact_group;
+mod destroy_group;
+mod error;
+mod get_contact_group;
+mod get_group_info;
+mod mark_contact;
+mod multiaccount_import;
+mod route;
+mod search_contact_group;
+mod shapes;
+mod update_contact_group;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use error::Error;
+pub use route::{Command, Family};
+
+use crate::{
+    auth::App,
+    clock::Clock,
+    domain::{Conversation, Decision, Organizer, Owner, Rejection, UserId, World},
+    store::{Loaded, Next, Store},
+    wire::{Fault, Fields},
+};
+
+/// What every command works with.
+#[derive(Clone)]
+pub struct Service {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+/// One call that passed the gate.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    /// What commands work with.
+    pub service: &'a Service,
+    /// The app it is for.
+    pub app: &'a App,
+}
+
+impl Command {
+    /// Runs the command; the reply is complete, envelope included.
+    ///
+    /// # Errors
+    /// Why the whole call is refused. What is wrong with single items is part of the reply.
+    pub async fn run(self, call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
+        match self {
+            Command::CreateContactGroup => create_contact_group::run(call, request).await,
+            Command::UpdateContactGroup => update_contact_group::run(call, request).await,
+            Command::DelContactGroup => del_contact_group::run(call, request).await,
+            Command::MarkContact => mark_contact::run(call, request).await,
+            Command::SearchContactGroup => search_contact_group::run(call, request).await,
+            Command::GetContactGroup => get_contact_group::run(call, request).await,
+            Command::AccountImport => account_import::run(call, request).await,
+            Command::MultiaccountImport => multiaccount_import::run(call, request).await,
+            Command::AccountCheck => account_check::run(call, request).await,
+            Command::AccountDelete => account_delete::run(call, request).await,
+            Command::CreateGroup => create_group::run(call, request).await,
+            Command::ImportGroup => create_group::run_import(call, request).await,
+            Command::DestroyGroup => destroy_group::run(call, request).await,
+            Command::GetGroupInfo => get_group_info::run(call, request).await,
+        }
+    }
+}
+
+impl Call<'_> {
+    /// The owner that a request names in `From_Account`.
+    fn owner(&self, request: Fields<'_>) -> Result<Owner, Fault> {
+        request.required("From_Account", |value| {
+            let user = UserId::parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))?;
+            Ok(Owner { app: self.app.id, user })
+        })
+    }
+
+    /// The organizer of an owner, who has to exist.
+    async fn load(&self, owner: &Owner) -> Result<Arc<Organizer>, Error> {
+        let store = &self.service.store;
+        let Loaded { account, organizer } = match store.peek(owner) {
+            Some(loaded) => loaded,
+            None => store.load(owner).await?,
+        };
+        if account.is_none() && !self.app.directory.takes_for_granted(&owner.user) {
+            return Err(unknown_owner(&owner.user));
+        }
+        Ok(organizer)
+    }
+
+    /// Changes the organizer of an owner, who has to exist, by `rule`; `named` are the
+    /// conversations about which the rule asks its world. The outcome is that of the last run of
+    /// the rule, and everything it decided is durable.
+    async fn change<T: Send + 'static>(
+        &self,
+        owner: Owner,
+        named: Vec<Conversation>,
+        mut rule: impl FnMut(&Organizer, World<'_>) -> Result<Decision<T>, Rejection> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (mode, limits) = (self.app.directory, self.app.limits);
+        let user = owner.user.clone();
+        let mut decide = move |seen: &crate::store::Seen<'_>| {
+            if seen.account.is_none() && !mode.takes_for_granted(&user) {
+                return Err(unknown_owner(&user));
+            }
+            Ok(rule(seen.organizer, World { limits: &limits, mode, presences: seen.presences })?)
+        };
+        let outcome = Arc::new(Mutex::new(None));
+        let result = Arc::clone(&outcome);
+        let rule = move |seen: &crate::store::Seen<'_>| {
+            let (outcome, next) = match decide(seen) {
+                Ok(Decision { outcome, next }) => (Ok(outcome), next),
+                Err(error) => (Err(error), None),
+            };
+            *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+            Next { organizer: next, account: None }
+        };
+        self.service.store.change(owner, named, Box::new(rule)).await?;
+        let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+        outcome.expect("a store that answers Ok has run the rule")
+    }
+}
+
+fn unknown_owner(user: &UserId) -> Error {
+    Error::At { path: "From_Account".to_owned(), rejection: Rejection::UnknownOwner(user.clone()) }
+}

@@ -1,0 +1,52 @@
+//! `multiaccount_import`: makes up to 100 accounts known, in the old form (a list of ids) or the
+//! newer one (a list of objects).
+
+use serde::Serialize;
+
+use super::{
+    Call, Error,
+    account_import::{Import, read_profile, submit},
+    shapes::check_count,
+};
+use crate::{
+    domain::{UserId, batch},
+    wire::{BaseFields, Envelope, Fields, Value},
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Reply {
+    fail_accounts: Vec<String>,
+}
+
+pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
+    let newer = request.optional("AccountList", |value| {
+        check_count(value, batch::ACCOUNTS)?;
+        value.each(|item: Value<'_>| {
+            let fields = item.fields()?;
+            Ok((fields.text("UserID")?.to_owned(), read_profile(fields)?))
+        })
+    })?;
+    let accounts = match newer {
+        Some(accounts) => accounts,
+        None => request.required("Accounts", |value| {
+            check_count(value, batch::ACCOUNTS)?;
+            value.each(|item| {
+                let id: &str = item.read()?;
+                Ok((id.to_owned(), Ok(Import { nick: None, face_url: None })))
+            })
+        })?,
+    };
+    let mut fail_accounts = Vec::new();
+    let mut pending = Vec::new();
+    for (id, profile) in accounts {
+        match (UserId::importable(&id), profile) {
+            (Ok(user), Ok(profile)) => pending.push(submit(&call, user, profile)),
+            _ => fail_accounts.push(id),
+        }
+    }
+    for import in pending {
+        import.await?;
+    }
+    Ok(Envelope::ok(BaseFields::First, &Reply { fail_accounts }))
+}

@@ -1,0 +1,113 @@
+//! The index of all commands: where they are called, how often, and how they answer.
+
+use crate::wire::BaseFields;
+
+/// The services commands belong to; each has its own error numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// `recentcontact`: conversation groups and marks.
+    RecentContact,
+    /// `im_open_login_svc`: accounts.
+    Account,
+    /// `group_open_http_svc`: chat groups.
+    Group,
+}
+
+macro_rules! routes {
+    ($($family:ident { $($command:ident $name:literal $per_second:literal $base:ident;)+ })+) => {
+        /// A command of the REST service.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Command {
+            $($(#[doc = concat!("`", $name, "`")] $command,)+)+
+        }
+
+        impl Command {
+            /// All commands.
+            pub const ALL: &[Command] = &[$($(Command::$command,)+)+];
+
+            /// Its name, the last segment of the path.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $($(Command::$command => $name,)+)+ }
+            }
+
+            /// The service it belongs to.
+            #[must_use]
+            pub fn family(self) -> Family {
+                match self { $($(Command::$command => Family::$family,)+)+ }
+            }
+
+            /// Calls a second that an app may make of it.
+            #[must_use]
+            pub fn per_second(self) -> u32 {
+                match self { $($(Command::$command => $per_second,)+)+ }
+            }
+
+            /// How its replies show the base fields.
+            #[must_use]
+            pub fn base_fields(self) -> BaseFields {
+                match self { $($(Command::$command => BaseFields::$base,)+)+ }
+            }
+
+            /// The command of this name in a service.
+            #[must_use]
+            pub fn find(family: Family, name: &str) -> Option<Command> {
+                match (family, name) {
+                    $($((Family::$family, $name) => Some(Command::$command),)+)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+routes! {
+    RecentContact {
+        CreateContactGroup "create_contact_group" 200 LastWithDisplay;
+        UpdateContactGroup "update_contact_group" 200 Last;
+        DelContactGroup    "del_contact_group"    200 Last;
+        MarkContact        "mark_contact"         200 LastWithDisplay;
+        SearchContactGroup "search_contact_group" 200 LastWithDisplay;
+        GetContactGroup    "get_contact_group"    200 Last;
+    }
+    Account {
+        AccountImport      "account_import"       200 First;
+        MultiaccountImport "multiaccount_import"  100 First;
+        AccountCheck       "account_check"        100 First;
+        AccountDelete      "account_delete"       100 First;
+    }
+    Group {
+        CreateGroup        "create_group"         200 FirstInfoBeforeCode;
+        ImportGroup        "import_group"         200 FirstInfoBeforeCode;
+        DestroyGroup       "destroy_group"        200 FirstInfoBeforeCode;
+        GetGroupInfo       "get_group_info"       200 FirstInfoBeforeCode;
+    }
+}
+
+impl Family {
+    /// The service of this name, a segment of the path.
+    #[must_use]
+    pub fn find(name: &str) -> Option<Family> {
+        [Family::RecentContact, Family::Account, Family::Group]
+            .into_iter()
+            .find(|family| family.name() == name)
+    }
+
+    /// Its name, as in the path.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::RecentContact => "recentcontact",
+            Family::Account => "im_open_login_svc",
+            Family::Group => "group_open_http_svc",
+        }
+    }
+}
+
+impl Command {
+    /// Its path below `/v4/`.
+    #[must_use]
+    pub fn path(self) -> String {
+        format!("/v4/{}/{}", self.family().name(), self.name())
+    }
+}

@@ -1,0 +1,89 @@
+//! Parts of replies that several commands share, and readers of requests that several need.
+
+use serde::Serialize;
+
+use super::error::{Error, item_result};
+use crate::{
+    domain::{ChatGroupId, Conversation, Group, GroupName, Rejection, batch},
+    wire::{ContactItem, Fault, Fields, Value},
+};
+
+/// `GroupItem` in a reply.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct GroupItem<'a> {
+    pub(super) group_name: &'a str,
+    pub(super) group_id: u32,
+}
+
+impl<'a> From<&'a Group> for GroupItem<'a> {
+    fn from(group: &'a Group) -> GroupItem<'a> {
+        GroupItem { group_name: group.name.as_str(), group_id: group.id }
+    }
+}
+
+/// What became of one conversation of a call.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ItemResult<'a> {
+    contact_item: ContactItem<'a>,
+    result_code: u32,
+    result_info: String,
+}
+
+impl<'a> ItemResult<'a> {
+    pub(super) fn new(
+        conversation: Option<&'a Conversation>,
+        result: &Result<(), Rejection>,
+    ) -> ItemResult<'a> {
+        let (result_code, result_info) = item_result(result);
+        ItemResult { contact_item: ContactItem(conversation), result_code, result_info }
+    }
+}
+
+/// Reads the name of a conversation group. A name of the wrong length has a number of its own
+/// (51011), one with control characters is a wrong parameter.
+pub(super) fn group_name(value: Value<'_>) -> Result<Result<GroupName, Error>, Fault> {
+    match GroupName::parse(value.read()?) {
+        Ok(name) => Ok(Ok(name)),
+        Err(rejection @ Rejection::NameLength { .. }) => Ok(Err(at(value, rejection))),
+        Err(other) => Err(Fault::refused(value.path, other)),
+    }
+}
+
+/// A rejection of the value at its place.
+fn at(value: Value<'_>, rejection: Rejection) -> Error {
+    Error::At { path: value.path.to_string(), rejection }
+}
+
+/// Checks how many conversations a changing call names before any of them is read, so that one too
+/// many is 51006 whatever the items look like.
+pub(super) fn check_batch(fields: Fields<'_>, name: &str) -> Result<Result<(), Error>, Fault> {
+    fields.required(name, |value| {
+        let found = value.read::<&[_]>()?.len();
+        Ok(match found {
+            1..=batch::CHANGED => Ok(()),
+            _ => Err(at(value, Rejection::BatchSize { found, limit: batch::CHANGED })),
+        })
+    })
+}
+
+/// Checks the length of a list that has no number of its own for a wrong one.
+pub(super) fn check_count(value: Value<'_>, limit: usize) -> Result<(), Fault> {
+    match value.read::<&[_]>()?.len() {
+        found if (1..=limit).contains(&found) => Ok(()),
+        _ => Err(Fault::unfit(value.path, format!("an array of 1 to {limit}"), value.node)),
+    }
+}
+
+/// Reads the id of a chat group in a call of the group service.
+pub(super) fn chat_group_id(value: Value<'_>) -> Result<Result<ChatGroupId, Fault>, Fault> {
+    let text: &str = value.read()?;
+    let id = ChatGroupId::parse(text).and_then(|id| match text.len() {
+        bytes if bytes > ChatGroupId::MAX_CREATED_BYTES => {
+            Err(Rejection::IdLength { what: "chat group id", bytes, limit: ChatGroupId::MAX_CREATED_BYTES })
+        }
+        _ => Ok(id),
+    });
+    Ok(id.map_err(|reason| Fault::refused(value.path, reason)))
+}

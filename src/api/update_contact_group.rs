@@ -1,0 +1,118 @@
+//! `update_contact_group`: renames a conversation group, or adds and removes conversations.
+
+use serde::Serialize;
+
+use super::{
+    Call, Error,
+    shapes::{ItemResult, check_batch, group_name},
+};
+use crate::{
+    domain::{Conversation, GroupName, MemberChange, Organizer, Regrouped, World, rename, update_members},
+    wire::{BaseFields, Envelope, Fault, Fields, Value, read_contact},
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Reply<'a> {
+    update_type: u8,
+    update_group_result: UpdateGroupResult<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct UpdateGroupResult<'a> {
+    update_group_type: u8,
+    group_name: &'a str,
+    group_id: u32,
+    old_group_name: &'a str,
+    /// Empty for a rename, but there: a typed client cannot read the reply otherwise (decision 11).
+    contact_result_item: Vec<ContactResultItem<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ContactResultItem<'a> {
+    contact_opt_type: u8,
+    #[serde(flatten)]
+    result: ItemResult<'a>,
+}
+
+/// What to do with the group; the wire's `UpdateGroupType` 1 and 2.
+#[derive(Clone)]
+enum Update {
+    Rename(GroupName),
+    Members(Vec<(MemberChange, Conversation)>),
+}
+
+pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
+    let owner = call.owner(request)?;
+    request.required("UpdateType", |value| match value.read::<i64>() {
+        Ok(1) => Ok(()),
+        _ => Err(Fault::unfit(value.path, "1, the only one defined", value.node)),
+    })?;
+    let (old, update) = request.required("UpdateGroup", |value| Ok(read(value.fields()?)))??;
+    let now = call.service.clock.now();
+    let named = match &update {
+        Update::Rename(_) => Vec::new(),
+        Update::Members(changes) => changes.iter().map(|(_, conversation)| conversation.clone()).collect(),
+    };
+    let (rule_old, rule_update) = (old.clone(), update.clone());
+    let rule = move |organizer: &Organizer, world: World<'_>| match &rule_update {
+        Update::Rename(new) => rename(organizer, &rule_old, new, now),
+        Update::Members(changes) => update_members(organizer, world, &rule_old, changes, now),
+    };
+    let Regrouped { id, items } = call.change(owner, named, rule).await?;
+    let (update_group_type, group_name, changes) = match &update {
+        Update::Rename(new) => (1, new.as_str(), &[][..]),
+        Update::Members(changes) => (2, old.as_str(), &changes[..]),
+    };
+    let contact_result_item = (changes.iter().zip(&items))
+        .map(|((change, conversation), result)| ContactResultItem {
+            contact_opt_type: match change {
+                MemberChange::Add => 1,
+                MemberChange::Remove => 2,
+            },
+            result: ItemResult::new(Some(conversation), result),
+        })
+        .collect();
+    let reply = Reply {
+        update_type: 1,
+        update_group_result: UpdateGroupResult {
+            update_group_type,
+            group_name,
+            group_id: id,
+            old_group_name: old.as_str(),
+            contact_result_item,
+        },
+    };
+    Ok(Envelope::ok(BaseFields::Last, &reply))
+}
+
+/// `OldGroupName` is needed for both types, although a table says otherwise (ambiguity A22).
+fn read(group: Fields<'_>) -> Result<(GroupName, Update), Error> {
+    let renames = group.required("UpdateGroupType", |value| match value.read::<i64>() {
+        Ok(1) => Ok(true),
+        Ok(2) => Ok(false),
+        _ => Err(Fault::unfit(value.path, "1 (rename) or 2 (change members)", value.node)),
+    })?;
+    let old = group.required("OldGroupName", group_name)?;
+    if renames {
+        let new = group.required("NewGroupName", group_name)?;
+        return Ok((old?, Update::Rename(new?)));
+    }
+    let batch = check_batch(group, "ContactUpdateItem")?;
+    let old = old?;
+    batch?;
+    let changes = group.required("ContactUpdateItem", |items| items.each(read_change))?;
+    Ok((old, Update::Members(changes)))
+}
+
+fn read_change(item: Value<'_>) -> Result<(MemberChange, Conversation), Fault> {
+    let fields = item.fields()?;
+    let change = fields.required("ContactOptType", |value| match value.read::<i64>() {
+        Ok(1) => Ok(MemberChange::Add),
+        Ok(2) => Ok(MemberChange::Remove),
+        _ => Err(Fault::unfit(value.path, "1 (add) or 2 (remove)", value.node)),
+    })?;
+    Ok((change, fields.required("ContactItem", read_contact)?))
+}

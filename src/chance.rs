@@ -1,0 +1,19 @@
+//! Chance: the one place that asks the system for random bytes.
+
+/// `length` random characters of `alphabet` (of at most 256).
+///
+/// # Panics
+/// When the system has no random bytes to give, or the alphabet is empty.
+#[must_use]
+pub fn text(length: usize, alphabet: &[u8]) -> String {
+    // Bytes beyond the last whole multiple are passed over, so that no character is likelier.
+    let usable = 256 - 256 % alphabet.len();
+    let mut out = String::with_capacity(length);
+    while out.len() < length {
+        let mut bytes = [0u8; 32];
+        getrandom::fill(&mut bytes).expect("the system gives random bytes");
+        let fitting = bytes.into_iter().map(usize::from).filter(|byte| *byte < usable);
+        out.extend(fitting.take(length - out.len()).map(|byte| char::from(alphabet[byte % alphabet.len()])));
+    }
+    out
+}
