@@ -1,0 +1,41 @@
+//! From the head of a request to an admitted call: path, query, caller, rate – in this order, so
+//! that whoever is not let in learns nothing about bodies or users.
+
+use hyper::Uri;
+
+use super::{Door, query::Query};
+use crate::{
+    api::{Command, Error, Family},
+    auth::{App, Credentials},
+};
+
+/// Which command a path calls.
+pub(super) fn route(path: &str) -> Result<Command, Error> {
+    let unknown = || {
+        Error::NoResource(format!(
+            "there is nothing at {:?}; calls go to /v4/<service>/<command>, for example {}",
+            path.chars().take(120).collect::<String>(),
+            Command::GetContactGroup.path(),
+        ))
+    };
+    let (service, name) =
+        path.strip_prefix("/v4/").and_then(|rest| rest.split_once('/')).ok_or_else(unknown)?;
+    let family = Family::find(service).ok_or_else(unknown)?;
+    Command::find(family, name)
+        .ok_or_else(|| Error::NoCommand { family, name: name.chars().take(120).collect() })
+}
+
+impl Door {
+    /// Lets a call of `command` in, and counts it.
+    pub(super) fn admit(&self, command: Command, uri: &Uri) -> Result<&App, Error> {
+        let query = Query::parse(uri.query().unwrap_or(""))?;
+        let said = Credentials {
+            sdkappid: query.sdkappid.as_deref(),
+            identifier: query.identifier.as_deref(),
+            usersig: query.usersig.as_deref(),
+        };
+        let app = self.gate.admit(said, self.service.clock.now())?;
+        self.rates.take(app.id, command, self.service.clock.elapsed())?;
+        Ok(app)
+    }
+}

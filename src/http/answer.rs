@@ -1,0 +1,47 @@
+//! The one way out: every answer is made here.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    HeaderMap, Response, StatusCode,
+    header::{
+        ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+        CONTENT_TYPE, HeaderValue,
+    },
+};
+
+/// The body of an answer, whole: so it always carries a Content-Length.
+pub(super) type Body = Full<Bytes>;
+
+/// A JSON answer; always status 200 (decision 22).
+pub(super) fn json(reply: Vec<u8>) -> Response<Body> {
+    with(StatusCode::OK, "application/json; charset=utf-8", reply.into())
+}
+
+/// No content, status 200: for HEAD, and for a browser's preflight.
+pub(super) fn empty() -> Response<Body> {
+    with(StatusCode::OK, "application/json; charset=utf-8", Bytes::new())
+}
+
+/// A plain text, for health checks.
+pub(super) fn text(status: StatusCode, said: &'static str) -> Response<Body> {
+    with(status, "text/plain; charset=utf-8", Bytes::from_static(said.as_bytes()))
+}
+
+/// What a browser sees at `/`.
+pub(super) fn page() -> Response<Body> {
+    with(StatusCode::OK, "text/html; charset=utf-8", Bytes::from_static(include_bytes!("page.html")))
+}
+
+fn with(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    // On every answer, as the service does; Content-Type is allowed because the official debugging
+    // page sends it across origins.
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("X-Requested-With, Content-Type"));
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+    response
+}

@@ -1,0 +1,158 @@
+//! One request, from its head to its answer.
+
+use std::{future::Future, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::{
+    Method, Request, Response,
+    body::{Body, Incoming},
+    header,
+};
+
+use super::{Door, admission::route, answer, health, journal::Entry};
+use crate::{
+    api::{Call, Command, Error},
+    wire::{Envelope, Fault, Fields, Node, Path},
+};
+
+impl Door {
+    /// Answers a request.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<answer::Body> {
+        let path = request.uri().path();
+        match *request.method() {
+            Method::POST => self.call(request).await,
+            Method::HEAD | Method::OPTIONS => answer::empty(),
+            Method::GET if path == "/healthz" => health::alive(),
+            Method::GET if path == "/readyz" => health::ready(&*self.service.store).await,
+            Method::GET if path == "/" && accepts_html(&request) => answer::page(),
+            _ => {
+                let said = match path {
+                    "/" => String::new(),
+                    _ => format!("calls are made by POST, found {}", request.method()),
+                };
+                answer::json(Envelope::fail(
+                    None,
+                    crate::wire::code::Code::HTTP,
+                    &Error::Http(said).to_string(),
+                ))
+            }
+        }
+    }
+
+    /// Makes a call of a command and tells the journal.
+    async fn call(&self, request: Request<Incoming>) -> Response<answer::Body> {
+        let started = self.service.clock.elapsed();
+        let command = route(request.uri().path());
+        let known = command.as_ref().ok().copied();
+        let admitted = command.and_then(|command| Ok((command, self.admit(command, request.uri())?)));
+        let app = admitted.as_ref().ok().map(|(_, app)| app.id);
+        let outcome = self.run(admitted, request).await;
+        let entry = Entry { command: known, app, took: self.service.clock.elapsed().saturating_sub(started) };
+        match outcome {
+            Ok(reply) => {
+                entry.succeeded();
+                answer::json(reply)
+            }
+            Err((error, keep_alive)) => {
+                let family = match &error {
+                    Error::NoCommand { family, .. } => *family,
+                    _ => known.map_or(crate::api::Family::RecentContact, Command::family),
+                };
+                let code = error.code(family);
+                entry.failed(code, &error);
+                let reply = Envelope::fail(known.map(Command::base_fields), code, &error.to_string());
+                let mut response = answer::json(reply);
+                if !keep_alive {
+                    response
+                        .headers_mut()
+                        .insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+                }
+                response
+            }
+        }
+    }
+
+    /// Reads the body and runs the command. The body of a refused call is read as well, so that the
+    /// connection can be used again. With an error comes whether it can.
+    async fn run(
+        &self,
+        admitted: Result<(Command, &crate::auth::App), Error>,
+        request: Request<Incoming>,
+    ) -> Result<Vec<u8>, (Error, bool)> {
+        let within = self.limits.answer_within;
+        let body = in_time(within, self.read_body(request)).await;
+        let (command, app) = admitted.map_err(|error| (error, body.is_ok()))?;
+        let body = body.map_err(|error| (error, false))?;
+        let run = async {
+            let node = read_json(&body)?;
+            let request =
+                Fields::of_request(&node).map_err(|_| Error::Json(format!("found {}", node.describe())))?;
+            check_accounts(&node, Path::Root).map_err(Error::AccountType)?;
+            command.run(Call { service: &self.service, app }, request).await
+        };
+        in_time(within, run).await.map_err(|error| (error, true))
+    }
+
+    async fn read_body(&self, request: Request<Incoming>) -> Result<Bytes, Error> {
+        let limit = self.limits.body_bytes;
+        let too_large = || Error::Http(format!("the body is larger than {limit} bytes"));
+        // A length that is announced needs no waiting for the bytes.
+        if request.body().size_hint().lower() > limit as u64 {
+            return Err(too_large());
+        }
+        match Limited::new(request.into_body(), limit).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+            Err(_) => Err(Error::Http("the body breaks off or is badly framed".to_owned())),
+        }
+    }
+}
+
+/// The time-out answers; it never takes back what was begun (a commit on its way is made).
+async fn in_time<T>(within: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(within, work).await.unwrap_or(Err(Error::Timeout))
+}
+
+fn read_json(body: &[u8]) -> Result<Node<'_>, Error> {
+    match body {
+        [] => Err(Error::Json("it is empty; a call that needs nothing sends {}".to_owned())),
+        body => Node::parse(body).map_err(|error| Error::Json(error.to_string())),
+    }
+}
+
+/// Every field whose name ends in `_Account` holds a string or a list of strings (60015): the
+/// gateway translates them all before any command looks at one.
+fn check_accounts(node: &Node<'_>, path: Path<'_>) -> Result<(), Fault> {
+    match node {
+        Node::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                check_accounts(item, Path::Element(&path, index))?;
+            }
+        }
+        Node::Object(members) => {
+            for (name, node) in members {
+                let path = Path::Member(&path, name);
+                match node {
+                    node if !name.ends_with("_Account") => check_accounts(node, path)?,
+                    Node::Text(_) | Node::Null => {}
+                    Node::Array(items) => {
+                        for (index, item) in items.iter().enumerate() {
+                            if !matches!(item, Node::Text(_)) {
+                                return Err(Fault::unfit(Path::Element(&path, index), "a string", item));
+                            }
+                        }
+                    }
+                    other => return Err(Fault::unfit(path, "a string", other)),
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn accepts_html(request: &Request<Incoming>) -> bool {
+    let accept = request.headers().get(header::ACCEPT);
+    accept.and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("text/html"))
+}
