@@ -1,0 +1,148 @@
+//! `confold dev`: a server for development, from nothing to the first reply.
+
+use std::{
+    fs::File,
+    io::{BufReader, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use super::{
+    app_option::{AppOption, PAGE_APP, SAMPLE_APP},
+    log,
+    seed::seed,
+};
+use crate::{
+    api::{Command, Service},
+    auth::{Apps, Gate, usersig},
+    clock::Clock,
+    domain::{DirectoryMode, Limits},
+    http::{Door, DoorLimits, Listening, RateLimit},
+    server,
+    store::{SqliteOptions, SqliteStore},
+};
+
+/// The options of `dev`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Keep everything in this directory. Without it everything is gone at exit.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Load this NDJSON file into the data directory when it is created.
+    #[arg(long, value_name = "FILE")]
+    seed: Option<PathBuf>,
+    /// Count calls per second as the service does, or let all pass.
+    #[arg(long, value_enum, default_value_t = Switch::On)]
+    rate_limit: Switch,
+    /// One more app; may be given several times.
+    #[arg(long, value_name = "ID:KEY[:ADMIN]")]
+    app: Vec<AppOption>,
+    /// Whether accounts and chat groups have to be imported, or every id counts as existing.
+    #[arg(long, value_enum, default_value_t = Directory::Strict)]
+    directory: Directory,
+    /// The form of the log on standard error.
+    #[arg(long, value_enum, default_value_t = log::LogFormat::Text)]
+    log: log::LogFormat,
+    /// How much is logged.
+    #[arg(long, value_enum, default_value_t = log::LogLevel::Info)]
+    log_level: log::LogLevel,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Directory {
+    Strict,
+    Open,
+}
+
+pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    log::start(options.log, options.log_level);
+    let listening = Listening::bind(options.listen).with_context(|| {
+        format!("cannot listen on {}; choose another address with --listen", options.listen)
+    })?;
+    let temporary = match options.data {
+        Some(_) => None,
+        None => Some(
+            tempfile::Builder::new()
+                .prefix("confold-dev-")
+                .tempdir()
+                .context("cannot make a temporary directory")?,
+        ),
+    };
+    let directory = options.data.as_deref().or(temporary.as_ref().map(tempfile::TempDir::path));
+    let directory = directory.expect("either --data or a temporary directory is there");
+    let store = SqliteStore::open(&SqliteOptions::new(directory))?;
+    if store.was_created() {
+        fill(&store, options)?;
+    }
+
+    let mut apps = vec![AppOption::known(SAMPLE_APP), AppOption::known(PAGE_APP)];
+    apps.extend(options.app.iter().cloned());
+    let gate = Gate::new(Apps::new(apps.iter().map(|app| {
+        let mut app = app.app();
+        app.directory = match options.directory {
+            Directory::Strict => DirectoryMode::Strict,
+            Directory::Open => DirectoryMode::Open,
+        };
+        app
+    })));
+    let clock = Clock::system();
+    let rate = match options.rate_limit {
+        Switch::On => RateLimit::On,
+        Switch::Off => RateLimit::Off,
+    };
+    let service = Service { store: Arc::new(store), clock };
+    let door = Door::new(gate, service, DoorLimits { rate, ..DoorLimits::default() });
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let address = listening.address();
+    server::run(listening, &door, workers, || greet(address, &apps, &clock))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Loads the data of the documentation page, then the user's own.
+fn fill(store: &SqliteStore, options: &Options) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    runtime.block_on(async {
+        seed(store, "the page's data", include_bytes!("page.ndjson").as_slice(), Limits::TENCENT).await?;
+        if let Some(path) = &options.seed {
+            let file =
+                File::open(path).with_context(|| format!("cannot read the seed file {}", path.display()))?;
+            seed(store, &path.display().to_string(), BufReader::new(file), Limits::TENCENT).await?;
+        }
+        Ok(())
+    })
+}
+
+/// Tells on standard output where the server is and how to call it.
+fn greet(address: SocketAddr, apps: &[AppOption], clock: &Clock) {
+    let app = &apps[0];
+    let signature = usersig::make(app.id, &app.admin, &app.key, clock.now(), usersig::DEFAULT_VALIDITY);
+    let url = format!(
+        "http://{address}{}?sdkappid={}&identifier={}&usersig={signature}&random=99999999&contenttype=json",
+        Command::GetContactGroup.path(),
+        app.id,
+        app.admin,
+    );
+    let known = apps.iter().fold(String::new(), |known, app| known + &app.line());
+    let text = format!(
+        "confold is listening on http://{address}\n{known}\
+         UserSig of {} for app {}, valid for 180 days:\n  {signature}\n\
+         Try:\n  curl -d '{{\"From_Account\":\"user0\",\"StartIndex\":0}}' '{url}'\n",
+        app.admin, app.id,
+    );
+    // Nobody reading is no reason to stop serving.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

@@ -1,0 +1,72 @@
+//! `confold usersig` and `confold verify-usersig`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::app_option::{AppOption, SAMPLE_APP};
+use crate::{
+    auth::usersig::{self, Claims, DEFAULT_VALIDITY},
+    clock::Clock,
+};
+
+/// The options of `usersig`.
+#[derive(Debug, Args)]
+pub(super) struct Make {
+    /// The app and its key, as for `dev`.
+    #[arg(long, value_name = "ID:KEY[:ADMIN]", default_value = SAMPLE_APP, hide_default_value = true)]
+    app: AppOption,
+    /// Whose signature it shall be [default: the app's administrator].
+    #[arg(long)]
+    identifier: Option<String>,
+    /// How many seconds it shall be valid.
+    #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_VALIDITY)]
+    expire: u64,
+}
+
+/// The options of `verify-usersig`.
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// The app and its key, as for `dev`.
+    #[arg(long, value_name = "ID:KEY[:ADMIN]", default_value = SAMPLE_APP, hide_default_value = true)]
+    app: AppOption,
+    /// Whose signature it should be [default: the app's administrator].
+    #[arg(long)]
+    identifier: Option<String>,
+    /// The signature.
+    usersig: String,
+}
+
+pub(super) fn make(options: &Make) -> ExitCode {
+    let AppOption { id, key, admin } = &options.app;
+    let identifier = options.identifier.as_ref().unwrap_or(admin);
+    println!("{}", usersig::make(*id, identifier, key, Clock::system().now(), options.expire));
+    ExitCode::SUCCESS
+}
+
+pub(super) fn verify(options: &Verify) -> ExitCode {
+    let AppOption { id, key, admin } = &options.app;
+    let identifier = options.identifier.as_ref().unwrap_or(admin);
+    let now = Clock::system().now();
+    let claims = match Claims::decode(&options.usersig) {
+        Ok(claims) => claims,
+        Err(flaw) => {
+            println!("The UserSig cannot be read: {flaw}.");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("identifier  {}", claims.identifier);
+    println!("app         {}", claims.app);
+    println!("made at     {} (seconds since 1970)", claims.issued_at);
+    println!("valid until {}, the time now is {now}", claims.expires_at());
+    match claims.check(*id, identifier, key, now) {
+        Ok(()) => {
+            println!("The UserSig is good for {identifier} of app {id}.");
+            ExitCode::SUCCESS
+        }
+        Err(flaw) => {
+            println!("The UserSig is refused for {identifier} of app {id}: {flaw}.");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Reading one line. Fields are named as on the wire where the wire has them, so that a reply of
+//! `get_contact_group` is most of a line.
+
+use crate::{
+    domain::{
+        Account, AppId, ChangeNumber, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, Counters,
+        CustomMark, GroupId, GroupName, JoinOption, Owner, RestoredGroup, RestoredRecord, StandardMark,
+        UserId,
+    },
+    wire::{Fault, Fields, Node, Value, read_contact},
+};
+
+/// What a line says.
+#[derive(Clone, Debug)]
+pub enum Line {
+    /// `"Kind":"account"`
+    Account {
+        /// Whose.
+        owner: Owner,
+        /// The account.
+        account: Account,
+    },
+    /// `"Kind":"chat_group"`
+    ChatGroup {
+        /// Of which app.
+        app: AppId,
+        /// Its id.
+        id: ChatGroupId,
+        /// The group, living or destroyed.
+        group: ChatGroup,
+    },
+    /// `"Kind":"organizer"`
+    Organizer {
+        /// Whose.
+        owner: Owner,
+        /// His counters, as far as the line tells them.
+        counters: Counters,
+        /// His groups.
+        groups: Vec<RestoredGroup>,
+        /// His records.
+        records: Vec<RestoredRecord>,
+    },
+}
+
+/// Reads a line.
+///
+/// # Errors
+/// What is wrong with it: the field, the rule and what was found.
+pub fn read_line(text: &str) -> Result<Line, String> {
+    let node =
+        Node::parse(text.as_bytes()).map_err(|error| format!("the line is no JSON object: {error}"))?;
+    let fields = Fields::of_request(&node).map_err(|fault| format!("the line {fault}"))?;
+    read(fields).map_err(|fault| fault.to_string())
+}
+
+fn read(fields: Fields<'_>) -> Result<Line, Fault> {
+    let app = fields.required("SdkAppId", |value| {
+        let number = value.read::<i64>()?;
+        (u32::try_from(number).ok().and_then(AppId::new))
+            .ok_or_else(|| Fault::unfit(value.path, "a number from 1 to 4294967295", value.node))
+    })?;
+    match fields.text("Kind")? {
+        "account" => {
+            let user = fields.required("UserID", importable)?;
+            let text = |name| fields.optional_text(name).map(|text| text.unwrap_or_default().to_owned());
+            let account = Account { nick: text("Nick")?, face_url: text("FaceUrl")? };
+            Ok(Line::Account { owner: Owner { app, user }, account })
+        }
+        "chat_group" => {
+            let id = fields.required("GroupId", |value| parsed(value, ChatGroupId::parse))?;
+            Ok(Line::ChatGroup { app, id, group: chat_group(fields)? })
+        }
+        "organizer" => organizer(app, fields),
+        _ => fields.required("Kind", |value| {
+            Err(Fault::unfit(value.path, "account, chat_group or organizer", value.node))
+        }),
+    }
+}
+
+fn organizer(app: AppId, fields: Fields<'_>) -> Result<Line, Fault> {
+    let user = fields.required("From_Account", importable)?;
+    let counters = Counters {
+        version: optional_number(fields, "Version")?.unwrap_or(0),
+        renumberings: optional_number(fields, "Renumberings")?.unwrap_or(0),
+        last_group: optional_number(fields, "LastGroupId")?.unwrap_or(0),
+        last_timestamp: fields.optional("LastTimestamp", seconds)?.unwrap_or(0),
+    };
+    let groups = fields.optional("GroupItem", |items| items.each(group))?.unwrap_or_default();
+    let records = fields.optional("ContactItem", |items| items.each(record))?.unwrap_or_default();
+    Ok(Line::Organizer { owner: Owner { app, user }, counters, groups, records })
+}
+
+fn group(item: Value<'_>) -> Result<RestoredGroup, Fault> {
+    let fields = item.fields()?;
+    Ok(RestoredGroup {
+        name: fields.required("GroupName", |value| parsed(value, GroupName::parse))?,
+        id: fields.required("GroupId", number)?,
+        number: optional_number(fields, "Number")?,
+    })
+}
+
+fn record(item: Value<'_>) -> Result<RestoredRecord, Fault> {
+    let fields = item.fields()?;
+    let groups: Option<Vec<GroupId>> = fields.optional("ContactGroupId", |ids| ids.each(number))?;
+    Ok(RestoredRecord {
+        conversation: read_contact(item)?,
+        mark: fields
+            .optional("StandardMark", |value| parsed(value, StandardMark::parse))?
+            .unwrap_or_default(),
+        custom: fields.optional("CustomMark", |value| parsed(value, CustomMark::parse))?.flatten(),
+        groups: groups.unwrap_or_default(),
+        timestamp: fields.required("Timestamp", seconds)?,
+        number: optional_number(fields, "Number")?,
+    })
+}
+
+fn chat_group(fields: Fields<'_>) -> Result<ChatGroup, Fault> {
+    let incarnation = optional_number(fields, "Incarnation")?.unwrap_or(0);
+    if fields.optional("Destroyed", |value| value.read::<bool>())? == Some(true) {
+        return Ok(ChatGroup { incarnation, profile: None });
+    }
+    let text = |name| fields.optional_text(name).map(|text| text.unwrap_or_default().to_owned());
+    let profile = ChatGroupProfile {
+        kind: fields
+            .optional("Type", |value| parsed(value, ChatGroupKind::parse))?
+            .unwrap_or(ChatGroupKind::Public),
+        name: text("Name")?,
+        owner: fields.optional("Owner_Account", importable)?,
+        introduction: text("Introduction")?,
+        notification: text("Notification")?,
+        face_url: text("FaceUrl")?,
+        max_members: optional_number(fields, "MaxMemberCount")?.unwrap_or(ChatGroupProfile::DEFAULT_MEMBERS),
+        join_option: fields
+            .optional("ApplyJoinOption", |value| parsed(value, JoinOption::parse))?
+            .unwrap_or_default(),
+        created_at: fields.optional("CreateTime", seconds)?.unwrap_or(0),
+    };
+    Ok(ChatGroup { incarnation, profile: Some(profile) })
+}
+
+fn importable(value: Value<'_>) -> Result<UserId, Fault> {
+    parsed(value, UserId::importable)
+}
+
+fn parsed<T>(
+    value: Value<'_>,
+    parse: impl Fn(&str) -> Result<T, crate::domain::Rejection>,
+) -> Result<T, Fault> {
+    parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))
+}
+
+fn number(value: Value<'_>) -> Result<ChangeNumber, Fault> {
+    u32::try_from(value.read::<i64>()?)
+        .map_err(|_| Fault::unfit(value.path, "a number from 0 to 4294967295", value.node))
+}
+
+fn optional_number(fields: Fields<'_>, name: &str) -> Result<Option<u32>, Fault> {
+    fields.optional(name, number)
+}
+
+fn seconds(value: Value<'_>) -> Result<u64, Fault> {
+    u64::try_from(value.read::<i64>()?)
+        .map_err(|_| Fault::unfit(value.path, "a time in seconds since 1970", value.node))
+}

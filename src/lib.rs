@@ -1,0 +1,26 @@
+//! confold: conversation groups and marks, wire-compatible with Tencent Chat's `v4/recentcontact`.
+//!
+//! Words used throughout: an **owner** is a user of an app, named `From_Account` in a request; a
+//! **conversation** is his with another user or in a **chat group**; a **conversation group** (or
+//! group) is a named folder of his; a **mark** is one of 64 bits or a text on a conversation; a
+//! **record** is what he keeps about one conversation; his **organizer** is all of it.
+//!
+//! Reading order: [`domain`] (the rules), [`wire`] (the JSON), [`auth`] (who calls), [`store`]
+//! (where it is kept), [`api`] (one file per command), [`http`] (the door), [`server`]
+//! (composition), [`cli`].
+
+pub mod domain;
+
+pub mod auth;
+pub mod store;
+pub mod wire;
+
+pub mod api;
+pub mod http;
+pub mod interchange;
+pub mod server;
+
+pub mod chance;
+pub mod clock;
+
+pub mod cli;
