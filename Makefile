@@ -1,0 +1,19 @@
+# `make test` is everything CI runs.
+
+.PHONY: test deps lint golden
+
+test: deps lint
+	cargo test --locked
+
+deps:
+	scripts/test-deps
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps --quiet
+	cargo deny --log-level error check bans licenses sources
+
+# Writes the golden replies anew; read the difference before you keep it.
+golden:
+	GOLDEN=write cargo test --locked --test it golden

@@ -1,0 +1,193 @@
+//! The command line.
+
+use std::{
+    fs,
+    net::TcpListener,
+    process::{Command, Output},
+};
+
+use crate::harness::{ADMIN, APP, KEY, Server};
+
+fn confold(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_confold")).args(arguments).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn the_printed_curl_line_works() {
+    let server = Server::dev(&[]);
+    let line = server.greeting.lines().find(|line| line.trim_start().starts_with("curl")).unwrap();
+    let output = Command::new("sh").args(["-c", &format!("{line} -s")]).output().unwrap();
+    let reply = String::from_utf8(output.stdout).unwrap();
+    assert!(reply.contains(r#""To_Account":"teacher4","StandardMark":"111001""#), "{reply}");
+    assert!(server.greeting.contains("app 1400000000, administrator administrator"));
+    assert!(server.greeting.contains("app 88888888, administrator admin"));
+}
+
+#[test]
+fn a_temporary_store_is_removed_and_a_directory_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let kept = directory.path().join("kept");
+    let server = Server::on(&kept);
+    server.client().ok("im_open_login_svc/account_import", r#"{"UserID":"someone"}"#);
+    server.terminate();
+    assert!(server.ended_well());
+    let server = Server::on(&kept);
+    let body = r#"{"From_Account":"someone","StartIndex":0}"#;
+    assert_eq!(server.client().call("recentcontact/get_contact_group", body).code(), 0);
+
+    let temporary = directory.path().join("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let entries = || fs::read_dir(&temporary).unwrap().count();
+    let server = Server::dev_with(&[], &temporary);
+    assert_eq!(entries(), 1);
+    server.terminate();
+    assert!(server.ended_well());
+    assert_eq!(entries(), 0, "a temporary store was left behind");
+}
+
+#[test]
+fn a_taken_port_names_the_option() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let output = confold(&["dev", "--listen", &taken.local_addr().unwrap().to_string()]);
+    assert!(!output.status.success());
+    assert!(said(&output).contains("--listen"), "{}", said(&output));
+    // Nor can two servers share one port.
+    let server = Server::dev(&[]);
+    let output = confold(&["dev", "--listen", &server.address.to_string()]);
+    assert!(said(&output).contains("--listen"), "{}", said(&output));
+}
+
+#[test]
+fn a_directory_in_use_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let _server = Server::on(directory.path());
+    let output = confold(&["dev", "--listen", "127.0.0.1:0", "--data", directory.path().to_str().unwrap()]);
+    assert!(!output.status.success());
+    assert!(said(&output).contains("is in use by another confold process"), "{}", said(&output));
+}
+
+#[test]
+fn a_file_of_another_kind_or_time_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().to_str().unwrap();
+    fs::write(
+        directory.path().join("confold.db"),
+        "this is no database, only some text of more than a few bytes",
+    )
+    .unwrap();
+    let output = confold(&["dev", "--listen", "127.0.0.1:0", "--data", data]);
+    assert!(!output.status.success());
+    assert!(said(&output).contains("confold.db"), "{}", said(&output));
+}
+
+#[test]
+fn a_seed_is_loaded_once_and_its_faults_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let seed = directory.path().join("seed.ndjson");
+    let data = directory.path().join("data");
+    fs::write(
+        &seed,
+        concat!(
+            r#"{"Kind":"account","SdkAppId":88888888,"UserID":"ann","Nick":"Ann"}"#, "\n\n",
+            r#"{"Kind":"chat_group","SdkAppId":88888888,"GroupId":"team","Type":"Work","Name":"Team"}"#, "\n",
+            r#"{"Kind":"organizer","SdkAppId":88888888,"From_Account":"ann","LastGroupId":9,"GroupItem":[{"GroupName":"late","GroupId":7},{"GroupName":"early","GroupId":2}],"ContactItem":[{"Type":2,"ToGroupId":"team","ContactGroupId":[7,2],"Timestamp":1700000009},{"Type":1,"To_Account":"bob","CustomMark":"x","StandardMark":"10","Timestamp":1700000001}]}"#,
+        ),
+    )
+    .unwrap();
+    let start = || Server::dev(&["--seed", seed.to_str().unwrap(), "--data", data.to_str().unwrap()]);
+    let expected = concat!(
+        r#"{"ContactItem":[{"Type":1,"To_Account":"bob","StandardMark":"10","CustomMark":"x","Timestamp":1700000001},"#,
+        r#"{"Type":2,"ToGroupId":"team","StandardMark":"","ContactGroupId":[2,7],"Timestamp":1700000009}],"#,
+        r#""GroupItem":[{"GroupName":"early","GroupId":2},{"GroupName":"late","GroupId":7}],"#,
+        r#""CompleteFlag":1,"NextStartIndex":0,"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":""}"#,
+    );
+    let get = r#"{"From_Account":"ann","StartIndex":0}"#;
+    {
+        let server = start();
+        assert_eq!(server.client().call("recentcontact/get_contact_group", get).body, expected);
+        let created = server.client().ok(
+            "recentcontact/create_contact_group",
+            r#"{"From_Account":"ann","GroupContactItem":[{"GroupName":"new","ContactItem":[{"Type":1,"To_Account":"ann"}]}]}"#,
+        );
+        assert_eq!(
+            created["GroupResultItem"][0]["GroupItem"]["GroupId"], 10,
+            "ids go on after the last one given"
+        );
+    }
+    let server = start();
+    let reply = server.client().ok("recentcontact/get_contact_group", get);
+    assert_eq!(reply["GroupItem"].as_array().unwrap().len(), 3, "the seed did not overwrite what was there");
+
+    for (line, reason) in [
+        ("{", "seed.ndjson:1: the line is no JSON object"),
+        (r#"{"Kind":"account","UserID":"a"}"#, "SdkAppId is missing"),
+        (
+            r#"{"Kind":"acount","SdkAppId":1}"#,
+            "Kind must be account, chat_group or organizer, found the string \"acount\"",
+        ),
+        (r#"{"Kind":"account","SdkAppId":1,"UserID":"a b"}"#, "UserID is refused"),
+        (
+            r#"{"Kind":"organizer","SdkAppId":1,"From_Account":"a","ContactItem":[{"Type":1,"To_Account":"b","ContactGroupId":[1],"Timestamp":5}]}"#,
+            "record 1 is in group 1, which does not exist",
+        ),
+        (
+            r#"{"Kind":"organizer","SdkAppId":1,"From_Account":"a","ContactItem":[{"Type":1,"To_Account":"b","StandardMark":"12","Timestamp":5}]}"#,
+            "ContactItem[0].StandardMark is refused",
+        ),
+        (
+            r#"{"Kind":"organizer","SdkAppId":1,"From_Account":"a","ContactItem":[{"Type":1,"To_Account":"b","StandardMark":"1"}]}"#,
+            "ContactItem[0].Timestamp is missing",
+        ),
+    ] {
+        fs::write(&seed, line).unwrap();
+        let output = confold(&["dev", "--listen", "127.0.0.1:0", "--seed", seed.to_str().unwrap()]);
+        assert!(!output.status.success());
+        assert!(said(&output).contains(reason), "{line}: {}", said(&output));
+    }
+}
+
+#[test]
+fn usersigs_are_made_and_explained() {
+    let app = format!("{APP}:{KEY}:{ADMIN}");
+    let made = confold(&["usersig", "--app", &app, "--expire", "1000"]);
+    let signature = String::from_utf8(made.stdout).unwrap();
+    let signature = signature.trim();
+    let verify = |arguments: &[&str]| {
+        let output = confold(&[&["verify-usersig"], arguments].concat());
+        (output.status.success(), said(&output))
+    };
+    let (good, words) = verify(&["--app", &app, signature]);
+    assert!(good && words.contains("is good for admin of app 88888888"), "{words}");
+    for (arguments, reason) in [
+        (vec!["--app", &app, "--identifier", "other", signature], "made for the identifier \"admin\""),
+        (
+            vec!["--app", "88888888:another", "--identifier", "admin", signature],
+            "not made with this app's key",
+        ),
+        (vec![signature, "--identifier", "admin"], "made for app 88888888"),
+        (vec!["--app", &app, &signature[..100]], "no complete zlib stream"),
+        (vec!["--app", &app, "+++"], "not base64"),
+    ] {
+        let (good, words) = verify(&arguments);
+        assert!(!good && words.contains(reason), "{words}");
+        assert!(!words.contains(KEY), "a key is never printed");
+    }
+}
+
+#[test]
+fn a_malformed_app_is_refused() {
+    for (app, reason) in [
+        ("x:key", "the app is a number"),
+        ("7", "the key is missing"),
+        ("7:", "the key is missing"),
+        ("7:key:", "the administrator is empty"),
+    ] {
+        let output = confold(&["dev", "--app", app]);
+        assert!(!output.status.success());
+        assert!(said(&output).contains(reason), "{app}: {}", said(&output));
+    }
+}

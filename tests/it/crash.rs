@@ -1,0 +1,111 @@
+//! `kill -9` while clients write: nothing acknowledged may be missing afterwards.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use crate::harness::{Client, Server, import_accounts};
+
+const ROUNDS: usize = 50;
+const WRITERS: usize = 8;
+const PEERS: usize = 12;
+
+/// What was sent last and acknowledged last, by owner and peer.
+type Ledger = HashMap<(String, String), (usize, usize)>;
+
+#[test]
+fn nothing_acknowledged_is_lost_by_fifty_crashes() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = Mutex::new(Ledger::new());
+    let values = AtomicUsize::new(1);
+    let mut acknowledged = 0;
+    {
+        let server = Server::on(directory.path());
+        let peers = (0..WRITERS).flat_map(|writer| (0..PEERS).map(move |count| peer(writer, count)));
+        let users: Vec<String> = (0..WRITERS).map(owner).chain(peers).collect();
+        import_accounts(&mut server.client(), &users);
+    }
+    for round in 0..ROUNDS {
+        let server = Server::on(directory.path());
+        check(&mut server.client(), &ledger.lock().unwrap());
+        // Crash after another number of acknowledgements each time, in the middle of others.
+        let enough = 5 + round * 37 % 160;
+        let answers = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for writer in 0..WRITERS {
+                let (ledger, values, answers) = (&ledger, &values, &answers);
+                let client = server.client();
+                scope.spawn(move || write(client, writer, ledger, values, answers));
+            }
+            while answers.load(Ordering::Relaxed) < enough {
+                thread::yield_now();
+            }
+            server.kill();
+        });
+        acknowledged += answers.into_inner();
+    }
+    let server = Server::on(directory.path());
+    check(&mut server.client(), &ledger.lock().unwrap());
+    assert!(acknowledged > ROUNDS * 20, "only {acknowledged} writes were acknowledged");
+}
+
+/// Half of the writers share one owner.
+fn owner(writer: usize) -> String {
+    format!("u{}", if writer.is_multiple_of(2) { 0 } else { writer })
+}
+
+/// No two writers write to one conversation, so that its last acknowledged value is known.
+fn peer(writer: usize, count: usize) -> String {
+    format!("p{writer}-{}", count % PEERS)
+}
+
+/// Writes ever higher values until the server is gone.
+fn write(
+    mut client: Client,
+    writer: usize,
+    ledger: &Mutex<Ledger>,
+    values: &AtomicUsize,
+    answers: &AtomicUsize,
+) {
+    for count in 0.. {
+        let (owner, peer) = (owner(writer), peer(writer, count));
+        let value = values.fetch_add(1, Ordering::Relaxed);
+        let body = format!(
+            r#"{{"From_Account":"{owner}","MarkItem":[{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"{peer}"}},"CustomMark":"{value}"}}]}}"#
+        );
+        let key = (owner, peer);
+        ledger.lock().unwrap().entry(key.clone()).or_insert((0, 0)).0 = value;
+        let Ok(answer) = client.try_call("recentcontact/mark_contact", &body) else { return };
+        assert_eq!(answer.json()["ResultItem"][0]["ResultCode"], 0, "{}", answer.body);
+        ledger.lock().unwrap().get_mut(&key).unwrap().1 = value;
+        answers.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Every conversation has the value acknowledged last, or the one that was on its way.
+fn check(client: &mut Client, ledger: &Ledger) {
+    for writer in 0..WRITERS {
+        let owner = owner(writer);
+        let reply = client.ok(
+            "recentcontact/get_contact_group",
+            &format!(r#"{{"From_Account":"{owner}","StartIndex":0}}"#),
+        );
+        let found: HashMap<&str, usize> = (reply["ContactItem"].as_array().unwrap().iter())
+            .map(|item| {
+                (item["To_Account"].as_str().unwrap(), item["CustomMark"].as_str().unwrap().parse().unwrap())
+            })
+            .collect();
+        for ((_, peer), (sent, acknowledged)) in ledger.iter().filter(|((other, _), _)| *other == owner) {
+            let found = found.get(peer.as_str()).copied().unwrap_or(0);
+            assert!(
+                (*acknowledged..=*sent).contains(&found),
+                "{owner} {peer}: acknowledged {acknowledged}, sent {sent}, found {found}"
+            );
+        }
+    }
+}

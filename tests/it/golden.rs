@@ -1,0 +1,86 @@
+//! Requests and the exact bytes of their replies, one file per command in `golden/`.
+//!
+//! A file is a story told to one fresh server: `> service/command`, the body on the next line,
+//! then `< ` and the reply. `# ` lines are remarks. Run with `GOLDEN=write` to write the replies
+//! the server gives now, and read the difference before you keep it.
+
+use std::{fmt::Write, fs, path::PathBuf};
+
+use crate::harness::Server;
+
+fn golden(name: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden").join(format!("{name}.txt"));
+    let text = fs::read_to_string(&path).unwrap();
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    let mut told = String::new();
+    let mut lines = text.lines();
+    let mut calls_of_the_command = 0;
+    while let Some(line) = lines.next() {
+        let Some(command) = line.strip_prefix("> ") else {
+            if !line.starts_with("< ") {
+                writeln!(told, "{line}").unwrap();
+            }
+            continue;
+        };
+        calls_of_the_command += usize::from(command.ends_with(&format!("/{name}")));
+        let body = lines.next().unwrap();
+        let answer = client.call(command, body);
+        assert_eq!(answer.status, 200);
+        writeln!(told, "> {command}\n{body}\n< {}", settled(&answer.body, &text)).unwrap();
+    }
+    assert!(calls_of_the_command > 0, "{name} is never called");
+    if std::env::var_os("GOLDEN").is_some_and(|value| value == "write") {
+        fs::write(&path, told).unwrap();
+        return;
+    }
+    for (expected, found) in text.lines().zip(told.lines()) {
+        assert_eq!(expected, found, "in {}", path.display());
+    }
+    assert_eq!(text.lines().count(), told.lines().count(), "in {}", path.display());
+}
+
+/// Times of now and generated ids are named instead of shown.
+fn settled(reply: &str, story: &str) -> String {
+    let mut out = String::new();
+    let mut rest = reply;
+    while let Some(at) = ["Timestamp\":", "Time\":", "GroupId\":\"@TGS#"]
+        .iter()
+        .filter_map(|mark| Some((rest.find(mark)?, *mark)))
+        .min()
+    {
+        let (start, mark) = at;
+        out.push_str(&rest[..start + mark.len()]);
+        rest = &rest[start + mark.len()..];
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap();
+        let value = &rest[..end];
+        match value.parse::<u64>() {
+            Ok(time) if time > 1_760_000_000 => out.push_str("NOW"),
+            Err(_) if end == 9 && !story.contains(value) => out.push_str("GENERATED"),
+            _ => out.push_str(value),
+        }
+        rest = &rest[end..];
+    }
+    out.push_str(rest);
+    out
+}
+
+macro_rules! stories {
+    ($($name:ident)+) => {
+        $(#[test] fn $name() { golden(stringify!($name)); })+
+
+        #[test]
+        fn every_command_has_a_story() {
+            let told = [$(stringify!($name)),+];
+            for command in confold::api::Command::ALL {
+                assert!(told.contains(&command.name()), "{} has no golden file", command.name());
+            }
+        }
+    };
+}
+
+stories! {
+    account_check account_delete account_import create_contact_group create_group del_contact_group
+    destroy_group get_contact_group get_group_info import_group mark_contact multiaccount_import
+    search_contact_group update_contact_group
+}

@@ -1,0 +1,215 @@
+//! Starting the binary, and talking to it in plain HTTP.
+
+use std::{
+    collections::HashMap,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use confold::{
+    auth::{SecretKey, usersig},
+    clock::Clock,
+    domain::AppId,
+};
+use serde_json::Value;
+
+/// The app of the documentation page, which every `dev` server knows.
+pub(crate) const APP: u32 = 88_888_888;
+pub(crate) const ADMIN: &str = "admin";
+pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// A running `confold dev`, killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    /// What it printed when it was ready.
+    pub(crate) greeting: String,
+}
+
+impl Server {
+    /// Starts `confold dev` on a free port with these further arguments.
+    pub(crate) fn dev(arguments: &[&str]) -> Server {
+        Server::start(&mut Server::command(arguments))
+    }
+
+    fn command(arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
+        command.args(["dev", "--listen", "127.0.0.1:0", "--log-level", "error"]).args(arguments);
+        command
+    }
+
+    /// Starts `confold dev` on a directory that stays, without counting calls.
+    pub(crate) fn on(data: &Path) -> Server {
+        Server::dev(&["--rate-limit", "off", "--data", data.to_str().unwrap()])
+    }
+
+    /// Like [`Server::dev`], with temporary files in this folder.
+    pub(crate) fn dev_with(arguments: &[&str], temporary: &Path) -> Server {
+        Server::start(Server::command(arguments).env("TMPDIR", temporary))
+    }
+
+    fn start(command: &mut Command) -> Server {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut greeting = String::new();
+        while !greeting.contains("curl") {
+            assert!(output.read_line(&mut greeting).unwrap() > 0, "the server did not start: {greeting}");
+        }
+        let address = greeting.split("http://").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+        Server { child, address, greeting }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// Kills the process as a crash would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Tells it to stop, as an operator would.
+    pub(crate) fn terminate(&self) {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+    }
+
+    /// Waits for its end and tells whether it was a good one.
+    pub(crate) fn ended_well(mut self) -> bool {
+        self.child.wait().unwrap().success()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.body))
+    }
+
+    pub(crate) fn code(&self) -> u64 {
+        self.json()["ErrorCode"].as_u64().unwrap()
+    }
+}
+
+/// One connection, signed as the page's administrator.
+pub(crate) struct Client {
+    stream: BufReader<TcpStream>,
+    query: String,
+}
+
+impl Client {
+    pub(crate) fn connect(address: SocketAddr) -> Client {
+        Client::try_connect(address).unwrap()
+    }
+
+    pub(crate) fn try_connect(address: SocketAddr) -> std::io::Result<Client> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        Ok(Client { stream: BufReader::new(stream), query: query(APP, ADMIN, KEY) })
+    }
+
+    /// The path and query of a call as this client signs it.
+    pub(crate) fn target(&self, command: &str) -> String {
+        format!("/v4/{command}?{}", self.query)
+    }
+
+    /// Calls `service/command`; fails the test when there is no answer.
+    pub(crate) fn call(&mut self, command: &str, body: &str) -> Answer {
+        self.try_call(command, body).unwrap()
+    }
+
+    pub(crate) fn try_call(&mut self, command: &str, body: &str) -> std::io::Result<Answer> {
+        let target = self.target(command);
+        self.post(&target, body)
+    }
+
+    /// Calls a command of `recentcontact`, which has to succeed.
+    pub(crate) fn ok(&mut self, command: &str, body: &str) -> Value {
+        let answer = self.call(command, body);
+        assert_eq!(answer.code(), 0, "{command} {body}: {}", answer.body);
+        answer.json()
+    }
+
+    pub(crate) fn post(&mut self, target: &str, body: &str) -> std::io::Result<Answer> {
+        self.raw(
+            format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+                .as_bytes(),
+        )
+    }
+
+    /// Sends bytes and reads one answer.
+    pub(crate) fn raw(&mut self, request: &[u8]) -> std::io::Result<Answer> {
+        self.send(request)?;
+        self.answer(request.starts_with(b"HEAD"))
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
+    }
+
+    pub(crate) fn answer(&mut self, headless: bool) -> std::io::Result<Answer> {
+        let mut line = String::new();
+        if self.stream.read_line(&mut line)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        let status = line.split(' ').nth(1).unwrap().parse().unwrap();
+        let mut headers = HashMap::new();
+        loop {
+            let mut line = String::new();
+            if self.stream.read_line(&mut line)? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+            headers.insert(name.to_ascii_lowercase(), value.to_owned());
+        }
+        let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+        let mut body = vec![0; if headless { 0 } else { length }];
+        self.stream.read_exact(&mut body)?;
+        Ok(Answer { status, headers, body: String::from_utf8(body).unwrap() })
+    }
+
+    /// Whether the server has closed the connection.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        matches!(self.stream.read(&mut [0]), Ok(0) | Err(_))
+    }
+}
+
+/// The query string of a call.
+pub(crate) fn query(app: u32, identifier: &str, key: &str) -> String {
+    let signature = sign(app, identifier, key);
+    format!("sdkappid={app}&identifier={identifier}&usersig={signature}&random=99999999&contenttype=json")
+}
+
+pub(crate) fn sign(app: u32, identifier: &str, key: &str) -> String {
+    let (app, key) = (AppId::new(app).unwrap(), SecretKey::new(key).unwrap());
+    usersig::make(app, identifier, &key, Clock::system().now(), 86_400)
+}
+
+/// Imports accounts, at most a hundred at a time.
+pub(crate) fn import_accounts(client: &mut Client, users: &[String]) {
+    for some in users.chunks(100) {
+        let body = serde_json::json!({ "Accounts": some }).to_string();
+        let reply = client.ok("im_open_login_svc/multiaccount_import", &body);
+        assert_eq!(reply["FailAccounts"], serde_json::json!([]));
+    }
+}

@@ -1,0 +1,185 @@
+//! Many clients writing to one owner at once.
+
+use std::{collections::BTreeSet, thread, time::Duration};
+
+use confold::clock::Clock;
+use serde_json::Value;
+
+use crate::harness::{Client, Server, import_accounts};
+
+const CLIENTS: usize = 32;
+/// What the service gives itself for a call.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// Runs `work` on 32 connections at once and collects what they return.
+fn at_once<T: Send>(
+    server: &Server,
+    work: impl Fn(usize, &mut dyn FnMut(&str, &str) -> Value) -> T + Sync,
+) -> Vec<T> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..CLIENTS)
+            .map(|number| {
+                let (work, mut client) = (&work, server.client());
+                scope.spawn(move || {
+                    let clock = Clock::system();
+                    let mut call = |command: &str, body: &str| {
+                        let before = clock.elapsed();
+                        let json = client.call(command, body).json();
+                        assert!(
+                            clock.elapsed().checked_sub(before).unwrap() < LIMIT,
+                            "a call waited too long"
+                        );
+                        json
+                    };
+                    work(number, &mut call)
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn everything(client: &mut Client, owner: &str) -> (Vec<Value>, Vec<Value>) {
+    let (mut records, mut start) = (Vec::new(), 0);
+    loop {
+        let reply = client.ok(
+            "recentcontact/get_contact_group",
+            &format!(r#"{{"From_Account":"{owner}","StartIndex":{start}}}"#),
+        );
+        records.extend(reply["ContactItem"].as_array().unwrap().iter().cloned());
+        if reply["CompleteFlag"] == 1 {
+            return (records, reply["GroupItem"].as_array().unwrap().clone());
+        }
+        start = reply["NextStartIndex"].as_u64().unwrap();
+    }
+}
+
+#[test]
+fn no_update_is_lost_and_limits_are_exact() {
+    let server = Server::dev(&["--rate-limit", "off"]);
+    let mut client = server.client();
+    let peers: Vec<String> = (0..1_280).map(|count| format!("p{count}")).collect();
+    import_accounts(&mut client, &peers);
+
+    // 32 × 3 names for 20 groups.
+    let made = at_once(&server, |number, call| {
+        let mut made = Vec::new();
+        for count in 0..3 {
+            let name = format!("n{number}-{count}");
+            let reply = call(
+                "recentcontact/create_contact_group",
+                &format!(
+                    r#"{{"From_Account":"p0","GroupContactItem":[{{"GroupName":"{name}","ContactItem":[{{"Type":1,"To_Account":"p0"}}]}}]}}"#
+                ),
+            );
+            match reply["ErrorCode"].as_u64().unwrap() {
+                0 => made.push(name),
+                code => assert_eq!(code, 51010),
+            }
+        }
+        made
+    });
+    let made: BTreeSet<String> = made.into_iter().flatten().collect();
+    assert_eq!(made.len(), 20);
+    let (_, groups) = everything(&mut client, "p0");
+    let kept: BTreeSet<String> =
+        groups.iter().map(|group| group["GroupName"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(kept, made);
+    let ids: Vec<u64> = groups.iter().map(|group| group["GroupId"].as_u64().unwrap()).collect();
+    assert_eq!(ids, (1..=20).collect::<Vec<_>>());
+
+    // 32 × 40 conversations for 1,000 places in a group, and as many marks for theirs.
+    let group = made.first().unwrap();
+    let accepted = at_once(&server, |number, call| {
+        let mut accepted = (Vec::new(), Vec::new());
+        for some in peers[number * 40..(number + 1) * 40].chunks(10) {
+            let adds: Vec<String> = (some.iter())
+                .map(|peer| {
+                    format!(r#"{{"ContactOptType":1,"ContactItem":{{"Type":1,"To_Account":"{peer}"}}}}"#)
+                })
+                .collect();
+            let reply = call(
+                "recentcontact/update_contact_group",
+                &format!(
+                    r#"{{"From_Account":"p0","UpdateType":1,"UpdateGroup":{{"UpdateGroupType":2,"OldGroupName":"{group}","ContactUpdateItem":[{}]}}}}"#,
+                    adds.join(",")
+                ),
+            );
+            collect(&reply["UpdateGroupResult"]["ContactResultItem"], &mut accepted.0);
+            let marks: Vec<String> = (some.iter())
+                .map(|peer| format!(r#"{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"{peer}"}},"CustomMark":"{peer}"}}"#))
+                .collect();
+            let reply = call(
+                "recentcontact/mark_contact",
+                &format!(r#"{{"From_Account":"p0","MarkItem":[{}]}}"#, marks.join(",")),
+            );
+            collect(&reply["ResultItem"], &mut accepted.1);
+        }
+        accepted
+    });
+    let (grouped, marked): (Vec<_>, Vec<_>) = accepted.into_iter().unzip();
+    let grouped: BTreeSet<String> = grouped.into_iter().flatten().chain(["p0".to_owned()]).collect();
+    let marked: BTreeSet<String> = marked.into_iter().flatten().collect();
+    assert_eq!((grouped.len(), marked.len()), (1_000, 1_000));
+
+    let (records, _) = everything(&mut client, "p0");
+    let holding = |field: &str| -> BTreeSet<String> {
+        let holders = records.iter().filter(|record| record.get(field).is_some());
+        holders.map(|record| record["To_Account"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(holding("ContactGroupId"), grouped);
+    assert_eq!(holding("CustomMark"), marked);
+}
+
+/// The peers of the items that succeeded; every other has to be refused for the limit.
+fn collect(items: &Value, accepted: &mut Vec<String>) {
+    for item in items.as_array().unwrap() {
+        match item["ResultCode"].as_u64().unwrap() {
+            0 => accepted.push(item["ContactItem"]["To_Account"].as_str().unwrap().to_owned()),
+            code => assert_eq!(code, 51008),
+        }
+    }
+}
+
+#[test]
+fn paging_under_writes_misses_no_record() {
+    let server = Server::dev(&["--rate-limit", "off"]);
+    let mut client = server.client();
+    let peers: Vec<String> = (0..400).map(|count| format!("p{count}")).collect();
+    import_accounts(&mut client, &peers);
+    let mark = |peers: &[String], value: usize| {
+        let items: Vec<String> = (peers.iter())
+            .map(|peer| format!(r#"{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"{peer}"}},"CustomMark":"{value}"}}"#))
+            .collect();
+        format!(r#"{{"From_Account":"p0","MarkItem":[{}]}}"#, items.join(","))
+    };
+    for some in peers.chunks(100) {
+        client.ok("recentcontact/mark_contact", &mark(some, 0));
+    }
+    let mut writer = server.client();
+    for round in 1..=20 {
+        // Each page is followed by a write that moves records of pages read and unread.
+        let (mut seen, mut start) = (BTreeSet::new(), 0);
+        loop {
+            let body = format!(r#"{{"From_Account":"p0","StartIndex":{start}}}"#);
+            let reply = client.ok("recentcontact/get_contact_group", &body);
+            for record in reply["ContactItem"].as_array().unwrap() {
+                seen.insert(record["To_Account"].as_str().unwrap().to_owned());
+            }
+            if reply["CompleteFlag"] == 1 {
+                assert_eq!(reply["NextStartIndex"], 0);
+                break;
+            }
+            let next = reply["NextStartIndex"].as_u64().unwrap();
+            assert!(next > start);
+            start = next;
+            if start < 5_000 {
+                writer.ok(
+                    "recentcontact/mark_contact",
+                    &mark(&[peers[round].clone(), peers[400 - round].clone()], round),
+                );
+            }
+        }
+        assert_eq!(seen.len(), 400);
+    }
+}

@@ -1,0 +1,13 @@
+//! The whole server: the real binary over a real socket.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod cli;
+mod crash;
+mod disband;
+mod golden;
+mod harness;
+mod hot_owners;
+mod official_signature;
+mod tidy;
+mod transport;

@@ -1,0 +1,383 @@
+//! What holds for every call: HTTP, the order of checks, and the way out.
+
+use confold::api::Command;
+
+use crate::harness::{ADMIN, APP, Client, KEY, Server, import_accounts, query, sign};
+
+const GET: &str = "recentcontact/get_contact_group";
+const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
+
+/// The code and text of a POST to this path and query.
+fn refused(client: &mut Client, target: &str, body: &str) -> (u64, String) {
+    let answer = client.post(target, body).unwrap();
+    assert_eq!(answer.status, 200, "{target}");
+    let json = answer.json();
+    assert_eq!(json["ActionStatus"], "FAIL", "{target}: {json}");
+    (answer.code(), json["ErrorInfo"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn other_methods_are_answered_as_the_service_does() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    let got = client.raw(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert_eq!(
+        (got.status, got.body.as_str()),
+        (200, r#"{"ActionStatus":"FAIL","ErrorCode":60002,"ErrorInfo":"HTTP parse Error"}"#)
+    );
+    let head = client.raw(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    for method in ["GET", "PUT", "DELETE", "PATCH"] {
+        let target = client.target(GET);
+        let answer = client.raw(format!("{method} {target} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+        assert_eq!((answer.status, answer.code()), (200, 60002), "{method}");
+    }
+    let preflight =
+        client.raw(b"OPTIONS /v4/recentcontact/mark_contact HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert_eq!((preflight.status, preflight.body.as_str()), (200, ""));
+    for answer in [&got, &preflight, &client.call(GET, BODY)] {
+        assert_eq!(answer.headers["content-length"], answer.body.len().to_string());
+    }
+    for answer in [got, head, preflight] {
+        assert_eq!(answer.headers["access-control-allow-origin"], "*");
+        assert_eq!(answer.headers["access-control-allow-headers"], "X-Requested-With, Content-Type");
+        assert_eq!(answer.headers["access-control-allow-methods"], "POST");
+        assert_eq!(answer.headers["content-type"], "application/json; charset=utf-8");
+        assert!(answer.headers.contains_key("date"));
+    }
+}
+
+#[test]
+fn a_browser_gets_a_page_and_a_probe_a_status() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    let page = client.raw(b"GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html,*/*\r\n\r\n").unwrap();
+    assert_eq!((page.status, page.headers["content-type"].as_str()), (200, "text/html; charset=utf-8"));
+    assert!(page.body.contains("confold"));
+    for (path, said) in [("/healthz", "ok\n"), ("/readyz", "ready\n")] {
+        let answer = client.raw(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+        assert_eq!((answer.status, answer.body.as_str()), (200, said));
+    }
+}
+
+#[test]
+fn paths_are_matched_byte_by_byte() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    let query = query(APP, ADMIN, KEY);
+    for path in [
+        "/",
+        "/v4",
+        "/v4/",
+        "/v4/recentcontact",
+        "/v4/recentcontact/",
+        "/v4/recentcontact/get_contact_group/",
+        "/v4/recentcontact/Get_contact_group",
+        "/v4/RecentContact/get_contact_group",
+        "/v3/recentcontact/get_contact_group",
+        "/v4/openim/sendmsg",
+        "/v4/recentcontact/page_get",
+        "/v4/recentcontact//get_contact_group",
+        "/v4/im_open_login_svc/create_group",
+    ] {
+        assert_eq!(refused(&mut client, &format!("{path}?{query}"), BODY).0, 60009, "{path}");
+    }
+    assert_eq!(refused(&mut client, &format!("/v4/group_open_http_svc/nothing?{query}"), BODY).0, 10003);
+}
+
+#[test]
+fn checks_come_in_order_and_a_stranger_learns_nothing() {
+    let server = Server::dev(&["--app", "7:key:boss"]);
+    let mut client = server.client();
+    let path = "/v4/recentcontact/get_contact_group";
+    let good = sign(APP, ADMIN, KEY);
+    let broken = "not json at all";
+    for (query, code) in [
+        ("sdkappid=%zz".to_owned(), 60002),
+        (format!("contenttype=xml&sdkappid={APP}"), 60002),
+        (format!("random=x&sdkappid={APP}"), 60002),
+        (format!("identifier={ADMIN}&usersig={good}"), 60012),
+        (format!("SdkAppId={APP}&identifier={ADMIN}&usersig={good}"), 60012),
+        (format!("sdkappid=&identifier={ADMIN}&usersig={good}"), 60012),
+        (format!("sdkappid=x&identifier={ADMIN}&usersig={good}"), 60006),
+        (format!("sdkappid=4294967296&identifier={ADMIN}&usersig={good}"), 60006),
+        (format!("sdkappid=99&identifier={ADMIN}&usersig={good}"), 70020),
+        (format!("sdkappid={APP}&usersig={good}"), 60004),
+        (format!("sdkappid={APP}&identifier={ADMIN}"), 60004),
+        (format!("sdkappid={APP}&identifier={ADMIN}&usersig="), 70002),
+        (format!("sdkappid={APP}&identifier={ADMIN}&usersig=xxx"), 70003),
+        (format!("sdkappid=7&identifier={ADMIN}&usersig={good}"), 70014),
+        (format!("sdkappid={APP}&identifier=other&usersig={good}"), 70013),
+        (format!("sdkappid={APP}&identifier={ADMIN}&usersig={}", sign(APP, ADMIN, "another key")), 70009),
+        (format!("sdkappid={APP}&identifier=user0&usersig={}", sign(APP, "user0", KEY)), 60010),
+        (format!("sdkappid={APP}&identifier={ADMIN}&usersig={good}"), 60003),
+    ] {
+        assert_eq!(refused(&mut client, &format!("{path}?{query}"), broken).0, code, "{query}");
+    }
+    assert_eq!(client.call(GET, BODY).code(), 0, "and the connection is as good as before");
+}
+
+#[test]
+fn refusals_hold_the_phrases_that_clients_look_for() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    let path = "/v4/recentcontact/get_contact_group";
+    let good = sign(APP, ADMIN, KEY);
+    let said = |client: &mut Client, query: String| refused(client, &format!("{path}?{query}"), BODY).1;
+    let other_user = said(&mut client, format!("sdkappid={APP}&identifier=other&usersig={good}"));
+    assert!(other_user.contains("does not match the Usersig"), "{other_user}");
+    let other_app = said(&mut client, format!("sdkappid=1400000000&identifier={ADMIN}&usersig={good}"));
+    assert_eq!(other_app, "The requested SDKAppID(1400000000) does not match the Usersig(88888888)");
+    let illegal = said(&mut client, format!("sdkappid={APP}&identifier={ADMIN}&usersig=xxx"));
+    assert!(illegal.starts_with("The UserSig in use is illegal"), "{illegal}");
+    assert!(!other_user.contains(&good) && !illegal.contains("xxx"), "a signature is never shown");
+}
+
+#[test]
+fn parameters_come_in_any_order_encoded_or_not_and_without_content_type() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    let signature = sign(APP, ADMIN, KEY);
+    let encoded = signature.replace('*', "%2A").replace('-', "%2D").replace('_', "%5F");
+    for query in [
+        format!("usersig={signature}&contenttype=json&random=1&identifier={ADMIN}&sdkappid={APP}"),
+        format!("sdkappid={APP}&identifier={ADMIN}&usersig={encoded}&x=y"),
+        format!("sdkappid={APP}&identifier=%61dmin&usersig={signature}&random=0079924292"),
+    ] {
+        let answer = client.post(&format!("/v4/{GET}?{query}"), BODY).unwrap();
+        assert_eq!(answer.code(), 0, "{query}");
+    }
+    let target = client.target(GET);
+    for headers in [
+        "Content-Type: application/x-www-form-urlencoded\r\n",
+        "Content-Type: nonsense\r\n",
+        "Expect: nothing\r\n",
+    ] {
+        let request = format!(
+            "POST {target} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {}\r\n\r\n{BODY}",
+            BODY.len()
+        );
+        assert_eq!(client.raw(request.as_bytes()).unwrap().code(), 0, "{headers}");
+    }
+}
+
+#[test]
+fn bodies_may_be_chunked_and_must_be_one_json_object() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    let target = client.target(GET);
+    let (first, second) = BODY.split_at(10);
+    let chunked = format!(
+        "POST {target} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n",
+        first.len(),
+        second.len()
+    );
+    assert_eq!(client.raw(chunked.as_bytes()).unwrap().code(), 0);
+    for bad in ["", " ", "null", "[]", "\"x\"", "{", "{} {}", "{}x", "{/*c*/}", "{\"a\":1,}", "{'a':1}"] {
+        assert_eq!(client.post(&target, bad).unwrap().code(), 60003, "{bad:?}");
+    }
+    let mut invalid = format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\n").into_bytes();
+    invalid.extend_from_slice(b"{\"a\":\"\xff\"}"[..8].as_ref());
+    assert_eq!(client.raw(&invalid).unwrap().code(), 60003, "invalid UTF-8");
+    assert_eq!(client.post(&target, "{}").unwrap().code(), 50002);
+}
+
+#[test]
+fn account_fields_are_strings_wherever_they_stand() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    for (body, path) in [
+        (r#"{"From_Account":5}"#, "From_Account"),
+        (r#"{"From_Account":true}"#, "From_Account"),
+        (r#"{"From_Account":"user0","x":[{"To_Account":{}}]}"#, "x[0].To_Account"),
+        (r#"{"User_Account":["a",1]}"#, "User_Account[1]"),
+    ] {
+        let target = client.target(GET);
+        let (code, said) = refused(&mut client, &target, body);
+        assert_eq!(code, 60015, "{body}");
+        assert!(said.starts_with(path), "{said}");
+    }
+    assert_eq!(client.call(GET, r#"{"From_Account":null}"#).code(), 50002, "null is absent");
+}
+
+#[test]
+fn a_body_too_large_or_badly_framed_ends_the_connection() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    let target = client.target(GET);
+    let large = format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n");
+    let answer = client.raw(large.as_bytes()).unwrap();
+    assert_eq!((answer.status, answer.code(), answer.headers["connection"].as_str()), (200, 60002, "close"));
+    assert!(client.is_closed());
+
+    let mut client = server.client();
+    let broken = format!("POST {target} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n");
+    let answer = client.raw(broken.as_bytes()).unwrap();
+    assert_eq!((answer.status, answer.code()), (200, 60002));
+    assert!(client.is_closed());
+
+    let mut client = server.client();
+    let spaces = " ".repeat((1 << 20) - BODY.len());
+    assert_eq!(client.call(GET, &format!("{spaces}{BODY}")).code(), 0, "1 MiB is allowed");
+}
+
+#[test]
+fn connections_are_kept_also_for_http_1_0_and_pipelines() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    let target = client.target(GET);
+    for _ in 0..2 {
+        let old = format!(
+            "POST {target} HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: {}\r\n\r\n{BODY}",
+            BODY.len()
+        );
+        let answer = client.raw(old.as_bytes()).unwrap();
+        assert_eq!((answer.code(), answer.headers["connection"].as_str()), (0, "keep-alive"));
+    }
+    let one = format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{BODY}", BODY.len());
+    client.send(one.repeat(3).as_bytes()).unwrap();
+    for _ in 0..3 {
+        assert_eq!(client.answer(false).unwrap().code(), 0);
+    }
+}
+
+#[test]
+fn the_201st_call_of_a_second_is_refused_without_effect() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    // Sent in one go, 250 calls take far less than a second; a window may begin among them.
+    let target = client.target("recentcontact/create_contact_group");
+    let create = |name: usize| {
+        let body = format!(
+            r#"{{"From_Account":"user0","GroupContactItem":[{{"GroupName":"test1x","ContactItem":[{{"Type":1,"To_Account":"user0"}}]}}],"n":{name}}}"#
+        );
+        format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
+    let mut codes = Vec::new();
+    for round in 0..2 {
+        let requests: String = (0..250).map(|count| create(round * 250 + count)).collect();
+        client.send(requests.as_bytes()).unwrap();
+        codes.extend((0..250).map(|_| client.answer(false).unwrap().code()));
+        assert_eq!(client.call(GET, BODY).code(), 0, "another command is unaffected");
+    }
+    assert!(codes.contains(&60007), "500 calls in a row fit no two windows");
+    let mut longest = 0;
+    let mut run = 0;
+    for code in codes {
+        run = if code == 0 { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    assert!((200..=400).contains(&longest), "{longest} calls in a row passed");
+}
+
+#[test]
+fn stopping_lets_requests_in_flight_finish() {
+    let server = Server::dev(&[]);
+    let mut busy = server.client();
+    let mut idle = server.client();
+    assert_eq!(idle.call(GET, BODY).code(), 0);
+    let target = busy.target("recentcontact/mark_contact");
+    let body = r#"{"From_Account":"user0","MarkItem":[{"OptType":1,"ContactItem":{"Type":1,"To_Account":"user0"},"SetMark":[1]}]}"#;
+    let (first, second) = body.split_at(20);
+    busy.send(
+        format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{first}", body.len())
+            .as_bytes(),
+    )
+    .unwrap();
+    server.terminate();
+    while Client::try_connect(server.address).is_ok() {
+        std::thread::yield_now();
+    }
+    assert!(idle.is_closed(), "a connection without a request is closed");
+    busy.send(second.as_bytes()).unwrap();
+    assert_eq!(busy.answer(false).unwrap().code(), 0);
+    assert!(busy.is_closed());
+    assert!(server.ended_well());
+}
+
+#[test]
+fn apps_have_their_own_users_and_administrators() {
+    let server = Server::dev(&["--app", "7:key:boss"]);
+    let mut client = server.client();
+    let target = |command: &str| format!("/v4/{command}?{}", query(7, "boss", "key"));
+    assert_eq!(client.post(&target(GET), BODY).unwrap().code(), 50001);
+    let imported = client.post(&target("im_open_login_svc/account_import"), r#"{"UserID":"user0"}"#).unwrap();
+    assert_eq!(imported.code(), 0);
+    let empty = client.post(&target(GET), BODY).unwrap();
+    assert_eq!(empty.json()["ContactItem"], serde_json::json!([]));
+}
+
+#[test]
+fn an_open_directory_takes_every_id_but_not_a_destroyed_group() {
+    let server = Server::dev(&["--directory", "open"]);
+    let mut client = server.client();
+    let mark = |group: &str| {
+        format!(
+            r#"{{"From_Account":"anyone","MarkItem":[{{"OptType":1,"ContactItem":{{"Type":2,"ToGroupId":"{group}"}},"SetMark":[1]}},{{"OptType":1,"ContactItem":{{"Type":1,"To_Account":"someone"}},"SetMark":[1]}}]}}"#
+        )
+    };
+    let codes = |reply: &serde_json::Value| {
+        let items = reply["ResultItem"].as_array().unwrap();
+        items.iter().map(|item| item["ResultCode"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let marks = |client: &mut Client| {
+        let reply = client.ok(GET, r#"{"From_Account":"anyone","StartIndex":0}"#);
+        reply["ContactItem"].as_array().unwrap().len()
+    };
+    assert_eq!(codes(&client.ok("recentcontact/mark_contact", &mark("anywhere"))), [0, 0]);
+    client.ok("group_open_http_svc/destroy_group", r#"{"GroupId":"anywhere"}"#);
+    assert_eq!(marks(&mut client), 1);
+    assert_eq!(codes(&client.ok("recentcontact/mark_contact", &mark("anywhere"))), [51007, 0]);
+    client.ok("group_open_http_svc/create_group", r#"{"GroupId":"anywhere","Type":"Public","Name":"n"}"#);
+    assert_eq!(codes(&client.ok("recentcontact/mark_contact", &mark("anywhere"))), [0, 0]);
+    assert_eq!(marks(&mut client), 2);
+    client.ok("im_open_login_svc/account_delete", r#"{"DeleteItem":[{"UserID":"anyone"}]}"#);
+    assert_eq!(marks(&mut client), 0, "a deleted account is empty");
+}
+
+#[test]
+fn batches_have_their_bounds() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    let users: Vec<String> = (0..301).map(|count| format!("u{count}")).collect();
+    import_accounts(&mut client, &users);
+    let contact = |user: &String| format!(r#"{{"Type":1,"To_Account":"{user}"}}"#);
+    let marks = |count: usize| {
+        let items: Vec<String> = (users[..count].iter())
+            .map(|user| format!(r#"{{"OptType":2,"ContactItem":{},"CustomMark":"x"}}"#, contact(user)))
+            .collect();
+        format!(r#"{{"From_Account":"u0","MarkItem":[{}]}}"#, items.join(","))
+    };
+    assert_eq!(client.call("recentcontact/mark_contact", &marks(100)).code(), 0);
+    assert_eq!(client.call("recentcontact/mark_contact", &marks(101)).code(), 51006);
+    let search = |count: usize| {
+        let items: Vec<String> = users[..count].iter().map(contact).collect();
+        format!(r#"{{"From_Account":"u0","ContactItem":[{}]}}"#, items.join(","))
+    };
+    let found = client.ok("recentcontact/search_contact_group", &search(300));
+    assert_eq!(found["ContactResultItem"].as_array().unwrap().len(), 100);
+    assert_eq!(client.call("recentcontact/search_contact_group", &search(301)).code(), 50002);
+    let create = |count: usize| {
+        let items: Vec<String> = users[..count].iter().map(contact).collect();
+        format!(
+            r#"{{"From_Account":"u0","GroupContactItem":[{{"GroupName":"g","ContactItem":[{}]}}]}}"#,
+            items.join(",")
+        )
+    };
+    assert_eq!(client.call("recentcontact/create_contact_group", &create(101)).code(), 51006);
+    assert_eq!(client.call("recentcontact/create_contact_group", &create(100)).code(), 0);
+    let accounts = serde_json::json!({ "Accounts": &users[..101] }).to_string();
+    assert_eq!(client.call("im_open_login_svc/multiaccount_import", &accounts).code(), 70402);
+}
+
+#[test]
+fn every_command_says_which_field_it_misses() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    for command in Command::ALL {
+        let target = client.target(command.path().trim_start_matches("/v4/"));
+        let (code, said) = refused(&mut client, &target, "{}");
+        assert!([50002, 70402, 10004].contains(&code), "{}: {code} {said}", command.name());
+        assert!(said.ends_with("is missing"), "{}: {said}", command.name());
+    }
+}
