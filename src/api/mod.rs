@@ -17,7 +17,11 @@ mod search_contact_group;
 mod shapes;
 mod update_contact_group;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 pub use error::Error;
 pub use route::{Command, Family};
@@ -54,24 +58,36 @@ impl Command {
     /// # Errors
     /// Why the whole call is refused. What is wrong with single items is part of the reply.
     pub async fn run(self, call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
+        // The hot one is part of the caller's future; the others, larger and rarer, are boxed, so
+        // that they do not make it large.
         match self {
-            Command::CreateContactGroup => create_contact_group::run(call, request).await,
-            Command::UpdateContactGroup => update_contact_group::run(call, request).await,
-            Command::DelContactGroup => del_contact_group::run(call, request).await,
-            Command::MarkContact => mark_contact::run(call, request).await,
-            Command::SearchContactGroup => search_contact_group::run(call, request).await,
             Command::GetContactGroup => get_contact_group::run(call, request).await,
-            Command::AccountImport => account_import::run(call, request).await,
-            Command::MultiaccountImport => multiaccount_import::run(call, request).await,
-            Command::AccountCheck => account_check::run(call, request).await,
-            Command::AccountDelete => account_delete::run(call, request).await,
-            Command::CreateGroup => create_group::run(call, request).await,
-            Command::ImportGroup => create_group::run_import(call, request).await,
-            Command::DestroyGroup => destroy_group::run(call, request).await,
-            Command::GetGroupInfo => get_group_info::run(call, request).await,
+            other => other.run_boxed(call, request).await,
+        }
+    }
+
+    fn run_boxed<'a>(self, call: Call<'a>, request: Fields<'a>) -> Running<'a> {
+        match self {
+            Command::CreateContactGroup => Box::pin(create_contact_group::run(call, request)),
+            Command::UpdateContactGroup => Box::pin(update_contact_group::run(call, request)),
+            Command::DelContactGroup => Box::pin(del_contact_group::run(call, request)),
+            Command::MarkContact => Box::pin(mark_contact::run(call, request)),
+            Command::SearchContactGroup => Box::pin(search_contact_group::run(call, request)),
+            Command::GetContactGroup => Box::pin(get_contact_group::run(call, request)),
+            Command::AccountImport => Box::pin(account_import::run(call, request)),
+            Command::MultiaccountImport => Box::pin(multiaccount_import::run(call, request)),
+            Command::AccountCheck => Box::pin(account_check::run(call, request)),
+            Command::AccountDelete => Box::pin(account_delete::run(call, request)),
+            Command::CreateGroup => Box::pin(create_group::run(call, request)),
+            Command::ImportGroup => Box::pin(create_group::run_import(call, request)),
+            Command::DestroyGroup => Box::pin(destroy_group::run(call, request)),
+            Command::GetGroupInfo => Box::pin(get_group_info::run(call, request)),
         }
     }
 }
+
+/// A command on its way to its reply.
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, Error>> + Send + 'a>>;
 
 impl Call<'_> {
     /// The owner that a request names in `From_Account`.

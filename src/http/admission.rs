@@ -1,6 +1,8 @@
 //! From the head of a request to an admitted call: path, query, caller, rate – in this order, so
 //! that whoever is not let in learns nothing about bodies or users.
 
+use std::time::Duration;
+
 use hyper::Uri;
 
 use super::{Door, query::Query};
@@ -26,8 +28,8 @@ pub(super) fn route(path: &str) -> Result<Command, Error> {
 }
 
 impl Door {
-    /// Lets a call of `command` in, and counts it.
-    pub(super) fn admit(&self, command: Command, uri: &Uri) -> Result<&App, Error> {
+    /// Lets a call of `command` in that began at `started` of the monotonic clock, and counts it.
+    pub(super) fn admit(&self, command: Command, uri: &Uri, started: Duration) -> Result<&App, Error> {
         let query = Query::parse(uri.query().unwrap_or(""))?;
         let said = Credentials {
             sdkappid: query.sdkappid.as_deref(),
@@ -35,7 +37,7 @@ impl Door {
             usersig: query.usersig.as_deref(),
         };
         let app = self.gate.admit(said, self.service.clock.now())?;
-        self.rates.take(app.id, command, self.service.clock.elapsed())?;
+        self.rates.take(app.id, command, started)?;
         Ok(app)
     }
 }

@@ -1,9 +1,19 @@
 //! Listening, connections, and their end.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
@@ -11,8 +21,8 @@ use tokio::{
 
 use super::Door;
 
-/// How long the head of a request may take, and a connection may be idle.
-const HEAD_WITHIN: Duration = Duration::from_secs(60);
+/// How long a connection may be without an answered request.
+const IDLE: Duration = Duration::from_secs(60);
 /// How long to wait when the system has no more sockets to give.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -92,26 +102,50 @@ pub async fn serve(
 async fn connection(stream: TcpStream, door: Arc<Door>, mut stop: watch::Receiver<bool>) {
     // Answers are written whole; waiting to fill a segment would only delay them.
     let _ = stream.set_nodelay(true);
+    let answered = AtomicU64::new(0);
     let service = service_fn(|request| {
-        let door = Arc::clone(&door);
-        async move { Ok::<_, std::convert::Infallible>(door.answer(request).await) }
+        let door = &door;
+        let answered = &answered;
+        async move {
+            let answer = door.answer(request).await;
+            answered.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, Infallible>(answer)
+        }
     });
     // No pipeline_flush: it holds an answer back for as long as unread bytes are left, and behind a
-    // badly framed body they always are.
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
+    // badly framed body they always are. No time-out of hyper's: it sets a timer per request.
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
     let ended = tokio::select! {
+        biased;
         ended = connection.as_mut() => ended,
         () = told_to(&mut stop) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        () = idle(&answered) => {
+            tracing::debug!("a connection was idle for too long");
+            return;
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke");
+    }
+}
+
+/// Waits until no request has been answered for [`IDLE`] at least, twice that at most. A request
+/// that is being worked on ends long before; one whose head trickles in does not count.
+async fn idle(answered: &AtomicU64) {
+    let mut before = answered.load(Ordering::Relaxed);
+    let mut ticks = tokio::time::interval(IDLE);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let now = answered.load(Ordering::Relaxed);
+        if now == before {
+            return;
+        }
+        before = now;
     }
 }
 

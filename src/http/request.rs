@@ -1,6 +1,11 @@
 //! One request, from its head to its answer.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -12,7 +17,8 @@ use hyper::{
 
 use super::{Door, admission::route, answer, health, journal::Entry};
 use crate::{
-    api::{Call, Command, Error},
+    api::{Call, Command, Error, Family},
+    auth::App,
     wire::{Envelope, Fault, Fields, Node, Path},
 };
 
@@ -43,27 +49,31 @@ impl Door {
     /// Makes a call of a command and tells the journal.
     async fn call(&self, request: Request<Incoming>) -> Response<answer::Body> {
         let started = self.service.clock.elapsed();
-        let command = route(request.uri().path());
+        let (head, body) = request.into_parts();
+        let command = route(head.uri.path());
         let known = command.as_ref().ok().copied();
-        let admitted = command.and_then(|command| Ok((command, self.admit(command, request.uri())?)));
+        let admitted = command.and_then(|command| Ok((command, self.admit(command, &head.uri, started)?)));
+        drop(head);
         let app = admitted.as_ref().ok().map(|(_, app)| app.id);
-        let outcome = self.run(admitted, request).await;
+        let mut body_read = false;
+        let outcome = in_time(self.limits.answer_within, self.run(admitted, body, &mut body_read)).await;
         let entry = Entry { command: known, app, took: self.service.clock.elapsed().saturating_sub(started) };
         match outcome {
             Ok(reply) => {
                 entry.succeeded();
                 answer::json(reply)
             }
-            Err((error, keep_alive)) => {
+            Err(error) => {
                 let family = match &error {
                     Error::NoCommand { family, .. } => *family,
-                    _ => known.map_or(crate::api::Family::RecentContact, Command::family),
+                    _ => known.map_or(Family::RecentContact, Command::family),
                 };
                 let code = error.code(family);
                 entry.failed(code, &error);
                 let reply = Envelope::fail(known.map(Command::base_fields), code, &error.to_string());
                 let mut response = answer::json(reply);
-                if !keep_alive {
+                if !body_read {
+                    // What is left of the body would be taken for the next request.
                     response
                         .headers_mut()
                         .insert(header::CONNECTION, header::HeaderValue::from_static("close"));
@@ -74,34 +84,31 @@ impl Door {
     }
 
     /// Reads the body and runs the command. The body of a refused call is read as well, so that the
-    /// connection can be used again. With an error comes whether it can.
+    /// connection can be used again; `body_read` tells whether it can.
     async fn run(
         &self,
-        admitted: Result<(Command, &crate::auth::App), Error>,
-        request: Request<Incoming>,
-    ) -> Result<Vec<u8>, (Error, bool)> {
-        let within = self.limits.answer_within;
-        let body = in_time(within, self.read_body(request)).await;
-        let (command, app) = admitted.map_err(|error| (error, body.is_ok()))?;
-        let body = body.map_err(|error| (error, false))?;
-        let run = async {
-            let node = read_json(&body)?;
-            let request =
-                Fields::of_request(&node).map_err(|_| Error::Json(format!("found {}", node.describe())))?;
-            check_accounts(&node, Path::Root).map_err(Error::AccountType)?;
-            command.run(Call { service: &self.service, app }, request).await
-        };
-        in_time(within, run).await.map_err(|error| (error, true))
+        admitted: Result<(Command, &App), Error>,
+        body: Incoming,
+        body_read: &mut bool,
+    ) -> Result<Vec<u8>, Error> {
+        let body = self.read_body(body).await;
+        *body_read = body.is_ok();
+        let ((command, app), body) = (admitted?, body?);
+        let node = read_json(&body)?;
+        let request =
+            Fields::of_request(&node).map_err(|_| Error::Json(format!("found {}", node.describe())))?;
+        check_accounts(&node, Path::Root).map_err(Error::AccountType)?;
+        command.run(Call { service: &self.service, app }, request).await
     }
 
-    async fn read_body(&self, request: Request<Incoming>) -> Result<Bytes, Error> {
+    async fn read_body(&self, body: Incoming) -> Result<Bytes, Error> {
         let limit = self.limits.body_bytes;
         let too_large = || Error::Http(format!("the body is larger than {limit} bytes"));
         // A length that is announced needs no waiting for the bytes.
-        if request.body().size_hint().lower() > limit as u64 {
+        if body.size_hint().lower() > limit as u64 {
             return Err(too_large());
         }
-        match Limited::new(request.into_body(), limit).collect().await {
+        match Limited::new(body, limit).collect().await {
             Ok(body) => Ok(body.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
             Err(_) => Err(Error::Http("the body breaks off or is badly framed".to_owned())),
@@ -109,8 +116,13 @@ impl Door {
     }
 }
 
-/// The time-out answers; it never takes back what was begun (a commit on its way is made).
+/// The time-out answers; it never takes back what was begun (a commit on its way is made). Work
+/// that is done at once – all that is in memory – costs no timer.
 async fn in_time<T>(within: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let mut work = pin!(work);
+    if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+        return done;
+    }
     tokio::time::timeout(within, work).await.unwrap_or(Err(Error::Timeout))
 }
 
