@@ -1,10 +1,14 @@
 //! Putting what a line says into a store.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use super::Line;
+use super::{Line, line::OrganizerLine};
 use crate::{
-    domain::{ChatGroupLife, Conversation, Limits, Organizer, Presence, restore},
+    domain::{ChatGroupLife, Conversation, Counters, Limits, Organizer, Presence, restore},
     store::{Next, Seen, Store, StoreError},
 };
 
@@ -19,59 +23,69 @@ pub enum ApplyError {
     Store(#[from] StoreError),
 }
 
+/// A line on its way into a store.
+pub type Applying<'a> = Pin<Box<dyn Future<Output = Result<(), ApplyError>> + Send + 'a>>;
+
 /// Applies one line. An organizer replaces what its owner had – his counters only rise – and makes
-/// his account known if it is not.
+/// his account known if it is not. The change is queued by this call, so that many lines can be on
+/// their way at once; what it returns waits for the answer.
 ///
-/// # Errors
-/// [`ApplyError`]; nothing of the line is then applied.
-pub async fn apply(store: &dyn Store, line: Line, limits: Limits) -> Result<(), ApplyError> {
+/// On an error nothing of the line is applied.
+pub fn apply(store: &dyn Store, line: Line, limits: Limits) -> Applying<'_> {
     match line {
         Line::Account { owner, account } => {
             let account = Arc::new(account);
             let rule =
                 move |_: &Seen<'_>| Next { account: Some(Some(Arc::clone(&account))), organizer: None };
-            Ok(store.change(owner, Vec::new(), Box::new(rule)).await?)
+            let change = store.change(owner, Vec::new(), Box::new(rule));
+            Box::pin(async { Ok(change.await?) })
         }
         Line::ChatGroup { app, id, group } => {
-            Ok(store.change_chat_group(app, id, Box::new(move |_| Some(group.clone()))).await?)
+            let change = store.change_chat_group(app, id, Box::new(move |_| Some(group.clone())));
+            Box::pin(async { Ok(change.await?) })
         }
-        Line::Organizer { owner, counters, groups, records } => {
-            let named = records.iter().map(|record| record.conversation.clone()).collect();
+        Line::Organizer(line) => {
+            let named = line.records.iter().map(|record| record.conversation.clone()).collect();
+            let owner = line.owner.clone();
             let refusal = Arc::new(Mutex::new(None));
             let result = Arc::clone(&refusal);
-            let rule = move |seen: &Seen<'_>| {
-                let mut counters = counters;
-                let old = seen.organizer.emptied();
-                counters.version = counters.version.max(old.counters().version);
-                counters.last_group = counters.last_group.max(old.counters().last_group);
-                counters.last_timestamp = counters.last_timestamp.max(old.counters().last_timestamp);
-                let restored = disbanded(seen)
-                    .map_or(Ok(()), |id| Err(format!("the chat group {id:?} of a record was disbanded")))
-                    .and_then(|()| {
-                        restore(counters, groups.clone(), records.clone(), |conversation| {
-                            incarnation(seen, conversation)
-                        })
-                        .map_err(|unsound| unsound.to_string())
-                    })
-                    .and_then(|organizer| within(limits, organizer));
-                match restored {
-                    Ok(organizer) => Next {
-                        account: seen.account.is_none().then(|| Some(Arc::default())),
-                        organizer: Some(organizer),
-                    },
-                    Err(refused) => {
-                        *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused);
-                        Next::default()
-                    }
+            let rule = move |seen: &Seen<'_>| match restored(&line, seen, limits) {
+                Ok(organizer) => Next {
+                    account: seen.account.is_none().then(|| Some(Arc::default())),
+                    organizer: Some(organizer),
+                },
+                Err(refused) => {
+                    *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused);
+                    Next::default()
                 }
             };
-            store.change(owner, named, Box::new(rule)).await?;
-            match refusal.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                Some(refused) => Err(ApplyError::Refused(refused)),
-                None => Ok(()),
-            }
+            let change = store.change(owner, named, Box::new(rule));
+            Box::pin(async move {
+                change.await?;
+                match refusal.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                    Some(refused) => Err(ApplyError::Refused(refused)),
+                    None => Ok(()),
+                }
+            })
         }
     }
+}
+
+/// The organizer of a line, going on from the counters that its owner has.
+fn restored(line: &OrganizerLine, seen: &Seen<'_>, limits: Limits) -> Result<Organizer, String> {
+    if let Some(id) = disbanded(seen) {
+        return Err(format!("the chat group {id:?} of a record was disbanded"));
+    }
+    let old = seen.organizer.emptied();
+    let counters = Counters {
+        version: line.counters.version.max(old.counters().version),
+        renumberings: line.counters.renumberings.max(old.counters().renumberings),
+        last_group: line.counters.last_group.max(old.counters().last_group),
+        last_timestamp: line.counters.last_timestamp.max(old.counters().last_timestamp),
+    };
+    let incarnation = |conversation: &Conversation| incarnation(seen, conversation);
+    let organizer = restore(counters, line.groups.clone(), line.records.clone(), incarnation);
+    within(limits, organizer.map_err(|unsound| unsound.to_string())?)
 }
 
 fn incarnation(seen: &Seen<'_>, conversation: &Conversation) -> u32 {

@@ -30,16 +30,20 @@ pub enum Line {
         group: ChatGroup,
     },
     /// `"Kind":"organizer"`
-    Organizer {
-        /// Whose.
-        owner: Owner,
-        /// His counters, as far as the line tells them.
-        counters: Counters,
-        /// His groups.
-        groups: Vec<RestoredGroup>,
-        /// His records.
-        records: Vec<RestoredRecord>,
-    },
+    Organizer(OrganizerLine),
+}
+
+/// An organizer as a line tells it.
+#[derive(Clone, Debug)]
+pub struct OrganizerLine {
+    /// Whose.
+    pub owner: Owner,
+    /// His counters, as far as the line tells them.
+    pub counters: Counters,
+    /// His groups.
+    pub groups: Vec<RestoredGroup>,
+    /// His records.
+    pub records: Vec<RestoredRecord>,
 }
 
 /// Reads a line.
@@ -87,7 +91,7 @@ fn organizer(app: AppId, fields: Fields<'_>) -> Result<Line, Fault> {
     };
     let groups = fields.optional("GroupItem", |items| items.each(group))?.unwrap_or_default();
     let records = fields.optional("ContactItem", |items| items.each(record))?.unwrap_or_default();
-    Ok(Line::Organizer { owner: Owner { app, user }, counters, groups, records })
+    Ok(Line::Organizer(OrganizerLine { owner: Owner { app, user }, counters, groups, records }))
 }
 
 fn group(item: Value<'_>) -> Result<RestoredGroup, Fault> {

@@ -4,5 +4,5 @@
 mod apply;
 mod line;
 
-pub use apply::{ApplyError, apply};
-pub use line::{Line, read_line};
+pub use apply::{ApplyError, Applying, apply};
+pub use line::{Line, OrganizerLine, read_line};

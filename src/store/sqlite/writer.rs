@@ -92,7 +92,12 @@ struct Desk {
 impl Desk {
     fn work(mut self, mut queue: mpsc::Receiver<Job>) {
         let mut jobs = Vec::with_capacity(BATCH);
+        let mut company = false;
         while queue.blocking_recv_many(&mut jobs, BATCH) > 0 {
+            if company {
+                gather(&mut queue, &mut jobs);
+            }
+            company = jobs.len() > 1;
             let mut answers = Vec::with_capacity(jobs.len());
             let committed = self.commit(&mut jobs, &mut answers);
             if let Err(error) = &committed {
@@ -164,6 +169,24 @@ impl Desk {
         let sql = format!("PRAGMA wal_checkpoint({mode})");
         if let Err(error) = self.db.query_row(&sql, [], |_| Ok(())) {
             tracing::error!(%error, "a checkpoint failed; the write-ahead log keeps growing");
+        }
+    }
+}
+
+/// Lets those who are about to send a change do so, for as long as more keep coming: they were just
+/// answered together, and without this the first of them would have an fsync to itself. A writer who
+/// is alone never waits.
+fn gather(queue: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
+    loop {
+        thread::yield_now();
+        let before = jobs.len();
+        while jobs.len() < BATCH
+            && let Ok(job) = queue.try_recv()
+        {
+            jobs.push(job);
+        }
+        if jobs.len() == before {
+            return;
         }
     }
 }
