@@ -87,3 +87,20 @@ impl Equivalent<Key> for Borrowed<'_> {
         self.app == key.app && *self.identifier == *key.identifier && *self.text == *key.text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::SecretKey;
+
+    #[test]
+    fn what_was_verified_with_another_key_is_forgotten() {
+        let app = |key| App::new(AppId::new(7).unwrap(), SecretKey::new(key).unwrap(), Vec::new());
+        let remembered = Remembered::new();
+        remembered.keep(&app("old"), "boss", "text", 100);
+        assert_eq!(remembered.holds(&app("old"), "boss", "text", 100), Ok(true));
+        assert_eq!(remembered.holds(&app("new"), "boss", "text", 100), Ok(false));
+        assert_eq!(remembered.holds(&app("old"), "boss", "other", 100), Ok(false));
+        assert_eq!(remembered.holds(&app("old"), "boss", "text", 101), Err(Flaw::Expired));
+    }
+}
