@@ -1,7 +1,7 @@
 //! The door: HTTP/1.1 on one side, commands on the other.
 //!
 //! Every answer on `/v4/…`, `/` and unknown paths has status 200 with the outcome in its body
-//! (decision 22); only [`health`] uses other statuses.
+//! (decision 22); only the health checks use others.
 
 mod admission;
 mod answer;
