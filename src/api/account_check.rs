@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Call, Error, account_import::user, shapes::check_count};
 use crate::{
     domain::{Owner, batch},
-    wire::{BaseFields, Envelope, Fields},
+    wire::Fields,
 };
 
 #[derive(Serialize)]
@@ -39,5 +39,5 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
             account_status: if imported { "Imported" } else { "NotImported" },
         })
         .collect();
-    Ok(Envelope::ok(BaseFields::First, &Reply { result_item }))
+    Ok(call.ok(&Reply { result_item }))
 }

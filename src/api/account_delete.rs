@@ -1,18 +1,13 @@
 //! `account_delete`: deletes accounts and all that they organized. Their counters stay (decision
 //! 9); as a peer in other users' data they stay as well.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
-
 use serde::Serialize;
 
 use super::{Call, Error, account_import::user, shapes::check_count};
 use crate::{
     domain::{Owner, batch},
     store::{Next, Seen},
-    wire::{BaseFields, Envelope, Fields, code::Code},
+    wire::{Fields, code::Code},
 };
 
 #[derive(Serialize)]
@@ -38,24 +33,23 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let mut pending = Vec::with_capacity(users.len());
     for user in &users {
         let owner = Owner { app: call.app.id, user: user.clone() };
-        let known = Arc::new(AtomicBool::new(false));
-        let (seen_known, granted) = (Arc::clone(&known), call.app.directory.takes_for_granted(user));
+        let granted = call.app.directory.takes_for_granted(user);
         let rule = move |seen: &Seen<'_>| {
-            seen_known.store(seen.account.is_some() || granted, Ordering::Relaxed);
             let organizer = seen.organizer;
             let holds = !organizer.groups().is_empty() || !organizer.records().is_empty();
-            Next { account: seen.account.map(|_| None), organizer: holds.then(|| organizer.emptied()) }
+            let next =
+                Next { account: seen.account.map(|_| None), organizer: holds.then(|| organizer.emptied()) };
+            (seen.account.is_some() || granted, next)
         };
-        pending.push((call.service.store.change(owner, Vec::new(), Box::new(rule)), known));
+        pending.push(call.service.store.change_telling(owner, Vec::new(), rule));
     }
     let mut result_item = Vec::with_capacity(users.len());
-    for (user, (deletion, known)) in users.iter().zip(pending) {
-        deletion.await?;
-        let (code, result_info) = match known.load(Ordering::Relaxed) {
+    for (user, deletion) in users.iter().zip(pending) {
+        let (code, result_info) = match deletion.await? {
             true => (Code::OK, ""),
             false => (Code::ACCOUNT_UNKNOWN, "Err_TLS_PT_Open_Login_Account_Not_Exist"),
         };
         result_item.push(ResultItem { result_code: code.number(), result_info, user_id: user.as_str() });
     }
-    Ok(Envelope::ok(BaseFields::First, &Reply { result_item }))
+    Ok(call.ok(&Reply { result_item }))
 }

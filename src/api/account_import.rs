@@ -8,7 +8,7 @@ use super::{Call, Error};
 use crate::{
     domain::{Account, Owner, UserId},
     store::{Next, Pending},
-    wire::{BaseFields, Envelope, Fault, Fields, Path, Value},
+    wire::{Fault, Fields, Path, Value},
 };
 
 /// The longest nick and the longest portrait address, in bytes.
@@ -34,7 +34,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     })?;
     let import = read_profile(request)??;
     submit(&call, user, import).await?;
-    Ok(Envelope::ok(BaseFields::First, &Reply {}))
+    Ok(call.ok(&Reply {}))
 }
 
 /// Reads `Nick` and `FaceUrl`.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{Conversation, Created, GroupName, create},
-    wire::{BaseFields, Envelope, Fault, Fields, read_contact},
+    wire::{Fault, Fields, read_contact},
 };
 
 #[derive(Serialize)]
@@ -39,7 +39,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         .collect();
     let group_item = GroupItem { group_name: name.as_str(), group_id: id };
     let reply = Reply { group_result_item: [GroupResultItem { group_item, result_item }] };
-    Ok(Envelope::ok(BaseFields::LastWithDisplay, &reply))
+    Ok(call.ok(&reply))
 }
 
 /// `GroupContactItem` is an array of exactly one group.

@@ -1,8 +1,6 @@
 //! `create_group` and `import_group`: make a chat group exist, so that conversations in it can be
 //! organized.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use serde::Serialize;
 
 use super::{Call, Error, shapes::chat_group_id};
@@ -12,7 +10,7 @@ use crate::{
         ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, JoinOption, Owner, Rejection, UnixSeconds,
         UserId,
     },
-    wire::{BaseFields, Envelope, Fault, Fields, Value},
+    wire::{Fault, Fields, Value},
 };
 
 #[derive(Serialize)]
@@ -28,13 +26,9 @@ struct Reply<'a> {
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let id = read_id(request)?;
     let kind = read_kind(request)?;
-    if let Some(id) = &id {
-        // A community may choose an id that begins with its own prefix.
-        let allowed = kind == ChatGroupKind::Community && id.as_str().starts_with("@TGS#_");
-        if id.as_str().starts_with(ChatGroupId::RESERVED_PREFIX) && !allowed {
-            let rule = "an id of your own must not begin with @TGS#; only import_group may give one";
-            return Err(request.refused("GroupId", rule).into());
-        }
+    if id.as_ref().is_some_and(|id| id.as_str().starts_with(ChatGroupId::RESERVED_PREFIX)) {
+        let rule = "an id of your own must not begin with @TGS#; only import_group may give one";
+        return Err(request.refused("GroupId", rule).into());
     }
     let now = call.service.clock.now();
     create(call, id, read_profile(request, kind, now)?).await
@@ -83,7 +77,7 @@ async fn create(
         kind: community.then_some("Community"),
         huge_group_flag: community.then_some(1),
     };
-    Ok(Envelope::ok(BaseFields::FirstInfoBeforeCode, &reply))
+    Ok(call.ok(&reply))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,21 +89,15 @@ enum Claim {
 
 /// Creates the chat group if the id is free; that of a destroyed group is.
 async fn claim(call: Call<'_>, id: &ChatGroupId, profile: &ChatGroupProfile) -> Result<Claim, Error> {
-    let claim = Arc::new(Mutex::new(Claim::Made));
-    let (result, profile) = (Arc::clone(&claim), profile.clone());
-    let rule = move |old: Option<&ChatGroup>| {
-        let mut result = result.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ChatGroup { profile: Some(living), .. }) = old {
+    let profile = profile.clone();
+    let rule = move |old: Option<&ChatGroup>| match old {
+        Some(ChatGroup { profile: Some(living), .. }) => {
             let own = living.owner.is_some() && living.owner == profile.owner;
-            *result = if own { Claim::Own } else { Claim::Taken };
-            return None;
+            (if own { Claim::Own } else { Claim::Taken }, None)
         }
-        *result = Claim::Made;
-        Some(old.cloned().unwrap_or_default().revived(profile.clone()))
+        _ => (Claim::Made, Some(old.cloned().unwrap_or_default().revived(profile.clone()))),
     };
-    call.service.store.change_chat_group(call.app.id, id.clone(), Box::new(rule)).await?;
-    let claim = *claim.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(claim)
+    Ok(call.service.store.change_chat_group_telling(call.app.id, id.clone(), rule).await?)
 }
 
 /// An id as the service gives them out: `@TGS#` and nine letters and digits, for a community

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{Deleted, delete},
-    wire::{BaseFields, Envelope, Fault, Fields},
+    wire::{Fault, Fields},
 };
 
 #[derive(Serialize)]
@@ -30,5 +30,5 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         .change(owner, Vec::new(), move |organizer, world| delete(organizer, world, &rule_name, now))
         .await?;
     let reply = Reply { group_item: [GroupItem { group_name: name.as_str(), group_id: id }] };
-    Ok(Envelope::ok(BaseFields::Last, &reply))
+    Ok(call.ok(&reply))
 }

@@ -1,17 +1,12 @@
 //! `destroy_group`: disbands a chat group. Whatever the number of owners who organized it, this
 //! writes one row and one event; their records are absent at once (decision 20).
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
-
 use serde::Serialize;
 
 use super::{Call, Error, shapes::chat_group_id};
 use crate::{
     domain::{ChatGroup, DirectoryMode},
-    wire::{BaseFields, Envelope, Fields},
+    wire::Fields,
 };
 
 #[derive(Serialize)]
@@ -20,17 +15,14 @@ struct Reply {}
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let id = request.required("GroupId", chat_group_id)?.map_err(Error::ChatGroupIdForm)?;
     let open = call.app.directory == DirectoryMode::Open;
-    let existed = Arc::new(AtomicBool::new(false));
-    let result = Arc::clone(&existed);
     let rule = move |old: Option<&ChatGroup>| {
         // In an open directory a group that was never created exists as well.
         let exists = old.map_or(open, |group| group.profile.is_some());
-        result.store(exists, Ordering::Relaxed);
-        exists.then(|| old.cloned().unwrap_or_default().destroyed())
+        (exists, exists.then(|| old.cloned().unwrap_or_default().destroyed()))
     };
-    call.service.store.change_chat_group(call.app.id, id.clone(), Box::new(rule)).await?;
-    if !existed.load(Ordering::Relaxed) {
+    let existed = call.service.store.change_chat_group_telling(call.app.id, id.clone(), rule).await?;
+    if !existed {
         return Err(Error::NoChatGroup(id));
     }
-    Ok(Envelope::ok(BaseFields::FirstInfoBeforeCode, &Reply {}))
+    Ok(call.ok(&Reply {}))
 }

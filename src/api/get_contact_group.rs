@@ -4,7 +4,7 @@
 use super::{Call, Error};
 use crate::{
     domain::{Organizer, page},
-    wire::{BaseFields, Envelope, Fault, Fields, write_group_items, write_list, write_record},
+    wire::{Envelope, Fault, Fields, write_group_items, write_list, write_record},
 };
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
@@ -14,12 +14,12 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
             .map_err(|_| Fault::unfit(value.path, "0 or a NextStartIndex", value.node))
     })?;
     let organizer = call.load(&owner).await?;
-    Ok(reply(&organizer, start, call.app.page_size))
+    Ok(reply(call, &organizer, start))
 }
 
 /// Written by hand into one buffer: this is the hot path.
-fn reply(organizer: &Organizer, start: u64, page_size: usize) -> Vec<u8> {
-    let page = page(organizer, start, page_size);
+fn reply(call: Call<'_>, organizer: &Organizer, start: u64) -> Vec<u8> {
+    let page = page(organizer, start, call.app.page_size);
     let mut reply = Vec::with_capacity(192 + 160 * page.records.len() + 80 * organizer.groups().len());
     reply.extend_from_slice(br#"{"ContactItem":"#);
     write_list(page.records, &mut reply, |record, reply| write_record(record, reply));
@@ -32,6 +32,6 @@ fn reply(organizer: &Organizer, start: u64, page_size: usize) -> Vec<u8> {
     });
     reply.extend_from_slice(itoa::Buffer::new().format(page.next.unwrap_or(0)).as_bytes());
     reply.push(b',');
-    Envelope::close_ok(BaseFields::Last, &mut reply);
+    Envelope::close_ok(call.command.base_fields(), &mut reply);
     reply
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{AppId, ChatGroupId, ChatGroupProfile, batch},
-    wire::{BaseFields, Envelope, Fields},
+    wire::Fields,
 };
 
 #[derive(Serialize)]
@@ -59,7 +59,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
             Err(error) => failed(&text, &error),
         });
     }
-    Ok(Envelope::ok(BaseFields::FirstInfoBeforeCode, &Reply { group_info }))
+    Ok(call.ok(&Reply { group_info }))
 }
 
 fn described(app: AppId, id: &str, profile: &ChatGroupProfile, wanted: Option<&[String]>) -> GroupInfo {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{Conversation, CustomMark, MarkBit, MarkChange, Rejection, StandardChange, mark},
-    wire::{BaseFields, Envelope, Fault, Fields, Value, read_contact},
+    wire::{Fault, Fields, Value, read_contact},
 };
 
 #[derive(Serialize)]
@@ -53,7 +53,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
             result: ItemResult::new(item.conversation.as_ref(), result),
         })
         .collect();
-    Ok(Envelope::ok(BaseFields::LastWithDisplay, &Reply { result_item }))
+    Ok(call.ok(&Reply { result_item }))
 }
 
 /// An unknown `OptType` or a field of the wrong type refuses the call; an unreadable `ContactItem`

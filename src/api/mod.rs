@@ -17,11 +17,9 @@ mod search_contact_group;
 mod shapes;
 mod update_contact_group;
 
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use serde::Serialize;
 
 pub use error::Error;
 pub use route::{Command, Family};
@@ -30,8 +28,8 @@ use crate::{
     auth::App,
     clock::Clock,
     domain::{Conversation, Decision, Organizer, Owner, Rejection, UserId, World},
-    store::{Loaded, Next, Store},
-    wire::{Fault, Fields},
+    store::{Loaded, Next, Seen, Store},
+    wire::{Envelope, Fault, Fields},
 };
 
 /// What every command works with.
@@ -50,6 +48,8 @@ pub struct Call<'a> {
     pub service: &'a Service,
     /// The app it is for.
     pub app: &'a App,
+    /// What is called.
+    pub command: Command,
 }
 
 impl Command {
@@ -122,25 +122,21 @@ impl Call<'_> {
     ) -> Result<T, Error> {
         let (mode, limits) = (self.app.directory, self.app.limits);
         let user = owner.user.clone();
-        let mut decide = move |seen: &crate::store::Seen<'_>| {
+        let rule = move |seen: &Seen<'_>| {
             if seen.account.is_none() && !mode.takes_for_granted(&user) {
-                return Err(unknown_owner(&user));
+                return (Err(unknown_owner(&user)), Next::default());
             }
-            Ok(rule(seen.organizer, World { limits: &limits, mode, presences: seen.presences })?)
+            match rule(seen.organizer, World { limits: &limits, mode, presences: seen.presences }) {
+                Ok(Decision { outcome, next }) => (Ok(outcome), Next { organizer: next, account: None }),
+                Err(rejection) => (Err(rejection.into()), Next::default()),
+            }
         };
-        let outcome = Arc::new(Mutex::new(None));
-        let result = Arc::clone(&outcome);
-        let rule = move |seen: &crate::store::Seen<'_>| {
-            let (outcome, next) = match decide(seen) {
-                Ok(Decision { outcome, next }) => (Ok(outcome), next),
-                Err(error) => (Err(error), None),
-            };
-            *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
-            Next { organizer: next, account: None }
-        };
-        self.service.store.change(owner, named, Box::new(rule)).await?;
-        let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
-        outcome.expect("a store that answers Ok has run the rule")
+        self.service.store.change_telling(owner, named, rule).await?
+    }
+
+    /// A successful reply of this call's command around `payload`.
+    fn ok(&self, payload: &impl Serialize) -> Vec<u8> {
+        Envelope::ok(self.command.base_fields(), payload)
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{UserId, batch},
-    wire::{BaseFields, Envelope, Fields, Value},
+    wire::{Fields, Value},
 };
 
 #[derive(Serialize)]
@@ -48,5 +48,5 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     for import in pending {
         import.await?;
     }
-    Ok(Envelope::ok(BaseFields::First, &Reply { fail_accounts }))
+    Ok(call.ok(&Reply { fail_accounts }))
 }

@@ -3,7 +3,7 @@
 use super::{Call, Error, shapes::check_count};
 use crate::{
     domain::{batch, search},
-    wire::{BaseFields, Envelope, Fields, read_contact, write_group_items, write_list, write_record},
+    wire::{Envelope, Fields, read_contact, write_group_items, write_list, write_record},
 };
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
@@ -21,6 +21,6 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     reply.extend_from_slice(br#","GroupItem":"#);
     write_group_items(found.groups, &mut reply);
     reply.push(b',');
-    Envelope::close_ok(BaseFields::LastWithDisplay, &mut reply);
+    Envelope::close_ok(call.command.base_fields(), &mut reply);
     Ok(reply)
 }

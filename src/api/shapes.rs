@@ -79,11 +79,5 @@ pub(super) fn check_count(value: Value<'_>, limit: usize) -> Result<(), Fault> {
 /// Reads the id of a chat group in a call of the group service.
 pub(super) fn chat_group_id(value: Value<'_>) -> Result<Result<ChatGroupId, Fault>, Fault> {
     let text: &str = value.read()?;
-    let id = ChatGroupId::parse(text).and_then(|id| match text.len() {
-        bytes if bytes > ChatGroupId::MAX_CREATED_BYTES => {
-            Err(Rejection::IdLength { what: "chat group id", bytes, limit: ChatGroupId::MAX_CREATED_BYTES })
-        }
-        _ => Ok(id),
-    });
-    Ok(id.map_err(|reason| Fault::refused(value.path, reason)))
+    Ok(ChatGroupId::creatable(text).map_err(|reason| Fault::refused(value.path, reason)))
 }

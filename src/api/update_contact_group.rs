@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{Conversation, GroupName, MemberChange, Organizer, Regrouped, World, rename, update_members},
-    wire::{BaseFields, Envelope, Fault, Fields, Value, read_contact},
+    wire::{Fault, Fields, Value, read_contact},
 };
 
 #[derive(Serialize)]
@@ -85,7 +85,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
             contact_result_item,
         },
     };
-    Ok(Envelope::ok(BaseFields::Last, &reply))
+    Ok(call.ok(&reply))
 }
 
 /// `OldGroupName` is needed for both types, although a table says otherwise (ambiguity A22).

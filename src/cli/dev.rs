@@ -85,12 +85,18 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let directory = options.data.as_deref().or(temporary.as_ref().map(tempfile::TempDir::path));
     let directory = directory.expect("either --data or a temporary directory is there");
     let store = SqliteStore::open(&SqliteOptions::new(directory))?;
-    if store.was_created() {
+    if store.is_unfilled() {
         fill(&store, options)?;
+    } else if let Some(seed) = &options.seed {
+        tracing::warn!("{} is not loaded: {} holds data already", seed.display(), directory.display());
     }
 
     let mut apps = vec![AppOption::known(SAMPLE_APP), AppOption::known(PAGE_APP)];
-    apps.extend(options.app.iter().cloned());
+    for app in &options.app {
+        // One's own key for a known app takes its place.
+        apps.retain(|known| known.id != app.id);
+        apps.push(app.clone());
+    }
     let gate = Gate::new(Apps::new(apps.iter().map(|app| {
         let mut app = app.app();
         app.directory = match options.directory {
@@ -112,7 +118,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Loads the data of the documentation page, then the user's own.
+/// Loads the data of the documentation page, then the user's own. What a failed attempt has loaded
+/// is loaded over.
 fn fill(store: &SqliteStore, options: &Options) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
@@ -122,6 +129,7 @@ fn fill(store: &SqliteStore, options: &Options) -> anyhow::Result<()> {
                 File::open(path).with_context(|| format!("cannot read the seed file {}", path.display()))?;
             seed(store, &path.display().to_string(), BufReader::new(file), Limits::TENCENT).await?;
         }
+        store.note_filled().await?;
         Ok(())
     })
 }

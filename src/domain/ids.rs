@@ -100,12 +100,24 @@ impl ChatGroupId {
     /// What ids given out by the server begin with; a caller may choose it only on import.
     pub const RESERVED_PREFIX: &str = "@TGS#";
 
-    /// Reads the id of a chat group.
+    /// Reads the id of a chat group or topic, as a conversation names it.
     ///
     /// # Errors
     /// [`Rejection::IdLength`] or [`Rejection::IdCharacter`] when it cannot be one.
     pub fn parse(text: &str) -> Result<ChatGroupId, Rejection> {
-        check_length("chat group id", text, Self::MAX_BYTES)?;
+        Self::within(text, Self::MAX_BYTES)
+    }
+
+    /// Reads an id under which a chat group can be created.
+    ///
+    /// # Errors
+    /// As [`ChatGroupId::parse`].
+    pub fn creatable(text: &str) -> Result<ChatGroupId, Rejection> {
+        Self::within(text, Self::MAX_CREATED_BYTES)
+    }
+
+    fn within(text: &str, limit: usize) -> Result<ChatGroupId, Rejection> {
+        check_length("chat group id", text, limit)?;
         match text.chars().find(|c| !matches!(c, ' '..='~')) {
             Some(found) => Err(Rejection::IdCharacter { what: "chat group id", found }),
             None => Ok(ChatGroupId(text.into())),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    ChangeNumber, Conversation, Counters, CustomMark, Group, GroupId, GroupName, Organizer, Record,
-    StandardMark, UnixSeconds, Unsound,
+    ChangeNumber, Conversation, Counters, CustomMark, Group, GroupId, GroupName, MAX_NUMBER, Organizer,
+    Record, StandardMark, UnixSeconds, Unsound,
 };
 
 /// A group to be restored; without a number it gets one.
@@ -35,17 +35,20 @@ pub struct RestoredRecord {
     pub timestamp: UnixSeconds,
 }
 
-/// Puts an organizer together whose records are listed by timestamp (decision 4).
+/// Puts an organizer together whose records are listed by timestamp (decision 4), in the place of
+/// `before`.
 ///
-/// `counters` are the floor that earlier data of the owner or the import itself sets; they are
-/// raised to what the groups and records need. When every group and record carries a number, the
-/// numbers are kept; when any lacks one, all are numbered anew: groups by id, then records by
-/// timestamp. `incarnation` tells the present incarnation of a conversation's chat group.
+/// The counters of `before` and those the import tells are floors. When every group and record
+/// carries a number, and all are above what `before` gave out, the numbers are kept; otherwise all
+/// are numbered anew from there: groups by id, then records by timestamp. Restoring what is there
+/// already changes nothing. `incarnation` tells the present incarnation of a conversation's chat
+/// group.
 ///
 /// # Errors
 /// [`Unsound`] when the parts contradict each other.
 pub fn restore(
-    counters: Counters,
+    before: &Organizer,
+    told: Counters,
     mut groups: Vec<RestoredGroup>,
     mut records: Vec<RestoredRecord>,
     incarnation: impl Fn(&Conversation) -> u32,
@@ -53,22 +56,55 @@ pub fn restore(
     groups.sort_by_key(|group| group.id);
     // Stable: records of the same second stay in the order of their numbers, or of the import.
     records.sort_by_key(|record| (record.timestamp, record.number));
-    let numbered = groups.iter().all(|group| group.number.is_some())
-        && records.iter().all(|record| record.number.is_some());
-    let mut given = 0;
+    let numbers = (groups.iter().map(|group| group.number))
+        .chain(records.iter().map(|record| record.number))
+        .collect::<Option<Vec<ChangeNumber>>>();
+    if numbers.is_some() {
+        let kept = assemble(told, &groups, &records, None, &incarnation)?;
+        if kept == *before {
+            return Ok(kept);
+        }
+    }
+    let old = before.emptied();
+    let floor = old.counters().version;
+    let counters = Counters {
+        version: told.version.max(floor),
+        renumberings: told.renumberings.max(old.counters().renumberings),
+        last_group: told.last_group.max(old.counters().last_group),
+        last_timestamp: told.last_timestamp.max(old.counters().last_timestamp),
+    };
+    let anew = match numbers {
+        Some(numbers) if numbers.iter().all(|number| *number > floor) => None,
+        _ => Some(counters.version),
+    };
+    let needed = u64::from(anew.unwrap_or(0)) + (groups.len() + records.len()) as u64;
+    if anew.is_some() && needed > u64::from(MAX_NUMBER) {
+        let counters = Counters { version: 0, renumberings: counters.renumberings + 1, ..counters };
+        return assemble(counters, &groups, &records, Some(0), &incarnation);
+    }
+    assemble(counters, &groups, &records, anew, &incarnation)
+}
+
+/// With the parts' own numbers, or numbered anew above `anew`.
+fn assemble(
+    counters: Counters,
+    groups: &[RestoredGroup],
+    records: &[RestoredRecord],
+    anew: Option<ChangeNumber>,
+    incarnation: impl Fn(&Conversation) -> u32,
+) -> Result<Organizer, Unsound> {
+    let mut given = anew.unwrap_or(0);
     let mut number = |own: Option<ChangeNumber>| match own {
-        Some(own) if numbered => own,
+        Some(own) if anew.is_none() => own,
         _ => {
             given += 1;
             given
         }
     };
-    let groups: Vec<Group> = groups
-        .into_iter()
-        .map(|group| Group { id: group.id, name: group.name, number: number(group.number) })
+    let groups: Vec<Group> = (groups.iter())
+        .map(|group| Group { id: group.id, name: group.name.clone(), number: number(group.number) })
         .collect();
-    let records: Vec<Arc<Record>> = records
-        .into_iter()
+    let records: Vec<Arc<Record>> = (records.iter().cloned())
         .map(|mut record| {
             record.groups.sort_unstable();
             record.groups.dedup();
@@ -92,4 +128,81 @@ pub fn restore(
         ..counters
     };
     Organizer::from_parts(counters, groups, records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::UserId;
+
+    fn group(id: GroupId, number: Option<ChangeNumber>) -> RestoredGroup {
+        RestoredGroup { id, name: GroupName::parse(&format!("g{id}")).unwrap(), number }
+    }
+
+    fn record(peer: &str, timestamp: UnixSeconds, number: Option<ChangeNumber>) -> RestoredRecord {
+        RestoredRecord {
+            conversation: Conversation::User(UserId::parse(peer).unwrap()),
+            groups: vec![1],
+            mark: StandardMark::NONE,
+            custom: None,
+            number,
+            timestamp,
+        }
+    }
+
+    fn numbers(organizer: &Organizer) -> Vec<ChangeNumber> {
+        let groups = organizer.groups().iter().map(|group| group.number);
+        groups.chain(organizer.records().iter().map(|record| record.number)).collect()
+    }
+
+    fn restored(before: &Organizer, groups: Vec<RestoredGroup>, records: Vec<RestoredRecord>) -> Organizer {
+        restore(before, Counters::default(), groups, records, |_| 0).unwrap()
+    }
+
+    #[test]
+    fn own_numbers_are_kept_where_nothing_was_and_others_given_anew() {
+        let own = restored(&Organizer::default(), vec![group(1, Some(3))], vec![record("a", 5, Some(9))]);
+        assert_eq!((numbers(&own), own.counters().version), (vec![3, 9], 9));
+        let anew = restored(&Organizer::default(), vec![group(1, Some(3))], vec![record("a", 5, None)]);
+        assert_eq!(numbers(&anew), [1, 2]);
+    }
+
+    #[test]
+    fn what_replaces_something_takes_numbers_above_it_and_what_is_there_none() {
+        let parts = || (vec![group(1, Some(3))], vec![record("a", 5, Some(9))]);
+        let (groups, records) = parts();
+        let before = restored(&Organizer::default(), groups, records);
+        let (groups, records) = parts();
+        assert_eq!(restored(&before, groups, records), before, "restoring it again changes nothing");
+        // Two things are gone, by the numbers 10 and 11.
+        let after = restored(&before, vec![group(1, Some(1))], vec![record("b", 5, Some(2))]);
+        assert_eq!(numbers(&after), [12, 13]);
+        assert_eq!(after.counters().last_group, 1);
+    }
+
+    #[test]
+    fn numbers_never_pass_their_end() {
+        let told = Counters { version: MAX_NUMBER, ..Counters::default() };
+        let full =
+            restore(&Organizer::default(), told, vec![group(1, None)], vec![record("a", 5, None)], |_| 0);
+        let full = full.unwrap();
+        assert_eq!((numbers(&full), full.counters().renumberings), (vec![1, 2], 1));
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        let refused = |groups, records| {
+            restore(&Organizer::default(), Counters::default(), groups, records, |_| 0)
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            refused(vec![], vec![record("a", 5, None)]),
+            "record 1 is in group 1, which does not exist"
+        );
+        let twice = vec![record("a", 5, None), record("a", 6, None)];
+        assert_eq!(refused(vec![group(1, None)], twice), "two records are about User(\"a\")");
+        let crossed = vec![record("a", 5, Some(9)), record("b", 6, Some(2))];
+        assert_eq!(refused(vec![group(1, Some(1))], crossed), "record number 2 is not above 9 and at most 9");
+    }
 }

@@ -16,15 +16,19 @@ pub(super) fn route(path: &str) -> Result<Command, Error> {
     let unknown = || {
         Error::NoResource(format!(
             "there is nothing at {:?}; calls go to /v4/<service>/<command>, for example {}",
-            path.chars().take(120).collect::<String>(),
+            shown(path),
             Command::GetContactGroup.path(),
         ))
     };
     let (service, name) =
         path.strip_prefix("/v4/").and_then(|rest| rest.split_once('/')).ok_or_else(unknown)?;
     let family = Family::find(service).ok_or_else(unknown)?;
-    Command::find(family, name)
-        .ok_or_else(|| Error::NoCommand { family, name: name.chars().take(120).collect() })
+    Command::find(family, name).ok_or_else(|| Error::NoCommand { family, name: shown(name) })
+}
+
+/// A path up to where a query may begin that was badly set off: a signature is never shown.
+fn shown(path: &str) -> String {
+    path.chars().take(120).take_while(|c| !"&?=;".contains(*c)).collect()
 }
 
 impl Door {

@@ -19,10 +19,12 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use super::Door;
+use super::{Door, faultless::Faultless};
 
 /// How long a connection may be without an answered request.
 const IDLE: Duration = Duration::from_secs(60);
+/// How long a connection without a request may take to end when the server stops.
+const LAST_FLUSH: Duration = Duration::from_millis(100);
 /// How long to wait when the system has no more sockets to give.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -102,10 +104,10 @@ pub async fn serve(
 async fn connection(stream: TcpStream, door: Arc<Door>, mut stop: watch::Receiver<bool>) {
     // Answers are written whole; waiting to fill a segment would only delay them.
     let _ = stream.set_nodelay(true);
-    let answered = AtomicU64::new(0);
+    let (begun, answered) = (AtomicU64::new(0), AtomicU64::new(0));
     let service = service_fn(|request| {
-        let door = &door;
-        let answered = &answered;
+        let (door, answered) = (&door, &answered);
+        begun.fetch_add(1, Ordering::Relaxed);
         async move {
             let answer = door.answer(request).await;
             answered.fetch_add(1, Ordering::Relaxed);
@@ -114,14 +116,18 @@ async fn connection(stream: TcpStream, door: Arc<Door>, mut stop: watch::Receive
     });
     // No pipeline_flush: it holds an answer back for as long as unread bytes are left, and behind a
     // badly framed body they always are. No time-out of hyper's: it sets a timer per request.
-    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(Faultless::new(stream)), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
         () = told_to(&mut stop) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            // A request that has begun is finished; one whose head is not yet here never begins.
+            match begun.load(Ordering::Relaxed) == answered.load(Ordering::Relaxed) {
+                true => tokio::time::timeout(LAST_FLUSH, connection).await.unwrap_or(Ok(())),
+                false => connection.await,
+            }
         }
         () = idle(&answered) => {
             tracing::debug!("a connection was idle for too long");

@@ -1,4 +1,5 @@
-//! The log line of a call: at debug for every one, at info for failures and slow ones. It never
+//! The log line of a call: at debug for every one, at info for failures and slow
+//! ones, at error when the store failed. It never
 //! holds a signature, a key or a body.
 
 use std::{
@@ -9,12 +10,13 @@ use std::{
     time::Duration,
 };
 
-use tracing::{debug, info};
+use tracing::{debug, error, info, warn};
 
 use crate::{
     api::{Command, Error},
     chance,
     domain::AppId,
+    store::StoreError,
     wire::code::Code,
 };
 
@@ -50,10 +52,11 @@ impl Entry {
         }
     }
 
-    pub(super) fn failed(&self, code: Code, error: &Error) {
+    pub(super) fn failed(&self, code: Code, reason: &Error) {
         // A store's own words are for the log alone.
-        match error {
-            Error::Store(inner) => line!(info, self, code, error = %inner, "failed call"),
+        match reason {
+            Error::Store(StoreError::Busy) => line!(warn, self, code, error = %reason, "failed call"),
+            Error::Store(inner) => line!(error, self, code, error = %inner, "failed call"),
             other => line!(info, self, code, error = %other, "failed call"),
         }
     }

@@ -6,6 +6,7 @@
 mod admission;
 mod answer;
 mod connection;
+mod faultless;
 mod health;
 mod journal;
 mod query;

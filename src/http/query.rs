@@ -31,13 +31,15 @@ impl<'a> Query<'a> {
                 "usersig" => drop(query.usersig.get_or_insert(value)),
                 "contenttype" if value != "json" => {
                     return Err(Error::Http(format!(
-                        "the query parameter contenttype must be json, found {value:?}"
+                        "the query parameter contenttype must be json, found {:?}",
+                        shortened(&value)
                     )));
                 }
                 // Real clients send leading zeros; it is no nonce and only has to be a number.
                 "random" if value.parse::<u32>().is_err() || value.starts_with('+') => {
                     return Err(Error::Http(format!(
-                        "the query parameter random must be a number from 0 to 4294967295, found {value:?}"
+                        "the query parameter random must be a number from 0 to 4294967295, found {:?}",
+                        shortened(&value)
                     )));
                 }
                 _ => {}
@@ -72,7 +74,7 @@ fn decode(text: &str) -> Result<Cow<'_, str>, Error> {
 
 /// At most a few characters: a parameter may be a signature, which is not shown.
 fn shortened(text: &str) -> String {
-    text.chars().take(16).collect()
+    text.chars().take(16).take_while(|c| !"&?=;".contains(*c)).collect()
 }
 
 #[cfg(test)]

@@ -22,15 +22,20 @@ use crate::{
     wire::{Envelope, Fault, Fields, Node, Path},
 };
 
+/// How much of a refused call's body is read away, and for how long.
+const DRAINED_BYTES: usize = 64 * 1024;
+const DRAINED_WITHIN: Duration = Duration::from_millis(100);
+
 impl Door {
     /// Answers a request.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<answer::Body> {
         let path = request.uri().path();
         match *request.method() {
             Method::POST => self.call(request).await,
+            // hyper leaves the body of an answer to HEAD out.
+            Method::GET | Method::HEAD if path == "/healthz" => health::alive(),
+            Method::GET | Method::HEAD if path == "/readyz" => health::ready(&*self.service.store).await,
             Method::HEAD | Method::OPTIONS => answer::empty(),
-            Method::GET if path == "/healthz" => health::alive(),
-            Method::GET if path == "/readyz" => health::ready(&*self.service.store).await,
             Method::GET if path == "/" && accepts_html(&request) => answer::page(),
             _ => {
                 let said = match path {
@@ -83,22 +88,28 @@ impl Door {
         }
     }
 
-    /// Reads the body and runs the command. The body of a refused call is read as well, so that the
-    /// connection can be used again; `body_read` tells whether it can.
+    /// Reads the body and runs the command; `body_read` tells whether the connection can be used
+    /// again.
     async fn run(
         &self,
         admitted: Result<(Command, &App), Error>,
         body: Incoming,
         body_read: &mut bool,
     ) -> Result<Vec<u8>, Error> {
-        let body = self.read_body(body).await;
-        *body_read = body.is_ok();
-        let ((command, app), body) = (admitted?, body?);
+        let (command, app) = match admitted {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                *body_read = drained(body).await;
+                return Err(refusal);
+            }
+        };
+        let body = self.read_body(body).await?;
+        *body_read = true;
         let node = read_json(&body)?;
         let request =
             Fields::of_request(&node).map_err(|_| Error::Json(format!("found {}", node.describe())))?;
         check_accounts(&node, Path::Root).map_err(Error::AccountType)?;
-        command.run(Call { service: &self.service, app }, request).await
+        command.run(Call { service: &self.service, app, command }, request).await
     }
 
     async fn read_body(&self, body: Incoming) -> Result<Bytes, Error> {
@@ -114,6 +125,13 @@ impl Door {
             Err(_) => Err(Error::Http("the body breaks off or is badly framed".to_owned())),
         }
     }
+}
+
+/// Reads away the body of a refused call, if it is small and there at once: then the connection can
+/// be used again. Whoever was not let in cannot make the server wait or remember.
+async fn drained(body: Incoming) -> bool {
+    let small = Limited::new(body, DRAINED_BYTES).collect();
+    tokio::time::timeout(DRAINED_WITHIN, small).await.is_ok_and(|body| body.is_ok())
 }
 
 /// The time-out answers; it never takes back what was begun (a commit on its way is made). Work

@@ -1,14 +1,10 @@
 //! Putting what a line says into a store.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use super::{Line, line::OrganizerLine};
 use crate::{
-    domain::{ChatGroupLife, Conversation, Counters, Limits, Organizer, Presence, restore},
+    domain::{ChatGroup, ChatGroupLife, Conversation, Limits, Organizer, Presence, restore},
     store::{Next, Seen, Store, StoreError},
 };
 
@@ -41,34 +37,36 @@ pub fn apply(store: &dyn Store, line: Line, limits: Limits) -> Applying<'_> {
             Box::pin(async { Ok(change.await?) })
         }
         Line::ChatGroup { app, id, group } => {
-            let change = store.change_chat_group(app, id, Box::new(move |_| Some(group.clone())));
+            let change = store.change_chat_group(app, id, Box::new(move |old| succession(&group, old)));
             Box::pin(async { Ok(change.await?) })
         }
         Line::Organizer(line) => {
             let named = line.records.iter().map(|record| record.conversation.clone()).collect();
             let owner = line.owner.clone();
-            let refusal = Arc::new(Mutex::new(None));
-            let result = Arc::clone(&refusal);
             let rule = move |seen: &Seen<'_>| match restored(&line, seen, limits) {
-                Ok(organizer) => Next {
-                    account: seen.account.is_none().then(|| Some(Arc::default())),
-                    organizer: Some(organizer),
-                },
-                Err(refused) => {
-                    *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused);
-                    Next::default()
+                Ok(organizer) => {
+                    let account = seen.account.is_none().then(|| Some(Arc::default()));
+                    let organizer = (organizer != *seen.organizer).then_some(organizer);
+                    (Ok(()), Next { account, organizer })
                 }
+                Err(refused) => (Err(ApplyError::Refused(refused)), Next::default()),
             };
-            let change = store.change(owner, named, Box::new(rule));
-            Box::pin(async move {
-                change.await?;
-                match refusal.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                    Some(refused) => Err(ApplyError::Refused(refused)),
-                    None => Ok(()),
-                }
-            })
+            let change = store.change_telling(owner, named, rule);
+            Box::pin(async { change.await? })
         }
     }
+}
+
+/// A chat group in the place of what was there. Its incarnation never falls, and rises when the
+/// line destroys what was alive.
+fn succession(line: &ChatGroup, old: Option<&ChatGroup>) -> Option<ChatGroup> {
+    let before = old.map_or(0, |old| old.incarnation);
+    let dies = line.profile.is_none() && old.is_none_or(|old| old.profile.is_some());
+    let next = ChatGroup {
+        incarnation: line.incarnation.max(before + u32::from(dies)),
+        profile: line.profile.clone(),
+    };
+    (Some(&next) != old).then_some(next)
 }
 
 /// The organizer of a line, going on from the counters that its owner has.
@@ -76,15 +74,9 @@ fn restored(line: &OrganizerLine, seen: &Seen<'_>, limits: Limits) -> Result<Org
     if let Some(id) = disbanded(seen) {
         return Err(format!("the chat group {id:?} of a record was disbanded"));
     }
-    let old = seen.organizer.emptied();
-    let counters = Counters {
-        version: line.counters.version.max(old.counters().version),
-        renumberings: line.counters.renumberings.max(old.counters().renumberings),
-        last_group: line.counters.last_group.max(old.counters().last_group),
-        last_timestamp: line.counters.last_timestamp.max(old.counters().last_timestamp),
-    };
     let incarnation = |conversation: &Conversation| incarnation(seen, conversation);
-    let organizer = restore(counters, line.groups.clone(), line.records.clone(), incarnation);
+    let (groups, records) = (line.groups.clone(), line.records.clone());
+    let organizer = restore(seen.organizer, line.counters, groups, records, incarnation);
     within(limits, organizer.map_err(|unsound| unsound.to_string())?)
 }
 

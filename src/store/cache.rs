@@ -37,9 +37,18 @@ pub(super) struct Entry {
     pub(super) dead: Vec<ChangeNumber>,
     /// The organizer without them.
     living: Arc<Organizer>,
+    /// Roughly its bytes in memory.
+    weight: u64,
     disbandings: Arc<Disbandings>,
     /// Up to which disbanding `dead` is true.
     seen: AtomicU64,
+}
+
+/// One owner as a reader found him in the database.
+pub(super) struct Snapshot {
+    pub(super) account: Option<Arc<Account>>,
+    pub(super) stored: Stored,
+    pub(super) dead: Vec<ChangeNumber>,
 }
 
 /// The disbandings of one app since this process started.
@@ -60,7 +69,7 @@ struct ByBytes;
 
 impl Weighter<Owner, Arc<Entry>> for ByBytes {
     fn weight(&self, _: &Owner, entry: &Arc<Entry>) -> u64 {
-        entry.stored.weight() as u64
+        entry.weight
     }
 }
 
@@ -76,7 +85,11 @@ impl Entry {
             true => Arc::clone(&stored.organizer),
             false => Arc::new(stored.organizer.living(&dead)),
         };
-        Entry { account, stored, dead, living, disbandings, seen: AtomicU64::new(seen) }
+        let texts = account.as_ref().map_or(0, |account| account.nick.len() + account.face_url.len());
+        // A view of its own shares the records, but has a list of them.
+        let view = if dead.is_empty() { 0 } else { 8 * living.records().len() };
+        let weight = (stored.weight() + texts + view) as u64;
+        Entry { account, stored, dead, living, weight, disbandings, seen: AtomicU64::new(seen) }
     }
 
     pub(super) fn loaded(&self) -> Loaded {
@@ -86,15 +99,14 @@ impl Entry {
     /// Whether no chat group of this owner was disbanded since the entry was made.
     fn is_true(&self) -> bool {
         let seen = self.seen.load(Ordering::Acquire);
-        let count = self.disbandings.count.load(Ordering::Acquire);
-        if seen == count {
+        if seen == self.disbandings.count() {
             return true;
         }
+        // Counted anew under the lock, which is held while one is added.
         let latest = self.disbandings.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = self.disbandings.count();
         let lag = usize::try_from(count - seen).unwrap_or(usize::MAX);
-        // The list may already hold later ones than `count`; looking at too many does no harm.
-        let since = latest.iter().rev().take(lag.saturating_add(REMEMBERED / 2));
-        if lag > latest.len().min(REMEMBERED / 2) || since.clone().any(|id| self.is_about(id)) {
+        if lag > latest.len() || latest.iter().rev().take(lag).any(|id| self.is_about(id)) {
             return false;
         }
         drop(latest);
@@ -145,8 +157,9 @@ impl OwnerCache {
     pub(super) fn get_or_load<E>(
         &self,
         owner: &Owner,
-        load: impl FnOnce() -> Result<Entry, E>,
+        load: impl FnOnce() -> Result<Snapshot, E>,
     ) -> Result<Arc<Entry>, E> {
+        let disbandings = self.disbandings(owner.app);
         loop {
             match self.entries.get_value_or_guard(owner, None) {
                 GuardResult::Value(entry) if entry.is_true() => return Ok(entry),
@@ -155,7 +168,12 @@ impl OwnerCache {
                     self.entries.remove_if(owner, |entry| Arc::ptr_eq(entry, &old));
                 }
                 GuardResult::Guard(guard) => {
-                    let entry = Arc::new(load()?);
+                    // Counted before the snapshot is taken: a disbanding in between makes the entry
+                    // lag, never lie.
+                    let seen = disbandings.count();
+                    let Snapshot { account, stored, dead } = load()?;
+                    let entry = Entry::new(account, Arc::new(stored), dead, disbandings, seen);
+                    let entry = Arc::new(entry);
                     // Refused when a commit of this owner has passed: the value is then good for
                     // this reader, who asked before that commit was answered, and for nobody else.
                     let _ = guard.insert(Arc::clone(&entry));
@@ -168,6 +186,13 @@ impl OwnerCache {
 
     /// For the writer: what was committed.
     pub(super) fn publish(&self, owner: Owner, entry: Entry) {
+        // An entry too heavy to be kept replaces no placeholder, and would leave a reader's older
+        // value to count: so whatever is there goes first.
+        self.entries.remove(&owner);
         self.entries.insert(owner, Arc::new(entry));
     }
 }
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

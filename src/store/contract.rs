@@ -52,6 +52,7 @@ suite! {
     changes_are_made_even_if_nobody_waits
     a_panic_in_a_rule_is_its_own
     big_owners_are_read_back
+    a_disbanding_counts_from_the_next_change_on
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
@@ -203,6 +204,11 @@ async fn accounts_come_and_go(store: &dyn Store) {
     assert!(loaded.account.is_none());
     assert!(loaded.organizer.groups().is_empty() && loaded.organizer.records().is_empty());
     assert_eq!(loaded.organizer.counters().last_group, 1, "counters outlive the data");
+    assert_eq!(
+        loaded.organizer.counters().version,
+        4,
+        "a group and a record made, a group and a record gone"
+    );
     assert_eq!(store.accounts(vec![owner]).await.unwrap(), [false]);
 }
 
@@ -309,6 +315,29 @@ async fn a_panic_in_a_rule_is_its_own(store: &dyn Store) {
     assert!(matches!(bad.await, Err(StoreError::Rule)));
     good.await.unwrap();
     assert_eq!(conversations(store, &owner).await, [user("x")]);
+}
+
+async fn a_disbanding_counts_from_the_next_change_on(store: &dyn Store) {
+    let owner = owner(1, "a");
+    keep(store, &owner, "first", &[in_group("g")]).await;
+    // Queued together, so that they share a transaction where there are any.
+    let end: ChatGroupRule = Box::new(|old| Some(old.cloned().unwrap_or_default().destroyed()));
+    let seen_by = |store: &dyn Store| {
+        let seen = Arc::new(Mutex::new(None));
+        let result = Arc::clone(&seen);
+        let rule: OwnerRule = Box::new(move |seen: &Seen<'_>| {
+            *result.lock().unwrap() = Some(seen.organizer.records().len());
+            Next::default()
+        });
+        drop(store.change(owner.clone(), Vec::new(), rule));
+        seen
+    };
+    let before = seen_by(store);
+    let ended = store.change_chat_group(app(1), chat_group("g"), end);
+    let after = seen_by(store);
+    ended.await.unwrap();
+    store.change(owner.clone(), Vec::new(), Box::new(|_| Next::default())).await.unwrap();
+    assert_eq!((*before.lock().unwrap(), *after.lock().unwrap()), (Some(1), Some(0)));
 }
 
 async fn big_owners_are_read_back(store: &dyn Store) {

@@ -17,7 +17,7 @@ use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 pub use memory::MemoryStore;
@@ -116,6 +116,63 @@ pub trait Store: Send + Sync {
 
     /// Whether the store can be used: reads something.
     fn ready(&self) -> Pending<'_, ()>;
+}
+
+impl dyn Store + '_ {
+    /// [`Store::change`] by a rule that also tells something: what it told when it ran last.
+    pub fn change_telling<T: Send + 'static>(
+        &self,
+        owner: Owner,
+        named: Vec<Conversation>,
+        mut rule: impl FnMut(&Seen<'_>) -> (T, Next) + Send + 'static,
+    ) -> Pending<'_, T> {
+        let told = Told::new();
+        let tell = told.clone();
+        let change = self.change(owner, named, Box::new(move |seen| tell.keep(rule(seen))));
+        Box::pin(async move {
+            change.await?;
+            Ok(told.take())
+        })
+    }
+
+    /// [`Store::change_chat_group`] by a rule that also tells something.
+    pub fn change_chat_group_telling<T: Send + 'static>(
+        &self,
+        app: AppId,
+        id: ChatGroupId,
+        mut rule: impl FnMut(Option<&ChatGroup>) -> (T, Option<ChatGroup>) + Send + 'static,
+    ) -> Pending<'_, T> {
+        let told = Told::new();
+        let tell = told.clone();
+        let change = self.change_chat_group(app, id, Box::new(move |old| tell.keep(rule(old))));
+        Box::pin(async move {
+            change.await?;
+            Ok(told.take())
+        })
+    }
+}
+
+/// What a rule, wherever it runs, tells to whoever passed it in.
+struct Told<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Told<T> {
+    fn new() -> Told<T> {
+        Told(Arc::new(Mutex::new(None)))
+    }
+
+    fn clone(&self) -> Told<T> {
+        Told(Arc::clone(&self.0))
+    }
+
+    fn keep<N>(&self, (told, next): (T, N)) -> N {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
+        next
+    }
+
+    fn take(&self) -> T {
+        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        told.expect("a store that answers Ok has run the rule")
+    }
 }
 
 /// Runs a rule; a panic in it is that rule's alone and stops no store.

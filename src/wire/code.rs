@@ -34,8 +34,6 @@ codes! {
     GROUP_COMMAND = 10003;
     /// Group service: a parameter is wrong.
     GROUP_PARAMETER = 10004;
-    /// Group service: the operator has no right to do this.
-    GROUP_PERMISSION = 10007;
     /// Group service: the chat group does not exist or was disbanded.
     GROUP_ABSENT = 10010;
     /// Group service: this cannot be the id of a chat group.

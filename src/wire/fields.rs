@@ -4,6 +4,40 @@ use std::fmt;
 
 use super::Node;
 
+/// The fields of the objects of requests, an object a line. A field that is known beside the missing
+/// one is not mistaken for it.
+const OBJECTS: &[&[&str]] = &[
+    &[
+        "From_Account",
+        "StartIndex",
+        "ContactItem",
+        "GroupContactItem",
+        "GroupName",
+        "MarkItem",
+        "UpdateType",
+        "UpdateGroup",
+    ],
+    &["UpdateGroupType", "OldGroupName", "NewGroupName", "ContactUpdateItem"],
+    &["ContactOptType", "ContactItem"],
+    &["OptType", "ContactItem", "SetMark", "ClearMark", "CustomMark"],
+    &["Type", "To_Account", "ToGroupId"],
+    &["UserID", "Identifier", "Nick", "FaceUrl"],
+    &["Accounts", "AccountList", "CheckItem", "DeleteItem"],
+    &[
+        "Type",
+        "Name",
+        "Owner_Account",
+        "GroupId",
+        "Introduction",
+        "Notification",
+        "FaceUrl",
+        "MaxMemberCount",
+        "ApplyJoinOption",
+        "CreateTime",
+    ],
+    &["GroupIdList", "ResponseFilter"],
+];
+
 /// Where a value stands in a request, as a chain back to the root.
 #[derive(Clone, Copy, Debug)]
 pub enum Path<'p> {
@@ -220,14 +254,6 @@ impl<'n> Fields<'n> {
         <&str>::from_node(node).ok_or_else(unfit).map(Some)
     }
 
-    /// The member `name` as an integer.
-    ///
-    /// # Errors
-    /// A [`Fault`] when it is missing or no integer.
-    pub fn integer(&self, name: &str) -> Result<i64, Fault> {
-        self.required(name, |value| value.read())
-    }
-
     /// The fault of the member `name`, which breaks a rule that `reason` explains.
     #[must_use]
     pub fn refused(&self, name: &str, reason: impl fmt::Display) -> Fault {
@@ -249,14 +275,18 @@ impl<'n> Fields<'n> {
             let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
             name.to_ascii_lowercase()
         };
-        let wanted = plain(wanted);
+        let letters = plain(wanted);
         (members.iter())
-            .filter(|(_, node)| *node != Node::Null)
-            .map(|(name, _)| (distance(&wanted, &plain(name)), name))
-            .filter(|(distance, _)| *distance <= wanted.len() / 4)
+            .filter(|(name, node)| *node != Node::Null && !known_beside(name, wanted))
+            .map(|(name, _)| (distance(&letters, &plain(name)), name))
+            .filter(|(distance, _)| *distance <= letters.len() / 4)
             .min_by_key(|(distance, _)| *distance)
             .map(|(_, name)| name.to_string())
     }
+}
+
+fn known_beside(name: &str, wanted: &str) -> bool {
+    OBJECTS.iter().any(|object| object.contains(&name) && object.contains(&wanted))
 }
 
 /// How many letters have to be inserted, dropped or replaced to turn `a` into `b`.
@@ -311,6 +341,8 @@ mod tests {
             assert_eq!(said, format!("From_Account is missing; did you mean it by {name:?}?"));
         }
         assert_eq!(missing(r#"{"StartIndex":0}"#), "From_Account is missing");
+        let new_name = fault(r#"{"OldGroupName":"a"}"#, |fields| fields.text("NewGroupName").map(|_| ()));
+        assert_eq!(new_name, "NewGroupName is missing", "a field that is known is not mistaken for it");
     }
 
     #[test]

@@ -151,6 +151,125 @@ fn a_seed_is_loaded_once_and_its_faults_are_named() {
 }
 
 #[test]
+fn a_seed_that_failed_can_be_loaded_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let seed = directory.path().join("seed.ndjson");
+    let data = directory.path().join("data");
+    let account =
+        |user: &str| format!("{{\"Kind\":\"account\",\"SdkAppId\":88888888,\"UserID\":\"{user}\"}}\n");
+    let arguments = ["--seed", seed.to_str().unwrap(), "--data", data.to_str().unwrap()];
+    fs::write(&seed, account("ann") + &account("b b")).unwrap();
+    let output = confold(&[&["dev", "--listen", "127.0.0.1:0"], &arguments[..]].concat());
+    assert!(said(&output).contains("seed.ndjson:2: UserID is refused"), "{}", said(&output));
+    fs::write(&seed, account("ann") + &account("bob")).unwrap();
+    let server = Server::dev(&arguments);
+    let checked =
+        server.client().ok("im_open_login_svc/account_check", r#"{"CheckItem":[{"UserID":"bob"}]}"#);
+    assert_eq!(checked["ResultItem"][0]["AccountStatus"], "Imported");
+}
+
+#[test]
+fn an_organizer_that_comes_twice_is_replaced_also_on_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let seed = directory.path().join("seed.ndjson");
+    let data = directory.path().join("data");
+    let organizer = |letter: char, custom: &str| {
+        let records: Vec<String> = (0..60)
+            .map(|count| {
+                format!(
+                    r#"{{"Type":1,"To_Account":"{letter}{count}","CustomMark":"{custom}","Timestamp":5}}"#
+                )
+            })
+            .collect();
+        format!(
+            "{{\"Kind\":\"organizer\",\"SdkAppId\":88888888,\"From_Account\":\"ann\",\"ContactItem\":[{}]}}\n",
+            records.join(",")
+        )
+    };
+    // More than are on their way at once lie between the two.
+    let other =
+        |count: usize| format!("{{\"Kind\":\"account\",\"SdkAppId\":88888888,\"UserID\":\"o{count}\"}}\n");
+    let others = (0..700).fold(String::new(), |lines, count| lines + &other(count));
+    fs::write(&seed, organizer('p', "OLD") + &others + &organizer('q', "NEW")).unwrap();
+    for _ in 0..2 {
+        let server = Server::dev(&["--seed", seed.to_str().unwrap(), "--data", data.to_str().unwrap()]);
+        let reply =
+            server.client().ok("recentcontact/get_contact_group", r#"{"From_Account":"ann","StartIndex":0}"#);
+        let items = reply["ContactItem"].as_array().unwrap();
+        assert_eq!(items.len(), 60);
+        assert!(items.iter().all(|item| item["CustomMark"] == "NEW"), "{reply}");
+        server.terminate();
+        assert!(server.ended_well());
+    }
+}
+
+#[test]
+fn lines_about_chat_groups_keep_the_dead_dead() {
+    let directory = tempfile::tempdir().unwrap();
+    let seed = directory.path().join("seed.ndjson");
+    let group = r#"{"Kind":"chat_group","SdkAppId":88888888,"GroupId":"g""#;
+    let organizer = r#"{"Kind":"organizer","SdkAppId":88888888,"From_Account":"ann","ContactItem":[{"Type":2,"ToGroupId":"g","StandardMark":"1","Timestamp":5}]}"#;
+    let records = |lines: String| {
+        fs::write(&seed, lines).unwrap();
+        let server = Server::dev(&["--seed", seed.to_str().unwrap()]);
+        let reply =
+            server.client().ok("recentcontact/get_contact_group", r#"{"From_Account":"ann","StartIndex":0}"#);
+        reply["ContactItem"].as_array().unwrap().len()
+    };
+    assert_eq!(records(format!("{group},\"Incarnation\":3}}\n{organizer}\n")), 1);
+    assert_eq!(records(format!("{group}}}\n{organizer}\n{group},\"Destroyed\":true}}\n")), 0);
+    assert_eq!(records(format!("{group}}}\n{organizer}\n{group},\"Destroyed\":true}}\n{group}}}\n")), 0);
+    assert_eq!(
+        records(format!("{group},\"Incarnation\":3}}\n{organizer}\n{group}}}\n")),
+        1,
+        "it never falls"
+    );
+    fs::write(&seed, format!("{group},\"Destroyed\":true}}\n{organizer}\n")).unwrap();
+    let output = confold(&["dev", "--listen", "127.0.0.1:0", "--seed", seed.to_str().unwrap()]);
+    assert!(
+        said(&output).contains("seed.ndjson:2: the chat group \"g\" of a record was disbanded"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn a_seed_has_the_limits_of_an_app() {
+    let directory = tempfile::tempdir().unwrap();
+    let seed = directory.path().join("seed.ndjson");
+    let refused = |fields: String| {
+        fs::write(
+            &seed,
+            format!("{{\"Kind\":\"organizer\",\"SdkAppId\":1,\"From_Account\":\"a\",{fields}}}"),
+        )
+        .unwrap();
+        said(&confold(&["dev", "--listen", "127.0.0.1:0", "--seed", seed.to_str().unwrap()]))
+    };
+    let groups: Vec<String> =
+        (1..=21).map(|id| format!(r#"{{"GroupName":"g{id}","GroupId":{id}}}"#)).collect();
+    let said = refused(format!("\"GroupItem\":[{}]", groups.join(",")));
+    assert!(said.contains("an owner has at most 20 conversation groups, found 21"), "{said}");
+    let marks: Vec<String> = (0..1_001)
+        .map(|count| format!(r#"{{"Type":1,"To_Account":"p{count}","CustomMark":"x","Timestamp":1}}"#))
+        .collect();
+    let said = refused(format!("\"ContactItem\":[{}]", marks.join(",")));
+    assert!(said.contains("an owner has at most 1000 marked conversations, found 1001"), "{said}");
+}
+
+#[test]
+fn ones_own_key_for_a_known_app_takes_its_place() {
+    let server = Server::dev(&["--app", "1400000000:mine:boss"]);
+    assert_eq!(server.greeting.matches("app 1400000000, administrator boss").count(), 1);
+    assert!(!server.greeting.contains("app 1400000000, administrator administrator"));
+    let target = format!(
+        "/v4/recentcontact/get_contact_group?{}",
+        crate::harness::query(1_400_000_000, "boss", "mine")
+    );
+    let answer = server.client().post(&target, r#"{"From_Account":"user0","StartIndex":0}"#).unwrap();
+    assert_eq!(answer.code(), 0);
+}
+
+#[test]
 fn usersigs_are_made_and_explained() {
     let app = format!("{APP}:{KEY}:{ADMIN}");
     let made = confold(&["usersig", "--app", &app, "--expire", "1000"]);

@@ -54,6 +54,29 @@ fn nothing_acknowledged_is_lost_by_fifty_crashes() {
     assert!(acknowledged > ROUNDS * 20, "only {acknowledged} writes were acknowledged");
 }
 
+/// A crash of the process does not show whether what it wrote would survive a loss of power: the
+/// system keeps it. What shows it is that each acknowledged write was synchronised to the disk.
+#[test]
+fn every_acknowledged_write_is_synchronised() {
+    const WRITES: usize = 40;
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("trace");
+    let server = Server::traced(&trace);
+    let mut client = server.client();
+    let synchronised = || {
+        let text = std::fs::read_to_string(&trace).unwrap();
+        text.lines().filter(|line| line.contains("sync(") && line.ends_with("= 0")).count()
+    };
+    for count in 1..=WRITES {
+        let before = synchronised();
+        let body = format!(
+            r#"{{"From_Account":"user0","MarkItem":[{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"user0"}},"CustomMark":"{count}"}}]}}"#
+        );
+        client.ok("recentcontact/mark_contact", &body);
+        assert!(synchronised() > before, "write {count} was acknowledged before it was synchronised");
+    }
+}
+
 /// Half of the writers share one owner.
 fn owner(writer: usize) -> String {
     format!("u{}", if writer.is_multiple_of(2) { 0 } else { writer })

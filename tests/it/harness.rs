@@ -27,18 +27,54 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// What it printed when it was ready.
     pub(crate) greeting: String,
+    /// Its folder for temporary files, removed with it: a killed server leaves its own behind.
+    pub(crate) folder: Option<tempfile::TempDir>,
+    /// Whether the child is strace, and the server its child.
+    traced: bool,
 }
 
 impl Server {
     /// Starts `confold dev` on a free port with these further arguments.
     pub(crate) fn dev(arguments: &[&str]) -> Server {
-        Server::start(&mut Server::command(arguments))
+        let temporary = tempfile::tempdir().unwrap();
+        let mut server = Server::dev_with(arguments, temporary.path());
+        server.folder = Some(temporary);
+        server
     }
 
     fn command(arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
         command.args(["dev", "--listen", "127.0.0.1:0", "--log-level", "error"]).args(arguments);
         command
+    }
+
+    /// Starts `confold dev` with a full log, in JSON, to this file.
+    pub(crate) fn logging_to(log: std::fs::File) -> Server {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
+        command.args(["dev", "--listen", "127.0.0.1:0", "--log", "json", "--log-level", "debug"]);
+        let mut server = Server::start(command.env("TMPDIR", temporary.path()).stderr(log));
+        server.folder = Some(temporary);
+        server
+    }
+
+    /// Starts `confold dev` under strace, which writes down each synchronisation as it ends.
+    pub(crate) fn traced(trace: &Path) -> Server {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("strace");
+        command.args(["-f", "--seccomp-bpf", "-e", "trace=fsync,fdatasync", "-o"]).arg(trace);
+        command.arg(env!("CARGO_BIN_EXE_confold")).args([
+            "dev",
+            "--listen",
+            "127.0.0.1:0",
+            "--log-level",
+            "error",
+        ]);
+        // strace would leave the server behind when it is killed: the server ends when told so.
+        let mut server = Server::start(command.env("TMPDIR", folder.path()));
+        server.folder = Some(folder);
+        server.traced = true;
+        server
     }
 
     /// Starts `confold dev` on a directory that stays, without counting calls.
@@ -59,7 +95,7 @@ impl Server {
             assert!(output.read_line(&mut greeting).unwrap() > 0, "the server did not start: {greeting}");
         }
         let address = greeting.split("http://").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
-        Server { child, address, greeting }
+        Server { child, address, greeting, folder: None, traced: false }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -86,6 +122,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.traced {
+            let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+            for child in std::fs::read_to_string(children).unwrap_or_default().split_whitespace() {
+                let _ = Command::new("kill").args(["-TERM", child]).status();
+            }
+            let _ = self.child.wait();
+        }
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();

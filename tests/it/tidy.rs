@@ -98,10 +98,16 @@ fn inner_imports(text: &str) -> Vec<String> {
         for c in block.chars() {
             match c {
                 '{' => depth += 1,
-                '}' if depth == 0 => break,
+                '}' if depth == 0 => {
+                    found.push(name);
+                    break;
+                }
                 '}' => depth -= 1,
-                ',' if depth == 0 => (name, told) = (String::new(), false),
-                c if depth == 0 && (c.is_ascii_alphanumeric() || c == '_') => name.push(c),
+                ',' if depth == 0 => {
+                    found.push(std::mem::take(&mut name));
+                    told = false;
+                }
+                c if depth == 0 && !told && (c.is_ascii_alphanumeric() || c == '_') => name.push(c),
                 ':' if depth == 0 && !told && !name.is_empty() => {
                     found.push(std::mem::take(&mut name));
                     told = true;
@@ -110,7 +116,16 @@ fn inner_imports(text: &str) -> Vec<String> {
             }
         }
     }
+    found.retain(|name| !name.is_empty());
     found
+}
+
+#[test]
+fn imports_are_read_in_every_form() {
+    let text = "use crate::{a, b::{c, d}, e::f};\nuse crate::g::h;\nlet x = crate::i();\nuse crate::{\n    j,\n    k::l,\n    m\n};";
+    let mut found = inner_imports(text);
+    found.sort();
+    assert_eq!(found, ["a", "b", "e", "g", "i", "j", "k", "m"]);
 }
 
 #[test]

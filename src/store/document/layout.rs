@@ -6,7 +6,7 @@ use super::{
     SLOTS,
     encoding::{Head, Listed, decode_chunk, decode_head, encode_chunk, encode_head},
 };
-use crate::domain::{ChangeNumber, Organizer, Record};
+use crate::domain::{ChangeNumber, Conversation, Organizer, Record};
 
 /// An organizer together with the layout of its stored form.
 #[derive(Clone, Debug, Default)]
@@ -69,12 +69,15 @@ impl Stored {
         if next.counters().renumberings != self.organizer.counters().renumberings {
             edits.extend(self.chunks.drain(..).map(|chunk| (chunk.id, None)));
         }
-        // What did not change kept its number and its slot; everything else is in the tail.
+        // What did not change kept its slot; everything else is in the tail. A number alone does not
+        // tell: an import may replace everything an owner had.
         let records = next.records();
+        let mut old = self.organizer.records().iter();
         let mut sealed = 0;
         for chunk in &mut self.chunks {
-            for slot in chunk.slots.iter_mut().filter(|slot| **slot != 0) {
-                if records.get(sealed).is_some_and(|record| record.number == *slot) {
+            for (slot, old) in chunk.slots.iter_mut().filter(|slot| **slot != 0).zip(old.by_ref()) {
+                let kept = records.get(sealed).is_some_and(|new| Arc::ptr_eq(new, old) || new == old);
+                if kept {
                     sealed += 1;
                 } else {
                     *slot = 0;
@@ -133,8 +136,15 @@ impl Stored {
 
     /// Roughly how many bytes this takes in memory.
     pub(in crate::store) fn weight(&self) -> usize {
-        let records = self.organizer.records().len();
-        400 + 64 * self.organizer.groups().len() + 220 * records + 96 * self.chunks.len()
+        let records = self.organizer.records().iter().map(|record| {
+            let peer = match &record.conversation {
+                Conversation::User(user) => user.as_str().len(),
+                Conversation::ChatGroup(group) => group.as_str().len(),
+            };
+            let custom = record.custom.as_ref().map_or(0, |custom| custom.as_str().len());
+            190 + peer + custom + 4 * record.groups.len()
+        });
+        400 + 96 * self.organizer.groups().len() + records.sum::<usize>() + 96 * self.chunks.len()
     }
 }
 

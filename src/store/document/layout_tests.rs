@@ -17,6 +17,8 @@ enum Step {
     Drop(Vec<usize>),
     /// Everything is numbered anew.
     Renumber,
+    /// An import puts so many others in the place of all, from this number on.
+    Replace(usize, u32),
 }
 
 fn record(number: u32, peer: usize, timestamp: u64) -> Arc<Record> {
@@ -77,6 +79,15 @@ fn apply(step: &Step, old: &Organizer, peers: &mut usize) -> Arc<Organizer> {
                 counters.version += 1;
             }
         }
+        Step::Replace(new, first) => {
+            records = (0..*new)
+                .map(|index| {
+                    *peers += 1;
+                    record(first + u32::try_from(index).unwrap(), *peers, counters.last_timestamp)
+                })
+                .collect();
+            counters.version = counters.version.max(first + u32::try_from(*new).unwrap());
+        }
         Step::Renumber => {
             for (index, record) in records.iter_mut().enumerate() {
                 *record =
@@ -116,6 +127,7 @@ proptest! {
                 8 => (prop::collection::vec(any::<usize>(), 0..12), 0..40usize).prop_map(|(old, new)| Step::Change(old, new)),
                 3 => prop::collection::vec(any::<usize>(), 0..60).prop_map(Step::Drop),
                 1 => Just(Step::Renumber),
+                1 => (0..50usize, 1..40u32).prop_map(|(new, first)| Step::Replace(new, first)),
             ],
             1..25,
         )

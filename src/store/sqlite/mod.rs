@@ -4,6 +4,7 @@
 //! `synchronous=FULL` makes every commit durable before it is answered. The database belongs to
 //! one process (`vfs=unix-excl`, and a lock file whose refusal explains itself).
 
+mod batch;
 mod reader;
 mod rows;
 mod schema;
@@ -47,7 +48,7 @@ pub struct SqliteStore {
     cache: Arc<OwnerCache>,
     readers: Readers,
     writer: Writer,
-    created: bool,
+    unfilled: bool,
     // Held, and given up last: the lock on the directory.
     _files: Files,
 }
@@ -65,17 +66,24 @@ impl SqliteStore {
     /// [`OpenError`], in words for whoever started the server.
     pub fn open(options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
         let files = Files::lock(&options.directory)?;
-        let (connection, created) = schema::open(&files)?;
+        let (connection, unfilled) = schema::open(&files)?;
         let cache = Arc::new(OwnerCache::new(options.cache_bytes));
         let readers = Readers::start(&files, options.readers, &cache)?;
         let writer = Writer::start(connection, Arc::clone(&cache))?;
-        Ok(SqliteStore { cache, readers, writer, created, _files: files })
+        Ok(SqliteStore { cache, readers, writer, unfilled, _files: files })
     }
 
-    /// Whether opening it created it.
+    /// Whether what it shall begin with is still to be put into it: it is new, or the first filling
+    /// did not come to its end.
     #[must_use]
-    pub fn was_created(&self) -> bool {
-        self.created
+    pub fn is_unfilled(&self) -> bool {
+        self.unfilled
+    }
+
+    /// Notes that the first filling is complete.
+    #[must_use = "it is noted only when this has been waited for"]
+    pub fn note_filled(&self) -> Pending<'_, ()> {
+        self.write(|done| Job::Filled { done })
     }
 
     /// How many transactions were committed since it was opened: one fsync each.
@@ -128,6 +136,15 @@ impl Store for SqliteStore {
     }
 
     fn ready(&self) -> Pending<'_, ()> {
-        self.readers.run(|reader| reader.ready())
+        let writer = self.write(|done| Job::Ready { done });
+        let reader = self.readers.run(|reader| reader.ready());
+        Box::pin(async move {
+            reader.await?;
+            writer.await
+        })
     }
 }
+
+#[cfg(test)]
+#[path = "sqlite_tests.rs"]
+mod tests;

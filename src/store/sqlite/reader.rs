@@ -13,7 +13,8 @@ use crate::{
     domain::{AppId, ChatGroup, ChatGroupId, Owner},
     store::{
         Loaded, Pending, StoreError,
-        cache::{Entry, OwnerCache},
+        cache::{OwnerCache, Snapshot},
+        guarded,
     },
 };
 
@@ -64,7 +65,7 @@ impl Readers {
         let sent = self.tasks.as_ref().map(|tasks| {
             tasks.send(Box::new(move |reader| {
                 // Whoever asked may have given up; then nobody listens.
-                let _ = done.send(task(reader));
+                let _ = done.send(guarded(|| task(reader)).and_then(|outcome| outcome));
             }))
         });
         Box::pin(async move {
@@ -87,17 +88,13 @@ impl Drop for Readers {
 
 impl Reader {
     pub(super) fn owner(&self, owner: &Owner) -> Result<Loaded, StoreError> {
-        let disbandings = self.cache.disbandings(owner.app);
         let entry = self.cache.get_or_load(owner, || {
-            // Counted before the snapshot is taken: a disbanding in between makes the entry lag,
-            // never lie.
-            let seen = disbandings.count();
             let snapshot = self.db.unchecked_transaction()?;
             let stored = rows::organizer(&snapshot, owner)?;
             let account = rows::account(&snapshot, owner)?;
             let dead = rows::dead(&snapshot, owner.app, &stored.organizer)?;
             snapshot.finish()?;
-            Ok::<_, StoreError>(Entry::new(account, Arc::new(stored), dead, Arc::clone(&disbandings), seen))
+            Ok::<_, StoreError>(Snapshot { account, stored, dead })
         })?;
         Ok(entry.loaded())
     }

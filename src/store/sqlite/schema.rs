@@ -93,7 +93,8 @@ impl Files {
     }
 }
 
-/// Opens the connection of the writer, and the database: `true` when it was created just now.
+/// Opens the connection of the writer, and the database. With it comes whether its first filling is
+/// still to be made.
 pub(super) fn open(files: &Files) -> Result<(Connection, bool), OpenError> {
     let failed = |source| OpenError::Database { file: files.database.clone(), source };
     let mut connection = files.connect()?;
@@ -110,14 +111,15 @@ pub(super) fn open(files: &Files) -> Result<(Connection, bool), OpenError> {
         return Err(OpenError::Newer { file: files.database.clone(), found: format });
     }
     prepare(&mut connection, format == 0).map_err(failed)?;
-    Ok((connection, format == 0))
+    let filled = connection.query_row("SELECT filled FROM store", [], |row| row.get::<_, bool>(0));
+    Ok((connection, !filled.map_err(failed)?))
 }
 
 fn prepare(connection: &mut Connection, create: bool) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // FULL, not NORMAL: in WAL mode NORMAL loses acknowledged commits when power fails.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // Checkpoints are run by the writer when nobody waits for it.
+    // Checkpoints are run by the writer, after it has answered.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "cache_size", -32_768)?;
     if create {
@@ -125,7 +127,8 @@ fn prepare(connection: &mut Connection, create: bool) -> rusqlite::Result<()> {
         transaction.execute_batch(SCHEMA)?;
         // Told to clients with versions and cursors, so that one from another life of the store is
         // recognised (decision 21).
-        transaction.execute("INSERT INTO store (incarnation) VALUES (lower(hex(randomblob(8))))", [])?;
+        transaction
+            .execute("INSERT INTO store (incarnation, filled) VALUES (lower(hex(randomblob(8))), 0)", [])?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", FORMAT)?;
         transaction.commit()?;
@@ -134,7 +137,7 @@ fn prepare(connection: &mut Connection, create: bool) -> rusqlite::Result<()> {
 }
 
 const SCHEMA: &str = "
-CREATE TABLE store (incarnation TEXT NOT NULL);
+CREATE TABLE store (incarnation TEXT NOT NULL, filled INTEGER NOT NULL);
 -- One document per owner, in chunks. Rowid tables: they write less than WITHOUT ROWID here.
 CREATE TABLE organizer (
     app_id INTEGER NOT NULL, user_id TEXT NOT NULL, chunk INTEGER NOT NULL, doc BLOB NOT NULL,
@@ -154,3 +157,35 @@ CREATE TABLE app_event (
     group_id TEXT NOT NULL, incarnation INTEGER NOT NULL,
     PRIMARY KEY (app_id, seq)) WITHOUT ROWID;
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commits_are_durable_when_they_return() {
+        let directory = tempfile::tempdir().unwrap();
+        let (connection, _) = open(&Files::lock(directory.path()).unwrap()).unwrap();
+        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, String>(0)).unwrap();
+        let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(pragma("journal_mode"), "wal");
+        assert_eq!(number("synchronous"), 2, "FULL: NORMAL loses acknowledged commits when power fails");
+    }
+
+    #[test]
+    fn a_newer_format_and_a_foreign_file_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(open(&Files::lock(directory.path()).unwrap()).unwrap());
+        let file = directory.path().join("confold.db");
+        Connection::open(&file).unwrap().pragma_update(None, "user_version", FORMAT + 1).unwrap();
+        let refused = open(&Files::lock(directory.path()).unwrap()).unwrap_err();
+        assert!(matches!(refused, OpenError::Newer { found, .. } if found == FORMAT + 1), "{refused}");
+
+        let other = tempfile::tempdir().unwrap();
+        let foreign = Connection::open(other.path().join("confold.db")).unwrap();
+        foreign.execute_batch("CREATE TABLE theirs (a)").unwrap();
+        drop(foreign);
+        let refused = open(&Files::lock(other.path()).unwrap()).unwrap_err();
+        assert!(matches!(refused, OpenError::Foreign(_)), "{refused}");
+    }
+}

@@ -2,7 +2,6 @@
 //! fsync, publishes what it committed to the cache, and only then answers.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -13,30 +12,45 @@ use std::{
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{OpenError, rows};
+use super::{OpenError, batch::Batch};
 use crate::{
-    domain::{Account, AppId, ChangeNumber, ChatGroupId, Conversation, Organizer, Owner},
-    store::{
-        ChatGroupRule, Next, OwnerRule, Seen, StoreError,
-        cache::{self, OwnerCache},
-        document::Stored,
-        guarded,
-    },
+    domain::{AppId, ChatGroupId, Conversation, Owner},
+    store::{ChatGroupRule, OwnerRule, StoreError, cache::OwnerCache},
 };
 
 /// How many changes may wait; more are refused.
 const QUEUE: usize = 8_192;
 /// How many changes share one transaction at the most.
 const BATCH: usize = 512;
-/// After how many bytes written the WAL is copied into the database.
+/// The database's page size: what a row, however small, adds to the write-ahead log.
+pub(super) const PAGE: usize = 4_096;
+/// After how many bytes written the log is copied into the database.
 const CHECKPOINT_BYTES: usize = 8 << 20;
 
 type Done = oneshot::Sender<Result<(), StoreError>>;
 
 /// One change to make.
 pub(super) enum Job {
-    Owner { owner: Owner, named: Vec<Conversation>, rule: OwnerRule, done: Done },
-    ChatGroup { app: AppId, id: ChatGroupId, rule: ChatGroupRule, done: Done },
+    Owner {
+        owner: Owner,
+        named: Vec<Conversation>,
+        rule: OwnerRule,
+        done: Done,
+    },
+    ChatGroup {
+        app: AppId,
+        id: ChatGroupId,
+        rule: ChatGroupRule,
+        done: Done,
+    },
+    /// Notes that the first filling of the store is complete.
+    Filled {
+        done: Done,
+    },
+    /// Asks whether a transaction can be begun.
+    Ready {
+        done: Done,
+    },
 }
 
 /// The handle of the writer thread.
@@ -107,7 +121,10 @@ impl Desk {
                 // Whoever asked may have given up waiting; the change is made all the same.
                 let _ = done.send(committed.clone().and(outcome));
             }
-            if self.unchecked > CHECKPOINT_BYTES {
+            // When nobody waits, or when the log has become long all the same.
+            if self.unchecked > CHECKPOINT_BYTES
+                && (queue.is_empty() || self.unchecked > 4 * CHECKPOINT_BYTES)
+            {
                 self.checkpoint("PASSIVE");
             }
         }
@@ -129,21 +146,18 @@ impl Desk {
                 return Err(error.into());
             }
         };
-        let mut batch = Batch {
-            db: &transaction,
-            cache: &self.cache,
-            owners: HashMap::new(),
-            disbanded: Vec::new(),
-            bytes: 0,
-        };
+        let mut batch = Batch::new(&transaction, &self.cache);
         let mut jobs = jobs.drain(..);
         while let Some(job) = jobs.next() {
             let (outcome, done) = match job {
                 Job::Owner { owner, named, rule, done } => (batch.change_owner(&owner, named, rule), done),
                 Job::ChatGroup { app, id, rule, done } => (batch.change_chat_group(app, id, rule), done),
+                Job::Filled { done } => (batch.note_filled(), done),
+                Job::Ready { done } => (Ok(()), done),
             };
             let alone = match outcome {
-                Err(error) if !matches!(error, StoreError::Rule) => {
+                // These two come before anything of the change is written.
+                Err(error) if !matches!(error, StoreError::Rule | StoreError::Damaged { .. }) => {
                     answers.push((done, Ok(())));
                     answers.extend(jobs.map(|job| (job.done(), Ok(()))));
                     return Err(error);
@@ -152,23 +166,23 @@ impl Desk {
             };
             answers.push((done, alone));
         }
-        batch.write_organizers()?;
-        let Batch { owners, disbanded, bytes, .. } = batch;
+        let (bytes, changed) = batch.complete()?;
         if bytes == 0 {
             return Ok(());
         }
         transaction.commit()?;
         self.commits.fetch_add(1, Ordering::Relaxed);
-        self.unchecked += bytes;
-        publish(&self.cache, owners, disbanded);
+        self.unchecked += bytes + 2 * PAGE;
+        changed.publish(&self.cache);
         Ok(())
     }
 
+    /// Copies the log into the database. What a reader still looks at is left for the next time.
     fn checkpoint(&mut self, mode: &str) {
-        self.unchecked = 0;
         let sql = format!("PRAGMA wal_checkpoint({mode})");
-        if let Err(error) = self.db.query_row(&sql, [], |_| Ok(())) {
-            tracing::error!(%error, "a checkpoint failed; the write-ahead log keeps growing");
+        match self.db.query_row(&sql, [], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?)) {
+            Ok(left) => self.unchecked = usize::try_from(left).unwrap_or(0) * PAGE,
+            Err(error) => tracing::error!(%error, "a checkpoint failed; the write-ahead log keeps growing"),
         }
     }
 }
@@ -194,126 +208,10 @@ fn gather(queue: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
 impl Job {
     fn done(self) -> Done {
         match self {
-            Job::Owner { done, .. } | Job::ChatGroup { done, .. } => done,
+            Job::Owner { done, .. }
+            | Job::ChatGroup { done, .. }
+            | Job::Filled { done }
+            | Job::Ready { done } => done,
         }
-    }
-}
-
-/// One transaction on its way.
-struct Batch<'a> {
-    db: &'a Connection,
-    cache: &'a OwnerCache,
-    owners: HashMap<Owner, Working>,
-    disbanded: Vec<(AppId, ChatGroupId)>,
-    /// Roughly how much was written; 0 when there is nothing to commit.
-    bytes: usize,
-}
-
-/// One owner within a transaction. What happens to a hot owner in one batch is written once.
-struct Working {
-    account: Option<Arc<Account>>,
-    stored: Stored,
-    dead: Vec<ChangeNumber>,
-    /// The organizer as the changes of this batch left it.
-    organizer: Arc<Organizer>,
-    changed: bool,
-}
-
-impl Batch<'_> {
-    fn change_owner(
-        &mut self,
-        owner: &Owner,
-        named: Vec<Conversation>,
-        mut rule: OwnerRule,
-    ) -> Result<(), StoreError> {
-        let presences = rows::presences(self.db, owner.app, named)?;
-        let working = match self.owners.entry(owner.clone()) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(Working::begin(self.db, self.cache, owner)?),
-        };
-        if self.disbanded.iter().any(|(app, _)| *app == owner.app) {
-            working.dead = rows::dead(self.db, owner.app, &working.organizer)?;
-        }
-        let buried = match working.dead.is_empty() {
-            true => None,
-            false => Some(working.organizer.buried(&working.dead)),
-        };
-        let seen = Seen {
-            account: working.account.as_ref(),
-            organizer: buried.as_ref().unwrap_or(&working.organizer),
-            presences: &presences,
-        };
-        let Next { account, organizer } = guarded(|| rule(&seen))?;
-        if let Some(account) = account {
-            rows::write_account(self.db, owner, account.as_deref())?;
-            self.bytes += 64;
-            working.account = account;
-            working.changed = true;
-        }
-        if let Some(organizer) = organizer {
-            working.organizer = Arc::new(organizer);
-            working.dead = Vec::new();
-            working.changed = true;
-        }
-        Ok(())
-    }
-
-    fn change_chat_group(
-        &mut self,
-        app: AppId,
-        id: ChatGroupId,
-        mut rule: ChatGroupRule,
-    ) -> Result<(), StoreError> {
-        let old = rows::chat_group(self.db, app, &id)?;
-        let Some(next) = guarded(|| rule(old.as_ref()))? else { return Ok(()) };
-        rows::write_chat_group(self.db, app, &id, &next)?;
-        self.bytes += 256;
-        if next.incarnation > old.map_or(0, |old| old.incarnation) {
-            rows::write_disbanding(self.db, app, &id, next.incarnation)?;
-            self.disbanded.push((app, id));
-        }
-        Ok(())
-    }
-
-    fn write_organizers(&mut self) -> Result<(), StoreError> {
-        for (owner, working) in &mut self.owners {
-            if !Arc::ptr_eq(&working.organizer, &working.stored.organizer) {
-                let edits = working.stored.advance(Arc::clone(&working.organizer));
-                self.bytes +=
-                    edits.iter().map(|(_, doc)| 64 + doc.as_ref().map_or(0, Vec::len)).sum::<usize>();
-                rows::write_organizer(self.db, owner, &edits)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Working {
-    /// An owner as last committed: from the cache, which is exact, or from the database.
-    fn begin(db: &Connection, cache: &OwnerCache, owner: &Owner) -> Result<Working, StoreError> {
-        let (account, stored, dead) = if let Some(entry) = cache.get(owner) {
-            (entry.account.clone(), Stored::clone(&entry.stored), entry.dead.clone())
-        } else {
-            let stored = rows::organizer(db, owner)?;
-            let dead = rows::dead(db, owner.app, &stored.organizer)?;
-            (rows::account(db, owner)?, stored, dead)
-        };
-        let organizer = Arc::clone(&stored.organizer);
-        Ok(Working { account, stored, dead, organizer, changed: false })
-    }
-}
-
-/// Makes a committed batch visible. The owners first, as true up to the disbandings before this
-/// batch: those of the batch, published after them, make each entry compare itself.
-fn publish(cache: &OwnerCache, owners: HashMap<Owner, Working>, disbanded: Vec<(AppId, ChatGroupId)>) {
-    for (owner, working) in owners.into_iter().filter(|(_, working)| working.changed) {
-        let disbandings = cache.disbandings(owner.app);
-        let seen = disbandings.count();
-        let entry =
-            cache::Entry::new(working.account, Arc::new(working.stored), working.dead, disbandings, seen);
-        cache.publish(owner, entry);
-    }
-    for (app, id) in disbanded {
-        cache.disbandings(app).publish(id);
     }
 }

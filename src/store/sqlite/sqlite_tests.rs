@@ -1,0 +1,124 @@
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::{
+    domain::{Account, UserId},
+    store::{Next, Seen},
+};
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+fn owner(user: &str) -> Owner {
+    Owner { app: AppId::new(1).unwrap(), user: UserId::parse(user).unwrap() }
+}
+
+fn rename(store: &SqliteStore, user: &str, nick: String) -> Pending<'static, ()> {
+    let account = Arc::new(Account { nick, face_url: String::new() });
+    let rule: OwnerRule =
+        Box::new(move |_: &Seen<'_>| Next { account: Some(Some(Arc::clone(&account))), organizer: None });
+    store.write(|done| Job::Owner { owner: owner(user), named: Vec::new(), rule, done })
+}
+
+fn database(directory: &tempfile::TempDir) -> Connection {
+    Connection::open(directory.path().join("confold.db")).unwrap()
+}
+
+#[test]
+fn many_changes_share_a_commit() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap();
+    block_on(async {
+        let pending: Vec<_> =
+            (0..256).map(|count| rename(&store, &format!("u{count}"), "x".to_owned())).collect();
+        for change in pending {
+            change.await.unwrap();
+        }
+    });
+    assert!(store.commits() <= 32, "{} commits for 256 changes", store.commits());
+}
+
+#[test]
+fn the_log_does_not_grow_without_bound() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap();
+    block_on(async {
+        for count in 0..6_000 {
+            rename(&store, &format!("u{}", count % 10), format!("nick {count}")).await.unwrap();
+        }
+    });
+    let log = std::fs::metadata(directory.path().join("confold.db-wal")).unwrap().len();
+    // 6,000 commits of at least a page each are 24 MB.
+    assert!(log < 16 << 20, "{log} bytes");
+}
+
+#[test]
+fn one_damaged_owner_is_his_own_misfortune() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap());
+    let damage = "INSERT INTO organizer (app_id, user_id, chunk, doc) VALUES (1, 'bad', 0, x'0102')";
+    database(&directory).execute(damage, []).unwrap();
+    let store = SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap();
+    block_on(async {
+        let pending: Vec<_> =
+            (["a", "bad", "b"].into_iter()).map(|user| rename(&store, user, "x".to_owned())).collect();
+        let mut outcomes = Vec::new();
+        for change in pending {
+            outcomes.push(change.await);
+        }
+        assert!(outcomes[0].is_ok() && outcomes[2].is_ok(), "{outcomes:?}");
+        assert!(matches!(outcomes[1], Err(StoreError::Damaged { .. })), "{outcomes:?}");
+        assert!(matches!(store.load(&owner("bad")).await, Err(StoreError::Damaged { .. })));
+        assert_eq!(store.load(&owner("b")).await.unwrap().account.unwrap().nick, "x");
+    });
+}
+
+#[test]
+fn a_disbanding_is_one_event_of_the_app() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap();
+    block_on(async {
+        for _ in 0..2 {
+            let rule: ChatGroupRule = Box::new(|old| Some(old.cloned().unwrap_or_default().destroyed()));
+            let id = ChatGroupId::parse("g").unwrap();
+            store.change_chat_group(AppId::new(1).unwrap(), id, rule).await.unwrap();
+        }
+    });
+    drop(store);
+    let db = database(&directory);
+    let mut events = db.prepare("SELECT app_id, seq, kind, group_id, incarnation FROM app_event").unwrap();
+    let events: Vec<(u32, u32, u32, String, u32)> = events
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert_eq!(events, [(1, 1, 1, "g".to_owned(), 1), (1, 2, 1, "g".to_owned(), 2)]);
+}
+
+#[test]
+fn a_panic_in_a_reader_ends_no_thread() {
+    let directory = tempfile::tempdir().unwrap();
+    let store =
+        SqliteStore::open(&SqliteOptions { readers: 1, ..SqliteOptions::new(directory.path()) }).unwrap();
+    block_on(async {
+        let panicked = store.readers.run::<()>(|_| panic!("this task panics, as the test wants"));
+        assert!(matches!(panicked.await, Err(StoreError::Rule)));
+        tokio::time::timeout(Duration::from_secs(10), store.ready()).await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_filling_that_did_not_end_is_to_be_made_again() {
+    let directory = tempfile::tempdir().unwrap();
+    for filled in [false, false, true] {
+        let store = SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap();
+        assert!(store.is_unfilled());
+        if filled {
+            block_on(store.note_filled()).unwrap();
+        }
+    }
+    assert!(!SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap().is_unfilled());
+}
