@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -22,6 +23,8 @@ use crate::{
 const QUEUE: usize = 8_192;
 /// How many changes share one transaction at the most.
 const BATCH: usize = 512;
+/// How long the writer waits for one more change when it had company; a fraction of an fsync.
+const MOMENT: Duration = Duration::from_micros(30);
 /// The database's page size: what a row, however small, adds to the write-ahead log.
 pub(super) const PAGE: usize = 4_096;
 /// After how many bytes written the log is copied into the database.
@@ -187,13 +190,14 @@ impl Desk {
     }
 }
 
-/// Lets those who are about to send a change do so, for as long as more keep coming: they were just
-/// answered together, and without this the first of them would have an fsync to itself. A writer who
-/// is alone never waits.
+/// Lets those who are about to send a change do so, for as long as more keep coming: some were
+/// answered together just now. Without this the first of them would have an fsync to itself. A
+/// writer who is alone never waits.
+#[expect(clippy::disallowed_methods, reason = "nothing tells that somebody is about to send a change")]
 fn gather(queue: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
-    loop {
-        thread::yield_now();
+    while jobs.len() < BATCH {
         let before = jobs.len();
+        thread::sleep(MOMENT);
         while jobs.len() < BATCH
             && let Ok(job) = queue.try_recv()
         {
