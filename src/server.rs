@@ -1,6 +1,6 @@
 //! Composition: from a door and a socket to a running server, and back to none.
 
-use std::{io, sync::Arc, thread, time::Duration};
+use std::{future::Future, io, sync::Arc, thread, time::Duration};
 
 use tokio::{
     runtime,
@@ -13,13 +13,20 @@ use crate::http::{Door, Listening, serve};
 /// How long requests in flight may take to finish when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Serves until the process is told to stop (SIGTERM, SIGINT), then drains and returns. Each of
+/// Serves until the process is told to stop (SIGTERM, SIGINT) or `failure` ends, then drains and
+/// returns – with an error after a failure. Each of
 /// the `workers` is a thread with a runtime of its own: on this work that is faster than one
 /// runtime that moves tasks between threads.
 ///
 /// # Errors
 /// When a thread, a runtime or a signal handler cannot be had.
-pub fn run(listening: Listening, door: &Arc<Door>, workers: usize, ready: impl FnOnce()) -> io::Result<()> {
+pub fn run(
+    listening: Listening,
+    door: &Arc<Door>,
+    workers: usize,
+    ready: impl FnOnce(),
+    failure: impl Future<Output = ()>,
+) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let (stop, stopping) = watch::channel(false);
     let mut threads = Vec::with_capacity(workers);
@@ -33,15 +40,16 @@ pub fn run(listening: Listening, door: &Arc<Door>, workers: usize, ready: impl F
     }
     // The workers have it now, and close it when they are told to stop.
     drop(listening);
-    runtime.block_on(async {
+    let failed = runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         ready();
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            () = failure => return io::Result::Ok(true),
         }
-        io::Result::Ok(())
+        Ok(false)
     })?;
     tracing::info!("stopping");
     // Nobody listening any more is as good as told.
@@ -49,5 +57,8 @@ pub fn run(listening: Listening, door: &Arc<Door>, workers: usize, ready: impl F
     for thread in threads {
         thread.join().map_err(|_| io::Error::other("a worker thread panicked"))??;
     }
-    Ok(())
+    match failed {
+        true => Err(io::Error::other("the disk failed under a commit; look at it, then start again")),
+        false => Ok(()),
+    }
 }

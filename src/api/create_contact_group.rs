@@ -27,6 +27,7 @@ struct GroupResultItem<'a> {
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let owner = call.owner(request)?;
     let (name, conversations) = read(request)?;
+    call.check_edition("conversation groups")?;
     let now = call.service.clock.now();
     let (rule_name, rule_conversations) = (name.clone(), conversations.clone());
     let Created { id, items } = call

@@ -3,12 +3,16 @@
 
 use serde::Serialize;
 
-use super::{Call, Error, shapes::chat_group_id};
+use super::{
+    Call, Error,
+    members::{check_members, user},
+    shapes::chat_group_id,
+};
 use crate::{
     chance,
     domain::{
-        ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, JoinOption, Owner, Rejection, UnixSeconds,
-        UserId,
+        ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, JoinOption, Member, Rejection, UnixSeconds,
+        UserId, batch,
     },
     wire::{Fault, Fields, Value},
 };
@@ -31,7 +35,15 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         return Err(request.refused("GroupId", rule).into());
     }
     let now = call.service.clock.now();
-    create(call, id, read_profile(request, kind, now)?).await
+    let mut profile = read_profile(request, kind, now)?;
+    let members = read_members(request, now)?;
+    if kind == ChatGroupKind::AvChatRoom && !members.is_empty() {
+        return Err(Error::NoMemberList(profile.name));
+    }
+    if profile.add(members).is_none() {
+        return Err(Error::ChatGroupFull(profile.name, profile.max_members));
+    }
+    create(call, id, profile).await
 }
 
 pub(super) async fn run_import(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
@@ -50,12 +62,11 @@ async fn create(
     id: Option<ChatGroupId>,
     profile: ChatGroupProfile,
 ) -> Result<Vec<u8>, Error> {
-    if let Some(owner) = &profile.owner {
-        let account = Owner { app: call.app.id, user: owner.clone() };
-        let imported = call.service.store.accounts(vec![account]).await?;
-        if imported != [true] && !call.app.directory.takes_for_granted(owner) {
-            return Err(Error::NoUser(owner.clone()));
-        }
+    let members = profile.members.iter().map(|member| &member.user);
+    let users: Vec<UserId> = profile.owner.iter().chain(members).cloned().collect();
+    let known = call.known(&users).await?;
+    if let Some((unknown, _)) = users.iter().zip(known).find(|(_, known)| !known) {
+        return Err(Error::NoUser(unknown.clone()));
     }
     let community = profile.kind == ChatGroupKind::Community;
     let id = match id {
@@ -157,7 +168,28 @@ fn read_profile(
             .optional("ApplyJoinOption", |value| named(value, JoinOption::parse))?
             .unwrap_or_default(),
         created_at,
+        members: Vec::new(),
     })
+}
+
+/// `MemberList`; of an empty or absent one nobody comes.
+fn read_members(request: Fields<'_>, now: UnixSeconds) -> Result<Vec<Member>, Error> {
+    if request.optional("MemberList", |list| Ok(list.read::<&[_]>()?.is_empty()))?.unwrap_or(true) {
+        return Ok(Vec::new());
+    }
+    check_members(request, "MemberList", batch::FIRST_MEMBERS)?;
+    Ok(request.required("MemberList", |list| {
+        list.each(|item| {
+            let fields = item.fields()?;
+            let admin = fields.optional("Role", |value| match value.read::<&str>()? {
+                "Admin" => Ok(true),
+                "" | "Member" => Ok(false),
+                _ => Err(Fault::unfit(value.path, "Admin, or absent", value.node)),
+            })?;
+            let user = fields.required("Member_Account", user)?;
+            Ok(Member { user, admin: admin.unwrap_or(false), joined_at: now })
+        })
+    })?)
 }
 
 fn bounded(value: Value<'_>, limit: usize) -> Result<String, Fault> {

@@ -24,6 +24,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         _ => Err(Fault::unfit(value.path, "an array of exactly 1 group name", value.node)),
     })?;
     let name = names.pop().expect("exactly one was read")?;
+    call.check_edition("conversation groups")?;
     let now = call.service.clock.now();
     let rule_name = name.clone();
     let Deleted { id } = call

@@ -40,6 +40,24 @@ pub enum Error {
         /// Until the next second begins.
         wait_ms: u32,
     },
+    /// Too many calls of an app in one second, over all commands.
+    #[error(
+        "more than {limit} calls in one second by this app, over all commands; this call had no effect, wait {wait_ms} ms"
+    )]
+    AppFrequency {
+        /// Calls a second allowed.
+        limit: u32,
+        /// Until the next second begins.
+        wait_ms: u32,
+    },
+    /// The app's edition does not include this.
+    #[error(
+        "{what} cannot be written by an app of this edition; custom marks and all reads can be used (setting edition, or confold dev --edition ultimate)"
+    )]
+    Edition {
+        /// What was to be written.
+        what: &'static str,
+    },
     /// The body is no JSON object.
     #[error("the body must be one JSON object: {0}")]
     Json(String),
@@ -82,6 +100,28 @@ pub enum Error {
     /// The id of a chat group is in use by the same owner.
     #[error("the group id {0:?} is already used by a chat group of the same owner; it can be used as it is")]
     ChatGroupOwn(ChatGroupId),
+    /// A call names more members than it may.
+    #[error("{path} has at most {limit} members in one call, found {found}")]
+    ManyMembers {
+        /// Which field.
+        path: String,
+        /// The most allowed.
+        limit: usize,
+        /// How many were named.
+        found: usize,
+    },
+    /// The kind of the chat group has no list of members.
+    #[error("the group {0:?} is an AVChatRoom, which has no list of members")]
+    NoMemberList(String),
+    /// Nobody can be removed from a chat group of this kind.
+    #[error("GroupId: the group {0:?} is an AVChatRoom, from which nobody can be removed")]
+    NoRemoval(String),
+    /// Not all of the new members fit.
+    #[error("the group {0:?} would have more members than its limit of {1}; nobody was added")]
+    ChatGroupFull(String, u32),
+    /// The owner cannot be taken out of his chat group.
+    #[error("{0:?} is the owner of the group and cannot be removed from it")]
+    OwnerStays(UserId),
     /// A user named in a chat group call does not exist.
     #[error("the account {0:?} has not been imported; import it with v4/im_open_login_svc/account_import")]
     NoUser(UserId),
@@ -103,6 +143,8 @@ impl Error {
             Error::NoResource(_) | Error::NoCommand { .. } => Code::RESOURCE,
             Error::Refused(refusal) => refusal_code(refusal),
             Error::Frequency { .. } => Code::FREQUENCY,
+            Error::AppFrequency { .. } => Code::APP_FREQUENCY,
+            Error::Edition { .. } => Code::EDITION,
             Error::Json(_) => Code::JSON,
             Error::AccountType(_) => Code::ACCOUNT_TYPE,
             Error::Fault(_) => parameter_code(family),
@@ -113,10 +155,19 @@ impl Error {
             Error::ChatGroupTaken(_) => Code::GROUP_ID_TAKEN,
             Error::ChatGroupOwn(_) => Code::GROUP_ID_OWN,
             Error::NoUser(_) => Code::GROUP_USER,
+            Error::ManyMembers { .. } => Code::GROUP_PACKET,
+            Error::NoMemberList(_) => Code::GROUP_PERMISSION,
+            Error::NoRemoval(_) => Code::GROUP_PARAMETER,
+            Error::ChatGroupFull(..) => Code::GROUP_FULL,
+            Error::OwnerStays(_) => Code::GROUP_OWNER,
             Error::Timeout => Code::TIMEOUT,
             Error::Store(StoreError::Busy) => Code::OVERLOAD,
             Error::Store(
-                StoreError::Failed(_) | StoreError::Damaged { .. } | StoreError::Rule | StoreError::Closed,
+                StoreError::Failed(_)
+                | StoreError::Lost(_)
+                | StoreError::Damaged { .. }
+                | StoreError::Rule
+                | StoreError::Closed,
             ) => internal_code(family),
         }
     }
@@ -140,6 +191,13 @@ fn refusal_code(refusal: &Refusal) -> Code {
         Refusal::MalformedAppId(_) => Code::APP_ID,
         Refusal::UnknownApp(_) => Code::APP_UNKNOWN,
         Refusal::NoIdentity(_) => Code::IDENTITY,
+        Refusal::NoKey(_) => Code::NO_KEY,
+        Refusal::TooManyFailures(_) => Code::SIG_FAILURES,
+        Refusal::Denied(_) => Code::DENIED,
+        Refusal::Disabled(_) => Code::APP_DISABLED,
+        Refusal::Closed { .. } => Code::SERVICE_CLOSED,
+        Refusal::PlanExpired(_) => Code::PLAN_EXPIRED,
+        Refusal::Source { .. } => Code::SOURCE,
         Refusal::NotAdmin { .. } => Code::ADMIN,
         Refusal::Signature { flaw, .. } => match flaw {
             Flaw::Empty => Code::SIG_EMPTY,

@@ -8,7 +8,7 @@ use super::{
     shapes::{chat_group_id, check_count},
 };
 use crate::{
-    domain::{AppId, ChatGroupId, ChatGroupProfile, batch},
+    domain::{AppId, ChatGroupId, ChatGroupKind, ChatGroupProfile, batch},
     wire::Fields,
 };
 
@@ -18,14 +18,28 @@ struct Reply {
     group_info: Vec<GroupInfo>,
 }
 
-/// The fields of one group in the order of the page.
-struct GroupInfo(Vec<(&'static str, Json)>);
+/// Which fields a caller wants to see; `None` for all.
+#[derive(Default)]
+struct Wanted {
+    base: Option<Vec<String>>,
+    members: Option<Vec<String>>,
+}
+
+/// The fields of one group or member in the order of the page.
+#[derive(Default)]
+struct GroupInfo {
+    fields: Vec<(&'static str, Json)>,
+    members: Option<Vec<GroupInfo>>,
+}
 
 impl Serialize for GroupInfo {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in &self.fields {
             map.serialize_entry(name, value)?;
+        }
+        if let Some(members) = &self.members {
+            map.serialize_entry("MemberList", members)?;
         }
         map.end()
     }
@@ -36,13 +50,13 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         check_count(value, batch::CHAT_GROUPS)?;
         value.each(|item| Ok((item.read::<&str>()?.to_owned(), chat_group_id(item)?)))
     })?;
-    let wanted = request
-        .optional("ResponseFilter", |value| {
-            value.fields()?.optional("GroupBaseInfoFilter", |value| {
-                value.each(|name| Ok(name.read::<&str>()?.to_owned()))
-            })
-        })?
-        .flatten();
+    let wanted = request.optional("ResponseFilter", |value| {
+        let fields = value.fields()?;
+        let names =
+            |name| fields.optional(name, |value| value.each(|name| Ok(name.read::<&str>()?.to_owned())));
+        Ok(Wanted { base: names("GroupBaseInfoFilter")?, members: names("MemberInfoFilter")? })
+    })?;
+    let wanted = wanted.unwrap_or_default();
     let readable: Vec<ChatGroupId> = ids.iter().filter_map(|(_, id)| id.clone().ok()).collect();
     let mut found = call.service.store.chat_groups(call.app.id, readable).await?.into_iter();
     let mut group_info = Vec::with_capacity(ids.len());
@@ -55,15 +69,14 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
             Err(fault) => Err(Error::ChatGroupIdForm(fault)),
         };
         group_info.push(match profile {
-            Ok(profile) => described(call.app.id, &text, &profile, wanted.as_deref()),
+            Ok(profile) => described(call.app.id, &text, &profile, &wanted),
             Err(error) => failed(&text, &error),
         });
     }
     Ok(call.ok(&Reply { group_info }))
 }
 
-fn described(app: AppId, id: &str, profile: &ChatGroupProfile, wanted: Option<&[String]>) -> GroupInfo {
-    let members = u32::from(profile.owner.is_some());
+fn described(app: AppId, id: &str, profile: &ChatGroupProfile, wanted: &Wanted) -> GroupInfo {
     let base = [
         ("Type", json!(profile.kind.name())),
         ("Name", json!(profile.name)),
@@ -76,24 +89,43 @@ fn described(app: AppId, id: &str, profile: &ChatGroupProfile, wanted: Option<&[
         ("LastInfoTime", json!(profile.created_at)),
         ("LastMsgTime", json!(0)),
         ("NextMsgSeq", json!(1)),
-        ("MemberNum", json!(members)),
+        ("MemberNum", json!(profile.member_count())),
         ("MaxMemberNum", json!(profile.max_members)),
         ("ApplyJoinOption", json!(profile.join_option.name())),
         ("MuteAllMember", json!("Off")),
     ];
+    let base = base
+        .into_iter()
+        .filter(|(name, _)| wanted.base.as_ref().is_none_or(|names| names.iter().any(|field| field == name)));
     let mut fields = vec![("GroupId", json!(id)), ("ErrorCode", json!(0)), ("ErrorInfo", json!(""))];
-    fields.extend(
-        base.into_iter()
-            .filter(|(name, _)| wanted.is_none_or(|wanted| wanted.iter().any(|field| field == name))),
-    );
-    GroupInfo(fields)
+    fields.extend(base);
+    let members = (profile.kind != ChatGroupKind::AvChatRoom).then(|| {
+        let owner = profile.owner.iter().map(|owner| (owner, profile.created_at));
+        let others = profile.members.iter().map(|member| (&member.user, member.joined_at));
+        let members = owner.chain(others).map(|(user, joined_at)| {
+            let all = [
+                ("Member_Account", json!(user.as_str())),
+                ("Role", json!(profile.role(user).name())),
+                ("JoinTime", json!(joined_at)),
+                ("MsgSeq", json!(0)),
+                ("MsgFlag", json!("AcceptAndNotify")),
+                ("LastSendMsgTime", json!(0)),
+                ("MuteUntil", json!(0)),
+            ];
+            let named = |name: &str| {
+                wanted.members.as_ref().is_none_or(|names| names.iter().any(|field| field == name))
+            };
+            let kept = all.into_iter().filter(|(name, _)| *name == "Member_Account" || named(name));
+            GroupInfo { fields: kept.collect(), members: None }
+        });
+        members.collect()
+    });
+    GroupInfo { fields, members }
 }
 
 fn failed(id: &str, error: &Error) -> GroupInfo {
     let code = error.code(super::Family::Group).number();
-    GroupInfo(vec![
-        ("GroupId", json!(id)),
-        ("ErrorCode", json!(code)),
-        ("ErrorInfo", json!(error.to_string())),
-    ])
+    let fields =
+        vec![("GroupId", json!(id)), ("ErrorCode", json!(code)), ("ErrorInfo", json!(error.to_string()))];
+    GroupInfo { fields, members: None }
 }

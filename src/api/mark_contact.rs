@@ -36,6 +36,10 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let owner = call.owner(request)?;
     check_batch(request, "MarkItem")??;
     let items = request.required("MarkItem", |value| value.each(read_item))?;
+    // One item with standard marks is enough to refuse the whole call.
+    if items.iter().any(|item| item.opt_type != 2) {
+        call.check_edition("standard marks")?;
+    }
     let orders: Vec<Result<(Conversation, MarkChange), Rejection>> = (items.iter())
         .map(|item| match (&item.conversation, &item.change) {
             (Some(conversation), Ok(change)) => Ok((conversation.clone(), change.clone())),

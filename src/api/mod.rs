@@ -3,14 +3,19 @@
 mod account_check;
 mod account_delete;
 mod account_import;
+mod add_group_member;
 mod create_contact_group;
 mod create_group;
 mod del_contact_group;
+mod delete_group_member;
 mod destroy_group;
 mod error;
+mod get_appid_group_list;
 mod get_contact_group;
 mod get_group_info;
+mod get_role_in_group;
 mod mark_contact;
+mod members;
 mod multiaccount_import;
 mod route;
 mod search_contact_group;
@@ -25,7 +30,7 @@ pub use error::Error;
 pub use route::{Command, Family};
 
 use crate::{
-    auth::App,
+    auth::{App, Edition},
     clock::Clock,
     domain::{Conversation, Decision, Organizer, Owner, Rejection, UserId, World},
     store::{Loaded, Next, Seen, Store},
@@ -82,6 +87,10 @@ impl Command {
             Command::ImportGroup => Box::pin(create_group::run_import(call, request)),
             Command::DestroyGroup => Box::pin(destroy_group::run(call, request)),
             Command::GetGroupInfo => Box::pin(get_group_info::run(call, request)),
+            Command::GetAppidGroupList => Box::pin(get_appid_group_list::run(call, request)),
+            Command::AddGroupMember => Box::pin(add_group_member::run(call, request)),
+            Command::DeleteGroupMember => Box::pin(delete_group_member::run(call, request)),
+            Command::GetRoleInGroup => Box::pin(get_role_in_group::run(call, request)),
         }
     }
 }
@@ -132,6 +141,15 @@ impl Call<'_> {
             }
         };
         self.service.store.change_telling(owner, named, rule).await?
+    }
+
+    /// Refuses what the app's edition does not include (decision 13). Asked when the request has been
+    /// read, before anything is looked up.
+    fn check_edition(&self, what: &'static str) -> Result<(), Error> {
+        match self.app.edition {
+            Edition::Ultimate => Ok(()),
+            Edition::Basic => Err(Error::Edition { what }),
+        }
     }
 
     /// A successful reply of this call's command around `payload`.

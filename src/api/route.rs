@@ -81,6 +81,10 @@ routes! {
         ImportGroup        "import_group"         200 FirstInfoBeforeCode;
         DestroyGroup       "destroy_group"        200 FirstInfoBeforeCode;
         GetGroupInfo       "get_group_info"       200 FirstInfoBeforeCode;
+        GetAppidGroupList  "get_appid_group_list" 200 FirstInfoBeforeCode;
+        AddGroupMember     "add_group_member"     200 FirstInfoBeforeCode;
+        DeleteGroupMember  "delete_group_member"  200 FirstInfoBeforeCode;
+        GetRoleInGroup     "get_role_in_group"    200 FirstInfoBeforeCode;
     }
 }
 

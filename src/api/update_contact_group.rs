@@ -51,6 +51,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         _ => Err(Fault::unfit(value.path, "1, the only one defined", value.node)),
     })?;
     let (old, update) = request.required("UpdateGroup", |value| Ok(read(value.fields()?)))??;
+    call.check_edition("conversation groups")?;
     let now = call.service.clock.now();
     let named = match &update {
         Update::Rename(_) => Vec::new(),

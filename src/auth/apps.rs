@@ -1,8 +1,8 @@
 //! The apps this server answers for.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, fmt, net::IpAddr, sync::Arc};
 
-use crate::domain::{AppId, DirectoryMode, Limits};
+use crate::domain::{AppId, DirectoryMode, Limits, UnixSeconds};
 
 /// The key of an app, as the ASCII text by which signatures are made. Never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,21 +26,47 @@ impl fmt::Debug for SecretKey {
     }
 }
 
+/// What an app has paid for (decision 13).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Edition {
+    /// Everything.
+    #[default]
+    Ultimate,
+    /// Groups and standard marks cannot be written; custom marks and all reads can.
+    Basic,
+}
+
 /// One app: its key, its administrators and its settings.
 #[derive(Clone, Debug)]
 pub struct App {
     /// Its number.
     pub id: AppId,
-    /// The key that signs for it.
-    pub key: SecretKey,
+    /// The key that signs for it; without one nobody can call (70016).
+    pub key: Option<SecretKey>,
     /// Who may call for it.
     pub admins: Vec<String>,
     /// Who must exist before he can be organized.
     pub directory: DirectoryMode,
+    /// What its owners may write.
+    pub edition: Edition,
     /// The limits of its owners.
     pub limits: Limits,
     /// Records per page of `get_contact_group`.
     pub page_size: usize,
+    /// Whether it is switched off altogether (60016).
+    pub disabled: bool,
+    /// The services that are switched off, by their names in the path (60017).
+    pub closed_services: Vec<String>,
+    /// Until when its plan runs (60020 afterwards).
+    pub plan_until: Option<UnixSeconds>,
+    /// The addresses calls may come from; any when absent (60021).
+    pub allowed_sources: Option<Vec<Network>>,
+    /// Identifiers that are refused although they sign well (70051).
+    pub denied: Vec<String>,
+    /// Calls a second over all commands (60011 above).
+    pub calls_per_second: Option<u32>,
+    /// Failed signatures of one identifier and address in a minute (70050 above).
+    pub failed_signatures: Option<u32>,
 }
 
 impl App {
@@ -49,12 +75,57 @@ impl App {
     pub fn new(id: AppId, key: SecretKey, admins: Vec<String>) -> App {
         App {
             id,
-            key,
+            key: Some(key),
             admins,
             directory: DirectoryMode::Strict,
+            edition: Edition::Ultimate,
             limits: Limits::TENCENT,
             page_size: crate::domain::batch::PAGE,
+            disabled: false,
+            closed_services: Vec::new(),
+            plan_until: None,
+            allowed_sources: None,
+            denied: Vec::new(),
+            calls_per_second: None,
+            failed_signatures: None,
         }
+    }
+}
+
+/// Addresses that share their first bits, written `10.1.0.0/16`; without a length one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: u128,
+    mask: u128,
+}
+
+impl Network {
+    /// Reads a network.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Network> {
+        let (address, length) =
+            text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+        let address: IpAddr = address.parse().ok()?;
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let length: u32 =
+            length.map_or(Some(bits), |length| length.parse().ok()).filter(|length| *length <= bits)?;
+        // IPv4 addresses are the last 32 of the 128 bits.
+        let mask = u128::MAX.checked_shl(bits - length).unwrap_or(0) | (u128::MAX << (bits - 1) << 1);
+        Some(Network { address: as_bits(address) & mask, mask })
+    }
+
+    /// Whether the address belongs to it.
+    #[must_use]
+    pub fn contains(self, address: IpAddr) -> bool {
+        as_bits(address) & self.mask == self.address
+    }
+}
+
+/// An address as an IPv6 number, whichever way it was written.
+fn as_bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits(),
     }
 }
 
@@ -81,5 +152,26 @@ impl Apps {
         let mut apps: Vec<&App> = self.0.values().collect();
         apps.sort_by_key(|app| app.id);
         apps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_contain_their_addresses() {
+        let contains = |network: &str, address: &str| {
+            Network::parse(network).unwrap().contains(address.parse().unwrap())
+        };
+        assert!(contains("10.1.0.0/16", "10.1.255.3") && !contains("10.1.0.0/16", "10.2.0.0"));
+        assert!(contains("127.0.0.1", "127.0.0.1") && !contains("127.0.0.1", "127.0.0.2"));
+        assert!(contains("0.0.0.0/0", "9.9.9.9") && !contains("0.0.0.0/0", "2001:db8::1"));
+        assert!(contains("2001:db8::/32", "2001:db8:1::1") && !contains("2001:db8::/32", "2001:db9::1"));
+        assert!(contains("::/0", "2001:db8::1"));
+        assert!(contains("127.0.0.1", "::ffff:127.0.0.1"), "an IPv4 address that came over IPv6");
+        for bad in ["", "x", "10.0.0.0/33", "10.0.0.0/", "::/129", "10.0.0/8"] {
+            assert_eq!(Network::parse(bad), None, "{bad}");
+        }
     }
 }

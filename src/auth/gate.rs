@@ -1,7 +1,10 @@
 //! The gate: from the values of a query string to a caller, or the reason why not.
 
+use std::net::IpAddr;
+
 use super::{
     App, Apps,
+    failures::Failures,
     remembered::Remembered,
     usersig::{Claims, Flaw},
 };
@@ -16,6 +19,10 @@ pub struct Credentials<'a> {
     pub identifier: Option<&'a str>,
     /// `usersig`.
     pub usersig: Option<&'a str>,
+    /// Where the call comes from.
+    pub source: IpAddr,
+    /// The service it is for, by its name in the path.
+    pub service: &'a str,
 }
 
 /// Why a caller is refused, in the order of the checks. No text shows a signature or key.
@@ -43,6 +50,41 @@ pub enum Refusal {
         /// The identifier of the request.
         identifier: String,
     },
+    /// The app has no key, so that no signature can be verified.
+    #[error(
+        "app {0} has no key on this server, so that no UserSig of it can be verified; give it one with --app {0}:KEY"
+    )]
+    NoKey(AppId),
+    /// Too many signatures of this caller were refused.
+    #[error(
+        "too many UserSigs of {0:?} were refused within a minute; correct the key or identifier, then try again in a minute"
+    )]
+    TooManyFailures(String),
+    /// The identifier is on the app's deny list.
+    #[error("the identifier {0:?} is on the deny list of the app")]
+    Denied(String),
+    /// The app is switched off.
+    #[error("app {0} is disabled on this server")]
+    Disabled(AppId),
+    /// The service is switched off for the app.
+    #[error("the service {service} is switched off for app {app} on this server")]
+    Closed {
+        /// The app.
+        app: AppId,
+        /// The service.
+        service: String,
+    },
+    /// The app's plan has expired.
+    #[error("the plan of app {0} has expired (its setting plan_until is in the past)")]
+    PlanExpired(AppId),
+    /// The call comes from an address that is not allowed.
+    #[error("calls for app {app} are not allowed from the address {source_address}")]
+    Source {
+        /// The app.
+        app: AppId,
+        /// The address.
+        source_address: IpAddr,
+    },
     /// The signature is good, but of no administrator.
     #[error(
         "the identifier {identifier:?} is not an administrator of app {app}; REST calls have to be signed by one"
@@ -60,13 +102,14 @@ pub enum Refusal {
 pub struct Gate {
     apps: Apps,
     remembered: Remembered,
+    failures: Failures,
 }
 
 impl Gate {
     /// A gate to these apps.
     #[must_use]
     pub fn new(apps: Apps) -> Gate {
-        Gate { apps, remembered: Remembered::new() }
+        Gate { apps, remembered: Remembered::new(), failures: Failures::new() }
     }
 
     /// The apps behind the gate.
@@ -88,27 +131,58 @@ impl Gate {
         let identifier =
             said.identifier.filter(|text| !text.is_empty()).ok_or(Refusal::NoIdentity("identifier"))?;
         let usersig = said.usersig.ok_or(Refusal::NoIdentity("usersig"))?;
-        self.verify(app, identifier, usersig, now).map_err(|flaw| Refusal::Signature {
-            flaw,
-            app: id,
-            identifier: identifier.to_owned(),
-        })?;
+        if let Err(refusal) = self.verify(app, identifier, usersig, now) {
+            // Counted for failures only: a text that verifies is never refused for others.
+            let failed = matches!(refusal, Refusal::Signature { .. });
+            return Err(match failed && self.failures.too_many(app, identifier, said.source, now) {
+                true => Refusal::TooManyFailures(identifier.to_owned()),
+                false => refusal,
+            });
+        }
+        if app.denied.iter().any(|denied| denied == identifier) {
+            return Err(Refusal::Denied(identifier.to_owned()));
+        }
+        check_state(app, said, now)?;
         // Asked at each call, so that an administrator who is removed is out at once.
         if !app.admins.iter().any(|admin| admin == identifier) {
             return Err(Refusal::NotAdmin { app: id, identifier: identifier.to_owned() });
         }
+        if app
+            .allowed_sources
+            .as_ref()
+            .is_some_and(|networks| networks.iter().all(|network| !network.contains(said.source)))
+        {
+            return Err(Refusal::Source { app: id, source_address: said.source });
+        }
         Ok(app)
     }
 
-    fn verify(&self, app: &App, identifier: &str, usersig: &str, now: UnixSeconds) -> Result<(), Flaw> {
-        if self.remembered.holds(app, identifier, usersig, now)? {
+    fn verify(&self, app: &App, identifier: &str, usersig: &str, now: UnixSeconds) -> Result<(), Refusal> {
+        let signature = |flaw| Refusal::Signature { flaw, app: app.id, identifier: identifier.to_owned() };
+        if self.remembered.holds(app, identifier, usersig, now).map_err(signature)? {
             return Ok(());
         }
-        let claims = Claims::decode(usersig)?;
-        claims.check(app.id, identifier, &app.key, now)?;
+        let claims = Claims::decode(usersig).map_err(signature)?;
+        claims.check_subject(app.id, identifier).map_err(signature)?;
+        let key = app.key.as_ref().ok_or(Refusal::NoKey(app.id))?;
+        claims.check(app.id, identifier, key, now).map_err(signature)?;
         self.remembered.keep(app, identifier, usersig, claims.expires_at());
         Ok(())
     }
+}
+
+/// Whether the app is there to be called at all.
+fn check_state(app: &App, said: Credentials<'_>, now: UnixSeconds) -> Result<(), Refusal> {
+    if app.disabled {
+        return Err(Refusal::Disabled(app.id));
+    }
+    if app.closed_services.iter().any(|closed| closed == said.service) {
+        return Err(Refusal::Closed { app: app.id, service: said.service.to_owned() });
+    }
+    if app.plan_until.is_some_and(|until| now > until) {
+        return Err(Refusal::PlanExpired(app.id));
+    }
+    Ok(())
 }
 
 fn read_app_id(text: &str) -> Result<AppId, Refusal> {

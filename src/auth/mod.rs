@@ -2,9 +2,10 @@
 //! combines them. No HTTP, no store, no clock: the time is an argument.
 
 mod apps;
+mod failures;
 mod gate;
 mod remembered;
 pub mod usersig;
 
-pub use apps::{App, Apps, SecretKey};
+pub use apps::{App, Apps, Edition, Network, SecretKey};
 pub use gate::{Credentials, Gate, Refusal};

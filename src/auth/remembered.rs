@@ -53,7 +53,7 @@ impl Remembered {
         let Some(verified) = self.0.get(&Borrowed { app: app.id, identifier, text }) else {
             return Ok(false);
         };
-        if verified.key != app.key {
+        if app.key.as_ref() != Some(&verified.key) {
             return Ok(false);
         }
         if i64::try_from(now).unwrap_or(i64::MAX) > verified.expires_at {
@@ -63,8 +63,9 @@ impl Remembered {
     }
 
     pub(super) fn keep(&self, app: &App, identifier: &str, text: &str, expires_at: i64) {
+        let Some(verified_with) = &app.key else { return };
         let key = Key { app: app.id, identifier: identifier.into(), text: text.into() };
-        self.0.insert(key, Verified { expires_at, key: app.key.clone() });
+        self.0.insert(key, Verified { expires_at, key: verified_with.clone() });
     }
 }
 

@@ -1,8 +1,11 @@
+use std::net::IpAddr;
+
 use serde_json::Value;
 
 use super::*;
 use crate::auth::{App, Apps, Credentials, Gate, Refusal};
 
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 const KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
 
 fn app() -> AppId {
@@ -49,6 +52,8 @@ fn all_vectors_have_their_code() {
                 sdkappid: Some(&id),
                 identifier: Some(text("identifier")),
                 usersig: Some(text("usersig")),
+                source: HERE,
+                service: "recentcontact",
             };
             let refused = gate.admit(said, number("now")).err();
             let refused = refused.map(|refusal| match refusal {
@@ -137,7 +142,13 @@ fn a_remembered_signature_ends_with_its_validity_its_key_and_its_admin() {
     let text = make(app(), "boss", &key(KEY), 1_000, 60);
     let gate =
         |key: SecretKey, admin: &str| Gate::new(Apps::new([App::new(app(), key, vec![admin.to_owned()])]));
-    let said = Credentials { sdkappid: Some("1400000000"), identifier: Some("boss"), usersig: Some(&text) };
+    let said = Credentials {
+        sdkappid: Some("1400000000"),
+        identifier: Some("boss"),
+        usersig: Some(&text),
+        source: HERE,
+        service: "recentcontact",
+    };
     let good = gate(key(KEY), "boss");
     assert!(good.admit(said, 1_000).is_ok());
     assert!(good.admit(said, 1_060).is_ok());
@@ -156,7 +167,8 @@ fn a_remembered_signature_ends_with_its_validity_its_key_and_its_admin() {
 fn the_gate_names_what_is_missing_in_order() {
     let gate = Gate::new(Apps::new([App::new(app(), key(KEY), Vec::new())]));
     let admit = |sdkappid, identifier, usersig| {
-        gate.admit(Credentials { sdkappid, identifier, usersig }, 0).unwrap_err()
+        gate.admit(Credentials { sdkappid, identifier, usersig, source: HERE, service: "recentcontact" }, 0)
+            .unwrap_err()
     };
     assert_eq!(admit(None, None, None), Refusal::NoAppId);
     assert_eq!(admit(Some(""), None, None), Refusal::NoAppId);

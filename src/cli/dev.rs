@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     api::{Command, Service},
-    auth::{Apps, Gate, usersig},
+    auth::{App, Apps, Edition, Gate, usersig},
     clock::Clock,
     domain::{DirectoryMode, Limits},
     http::{Door, DoorLimits, Listening, RateLimit},
@@ -48,6 +48,12 @@ pub(super) struct Options {
     /// Whether accounts and chat groups have to be imported, or every id counts as existing.
     #[arg(long, value_enum, default_value_t = Directory::Strict)]
     directory: Directory,
+    /// What apps may write: ultimate everything, basic neither groups nor standard marks.
+    #[arg(long, value_enum, default_value_t = EditionName::Ultimate)]
+    edition: EditionName,
+    /// The limits of an owner: 20 groups and 1,000 conversations, or 100 and 10,000.
+    #[arg(long, value_enum, default_value_t = Profile::Tencent)]
+    profile: Profile,
     /// The form of the log on standard error.
     #[arg(long, value_enum, default_value_t = log::LogFormat::Text)]
     log: log::LogFormat,
@@ -60,6 +66,18 @@ pub(super) struct Options {
 enum Switch {
     On,
     Off,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EditionName {
+    Ultimate,
+    Basic,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Profile {
+    Tencent,
+    Open,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -97,25 +115,44 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         apps.retain(|known| known.id != app.id);
         apps.push(app.clone());
     }
-    let gate = Gate::new(Apps::new(apps.iter().map(|app| {
-        let mut app = app.app();
-        app.directory = match options.directory {
-            Directory::Strict => DirectoryMode::Strict,
-            Directory::Open => DirectoryMode::Open,
-        };
-        app
-    })));
+    let gate = Gate::new(Apps::new(apps.iter().map(|app| options.settings(app.app()))));
     let clock = Clock::system();
     let rate = match options.rate_limit {
         Switch::On => RateLimit::On,
         Switch::Off => RateLimit::Off,
     };
+    let failure = store.failure();
     let service = Service { store: Arc::new(store), clock };
     let door = Door::new(gate, service, DoorLimits { rate, ..DoorLimits::default() });
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let address = listening.address();
-    server::run(listening, &door, workers, || greet(address, &apps, &clock))?;
+    server::run(listening, &door, workers, || greet(address, &apps, &clock), failure)?;
     Ok(ExitCode::SUCCESS)
+}
+
+impl Options {
+    /// The app with the settings these options give to every app.
+    fn settings(&self, app: App) -> App {
+        App {
+            directory: match self.directory {
+                Directory::Strict => DirectoryMode::Strict,
+                Directory::Open => DirectoryMode::Open,
+            },
+            edition: match self.edition {
+                EditionName::Ultimate => Edition::Ultimate,
+                EditionName::Basic => Edition::Basic,
+            },
+            limits: self.limits(),
+            ..app
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        match self.profile {
+            Profile::Tencent => Limits::TENCENT,
+            Profile::Open => Limits::OPEN,
+        }
+    }
 }
 
 /// Loads the data of the documentation page, then the user's own. What a failed attempt has loaded
@@ -123,11 +160,11 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 fn fill(store: &SqliteStore, options: &Options) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
-        seed(store, "the page's data", include_bytes!("page.ndjson").as_slice(), Limits::TENCENT).await?;
+        seed(store, "the page's data", include_bytes!("page.ndjson").as_slice(), options.limits()).await?;
         if let Some(path) = &options.seed {
             let file =
                 File::open(path).with_context(|| format!("cannot read the seed file {}", path.display()))?;
-            seed(store, &path.display().to_string(), BufReader::new(file), Limits::TENCENT).await?;
+            seed(store, &path.display().to_string(), BufReader::new(file), options.limits()).await?;
         }
         store.note_filled().await?;
         Ok(())

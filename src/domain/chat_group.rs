@@ -1,5 +1,7 @@
 //! Chat groups: the directory's side of group conversations.
 
+use std::collections::HashSet;
+
 use super::{ChatGroupLife, Rejection, UnixSeconds, UserId};
 
 /// A chat group as the directory keeps it, destroyed ones included: their incarnation is what
@@ -53,6 +55,45 @@ pub struct ChatGroupProfile {
     pub join_option: JoinOption,
     /// When it was created.
     pub created_at: UnixSeconds,
+    /// Its members beside the owner, in the order they came; always empty for an `AVChatRoom`.
+    pub members: Vec<Member>,
+}
+
+/// A member of a chat group who is not its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Who.
+    pub user: UserId,
+    /// Whether he administers the group.
+    pub admin: bool,
+    /// When he came.
+    pub joined_at: UnixSeconds,
+}
+
+/// What somebody is in a chat group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// `Owner`
+    Owner,
+    /// `Admin`
+    Admin,
+    /// `Member`
+    Member,
+    /// `NotMember`
+    NotMember,
+}
+
+impl Role {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Owner => "Owner",
+            Role::Admin => "Admin",
+            Role::Member => "Member",
+            Role::NotMember => "NotMember",
+        }
+    }
 }
 
 impl ChatGroupProfile {
@@ -60,6 +101,46 @@ impl ChatGroupProfile {
     pub const DEFAULT_MEMBERS: u32 = 2_000;
     /// How many members it may have at the most.
     pub const MOST_MEMBERS: u32 = 6_000;
+
+    /// How many members it has, the owner included.
+    #[must_use]
+    pub fn member_count(&self) -> usize {
+        self.members.len() + usize::from(self.owner.is_some())
+    }
+
+    /// What `user` is in it.
+    #[must_use]
+    pub fn role(&self, user: &UserId) -> Role {
+        if self.owner.as_ref() == Some(user) {
+            return Role::Owner;
+        }
+        match self.members.iter().find(|member| member.user == *user) {
+            Some(Member { admin: true, .. }) => Role::Admin,
+            Some(_) => Role::Member,
+            None => Role::NotMember,
+        }
+    }
+
+    /// Adds those who are not in it yet, and tells of each whether he was added; `None` when not all
+    /// would fit, and then nobody is added.
+    pub fn add(&mut self, newcomers: impl IntoIterator<Item = Member>) -> Option<Vec<bool>> {
+        let before = self.members.len();
+        let mut present: HashSet<UserId> = self.members.iter().map(|member| member.user.clone()).collect();
+        present.extend(self.owner.clone());
+        let mut added = Vec::new();
+        for member in newcomers {
+            let new = present.insert(member.user.clone());
+            if new {
+                self.members.push(member);
+            }
+            added.push(new);
+        }
+        if self.member_count() > self.max_members as usize {
+            self.members.truncate(before);
+            return None;
+        }
+        Some(added)
+    }
 }
 
 macro_rules! named {

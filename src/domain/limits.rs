@@ -24,6 +24,14 @@ pub mod batch {
     pub const CHANGED: usize = 100;
     /// Conversations per search call.
     pub const SEARCHED: usize = 300;
+    /// Members per `create_group`.
+    pub const FIRST_MEMBERS: usize = 100;
+    /// Members per `add_group_member`: the larger of two documented numbers (ambiguity A32).
+    pub const ADDED_MEMBERS: usize = 300;
+    /// Members per `delete_group_member` (A32) and `get_role_in_group`.
+    pub const NAMED_MEMBERS: usize = 500;
+    /// Chat groups per page of `get_appid_group_list`.
+    pub const LISTED: usize = 10_000;
     /// Accounts per account call.
     pub const ACCOUNTS: usize = 100;
     /// Chat groups per `get_group_info`.

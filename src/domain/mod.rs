@@ -23,7 +23,7 @@ mod view;
 #[cfg(test)]
 mod model_tests;
 
-pub use chat_group::{ChatGroup, ChatGroupKind, ChatGroupProfile, JoinOption};
+pub use chat_group::{ChatGroup, ChatGroupKind, ChatGroupProfile, JoinOption, Member, Role};
 pub use conversation::Conversation;
 pub use directory::{Account, ChatGroupLife, DirectoryMode, Presence, World};
 pub use draft::Decision;

@@ -1,7 +1,7 @@
 //! From the head of a request to an admitted call: path, query, caller, rate – in this order, so
 //! that whoever is not let in learns nothing about bodies or users.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use hyper::Uri;
 
@@ -32,13 +32,21 @@ fn shown(path: &str) -> String {
 }
 
 impl Door {
-    /// Lets a call of `command` in that began at `started` of the monotonic clock, and counts it.
-    pub(super) fn admit(&self, command: Command, uri: &Uri, started: Duration) -> Result<&App, Error> {
+    /// Lets a call of `command` from `source` in that began at `started` of the monotonic clock, and counts it.
+    pub(super) fn admit(
+        &self,
+        command: Command,
+        uri: &Uri,
+        source: IpAddr,
+        started: Duration,
+    ) -> Result<&App, Error> {
         let query = Query::parse(uri.query().unwrap_or(""))?;
         let said = Credentials {
             sdkappid: query.sdkappid.as_deref(),
             identifier: query.identifier.as_deref(),
             usersig: query.usersig.as_deref(),
+            source,
+            service: command.family().name(),
         };
         let app = self.gate.admit(said, self.service.clock.now())?;
         self.rates.take(app.id, command, started)?;

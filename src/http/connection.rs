@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::pin,
     sync::{
         Arc,
@@ -55,7 +55,10 @@ impl Listening {
     /// The same socket for one more thread. All accept from one queue, so that whoever is idle
     /// takes the next connection; and, other than with `SO_REUSEPORT`, a second server on a taken
     /// port fails instead of getting half of the connections.
-    pub(crate) fn share(&self) -> io::Result<std::net::TcpListener> {
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn share(&self) -> io::Result<std::net::TcpListener> {
         self.socket.try_clone()
     }
 }
@@ -80,10 +83,10 @@ pub async fn serve(
             () = told_to(&mut stop) => break,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let (door, stop, alive) = (Arc::clone(&door), stop.clone(), alive.clone());
                 spawn(async move {
-                    connection(stream, door, stop).await;
+                    connection(stream, peer.ip(), door, stop).await;
                     drop(alive);
                 });
             }
@@ -101,7 +104,7 @@ pub async fn serve(
     Ok(())
 }
 
-async fn connection(stream: TcpStream, door: Arc<Door>, mut stop: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, source: IpAddr, door: Arc<Door>, mut stop: watch::Receiver<bool>) {
     // Answers are written whole; waiting to fill a segment would only delay them.
     let _ = stream.set_nodelay(true);
     let (begun, answered) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -109,7 +112,7 @@ async fn connection(stream: TcpStream, door: Arc<Door>, mut stop: watch::Receive
         let (door, answered) = (&door, &answered);
         begun.fetch_add(1, Ordering::Relaxed);
         async move {
-            let answer = door.answer(request).await;
+            let answer = door.answer(request, source).await;
             answered.fetch_add(1, Ordering::Relaxed);
             Ok::<_, Infallible>(answer)
         }

@@ -25,13 +25,25 @@ pub enum RateLimit {
 /// calls in it in the lower.
 pub(super) struct Rates {
     limit: RateLimit,
-    windows: HashMap<AppId, [AtomicU64; Command::ALL.len()]>,
+    windows: HashMap<AppId, Windows>,
+}
+
+struct Windows {
+    commands: [AtomicU64; Command::ALL.len()],
+    /// All commands together, where the app has a limit for them.
+    app: Option<(u32, AtomicU64)>,
 }
 
 impl Rates {
     pub(super) fn new(limit: RateLimit, apps: &Apps) -> Rates {
         let windows = (apps.all().into_iter())
-            .map(|app| (app.id, std::array::from_fn(|_| AtomicU64::new(0))))
+            .map(|app| {
+                let commands = std::array::from_fn(|_| AtomicU64::new(0));
+                (
+                    app.id,
+                    Windows { commands, app: app.calls_per_second.map(|limit| (limit, AtomicU64::new(0))) },
+                )
+            })
             .collect();
         Rates { limit, windows }
     }
@@ -39,27 +51,34 @@ impl Rates {
     /// Counts one call at `elapsed` of the monotonic clock.
     ///
     /// # Errors
-    /// [`Error::Frequency`] when the second is full; the call is then not counted.
+    /// [`Error::Frequency`] or [`Error::AppFrequency`] when the second is full.
     pub(super) fn take(&self, app: AppId, command: Command, elapsed: Duration) -> Result<(), Error> {
         let Some(windows) = self.windows.get(&app).filter(|_| self.limit == RateLimit::On) else {
             return Ok(());
         };
+        let wait_ms = 1_000 - elapsed.subsec_millis();
         let limit = command.per_second();
-        let second = elapsed.as_secs() << 32;
-        let count = |seen: u64| {
-            // A thread that read the clock before the last second ended counts in the newer one.
-            let in_window = if seen >> 32 >= second >> 32 { seen } else { second };
-            (in_window & 0xffff_ffff < u64::from(limit)).then_some(in_window + 1)
-        };
-        match windows[command as usize].fetch_update(Ordering::Relaxed, Ordering::Relaxed, count) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Error::Frequency {
-                command: command.name(),
-                limit,
-                wait_ms: 1_000 - elapsed.subsec_millis(),
-            }),
+        if !count(&windows.commands[command as usize], limit, elapsed) {
+            return Err(Error::Frequency { command: command.name(), limit, wait_ms });
+        }
+        match &windows.app {
+            Some((limit, window)) if !count(window, *limit, elapsed) => {
+                Err(Error::AppFrequency { limit: *limit, wait_ms })
+            }
+            _ => Ok(()),
         }
     }
+}
+
+/// Counts one more in the window of this second, if it has room.
+fn count(window: &AtomicU64, limit: u32, elapsed: Duration) -> bool {
+    let second = elapsed.as_secs() << 32;
+    let one_more = |seen: u64| {
+        // A thread that read the clock before the last second ended counts in the newer one.
+        let in_window = if seen >> 32 >= second >> 32 { seen } else { second };
+        (in_window & 0xffff_ffff < u64::from(limit)).then_some(in_window + 1)
+    };
+    window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
 }
 
 #[cfg(test)]
@@ -84,6 +103,19 @@ mod tests {
         assert!(matches!(refused, Error::Frequency { limit: 200, wait_ms: 250, .. }), "{refused:?}");
         assert!(rates.take(app, Command::GetContactGroup, at(5_750)).is_ok(), "another command");
         assert!(rates.take(app, Command::MarkContact, at(6_000)).is_ok(), "the next second");
+    }
+
+    #[test]
+    fn an_app_may_have_a_limit_over_all_commands() {
+        let id = AppId::new(1).unwrap();
+        let app = App::new(id, SecretKey::new("k").unwrap(), Vec::new());
+        let rates = Rates::new(RateLimit::On, &Apps::new([App { calls_per_second: Some(3), ..app }]));
+        let take = |command, second| rates.take(id, command, Duration::from_secs(second));
+        for command in [Command::MarkContact, Command::GetContactGroup, Command::MarkContact] {
+            assert!(take(command, 7).is_ok());
+        }
+        assert!(matches!(take(Command::AccountCheck, 7), Err(Error::AppFrequency { limit: 3, .. })));
+        assert!(take(Command::AccountCheck, 8).is_ok());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
+    net::IpAddr,
     pin::pin,
     task::Poll,
     time::Duration,
@@ -28,10 +29,10 @@ const DRAINED_WITHIN: Duration = Duration::from_millis(100);
 
 impl Door {
     /// Answers a request.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<answer::Body> {
+    pub(super) async fn answer(&self, request: Request<Incoming>, source: IpAddr) -> Response<answer::Body> {
         let path = request.uri().path();
         match *request.method() {
-            Method::POST => self.call(request).await,
+            Method::POST => self.call(request, source).await,
             // hyper leaves the body of an answer to HEAD out.
             Method::GET | Method::HEAD if path == "/healthz" => health::alive(),
             Method::GET | Method::HEAD if path == "/readyz" => health::ready(&*self.service.store).await,
@@ -52,12 +53,13 @@ impl Door {
     }
 
     /// Makes a call of a command and tells the journal.
-    async fn call(&self, request: Request<Incoming>) -> Response<answer::Body> {
+    async fn call(&self, request: Request<Incoming>, source: IpAddr) -> Response<answer::Body> {
         let started = self.service.clock.elapsed();
         let (head, body) = request.into_parts();
         let command = route(head.uri.path());
         let known = command.as_ref().ok().copied();
-        let admitted = command.and_then(|command| Ok((command, self.admit(command, &head.uri, started)?)));
+        let admitted =
+            command.and_then(|command| Ok((command, self.admit(command, &head.uri, source, started)?)));
         drop(head);
         let app = admitted.as_ref().ok().map(|(_, app)| app.id);
         let mut body_read = false;

@@ -4,8 +4,8 @@
 use crate::{
     domain::{
         Account, AppId, ChangeNumber, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, Counters,
-        CustomMark, GroupId, GroupName, JoinOption, Owner, RestoredGroup, RestoredRecord, StandardMark,
-        UserId,
+        CustomMark, GroupId, GroupName, JoinOption, Member, Owner, RestoredGroup, RestoredRecord,
+        StandardMark, UserId,
     },
     wire::{Fault, Fields, Node, Value, read_contact},
 };
@@ -138,8 +138,18 @@ fn chat_group(fields: Fields<'_>) -> Result<ChatGroup, Fault> {
             .optional("ApplyJoinOption", |value| parsed(value, JoinOption::parse))?
             .unwrap_or_default(),
         created_at: fields.optional("CreateTime", seconds)?.unwrap_or(0),
+        members: fields.optional("MemberList", |list| list.each(member))?.unwrap_or_default(),
     };
     Ok(ChatGroup { incarnation, profile: Some(profile) })
+}
+
+fn member(item: Value<'_>) -> Result<Member, Fault> {
+    let fields = item.fields()?;
+    Ok(Member {
+        user: fields.required("Member_Account", importable)?,
+        admin: fields.optional_text("Role")? == Some("Admin"),
+        joined_at: fields.optional("JoinTime", seconds)?.unwrap_or(0),
+    })
 }
 
 fn importable(value: Value<'_>) -> Result<UserId, Fault> {

@@ -6,12 +6,13 @@ use std::{
 };
 
 use super::{
-    ChatGroupRule, MemoryStore, Next, OwnerRule, Seen, SqliteOptions, SqliteStore, Store, StoreError,
+    ChatGroupQuery, ChatGroupRule, MemoryStore, Next, OwnerRule, Seen, SqliteOptions, SqliteStore, Store,
+    StoreError,
 };
 use crate::domain::{
     Account, AppId, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupLife, ChatGroupProfile, Conversation,
-    DirectoryMode, GroupName, JoinOption, Limits, MemberChange, Organizer, Owner, Presence, UserId, World,
-    create, update_members,
+    DirectoryMode, GroupName, JoinOption, Limits, Member, MemberChange, Organizer, Owner, Presence, UserId,
+    World, create, update_members,
 };
 
 /// Runs each test of this module on each store.
@@ -53,6 +54,7 @@ suite! {
     a_panic_in_a_rule_is_its_own
     big_owners_are_read_back
     a_disbanding_counts_from_the_next_change_on
+    living_chat_groups_are_listed_page_by_page
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
@@ -79,6 +81,10 @@ fn in_group(id: &str) -> Conversation {
     Conversation::ChatGroup(chat_group(id))
 }
 
+fn member(user: &str, admin: bool) -> Member {
+    Member { user: UserId::parse(user).unwrap(), admin, joined_at: 1_700_000_001 }
+}
+
 fn profile(name: &str) -> ChatGroupProfile {
     ChatGroupProfile {
         kind: ChatGroupKind::Meeting,
@@ -90,6 +96,7 @@ fn profile(name: &str) -> ChatGroupProfile {
         max_members: 77,
         join_option: JoinOption::DisableApply,
         created_at: 1_700_000_000,
+        members: vec![member("ann", true), member("bob", false)],
     }
 }
 
@@ -315,6 +322,33 @@ async fn a_panic_in_a_rule_is_its_own(store: &dyn Store) {
     assert!(matches!(bad.await, Err(StoreError::Rule)));
     good.await.unwrap();
     assert_eq!(conversations(store, &owner).await, [user("x")]);
+}
+
+async fn living_chat_groups_are_listed_page_by_page(store: &dyn Store) {
+    for count in 0..7 {
+        set_chat_group(store, app(1), &format!("g{count}"), |group| group.revived(profile("n"))).await;
+        set_chat_group(store, app(2), &format!("other{count}"), |group| group.revived(profile("n"))).await;
+    }
+    set_chat_group(store, app(1), "g3", |group| group.destroyed()).await;
+    let work =
+        |group: ChatGroup| group.revived(ChatGroupProfile { kind: ChatGroupKind::Work, ..profile("n") });
+    set_chat_group(store, app(1), "g5", work).await;
+    let page = |kind, from| store.list_chat_groups(app(1), ChatGroupQuery { kind, from, limit: 2 });
+    let (mut from, mut seen) = (0, Vec::new());
+    loop {
+        let page = page(None, from).await.unwrap();
+        assert_eq!(page.total, 6);
+        seen.extend(page.ids.iter().map(|id| id.as_str().to_owned()));
+        // What is destroyed or changed between two pages makes nobody miss a group.
+        set_chat_group(store, app(1), &seen[0], |group| group.revived(profile("changed"))).await;
+        match page.next {
+            Some(next) => from = next,
+            None => break,
+        }
+    }
+    assert_eq!(seen, ["g0", "g1", "g2", "g4", "g5", "g6"]);
+    let only = page(Some(ChatGroupKind::Work), 0).await.unwrap();
+    assert_eq!((only.ids, only.next, only.total), (vec![chat_group("g5")], None, 1));
 }
 
 async fn a_disbanding_counts_from_the_next_change_on(store: &dyn Store) {

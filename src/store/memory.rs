@@ -5,7 +5,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{ChatGroupRule, Loaded, Next, OwnerRule, Pending, Seen, Store, guarded};
+use super::{
+    ChatGroupPage, ChatGroupQuery, ChatGroupRule, Loaded, Next, OwnerRule, Pending, Seen, Store, guarded,
+};
 use crate::domain::{Account, AppId, ChatGroup, ChatGroupId, Conversation, Organizer, Owner, Presence};
 
 /// A store in memory.
@@ -17,6 +19,8 @@ struct Kept {
     accounts: HashMap<Owner, Arc<Account>>,
     organizers: HashMap<Owner, Organizer>,
     chat_groups: HashMap<(AppId, ChatGroupId), ChatGroup>,
+    /// In the order they were first heard of.
+    listed: Vec<(AppId, ChatGroupId)>,
 }
 
 impl MemoryStore {
@@ -99,11 +103,32 @@ impl Store for MemoryStore {
         let mut kept = self.kept();
         let key = (app, id);
         match guarded(|| rule(kept.chat_groups.get(&key))) {
-            Ok(Some(next)) => drop(kept.chat_groups.insert(key, next)),
+            Ok(Some(next)) => {
+                if kept.chat_groups.insert(key.clone(), next).is_none() {
+                    kept.listed.push(key);
+                }
+            }
             Ok(None) => {}
             Err(error) => return Box::pin(async { Err(error) }),
         }
         Box::pin(async { Ok(()) })
+    }
+
+    fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage> {
+        let kept = self.kept();
+        let fits = |key: &(AppId, ChatGroupId)| {
+            let kind = kept.chat_groups[key].profile.as_ref().map(|profile| profile.kind);
+            key.0 == app && kind.is_some() && query.kind.is_none_or(|wanted| kind == Some(wanted))
+        };
+        let living: Vec<(u64, &ChatGroupId)> = (1..)
+            .zip(&kept.listed)
+            .filter(|(_, key)| fits(key))
+            .map(|(place, key)| (place, &key.1))
+            .collect();
+        let mut rest = living.iter().filter(|(place, _)| *place >= query.from);
+        let ids = rest.by_ref().take(query.limit).map(|(_, id)| (*id).clone()).collect();
+        let page = ChatGroupPage { ids, next: rest.next().map(|(place, _)| *place), total: living.len() };
+        Box::pin(async { Ok(page) })
     }
 
     fn ready(&self) -> Pending<'_, ()> {

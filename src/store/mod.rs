@@ -23,7 +23,9 @@ use std::{
 pub use memory::MemoryStore;
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
 
-use crate::domain::{Account, AppId, ChatGroup, ChatGroupId, Conversation, Organizer, Owner, Presence};
+use crate::domain::{
+    Account, AppId, ChatGroup, ChatGroupId, ChatGroupKind, Conversation, Organizer, Owner, Presence,
+};
 
 /// A store's answer that may take a while.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -63,12 +65,37 @@ pub type OwnerRule = Box<dyn FnMut(&Seen<'_>) -> Next + Send>;
 /// A rule on one chat group, which the store may never have heard of; `None` keeps what is there.
 pub type ChatGroupRule = Box<dyn FnMut(Option<&ChatGroup>) -> Option<ChatGroup> + Send>;
 
+/// Which chat groups to list.
+#[derive(Clone, Copy, Debug)]
+pub struct ChatGroupQuery {
+    /// Only those of this kind.
+    pub kind: Option<ChatGroupKind>,
+    /// 0, or where the page before told to go on.
+    pub from: u64,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// One page of a list of chat groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChatGroupPage {
+    /// Their ids.
+    pub ids: Vec<ChatGroupId>,
+    /// Where the next page begins; `None` when nothing is left.
+    pub next: Option<u64>,
+    /// How many there are in all.
+    pub total: usize,
+}
+
 /// Why a store could not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The medium failed; nothing of the change was acknowledged, and it may or may not be kept.
     #[error("the store failed: {0}")]
     Failed(String),
+    /// The medium failed under a commit: what it holds is not known, and the store is closed.
+    #[error("the store failed and has to be opened anew: {0}")]
+    Lost(String),
     /// What is stored cannot be understood.
     #[error("stored data of {what} is damaged: {reason}")]
     Damaged {
@@ -113,6 +140,9 @@ pub trait Store: Send + Sync {
     /// Changes one chat group by `rule`. When its incarnation rises, every record about an older
     /// one is absent from the moment of the answer, and one event of the app tells so.
     fn change_chat_group(&self, app: AppId, id: ChatGroupId, rule: ChatGroupRule) -> Pending<'_, ()>;
+
+    /// Lists the living chat groups of an app, page by page, in an order that never changes.
+    fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage>;
 
     /// Whether the store can be used: reads something.
     fn ready(&self) -> Pending<'_, ()>;

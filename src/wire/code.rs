@@ -34,8 +34,16 @@ codes! {
     GROUP_COMMAND = 10003;
     /// Group service: a parameter is wrong.
     GROUP_PARAMETER = 10004;
+    /// Group service: too many members in one call.
+    GROUP_PACKET = 10005;
+    /// Group service: the operation is not allowed on this kind of group.
+    GROUP_PERMISSION = 10007;
+    /// Group service: the owner cannot leave.
+    GROUP_OWNER = 10009;
     /// Group service: the chat group does not exist or was disbanded.
     GROUP_ABSENT = 10010;
+    /// Group service: the chat group is full.
+    GROUP_FULL = 10014;
     /// Group service: this cannot be the id of a chat group.
     GROUP_ID = 10015;
     /// Group service: a user does not exist.
@@ -64,6 +72,8 @@ codes! {
     GROUPS = 51010;
     /// The name of a conversation group is empty or above 32 bytes.
     GROUP_NAME = 51011;
+    /// The app's edition does not allow groups and standard marks to be written.
+    EDITION = 51013;
     /// The HTTP request or its URL cannot be read.
     HTTP = 60002;
     /// The JSON of the request cannot be read.
@@ -80,12 +90,22 @@ codes! {
     RESOURCE = 60009;
     /// The caller is no administrator of the app.
     ADMIN = 60010;
+    /// Too many calls of an app in a second, over all commands.
+    APP_FREQUENCY = 60011;
     /// The sdkappid is missing from the URL.
     APP_ID_MISSING = 60012;
     /// An account in the request is not a string.
     ACCOUNT_TYPE = 60015;
+    /// The app is disabled.
+    APP_DISABLED = 60016;
+    /// Requests of this kind are disabled.
+    SERVICE_CLOSED = 60017;
     /// The server is overloaded and does not take the call.
     OVERLOAD = 60018;
+    /// The plan has expired or was not bought.
+    PLAN_EXPIRED = 60020;
+    /// The source address is not permitted.
+    SOURCE = 60021;
     /// The signature has expired.
     SIG_EXPIRED = 70001;
     /// The signature has no bytes.
@@ -100,8 +120,14 @@ codes! {
     SIG_IDENTIFIER = 70013;
     /// The signature is for another app.
     SIG_APP = 70014;
+    /// There is no key to verify with.
+    NO_KEY = 70016;
     /// No such app on this server.
     APP_UNKNOWN = 70020;
+    /// Too many failed verifications; to be tried again in a minute.
+    SIG_FAILURES = 70050;
+    /// The account is on the deny list.
+    DENIED = 70051;
     /// Account service: no such account.
     ACCOUNT_UNKNOWN = 70107;
     /// Account service: a parameter is wrong.

@@ -34,8 +34,14 @@ const OBJECTS: &[&[&str]] = &[
         "MaxMemberCount",
         "ApplyJoinOption",
         "CreateTime",
+        "MemberList",
     ],
     &["GroupIdList", "ResponseFilter"],
+    &["GroupId", "MemberList", "Silence"],
+    &["GroupId", "MemberToDel_Account", "Silence", "Reason"],
+    &["GroupId", "User_Account"],
+    &["Member_Account", "Role"],
+    &["Limit", "Next", "GroupType"],
 ];
 
 /// Where a value stands in a request, as a chain back to the root.

@@ -6,13 +6,17 @@ use std::{
     net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
 use confold::{
-    auth::{SecretKey, usersig},
+    api::Service,
+    auth::{App, Apps, Gate, SecretKey, usersig},
     clock::Clock,
     domain::AppId,
+    http::{Door, DoorLimits, Listening, serve},
+    store::Store,
 };
 use serde_json::Value;
 
@@ -132,6 +136,72 @@ impl Drop for Server {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// The door in this process, for settings and stores that the command line does not give.
+pub(crate) struct InProcess {
+    pub(crate) address: SocketAddr,
+    stop: tokio::sync::watch::Sender<bool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl InProcess {
+    pub(crate) fn start(app: App, store: Arc<dyn Store>) -> InProcess {
+        let listening = Listening::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let (address, socket) = (listening.address(), listening.share().unwrap());
+        let service = Service { store, clock: Clock::system() };
+        let door = Door::new(Gate::new(Apps::new([app])), service, DoorLimits::default());
+        let (stop, stopping) = tokio::sync::watch::channel(false);
+        let work = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(serve(socket, door, stopping, Duration::from_secs(5))).unwrap();
+        };
+        InProcess { address, stop, thread: Some(std::thread::spawn(work)) }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+}
+
+impl Drop for InProcess {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+/// The page's app with default settings.
+pub(crate) fn page_app() -> App {
+    App::new(AppId::new(APP).unwrap(), SecretKey::new(KEY).unwrap(), vec![ADMIN.to_owned()])
+}
+
+/// System calls of a process that fail as long as this lives, made to by strace.
+pub(crate) struct Fault(Child);
+
+impl Fault {
+    /// Lets these system calls of the process on this file fail with this error.
+    pub(crate) fn inject(server: &Server, calls: &str, error: &str, file: &Path) -> Fault {
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-p", &server.child.id().to_string(), "-P", file.to_str().unwrap()]);
+        strace.args(["-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:error={error}")]);
+        let mut child = strace.args(["-o", "/dev/null"]).stderr(Stdio::piped()).spawn().unwrap();
+        // It tells when it has attached itself; all threads of the server exist by then.
+        let mut said = String::new();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        while !said.contains("attached") {
+            assert!(errors.read_line(&mut said).unwrap() > 0, "strace: {said}");
+        }
+        std::thread::spawn(move || errors.read_to_string(&mut said));
+        Fault(child)
+    }
+}
+
+impl Drop for Fault {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-INT", &self.0.id().to_string()]).status();
+        let _ = self.0.wait();
     }
 }
 

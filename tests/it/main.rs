@@ -5,9 +5,11 @@
 mod cli;
 mod crash;
 mod disband;
+mod faults;
 mod golden;
 mod harness;
 mod hot_owners;
 mod official_signature;
+mod settings;
 mod tidy;
 mod transport;

@@ -493,7 +493,8 @@ fn batches_have_their_bounds() {
 fn every_command_says_which_field_it_misses() {
     let server = Server::dev(&[]);
     let mut client = server.client();
-    for command in Command::ALL {
+    // Only a list of everything needs nothing.
+    for command in Command::ALL.iter().filter(|command| **command != Command::GetAppidGroupList) {
         let target = client.target(command.path().trim_start_matches("/v4/"));
         let (code, said) = refused(&mut client, &target, "{}");
         assert!([50002, 70402, 10004].contains(&code), "{}: {code} {said}", command.name());

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::domain::{
-    ChatGroupId, Conversation, Counters, CustomMark, Group, GroupName, Record, StandardMark, UserId,
+    ChatGroupId, Conversation, Counters, CustomMark, Group, GroupName, Member, Record, StandardMark, UserId,
 };
 
 /// The present format of heads and chunks.
@@ -93,6 +93,30 @@ pub(super) fn decode_chunk(bytes: &[u8]) -> Result<Vec<Arc<Record>>, Fault> {
     let records = input.list(Reader::record)?;
     input.end()?;
     Ok(records)
+}
+
+/// The members of a chat group, as one column of its row.
+pub(in crate::store) fn encode_members(members: &[Member]) -> Vec<u8> {
+    let mut out = Writer(Vec::with_capacity(8 + 24 * members.len()));
+    out.number(FORMAT);
+    out.count(members.len());
+    for member in members {
+        out.text(member.user.as_str());
+        out.number(member.admin.into());
+        out.number(member.joined_at);
+    }
+    out.0
+}
+
+pub(in crate::store) fn decode_members(bytes: &[u8]) -> Result<Vec<Member>, Fault> {
+    let mut input = Reader(bytes);
+    input.format()?;
+    let members = input.list(|input| {
+        let user = UserId::parse(input.text()?).map_err(|reason| reason.to_string())?;
+        Ok(Member { user, admin: input.number()? == 1, joined_at: input.number()? })
+    })?;
+    input.end()?;
+    Ok(members)
 }
 
 // What a record's first number tells.

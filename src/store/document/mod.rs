@@ -12,6 +12,7 @@
 mod encoding;
 mod layout;
 
+pub(super) use encoding::{decode_members, encode_members};
 pub(super) use layout::{Edit, Stored};
 
 /// Records per chunk, and in the tail.

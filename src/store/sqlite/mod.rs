@@ -21,7 +21,10 @@ use self::{
     schema::Files,
     writer::{Job, Writer},
 };
-use super::{ChatGroupRule, Loaded, OwnerRule, Pending, Store, StoreError, cache::OwnerCache};
+use super::{
+    ChatGroupPage, ChatGroupQuery, ChatGroupRule, Loaded, OwnerRule, Pending, Store, StoreError,
+    cache::OwnerCache,
+};
 use crate::domain::{AppId, ChatGroup, ChatGroupId, Conversation, Owner};
 
 /// How to open a [`SqliteStore`].
@@ -33,13 +36,15 @@ pub struct SqliteOptions {
     pub cache_bytes: u64,
     /// Threads that read what the cache misses.
     pub readers: usize,
+    /// How many changes may wait to be written; more are refused.
+    pub queue: usize,
 }
 
 impl SqliteOptions {
     /// The usual options for a store in `directory`.
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>) -> SqliteOptions {
-        SqliteOptions { directory: directory.into(), cache_bytes: 256 << 20, readers: 2 }
+        SqliteOptions { directory: directory.into(), cache_bytes: 256 << 20, readers: 2, queue: 8_192 }
     }
 }
 
@@ -69,7 +74,7 @@ impl SqliteStore {
         let (connection, unfilled) = schema::open(&files)?;
         let cache = Arc::new(OwnerCache::new(options.cache_bytes));
         let readers = Readers::start(&files, options.readers, &cache)?;
-        let writer = Writer::start(connection, Arc::clone(&cache))?;
+        let writer = Writer::start(connection, Arc::clone(&cache), options.queue)?;
         Ok(SqliteStore { cache, readers, writer, unfilled, _files: files })
     }
 
@@ -84,6 +89,18 @@ impl SqliteStore {
     #[must_use = "it is noted only when this has been waited for"]
     pub fn note_filled(&self) -> Pending<'_, ()> {
         self.write(|done| Job::Filled { done })
+    }
+
+    /// Ends when the disk has failed under a commit, so that what it holds is not known: whoever uses
+    /// the store has to stop, and to start anew from what is there.
+    pub fn failure(&self) -> impl Future<Output = ()> + use<> {
+        let mut failed = self.writer.failed();
+        async move {
+            if failed.wait_for(|failed| *failed).await.is_err() {
+                // The store was closed in good order.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// How many transactions were committed since it was opened: one fsync each.
@@ -133,6 +150,10 @@ impl Store for SqliteStore {
 
     fn change_chat_group(&self, app: AppId, id: ChatGroupId, rule: ChatGroupRule) -> Pending<'_, ()> {
         self.write(move |done| Job::ChatGroup { app, id, rule, done })
+    }
+
+    fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage> {
+        self.readers.run(move |reader| reader.list_chat_groups(app, query))
     }
 
     fn ready(&self) -> Pending<'_, ()> {

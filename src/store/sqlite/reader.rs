@@ -12,7 +12,7 @@ use super::{OpenError, rows, schema::Files};
 use crate::{
     domain::{AppId, ChatGroup, ChatGroupId, Owner},
     store::{
-        Loaded, Pending, StoreError,
+        ChatGroupPage, ChatGroupQuery, Loaded, Pending, StoreError,
         cache::{OwnerCache, Snapshot},
         guarded,
     },
@@ -111,6 +111,14 @@ impl Reader {
         ids: &[ChatGroupId],
     ) -> Result<Vec<Option<ChatGroup>>, StoreError> {
         ids.iter().map(|id| rows::chat_group(&self.db, app, id)).collect()
+    }
+
+    pub(super) fn list_chat_groups(
+        &self,
+        app: AppId,
+        query: ChatGroupQuery,
+    ) -> Result<ChatGroupPage, StoreError> {
+        rows::list_chat_groups(&self.db, app, query)
     }
 
     pub(super) fn ready(&self) -> Result<(), StoreError> {

@@ -14,8 +14,8 @@ use crate::{
         Conversation, JoinOption, Organizer, Owner, Presence, UserId,
     },
     store::{
-        StoreError,
-        document::{Edit, Stored},
+        ChatGroupPage, ChatGroupQuery, StoreError,
+        document::{Edit, Stored, decode_members, encode_members},
     },
 };
 
@@ -158,7 +158,7 @@ pub(super) fn chat_group(
 ) -> Result<Option<ChatGroup>, StoreError> {
     let mut statement = db.prepare_cached(
         "SELECT incarnation, kind, name, owner, introduction, notification, face_url, max_members,
-                join_option, created_at
+                join_option, created_at, members
          FROM chat_group WHERE app_id = ?1 AND group_id = ?2",
     )?;
     let row = statement
@@ -198,6 +198,10 @@ fn profile(row: &Row<'_>, kind: u8) -> rusqlite::Result<Result<ChatGroupProfile,
             None => return Ok(Err(format!("unknown join option {join_option}"))),
         },
         created_at: row.get::<_, i64>(9)?.try_into().unwrap_or(0),
+        members: match decode_members(&row.get::<_, Vec<u8>>(10)?) {
+            Ok(members) => members,
+            Err(reason) => return Ok(Err(reason)),
+        },
     };
     Ok(Ok(profile))
 }
@@ -209,31 +213,32 @@ pub(super) fn write_chat_group(
     group: &ChatGroup,
 ) -> Result<(), StoreError> {
     let (app, id) = (app.number(), id.as_str());
-    let Some(profile) = &group.profile else {
-        db.prepare_cached(
-            "INSERT OR REPLACE INTO chat_group (app_id, group_id, incarnation) VALUES (?1, ?2, ?3)",
-        )?
-        .execute(params![app, id, group.incarnation])?;
-        return Ok(());
-    };
+    let profile = group.profile.as_ref();
     db.prepare_cached(
-        "INSERT OR REPLACE INTO chat_group (app_id, group_id, incarnation, kind, name, owner, introduction,
-            notification, face_url, max_members, join_option, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        "INSERT INTO chat_group (app_id, group_id, incarnation, kind, name, owner, introduction,
+            notification, face_url, max_members, join_option, created_at, members)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+         ON CONFLICT (app_id, group_id) DO UPDATE SET incarnation = excluded.incarnation,
+            kind = excluded.kind, name = excluded.name, owner = excluded.owner,
+            introduction = excluded.introduction, notification = excluded.notification,
+            face_url = excluded.face_url, max_members = excluded.max_members,
+            join_option = excluded.join_option, created_at = excluded.created_at,
+            members = excluded.members",
     )?
     .execute(params![
         app,
         id,
         group.incarnation,
-        place(ChatGroupKind::ALL, profile.kind),
-        profile.name,
-        profile.owner.as_ref().map(UserId::as_str),
-        profile.introduction,
-        profile.notification,
-        profile.face_url,
-        profile.max_members,
-        place(JoinOption::ALL, profile.join_option),
-        i64::try_from(profile.created_at).unwrap_or(i64::MAX),
+        profile.and_then(|profile| place(ChatGroupKind::ALL, profile.kind)),
+        profile.map(|profile| &profile.name),
+        profile.and_then(|profile| profile.owner.as_ref()).map(UserId::as_str),
+        profile.map(|profile| &profile.introduction),
+        profile.map(|profile| &profile.notification),
+        profile.map(|profile| &profile.face_url),
+        profile.map(|profile| profile.max_members),
+        profile.and_then(|profile| place(JoinOption::ALL, profile.join_option)),
+        profile.map(|profile| i64::try_from(profile.created_at).unwrap_or(i64::MAX)),
+        profile.map(|profile| encode_members(&profile.members)),
     ])?;
     Ok(())
 }
@@ -251,6 +256,43 @@ pub(super) fn write_disbanding(
     )?
     .execute(params![app.number(), id.as_str(), incarnation])?;
     Ok(())
+}
+
+/// One page of the living chat groups of an app.
+pub(super) fn list_chat_groups(
+    db: &Connection,
+    app: AppId,
+    query: ChatGroupQuery,
+) -> Result<ChatGroupPage, StoreError> {
+    let kind = query.kind.and_then(|kind| place(ChatGroupKind::ALL, kind));
+    let total = db
+        .prepare_cached(
+            "SELECT count(*) FROM chat_group WHERE app_id = ?1 AND kind IS NOT NULL AND kind = coalesce(?2, kind)",
+        )?
+        .query_row(params![app.number(), kind], |row| row.get::<_, i64>(0))?;
+    let mut statement = db.prepare_cached(
+        "SELECT seq, group_id FROM chat_group
+         WHERE app_id = ?1 AND kind IS NOT NULL AND kind = coalesce(?2, kind) AND seq >= ?3
+         ORDER BY seq LIMIT ?4",
+    )?;
+    let from = i64::try_from(query.from).unwrap_or(i64::MAX);
+    let limit = i64::try_from(query.limit + 1).unwrap_or(i64::MAX);
+    let mut rows = statement
+        .query_map(params![app.number(), kind, from, limit], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<Vec<(i64, String)>, _>>()?;
+    let next = match rows.len() > query.limit {
+        true => rows.pop().map(|(seq, _)| u64::try_from(seq).unwrap_or(0)),
+        false => None,
+    };
+    let ids = (rows.into_iter())
+        .map(|(_, id)| {
+            ChatGroupId::parse(&id).map_err(|reason| StoreError::Damaged {
+                what: format!("chat group {id:?}"),
+                reason: reason.to_string(),
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(ChatGroupPage { ids, next, total: usize::try_from(total).unwrap_or(0) })
 }
 
 fn place<T: PartialEq + Copy>(list: &[T], item: T) -> Option<u8> {

@@ -145,12 +145,15 @@ CREATE TABLE organizer (
 CREATE TABLE account (
     app_id INTEGER NOT NULL, user_id TEXT NOT NULL, nick TEXT NOT NULL, face_url TEXT NOT NULL,
     PRIMARY KEY (app_id, user_id)) WITHOUT ROWID;
--- Destroyed chat groups stay, with kind NULL: their incarnation keeps old records dead.
+-- Destroyed chat groups stay, with kind NULL: their incarnation keeps old records dead. They are
+-- listed by seq, which a group keeps for ever.
 CREATE TABLE chat_group (
+    seq INTEGER PRIMARY KEY,
     app_id INTEGER NOT NULL, group_id TEXT NOT NULL, incarnation INTEGER NOT NULL,
     kind INTEGER, name TEXT, owner TEXT, introduction TEXT, notification TEXT, face_url TEXT,
-    max_members INTEGER, join_option INTEGER, created_at INTEGER,
-    PRIMARY KEY (app_id, group_id)) WITHOUT ROWID;
+    max_members INTEGER, join_option INTEGER, created_at INTEGER, members BLOB,
+    UNIQUE (app_id, group_id));
+CREATE INDEX chat_group_list ON chat_group (app_id, seq) WHERE kind IS NOT NULL;
 -- What happened to a whole app: seq counts per app, kind 1 is the disbanding of the chat group.
 CREATE TABLE app_event (
     app_id INTEGER NOT NULL, seq INTEGER NOT NULL, kind INTEGER NOT NULL,

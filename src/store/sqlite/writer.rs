@@ -11,7 +11,7 @@ use std::{
 };
 
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{OpenError, batch::Batch};
 use crate::{
@@ -19,8 +19,6 @@ use crate::{
     store::{ChatGroupRule, OwnerRule, StoreError, cache::OwnerCache},
 };
 
-/// How many changes may wait; more are refused.
-const QUEUE: usize = 8_192;
 /// How many changes share one transaction at the most.
 const BATCH: usize = 512;
 /// How long the writer waits for one more change when it had company; a fraction of an fsync.
@@ -61,18 +59,24 @@ pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     commits: Arc<AtomicU64>,
+    failed: watch::Receiver<bool>,
 }
 
 impl Writer {
-    pub(super) fn start(db: Connection, cache: Arc<OwnerCache>) -> Result<Writer, OpenError> {
-        let (jobs, queue) = mpsc::channel(QUEUE);
+    pub(super) fn start(db: Connection, cache: Arc<OwnerCache>, queue: usize) -> Result<Writer, OpenError> {
+        let (jobs, queue) = mpsc::channel(queue);
         let commits = Arc::new(AtomicU64::new(0));
-        let desk = Desk { db, cache, commits: Arc::clone(&commits), unchecked: 0 };
+        let (failure, failed) = watch::channel(false);
+        let desk = Desk { db, cache, commits: Arc::clone(&commits), failed: failure, unchecked: 0 };
         let thread = thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || desk.work(queue))
             .map_err(OpenError::Thread)?;
-        Ok(Writer { jobs: Some(jobs), thread: Some(thread), commits })
+        Ok(Writer { jobs: Some(jobs), thread: Some(thread), commits, failed })
+    }
+
+    pub(super) fn failed(&self) -> watch::Receiver<bool> {
+        self.failed.clone()
     }
 
     pub(super) fn commits(&self) -> u64 {
@@ -102,6 +106,7 @@ struct Desk {
     db: Connection,
     cache: Arc<OwnerCache>,
     commits: Arc<AtomicU64>,
+    failed: watch::Sender<bool>,
     /// Bytes committed since the last checkpoint.
     unchecked: usize,
 }
@@ -117,12 +122,18 @@ impl Desk {
             company = jobs.len() > 1;
             let mut answers = Vec::with_capacity(jobs.len());
             let committed = self.commit(&mut jobs, &mut answers);
+            let lost = matches!(committed, Err(StoreError::Lost(_)));
             if let Err(error) = &committed {
                 tracing::error!(%error, changes = answers.len(), "a transaction failed");
             }
             for (done, outcome) in answers {
                 // Whoever asked may have given up waiting; the change is made all the same.
                 let _ = done.send(committed.clone().and(outcome));
+            }
+            if lost {
+                // What is on the disk is not known any more: only a new start can tell.
+                self.failed.send_replace(true);
+                return;
             }
             // When nobody waits, or when the log has become long all the same.
             if self.unchecked > CHECKPOINT_BYTES
@@ -173,7 +184,7 @@ impl Desk {
         if bytes == 0 {
             return Ok(());
         }
-        transaction.commit()?;
+        transaction.commit().map_err(committing)?;
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.unchecked += bytes + 2 * PAGE;
         changed.publish(&self.cache);
@@ -206,6 +217,15 @@ fn gather(queue: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
         if jobs.len() == before {
             return;
         }
+    }
+}
+
+/// What a failed commit means. When the disk is full nothing was written that counts; when the disk
+/// itself fails – a write or a synchronisation – nobody knows what it holds.
+fn committing(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::SystemIoFailure) => StoreError::Lost(error.to_string()),
+        _ => error.into(),
     }
 }
 

@@ -1,0 +1,35 @@
+//! `get_role_in_group`: what users are in a chat group.
+
+use serde::Serialize;
+
+use super::{
+    Call, Error,
+    members::{check_members, group_id, user, with_members},
+};
+use crate::{domain::batch, wire::Fields};
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Reply<'a> {
+    user_id_list: Vec<UserRole<'a>>,
+}
+
+#[derive(Serialize)]
+struct UserRole<'a> {
+    #[serde(rename = "Member_Account")]
+    account: &'a str,
+    #[serde(rename = "Role")]
+    role: &'static str,
+}
+
+pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
+    let id = group_id(request)?;
+    check_members(request, "User_Account", batch::NAMED_MEMBERS)?;
+    let users = request.required("User_Account", |list| list.each(user))?;
+    let groups = call.service.store.chat_groups(call.app.id, vec![id.clone()]).await?;
+    let profile = with_members(groups.first().and_then(Option::as_ref), &id)?;
+    let user_id_list = (users.iter())
+        .map(|user| UserRole { account: user.as_str(), role: profile.role(user).name() })
+        .collect();
+    Ok(call.ok(&Reply { user_id_list }))
+}

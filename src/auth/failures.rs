@@ -1,0 +1,46 @@
+//! The count of failed signatures: how a caller who guesses is told to wait (decision 17).
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use quick_cache::sync::Cache;
+
+use super::App;
+use crate::domain::{AppId, UnixSeconds};
+
+/// How many callers are counted at once; a caller beyond is counted anew when he comes again.
+const CAPACITY: usize = 10_000;
+
+/// Failures per app, identifier and source address, in fixed minutes.
+pub(super) struct Failures(Cache<(AppId, Box<str>, IpAddr), Arc<AtomicU64>>);
+
+impl std::fmt::Debug for Failures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Failures({})", self.0.len())
+    }
+}
+
+impl Failures {
+    pub(super) fn new() -> Failures {
+        Failures(Cache::new(CAPACITY))
+    }
+
+    /// Counts a failure, and tells whether there were more than the app allows this minute.
+    pub(super) fn too_many(&self, app: &App, identifier: &str, source: IpAddr, now: UnixSeconds) -> bool {
+        let Some(limit) = app.failed_signatures else { return false };
+        let key = (app.id, identifier.chars().take(64).collect(), source);
+        let new = || Ok::<_, std::convert::Infallible>(Arc::default());
+        let Ok(counter) = self.0.get_or_insert_with(&key, new);
+        // The minute in the upper half, the failures in it in the lower.
+        let minute = (now / 60) << 32;
+        let count = |seen: u64| Some(if seen >> 32 == minute >> 32 { seen + 1 } else { minute + 1 });
+        let before = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).unwrap_or(minute);
+        let failures = if before >> 32 == minute >> 32 { before & 0xffff_ffff } else { 0 } + 1;
+        failures > u64::from(limit)
+    }
+}

@@ -1,0 +1,86 @@
+//! A disk that is full, fails or cannot be read: what clients see, and that nothing acknowledged is
+//! lost.
+
+use std::path::Path;
+
+use crate::harness::{Client, Fault, Server};
+
+const GET: &str = "recentcontact/get_contact_group";
+
+fn mark(client: &mut Client, value: usize) -> u64 {
+    let body = format!(
+        r#"{{"From_Account":"user0","MarkItem":[{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"user0"}},"CustomMark":"{value}"}}]}}"#
+    );
+    client.call("recentcontact/mark_contact", &body).code()
+}
+
+fn marked(client: &mut Client) -> String {
+    let reply = client.ok(GET, r#"{"From_Account":"user0","StartIndex":0}"#);
+    let items = reply["ContactItem"].as_array().unwrap();
+    let item = items.iter().find(|item| item["To_Account"] == "user0").unwrap();
+    item["CustomMark"].as_str().unwrap().to_owned()
+}
+
+fn log(data: &Path) -> std::path::PathBuf {
+    data.join("confold.db-wal")
+}
+
+#[test]
+fn a_full_disk_gives_50004_and_is_survived() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::on(data.path());
+    let mut client = server.client();
+    assert_eq!(mark(&mut client, 1), 0);
+    {
+        let _full = Fault::inject(&server, "write,pwrite64,writev,pwritev", "ENOSPC", &log(data.path()));
+        for value in 2..5 {
+            assert_eq!(mark(&mut client, value), 50004);
+        }
+        assert_eq!(marked(&mut client), "1", "what is refused is not seen");
+    }
+    assert_eq!(mark(&mut client, 5), 0, "when there is room again it goes on");
+    assert_eq!(marked(&mut client), "5");
+    server.kill();
+    assert_eq!(marked(&mut Server::on(data.path()).client()), "5");
+}
+
+#[test]
+fn a_failed_synchronisation_gives_50004_and_stops_the_server() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::on(data.path());
+    let mut client = server.client();
+    assert_eq!(mark(&mut client, 1), 0);
+    let fault = Fault::inject(&server, "fsync,fdatasync", "EIO", &log(data.path()));
+    assert_eq!(mark(&mut client, 2), 50004);
+    drop(fault);
+    assert!(!server.ended_well(), "it stops by itself, with an error");
+    let server = Server::on(data.path());
+    let found = marked(&mut server.client());
+    assert!(found == "1" || found == "2", "the acknowledged one, or the one that was on its way: {found}");
+}
+
+#[test]
+fn a_read_error_gives_50004_and_passes() {
+    let data = tempfile::tempdir().unwrap();
+    {
+        let server = Server::on(data.path());
+        assert_eq!(mark(&mut server.client(), 1), 0);
+        server.terminate();
+        assert!(server.ended_well());
+    }
+    let server = Server::on(data.path());
+    let mut client = server.client();
+    let body = r#"{"From_Account":"user0","StartIndex":0}"#;
+    {
+        let _broken = Fault::inject(&server, "read,pread64", "EIO", &data.path().join("confold.db"));
+        let failed = client.call(GET, body);
+        assert_eq!(failed.code(), 50004, "{}", failed.body);
+        assert!(!failed.body.contains("disk"), "the store's own words are for the log: {}", failed.body);
+        // Each service has its own number for it.
+        let checked = client.call("im_open_login_svc/account_check", r#"{"CheckItem":[{"UserID":"user0"}]}"#);
+        assert_eq!(checked.code(), 70500, "{}", checked.body);
+        let info = client.call("group_open_http_svc/get_group_info", r#"{"GroupIdList":["g"]}"#);
+        assert_eq!(info.code(), 10002, "{}", info.body);
+    }
+    assert_eq!(marked(&mut client), "1");
+}

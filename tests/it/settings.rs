@@ -1,0 +1,209 @@
+//! The settings of an app, and the codes that only they bring about.
+
+use std::sync::{Arc, mpsc};
+
+use confold::{
+    auth::{App, Edition, Network},
+    clock::Clock,
+    domain::{AppId, Limits, Owner, UserId},
+    store::{MemoryStore, Next, Seen, SqliteOptions, SqliteStore, Store},
+};
+
+use crate::harness::{ADMIN, APP, Answer, Client, InProcess, KEY, page_app, query};
+
+const GET: &str = "recentcontact/get_contact_group";
+const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
+const IMPORT: &str = "im_open_login_svc/account_import";
+
+fn start(app: App) -> InProcess {
+    InProcess::start(app, Arc::new(MemoryStore::default()))
+}
+
+/// The code and text of the one call.
+fn refusal(app: App) -> (u64, String) {
+    let answer = start(app).client().call(GET, BODY);
+    (answer.code(), answer.json()["ErrorInfo"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn an_app_without_settings_lets_its_administrator_in() {
+    let server = start(page_app());
+    assert_eq!(server.client().call(IMPORT, r#"{"UserID":"user0"}"#).code(), 0);
+    assert_eq!(server.client().call(GET, BODY).code(), 0);
+}
+
+#[test]
+fn a_disabled_app_gives_60016() {
+    let (code, said) = refusal(App { disabled: true, ..page_app() });
+    assert_eq!((code, said.as_str()), (60016, "app 88888888 is disabled on this server"));
+}
+
+#[test]
+fn a_closed_service_gives_60017_and_the_others_work() {
+    let server = start(App { closed_services: vec!["recentcontact".to_owned()], ..page_app() });
+    let mut client = server.client();
+    assert_eq!(client.call(GET, BODY).code(), 60017);
+    assert_eq!(client.call(IMPORT, r#"{"UserID":"user0"}"#).code(), 0);
+}
+
+#[test]
+fn an_expired_plan_gives_60020() {
+    let now = Clock::system().now();
+    assert_eq!(refusal(App { plan_until: Some(now - 1), ..page_app() }).0, 60020);
+    assert_eq!(
+        refusal(App { plan_until: Some(now + 100), ..page_app() }).0,
+        50001,
+        "let in: the user is unknown"
+    );
+}
+
+#[test]
+fn a_source_that_is_not_allowed_gives_60021() {
+    let only =
+        |network: &str| App { allowed_sources: Network::parse(network).map(|one| vec![one]), ..page_app() };
+    let (code, said) = refusal(only("10.0.0.0/8"));
+    assert_eq!(
+        (code, said.as_str()),
+        (60021, "calls for app 88888888 are not allowed from the address 127.0.0.1")
+    );
+    assert_eq!(refusal(only("127.0.0.0/8")).0, 50001);
+}
+
+#[test]
+fn a_denied_account_gives_70051() {
+    assert_eq!(refusal(App { denied: vec![ADMIN.to_owned()], ..page_app() }).0, 70051);
+    assert_eq!(refusal(App { denied: vec!["other".to_owned()], ..page_app() }).0, 50001);
+}
+
+#[test]
+fn an_app_without_a_key_gives_70016() {
+    let (code, said) = refusal(App { key: None, ..page_app() });
+    assert_eq!(code, 70016);
+    assert!(said.contains("--app 88888888:KEY"), "{said}");
+    // What does not need the key is told first.
+    let server = start(App { key: None, ..page_app() });
+    let other = format!("/v4/{GET}?{}", query(7, ADMIN, KEY).replace("sdkappid=7&", "sdkappid=88888888&"));
+    assert_eq!(server.client().post(&other, BODY).unwrap().code(), 70014);
+}
+
+#[test]
+fn more_calls_a_second_than_the_app_may_make_give_60011() {
+    let server = start(App { calls_per_second: Some(5), ..page_app() });
+    let mut client = server.client();
+    // Sent in one go; a second may begin among them.
+    let one = |command: &str, body: &str| {
+        let target = Client::connect(server.address).target(command);
+        format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
+    let calls = one(GET, BODY) + &one(IMPORT, r#"{"UserID":"user0"}"#);
+    client.send(calls.repeat(10).as_bytes()).unwrap();
+    let codes: Vec<u64> = (0..20).map(|_| client.answer(false).unwrap().code()).collect();
+    let passed = codes.iter().filter(|code| **code != 60011).count();
+    assert!(passed == 5 || passed == 10, "{codes:?}");
+}
+
+#[test]
+fn too_many_failed_signatures_give_70050_but_a_good_one_passes() {
+    let server = start(App { failed_signatures: Some(3), ..page_app() });
+    let mut client = server.client();
+    let forged = |identifier: &str| format!("/v4/{GET}?{}", query(APP, identifier, "wrong key"));
+    let code = |client: &mut Client, target: &str| client.post(target, BODY).unwrap().code();
+    let codes: Vec<u64> = (0..8).map(|_| code(&mut client, &forged(ADMIN))).collect();
+    // A minute may begin among them, once.
+    assert_eq!(codes[..3], [70009, 70009, 70009]);
+    assert!(codes.contains(&70050), "{codes:?}");
+    assert_eq!(client.call(GET, BODY).code(), 50001, "a text that verifies is never refused for others");
+    assert_eq!(code(&mut client, &forged("other")), 70009, "another identifier is counted apart");
+}
+
+#[test]
+fn below_the_ultimate_edition_only_custom_marks_are_written() {
+    let server = start(App { edition: Edition::Basic, ..page_app() });
+    let mut client = server.client();
+    for user in ["user0", "user1"] {
+        client.ok(IMPORT, &format!(r#"{{"UserID":"{user}"}}"#));
+    }
+    let item = |opt_type: u8, rest: &str| {
+        format!(r#"{{"OptType":{opt_type},"ContactItem":{{"Type":1,"To_Account":"user1"}},{rest}}}"#)
+    };
+    let mark = |items: &str| format!(r#"{{"From_Account":"user0","MarkItem":[{items}]}}"#);
+    let (custom, standard) = (item(2, r#""CustomMark":"x""#), item(1, r#""SetMark":[1]"#));
+    let refused = [
+        ("create_contact_group", r#"{"From_Account":"user0","GroupContactItem":[{"GroupName":"g","ContactItem":[{"Type":1,"To_Account":"user1"}]}]}"#.to_owned()),
+        ("update_contact_group", r#"{"From_Account":"user0","UpdateType":1,"UpdateGroup":{"UpdateGroupType":1,"OldGroupName":"g","NewGroupName":"h"}}"#.to_owned()),
+        ("del_contact_group", r#"{"From_Account":"user0","GroupName":["g"]}"#.to_owned()),
+        ("mark_contact", mark(&format!("{custom},{standard}"))),
+        ("mark_contact", mark(&item(3, r#""CustomMark":"x""#))),
+    ];
+    for (command, body) in refused {
+        assert_eq!(client.call(&format!("recentcontact/{command}"), &body).code(), 51013, "{command}");
+    }
+    // Malformed requests are told before the edition is asked.
+    assert_eq!(client.call("recentcontact/del_contact_group", r#"{"From_Account":"user0"}"#).code(), 50002);
+    assert_eq!(client.ok(GET, BODY)["ContactItem"], serde_json::json!([]), "nothing was written");
+    client.ok("recentcontact/mark_contact", &mark(&custom));
+    assert_eq!(client.ok(GET, BODY)["ContactItem"][0]["CustomMark"], "x");
+    client.ok(
+        "recentcontact/search_contact_group",
+        r#"{"From_Account":"user0","ContactItem":[{"Type":1,"To_Account":"user1"}]}"#,
+    );
+}
+
+#[test]
+fn the_open_profile_has_100_groups() {
+    let server = start(App { limits: Limits::OPEN, ..page_app() });
+    let mut client = server.client();
+    client.ok(IMPORT, r#"{"UserID":"user0"}"#);
+    let codes: Vec<u64> = (0..101)
+        .map(|count| {
+            let body = format!(r#"{{"From_Account":"user0","GroupContactItem":[{{"GroupName":"g{count}","ContactItem":[{{"Type":1,"To_Account":"user0"}}]}}]}}"#);
+            client.call("recentcontact/create_contact_group", &body).code()
+        })
+        .collect();
+    assert!(codes[..100].iter().all(|code| *code == 0) && codes[100] == 51010, "{codes:?}");
+}
+
+#[test]
+fn the_size_of_a_page_is_a_setting() {
+    let server = start(App { page_size: 2, ..page_app() });
+    let mut client = server.client();
+    for user in ["user0", "user1", "user2"] {
+        client.ok(IMPORT, &format!(r#"{{"UserID":"{user}"}}"#));
+        client.ok("recentcontact/mark_contact", &format!(r#"{{"From_Account":"user0","MarkItem":[{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"{user}"}},"CustomMark":"x"}}]}}"#));
+    }
+    let first = client.ok(GET, BODY);
+    assert_eq!((first["ContactItem"].as_array().unwrap().len(), &first["CompleteFlag"]), (2, &0.into()));
+}
+
+#[test]
+fn when_too_much_waits_to_be_written_a_call_gets_60018() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = SqliteOptions { queue: 1, ..SqliteOptions::new(directory.path()) };
+    let store = Arc::new(SqliteStore::open(&options).unwrap());
+    let server = InProcess::start(page_app(), Arc::clone(&store) as Arc<dyn Store>);
+    let mut client = server.client();
+    client.ok(IMPORT, r#"{"UserID":"user0"}"#);
+    // One change holds the writer, another fills the queue.
+    let owner = || Owner { app: AppId::new(APP).unwrap(), user: UserId::parse("user0").unwrap() };
+    let (begun, has_begun) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    let holds = move |_: &Seen<'_>| {
+        begun.send(()).unwrap();
+        may_go_on.recv().unwrap();
+        Next::default()
+    };
+    let held = store.change(owner(), Vec::new(), Box::new(holds));
+    has_begun.recv().unwrap();
+    let filling = store.change(owner(), Vec::new(), Box::new(|_| Next::default()));
+    let mark = r#"{"From_Account":"user0","MarkItem":[{"OptType":2,"ContactItem":{"Type":1,"To_Account":"user0"},"CustomMark":"x"}]}"#;
+    let refused = client.call("recentcontact/mark_contact", mark);
+    go_on.send(()).unwrap();
+    drop((held, filling));
+    assert_eq!(refused.code(), 60018, "{}", refused.body);
+    assert_eq!(client.ok(GET, BODY)["ContactItem"], serde_json::json!([]), "it had no effect");
+    let passes = |answer: &Answer| answer.code() == 0;
+    assert!(
+        (0..1_000).any(|_| passes(&client.call("recentcontact/mark_contact", mark))),
+        "and later it passes"
+    );
+}
