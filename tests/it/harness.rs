@@ -25,6 +25,9 @@ pub(crate) const APP: u32 = 88_888_888;
 pub(crate) const ADMIN: &str = "admin";
 pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
+/// The key of app 1400000000, as published with the official signature libraries.
+pub(crate) const SAMPLE_KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
+
 /// A running `confold dev`, killed when dropped.
 pub(crate) struct Server {
     child: Child,
@@ -239,6 +242,11 @@ impl Client {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         Ok(Client { stream: BufReader::new(stream), query: query(APP, ADMIN, KEY) })
+    }
+
+    /// The same connection, signed by another administrator.
+    pub(crate) fn signed_for(self, app: u32, identifier: &str, key: &str) -> Client {
+        Client { query: query(app, identifier, key), ..self }
     }
 
     /// The path and query of a call as this client signs it.
