@@ -1,11 +1,11 @@
 //! Why a call is refused, and the one place where reasons become Tencent's numbers and sentences.
 
-use super::Family;
+use super::{Command, Family};
 use crate::{
     auth::{Refusal, usersig::Flaw},
     domain::{ChatGroupId, Rejection, UserId},
     store::StoreError,
-    wire::{Fault, code::Code},
+    wire::{Fault, code::Code, nearest},
 };
 
 /// Why a whole call is refused.
@@ -18,7 +18,7 @@ pub enum Error {
     #[error("{0}")]
     NoResource(String),
     /// The service of the path has no such command.
-    #[error("the service {service} has no command {name:?}", service = family.name())]
+    #[error("the service {service} has no command {name:?}{}", suggestion(*family, name), service = family.name())]
     NoCommand {
         /// The service.
         family: Family,
@@ -173,6 +173,12 @@ impl Error {
     }
 }
 
+fn suggestion(family: Family, name: &str) -> String {
+    let names =
+        Command::ALL.iter().filter(|command| command.family() == family).map(|command| command.name());
+    nearest(name, names).map_or(String::new(), |name| format!("; did you mean {name}?"))
+}
+
 fn detail(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {text}") }
 }
@@ -187,10 +193,10 @@ pub(super) fn item_result(result: &Result<(), Rejection>) -> (u32, String) {
 
 fn refusal_code(refusal: &Refusal) -> Code {
     match refusal {
-        Refusal::NoAppId => Code::APP_ID_MISSING,
+        Refusal::NoAppId { .. } => Code::APP_ID_MISSING,
         Refusal::MalformedAppId(_) => Code::APP_ID,
         Refusal::UnknownApp(_) => Code::APP_UNKNOWN,
-        Refusal::NoIdentity(_) => Code::IDENTITY,
+        Refusal::NoIdentity { .. } => Code::IDENTITY,
         Refusal::NoKey(_) => Code::NO_KEY,
         Refusal::TooManyFailures(_) => Code::SIG_FAILURES,
         Refusal::Denied(_) => Code::DENIED,

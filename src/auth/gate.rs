@@ -19,18 +19,37 @@ pub struct Credentials<'a> {
     pub identifier: Option<&'a str>,
     /// `usersig`.
     pub usersig: Option<&'a str>,
+    /// A parameter that looks like one of the three but is not, for the error that names it.
+    pub look_alike: Option<&'a str>,
     /// Where the call comes from.
     pub source: IpAddr,
     /// The service it is for, by its name in the path.
     pub service: &'a str,
 }
 
+impl Credentials<'_> {
+    fn look_alike_of(&self, name: &str) -> Option<String> {
+        self.look_alike.filter(|other| other.eq_ignore_ascii_case(name)).map(str::to_owned)
+    }
+
+    fn without(&self, name: &'static str) -> Refusal {
+        Refusal::NoIdentity { name, look_alike: self.look_alike_of(name) }
+    }
+}
+
+fn hint(look_alike: Option<&str>) -> String {
+    look_alike.map_or(String::new(), |found| format!("; found {found:?}, but names are case-sensitive"))
+}
+
 /// Why a caller is refused, in the order of the checks. No text shows a signature or key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// No `sdkappid`.
-    #[error("the query parameter sdkappid is missing or empty")]
-    NoAppId,
+    #[error("the query parameter sdkappid is missing or empty{}", hint(look_alike.as_deref()))]
+    NoAppId {
+        /// A parameter that looks like it.
+        look_alike: Option<String>,
+    },
     /// `sdkappid` is no decimal number of an app.
     #[error("the query parameter sdkappid must be a decimal number from 1 to 4294967295, found {0:?}")]
     MalformedAppId(String),
@@ -38,8 +57,13 @@ pub enum Refusal {
     #[error("this server has no app {0}; add it with --app {0}:KEY")]
     UnknownApp(AppId),
     /// `identifier` or `usersig` is missing.
-    #[error("the query parameter {0} is missing")]
-    NoIdentity(&'static str),
+    #[error("the query parameter {name} is missing{}", hint(look_alike.as_deref()))]
+    NoIdentity {
+        /// Which.
+        name: &'static str,
+        /// A parameter that looks like it.
+        look_alike: Option<String>,
+    },
     /// The UserSig is refused.
     #[error("{}", describe_flaw(flaw, *app, identifier))]
     Signature {
@@ -124,13 +148,13 @@ impl Gate {
     /// The first [`Refusal`] in the order of its variants.
     pub fn admit(&self, said: Credentials<'_>, now: UnixSeconds) -> Result<&App, Refusal> {
         let id = match said.sdkappid {
-            None | Some("") => return Err(Refusal::NoAppId),
+            None | Some("") => return Err(Refusal::NoAppId { look_alike: said.look_alike_of("sdkappid") }),
             Some(text) => read_app_id(text)?,
         };
         let app = self.apps.get(id).ok_or(Refusal::UnknownApp(id))?;
         let identifier =
-            said.identifier.filter(|text| !text.is_empty()).ok_or(Refusal::NoIdentity("identifier"))?;
-        let usersig = said.usersig.ok_or(Refusal::NoIdentity("usersig"))?;
+            said.identifier.filter(|text| !text.is_empty()).ok_or_else(|| said.without("identifier"))?;
+        let usersig = said.usersig.ok_or_else(|| said.without("usersig"))?;
         if let Err(refusal) = self.verify(app, identifier, usersig, now) {
             // Counted for failures only: a text that verifies is never refused for others.
             let failed = matches!(refusal, Refusal::Signature { .. });

@@ -52,6 +52,7 @@ fn all_vectors_have_their_code() {
                 sdkappid: Some(&id),
                 identifier: Some(text("identifier")),
                 usersig: Some(text("usersig")),
+                look_alike: None,
                 source: HERE,
                 service: "recentcontact",
             };
@@ -146,6 +147,7 @@ fn a_remembered_signature_ends_with_its_validity_its_key_and_its_admin() {
         sdkappid: Some("1400000000"),
         identifier: Some("boss"),
         usersig: Some(&text),
+        look_alike: None,
         source: HERE,
         service: "recentcontact",
     };
@@ -167,17 +169,33 @@ fn a_remembered_signature_ends_with_its_validity_its_key_and_its_admin() {
 fn the_gate_names_what_is_missing_in_order() {
     let gate = Gate::new(Apps::new([App::new(app(), key(KEY), Vec::new())]));
     let admit = |sdkappid, identifier, usersig| {
-        gate.admit(Credentials { sdkappid, identifier, usersig, source: HERE, service: "recentcontact" }, 0)
-            .unwrap_err()
+        gate.admit(
+            Credentials {
+                sdkappid,
+                identifier,
+                usersig,
+                look_alike: None,
+                source: HERE,
+                service: "recentcontact",
+            },
+            0,
+        )
+        .unwrap_err()
     };
-    assert_eq!(admit(None, None, None), Refusal::NoAppId);
-    assert_eq!(admit(Some(""), None, None), Refusal::NoAppId);
+    assert_eq!(admit(None, None, None), Refusal::NoAppId { look_alike: None });
+    assert_eq!(admit(Some(""), None, None), Refusal::NoAppId { look_alike: None });
     for malformed in ["0", "-1", "+7", "1e3", "4294967296", "7 ", "x"] {
         assert_eq!(admit(Some(malformed), None, None), Refusal::MalformedAppId(malformed.to_owned()));
     }
     assert_eq!(admit(Some("7"), None, None), Refusal::UnknownApp(AppId::new(7).unwrap()));
-    assert_eq!(admit(Some("1400000000"), None, None), Refusal::NoIdentity("identifier"));
-    assert_eq!(admit(Some("1400000000"), Some("a"), None), Refusal::NoIdentity("usersig"));
+    assert_eq!(
+        admit(Some("1400000000"), None, None),
+        Refusal::NoIdentity { name: "identifier", look_alike: None }
+    );
+    assert_eq!(
+        admit(Some("1400000000"), Some("a"), None),
+        Refusal::NoIdentity { name: "usersig", look_alike: None }
+    );
     assert!(matches!(
         admit(Some("1400000000"), Some("a"), Some("")),
         Refusal::Signature { flaw: Flaw::Empty, .. }

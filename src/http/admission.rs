@@ -45,6 +45,7 @@ impl Door {
             sdkappid: query.sdkappid.as_deref(),
             identifier: query.identifier.as_deref(),
             usersig: query.usersig.as_deref(),
+            look_alike: query.look_alike.as_deref(),
             source,
             service: command.family().name(),
         };

@@ -11,6 +11,8 @@ pub(super) struct Query<'a> {
     pub(super) sdkappid: Option<Cow<'a, str>>,
     pub(super) identifier: Option<Cow<'a, str>>,
     pub(super) usersig: Option<Cow<'a, str>>,
+    /// A parameter that would be one of these if case did not matter.
+    pub(super) look_alike: Option<Cow<'a, str>>,
 }
 
 impl<'a> Query<'a> {
@@ -44,6 +46,13 @@ impl<'a> Query<'a> {
                         "the query parameter random must be a number from 0 to 4294967295, found {:?}",
                         shortened(&value)
                     )));
+                }
+                other
+                    if ["sdkappid", "identifier", "usersig"]
+                        .iter()
+                        .any(|name| other.eq_ignore_ascii_case(name)) =>
+                {
+                    query.look_alike = Some(key);
                 }
                 _ => {}
             }

@@ -6,7 +6,7 @@ use super::Node;
 
 /// The fields of the objects of requests, an object a line. A field that is known beside the missing
 /// one is not mistaken for it.
-const OBJECTS: &[&[&str]] = &[
+pub const OBJECTS: &[&[&str]] = &[
     &[
         "From_Account",
         "StartIndex",
@@ -277,18 +277,25 @@ impl<'n> Fields<'n> {
     /// letters: what a caller most likely meant.
     fn look_alike(&self, wanted: &str) -> Option<String> {
         let Node::Object(members) = self.node else { return None };
-        let plain = |name: &str| {
-            let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-            name.to_ascii_lowercase()
-        };
-        let letters = plain(wanted);
-        (members.iter())
+        let names = (members.iter())
             .filter(|(name, node)| *node != Node::Null && !known_beside(name, wanted))
-            .map(|(name, _)| (distance(&letters, &plain(name)), name))
-            .filter(|(distance, _)| *distance <= letters.len() / 4)
-            .min_by_key(|(distance, _)| *distance)
-            .map(|(_, name)| name.to_string())
+            .map(|(name, _)| &**name);
+        nearest(wanted, names).map(str::to_owned)
     }
+}
+
+/// The name that is the wanted one but for case, underscores or a few letters.
+pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |name: &str| {
+        let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+        name.to_ascii_lowercase()
+    };
+    let letters = plain(wanted);
+    names
+        .map(|name| (distance(&letters, &plain(name)), name))
+        .filter(|(distance, _)| *distance <= letters.len() / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
 }
 
 fn known_beside(name: &str, wanted: &str) -> bool {

@@ -11,5 +11,5 @@ mod json;
 
 pub use contact::{ContactItem, read_contact, write_group_items, write_list, write_record};
 pub use envelope::{BaseFields, Envelope};
-pub use fields::{Fault, Fields, FromNode, Path, Problem, Value};
+pub use fields::{Fault, Fields, FromNode, OBJECTS, Path, Problem, Value, nearest};
 pub use json::Node;

@@ -95,6 +95,7 @@ fn line_04_signature_vectors_have_their_codes() {
             sdkappid: Some(&number),
             identifier: Some(text("identifier")),
             usersig: Some(text("usersig")),
+            look_alike: None,
             source: IpAddr::from([127, 0, 0, 1]),
             service: "recentcontact",
         };

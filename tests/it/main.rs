@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod beginners;
 mod cli;
 mod conformance;
 mod crash;
@@ -10,6 +11,7 @@ mod faults;
 mod golden;
 mod harness;
 mod hot_owners;
+mod ledger;
 mod official_signature;
 mod settings;
 mod tidy;

@@ -207,3 +207,48 @@ fn when_too_much_waits_to_be_written_a_call_gets_60018() {
         "and later it passes"
     );
 }
+
+#[test]
+fn members_have_their_bounds() {
+    let server = start(page_app());
+    let mut client = server.client();
+    client.ok("group_open_http_svc/create_group", r#"{"Type":"Public","Name":"n","GroupId":"g"}"#);
+    let users: Vec<String> = (0..501).map(|count| format!("u{count}")).collect();
+    let members = |count: usize| -> Vec<serde_json::Value> {
+        users[..count].iter().map(|user| serde_json::json!({ "Member_Account": user })).collect()
+    };
+    let mut code = |command: &str, body: serde_json::Value| client.call(command, &body.to_string()).code();
+    let add = |count| serde_json::json!({"GroupId": "g", "MemberList": members(count)});
+    assert_eq!([300, 301].map(|count| code("group_open_http_svc/add_group_member", add(count))), [0, 10005]);
+    let remove = |count: usize| serde_json::json!({"GroupId": "g", "MemberToDel_Account": &users[..count]});
+    assert_eq!(
+        [500, 501].map(|count| code("group_open_http_svc/delete_group_member", remove(count))),
+        [0, 10005]
+    );
+    let roles = |count: usize| serde_json::json!({"GroupId": "g", "User_Account": &users[..count]});
+    assert_eq!(
+        [500, 501].map(|count| code("group_open_http_svc/get_role_in_group", roles(count))),
+        [0, 10005]
+    );
+    let create = |count| serde_json::json!({"Type": "Public", "Name": "n", "MemberList": members(count)});
+    assert_eq!(
+        [100, 101].map(|count| code("group_open_http_svc/create_group", create(count))),
+        [10019, 10005]
+    );
+}
+
+#[test]
+fn a_profile_text_has_500_bytes() {
+    let server = start(page_app());
+    let mut client = server.client();
+    for field in ["Nick", "FaceUrl"] {
+        let mut import = |length: usize| {
+            let body = serde_json::json!({"UserID": "user0", field: "x".repeat(length)});
+            client.call(IMPORT, &body.to_string()).json()
+        };
+        assert_eq!(import(500)["ErrorCode"], 0);
+        let refused = import(501);
+        assert_eq!(refused["ErrorCode"], 40601);
+        assert_eq!(refused["ErrorInfo"], format!("{field} has at most 500 bytes, found 501"));
+    }
+}

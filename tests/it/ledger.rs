@@ -1,0 +1,118 @@
+//! `docs/compatibility.md` against the code and the tests: nothing without a row, no row without its
+//! thing.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use confold::wire::{OBJECTS, code::Code};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The rows of all tables: key, statement, and the tests named.
+fn rows() -> Vec<(String, String, Vec<String>)> {
+    let text = fs::read_to_string(root().join("docs/compatibility.md")).unwrap();
+    let cells =
+        |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    (text.lines())
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| |"))
+        .map(cells)
+        .filter(|cells| !["code", "codes", "field", "limit", "reason"].contains(&cells[0].as_str()))
+        .map(|cells| {
+            let named = cells.get(3).map_or("", String::as_str);
+            let tests = named.split(',').map(|test| test.trim().trim_matches('`').to_owned());
+            (cells[0].clone(), cells[1].clone(), tests.filter(|test| !test.is_empty()).collect())
+        })
+        .collect()
+}
+
+fn keys() -> BTreeSet<String> {
+    rows().into_iter().map(|(key, ..)| key).collect()
+}
+
+/// Where a file of tests is, by the name the ledger gives it.
+fn file_of(name: &str) -> std::path::PathBuf {
+    let places = [
+        format!("tests/it/{name}.rs"),
+        format!("src/domain/{name}.rs"),
+        format!("src/wire/{name}.rs"),
+        format!("src/auth/{name}.rs"),
+        format!("src/store/{name}.rs"),
+        format!("src/store/sqlite/{name}.rs"),
+        format!("src/http/{name}.rs"),
+    ];
+    let found = places.iter().map(|place| root().join(place)).find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("there is no file of tests named {name}"))
+}
+
+/// The variants of an enum, read from its source.
+fn variants(file: &str, name: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join(file)).unwrap();
+    let body = text.split(&format!("pub enum {name} {{\n")).nth(1).unwrap().split("\n}").next().unwrap();
+    let names =
+        body.lines().filter(|line| line.starts_with("    ") && line.as_bytes()[4].is_ascii_uppercase());
+    names.map(|line| line.trim().chars().take_while(char::is_ascii_alphanumeric).collect()).collect()
+}
+
+#[test]
+fn every_test_named_exists_and_every_row_has_one_or_says_why_not() {
+    let rows = rows();
+    assert!(rows.len() > 200, "{}", rows.len());
+    for (key, statement, tests) in rows {
+        let excused =
+            ["Later:", "Cannot occur:", "cannot occur:"].iter().any(|why| statement.starts_with(why));
+        assert!(excused || !tests.is_empty(), "{key} names no test and does not say why");
+        for test in tests {
+            let (file, function) = test.split_once("::").unwrap_or_else(|| panic!("{key}: {test}"));
+            if file == "golden" {
+                assert!(root().join(format!("tests/it/golden/{function}.txt")).exists(), "{key}: {test}");
+                continue;
+            }
+            let text = fs::read_to_string(file_of(file)).unwrap();
+            assert!(text.contains(&format!("fn {function}(")), "{key} names {test}, which is not there");
+        }
+    }
+}
+
+#[test]
+fn every_code_field_decision_ambiguity_line_and_reason_has_a_row_and_no_row_is_stray() {
+    let mut expected = BTreeSet::new();
+    expected.extend(Code::ALL.iter().map(|(_, code)| code.number().to_string()));
+    expected.extend(OBJECTS.iter().flat_map(|object| object.iter()).map(|field| format!("`{field}`")));
+    expected.extend((1..=26).map(|number| format!("decision {number}")));
+    expected.extend((1..=42).map(|number| format!("A{number}")));
+    expected.extend((1..=22).map(|number| format!("line {number}")));
+    for (file, name) in [
+        ("src/domain/rejection.rs", "Rejection"),
+        ("src/auth/gate.rs", "Refusal"),
+        ("src/auth/usersig.rs", "Flaw"),
+        ("src/api/error.rs", "Error"),
+        ("src/store/mod.rs", "StoreError"),
+    ] {
+        let variants = variants(file, name);
+        assert!(variants.len() > 4, "{name}: {variants:?}");
+        expected.extend(variants.iter().map(|variant| format!("`{name}::{variant}`")));
+    }
+    let found = keys();
+    for key in &expected {
+        assert!(found.contains(key), "{key} has no row in docs/compatibility.md");
+    }
+    let excused: BTreeSet<String> = (rows().into_iter())
+        .filter(|(key, statement, _)| key.starts_with("limit: ") || statement.starts_with("cannot occur:"))
+        .map(|(key, ..)| key)
+        .collect();
+    for key in found.difference(&expected) {
+        assert!(excused.contains(key), "the row {key} is about nothing in the code");
+    }
+    // What cannot occur is not among what occurs.
+    for (key, statement, _) in rows() {
+        if statement.starts_with("cannot occur:") {
+            for number in key.split(", ") {
+                assert!(
+                    !Code::ALL.iter().any(|(_, code)| code.number().to_string() == number),
+                    "{number} does occur"
+                );
+            }
+        }
+    }
+}
