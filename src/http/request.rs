@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::{
     Method, Request, Response,
     body::{Body, Incoming},
@@ -114,18 +114,31 @@ impl Door {
         command.run(Call { service: &self.service, app, command }, request).await
     }
 
-    async fn read_body(&self, body: Incoming) -> Result<Bytes, Error> {
+    async fn read_body(&self, mut body: Incoming) -> Result<Bytes, Error> {
         let limit = self.limits.body_bytes;
         let too_large = || Error::Http(format!("the body is larger than {limit} bytes"));
         // A length that is announced needs no waiting for the bytes.
         if body.size_hint().lower() > limit as u64 {
             return Err(too_large());
         }
-        match Limited::new(body, limit).collect().await {
-            Ok(body) => Ok(body.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-            Err(_) => Err(Error::Http("the body breaks off or is badly framed".to_owned())),
+        // Nearly every body comes in one piece, which is then used where it lies.
+        let mut whole = Bytes::new();
+        let mut pieces = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame =
+                frame.map_err(|_| Error::Http("the body breaks off or is badly framed".to_owned()))?;
+            let Ok(piece) = frame.into_data() else { continue };
+            if whole.len().max(pieces.len()) + piece.len() > limit {
+                return Err(too_large());
+            }
+            if whole.is_empty() && pieces.is_empty() {
+                whole = piece;
+            } else {
+                pieces.extend_from_slice(&std::mem::take(&mut whole));
+                pieces.extend_from_slice(&piece);
+            }
         }
+        Ok(if pieces.is_empty() { whole } else { pieces.into() })
     }
 }
 
