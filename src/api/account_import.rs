@@ -32,25 +32,21 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let user = request.required(name, |value| {
         UserId::importable(value.read()?).map_err(|why| Fault::refused(value.path, why))
     })?;
-    let import = read_profile(request)??;
+    let import = read_profile(request)?;
     submit(&call, user, import).await?;
     Ok(call.ok(&Reply {}))
 }
 
 /// Reads `Nick` and `FaceUrl`.
-pub(super) fn read_profile(fields: Fields<'_>) -> Result<Result<Import, Error>, Fault> {
-    let text = |name| {
-        let Some(text) = fields.optional_text(name)? else { return Ok(Ok(None)) };
-        Ok(match text.len() {
-            0..=PROFILE_BYTES => Ok(Some(text.to_owned())),
-            bytes => {
-                let path = Path::Member(&fields.path, name).to_string();
-                Err(Error::ProfileLength { path, limit: PROFILE_BYTES, bytes })
-            }
-        })
+pub(super) fn read_profile(fields: Fields<'_>) -> Result<Import, Error> {
+    let text = |name| match fields.optional_text(name)? {
+        Some(text) if text.len() > PROFILE_BYTES => {
+            let path = Path::Member(&fields.path, name).to_string();
+            Err(Error::ProfileLength { path, limit: PROFILE_BYTES, bytes: text.len() })
+        }
+        text => Ok(text.map(str::to_owned)),
     };
-    let (nick, face_url) = (text("Nick")?, text("FaceUrl")?);
-    Ok(nick.and_then(|nick| Ok(Import { nick, face_url: face_url? })))
+    Ok(Import { nick: text("Nick")?, face_url: text("FaceUrl")? })
 }
 
 /// Queues the import at once; what it returns waits for it.

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::{
     Call, Error,
-    members::{check_members, group_id, user, with_members},
+    members::{check_members, user, with_members},
+    shapes::chat_group_id,
 };
 use crate::{
     domain::{ChatGroup, Member, batch},
@@ -27,7 +28,7 @@ struct MemberResult<'a> {
 }
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
-    let id = group_id(request)?;
+    let id = request.required("GroupId", chat_group_id)?;
     check_members(request, "MemberList", batch::ADDED_MEMBERS)?;
     let users = request
         .required("MemberList", |list| list.each(|item| item.fields()?.required("Member_Account", user)))?;

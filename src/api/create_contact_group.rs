@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::{
     Call, Error,
-    shapes::{GroupItem, ItemResult, check_batch, group_name},
+    shapes::{GroupItem, ItemResult, check_batch, group_name, only},
 };
 use crate::{
     domain::{Conversation, Created, GroupName, create},
-    wire::{Fault, Fields, read_contact},
+    wire::{Fields, read_contact},
 };
 
 #[derive(Serialize)]
@@ -45,23 +45,15 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
 
 /// `GroupContactItem` is an array of exactly one group.
 fn read(request: Fields<'_>) -> Result<(GroupName, Vec<Conversation>), Error> {
-    let mut groups = request.required("GroupContactItem", |value| {
-        let read = value.each(|item| {
+    request.required("GroupContactItem", |value| {
+        only(value, "group", |item| {
             let group = item.fields()?;
             let name = group.required("GroupName", group_name)?;
-            let batch = check_batch(group, "ContactItem")?;
-            // A list of the wrong length has its own number; its items are not looked at.
-            let conversations = match batch {
-                Ok(()) => group.required("ContactItem", |items| items.each(read_contact))?,
-                Err(_) => Vec::new(),
-            };
-            Ok((name, batch.map(|()| conversations)))
-        });
-        match value.read::<&[_]>()?.len() {
-            1 => read,
-            _ => Err(Fault::unfit(value.path, "an array of exactly 1 group", value.node)),
-        }
-    })?;
-    let (name, conversations) = groups.pop().expect("exactly one was read");
-    Ok((name?, conversations?))
+            let conversations = group.required("ContactItem", |items| -> Result<_, Error> {
+                check_batch(items)?;
+                Ok(items.each(read_contact)?)
+            })?;
+            Ok((name, conversations))
+        })
+    })
 }

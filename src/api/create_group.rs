@@ -14,7 +14,7 @@ use crate::{
         ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, JoinOption, Member, Rejection, UnixSeconds,
         UserId, batch,
     },
-    wire::{Fault, Fields, Value},
+    wire::{Fault, Fields, Node, Value},
 };
 
 #[derive(Serialize)]
@@ -125,13 +125,12 @@ fn generated_id(community: bool) -> ChatGroupId {
 }
 
 fn read_id(request: Fields<'_>) -> Result<Option<ChatGroupId>, Error> {
-    // Some clients send an empty id for none.
-    match request
-        .optional("GroupId", |value| Ok((value.read::<&str>()?.is_empty(), chat_group_id(value)?)))?
-    {
-        None | Some((true, _)) => Ok(None),
-        Some((false, id)) => id.map(Some).map_err(Error::ChatGroupIdForm),
-    }
+    let id = request.optional("GroupId", |value| match value.read::<&str>()? {
+        // Some clients send an empty id for none.
+        "" => Ok(None),
+        _ => chat_group_id(value).map(Some),
+    });
+    id.map(Option::flatten)
 }
 
 fn read_kind(request: Fields<'_>) -> Result<ChatGroupKind, Fault> {
@@ -174,11 +173,12 @@ fn read_profile(
 
 /// `MemberList`; of an empty or absent one nobody comes.
 fn read_members(request: Fields<'_>, now: UnixSeconds) -> Result<Vec<Member>, Error> {
-    if request.optional("MemberList", |list| Ok(list.read::<&[_]>()?.is_empty()))?.unwrap_or(true) {
+    let empty = request.optional("MemberList", |list| list.read::<&[Node<'_>]>().map(<[_]>::is_empty))?;
+    if empty.unwrap_or(true) {
         return Ok(Vec::new());
     }
     check_members(request, "MemberList", batch::FIRST_MEMBERS)?;
-    Ok(request.required("MemberList", |list| {
+    request.required("MemberList", |list| {
         list.each(|item| {
             let fields = item.fields()?;
             let admin = fields.optional("Role", |value| match value.read::<&str>()? {
@@ -189,7 +189,7 @@ fn read_members(request: Fields<'_>, now: UnixSeconds) -> Result<Vec<Member>, Er
             let user = fields.required("Member_Account", user)?;
             Ok(Member { user, admin: admin.unwrap_or(false), joined_at: now })
         })
-    })?)
+    })
 }
 
 fn bounded(value: Value<'_>, limit: usize) -> Result<String, Fault> {

@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::{
     Call, Error,
-    shapes::{GroupItem, group_name},
+    shapes::{GroupItem, group_name, only},
 };
 use crate::{
     domain::{Deleted, delete},
-    wire::{Fault, Fields},
+    wire::Fields,
 };
 
 #[derive(Serialize)]
@@ -19,11 +19,7 @@ struct Reply<'a> {
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let owner = call.owner(request)?;
-    let mut names = request.required("GroupName", |value| match value.read::<&[_]>()?.len() {
-        1 => value.each(group_name),
-        _ => Err(Fault::unfit(value.path, "an array of exactly 1 group name", value.node)),
-    })?;
-    let name = names.pop().expect("exactly one was read")?;
+    let name = request.required("GroupName", |value| only(value, "group name", group_name))?;
     call.check_edition("conversation groups")?;
     let now = call.service.clock.now();
     let rule_name = name.clone();

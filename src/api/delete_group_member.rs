@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::{
     Call, Error,
-    members::{check_members, group_id, living, user},
+    members::{check_members, living, user},
+    shapes::chat_group_id,
 };
 use crate::{
     domain::{ChatGroup, ChatGroupKind, batch},
@@ -15,7 +16,7 @@ use crate::{
 struct Reply {}
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
-    let id = group_id(request)?;
+    let id = request.required("GroupId", chat_group_id)?;
     check_members(request, "MemberToDel_Account", batch::NAMED_MEMBERS)?;
     let users = request.required("MemberToDel_Account", |list| list.each(user))?;
     let rule_id = id.clone();

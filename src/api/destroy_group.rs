@@ -13,7 +13,7 @@ use crate::{
 struct Reply {}
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
-    let id = request.required("GroupId", chat_group_id)?.map_err(Error::ChatGroupIdForm)?;
+    let id = request.required("GroupId", chat_group_id)?;
     let open = call.app.directory == DirectoryMode::Open;
     let rule = move |old: Option<&ChatGroup>| {
         // In an open directory a group that was never created exists as well.

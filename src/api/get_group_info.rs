@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{AppId, ChatGroupId, ChatGroupKind, ChatGroupProfile, batch},
-    wire::Fields,
+    wire::{Fault, Fields, Value},
 };
 
 #[derive(Serialize)]
@@ -46,18 +46,18 @@ impl Serialize for GroupInfo {
 }
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
-    let ids = request.required("GroupIdList", |value| {
+    let ids = request.required("GroupIdList", |value| -> Result<_, Fault> {
         check_count(value, batch::CHAT_GROUPS)?;
-        value.each(|item| Ok((item.read::<&str>()?.to_owned(), chat_group_id(item)?)))
+        value.each(|item| Ok((item.read::<&str>()?.to_owned(), chat_group_id(item))))
     })?;
-    let wanted = request.optional("ResponseFilter", |value| {
+    let wanted = request.optional("ResponseFilter", |value| -> Result<_, Fault> {
         let fields = value.fields()?;
-        let names =
-            |name| fields.optional(name, |value| value.each(|name| Ok(name.read::<&str>()?.to_owned())));
+        let text = |name: Value<'_>| name.read::<&str>().map(str::to_owned);
+        let names = |name| fields.optional(name, |value| value.each(text));
         Ok(Wanted { base: names("GroupBaseInfoFilter")?, members: names("MemberInfoFilter")? })
     })?;
     let wanted = wanted.unwrap_or_default();
-    let readable: Vec<ChatGroupId> = ids.iter().filter_map(|(_, id)| id.clone().ok()).collect();
+    let readable: Vec<ChatGroupId> = ids.iter().filter_map(|(_, id)| id.as_ref().ok().cloned()).collect();
     let mut found = call.service.store.chat_groups(call.app.id, readable).await?.into_iter();
     let mut group_info = Vec::with_capacity(ids.len());
     for (text, id) in ids {
@@ -66,7 +66,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
                 Some(profile) => Ok(profile),
                 None => Err(Error::NoChatGroup(id)),
             },
-            Err(fault) => Err(Error::ChatGroupIdForm(fault)),
+            Err(error) => Err(error),
         };
         group_info.push(match profile {
             Ok(profile) => described(call.app.id, &text, &profile, &wanted),

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::{
     Call, Error,
-    members::{check_members, group_id, user, with_members},
+    members::{check_members, user, with_members},
+    shapes::chat_group_id,
 };
 use crate::{domain::batch, wire::Fields};
 
@@ -23,7 +24,7 @@ struct UserRole<'a> {
 }
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
-    let id = group_id(request)?;
+    let id = request.required("GroupId", chat_group_id)?;
     check_members(request, "User_Account", batch::NAMED_MEMBERS)?;
     let users = request.required("User_Account", |list| list.each(user))?;
     let groups = call.service.store.chat_groups(call.app.id, vec![id.clone()]).await?;

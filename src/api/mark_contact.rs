@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{Conversation, CustomMark, MarkBit, MarkChange, Rejection, StandardChange, mark},
-    wire::{Fault, Fields, Value, read_contact},
+    wire::{Fault, Fields, Node, Value, read_contact},
 };
 
 #[derive(Serialize)]
@@ -34,8 +34,10 @@ struct Item {
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let owner = call.owner(request)?;
-    check_batch(request, "MarkItem")??;
-    let items = request.required("MarkItem", |value| value.each(read_item))?;
+    let items = request.required("MarkItem", |items| -> Result<_, Error> {
+        check_batch(items)?;
+        Ok(items.each(read_item)?)
+    })?;
     // One item with standard marks is enough to refuse the whole call.
     if items.iter().any(|item| item.opt_type != 2) {
         call.check_edition("standard marks")?;
@@ -68,37 +70,44 @@ fn read_item(value: Value<'_>) -> Result<Item, Fault> {
         Ok(kind @ 1..=3) => Ok(kind),
         _ => Err(Fault::unfit(value.path, "1 (standard marks), 2 (custom mark) or 3 (both)", value.node)),
     })?;
-    let conversation = fields.required("ContactItem", read_contact);
-    let change = read_change(fields, opt_type)?;
-    let (conversation, change) = match conversation {
+    let change = match read_change(fields, opt_type) {
+        Ok(change) => Ok(change),
+        Err(Misread::Item(rejection)) => Err(rejection),
+        Err(Misread::Call(fault)) => return Err(fault),
+    };
+    let (conversation, change) = match fields.required("ContactItem", read_contact) {
         Ok(conversation) => (Some(conversation), change),
         Err(fault) => (None, Err(unreadable(&fault))),
     };
     Ok(Item { opt_type, conversation, change })
 }
 
+/// What a field that cannot be used refuses.
+enum Misread {
+    Call(Fault),
+    Item(Rejection),
+}
+
+impl From<Fault> for Misread {
+    fn from(fault: Fault) -> Misread {
+        Misread::Call(fault)
+    }
+}
+
 /// `OptType` 1 reads only the standard marks, 2 only the custom mark, 3 both.
-fn read_change(fields: Fields<'_>, opt_type: i64) -> Result<Result<MarkChange, Rejection>, Fault> {
+fn read_change(fields: Fields<'_>, opt_type: i64) -> Result<MarkChange, Misread> {
     let mut change = MarkChange::default();
     if opt_type != 2 {
-        let clear = fields.optional("ClearMark", bits)?;
-        let set = fields.optional("SetMark", bits)?;
-        if clear.is_some() || set.is_some() {
-            let (clear, set) = match (clear.unwrap_or(Ok(Vec::new())), set.unwrap_or(Ok(Vec::new()))) {
-                (Ok(clear), Ok(set)) => (clear, set),
-                (Err(rejection), _) | (_, Err(rejection)) => return Ok(Err(rejection)),
-            };
-            if !clear.is_empty() || !set.is_empty() {
-                change.standard = Some(StandardChange { clear, set });
-            }
+        let clear = fields.optional("ClearMark", bits)?.unwrap_or_default();
+        let set = fields.optional("SetMark", bits)?.unwrap_or_default();
+        if !clear.is_empty() || !set.is_empty() {
+            change.standard = Some(StandardChange { clear, set });
         }
     }
     if opt_type != 1 {
         let custom = fields.optional_text("CustomMark")?.map(CustomMark::parse).transpose();
-        change.custom = match custom {
-            Ok(custom) => custom,
-            Err(rejection) => return Ok(Err(unreadable(&fields.refused("CustomMark", rejection)))),
-        };
+        change.custom =
+            custom.map_err(|reason| Misread::Item(unreadable(&fields.refused("CustomMark", reason))))?;
     }
     if change == MarkChange::default() {
         let expected = match opt_type {
@@ -106,17 +115,16 @@ fn read_change(fields: Fields<'_>, opt_type: i64) -> Result<Result<MarkChange, R
             2 => "an item of OptType 2 needs CustomMark",
             _ => "an item of OptType 3 needs SetMark, ClearMark or CustomMark",
         };
-        return Ok(Err(Rejection::NothingToApply { expected }));
+        return Err(Misread::Item(Rejection::NothingToApply { expected }));
     }
-    Ok(Ok(change))
+    Ok(change)
 }
 
 /// A list of bit numbers. A list is asked for; what is no bit number in it refuses the item only.
-fn bits(value: Value<'_>) -> Result<Result<Vec<MarkBit>, Rejection>, Fault> {
-    value.read::<&[_]>()?;
-    let bits =
-        value.each(|bit| MarkBit::new(bit.read()?).map_err(|rejection| Fault::refused(bit.path, rejection)));
-    Ok(bits.map_err(|fault| unreadable(&fault)))
+fn bits(value: Value<'_>) -> Result<Vec<MarkBit>, Misread> {
+    value.read::<&[Node<'_>]>()?;
+    let bit = |bit: Value<'_>| MarkBit::new(bit.read()?).map_err(|reason| Fault::refused(bit.path, reason));
+    value.each(bit).map_err(|fault: Fault| Misread::Item(unreadable(&fault)))
 }
 
 fn unreadable(fault: &Fault) -> Rejection {

@@ -1,15 +1,10 @@
 //! What the member commands of the group service share.
 
-use super::{Call, Error, shapes::chat_group_id};
+use super::{Call, Error};
 use crate::{
     domain::{ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, Owner, UserId},
     wire::{Fault, Fields, Node, Path, Value},
 };
-
-/// Reads the `GroupId` of a call.
-pub(super) fn group_id(request: Fields<'_>) -> Result<ChatGroupId, Error> {
-    request.required("GroupId", chat_group_id)?.map_err(Error::ChatGroupIdForm)
-}
 
 /// Reads a UserID that may or may not exist.
 pub(super) fn user(value: Value<'_>) -> Result<UserId, Fault> {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{UserId, batch},
-    wire::{Fields, Value},
+    wire::Fields,
 };
 
 #[derive(Serialize)]
@@ -20,20 +20,23 @@ struct Reply {
 }
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
-    let newer = request.optional("AccountList", |value| {
+    let newer = request.optional("AccountList", |value| -> Result<_, Error> {
         check_count(value, batch::ACCOUNTS)?;
-        value.each(|item: Value<'_>| {
+        value.each(|item| -> Result<_, Error> {
             let fields = item.fields()?;
-            Ok((fields.text("UserID")?.to_owned(), read_profile(fields)?))
+            let profile = match read_profile(fields) {
+                Err(Error::ProfileLength { .. }) => None,
+                profile => Some(profile?),
+            };
+            Ok((fields.text("UserID")?.to_owned(), profile))
         })
     })?;
     let accounts = match newer {
         Some(accounts) => accounts,
-        None => request.required("Accounts", |value| {
+        None => request.required("Accounts", |value| -> Result<_, Error> {
             check_count(value, batch::ACCOUNTS)?;
             value.each(|item| {
-                let id: &str = item.read()?;
-                Ok((id.to_owned(), Ok(Import { nick: None, face_url: None })))
+                Ok((item.read::<&str>()?.to_owned(), Some(Import { nick: None, face_url: None })))
             })
         })?,
     };
@@ -41,7 +44,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let mut pending = Vec::new();
     for (id, profile) in accounts {
         match (UserId::importable(&id), profile) {
-            (Ok(user), Ok(profile)) => pending.push(submit(&call, user, profile)),
+            (Ok(user), Some(profile)) => pending.push(submit(&call, user, profile)),
             _ => fail_accounts.push(id),
         }
     }

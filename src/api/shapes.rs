@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::error::{Error, item_result};
 use crate::{
     domain::{ChatGroupId, Conversation, Group, GroupName, Rejection, batch},
-    wire::{ContactItem, Fault, Fields, Value},
+    wire::{ContactItem, Fault, Node, Value},
 };
 
 /// `GroupItem` in a reply.
@@ -43,12 +43,11 @@ impl<'a> ItemResult<'a> {
 
 /// Reads the name of a conversation group. A name of the wrong length has a number of its own
 /// (51011), one with control characters is a wrong parameter.
-pub(super) fn group_name(value: Value<'_>) -> Result<Result<GroupName, Error>, Fault> {
-    match GroupName::parse(value.read()?) {
-        Ok(name) => Ok(Ok(name)),
-        Err(rejection @ Rejection::NameLength { .. }) => Ok(Err(at(value, rejection))),
-        Err(other) => Err(Fault::refused(value.path, other)),
-    }
+pub(super) fn group_name(value: Value<'_>) -> Result<GroupName, Error> {
+    GroupName::parse(value.read()?).map_err(|rejection| match rejection {
+        Rejection::NameLength { .. } => at(value, rejection),
+        other => Fault::refused(value.path, other).into(),
+    })
 }
 
 /// A rejection of the value at its place.
@@ -58,14 +57,23 @@ fn at(value: Value<'_>, rejection: Rejection) -> Error {
 
 /// Checks how many conversations a changing call names before any of them is read, so that one too
 /// many is 51006 whatever the items look like.
-pub(super) fn check_batch(fields: Fields<'_>, name: &str) -> Result<Result<(), Error>, Fault> {
-    fields.required(name, |value| {
-        let found = value.read::<&[_]>()?.len();
-        Ok(match found {
-            1..=batch::CHANGED => Ok(()),
-            _ => Err(at(value, Rejection::BatchSize { found, limit: batch::CHANGED })),
-        })
-    })
+pub(super) fn check_batch(value: Value<'_>) -> Result<(), Error> {
+    match value.read::<&[_]>()?.len() {
+        1..=batch::CHANGED => Ok(()),
+        found => Err(at(value, Rejection::BatchSize { found, limit: batch::CHANGED })),
+    }
+}
+
+/// The only element of an array that must have exactly one.
+pub(super) fn only<T>(
+    value: Value<'_>,
+    expected: &str,
+    read: impl FnMut(Value<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    match value.read::<&[Node<'_>]>()?.len() {
+        1 => Ok(value.each(read)?.pop().expect("there is exactly one")),
+        _ => Err(Fault::unfit(value.path, format!("an array of exactly 1 {expected}"), value.node).into()),
+    }
 }
 
 /// Checks the length of a list that has no number of its own for a wrong one.
@@ -77,7 +85,7 @@ pub(super) fn check_count(value: Value<'_>, limit: usize) -> Result<(), Fault> {
 }
 
 /// Reads the id of a chat group in a call of the group service.
-pub(super) fn chat_group_id(value: Value<'_>) -> Result<Result<ChatGroupId, Fault>, Fault> {
-    let text: &str = value.read()?;
-    Ok(ChatGroupId::creatable(text).map_err(|reason| Fault::refused(value.path, reason)))
+pub(super) fn chat_group_id(value: Value<'_>) -> Result<ChatGroupId, Error> {
+    ChatGroupId::creatable(value.read()?)
+        .map_err(|reason| Error::ChatGroupIdForm(Fault::refused(value.path, reason)))
 }

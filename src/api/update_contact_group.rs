@@ -50,7 +50,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         Ok(1) => Ok(()),
         _ => Err(Fault::unfit(value.path, "1, the only one defined", value.node)),
     })?;
-    let (old, update) = request.required("UpdateGroup", |value| Ok(read(value.fields()?)))??;
+    let (old, update) = request.required("UpdateGroup", |value| read(value.fields()?))?;
     call.check_edition("conversation groups")?;
     let now = call.service.clock.now();
     let named = match &update {
@@ -98,13 +98,12 @@ fn read(group: Fields<'_>) -> Result<(GroupName, Update), Error> {
     })?;
     let old = group.required("OldGroupName", group_name)?;
     if renames {
-        let new = group.required("NewGroupName", group_name)?;
-        return Ok((old?, Update::Rename(new?)));
+        return Ok((old, Update::Rename(group.required("NewGroupName", group_name)?)));
     }
-    let batch = check_batch(group, "ContactUpdateItem")?;
-    let old = old?;
-    batch?;
-    let changes = group.required("ContactUpdateItem", |items| items.each(read_change))?;
+    let changes = group.required("ContactUpdateItem", |items| -> Result<_, Error> {
+        check_batch(items)?;
+        Ok(items.each(read_change)?)
+    })?;
     Ok((old, Update::Members(changes)))
 }
 

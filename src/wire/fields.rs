@@ -198,7 +198,10 @@ impl<'n> Value<'n> {
     ///
     /// # Errors
     /// A [`Fault`] when it is no array, or the first one of `read`.
-    pub fn each<T>(self, mut read: impl FnMut(Value<'_>) -> Result<T, Fault>) -> Result<Vec<T>, Fault> {
+    pub fn each<T, E: From<Fault>>(
+        self,
+        mut read: impl FnMut(Value<'_>) -> Result<T, E>,
+    ) -> Result<Vec<T>, E> {
         let items: &[Node<'_>] = self.read()?;
         (items.iter().enumerate())
             .map(|(index, node)| read(Value { node, path: Path::Element(&self.path, index) }))
@@ -219,11 +222,11 @@ impl<'n> Fields<'n> {
     ///
     /// # Errors
     /// Those of `read`.
-    pub fn optional<T>(
+    pub fn optional<T, E: From<Fault>>(
         &self,
         name: &str,
-        read: impl FnOnce(Value<'_>) -> Result<T, Fault>,
-    ) -> Result<Option<T>, Fault> {
+        read: impl FnOnce(Value<'_>) -> Result<T, E>,
+    ) -> Result<Option<T>, E> {
         self.node
             .member(name)
             .map(|node| read(Value { node, path: Path::Member(&self.path, name) }))
@@ -234,12 +237,12 @@ impl<'n> Fields<'n> {
     ///
     /// # Errors
     /// [`Problem::Missing`], or those of `read`.
-    pub fn required<T>(
+    pub fn required<T, E: From<Fault>>(
         &self,
         name: &str,
-        read: impl FnOnce(Value<'_>) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
-        self.optional(name, read)?.ok_or_else(|| self.missing(name))
+        read: impl FnOnce(Value<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.optional(name, read)?.ok_or_else(|| self.missing(name).into())
     }
 
     /// The member `name` as text.

@@ -7,7 +7,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::{rows, writer::PAGE};
+use super::rows;
 use crate::{
     domain::{Account, AppId, ChangeNumber, ChatGroupId, Conversation, Organizer, Owner},
     store::{
@@ -17,6 +17,9 @@ use crate::{
         guarded,
     },
 };
+
+/// The database's page size: what a row, however small, adds to the write-ahead log.
+pub(super) const PAGE: usize = 4_096;
 
 /// One transaction on its way.
 pub(super) struct Batch<'a> {

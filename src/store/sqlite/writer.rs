@@ -13,7 +13,10 @@ use std::{
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{OpenError, batch::Batch};
+use super::{
+    OpenError,
+    batch::{Batch, PAGE},
+};
 use crate::{
     domain::{AppId, ChatGroupId, Conversation, Owner},
     store::{ChatGroupRule, OwnerRule, StoreError, cache::OwnerCache},
@@ -23,8 +26,6 @@ use crate::{
 const BATCH: usize = 512;
 /// How long the writer waits for one more change when it had company; a fraction of an fsync.
 const MOMENT: Duration = Duration::from_micros(30);
-/// The database's page size: what a row, however small, adds to the write-ahead log.
-pub(super) const PAGE: usize = 4_096;
 /// After how many bytes written the log is copied into the database.
 const CHECKPOINT_BYTES: usize = 8 << 20;
 
