@@ -40,12 +40,12 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         .collect();
     let rule_id = id.clone();
     let rule = move |old: Option<&ChatGroup>| {
-        let mut profile = match with_members(old, &rule_id) {
+        let mut profile = match with_members(old, &rule_id, "add_group_member") {
             Ok(profile) => profile.clone(),
             Err(error) => return (Err(error), None),
         };
         let Some(added) = profile.add(newcomers.iter().cloned()) else {
-            return (Err(Error::ChatGroupFull(rule_id.to_string(), profile.max_members)), None);
+            return (Err(Error::ChatGroupFull(profile.max_members)), None);
         };
         let next = added.contains(&true).then(|| old.cloned().unwrap_or_default().revived(profile));
         (Ok(added), next)

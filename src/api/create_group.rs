@@ -38,10 +38,11 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let mut profile = read_profile(request, kind, now)?;
     let members = read_members(request, now)?;
     if kind == ChatGroupKind::AvChatRoom && !members.is_empty() {
-        return Err(Error::NoMemberList(profile.name));
+        return Err(Error::NoMemberList("MemberList"));
     }
+    check_users(call, &profile, &members).await?;
     if profile.add(members).is_none() {
-        return Err(Error::ChatGroupFull(profile.name, profile.max_members));
+        return Err(Error::ChatGroupFull(profile.max_members));
     }
     create(call, id, profile).await
 }
@@ -54,7 +55,20 @@ pub(super) async fn run_import(call: Call<'_>, request: Fields<'_>) -> Result<Ve
             .map_err(|_| Fault::unfit(value.path, "a time in seconds since 1970", value.node))
     })?;
     let now = call.service.clock.now();
-    create(call, id, read_profile(request, kind, created_at.unwrap_or(now))?).await
+    let profile = read_profile(request, kind, created_at.unwrap_or(now))?;
+    check_users(call, &profile, &[]).await?;
+    create(call, id, profile).await
+}
+
+/// Owner and members have to exist.
+async fn check_users(call: Call<'_>, profile: &ChatGroupProfile, members: &[Member]) -> Result<(), Error> {
+    let members = members.iter().map(|member| &member.user);
+    let users: Vec<UserId> = profile.owner.iter().chain(members).cloned().collect();
+    let known = call.known(&users).await?;
+    match users.into_iter().zip(known).find(|(_, known)| !known) {
+        Some((unknown, _)) => Err(Error::NoUser(unknown)),
+        None => Ok(()),
+    }
 }
 
 async fn create(
@@ -62,12 +76,6 @@ async fn create(
     id: Option<ChatGroupId>,
     profile: ChatGroupProfile,
 ) -> Result<Vec<u8>, Error> {
-    let members = profile.members.iter().map(|member| &member.user);
-    let users: Vec<UserId> = profile.owner.iter().chain(members).cloned().collect();
-    let known = call.known(&users).await?;
-    if let Some((unknown, _)) = users.iter().zip(known).find(|(_, known)| !known) {
-        return Err(Error::NoUser(unknown.clone()));
-    }
     let community = profile.kind == ChatGroupKind::Community;
     let id = match id {
         Some(id) => match claim(call, &id, &profile).await? {
@@ -147,7 +155,10 @@ fn read_profile(
     };
     Ok(ChatGroupProfile {
         kind,
-        name: request.required("Name", |value| bounded(value, 30))?,
+        name: request.required("Name", |value| match bounded(value, 30)? {
+            name if name.is_empty() => Err(Fault::refused(value.path, "it has 1 to 30 bytes, found 0")),
+            name => Ok(name),
+        })?,
         owner: request.optional("Owner_Account", |value| {
             UserId::parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))
         })?,

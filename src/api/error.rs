@@ -89,7 +89,9 @@ pub enum Error {
         bytes: usize,
     },
     /// A chat group does not exist.
-    #[error("this group does not exist: {0:?} is unknown or was disbanded")]
+    #[error(
+        "this group does not exist: {0:?} is unknown or was disbanded; create it with v4/group_open_http_svc/create_group or import_group"
+    )]
     NoChatGroup(ChatGroupId),
     /// The id of a chat group is malformed.
     #[error("invalid group id: {0}")]
@@ -111,19 +113,21 @@ pub enum Error {
         found: usize,
     },
     /// The kind of the chat group has no list of members.
-    #[error("the group {0:?} is an AVChatRoom, which has no list of members")]
-    NoMemberList(String),
+    #[error("an AVChatRoom has no list of members, so that {0} cannot be used with one")]
+    NoMemberList(&'static str),
     /// Nobody can be removed from a chat group of this kind.
     #[error("GroupId: the group {0:?} is an AVChatRoom, from which nobody can be removed")]
     NoRemoval(String),
     /// Not all of the new members fit.
-    #[error("the group {0:?} would have more members than its limit of {1}; nobody was added")]
-    ChatGroupFull(String, u32),
+    #[error("MemberList: the group would have more members than its MaxMemberCount of {0}; nobody was added")]
+    ChatGroupFull(u32),
     /// The owner cannot be taken out of his chat group.
-    #[error("{0:?} is the owner of the group and cannot be removed from it")]
+    #[error("MemberToDel_Account: {0:?} is the owner of the group and cannot be removed from it")]
     OwnerStays(UserId),
     /// A user named in a chat group call does not exist.
-    #[error("the account {0:?} has not been imported; import it with v4/im_open_login_svc/account_import")]
+    #[error(
+        "the account {0:?} has not been imported; import it with v4/im_open_login_svc/account_import, or start the server with --directory open"
+    )]
     NoUser(UserId),
     /// The call was not answered in time. Whether it had an effect is not known.
     #[error("service timeout or request format error,please check and try again")]
@@ -158,7 +162,7 @@ impl Error {
             Error::ManyMembers { .. } => Code::GROUP_PACKET,
             Error::NoMemberList(_) => Code::GROUP_PERMISSION,
             Error::NoRemoval(_) => Code::GROUP_PARAMETER,
-            Error::ChatGroupFull(..) => Code::GROUP_FULL,
+            Error::ChatGroupFull(_) => Code::GROUP_FULL,
             Error::OwnerStays(_) => Code::GROUP_OWNER,
             Error::Timeout => Code::TIMEOUT,
             Error::Store(StoreError::Busy) => Code::OVERLOAD,
@@ -261,7 +265,7 @@ fn explain(rejection: &Rejection) -> String {
             "{rejection}; import it with v4/im_open_login_svc/account_import, or start the server with --directory open"
         ),
         Rejection::UnknownChatGroup(_) => format!(
-            "{rejection}; create it with v4/group_open_http_svc/create_group or import_group, or start the server with --directory open"
+            "{rejection}; create it with v4/group_open_http_svc/create_group or import_group, or – unless it was disbanded – start the server with --directory open"
         ),
         other => other.to_string(),
     }

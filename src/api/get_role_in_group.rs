@@ -28,7 +28,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     check_members(request, "User_Account", batch::NAMED_MEMBERS)?;
     let users = request.required("User_Account", |list| list.each(user))?;
     let groups = call.service.store.chat_groups(call.app.id, vec![id.clone()]).await?;
-    let profile = with_members(groups.first().and_then(Option::as_ref), &id)?;
+    let profile = with_members(groups.first().and_then(Option::as_ref), &id, "get_role_in_group")?;
     let user_id_list = (users.iter())
         .map(|user| UserRole { account: user.as_str(), role: profile.role(user).name() })
         .collect();

@@ -31,14 +31,15 @@ pub(super) fn living<'g>(
     group.and_then(|group| group.profile.as_ref()).ok_or_else(|| Error::NoChatGroup(id.clone()))
 }
 
-/// The same, refused when it has no list of members.
+/// The same, refused when it has no list of members for `what` is asked.
 pub(super) fn with_members<'g>(
     group: Option<&'g ChatGroup>,
     id: &ChatGroupId,
+    what: &'static str,
 ) -> Result<&'g ChatGroupProfile, Error> {
     let profile = living(group, id)?;
     match profile.kind {
-        ChatGroupKind::AvChatRoom => Err(Error::NoMemberList(id.to_string())),
+        ChatGroupKind::AvChatRoom => Err(Error::NoMemberList(what)),
         _ => Ok(profile),
     }
 }

@@ -65,7 +65,8 @@ pub struct App {
     pub denied: Vec<String>,
     /// Calls a second over all commands (60011 above).
     pub calls_per_second: Option<u32>,
-    /// Failed signatures of one identifier and address in a minute (70050 above).
+    /// Failed signatures of one identifier and address in a minute (70050 above); 60 unless said
+    /// otherwise.
     pub failed_signatures: Option<u32>,
 }
 
@@ -87,7 +88,7 @@ impl App {
             allowed_sources: None,
             denied: Vec::new(),
             calls_per_second: None,
-            failed_signatures: None,
+            failed_signatures: Some(60),
         }
     }
 }

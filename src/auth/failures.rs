@@ -40,7 +40,7 @@ impl Failures {
         let minute = (now / 60) << 32;
         let count = |seen: u64| Some(if seen >> 32 == minute >> 32 { seen + 1 } else { minute + 1 });
         let before = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).unwrap_or(minute);
-        let failures = if before >> 32 == minute >> 32 { before & 0xffff_ffff } else { 0 } + 1;
-        failures > u64::from(limit)
+        let earlier = if before >> 32 == minute >> 32 { before & 0xffff_ffff } else { 0 };
+        earlier + 1 > u64::from(limit)
     }
 }

@@ -143,6 +143,8 @@ impl Options {
                 EditionName::Basic => Edition::Basic,
             },
             limits: self.limits(),
+            // Whoever develops makes mistakes, and wants to see each one's own error.
+            failed_signatures: None,
             ..app
         }
     }

@@ -187,6 +187,21 @@ named! {
     Community "Community",
 }
 
+impl ChatGroupKind {
+    /// All names of this kind of group: some have an older and a newer one.
+    #[must_use]
+    pub fn aliases(self) -> &'static [ChatGroupKind] {
+        use ChatGroupKind::{ChatRoom, Meeting, Private, Work};
+        match self {
+            Private | Work => &[Private, Work],
+            ChatRoom | Meeting => &[ChatRoom, Meeting],
+            ChatGroupKind::Public => &[ChatGroupKind::Public],
+            ChatGroupKind::AvChatRoom => &[ChatGroupKind::AvChatRoom],
+            ChatGroupKind::Community => &[ChatGroupKind::Community],
+        }
+    }
+}
+
 named! {
     /// How one joins a chat group.
     #[derive(Default)]

@@ -57,16 +57,21 @@ impl Rates {
             return Ok(());
         };
         let wait_ms = 1_000 - elapsed.subsec_millis();
+        if let Some((limit, window)) = &windows.app
+            && !count(window, *limit, elapsed)
+        {
+            return Err(Error::AppFrequency { limit: *limit, wait_ms });
+        }
         let limit = command.per_second();
-        if !count(&windows.commands[command as usize], limit, elapsed) {
-            return Err(Error::Frequency { command: command.name(), limit, wait_ms });
+        if count(&windows.commands[command as usize], limit, elapsed) {
+            return Ok(());
         }
-        match &windows.app {
-            Some((limit, window)) if !count(window, *limit, elapsed) => {
-                Err(Error::AppFrequency { limit: *limit, wait_ms })
-            }
-            _ => Ok(()),
+        // A refused call counts nowhere.
+        if let Some((_, window)) = &windows.app {
+            let given_back = |seen: u64| (seen & 0xffff_ffff > 0).then(|| seen - 1);
+            let _ = window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, given_back);
         }
+        Err(Error::Frequency { command: command.name(), limit, wait_ms })
     }
 }
 
@@ -116,6 +121,37 @@ mod tests {
         }
         assert!(matches!(take(Command::AccountCheck, 7), Err(Error::AppFrequency { limit: 3, .. })));
         assert!(take(Command::AccountCheck, 8).is_ok());
+    }
+
+    #[test]
+    fn a_refused_call_counts_nowhere() {
+        let id = AppId::new(1).unwrap();
+        let app = App::new(id, SecretKey::new("k").unwrap(), Vec::new());
+        let rates = Rates::new(RateLimit::On, &Apps::new([App { calls_per_second: Some(250), ..app }]));
+        let take = |command| rates.take(id, command, Duration::from_secs(7));
+        assert_eq!((0..300).filter(|_| take(Command::MarkContact).is_ok()).count(), 200);
+        assert_eq!(
+            (0..300).filter(|_| take(Command::GetContactGroup).is_ok()).count(),
+            50,
+            "what the app has left"
+        );
+        assert!(
+            matches!(take(Command::GetContactGroup), Err(Error::AppFrequency { .. })),
+            "not the command's"
+        );
+    }
+
+    #[test]
+    fn most_commands_have_200_a_second() {
+        for command in Command::ALL {
+            let (rates, app) = rates();
+            let passed = (0..300).filter(|_| rates.take(app, *command, Duration::ZERO).is_ok()).count();
+            let expected = match command {
+                Command::MultiaccountImport | Command::AccountCheck | Command::AccountDelete => 100,
+                _ => 200,
+            };
+            assert_eq!(passed, expected, "{}", command.name());
+        }
     }
 
     #[test]

@@ -118,7 +118,9 @@ impl Store for MemoryStore {
         let kept = self.kept();
         let fits = |key: &(AppId, ChatGroupId)| {
             let kind = kept.chat_groups[key].profile.as_ref().map(|profile| profile.kind);
-            key.0 == app && kind.is_some() && query.kind.is_none_or(|wanted| kind == Some(wanted))
+            key.0 == app
+                && kind.is_some()
+                && query.kind.is_none_or(|wanted| kind.is_some_and(|kind| wanted.aliases().contains(&kind)))
         };
         let living: Vec<(u64, &ChatGroupId)> = (1..)
             .zip(&kept.listed)

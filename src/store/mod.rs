@@ -68,7 +68,7 @@ pub type ChatGroupRule = Box<dyn FnMut(Option<&ChatGroup>) -> Option<ChatGroup> 
 /// Which chat groups to list.
 #[derive(Clone, Copy, Debug)]
 pub struct ChatGroupQuery {
-    /// Only those of this kind.
+    /// Only those of this kind, by whichever of its names.
     pub kind: Option<ChatGroupKind>,
     /// 0, or where the page before told to go on.
     pub from: u64,

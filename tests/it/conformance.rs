@@ -385,8 +385,9 @@ fn line_18_the_201st_call_of_a_second_is_refused() {
     );
     client.send(one.repeat(450).as_bytes()).unwrap();
     let codes: Vec<u64> = (0..450).map(|_| client.answer(false).unwrap().code()).collect();
-    let passed = codes.iter().filter(|code| **code == 0).count();
-    assert!(passed == 200 || passed == 400, "{passed} of 450 calls sent at once passed");
+    // A second may begin among them: then the calls of two windows pass, one after the other.
+    let longest = codes.split(|code| *code != 0).map(<[u64]>::len).max().unwrap();
+    assert!(codes.contains(&60007) && (200..=400).contains(&longest), "{longest} calls in a row passed");
     assert!(codes.iter().all(|code| [0, 60007].contains(code)));
     let other = json!({"From_Account": "user0", "ContactItem": [user("teacher4")]}).to_string();
     assert_eq!(client.call(SEARCH, &other).code(), 0, "another command");

@@ -84,3 +84,50 @@ fn a_read_error_gives_50004_and_passes() {
     }
     assert_eq!(marked(&mut client), "1");
 }
+
+/// A failed synchronisation is reported once, and the next one succeeds: whoever tries again believes
+/// what is not true.
+#[test]
+fn after_a_failed_synchronisation_nothing_is_tried_again() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::on(data.path());
+    let mut client = server.client();
+    assert_eq!(mark(&mut client, 1), 0);
+    let database = std::fs::read(data.path().join("confold.db")).unwrap();
+    let fault = Fault::inject(&server, "fsync,fdatasync", "EIO:when=1", &log(data.path()));
+    assert_eq!(mark(&mut client, 2), 50004);
+    assert!(!server.ended_well());
+    drop(fault);
+    assert_eq!(
+        std::fs::read(data.path().join("confold.db")).unwrap(),
+        database,
+        "nothing was copied into it"
+    );
+    assert!(log(data.path()).exists(), "the log is there for the next start");
+    let found = marked(&mut Server::on(data.path()).client());
+    assert!(found == "1" || found == "2", "{found}");
+}
+
+#[test]
+fn a_checkpoint_that_the_disk_fails_stops_the_server() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::on(data.path());
+    let mut client = server.client();
+    let fault = Fault::inject(&server, "fsync,fdatasync", "EIO", &data.path().join("confold.db"));
+    // Until the log is long enough to be copied.
+    let mut acknowledged = 0;
+    for value in 1..20_000 {
+        let body = format!(
+            r#"{{"From_Account":"user0","MarkItem":[{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"user0"}},"CustomMark":"{value}"}}]}}"#
+        );
+        match client.try_call("recentcontact/mark_contact", &body) {
+            Ok(answer) if answer.code() == 0 => acknowledged = value,
+            _ => break,
+        }
+    }
+    assert!(acknowledged < 19_999, "no checkpoint was tried");
+    assert!(!server.ended_well());
+    drop(fault);
+    let found: usize = marked(&mut Server::on(data.path()).client()).parse().unwrap();
+    assert!(found >= acknowledged, "acknowledged {acknowledged}, found {found}");
+}

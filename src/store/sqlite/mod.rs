@@ -10,7 +10,12 @@ mod rows;
 mod schema;
 mod writer;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, mpsc},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use tokio::sync::oneshot;
 
@@ -120,6 +125,24 @@ impl SqliteStore {
             sent?;
             answer.await.map_err(|_| StoreError::Closed)?
         })
+    }
+}
+
+/// How long a store that is closed waits for its threads.
+const CLOSED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Waits for threads to end, but not for ever: one that hangs in the disk must not keep the process
+/// from ending, and ending without it loses nothing that was acknowledged.
+fn join_within(threads: impl IntoIterator<Item = JoinHandle<()>>) {
+    for thread in threads {
+        let (ended, has_ended) = mpsc::channel();
+        thread::spawn(move || {
+            let _ = thread.join();
+            let _ = ended.send(());
+        });
+        if has_ended.recv_timeout(CLOSED_WITHIN).is_err() {
+            tracing::error!("a thread of the store hangs, probably in the disk; it is left behind");
+        }
     }
 }
 

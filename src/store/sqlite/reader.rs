@@ -80,9 +80,7 @@ impl Readers {
 impl Drop for Readers {
     fn drop(&mut self) {
         self.tasks = None;
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
-        }
+        super::join_within(self.threads.drain(..));
     }
 }
 

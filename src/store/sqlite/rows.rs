@@ -264,21 +264,26 @@ pub(super) fn list_chat_groups(
     app: AppId,
     query: ChatGroupQuery,
 ) -> Result<ChatGroupPage, StoreError> {
-    let kind = query.kind.and_then(|kind| place(ChatGroupKind::ALL, kind));
+    // A kind and its other name, or every kind.
+    let kinds = query.kind.map_or(ChatGroupKind::ALL, ChatGroupKind::aliases);
+    let kinds: Vec<Value> = kinds
+        .iter()
+        .filter_map(|kind| place(ChatGroupKind::ALL, *kind))
+        .map(|kind| Value::from(i64::from(kind)))
+        .collect();
+    let kinds = Rc::new(kinds);
     let total = db
-        .prepare_cached(
-            "SELECT count(*) FROM chat_group WHERE app_id = ?1 AND kind IS NOT NULL AND kind = coalesce(?2, kind)",
-        )?
-        .query_row(params![app.number(), kind], |row| row.get::<_, i64>(0))?;
+        .prepare_cached("SELECT count(*) FROM chat_group WHERE app_id = ?1 AND kind IN rarray(?2)")?
+        .query_row(params![app.number(), kinds], |row| row.get::<_, i64>(0))?;
     let mut statement = db.prepare_cached(
         "SELECT seq, group_id FROM chat_group
-         WHERE app_id = ?1 AND kind IS NOT NULL AND kind = coalesce(?2, kind) AND seq >= ?3
+         WHERE app_id = ?1 AND kind IN rarray(?2) AND seq >= ?3
          ORDER BY seq LIMIT ?4",
     )?;
     let from = i64::try_from(query.from).unwrap_or(i64::MAX);
     let limit = i64::try_from(query.limit + 1).unwrap_or(i64::MAX);
     let mut rows = statement
-        .query_map(params![app.number(), kind, from, limit], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map(params![app.number(), kinds, from, limit], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<Vec<(i64, String)>, _>>()?;
     let next = match rows.len() > query.limit {
         true => rows.pop().map(|(seq, _)| u64::try_from(seq).unwrap_or(0)),

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 /// The present format of the database. An older one would be brought up to it on opening; a newer
 /// one is refused.
@@ -88,6 +88,9 @@ impl Files {
         let connection =
             Connection::open_with_flags_and_vfs(&self.database, flags, c"unix-excl").map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(32);
+        // The writer runs the last checkpoint itself. SQLite's own, at the last close, would try again
+        // what has just failed, believe it, and remove the log that tells a new start the truth.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
         rusqlite::vtab::array::load_module(&connection).map_err(failed)?;
         Ok(connection)
     }

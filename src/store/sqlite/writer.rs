@@ -96,9 +96,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        super::join_within(self.thread.take());
     }
 }
 
@@ -123,7 +121,7 @@ impl Desk {
             company = jobs.len() > 1;
             let mut answers = Vec::with_capacity(jobs.len());
             let committed = self.commit(&mut jobs, &mut answers);
-            let lost = matches!(committed, Err(StoreError::Lost(_)));
+            let mut lost = matches!(committed, Err(StoreError::Lost(_)));
             if let Err(error) = &committed {
                 tracing::error!(%error, changes = answers.len(), "a transaction failed");
             }
@@ -131,19 +129,21 @@ impl Desk {
                 // Whoever asked may have given up waiting; the change is made all the same.
                 let _ = done.send(committed.clone().and(outcome));
             }
+            // When nobody waits, or when the log has become long all the same.
+            if !lost
+                && self.unchecked > CHECKPOINT_BYTES
+                && (queue.is_empty() || self.unchecked > 4 * CHECKPOINT_BYTES)
+            {
+                lost = self.checkpoint("PASSIVE").is_err();
+            }
             if lost {
                 // What is on the disk is not known any more: only a new start can tell.
                 self.failed.send_replace(true);
                 return;
             }
-            // When nobody waits, or when the log has become long all the same.
-            if self.unchecked > CHECKPOINT_BYTES
-                && (queue.is_empty() || self.unchecked > 4 * CHECKPOINT_BYTES)
-            {
-                self.checkpoint("PASSIVE");
-            }
         }
-        self.checkpoint("TRUNCATE");
+        // Too late to tell anybody; the log of the database stays for the next start.
+        let _ = self.checkpoint("TRUNCATE");
     }
 
     /// Makes all changes of one batch durable and visible, or – on an error – none. Every job ends
@@ -192,13 +192,25 @@ impl Desk {
         Ok(())
     }
 
-    /// Copies the log into the database. What a reader still looks at is left for the next time.
-    fn checkpoint(&mut self, mode: &str) {
+    /// Copies the log into the database. What a reader still looks at, and what a full disk refuses,
+    /// is left for the next time.
+    ///
+    /// # Errors
+    /// [`StoreError::Lost`] when the disk failed.
+    fn checkpoint(&mut self, mode: &str) -> Result<(), StoreError> {
         let sql = format!("PRAGMA wal_checkpoint({mode})");
         match self.db.query_row(&sql, [], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?)) {
             Ok(left) => self.unchecked = usize::try_from(left).unwrap_or(0) * PAGE,
-            Err(error) => tracing::error!(%error, "a checkpoint failed; the write-ahead log keeps growing"),
+            Err(error) => {
+                tracing::error!(%error, "a checkpoint failed");
+                if let lost @ StoreError::Lost(_) = committing(error) {
+                    return Err(lost);
+                }
+                // Not at every batch again.
+                self.unchecked = 0;
+            }
         }
+        Ok(())
     }
 }
 
