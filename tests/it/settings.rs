@@ -303,3 +303,18 @@ fn a_reply_does_not_depend_on_the_host_or_a_content_type() {
         assert_eq!(client.raw(request.as_bytes()).unwrap().code(), 0, "{headers}");
     }
 }
+
+#[test]
+fn in_dev_every_failed_signature_has_its_own_code() {
+    let server = crate::harness::Server::dev(&[]);
+    let mut client = server.client();
+    let forged = format!("/v4/{GET}?{}", query(APP, ADMIN, "wrong key"));
+    for _ in 0..150 {
+        assert_eq!(client.post(&forged, BODY).unwrap().code(), 70009);
+    }
+    // Elsewhere there is a bound without asking for one.
+    let server = start(page_app());
+    let mut client = server.client();
+    let codes: Vec<u64> = (0..130).map(|_| client.post(&forged, BODY).unwrap().code()).collect();
+    assert!(codes[..60].iter().all(|code| *code == 70009) && codes.contains(&70050), "{codes:?}");
+}
