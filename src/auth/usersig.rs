@@ -50,7 +50,7 @@ pub enum Flaw {
     #[error("it is longer than {MAX_TEXT} bytes")]
     TooLong,
     /// It is not base64 with `*-_`.
-    #[error("it is not base64 in the alphabet A-Z a-z 0-9 * - _")]
+    #[error("it is not base64 in the alphabet A-Z a-z 0-9 * - _, or was cut")]
     Base64,
     /// What base64 holds is no zlib stream, or one cut short.
     #[error("its content is no complete zlib stream")]

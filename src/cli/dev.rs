@@ -30,7 +30,7 @@ use crate::{
 /// The options of `dev`.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Where to listen; port 0 takes a free one.
+    /// Where to listen: an IP address and a port; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// Keep everything in this directory. Without it everything is gone at exit.

@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct Make {
     /// The app and its key, as for `dev`.
-    #[arg(long, value_name = "ID:KEY[:ADMIN]", default_value = SAMPLE_APP, hide_default_value = true)]
+    #[arg(long, value_name = "ID:KEY[:ADMIN]", default_value = SAMPLE_APP)]
     app: AppOption,
     /// Whose signature it shall be [default: the app's administrator].
     #[arg(long)]
@@ -28,7 +28,7 @@ pub(super) struct Make {
 #[derive(Debug, Args)]
 pub(super) struct Verify {
     /// The app and its key, as for `dev`.
-    #[arg(long, value_name = "ID:KEY[:ADMIN]", default_value = SAMPLE_APP, hide_default_value = true)]
+    #[arg(long, value_name = "ID:KEY[:ADMIN]", default_value = SAMPLE_APP)]
     app: AppOption,
     /// Whose signature it should be [default: the app's administrator].
     #[arg(long)]

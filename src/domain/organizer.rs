@@ -178,28 +178,34 @@ impl Organizer {
         for record in &self.records {
             if record.number <= number || record.number > version {
                 return unsound(format!(
-                    "record number {} is not above {number} and at most {version}",
-                    record.number
+                    "the record about {:?} has the change number {}, which is not above that of the one before it ({number}) and at most {version}",
+                    record.conversation, record.number
                 ));
             }
             if record.timestamp < timestamp || record.timestamp > last_timestamp {
                 return unsound(format!(
-                    "timestamp {} is not within {timestamp} to {last_timestamp}",
-                    record.timestamp
+                    "the record about {:?} has the timestamp {}, which is not within {timestamp} to {last_timestamp}",
+                    record.conversation, record.timestamp
                 ));
             }
             if !record.is_grouped() && !record.is_marked() {
-                return unsound(format!("record {} holds nothing", record.number));
+                return unsound(format!("the record about {:?} holds nothing", record.conversation));
             }
             if !record.groups.is_sorted_by(|a, b| a < b) {
-                return unsound(format!("the groups of record {} do not ascend", record.number));
+                return unsound(format!(
+                    "the groups of the record about {:?} do not ascend",
+                    record.conversation
+                ));
             }
             if let Some(id) = record
                 .groups
                 .iter()
                 .find(|id| self.groups.binary_search_by_key(*id, |group| group.id).is_err())
             {
-                return unsound(format!("record {} is in group {id}, which does not exist", record.number));
+                return unsound(format!(
+                    "the record about {:?} is in group {id}, which does not exist",
+                    record.conversation
+                ));
             }
             if !peers.insert(&record.conversation) {
                 return unsound(format!("two records are about {:?}", record.conversation));

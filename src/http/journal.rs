@@ -37,7 +37,7 @@ macro_rules! line {
             app = $entry.app.map(AppId::number),
             command = $entry.command.map(Command::name),
             code = $code.number(),
-            ms = $entry.took.as_secs_f64() * 1e3,
+            ms = ($entry.took.as_secs_f64() * 1e6).round() / 1e3,
             $($rest)+
         )
     };

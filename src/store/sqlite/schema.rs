@@ -18,7 +18,7 @@ const APPLICATION: i64 = 0x6366_6c64;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The directory cannot be made or used.
-    #[error("cannot use the directory {directory}: {source}")]
+    #[error("cannot use {directory} as a directory")]
     Directory {
         /// Which.
         directory: PathBuf,
@@ -44,7 +44,7 @@ pub enum OpenError {
     #[error("{0} is not a confold database")]
     Foreign(PathBuf),
     /// SQLite refuses.
-    #[error("cannot open {file}: {source}")]
+    #[error("cannot open {file}")]
     Database {
         /// The database file.
         file: PathBuf,
