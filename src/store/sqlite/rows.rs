@@ -273,11 +273,13 @@ pub(super) fn list_chat_groups(
         .collect();
     let kinds = Rc::new(kinds);
     let total = db
-        .prepare_cached("SELECT count(*) FROM chat_group WHERE app_id = ?1 AND kind IN rarray(?2)")?
+        .prepare_cached(
+            "SELECT count(*) FROM chat_group WHERE app_id = ?1 AND kind IS NOT NULL AND kind IN rarray(?2)",
+        )?
         .query_row(params![app.number(), kinds], |row| row.get::<_, i64>(0))?;
     let mut statement = db.prepare_cached(
         "SELECT seq, group_id FROM chat_group
-         WHERE app_id = ?1 AND kind IN rarray(?2) AND seq >= ?3
+         WHERE app_id = ?1 AND kind IS NOT NULL AND kind IN rarray(?2) AND seq >= ?3
          ORDER BY seq LIMIT ?4",
     )?;
     let from = i64::try_from(query.from).unwrap_or(i64::MAX);
