@@ -35,7 +35,9 @@ impl Door {
             Method::POST => self.call(request, source).await,
             // hyper leaves the body of an answer to HEAD out.
             Method::GET | Method::HEAD if path == "/healthz" => health::alive(),
-            Method::GET | Method::HEAD if path == "/readyz" => health::ready(&*self.service.store).await,
+            Method::GET | Method::HEAD if path == "/readyz" => {
+                health::ready(&*self.service.store, self.limits.answer_within).await
+            }
             Method::HEAD | Method::OPTIONS => answer::empty(),
             Method::GET if path == "/" && accepts_html(&request) => answer::page(),
             _ => {

@@ -318,3 +318,25 @@ fn in_dev_every_failed_signature_has_its_own_code() {
     let codes: Vec<u64> = (0..130).map(|_| client.post(&forged, BODY).unwrap().code()).collect();
     assert!(codes[..60].iter().all(|code| *code == 70009) && codes.contains(&70050), "{codes:?}");
 }
+
+#[test]
+fn a_probe_of_a_store_that_hangs_is_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap());
+    let server = InProcess::start(page_app(), Arc::clone(&store) as Arc<dyn Store>);
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    let owner = Owner { app: AppId::new(APP).unwrap(), user: UserId::parse("user0").unwrap() };
+    let holds = move |_: &Seen<'_>| {
+        may_go_on.recv().unwrap();
+        Next::default()
+    };
+    let held = store.change(owner, Vec::new(), Box::new(holds));
+    let answer = server.client().raw(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    go_on.send(()).unwrap();
+    drop(held);
+    assert_eq!((answer.status, answer.body.as_str()), (503, "the store does not answer\n"));
+    let mut client = server.client();
+    assert!(
+        (0..1_000).any(|_| client.raw(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().status == 200)
+    );
+}
