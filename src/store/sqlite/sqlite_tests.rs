@@ -120,3 +120,29 @@ fn a_filling_that_did_not_end_is_to_be_made_again() {
     }
     assert!(!SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap().is_unfilled());
 }
+
+/// 64 writers who each wait for their answer, on 64 owners and all on one: acknowledged writes per
+/// commit, which is one fsync.
+#[test]
+fn writers_who_wait_share_commits() {
+    for owners in [64, 1] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap();
+        std::thread::scope(|scope| {
+            for writer in 0..64 {
+                let store = &store;
+                scope.spawn(move || {
+                    block_on(async {
+                        for count in 0..60 {
+                            let user = format!("u{}", writer % owners);
+                            rename(store, &user, format!("{writer}-{count}")).await.unwrap();
+                        }
+                    });
+                });
+            }
+        });
+        let per_commit = 64 * 60 / store.commits();
+        println!("{owners} owners: {per_commit} writes per commit");
+        assert!(per_commit >= 8, "{owners} owners: {per_commit} writes per commit");
+    }
+}

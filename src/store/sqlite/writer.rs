@@ -24,8 +24,10 @@ use crate::{
 
 /// How many changes share one transaction at the most.
 const BATCH: usize = 512;
-/// How long the writer waits for one more change when it had company; a fraction of an fsync.
-const MOMENT: Duration = Duration::from_micros(30);
+/// How long the writer waits for one more change when it had company: less than an fsync of a fast disk.
+const MOMENT: Duration = Duration::from_micros(80);
+/// With so many changes in hand it waits for no more: they share the fsync well enough.
+const ENOUGH: usize = 24;
 /// After how many bytes written the log is copied into the database.
 const CHECKPOINT_BYTES: usize = 8 << 20;
 
@@ -219,7 +221,7 @@ impl Desk {
 /// writer who is alone never waits.
 #[expect(clippy::disallowed_methods, reason = "nothing tells that somebody is about to send a change")]
 fn gather(queue: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
-    while jobs.len() < BATCH {
+    while jobs.len() < ENOUGH {
         let before = jobs.len();
         thread::sleep(MOMENT);
         while jobs.len() < BATCH
