@@ -13,11 +13,14 @@ pub mod domain;
 
 pub mod auth;
 pub mod store;
+pub mod tls;
 pub mod wire;
 
 pub mod api;
+pub mod config;
 pub mod http;
 pub mod interchange;
+pub mod log;
 pub mod server;
 
 pub mod chance;

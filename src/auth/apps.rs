@@ -74,10 +74,16 @@ impl App {
     /// An app with default settings.
     #[must_use]
     pub fn new(id: AppId, key: SecretKey, admins: Vec<String>) -> App {
+        App { key: Some(key), admins, ..App::without_key(id) }
+    }
+
+    /// An app with default settings that nobody can call yet.
+    #[must_use]
+    pub fn without_key(id: AppId) -> App {
         App {
             id,
-            key: Some(key),
-            admins,
+            key: None,
+            admins: Vec::new(),
             directory: DirectoryMode::Strict,
             edition: Edition::Ultimate,
             limits: Limits::TENCENT,

@@ -1,6 +1,6 @@
 //! The gate: from the values of a query string to a caller, or the reason why not.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use super::{
     App, Apps,
@@ -125,15 +125,22 @@ pub enum Refusal {
 #[derive(Debug)]
 pub struct Gate {
     apps: Apps,
-    remembered: Remembered,
-    failures: Failures,
+    remembered: Arc<Remembered>,
+    failures: Arc<Failures>,
 }
 
 impl Gate {
     /// A gate to these apps.
     #[must_use]
     pub fn new(apps: Apps) -> Gate {
-        Gate { apps, remembered: Remembered::new(), failures: Failures::new() }
+        Gate { apps, remembered: Arc::new(Remembered::new()), failures: Arc::new(Failures::new()) }
+    }
+
+    /// A gate to other apps that remembers what this one does. A signature is remembered with the key
+    /// that verified it, so that under another key it is verified again.
+    #[must_use]
+    pub fn with(&self, apps: Apps) -> Gate {
+        Gate { apps, remembered: Arc::clone(&self.remembered), failures: Arc::clone(&self.failures) }
     }
 
     /// The apps behind the gate.

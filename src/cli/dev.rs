@@ -7,6 +7,7 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -14,18 +15,24 @@ use clap::{Args, ValueEnum};
 
 use super::{
     app_option::{AppOption, PAGE_APP, SAMPLE_APP},
-    log,
+    files,
+    local_tls::LocalTls,
+    profile::Profile,
     seed::seed,
 };
 use crate::{
     api::{Command, Service},
     auth::{App, Apps, Edition, Gate, usersig},
     clock::Clock,
-    domain::{DirectoryMode, Limits},
+    domain::DirectoryMode,
     http::{Door, DoorLimits, Listening, RateLimit},
-    server,
+    log,
+    server::Server,
     store::{SqliteOptions, SqliteStore},
 };
+
+/// How long requests in flight may take to finish when the server stops.
+const DRAIN: Duration = Duration::from_secs(10);
 
 /// The options of `dev`.
 #[derive(Debug, Args)]
@@ -33,6 +40,9 @@ pub(super) struct Options {
     /// Where to listen: an IP address and a port; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Also speak TLS here, with a certificate of a local authority that is made once.
+    #[arg(long, value_name = "ADDRESS")]
+    tls_listen: Option<SocketAddr>,
     /// Keep everything in this directory. Without it everything is gone at exit.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -75,12 +85,6 @@ enum EditionName {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Profile {
-    Tencent,
-    Open,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 enum Directory {
     Strict,
     Open,
@@ -91,6 +95,11 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let listening = Listening::bind(options.listen).with_context(|| {
         format!("cannot listen on {}; choose another address with --listen", options.listen)
     })?;
+    let clock = Clock::system();
+    let tls = match options.tls_listen {
+        Some(address) => Some(LocalTls::bind(address, clock.now())?),
+        None => None,
+    };
     let temporary = match options.data {
         Some(_) => None,
         None => Some(
@@ -103,6 +112,9 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let directory = options.data.as_deref().or(temporary.as_ref().map(tempfile::TempDir::path));
     let directory = directory.expect("either --data or a temporary directory is there");
     let store = SqliteStore::open(&SqliteOptions::new(directory))?;
+    if let Some(tls) = &tls {
+        tls.copy_ca(directory)?;
+    }
     if store.is_unfilled() {
         fill(&store, options)?;
     } else if let Some(seed) = &options.seed {
@@ -116,7 +128,6 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         apps.push(app.clone());
     }
     let gate = Gate::new(Apps::new(apps.iter().map(|app| options.settings(app.app()))));
-    let clock = Clock::system();
     let rate = match options.rate_limit {
         Switch::On => RateLimit::On,
         Switch::Off => RateLimit::Off,
@@ -124,9 +135,13 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let failure = store.failure();
     let service = Service { store: Arc::new(store), clock };
     let door = Door::new(gate, service, DoorLimits { rate, ..DoorLimits::default() });
+    files::raise_limit(DoorLimits::default().connections);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let address = listening.address();
-    server::run(listening, &door, workers, || greet(address, &apps, &clock), failure)?;
+    let trust = tls.as_ref().map(LocalTls::greeting).unwrap_or_default();
+    let listening = [Some(listening), tls.map(LocalTls::into_listening)].into_iter().flatten().collect();
+    let server = Server { listening, door, workers, drain: DRAIN };
+    server.run(|| greet(address, &apps, &clock, &trust), None, failure)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -142,17 +157,10 @@ impl Options {
                 EditionName::Ultimate => Edition::Ultimate,
                 EditionName::Basic => Edition::Basic,
             },
-            limits: self.limits(),
+            limits: self.profile.limits(),
             // Whoever develops makes mistakes, and wants to see each one's own error.
             failed_signatures: None,
             ..app
-        }
-    }
-
-    fn limits(&self) -> Limits {
-        match self.profile {
-            Profile::Tencent => Limits::TENCENT,
-            Profile::Open => Limits::OPEN,
         }
     }
 }
@@ -162,11 +170,12 @@ impl Options {
 fn fill(store: &SqliteStore, options: &Options) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
-        seed(store, "the page's data", include_bytes!("page.ndjson").as_slice(), options.limits()).await?;
+        seed(store, "the page's data", include_bytes!("page.ndjson").as_slice(), options.profile.limits())
+            .await?;
         if let Some(path) = &options.seed {
             let file =
                 File::open(path).with_context(|| format!("cannot read the seed file {}", path.display()))?;
-            seed(store, &path.display().to_string(), BufReader::new(file), options.limits()).await?;
+            seed(store, &path.display().to_string(), BufReader::new(file), options.profile.limits()).await?;
         }
         store.note_filled().await?;
         Ok(())
@@ -174,7 +183,7 @@ fn fill(store: &SqliteStore, options: &Options) -> anyhow::Result<()> {
 }
 
 /// Tells on standard output where the server is and how to call it.
-fn greet(address: SocketAddr, apps: &[AppOption], clock: &Clock) {
+fn greet(address: SocketAddr, apps: &[AppOption], clock: &Clock, trust: &str) {
     let app = &apps[0];
     let signature = usersig::make(app.id, &app.admin, &app.key, clock.now(), usersig::DEFAULT_VALIDITY);
     let url = format!(
@@ -185,7 +194,7 @@ fn greet(address: SocketAddr, apps: &[AppOption], clock: &Clock) {
     );
     let known = apps.iter().fold(String::new(), |known, app| known + &app.line());
     let text = format!(
-        "confold is listening on http://{address}\n{known}\
+        "confold is listening on http://{address}\n{trust}{known}\
          UserSig of {} for app {}, valid for 180 days:\n  {signature}\n\
          Try:\n  curl -d '{{\"From_Account\":\"user0\",\"StartIndex\":0}}' '{url}'\n",
         app.admin, app.id,

@@ -5,10 +5,11 @@ use std::{net::IpAddr, time::Duration};
 
 use hyper::Uri;
 
-use super::{Door, query::Query};
+use super::{Entrance, query::Query};
 use crate::{
     api::{Command, Error, Family},
     auth::{App, Credentials},
+    domain::UnixSeconds,
 };
 
 /// Which command a path calls.
@@ -31,14 +32,29 @@ fn shown(path: &str) -> String {
     path.chars().take(120).take_while(|c| !"&?=;".contains(*c)).collect()
 }
 
-impl Door {
-    /// Lets a call of `command` from `source` in that began at `started` of the monotonic clock, and counts it.
+impl Entrance {
+    /// Lets a call of `command` from `source` in that came at `now`, and at `elapsed` of the monotonic
+    /// clock, and counts it.
     pub(super) fn admit(
         &self,
         command: Command,
         uri: &Uri,
         source: IpAddr,
-        started: Duration,
+        now: UnixSeconds,
+        elapsed: Duration,
+    ) -> Result<&App, Error> {
+        let app = self.identify(command.family().name(), uri, source, now)?;
+        self.rates.take(app, command, elapsed)?;
+        Ok(app)
+    }
+
+    /// Lets an administrator in who calls a service.
+    pub(super) fn identify(
+        &self,
+        service: &str,
+        uri: &Uri,
+        source: IpAddr,
+        now: UnixSeconds,
     ) -> Result<&App, Error> {
         let query = Query::parse(uri.query().unwrap_or(""))?;
         let said = Credentials {
@@ -47,10 +63,8 @@ impl Door {
             usersig: query.usersig.as_deref(),
             look_alike: query.look_alike.as_deref(),
             source,
-            service: command.family().name(),
+            service,
         };
-        let app = self.gate.admit(said, self.service.clock.now())?;
-        self.rates.take(app.id, command, started)?;
-        Ok(app)
+        Ok(self.gate.admit(said, now)?)
     }
 }

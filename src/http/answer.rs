@@ -1,26 +1,80 @@
 //! The one way out: every answer is made here.
 
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     HeaderMap, Response, StatusCode,
+    body::{Frame, SizeHint},
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
         CONTENT_TYPE, HeaderValue,
     },
 };
 
+use super::interchange::Lines;
 use crate::{
     api::Error,
+    store::StoreError,
     wire::{Envelope, code::Code},
 };
 
-/// The body of an answer, whole: so it always carries a Content-Length.
-pub(super) type Body = Full<Bytes>;
+/// The body of an answer.
+pub(super) enum Body {
+    /// Whole: so it carries a Content-Length.
+    Whole(Full<Bytes>),
+    /// As long as it takes.
+    Lines(Lines),
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = StoreError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StoreError>>> {
+        match self.get_mut() {
+            Body::Whole(whole) => Pin::new(whole).poll_frame(context).map_err(|never| match never {}),
+            Body::Lines(lines) => lines.poll(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Body::Whole(whole) => whole.is_end_stream(),
+            Body::Lines(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Body::Whole(whole) => whole.size_hint(),
+            Body::Lines(_) => SizeHint::default(),
+        }
+    }
+}
 
 /// A JSON answer; always status 200 (decision 22).
 pub(super) fn json(reply: Vec<u8>) -> Response<Body> {
     with(StatusCode::OK, JSON, reply.into())
+}
+
+/// A JSON answer outside `/v4/`, with a status of its own.
+pub(super) fn json_with(status: StatusCode, reply: Vec<u8>) -> Response<Body> {
+    with(status, JSON, reply.into())
+}
+
+/// Lines of JSON, as many as there are.
+pub(super) fn lines(lines: Lines) -> Response<Body> {
+    let mut response = with(StatusCode::OK, "application/x-ndjson; charset=utf-8", Bytes::new());
+    *response.body_mut() = Body::Lines(lines);
+    response
 }
 
 /// No content, status 200: for HEAD, and for a browser's preflight.
@@ -65,7 +119,7 @@ fn with(status: StatusCode, content_type: &'static str, body: Bytes) -> Response
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED_HEADERS));
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(Body::Whole(Full::new(body)));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

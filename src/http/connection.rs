@@ -5,34 +5,43 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
+    task::JoinSet,
 };
 
-use super::{Door, faultless::Faultless};
+use super::{Door, faultless::Faultless, pace::Pace};
+use crate::tls::Certificates;
 
-/// How long a connection may be without an answered request.
-const IDLE: Duration = Duration::from_secs(60);
 /// How long a connection without a request may take to end when the server stops.
 const LAST_FLUSH: Duration = Duration::from_millis(100);
 /// How long to wait when the system has no more sockets to give.
 const BREATH: Duration = Duration::from_millis(50);
+/// The largest head of a request, and what hyper reads at once: what a slow client can make the server
+/// remember.
+const HEAD_BYTES: usize = 64 * 1024;
+/// HTTP/2: requests at once on a connection, and bytes that may be on their way in one.
+const STREAMS: u32 = 128;
+const WINDOW: u32 = 256 * 1024;
 
 /// A socket on which a server listens, given to it by whoever starts it.
 #[derive(Debug)]
 pub struct Listening {
     socket: std::net::TcpListener,
     address: SocketAddr,
+    certificates: Option<Certificates>,
 }
 
 impl Listening {
@@ -43,7 +52,13 @@ impl Listening {
     pub fn bind(address: SocketAddr) -> io::Result<Listening> {
         let socket = std::net::TcpListener::bind(address)?;
         socket.set_nonblocking(true)?;
-        Ok(Listening { address: socket.local_addr()?, socket })
+        Ok(Listening { address: socket.local_addr()?, socket, certificates: None })
+    }
+
+    /// The same, speaking TLS.
+    #[must_use]
+    pub fn with_tls(self, certificates: Certificates) -> Listening {
+        Listening { certificates: Some(certificates), ..self }
     }
 
     /// Where it listens.
@@ -52,14 +67,21 @@ impl Listening {
         self.address
     }
 
+    /// What it shows of itself, if it speaks TLS.
+    #[must_use]
+    pub fn certificates(&self) -> Option<&Certificates> {
+        self.certificates.as_ref()
+    }
+
     /// The same socket for one more thread. All accept from one queue, so that whoever is idle
     /// takes the next connection; and, other than with `SO_REUSEPORT`, a second server on a taken
     /// port fails instead of getting half of the connections.
     ///
     /// # Errors
     /// Those of the system.
-    pub fn share(&self) -> io::Result<std::net::TcpListener> {
-        self.socket.try_clone()
+    pub fn share(&self) -> io::Result<Listening> {
+        let certificates = self.certificates.clone();
+        Ok(Listening { socket: self.socket.try_clone()?, address: self.address, certificates })
     }
 }
 
@@ -67,27 +89,54 @@ impl Listening {
 /// the most. Runs on a runtime of the calling thread.
 ///
 /// # Errors
-/// When the socket cannot be used.
+/// When a socket cannot be used.
 pub async fn serve(
-    socket: std::net::TcpListener,
+    listening: Vec<Listening>,
     door: Arc<Door>,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
     drain: Duration,
 ) -> io::Result<()> {
-    let listener = TcpListener::from_std(socket)?;
     // Each connection holds a sender; when the last is gone, receiving ends.
     let (alive, mut all_gone) = mpsc::channel::<()>(1);
+    let mut accepting = JoinSet::new();
+    for one in listening {
+        let listener = TcpListener::from_std(one.socket)?;
+        let (door, stop, alive) = (Arc::clone(&door), stop.clone(), alive.clone());
+        accepting.spawn(accept(listener, one.certificates, door, stop, alive));
+    }
+    while accepting.join_next().await.is_some() {}
+    drop(alive);
+    if tokio::time::timeout(drain, all_gone.recv()).await.is_err() {
+        tracing::warn!("some requests did not finish in time and were cut off");
+    }
+    Ok(())
+}
+
+async fn accept(
+    listener: TcpListener,
+    certificates: Option<Certificates>,
+    door: Arc<Door>,
+    mut stop: watch::Receiver<bool>,
+    alive: mpsc::Sender<()>,
+) {
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = told_to(&mut stop) => break,
+            accepted = next(&listener, &door.connections) => accepted,
+            () = told_to(&mut stop) => return,
         };
         match accepted {
-            Ok((stream, peer)) => {
+            Ok((stream, peer, permit)) => {
                 let (door, stop, alive) = (Arc::clone(&door), stop.clone(), alive.clone());
+                let certificates = certificates.clone();
                 spawn(async move {
-                    connection(stream, peer.ip(), door, stop).await;
-                    drop(alive);
+                    // Answers are written whole; waiting to fill a segment would only delay them.
+                    let _ = stream.set_nodelay(true);
+                    let source = peer.ip();
+                    match certificates {
+                        None => speak_http1(stream, source, &door, stop).await,
+                        Some(certificates) => speak_tls(stream, source, door, stop, &certificates).await,
+                    }
+                    drop((permit, alive));
                 });
             }
             Err(error) => {
@@ -96,30 +145,63 @@ pub async fn serve(
             }
         }
     }
-    drop(listener);
-    drop(alive);
-    if tokio::time::timeout(drain, all_gone.recv()).await.is_err() {
-        tracing::warn!("some requests did not finish in time and were cut off");
-    }
-    Ok(())
 }
 
-async fn connection(stream: TcpStream, source: IpAddr, door: Arc<Door>, mut stop: watch::Receiver<bool>) {
-    // Answers are written whole; waiting to fill a segment would only delay them.
-    let _ = stream.set_nodelay(true);
-    let (begun, answered) = (AtomicU64::new(0), AtomicU64::new(0));
+/// The next connection, when there may be one more: beyond the limit they wait in the system's queue.
+async fn next(
+    listener: &TcpListener,
+    limit: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = if let Ok(permit) = Arc::clone(limit).try_acquire_owned() {
+        permit
+    } else {
+        tracing::warn!("as many connections as limits.connections allows are open; further ones wait");
+        Arc::clone(limit).acquire_owned().await.map_err(io::Error::other)?
+    };
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, permit))
+}
+
+async fn speak_tls(
+    stream: TcpStream,
+    source: IpAddr,
+    door: Arc<Door>,
+    stop: watch::Receiver<bool>,
+    certificates: &Certificates,
+) {
+    let handshake = certificates.acceptor().accept(stream);
+    let stream = match tokio::time::timeout(door.limits.patience.head, handshake).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => return tracing::debug!("a TLS handshake did not end in time"),
+    };
+    match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => speak_http2(stream, source, door, stop).await,
+        _ => speak_http1(stream, source, &door, stop).await,
+    }
+}
+
+async fn speak_http1(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    source: IpAddr,
+    door: &Door,
+    mut stop: watch::Receiver<bool>,
+) {
+    let pace = Pace::default();
     let service = service_fn(|request| {
-        let (door, answered) = (&door, &answered);
-        begun.fetch_add(1, Ordering::Relaxed);
+        let pace = &pace;
+        pace.begin();
         async move {
             let answer = door.answer(request, source).await;
-            answered.fetch_add(1, Ordering::Relaxed);
+            pace.answer();
             Ok::<_, Infallible>(answer)
         }
     });
     // No pipeline_flush: it holds an answer back for as long as unread bytes are left, and behind a
     // badly framed body they always are. No time-out of hyper's: it sets a timer per request.
-    let connection = http1::Builder::new().serve_connection(TokioIo::new(Faultless::new(stream)), service);
+    let connection = http1::Builder::new()
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(Faultless::new(stream, &pace)), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         biased;
@@ -127,34 +209,68 @@ async fn connection(stream: TcpStream, source: IpAddr, door: Arc<Door>, mut stop
         () = told_to(&mut stop) => {
             connection.as_mut().graceful_shutdown();
             // A request that has begun is finished; one whose head is not yet here never begins.
-            match begun.load(Ordering::Relaxed) == answered.load(Ordering::Relaxed) {
+            match pace.is_quiet() {
                 true => tokio::time::timeout(LAST_FLUSH, connection).await.unwrap_or(Ok(())),
                 false => connection.await,
             }
         }
-        () = idle(&answered) => {
-            tracing::debug!("a connection was idle for too long");
-            return;
-        }
+        why = pace.outlasts(door.limits.patience) => return tracing::debug!("{why}"),
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke");
     }
 }
 
-/// Waits until no request has been answered for [`IDLE`] at least, twice that at most. A request
-/// that is being worked on ends long before; one whose head trickles in does not count.
-async fn idle(answered: &AtomicU64) {
-    let mut before = answered.load(Ordering::Relaxed);
-    let mut ticks = tokio::time::interval(IDLE);
-    ticks.tick().await;
-    loop {
-        ticks.tick().await;
-        let now = answered.load(Ordering::Relaxed);
-        if now == before {
-            return;
+async fn speak_http2(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    source: IpAddr,
+    door: Arc<Door>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let pace = Arc::new(Pace::default());
+    let patience = door.limits.patience;
+    let noted = Arc::clone(&pace);
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let (door, pace) = (Arc::clone(&door), Arc::clone(&noted));
+        pace.begin();
+        async move {
+            let answer = door.answer(request, source).await;
+            pace.answer();
+            Ok::<_, Infallible>(answer)
         }
-        before = now;
+    });
+    let connection = http2::Builder::new(Here)
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(4 * WINDOW)
+        .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = told_to(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            match pace.is_quiet() {
+                true => tokio::time::timeout(LAST_FLUSH, connection).await.unwrap_or(Ok(())),
+                false => connection.await,
+            }
+        }
+        why = pace.outlasts(patience) => return tracing::debug!("{why}"),
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+/// Where the requests of an HTTP/2 connection run: on the thread of the connection.
+#[derive(Clone, Copy)]
+struct Here;
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Here {
+    fn execute(&self, task: F) {
+        spawn(task);
     }
 }
 

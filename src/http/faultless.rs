@@ -1,5 +1,5 @@
-//! The socket as hyper sees it, with one thing mended on the way out: what hyper itself answers to a
-//! request that it cannot parse.
+//! The stream as hyper sees it: what comes in is noted, and one thing is mended on the way out, what
+//! hyper itself answers to a request that it cannot parse.
 //!
 //! hyper answers such a request with an empty 400, 414 or 431, and has no setting for it. On this
 //! service every answer has status 200 and its outcome in the body (decision 22), so that answer is
@@ -11,23 +11,21 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::answer;
+use super::{answer, pace::Pace};
 
-/// A socket whose answers of hyper's own are replaced.
-pub(super) struct Faultless {
-    stream: TcpStream,
+/// A stream whose answers of hyper's own are replaced, and whose pace is noted.
+pub(super) struct Faultless<'a, S> {
+    stream: S,
+    pace: &'a Pace,
     /// The replacement, how much of it is written, and the length of what it replaces.
     replacing: Option<(Vec<u8>, usize, usize)>,
 }
 
-impl Faultless {
-    pub(super) fn new(stream: TcpStream) -> Faultless {
-        Faultless { stream, replacing: None }
+impl<'a, S: AsyncWrite + Unpin> Faultless<'a, S> {
+    pub(super) fn new(stream: S, pace: &'a Pace) -> Faultless<'a, S> {
+        Faultless { stream, pace, replacing: None }
     }
 
     fn poll_replace(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -48,17 +46,22 @@ impl Faultless {
     }
 }
 
-impl AsyncRead for Faultless {
+impl<S: AsyncRead + Unpin> AsyncRead for Faultless<'_, S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.pace.receive();
+        }
+        polled
     }
 }
 
-impl AsyncWrite for Faultless {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Faultless<'_, S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! The door: HTTP/1.1 on one side, commands on the other.
+//! The door: HTTP/1.1 and HTTP/2, with TLS or without, on one side, commands on the other.
 //!
 //! Every answer on `/v4/…`, `/` and unknown paths has status 200 with the outcome in its body
 //! (decision 22); only the health checks use others.
@@ -8,24 +8,46 @@ mod answer;
 mod connection;
 mod faultless;
 mod health;
+mod interchange;
 mod journal;
+mod pace;
 mod query;
 mod rate;
 mod request;
 
 pub use connection::{Listening, serve};
+pub use pace::Patience;
 pub use rate::RateLimit;
 
-use std::{sync::Arc, time::Duration};
+/// The name under which the file format is served, as a service that an app may close.
+pub const INTERCHANGE: &str = "interchange";
 
-use crate::{api::Service, auth::Gate};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use tokio::sync::Semaphore;
+
+use crate::{
+    api::Service,
+    auth::{Apps, Gate},
+};
 
 /// Everything a request needs, shared by all connections.
 pub struct Door {
-    gate: Gate,
+    entrance: RwLock<Arc<Entrance>>,
     service: Service,
-    rates: rate::Rates,
     limits: DoorLimits,
+    /// One for each connection that may be open.
+    connections: Arc<Semaphore>,
+}
+
+/// Who is let in, and how often. A new one takes its place when the apps change; a call in progress
+/// keeps the one it came in by.
+struct Entrance {
+    gate: Gate,
+    rates: rate::Rates,
 }
 
 /// What the door accepts.
@@ -37,12 +59,22 @@ pub struct DoorLimits {
     pub body_bytes: usize,
     /// How long a request may take, from its head to its answer.
     pub answer_within: Duration,
+    /// How long a connection may take its time.
+    pub patience: Patience,
+    /// How many connections may be open; further ones wait.
+    pub connections: usize,
 }
 
 impl Default for DoorLimits {
     /// The service's own: 1 MiB and 3 seconds, calls counted.
     fn default() -> DoorLimits {
-        DoorLimits { rate: RateLimit::On, body_bytes: 1 << 20, answer_within: Duration::from_secs(3) }
+        DoorLimits {
+            rate: RateLimit::On,
+            body_bytes: 1 << 20,
+            answer_within: Duration::from_secs(3),
+            patience: Patience { head: Duration::from_secs(10), idle: Duration::from_secs(60) },
+            connections: 10_000,
+        }
     }
 }
 
@@ -51,6 +83,21 @@ impl Door {
     #[must_use]
     pub fn new(gate: Gate, service: Service, limits: DoorLimits) -> Arc<Door> {
         let rates = rate::Rates::new(limits.rate, gate.apps());
-        Arc::new(Door { gate, service, rates, limits })
+        let connections = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+        let entrance = RwLock::new(Arc::new(Entrance { gate, rates }));
+        Arc::new(Door { entrance, service, limits, connections })
+    }
+
+    /// Lets these apps' administrators in from now on, and nobody else. Calls in progress end as they
+    /// began; what was counted and remembered stays, as far as it is still true.
+    pub fn admit_only(&self, apps: Apps) {
+        let old = self.entrance();
+        let rates = old.rates.with(&apps);
+        let next = Entrance { gate: old.gate.with(apps), rates };
+        *self.entrance.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+    }
+
+    fn entrance(&self) -> Arc<Entrance> {
+        Arc::clone(&self.entrance.read().unwrap_or_else(PoisonError::into_inner))
     }
 }

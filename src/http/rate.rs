@@ -2,13 +2,16 @@
 
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use crate::{
     api::{Command, Error},
-    auth::Apps,
+    auth::{App, Apps},
     domain::AppId,
 };
 
@@ -25,53 +28,59 @@ pub enum RateLimit {
 /// calls in it in the lower.
 pub(super) struct Rates {
     limit: RateLimit,
-    windows: HashMap<AppId, Windows>,
+    windows: HashMap<AppId, Arc<Windows>>,
 }
 
 struct Windows {
     commands: [AtomicU64; Command::ALL.len()],
-    /// All commands together, where the app has a limit for them.
-    app: Option<(u32, AtomicU64)>,
+    /// All commands together.
+    app: AtomicU64,
 }
 
 impl Rates {
     pub(super) fn new(limit: RateLimit, apps: &Apps) -> Rates {
-        let windows = (apps.all().into_iter())
-            .map(|app| {
-                let commands = std::array::from_fn(|_| AtomicU64::new(0));
-                (
-                    app.id,
-                    Windows { commands, app: app.calls_per_second.map(|limit| (limit, AtomicU64::new(0))) },
-                )
-            })
-            .collect();
-        Rates { limit, windows }
+        Rates { limit, windows: HashMap::new() }.with(apps)
+    }
+
+    /// The counters of these apps; those known before go on counting.
+    pub(super) fn with(&self, apps: &Apps) -> Rates {
+        let windows = |id| self.windows.get(&id).map_or_else(Arc::default, Arc::clone);
+        Rates {
+            limit: self.limit,
+            windows: apps.all().into_iter().map(|app| (app.id, windows(app.id))).collect(),
+        }
     }
 
     /// Counts one call at `elapsed` of the monotonic clock.
     ///
     /// # Errors
     /// [`Error::Frequency`] or [`Error::AppFrequency`] when the second is full.
-    pub(super) fn take(&self, app: AppId, command: Command, elapsed: Duration) -> Result<(), Error> {
-        let Some(windows) = self.windows.get(&app).filter(|_| self.limit == RateLimit::On) else {
+    pub(super) fn take(&self, app: &App, command: Command, elapsed: Duration) -> Result<(), Error> {
+        let Some(windows) = self.windows.get(&app.id).filter(|_| self.limit == RateLimit::On) else {
             return Ok(());
         };
         let wait_ms = 1_000 - elapsed.subsec_millis();
-        if let Some((limit, window)) = &windows.app
-            && !count(window, *limit, elapsed)
+        if let Some(limit) = app.calls_per_second
+            && !count(&windows.app, limit, elapsed)
         {
-            return Err(Error::AppFrequency { limit: *limit, wait_ms });
+            return Err(Error::AppFrequency { limit, wait_ms });
         }
         let limit = command.per_second();
         if count(&windows.commands[command as usize], limit, elapsed) {
             return Ok(());
         }
         // A refused call counts nowhere.
-        if let Some((_, window)) = &windows.app {
+        if app.calls_per_second.is_some() {
             let given_back = |seen: u64| (seen & 0xffff_ffff > 0).then(|| seen - 1);
-            let _ = window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, given_back);
+            let _ = windows.app.fetch_update(Ordering::Relaxed, Ordering::Relaxed, given_back);
         }
         Err(Error::Frequency { command: command.name(), limit, wait_ms })
+    }
+}
+
+impl Default for Windows {
+    fn default() -> Windows {
+        Windows { commands: std::array::from_fn(|_| AtomicU64::new(0)), app: AtomicU64::new(0) }
     }
 }
 
@@ -91,10 +100,13 @@ mod tests {
     use super::*;
     use crate::auth::{App, SecretKey};
 
-    fn rates() -> (Rates, AppId) {
-        let id = AppId::new(1).unwrap();
-        let app = App::new(id, SecretKey::new("k").unwrap(), Vec::new());
-        (Rates::new(RateLimit::On, &Apps::new([app])), id)
+    fn app(calls_per_second: Option<u32>) -> App {
+        let app = App::new(AppId::new(1).unwrap(), SecretKey::new("k").unwrap(), Vec::new());
+        App { calls_per_second, ..app }
+    }
+
+    fn rates() -> (Rates, App) {
+        (Rates::new(RateLimit::On, &Apps::new([app(None)])), app(None))
     }
 
     #[test]
@@ -102,20 +114,19 @@ mod tests {
         let (rates, app) = rates();
         let at = Duration::from_millis;
         for call in 0..200 {
-            assert!(rates.take(app, Command::MarkContact, at(5_000 + call)).is_ok(), "call {call}");
+            assert!(rates.take(&app, Command::MarkContact, at(5_000 + call)).is_ok(), "call {call}");
         }
-        let refused = rates.take(app, Command::MarkContact, at(5_750)).unwrap_err();
+        let refused = rates.take(&app, Command::MarkContact, at(5_750)).unwrap_err();
         assert!(matches!(refused, Error::Frequency { limit: 200, wait_ms: 250, .. }), "{refused:?}");
-        assert!(rates.take(app, Command::GetContactGroup, at(5_750)).is_ok(), "another command");
-        assert!(rates.take(app, Command::MarkContact, at(6_000)).is_ok(), "the next second");
+        assert!(rates.take(&app, Command::GetContactGroup, at(5_750)).is_ok(), "another command");
+        assert!(rates.take(&app, Command::MarkContact, at(6_000)).is_ok(), "the next second");
     }
 
     #[test]
     fn an_app_may_have_a_limit_over_all_commands() {
-        let id = AppId::new(1).unwrap();
-        let app = App::new(id, SecretKey::new("k").unwrap(), Vec::new());
-        let rates = Rates::new(RateLimit::On, &Apps::new([App { calls_per_second: Some(3), ..app }]));
-        let take = |command, second| rates.take(id, command, Duration::from_secs(second));
+        let app = app(Some(3));
+        let rates = Rates::new(RateLimit::On, &Apps::new([app.clone()]));
+        let take = |command, second| rates.take(&app, command, Duration::from_secs(second));
         for command in [Command::MarkContact, Command::GetContactGroup, Command::MarkContact] {
             assert!(take(command, 7).is_ok());
         }
@@ -125,10 +136,9 @@ mod tests {
 
     #[test]
     fn a_refused_call_counts_nowhere() {
-        let id = AppId::new(1).unwrap();
-        let app = App::new(id, SecretKey::new("k").unwrap(), Vec::new());
-        let rates = Rates::new(RateLimit::On, &Apps::new([App { calls_per_second: Some(250), ..app }]));
-        let take = |command| rates.take(id, command, Duration::from_secs(7));
+        let app = app(Some(250));
+        let rates = Rates::new(RateLimit::On, &Apps::new([app.clone()]));
+        let take = |command| rates.take(&app, command, Duration::from_secs(7));
         assert_eq!((0..300).filter(|_| take(Command::MarkContact).is_ok()).count(), 200);
         assert_eq!(
             (0..300).filter(|_| take(Command::GetContactGroup).is_ok()).count(),
@@ -142,10 +152,24 @@ mod tests {
     }
 
     #[test]
+    fn counting_goes_on_when_the_apps_change() {
+        let (rates, app) = rates();
+        let take = |rates: &Rates, app: &App| {
+            rates.take(app, Command::GetContactGroup, Duration::from_secs(7)).is_ok()
+        };
+        assert_eq!((0..300).filter(|_| take(&rates, &app)).count(), 200);
+        let stricter = App { calls_per_second: Some(1), ..app };
+        let other = App { id: AppId::new(2).unwrap(), ..stricter.clone() };
+        let next = rates.with(&Apps::new([stricter.clone(), other.clone()]));
+        assert!(!take(&next, &stricter), "the second is as full as before");
+        assert!(take(&next, &other) && !take(&next, &other), "a new app begins with its own limit");
+    }
+
+    #[test]
     fn most_commands_have_200_a_second() {
         for command in Command::ALL {
             let (rates, app) = rates();
-            let passed = (0..300).filter(|_| rates.take(app, *command, Duration::ZERO).is_ok()).count();
+            let passed = (0..300).filter(|_| rates.take(&app, *command, Duration::ZERO).is_ok()).count();
             let expected = match command {
                 Command::MultiaccountImport | Command::AccountCheck | Command::AccountDelete => 100,
                 _ => 200,
@@ -157,7 +181,7 @@ mod tests {
     #[test]
     fn account_lists_have_100_a_second() {
         let (rates, app) = rates();
-        let passed = (0..150).filter(|_| rates.take(app, Command::AccountCheck, Duration::ZERO).is_ok());
+        let passed = (0..150).filter(|_| rates.take(&app, Command::AccountCheck, Duration::ZERO).is_ok());
         assert_eq!(passed.count(), 100);
     }
 
@@ -169,7 +193,7 @@ mod tests {
                 .map(|_| {
                     scope.spawn(|| {
                         let take = |_: &u32| {
-                            rates.take(app, Command::GetContactGroup, Duration::from_secs(9)).is_ok()
+                            rates.take(&app, Command::GetContactGroup, Duration::from_secs(9)).is_ok()
                         };
                         (0..100u32).filter(take).count()
                     })

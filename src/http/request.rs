@@ -16,7 +16,7 @@ use hyper::{
     header,
 };
 
-use super::{Door, admission::route, answer, health, journal::Entry};
+use super::{Door, admission::route, answer, health, interchange::Task, journal::Entry};
 use crate::{
     api::{Call, Command, Error, Family},
     auth::App,
@@ -32,7 +32,10 @@ impl Door {
     pub(super) async fn answer(&self, request: Request<Incoming>, source: IpAddr) -> Response<answer::Body> {
         let path = request.uri().path();
         match *request.method() {
-            Method::POST => self.call(request, source).await,
+            Method::POST => match Task::find(path) {
+                Some(task) => self.interchange(task, request, source).await,
+                None => self.call(request, source).await,
+            },
             // hyper leaves the body of an answer to HEAD out.
             Method::GET | Method::HEAD if path == "/healthz" => health::alive(),
             Method::GET | Method::HEAD if path == "/readyz" => {
@@ -57,11 +60,14 @@ impl Door {
     /// Makes a call of a command and tells the journal.
     async fn call(&self, request: Request<Incoming>, source: IpAddr) -> Response<answer::Body> {
         let started = self.service.clock.elapsed();
+        let entrance = self.entrance();
         let (head, body) = request.into_parts();
         let command = route(head.uri.path());
         let known = command.as_ref().ok().copied();
-        let admitted =
-            command.and_then(|command| Ok((command, self.admit(command, &head.uri, source, started)?)));
+        let admitted = command.and_then(|command| {
+            let now = self.service.clock.now();
+            Ok((command, entrance.admit(command, &head.uri, source, now, started)?))
+        });
         drop(head);
         let app = admitted.as_ref().ok().map(|(_, app)| app.id);
         let mut body_read = false;

@@ -1,0 +1,67 @@
+//! `dev --tls-listen`: TLS by the authority of this user on this machine.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+
+use crate::{domain::UnixSeconds, http::Listening, tls::LocalAuthority};
+
+/// A TLS listener, and the authority that its clients have to trust.
+pub(super) struct LocalTls {
+    listening: Listening,
+    authority: LocalAuthority,
+}
+
+impl LocalTls {
+    /// Listens on an address with a certificate made now.
+    pub(super) fn bind(address: SocketAddr, now: UnixSeconds) -> anyhow::Result<LocalTls> {
+        let authority = LocalAuthority::in_folder(&data_folder()?.join("ca"), now)?;
+        let certificates = authority.certificates(now)?;
+        let listening = Listening::bind(address).with_context(|| {
+            format!("cannot listen on {address}; choose another address with --tls-listen")
+        })?;
+        Ok(LocalTls { listening: listening.with_tls(certificates), authority })
+    }
+
+    /// Puts the certificate of the authority where others who use the data can find it.
+    pub(super) fn copy_ca(&self, directory: &Path) -> anyhow::Result<()> {
+        let file = directory.join("ca.pem");
+        fs::write(&file, self.authority.certificate())
+            .with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// Where it listens, and how clients come to trust it.
+    pub(super) fn greeting(&self) -> String {
+        let ca = self.authority.certificate_file();
+        let ca = ca.display();
+        format!(
+            "          and on https://{address}, as localhost or by an official name, with the local CA\n  {ca}\n\
+             To trust it (docs/clients.md has more):\n  \
+               curl, PHP, Ruby   export CURL_CA_BUNDLE={ca} SSL_CERT_FILE={ca}\n  \
+               Go, Rust, OpenSSL export SSL_CERT_FILE={ca}\n  \
+               Python requests   export REQUESTS_CA_BUNDLE={ca}\n  \
+               Node.js           export NODE_EXTRA_CA_CERTS={ca}\n  \
+               Java              keytool -importcert -noprompt -alias confold -file {ca} -keystore trust.p12 -storepass changeit\n",
+            address = self.listening.address(),
+        )
+    }
+
+    pub(super) fn into_listening(self) -> Listening {
+        self.listening
+    }
+}
+
+/// Where this user's data of this program is kept.
+fn data_folder() -> anyhow::Result<PathBuf> {
+    let of_variable = |name, below: &str| {
+        let folder = std::env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute())?;
+        Some(folder.join(below))
+    };
+    of_variable("XDG_DATA_HOME", "confold")
+        .or_else(|| of_variable("HOME", ".local/share/confold"))
+        .context("--tls-listen keeps its authority in your data folder: set HOME, or XDG_DATA_HOME")
+}

@@ -1,0 +1,213 @@
+//! A certificate authority of one machine, so that clients which insist on `https://` can be tried
+//! without a certificate from anybody.
+//!
+//! It is made once per user and stays in his data folder. It can sign for this machine and for the
+//! official names of the service only (name constraints), and its key is readable by him alone.
+
+use std::{
+    fs,
+    io::{self, Write},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType, date_time_ymd,
+};
+
+use super::{CertificateError, Certificates};
+use crate::domain::UnixSeconds;
+
+/// The domain names of the service (recentcontact.md §7.1), the main ones and their backups.
+pub const OFFICIAL_NAMES: &[&str] = &[
+    "console.tim.qq.com",
+    "adminapi.my-imcloud.com",
+    "adminapisgp.im.qcloud.com",
+    "adminapisgp.my-imcloud.com",
+    "adminapikr.im.qcloud.com",
+    "adminapikr.my-imcloud.com",
+    "adminapijpn.im.qcloud.com",
+    "adminapijpn.my-imcloud.com",
+    "adminapiger.im.qcloud.com",
+    "adminapiger.my-imcloud.com",
+    "adminapiusa.im.qcloud.com",
+    "adminapiusa.my-imcloud.com",
+    "adminapiidn.im.qcloud.com",
+    "adminapiidn.my-imcloud.com",
+    "adminapiksa.im.qcloud.com",
+    "adminapiksa.my-imcloud.com",
+    "adminapiind.im.qcloud.com",
+    "adminapiind.my-imcloud.com",
+];
+
+/// The name of the authority in its certificate, and how a person finds it among those he trusts.
+const NAME: &str = "confold local CA (this machine only)";
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// Ten years; it is made once.
+const CA_DAYS: u64 = 3_650;
+/// The longest time that all clients accept for a server's certificate.
+const LEAF_DAYS: u64 = 397;
+
+/// Why there is no local authority.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    /// Its files cannot be made or read.
+    #[error("cannot use {file}")]
+    File {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its files are not what was made.
+    #[error("{file} cannot be used: {reason}; remove its folder, and a new authority is made")]
+    Damaged {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A certificate could not be made.
+    #[error("cannot make a certificate: {0}")]
+    Making(String),
+    /// The one made cannot be shown.
+    #[error(transparent)]
+    Showing(#[from] CertificateError),
+}
+
+/// The authority of this user on this machine.
+#[derive(Debug)]
+pub struct LocalAuthority {
+    folder: PathBuf,
+    key: KeyPair,
+    certificate: String,
+}
+
+impl LocalAuthority {
+    /// The authority in `folder`, made if it is not there.
+    ///
+    /// # Errors
+    /// [`AuthorityError`].
+    pub fn in_folder(folder: &Path, now: UnixSeconds) -> Result<LocalAuthority, AuthorityError> {
+        let (certificate, key) = (folder.join("ca.pem"), folder.join("ca-key.pem"));
+        if !certificate.exists() {
+            make(folder, now)?;
+        }
+        let read = |file: &Path| fs::read_to_string(file).map_err(|source| failed(file, source));
+        let (certificate_text, key_text) = (read(&certificate)?, read(&key)?);
+        let pair = KeyPair::from_pem(&key_text)
+            .map_err(|error| AuthorityError::Damaged { file: key, reason: error.to_string() })?;
+        Ok(LocalAuthority { folder: folder.to_owned(), key: pair, certificate: certificate_text })
+    }
+
+    /// Where its certificate is.
+    #[must_use]
+    pub fn certificate_file(&self) -> PathBuf {
+        self.folder.join("ca.pem")
+    }
+
+    /// Its certificate, a PEM text.
+    #[must_use]
+    pub fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    /// A certificate for this machine and the official names, made now and kept in memory only.
+    ///
+    /// # Errors
+    /// [`AuthorityError`].
+    pub fn certificates(&self, now: UnixSeconds) -> Result<Certificates, AuthorityError> {
+        let making = |error: rcgen::Error| AuthorityError::Making(error.to_string());
+        let mut params = CertificateParams::default();
+        params.distinguished_name = called("confold dev");
+        params.subject_alt_names = vec![
+            SanType::DnsName("localhost".try_into().map_err(making)?),
+            SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            SanType::IpAddress(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+        ];
+        for name in OFFICIAL_NAMES {
+            params.subject_alt_names.push(SanType::DnsName((*name).try_into().map_err(making)?));
+        }
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        valid(&mut params, now, LEAF_DAYS);
+        let key = KeyPair::generate().map_err(making)?;
+        let issuer = Issuer::new(authority(), &self.key);
+        let certificate = params.signed_by(&key, &issuer).map_err(making)?;
+        Ok(Certificates::from_pem(&certificate.pem(), &key.serialize_pem())?)
+    }
+}
+
+/// The certificate of the authority, before it is signed.
+fn authority() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = called(NAME);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let mut permitted = vec![
+        GeneralSubtree::DnsName("localhost".to_owned()),
+        GeneralSubtree::IpAddress(CidrSubnet::V4(Ipv4Addr::LOCALHOST.octets(), [255; 4])),
+        GeneralSubtree::IpAddress(CidrSubnet::V6(Ipv6Addr::LOCALHOST.octets(), [255; 16])),
+    ];
+    permitted.extend(OFFICIAL_NAMES.iter().map(|name| GeneralSubtree::DnsName((*name).to_owned())));
+    params.name_constraints =
+        Some(NameConstraints { permitted_subtrees: permitted, excluded_subtrees: vec![] });
+    params
+}
+
+fn called(name: &str) -> DistinguishedName {
+    let mut names = DistinguishedName::new();
+    names.push(DnType::CommonName, name);
+    names
+}
+
+/// From yesterday, as clocks differ, for so many days.
+fn valid(params: &mut CertificateParams, now: UnixSeconds, days: u64) {
+    let now = date_time_ymd(1970, 1, 1) + Duration::from_secs(now);
+    params.not_before = now - DAY;
+    params.not_after = now + DAY * u32::try_from(days).unwrap_or(u32::MAX);
+}
+
+/// Makes an authority. It appears in its folder whole, and whoever comes second keeps the first's.
+fn make(folder: &Path, now: UnixSeconds) -> Result<(), AuthorityError> {
+    let making = |error: rcgen::Error| AuthorityError::Making(error.to_string());
+    let key = KeyPair::generate().map_err(making)?;
+    let mut params = authority();
+    valid(&mut params, now, CA_DAYS);
+    let certificate = params.self_signed(&key).map_err(making)?;
+    let parent = folder.parent().unwrap_or(folder);
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(parent)
+        .map_err(|source| failed(parent, source))?;
+    let new = tempfile::Builder::new()
+        .prefix(".ca-")
+        .tempdir_in(parent)
+        .map_err(|source| failed(parent, source))?;
+    write_private(&new.path().join("ca-key.pem"), &key.serialize_pem())?;
+    let file = new.path().join("ca.pem");
+    fs::write(&file, certificate.pem()).map_err(|source| failed(&file, source))?;
+    match fs::rename(new.path(), folder) {
+        // A folder that is there and not empty is never replaced.
+        Err(error) if !folder.join("ca.pem").exists() => Err(failed(folder, error)),
+        _ => Ok(()),
+    }
+}
+
+fn write_private(file: &Path, text: &str) -> Result<(), AuthorityError> {
+    let write = || -> io::Result<()> {
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+        file.write_all(text.as_bytes())
+    };
+    write().map_err(|source| failed(file, source))
+}
+
+fn failed(file: &Path, source: io::Error) -> AuthorityError {
+    AuthorityError::File { file: file.to_owned(), source }
+}

@@ -1,0 +1,7 @@
+//! TLS: the certificates a server shows, and the local authority that makes them for development.
+
+mod certificates;
+mod local_ca;
+
+pub use certificates::{CertificateError, Certificates};
+pub use local_ca::{AuthorityError, LocalAuthority, OFFICIAL_NAMES};
