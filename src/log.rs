@@ -4,7 +4,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum LogFormat {
+pub enum LogFormat {
     /// One readable line each.
     Text,
     /// One JSON object each.
@@ -13,7 +13,7 @@ pub(super) enum LogFormat {
 
 /// What is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum LogLevel {
+pub enum LogLevel {
     /// Nothing but failures of the server itself.
     Error,
     /// Also what an operator should look at.
@@ -25,7 +25,7 @@ pub(super) enum LogLevel {
 }
 
 /// Starts the log; called once by the command line.
-pub(super) fn start(format: LogFormat, level: LogLevel) {
+pub fn start(format: LogFormat, level: LogLevel) {
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,

@@ -1,0 +1,141 @@
+//! `confold serve` and `confold check-config`: a server for a company.
+
+use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use clap::Args;
+
+use super::overrides::Overrides;
+use crate::{
+    api::Service,
+    auth::{Apps, Gate},
+    clock::Clock,
+    config::{self, Loaded, Problems, Setting, Sources},
+    http::{Door, Listening},
+    log,
+    server::Server,
+    store::SqliteStore,
+    tls::Certificates,
+};
+
+/// The options of `serve` and `check-config`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+/// Says what would run, or everything that is wrong.
+pub(super) fn check(options: &Options) -> anyhow::Result<ExitCode> {
+    let loaded = config::read(&options.sources())?;
+    for warning in &loaded.warnings {
+        eprintln!("warning: {warning}");
+    }
+    // Nobody reading is no reason to fail.
+    let _ = std::io::stdout().write_all(loaded.effective().as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let loaded = config::read(&options.sources())?;
+    let config = &loaded.config;
+    log::start(config.log_format, config.log_level);
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    super::files::raise_limit(config.limits.connections);
+    let mut listening = Vec::new();
+    for address in &config.listen {
+        listening.push(Listening::bind(*address).with_context(|| format!("listen: cannot use {address}"))?);
+    }
+    for address in &config.tls_listen {
+        let (certificate, key) = config.tls_files.as_ref().expect("a TLS listener was checked to have files");
+        let certificates = Certificates::from_files(certificate, key)?;
+        let bound = Listening::bind(*address).with_context(|| format!("tls.listen: cannot use {address}"))?;
+        listening.push(bound.with_tls(certificates));
+    }
+    let store = super::data::open(&config.store)?;
+    note_filled(&store)?;
+    let failure = store.failure();
+    let service = Service { store: Arc::new(store), clock: Clock::system() };
+    let gate = Gate::new(Apps::new(config.apps.iter().cloned()));
+    let door = Door::new(gate, service, config.limits);
+    let workers = match config.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    };
+    let addresses = Addresses::of(&listening);
+    let server = Server { listening, door: Arc::clone(&door), workers, drain: config.drain };
+    let mut settings = loaded.settings.clone();
+    let reload = || settings = reload(options, &door, &settings);
+    server.run(|| addresses.tell(), Some(Box::new(reload)), failure)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Options {
+    fn sources(&self) -> Sources {
+        Sources {
+            file: self.config.clone(),
+            environment: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+            flags: self.overrides.0.clone(),
+        }
+    }
+}
+
+/// A store that is run for a company never gets the data that `dev` begins with.
+fn note_filled(store: &SqliteStore) -> anyhow::Result<()> {
+    if store.is_unfilled() {
+        tokio::runtime::Builder::new_current_thread().build()?.block_on(store.note_filled())?;
+    }
+    Ok(())
+}
+
+/// Reads the configuration again and lets its apps in. Tells the settings that are now on file.
+fn reload(options: &Options, door: &Door, before: &[Setting]) -> Vec<Setting> {
+    let Loaded { config, settings, warnings, .. } = match config::read(&options.sources()) {
+        Ok(loaded) => loaded,
+        Err(Problems(problems)) => {
+            for problem in problems {
+                tracing::error!("the configuration is not taken over: {problem}");
+            }
+            return before.to_vec();
+        }
+    };
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let apps = config.apps.len();
+    door.admit_only(Apps::new(config.apps));
+    tracing::info!(apps, "the apps were read again");
+    for (old, new) in before.iter().zip(&settings).filter(|(old, new)| old.value != new.value) {
+        tracing::warn!(
+            "{} is now {}, was {}: it takes effect at the next start",
+            new.name,
+            new.value,
+            old.value
+        );
+    }
+    settings
+}
+
+/// Where the server listens, in words for whoever started it.
+struct Addresses(Vec<String>);
+
+impl Addresses {
+    fn of(listening: &[Listening]) -> Addresses {
+        let scheme = |one: &Listening| if one.certificates().is_some() { "https" } else { "http" };
+        Addresses(listening.iter().map(|one| format!("{}://{}", scheme(one), one.address())).collect())
+    }
+
+    fn tell(&self) {
+        let text =
+            self.0.iter().fold(String::new(), |text, one| text + "confold is listening on " + one + "\n");
+        // Nobody reading is no reason to stop serving.
+        let _ = std::io::stdout().write_all(text.as_bytes());
+    }
+}

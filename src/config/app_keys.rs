@@ -1,0 +1,179 @@
+//! Every key of an app.
+
+use std::path::PathBuf;
+
+use super::key::{Key, Kind, put};
+use crate::{
+    api::Family,
+    auth::{App, Edition, Network, SecretKey},
+    domain::{AppId, DirectoryMode, Limits},
+    http::INTERCHANGE,
+};
+
+/// The settings of an app while they are read.
+#[derive(Debug)]
+pub struct AppDraft {
+    pub(super) id: Option<AppId>,
+    pub(super) key_file: Option<PathBuf>,
+    pub(super) key_env: Option<String>,
+    pub(super) app: App,
+}
+
+impl AppDraft {
+    /// Nothing said; every default is then put in.
+    pub(super) fn new() -> AppDraft {
+        let id = AppId::new(1).expect("1 is the number of an app");
+        AppDraft { id: None, key_file: None, key_env: None, app: App::without_key(id) }
+    }
+}
+
+const MOST: u64 = u64::MAX;
+const NETWORKS: &str = "addresses or networks, such as \"10.0.0.0/8\" or \"2001:db8::/32\"";
+const SERVICES: &str =
+    "services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"interchange\"";
+const IDENTIFIERS: &str = "identifiers";
+
+/// The keys of an app.
+#[must_use]
+pub fn app_keys() -> &'static [Key<AppDraft>] {
+    APP
+}
+
+static APP: &[Key<AppDraft>] = &[
+    Key {
+        name: "id",
+        kind: Kind::Number(1, u32::MAX as u64),
+        default: "",
+        about: "The number of the app, its SDKAppID. Required.",
+        set: |draft, value| put(&mut draft.id, u32::try_from(value.number()).ok().and_then(AppId::new)),
+    },
+    Key {
+        name: "key",
+        kind: Kind::Secret,
+        default: "",
+        about: "The key that signs for it. The configuration file must then be readable by nobody else.",
+        set: |draft, value| put(&mut draft.app.key, Some(secret(&value.text())?)),
+    },
+    Key {
+        name: "key_file",
+        kind: Kind::Path,
+        default: "",
+        about: "A file that holds the key, and that others cannot read.",
+        set: |draft, value| put(&mut draft.key_file, Some(value.path())),
+    },
+    Key {
+        name: "key_env",
+        kind: Kind::Text,
+        default: "",
+        about: "The name of an environment variable that holds the key.",
+        set: |draft, value| put(&mut draft.key_env, Some(value.text())),
+    },
+    Key {
+        name: "admins",
+        kind: Kind::List(IDENTIFIERS),
+        default: "administrator",
+        about: "Who may call for the app (60010 for anybody else).",
+        set: |draft, value| put(&mut draft.app.admins, value.items(IDENTIFIERS, identifier)?),
+    },
+    Key {
+        name: "directory",
+        kind: Kind::Choice(&["strict", "open"]),
+        default: "strict",
+        about: "Whether accounts and chat groups have to be imported (50001, 51007), or every well-formed id counts as existing.",
+        set: |draft, value| {
+            let open = value.text() == "open";
+            put(&mut draft.app.directory, if open { DirectoryMode::Open } else { DirectoryMode::Strict })
+        },
+    },
+    Key {
+        name: "edition",
+        kind: Kind::Choice(&["ultimate", "basic"]),
+        default: "ultimate",
+        about: "What may be written: everything, or neither groups nor standard marks (51013).",
+        set: |draft, value| {
+            let basic = value.text() == "basic";
+            put(&mut draft.app.edition, if basic { Edition::Basic } else { Edition::Ultimate })
+        },
+    },
+    Key {
+        name: "profile",
+        kind: Kind::Choice(&["tencent", "open"]),
+        default: "tencent",
+        about: "The limits of one user: 20 groups and 1,000 conversations, or 100 and 10,000 (51010, 51008 above).",
+        set: |draft, value| {
+            let open = value.text() == "open";
+            put(&mut draft.app.limits, if open { Limits::OPEN } else { Limits::TENCENT })
+        },
+    },
+    Key {
+        name: "page_size",
+        kind: Kind::Number(1, 10_000),
+        default: "100",
+        about: "Conversations in one reply of get_contact_group.",
+        set: |draft, value| put(&mut draft.app.page_size, value.size()),
+    },
+    Key {
+        name: "disabled",
+        kind: Kind::Switch,
+        default: "false",
+        about: "Whether every call of the app is refused (60016).",
+        set: |draft, value| put(&mut draft.app.disabled, value.switch()),
+    },
+    Key {
+        name: "closed_services",
+        kind: Kind::List(SERVICES),
+        default: "",
+        about: "Services that are refused (60017).",
+        set: |draft, value| put(&mut draft.app.closed_services, value.items(SERVICES, service)?),
+    },
+    Key {
+        name: "plan_until",
+        kind: Kind::Instant,
+        default: "",
+        about: "Until when the app's plan runs; every call is refused afterwards (60020).",
+        set: |draft, value| put(&mut draft.app.plan_until, Some(value.number())),
+    },
+    Key {
+        name: "allowed_sources",
+        kind: Kind::List(NETWORKS),
+        default: "",
+        about: "Where calls may come from (60021 from elsewhere); anywhere when nothing is said.",
+        set: |draft, value| put(&mut draft.app.allowed_sources, Some(value.items(NETWORKS, Network::parse)?)),
+    },
+    Key {
+        name: "denied",
+        kind: Kind::List(IDENTIFIERS),
+        default: "",
+        about: "Identifiers that are refused although they sign well (70051).",
+        set: |draft, value| put(&mut draft.app.denied, value.items(IDENTIFIERS, identifier)?),
+    },
+    Key {
+        name: "calls_per_second",
+        kind: Kind::Number(1, u32::MAX as u64),
+        default: "",
+        about: "Calls per second over all commands (60011 above); not counted when nothing is said.",
+        set: |draft, value| put(&mut draft.app.calls_per_second, u32::try_from(value.number()).ok()),
+    },
+    Key {
+        name: "failed_signatures",
+        kind: Kind::Number(0, MOST),
+        default: "60",
+        about: "Refused signatures of one identifier from one address in a minute (70050 above); 0 counts none.",
+        set: |draft, value| {
+            let most = u32::try_from(value.number()).unwrap_or(u32::MAX);
+            put(&mut draft.app.failed_signatures, (most > 0).then_some(most))
+        },
+    },
+];
+
+fn secret(text: &str) -> Result<SecretKey, String> {
+    SecretKey::new(text).ok_or_else(|| "must not be empty".to_owned())
+}
+
+fn identifier(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn service(name: &str) -> Option<String> {
+    (Family::find(name).is_some() || name == INTERCHANGE).then(|| name.to_owned())
+}

@@ -1,0 +1,162 @@
+//! The texts made from the table of keys: the reference for people, and the annotated example.
+
+use std::fmt::Write;
+
+use super::{
+    Loaded, Origin, Setting, app_keys, environment_name,
+    key::{Given, Key},
+    server_keys,
+};
+
+const WRITTEN: &str = "writing to a text cannot fail";
+
+/// `docs/configuration.md`.
+#[must_use]
+pub fn reference() -> String {
+    let mut text = "\
+# Configuration
+
+`confold serve --config confold.toml` runs a server for a company; `confold check-config --config confold.toml` says what
+it would run, secrets masked, or everything that is wrong, and fails then. This page is made from the code.
+
+A key of the server can be given in three ways; **flags win over the environment, and the environment over the file**. A
+list in a flag or variable is separated by commas. An app's settings are in the file only; its key may be in a file of its
+own or in a variable.
+
+Relative paths in the file are seen from the folder of the file. Secret files – `key_file`, `tls.key`, and the configuration
+itself when it holds a `key` – are refused when every user of the machine can read or change them.
+
+**SIGHUP** reads the file again: apps, administrators, keys and their settings change at once, for remembered signatures
+too, and no call is dropped. When something is wrong with it, the server says so in its log and goes on as before. The
+settings of the server itself take effect at the next start; the log names those that have changed. The files of
+`tls.certificate` and `tls.key` are read again within a second when they change.
+
+## The server
+
+| key | takes | default | flag | variable |
+|---|---|---|---|---|
+"
+    .to_owned();
+    for key in server_keys() {
+        writeln!(
+            text,
+            "| `{}` | {} | {} | `--{}` | `{}` |",
+            key.name,
+            cell(&key.kind.describe()),
+            default(key),
+            key.flag(),
+            environment_name(key.name)
+        )
+        .expect(WRITTEN);
+    }
+    text.push('\n');
+    for key in server_keys() {
+        writeln!(text, "- `{}` – {}", key.name, key.about).expect(WRITTEN);
+    }
+    text.push_str("\n## An app: `[[app]]`\n\n| key | takes | default | meaning |\n|---|---|---|---|\n");
+    for key in app_keys() {
+        writeln!(
+            text,
+            "| `{}` | {} | {} | {} |",
+            key.name,
+            cell(&key.kind.describe()),
+            default(key),
+            key.about
+        )
+        .expect(WRITTEN);
+    }
+    text.push_str(
+        "\nOne of `key`, `key_file` and `key_env`; without any, no signature of the app can be verified (70016).\n",
+    );
+    text
+}
+
+/// `docs/confold.example.toml`.
+#[must_use]
+pub fn example() -> String {
+    let mut text = "\
+# A configuration of confold with every key. What is commented out has the value shown by default, or none.
+# Check it with: confold check-config --config confold.example.toml
+
+"
+    .to_owned();
+    let mut section = "";
+    for key in server_keys() {
+        let (of, name) = key.name.split_once('.').unwrap_or(("", key.name));
+        if of != section {
+            section = of;
+            writeln!(text, "[{section}]\n").expect(WRITTEN);
+        }
+        entry(&mut text, name, key, if key.name == "store.directory" { Some("\"data\"") } else { None });
+    }
+    text.push_str("# One of these tables for each app.\n[[app]]\n\n");
+    for key in app_keys() {
+        let shown = match key.name {
+            "id" => Some("1400000000"),
+            "key_env" => Some("\"CONFOLD_APP_KEY\""),
+            _ => None,
+        };
+        entry(&mut text, key.name, key, shown);
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+/// The effective configuration, as TOML, each value with where it comes from.
+pub(super) fn effective(loaded: &Loaded) -> String {
+    let mut text = String::new();
+    let mut section = "";
+    for setting in &loaded.settings {
+        let (of, name) = setting.name.split_once('.').unwrap_or(("", setting.name));
+        if of != section {
+            section = of;
+            writeln!(text, "\n[{section}]").expect(WRITTEN);
+        }
+        line(&mut text, name, setting);
+    }
+    for app in &loaded.apps {
+        text.push_str("\n[[app]]\n");
+        for setting in app {
+            line(&mut text, setting.name, setting);
+        }
+    }
+    text
+}
+
+fn line(text: &mut String, name: &str, setting: &Setting) {
+    let origin = match setting.origin {
+        Origin::Default => "default",
+        Origin::File => "file",
+        Origin::Environment => "environment",
+        Origin::Flag => "flag",
+    };
+    match setting.value.as_str() {
+        "" => writeln!(text, "# {name} is not set"),
+        value => writeln!(text, "{name} = {value}  # {origin}"),
+    }
+    .expect(WRITTEN);
+}
+
+fn entry<T>(text: &mut String, name: &str, key: &Key<T>, shown: Option<&str>) {
+    let value = match (shown, key.default) {
+        (Some(shown), _) => format!("{name} = {shown}"),
+        (None, "") => format!("# {name} ="),
+        (None, default) => {
+            let read = key.kind.read(&Given::Text(default), std::path::Path::new(""));
+            format!("# {name} = {}", key.kind.display(&read.expect("a default is a value of its key")))
+        }
+    };
+    writeln!(text, "# {}\n# Takes: {}.\n{value}\n", key.about, key.kind.describe()).expect(WRITTEN);
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn default<T>(key: &Key<T>) -> String {
+    match key.default {
+        "" => String::new(),
+        default => format!("`{default}`"),
+    }
+}

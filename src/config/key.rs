@@ -1,0 +1,336 @@
+//! What a key of the configuration is, and how its value is read.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use toml::de::DeValue;
+
+use super::time;
+
+/// One key: its name, what it takes, and where its value goes.
+pub struct Key<T: 'static> {
+    /// As in the file, sections before a dot: `tls.listen`.
+    pub name: &'static str,
+    pub(super) kind: Kind,
+    /// In the form of an environment variable; empty when it is unset by default.
+    pub(super) default: &'static str,
+    pub(super) about: &'static str,
+    /// Puts the value where it belongs, or says why it cannot be.
+    pub(super) set: fn(&mut T, Value) -> Result<(), String>,
+}
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    /// A text that is never shown.
+    Secret,
+    /// A path; a relative one is seen from the folder of the configuration file, or from the present
+    /// folder when a flag or variable gives it.
+    Path,
+    Number(u64, u64),
+    Switch,
+    Duration,
+    Size,
+    /// Texts; in a flag or variable separated by commas.
+    List(&'static str),
+    Choice(&'static [&'static str]),
+    Instant,
+}
+
+/// A value of the kind that its key takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Text(String),
+    Path(PathBuf),
+    Number(u64),
+    Switch(bool),
+    Duration(Duration),
+    List(Vec<String>),
+}
+
+/// What somebody wrote.
+pub(super) enum Given<'a> {
+    /// In the file.
+    Toml(&'a DeValue<'a>),
+    /// In a variable, a flag, or the table of defaults.
+    Text(&'a str),
+}
+
+/// The environment variable of a key: `tls.listen` is `CONFOLD_TLS_LISTEN`.
+#[must_use]
+pub fn environment_name(key: &str) -> String {
+    format!("CONFOLD_{}", key.to_ascii_uppercase().replace('.', "_"))
+}
+
+/// The flag of a key, without its dashes: `tls.listen` is `tls-listen`.
+pub(super) fn flag_name(key: &str) -> String {
+    key.replace(['.', '_'], "-")
+}
+
+impl<T> Key<T> {
+    /// Its flag, without the dashes.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        flag_name(self.name)
+    }
+
+    /// What its flag takes, for a help text.
+    #[must_use]
+    pub fn takes(&self) -> String {
+        self.kind.describe()
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn about(&self) -> &'static str {
+        self.about
+    }
+
+    /// Its default, for a help text.
+    #[must_use]
+    pub fn default(&self) -> &'static str {
+        self.default
+    }
+}
+
+impl Kind {
+    /// What a key of this kind takes, for people.
+    pub(super) fn describe(self) -> String {
+        match self {
+            Kind::Text => "text".to_owned(),
+            Kind::Secret => "secret text".to_owned(),
+            Kind::Path => "path".to_owned(),
+            Kind::Number(least, u64::MAX) => format!("number from {least}"),
+            Kind::Number(least, most) => format!("number from {least} to {most}"),
+            Kind::Switch => "true or false".to_owned(),
+            Kind::Duration => "time such as \"500ms\", \"10s\" or \"2m\"".to_owned(),
+            Kind::Size => "size such as \"512KiB\" or \"1MiB\", or a number of bytes".to_owned(),
+            Kind::List(of) => format!("list of {of}"),
+            Kind::Choice(names) => {
+                names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or ")
+            }
+            Kind::Instant => "date and time such as 2027-01-01T00:00:00Z".to_owned(),
+        }
+    }
+
+    /// Reads what was written; relative paths are seen from `base`.
+    ///
+    /// # Errors
+    /// What it must be and what was found, without the name of the key. A secret is not shown.
+    pub(super) fn read(self, given: &Given<'_>, base: &Path) -> Result<Value, String> {
+        let refused = || format!("must be a {}, found {}", self.describe(), self.shown(given));
+        let text = match given {
+            Given::Text(text) => Some(*text),
+            Given::Toml(value) => value.as_str(),
+        };
+        let value = match self {
+            Kind::Text | Kind::Secret => text.map(|text| Value::Text(text.to_owned())),
+            Kind::Choice(names) => {
+                text.filter(|text| names.contains(text)).map(|text| Value::Text(text.to_owned()))
+            }
+            Kind::Path => text.map(|text| Value::Path(base.join(text))),
+            Kind::Number(least, most) => {
+                number(given).filter(|number| (least..=most).contains(number)).map(Value::Number)
+            }
+            Kind::Switch => match given {
+                Given::Text(text) => text.parse().ok().map(Value::Switch),
+                Given::Toml(value) => value.as_bool().map(Value::Switch),
+            },
+            Kind::Duration => text.and_then(read_duration).map(Value::Duration),
+            Kind::Size => number(given).or_else(|| text.and_then(read_size)).map(Value::Number),
+            Kind::List(_) => list(given).map(Value::List),
+            Kind::Instant => match given {
+                Given::Text(text) => text.parse().ok().and_then(time::seconds),
+                Given::Toml(DeValue::Datetime(instant)) => time::seconds(*instant),
+                Given::Toml(value) => {
+                    value.as_str().and_then(|text| text.parse().ok()).and_then(time::seconds)
+                }
+            }
+            .map(Value::Number),
+        };
+        value.ok_or_else(refused)
+    }
+
+    fn shown(self, given: &Given<'_>) -> String {
+        match given {
+            _ if self == Kind::Secret => "something else".to_owned(),
+            Given::Text(text) => format!("{text:?}"),
+            Given::Toml(value) => match value {
+                DeValue::String(text) => format!("{text:?}"),
+                DeValue::Integer(number) => number.to_string(),
+                DeValue::Boolean(switch) => switch.to_string(),
+                other => format!("a TOML {}", other.type_str()),
+            },
+        }
+    }
+
+    /// What was written, as TOML, a secret masked.
+    pub(super) fn display(self, value: &Value) -> String {
+        match value {
+            _ if self == Kind::Secret => "\"…\"".to_owned(),
+            Value::Text(text) => format!("{text:?}"),
+            Value::Path(path) => format!("{:?}", path.display().to_string()),
+            Value::Number(number) if self == Kind::Instant => time::display(*number),
+            Value::Number(number) => number.to_string(),
+            Value::Switch(switch) => switch.to_string(),
+            Value::Duration(duration) => match duration.subsec_millis() {
+                0 => format!("\"{}s\"", duration.as_secs()),
+                _ => format!("\"{}ms\"", duration.as_millis()),
+            },
+            Value::List(items) => format!("{items:?}"),
+        }
+    }
+}
+
+impl Value {
+    pub(super) fn text(self) -> String {
+        match self {
+            Value::Text(text) => text,
+            other => unreachable!("the key takes a text, not {other:?}"),
+        }
+    }
+
+    pub(super) fn path(self) -> PathBuf {
+        match self {
+            Value::Path(path) => path,
+            other => unreachable!("the key takes a path, not {other:?}"),
+        }
+    }
+
+    pub(super) fn number(self) -> u64 {
+        match self {
+            Value::Number(number) => number,
+            other => unreachable!("the key takes a number, not {other:?}"),
+        }
+    }
+
+    pub(super) fn size(self) -> usize {
+        usize::try_from(self.number()).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn switch(self) -> bool {
+        match self {
+            Value::Switch(switch) => switch,
+            other => unreachable!("the key takes true or false, not {other:?}"),
+        }
+    }
+
+    pub(super) fn duration(self) -> Duration {
+        match self {
+            Value::Duration(duration) => duration,
+            other => unreachable!("the key takes a time, not {other:?}"),
+        }
+    }
+
+    /// Each item of a list, parsed.
+    pub(super) fn items<I>(self, what: &str, parse: impl Fn(&str) -> Option<I>) -> Result<Vec<I>, String> {
+        let Value::List(items) = self else { unreachable!("the key takes a list, not {self:?}") };
+        (items.iter())
+            .map(|item| parse(item).ok_or_else(|| format!("must hold {what}, found {item:?}")))
+            .collect()
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the last word of a key that cannot refuse")]
+pub(super) fn put<T>(place: &mut T, value: T) -> Result<(), String> {
+    *place = value;
+    Ok(())
+}
+
+fn number(given: &Given<'_>) -> Option<u64> {
+    match given {
+        Given::Text(text) => text.parse().ok(),
+        Given::Toml(value) => {
+            let integer = value.as_integer()?;
+            u64::from_str_radix(integer.as_str(), integer.radix()).ok()
+        }
+    }
+}
+
+fn list(given: &Given<'_>) -> Option<Vec<String>> {
+    match given {
+        Given::Text(text) => {
+            Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+        }
+        Given::Toml(DeValue::Array(items)) => {
+            items.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect()
+        }
+        Given::Toml(_) => None,
+    }
+}
+
+fn read_duration(text: &str) -> Option<Duration> {
+    let (number, unit) = split(text)?;
+    match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
+        "h" => Some(Duration::from_secs(number.checked_mul(3_600)?)),
+        _ => None,
+    }
+}
+
+fn read_size(text: &str) -> Option<u64> {
+    let (number, unit) = split(text)?;
+    let factor = match unit {
+        "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    number.checked_mul(factor)
+}
+
+fn split(text: &str) -> Option<(u64, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    Some((text[..end].parse().ok()?, text[end..].trim_start()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(kind: Kind, text: &str) -> Option<Value> {
+        kind.read(&Given::Text(text), Path::new("/etc")).ok()
+    }
+
+    #[test]
+    fn units_are_read_and_nothing_else() {
+        assert_eq!(read(Kind::Duration, "500ms"), Some(Value::Duration(Duration::from_millis(500))));
+        assert_eq!(read(Kind::Duration, "2m"), Some(Value::Duration(Duration::from_secs(120))));
+        assert_eq!(read(Kind::Size, "64 KiB"), Some(Value::Number(65_536)));
+        assert_eq!(read(Kind::Size, "1000"), Some(Value::Number(1_000)));
+        for (kind, bad) in [
+            (Kind::Duration, "10"),
+            (Kind::Duration, "s"),
+            (Kind::Duration, "1.5s"),
+            (Kind::Duration, "99999999999999999999s"),
+            (Kind::Size, "1MB"),
+            (Kind::Size, "-1"),
+            (Kind::Number(1, 5), "6"),
+            (Kind::Switch, "yes"),
+            (Kind::Choice(&["a"]), "b"),
+        ] {
+            assert_eq!(read(kind, bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn relative_paths_are_seen_from_the_base() {
+        assert_eq!(read(Kind::Path, "a/b"), Some(Value::Path("/etc/a/b".into())));
+        assert_eq!(read(Kind::Path, "/a/b"), Some(Value::Path("/a/b".into())));
+    }
+
+    #[test]
+    fn a_refusal_says_what_it_must_be_and_shows_no_secret() {
+        let refusal = |kind: Kind, text| kind.read(&Given::Text(text), Path::new("")).unwrap_err();
+        assert_eq!(refusal(Kind::Number(1, 9), "x"), "must be a number from 1 to 9, found \"x\"");
+        let value = DeValue::parse("17").unwrap();
+        let refused = Kind::Secret.read(&Given::Toml(value.get_ref()), Path::new("")).unwrap_err();
+        assert_eq!(refused, "must be a secret text, found something else");
+    }
+}

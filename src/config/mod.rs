@@ -1,0 +1,100 @@
+//! The configuration of `confold serve`: flags over environment over file.
+//!
+//! Two tables say what there is (`server_keys.rs`, `app_keys.rs`): from them come the reading, the refusals, the flags, the
+//! names of environment variables, `docs/configuration.md` and the annotated example. An app's
+//! settings are in the file only, its key in a file or the environment.
+
+mod app_keys;
+mod document;
+mod key;
+mod read;
+mod read_app;
+mod secret;
+mod server_keys;
+mod time;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+pub use app_keys::app_keys;
+pub use document::{example, reference};
+pub use key::environment_name;
+pub use read::{Problems, Sources, read};
+pub use secret::{SecretError, read_secret};
+pub use server_keys::server_keys;
+
+use crate::{
+    auth::App,
+    http::DoorLimits,
+    log::{LogFormat, LogLevel},
+    store::SqliteOptions,
+};
+
+/// A configuration that can be run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where plain HTTP is spoken.
+    pub listen: Vec<SocketAddr>,
+    /// Where TLS is spoken.
+    pub tls_listen: Vec<SocketAddr>,
+    /// The files of certificate and key.
+    pub tls_files: Option<(PathBuf, PathBuf)>,
+    /// Threads that serve.
+    pub workers: usize,
+    /// Where everything is kept, and with how much memory.
+    pub store: SqliteOptions,
+    /// What the door accepts.
+    pub limits: DoorLimits,
+    /// How long a stop may take.
+    pub drain: Duration,
+    /// The form of the log.
+    pub log_format: LogFormat,
+    /// How much is logged.
+    pub log_level: LogLevel,
+    /// The apps, by number.
+    pub apps: Vec<App>,
+}
+
+/// A configuration as it was read: ready to run, and ready to be shown.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What to run.
+    pub config: Config,
+    /// The effective settings of the server, each with where it comes from.
+    pub settings: Vec<Setting>,
+    /// The settings of each app that are not as by default.
+    pub apps: Vec<Vec<Setting>>,
+    /// What runs, but hardly as meant.
+    pub warnings: Vec<String>,
+}
+
+/// One setting, as it is shown: secrets are masked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value, in TOML.
+    pub value: String,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl Loaded {
+    /// The effective configuration as TOML, secrets masked, each value with where it comes from.
+    #[must_use]
+    pub fn effective(&self) -> String {
+        document::effective(self)
+    }
+}
+
+/// Where a setting comes from; the later ones win.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// Nobody said anything.
+    Default,
+    /// The configuration file.
+    File,
+    /// An environment variable.
+    Environment,
+    /// The command line.
+    Flag,
+}

@@ -1,0 +1,314 @@
+//! From file, environment and flags to a configuration, or to all that is wrong with it.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    Config, Loaded, Origin, Setting, app_keys, environment_name,
+    key::{Given, Key},
+    read_app::ReadApp,
+    secret::check_private,
+    server_keys,
+    server_keys::ServerDraft,
+};
+use crate::{auth::App, store::SqliteOptions, tls::Certificates, wire::nearest};
+
+/// Where a configuration comes from.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The file.
+    pub file: PathBuf,
+    /// The environment; what begins with `CONFOLD_` is looked at, and the variables that hold keys.
+    pub environment: BTreeMap<String, String>,
+    /// The flags given, by the names of their keys.
+    pub flags: Vec<(&'static str, String)>,
+}
+
+/// All that is wrong with a configuration, one line each. No line shows a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(pub Vec<String>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// What is being read, and what was wrong so far.
+pub(super) struct Reading<'a> {
+    pub(super) file: &'a Path,
+    text: &'a str,
+    problems: Vec<String>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Reads a configuration. Everything is looked at before anything is refused.
+///
+/// # Errors
+/// [`Problems`].
+pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
+    let file = &sources.file;
+    let text = fs::read_to_string(file)
+        .map_err(|error| Problems(vec![format!("cannot read {}: {error}", file.display())]))?;
+    let mut reading = Reading { file, text: &text, problems: Vec::new(), warnings: Vec::new() };
+    let root = DeTable::parse(&text).map_err(|error| {
+        let line = error.span().map_or(1, |span| reading.line(span.start));
+        Problems(vec![format!("{}:{line}: this is no TOML: {}", file.display(), error.message())])
+    })?;
+    let mut draft = ServerDraft::new();
+    let mut settings = Reading::defaults(server_keys(), &mut draft);
+    let mut apps = Vec::new();
+    reading.table("", root.get_ref(), &mut draft, &mut settings, &mut apps);
+    reading.environment(sources, &mut draft, &mut settings);
+    for (name, text) in &sources.flags {
+        if let Some(key) = server_keys().iter().find(|key| key.name == *name) {
+            let place = format!("--{}", key.flag());
+            reading.take(&place, key, &Given::Text(text), Origin::Flag, &mut draft, &mut settings);
+        }
+    }
+    let read_apps: Vec<_> = apps.iter().map(|table| reading.app(table, sources)).collect();
+    let config = reading.finish(draft, &read_apps);
+    match config {
+        Some(config) if reading.problems.is_empty() => Ok(Loaded {
+            config,
+            settings,
+            apps: read_apps.into_iter().map(|app| app.settings).collect(),
+            warnings: reading.warnings,
+        }),
+        _ => Err(Problems(reading.problems)),
+    }
+}
+
+/// A table and where it stands.
+pub(super) type Table<'a> = (usize, &'a DeTable<'a>);
+
+impl<'a> Reading<'a> {
+    fn line(&self, at: usize) -> usize {
+        self.text[..at.min(self.text.len())].matches('\n').count() + 1
+    }
+
+    pub(super) fn problem(&mut self, at: usize, said: impl fmt::Display) {
+        let line = self.line(at);
+        self.problems.push(format!("{}:{line}: {said}", self.file.display()));
+    }
+
+    /// The folder from which relative paths of the file are seen.
+    fn folder(&self) -> PathBuf {
+        self.file.parent().map(Path::to_owned).unwrap_or_default()
+    }
+
+    /// Puts every default in its place.
+    pub(super) fn defaults<T>(keys: &'static [Key<T>], draft: &mut T) -> Vec<Setting> {
+        (keys.iter())
+            .map(|key| {
+                let mut value = String::new();
+                if !key.default.is_empty() {
+                    let read = key.kind.read(&Given::Text(key.default), Path::new(""));
+                    let read = read.expect("a default is a value of its key");
+                    value = key.kind.display(&read);
+                    (key.set)(draft, read).expect("a default is accepted");
+                }
+                Setting { name: key.name, value, origin: Origin::Default }
+            })
+            .collect()
+    }
+
+    /// A table of the file: keys of the server, sections, apps.
+    fn table(
+        &mut self,
+        section: &str,
+        table: &'a DeTable<'a>,
+        draft: &mut ServerDraft,
+        settings: &mut [Setting],
+        apps: &mut Vec<Table<'a>>,
+    ) {
+        for (name, value) in table {
+            let (at, full) = (name.span().start, format!("{section}{}", name.get_ref()));
+            let is_section = server_keys().iter().any(|key| key.name.starts_with(&format!("{full}.")));
+            match value.get_ref() {
+                DeValue::Array(items)
+                    if full == "app" && items.iter().all(|item| item.get_ref().is_table()) =>
+                {
+                    let tables =
+                        items.iter().filter_map(|item| Some((item.span().start, item.get_ref().as_table()?)));
+                    apps.extend(tables);
+                }
+                DeValue::Table(inner) if is_section => {
+                    self.table(&format!("{full}."), inner, draft, settings, apps);
+                }
+                _ if full == "app" => {
+                    self.problem(
+                        at,
+                        "an app is written as a table under [[app]], with two pairs of brackets",
+                    );
+                }
+                _ if is_section => self.problem(at, format!("{full} is a section and is written [{full}]")),
+                value => {
+                    if let Some(key) = server_keys().iter().find(|key| key.name == full) {
+                        let place = self.place(at, &full);
+                        self.take(&place, key, &Given::Toml(value), Origin::File, draft, settings);
+                    } else {
+                        let sections = ["app", "tls", "store", "limits", "log"];
+                        let known = server_keys().iter().map(|key| key.name).chain(sections);
+                        self.unknown(at, &full, known, app_keys().iter().any(|key| key.name == full));
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn place(&self, at: usize, name: &str) -> String {
+        format!("{}:{}: {name}", self.file.display(), self.line(at))
+    }
+
+    pub(super) fn unknown(
+        &mut self,
+        at: usize,
+        name: &str,
+        known: impl Iterator<Item = &'static str>,
+        elsewhere: bool,
+    ) {
+        let hint = match nearest(name, known) {
+            Some(other) => format!("; did you mean {other}?"),
+            None if elsewhere => "; it is a setting of an app, and goes under [[app]]".to_owned(),
+            None => "; docs/configuration.md lists all".to_owned(),
+        };
+        self.problem(at, format!("{name} is no key of the configuration{hint}"));
+    }
+
+    /// Takes one value; `place` says where it stands.
+    pub(super) fn take<T>(
+        &mut self,
+        place: &str,
+        key: &Key<T>,
+        given: &Given<'_>,
+        origin: Origin,
+        draft: &mut T,
+        settings: &mut [Setting],
+    ) {
+        let base = if origin == Origin::File { self.folder() } else { PathBuf::new() };
+        let taken = key.kind.read(given, &base).and_then(|value| {
+            let shown = key.kind.display(&value);
+            (key.set)(draft, value).map(|()| shown)
+        });
+        match taken {
+            Ok(value) => {
+                for setting in settings.iter_mut().filter(|setting| setting.name == key.name) {
+                    *setting = Setting { name: key.name, value: value.clone(), origin };
+                }
+            }
+            Err(reason) => self.problems.push(format!("{place} {reason}")),
+        }
+    }
+
+    fn environment(&mut self, sources: &Sources, draft: &mut ServerDraft, settings: &mut [Setting]) {
+        let names: Vec<(String, &Key<ServerDraft>)> =
+            server_keys().iter().map(|key| (environment_name(key.name), key)).collect();
+        for (variable, text) in &sources.environment {
+            if let Some((_, key)) = names.iter().find(|(name, _)| name == variable) {
+                let place = format!("environment variable {variable}");
+                self.take(&place, key, &Given::Text(text), Origin::Environment, draft, settings);
+            } else if variable.starts_with("CONFOLD_")
+                // Others are not refused: orchestrators set variables named after their services.
+                && let Some(other) = nearest(variable, names.iter().map(|(name, _)| name.as_str()))
+            {
+                self.problems.push(format!(
+                    "environment variable {variable} names no key of the configuration; did you mean {other}?"
+                ));
+            }
+        }
+    }
+
+    /// What has to hold between the parts.
+    fn finish(&mut self, draft: ServerDraft, apps: &[ReadApp]) -> Option<Config> {
+        let mut known: Vec<App> = Vec::new();
+        for (at, app) in apps.iter().filter_map(|read| Some((&read.at, read.app.as_ref()?))) {
+            match known.iter().any(|other| other.id == app.id) {
+                true => self.problem(*at, format!("there are two apps with the id {}", app.id)),
+                false => known.push(app.clone()),
+            }
+        }
+        known.sort_by_key(|app| app.id);
+        let file = self.file.display().to_string();
+        let mut wrong = |said: String| self.problems.push(format!("{file}: {said}"));
+        if apps.is_empty() {
+            wrong("there is no app; add one under [[app]] with id, key_file and admins".to_owned());
+        }
+        if draft.listen.is_empty() && draft.tls_listen.is_empty() {
+            wrong("the server listens nowhere: both listen and tls.listen are empty".to_owned());
+        }
+        for address in twice(&draft.listen, &draft.tls_listen) {
+            wrong(format!("{address} is in listen and in tls.listen, or twice in one of them"));
+        }
+        let tls_files = match (draft.certificate, draft.key) {
+            (Some(certificate), Some(key)) => {
+                match check_private(&key) {
+                    Err(error) => wrong(format!("tls.key: {error}")),
+                    Ok(()) => {
+                        if let Err(error) = Certificates::from_files(&certificate, &key) {
+                            wrong(format!("tls: {}", chain(&error)));
+                        }
+                    }
+                }
+                Some((certificate, key))
+            }
+            (None, None) => None,
+            (Some(_), None) => {
+                wrong("tls.certificate needs its key: set tls.key".to_owned());
+                None
+            }
+            (None, Some(_)) => {
+                wrong("tls.key needs its certificate: set tls.certificate".to_owned());
+                None
+            }
+        };
+        if !draft.tls_listen.is_empty() && tls_files.is_none() {
+            wrong("tls.listen needs a certificate: set tls.certificate and tls.key".to_owned());
+        }
+        let Some(directory) = draft.directory else {
+            wrong("store.directory is missing: the folder where everything is kept".to_owned());
+            return None;
+        };
+        if directory.exists() && !directory.is_dir() {
+            wrong(format!("store.directory: {} is no directory", directory.display()));
+        }
+        Some(Config {
+            listen: draft.listen,
+            tls_listen: draft.tls_listen,
+            tls_files,
+            workers: draft.workers,
+            store: SqliteOptions { directory, ..draft.store },
+            limits: draft.limits,
+            drain: draft.drain,
+            log_format: draft.log_format,
+            log_level: draft.log_level,
+            apps: known,
+        })
+    }
+}
+
+/// Addresses that stand in these lists more than once; port 0 is a new one each time.
+fn twice(listen: &[SocketAddr], tls: &[SocketAddr]) -> Vec<SocketAddr> {
+    let mut all: Vec<SocketAddr> = listen.iter().chain(tls).filter(|one| one.port() != 0).copied().collect();
+    all.sort();
+    let mut found: Vec<SocketAddr> =
+        all.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+    found.dedup();
+    found
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", chain(cause)),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,84 @@
+//! Reading one `[[app]]`.
+
+use super::{
+    Origin, Setting, Sources, app_keys,
+    app_keys::AppDraft,
+    key::Given,
+    read::{Reading, Table},
+    secret::{check_private, read_secret},
+};
+use crate::auth::{App, SecretKey};
+
+/// What one table told.
+pub(super) struct ReadApp {
+    /// Where it stands in the file.
+    pub(super) at: usize,
+    /// The app, if it has an id.
+    pub(super) app: Option<App>,
+    /// What it says.
+    pub(super) settings: Vec<Setting>,
+}
+
+impl<'a> Reading<'a> {
+    /// Reads one app.
+    pub(super) fn app(&mut self, (at, table): &Table<'a>, sources: &Sources) -> ReadApp {
+        let mut draft = AppDraft::new();
+        let mut settings = Reading::defaults(app_keys(), &mut draft);
+        for (name, value) in *table {
+            let (at, full): (usize, &str) = (name.span().start, name.get_ref());
+            let Some(key) = app_keys().iter().find(|key| key.name == full) else {
+                let known = app_keys().iter().map(|key| key.name);
+                self.unknown(at, &format!("app.{full}"), known, false);
+                continue;
+            };
+            let place = self.place(at, &format!("app.{full}"));
+            let given = Given::Toml(value.get_ref());
+            self.take(&place, key, &given, Origin::File, &mut draft, &mut settings);
+        }
+        settings.retain(|setting| setting.origin != Origin::Default);
+        let Some(id) = draft.id else {
+            if !table.iter().any(|(name, _)| name.get_ref() == "id") {
+                self.problem(*at, "the app has no id");
+            }
+            return ReadApp { at: *at, app: None, settings };
+        };
+        let key = self.key(*at, id.number(), &draft, sources);
+        if draft.app.admins.is_empty() {
+            self.warnings.push(format!("app {id} has no administrator: nobody can call for it (60010)"));
+        }
+        ReadApp { at: *at, app: Some(App { id, key, ..draft.app }), settings }
+    }
+
+    /// The key of an app, from the one place that was named.
+    fn key(&mut self, at: usize, id: u32, draft: &AppDraft, sources: &Sources) -> Option<SecretKey> {
+        let inline = draft.app.key.is_some();
+        let named = [inline, draft.key_file.is_some(), draft.key_env.is_some()];
+        if named.iter().filter(|named| **named).count() > 1 {
+            self.problem(at, format!("app {id} has more than one of key, key_file and key_env; keep one"));
+            return None;
+        }
+        if inline && let Err(error) = check_private(self.file) {
+            self.problem(at, format!("app {id} has its key in this file, but {error}"));
+        }
+        let read = match (&draft.key_file, &draft.key_env) {
+            (Some(file), _) => read_secret(file).map(Some).map_err(|error| format!("key_file: {error}")),
+            (_, Some(name)) => match sources.environment.get(name) {
+                Some(text) if !text.is_empty() => Ok(Some(text.clone())),
+                _ => Err(format!("key_env: the environment variable {name} is not set, or empty")),
+            },
+            _ => Ok(None),
+        };
+        match read {
+            Ok(Some(text)) => SecretKey::new(&text),
+            Ok(None) if inline => draft.app.key.clone(),
+            Ok(None) => {
+                self.warnings.push(format!("app {id} has no key: no signature can be verified (70016)"));
+                None
+            }
+            Err(error) => {
+                self.problem(at, format!("app {id}: {error}"));
+                None
+            }
+        }
+    }
+}

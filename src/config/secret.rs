@@ -1,0 +1,60 @@
+//! Secrets in files: read only when nobody else can read them.
+
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+/// Why a secret file is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// It cannot be read.
+    #[error("cannot read {file}: {source}")]
+    Unreadable {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Others can read or change it.
+    #[error(
+        "{file} can be read or changed by every user of this machine (mode {mode:04o}); run: chmod o-rwx {file}"
+    )]
+    Open {
+        /// Which.
+        file: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// There is nothing in it.
+    #[error("{0} is empty")]
+    Empty(PathBuf),
+}
+
+/// The text of a secret file, without the line feed at its end.
+///
+/// # Errors
+/// [`SecretError`], which never shows what is in the file.
+pub fn read_secret(file: &Path) -> Result<String, SecretError> {
+    check_private(file)?;
+    let text = fs::read_to_string(file)
+        .map_err(|source| SecretError::Unreadable { file: file.to_owned(), source })?;
+    let text = text.trim_end_matches(['\n', '\r']);
+    match text.is_empty() {
+        true => Err(SecretError::Empty(file.to_owned())),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// Refuses a file that others can read or change. A group may: that is how certificates are shared
+/// with a server that is not root.
+pub(super) fn check_private(file: &Path) -> Result<(), SecretError> {
+    let metadata =
+        fs::metadata(file).map_err(|source| SecretError::Unreadable { file: file.to_owned(), source })?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    match mode & 0o006 {
+        0 => Ok(()),
+        _ => Err(SecretError::Open { file: file.to_owned(), mode }),
+    }
+}

@@ -1,0 +1,199 @@
+//! Every key of the server.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use super::key::{Key, Kind, put};
+use crate::{
+    http::{DoorLimits, RateLimit},
+    log::{LogFormat, LogLevel},
+    store::SqliteOptions,
+};
+
+/// The settings of the server while they are read.
+#[derive(Debug)]
+pub struct ServerDraft {
+    pub(super) listen: Vec<SocketAddr>,
+    pub(super) tls_listen: Vec<SocketAddr>,
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+    pub(super) workers: usize,
+    pub(super) directory: Option<PathBuf>,
+    pub(super) store: SqliteOptions,
+    pub(super) limits: DoorLimits,
+    pub(super) drain: Duration,
+    pub(super) log_format: LogFormat,
+    pub(super) log_level: LogLevel,
+}
+
+impl ServerDraft {
+    /// Nothing said; every default is then put in.
+    pub(super) fn new() -> ServerDraft {
+        ServerDraft {
+            listen: Vec::new(),
+            tls_listen: Vec::new(),
+            certificate: None,
+            key: None,
+            workers: 0,
+            directory: None,
+            store: SqliteOptions::new(""),
+            limits: DoorLimits::default(),
+            drain: Duration::ZERO,
+            log_format: LogFormat::Text,
+            log_level: LogLevel::Info,
+        }
+    }
+}
+
+const ADDRESSES: &str = "addresses with a port, such as \"0.0.0.0:8080\" or \"[::]:8080\"";
+
+/// The keys of the server.
+#[must_use]
+pub fn server_keys() -> &'static [Key<ServerDraft>] {
+    SERVER
+}
+
+static SERVER: &[Key<ServerDraft>] = &[
+    Key {
+        name: "listen",
+        kind: Kind::List(ADDRESSES),
+        default: "127.0.0.1:8080",
+        about: "Where plain HTTP is spoken; port 0 takes a free one. An empty list closes it.",
+        set: |draft, value| put(&mut draft.listen, value.items(ADDRESSES, |item| item.parse().ok())?),
+    },
+    Key {
+        name: "workers",
+        kind: Kind::Number(0, 1_024),
+        default: "0",
+        about: "Threads that serve; 0 means one for each processor.",
+        set: |draft, value| put(&mut draft.workers, value.size()),
+    },
+    Key {
+        name: "tls.listen",
+        kind: Kind::List(ADDRESSES),
+        default: "",
+        about: "Where TLS is spoken: HTTP/1.1 and HTTP/2, whichever the client asks for.",
+        set: |draft, value| put(&mut draft.tls_listen, value.items(ADDRESSES, |item| item.parse().ok())?),
+    },
+    Key {
+        name: "tls.certificate",
+        kind: Kind::Path,
+        default: "",
+        about: "The certificate with its chain, a PEM file. It is read again within a second when it changes.",
+        set: |draft, value| put(&mut draft.certificate, Some(value.path())),
+    },
+    Key {
+        name: "tls.key",
+        kind: Kind::Path,
+        default: "",
+        about: "The key of the certificate, a PEM file that others cannot read.",
+        set: |draft, value| put(&mut draft.key, Some(value.path())),
+    },
+    Key {
+        name: "store.directory",
+        kind: Kind::Path,
+        default: "",
+        about: "Where everything is kept; made if it is not there. Required.",
+        set: |draft, value| put(&mut draft.directory, Some(value.path())),
+    },
+    Key {
+        name: "store.cache",
+        kind: Kind::Size,
+        default: "256MiB",
+        about: "Memory for owners, so that reading them needs no disk.",
+        set: |draft, value| put(&mut draft.store.cache_bytes, value.number()),
+    },
+    Key {
+        name: "store.readers",
+        kind: Kind::Number(1, 64),
+        default: "2",
+        about: "Threads that read what is not in memory.",
+        set: |draft, value| put(&mut draft.store.readers, value.size()),
+    },
+    Key {
+        name: "store.queue",
+        kind: Kind::Number(1, 1_000_000),
+        default: "8192",
+        about: "Changes that may wait to be written; beyond it calls are refused (60019).",
+        set: |draft, value| put(&mut draft.store.queue, value.size()),
+    },
+    Key {
+        name: "limits.connections",
+        kind: Kind::Number(1, 1_000_000),
+        default: "10000",
+        about: "Connections that may be open; further ones wait until one ends.",
+        set: |draft, value| put(&mut draft.limits.connections, value.size()),
+    },
+    Key {
+        name: "limits.body",
+        kind: Kind::Size,
+        default: "1MiB",
+        about: "The largest body of a call (60002 above).",
+        set: |draft, value| put(&mut draft.limits.body_bytes, value.size()),
+    },
+    Key {
+        name: "limits.head_timeout",
+        kind: Kind::Duration,
+        default: "10s",
+        about: "How long a request may take from its first byte to the end of its head, and a TLS handshake.",
+        set: |draft, value| put(&mut draft.limits.patience.head, above_zero(value.duration())?),
+    },
+    Key {
+        name: "limits.idle_timeout",
+        kind: Kind::Duration,
+        default: "60s",
+        about: "How long a connection may be without a request.",
+        set: |draft, value| put(&mut draft.limits.patience.idle, above_zero(value.duration())?),
+    },
+    Key {
+        name: "limits.call_timeout",
+        kind: Kind::Duration,
+        default: "3s",
+        about: "How long a call may take (60008 then); what it has begun to write is written all the same.",
+        set: |draft, value| put(&mut draft.limits.answer_within, above_zero(value.duration())?),
+    },
+    Key {
+        name: "limits.drain_timeout",
+        kind: Kind::Duration,
+        default: "10s",
+        about: "How long calls may go on when the server is told to stop.",
+        set: |draft, value| put(&mut draft.drain, value.duration()),
+    },
+    Key {
+        name: "limits.rate_limit",
+        kind: Kind::Switch,
+        default: "true",
+        about: "Whether calls per second are counted: 200 of a command for each app (60007 above).",
+        set: |draft, value| {
+            let rate = if value.switch() { RateLimit::On } else { RateLimit::Off };
+            put(&mut draft.limits.rate, rate)
+        },
+    },
+    Key {
+        name: "log.format",
+        kind: Kind::Choice(&["text", "json"]),
+        default: "text",
+        about: "The form of the log on standard error.",
+        set: |draft, value| {
+            put(&mut draft.log_format, if value.text() == "json" { LogFormat::Json } else { LogFormat::Text })
+        },
+    },
+    Key {
+        name: "log.level",
+        kind: Kind::Choice(&["error", "warn", "info", "debug"]),
+        default: "info",
+        about: "How much is logged: failures of the server; also what to look at; also failed and slow calls; every call.",
+        set: |draft, value| {
+            let level = match value.text().as_str() {
+                "error" => LogLevel::Error,
+                "warn" => LogLevel::Warn,
+                "debug" => LogLevel::Debug,
+                _ => LogLevel::Info,
+            };
+            put(&mut draft.log_level, level)
+        },
+    },
+];
+
+fn above_zero(duration: Duration) -> Result<Duration, String> {
+    (!duration.is_zero()).then_some(duration).ok_or_else(|| "must be longer than nothing".to_owned())
+}

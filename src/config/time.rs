@@ -1,0 +1,72 @@
+//! Dates of the configuration as seconds since 1970.
+
+use toml::value::{Datetime, Offset};
+
+use crate::domain::UnixSeconds;
+
+/// The seconds of a date and time with an offset; `None` for a date alone, which means a different
+/// moment in each place.
+pub(super) fn seconds(instant: Datetime) -> Option<UnixSeconds> {
+    let (date, time, offset) = (instant.date?, instant.time?, instant.offset?);
+    let minutes = match offset {
+        Offset::Z => 0,
+        Offset::Custom { minutes } => i64::from(minutes),
+    };
+    let days = days(i64::from(date.year), i64::from(date.month), i64::from(date.day));
+    let clock =
+        i64::from(time.hour) * 3_600 + i64::from(time.minute) * 60 + i64::from(time.second.unwrap_or(0));
+    u64::try_from(days * 86_400 + clock - minutes * 60).ok()
+}
+
+/// The date and time of these seconds, in UTC.
+pub(super) fn display(seconds: UnixSeconds) -> String {
+    let (days, clock) = (i64::try_from(seconds / 86_400).unwrap_or(0), seconds % 86_400);
+    // Shift the year to begin in March, so that the leap day is its last.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", clock / 3_600, clock / 60 % 60, clock % 60)
+}
+
+/// Days from 1970-01-01 to a date of the Gregorian calendar.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let shifted_month = (month + 9) % 12;
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_what_the_calendar_says() {
+        for (text, expected) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2000-02-29T12:00:00Z", 951_825_600),
+            ("2023-01-06T18:04:26+08:00", 1_672_999_466),
+            ("2038-01-19T03:14:08Z", 2_147_483_648),
+        ] {
+            let read = seconds(text.parse().unwrap());
+            assert_eq!(read, Some(expected), "{text}");
+        }
+        for bad in ["2027-01-01", "2027-01-01T00:00:00", "12:00:00"] {
+            assert_eq!(seconds(bad.parse().unwrap()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_day_of_four_centuries_comes_back() {
+        for day in (0..146_097).step_by(1) {
+            let at = day * 86_400 + 3_723;
+            assert_eq!(seconds(display(at).parse().unwrap()), Some(at));
+        }
+    }
+}
