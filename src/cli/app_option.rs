@@ -15,7 +15,35 @@ pub(super) const SAMPLE_APP: &str =
 pub(super) const PAGE_APP: &str =
     "88888888:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef:admin";
 
-/// An app as given on the command line.
+/// An app as a tool is told of it: only the number is needed.
+#[derive(Clone, Debug)]
+pub(super) struct AppName {
+    pub(super) id: AppId,
+    pub(super) key: Option<SecretKey>,
+    pub(super) admin: Option<String>,
+}
+
+impl FromStr for AppName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<AppName, String> {
+        let mut parts = text.splitn(3, ':');
+        let id = parts.next().unwrap_or_default();
+        let id = (id.parse().ok().and_then(AppId::new))
+            .ok_or_else(|| format!("the app is a number from 1 to 4294967295, found {id:?}"))?;
+        let key = match parts.next().map(SecretKey::new) {
+            Some(None) => return Err("the key is empty: the form is ID:KEY or ID:KEY:ADMIN".to_owned()),
+            key => key.flatten(),
+        };
+        let admin = match parts.next() {
+            Some("") => return Err("the administrator is empty".to_owned()),
+            admin => admin.map(str::to_owned),
+        };
+        Ok(AppName { id, key, admin })
+    }
+}
+
+/// An app as a server is told of it.
 #[derive(Clone, Debug)]
 pub(super) struct AppOption {
     pub(super) id: AppId,
@@ -27,18 +55,9 @@ impl FromStr for AppOption {
     type Err = String;
 
     fn from_str(text: &str) -> Result<AppOption, String> {
-        let mut parts = text.splitn(3, ':');
-        let id = parts.next().unwrap_or_default();
-        let id = (id.parse().ok().and_then(AppId::new))
-            .ok_or_else(|| format!("the app is a number from 1 to 4294967295, found {id:?}"))?;
-        let key = parts.next().unwrap_or_default();
-        let key = SecretKey::new(key).ok_or("the key is missing: the form is ID:KEY or ID:KEY:ADMIN")?;
-        let admin = match parts.next() {
-            None => "administrator",
-            Some("") => return Err("the administrator is empty".to_owned()),
-            Some(admin) => admin,
-        };
-        Ok(AppOption { id, key, admin: admin.to_owned() })
+        let AppName { id, key, admin } = text.parse()?;
+        let key = key.ok_or("the key is missing: the form is ID:KEY or ID:KEY:ADMIN")?;
+        Ok(AppOption { id, key, admin: admin.unwrap_or_else(|| "administrator".to_owned()) })
     }
 }
 

@@ -1,16 +1,30 @@
 //! The command line.
 
 mod app_option;
+mod caller;
+mod data;
 mod dev;
-mod log;
+mod export;
+mod files;
+mod import;
+mod input;
+mod lines;
+mod local_tls;
+mod manual;
+mod overrides;
+mod place;
+mod profile;
+mod pull;
+mod remote;
 mod seed;
+mod serve;
 mod usersig;
 
 use clap::{Parser, Subcommand};
 
 /// Conversation groups and marks, wire-compatible with Tencent Chat's v4/recentcontact.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(name = "confold", version, about)]
 struct Arguments {
     #[command(subcommand)]
     command: Task,
@@ -19,11 +33,25 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Start a server for development: no configuration, no account, no network needed.
-    Dev(dev::Options),
+    Dev(Box<dev::Options>),
+    /// Run a server by a configuration file.
+    Serve(serve::Options),
+    /// Say what a configuration would run, secrets masked, or everything that is wrong with it.
+    CheckConfig(serve::Options),
+    /// Write everything that is kept as lines of JSON.
+    Export(export::Options),
+    /// Check lines of JSON, and put all of them into a data directory or a running server.
+    Import(import::Options),
+    /// Fetch groups and marks from a server that speaks this API, Tencent's own among them.
+    Pull(pull::Options),
     /// Print a UserSig.
     Usersig(usersig::Make),
     /// Say whether a UserSig is good, and if not which check fails and why.
     VerifyUsersig(usersig::Verify),
+    /// Print a script that completes this command in a shell.
+    Completions(manual::Completions),
+    /// Print the manual page.
+    Man,
 }
 
 /// Runs the command line of this process.
@@ -33,7 +61,14 @@ enum Task {
 pub fn run() -> anyhow::Result<std::process::ExitCode> {
     match Arguments::parse().command {
         Task::Dev(options) => dev::run(&options),
-        Task::Usersig(options) => Ok(usersig::make(&options)),
-        Task::VerifyUsersig(options) => Ok(usersig::verify(&options)),
+        Task::Serve(options) => serve::run(&options),
+        Task::CheckConfig(options) => serve::check(&options),
+        Task::Export(options) => export::run(&options),
+        Task::Import(options) => import::run(&options),
+        Task::Pull(options) => pull::run(&options),
+        Task::Usersig(options) => usersig::make(&options),
+        Task::VerifyUsersig(options) => usersig::verify(&options),
+        Task::Completions(options) => manual::completions(&options),
+        Task::Man => manual::page(),
     }
 }

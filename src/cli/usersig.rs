@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::app_option::{AppOption, SAMPLE_APP};
+use super::{
+    app_option::SAMPLE_APP,
+    caller::{self, Caller},
+};
 use crate::{
     auth::usersig::{self, Claims, DEFAULT_VALIDITY},
     clock::Clock,
@@ -13,9 +16,8 @@ use crate::{
 /// The options of `usersig`.
 #[derive(Debug, Args)]
 pub(super) struct Make {
-    /// The app and its key, as for `dev`.
-    #[arg(long, value_name = "ID:KEY[:ADMIN]", default_value = SAMPLE_APP)]
-    app: AppOption,
+    #[command(flatten)]
+    caller: caller::Options,
     /// Whose signature it shall be [default: the app's administrator].
     #[arg(long)]
     identifier: Option<String>,
@@ -27,9 +29,8 @@ pub(super) struct Make {
 /// The options of `verify-usersig`.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
-    /// The app and its key, as for `dev`.
-    #[arg(long, value_name = "ID:KEY[:ADMIN]", default_value = SAMPLE_APP)]
-    app: AppOption,
+    #[command(flatten)]
+    caller: caller::Options,
     /// Whose signature it should be [default: the app's administrator].
     #[arg(long)]
     identifier: Option<String>,
@@ -37,36 +38,36 @@ pub(super) struct Verify {
     usersig: String,
 }
 
-pub(super) fn make(options: &Make) -> ExitCode {
-    let AppOption { id, key, admin } = &options.app;
-    let identifier = options.identifier.as_ref().unwrap_or(admin);
-    println!("{}", usersig::make(*id, identifier, key, Clock::system().now(), options.expire));
-    ExitCode::SUCCESS
+pub(super) fn make(options: &Make) -> anyhow::Result<ExitCode> {
+    let Caller { app, key, admin } = options.caller.caller(Some(SAMPLE_APP))?;
+    let identifier = options.identifier.as_ref().unwrap_or(&admin);
+    println!("{}", usersig::make(app, identifier, &key, Clock::system().now(), options.expire));
+    Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn verify(options: &Verify) -> ExitCode {
-    let AppOption { id, key, admin } = &options.app;
-    let identifier = options.identifier.as_ref().unwrap_or(admin);
+pub(super) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
+    let Caller { app, key, admin } = options.caller.caller(Some(SAMPLE_APP))?;
+    let identifier = options.identifier.as_ref().unwrap_or(&admin);
     let now = Clock::system().now();
     let claims = match Claims::decode(&options.usersig) {
         Ok(claims) => claims,
         Err(flaw) => {
             println!("The UserSig cannot be read: {flaw}.");
-            return ExitCode::FAILURE;
+            return Ok(ExitCode::FAILURE);
         }
     };
     println!("identifier  {}", claims.identifier);
     println!("app         {}", claims.app);
     println!("made at     {} (seconds since 1970)", claims.issued_at);
     println!("valid until {}, the time now is {now}", claims.expires_at());
-    match claims.check(*id, identifier, key, now) {
+    match claims.check(app, identifier, &key, now) {
         Ok(()) => {
-            println!("The UserSig is good for {identifier} of app {id}.");
-            ExitCode::SUCCESS
+            println!("The UserSig is good for {identifier} of app {app}.");
+            Ok(ExitCode::SUCCESS)
         }
         Err(flaw) => {
-            println!("The UserSig is refused for {identifier} of app {id}: {flaw}.");
-            ExitCode::FAILURE
+            println!("The UserSig is refused for {identifier} of app {app}: {flaw}.");
+            Ok(ExitCode::FAILURE)
         }
     }
 }

@@ -24,6 +24,19 @@ pub struct Counters {
     pub last_timestamp: UnixSeconds,
 }
 
+impl Counters {
+    /// Each counter, or that of `other` where it is higher.
+    #[must_use]
+    pub fn raised(self, other: Counters) -> Counters {
+        Counters {
+            version: self.version.max(other.version),
+            renumberings: self.renumberings.max(other.renumberings),
+            last_group: self.last_group.max(other.last_group),
+            last_timestamp: self.last_timestamp.max(other.last_timestamp),
+        }
+    }
+}
+
 /// Everything one owner keeps: his conversation groups and his records.
 ///
 /// Invariants, checked where one is made: groups ascend by id and have distinct names; records
@@ -67,6 +80,14 @@ impl Organizer {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// The same with counters raised to those told, where these are higher.
+    ///
+    /// # Errors
+    /// None that a sound organizer can have.
+    pub(super) fn raised(&self, told: Counters) -> Result<Organizer, Unsound> {
+        Organizer::from_parts(self.counters.raised(told), self.groups.clone(), self.records.clone())
     }
 
     /// The groups, by ascending id.

@@ -40,8 +40,8 @@ pub struct RestoredRecord {
 ///
 /// The counters of `before` and those the import tells are floors. When every group and record
 /// carries a number, and all are above what `before` gave out, the numbers are kept; otherwise all
-/// are numbered anew from there: groups by id, then records by timestamp. Restoring what is there
-/// already changes nothing. `incarnation` tells the present incarnation of a conversation's chat
+/// are numbered anew from there: groups by id, then records by timestamp. What is there already keeps
+/// its numbers, so that restoring the same parts for the second time changes nothing. `incarnation` tells the present incarnation of a conversation's chat
 /// group.
 ///
 /// # Errors
@@ -65,14 +65,12 @@ pub fn restore(
             return Ok(kept);
         }
     }
+    if says_the_same(before, &groups, &records, &incarnation) {
+        return before.raised(told);
+    }
     let old = before.emptied();
     let floor = old.counters().version;
-    let counters = Counters {
-        version: told.version.max(floor),
-        renumberings: told.renumberings.max(old.counters().renumberings),
-        last_group: told.last_group.max(old.counters().last_group),
-        last_timestamp: told.last_timestamp.max(old.counters().last_timestamp),
-    };
+    let counters = told.raised(*old.counters());
     let anew = match numbers {
         Some(numbers) if numbers.iter().all(|number| *number > floor) => None,
         _ => Some(counters.version),
@@ -83,6 +81,31 @@ pub fn restore(
         return assemble(counters, &groups, &records, Some(0), &incarnation);
     }
     assemble(counters, &groups, &records, anew, &incarnation)
+}
+
+/// Whether these parts are what is there, whatever their numbers: a line applied for the second time.
+fn says_the_same(
+    before: &Organizer,
+    groups: &[RestoredGroup],
+    records: &[RestoredRecord],
+    incarnation: impl Fn(&Conversation) -> u32,
+) -> bool {
+    let same_record = |(there, told): (&Arc<Record>, &RestoredRecord)| {
+        let mut groups = told.groups.clone();
+        groups.sort_unstable();
+        groups.dedup();
+        there.conversation == told.conversation
+            && there.groups == groups
+            && there.mark == told.mark
+            && there.custom == told.custom
+            && there.timestamp == told.timestamp
+            && there.incarnation == incarnation(&told.conversation)
+    };
+    before.groups().len() == groups.len()
+        && before.records().len() == records.len()
+        && (before.groups().iter().zip(groups))
+            .all(|(there, told)| there.id == told.id && there.name == told.name)
+        && before.records().iter().zip(records).all(same_record)
 }
 
 /// With the parts' own numbers, or numbered anew above `anew`.

@@ -1,10 +1,10 @@
-//! Putting what a line says into a store.
+//! Putting what a line says into a store, or asking whether it could be.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc};
 
 use super::{Line, line::OrganizerLine};
 use crate::{
-    domain::{ChatGroup, ChatGroupLife, Conversation, Limits, Organizer, Presence, restore},
+    domain::{AppId, ChatGroup, ChatGroupId, Conversation, Limits, Organizer, Presence, restore},
     store::{Next, Seen, Store, StoreError},
 };
 
@@ -19,42 +19,69 @@ pub enum ApplyError {
     Store(#[from] StoreError),
 }
 
-/// A line on its way into a store.
-pub type Applying<'a> = Pin<Box<dyn Future<Output = Result<(), ApplyError>> + Send + 'a>>;
+/// A line on its way into a store; at its end it tells whether something was changed.
+pub type Applying<'a> = Pin<Box<dyn Future<Output = Result<bool, ApplyError>> + Send + 'a>>;
 
 /// Applies one line. An organizer replaces what its owner had – his counters only rise – and makes
 /// his account known if it is not. The change is queued by this call, so that many lines can be on
 /// their way at once; what it returns waits for the answer.
 ///
-/// On an error nothing of the line is applied.
+/// On an error nothing of the line is applied. A line applied for the second time changes nothing.
 pub fn apply(store: &dyn Store, line: Line, limits: Limits) -> Applying<'_> {
     match line {
         Line::Account { owner, account } => {
             let account = Arc::new(account);
-            let rule =
-                move |_: &Seen<'_>| Next { account: Some(Some(Arc::clone(&account))), organizer: None };
-            let change = store.change(owner, Vec::new(), Box::new(rule));
+            let change = store.change_telling(owner, Vec::new(), move |seen| {
+                let news = seen.account != Some(&account);
+                (news, Next { account: news.then(|| Some(Arc::clone(&account))), organizer: None })
+            });
             Box::pin(async { Ok(change.await?) })
         }
         Line::ChatGroup { app, id, group } => {
-            let change = store.change_chat_group(app, id, Box::new(move |old| succession(&group, old)));
+            let change = store.change_chat_group_telling(app, id, move |old| {
+                let next = succession(&group, old);
+                (next.is_some(), next)
+            });
             Box::pin(async { Ok(change.await?) })
         }
-        Line::Organizer(line) => {
-            let named = line.records.iter().map(|record| record.conversation.clone()).collect();
-            let owner = line.owner.clone();
-            let rule = move |seen: &Seen<'_>| match restored(&line, seen, limits) {
-                Ok(organizer) => {
-                    let account = seen.account.is_none().then(|| Some(Arc::default()));
-                    let organizer = (organizer != *seen.organizer).then_some(organizer);
-                    (Ok(()), Next { account, organizer })
-                }
-                Err(refused) => (Err(ApplyError::Refused(refused)), Next::default()),
-            };
-            let change = store.change_telling(owner, named, rule);
-            Box::pin(async { change.await? })
-        }
+        Line::Organizer(line) => organizer(store, line, limits, HashMap::new(), false),
     }
+}
+
+/// Whether a line about an organizer could be applied: what it would be refused for, and nothing is
+/// changed. `lives` tells of chat groups that would live, or not, other than they do now.
+pub(super) fn check<'a>(
+    store: &'a dyn Store,
+    line: OrganizerLine,
+    limits: Limits,
+    lives: &HashMap<(AppId, ChatGroupId), bool>,
+) -> Applying<'a> {
+    let app = line.owner.app;
+    let named = line.records.iter().filter_map(|record| record.conversation.chat_group());
+    let of_line = named.filter_map(|id| Some((id.clone(), *lives.get(&(app, id.clone()))?))).collect();
+    organizer(store, line, limits, of_line, true)
+}
+
+fn organizer(
+    store: &dyn Store,
+    line: OrganizerLine,
+    limits: Limits,
+    lives: HashMap<ChatGroupId, bool>,
+    only_asked: bool,
+) -> Applying<'_> {
+    let named = line.records.iter().map(|record| record.conversation.clone()).collect();
+    let owner = line.owner.clone();
+    let rule = move |seen: &Seen<'_>| match restored(&line, seen, limits, &lives) {
+        Ok(_) if only_asked => (Ok(false), Next::default()),
+        Ok(organizer) => {
+            let account = (line.known && seen.account.is_none()).then(|| Some(Arc::default()));
+            let organizer = (organizer != *seen.organizer).then_some(organizer);
+            (Ok(account.is_some() || organizer.is_some()), Next { account, organizer })
+        }
+        Err(refused) => (Err(ApplyError::Refused(refused)), Next::default()),
+    };
+    let change = store.change_telling(owner, named, rule);
+    Box::pin(async { change.await? })
 }
 
 /// A chat group in the place of what was there. Its incarnation never falls, and rises when the
@@ -70,8 +97,13 @@ fn succession(line: &ChatGroup, old: Option<&ChatGroup>) -> Option<ChatGroup> {
 }
 
 /// The organizer of a line, going on from the counters that its owner has.
-fn restored(line: &OrganizerLine, seen: &Seen<'_>, limits: Limits) -> Result<Organizer, String> {
-    if let Some(id) = disbanded(seen) {
+fn restored(
+    line: &OrganizerLine,
+    seen: &Seen<'_>,
+    limits: Limits,
+    lives: &HashMap<ChatGroupId, bool>,
+) -> Result<Organizer, String> {
+    if let Some(id) = disbanded(seen, lives) {
         return Err(format!("the chat group {id:?} of a record was disbanded"));
     }
     let incarnation = |conversation: &Conversation| incarnation(seen, conversation);
@@ -88,10 +120,11 @@ fn incarnation(seen: &Seen<'_>, conversation: &Conversation) -> u32 {
 }
 
 /// A chat group about which nothing can be kept.
-fn disbanded(seen: &Seen<'_>) -> Option<String> {
+fn disbanded(seen: &Seen<'_>, lives: &HashMap<ChatGroupId, bool>) -> Option<String> {
     seen.presences.iter().find_map(|(conversation, presence)| match (conversation, presence) {
-        (Conversation::ChatGroup(id), Presence::ChatGroup(Some(ChatGroupLife { alive: false, .. }))) => {
-            Some(id.to_string())
+        (Conversation::ChatGroup(id), Presence::ChatGroup(life)) => {
+            let now = life.is_none_or(|life| life.alive);
+            (!lives.get(id).copied().unwrap_or(now)).then(|| id.to_string())
         }
         _ => None,
     })

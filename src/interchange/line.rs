@@ -38,6 +38,8 @@ pub enum Line {
 pub struct OrganizerLine {
     /// Whose.
     pub owner: Owner,
+    /// Whether his account is made known by the line.
+    pub known: bool,
     /// His counters, as far as the line tells them.
     pub counters: Counters,
     /// His groups.
@@ -46,13 +48,69 @@ pub struct OrganizerLine {
     pub records: Vec<RestoredRecord>,
 }
 
+impl Line {
+    /// The app it is about.
+    #[must_use]
+    pub fn app(&self) -> AppId {
+        match self {
+            Line::Account { owner, .. } => owner.app,
+            Line::ChatGroup { app, .. } => *app,
+            Line::Organizer(line) => line.owner.app,
+        }
+    }
+}
+
+/// One page of what a server of this API keeps for an owner, as `get_contact_group` replies.
+#[derive(Clone, Debug)]
+pub struct ReplyPage {
+    /// `ErrorCode`; anything but 0 comes with nothing else.
+    pub code: i64,
+    /// `ErrorInfo`.
+    pub info: String,
+    /// All groups.
+    pub groups: Vec<RestoredGroup>,
+    /// The records of the page.
+    pub records: Vec<RestoredRecord>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<i64>,
+}
+
+/// Reads a reply of `get_contact_group`.
+///
+/// # Errors
+/// What is wrong with it: the field, the rule and what was found.
+pub fn read_reply(text: &[u8]) -> Result<ReplyPage, String> {
+    let node = Node::parse(text).map_err(|error| format!("the reply is no JSON object: {error}"))?;
+    let fields = Fields::of_request(&node).map_err(|fault| format!("the reply {fault}"))?;
+    read_page(fields).map_err(|fault| fault.to_string())
+}
+
+fn read_page(fields: Fields<'_>) -> Result<ReplyPage, Fault> {
+    let number = |name| fields.optional(name, |value| value.read::<i64>());
+    let code = fields.required("ErrorCode", |value| value.read::<i64>())?;
+    let mut page = ReplyPage {
+        code,
+        info: fields.optional_text("ErrorInfo")?.unwrap_or_default().to_owned(),
+        groups: Vec::new(),
+        records: Vec::new(),
+        next: None,
+    };
+    if code == 0 {
+        page.groups = fields.optional("GroupItem", |items| items.each(group))?.unwrap_or_default();
+        page.records = fields.optional("ContactItem", |items| items.each(record))?.unwrap_or_default();
+        if number("CompleteFlag")? != Some(1) {
+            page.next = Some(fields.required("NextStartIndex", |value| value.read::<i64>())?);
+        }
+    }
+    Ok(page)
+}
+
 /// Reads a line.
 ///
 /// # Errors
 /// What is wrong with it: the field, the rule and what was found.
-pub fn read_line(text: &str) -> Result<Line, String> {
-    let node =
-        Node::parse(text.as_bytes()).map_err(|error| format!("the line is no JSON object: {error}"))?;
+pub fn read_line(text: &[u8]) -> Result<Line, String> {
+    let node = Node::parse(text).map_err(|error| format!("the line is no JSON object: {error}"))?;
     let fields = Fields::of_request(&node).map_err(|fault| format!("the line {fault}"))?;
     read(fields).map_err(|fault| fault.to_string())
 }
@@ -89,9 +147,10 @@ fn organizer(app: AppId, fields: Fields<'_>) -> Result<Line, Fault> {
         last_group: optional_number(fields, "LastGroupId")?.unwrap_or(0),
         last_timestamp: fields.optional("LastTimestamp", seconds)?.unwrap_or(0),
     };
+    let known = fields.optional("Account", |value| value.read::<bool>())?.unwrap_or(true);
     let groups = fields.optional("GroupItem", |items| items.each(group))?.unwrap_or_default();
     let records = fields.optional("ContactItem", |items| items.each(record))?.unwrap_or_default();
-    Ok(Line::Organizer(OrganizerLine { owner: Owner { app, user }, counters, groups, records }))
+    Ok(Line::Organizer(OrganizerLine { owner: Owner { app, user }, known, counters, groups, records }))
 }
 
 fn group(item: Value<'_>) -> Result<RestoredGroup, Fault> {

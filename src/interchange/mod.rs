@@ -2,7 +2,13 @@
 //! `docs/interchange.md` describes it for users.
 
 mod apply;
+mod export;
+mod intake;
 mod line;
+mod write;
 
 pub use apply::{ApplyError, Applying, apply};
-pub use line::{Line, OrganizerLine, read_line};
+pub use export::Export;
+pub use intake::{Intake, LONGEST_LINE, Outcome, Purpose, Terms};
+pub use line::{Line, OrganizerLine, ReplyPage, read_line, read_reply};
+pub use write::{write_chat_group, write_organizer, write_owner};

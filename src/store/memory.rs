@@ -8,7 +8,12 @@ use std::{
 use super::{
     ChatGroupPage, ChatGroupQuery, ChatGroupRule, Loaded, Next, OwnerRule, Pending, Seen, Store, guarded,
 };
-use crate::domain::{Account, AppId, ChatGroup, ChatGroupId, Conversation, Organizer, Owner, Presence};
+use crate::domain::{
+    Account, AppId, ChatGroup, ChatGroupId, Conversation, Organizer, Owner, Presence, UserId,
+};
+
+/// How much is listed at a time.
+const PAGE: usize = 3;
 
 /// A store in memory.
 #[derive(Debug, Default)]
@@ -131,6 +136,44 @@ impl Store for MemoryStore {
         let ids = rest.by_ref().take(query.limit).map(|(_, id)| (*id).clone()).collect();
         let page = ChatGroupPage { ids, next: rest.next().map(|(place, _)| *place), total: living.len() };
         Box::pin(async { Ok(page) })
+    }
+
+    fn apps(&self) -> Pending<'_, Vec<AppId>> {
+        let kept = self.kept();
+        let owners = kept.accounts.keys().chain(kept.organizers.keys()).map(|owner| owner.app);
+        let mut apps: Vec<AppId> = owners.chain(kept.listed.iter().map(|(app, _)| *app)).collect();
+        apps.sort();
+        apps.dedup();
+        Box::pin(async { Ok(apps) })
+    }
+
+    fn list_owners(&self, app: AppId, after: Option<UserId>) -> Pending<'_, Vec<(UserId, Loaded)>> {
+        let kept = self.kept();
+        let mut users: Vec<&UserId> = (kept.accounts.keys().chain(kept.organizers.keys()))
+            .filter(|owner| owner.app == app && after.as_ref().is_none_or(|after| owner.user > *after))
+            .map(|owner| &owner.user)
+            .collect();
+        users.sort();
+        users.dedup();
+        let loaded = (users.into_iter().take(PAGE))
+            .map(|user| {
+                let owner = Owner { app, user: user.clone() };
+                let (organizer, dead) = kept.organizer(&owner);
+                let account = kept.accounts.get(&owner).cloned();
+                (user.clone(), Loaded { account, organizer: Arc::new(organizer.living(&dead)) })
+            })
+            .collect();
+        Box::pin(async { Ok(loaded) })
+    }
+
+    fn all_chat_groups(&self, app: AppId, after: u64) -> Pending<'_, Vec<(u64, ChatGroupId, ChatGroup)>> {
+        let kept = self.kept();
+        let groups = ((1..).zip(&kept.listed))
+            .filter(|(place, (of, _))| *place > after && *of == app)
+            .map(|(place, key)| (place, key.1.clone(), kept.chat_groups[key].clone()))
+            .take(PAGE)
+            .collect();
+        Box::pin(async { Ok(groups) })
     }
 
     fn ready(&self) -> Pending<'_, ()> {

@@ -24,7 +24,7 @@ pub use memory::MemoryStore;
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
 
 use crate::domain::{
-    Account, AppId, ChatGroup, ChatGroupId, ChatGroupKind, Conversation, Organizer, Owner, Presence,
+    Account, AppId, ChatGroup, ChatGroupId, ChatGroupKind, Conversation, Organizer, Owner, Presence, UserId,
 };
 
 /// A store's answer that may take a while.
@@ -143,6 +143,17 @@ pub trait Store: Send + Sync {
 
     /// Lists the living chat groups of an app, page by page, in an order that never changes.
     fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage>;
+
+    /// The apps about which something is kept, by number.
+    fn apps(&self) -> Pending<'_, Vec<AppId>>;
+
+    /// Owners of an app, by user id from the first one after `after`: some at a time, none at the end.
+    /// Each is as he was at one moment; who has neither account nor organizer is left out.
+    fn list_owners(&self, app: AppId, after: Option<UserId>) -> Pending<'_, Vec<(UserId, Loaded)>>;
+
+    /// The chat groups of an app, destroyed ones included, in the order in which the store first heard
+    /// of them and after the place `after`: some at a time, each with its place, none at the end.
+    fn all_chat_groups(&self, app: AppId, after: u64) -> Pending<'_, Vec<(u64, ChatGroupId, ChatGroup)>>;
 
     /// Whether the store can be used: reads something.
     fn ready(&self) -> Pending<'_, ()>;

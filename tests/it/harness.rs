@@ -154,13 +154,13 @@ pub(crate) struct InProcess {
 impl InProcess {
     pub(crate) fn start(app: App, store: Arc<dyn Store>) -> InProcess {
         let listening = Listening::bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let (address, socket) = (listening.address(), listening.share().unwrap());
+        let address = listening.address();
         let service = Service { store, clock: Clock::system() };
         let door = Door::new(Gate::new(Apps::new([app])), service, DoorLimits::default());
         let (stop, stopping) = tokio::sync::watch::channel(false);
         let work = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(serve(socket, door, stopping, Duration::from_secs(5))).unwrap();
+            runtime.block_on(serve(vec![listening], door, stopping, Duration::from_secs(5))).unwrap();
         };
         InProcess { address, stop, thread: Some(std::thread::spawn(work)) }
     }

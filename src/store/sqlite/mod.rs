@@ -5,13 +5,14 @@
 //! one process (`vfs=unix-excl`, and a lock file whose refusal explains itself).
 
 mod batch;
+mod listing;
 mod reader;
 mod rows;
 mod schema;
 mod writer;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
     time::Duration,
@@ -30,7 +31,7 @@ use super::{
     ChatGroupPage, ChatGroupQuery, ChatGroupRule, Loaded, OwnerRule, Pending, Store, StoreError,
     cache::OwnerCache,
 };
-use crate::domain::{AppId, ChatGroup, ChatGroupId, Conversation, Owner};
+use crate::domain::{AppId, ChatGroup, ChatGroupId, Conversation, Owner, UserId};
 
 /// How to open a [`SqliteStore`].
 #[derive(Clone, Debug)]
@@ -81,6 +82,12 @@ impl SqliteStore {
         let readers = Readers::start(&files, options.readers, &cache)?;
         let writer = Writer::start(connection, Arc::clone(&cache), options.queue)?;
         Ok(SqliteStore { cache, readers, writer, unfilled, _files: files })
+    }
+
+    /// Whether there is a store in this directory.
+    #[must_use]
+    pub fn exists(directory: &Path) -> bool {
+        schema::database(directory).exists()
     }
 
     /// Whether what it shall begin with is still to be put into it: it is new, or the first filling
@@ -177,6 +184,18 @@ impl Store for SqliteStore {
 
     fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage> {
         self.readers.run(move |reader| reader.list_chat_groups(app, query))
+    }
+
+    fn apps(&self) -> Pending<'_, Vec<AppId>> {
+        self.readers.run(|reader| reader.apps())
+    }
+
+    fn list_owners(&self, app: AppId, after: Option<UserId>) -> Pending<'_, Vec<(UserId, Loaded)>> {
+        self.readers.run(move |reader| reader.list_owners(app, after.as_ref()))
+    }
+
+    fn all_chat_groups(&self, app: AppId, after: u64) -> Pending<'_, Vec<(u64, ChatGroupId, ChatGroup)>> {
+        self.readers.run(move |reader| reader.all_chat_groups(app, after))
     }
 
     fn ready(&self) -> Pending<'_, ()> {

@@ -8,9 +8,9 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::{OpenError, rows, schema::Files};
+use super::{OpenError, listing, rows, schema::Files};
 use crate::{
-    domain::{AppId, ChatGroup, ChatGroupId, Owner},
+    domain::{AppId, ChatGroup, ChatGroupId, Owner, UserId},
     store::{
         ChatGroupPage, ChatGroupQuery, Loaded, Pending, StoreError,
         cache::{OwnerCache, Snapshot},
@@ -117,6 +117,30 @@ impl Reader {
         query: ChatGroupQuery,
     ) -> Result<ChatGroupPage, StoreError> {
         rows::list_chat_groups(&self.db, app, query)
+    }
+
+    pub(super) fn apps(&self) -> Result<Vec<AppId>, StoreError> {
+        listing::apps(&self.db)
+    }
+
+    /// Not by the cache: what is listed once must not drive out what is read often.
+    pub(super) fn list_owners(
+        &self,
+        app: AppId,
+        after: Option<&UserId>,
+    ) -> Result<Vec<(UserId, Loaded)>, StoreError> {
+        let snapshot = self.db.unchecked_transaction()?;
+        let owners = listing::owners(&snapshot, app, after)?;
+        snapshot.finish()?;
+        Ok(owners)
+    }
+
+    pub(super) fn all_chat_groups(
+        &self,
+        app: AppId,
+        after: u64,
+    ) -> Result<Vec<(u64, ChatGroupId, ChatGroup)>, StoreError> {
+        listing::chat_groups(&self.db, app, after)
     }
 
     pub(super) fn ready(&self) -> Result<(), StoreError> {

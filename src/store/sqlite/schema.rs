@@ -63,6 +63,11 @@ pub(super) struct Files {
     _lock: File,
 }
 
+/// The database file of a directory.
+pub(super) fn database(directory: &Path) -> PathBuf {
+    directory.join("confold.db")
+}
+
 impl Files {
     /// Makes the directory if need be, and locks it.
     pub(super) fn lock(directory: &Path) -> Result<Files, OpenError> {
@@ -71,7 +76,7 @@ impl Files {
         let lock =
             OpenOptions::new().create(true).append(true).open(directory.join("lock")).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Files { database: directory.join("confold.db"), _lock: lock }),
+            Ok(()) => Ok(Files { database: database(directory), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse(directory.to_owned())),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }

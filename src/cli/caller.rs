@@ -1,0 +1,64 @@
+//! Who a tool is towards a server: an app, its key and an administrator.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+
+use super::app_option::AppName;
+use crate::{auth::SecretKey, config::read_secret, domain::AppId};
+
+/// The variable that holds a key when nothing else does.
+const KEY: &str = "CONFOLD_KEY";
+
+/// The options that say who calls.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The app; its key had better be in a file or in the variable `CONFOLD_KEY`, where `ps` does not show
+    /// it.
+    #[arg(long, value_name = "ID[:KEY[:ADMIN]]")]
+    pub(super) app: Option<AppName>,
+    /// A file that holds the key of the app, and that others cannot read.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// The administrator who calls [default: administrator].
+    #[arg(long, value_name = "NAME")]
+    admin: Option<String>,
+}
+
+/// Who calls.
+pub(super) struct Caller {
+    pub(super) app: AppId,
+    pub(super) key: SecretKey,
+    pub(super) admin: String,
+}
+
+impl Options {
+    /// Who calls, when it is said in full.
+    pub(super) fn caller(&self, default: Option<&str>) -> anyhow::Result<Caller> {
+        let known =
+            || default.map(|text| text.parse().expect("the constants of this program are well-formed"));
+        let app: AppName =
+            self.app.clone().or_else(known).context("--app is missing: the number of the app")?;
+        let key = match (&self.key_file, app.key) {
+            (Some(file), _) => {
+                let text = read_secret(file).context("--key-file")?;
+                SecretKey::new(&text).expect("a secret file that is empty is refused")
+            }
+            (None, Some(key)) => key,
+            (None, None) => from_environment().ok_or_else(|| {
+                anyhow!(
+                    "the key of app {} is missing: give --key-file FILE, or set the variable {KEY}",
+                    app.id
+                )
+            })?,
+        };
+        let admin = self.admin.clone().or(app.admin).unwrap_or_else(|| "administrator".to_owned());
+        Ok(Caller { app: app.id, key, admin })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
+fn from_environment() -> Option<SecretKey> {
+    std::env::var(KEY).ok().and_then(|text| SecretKey::new(&text))
+}

@@ -1,0 +1,93 @@
+//! `confold export`: everything of a data directory or of an app of a running server, as lines.
+
+use std::{
+    io::{self, BufWriter, IsTerminal, Read, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::place::{self, Place};
+use crate::{domain::AppId, interchange::Export, store::SqliteStore};
+
+/// The options of `export`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    place: place::Options,
+    /// The file to write, which appears when it is complete [default: standard output].
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let place = options.place.open(false)?;
+    let Some(file) = &options.output else {
+        let hidden = if io::stdout().is_terminal() {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr_with_hz(5)
+        };
+        let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        write(place, options.place.app(), &mut out, hidden)?;
+        out.flush().context("standard output cannot be written")?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let failed = || format!("cannot write {}", file.display());
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut new = tempfile::Builder::new().prefix(".export-").tempfile_in(folder).with_context(failed)?;
+    let mut out = BufWriter::with_capacity(1 << 16, new.as_file_mut());
+    write(place, options.place.app(), &mut out, ProgressDrawTarget::stderr_with_hz(5))?;
+    out.flush().with_context(failed)?;
+    drop(out);
+    new.as_file().sync_all().with_context(failed)?;
+    new.persist(file).with_context(failed)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(
+    place: Place,
+    app: Option<AppId>,
+    out: &mut impl Write,
+    target: ProgressDrawTarget,
+) -> anyhow::Result<()> {
+    let progress = ProgressBar::with_draw_target(None, target);
+    progress.set_style(ProgressStyle::with_template("exporting {spinner} {bytes}, {bytes_per_sec}")?);
+    match place {
+        Place::Data(store) => from_store(store, app, out, &progress)?,
+        Place::Server(remote) => {
+            let mut lines = remote.lines("/interchange/export")?;
+            let mut buffer = vec![0; 1 << 16];
+            loop {
+                let read =
+                    lines.read(&mut buffer).context("the export breaks off; what was written is not all")?;
+                if read == 0 {
+                    break;
+                }
+                out.write_all(&buffer[..read])?;
+                progress.inc(read as u64);
+            }
+        }
+    }
+    progress.finish_and_clear();
+    Ok(())
+}
+
+fn from_store(
+    store: SqliteStore,
+    app: Option<AppId>,
+    out: &mut impl Write,
+    progress: &ProgressBar,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let mut export = Export::new(Arc::new(store), app);
+    while let Some(lines) = runtime.block_on(export.next())? {
+        out.write_all(&lines)?;
+        progress.inc(lines.len() as u64);
+    }
+    Ok(())
+}

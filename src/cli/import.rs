@@ -1,0 +1,146 @@
+//! `confold import`: lines into a data directory or a running server, all of them or none.
+
+use std::{io::BufReader, process::ExitCode};
+
+use anyhow::bail;
+use clap::Args;
+use serde_json::Value;
+
+use super::{
+    input::{Input, Reading},
+    lines::Lines,
+    place::{self, Place},
+    profile::Profile,
+};
+use crate::{
+    interchange::{Intake, Purpose, Terms},
+    store::SqliteStore,
+};
+
+/// The options of `import`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Files in the format of docs/interchange.md; - is standard input.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<String>,
+    #[command(flatten)]
+    place: place::Options,
+    /// Only check: name every bad line, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// The limits of an owner in a data directory: 20 groups and 1,000 conversations, or 100 and 10,000. A
+    /// running server has its own.
+    #[arg(long, value_enum, default_value_t = Profile::Tencent)]
+    profile: Profile,
+}
+
+/// What became of the lines.
+struct Outcome {
+    lines: u64,
+    changed: u64,
+    faults: Vec<(u64, String)>,
+    more_faults: u64,
+}
+
+/// Checks every line, then applies them owner by owner. What was applied when it is interrupted is
+/// applied for good, and changes nothing the next time.
+pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let input = Input::open(&options.files)?;
+    let place = options.place.open(true)?;
+    let mut reading = input.read("checking")?;
+    let checked = pass(&place, options, Purpose::Check, &mut reading)?;
+    if tell_faults(&checked, &reading) {
+        bail!("nothing was changed");
+    }
+    drop(reading);
+    if options.dry_run {
+        println!("{} lines are good; nothing was changed", checked.lines);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut reading = input.read("importing")?;
+    let applied = pass(&place, options, Purpose::Apply, &mut reading)?;
+    if tell_faults(&applied, &reading) {
+        bail!(
+            "the data has changed since it was checked: lines before this one are imported, later ones may be"
+        );
+    }
+    drop(reading);
+    if let Place::Data(store) = &place {
+        runtime()?.block_on(store.note_filled())?;
+    }
+    println!("imported {} lines; {} of them changed something", applied.lines, applied.changed);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn pass(
+    place: &Place,
+    options: &Options,
+    purpose: Purpose,
+    reading: &mut Reading<'_>,
+) -> anyhow::Result<Outcome> {
+    match place {
+        Place::Data(store) => runtime()?.block_on(into_store(store, options.profile, purpose, reading)),
+        Place::Server(remote) => {
+            let path = match purpose {
+                Purpose::Check => "/interchange/check",
+                Purpose::Apply => "/interchange/import",
+            };
+            Ok(outcome_of(&remote.send_lines(path, reading)?.1))
+        }
+    }
+}
+
+async fn into_store(
+    store: &SqliteStore,
+    profile: Profile,
+    purpose: Purpose,
+    reading: &mut Reading<'_>,
+) -> anyhow::Result<Outcome> {
+    let terms = Terms { purpose, limits: Box::new(move |_| profile.limits()), only: None };
+    let mut intake = Intake::new(store, terms);
+    let mut lines = Lines::new(BufReader::with_capacity(1 << 16, reading));
+    while let Some((number, line)) = lines.next()? {
+        match line {
+            Ok(line) => intake.take(number, line).await?,
+            Err(reason) => intake.refuse(number, reason).await?,
+        }
+        if purpose == Purpose::Apply && !intake.so_far().faults.is_empty() {
+            break;
+        }
+    }
+    let outcome = intake.end().await?;
+    Ok(Outcome {
+        lines: outcome.lines,
+        changed: outcome.changed,
+        faults: outcome.faults,
+        more_faults: outcome.more_faults,
+    })
+}
+
+/// What a server says of the lines it was sent.
+fn outcome_of(reply: &Value) -> Outcome {
+    let number = |name: &str| reply[name].as_u64().unwrap_or(0);
+    let fault = |fault: &Value| Some((fault["Line"].as_u64()?, fault["Reason"].as_str()?.to_owned()));
+    let faults = reply["Faults"].as_array().map(Vec::as_slice).unwrap_or_default();
+    Outcome {
+        lines: number("Lines"),
+        changed: number("Changed"),
+        faults: faults.iter().filter_map(fault).collect(),
+        more_faults: number("MoreFaults"),
+    }
+}
+
+/// Names every bad line on standard error; whether there is one.
+fn tell_faults(outcome: &Outcome, reading: &Reading<'_>) -> bool {
+    for (line, reason) in &outcome.faults {
+        eprintln!("{}: {reason}", reading.place(*line));
+    }
+    if outcome.more_faults > 0 {
+        eprintln!("and {} more", outcome.more_faults);
+    }
+    !outcome.faults.is_empty()
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().build()
+}

@@ -1,0 +1,123 @@
+//! The files of an import as one stream of lines, which may be read more than once.
+
+use std::{
+    fs::File,
+    io::{self, BufReader, Read},
+    path::Path,
+};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// All files, pipes spooled.
+pub(super) struct Input {
+    files: Vec<(String, File)>,
+    bytes: u64,
+}
+
+/// One reading of them all. Each file ends with a line feed, whether it has one or not.
+pub(super) struct Reading<'a> {
+    files: std::slice::Iter<'a, (String, File)>,
+    current: Option<BufReader<&'a File>>,
+    ended: bool,
+    names: Vec<&'a str>,
+    /// Lines before each file that was begun.
+    pub(super) before: Vec<u64>,
+    lines: u64,
+    progress: ProgressBar,
+}
+
+impl Input {
+    /// Opens the files; `-` is standard input. What cannot be read twice is spooled.
+    pub(super) fn open(names: &[String]) -> anyhow::Result<Input> {
+        let mut input = Input { files: Vec::new(), bytes: 0 };
+        for name in names {
+            let (shown, file) = match name.as_str() {
+                "-" => ("standard input".to_owned(), spool(io::stdin().lock())?),
+                path => {
+                    let failed = || format!("cannot read {path}");
+                    let file = File::open(Path::new(path)).with_context(failed)?;
+                    match file.metadata().with_context(failed)?.is_file() {
+                        true => (path.to_owned(), file),
+                        false => (path.to_owned(), spool(file).with_context(failed)?),
+                    }
+                }
+            };
+            input.bytes += file.metadata()?.len();
+            input.files.push((shown, file));
+        }
+        Ok(input)
+    }
+
+    /// Begins to read from the start; `what` is told beside the progress, on a terminal.
+    pub(super) fn read(&self, what: &'static str) -> anyhow::Result<Reading<'_>> {
+        for (_, file) in &self.files {
+            io::Seek::rewind(&mut &*file)?;
+        }
+        let progress = ProgressBar::with_draw_target(Some(self.bytes), ProgressDrawTarget::stderr_with_hz(5));
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes}, {eta} left")?;
+        progress.set_style(style);
+        progress.set_message(what);
+        Ok(Reading {
+            files: self.files.iter(),
+            current: None,
+            ended: true,
+            names: Vec::new(),
+            before: Vec::new(),
+            lines: 0,
+            progress,
+        })
+    }
+}
+
+impl Reading<'_> {
+    /// The file and its own line of a line of the whole, as `file:line`.
+    pub(super) fn place(&self, line: u64) -> String {
+        let file = self.before.partition_point(|before| *before < line).saturating_sub(1);
+        match (self.names.get(file), self.before.get(file)) {
+            (Some(name), Some(before)) => format!("{name}:{}", line - before),
+            _ => format!("line {line}"),
+        }
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.progress.finish_and_clear();
+    }
+}
+
+impl Read for Reading<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Some(current) = &mut self.current else {
+                let Some((name, file)) = self.files.next() else { return Ok(0) };
+                self.names.push(name);
+                self.before.push(self.lines);
+                self.current = Some(BufReader::with_capacity(1 << 16, file));
+                self.ended = true;
+                continue;
+            };
+            let read = current.read(buffer)?;
+            if read > 0 {
+                self.progress.inc(read as u64);
+                self.ended = buffer[read - 1] == b'\n';
+                self.lines += buffer[..read].split(|byte| *byte == b'\n').count() as u64 - 1;
+                return Ok(read);
+            }
+            self.current = None;
+            if !self.ended && !buffer.is_empty() {
+                (buffer[0], self.ended) = (b'\n', true);
+                self.lines += 1;
+                return Ok(1);
+            }
+        }
+    }
+}
+
+/// A temporary copy of what can be read only once; it is gone when it is closed.
+fn spool(mut input: impl Read) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    io::copy(&mut input, &mut file)?;
+    Ok(file)
+}

@@ -1,0 +1,48 @@
+//! Where a tool finds the data: a directory, or a running server (decision 25).
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{caller, data, remote::Remote};
+use crate::{domain::AppId, store::SqliteStore};
+
+/// The options that say where.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The data directory, when no server uses it.
+    #[arg(long, value_name = "DIR", required_unless_present = "url", conflicts_with = "url")]
+    data: Option<PathBuf>,
+    /// The address of a running confold server.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// The authority by which the server's certificate is checked, a PEM file.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    ca: Option<PathBuf>,
+    #[command(flatten)]
+    caller: caller::Options,
+}
+
+/// Where.
+pub(super) enum Place {
+    Data(SqliteStore),
+    Server(Remote),
+}
+
+impl Options {
+    /// Opens it; `create` whether a directory may be made by that.
+    pub(super) fn open(&self, create: bool) -> anyhow::Result<Place> {
+        match (&self.data, &self.url) {
+            (Some(directory), _) => Ok(Place::Data(data::open_for_tool(directory, create)?)),
+            (None, url) => {
+                let url = url.as_deref().expect("clap asks for one of the two");
+                Ok(Place::Server(Remote::new(url, self.ca.as_deref(), &self.caller.caller(None)?)?))
+            }
+        }
+    }
+
+    /// The app that was named.
+    pub(super) fn app(&self) -> Option<AppId> {
+        self.caller.app.as_ref().map(|app| app.id)
+    }
+}

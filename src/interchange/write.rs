@@ -1,0 +1,298 @@
+//! Writing lines. Reading one back and writing it again gives the same bytes.
+
+use serde::Serialize;
+
+use super::OrganizerLine;
+use crate::{
+    domain::{
+        Account, AppId, ChatGroup, ChatGroupId, ChatGroupProfile, Conversation, Counters, CustomMark,
+        GroupId, JoinOption, Owner, StandardMark, UnixSeconds,
+    },
+    store::Loaded,
+};
+
+/// Appends the lines of one owner: his account, unless it says nothing that the organizer does not,
+/// and his organizer, if he ever had one.
+pub fn write_owner(owner: &Owner, loaded: &Loaded, out: &mut Vec<u8>) {
+    let organizer = &loaded.organizer;
+    if let Some(account) = &loaded.account
+        && (**account != Account::default() || organizer.is_pristine())
+    {
+        write(
+            &AccountLine {
+                kind: "account",
+                app: owner.app.number(),
+                user: owner.user.as_str(),
+                nick: &account.nick,
+                face_url: &account.face_url,
+            },
+            out,
+        );
+    }
+    if !organizer.is_pristine() {
+        let groups = organizer.groups().iter().map(|group| GroupOut {
+            name: group.name.as_str(),
+            id: group.id,
+            number: Some(group.number),
+        });
+        let records = organizer.records().iter().map(|record| RecordOut {
+            number: Some(record.number),
+            ..RecordOut::new(
+                &record.conversation,
+                record.mark,
+                record.custom.as_ref(),
+                &record.groups,
+                record.timestamp,
+            )
+        });
+        let line = OrganizerOut {
+            account: loaded.account.is_none().then_some(false),
+            groups: groups.collect(),
+            records: records.collect(),
+            ..OrganizerOut::new(owner, *organizer.counters())
+        };
+        write(&line, out);
+    }
+}
+
+/// Appends the line of an organizer that was put together elsewhere.
+pub fn write_organizer(line: &OrganizerLine, out: &mut Vec<u8>) {
+    let groups = line.groups.iter().map(|group| GroupOut {
+        name: group.name.as_str(),
+        id: group.id,
+        number: group.number,
+    });
+    let records = line.records.iter().map(|record| RecordOut {
+        number: record.number,
+        ..RecordOut::new(
+            &record.conversation,
+            record.mark,
+            record.custom.as_ref(),
+            &record.groups,
+            record.timestamp,
+        )
+    });
+    let line = OrganizerOut {
+        account: (!line.known).then_some(false),
+        groups: groups.collect(),
+        records: records.collect(),
+        ..OrganizerOut::new(&line.owner, line.counters)
+    };
+    write(&line, out);
+}
+
+impl<'a> OrganizerOut<'a> {
+    fn new(owner: &'a Owner, counters: Counters) -> OrganizerOut<'a> {
+        OrganizerOut {
+            kind: "organizer",
+            app: owner.app.number(),
+            user: owner.user.as_str(),
+            account: None,
+            version: counters.version,
+            last_group: counters.last_group,
+            last_timestamp: counters.last_timestamp,
+            renumberings: counters.renumberings,
+            groups: Vec::new(),
+            records: Vec::new(),
+        }
+    }
+}
+
+impl<'a> RecordOut<'a> {
+    fn new(
+        conversation: &'a Conversation,
+        mark: StandardMark,
+        custom: Option<&'a CustomMark>,
+        groups: &'a [GroupId],
+        timestamp: UnixSeconds,
+    ) -> RecordOut<'a> {
+        let (kind, user, group) = match conversation {
+            Conversation::User(user) => (1, Some(user.as_str()), None),
+            Conversation::ChatGroup(id) => (2, None, Some(id.as_str())),
+        };
+        let mut digits = Vec::new();
+        mark.write_text(&mut digits);
+        RecordOut {
+            kind,
+            user,
+            group,
+            mark: String::from_utf8(digits).expect("a mark is written in digits"),
+            custom: custom.map(CustomMark::as_str),
+            groups,
+            timestamp,
+            number: None,
+        }
+    }
+}
+
+/// Appends the line of a chat group, living or destroyed.
+pub fn write_chat_group(app: AppId, id: &ChatGroupId, group: &ChatGroup, out: &mut Vec<u8>) {
+    let line = ChatGroupOut {
+        kind: "chat_group",
+        app: app.number(),
+        id: id.as_str(),
+        incarnation: group.incarnation,
+        destroyed: group.profile.is_none(),
+        profile: group.profile.as_ref().map(profile),
+    };
+    write(&line, out);
+}
+
+fn write(line: &impl Serialize, out: &mut Vec<u8>) {
+    serde_json::to_writer(&mut *out, line).expect("writing to memory cannot fail");
+    out.push(b'\n');
+}
+
+fn profile(profile: &ChatGroupProfile) -> ProfileOut<'_> {
+    ProfileOut {
+        kind: profile.kind.name(),
+        name: &profile.name,
+        owner: profile.owner.as_ref().map(|owner| owner.as_str()),
+        introduction: &profile.introduction,
+        notification: &profile.notification,
+        face_url: &profile.face_url,
+        max_members: profile.max_members,
+        join_option: (profile.join_option != JoinOption::default()).then(|| profile.join_option.name()),
+        created_at: profile.created_at,
+        members: (profile.members.iter())
+            .map(|member| MemberOut {
+                user: member.user.as_str(),
+                role: member.admin.then_some("Admin"),
+                joined_at: member.joined_at,
+            })
+            .collect(),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct AccountLine<'a> {
+    kind: &'static str,
+    #[serde(rename = "SdkAppId")]
+    app: u32,
+    #[serde(rename = "UserID")]
+    user: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    nick: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    face_url: &'a str,
+}
+
+#[derive(Serialize)]
+struct OrganizerOut<'a> {
+    #[serde(rename = "Kind")]
+    kind: &'static str,
+    #[serde(rename = "SdkAppId")]
+    app: u32,
+    #[serde(rename = "From_Account")]
+    user: &'a str,
+    #[serde(rename = "Account", skip_serializing_if = "Option::is_none")]
+    account: Option<bool>,
+    #[serde(rename = "Version", skip_serializing_if = "is_zero")]
+    version: u32,
+    #[serde(rename = "LastGroupId", skip_serializing_if = "is_zero")]
+    last_group: u32,
+    #[serde(rename = "LastTimestamp", skip_serializing_if = "is_no_time")]
+    last_timestamp: u64,
+    #[serde(rename = "Renumberings", skip_serializing_if = "is_zero")]
+    renumberings: u32,
+    #[serde(rename = "GroupItem")]
+    groups: Vec<GroupOut<'a>>,
+    #[serde(rename = "ContactItem")]
+    records: Vec<RecordOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct GroupOut<'a> {
+    #[serde(rename = "GroupName")]
+    name: &'a str,
+    #[serde(rename = "GroupId")]
+    id: u32,
+    #[serde(rename = "Number", skip_serializing_if = "Option::is_none")]
+    number: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct RecordOut<'a> {
+    #[serde(rename = "Type")]
+    kind: u8,
+    #[serde(rename = "To_Account", skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    #[serde(rename = "ToGroupId", skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
+    #[serde(rename = "StandardMark", skip_serializing_if = "String::is_empty")]
+    mark: String,
+    #[serde(rename = "CustomMark", skip_serializing_if = "Option::is_none")]
+    custom: Option<&'a str>,
+    #[serde(rename = "ContactGroupId", skip_serializing_if = "<[u32]>::is_empty")]
+    groups: &'a [u32],
+    #[serde(rename = "Timestamp")]
+    timestamp: u64,
+    #[serde(rename = "Number", skip_serializing_if = "Option::is_none")]
+    number: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct ChatGroupOut<'a> {
+    #[serde(rename = "Kind")]
+    kind: &'static str,
+    #[serde(rename = "SdkAppId")]
+    app: u32,
+    #[serde(rename = "GroupId")]
+    id: &'a str,
+    #[serde(rename = "Incarnation", skip_serializing_if = "is_zero")]
+    incarnation: u32,
+    #[serde(rename = "Destroyed", skip_serializing_if = "is_false")]
+    destroyed: bool,
+    #[serde(flatten)]
+    profile: Option<ProfileOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct ProfileOut<'a> {
+    #[serde(rename = "Type")]
+    kind: &'static str,
+    #[serde(rename = "Name", skip_serializing_if = "str::is_empty")]
+    name: &'a str,
+    #[serde(rename = "Owner_Account", skip_serializing_if = "Option::is_none")]
+    owner: Option<&'a str>,
+    #[serde(rename = "Introduction", skip_serializing_if = "str::is_empty")]
+    introduction: &'a str,
+    #[serde(rename = "Notification", skip_serializing_if = "str::is_empty")]
+    notification: &'a str,
+    #[serde(rename = "FaceUrl", skip_serializing_if = "str::is_empty")]
+    face_url: &'a str,
+    #[serde(rename = "MaxMemberCount")]
+    max_members: u32,
+    #[serde(rename = "ApplyJoinOption", skip_serializing_if = "Option::is_none")]
+    join_option: Option<&'static str>,
+    #[serde(rename = "CreateTime", skip_serializing_if = "is_no_time")]
+    created_at: u64,
+    #[serde(rename = "MemberList", skip_serializing_if = "Vec::is_empty")]
+    members: Vec<MemberOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct MemberOut<'a> {
+    #[serde(rename = "Member_Account")]
+    user: &'a str,
+    #[serde(rename = "Role", skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(rename = "JoinTime", skip_serializing_if = "is_no_time")]
+    joined_at: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field so")]
+fn is_no_time(time: &u64) -> bool {
+    *time == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field so")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
