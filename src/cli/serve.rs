@@ -67,11 +67,11 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,
     };
-    let addresses = Addresses::of(&listening);
+    let greeting = greeting(&listening, config.apps.len());
     let server = Server { listening, door: Arc::clone(&door), workers, drain: config.drain };
     let mut settings = loaded.settings.clone();
     let reload = || settings = reload(options, &door, &settings);
-    server.run(|| addresses.tell(), Some(Box::new(reload)), failure)?;
+    server.run(|| tell(&greeting), Some(Box::new(reload)), failure)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -124,18 +124,16 @@ fn reload(options: &Options, door: &Door, before: &[Setting]) -> Vec<Setting> {
 }
 
 /// Where the server listens, in words for whoever started it.
-struct Addresses(Vec<String>);
+fn greeting(listening: &[Listening], apps: usize) -> String {
+    let line = |one: &Listening| {
+        let scheme = if one.certificates().is_some() { "https" } else { "http" };
+        format!("confold is listening on {scheme}://{}\n", one.address())
+    };
+    let apps = if apps == 1 { "1 app".to_owned() } else { format!("{apps} apps") };
+    listening.iter().fold(String::new(), |text, one| text + &line(one)) + "serving " + &apps + "\n"
+}
 
-impl Addresses {
-    fn of(listening: &[Listening]) -> Addresses {
-        let scheme = |one: &Listening| if one.certificates().is_some() { "https" } else { "http" };
-        Addresses(listening.iter().map(|one| format!("{}://{}", scheme(one), one.address())).collect())
-    }
-
-    fn tell(&self) {
-        let text =
-            self.0.iter().fold(String::new(), |text, one| text + "confold is listening on " + one + "\n");
-        // Nobody reading is no reason to stop serving.
-        let _ = std::io::stdout().write_all(text.as_bytes());
-    }
+fn tell(text: &str) {
+    // Nobody reading is no reason to stop serving.
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }

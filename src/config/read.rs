@@ -158,7 +158,7 @@ impl<'a> Reading<'a> {
                     } else {
                         let sections = ["app", "tls", "store", "limits", "log"];
                         let known = server_keys().iter().map(|key| key.name).chain(sections);
-                        self.unknown(at, &full, known, app_keys().iter().any(|key| key.name == full));
+                        self.unknown(at, "", &full, known, app_keys().iter().any(|key| key.name == full));
                     }
                 }
             }
@@ -169,9 +169,11 @@ impl<'a> Reading<'a> {
         format!("{}:{}: {name}", self.file.display(), self.line(at))
     }
 
+    /// A key that there is not; `section` stands before its name.
     pub(super) fn unknown(
         &mut self,
         at: usize,
+        section: &str,
         name: &str,
         known: impl Iterator<Item = &'static str>,
         elsewhere: bool,
@@ -181,7 +183,7 @@ impl<'a> Reading<'a> {
             None if elsewhere => "; it is a setting of an app, and goes under [[app]]".to_owned(),
             None => "; docs/configuration.md lists all".to_owned(),
         };
-        self.problem(at, format!("{name} is no key of the configuration{hint}"));
+        self.problem(at, format!("{section}{name} is no key of the configuration{hint}"));
     }
 
     /// Takes one value; `place` says where it stands.
@@ -216,12 +218,12 @@ impl<'a> Reading<'a> {
             if let Some((_, key)) = names.iter().find(|(name, _)| name == variable) {
                 let place = format!("environment variable {variable}");
                 self.take(&place, key, &Given::Text(text), Origin::Environment, draft, settings);
-            } else if variable.starts_with("CONFOLD_")
+            } else if let Some(name) = variable.strip_prefix("CONFOLD_")
                 // Others are not refused: orchestrators set variables named after their services.
-                && let Some(other) = nearest(variable, names.iter().map(|(name, _)| name.as_str()))
+                && let Some(other) = nearest(name, names.iter().map(|(known, _)| &known["CONFOLD_".len()..]))
             {
                 self.problems.push(format!(
-                    "environment variable {variable} names no key of the configuration; did you mean {other}?"
+                    "environment variable {variable} names no key of the configuration; did you mean CONFOLD_{other}?"
                 ));
             }
         }

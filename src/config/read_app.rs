@@ -28,7 +28,7 @@ impl<'a> Reading<'a> {
             let (at, full): (usize, &str) = (name.span().start, name.get_ref());
             let Some(key) = app_keys().iter().find(|key| key.name == full) else {
                 let known = app_keys().iter().map(|key| key.name);
-                self.unknown(at, &format!("app.{full}"), known, false);
+                self.unknown(at, "app.", full, known, false);
                 continue;
             };
             let place = self.place(at, &format!("app.{full}"));

@@ -9,9 +9,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use hyper::{
-    Method, Request, Response,
+    Method, Request, Response, Version,
     body::{Body, Incoming},
     header,
 };
@@ -26,6 +26,10 @@ use crate::{
 /// How much of a refused call's body is read away, and for how long.
 const DRAINED_BYTES: usize = 64 * 1024;
 const DRAINED_WITHIN: Duration = Duration::from_millis(100);
+/// The same for HTTP/2, where common clients take an answer for an error that comes before they have sent
+/// all.
+const DRAINED_BYTES_HTTP2: usize = 8 << 20;
+const DRAINED_WITHIN_HTTP2: Duration = Duration::from_secs(1);
 
 impl Door {
     /// Answers a request.
@@ -61,17 +65,18 @@ impl Door {
     async fn call(&self, request: Request<Incoming>, source: IpAddr) -> Response<answer::Body> {
         let started = self.service.clock.elapsed();
         let entrance = self.entrance();
-        let (head, body) = request.into_parts();
+        let (head, mut body) = request.into_parts();
         let command = route(head.uri.path());
         let known = command.as_ref().ok().copied();
         let admitted = command.and_then(|command| {
             let now = self.service.clock.now();
             Ok((command, entrance.admit(command, &head.uri, source, now, started)?))
         });
+        let version = head.version;
         drop(head);
         let app = admitted.as_ref().ok().map(|(_, app)| app.id);
         let mut body_read = false;
-        let outcome = in_time(self.limits.answer_within, self.run(admitted, body, &mut body_read)).await;
+        let outcome = in_time(self.limits.answer_within, self.run(admitted, &mut body, &mut body_read)).await;
         let entry = Entry { command: known, app, took: self.service.clock.elapsed().saturating_sub(started) };
         match outcome {
             Ok(reply) => {
@@ -87,7 +92,9 @@ impl Door {
                 entry.failed(code, &error);
                 let reply = Envelope::fail(known.map(Command::base_fields), code, &error.to_string());
                 let mut response = answer::json(reply);
-                if !body_read {
+                if !body_read && version == Version::HTTP_2 {
+                    drained(&mut body, DRAINED_BYTES_HTTP2, DRAINED_WITHIN_HTTP2).await;
+                } else if !body_read {
                     // What is left of the body would be taken for the next request.
                     response
                         .headers_mut()
@@ -103,13 +110,13 @@ impl Door {
     async fn run(
         &self,
         admitted: Result<(Command, &App), Error>,
-        body: Incoming,
+        body: &mut Incoming,
         body_read: &mut bool,
     ) -> Result<Vec<u8>, Error> {
         let (command, app) = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => {
-                *body_read = drained(body).await;
+                *body_read = drained(body, DRAINED_BYTES, DRAINED_WITHIN).await;
                 return Err(refusal);
             }
         };
@@ -122,7 +129,7 @@ impl Door {
         command.run(Call { service: &self.service, app, command }, request).await
     }
 
-    async fn read_body(&self, mut body: Incoming) -> Result<Bytes, Error> {
+    async fn read_body(&self, body: &mut Incoming) -> Result<Bytes, Error> {
         let limit = self.limits.body_bytes;
         let too_large = || Error::Http(format!("the body is larger than {limit} bytes"));
         // A length that is announced needs no waiting for the bytes.
@@ -152,9 +159,19 @@ impl Door {
 
 /// Reads away the body of a refused call, if it is small and there at once: then the connection can
 /// be used again. Whoever was not let in cannot make the server wait or remember.
-async fn drained(body: Incoming) -> bool {
-    let small = Limited::new(body, DRAINED_BYTES).collect();
-    tokio::time::timeout(DRAINED_WITHIN, small).await.is_ok_and(|body| body.is_ok())
+async fn drained(body: &mut Incoming, bytes: usize, within: Duration) -> bool {
+    let all = async {
+        let mut left = bytes;
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return false };
+            match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+                Some(rest) => left = rest,
+                None => return false,
+            }
+        }
+        true
+    };
+    tokio::time::timeout(within, all).await.unwrap_or(false)
 }
 
 /// The time-out answers; it never takes back what was begun (a commit on its way is made). Work

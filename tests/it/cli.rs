@@ -302,7 +302,7 @@ fn a_malformed_app_is_refused() {
     for (app, reason) in [
         ("x:key", "the app is a number"),
         ("7", "the key is missing"),
-        ("7:", "the key is missing"),
+        ("7:", "the key is empty"),
         ("7:key:", "the administrator is empty"),
     ] {
         let output = confold(&["dev", "--app", app]);

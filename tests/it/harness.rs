@@ -19,6 +19,11 @@ use confold::{
     store::Store,
 };
 use serde_json::Value;
+use tokio_rustls::rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    crypto::ring,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
 
 /// The app of the documentation page, which every `dev` server knows.
 pub(crate) const APP: u32 = 88_888_888;
@@ -97,13 +102,18 @@ impl Server {
     }
 
     fn start(command: &mut Command) -> Server {
+        Server::start_until(command, |greeting| greeting.contains("Try:") && greeting.contains("curl -d"))
+    }
+
+    /// Starts a server that has said all when `complete` of what it printed is true.
+    pub(crate) fn start_until(command: &mut Command, complete: impl Fn(&str) -> bool) -> Server {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
-        while !greeting.contains("curl") {
+        while !complete(&greeting) {
             assert!(output.read_line(&mut greeting).unwrap() > 0, "the server did not start: {greeting}");
         }
-        let address = greeting.split("http://").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+        let address = address_after(&greeting, "http://").unwrap_or(([127, 0, 0, 1], 0).into());
         Server { child, address, greeting, folder: None, traced: false }
     }
 
@@ -119,8 +129,23 @@ impl Server {
 
     /// Tells it to stop, as an operator would.
     pub(crate) fn terminate(&self) {
-        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let told = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status().unwrap();
         assert!(told.success());
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where it speaks TLS.
+    pub(crate) fn tls_address(&self) -> SocketAddr {
+        address_after(&self.greeting, "https://").unwrap()
     }
 
     /// Waits for its end and tells whether it was a good one.
@@ -228,10 +253,34 @@ impl Answer {
     }
 }
 
+/// A socket, with TLS or without.
+pub(crate) trait Stream: Read + Write + Send {
+    /// The socket below.
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Stream for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Stream for StreamOwned<ClientConnection, TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        &self.sock
+    }
+}
+
 /// One connection, signed as the page's administrator.
 pub(crate) struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Stream>>,
     query: String,
+}
+
+/// The first address after `scheme` in what a server printed.
+fn address_after(greeting: &str, scheme: &str) -> Option<SocketAddr> {
+    let rest = greeting.split(scheme).nth(1)?;
+    rest.split(|c: char| c.is_whitespace() || c == ',').next()?.parse().ok()
 }
 
 impl Client {
@@ -243,7 +292,36 @@ impl Client {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        Ok(Client { stream: BufReader::new(stream), query: query(APP, ADMIN, KEY) })
+        Ok(Client::over(stream))
+    }
+
+    fn over(stream: impl Stream + 'static) -> Client {
+        Client { stream: BufReader::new(Box::new(stream)), query: query(APP, ADMIN, KEY) }
+    }
+
+    /// Connects by TLS to a server that has to be called `name`, as the authority `ca` says.
+    pub(crate) fn try_connect_tls(address: SocketAddr, ca: &str, name: &str) -> std::io::Result<Client> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
+        let config = ClientConfig::builder_with_provider(ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let session = ClientConnection::new(config.into(), name).map_err(std::io::Error::other)?;
+        let socket = TcpStream::connect(address)?;
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(Duration::from_secs(20)))?;
+        let mut stream = StreamOwned::new(session, socket);
+        // The handshake happens when something is written.
+        stream.flush()?;
+        Ok(Client::over(stream))
+    }
+
+    /// How long to wait for bytes.
+    pub(crate) fn wait_at_most(&self, time: Duration) {
+        self.stream.get_ref().socket().set_read_timeout(Some(time)).unwrap();
     }
 
     /// The same connection, signed by another administrator.

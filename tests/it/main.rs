@@ -4,6 +4,7 @@
 
 mod beginners;
 mod cli;
+mod configuration;
 mod conformance;
 mod crash;
 mod disband;
@@ -11,8 +12,15 @@ mod faults;
 mod golden;
 mod harness;
 mod hot_owners;
+mod interchange;
 mod ledger;
+mod misconfigured;
 mod official_signature;
+mod patience;
+mod pull;
+mod reload;
+mod serving;
 mod settings;
 mod tidy;
+mod tls;
 mod transport;

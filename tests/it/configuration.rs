@@ -1,0 +1,488 @@
+//! What each key of the configuration does. Every key has the test of its name.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use confold::config;
+
+use crate::{
+    harness::{ADMIN, APP, Client, Fault, KEY, Server, import_accounts},
+    serving::{Authority, Site, serving},
+};
+
+const GET: &str = "recentcontact/get_contact_group";
+const CREATE: &str = "recentcontact/create_contact_group";
+const MARK: &str = "recentcontact/mark_contact";
+const IMPORT: &str = "im_open_login_svc/account_import";
+const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
+const USER: &str = r#"{"UserID":"user0"}"#;
+
+/// The code of a call on a server with these settings of the page's app.
+fn code_with(app: &str) -> u64 {
+    let (_site, _server, mut client) = serving("", app);
+    client.call(GET, BODY).code()
+}
+
+fn create(client: &mut Client, owner: &str, group: &str, peer: &str) -> u64 {
+    let body = format!(
+        r#"{{"From_Account":"{owner}","GroupContactItem":[{{"GroupName":"{group}","ContactItem":[{{"Type":1,"To_Account":"{peer}"}}]}}]}}"#
+    );
+    client.call(CREATE, &body).code()
+}
+
+/// How many threads of this name the server has.
+fn threads(server: &Server, name: &str) -> usize {
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
+    let called =
+        |task: std::io::Result<fs::DirEntry>| fs::read_to_string(task.unwrap().path().join("comm")).unwrap();
+    tasks.map(called).filter(|called| called.trim() == name).count()
+}
+
+/// The same, when they have had time to take their names: a thread does that itself.
+fn threads_at_last(server: &Server, client: &mut Client, name: &str, expected: usize) -> usize {
+    (0..1_000)
+        .map(|_| (client.call(GET, BODY), threads(server, name)).1)
+        .find(|found| *found == expected)
+        .unwrap_or(0)
+}
+
+#[test]
+fn every_key_has_a_test_of_its_name() {
+    let tests = include_str!("configuration.rs");
+    let server = config::server_keys().iter().map(|key| key.name.to_owned());
+    let app = config::app_keys().iter().map(|key| format!("app.{}", key.name));
+    for key in server.chain(app) {
+        let name = format!("#[test]\nfn {}() {{", key.replace('.', "_"));
+        assert!(tests.contains(&name), "no test shows what {key} does");
+    }
+}
+
+#[test]
+fn the_documents_are_made_from_the_keys() {
+    for (file, text) in
+        [("docs/configuration.md", config::reference()), ("docs/confold.example.toml", config::example())]
+    {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        if std::env::var_os("GOLDEN").is_some_and(|value| value == "write") {
+            fs::write(&path, &text).unwrap();
+        }
+        let found = fs::read_to_string(&path).unwrap_or_default();
+        assert!(found == text, "{file} is not what the code says; GOLDEN=write writes it");
+    }
+}
+
+#[test]
+fn the_example_is_accepted_as_it_is() {
+    let site = Site::new();
+    site.write("confold.toml", &config::example());
+    let output = site.command("check-config").env("CONFOLD_APP_KEY", "secret").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let site = Site::new();
+    site.configure("[limits]\nbody = \"1KiB\"\n[log]\nlevel = \"warn\"\nformat = \"json\"", "");
+    let mut command = site.command("check-config");
+    command
+        .env("CONFOLD_LIMITS_BODY", "2KiB")
+        .env("CONFOLD_LOG_LEVEL", "debug")
+        .args(["--limits-body", "3KiB"]);
+    let said = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    for line in [
+        "body = 3072  # flag",
+        "level = \"debug\"  # environment",
+        "format = \"json\"  # file",
+        "workers = 0  # default",
+    ] {
+        assert!(said.contains(line), "{line} in {said}");
+    }
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let site = Site::new();
+    site.configure("", &format!("key = {KEY:?}\ndenied = [\"mallory\"]"));
+    let output = site.command("check-config").output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains("key = \"…\"  # file") && !said.contains(KEY), "{said}");
+    assert!(said.contains("denied = [\"mallory\"]  # file"), "{said}");
+}
+
+#[test]
+fn listen() {
+    let site = Site::new();
+    site.configure("listen = [\"127.0.0.1:0\", \"[::1]:0\"]", "");
+    let server = site.serve_by(&mut site.command("serve"));
+    assert_eq!(server.client().call(GET, BODY).code(), 50001);
+    drop(server);
+    let check = String::from_utf8(site.check().stdout).unwrap();
+    assert!(check.contains("listen = [\"127.0.0.1:0\", \"[::1]:0\"]  # file"), "{check}");
+}
+
+#[test]
+fn workers() {
+    let (_site, server, mut client) = serving("workers = 3", "");
+    assert_eq!(threads_at_last(&server, &mut client, "worker", 3), 3);
+}
+
+/// A server that speaks TLS only, by a certificate of this authority.
+fn serving_tls(authority: &Authority) -> (Site, Server) {
+    let site = Site::new();
+    authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
+    site.configure(
+        "listen = []\n[tls]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"cert.pem\"\nkey = \"cert-key.pem\"",
+        "",
+    );
+    let server = site.serve();
+    (site, server)
+}
+
+#[test]
+fn tls_listen() {
+    let authority = Authority::new();
+    let (_site, server) = serving_tls(&authority);
+    let mut client = Client::try_connect_tls(server.tls_address(), &authority.pem, "localhost").unwrap();
+    assert_eq!(client.call(GET, BODY).code(), 50001);
+    assert!(!server.greeting.contains("http://"), "{}", server.greeting);
+}
+
+#[test]
+fn tls_certificate() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let (_site, server) = serving_tls(&authority);
+    assert!(Client::try_connect_tls(server.tls_address(), &authority.pem, "localhost").is_ok());
+    assert!(
+        Client::try_connect_tls(server.tls_address(), &other.pem, "localhost").is_err(),
+        "another authority"
+    );
+    assert!(
+        Client::try_connect_tls(server.tls_address(), &authority.pem, "example.org").is_err(),
+        "another name"
+    );
+}
+
+#[test]
+fn tls_key() {
+    let (authority, site) = (Authority::new(), Site::new());
+    authority.issue(&site.path("cert.pem"), &site.path("other-key.pem"));
+    authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
+    let tls = |key: &str| {
+        site.configure(
+            &format!("[tls]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"cert.pem\"\nkey = {key:?}"),
+            "",
+        );
+        site.check()
+    };
+    assert!(tls("cert-key.pem").status.success());
+    let said = String::from_utf8(tls("other-key.pem").stderr).unwrap();
+    assert!(said.contains("cannot be used together"), "{said}");
+}
+
+#[test]
+fn store_directory() {
+    let (site, server, mut client) = serving("[store]\ndirectory = \"elsewhere/deep\"", "");
+    assert_eq!(client.call(IMPORT, USER).code(), 0);
+    assert!(site.path("elsewhere/deep/confold.db").exists(), "seen from the folder of the file");
+    drop(server);
+    let again = site.serve();
+    assert_eq!(again.client().call(GET, BODY).code(), 0, "the account is there");
+}
+
+#[test]
+fn store_cache() {
+    let read_from_a_broken_disk = |cache: &str| {
+        let (site, server, mut client) = serving(
+            &format!("[store]\ndirectory = \"data\"\ncache = {cache:?}\n[log]\nlevel = \"error\""),
+            "",
+        );
+        assert_eq!(client.call(IMPORT, USER).code(), 0);
+        let _fault = Fault::inject(&server, "pread64", "EIO", &site.path("data/confold.db-wal"));
+        client.call(GET, BODY).code()
+    };
+    assert_eq!(read_from_a_broken_disk("1MiB"), 0, "from memory");
+    assert_eq!(read_from_a_broken_disk("0B"), 50004, "from the disk");
+}
+
+#[test]
+fn store_readers() {
+    let (_site, server, mut client) = serving("[store]\ndirectory = \"data\"\nreaders = 5", "");
+    assert_eq!(threads_at_last(&server, &mut client, "reader", 5), 5);
+}
+
+#[test]
+fn store_queue() {
+    let (_site, server, _client) = serving(
+        "[store]\ndirectory = \"data\"\nqueue = 1\n[limits]\nrate_limit = false\n[log]\nlevel = \"error\"",
+        "",
+    );
+    // As many as it takes until two come while one waits.
+    let refused = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for writer in 0..16 {
+            let (server, refused) = (&server, &refused);
+            scope.spawn(move || {
+                let mut client = server.client();
+                for round in 0..500 {
+                    if refused.load(std::sync::atomic::Ordering::Relaxed) {
+                        return;
+                    }
+                    let body = format!(r#"{{"UserID":"user{writer}-{round}"}}"#);
+                    if client.call(IMPORT, &body).code() != 0 {
+                        refused.store(true, std::sync::atomic::Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    assert!(refused.load(std::sync::atomic::Ordering::Relaxed), "one place for 16 writers was enough");
+}
+
+#[test]
+fn limits_connections() {
+    let (_site, server, mut first) = serving("[limits]\nconnections = 2", "");
+    let mut second = server.client();
+    assert_eq!((first.call(GET, BODY).code(), second.call(GET, BODY).code()), (50001, 50001));
+    let mut third = server.client();
+    let target = third.target(GET);
+    let request = format!("POST {target} HTTP/1.1\r\nContent-Length: {}\r\n\r\n{BODY}", BODY.len());
+    third.send(request.as_bytes()).unwrap();
+    third.wait_at_most(Duration::from_millis(300));
+    assert!(third.answer(false).is_err(), "it waits while two are open");
+    third.wait_at_most(Duration::from_secs(20));
+    drop(first);
+    assert_eq!(third.answer(false).unwrap().code(), 50001, "and is served when one has ended");
+    assert_eq!(second.call(GET, BODY).code(), 50001);
+}
+
+#[test]
+fn limits_body() {
+    let (_site, _server, mut client) = serving("[limits]\nbody = \"1KiB\"", "");
+    let answer = client.call(GET, &format!("{BODY}{}", " ".repeat(1_024)));
+    assert_eq!(answer.code(), 60002);
+    assert!(answer.body.contains("larger than 1024 bytes"), "{}", answer.body);
+}
+
+#[test]
+fn limits_head_timeout() {
+    let (_site, server, _client) = serving("[limits]\nhead_timeout = \"200ms\"\nidle_timeout = \"1h\"", "");
+    let (mut slow, mut idle) = (server.client(), server.client());
+    assert_eq!(idle.call(GET, BODY).code(), 50001);
+    slow.send(b"POST /v4/").unwrap();
+    assert!(slow.is_closed(), "a head that does not come");
+    assert_eq!(idle.call(GET, BODY).code(), 50001, "and one that has asked nothing is let be");
+}
+
+#[test]
+fn limits_idle_timeout() {
+    let (_site, _server, mut client) = serving("[limits]\nidle_timeout = \"200ms\"", "");
+    assert_eq!(client.call(GET, BODY).code(), 50001);
+    let since = Instant::now();
+    assert!(client.is_closed());
+    assert!(since.elapsed() < Duration::from_secs(10), "not by the test's own time-out");
+}
+
+#[test]
+fn limits_call_timeout() {
+    let (_site, _server, mut client) = serving("[limits]\ncall_timeout = \"200ms\"", "");
+    let target = client.target(GET);
+    client.send(format!("POST {target} HTTP/1.1\r\nContent-Length: 40\r\n\r\n{{").as_bytes()).unwrap();
+    assert_eq!(client.answer(false).unwrap().code(), 60008);
+}
+
+#[test]
+fn limits_drain_timeout() {
+    let (_site, server, mut client) =
+        serving("[limits]\ncall_timeout = \"1h\"\ndrain_timeout = \"200ms\"", "");
+    let target = client.target(GET);
+    client
+        .send(
+            format!("POST {target} HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 40\r\n\r\n")
+                .as_bytes(),
+        )
+        .unwrap();
+    // It asks for the body: so it has begun.
+    assert_eq!(client.answer(true).unwrap().status, 100);
+    let since = Instant::now();
+    server.terminate();
+    assert!(server.ended_well());
+    assert!(since.elapsed() < Duration::from_secs(30), "it did not wait for the call");
+}
+
+#[test]
+fn limits_rate_limit() {
+    let calls = |limits: &str| {
+        let (_site, _server, mut client) = serving(limits, "");
+        (0..450).filter(|_| client.call(GET, BODY).code() == 60007).count()
+    };
+    assert_eq!(calls("[limits]\nrate_limit = false"), 0);
+    assert!(calls("[limits]\nrate_limit = true") > 0, "450 calls take less than a second");
+}
+
+#[test]
+fn log_format() {
+    let (site, server, mut client) = serving("[log]\nformat = \"json\"", "");
+    assert_eq!(client.call(GET, BODY).code(), 50001);
+    server.terminate();
+    assert!(server.ended_well());
+    let lines = site.log();
+    assert!(lines.lines().count() >= 2, "{lines}");
+    for line in lines.lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    }
+}
+
+#[test]
+fn log_level() {
+    let log_of = |level: &str| {
+        let (site, server, mut client) = serving(&format!("[log]\nlevel = {level:?}"), "");
+        assert_eq!(client.call(IMPORT, USER).code(), 0);
+        assert_eq!(client.call("recentcontact/none", BODY).code(), 60009);
+        server.terminate();
+        assert!(server.ended_well());
+        site.log()
+    };
+    assert_eq!(log_of("error"), "");
+    assert!(log_of("info").contains("60009") && !log_of("info").contains("account_import"));
+    assert!(log_of("debug").contains("account_import"));
+}
+
+#[test]
+fn app_id() {
+    let (_site, _server, client) = serving("", "id = 1400000001");
+    let mut client = client.signed_for(1_400_000_001, ADMIN, KEY);
+    assert_eq!(client.call(GET, BODY).code(), 50001);
+    let mut client = client.signed_for(APP, ADMIN, KEY);
+    assert_eq!(client.call(GET, BODY).code(), 70020);
+}
+
+#[test]
+fn app_key() {
+    assert_eq!(code_with(&format!("key = {KEY:?}")), 50001);
+    assert_eq!(code_with("key = \"another\""), 70009);
+}
+
+#[test]
+fn app_key_file() {
+    let site = Site::new();
+    site.write("another", "another\n");
+    site.configure("", "key_file = \"another\"");
+    let server = site.serve();
+    let mut client = server.client().signed_for(APP, ADMIN, "another");
+    assert_eq!(client.call(GET, BODY).code(), 50001, "without the line feed at its end");
+}
+
+#[test]
+fn app_key_env() {
+    let site = Site::new();
+    site.configure("", "key_env = \"THE_KEY\"");
+    let server = site.serve_by(site.command("serve").env("THE_KEY", "from outside"));
+    assert_eq!(server.client().signed_for(APP, ADMIN, "from outside").call(GET, BODY).code(), 50001);
+}
+
+#[test]
+fn app_admins() {
+    let (_site, _server, client) = serving("", "admins = [\"ann\", \"bob\"]");
+    let mut client = client.signed_for(APP, "bob", KEY);
+    assert_eq!(client.call(GET, BODY).code(), 50001);
+    let mut client = client.signed_for(APP, ADMIN, KEY);
+    assert_eq!(client.call(GET, BODY).code(), 60010);
+}
+
+#[test]
+fn app_directory() {
+    assert_eq!(code_with("directory = \"strict\""), 50001);
+    assert_eq!(code_with("directory = \"open\""), 0);
+}
+
+#[test]
+fn app_edition() {
+    let create_with = |edition: &str| {
+        let (_site, _server, mut client) =
+            serving("", &format!("directory = \"open\"\nedition = {edition:?}"));
+        create(&mut client, "user0", "work", "peer")
+    };
+    assert_eq!((create_with("ultimate"), create_with("basic")), (0, 51013));
+}
+
+#[test]
+fn app_profile() {
+    let groups = |profile: &str| {
+        let (_site, _server, mut client) =
+            serving("", &format!("directory = \"open\"\nprofile = {profile:?}"));
+        (0..21).map(|group| create(&mut client, "user0", &format!("group{group}"), "peer")).last()
+    };
+    assert_eq!((groups("tencent"), groups("open")), (Some(51010), Some(0)));
+}
+
+#[test]
+fn app_page_size() {
+    let (_site, _server, mut client) = serving("", "page_size = 2");
+    import_accounts(&mut client, &["a", "b", "c", "user0"].map(str::to_owned));
+    let items = ["a", "b", "c"].map(|peer| {
+        format!(r#"{{"OptType":1,"ContactItem":{{"Type":1,"To_Account":"{peer}"}},"SetMark":[1]}}"#)
+    });
+    client.ok(MARK, &format!(r#"{{"From_Account":"user0","MarkItem":[{}]}}"#, items.join(",")));
+    let page = client.ok(GET, BODY);
+    assert_eq!((page["ContactItem"].as_array().unwrap().len(), page["CompleteFlag"].as_u64()), (2, Some(0)));
+}
+
+#[test]
+fn app_disabled() {
+    assert_eq!(code_with("disabled = true"), 60016);
+}
+
+#[test]
+fn app_closed_services() {
+    assert_eq!(code_with("closed_services = [\"recentcontact\"]"), 60017);
+    assert_eq!(code_with("closed_services = [\"im_open_login_svc\"]"), 50001);
+}
+
+#[test]
+fn app_plan_until() {
+    assert_eq!(code_with("plan_until = 2020-01-01T00:00:00Z"), 60020);
+    assert_eq!(code_with("plan_until = \"2120-01-01T00:00:00+08:00\""), 50001);
+}
+
+#[test]
+fn app_allowed_sources() {
+    assert_eq!(code_with("allowed_sources = [\"10.0.0.0/8\"]"), 60021);
+    assert_eq!(code_with("allowed_sources = [\"10.0.0.0/8\", \"127.0.0.1\"]"), 50001);
+}
+
+#[test]
+fn app_denied() {
+    assert_eq!(code_with(&format!("denied = [{ADMIN:?}]")), 70051);
+}
+
+#[test]
+fn app_calls_per_second() {
+    let (_site, _server, mut client) = serving("", "calls_per_second = 2");
+    let codes: Vec<u64> = (0..30).map(|_| client.call(GET, BODY).code()).collect();
+    assert!(codes.contains(&60011) && codes.contains(&50001), "{codes:?}");
+}
+
+#[test]
+fn app_failed_signatures() {
+    let last = |setting: &str| {
+        let (_site, _server, client) = serving("", setting);
+        let mut client = client.signed_for(APP, ADMIN, "wrong");
+        // Counted in minutes of the wall clock: one of these runs lies within a minute.
+        let codes: Vec<u64> = (0..12).map(|_| client.call(GET, BODY).code()).collect();
+        codes.contains(&70050)
+    };
+    assert!(last("failed_signatures = 3"), "more than three");
+    assert!(!last("failed_signatures = 0"), "none is counted");
+}
+
+#[test]
+fn a_server_without_dev_s_data_keeps_without_it() {
+    let (site, server, _client) = serving("", "");
+    server.terminate();
+    assert!(server.ended_well());
+    let dev = Server::on(&site.path("data"));
+    let mut client = dev.client();
+    assert_eq!(client.call(GET, BODY).code(), 50001, "dev adds nothing to what another server began");
+}

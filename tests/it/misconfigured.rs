@@ -1,0 +1,233 @@
+//! Mistakes in a configuration, and what is said of them.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use crate::serving::{Authority, Site, page_config};
+
+/// What `check-config` says on standard error; it has to fail.
+fn refusal(site: &Site) -> String {
+    let output = site.check();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn refusal_of(text: &str) -> String {
+    let site = Site::new();
+    site.write("confold.toml", text);
+    refusal(&site)
+}
+
+/// Each mistake by itself: what is added to the server's part, to the app's, and what is said.
+#[test]
+fn mistakes_are_named_with_file_line_rule_and_finding() {
+    for (server, app, said) in [
+        (
+            "lisen = [\"127.0.0.1:80\"]",
+            "",
+            "confold.toml:3: lisen is no key of the configuration; did you mean listen?",
+        ),
+        (
+            "[limts]\nbody = \"1MiB\"",
+            "",
+            "confold.toml:3: limts is no key of the configuration; did you mean limits?",
+        ),
+        (
+            "[limits]\nbodi = \"1MiB\"",
+            "",
+            "confold.toml:4: limits.bodi is no key of the configuration; did you mean limits.body?",
+        ),
+        (
+            "admins = [\"ann\"]",
+            "",
+            "confold.toml:3: admins is no key of the configuration; it is a setting of an app, and goes under [[app]]",
+        ),
+        ("", "edtion = \"basic\"", "app.edtion is no key of the configuration; did you mean edition?"),
+        (
+            "listen = \"127.0.0.1:80\"",
+            "",
+            "confold.toml:2: listen must be a list of addresses with a port, such as \"0.0.0.0:8080\" or \"[::]:8080\", found \"127.0.0.1:80\"",
+        ),
+        (
+            "listen = [\"localhost:80\"]",
+            "",
+            "must hold addresses with a port, such as \"0.0.0.0:8080\" or \"[::]:8080\", found \"localhost:80\"",
+        ),
+        (
+            "[limits]\nbody = \"1MB\"",
+            "",
+            "confold.toml:4: limits.body must be a size such as \"512KiB\" or \"1MiB\", or a number of bytes, found \"1MB\"",
+        ),
+        (
+            "[limits]\nhead_timeout = 10",
+            "",
+            "limits.head_timeout must be a time such as \"500ms\", \"10s\" or \"2m\", found 10",
+        ),
+        ("[limits]\nidle_timeout = \"0s\"", "", "limits.idle_timeout must be longer than nothing"),
+        ("workers = 5000", "", "confold.toml:3: workers must be a number from 0 to 1024, found 5000"),
+        (
+            "[log]\nlevel = \"loud\"",
+            "",
+            "log.level must be a \"error\" or \"warn\" or \"info\" or \"debug\", found \"loud\"",
+        ),
+        ("log = \"json\"", "", "confold.toml:3: log is a section and is written [log]"),
+        ("", "id = 0", "app.id must be a number from 1 to 4294967295, found 0"),
+        ("", "key_file = \"nowhere\"", "app 88888888: key_file: cannot read "),
+        (
+            "",
+            "key_env = \"CONFOLD_TEST_UNSET\"",
+            "app 88888888: key_env: the environment variable CONFOLD_TEST_UNSET is not set, or empty",
+        ),
+        (
+            "",
+            "key_env = \"HOME\"\nkey_file = \"key\"",
+            "app 88888888 has more than one of key, key_file and key_env; keep one",
+        ),
+        ("", "key = 17", "app.key must be a secret text, found something else"),
+        (
+            "",
+            "allowed_sources = [\"10.0.0.0/33\"]",
+            "app.allowed_sources must hold addresses or networks, such as \"10.0.0.0/8\" or \"2001:db8::/32\", found \"10.0.0.0/33\"",
+        ),
+        (
+            "",
+            "closed_services = [\"recentcontacts\"]",
+            "app.closed_services must hold services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"interchange\", found \"recentcontacts\"",
+        ),
+        (
+            "",
+            "plan_until = 2027-01-01",
+            "app.plan_until must be a date and time such as 2027-01-01T00:00:00Z, found a TOML datetime",
+        ),
+        ("", "[[app]]\nid = 88888888\nkey_file = \"key\"", "there are two apps with the id 88888888"),
+        ("", "[[app]]\nkey_file = \"key\"", "the app has no id"),
+        (
+            "[tls]\nlisten = [\"127.0.0.1:0\"]",
+            "",
+            "tls.listen needs a certificate: set tls.certificate and tls.key",
+        ),
+        ("[tls]\ncertificate = \"cert.pem\"", "", "tls.certificate needs its key: set tls.key"),
+        ("listen = []", "", "the server listens nowhere: both listen and tls.listen are empty"),
+        (
+            "listen = [\"127.0.0.1:80\", \"127.0.0.1:80\"]",
+            "",
+            "127.0.0.1:80 is in listen and in tls.listen, or twice in one of them",
+        ),
+        ("[store]\ndirectory = \"key\"", "", "key is no directory"),
+    ] {
+        let found = refusal_of(&page_config(server, app));
+        assert!(found.contains(said), "{server:?} {app:?}: {found}");
+        assert_eq!(found.lines().count(), 1, "nothing else is wrong: {found}");
+    }
+}
+
+#[test]
+fn what_is_missing_or_no_toml_is_named() {
+    assert!(refusal_of("listen = [\n").contains("confold.toml:"), "{}", refusal_of("listen = [\n"));
+    let found = refusal_of("a = 1\na = 2\n");
+    assert!(found.contains("confold.toml:2: this is no TOML: duplicate key"), "{found}");
+    let found = refusal_of("store.directory = \"data\"\n");
+    assert!(found.contains("there is no app; add one under [[app]] with id, key_file and admins"), "{found}");
+    let found = refusal_of("[[app]]\nid = 1\nkey_file = \"key\"\n");
+    assert!(found.contains("store.directory is missing: the folder where everything is kept"), "{found}");
+    let found = refusal_of("[app]\nid = 1\n");
+    assert!(
+        found.contains("an app is written as a table under [[app]], with two pairs of brackets"),
+        "{found}"
+    );
+    let site = Site::new();
+    let found = refusal(&site);
+    assert!(found.contains("cannot read ") && found.contains("confold.toml: No such file"), "{found}");
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let found = refusal_of(&page_config("workers = -1\n[log]\nlevel = 3", "page_size = 0"));
+    assert_eq!(found.lines().count(), 3, "{found}");
+}
+
+#[test]
+fn secret_files_that_others_can_read_are_refused() {
+    let open = |file| fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
+    let site = Site::new();
+    site.configure("", "");
+    open(site.path("key"));
+    let found = refusal(&site);
+    assert!(found.contains("key_file: ") && found.contains("(mode 0644); run: chmod o-rwx "), "{found}");
+
+    let site = Site::new();
+    site.configure("", "key = \"secret text\"");
+    open(site.path("confold.toml"));
+    let found = refusal(&site);
+    assert!(
+        found.contains("app 88888888 has its key in this file, but ") && found.contains("(mode 0644)"),
+        "{found}"
+    );
+    assert!(!found.contains("secret text"));
+
+    let (site, authority) = (Site::new(), Authority::new());
+    authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
+    open(site.path("cert-key.pem"));
+    site.configure("[tls]\ncertificate = \"cert.pem\"\nkey = \"cert-key.pem\"", "");
+    let found = refusal(&site);
+    assert!(found.contains("tls.key: ") && found.contains("(mode 0644)"), "{found}");
+}
+
+#[test]
+fn an_empty_key_file_and_files_that_are_no_certificate_are_refused() {
+    let site = Site::new();
+    site.write("key", "\n");
+    site.configure("", "");
+    let found = refusal(&site);
+    assert!(found.contains("key is empty"), "{found}");
+
+    let site = Site::new();
+    site.configure("[tls]\ncertificate = \"key\"\nkey = \"key\"", "");
+    let found = refusal(&site);
+    assert!(found.contains("holds no certificate in PEM form"), "{found}");
+}
+
+#[test]
+fn a_variable_or_flag_is_named_as_it_was_given() {
+    let site = Site::new();
+    site.configure("", "");
+    let said =
+        |command: &mut std::process::Command| String::from_utf8(command.output().unwrap().stderr).unwrap();
+    let found = said(site.command("check-config").env("CONFOLD_LIMITS_BODY", "big"));
+    assert!(found.contains("environment variable CONFOLD_LIMITS_BODY must be a size"), "{found}");
+    let found = said(site.command("check-config").env("CONFOLD_LIMITS_BODIE", "1MiB"));
+    assert!(
+        found.contains(
+            "CONFOLD_LIMITS_BODIE names no key of the configuration; did you mean CONFOLD_LIMITS_BODY?"
+        ),
+        "{found}"
+    );
+    let found = said(site.command("check-config").args(["--log-level", "loud"]));
+    assert!(found.contains("--log-level must be a "), "{found}");
+    let others =
+        said(site.command("check-config").env("CONFOLD_SERVICE_HOST", "10.0.0.1").env("CONFOLD_PORT", "80"));
+    assert_eq!(others, "", "an orchestrator's own variables");
+}
+
+#[test]
+fn what_runs_but_hardly_as_meant_is_a_warning() {
+    let site = Site::new();
+    site.write("confold.toml", "store.directory = \"data\"\n[[app]]\nid = 5\nadmins = []\n");
+    let output = site.check();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success());
+    assert!(said.contains("warning: app 5 has no key: no signature can be verified (70016)"), "{said}");
+    assert!(said.contains("warning: app 5 has no administrator: nobody can call for it (60010)"), "{said}");
+}
+
+#[test]
+fn serve_refuses_what_check_config_refuses_and_a_taken_port() {
+    let site = Site::new();
+    site.configure("lisen = []", "");
+    let output = site.command("serve").output().unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains("did you mean listen?"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    site.configure(&format!("listen = [\"{address}\"]"), "");
+    let said = String::from_utf8(site.command("serve").output().unwrap().stderr).unwrap();
+    assert!(said.contains(&format!("listen: cannot use {address}: Address already in use")), "{said}");
+}

@@ -1,0 +1,122 @@
+//! SIGHUP: apps and keys change while calls go on.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    harness::{APP, Client, KEY, Server},
+    serving::Site,
+};
+
+const GET: &str = "recentcontact/get_contact_group";
+const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
+const OTHER: u32 = 1_400_000_001;
+
+/// Two administrators of the page's app, and an app that changes.
+fn configure(site: &Site, admins: &str, other: &str) {
+    let text = format!("admins = [{admins}]\ndirectory = \"open\"\n\n[[app]]\nid = {OTHER}\n{other}\n");
+    site.configure("[limits]\nrate_limit = false", &text);
+}
+
+fn client(server: &Server, app: u32, admin: &str, key: &str) -> Client {
+    server.client().signed_for(app, admin, key)
+}
+
+/// How long it takes until the call has this code.
+fn until(client: &mut Client, code: u64) -> Duration {
+    let since = Instant::now();
+    while client.call(GET, BODY).code() != code {
+        assert!(since.elapsed() < Duration::from_secs(10), "it never was {code}");
+    }
+    since.elapsed()
+}
+
+#[test]
+fn apps_change_under_load_without_a_failed_call() {
+    let site = Site::new();
+    site.write("second", "second key");
+    configure(&site, "\"ann\", \"bob\"", "key_file = \"key\"\ndirectory = \"open\"");
+    let server = site.serve();
+    let (done, calls) = (AtomicBool::new(false), AtomicU64::new(0));
+    let mut latest = Duration::ZERO;
+    std::thread::scope(|scope| {
+        let mut workers = Vec::new();
+        for _ in 0..4 {
+            workers.push(scope.spawn(|| {
+                let mut ann = client(&server, APP, "ann", KEY);
+                while !done.load(Ordering::Relaxed) {
+                    assert_eq!(ann.call(GET, BODY).code(), 0, "whoever stays is never refused");
+                    calls.fetch_add(1, Ordering::Relaxed);
+                }
+            }));
+        }
+        // Both are remembered by now.
+        let (mut bob, mut other) =
+            (client(&server, APP, "bob", KEY), client(&server, OTHER, "administrator", KEY));
+        assert_eq!((bob.call(GET, BODY).code(), other.call(GET, BODY).code()), (0, 0));
+        for _ in 0..5 {
+            configure(&site, "\"ann\"", "key_file = \"second\"\ndirectory = \"open\"");
+            server.signal("HUP");
+            latest = latest.max(until(&mut bob, 60010)).max(until(&mut other, 70009));
+            let mut renewed = client(&server, OTHER, "administrator", "second key");
+            assert_eq!(renewed.call(GET, BODY).code(), 0);
+            configure(&site, "\"ann\", \"bob\"", "key_file = \"key\"\ndirectory = \"open\"");
+            server.signal("HUP");
+            latest = latest.max(until(&mut bob, 0)).max(until(&mut other, 0));
+        }
+        done.store(true, Ordering::Relaxed);
+        workers.into_iter().for_each(|worker| worker.join().unwrap());
+    });
+    println!("{calls:?} calls; the slowest change took {latest:?}");
+    assert!(latest < Duration::from_secs(1), "{latest:?}");
+    assert!(calls.load(Ordering::Relaxed) > 100);
+}
+
+#[test]
+fn an_app_comes_and_goes() {
+    let site = Site::new();
+    site.configure("", "");
+    let server = site.serve();
+    let mut new = client(&server, OTHER, "administrator", "k");
+    assert_eq!(new.call(GET, BODY).code(), 70020);
+    site.configure("", &format!("[[app]]\nid = {OTHER}\nkey = \"k\""));
+    server.signal("HUP");
+    until(&mut new, 50001);
+    site.configure("", "");
+    server.signal("HUP");
+    until(&mut new, 70020);
+}
+
+#[test]
+fn a_bad_configuration_changes_nothing_and_is_told() {
+    let site = Site::new();
+    site.configure("", "");
+    let server = site.serve();
+    site.configure("", "directory = \"opn\"");
+    server.signal("HUP");
+    while !site.log().contains("the configuration is not taken over") {}
+    assert!(site.log().contains("app.directory must be a"), "{}", site.log());
+    assert_eq!(server.client().call(GET, BODY).code(), 50001, "as before");
+    // Put right, it is taken over.
+    site.configure("", "directory = \"open\"");
+    server.signal("HUP");
+    until(&mut server.client(), 0);
+}
+
+#[test]
+fn what_needs_a_new_start_is_named() {
+    let site = Site::new();
+    site.configure("[limits]\nbody = \"1MiB\"", "");
+    let server = site.serve();
+    site.configure("[limits]\nbody = \"2MiB\"", "");
+    server.signal("HUP");
+    while !site.log().contains("it takes effect at the next start") {}
+    assert!(site.log().contains("limits.body is now 2097152, was 1048576"), "{}", site.log());
+    // A second time it is old news.
+    server.signal("HUP");
+    while site.log().matches("the apps were read again").count() < 2 {}
+    assert_eq!(site.log().matches("it takes effect at the next start").count(), 1);
+    assert_eq!(server.client().call(GET, BODY).code(), 50001);
+}

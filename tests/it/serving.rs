@@ -1,0 +1,120 @@
+//! Starting `confold serve` by a configuration.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+use crate::harness::{ADMIN, APP, Client, KEY, Server};
+
+/// A folder with a configuration and what it names.
+pub(crate) struct Site {
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Site {
+    /// A folder in which nothing is but the page's key, in the file `key`.
+    pub(crate) fn new() -> Site {
+        let site = Site { folder: tempfile::tempdir().unwrap() };
+        site.write("key", KEY);
+        site
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file that others cannot read.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let file = self.path(name);
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        file
+    }
+
+    /// Writes the configuration: `server`, then the page's app with what `app` adds.
+    pub(crate) fn configure(&self, server: &str, app: &str) {
+        self.write("confold.toml", &page_config(server, app));
+    }
+
+    /// A command of confold on the configuration.
+    pub(crate) fn command(&self, task: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
+        command.arg(task).arg("--config").arg(self.path("confold.toml"));
+        command
+    }
+
+    /// Starts the server; its log goes to the file `log`.
+    pub(crate) fn serve(&self) -> Server {
+        let log = fs::File::create(self.path("log")).unwrap();
+        self.serve_by(self.command("serve").stderr(log))
+    }
+
+    /// Starts the server by a command of its own.
+    pub(crate) fn serve_by(&self, command: &mut Command) -> Server {
+        Server::start_until(command, |greeting| greeting.contains("serving "))
+    }
+
+    /// What `check-config` says.
+    pub(crate) fn check(&self) -> Output {
+        self.command("check-config").stdin(Stdio::null()).output().unwrap()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap()
+    }
+}
+
+/// A configuration with the page's app.
+pub(crate) fn page_config(server: &str, app: &str) -> String {
+    let listen = if server.starts_with("listen =") { "" } else { "listen = [\"127.0.0.1:0\"]\n" };
+    let store = if server.contains("[store]") { "" } else { "store.directory = \"data\"\n" };
+    let first = app.split("[[app]]").next().unwrap();
+    let key = if first.contains("key") { "" } else { "key_file = \"key\"\n" };
+    let admins = if first.contains("admins") { String::new() } else { format!("admins = [{ADMIN:?}]\n") };
+    let id = if first.contains("id =") { String::new() } else { format!("id = {APP}\n") };
+    format!("{listen}{store}{server}\n[[app]]\n{id}{key}{admins}{app}\n")
+}
+
+/// A server with these settings, and a client to it.
+pub(crate) fn serving(server: &str, app: &str) -> (Site, Server, Client) {
+    let site = Site::new();
+    site.configure(server, app);
+    let running = site.serve();
+    let client = running.client();
+    (site, running, client)
+}
+
+/// An authority made for a test, and certificates by it.
+pub(crate) struct Authority {
+    key: KeyPair,
+    params: CertificateParams,
+    pub(crate) pem: String,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Authority {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).unwrap().pem();
+        Authority { key, params, pem }
+    }
+
+    /// Writes a new certificate for localhost and its key, each file as one step.
+    pub(crate) fn issue(&self, certificate: &Path, key: &Path) {
+        let pair = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        let signed = params.signed_by(&pair, &Issuer::from_params(&self.params, &self.key)).unwrap();
+        for (file, text) in [(certificate, signed.pem()), (key, pair.serialize_pem())] {
+            let new = file.with_extension("new");
+            fs::write(&new, text).unwrap();
+            fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).unwrap();
+            fs::rename(&new, file).unwrap();
+        }
+    }
+}
