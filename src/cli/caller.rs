@@ -13,6 +13,7 @@ const KEY: &str = "CONFOLD_KEY";
 
 /// The options that say who calls.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub(super) struct Options {
     /// The app; its key had better be in a file or in the variable `CONFOLD_KEY`, where `ps` does not show
     /// it.

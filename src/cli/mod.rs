@@ -72,3 +72,13 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
         Task::Man => manual::page(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -9,6 +9,7 @@ use crate::{domain::AppId, store::SqliteStore};
 
 /// The options that say where.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub(super) struct Options {
     /// The data directory, when no server uses it.
     #[arg(long, value_name = "DIR", required_unless_present = "url", conflicts_with = "url")]
@@ -36,7 +37,10 @@ impl Options {
             (Some(directory), _) => Ok(Place::Data(data::open_for_tool(directory, create)?)),
             (None, url) => {
                 let url = url.as_deref().expect("clap asks for one of the two");
-                Ok(Place::Server(Remote::new(url, self.ca.as_deref(), &self.caller.caller(None)?)?))
+                let remote = Remote::new(url, self.ca.as_deref(), &self.caller.caller(None)?)?;
+                // No lines at all: whoever is not let in hears it before he sends many.
+                remote.send_lines("/interchange/check", std::io::empty())?;
+                Ok(Place::Server(remote))
             }
         }
     }

@@ -56,6 +56,8 @@ struct Puller<'a> {
     clock: &'a Clock,
     interval: Duration,
     next: Duration,
+    /// Whether the server has ever answered: before that nothing is tried twice.
+    reached: bool,
 }
 
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
@@ -71,6 +73,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         clock: &clock,
         interval: Duration::from_secs(1) / options.rate,
         next: clock.elapsed(),
+        reached: false,
     };
     let progress =
         ProgressBar::with_draw_target(Some(users.metadata()?.len()), ProgressDrawTarget::stderr_with_hz(5));
@@ -175,13 +178,16 @@ impl Puller<'_> {
         for attempt in 1.. {
             self.wait();
             let reply = self.remote.call(&Command::GetContactGroup.path(), body.as_bytes());
+            self.reached |= reply.is_ok();
             match reply {
                 Ok(text) => match read_reply(&text) {
                     Ok(page) if !passes(page.code) || attempt == TRIES => return Ok(Ok(page)),
                     Ok(_) => {}
                     Err(reason) => return Ok(Err(format!("the reply cannot be understood: {reason}"))),
                 },
-                Err(error) if attempt == TRIES => return Err(error).context("the server cannot be reached"),
+                Err(error) if attempt == TRIES || !self.reached => {
+                    return Err(error).context("the server cannot be reached");
+                }
                 Err(_) => {}
             }
             pause_for(pause);

@@ -1,1 +1,510 @@
-//! To be written.
+//! Import and export: in a data directory, and through a running server.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use crate::{
+    harness::{ADMIN, APP, KEY, Server, import_accounts},
+    serving::serving,
+};
+
+const MARK: &str = "recentcontact/mark_contact";
+const CREATE: &str = "recentcontact/create_contact_group";
+const GET: &str = "recentcontact/get_contact_group";
+
+fn confold(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
+    command.args(arguments).env("CONFOLD_KEY", KEY).stdin(Stdio::null());
+    command
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// Runs a command that has to succeed; what it says on standard output.
+fn ok(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "no progress where nobody looks");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Where the data is, as arguments of a tool.
+fn at_server(server: &Server) -> Vec<String> {
+    let url = format!("http://{}", server.address);
+    ["--url", &url, "--app", &APP.to_string(), "--admin", ADMIN].map(str::to_owned).to_vec()
+}
+
+fn in_directory(directory: &Path) -> Vec<String> {
+    vec!["--data".to_owned(), directory.to_str().unwrap().to_owned()]
+}
+
+fn export(place: &[String]) -> String {
+    ok(confold(&["export"]).args(place))
+}
+
+fn import(place: &[String], file: &Path) -> Output {
+    confold(&["import"]).arg(file).args(place).output().unwrap()
+}
+
+fn folder() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("in.ndjson");
+    (folder, file)
+}
+
+/// Lines of this app as an export writes them: chat groups, then organizers with groups, marks and
+/// custom marks.
+fn lines(owners: usize) -> String {
+    let mut text = String::new();
+    for group in 0..10 {
+        writeln!(text, r#"{{"Kind":"chat_group","SdkAppId":{APP},"GroupId":"g{group}","Type":"Work","MaxMemberCount":2000}}"#).unwrap();
+    }
+    for owner in 0..owners {
+        writeln!(
+            text,
+            r#"{{"Kind":"organizer","SdkAppId":{APP},"From_Account":"u{owner:05}","Version":4,"LastGroupId":1,"LastTimestamp":1700000009,"GroupItem":[{{"GroupName":"家族","GroupId":1,"Number":1}}],"ContactItem":[{{"Type":1,"To_Account":"peer{owner}","StandardMark":"101","Timestamp":1700000001,"Number":2}},{{"Type":2,"ToGroupId":"g{}","CustomMark":"note {owner}","ContactGroupId":[1],"Timestamp":1700000009,"Number":4}}]}}"#,
+            owner % 10
+        )
+        .unwrap();
+    }
+    text
+}
+
+/// A server with something of everything that can be kept.
+fn with_everything() -> Server {
+    let server = Server::dev(&["--directory", "open", "--rate-limit", "off"]);
+    let mut client = server.client();
+    client.ok(
+        "im_open_login_svc/account_import",
+        r#"{"UserID":"ann","Nick":"安","FaceUrl":"http://x/\"a\".png"}"#,
+    );
+    import_accounts(&mut client, &["bob".to_owned(), "carl".to_owned()]);
+    for group in ["alive", "gone", "again"] {
+        client.ok("group_open_http_svc/create_group", &format!(r#"{{"Type":"Public","Name":"n","GroupId":"{group}","Owner_Account":"bob","MemberList":[{{"Member_Account":"ann","Role":"Admin"}}],"ApplyJoinOption":"FreeAccess"}}"#));
+    }
+    let create = |owner: &str, group: &str, contact: &str| {
+        format!(
+            r#"{{"From_Account":"{owner}","GroupContactItem":[{{"GroupName":"{group}","ContactItem":[{contact}]}}]}}"#
+        )
+    };
+    for (owner, group, contact) in [
+        (
+            "ann",
+            "work",
+            r#"{"Type":2,"ToGroupId":"alive"},{"Type":2,"ToGroupId":"gone"},{"Type":1,"To_Account":"bob"}"#,
+        ),
+        ("ann", "later", r#"{"Type":2,"ToGroupId":"again"}"#),
+        ("carl", "c", r#"{"Type":1,"To_Account":"ann"}"#),
+        ("nobody", "n", r#"{"Type":1,"To_Account":"ann"}"#),
+    ] {
+        client.ok(CREATE, &create(owner, group, contact));
+    }
+    client.ok(MARK, r#"{"From_Account":"ann","MarkItem":[{"OptType":1,"ContactItem":{"Type":1,"To_Account":"dora"},"SetMark":[0,63]},{"OptType":2,"ContactItem":{"Type":1,"To_Account":"bob"},"CustomMark":"\"q\"\n"}]}"#);
+    client.ok("recentcontact/del_contact_group", r#"{"From_Account":"ann","GroupName":["later"]}"#);
+    client.ok("group_open_http_svc/destroy_group", r#"{"GroupId":"gone"}"#);
+    client.ok("group_open_http_svc/destroy_group", r#"{"GroupId":"again"}"#);
+    client.ok("group_open_http_svc/create_group", r#"{"Type":"Work","Name":"n","GroupId":"again"}"#);
+    client.ok("im_open_login_svc/account_delete", r#"{"DeleteItem":[{"UserID":"carl"}]}"#);
+    server
+}
+
+#[test]
+fn what_is_exported_is_imported_to_the_same_bytes_and_replies() {
+    let (first, second) = (with_everything(), Server::dev(&["--directory", "open"]));
+    let (folder, file) = folder();
+    let exported = export(&at_server(&first));
+    for part in [
+        r#"{"Kind":"account","SdkAppId":88888888,"UserID":"ann","Nick":"安","FaceUrl":"http://x/\"a\".png"}"#,
+        r#""GroupId":"gone","Incarnation":1,"Destroyed":true"#,
+        r#""GroupId":"again","Incarnation":1,"Type":"Work""#,
+        r#""From_Account":"carl","Account":false"#,
+        r#""From_Account":"nobody","Account":false"#,
+    ] {
+        assert!(exported.contains(part), "{part} in {exported}");
+    }
+    fs::write(&file, &exported).unwrap();
+    let directory = in_directory(&folder.path().join("data"));
+    assert!(import(&directory, &file).status.success());
+    assert_eq!(export(&directory), exported, "through a directory");
+    assert!(import(&at_server(&second), &file).status.success());
+    assert_eq!(export(&at_server(&second)), exported, "through a server that had the page's data");
+    for owner in ["ann", "bob", "carl", "nobody", "user0"] {
+        let body = format!(r#"{{"From_Account":"{owner}","StartIndex":0}}"#);
+        assert_eq!(first.client().call(GET, &body).body, second.client().call(GET, &body).body, "{owner}");
+    }
+    // Numbers go on where they were.
+    let mark = r#"{"From_Account":"ann","MarkItem":[{"OptType":1,"ContactItem":{"Type":1,"To_Account":"eve"},"SetMark":[1]}]}"#;
+    let create = r#"{"From_Account":"carl","GroupContactItem":[{"GroupName":"new","ContactItem":[{"Type":1,"To_Account":"ann"}]}]}"#;
+    for server in [&first, &second] {
+        server.client().ok(MARK, mark);
+        let reply = server.client().ok(CREATE, create);
+        assert_eq!(
+            reply["GroupResultItem"][0]["GroupItem"]["GroupId"]
+                .as_u64()
+                .or(reply["GroupResultItem"][0]["GroupId"].as_u64()),
+            Some(2),
+            "{reply}"
+        );
+    }
+}
+
+#[test]
+fn an_import_for_the_second_time_changes_nothing() {
+    let (folder, file) = folder();
+    fs::write(&file, lines(200)).unwrap();
+    let directory = in_directory(&folder.path().join("data"));
+    let first = import(&directory, &file);
+    assert_eq!(said(&first), "imported 210 lines; 210 of them changed something\n");
+    assert_eq!(said(&import(&directory, &file)), "imported 210 lines; 0 of them changed something\n");
+    assert_eq!(export(&directory), lines(200));
+}
+
+#[test]
+fn a_dry_run_checks_and_changes_nothing() {
+    let (folder, file) = folder();
+    fs::write(&file, lines(3)).unwrap();
+    let directory = in_directory(&folder.path().join("data"));
+    let output = confold(&["import", "--dry-run"]).arg(&file).args(&directory).output().unwrap();
+    assert_eq!(said(&output), "13 lines are good; nothing was changed\n");
+    assert_eq!(export(&directory), "");
+}
+
+/// Twenty lines, each wrong in another way, with the reason that is told.
+const BROKEN: [(&str, &str); 20] = [
+    ("{", "the line is no JSON object"),
+    ("[]", "the line must be an object"),
+    ("\u{FEFF}{}", "the line is no JSON object"),
+    (r#"{"Kind":"organizer","From_Account":"a"}"#, "SdkAppId is missing"),
+    (r#"{"Kind":"organizer","SdkAppId":0,"From_Account":"a"}"#, "SdkAppId must be a number from 1"),
+    (
+        r#"{"Kind":"organiser","SdkAppId":88888888,"From_Account":"a"}"#,
+        "Kind must be account, chat_group or organizer",
+    ),
+    (r#"{"Kind":"organizer","SdkAppId":88888888}"#, "From_Account is missing"),
+    (r#"{"Kind":"organizer","SdkAppId":88888888,"From_Account":"with space"}"#, "From_Account is refused"),
+    (
+        r#"{"Kind":"organizer","SdkAppId":88888888,"From_Account":"a","Version":-1}"#,
+        "Version must be a number from 0",
+    ),
+    (
+        r#"{"Kind":"organizer","SdkAppId":88888888,"From_Account":"a","GroupItem":[{"GroupName":"g"}]}"#,
+        "GroupItem[0].GroupId is missing",
+    ),
+    (
+        r#"{"Kind":"organizer","SdkAppId":88888888,"From_Account":"a","GroupItem":[{"GroupName":"123456789012345678901234567890123","GroupId":1}]}"#,
+        "GroupItem[0].GroupName is refused",
+    ),
+    (
+        r#"{"Kind":"organizer","SdkAppId":88888888,"From_Account":"a","GroupItem":[{"GroupName":"g","GroupId":1},{"GroupName":"g","GroupId":2}]}"#,
+        "two groups are named \"g\"",
+    ),
+    (
+        r#"{"Kind":"organizer","SdkAppId":88888888,"From_Account":"a","ContactItem":[{"Type":3,"To_Account":"b","StandardMark":"1","Timestamp":1}]}"#,
+        "ContactItem[0].Type must be 1",
+    ),
+    (
+        r#"{"Kind":"organizer","SdkAppId":88888888,"From_Account":"a","ContactItem":[{"Type":1,"To_Account":"b","StandardMark":"12","Timestamp":1}]}"#,
+        "ContactItem[0].StandardMark is refused",
+    ),
+    (
+        r#"{"Kind":"organizer","SdkAppId":88888888,"From_Account":"a","ContactItem":[{"Type":1,"To_Account":"b","StandardMark":"1"}]}"#,
+        "ContactItem[0].Timestamp is missing",
+    ),
+    (
+        r#"{"Kind":"organizer","SdkAppId":88888888,"From_Account":"a","ContactItem":[{"Type":1,"To_Account":"b","Timestamp":1}]}"#,
+        "holds nothing",
+    ),
+    (
+        r#"{"Kind":"organizer","SdkAppId":88888888,"From_Account":"a","ContactItem":[{"Type":1,"To_Account":"b","ContactGroupId":[7],"Timestamp":1}]}"#,
+        "is in group 7, which does not exist",
+    ),
+    (
+        r#"{"Kind":"organizer","SdkAppId":88888888,"From_Account":"a","ContactItem":[{"Type":2,"ToGroupId":"destroyed","StandardMark":"1","Timestamp":1}]}"#,
+        "the chat group \"destroyed\" of a record was disbanded",
+    ),
+    (r#"{"Kind":"chat_group","SdkAppId":88888888,"GroupId":"g","Type":"Wrok"}"#, "Type is refused"),
+    (r#"{"Kind":"account","SdkAppId":88888888,"UserID":""}"#, "UserID is refused"),
+];
+
+#[test]
+fn twenty_broken_lines_are_all_named_and_nothing_is_changed() {
+    let (folder, file) = folder();
+    let mut text = lines(30)
+        + "{\"Kind\":\"chat_group\",\"SdkAppId\":88888888,\"GroupId\":\"destroyed\",\"Destroyed\":true}\n\n";
+    let first = text.lines().count() + 1;
+    for (line, _) in BROKEN {
+        text += line;
+        text.push('\n');
+    }
+    text += &lines(40);
+    fs::write(&file, text).unwrap();
+    let server = Server::dev(&[]);
+    let before = export(&at_server(&server));
+    let data = folder.path().join("data");
+    for place in [in_directory(&data), at_server(&server)] {
+        let output = import(&place, &file);
+        assert!(!output.status.success());
+        let said = said(&output);
+        for (index, (line, reason)) in BROKEN.iter().enumerate() {
+            let named = format!("{}:{}: ", file.display(), first + index);
+            let told = said.lines().find_map(|told| told.strip_prefix(&named)).unwrap_or_default();
+            assert!(told.contains(reason), "{line}: {reason:?} in {told:?} of {said}");
+        }
+        assert_eq!(said.lines().count(), 21, "{said}");
+        assert!(said.ends_with("error: nothing was changed\n"), "{said}");
+    }
+    assert_eq!(export(&in_directory(&data)), "");
+    assert_eq!(export(&at_server(&server)), before);
+}
+
+#[test]
+fn more_than_the_limits_of_a_profile_is_refused_unless_it_is_named() {
+    let (folder, file) = folder();
+    let groups: Vec<String> =
+        (1..=21).map(|id| format!(r#"{{"GroupName":"g{id}","GroupId":{id}}}"#)).collect();
+    let line = format!(
+        r#"{{"Kind":"organizer","SdkAppId":{APP},"From_Account":"a","GroupItem":[{}]}}"#,
+        groups.join(",")
+    );
+    fs::write(&file, line).unwrap();
+    let directory = in_directory(&folder.path().join("data"));
+    let output = import(&directory, &file);
+    assert!(
+        said(&output).contains("in.ndjson:1: an owner has at most 20 conversation groups, found 21"),
+        "{}",
+        said(&output)
+    );
+    assert!(
+        confold(&["import", "--profile", "open"]).arg(&file).args(&directory).status().unwrap().success()
+    );
+    // A server has its own.
+    let server = Server::dev(&["--profile", "open"]);
+    assert!(import(&at_server(&server), &file).status.success());
+}
+
+#[test]
+fn a_line_that_is_not_utf_8_and_one_that_never_ends_are_named() {
+    let (folder, file) = folder();
+    let mut bytes = b"\xff\xfe\n{\"Kind\":\"account\",\"SdkAppId\":1,\"UserID\":\"a\"}\n".to_vec();
+    bytes.extend(std::iter::repeat_n(b' ', (64 << 20) + 5));
+    bytes.extend(b"\n{}");
+    fs::write(&file, bytes).unwrap();
+    let said = said(&import(&in_directory(&folder.path().join("data")), &file));
+    assert!(said.contains("in.ndjson:1: the line is no JSON object"), "{said}");
+    assert!(said.contains("in.ndjson:3: the line is longer than 67108864 bytes"), "{said}");
+    assert!(said.contains("in.ndjson:4: SdkAppId is missing"), "{said}");
+}
+
+#[test]
+fn several_files_and_a_pipe_are_one_import() {
+    let (folder, file) = folder();
+    let second = folder.path().join("second.ndjson");
+    // Neither ends with a line feed.
+    fs::write(&file, r#"{"Kind":"account","SdkAppId":5,"UserID":"a"}"#).unwrap();
+    fs::write(&second, "{\"Kind\":\"account\",\"SdkAppId\":5,\"UserID\":\"b\"}\nbroken").unwrap();
+    let directory = in_directory(&folder.path().join("data"));
+    let run = |files: &[&Path], input: &str| {
+        let mut child = confold(&["import"])
+            .args(files)
+            .args(&directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        said(&child.wait_with_output().unwrap())
+    };
+    let found = run(&[&file, &second], "");
+    assert!(found.contains("second.ndjson:2: the line is no JSON object"), "{found}");
+    let piped = "{\"Kind\":\"account\",\"SdkAppId\":5,\"UserID\":\"c\"}\n";
+    assert!(run(&[Path::new("-")], "x\n").contains("standard input:1: "));
+    assert_eq!(run(&[&file, Path::new("-")], piped), "imported 2 lines; 2 of them changed something\n");
+    assert_eq!(export(&directory).lines().count(), 2);
+}
+
+#[test]
+fn an_import_killed_in_the_middle_is_run_again_and_ends_equal() {
+    let (folder, file) = folder();
+    fs::write(&file, lines(20_000)).unwrap();
+    let data = folder.path().join("data");
+    let mut child =
+        confold(&["import"]).arg(&file).args(in_directory(&data)).stdout(Stdio::null()).spawn().unwrap();
+    // Checking writes nothing: what the log holds beside the empty database is applied lines.
+    while fs::metadata(data.join("confold.db-wal")).map_or(0, |wal| wal.len()) < 1 << 20 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let directory = in_directory(&data);
+    let there = export(&directory);
+    let all = lines(20_000);
+    assert!(there.len() > 1_000 && there.len() < all.len(), "{} of {} bytes", there.len(), all.len());
+    let whole: std::collections::HashSet<&str> = all.lines().collect();
+    assert!(there.lines().all(|line| whole.contains(line)), "each owner is there whole or not at all");
+    let again = said(&import(&directory, &file));
+    assert!(again.starts_with("imported 20010 lines; ") && !again.contains("20010 of them"), "{again}");
+    assert_eq!(export(&directory), all);
+}
+
+#[test]
+fn a_directory_in_use_names_the_other_way() {
+    let (folder, file) = folder();
+    fs::write(&file, lines(1)).unwrap();
+    let data = folder.path().join("data");
+    let _server = Server::on(&data);
+    for task in ["import", "export"] {
+        let mut command = confold(&[task]);
+        if task == "import" {
+            command.arg(&file);
+        }
+        let said = said(&command.args(in_directory(&data)).output().unwrap());
+        assert!(said.contains("is in use by a running server; reach that server instead, with --url http://ADDRESS --app ID --admin NAME --key-file FILE"), "{said}");
+    }
+}
+
+#[test]
+fn a_directory_without_a_store_is_not_made_by_an_export() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("typo");
+    let output = confold(&["export"]).args(in_directory(&data)).output().unwrap();
+    assert!(said(&output).contains("there is no store in ") && !output.status.success(), "{}", said(&output));
+    assert!(!data.exists());
+}
+
+#[test]
+fn an_export_to_a_file_appears_when_it_is_complete() {
+    let server = with_everything();
+    let (folder, file) = folder();
+    ok(confold(&["export", "--output"]).arg(&file).args(at_server(&server)));
+    assert_eq!(fs::read_to_string(&file).unwrap(), export(&at_server(&server)));
+    fs::write(&file, "kept").unwrap();
+    let mut place = at_server(&server);
+    place[5] = "nobody".to_owned();
+    let output = confold(&["export", "--output"]).arg(&file).args(place).output().unwrap();
+    assert!(!output.status.success());
+    assert_eq!(fs::read_to_string(&file).unwrap(), "kept", "a failed export leaves what was there");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn only_an_administrator_of_the_app_gets_in() {
+    let (_site, server, _client) = serving("", "");
+    let refused = |command: &mut Command| {
+        let output = command.output().unwrap();
+        assert!(!output.status.success());
+        said(&output)
+    };
+    let place = at_server(&server);
+    assert!(refused(confold(&["export"]).args(&place).env("CONFOLD_KEY", "wrong")).contains("(70009)"));
+    let mut other = place.clone();
+    other[5] = "nobody".to_owned();
+    assert!(refused(confold(&["export"]).args(&other)).contains("(60010)"));
+    assert!(
+        refused(confold(&["export"]).args(&place).env_remove("CONFOLD_KEY"))
+            .contains("give --key-file FILE, or set the variable CONFOLD_KEY")
+    );
+    let (_folder, file) = folder();
+    fs::write(&file, r#"{"Kind":"account","SdkAppId":7,"UserID":"a"}"#).unwrap();
+    let said = refused(confold(&["import"]).arg(&file).args(&place));
+    assert!(
+        said.contains("in.ndjson:1: the line is about app 7, but only app 88888888 can be reached"),
+        "{said}"
+    );
+    let said = refused(confold(&["import"]).arg(&file).args(&other));
+    assert!(said.contains("(60010)"), "{said}");
+}
+
+#[test]
+fn an_app_may_close_it() {
+    let (_site, server, _client) = serving("", "closed_services = [\"interchange\"]");
+    let output = confold(&["export"]).args(at_server(&server)).output().unwrap();
+    assert!(
+        said(&output)
+            .contains("the service interchange is switched off for app 88888888 on this server (60017)"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn a_key_file_that_others_can_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, _) = folder();
+    let key = folder.path().join("key");
+    fs::write(&key, KEY).unwrap();
+    let usersig = |mode| {
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+        confold(&["usersig", "--app", "88888888", "--admin", ADMIN, "--key-file"]).arg(&key).output().unwrap()
+    };
+    assert!(said(&usersig(0o644)).contains("--key-file: ") && said(&usersig(0o644)).contains("chmod o-rwx"));
+    let signature = ok(&mut confold(&[
+        "usersig",
+        "--app",
+        "88888888",
+        "--admin",
+        ADMIN,
+        "--key-file",
+        key.to_str().unwrap(),
+    ])
+    .env("X", {
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        ""
+    }));
+    let verified =
+        ok(confold(&["verify-usersig", "--app", "88888888", "--admin", ADMIN]).arg(signature.trim()));
+    assert!(verified.contains("is good for admin of app 88888888"), "{verified}");
+}
+
+#[test]
+fn calls_go_on_while_lines_are_imported() {
+    let server = Server::dev(&["--rate-limit", "off"]);
+    let (_folder, file) = folder();
+    fs::write(&file, lines(3_000)).unwrap();
+    let mut child = confold(&["import"])
+        .arg(&file)
+        .args(at_server(&server))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut client = server.client();
+    let mut calls = 0;
+    while child.try_wait().unwrap().is_none() {
+        client.ok(GET, r#"{"From_Account":"user0","StartIndex":0}"#);
+        client.ok("im_open_login_svc/account_import", &format!(r#"{{"UserID":"during{calls}"}}"#));
+        calls += 1;
+    }
+    assert_eq!(
+        said(&child.wait_with_output().unwrap()),
+        "imported 3010 lines; 3010 of them changed something\n"
+    );
+    assert!(calls > 3, "{calls} calls");
+    assert!(export(&at_server(&server)).contains(&lines(3_000)[lines(0).len()..]));
+}
+
+#[test]
+fn an_upload_that_breaks_off_is_no_success() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    let target = client.target("x").replace("/v4/x", "/interchange/import");
+    let line = r#"{"Kind":"account","SdkAppId":88888888,"UserID":"whole"}"#;
+    client
+        .send(
+            format!(
+                "POST {target} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{line}\n\r\nzz\r\n",
+                line.len() + 1
+            )
+            .as_bytes(),
+        )
+        .unwrap();
+    let answer = client.answer(false).unwrap();
+    assert_eq!((answer.status, answer.code()), (400, 60002), "{}", answer.body);
+}

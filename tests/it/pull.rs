@@ -1,1 +1,176 @@
-//! To be written.
+//! `confold pull`, from confold itself.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use crate::{
+    harness::{ADMIN, APP, Client, KEY, Server, import_accounts},
+    serving::{Authority, Site},
+};
+
+const GET: &str = "recentcontact/get_contact_group";
+
+fn pull(url: &str, folder: &Path, more: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
+    command.args(["pull", "--url", url, "--app", &APP.to_string(), "--admin", ADMIN]).env("CONFOLD_KEY", KEY);
+    command.arg("--users").arg(folder.join("users")).arg("--output").arg(folder.join("out.ndjson"));
+    command.args(more).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// Gives an owner groups with so many conversations, some marked.
+fn fill(client: &mut Client, owner: &str, conversations: usize) {
+    let peers: Vec<String> = (0..conversations).map(|peer| format!("peer{peer:03}")).collect();
+    import_accounts(client, &[owner.to_owned()]);
+    import_accounts(client, &peers);
+    for (index, some) in peers.chunks(100).enumerate() {
+        let contacts: Vec<String> =
+            some.iter().map(|peer| format!(r#"{{"Type":1,"To_Account":"{peer}"}}"#)).collect();
+        client.ok("recentcontact/create_contact_group", &format!(
+            r#"{{"From_Account":"{owner}","GroupContactItem":[{{"GroupName":"分组{index}","ContactItem":[{}]}}]}}"#,
+            contacts.join(",")
+        ));
+        let marks: Vec<String> = some.iter().take(10).map(|peer| format!(
+            r#"{{"OptType":1,"ContactItem":{{"Type":1,"To_Account":"{peer}"}},"SetMark":[3,40]}},{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"{peer}"}},"CustomMark":"note"}}"#
+        )).collect();
+        client.ok(
+            "recentcontact/mark_contact",
+            &format!(r#"{{"From_Account":"{owner}","MarkItem":[{}]}}"#, marks.join(",")),
+        );
+    }
+}
+
+/// Everything the server replies about an owner, page by page.
+fn pages(client: &mut Client, owner: &str) -> (Vec<serde_json::Value>, serde_json::Value) {
+    let (mut items, mut start) = (Vec::new(), 0);
+    loop {
+        let page = client.ok(GET, &format!(r#"{{"From_Account":"{owner}","StartIndex":{start}}}"#));
+        items.extend(page["ContactItem"].as_array().unwrap().iter().cloned());
+        if page["CompleteFlag"] == 1 {
+            items.sort_by_key(|item| (item["Timestamp"].as_u64(), item["To_Account"].to_string()));
+            return (items, page["GroupItem"].clone());
+        }
+        start = page["NextStartIndex"].as_u64().unwrap();
+    }
+}
+
+#[test]
+fn what_is_pulled_page_by_page_is_imported_to_the_same_replies() {
+    let (first, second) = (Server::dev(&["--rate-limit", "off"]), Server::dev(&[]));
+    let folder = tempfile::tempdir().unwrap();
+    let mut client = first.client();
+    fill(&mut client, "ann", 250);
+    fill(&mut client, "bob", 3);
+    import_accounts(&mut client, &["none".to_owned()]);
+    fs::write(folder.path().join("users"), "ann\r\nbob\n\nnone\n").unwrap();
+    let output = pull(&format!("http://{}", first.address), folder.path(), &["--rate", "1000"]);
+    assert_eq!(said(&output), "pulled 3 users, 0 were there already, 0 were refused\n");
+    let url = format!("http://{}", second.address);
+    let import = Command::new(env!("CARGO_BIN_EXE_confold"))
+        .args(["import", "--url", &url, "--app", &format!("{APP}:{KEY}:{ADMIN}")])
+        .arg(folder.path().join("out.ndjson"))
+        .output()
+        .unwrap();
+    assert!(import.status.success(), "{}", said(&import));
+    for owner in ["ann", "bob", "none"] {
+        assert_eq!(pages(&mut first.client(), owner), pages(&mut second.client(), owner), "{owner}");
+    }
+}
+
+#[test]
+fn an_interrupted_pull_goes_on() {
+    let server = Server::dev(&["--rate-limit", "off"]);
+    let folder = tempfile::tempdir().unwrap();
+    let users: Vec<String> = (0..30).map(|user| format!("u{user}")).collect();
+    import_accounts(&mut server.client(), &users);
+    fs::write(folder.path().join("users"), users.join("\n")).unwrap();
+    let url = format!("http://{}", server.address);
+    assert!(pull(&url, folder.path(), &["--rate", "1000"]).status.success());
+    let file = folder.path().join("out.ndjson");
+    let whole = fs::read_to_string(&file).unwrap();
+    assert_eq!(whole.lines().count(), 30);
+    // As if it had ended in the middle of the eleventh line.
+    let ten: usize = whole.lines().take(10).map(|line| line.len() + 1).sum();
+    fs::write(&file, &whole[..ten + 20]).unwrap();
+    let output = pull(&url, folder.path(), &["--rate", "1000"]);
+    assert_eq!(said(&output), "pulled 20 users, 10 were there already, 0 were refused\n");
+    assert_eq!(fs::read_to_string(&file).unwrap(), whole);
+}
+
+#[test]
+fn who_is_refused_is_named_and_the_others_are_pulled() {
+    let server = Server::dev(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("users"), "nobody\nuser0\n").unwrap();
+    let output = pull(&format!("http://{}", server.address), folder.path(), &[]);
+    assert!(!output.status.success());
+    let said = said(&output);
+    assert!(
+        said.contains("nobody: From_Account: the account \"nobody\" has not been imported")
+            && said.contains("(50001)"),
+        "{said}"
+    );
+    assert!(said.contains("pulled 1 users, 0 were there already, 1 were refused"), "{said}");
+    let pulled = fs::read_to_string(folder.path().join("out.ndjson")).unwrap();
+    assert!(
+        pulled.contains(r#""From_Account":"user0""#) && pulled.contains(r#""CustomMark":"abcd""#),
+        "{pulled}"
+    );
+}
+
+#[test]
+fn calls_too_many_are_tried_again() {
+    let (site, authority) = (Site::new(), Authority::new());
+    authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
+    site.configure(
+        "[tls]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"cert.pem\"\nkey = \"cert-key.pem\"",
+        "calls_per_second = 3",
+    );
+    site.write("ca.pem", &authority.pem);
+    let server = site.serve();
+    let mut client = server.client();
+    for user in 0..8 {
+        while client.call("im_open_login_svc/account_import", &format!(r#"{{"UserID":"u{user}"}}"#)).code()
+            != 0
+        {}
+    }
+    let users: Vec<String> = (0..8).map(|user| format!("u{user}")).collect();
+    fs::write(site.path("users"), users.join("\n")).unwrap();
+    let url = format!("https://localhost:{}", server.tls_address().port());
+    let ca = site.path("ca.pem");
+    let output = pull(&url, site.folder.path(), &["--rate", "1000", "--ca", ca.to_str().unwrap()]);
+    assert_eq!(
+        said(&output),
+        "pulled 8 users, 0 were there already, 0 were refused\n",
+        "by TLS, with 60011 between"
+    );
+    // Without the authority nothing is sent.
+    fs::remove_file(site.path("out.ndjson")).unwrap();
+    let output = pull(&url, site.folder.path(), &[]);
+    assert!(
+        !output.status.success() && said(&output).contains("the server cannot be reached"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn a_file_of_something_else_is_not_touched() {
+    let server = Server::dev(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("users"), "user0\n").unwrap();
+    fs::write(folder.path().join("out.ndjson"), "my notes\n").unwrap();
+    let output = pull(&format!("http://{}", server.address), folder.path(), &[]);
+    assert!(
+        !output.status.success() && said(&output).contains("line 1: the line is no JSON object"),
+        "{}",
+        said(&output)
+    );
+    assert_eq!(fs::read_to_string(folder.path().join("out.ndjson")).unwrap(), "my notes\n");
+}
