@@ -10,6 +10,7 @@ deps:
 
 lint:
 	cargo fmt --check
+	cargo fmt --check --manifest-path tests/clients/rust/Cargo.toml
 	cargo clippy --locked --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps --quiet
 	cargo deny --log-level error check bans licenses sources

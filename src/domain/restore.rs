@@ -204,6 +204,27 @@ mod tests {
     }
 
     #[test]
+    fn parts_without_numbers_change_nothing_the_second_time() {
+        let parts = || (vec![group(1, None)], vec![record("a", 5, None), record("b", 5, None)]);
+        let restored_over = |before: &Organizer| {
+            let (groups, records) = parts();
+            restored(before, groups, records)
+        };
+        let first = restored_over(&Organizer::default());
+        assert_eq!(restored_over(&first), first);
+        // Over something else too: what was there is gone once, and not again.
+        let other = restored(&Organizer::default(), vec![group(1, Some(3))], vec![record("c", 4, Some(9))]);
+        let over = restored_over(&other);
+        assert_eq!(numbers(&over), [12, 13, 14]);
+        assert_eq!(restored_over(&over), over);
+        // Counters that are told rise all the same.
+        let told = Counters { last_group: 7, ..Counters::default() };
+        let (groups, records) = parts();
+        let raised = restore(&over, told, groups, records, |_| 0).unwrap();
+        assert_eq!((raised.counters().last_group, numbers(&raised)), (7, vec![12, 13, 14]));
+    }
+
+    #[test]
     fn numbers_never_pass_their_end() {
         let told = Counters { version: MAX_NUMBER, ..Counters::default() };
         let full =

@@ -296,3 +296,7 @@ fn is_no_time(time: &u64) -> bool {
 fn is_false(flag: &bool) -> bool {
     !*flag
 }
+
+#[cfg(test)]
+#[path = "write_tests.rs"]
+mod tests;

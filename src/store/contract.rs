@@ -55,6 +55,7 @@ suite! {
     big_owners_are_read_back
     a_disbanding_counts_from_the_next_change_on
     living_chat_groups_are_listed_page_by_page
+    everything_is_listed_for_exports
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
@@ -386,4 +387,57 @@ async fn big_owners_are_read_back(store: &dyn Store) {
     assert_eq!(organizer.records().len(), 1_000);
     let early = organizer.records().iter().filter(|record| record.groups.len() == 11).count();
     assert_eq!(early, 100);
+}
+
+async fn all_owners(store: &dyn Store, app: AppId) -> Vec<(String, bool, usize)> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.list_owners(app, after.clone()).await.unwrap();
+        let Some((last, _)) = page.last() else { return all };
+        after = Some(last.clone());
+        all.extend(page.into_iter().map(|(user, loaded)| {
+            (user.to_string(), loaded.account.is_some(), loaded.organizer.records().len())
+        }));
+    }
+}
+
+async fn all_groups(store: &dyn Store, app: AppId) -> Vec<(String, u32, bool)> {
+    let (mut all, mut after) = (Vec::new(), 0);
+    loop {
+        let page = store.all_chat_groups(app, after).await.unwrap();
+        let Some((place, ..)) = page.last() else { return all };
+        assert!(*place > after, "places ascend");
+        after = *place;
+        let line = |(_, id, group): (u64, ChatGroupId, ChatGroup)| {
+            (id.to_string(), group.incarnation, group.profile.is_some())
+        };
+        all.extend(page.into_iter().map(line));
+    }
+}
+
+async fn everything_is_listed_for_exports(store: &dyn Store) {
+    assert_eq!(store.apps().await.unwrap(), []);
+    assert_eq!(all_owners(store, app(1)).await, []);
+    set_chat_group(store, app(3), "only", |group| group.destroyed()).await;
+    for count in (0..300).rev() {
+        set_account(store, &owner(1, &format!("u{count:03}")), Some(Account::default())).await;
+    }
+    set_account(store, &owner(2, "other"), Some(Account::default())).await;
+    keep(store, &owner(1, "without-account"), "g", &[user("x")]).await;
+    keep(store, &owner(1, "u005"), "g", &[user("x"), in_group("dead"), in_group("alive")]).await;
+    keep(store, &owner(1, "U"), "g", &[user("x")]).await;
+    for group in ["zz", "dead", "alive"] {
+        set_chat_group(store, app(1), group, |group| group.revived(profile("n"))).await;
+    }
+    set_chat_group(store, app(1), "dead", |group| group.destroyed()).await;
+    assert_eq!(store.apps().await.unwrap(), [app(1), app(2), app(3)]);
+    let mut expected = vec![("U".to_owned(), false, 1)];
+    expected.extend((0..300).map(|count| (format!("u{count:03}"), true, 0)));
+    expected[6].2 = 2; // the record about the group that is dead is absent
+    expected.push(("without-account".to_owned(), false, 1));
+    assert_eq!(all_owners(store, app(1)).await, expected);
+    let group = |id: &str, incarnation, alive| (id.to_owned(), incarnation, alive);
+    let expected = [group("zz", 0, true), group("dead", 1, false), group("alive", 0, true)];
+    assert_eq!(all_groups(store, app(1)).await, expected, "in the order they were first heard of");
+    assert_eq!(all_groups(store, app(3)).await, [group("only", 1, false)]);
 }

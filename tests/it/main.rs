@@ -4,6 +4,7 @@
 
 mod beginners;
 mod cli;
+mod clients;
 mod configuration;
 mod conformance;
 mod crash;

@@ -20,13 +20,13 @@ const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 
 /// `dev` with TLS, and where its authority is.
-struct LocalTls {
-    server: Server,
+pub(crate) struct LocalTls {
+    pub(crate) server: Server,
     home: tempfile::TempDir,
 }
 
 impl LocalTls {
-    fn start() -> LocalTls {
+    pub(crate) fn start() -> LocalTls {
         LocalTls::in_home(tempfile::tempdir().unwrap())
     }
 
@@ -40,6 +40,8 @@ impl LocalTls {
             "127.0.0.1:0",
             "--log-level",
             "error",
+            "--rate-limit",
+            "off",
         ]);
         command.args(["--data"]).arg(home.path().join("data")).env("XDG_DATA_HOME", home.path());
         let server = Server::start_until(&mut command, |greeting| {
@@ -48,11 +50,11 @@ impl LocalTls {
         LocalTls { server, home }
     }
 
-    fn ca(&self) -> PathBuf {
+    pub(crate) fn ca(&self) -> PathBuf {
         self.home.path().join("confold/ca/ca.pem")
     }
 
-    fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.server.tls_address().port()
     }
 

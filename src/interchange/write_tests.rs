@@ -1,0 +1,133 @@
+//! Lines that are written, read, and written again.
+
+use std::sync::Arc;
+
+use proptest::{collection::vec, option, prelude::*};
+
+use super::*;
+use crate::{
+    domain::{
+        ChatGroupKind, GroupName, Member, Organizer, RestoredGroup, RestoredRecord, StandardMark, UserId,
+        restore,
+    },
+    interchange::{Line, read_line},
+};
+
+fn text(most: usize) -> impl Strategy<Value = String> {
+    vec(any::<char>(), 0..=most).prop_map(move |chars| {
+        let mut text: String = chars.into_iter().collect();
+        while text.len() > most {
+            text.pop();
+        }
+        text
+    })
+}
+
+fn user() -> impl Strategy<Value = UserId> {
+    "[!-~]{1,32}".prop_filter_map("a user id", |id| UserId::importable(&id).ok())
+}
+
+fn conversation() -> impl Strategy<Value = Conversation> {
+    let chat_group = "[ -~]{1,48}".prop_filter_map("a chat group id", |id| ChatGroupId::parse(&id).ok());
+    prop_oneof![user().prop_map(Conversation::User), chat_group.prop_map(Conversation::ChatGroup)]
+}
+
+fn record() -> impl Strategy<Value = RestoredRecord> {
+    let mark = "[01]{0,64}".prop_map(|text| StandardMark::parse(&text).unwrap());
+    let custom = text(60).prop_map(|text| CustomMark::parse(&text).unwrap());
+    let groups = vec(1u32..4, 0..4);
+    (conversation(), groups, mark, custom, 0u64..1 << 40).prop_filter_map(
+        "a record that holds something",
+        |(conversation, groups, mark, custom, timestamp)| {
+            let holds = !groups.is_empty() || custom.is_some() || mark != StandardMark::NONE;
+            holds.then(|| RestoredRecord { conversation, groups, mark, custom, number: None, timestamp })
+        },
+    )
+}
+
+fn organizer() -> impl Strategy<Value = Organizer> {
+    let names = vec(text(32), 3).prop_filter_map("three names", |names| {
+        let names = names.iter().map(|name| GroupName::parse(name).ok()).collect::<Option<Vec<_>>>()?;
+        (names[0] != names[1] && names[1] != names[2] && names[0] != names[2]).then_some(names)
+    });
+    let counters = (0u32..1 << 20, 0u32..3, 0u32..100, 0u64..1 << 41);
+    (names, vec(record(), 0..12), counters).prop_filter_map(
+        "distinct conversations",
+        |(names, records, told)| {
+            let groups =
+                names.into_iter().zip(1..).map(|(name, id)| RestoredGroup { id, name, number: None });
+            let (version, renumberings, last_group, last_timestamp) = told;
+            let told = Counters { version, renumberings, last_group, last_timestamp };
+            restore(&Organizer::default(), told, groups.collect(), records, |_| 0).ok()
+        },
+    )
+}
+
+fn written(owner: &Owner, loaded: &Loaded) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_owner(owner, loaded, &mut out);
+    out
+}
+
+proptest! {
+    #[test]
+    fn an_organizer_comes_back_as_it_was(user in user(), organizer in organizer(), known: bool) {
+        let owner = Owner { app: AppId::new(7).unwrap(), user };
+        let account = known.then(Arc::default);
+        let line = written(&owner, &Loaded { account, organizer: Arc::new(organizer.clone()) });
+        prop_assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+        let Ok(Line::Organizer(read)) = read_line(&line) else { panic!("{}", String::from_utf8_lossy(&line)) };
+        prop_assert_eq!((&read.owner, read.known), (&owner, known));
+        let mut again = Vec::new();
+        write_organizer(&read, &mut again);
+        prop_assert_eq!(String::from_utf8_lossy(&line), String::from_utf8_lossy(&again));
+        let back = restore(&Organizer::default(), read.counters, read.groups, read.records, |_| 0).unwrap();
+        prop_assert_eq!(back, organizer);
+    }
+
+    #[test]
+    fn an_account_comes_back_as_it_was(user in user(), nick in text(30), face_url in text(30)) {
+        let owner = Owner { app: AppId::new(7).unwrap(), user };
+        let account = Account { nick, face_url };
+        let loaded = Loaded { account: Some(Arc::new(account.clone())), organizer: Arc::default() };
+        match read_line(&written(&owner, &loaded)) {
+            Ok(Line::Account { owner: of, account: read }) => prop_assert_eq!((of, read), (owner, account)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_chat_group_comes_back_as_it_was(
+        kind in 0..ChatGroupKind::ALL.len(),
+        join_option in 0..JoinOption::ALL.len(),
+        texts in vec(text(20), 4),
+        owner in option::of(user()),
+        members in vec((user(), any::<bool>(), 0u64..1 << 40), 0..5),
+        numbers in (0u32..9, 1u32..6_000, 0u64..1 << 40),
+        alive: bool,
+    ) {
+        let member = |(user, admin, joined_at)| Member { user, admin, joined_at };
+        let profile = ChatGroupProfile {
+            kind: ChatGroupKind::ALL[kind],
+            name: texts[0].clone(),
+            owner,
+            introduction: texts[1].clone(),
+            notification: texts[2].clone(),
+            face_url: texts[3].clone(),
+            max_members: numbers.1,
+            join_option: JoinOption::ALL[join_option],
+            created_at: numbers.2,
+            members: members.into_iter().map(member).collect(),
+        };
+        let group = ChatGroup { incarnation: numbers.0, profile: alive.then_some(profile) };
+        let (app, id) = (AppId::new(7).unwrap(), ChatGroupId::parse("@TGS#x").unwrap());
+        let mut line = Vec::new();
+        write_chat_group(app, &id, &group, &mut line);
+        match read_line(&line) {
+            Ok(Line::ChatGroup { app: of, id: named, group: read }) => {
+                prop_assert_eq!((of, named, read), (app, id, group));
+            }
+            other => panic!("{other:?} {}", String::from_utf8_lossy(&line)),
+        }
+    }
+}

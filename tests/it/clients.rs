@@ -1,0 +1,64 @@
+//! Published client libraries, unchanged, against the real server: the programs in `tests/clients`.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{harness::SAMPLE_KEY, tls::LocalTls};
+
+fn programs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
+}
+
+/// Runs a program against a server, by plain HTTP or by TLS, and tells what it said; it has to end well.
+fn run(command: &mut Command, server: &LocalTls, tls: bool) -> String {
+    let url = match tls {
+        true => format!("https://localhost:{}", server.port()),
+        false => format!("http://{}", server.server.address),
+    };
+    command.env("CONFOLD_URL", url).env("CONFOLD_APP", "1400000000").env("CONFOLD_KEY", SAMPLE_KEY);
+    command.env("CONFOLD_ADMIN", "administrator");
+    if tls {
+        for name in ["CONFOLD_CA", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"] {
+            command.env(name, server.ca());
+        }
+    }
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    said.trim().to_owned()
+}
+
+#[test]
+fn the_rust_library_over_tls() {
+    let server = LocalTls::start();
+    let mut cargo = Command::new(env!("CARGO"));
+    // Built beside the rest, by its own lock file.
+    cargo.args(["run", "--quiet", "--locked", "--manifest-path"]).arg(programs().join("rust/Cargo.toml"));
+    cargo.arg("--target-dir").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients"));
+    assert_eq!(run(&mut cargo, &server, true), "ok 14 steps");
+}
+
+#[test]
+fn the_python_libraries_over_both() {
+    let server = LocalTls::start();
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-python/bin/python");
+    for tls in [false, true] {
+        assert_eq!(
+            run(Command::new(&python).arg(programs().join("python/main.py")), &server, tls),
+            "ok 16 steps"
+        );
+    }
+}
+
+#[test]
+fn the_node_libraries_over_both() {
+    let server = LocalTls::start();
+    for tls in [false, true] {
+        assert_eq!(
+            run(Command::new("node").arg(programs().join("node/main.mjs")), &server, tls),
+            "ok 16 steps"
+        );
+    }
+}
