@@ -15,6 +15,6 @@ lint:
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps --quiet
 	cargo deny --log-level error check bans licenses sources
 
-# Writes the golden replies anew; read the difference before you keep it.
+# Writes the golden replies and the generated documents anew; read the difference before you keep it.
 golden:
-	GOLDEN=write cargo test --locked --test it golden
+	GOLDEN=write cargo test --locked --test it -- golden the_documents_are_made

@@ -126,7 +126,7 @@ pub enum Error {
     OwnerStays(UserId),
     /// A user named in a chat group call does not exist.
     #[error(
-        "the account {0:?} has not been imported; import it with v4/im_open_login_svc/account_import, or start the server with --directory open"
+        "the account {0:?} has not been imported; import it with v4/im_open_login_svc/account_import, or start dev with --directory open (serve: the app's setting directory)"
     )]
     NoUser(UserId),
     /// The call was not answered in time. Whether it had an effect is not known.
@@ -262,10 +262,10 @@ fn internal_code(family: Family) -> Code {
 fn explain(rejection: &Rejection) -> String {
     match rejection {
         Rejection::UnknownOwner(_) | Rejection::UnknownPeer(_) => format!(
-            "{rejection}; import it with v4/im_open_login_svc/account_import, or start the server with --directory open"
+            "{rejection}; import it with v4/im_open_login_svc/account_import, or start dev with --directory open (serve: the app's setting directory)"
         ),
         Rejection::UnknownChatGroup(_) => format!(
-            "{rejection}; create it with v4/group_open_http_svc/create_group or import_group, or – unless it was disbanded – start the server with --directory open"
+            "{rejection}; create it with v4/group_open_http_svc/create_group or import_group, or – unless it was disbanded – start dev with --directory open (serve: the app's setting directory)"
         ),
         other => other.to_string(),
     }

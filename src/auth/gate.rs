@@ -54,7 +54,7 @@ pub enum Refusal {
     #[error("the query parameter sdkappid must be a decimal number from 1 to 4294967295, found {0:?}")]
     MalformedAppId(String),
     /// The server has no such app.
-    #[error("this server has no app {0}; add it with --app {0}:KEY")]
+    #[error("this server has no app {0}; add it with --app {0}:KEY (serve: a table [[app]])")]
     UnknownApp(AppId),
     /// `identifier` or `usersig` is missing.
     #[error("the query parameter {name} is missing{}", hint(look_alike.as_deref()))]
@@ -76,7 +76,7 @@ pub enum Refusal {
     },
     /// The app has no key, so that no signature can be verified.
     #[error(
-        "app {0} has no key on this server, so that no UserSig of it can be verified; give it one with --app {0}:KEY"
+        "app {0} has no key on this server, so that no UserSig of it can be verified; give it one with --app {0}:KEY (serve: the setting key_file of the app)"
     )]
     NoKey(AppId),
     /// Too many signatures of this caller were refused.

@@ -32,7 +32,7 @@ impl Args for Overrides {
                     .long(key.flag())
                     .value_name("VALUE")
                     .action(ArgAction::Set)
-                    .help(format!("{} Takes a {}{default}", key.about(), key.takes()))
+                    .help(format!("{} Takes {}{default}", key.about(), key.takes()))
                     .help_heading("Settings, which win over environment and file"),
             )
         })

@@ -100,19 +100,19 @@ impl Kind {
     /// What a key of this kind takes, for people.
     pub(super) fn describe(self) -> String {
         match self {
-            Kind::Text => "text".to_owned(),
-            Kind::Secret => "secret text".to_owned(),
-            Kind::Path => "path".to_owned(),
-            Kind::Number(least, u64::MAX) => format!("number from {least}"),
-            Kind::Number(least, most) => format!("number from {least} to {most}"),
+            Kind::Text => "a text".to_owned(),
+            Kind::Secret => "a secret text".to_owned(),
+            Kind::Path => "a path".to_owned(),
+            Kind::Number(least, u64::MAX) => format!("a number from {least}"),
+            Kind::Number(least, most) => format!("a number from {least} to {most}"),
             Kind::Switch => "true or false".to_owned(),
-            Kind::Duration => "time such as \"500ms\", \"10s\" or \"2m\"".to_owned(),
-            Kind::Size => "size such as \"512KiB\" or \"1MiB\", or a number of bytes".to_owned(),
-            Kind::List(of) => format!("list of {of}"),
+            Kind::Duration => "a time such as \"500ms\", \"10s\" or \"2m\"".to_owned(),
+            Kind::Size => "a size such as \"512KiB\" or \"1MiB\", or a number of bytes".to_owned(),
+            Kind::List(of) => format!("a list of {of}"),
             Kind::Choice(names) => {
                 names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or ")
             }
-            Kind::Instant => "date and time such as 2027-01-01T00:00:00Z".to_owned(),
+            Kind::Instant => "a date and time such as 2027-01-01T00:00:00Z".to_owned(),
         }
     }
 
@@ -121,7 +121,7 @@ impl Kind {
     /// # Errors
     /// What it must be and what was found, without the name of the key. A secret is not shown.
     pub(super) fn read(self, given: &Given<'_>, base: &Path) -> Result<Value, String> {
-        let refused = || format!("must be a {}, found {}", self.describe(), self.shown(given));
+        let refused = || format!("must be {}, found {}", self.describe(), self.shown(given));
         let text = match given {
             Given::Text(text) => Some(*text),
             Given::Toml(value) => value.as_str(),

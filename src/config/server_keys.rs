@@ -113,7 +113,7 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "store.queue",
         kind: Kind::Number(1, 1_000_000),
         default: "8192",
-        about: "Changes that may wait to be written; beyond it calls are refused (60019).",
+        about: "Changes that may wait to be written; beyond it calls are refused (60018).",
         set: |draft, value| put(&mut draft.store.queue, value.size()),
     },
     Key {

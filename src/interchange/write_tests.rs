@@ -40,7 +40,7 @@ fn record() -> impl Strategy<Value = RestoredRecord> {
         "a record that holds something",
         |(conversation, groups, mark, custom, timestamp)| {
             let holds = !groups.is_empty() || custom.is_some() || mark != StandardMark::NONE;
-            holds.then(|| RestoredRecord { conversation, groups, mark, custom, number: None, timestamp })
+            holds.then_some(RestoredRecord { conversation, groups, mark, custom, number: None, timestamp })
         },
     )
 }
@@ -75,7 +75,7 @@ proptest! {
         let owner = Owner { app: AppId::new(7).unwrap(), user };
         let account = known.then(Arc::default);
         let line = written(&owner, &Loaded { account, organizer: Arc::new(organizer.clone()) });
-        prop_assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+        prop_assert_eq!(line.split(|byte| *byte == b'\n').count(), 2);
         let Ok(Line::Organizer(read)) = read_line(&line) else { panic!("{}", String::from_utf8_lossy(&line)) };
         prop_assert_eq!((&read.owner, read.known), (&owner, known));
         let mut again = Vec::new();

@@ -310,3 +310,43 @@ fn a_malformed_app_is_refused() {
         assert!(said(&output).contains(reason), "{app}: {}", said(&output));
     }
 }
+
+#[test]
+fn the_manual_page_and_completions_name_every_task_and_flag() {
+    let page = confold(&["man"]);
+    assert!(page.status.success());
+    let page = said(&page);
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = said(&confold(&["completions", shell]));
+        for word in ["check-config", "tls-listen", "dry-run", "key-file"] {
+            assert!(script.contains(word), "{word} for {shell}");
+        }
+    }
+    for task in [
+        "dev",
+        "serve",
+        "check-config",
+        "export",
+        "import",
+        "pull",
+        "usersig",
+        "verify-usersig",
+        "completions",
+    ] {
+        let heading = format!(".SH CONFOLD {}\n", task.to_uppercase());
+        assert!(page.contains(&heading), "{heading}");
+    }
+    // What a shell and man make of them.
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("confold.bash");
+    std::fs::write(&script, said(&confold(&["completions", "bash"]))).unwrap();
+    let completed = std::process::Command::new("bash")
+        .arg("-c")
+        .arg(format!(
+            "source {}; COMP_WORDS=(confold che); COMP_CWORD=1; _confold confold che confold; echo ${{COMPREPLY[@]}}",
+            script.display()
+        ))
+        .output()
+        .unwrap();
+    assert_eq!(said(&completed).trim(), "check-config");
+}

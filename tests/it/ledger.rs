@@ -133,6 +133,8 @@ fn every_code_field_decision_ambiguity_line_and_reason_has_a_row_and_no_row_is_s
     expected.extend(
         ["sdkappid", "identifier", "usersig", "random", "contenttype"].map(|p| format!("parameter: {p}")),
     );
+    let clients = fs::read_dir(root().join("tests/clients")).unwrap();
+    expected.extend(clients.map(|client| format!("client: {}", client.unwrap().file_name().display())));
     let found = keys();
     assert_eq!(found.len(), rows().len(), "a row stands twice");
     for key in &expected {

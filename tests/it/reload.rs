@@ -2,8 +2,10 @@
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use confold::clock::Clock;
 
 use crate::{
     harness::{APP, Client, KEY, Server},
@@ -26,7 +28,7 @@ fn client(server: &Server, app: u32, admin: &str, key: &str) -> Client {
 
 /// How long it takes until the call has this code.
 fn until(client: &mut Client, code: u64) -> Duration {
-    let since = Instant::now();
+    let since = Clock::system();
     while client.call(GET, BODY).code() != code {
         assert!(since.elapsed() < Duration::from_secs(10), "it never was {code}");
     }
@@ -67,7 +69,9 @@ fn apps_change_under_load_without_a_failed_call() {
             latest = latest.max(until(&mut bob, 0)).max(until(&mut other, 0));
         }
         done.store(true, Ordering::Relaxed);
-        workers.into_iter().for_each(|worker| worker.join().unwrap());
+        for worker in workers {
+            worker.join().unwrap();
+        }
     });
     println!("{calls:?} calls; the slowest change took {latest:?}");
     assert!(latest < Duration::from_secs(1), "{latest:?}");
@@ -97,7 +101,11 @@ fn a_bad_configuration_changes_nothing_and_is_told() {
     site.configure("", "directory = \"opn\"");
     server.signal("HUP");
     while !site.log().contains("the configuration is not taken over") {}
-    assert!(site.log().contains("app.directory must be a"), "{}", site.log());
+    assert!(
+        site.log().contains("app.directory must be \"strict\" or \"open\", found \"opn\""),
+        "{}",
+        site.log()
+    );
     assert_eq!(server.client().call(GET, BODY).code(), 50001, "as before");
     // Put right, it is taken over.
     site.configure("", "directory = \"open\"");

@@ -51,11 +51,11 @@ impl Site {
     /// Starts the server; its log goes to the file `log`.
     pub(crate) fn serve(&self) -> Server {
         let log = fs::File::create(self.path("log")).unwrap();
-        self.serve_by(self.command("serve").stderr(log))
+        Site::serve_by(self.command("serve").stderr(log))
     }
 
     /// Starts the server by a command of its own.
-    pub(crate) fn serve_by(&self, command: &mut Command) -> Server {
+    pub(crate) fn serve_by(command: &mut Command) -> Server {
         Server::start_until(command, |greeting| greeting.contains("serving "))
     }
 

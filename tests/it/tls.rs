@@ -230,7 +230,9 @@ fn a_certificate_is_replaced_under_load_without_a_failed_request() {
             while call(&authority.pem).is_err() {}
         }
         done.store(true, Ordering::Relaxed);
-        workers.into_iter().for_each(|worker| worker.join().unwrap());
+        for worker in workers {
+            worker.join().unwrap();
+        }
     });
     assert!(calls.load(Ordering::Relaxed) > 100, "{calls:?}");
     assert!(site.log().matches("the certificate was read again").count() >= 3, "{}", site.log());
