@@ -1,6 +1,10 @@
 //! The log: text for people, JSON for machines, on standard error.
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -32,9 +36,14 @@ pub fn start(format: LogFormat, level: LogLevel) {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
+    // Of the libraries only what goes wrong.
+    let of_ours = Targets::new().with_target("confold", level).with_default(level.min(LevelFilter::WARN));
     let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_writer(std::io::stderr);
     match format {
-        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Text => {
+            let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            log.with_ansi(on_terminal).finish().with(of_ours).init();
+        }
+        LogFormat::Json => log.json().flatten_event(true).finish().with(of_ours).init(),
     }
 }

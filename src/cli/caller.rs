@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::app_option::AppName;
@@ -42,7 +42,8 @@ impl Options {
         let app: AppName =
             self.app.clone().or_else(known).context("--app is missing: the number of the app")?;
         let key = match (&self.key_file, app.key) {
-            (Some(file), _) => {
+            (Some(_), Some(_)) => bail!("--app holds a key, and --key-file another: give one of them"),
+            (Some(file), None) => {
                 let text = read_secret(file).context("--key-file")?;
                 SecretKey::new(&text).expect("a secret file that is empty is refused")
             }

@@ -9,16 +9,8 @@ use crate::store::{OpenError, SqliteOptions, SqliteStore};
 /// Memory for the owners that a tool works on.
 const TOOL_CACHE: u64 = 16 << 20;
 
-/// Opens a store.
-pub(super) fn open(options: &SqliteOptions) -> anyhow::Result<SqliteStore> {
-    Ok(SqliteStore::open(options)?)
-}
-
-/// Opens a store for a tool; `create` whether it may be made by that.
-pub(super) fn open_for_tool(directory: &Path, create: bool) -> anyhow::Result<SqliteStore> {
-    if !create && !SqliteStore::exists(directory) {
-        bail!("there is no store in {}; it would hold a file confold.db", directory.display());
-    }
+/// Opens a store for a tool, or makes it.
+pub(super) fn open_for_tool(directory: &Path) -> anyhow::Result<SqliteStore> {
     let options = SqliteOptions { cache_bytes: TOOL_CACHE, readers: 1, ..SqliteOptions::new(directory) };
     match SqliteStore::open(&options) {
         Err(OpenError::InUse(directory)) => bail!(

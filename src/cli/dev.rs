@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
 use super::{
@@ -38,13 +38,13 @@ const DRAIN: Duration = Duration::from_secs(10);
 #[derive(Debug, Args)]
 pub(super) struct Options {
     /// Where to listen: an IP address and a port; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
     listen: SocketAddr,
     /// Also speak TLS here, with a certificate of a local authority that is made once.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     tls_listen: Option<SocketAddr>,
     /// Keep everything in this directory. Without it everything is gone at exit.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", visible_alias = "store-directory")]
     data: Option<PathBuf>,
     /// Load this NDJSON file into the data directory when it is created.
     #[arg(long, value_name = "FILE")]
@@ -56,7 +56,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "ID:KEY[:ADMIN]")]
     app: Vec<AppOption>,
     /// Whether accounts and chat groups have to be imported, or every id counts as existing.
-    #[arg(long, value_enum, default_value_t = Directory::Strict)]
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = Directory::Strict)]
     directory: Directory,
     /// What apps may write: ultimate everything, basic neither groups nor standard marks.
     #[arg(long, value_enum, default_value_t = EditionName::Ultimate)]
@@ -65,11 +65,16 @@ pub(super) struct Options {
     #[arg(long, value_enum, default_value_t = Profile::Tencent)]
     profile: Profile,
     /// The form of the log on standard error.
-    #[arg(long, value_enum, default_value_t = log::LogFormat::Text)]
+    #[arg(long, visible_alias = "log-format", value_enum, default_value_t = log::LogFormat::Text)]
     log: log::LogFormat,
     /// How much is logged.
     #[arg(long, value_enum, default_value_t = log::LogLevel::Info)]
     log_level: log::LogLevel,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "it is an IP address with a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -122,7 +127,10 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
 
     let mut apps = vec![AppOption::known(SAMPLE_APP), AppOption::known(PAGE_APP)];
-    for app in &options.app {
+    for (index, app) in options.app.iter().enumerate() {
+        if options.app[..index].iter().any(|other| other.id == app.id) {
+            bail!("--app names app {} twice", app.id);
+        }
         // One's own key for a known app takes its place.
         apps.retain(|known| known.id != app.id);
         apps.push(app.clone());
@@ -138,10 +146,10 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     files::raise_limit(DoorLimits::default().connections);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let address = listening.address();
-    let trust = tls.as_ref().map(LocalTls::greeting).unwrap_or_default();
+    let trust = tls.as_ref().map(|tls| (tls.greeting(), tls.try_out())).unwrap_or_default();
     let listening = [Some(listening), tls.map(LocalTls::into_listening)].into_iter().flatten().collect();
     let server = Server { listening, door, workers, drain: DRAIN };
-    server.run(|| greet(address, &apps, &clock, &trust), None, failure)?;
+    server.run(|| greet(address, &apps, &clock, trust), None, failure)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -183,11 +191,20 @@ fn fill(store: &SqliteStore, options: &Options) -> anyhow::Result<()> {
 }
 
 /// Tells on standard output where the server is and how to call it.
-fn greet(address: SocketAddr, apps: &[AppOption], clock: &Clock, trust: &str) {
+fn greet(
+    address: SocketAddr,
+    apps: &[AppOption],
+    clock: &Clock,
+    (trust, base): (String, Option<(String, String)>),
+) {
     let app = &apps[0];
     let signature = usersig::make(app.id, &app.admin, &app.key, clock.now(), usersig::DEFAULT_VALIDITY);
+    let (option, base) = match base {
+        Some(base) => base,
+        None => (String::new(), format!("http://{address}")),
+    };
     let url = format!(
-        "http://{address}{}?sdkappid={}&identifier={}&usersig={signature}&random=99999999&contenttype=json",
+        "{base}{}?sdkappid={}&identifier={}&usersig={signature}&random=99999999&contenttype=json",
         Command::GetContactGroup.path(),
         app.id,
         app.admin,
@@ -196,7 +213,7 @@ fn greet(address: SocketAddr, apps: &[AppOption], clock: &Clock, trust: &str) {
     let text = format!(
         "confold is listening on http://{address}\n{trust}{known}\
          UserSig of {} for app {}, valid for 180 days:\n  {signature}\n\
-         Try:\n  curl -d '{{\"From_Account\":\"user0\",\"StartIndex\":0}}' '{url}'\n",
+         Try:\n  curl {option}-d '{{\"From_Account\":\"user0\",\"StartIndex\":0}}' '{url}'\n",
         app.admin, app.id,
     );
     // Nobody reading is no reason to stop serving.

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -25,7 +25,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let place = options.place.open(false)?;
+    let place = options.place.open()?;
     let Some(file) = &options.output else {
         let hidden = if io::stdout().is_terminal() {
             ProgressDrawTarget::hidden()
@@ -39,7 +39,9 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     };
     let failed = || format!("cannot write {}", file.display());
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut new = tempfile::Builder::new().prefix(".export-").tempfile_in(folder).with_context(failed)?;
+    let new = tempfile::Builder::new().prefix(".export-").tempfile_in(folder);
+    // The temporary name of the error is nobody's business.
+    let mut new = new.map_err(|error| io::Error::from(error.kind())).with_context(failed)?;
     let mut out = BufWriter::with_capacity(1 << 16, new.as_file_mut());
     write(place, options.place.app(), &mut out, ProgressDrawTarget::stderr_with_hz(5))?;
     out.flush().with_context(failed)?;
@@ -59,6 +61,9 @@ fn write(
     progress.set_style(ProgressStyle::with_template("exporting {spinner} {bytes}, {bytes_per_sec}")?);
     match place {
         Place::Data(store) => from_store(store, app, out, &progress)?,
+        Place::Nothing(directory) => {
+            bail!("there is no store in {}; it would hold a file confold.db", directory.display())
+        }
         Place::Server(remote) => {
             let mut lines = remote.lines("/interchange/export")?;
             let mut buffer = vec![0; 1 << 16];

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     interchange::{Intake, Purpose, Terms},
-    store::SqliteStore,
+    store::{MemoryStore, Store},
 };
 
 /// The options of `import`.
@@ -46,7 +46,7 @@ struct Outcome {
 /// applied for good, and changes nothing the next time.
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let input = Input::open(&options.files)?;
-    let place = options.place.open(true)?;
+    let mut place = options.place.open()?;
     let mut reading = input.read("checking")?;
     let checked = pass(&place, options, Purpose::Check, &mut reading)?;
     if tell_faults(&checked, &reading) {
@@ -57,6 +57,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         println!("{} lines are good; nothing was changed", checked.lines);
         return Ok(ExitCode::SUCCESS);
     }
+    place.create()?;
     let mut reading = input.read("importing")?;
     let applied = pass(&place, options, Purpose::Apply, &mut reading)?;
     if tell_faults(&applied, &reading) {
@@ -79,7 +80,10 @@ fn pass(
     reading: &mut Reading<'_>,
 ) -> anyhow::Result<Outcome> {
     match place {
-        Place::Data(store) => runtime()?.block_on(into_store(store, options.profile, purpose, reading)),
+        Place::Data(store) => runtime()?.block_on(into_store(store, options, purpose, reading)),
+        Place::Nothing(_) => {
+            runtime()?.block_on(into_store(&MemoryStore::default(), options, purpose, reading))
+        }
         Place::Server(remote) => {
             let path = match purpose {
                 Purpose::Check => "/interchange/check",
@@ -91,12 +95,13 @@ fn pass(
 }
 
 async fn into_store(
-    store: &SqliteStore,
-    profile: Profile,
+    store: &dyn Store,
+    options: &Options,
     purpose: Purpose,
     reading: &mut Reading<'_>,
 ) -> anyhow::Result<Outcome> {
-    let terms = Terms { purpose, limits: Box::new(move |_| profile.limits()), only: None };
+    let limits = options.profile.limits();
+    let terms = Terms { purpose, limits: Box::new(move |_| limits), only: options.place.app() };
     let mut intake = Intake::new(store, terms);
     let mut lines = Lines::new(BufReader::with_capacity(1 << 16, reading));
     while let Some((number, line)) = lines.next()? {

@@ -41,13 +41,25 @@ impl LocalTls {
         format!(
             "          and on https://{address}, as localhost or by an official name, with the local CA\n  {ca}\n\
              To trust it (docs/clients.md has more):\n  \
-               curl, PHP, Ruby   export CURL_CA_BUNDLE={ca} SSL_CERT_FILE={ca}\n  \
+               curl              --cacert {ca}\n  \
                Go, Rust, OpenSSL export SSL_CERT_FILE={ca}\n  \
                Python requests   export REQUESTS_CA_BUNDLE={ca}\n  \
                Node.js           export NODE_EXTRA_CA_CERTS={ca}\n  \
-               Java              keytool -importcert -noprompt -alias confold -file {ca} -keystore trust.p12 -storepass changeit\n",
+               PHP               php -d openssl.cafile={ca} -d curl.cainfo={ca}\n  \
+               Java              keytool -importcert -noprompt -alias confold -file {ca} -keystore trust.p12 \
+             -storetype PKCS12 -storepass changeit\n                    \
+               java -Djavax.net.ssl.trustStore=trust.p12 -Djavax.net.ssl.trustStorePassword=changeit\n",
             address = self.listening.address(),
         )
+    }
+
+    /// How curl comes to trust it, and the address to call.
+    pub(super) fn try_out(&self) -> Option<(String, String)> {
+        let ca = self.authority.certificate_file();
+        Some((
+            format!("--cacert '{}' ", ca.display()),
+            format!("https://localhost:{}", self.listening.address().port()),
+        ))
     }
 
     pub(super) fn into_listening(self) -> Listening {

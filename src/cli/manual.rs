@@ -30,7 +30,11 @@ pub(super) fn page() -> anyhow::Result<ExitCode> {
     let mut command = Arguments::command();
     command.build();
     let mut page = Vec::new();
-    clap_mangen::Man::new(command.clone()).render(&mut page)?;
+    let man = clap_mangen::Man::new(command.clone());
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_options_section(&mut page)?;
     for task in command.get_subcommands().filter(|task| task.get_name() != "help") {
         let task = task.clone().display_name(format!("confold {}", task.get_name()));
         let man = clap_mangen::Man::new(task.clone());

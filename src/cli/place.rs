@@ -10,14 +10,16 @@ use crate::{domain::AppId, store::SqliteStore};
 /// The options that say where.
 #[derive(Debug, Args)]
 #[group(skip)]
+#[command(group(clap::ArgGroup::new("place").required(true).args(["data", "url"])))]
 pub(super) struct Options {
     /// The data directory, when no server uses it.
-    #[arg(long, value_name = "DIR", required_unless_present = "url", conflicts_with = "url")]
+    #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// The address of a running confold server.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// The authority by which the server's certificate is checked, a PEM file.
+    /// The authority by which the server's certificate is checked, a PEM file [default: those that browsers
+    /// trust].
     #[arg(long, value_name = "FILE", requires = "url")]
     ca: Option<PathBuf>,
     #[command(flatten)]
@@ -27,14 +29,27 @@ pub(super) struct Options {
 /// Where.
 pub(super) enum Place {
     Data(SqliteStore),
+    /// A directory in which no store is yet.
+    Nothing(PathBuf),
     Server(Remote),
 }
 
+impl Place {
+    /// Makes the store that is not there yet.
+    pub(super) fn create(&mut self) -> anyhow::Result<()> {
+        if let Place::Nothing(directory) = self {
+            *self = Place::Data(data::open_for_tool(directory)?);
+        }
+        Ok(())
+    }
+}
+
 impl Options {
-    /// Opens it; `create` whether a directory may be made by that.
-    pub(super) fn open(&self, create: bool) -> anyhow::Result<Place> {
+    /// Opens it, if there is something to open. No store is made by that.
+    pub(super) fn open(&self) -> anyhow::Result<Place> {
         match (&self.data, &self.url) {
-            (Some(directory), _) => Ok(Place::Data(data::open_for_tool(directory, create)?)),
+            (Some(directory), _) if !SqliteStore::exists(directory) => Ok(Place::Nothing(directory.clone())),
+            (Some(directory), _) => Ok(Place::Data(data::open_for_tool(directory)?)),
             (None, url) => {
                 let url = url.as_deref().expect("clap asks for one of the two");
                 let remote = Remote::new(url, self.ca.as_deref(), &self.caller.caller(None)?)?;

@@ -5,12 +5,13 @@ use std::{
     collections::{HashMap, HashSet},
     fs::{File, OpenOptions},
     io::{BufRead, BufReader, Seek, SeekFrom, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
@@ -101,14 +102,15 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     progress.finish_and_clear();
     out.sync_all()?;
-    println!("pulled {fetched} users, {} were there already, {refused} were refused", done.len());
+    println!("pulled {fetched}, already there {}, refused {refused}", done.len());
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Opens what an earlier pull has written, without a last line that it could not finish, and tells whose
 /// lines are there.
 fn reopen(file: &Path, app: AppId) -> anyhow::Result<(File, HashSet<String>)> {
-    let mut out = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(file)?;
+    let mut out =
+        OpenOptions::new().create(true).read(true).write(true).truncate(false).mode(0o600).open(file)?;
     let mut done = HashSet::new();
     let (mut good, mut line) = (0, Vec::new());
     let mut lines = BufReader::new(&mut out);
@@ -120,10 +122,10 @@ fn reopen(file: &Path, app: AppId) -> anyhow::Result<(File, HashSet<String>)> {
                 Ok(Line::Organizer(line)) if line.owner.app == app => {
                     done.insert(line.owner.user.to_string());
                 }
-                Ok(_) => anyhow::bail!(
-                    "line {number} is of another app, or of another kind: it is no pull of app {app}"
-                ),
-                Err(reason) => anyhow::bail!("line {number}: {reason}"),
+                Ok(_) => {
+                    bail!("line {number} is of another app, or of another kind: it is no pull of app {app}")
+                }
+                Err(reason) => bail!("line {number}: {reason}"),
             }
         }
         line.clear();
@@ -145,6 +147,9 @@ impl Puller<'_> {
         let groups = loop {
             let page = match self.page(name, start)? {
                 Ok(page) if page.code == 0 => page,
+                Ok(page) if is_about_caller(page.code) => {
+                    bail!("the server refuses every call: {} ({})", page.info, page.code)
+                }
                 Ok(page) => return Ok(Err(format!("{} ({})", page.info, page.code))),
                 Err(reason) => return Ok(Err(reason)),
             };
@@ -186,7 +191,7 @@ impl Puller<'_> {
                     Err(reason) => return Ok(Err(format!("the reply cannot be understood: {reason}"))),
                 },
                 Err(error) if attempt == TRIES || !self.reached => {
-                    return Err(error).context("the server cannot be reached");
+                    return Err(self.remote.unreached(&error));
                 }
                 Err(_) => {}
             }
@@ -209,6 +214,12 @@ impl Puller<'_> {
 /// Whether an error passes by itself: too many calls, a time-out, a fault inside.
 fn passes(code: i64) -> bool {
     matches!(code, 60007 | 60008 | 60011 | 60014 | 60018 | 60019 | 50004 | 50005)
+}
+
+/// Whether a code says that nothing of this caller is taken, whomever he asks about: no later call can go
+/// well either.
+fn is_about_caller(code: i64) -> bool {
+    matches!(code, 70_000..=79_999 | 60_002..=60_006 | 60_009..=60_012 | 60_016 | 60_017 | 60_020 | 60_021)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a pace is time that passes")]

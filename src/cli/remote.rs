@@ -73,7 +73,7 @@ impl Remote {
     pub(super) fn send_lines(&self, path: &str, mut lines: impl Read) -> anyhow::Result<(bool, Value)> {
         let request = self.agent.post(self.address(path)).content_type("application/x-ndjson");
         let response =
-            request.send(SendBody::from_reader(&mut lines)).context("the server cannot be reached")?;
+            request.send(SendBody::from_reader(&mut lines)).map_err(|error| self.unreached(&error))?;
         let (status, reply) = (response.status(), read_json(response)?);
         if let Some(info) = reply["ErrorInfo"].as_str() {
             bail!("the server refuses: {info} ({})", reply["ErrorCode"]);
@@ -85,7 +85,7 @@ impl Remote {
     /// Everything of the app, as lines, to be read to its end.
     pub(super) fn lines(&self, path: &str) -> anyhow::Result<impl Read> {
         let request = self.agent.post(self.address(path));
-        let response = request.send(&b""[..]).context("the server cannot be reached")?;
+        let response = request.send(&b""[..]).map_err(|error| self.unreached(&error))?;
         let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok());
         if !kind.is_some_and(|kind| kind.starts_with("application/x-ndjson")) {
             let status = response.status();
@@ -98,6 +98,26 @@ impl Remote {
             }
         }
         Ok(response.into_body().into_with_config().limit(u64::MAX).reader())
+    }
+
+    /// What is wrong with the way to the server, and what cures it.
+    pub(super) fn unreached(&self, error: &ureq::Error) -> anyhow::Error {
+        let said = error.to_string();
+        let hint = if said.contains("UnknownIssuer") {
+            "; its certificate is of an authority that is not known: name the authority's certificate with --ca FILE"
+        } else if said.contains("CaUsedAsEndEntity") {
+            "; its certificate is itself that of an authority: make one for the server (with openssl: -addext \
+             basicConstraints=critical,CA:FALSE)"
+        } else if said.contains("NotValidForName") {
+            "; its certificate is for another name"
+        } else if said.contains("InvalidContentType") {
+            "; it speaks no TLS there: perhaps the address begins with http://"
+        } else if said.contains("invalid HTTP version") {
+            "; it speaks no HTTP there: perhaps the address begins with https://"
+        } else {
+            ""
+        };
+        anyhow::anyhow!("the server at {} cannot be reached: {said}{hint}", self.base)
     }
 
     fn address(&self, path: &str) -> String {

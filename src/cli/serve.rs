@@ -57,7 +57,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         let bound = Listening::bind(*address).with_context(|| format!("tls.listen: cannot use {address}"))?;
         listening.push(bound.with_tls(certificates));
     }
-    let store = super::data::open(&config.store)?;
+    let store = SqliteStore::open(&config.store)?;
     note_filled(&store)?;
     let failure = store.failure();
     let service = Service { store: Arc::new(store), clock: Clock::system() };
@@ -69,8 +69,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     };
     let greeting = greeting(&listening, config.apps.len());
     let server = Server { listening, door: Arc::clone(&door), workers, drain: config.drain };
-    let mut settings = loaded.settings.clone();
-    let reload = || settings = reload(options, &door, &settings);
+    let reload = || reload(options, &door, &loaded.settings);
     server.run(|| tell(&greeting), Some(Box::new(reload)), failure)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -95,32 +94,32 @@ fn note_filled(store: &SqliteStore) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the configuration again and lets its apps in. Tells the settings that are now on file.
-fn reload(options: &Options, door: &Door, before: &[Setting]) -> Vec<Setting> {
+/// Reads the configuration again and lets its apps in. `running` are the settings of the server as it
+/// was started.
+fn reload(options: &Options, door: &Door, running: &[Setting]) {
     let Loaded { config, settings, warnings, .. } = match config::read(&options.sources()) {
         Ok(loaded) => loaded,
         Err(Problems(problems)) => {
             for problem in problems {
                 tracing::error!("the configuration is not taken over: {problem}");
             }
-            return before.to_vec();
+            return;
         }
     };
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let apps = config.apps.len();
+    let apps: Vec<u32> = config.apps.iter().map(|app| app.id.number()).collect();
     door.admit_only(Apps::new(config.apps));
-    tracing::info!(apps, "the apps were read again");
-    for (old, new) in before.iter().zip(&settings).filter(|(old, new)| old.value != new.value) {
+    tracing::info!(?apps, "the apps were read again");
+    for (old, new) in running.iter().zip(&settings).filter(|(old, new)| old.value != new.value) {
         tracing::warn!(
-            "{} is now {}, was {}: it takes effect at the next start",
+            "{} was changed to {}: it stays {} until the server is started again",
             new.name,
             new.value,
             old.value
         );
     }
-    settings
 }
 
 /// Where the server listens, in words for whoever started it.

@@ -76,7 +76,7 @@ settings of the server itself take effect at the next start; the log names those
 pub fn example() -> String {
     let mut text = "\
 # A configuration of confold with every key. What is commented out has the value shown by default, or none.
-# Check it with: confold check-config --config confold.example.toml
+# Check it with: CONFOLD_APP_KEY=secret confold check-config --config confold.example.toml
 
 "
     .to_owned();

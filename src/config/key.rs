@@ -162,6 +162,7 @@ impl Kind {
                 DeValue::String(text) => format!("{text:?}"),
                 DeValue::Integer(number) => number.to_string(),
                 DeValue::Boolean(switch) => switch.to_string(),
+                DeValue::Datetime(instant) => instant.to_string(),
                 other => format!("a TOML {}", other.type_str()),
             },
         }
@@ -228,9 +229,11 @@ impl Value {
     /// Each item of a list, parsed.
     pub(super) fn items<I>(self, what: &str, parse: impl Fn(&str) -> Option<I>) -> Result<Vec<I>, String> {
         let Value::List(items) = self else { unreachable!("the key takes a list, not {self:?}") };
-        (items.iter())
-            .map(|item| parse(item).ok_or_else(|| format!("must hold {what}, found {item:?}")))
-            .collect()
+        let bad: Vec<&String> = items.iter().filter(|item| parse(item).is_none()).collect();
+        match bad.is_empty() {
+            true => Ok(items.iter().filter_map(|item| parse(item)).collect()),
+            false => Err(format!("must hold {what}, found {}", format!("{bad:?}").trim_matches(['[', ']']))),
+        }
     }
 }
 

@@ -46,7 +46,7 @@ impl std::error::Error for Problems {}
 pub(super) struct Reading<'a> {
     pub(super) file: &'a Path,
     text: &'a str,
-    problems: Vec<String>,
+    problems: Vec<(usize, String)>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -60,8 +60,10 @@ pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
         .map_err(|error| Problems(vec![format!("cannot read {}: {error}", file.display())]))?;
     let mut reading = Reading { file, text: &text, problems: Vec::new(), warnings: Vec::new() };
     let root = DeTable::parse(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| reading.line(span.start));
-        Problems(vec![format!("{}:{line}: this is no TOML: {}", file.display(), error.message())])
+        let at = error.span().map_or(0, |span| span.start);
+        let hint = reading.quotation_hint(at);
+        let (line, said) = (reading.line(at), error.message());
+        Problems(vec![format!("{}:{line}: this is no TOML: {said}{hint}", file.display())])
     })?;
     let mut draft = ServerDraft::new();
     let mut settings = Reading::defaults(server_keys(), &mut draft);
@@ -71,7 +73,15 @@ pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
     for (name, text) in &sources.flags {
         if let Some(key) = server_keys().iter().find(|key| key.name == *name) {
             let place = format!("--{}", key.flag());
-            reading.take(&place, key, &Given::Text(text), Origin::Flag, &mut draft, &mut settings);
+            reading.take(
+                usize::MAX,
+                &place,
+                key,
+                &Given::Text(text),
+                Origin::Flag,
+                &mut draft,
+                &mut settings,
+            );
         }
     }
     let read_apps: Vec<_> = apps.iter().map(|table| reading.app(table, sources)).collect();
@@ -83,7 +93,11 @@ pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
             apps: read_apps.into_iter().map(|app| app.settings).collect(),
             warnings: reading.warnings,
         }),
-        _ => Err(Problems(reading.problems)),
+        _ => {
+            // In the order of the file; what belongs to no line of it comes last.
+            reading.problems.sort_by_key(|(line, _)| *line);
+            Err(Problems(reading.problems.into_iter().map(|(_, said)| said).collect()))
+        }
     }
 }
 
@@ -91,13 +105,23 @@ pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
 pub(super) type Table<'a> = (usize, &'a DeTable<'a>);
 
 impl<'a> Reading<'a> {
-    fn line(&self, at: usize) -> usize {
+    pub(super) fn line(&self, at: usize) -> usize {
         self.text[..at.min(self.text.len())].matches('\n').count() + 1
+    }
+
+    /// For a text without quotation marks, the most common mistake.
+    fn quotation_hint(&self, at: usize) -> &'static str {
+        let line = self.text[..at.min(self.text.len())].lines().last().unwrap_or_default();
+        let rest = self.text[at.min(self.text.len())..].lines().next().unwrap_or_default();
+        let value = format!("{line}{rest}");
+        let bare =
+            value.split_once('=').is_some_and(|(_, value)| value.trim().starts_with(char::is_alphabetic));
+        if bare { "; a text stands in quotation marks" } else { "" }
     }
 
     pub(super) fn problem(&mut self, at: usize, said: impl fmt::Display) {
         let line = self.line(at);
-        self.problems.push(format!("{}:{line}: {said}", self.file.display()));
+        self.problems.push((line, format!("{}:{line}: {said}", self.file.display())));
     }
 
     /// The folder from which relative paths of the file are seen.
@@ -154,7 +178,15 @@ impl<'a> Reading<'a> {
                 value => {
                     if let Some(key) = server_keys().iter().find(|key| key.name == full) {
                         let place = self.place(at, &full);
-                        self.take(&place, key, &Given::Toml(value), Origin::File, draft, settings);
+                        self.take(
+                            self.line(at),
+                            &place,
+                            key,
+                            &Given::Toml(value),
+                            Origin::File,
+                            draft,
+                            settings,
+                        );
                     } else {
                         let sections = ["app", "tls", "store", "limits", "log"];
                         let known = server_keys().iter().map(|key| key.name).chain(sections);
@@ -181,6 +213,13 @@ impl<'a> Reading<'a> {
         let hint = match nearest(name, known) {
             Some(other) => format!("; did you mean {other}?"),
             None if elsewhere => "; it is a setting of an app, and goes under [[app]]".to_owned(),
+            None if name
+                .rsplit('.')
+                .next()
+                .is_some_and(|last| server_keys().iter().any(|key| key.name == last)) =>
+            {
+                "; it belongs above the first [section]".to_owned()
+            }
             None => "; docs/configuration.md lists all".to_owned(),
         };
         self.problem(at, format!("{section}{name} is no key of the configuration{hint}"));
@@ -189,6 +228,7 @@ impl<'a> Reading<'a> {
     /// Takes one value; `place` says where it stands.
     pub(super) fn take<T>(
         &mut self,
+        line: usize,
         place: &str,
         key: &Key<T>,
         given: &Given<'_>,
@@ -207,7 +247,7 @@ impl<'a> Reading<'a> {
                     *setting = Setting { name: key.name, value: value.clone(), origin };
                 }
             }
-            Err(reason) => self.problems.push(format!("{place} {reason}")),
+            Err(reason) => self.problems.push((line, format!("{place} {reason}"))),
         }
     }
 
@@ -217,14 +257,14 @@ impl<'a> Reading<'a> {
         for (variable, text) in &sources.environment {
             if let Some((_, key)) = names.iter().find(|(name, _)| name == variable) {
                 let place = format!("environment variable {variable}");
-                self.take(&place, key, &Given::Text(text), Origin::Environment, draft, settings);
+                self.take(usize::MAX, &place, key, &Given::Text(text), Origin::Environment, draft, settings);
             } else if let Some(name) = variable.strip_prefix("CONFOLD_")
                 // Others are not refused: orchestrators set variables named after their services.
                 && let Some(other) = nearest(name, names.iter().map(|(known, _)| &known["CONFOLD_".len()..]))
             {
-                self.problems.push(format!(
+                self.problems.push((usize::MAX, format!(
                     "environment variable {variable} names no key of the configuration; did you mean CONFOLD_{other}?"
-                ));
+                )));
             }
         }
     }
@@ -240,7 +280,7 @@ impl<'a> Reading<'a> {
         }
         known.sort_by_key(|app| app.id);
         let file = self.file.display().to_string();
-        let mut wrong = |said: String| self.problems.push(format!("{file}: {said}"));
+        let mut wrong = |said: String| self.problems.push((usize::MAX, format!("{file}: {said}")));
         if apps.is_empty() {
             wrong("there is no app; add one under [[app]] with id, key_file and admins".to_owned());
         }
@@ -252,13 +292,16 @@ impl<'a> Reading<'a> {
         }
         let tls_files = match (draft.certificate, draft.key) {
             (Some(certificate), Some(key)) => {
-                match check_private(&key) {
-                    Err(error) => wrong(format!("tls.key: {error}")),
-                    Ok(()) => {
-                        if let Err(error) = Certificates::from_files(&certificate, &key) {
-                            wrong(format!("tls: {}", chain(&error)));
-                        }
-                    }
+                let private = check_private(&key);
+                if let Err(error) = &private {
+                    wrong(format!("tls.key: {}", chain(error)));
+                }
+                let usable = match private {
+                    Ok(()) => Certificates::from_files(&certificate, &key).map(drop),
+                    Err(_) => Certificates::check_chain(&certificate),
+                };
+                if let Err(error) = usable {
+                    wrong(format!("tls: {}", chain(&error)));
                 }
                 Some((certificate, key))
             }
@@ -308,7 +351,7 @@ fn twice(listen: &[SocketAddr], tls: &[SocketAddr]) -> Vec<SocketAddr> {
 }
 
 /// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {}", chain(cause)),
         None => error.to_string(),

@@ -4,7 +4,7 @@ use super::{
     Origin, Setting, Sources, app_keys,
     app_keys::AppDraft,
     key::Given,
-    read::{Reading, Table},
+    read::{Reading, Table, chain},
     secret::{check_private, read_secret},
 };
 use crate::auth::{App, SecretKey};
@@ -33,9 +33,9 @@ impl<'a> Reading<'a> {
             };
             let place = self.place(at, &format!("app.{full}"));
             let given = Given::Toml(value.get_ref());
-            self.take(&place, key, &given, Origin::File, &mut draft, &mut settings);
+            self.take(self.line(at), &place, key, &given, Origin::File, &mut draft, &mut settings);
         }
-        settings.retain(|setting| setting.origin != Origin::Default);
+        settings.retain(|setting| setting.origin != Origin::Default || !setting.value.is_empty());
         let Some(id) = draft.id else {
             if !table.iter().any(|(name, _)| name.get_ref() == "id") {
                 self.problem(*at, "the app has no id");
@@ -58,10 +58,12 @@ impl<'a> Reading<'a> {
             return None;
         }
         if inline && let Err(error) = check_private(self.file) {
-            self.problem(at, format!("app {id} has its key in this file, but {error}"));
+            self.problem(at, format!("app {id} has its key in this file, but {}", chain(&error)));
         }
         let read = match (&draft.key_file, &draft.key_env) {
-            (Some(file), _) => read_secret(file).map(Some).map_err(|error| format!("key_file: {error}")),
+            (Some(file), _) => {
+                read_secret(file).map(Some).map_err(|error| format!("key_file: {}", chain(&error)))
+            }
             (_, Some(name)) => match sources.environment.get(name) {
                 Some(text) if !text.is_empty() => Ok(Some(text.clone())),
                 _ => Err(format!("key_env: the environment variable {name} is not set, or empty")),

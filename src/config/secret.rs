@@ -10,7 +10,7 @@ use std::{
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// It cannot be read.
-    #[error("cannot read {file}: {source}")]
+    #[error("cannot read {file}")]
     Unreadable {
         /// Which.
         file: PathBuf,
@@ -19,7 +19,7 @@ pub enum SecretError {
     },
     /// Others can read or change it.
     #[error(
-        "{file} can be read or changed by every user of this machine (mode {mode:04o}); run: chmod o-rwx {file}"
+        "the file {file} can be read or changed by every user of this machine (mode {mode:04o}); run: chmod o-rwx {file}"
     )]
     Open {
         /// Which.
@@ -28,8 +28,16 @@ pub enum SecretError {
         mode: u32,
     },
     /// There is nothing in it.
-    #[error("{0} is empty")]
+    #[error("the file {0} is empty")]
     Empty(PathBuf),
+    /// It is something else.
+    #[error("{0} is no file")]
+    NoFile(PathBuf),
+    /// It holds more than one word.
+    #[error(
+        "the file {0} must hold the key and nothing else; it has white space or control characters in it"
+    )]
+    Words(PathBuf),
 }
 
 /// The text of a secret file, without the line feed at its end.
@@ -41,10 +49,13 @@ pub fn read_secret(file: &Path) -> Result<String, SecretError> {
     let text = fs::read_to_string(file)
         .map_err(|source| SecretError::Unreadable { file: file.to_owned(), source })?;
     let text = text.trim_end_matches(['\n', '\r']);
-    match text.is_empty() {
-        true => Err(SecretError::Empty(file.to_owned())),
-        false => Ok(text.to_owned()),
+    if text.is_empty() {
+        return Err(SecretError::Empty(file.to_owned()));
     }
+    if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\u{feff}') {
+        return Err(SecretError::Words(file.to_owned()));
+    }
+    Ok(text.to_owned())
 }
 
 /// Refuses a file that others can read or change. A group may: that is how certificates are shared
@@ -52,6 +63,9 @@ pub fn read_secret(file: &Path) -> Result<String, SecretError> {
 pub(super) fn check_private(file: &Path) -> Result<(), SecretError> {
     let metadata =
         fs::metadata(file).map_err(|source| SecretError::Unreadable { file: file.to_owned(), source })?;
+    if !metadata.is_file() {
+        return Err(SecretError::NoFile(file.to_owned()));
+    }
     let mode = metadata.permissions().mode() & 0o7777;
     match mode & 0o006 {
         0 => Ok(()),

@@ -44,7 +44,7 @@ impl ServerDraft {
     }
 }
 
-const ADDRESSES: &str = "addresses with a port, such as \"0.0.0.0:8080\" or \"[::]:8080\"";
+const ADDRESSES: &str = "IP addresses with a port, such as \"0.0.0.0:8080\" or \"[::]:8080\"";
 
 /// The keys of the server.
 #[must_use]

@@ -1,5 +1,7 @@
 //! What an owner organizes: conversations with one user or with a chat group.
 
+use std::fmt;
+
 use super::{ChatGroupId, UserId};
 
 /// A conversation of an owner, identified by its peer. Peers compare byte by byte.
@@ -18,6 +20,15 @@ impl Conversation {
         match self {
             Conversation::User(_) => None,
             Conversation::ChatGroup(id) => Some(id),
+        }
+    }
+}
+
+impl fmt::Display for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Conversation::User(id) => write!(f, "the user {:?}", id.as_str()),
+            Conversation::ChatGroup(id) => write!(f, "the chat group {:?}", id.as_str()),
         }
     }
 }

@@ -199,22 +199,22 @@ impl Organizer {
         for record in &self.records {
             if record.number <= number || record.number > version {
                 return unsound(format!(
-                    "the record about {:?} has the change number {}, which is not above that of the one before it ({number}) and at most {version}",
+                    "the record about {} has the change number {}, which is not above that of the one before it ({number}) and at most {version}",
                     record.conversation, record.number
                 ));
             }
             if record.timestamp < timestamp || record.timestamp > last_timestamp {
                 return unsound(format!(
-                    "the record about {:?} has the timestamp {}, which is not within {timestamp} to {last_timestamp}",
+                    "the record about {} has the timestamp {}, which is not within {timestamp} to {last_timestamp}",
                     record.conversation, record.timestamp
                 ));
             }
             if !record.is_grouped() && !record.is_marked() {
-                return unsound(format!("the record about {:?} holds nothing", record.conversation));
+                return unsound(format!("the record about {} holds nothing", record.conversation));
             }
             if !record.groups.is_sorted_by(|a, b| a < b) {
                 return unsound(format!(
-                    "the groups of the record about {:?} do not ascend",
+                    "the groups of the record about {} do not ascend",
                     record.conversation
                 ));
             }
@@ -224,12 +224,12 @@ impl Organizer {
                 .find(|id| self.groups.binary_search_by_key(*id, |group| group.id).is_err())
             {
                 return unsound(format!(
-                    "the record about {:?} is in group {id}, which does not exist",
+                    "the record about {} is in group {id}, which does not exist",
                     record.conversation
                 ));
             }
             if !peers.insert(&record.conversation) {
-                return unsound(format!("two records are about {:?}", record.conversation));
+                return unsound(format!("two records are about {}", record.conversation));
             }
             (number, timestamp) = (record.number, record.timestamp);
         }

@@ -242,14 +242,14 @@ mod tests {
         };
         assert_eq!(
             refused(vec![], vec![record("a", 5, None)]),
-            "the record about User(\"a\") is in group 1, which does not exist"
+            "the record about the user \"a\" is in group 1, which does not exist"
         );
         let twice = vec![record("a", 5, None), record("a", 6, None)];
-        assert_eq!(refused(vec![group(1, None)], twice), "two records are about User(\"a\")");
+        assert_eq!(refused(vec![group(1, None)], twice), "two records are about the user \"a\"");
         let crossed = vec![record("a", 5, Some(9)), record("b", 6, Some(2))];
         assert_eq!(
             refused(vec![group(1, Some(1))], crossed),
-            "the record about User(\"b\") has the change number 2, which is not above that of the one before it (9) and at most 9"
+            "the record about the user \"b\" has the change number 2, which is not above that of the one before it (9) and at most 9"
         );
     }
 }

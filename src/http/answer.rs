@@ -92,9 +92,10 @@ pub(super) fn page() -> Response<Body> {
     with(StatusCode::OK, "text/html; charset=utf-8", Bytes::from_static(include_bytes!("page.html")))
 }
 
-/// The whole answer, head included, to a request that is no HTTP; the connection ends with it.
-pub(super) fn unparsable() -> Vec<u8> {
-    let said = Error::Http("the head of the request cannot be read".to_owned()).to_string();
+/// The whole answer, head included, to a request that is no HTTP, for this reason; the connection ends
+/// with it.
+pub(super) fn unparsable(why: &str) -> Vec<u8> {
+    let said = Error::Http(why.to_owned()).to_string();
     let body = Envelope::fail(None, Code::HTTP, &said);
     let mut answer = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: {JSON}\r\naccess-control-allow-origin: *\r\n\

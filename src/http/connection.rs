@@ -16,13 +16,13 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
 };
 
-use super::{Door, faultless::Faultless, pace::Pace};
+use super::{Door, answer, faultless::Faultless, pace::Pace};
 use crate::tls::Certificates;
 
 /// How long a connection without a request may take to end when the server stops.
@@ -169,10 +169,23 @@ async fn speak_tls(
     stop: watch::Receiver<bool>,
     certificates: &Certificates,
 ) {
-    let handshake = certificates.acceptor().accept(stream);
+    let handshake = async {
+        let mut first = [0];
+        stream.peek(&mut first).await?;
+        if first[0].is_ascii_uppercase() {
+            let mut stream = stream;
+            stream
+                .write_all(&answer::unparsable("this port speaks TLS: the address begins with https://"))
+                .await?;
+            return Err(io::Error::other("a client spoke plain HTTP"));
+        }
+        certificates.acceptor().accept(stream).await
+    };
     let stream = match tokio::time::timeout(door.limits.patience.head, handshake).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
+        // Whoever connects and goes away again, as a probe does, is no news.
+        Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return,
+        Ok(Err(error)) => return tracing::info!(%error, %source, "a TLS handshake failed"),
         Err(_) => return tracing::debug!("a TLS handshake did not end in time"),
     };
     match stream.get_ref().1.alpn_protocol() {

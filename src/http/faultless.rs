@@ -68,7 +68,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Faultless<'_, S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         if self.replacing.is_none() && Self::is_hyper_s_own(bytes) {
-            self.replacing = Some((answer::unparsable(), 0, bytes.len()));
+            self.replacing =
+                Some((answer::unparsable("the head of the request cannot be read"), 0, bytes.len()));
         }
         if self.replacing.is_some() {
             return self.poll_replace(context);

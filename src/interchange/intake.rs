@@ -89,7 +89,8 @@ impl<'a, P: Clone + Default> Intake<'a, P> {
             Err(reason) => return self.refuse(place, reason).await,
         };
         if let Some(only) = self.terms.only.filter(|only| *only != line.app()) {
-            let reason = format!("the line is about app {}, but only app {only} can be reached", line.app());
+            let reason =
+                format!("the line is about app {}, but only lines about app {only} are taken", line.app());
             return self.refuse(place, reason).await;
         }
         let limits = (self.terms.limits)(line.app());

@@ -110,7 +110,10 @@ fn read_page(fields: Fields<'_>) -> Result<ReplyPage, Fault> {
 /// # Errors
 /// What is wrong with it: the field, the rule and what was found.
 pub fn read_line(text: &[u8]) -> Result<Line, String> {
-    let node = Node::parse(text).map_err(|error| format!("the line is no JSON object: {error}"))?;
+    let node = Node::parse(text).map_err(|error| {
+        let error = error.to_string().replace("line 1 column", "column");
+        format!("the line is no JSON object: {error}")
+    })?;
     let fields = Fields::of_request(&node).map_err(|fault| format!("the line {fault}"))?;
     read(fields).map_err(|fault| fault.to_string())
 }

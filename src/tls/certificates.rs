@@ -62,7 +62,16 @@ struct Shown(RwLock<Arc<CertifiedKey>>);
 struct Files {
     certificate: PathBuf,
     key: PathBuf,
-    seen: Mutex<(Vec<u8>, Vec<u8>)>,
+    seen: Mutex<Seen>,
+}
+
+/// What the files held when they were looked at.
+#[derive(Default)]
+struct Seen {
+    /// What is shown, or was complained of.
+    settled: (Vec<u8>, Vec<u8>),
+    /// What could not be used a moment ago: perhaps one file was replaced and the other is about to be.
+    doubted: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl std::fmt::Debug for Certificates {
@@ -87,8 +96,17 @@ impl Certificates {
             Files { certificate: certificate.to_owned(), key: key.to_owned(), seen: Mutex::default() };
         let held = files.read()?;
         let shown = files.certified(&held)?;
-        *files.seen.lock().unwrap_or_else(PoisonError::into_inner) = held;
+        files.seen.lock().unwrap_or_else(PoisonError::into_inner).settled = held;
         Ok(Certificates { files: Some(Arc::new(files)), ..Certificates::showing(shown) })
+    }
+
+    /// Whether a file holds a certificate, when its key cannot be looked at.
+    ///
+    /// # Errors
+    /// [`CertificateError`].
+    pub fn check_chain(certificate: &Path) -> Result<(), CertificateError> {
+        let unreadable = |source| CertificateError::Unreadable { file: certificate.to_owned(), source };
+        read_chain(certificate, &fs::read(certificate).map_err(unreadable)?).map(drop)
     }
 
     /// One that is in memory only, PEM texts.
@@ -115,7 +133,8 @@ impl Certificates {
     }
 
     /// Reads the files again, and shows to new connections what has changed in them. Tells whether
-    /// something had.
+    /// something had. What cannot be used is looked at once more before it is complained of, as two
+    /// files are not replaced in one moment.
     ///
     /// # Errors
     /// When the files cannot be used; then what was shown before is shown further on. The same files
@@ -123,22 +142,30 @@ impl Certificates {
     pub fn refresh(&self) -> Result<bool, CertificateError> {
         let Some(files) = &self.files else { return Ok(false) };
         let mut seen = files.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = match files.read() {
-            Ok(held) if held == *seen => return Ok(false),
-            Ok(held) => held,
-            Err(error) if *seen == Default::default() => {
-                drop(error);
-                return Ok(false);
-            }
-            Err(error) => {
-                *seen = Default::default();
-                return Err(error);
-            }
+        // A file that cannot be read counts as empty.
+        let (held, read) = match files.read() {
+            Ok(held) => (held, Ok(())),
+            Err(error) => (<(Vec<u8>, Vec<u8>)>::default(), Err(error)),
         };
-        let next = files.certified(&held);
-        *seen = held;
-        *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next?);
-        Ok(true)
+        if held == seen.settled {
+            seen.doubted = None;
+            return Ok(false);
+        }
+        match read.and_then(|()| files.certified(&held)) {
+            Ok(next) => {
+                *seen = Seen { settled: held, doubted: None };
+                *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+                Ok(true)
+            }
+            Err(error) if seen.doubted.as_ref() == Some(&held) => {
+                *seen = Seen { settled: held, doubted: None };
+                Err(error)
+            }
+            Err(_) => {
+                seen.doubted = Some(held);
+                Ok(false)
+            }
+        }
     }
 
     /// What turns a socket into a TLS stream.
@@ -157,12 +184,7 @@ impl Files {
     }
 
     fn certified(&self, (certificate, key): &(Vec<u8>, Vec<u8>)) -> Result<CertifiedKey, CertificateError> {
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate)
-            .collect::<Result<_, _>>()
-            .map_err(|_| CertificateError::NoCertificate(self.certificate.clone()))?;
-        if chain.is_empty() {
-            return Err(CertificateError::NoCertificate(self.certificate.clone()));
-        }
+        let chain = read_chain(&self.certificate, certificate)?;
         let key =
             PrivateKeyDer::from_pem_slice(key).map_err(|_| CertificateError::NoKey(self.key.clone()))?;
         CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| {
@@ -173,4 +195,13 @@ impl Files {
             }
         })
     }
+}
+
+/// The certificates of a PEM text, at least one.
+fn read_chain(file: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let chain = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
+    chain
+        .ok()
+        .filter(|chain| !chain.is_empty())
+        .ok_or_else(|| CertificateError::NoCertificate(file.to_owned()))
 }

@@ -18,6 +18,8 @@ use rcgen::{
     GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType, date_time_ymd,
 };
 
+use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
+
 use super::{CertificateError, Certificates};
 use crate::domain::UnixSeconds;
 
@@ -101,6 +103,12 @@ impl LocalAuthority {
         let (certificate_text, key_text) = (read(&certificate)?, read(&key)?);
         let pair = KeyPair::from_pem(&key_text)
             .map_err(|error| AuthorityError::Damaged { file: key, reason: error.to_string() })?;
+        let der = CertificateDer::from_pem_slice(certificate_text.as_bytes()).ok();
+        let own = pair.public_key_raw();
+        if !der.is_some_and(|der| der.windows(own.len()).any(|part| part == own)) {
+            let reason = "it is not the certificate of the key beside it".to_owned();
+            return Err(AuthorityError::Damaged { file: certificate, reason });
+        }
         Ok(LocalAuthority { folder: folder.to_owned(), key: pair, certificate: certificate_text })
     }
 
@@ -195,6 +203,10 @@ fn make(folder: &Path, now: UnixSeconds) -> Result<(), AuthorityError> {
     fs::write(&file, certificate.pem()).map_err(|source| failed(&file, source))?;
     match fs::rename(new.path(), folder) {
         // A folder that is there and not empty is never replaced.
+        Err(_) if folder.join("ca-key.pem").exists() && !folder.join("ca.pem").exists() => {
+            let reason = "it is not there, but its key is".to_owned();
+            Err(AuthorityError::Damaged { file: folder.join("ca.pem"), reason })
+        }
         Err(error) if !folder.join("ca.pem").exists() => Err(failed(folder, error)),
         _ => Ok(()),
     }

@@ -132,7 +132,7 @@ fn a_seed_is_loaded_once_and_its_faults_are_named() {
         (r#"{"Kind":"account","SdkAppId":1,"UserID":"a b"}"#, "UserID is refused"),
         (
             r#"{"Kind":"organizer","SdkAppId":1,"From_Account":"a","ContactItem":[{"Type":1,"To_Account":"b","ContactGroupId":[1],"Timestamp":5}]}"#,
-            "the record about User(\"b\") is in group 1, which does not exist",
+            "the record about the user \"b\" is in group 1, which does not exist",
         ),
         (
             r#"{"Kind":"organizer","SdkAppId":1,"From_Account":"a","ContactItem":[{"Type":1,"To_Account":"b","StandardMark":"12","Timestamp":5}]}"#,

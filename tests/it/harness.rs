@@ -235,6 +235,15 @@ impl Drop for Fault {
     }
 }
 
+/// Tells threads to end when it is dropped, also by a test that fails.
+pub(crate) struct Ending<'a>(pub(crate) &'a std::sync::atomic::AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
 /// One answer.
 #[derive(Debug)]
 pub(crate) struct Answer {

@@ -173,7 +173,51 @@ fn a_dry_run_checks_and_changes_nothing() {
     let directory = in_directory(&folder.path().join("data"));
     let output = confold(&["import", "--dry-run"]).arg(&file).args(&directory).output().unwrap();
     assert_eq!(said(&output), "13 lines are good; nothing was changed\n");
-    assert_eq!(export(&directory), "");
+    assert!(!folder.path().join("data").exists(), "no store is made");
+    fs::write(&file, "broken").unwrap();
+    assert!(!import(&directory, &file).status.success());
+    assert!(!folder.path().join("data").exists(), "nor by an import that is refused");
+}
+
+#[test]
+fn only_lines_of_the_app_that_is_named_are_taken() {
+    let (folder, file) = folder();
+    fs::write(&file, lines(1)).unwrap();
+    let data = folder.path().join("data");
+    let output = confold(&["import", "--app", "7"]).arg(&file).args(in_directory(&data)).output().unwrap();
+    assert!(said(&output).contains("only lines about app 7 are taken"), "{}", said(&output));
+    assert!(
+        confold(&["import", "--app", "88888888"])
+            .arg(&file)
+            .args(in_directory(&data))
+            .status()
+            .unwrap()
+            .success()
+    );
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(
+        fs::metadata(&data).unwrap().permissions().mode() & 0o777,
+        0o700,
+        "others cannot look into it"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_the_way_to_a_server_is_named() {
+    let server = Server::dev(&[]);
+    let reach = |url: &str| {
+        let output = confold(&["export", "--app", "1", "--url", url]).output().unwrap();
+        assert!(!output.status.success());
+        said(&output)
+    };
+    let found = reach(&format!("https://{}", server.address));
+    assert!(found.contains("it speaks no TLS there: perhaps the address begins with http://"), "{found}");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let found = reach(&format!("http://{port}"));
+    assert!(found.contains(&format!("the server at http://{port} cannot be reached")), "{found}");
+    assert!(reach("127.0.0.1:8080").contains("--url is an address such as https://console.tim.qq.com"));
+    let neither = said(&confold(&["export"]).output().unwrap());
+    assert!(neither.contains("--data <DIR>|--url <URL>"), "{neither}");
 }
 
 /// Twenty lines, each wrong in another way, with the reason that is told.
@@ -260,7 +304,7 @@ fn twenty_broken_lines_are_all_named_and_nothing_is_changed() {
         assert_eq!(said.lines().count(), 21, "{said}");
         assert!(said.ends_with("error: nothing was changed\n"), "{said}");
     }
-    assert_eq!(export(&in_directory(&data)), "");
+    assert!(!data.exists());
     assert_eq!(export(&at_server(&server)), before);
 }
 
@@ -415,7 +459,7 @@ fn only_an_administrator_of_the_app_gets_in() {
     fs::write(&file, r#"{"Kind":"account","SdkAppId":7,"UserID":"a"}"#).unwrap();
     let said = refused(confold(&["import"]).arg(&file).args(&place));
     assert!(
-        said.contains("in.ndjson:1: the line is about app 7, but only app 88888888 can be reached"),
+        said.contains("in.ndjson:1: the line is about app 7, but only lines about app 88888888 are taken"),
         "{said}"
     );
     let said = refused(confold(&["import"]).arg(&file).args(&other));

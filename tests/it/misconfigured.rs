@@ -45,12 +45,12 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
         (
             "listen = \"127.0.0.1:80\"",
             "",
-            "confold.toml:2: listen must be a list of addresses with a port, such as \"0.0.0.0:8080\" or \"[::]:8080\", found \"127.0.0.1:80\"",
+            "confold.toml:2: listen must be a list of IP addresses with a port, such as \"0.0.0.0:8080\" or \"[::]:8080\", found \"127.0.0.1:80\"",
         ),
         (
             "listen = [\"localhost:80\"]",
             "",
-            "must hold addresses with a port, such as \"0.0.0.0:8080\" or \"[::]:8080\", found \"localhost:80\"",
+            "must hold IP addresses with a port, such as \"0.0.0.0:8080\" or \"[::]:8080\", found \"localhost:80\"",
         ),
         (
             "[limits]\nbody = \"1MB\"",
@@ -96,7 +96,7 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
         (
             "",
             "plan_until = 2027-01-01",
-            "app.plan_until must be a date and time such as 2027-01-01T00:00:00Z, found a TOML datetime",
+            "app.plan_until must be a date and time such as 2027-01-01T00:00:00Z, found 2027-01-01",
         ),
         ("", "[[app]]\nid = 88888888\nkey_file = \"key\"", "there are two apps with the id 88888888"),
         ("", "[[app]]\nkey_file = \"key\"", "the app has no id"),
@@ -178,12 +178,40 @@ fn an_empty_key_file_and_files_that_are_no_certificate_are_refused() {
     site.write("key", "\n");
     site.configure("", "");
     let found = refusal(&site);
-    assert!(found.contains("key is empty"), "{found}");
+    assert!(found.contains("is empty"), "{found}");
 
     let site = Site::new();
     site.configure("[tls]\ncertificate = \"key\"\nkey = \"key\"", "");
     let found = refusal(&site);
     assert!(found.contains("holds no certificate in PEM form"), "{found}");
+}
+
+#[test]
+fn a_key_file_holds_the_key_and_nothing_else() {
+    for text in ["two words", "# a comment\nkey", "\u{feff}key", " key", "key\n\nkey"] {
+        let site = Site::new();
+        site.write("key", text);
+        site.configure("", "");
+        let found = refusal(&site);
+        assert!(found.contains("must hold the key and nothing else"), "{text:?}: {found}");
+    }
+    let site = Site::new();
+    site.configure("", "key_file = \".\"");
+    assert!(refusal(&site).contains("is no file"));
+}
+
+#[test]
+fn common_slips_have_a_hint() {
+    let found = refusal_of(&page_config("[log]\nformat = text", ""));
+    assert!(found.contains("a text stands in quotation marks"), "{found}");
+    let found = refusal_of(&page_config("[log]\nworkers = 3", ""));
+    assert!(
+        found.contains("log.workers is no key of the configuration; it belongs above the first [section]"),
+        "{found}"
+    );
+    let found =
+        refusal_of(&page_config("", "allowed_sources = [\"10.0.0.0/33\", \"127.0.0.1\", \"localhost\"]"));
+    assert!(found.contains("found \"10.0.0.0/33\", \"localhost\""), "{found}");
 }
 
 #[test]

@@ -62,9 +62,13 @@ fn a_tls_handshake_that_does_not_go_on_is_ended() {
     let mut silent = Client::connect(server.tls_address());
     assert!(silent.is_closed(), "nothing was said");
     let mut plain = Client::connect(server.tls_address());
-    plain.send(b"POST / HTTP/1.1\r\n\r\n").unwrap();
-    // An alert, then the end.
-    let _ = plain.is_closed();
+    let answer = plain.raw(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    assert!(
+        answer.body.contains("this port speaks TLS: the address begins with https://"),
+        "{}",
+        answer.body
+    );
+    assert!(plain.is_closed());
     let mut good = Client::try_connect_tls(server.tls_address(), &authority.pem, "localhost").unwrap();
     assert_eq!(good.call(GET, BODY).code(), 50001);
 }

@@ -70,7 +70,7 @@ fn what_is_pulled_page_by_page_is_imported_to_the_same_replies() {
     import_accounts(&mut client, &["none".to_owned()]);
     fs::write(folder.path().join("users"), "ann\r\nbob\n\nnone\n").unwrap();
     let output = pull(&format!("http://{}", first.address), folder.path(), &["--rate", "1000"]);
-    assert_eq!(said(&output), "pulled 3 users, 0 were there already, 0 were refused\n");
+    assert_eq!(said(&output), "pulled 3, already there 0, refused 0\n");
     let url = format!("http://{}", second.address);
     let import = Command::new(env!("CARGO_BIN_EXE_confold"))
         .args(["import", "--url", &url, "--app", &format!("{APP}:{KEY}:{ADMIN}")])
@@ -99,7 +99,7 @@ fn an_interrupted_pull_goes_on() {
     let ten: usize = whole.lines().take(10).map(|line| line.len() + 1).sum();
     fs::write(&file, &whole[..ten + 20]).unwrap();
     let output = pull(&url, folder.path(), &["--rate", "1000"]);
-    assert_eq!(said(&output), "pulled 20 users, 10 were there already, 0 were refused\n");
+    assert_eq!(said(&output), "pulled 20, already there 10, refused 0\n");
     assert_eq!(fs::read_to_string(&file).unwrap(), whole);
 }
 
@@ -116,7 +116,7 @@ fn who_is_refused_is_named_and_the_others_are_pulled() {
             && said.contains("(50001)"),
         "{said}"
     );
-    assert!(said.contains("pulled 1 users, 0 were there already, 1 were refused"), "{said}");
+    assert!(said.contains("pulled 1, already there 0, refused 1"), "{said}");
     let pulled = fs::read_to_string(folder.path().join("out.ndjson")).unwrap();
     assert!(
         pulled.contains(r#""From_Account":"user0""#) && pulled.contains(r#""CustomMark":"abcd""#),
@@ -145,16 +145,12 @@ fn calls_too_many_are_tried_again() {
     let url = format!("https://localhost:{}", server.tls_address().port());
     let ca = site.path("ca.pem");
     let output = pull(&url, site.folder.path(), &["--rate", "1000", "--ca", ca.to_str().unwrap()]);
-    assert_eq!(
-        said(&output),
-        "pulled 8 users, 0 were there already, 0 were refused\n",
-        "by TLS, with 60011 between"
-    );
+    assert_eq!(said(&output), "pulled 8, already there 0, refused 0\n", "by TLS, with 60011 between");
     // Without the authority nothing is sent.
     fs::remove_file(site.path("out.ndjson")).unwrap();
     let output = pull(&url, site.folder.path(), &[]);
     assert!(
-        !output.status.success() && said(&output).contains("the server cannot be reached"),
+        !output.status.success() && said(&output).contains("name the authority's certificate with --ca FILE"),
         "{}",
         said(&output)
     );
@@ -173,4 +169,28 @@ fn a_file_of_something_else_is_not_touched() {
         said(&output)
     );
     assert_eq!(fs::read_to_string(folder.path().join("out.ndjson")).unwrap(), "my notes\n");
+}
+
+#[test]
+fn a_pull_that_nobody_is_let_in_for_ends_at_once() {
+    let server = Server::dev(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("users"), "user0\nuser1\nuser2\n").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_confold"))
+        .args([
+            "pull",
+            "--url",
+            &format!("http://{}", server.address),
+            "--app",
+            &format!("{APP}:wrong:{ADMIN}"),
+        ])
+        .arg("--users")
+        .arg(folder.path().join("users"))
+        .arg("--output")
+        .arg(folder.path().join("out.ndjson"))
+        .output()
+        .unwrap();
+    let said = said(&output);
+    assert!(said.contains("the server refuses every call: ") && said.contains("(70009)"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
 }

@@ -8,7 +8,7 @@ use std::{
 use confold::clock::Clock;
 
 use crate::{
-    harness::{APP, Client, KEY, Server},
+    harness::{APP, Client, Ending, KEY, Server},
     serving::Site,
 };
 
@@ -38,7 +38,7 @@ fn until(client: &mut Client, code: u64) -> Duration {
 #[test]
 fn apps_change_under_load_without_a_failed_call() {
     let site = Site::new();
-    site.write("second", "second key");
+    site.write("second", "second-key");
     configure(&site, "\"ann\", \"bob\"", "key_file = \"key\"\ndirectory = \"open\"");
     let server = site.serve();
     let (done, calls) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -54,6 +54,7 @@ fn apps_change_under_load_without_a_failed_call() {
                 }
             }));
         }
+        let ending = Ending(&done);
         // Both are remembered by now.
         let (mut bob, mut other) =
             (client(&server, APP, "bob", KEY), client(&server, OTHER, "administrator", KEY));
@@ -62,13 +63,13 @@ fn apps_change_under_load_without_a_failed_call() {
             configure(&site, "\"ann\"", "key_file = \"second\"\ndirectory = \"open\"");
             server.signal("HUP");
             latest = latest.max(until(&mut bob, 60010)).max(until(&mut other, 70009));
-            let mut renewed = client(&server, OTHER, "administrator", "second key");
+            let mut renewed = client(&server, OTHER, "administrator", "second-key");
             assert_eq!(renewed.call(GET, BODY).code(), 0);
             configure(&site, "\"ann\", \"bob\"", "key_file = \"key\"\ndirectory = \"open\"");
             server.signal("HUP");
             latest = latest.max(until(&mut bob, 0)).max(until(&mut other, 0));
         }
-        done.store(true, Ordering::Relaxed);
+        drop(ending);
         for worker in workers {
             worker.join().unwrap();
         }
@@ -120,11 +121,12 @@ fn what_needs_a_new_start_is_named() {
     let server = site.serve();
     site.configure("[limits]\nbody = \"2MiB\"", "");
     server.signal("HUP");
-    while !site.log().contains("it takes effect at the next start") {}
-    assert!(site.log().contains("limits.body is now 2097152, was 1048576"), "{}", site.log());
-    // A second time it is old news.
+    while !site.log().contains("until the server is started again") {}
+    assert!(site.log().contains("limits.body was changed to 2097152: it stays 1048576"), "{}", site.log());
+    // Put back, it is as it runs.
+    site.configure("[limits]\nbody = \"1MiB\"", "");
     server.signal("HUP");
     while site.log().matches("the apps were read again").count() < 2 {}
-    assert_eq!(site.log().matches("it takes effect at the next start").count(), 1);
+    assert_eq!(site.log().matches("until the server is started again").count(), 1);
     assert_eq!(server.client().call(GET, BODY).code(), 50001);
 }

@@ -12,7 +12,7 @@ use std::{
 use confold::tls::OFFICIAL_NAMES;
 
 use crate::{
-    harness::{ADMIN, APP, Client, KEY, Server, query},
+    harness::{ADMIN, APP, Client, Ending, KEY, Server, query},
     serving::{Authority, Site},
 };
 
@@ -45,7 +45,7 @@ impl LocalTls {
         ]);
         command.args(["--data"]).arg(home.path().join("data")).env("XDG_DATA_HOME", home.path());
         let server = Server::start_until(&mut command, |greeting| {
-            greeting.contains("Try:") && greeting.contains("curl -d")
+            greeting.contains("Try:") && greeting.contains("?sdkappid=")
         });
         LocalTls { server, home }
     }
@@ -192,6 +192,22 @@ fn the_authority_is_made_once_and_cannot_sign_for_others() {
     assert_eq!(said(&again.curl(&[&format!("https://localhost:{}/healthz", again.port())])), "ok\n");
 }
 
+#[test]
+fn a_damaged_authority_is_told_of() {
+    let LocalTls { server, home } = LocalTls::start();
+    drop(server);
+    let dev = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
+        command.args(["dev", "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0"]);
+        said(&command.env("XDG_DATA_HOME", home.path()).output().unwrap())
+    };
+    let ca = home.path().join("confold/ca/ca.pem");
+    fs::write(&ca, Authority::new().pem).unwrap();
+    assert!(dev().contains("is not the certificate of the key beside it; remove its folder"), "{}", dev());
+    fs::remove_file(&ca).unwrap();
+    assert!(dev().contains("it is not there, but its key is; remove its folder"), "{}", dev());
+}
+
 /// Clients that connect anew for each request, while the certificate is replaced again and again.
 #[test]
 fn a_certificate_is_replaced_under_load_without_a_failed_request() {
@@ -224,12 +240,13 @@ fn a_certificate_is_replaced_under_load_without_a_failed_request() {
                 }
             }));
         }
+        let ending = Ending(&done);
         for authority in [&next, &authority, &next] {
             authority.issue(&certificate, &key);
             // Shown within a second; a client by the new one alone tells when.
             while call(&authority.pem).is_err() {}
         }
-        done.store(true, Ordering::Relaxed);
+        drop(ending);
         for worker in workers {
             worker.join().unwrap();
         }

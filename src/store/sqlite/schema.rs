@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -72,7 +73,7 @@ impl Files {
     /// Makes the directory if need be, and locks it.
     pub(super) fn lock(directory: &Path) -> Result<Files, OpenError> {
         let failed = |source| OpenError::Directory { directory: directory.to_owned(), source };
-        fs::create_dir_all(directory).map_err(failed)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
         let lock =
             OpenOptions::new().create(true).append(true).open(directory.join("lock")).map_err(failed)?;
         match lock.try_lock() {
