@@ -146,7 +146,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     files::raise_limit(DoorLimits::default().connections);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let address = listening.address();
-    let trust = tls.as_ref().map(|tls| (tls.greeting(), tls.try_out())).unwrap_or_default();
+    let trust = tls.as_ref().map(|tls| (tls.greeting(), tls.try_out()));
     let listening = [Some(listening), tls.map(LocalTls::into_listening)].into_iter().flatten().collect();
     let server = Server { listening, door, workers, drain: DRAIN };
     server.run(|| greet(address, &apps, &clock, trust), None, failure)?;
@@ -191,18 +191,11 @@ fn fill(store: &SqliteStore, options: &Options) -> anyhow::Result<()> {
 }
 
 /// Tells on standard output where the server is and how to call it.
-fn greet(
-    address: SocketAddr,
-    apps: &[AppOption],
-    clock: &Clock,
-    (trust, base): (String, Option<(String, String)>),
-) {
+fn greet(address: SocketAddr, apps: &[AppOption], clock: &Clock, tls: Option<(String, (String, String))>) {
     let app = &apps[0];
     let signature = usersig::make(app.id, &app.admin, &app.key, clock.now(), usersig::DEFAULT_VALIDITY);
-    let (option, base) = match base {
-        Some(base) => base,
-        None => (String::new(), format!("http://{address}")),
-    };
+    let (trust, (option, base)) =
+        tls.unwrap_or_else(|| (String::new(), (String::new(), format!("http://{address}"))));
     let url = format!(
         "{base}{}?sdkappid={}&identifier={}&usersig={signature}&random=99999999&contenttype=json",
         Command::GetContactGroup.path(),

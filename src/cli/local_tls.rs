@@ -54,12 +54,10 @@ impl LocalTls {
     }
 
     /// How curl comes to trust it, and the address to call.
-    pub(super) fn try_out(&self) -> Option<(String, String)> {
+    pub(super) fn try_out(&self) -> (String, String) {
         let ca = self.authority.certificate_file();
-        Some((
-            format!("--cacert '{}' ", ca.display()),
-            format!("https://localhost:{}", self.listening.address().port()),
-        ))
+        let port = self.listening.address().port();
+        (format!("--cacert '{}' ", ca.display()), format!("https://localhost:{port}"))
     }
 
     pub(super) fn into_listening(self) -> Listening {

@@ -31,6 +31,44 @@ too, and no call is dropped. When something is wrong with it, the server says so
 settings of the server itself take effect at the next start; the log names those that have changed. The files of
 `tls.certificate` and `tls.key` are read again within a second when they change.
 
+## To begin with
+
+```sh
+(umask 077; echo THE_KEY_OF_THE_APP > /etc/confold/1400000000.key)      # readable by nobody else
+
+# A certificate of one's own, where there is no other; clients get cert.pem to trust it.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj /CN=chat.example.org \\
+    -addext subjectAltName=DNS:chat.example.org -addext basicConstraints=critical,CA:FALSE \\
+    -keyout /etc/confold/key.pem -out /etc/confold/cert.pem
+```
+
+```ini
+# /etc/systemd/system/confold.service
+[Service]
+ExecStartPre=/usr/local/bin/confold check-config --config /etc/confold/confold.toml
+ExecStart=/usr/local/bin/confold serve --config /etc/confold/confold.toml
+ExecReload=/bin/kill -HUP $MAINPID
+User=confold
+StateDirectory=confold
+LimitNOFILE=65536
+Restart=on-failure
+
+[Install]
+WantedBy=multi-user.target
+```
+
+The user `confold` (`useradd --system confold`) has to own the keys: `chown confold /etc/confold/*.key /etc/confold/key.pem`.
+The folder of the store is made for its owner alone. `confold export --url …` writes all of an app while the server runs, and
+that is a backup; with the server stopped, a copy of the folder is one too.
+
+| what goes wrong | why |
+|---|---|
+| curl: `wrong version number`; `corrupt message of type InvalidContentType` | `https://` to the port of plain HTTP |
+| `this port speaks TLS` | `http://` to the port of TLS |
+| `unable to get local issuer certificate`, `UNABLE_TO_VERIFY_LEAF_SIGNATURE`, `UnknownIssuer` | the client does not know the authority: [clients.md](clients.md) |
+| 70009 | the signature was made with another key than the server has for the app |
+| 50001 | the user was not imported: `v4/im_open_login_svc/account_import`, or the app's `directory = \"open\"` |
+
 ## The server
 
 | key | takes | default | flag | variable |

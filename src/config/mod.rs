@@ -6,6 +6,7 @@
 
 mod app_keys;
 mod document;
+mod finish;
 mod key;
 mod read;
 mod read_app;

@@ -3,17 +3,14 @@
 use std::{
     collections::BTreeMap,
     fmt, fs,
-    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Config, Loaded, Origin, Setting, app_keys, environment_name,
+    Loaded, Origin, Setting, app_keys, environment_name,
     key::{Given, Key},
-    read_app::ReadApp,
-    secret::check_private,
     server_keys,
     server_keys::ServerDraft,
 };
@@ -46,7 +43,7 @@ impl std::error::Error for Problems {}
 pub(super) struct Reading<'a> {
     pub(super) file: &'a Path,
     text: &'a str,
-    problems: Vec<(usize, String)>,
+    pub(super) problems: Vec<(usize, String)>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -72,16 +69,8 @@ pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
     reading.environment(sources, &mut draft, &mut settings);
     for (name, text) in &sources.flags {
         if let Some(key) = server_keys().iter().find(|key| key.name == *name) {
-            let place = format!("--{}", key.flag());
-            reading.take(
-                usize::MAX,
-                &place,
-                key,
-                &Given::Text(text),
-                Origin::Flag,
-                &mut draft,
-                &mut settings,
-            );
+            let spot = Spot { line: usize::MAX, said: format!("--{}", key.flag()), origin: Origin::Flag };
+            reading.take(spot, key, &Given::Text(text), &mut draft, &mut settings);
         }
     }
     let read_apps: Vec<_> = apps.iter().map(|table| reading.app(table, sources)).collect();
@@ -101,11 +90,20 @@ pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
     }
 }
 
+/// Where a value stands.
+pub(super) struct Spot {
+    /// The line, by which problems are sorted.
+    line: usize,
+    /// In words.
+    said: String,
+    origin: Origin,
+}
+
 /// A table and where it stands.
 pub(super) type Table<'a> = (usize, &'a DeTable<'a>);
 
 impl<'a> Reading<'a> {
-    pub(super) fn line(&self, at: usize) -> usize {
+    fn line(&self, at: usize) -> usize {
         self.text[..at.min(self.text.len())].matches('\n').count() + 1
     }
 
@@ -177,16 +175,7 @@ impl<'a> Reading<'a> {
                 _ if is_section => self.problem(at, format!("{full} is a section and is written [{full}]")),
                 value => {
                     if let Some(key) = server_keys().iter().find(|key| key.name == full) {
-                        let place = self.place(at, &full);
-                        self.take(
-                            self.line(at),
-                            &place,
-                            key,
-                            &Given::Toml(value),
-                            Origin::File,
-                            draft,
-                            settings,
-                        );
+                        self.take(self.spot(at, &full), key, &Given::Toml(value), draft, settings);
                     } else {
                         let sections = ["app", "tls", "store", "limits", "log"];
                         let known = server_keys().iter().map(|key| key.name).chain(sections);
@@ -197,8 +186,10 @@ impl<'a> Reading<'a> {
         }
     }
 
-    pub(super) fn place(&self, at: usize, name: &str) -> String {
-        format!("{}:{}: {name}", self.file.display(), self.line(at))
+    /// The place of a key in the file.
+    pub(super) fn spot(&self, at: usize, name: &str) -> Spot {
+        let line = self.line(at);
+        Spot { line, said: format!("{}:{line}: {name}", self.file.display()), origin: Origin::File }
     }
 
     /// A key that there is not; `section` stands before its name.
@@ -225,17 +216,16 @@ impl<'a> Reading<'a> {
         self.problem(at, format!("{section}{name} is no key of the configuration{hint}"));
     }
 
-    /// Takes one value; `place` says where it stands.
+    /// Takes one value.
     pub(super) fn take<T>(
         &mut self,
-        line: usize,
-        place: &str,
+        spot: Spot,
         key: &Key<T>,
         given: &Given<'_>,
-        origin: Origin,
         draft: &mut T,
         settings: &mut [Setting],
     ) {
+        let Spot { line, said, origin } = spot;
         let base = if origin == Origin::File { self.folder() } else { PathBuf::new() };
         let taken = key.kind.read(given, &base).and_then(|value| {
             let shown = key.kind.display(&value);
@@ -247,7 +237,7 @@ impl<'a> Reading<'a> {
                     *setting = Setting { name: key.name, value: value.clone(), origin };
                 }
             }
-            Err(reason) => self.problems.push((line, format!("{place} {reason}"))),
+            Err(reason) => self.problems.push((line, format!("{said} {reason}"))),
         }
     }
 
@@ -256,8 +246,9 @@ impl<'a> Reading<'a> {
             server_keys().iter().map(|key| (environment_name(key.name), key)).collect();
         for (variable, text) in &sources.environment {
             if let Some((_, key)) = names.iter().find(|(name, _)| name == variable) {
-                let place = format!("environment variable {variable}");
-                self.take(usize::MAX, &place, key, &Given::Text(text), Origin::Environment, draft, settings);
+                let said = format!("environment variable {variable}");
+                let spot = Spot { line: usize::MAX, said, origin: Origin::Environment };
+                self.take(spot, key, &Given::Text(text), draft, settings);
             } else if let Some(name) = variable.strip_prefix("CONFOLD_")
                 // Others are not refused: orchestrators set variables named after their services.
                 && let Some(other) = nearest(name, names.iter().map(|(known, _)| &known["CONFOLD_".len()..]))
@@ -268,86 +259,6 @@ impl<'a> Reading<'a> {
             }
         }
     }
-
-    /// What has to hold between the parts.
-    fn finish(&mut self, draft: ServerDraft, apps: &[ReadApp]) -> Option<Config> {
-        let mut known: Vec<App> = Vec::new();
-        for (at, app) in apps.iter().filter_map(|read| Some((&read.at, read.app.as_ref()?))) {
-            match known.iter().any(|other| other.id == app.id) {
-                true => self.problem(*at, format!("there are two apps with the id {}", app.id)),
-                false => known.push(app.clone()),
-            }
-        }
-        known.sort_by_key(|app| app.id);
-        let file = self.file.display().to_string();
-        let mut wrong = |said: String| self.problems.push((usize::MAX, format!("{file}: {said}")));
-        if apps.is_empty() {
-            wrong("there is no app; add one under [[app]] with id, key_file and admins".to_owned());
-        }
-        if draft.listen.is_empty() && draft.tls_listen.is_empty() {
-            wrong("the server listens nowhere: both listen and tls.listen are empty".to_owned());
-        }
-        for address in twice(&draft.listen, &draft.tls_listen) {
-            wrong(format!("{address} is in listen and in tls.listen, or twice in one of them"));
-        }
-        let tls_files = match (draft.certificate, draft.key) {
-            (Some(certificate), Some(key)) => {
-                let private = check_private(&key);
-                if let Err(error) = &private {
-                    wrong(format!("tls.key: {}", chain(error)));
-                }
-                let usable = match private {
-                    Ok(()) => Certificates::from_files(&certificate, &key).map(drop),
-                    Err(_) => Certificates::check_chain(&certificate),
-                };
-                if let Err(error) = usable {
-                    wrong(format!("tls: {}", chain(&error)));
-                }
-                Some((certificate, key))
-            }
-            (None, None) => None,
-            (Some(_), None) => {
-                wrong("tls.certificate needs its key: set tls.key".to_owned());
-                None
-            }
-            (None, Some(_)) => {
-                wrong("tls.key needs its certificate: set tls.certificate".to_owned());
-                None
-            }
-        };
-        if !draft.tls_listen.is_empty() && tls_files.is_none() {
-            wrong("tls.listen needs a certificate: set tls.certificate and tls.key".to_owned());
-        }
-        let Some(directory) = draft.directory else {
-            wrong("store.directory is missing: the folder where everything is kept".to_owned());
-            return None;
-        };
-        if directory.exists() && !directory.is_dir() {
-            wrong(format!("store.directory: {} is no directory", directory.display()));
-        }
-        Some(Config {
-            listen: draft.listen,
-            tls_listen: draft.tls_listen,
-            tls_files,
-            workers: draft.workers,
-            store: SqliteOptions { directory, ..draft.store },
-            limits: draft.limits,
-            drain: draft.drain,
-            log_format: draft.log_format,
-            log_level: draft.log_level,
-            apps: known,
-        })
-    }
-}
-
-/// Addresses that stand in these lists more than once; port 0 is a new one each time.
-fn twice(listen: &[SocketAddr], tls: &[SocketAddr]) -> Vec<SocketAddr> {
-    let mut all: Vec<SocketAddr> = listen.iter().chain(tls).filter(|one| one.port() != 0).copied().collect();
-    all.sort();
-    let mut found: Vec<SocketAddr> =
-        all.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
-    found.dedup();
-    found
 }
 
 /// An error with its causes.

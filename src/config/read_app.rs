@@ -31,9 +31,8 @@ impl<'a> Reading<'a> {
                 self.unknown(at, "app.", full, known, false);
                 continue;
             };
-            let place = self.place(at, &format!("app.{full}"));
             let given = Given::Toml(value.get_ref());
-            self.take(self.line(at), &place, key, &given, Origin::File, &mut draft, &mut settings);
+            self.take(self.spot(at, &format!("app.{full}")), key, &given, &mut draft, &mut settings);
         }
         settings.retain(|setting| setting.origin != Origin::Default || !setting.value.is_empty());
         let Some(id) = draft.id else {

@@ -4,6 +4,7 @@ use std::{
     fmt::Write as _,
     fs,
     io::Write as _,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -194,7 +195,6 @@ fn only_lines_of_the_app_that_is_named_are_taken() {
             .unwrap()
             .success()
     );
-    use std::os::unix::fs::PermissionsExt;
     assert_eq!(
         fs::metadata(&data).unwrap().permissions().mode() & 0o777,
         0o700,
@@ -480,7 +480,6 @@ fn an_app_may_close_it() {
 
 #[test]
 fn a_key_file_that_others_can_read_is_refused() {
-    use std::os::unix::fs::PermissionsExt;
     let (folder, _) = folder();
     let key = folder.path().join("key");
     fs::write(&key, KEY).unwrap();

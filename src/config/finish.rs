@@ -1,0 +1,94 @@
+//! From the settings as they were read to a configuration: what has to hold between them.
+
+use std::net::SocketAddr;
+
+use super::{
+    Config,
+    read::{Reading, chain},
+    read_app::ReadApp,
+    secret::check_private,
+    server_keys::ServerDraft,
+};
+use crate::{auth::App, store::SqliteOptions, tls::Certificates};
+
+impl Reading<'_> {
+    /// What has to hold between the parts.
+    pub(super) fn finish(&mut self, draft: ServerDraft, apps: &[ReadApp]) -> Option<Config> {
+        let mut known: Vec<App> = Vec::new();
+        for (at, app) in apps.iter().filter_map(|read| Some((&read.at, read.app.as_ref()?))) {
+            match known.iter().any(|other| other.id == app.id) {
+                true => self.problem(*at, format!("there are two apps with the id {}", app.id)),
+                false => known.push(app.clone()),
+            }
+        }
+        known.sort_by_key(|app| app.id);
+        let file = self.file.display().to_string();
+        let mut wrong = |said: String| self.problems.push((usize::MAX, format!("{file}: {said}")));
+        if apps.is_empty() {
+            wrong("there is no app; add one under [[app]] with id, key_file and admins".to_owned());
+        }
+        if draft.listen.is_empty() && draft.tls_listen.is_empty() {
+            wrong("the server listens nowhere: both listen and tls.listen are empty".to_owned());
+        }
+        for address in twice(&draft.listen, &draft.tls_listen) {
+            wrong(format!("{address} is in listen and in tls.listen, or twice in one of them"));
+        }
+        let tls_files = match (draft.certificate, draft.key) {
+            (Some(certificate), Some(key)) => {
+                let private = check_private(&key);
+                if let Err(error) = &private {
+                    wrong(format!("tls.key: {}", chain(error)));
+                }
+                let usable = match private {
+                    Ok(()) => Certificates::from_files(&certificate, &key).map(drop),
+                    Err(_) => Certificates::check_chain(&certificate),
+                };
+                if let Err(error) = usable {
+                    wrong(format!("tls: {}", chain(&error)));
+                }
+                Some((certificate, key))
+            }
+            (None, None) => None,
+            (Some(_), None) => {
+                wrong("tls.certificate needs its key: set tls.key".to_owned());
+                None
+            }
+            (None, Some(_)) => {
+                wrong("tls.key needs its certificate: set tls.certificate".to_owned());
+                None
+            }
+        };
+        if !draft.tls_listen.is_empty() && tls_files.is_none() {
+            wrong("tls.listen needs a certificate: set tls.certificate and tls.key".to_owned());
+        }
+        let Some(directory) = draft.directory else {
+            wrong("store.directory is missing: the folder where everything is kept".to_owned());
+            return None;
+        };
+        if directory.exists() && !directory.is_dir() {
+            wrong(format!("store.directory: {} is no directory", directory.display()));
+        }
+        Some(Config {
+            listen: draft.listen,
+            tls_listen: draft.tls_listen,
+            tls_files,
+            workers: draft.workers,
+            store: SqliteOptions { directory, ..draft.store },
+            limits: draft.limits,
+            drain: draft.drain,
+            log_format: draft.log_format,
+            log_level: draft.log_level,
+            apps: known,
+        })
+    }
+}
+
+/// Addresses that stand in these lists more than once; port 0 is a new one each time.
+fn twice(listen: &[SocketAddr], tls: &[SocketAddr]) -> Vec<SocketAddr> {
+    let mut all: Vec<SocketAddr> = listen.iter().chain(tls).filter(|one| one.port() != 0).copied().collect();
+    all.sort();
+    let mut found: Vec<SocketAddr> =
+        all.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+    found.dedup();
+    found
+}
