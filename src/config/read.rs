@@ -14,7 +14,7 @@ use super::{
     server_keys,
     server_keys::ServerDraft,
 };
-use crate::{auth::App, store::SqliteOptions, tls::Certificates, wire::nearest};
+use crate::wire::nearest;
 
 /// Where a configuration comes from.
 #[derive(Clone, Debug)]
