@@ -33,9 +33,12 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             ProgressDrawTarget::stderr_with_hz(5)
         };
         let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-        write(place, options.place.app(), &mut out, hidden)?;
-        out.flush().context("standard output cannot be written")?;
-        return Ok(ExitCode::SUCCESS);
+        let written = write(place, options.place.app(), &mut out, hidden);
+        return match written.and_then(|()| Ok(out.flush()?)) {
+            // Whoever reads has had enough.
+            Err(error) if broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+            other => other.map(|()| ExitCode::SUCCESS),
+        };
     };
     let failed = || format!("cannot write {}", file.display());
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -49,6 +52,10 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     new.as_file().sync_all().with_context(failed)?;
     new.persist(file).with_context(failed)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn write(
@@ -79,6 +86,9 @@ fn write(
         }
     }
     progress.finish_and_clear();
+    if progress.position() == 0 {
+        eprintln!("nothing is kept{}", app.map(|app| format!(" for app {app}")).unwrap_or_default());
+    }
     Ok(())
 }
 

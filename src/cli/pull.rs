@@ -65,7 +65,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let caller = options.caller.caller(None)?;
     let failed = || format!("cannot read {}", options.users.display());
     let users = File::open(&options.users).with_context(failed)?;
-    let (mut out, done) = reopen(&options.output, caller.app)
+    let (mut out, mut done) = reopen(&options.output, caller.app)
         .with_context(|| format!("cannot go on with {}", options.output.display()))?;
     let clock = Clock::system();
     let mut puller = Puller {
@@ -93,6 +93,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
                 write_organizer(&line, &mut text);
                 out.write_all(&text).with_context(|| format!("cannot write {}", options.output.display()))?;
                 fetched += 1;
+                done.insert(name.to_owned());
             }
             Err(reason) => {
                 progress.suspend(|| eprintln!("{name}: {reason}"));
@@ -102,7 +103,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     progress.finish_and_clear();
     out.sync_all()?;
-    println!("pulled {fetched}, already there {}, refused {refused}", done.len());
+    println!("pulled {fetched}, already there {}, refused {refused}", done.len() as u64 - fetched);
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -112,12 +113,12 @@ fn reopen(file: &Path, app: AppId) -> anyhow::Result<(File, HashSet<String>)> {
     let mut out =
         OpenOptions::new().create(true).read(true).write(true).truncate(false).mode(0o600).open(file)?;
     let mut done = HashSet::new();
-    let (mut good, mut line) = (0, Vec::new());
+    let (mut good, mut number, mut line) = (0, 0u64, Vec::new());
     let mut lines = BufReader::new(&mut out);
     while lines.read_until(b'\n', &mut line)? > 0 {
         if line.ends_with(b"\n") {
             good += line.len() as u64;
-            let number = done.len() + 1;
+            number += 1;
             match read_line(&line) {
                 Ok(Line::Organizer(line)) if line.owner.app == app => {
                     done.insert(line.owner.user.to_string());
@@ -213,13 +214,13 @@ impl Puller<'_> {
 
 /// Whether an error passes by itself: too many calls, a time-out, a fault inside.
 fn passes(code: i64) -> bool {
-    matches!(code, 60007 | 60008 | 60011 | 60014 | 60018 | 60019 | 50004 | 50005)
+    matches!(code, 60007 | 60008 | 60011 | 60014 | 60018 | 60019 | 50004 | 50005 | 70169 | 70202 | 70500)
 }
 
 /// Whether a code says that nothing of this caller is taken, whomever he asks about: no later call can go
 /// well either.
 fn is_about_caller(code: i64) -> bool {
-    matches!(code, 70_000..=79_999 | 60_002..=60_006 | 60_009..=60_012 | 60_016 | 60_017 | 60_020 | 60_021)
+    matches!(code, 70_001..=70_060 | 60_002..=60_006 | 60_009 | 60_010 | 60_012 | 60_016 | 60_017 | 60_020 | 60_021)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a pace is time that passes")]

@@ -51,9 +51,12 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     for address in &config.listen {
         listening.push(Listening::bind(*address).with_context(|| format!("listen: cannot use {address}"))?);
     }
+    let certificates = match (&config.tls_files, config.tls_listen.is_empty()) {
+        (Some((certificate, key)), false) => Some(Certificates::from_files(certificate, key)?),
+        _ => None,
+    };
     for address in &config.tls_listen {
-        let (certificate, key) = config.tls_files.as_ref().expect("a TLS listener was checked to have files");
-        let certificates = Certificates::from_files(certificate, key)?;
+        let certificates = certificates.clone().expect("a TLS listener was checked to have files");
         let bound = Listening::bind(*address).with_context(|| format!("tls.listen: cannot use {address}"))?;
         listening.push(bound.with_tls(certificates));
     }
@@ -97,7 +100,7 @@ fn note_filled(store: &SqliteStore) -> anyhow::Result<()> {
 /// Reads the configuration again and lets its apps in. `running` are the settings of the server as it
 /// was started.
 fn reload(options: &Options, door: &Door, running: &[Setting]) {
-    let Loaded { config, settings, warnings, .. } = match config::read(&options.sources()) {
+    let Loaded { config, settings, warnings, .. } = match config::read_again(&options.sources()) {
         Ok(loaded) => loaded,
         Err(Problems(problems)) => {
             for problem in problems {

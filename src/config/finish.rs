@@ -13,7 +13,8 @@ use crate::{auth::App, store::SqliteOptions, tls::Certificates};
 
 impl Reading<'_> {
     /// What has to hold between the parts.
-    pub(super) fn finish(&mut self, draft: ServerDraft, apps: &[ReadApp]) -> Option<Config> {
+    /// `files` whether the files that are named are looked at.
+    pub(super) fn finish(&mut self, draft: ServerDraft, apps: &[ReadApp], files: bool) -> Option<Config> {
         let mut known: Vec<App> = Vec::new();
         for (at, app) in apps.iter().filter_map(|read| Some((&read.at, read.app.as_ref()?))) {
             match known.iter().any(|other| other.id == app.id) {
@@ -34,6 +35,7 @@ impl Reading<'_> {
             wrong(format!("{address} is in listen and in tls.listen, or twice in one of them"));
         }
         let tls_files = match (draft.certificate, draft.key) {
+            (Some(certificate), Some(key)) if !files => Some((certificate, key)),
             (Some(certificate), Some(key)) => {
                 let private = check_private(&key);
                 if let Err(error) = &private {
@@ -65,7 +67,7 @@ impl Reading<'_> {
             wrong("store.directory is missing: the folder where everything is kept".to_owned());
             return None;
         };
-        if directory.exists() && !directory.is_dir() {
+        if files && directory.exists() && !directory.is_dir() {
             wrong(format!("store.directory: {} is no directory", directory.display()));
         }
         Some(Config {

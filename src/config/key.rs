@@ -172,8 +172,8 @@ impl Kind {
     pub(super) fn display(self, value: &Value) -> String {
         match value {
             _ if self == Kind::Secret => "\"…\"".to_owned(),
-            Value::Text(text) => format!("{text:?}"),
-            Value::Path(path) => format!("{:?}", path.display().to_string()),
+            Value::Text(text) => quoted(text),
+            Value::Path(path) => quoted(&path.display().to_string()),
             Value::Number(number) if self == Kind::Instant => time::display(*number),
             Value::Number(number) => number.to_string(),
             Value::Switch(switch) => switch.to_string(),
@@ -181,7 +181,9 @@ impl Kind {
                 0 => format!("\"{}s\"", duration.as_secs()),
                 _ => format!("\"{}ms\"", duration.as_millis()),
             },
-            Value::List(items) => format!("{items:?}"),
+            Value::List(items) => {
+                format!("[{}]", items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(", "))
+            }
         }
     }
 }
@@ -265,6 +267,16 @@ fn list(given: &Given<'_>) -> Option<Vec<String>> {
     }
 }
 
+/// A text as TOML has it.
+fn quoted(text: &str) -> String {
+    let escaped = text.chars().fold(String::new(), |out, c| match c {
+        '"' | '\\' => out + "\\" + &c.to_string(),
+        c if c.is_control() => out + &format!("\\u{:04x}", u32::from(c)),
+        c => out + &c.to_string(),
+    });
+    format!("\"{escaped}\"")
+}
+
 fn read_duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     match unit {
@@ -285,7 +297,8 @@ fn read_size(text: &str) -> Option<u64> {
         "GiB" => 1 << 30,
         _ => return None,
     };
-    number.checked_mul(factor)
+    // More could not be written in TOML.
+    number.checked_mul(factor).filter(|size| i64::try_from(*size).is_ok())
 }
 
 fn split(text: &str) -> Option<(u64, &str)> {

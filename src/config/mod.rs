@@ -19,7 +19,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 pub use app_keys::app_keys;
 pub use document::{example, reference};
 pub use key::environment_name;
-pub use read::{Problems, Sources, read};
+pub use read::{Problems, Sources, read, read_again};
 pub use secret::{SecretError, read_secret};
 pub use server_keys::server_keys;
 

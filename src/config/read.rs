@@ -52,6 +52,19 @@ pub(super) struct Reading<'a> {
 /// # Errors
 /// [`Problems`].
 pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
+    read_with(sources, true)
+}
+
+/// Reads a configuration for a server that runs, which takes over nothing but the apps: files of the
+/// server's own settings are not looked at, so that a certificate being replaced keeps no administrator in.
+///
+/// # Errors
+/// [`Problems`].
+pub fn read_again(sources: &Sources) -> Result<Loaded, Problems> {
+    read_with(sources, false)
+}
+
+fn read_with(sources: &Sources, files: bool) -> Result<Loaded, Problems> {
     let file = &sources.file;
     let text = fs::read_to_string(file)
         .map_err(|error| Problems(vec![format!("cannot read {}: {error}", file.display())]))?;
@@ -66,7 +79,9 @@ pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
     let mut settings = Reading::defaults(server_keys(), &mut draft);
     let mut apps = Vec::new();
     reading.table("", root.get_ref(), &mut draft, &mut settings, &mut apps);
-    reading.environment(sources, &mut draft, &mut settings);
+    let named: Vec<&str> =
+        apps.iter().filter_map(|(_, table)| table.get("key_env")?.get_ref().as_str()).collect();
+    reading.environment(sources, &named, &mut draft, &mut settings);
     for (name, text) in &sources.flags {
         if let Some(key) = server_keys().iter().find(|key| key.name == *name) {
             let spot = Spot { line: usize::MAX, said: format!("--{}", key.flag()), origin: Origin::Flag };
@@ -74,7 +89,7 @@ pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
         }
     }
     let read_apps: Vec<_> = apps.iter().map(|table| reading.app(table, sources)).collect();
-    let config = reading.finish(draft, &read_apps);
+    let config = reading.finish(draft, &read_apps, files);
     match config {
         Some(config) if reading.problems.is_empty() => Ok(Loaded {
             config,
@@ -241,17 +256,25 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn environment(&mut self, sources: &Sources, draft: &mut ServerDraft, settings: &mut [Setting]) {
-        let names: Vec<(String, &Key<ServerDraft>)> =
+    /// Variables that are named as keys are; `named` are those that hold keys of apps.
+    fn environment(
+        &mut self,
+        sources: &Sources,
+        named: &[&str],
+        draft: &mut ServerDraft,
+        settings: &mut [Setting],
+    ) {
+        let known: Vec<(String, &Key<ServerDraft>)> =
             server_keys().iter().map(|key| (environment_name(key.name), key)).collect();
         for (variable, text) in &sources.environment {
-            if let Some((_, key)) = names.iter().find(|(name, _)| name == variable) {
+            if let Some((_, key)) = known.iter().find(|(name, _)| name == variable) {
                 let said = format!("environment variable {variable}");
                 let spot = Spot { line: usize::MAX, said, origin: Origin::Environment };
                 self.take(spot, key, &Given::Text(text), draft, settings);
-            } else if let Some(name) = variable.strip_prefix("CONFOLD_")
+            } else if !named.contains(&variable.as_str())
+                && let Some(name) = variable.strip_prefix("CONFOLD_")
                 // Others are not refused: orchestrators set variables named after their services.
-                && let Some(other) = nearest(name, names.iter().map(|(known, _)| &known["CONFOLD_".len()..]))
+                && let Some(other) = nearest(name, known.iter().map(|(known, _)| &known["CONFOLD_".len()..]))
             {
                 self.problems.push((usize::MAX, format!(
                     "environment variable {variable} names no key of the configuration; did you mean CONFOLD_{other}?"

@@ -59,6 +59,18 @@ impl<'a> Reading<'a> {
         if inline && let Err(error) = check_private(self.file) {
             self.problem(at, format!("app {id} has its key in this file, but {}", chain(&error)));
         }
+        let looks_like_a_key =
+            |text: &str| text.len() >= 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let file = draft.key_file.as_ref().and_then(|file| file.file_name()?.to_str());
+        if file.into_iter().chain(draft.key_env.as_deref()).any(looks_like_a_key) {
+            self.problem(
+                at,
+                format!(
+                    "app {id} names a file or variable that looks like a key; a key itself goes under key"
+                ),
+            );
+            return None;
+        }
         let read = match (&draft.key_file, &draft.key_env) {
             (Some(file), _) => {
                 read_secret(file).map(Some).map_err(|error| format!("key_file: {}", chain(&error)))

@@ -128,7 +128,10 @@ static SERVER: &[Key<ServerDraft>] = &[
         kind: Kind::Size,
         default: "1MiB",
         about: "The largest body of a call (60002 above).",
-        set: |draft, value| put(&mut draft.limits.body_bytes, value.size()),
+        set: |draft, value| match value.size() {
+            0 => Err("must be larger than nothing".to_owned()),
+            size => put(&mut draft.limits.body_bytes, size),
+        },
     },
     Key {
         name: "limits.head_timeout",

@@ -30,7 +30,7 @@ impl ChatGroup {
     /// The group destroyed: everything kept about it so far is dead.
     #[must_use]
     pub fn destroyed(&self) -> ChatGroup {
-        ChatGroup { incarnation: self.incarnation + 1, profile: None }
+        ChatGroup { incarnation: self.incarnation.saturating_add(1), profile: None }
     }
 }
 

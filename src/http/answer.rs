@@ -16,7 +16,7 @@ use hyper::{
     },
 };
 
-use super::interchange::Lines;
+use super::{interchange::Lines, pace::Working};
 use crate::{
     api::Error,
     store::StoreError,
@@ -29,6 +29,15 @@ pub(super) enum Body {
     Whole(Full<Bytes>),
     /// As long as it takes.
     Lines(Lines),
+}
+
+impl Body {
+    /// Keeps the request in work for as long as the body takes. One that is whole takes no time.
+    pub(super) fn outlive(&mut self, working: Working) {
+        if let Body::Lines(lines) = self {
+            lines.keep(working);
+        }
+    }
 }
 
 impl hyper::body::Body for Body {

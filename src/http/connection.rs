@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     task::JoinSet,
 };
 
@@ -147,18 +147,19 @@ async fn accept(
     }
 }
 
-/// The next connection, when there may be one more: beyond the limit they wait in the system's queue.
+/// The next connection, when there may be one more: beyond the limit it waits, and those after it in
+/// the system's queue.
 async fn next(
     listener: &TcpListener,
     limit: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let (stream, peer) = listener.accept().await?;
     let permit = if let Ok(permit) = Arc::clone(limit).try_acquire_owned() {
         permit
     } else {
         tracing::warn!("as many connections as limits.connections allows are open; further ones wait");
         Arc::clone(limit).acquire_owned().await.map_err(io::Error::other)?
     };
-    let (stream, peer) = listener.accept().await?;
     Ok((stream, peer, permit))
 }
 
@@ -166,7 +167,7 @@ async fn speak_tls(
     stream: TcpStream,
     source: IpAddr,
     door: Arc<Door>,
-    stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<bool>,
     certificates: &Certificates,
 ) {
     let handshake = async {
@@ -181,7 +182,12 @@ async fn speak_tls(
         }
         certificates.acceptor().accept(stream).await
     };
-    let stream = match tokio::time::timeout(door.limits.patience.head, handshake).await {
+    let handshake = tokio::time::timeout(door.limits.patience.head, handshake);
+    let ended = tokio::select! {
+        ended = handshake => ended,
+        () = told_to(&mut stop) => return,
+    };
+    let stream = match ended {
         Ok(Ok(stream)) => stream,
         // Whoever connects and goes away again, as a probe does, is no news.
         Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return,
@@ -200,13 +206,12 @@ async fn speak_http1(
     door: &Door,
     mut stop: watch::Receiver<bool>,
 ) {
-    let pace = Pace::default();
+    let pace = Pace::new(true);
     let service = service_fn(|request| {
-        let pace = &pace;
-        pace.begin();
+        let working = pace.begin();
         async move {
-            let answer = door.answer(request, source).await;
-            pace.answer();
+            let mut answer = door.answer(request, source).await;
+            answer.body_mut().outlive(working);
             Ok::<_, Infallible>(answer)
         }
     });
@@ -214,7 +219,7 @@ async fn speak_http1(
     // badly framed body they always are. No time-out of hyper's: it sets a timer per request.
     let connection = http1::Builder::new()
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(Faultless::new(stream, &pace)), service);
+        .serve_connection(TokioIo::new(Faultless::new(stream, Arc::clone(&pace))), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         biased;
@@ -227,7 +232,7 @@ async fn speak_http1(
                 false => connection.await,
             }
         }
-        why = pace.outlasts(door.limits.patience) => return tracing::debug!("{why}"),
+        why = pace.outlasts(door.limits.patience, door.limits.answer_within) => return tracing::debug!("{why}"),
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke");
@@ -240,15 +245,16 @@ async fn speak_http2(
     door: Arc<Door>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let pace = Arc::new(Pace::default());
-    let patience = door.limits.patience;
+    let pace = Pace::new(false);
+    let (patience, call) = (door.limits.patience, door.limits.answer_within);
     let noted = Arc::clone(&pace);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (door, pace) = (Arc::clone(&door), Arc::clone(&noted));
-        pace.begin();
+        let door = Arc::clone(&door);
+        // Dropped with the stream, should the client give it up.
+        let working = noted.begin();
         async move {
-            let answer = door.answer(request, source).await;
-            pace.answer();
+            let mut answer = door.answer(request, source).await;
+            answer.body_mut().outlive(working);
             Ok::<_, Infallible>(answer)
         }
     });
@@ -258,7 +264,7 @@ async fn speak_http2(
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(4 * WINDOW)
         .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Faultless::new(stream, Arc::clone(&pace))), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         biased;
@@ -270,7 +276,7 @@ async fn speak_http2(
                 false => connection.await,
             }
         }
-        why = pace.outlasts(patience) => return tracing::debug!("{why}"),
+        why = pace.outlasts(patience, call) => return tracing::debug!("{why}"),
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke");

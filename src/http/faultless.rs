@@ -8,6 +8,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -16,15 +17,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::{answer, pace::Pace};
 
 /// A stream whose answers of hyper's own are replaced, and whose pace is noted.
-pub(super) struct Faultless<'a, S> {
+pub(super) struct Faultless<S> {
     stream: S,
-    pace: &'a Pace,
+    pace: Arc<Pace>,
     /// The replacement, how much of it is written, and the length of what it replaces.
     replacing: Option<(Vec<u8>, usize, usize)>,
 }
 
-impl<'a, S: AsyncWrite + Unpin> Faultless<'a, S> {
-    pub(super) fn new(stream: S, pace: &'a Pace) -> Faultless<'a, S> {
+impl<S: AsyncWrite + Unpin> Faultless<S> {
+    pub(super) fn new(stream: S, pace: Arc<Pace>) -> Faultless<S> {
         Faultless { stream, pace, replacing: None }
     }
 
@@ -46,7 +47,7 @@ impl<'a, S: AsyncWrite + Unpin> Faultless<'a, S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Faultless<'_, S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Faultless<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -61,7 +62,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Faultless<'_, S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Faultless<'_, S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Faultless<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -74,7 +75,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Faultless<'_, S> {
         if self.replacing.is_some() {
             return self.poll_replace(context);
         }
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if polled.is_ready() {
+            self.pace.send();
+        }
+        polled
     }
 
     fn poll_write_vectored(
@@ -86,7 +91,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Faultless<'_, S> {
         if self.replacing.is_some() || Self::is_hyper_s_own(first) {
             return self.poll_write(context, first);
         }
-        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        if polled.is_ready() {
+            self.pace.send();
+        }
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {

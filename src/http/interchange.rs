@@ -5,7 +5,9 @@
 use std::{
     net::IpAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -16,7 +18,7 @@ use hyper::{
 };
 use serde_json::json;
 
-use super::{Door, INTERCHANGE, answer};
+use super::{Door, Entrance, INTERCHANGE, answer, pace::Working, request::drained};
 use crate::{
     api::{Error, Family},
     auth::App,
@@ -24,6 +26,11 @@ use crate::{
     store::StoreError,
     wire::{Envelope, code::Code},
 };
+
+/// How much of an import that has ended early is read away, and for how long: common clients take an
+/// answer for an error that comes before they have sent all.
+const DRAINED_BYTES: usize = 64 << 20;
+const DRAINED_WITHIN: Duration = Duration::from_secs(2);
 
 /// What is asked for.
 #[derive(Clone, Copy)]
@@ -64,63 +71,126 @@ impl Door {
         tracing::info!(app = app.id.number(), path = head.uri.path(), "interchange");
         match task {
             Task::Export => {
-                let export = Export::new(std::sync::Arc::clone(&self.service.store), Some(app.id));
+                let export = Export::new(Arc::clone(&self.service.store), Some(app.id));
                 answer::lines(Lines::new(export))
             }
-            Task::Import(purpose) => match self.take_in(purpose, app, body).await {
-                Ok(outcome) => report(&outcome),
-                Err(Broken::Body) => failure(
-                    StatusCode::BAD_REQUEST,
-                    Code::HTTP,
-                    "the body breaks off or does not come in time",
-                ),
-                Err(Broken::Store(error)) => {
-                    tracing::error!(%error, "the store failed under an import");
-                    let error = Error::Store(error);
-                    let code = error.code(Family::RecentContact);
-                    failure(StatusCode::SERVICE_UNAVAILABLE, code, &error.to_string())
+            Task::Import(purpose) => {
+                let Ok(_permit) = self.imports.try_acquire() else {
+                    let said = "as many imports as this server takes at once are running; try again later";
+                    return failure(StatusCode::SERVICE_UNAVAILABLE, Code::OVERLOAD, said);
+                };
+                let mut body = body;
+                let still = |entrance: &Entrance| {
+                    entrance.identify(INTERCHANGE, &head.uri, source, self.service.clock.now()).map(drop)
+                };
+                let taken = self.take_in(purpose, app, &entrance, still, &mut body).await;
+                // What is left of the body would be taken for a broken connection by who still sends it.
+                drained(&mut body, DRAINED_BYTES, DRAINED_WITHIN).await;
+                match taken {
+                    Ok(outcome) => report(&outcome),
+                    Err(broken) => broken.answer(),
                 }
-            },
+            }
         }
     }
 
-    /// Takes the lines of a body in.
-    async fn take_in(&self, purpose: Purpose, app: &App, mut body: Incoming) -> Result<Outcome<u64>, Broken> {
+    /// Takes the lines of a body in, as long as `still` lets the caller in by the present entrance.
+    async fn take_in(
+        &self,
+        purpose: Purpose,
+        app: &App,
+        entrance: &Arc<Entrance>,
+        still: impl Fn(&Entrance) -> Result<(), Error>,
+        body: &mut Incoming,
+    ) -> Result<Outcome<u64>, Broken> {
         let limits = app.limits;
         let terms = Terms { purpose, limits: Box::new(move |_| limits), only: Some(app.id) };
         let mut intake = Intake::new(&*self.service.store, terms);
-        let (mut rest, mut number) = (Vec::new(), 0u64);
+        let mut lines = Splitter::default();
         loop {
             let frame = tokio::time::timeout(self.limits.patience.idle, body.frame());
             let Some(frame) = frame.await.map_err(|_| Broken::Body)? else { break };
             let Ok(piece) = frame.map_err(|_| Broken::Body)?.into_data() else { continue };
-            let mut pieces = piece.split(|byte| *byte == b'\n').peekable();
-            while let Some(piece) = pieces.next() {
-                rest.extend_from_slice(piece);
-                if pieces.peek().is_some() {
-                    number += 1;
-                    intake.take(number, &rest).await?;
-                    rest.clear();
+            let present = self.entrance();
+            if !Arc::ptr_eq(&present, entrance) {
+                still(&present).map_err(Broken::Refused)?;
+            }
+            for part in piece.split_inclusive(|byte| *byte == b'\n') {
+                if lines.add(part) {
+                    lines.hand_to(&mut intake).await?;
                 }
             }
-            let stops = purpose == Purpose::Apply && !intake.so_far().faults.is_empty();
-            if stops || rest.len() > LONGEST_LINE {
-                break;
+            if purpose == Purpose::Apply && !intake.so_far().faults.is_empty() {
+                return Ok(intake.end().await?);
             }
         }
-        number += 1;
-        match rest.len() > LONGEST_LINE {
-            true => intake.refuse(number, format!("the line is longer than {LONGEST_LINE} bytes")).await?,
-            false => intake.take(number, &rest).await?,
-        }
+        lines.hand_to(&mut intake).await?;
         Ok(intake.end().await?)
+    }
+}
+
+/// Pieces of a body put together to lines.
+#[derive(Default)]
+struct Splitter {
+    line: Vec<u8>,
+    number: u64,
+    too_long: bool,
+}
+
+impl Splitter {
+    /// Adds a part of a line; whether the line is complete by it. Of one that is too long only that is
+    /// remembered.
+    fn add(&mut self, part: &[u8]) -> bool {
+        let (text, complete) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
+        if self.line.len() + text.len() > LONGEST_LINE {
+            self.too_long = true;
+            self.line = Vec::new();
+        }
+        if !self.too_long {
+            self.line.extend_from_slice(text);
+        }
+        complete
+    }
+
+    async fn hand_to(&mut self, intake: &mut Intake<'_, u64>) -> Result<(), StoreError> {
+        self.number += 1;
+        match std::mem::take(&mut self.too_long) {
+            true => {
+                let reason = format!("the line is longer than {LONGEST_LINE} bytes");
+                intake.refuse(self.number, reason).await?;
+            }
+            false => intake.take(self.number, &self.line).await?,
+        }
+        self.line.clear();
+        Ok(())
     }
 }
 
 /// Why lines could not be taken in to their end.
 enum Broken {
     Body,
+    /// The caller is not let in any more.
+    Refused(Error),
     Store(StoreError),
+}
+
+impl Broken {
+    fn answer(self) -> Response<answer::Body> {
+        match self {
+            Broken::Body => {
+                failure(StatusCode::BAD_REQUEST, Code::HTTP, "the body breaks off or does not come in time")
+            }
+            Broken::Refused(error) => {
+                failure(StatusCode::FORBIDDEN, error.code(Family::RecentContact), &error.to_string())
+            }
+            Broken::Store(error) => {
+                tracing::error!(%error, "the store failed under an import");
+                let error = Error::Store(error);
+                let code = error.code(Family::RecentContact);
+                failure(StatusCode::SERVICE_UNAVAILABLE, code, &error.to_string())
+            }
+        }
+    }
 }
 
 impl From<StoreError> for Broken {
@@ -150,11 +220,18 @@ type Next = Pin<Box<dyn Future<Output = (Export, Result<Option<Vec<u8>>, StoreEr
 /// An export as the body of an answer: it goes on as fast as it is read.
 pub(super) struct Lines {
     next: Option<Next>,
+    /// Held until the body has ended.
+    working: Option<Working>,
 }
 
 impl Lines {
     fn new(export: Export) -> Lines {
-        Lines { next: Some(Lines::go_on(export)) }
+        Lines { next: Some(Lines::go_on(export)), working: None }
+    }
+
+    /// Keeps the request in work until the body has ended.
+    pub(super) fn keep(&mut self, working: Working) {
+        self.working = Some(working);
     }
 
     fn go_on(mut export: Export) -> Next {
@@ -177,7 +254,10 @@ impl Lines {
                 self.next = Some(Lines::go_on(export));
                 Some(Ok(Frame::data(lines.into())))
             }
-            Ok(None) => None,
+            Ok(None) => {
+                self.working = None;
+                None
+            }
             Err(error) => {
                 tracing::error!(%error, "an export broke off");
                 Some(Err(error))

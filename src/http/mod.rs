@@ -34,6 +34,9 @@ use crate::{
     auth::{Apps, Gate},
 };
 
+/// Imports that may run at once: each may have a line of tens of megabytes in memory.
+const IMPORTS: usize = 2;
+
 /// Everything a request needs, shared by all connections.
 pub struct Door {
     entrance: RwLock<Arc<Entrance>>,
@@ -41,6 +44,8 @@ pub struct Door {
     limits: DoorLimits,
     /// One for each connection that may be open.
     connections: Arc<Semaphore>,
+    /// One for each import that may run.
+    imports: Semaphore,
 }
 
 /// Who is let in, and how often. A new one takes its place when the apps change; a call in progress
@@ -85,7 +90,7 @@ impl Door {
         let rates = rate::Rates::new(limits.rate, gate.apps());
         let connections = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
         let entrance = RwLock::new(Arc::new(Entrance { gate, rates }));
-        Arc::new(Door { entrance, service, limits, connections })
+        Arc::new(Door { entrance, service, limits, connections, imports: Semaphore::new(IMPORTS) })
     }
 
     /// Lets these apps' administrators in from now on, and nobody else. Calls in progress end as they

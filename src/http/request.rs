@@ -159,7 +159,7 @@ impl Door {
 
 /// Reads away the body of a refused call, if it is small and there at once: then the connection can
 /// be used again. Whoever was not let in cannot make the server wait or remember.
-async fn drained(body: &mut Incoming, bytes: usize, within: Duration) -> bool {
+pub(super) async fn drained(body: &mut Incoming, bytes: usize, within: Duration) -> bool {
     let all = async {
         let mut left = bytes;
         while let Some(frame) = body.frame().await {

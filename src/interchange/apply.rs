@@ -90,7 +90,7 @@ fn succession(line: &ChatGroup, old: Option<&ChatGroup>) -> Option<ChatGroup> {
     let before = old.map_or(0, |old| old.incarnation);
     let dies = line.profile.is_none() && old.is_none_or(|old| old.profile.is_some());
     let next = ChatGroup {
-        incarnation: line.incarnation.max(before + u32::from(dies)),
+        incarnation: line.incarnation.max(before.saturating_add(u32::from(dies))),
         profile: line.profile.clone(),
     };
     (Some(&next) != old).then_some(next)

@@ -16,7 +16,7 @@ const BYTES_AT_ONCE: usize = 4 << 20;
 const FAULTS: usize = 1_000;
 
 /// The longest line. One of the heaviest owner has some 20 MiB.
-pub const LONGEST_LINE: usize = 64 << 20;
+pub const LONGEST_LINE: usize = 24 << 20;
 
 /// What to do with lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

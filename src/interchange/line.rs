@@ -4,11 +4,14 @@
 use crate::{
     domain::{
         Account, AppId, ChangeNumber, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, Counters,
-        CustomMark, GroupId, GroupName, JoinOption, Member, Owner, RestoredGroup, RestoredRecord,
+        CustomMark, GroupId, GroupName, JoinOption, MAX_NUMBER, Member, Owner, RestoredGroup, RestoredRecord,
         StandardMark, UserId,
     },
     wire::{Fault, Fields, Node, Value, read_contact},
 };
+
+/// The end of the year 9999.
+const LAST_SECOND: u64 = 253_402_300_799;
 
 /// What a line says.
 #[derive(Clone, Debug)]
@@ -199,7 +202,7 @@ fn chat_group(fields: Fields<'_>) -> Result<ChatGroup, Fault> {
         join_option: fields
             .optional("ApplyJoinOption", |value| parsed(value, JoinOption::parse))?
             .unwrap_or_default(),
-        created_at: fields.optional("CreateTime", seconds)?.unwrap_or(0),
+        created_at: fields.optional("CreateTime", any_seconds)?.unwrap_or(0),
         members: fields.optional("MemberList", |list| list.each(member))?.unwrap_or_default(),
     };
     Ok(ChatGroup { incarnation, profile: Some(profile) })
@@ -210,7 +213,7 @@ fn member(item: Value<'_>) -> Result<Member, Fault> {
     Ok(Member {
         user: fields.required("Member_Account", importable)?,
         admin: fields.optional_text("Role")? == Some("Admin"),
-        joined_at: fields.optional("JoinTime", seconds)?.unwrap_or(0),
+        joined_at: fields.optional("JoinTime", any_seconds)?.unwrap_or(0),
     })
 }
 
@@ -225,16 +228,25 @@ fn parsed<T>(
     parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))
 }
 
+/// A counter or id: within what typed clients can read.
 fn number(value: Value<'_>) -> Result<ChangeNumber, Fault> {
-    u32::try_from(value.read::<i64>()?)
-        .map_err(|_| Fault::unfit(value.path, "a number from 0 to 4294967295", value.node))
+    (u32::try_from(value.read::<i64>()?).ok().filter(|number| *number <= MAX_NUMBER))
+        .ok_or_else(|| Fault::unfit(value.path, format!("a number from 0 to {MAX_NUMBER}"), value.node))
 }
 
 fn optional_number(fields: Fields<'_>, name: &str) -> Result<Option<u32>, Fault> {
     fields.optional(name, number)
 }
 
+/// A time, up to the year 9999: nothing that comes later could be told from it.
 fn seconds(value: Value<'_>) -> Result<u64, Fault> {
+    (u64::try_from(value.read::<i64>()?).ok().filter(|time| *time <= LAST_SECOND)).ok_or_else(|| {
+        Fault::unfit(value.path, format!("a time in seconds since 1970, at most {LAST_SECOND}"), value.node)
+    })
+}
+
+/// A time that no other depends on.
+fn any_seconds(value: Value<'_>) -> Result<u64, Fault> {
     u64::try_from(value.read::<i64>()?)
         .map_err(|_| Fault::unfit(value.path, "a time in seconds since 1970", value.node))
 }

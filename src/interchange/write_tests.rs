@@ -36,7 +36,7 @@ fn record() -> impl Strategy<Value = RestoredRecord> {
     let mark = "[01]{0,64}".prop_map(|text| StandardMark::parse(&text).unwrap());
     let custom = text(60).prop_map(|text| CustomMark::parse(&text).unwrap());
     let groups = vec(1u32..4, 0..4);
-    (conversation(), groups, mark, custom, 0u64..1 << 40).prop_filter_map(
+    (conversation(), groups, mark, custom, 0u64..1 << 37).prop_filter_map(
         "a record that holds something",
         |(conversation, groups, mark, custom, timestamp)| {
             let holds = !groups.is_empty() || custom.is_some() || mark != StandardMark::NONE;
@@ -50,7 +50,7 @@ fn organizer() -> impl Strategy<Value = Organizer> {
         let names = names.iter().map(|name| GroupName::parse(name).ok()).collect::<Option<Vec<_>>>()?;
         (names[0] != names[1] && names[1] != names[2] && names[0] != names[2]).then_some(names)
     });
-    let counters = (0u32..1 << 20, 0u32..3, 0u32..100, 0u64..1 << 41);
+    let counters = (0u32..1 << 20, 0u32..3, 0u32..100, 0u64..1 << 37);
     (names, vec(record(), 0..12), counters).prop_filter_map(
         "distinct conversations",
         |(names, records, told)| {

@@ -8,7 +8,7 @@ use std::{
     fs,
     io::{self, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -100,6 +100,11 @@ impl LocalAuthority {
             make(folder, now)?;
         }
         let read = |file: &Path| fs::read_to_string(file).map_err(|source| failed(file, source));
+        let mode = fs::metadata(&key).map_err(|source| failed(&key, source))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            let reason = format!("others can read it (mode {:04o})", mode & 0o7777);
+            return Err(AuthorityError::Damaged { file: key, reason });
+        }
         let (certificate_text, key_text) = (read(&certificate)?, read(&key)?);
         let pair = KeyPair::from_pem(&key_text)
             .map_err(|error| AuthorityError::Damaged { file: key, reason: error.to_string() })?;
@@ -198,6 +203,8 @@ fn make(folder: &Path, now: UnixSeconds) -> Result<(), AuthorityError> {
         .prefix(".ca-")
         .tempdir_in(parent)
         .map_err(|source| failed(parent, source))?;
+    fs::set_permissions(new.path(), fs::Permissions::from_mode(0o700))
+        .map_err(|source| failed(new.path(), source))?;
     write_private(&new.path().join("ca-key.pem"), &key.serialize_pem())?;
     let file = new.path().join("ca.pem");
     fs::write(&file, certificate.pem()).map_err(|source| failed(&file, source))?;

@@ -220,6 +220,40 @@ fn what_is_wrong_with_the_way_to_a_server_is_named() {
     assert!(neither.contains("--data <DIR>|--url <URL>"), "{neither}");
 }
 
+#[test]
+fn counters_stay_within_what_clients_can_read() {
+    let (folder, file) = folder();
+    for (field, most) in
+        [("Version", "2147483646"), ("LastGroupId", "2147483646"), ("Renumberings", "2147483646")]
+    {
+        fs::write(
+            &file,
+            format!(r#"{{"Kind":"organizer","SdkAppId":5,"From_Account":"a","{field}":2147483647}}"#),
+        )
+        .unwrap();
+        let found = said(&import(&in_directory(&folder.path().join("data")), &file));
+        assert!(found.contains(&format!("{field} must be a number from 0 to {most},")), "{found}");
+    }
+    fs::write(
+        &file,
+        r#"{"Kind":"organizer","SdkAppId":5,"From_Account":"a","LastTimestamp":1700000000000000}"#,
+    )
+    .unwrap();
+    let found = said(&import(&in_directory(&folder.path().join("data")), &file));
+    assert!(found.contains("LastTimestamp must be a time in seconds since 1970"), "{found}");
+}
+
+#[test]
+fn a_fault_in_the_middle_of_an_upload_is_told_alone() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    let target = client.target("x").replace("/v4/x", "/interchange/import");
+    let answer = client.post(&target, "broken\n{\"Kind\":\"acc").unwrap();
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.json()["Faults"].as_array().unwrap().len(), 1, "{}", answer.body);
+    assert!(answer.body.contains("\"Line\":1"), "{}", answer.body);
+}
+
 /// Twenty lines, each wrong in another way, with the reason that is told.
 const BROKEN: [(&str, &str); 20] = [
     ("{", "the line is no JSON object"),
@@ -337,12 +371,12 @@ fn more_than_the_limits_of_a_profile_is_refused_unless_it_is_named() {
 fn a_line_that_is_not_utf_8_and_one_that_never_ends_are_named() {
     let (folder, file) = folder();
     let mut bytes = b"\xff\xfe\n{\"Kind\":\"account\",\"SdkAppId\":1,\"UserID\":\"a\"}\n".to_vec();
-    bytes.extend(std::iter::repeat_n(b' ', (64 << 20) + 5));
+    bytes.extend(std::iter::repeat_n(b' ', (24 << 20) + 5));
     bytes.extend(b"\n{}");
     fs::write(&file, bytes).unwrap();
     let said = said(&import(&in_directory(&folder.path().join("data")), &file));
     assert!(said.contains("in.ndjson:1: the line is no JSON object"), "{said}");
-    assert!(said.contains("in.ndjson:3: the line is longer than 67108864 bytes"), "{said}");
+    assert!(said.contains("in.ndjson:3: the line is longer than 25165824 bytes"), "{said}");
     assert!(said.contains("in.ndjson:4: SdkAppId is missing"), "{said}");
 }
 

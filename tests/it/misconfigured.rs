@@ -201,6 +201,17 @@ fn a_key_file_holds_the_key_and_nothing_else() {
 }
 
 #[test]
+fn a_key_in_the_wrong_place_is_not_shown() {
+    let key = "0123456789abcdef0123456789abcdef";
+    for setting in
+        [format!("key_file = \"{key}\""), format!("key_env = \"{key}\""), format!("keyy = \"{key}\"")]
+    {
+        let found = refusal_of(&page_config("", &setting));
+        assert!(!found.contains(key), "{found}");
+    }
+}
+
+#[test]
 fn common_slips_have_a_hint() {
     let found = refusal_of(&page_config("[log]\nformat = text", ""));
     assert!(found.contains("a text stands in quotation marks"), "{found}");

@@ -72,3 +72,52 @@ fn a_tls_handshake_that_does_not_go_on_is_ended() {
     let mut good = Client::try_connect_tls(server.tls_address(), &authority.pem, "localhost").unwrap();
     assert_eq!(good.call(GET, BODY).code(), 50001);
 }
+
+/// A long export to a slow reader is no idle connection, and is finished when the server stops.
+#[test]
+fn an_export_may_take_longer_than_a_connection_may_be_idle() {
+    let (site, authority) = (Site::new(), Authority::new());
+    authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
+    site.write("ca.pem", &authority.pem);
+    site.configure(
+        "[tls]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"cert.pem\"\nkey = \"cert-key.pem\"\n[limits]\nidle_timeout = \"300ms\"\nrate_limit = false",
+        "",
+    );
+    let server = site.serve();
+    let mut client = server.client();
+    let target = client.target("x").replace("/v4/x", "/interchange/import");
+    let line = |user: usize| {
+        let nick = "n".repeat(400);
+        format!(
+            "{{\"Kind\":\"account\",\"SdkAppId\":88888888,\"UserID\":\"user{user:05}\",\"Nick\":\"{nick}\"}}\n"
+        )
+    };
+    let lines: String = (0..16_000).map(line).collect();
+    assert_eq!(client.post(&target, &lines).unwrap().status, 200);
+    let url =
+        format!("https://localhost:{}{}", server.tls_address().port(), target.replace("import", "export"));
+    let exports: Vec<_> = ["--http1.1", "--http2"]
+        .into_iter()
+        .map(|version| {
+            let mut curl = std::process::Command::new("curl");
+            curl.args(["-sS", version, "-X", "POST", "--limit-rate", "4M", "--cacert"])
+                .arg(site.path("ca.pem"));
+            curl.arg(&url).stdout(std::process::Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let outputs: Vec<_> = exports.into_iter().map(|export| export.wait_with_output().unwrap()).collect();
+    for output in outputs {
+        assert!(output.status.success());
+        assert!(String::from_utf8(output.stdout).unwrap() == lines, "whole and as it came in");
+    }
+}
+
+#[test]
+fn more_listeners_than_connections_starve_nobody() {
+    let listen = "listen = [\"127.0.0.1:0\", \"127.0.0.1:0\", \"127.0.0.1:0\"]\nworkers = 2\n[limits]\nconnections = 1";
+    let (_site, server, client) = serving(listen, "");
+    drop(client);
+    for address in server.greeting.lines().filter_map(|line| line.split("http://").nth(1)) {
+        assert_eq!(Client::connect(address.parse().unwrap()).call(GET, BODY).code(), 50001, "{address}");
+    }
+}

@@ -130,3 +130,46 @@ fn what_needs_a_new_start_is_named() {
     assert_eq!(site.log().matches("until the server is started again").count(), 1);
     assert_eq!(server.client().call(GET, BODY).code(), 50001);
 }
+
+#[test]
+fn an_import_breaks_off_when_its_administrator_is_removed() {
+    let site = Site::new();
+    site.configure("", "admins = [\"ann\", \"bob\"]");
+    let server = site.serve();
+    let (mut bob, mut importing) = (client(&server, APP, "bob", KEY), client(&server, APP, "bob", KEY));
+    let target = importing.target("x").replace("/v4/x", "/interchange/import");
+    let chunk = |user: &str| {
+        let line = format!("{{\"Kind\":\"account\",\"SdkAppId\":{APP},\"UserID\":\"{user}\"}}\n");
+        format!("{:x}\r\n{line}\r\n", line.len())
+    };
+    let head = format!("POST {target} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+    importing.send((head + &chunk("before")).as_bytes()).unwrap();
+    let body = |user: &str| format!(r#"{{"CheckItem":[{{"UserID":"{user}"}}]}}"#);
+    while !bob.call("im_open_login_svc/account_check", &body("before")).body.contains("\"Imported\"") {}
+    site.configure("", "admins = [\"ann\"]");
+    server.signal("HUP");
+    until(&mut bob, 60010);
+    importing.send(chunk("after").as_bytes()).unwrap();
+    importing.send(b"0\r\n\r\n").unwrap();
+    let answer = importing.answer(false).unwrap();
+    assert_eq!((answer.status, answer.code()), (403, 60010), "{}", answer.body);
+    let mut ann = client(&server, APP, "ann", KEY);
+    let found = ann.call("im_open_login_svc/account_check", &body("after")).body;
+    assert!(found.contains("\"NotImported\""), "{found}");
+}
+
+#[test]
+fn a_certificate_being_replaced_keeps_no_administrator_in() {
+    let (site, authority) = (Site::new(), crate::serving::Authority::new());
+    authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
+    let tls = "[tls]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"cert.pem\"\nkey = \"cert-key.pem\"";
+    site.configure(&format!("listen = [\"127.0.0.1:0\"]\n{tls}"), "");
+    let server = site.serve();
+    let mut admin = server.client();
+    assert_eq!(admin.call(GET, BODY).code(), 50001);
+    // The key is another's already, the certificate not yet.
+    authority.issue(&site.path("other.pem"), &site.path("cert-key.pem"));
+    site.configure(&format!("listen = [\"127.0.0.1:0\"]\n{tls}"), "admins = [\"other\"]");
+    server.signal("HUP");
+    until(&mut admin, 60010);
+}

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use crate::harness::{ADMIN, APP, Client, KEY, Server};
 
@@ -101,6 +101,8 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Another name than its certificates have: these are not its own.
+        params.distinguished_name.push(DnType::CommonName, "an authority");
         let pem = params.self_signed(&key).unwrap().pem();
         Authority { key, params, pem }
     }
