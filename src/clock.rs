@@ -1,13 +1,30 @@
 //! The time. Everything below `server` is told the time; this is where it is asked for.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use crate::domain::UnixSeconds;
 
-/// A clock with two hands: the wall clock, which may step, and a monotonic one for rates.
-#[derive(Clone, Copy, Debug)]
+/// A clock with two hands: the wall clock, which may step, and a monotonic one for rates. The first can
+/// be set, for tests; all clones of a clock show the same.
+#[derive(Clone, Debug)]
 pub struct Clock {
     started: Instant,
+    hand: Arc<Hand>,
+}
+
+/// How the wall clock differs from the system's.
+#[derive(Debug, Default)]
+struct Hand {
+    /// Where it stands still; 0 while it runs.
+    frozen: AtomicU64,
+    /// How many seconds it is ahead.
+    ahead: AtomicI64,
 }
 
 impl Clock {
@@ -15,19 +32,71 @@ impl Clock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
     pub fn system() -> Clock {
-        Clock { started: Instant::now() }
+        Clock { started: Instant::now(), hand: Arc::default() }
     }
 
     /// Seconds since 1970, for signatures and timestamps.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
     pub fn now(&self) -> UnixSeconds {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+        match self.hand.frozen.load(Ordering::Relaxed) {
+            0 => system_seconds().saturating_add_signed(self.hand.ahead.load(Ordering::Relaxed)),
+            at => at,
+        }
     }
 
-    /// Time since the clock was made, never stepping.
+    /// Time since the clock was made, never stepping, whatever is done to the other hand.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Whether the wall clock stands still.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.hand.frozen.load(Ordering::Relaxed) != 0
+    }
+
+    /// Lets the wall clock stand still, at `at` or where it is.
+    pub fn freeze(&self, at: Option<UnixSeconds>) {
+        self.hand.frozen.store(at.unwrap_or_else(|| self.now()).max(1), Ordering::Relaxed);
+    }
+
+    /// Moves the wall clock on, whether it stands still or runs.
+    pub fn advance(&self, seconds: u32) {
+        match self.hand.frozen.load(Ordering::Relaxed) {
+            0 => drop(self.hand.ahead.fetch_add(i64::from(seconds), Ordering::Relaxed)),
+            at => self.hand.frozen.store(at.saturating_add(u64::from(seconds)), Ordering::Relaxed),
+        }
+    }
+
+    /// Lets the wall clock run again as the system's does.
+    pub fn resume(&self) {
+        self.hand.ahead.store(0, Ordering::Relaxed);
+        self.hand.frozen.store(0, Ordering::Relaxed);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
+fn system_seconds() -> UnixSeconds {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_shows_the_same_everywhere_and_its_other_hand_goes_on() {
+        let clock = Clock::system();
+        let (other, before) = (clock.clone(), clock.elapsed());
+        clock.freeze(Some(1_700_000_000));
+        assert_eq!((other.now(), other.is_frozen()), (1_700_000_000, true));
+        other.advance(86_400);
+        assert_eq!(clock.now(), 1_700_086_400);
+        assert!(clock.elapsed() >= before && clock.elapsed() < Duration::from_secs(60));
+        clock.resume();
+        assert!(!other.is_frozen() && other.now().abs_diff(system_seconds()) < 60);
+        clock.advance(1_000_000);
+        assert!(other.now() >= system_seconds() + 1_000_000);
     }
 }

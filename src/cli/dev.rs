@@ -141,7 +141,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Switch::Off => RateLimit::Off,
     };
     let failure = store.failure();
-    let service = Service { store: Arc::new(store), clock };
+    let service = Service { store: Arc::new(store), clock: clock.clone() };
     let door = Door::new(gate, service, DoorLimits { rate, ..DoorLimits::default() });
     files::raise_limit(DoorLimits::default().connections);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);

@@ -21,7 +21,7 @@ use quick_cache::{
     sync::{Cache, GuardResult},
 };
 
-use super::{Loaded, document::Stored};
+use super::{Loaded, Scope, document::Stored};
 use crate::domain::{Account, AppId, ChangeNumber, ChatGroupId, Organizer, Owner};
 
 /// How many disbandings of an app are remembered; an entry that lags further behind is read anew.
@@ -125,6 +125,13 @@ impl Disbandings {
         self.count.load(Ordering::Acquire)
     }
 
+    /// Makes every entry of the app lag behind further than is remembered.
+    fn forget(&self) {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.clear();
+        self.count.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Makes a disbanding visible to readers.
     pub(super) fn publish(&self, id: ChatGroupId) {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -181,6 +188,17 @@ impl OwnerCache {
                 }
                 GuardResult::Timeout => unreachable!("no time-out was asked for"),
             }
+        }
+    }
+
+    /// For the writer: nothing in `scope` is there any more. Entries and readers' values of before count
+    /// as lagging behind, and are read anew.
+    pub(super) fn forget(&self, scope: &Scope) {
+        let apps = self.disbandings.lock().unwrap_or_else(PoisonError::into_inner);
+        match scope {
+            Scope::All => apps.values().for_each(|disbandings| disbandings.forget()),
+            Scope::App(app) => apps.get(app).into_iter().for_each(|disbandings| disbandings.forget()),
+            Scope::Owner(owner) => drop(self.entries.remove(owner)),
         }
     }
 

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    ChatGroupQuery, ChatGroupRule, MemoryStore, Next, OwnerRule, Seen, SqliteOptions, SqliteStore, Store,
-    StoreError,
+    ChatGroupQuery, ChatGroupRule, MemoryStore, Next, OwnerRule, Scope, Seen, SqliteOptions, SqliteStore,
+    Store, StoreError,
 };
 use crate::domain::{
     Account, AppId, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupLife, ChatGroupProfile, Conversation,
@@ -56,6 +56,7 @@ suite! {
     a_disbanding_counts_from_the_next_change_on
     living_chat_groups_are_listed_page_by_page
     everything_is_listed_for_exports
+    what_is_reset_was_never_there
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
@@ -440,4 +441,46 @@ async fn everything_is_listed_for_exports(store: &dyn Store) {
     let expected = [group("zz", 0, true), group("dead", 1, false), group("alive", 0, true)];
     assert_eq!(all_groups(store, app(1)).await, expected, "in the order they were first heard of");
     assert_eq!(all_groups(store, app(3)).await, [group("only", 1, false)]);
+}
+
+async fn what_is_reset_was_never_there(store: &dyn Store) {
+    let owners = [owner(1, "a"), owner(1, "b"), owner(2, "a")];
+    let fill = async || {
+        for owner in &owners {
+            set_account(store, owner, Some(Account::default())).await;
+            set_chat_group(store, owner.app, "g", |group| group.revived(profile("n"))).await;
+            keep(store, owner, "group", &[user("x"), in_group("g")]).await;
+            keep(store, owner, "group", &[user("y")]).await;
+        }
+    };
+    let state = async |owner: &Owner| {
+        let loaded = store.load(owner).await.unwrap();
+        (loaded.account.is_some(), loaded.organizer.records().len(), loaded.organizer.counters().version)
+    };
+    let (full, empty) = ((true, 3, 4), (false, 0, 0));
+    fill().await;
+    for owner in &owners {
+        assert_eq!(state(owner).await, full);
+    }
+    store.reset(Scope::Owner(owners[0].clone())).await.unwrap();
+    assert_eq!(
+        [state(&owners[0]).await, state(&owners[1]).await, state(&owners[2]).await],
+        [empty, full, full]
+    );
+    store.reset(Scope::App(app(1))).await.unwrap();
+    assert_eq!([state(&owners[1]).await, state(&owners[2]).await], [empty, full]);
+    assert_eq!(store.chat_groups(app(1), vec![chat_group("g")]).await.unwrap(), [None]);
+    assert!(store.chat_groups(app(2), vec![chat_group("g")]).await.unwrap()[0].is_some());
+    // What is queued behind a reset sees it, and what is queued before it is forgotten.
+    fill().await;
+    let before = store.change(owners[0].clone(), vec![user("late")], grouping("late", vec![user("late")]));
+    let reset = store.reset(Scope::All);
+    let after = store.change(owners[1].clone(), vec![user("x")], grouping("first", vec![user("x")]));
+    before.await.unwrap();
+    reset.await.unwrap();
+    after.await.unwrap();
+    assert_eq!([state(&owners[0]).await, state(&owners[2]).await], [empty, empty]);
+    assert_eq!(state(&owners[1]).await, (false, 1, 2));
+    fill().await;
+    assert_eq!([state(&owners[0]).await, state(&owners[2]).await], [full, full]);
 }

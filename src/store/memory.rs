@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    ChatGroupPage, ChatGroupQuery, ChatGroupRule, Loaded, Next, OwnerRule, Pending, Seen, Store, guarded,
+    ChatGroupPage, ChatGroupQuery, ChatGroupRule, Loaded, Next, OwnerRule, Pending, Scope, Seen, Store,
+    guarded,
 };
 use crate::domain::{
     Account, AppId, ChatGroup, ChatGroupId, Conversation, Organizer, Owner, Presence, UserId,
@@ -174,6 +175,17 @@ impl Store for MemoryStore {
             .take(PAGE)
             .collect();
         Box::pin(async { Ok(groups) })
+    }
+
+    fn reset(&self, scope: Scope) -> Pending<'_, ()> {
+        let mut kept = self.kept();
+        kept.accounts.retain(|owner, _| !scope.covers(owner));
+        kept.organizers.retain(|owner, _| !scope.covers(owner));
+        kept.chat_groups.retain(|(app, _), _| !scope.covers_app(*app));
+        // Places of the others stay: what is listed is never renumbered.
+        let known: Vec<_> = kept.listed.iter().filter(|(app, _)| !scope.covers_app(*app)).cloned().collect();
+        kept.listed = known;
+        Box::pin(async { Ok(()) })
     }
 
     fn ready(&self) -> Pending<'_, ()> {

@@ -87,6 +87,39 @@ pub struct ChatGroupPage {
     pub total: usize,
 }
 
+/// A part of what is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All of it.
+    All,
+    /// Everything of one app.
+    App(AppId),
+    /// One owner, with his account.
+    Owner(Owner),
+}
+
+impl Scope {
+    /// Whether an owner is within it.
+    #[must_use]
+    pub fn covers(&self, owner: &Owner) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::App(app) => owner.app == *app,
+            Scope::Owner(one) => owner == one,
+        }
+    }
+
+    /// Whether the chat groups of an app are within it.
+    #[must_use]
+    pub fn covers_app(&self, of: AppId) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::App(app) => of == *app,
+            Scope::Owner(_) => false,
+        }
+    }
+}
+
 /// Why a store could not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -154,6 +187,10 @@ pub trait Store: Send + Sync {
     /// The chat groups of an app, destroyed ones included, in the order in which the store first heard
     /// of them and after the place `after`: some at a time, each with its place, none at the end.
     fn all_chat_groups(&self, app: AppId, after: u64) -> Pending<'_, Vec<(u64, ChatGroupId, ChatGroup)>>;
+
+    /// Forgets everything in `scope`, counters and incarnations too, as if it had never been. For
+    /// emulators: nothing else ever lowers a counter.
+    fn reset(&self, scope: Scope) -> Pending<'_, ()>;
 
     /// Whether the store can be used: reads something.
     fn ready(&self) -> Pending<'_, ()>;

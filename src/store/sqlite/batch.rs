@@ -11,7 +11,7 @@ use super::rows;
 use crate::{
     domain::{Account, AppId, ChangeNumber, ChatGroupId, Conversation, Organizer, Owner},
     store::{
-        ChatGroupRule, Next, OwnerRule, Seen, StoreError,
+        ChatGroupRule, Next, OwnerRule, Scope, Seen, StoreError,
         cache::{self, OwnerCache},
         document::Stored,
         guarded,
@@ -27,6 +27,8 @@ pub(super) struct Batch<'a> {
     cache: &'a OwnerCache,
     owners: HashMap<Owner, Working>,
     disbanded: Vec<(AppId, ChatGroupId)>,
+    /// What this transaction forgot.
+    forgotten: Vec<Scope>,
     /// Roughly how much was written; 0 when there is nothing to commit.
     bytes: usize,
 }
@@ -45,17 +47,19 @@ pub(super) struct Working {
 pub(super) struct Changed {
     owners: HashMap<Owner, Working>,
     disbanded: Vec<(AppId, ChatGroupId)>,
+    forgotten: Vec<Scope>,
 }
 
 impl<'a> Batch<'a> {
     pub(super) fn new(db: &'a Connection, cache: &'a OwnerCache) -> Batch<'a> {
-        Batch { db, cache, owners: HashMap::new(), disbanded: Vec::new(), bytes: 0 }
+        Batch { db, cache, owners: HashMap::new(), disbanded: Vec::new(), forgotten: Vec::new(), bytes: 0 }
     }
 
     /// Writes what is left to be written, and tells roughly how many bytes it were in all.
     pub(super) fn complete(mut self) -> Result<(usize, Changed), StoreError> {
         self.write_organizers()?;
-        Ok((self.bytes, Changed { owners: self.owners, disbanded: self.disbanded }))
+        let Batch { owners, disbanded, forgotten, bytes, .. } = self;
+        Ok((bytes, Changed { owners, disbanded, forgotten }))
     }
 }
 
@@ -69,7 +73,11 @@ impl Batch<'_> {
         let presences = rows::presences(self.db, owner.app, named)?;
         let working = match self.owners.entry(owner.clone()) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(Working::begin(self.db, self.cache, owner)?),
+            Entry::Vacant(entry) => {
+                // The cache does not know yet what this transaction forgot.
+                let cache = (!self.forgotten.iter().any(|scope| scope.covers(owner))).then_some(self.cache);
+                entry.insert(Working::begin(self.db, cache, owner)?)
+            }
         };
         if self.disbanded.iter().any(|(app, _)| *app == owner.app) {
             working.dead = rows::dead(self.db, owner.app, &working.organizer)?;
@@ -115,6 +123,15 @@ impl Batch<'_> {
         Ok(())
     }
 
+    pub(super) fn reset(&mut self, scope: Scope) -> Result<(), StoreError> {
+        self.owners.retain(|owner, _| !scope.covers(owner));
+        self.disbanded.retain(|(app, _)| !scope.covers_app(*app));
+        rows::forget(self.db, &scope)?;
+        self.bytes += PAGE;
+        self.forgotten.push(scope);
+        Ok(())
+    }
+
     pub(super) fn note_filled(&mut self) -> Result<(), StoreError> {
         self.db.execute("UPDATE store SET filled = 1", [])?;
         self.bytes += PAGE;
@@ -136,8 +153,8 @@ impl Batch<'_> {
 
 impl Working {
     /// An owner as last committed: from the cache, which is exact, or from the database.
-    fn begin(db: &Connection, cache: &OwnerCache, owner: &Owner) -> Result<Working, StoreError> {
-        let (account, stored, dead) = if let Some(entry) = cache.get(owner) {
+    fn begin(db: &Connection, cache: Option<&OwnerCache>, owner: &Owner) -> Result<Working, StoreError> {
+        let (account, stored, dead) = if let Some(entry) = cache.and_then(|cache| cache.get(owner)) {
             (entry.account.clone(), Stored::clone(&entry.stored), entry.dead.clone())
         } else {
             let stored = rows::organizer(db, owner)?;
@@ -153,6 +170,9 @@ impl Changed {
     /// Makes a committed batch visible. The owners first, as true up to the disbandings before this
     /// batch: those of the batch, published after them, make each entry compare itself.
     pub(super) fn publish(self, cache: &OwnerCache) {
+        for scope in &self.forgotten {
+            cache.forget(scope);
+        }
         for (owner, working) in self.owners.into_iter().filter(|(_, working)| working.changed) {
             let disbandings = cache.disbandings(owner.app);
             let seen = disbandings.count();

@@ -28,7 +28,7 @@ use self::{
     writer::{Job, Writer},
 };
 use super::{
-    ChatGroupPage, ChatGroupQuery, ChatGroupRule, Loaded, OwnerRule, Pending, Store, StoreError,
+    ChatGroupPage, ChatGroupQuery, ChatGroupRule, Loaded, OwnerRule, Pending, Scope, Store, StoreError,
     cache::OwnerCache,
 };
 use crate::domain::{AppId, ChatGroup, ChatGroupId, Conversation, Owner, UserId};
@@ -196,6 +196,10 @@ impl Store for SqliteStore {
 
     fn all_chat_groups(&self, app: AppId, after: u64) -> Pending<'_, Vec<(u64, ChatGroupId, ChatGroup)>> {
         self.readers.run(move |reader| reader.all_chat_groups(app, after))
+    }
+
+    fn reset(&self, scope: Scope) -> Pending<'_, ()> {
+        self.write(|done| Job::Reset { scope, done })
     }
 
     fn ready(&self) -> Pending<'_, ()> {

@@ -14,7 +14,7 @@ use crate::{
         Conversation, JoinOption, Organizer, Owner, Presence, UserId,
     },
     store::{
-        ChatGroupPage, ChatGroupQuery, StoreError,
+        ChatGroupPage, ChatGroupQuery, Scope, StoreError,
         document::{Edit, Stored, decode_members, encode_members},
     },
 };
@@ -300,6 +300,30 @@ pub(super) fn list_chat_groups(
         })
         .collect::<Result<_, _>>()?;
     Ok(ChatGroupPage { ids, next, total: usize::try_from(total).unwrap_or(0) })
+}
+
+/// Deletes a part of what is kept. A store that is emptied is another from then on (decision 21).
+pub(super) fn forget(db: &Connection, scope: &Scope) -> Result<(), StoreError> {
+    let tables: &[&str] = match scope {
+        Scope::Owner(_) => &["organizer", "account"],
+        _ => &["organizer", "account", "chat_group", "app_event"],
+    };
+    for table in tables {
+        match scope {
+            Scope::All => db.execute(&format!("DELETE FROM {table}"), [])?,
+            Scope::App(app) => {
+                db.execute(&format!("DELETE FROM {table} WHERE app_id = ?1"), [app.number()])?
+            }
+            Scope::Owner(owner) => db.execute(
+                &format!("DELETE FROM {table} WHERE app_id = ?1 AND user_id = ?2"),
+                params![owner.app.number(), owner.user.as_str()],
+            )?,
+        };
+    }
+    if *scope == Scope::All {
+        db.execute("UPDATE store SET incarnation = lower(hex(randomblob(8)))", [])?;
+    }
+    Ok(())
 }
 
 fn place<T: PartialEq + Copy>(list: &[T], item: T) -> Option<u8> {

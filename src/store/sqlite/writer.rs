@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::{AppId, ChatGroupId, Conversation, Owner},
-    store::{ChatGroupRule, OwnerRule, StoreError, cache::OwnerCache},
+    store::{ChatGroupRule, OwnerRule, Scope, StoreError, cache::OwnerCache},
 };
 
 /// How many changes share one transaction at the most.
@@ -49,6 +49,11 @@ pub(super) enum Job {
     },
     /// Notes that the first filling of the store is complete.
     Filled {
+        done: Done,
+    },
+    /// Forgets a part of what is kept.
+    Reset {
+        scope: Scope,
         done: Done,
     },
     /// Asks whether a transaction can be begun.
@@ -170,6 +175,7 @@ impl Desk {
                 Job::Owner { owner, named, rule, done } => (batch.change_owner(&owner, named, rule), done),
                 Job::ChatGroup { app, id, rule, done } => (batch.change_chat_group(app, id, rule), done),
                 Job::Filled { done } => (batch.note_filled(), done),
+                Job::Reset { scope, done } => (batch.reset(scope), done),
                 Job::Ready { done } => (Ok(()), done),
             };
             let alone = match outcome {
@@ -250,6 +256,7 @@ impl Job {
             Job::Owner { done, .. }
             | Job::ChatGroup { done, .. }
             | Job::Filled { done }
+            | Job::Reset { done, .. }
             | Job::Ready { done } => done,
         }
     }
