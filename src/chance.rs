@@ -17,3 +17,14 @@ pub fn text(length: usize, alphabet: &[u8]) -> String {
     }
     out
 }
+
+/// A random number from 0 up to 1.
+///
+/// # Panics
+/// When the system has no random bytes to give.
+#[must_use]
+pub fn fraction() -> f64 {
+    let mut bytes = [0u8; 4];
+    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    f64::from(u32::from_ne_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
+}

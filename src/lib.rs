@@ -18,6 +18,7 @@ pub mod wire;
 
 pub mod api;
 pub mod config;
+pub mod controls;
 pub mod http;
 pub mod interchange;
 pub mod log;

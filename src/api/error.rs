@@ -14,6 +14,9 @@ pub enum Error {
     /// The request or its URL is no proper HTTP request to this service.
     #[error("HTTP parse Error{}", detail(.0))]
     Http(String),
+    /// A fault rule of the controls says so.
+    #[error("{1}")]
+    Injected(Code, String),
     /// There is nothing at this path.
     #[error("{0}")]
     NoResource(String),
@@ -143,6 +146,7 @@ impl Error {
     pub fn code(&self, family: Family) -> Code {
         match self {
             Error::Http(_) => Code::HTTP,
+            Error::Injected(code, _) => *code,
             Error::NoCommand { family: Family::Group, .. } => Code::GROUP_COMMAND,
             Error::NoResource(_) | Error::NoCommand { .. } => Code::RESOURCE,
             Error::Refused(refusal) => refusal_code(refusal),

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, fmt, net::IpAddr, sync::Arc};
 
+use subtle::ConstantTimeEq;
+
 use crate::domain::{AppId, DirectoryMode, Limits, UnixSeconds};
 
 /// The key of an app, as the ASCII text by which signatures are made. Never printed.
@@ -23,6 +25,30 @@ impl SecretKey {
 impl fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretKey(…)")
+    }
+}
+
+/// A word that opens the controls of a server. Never printed.
+#[derive(Clone)]
+pub struct Token(Arc<str>);
+
+impl Token {
+    /// A token.
+    #[must_use]
+    pub fn new(text: &str) -> Token {
+        Token(text.into())
+    }
+
+    /// Whether somebody has said it. How long that takes does not tell how near he was.
+    #[must_use]
+    pub fn is(&self, said: &str) -> bool {
+        self.0.as_bytes().ct_eq(said.as_bytes()).into()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
     }
 }
 

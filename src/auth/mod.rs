@@ -7,5 +7,5 @@ mod gate;
 mod remembered;
 pub mod usersig;
 
-pub use apps::{App, Apps, Edition, Network, SecretKey};
+pub use apps::{App, Apps, Edition, Network, SecretKey, Token};
 pub use gate::{Credentials, Gate, Refusal};

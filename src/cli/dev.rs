@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{BufReader, Write},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     app_option::{AppOption, PAGE_APP, SAMPLE_APP},
-    files,
+    export, files,
     local_tls::LocalTls,
     profile::Profile,
     seed::seed,
@@ -24,11 +24,12 @@ use crate::{
     api::{Command, Service},
     auth::{App, Apps, Edition, Gate, usersig},
     clock::Clock,
+    controls::Controls,
     domain::DirectoryMode,
     http::{Door, DoorLimits, Listening, RateLimit},
     log,
     server::Server,
-    store::{SqliteOptions, SqliteStore},
+    store::{SqliteOptions, SqliteStore, Store},
 };
 
 /// How long requests in flight may take to finish when the server stops.
@@ -49,6 +50,12 @@ pub(super) struct Options {
     /// Load this NDJSON file into the data directory when it is created.
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
+    /// Write everything that is kept to this file when the server ends.
+    #[arg(long, value_name = "FILE")]
+    export_on_exit: Option<PathBuf>,
+    /// Write the address to this file when the server answers; it is removed when the server ends.
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
     /// Count calls per second as the service does, or let all pass.
     #[arg(long, value_enum, default_value_t = Switch::On)]
     rate_limit: Switch,
@@ -141,15 +148,27 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Switch::Off => RateLimit::Off,
     };
     let failure = store.failure();
-    let service = Service { store: Arc::new(store), clock: clock.clone() };
-    let door = Door::new(gate, service, DoorLimits { rate, ..DoorLimits::default() });
+    let store: Arc<dyn Store> = Arc::new(store);
+    let service = Service { store: Arc::clone(&store), clock: clock.clone() };
+    let limits = DoorLimits { rate, ..DoorLimits::default() };
+    let door = Door::with_controls(gate, service, limits, Some(Controls::new(None)));
     files::raise_limit(DoorLimits::default().connections);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let address = listening.address();
     let trust = tls.as_ref().map(|tls| (tls.greeting(), tls.try_out()));
     let listening = [Some(listening), tls.map(LocalTls::into_listening)].into_iter().flatten().collect();
     let server = Server { listening, door, workers, drain: DRAIN };
-    server.run(|| greet(address, &apps, &clock, trust), None, failure)?;
+    let ready = ReadyFile::new(options.ready_file.as_deref());
+    let said = || {
+        greet(address, &apps, &clock, trust);
+        ready.write(address);
+    };
+    let ended = server.run(said, None, failure);
+    drop(ready);
+    if let Some(file) = &options.export_on_exit {
+        export::to_file(file, export::Source::Store(store), None)?;
+    }
+    ended?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -170,6 +189,40 @@ impl Options {
             failed_signatures: None,
             ..app
         }
+    }
+}
+
+/// A file that is there while the server answers, and holds its address.
+struct ReadyFile<'a>(Option<&'a Path>);
+
+impl<'a> ReadyFile<'a> {
+    /// One that an earlier server has left behind is removed.
+    fn new(file: Option<&'a Path>) -> ReadyFile<'a> {
+        let ready = ReadyFile(file);
+        ready.remove();
+        ready
+    }
+
+    fn write(&self, address: SocketAddr) {
+        let Some(file) = self.0 else { return };
+        // Whoever waits for it must never see half of it.
+        let new = file.with_extension("new");
+        let written =
+            std::fs::write(&new, format!("http://{address}\n")).and_then(|()| std::fs::rename(&new, file));
+        if let Err(error) = written {
+            tracing::error!(%error, "the ready file {} cannot be written", file.display());
+        }
+    }
+
+    fn remove(&self) {
+        // That it is not there is as good.
+        let _ = self.0.map(std::fs::remove_file);
+    }
+}
+
+impl Drop for ReadyFile<'_> {
+    fn drop(&mut self) {
+        self.remove();
     }
 }
 

@@ -11,8 +11,11 @@ use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::place::{self, Place};
-use crate::{domain::AppId, interchange::Export, store::SqliteStore};
+use super::{
+    place::{self, Place},
+    remote::Remote,
+};
+use crate::{domain::AppId, interchange::Export, store::Store};
 
 /// The options of `export`.
 #[derive(Debug, Args)]
@@ -24,34 +27,52 @@ pub(super) struct Options {
     output: Option<PathBuf>,
 }
 
+/// What is exported.
+pub(super) enum Source {
+    Store(Arc<dyn Store>),
+    Server(Remote),
+}
+
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let place = options.place.open()?;
-    let Some(file) = &options.output else {
-        let hidden = if io::stdout().is_terminal() {
-            ProgressDrawTarget::hidden()
-        } else {
-            ProgressDrawTarget::stderr_with_hz(5)
-        };
-        let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-        let written = write(place, options.place.app(), &mut out, hidden);
-        return match written.and_then(|()| Ok(out.flush()?)) {
-            // Whoever reads has had enough.
-            Err(error) if broken_pipe(&error) => Ok(ExitCode::SUCCESS),
-            other => other.map(|()| ExitCode::SUCCESS),
-        };
+    let source = match options.place.open()? {
+        Place::Data(store) => Source::Store(Arc::new(store)),
+        Place::Server(remote) => Source::Server(remote),
+        Place::Nothing(directory) => {
+            bail!("there is no store in {}; it would hold a file confold.db", directory.display())
+        }
     };
+    let app = options.place.app();
+    if let Some(file) = &options.output {
+        to_file(file, source, app)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let hidden = match io::stdout().is_terminal() {
+        true => ProgressDrawTarget::hidden(),
+        false => ProgressDrawTarget::stderr_with_hz(5),
+    };
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let written = write(source, app, &mut out, hidden);
+    match written.and_then(|()| Ok(out.flush()?)) {
+        // Whoever reads has had enough.
+        Err(error) if broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+        other => other.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Writes a file, which appears when it is complete.
+pub(super) fn to_file(file: &Path, source: Source, app: Option<AppId>) -> anyhow::Result<()> {
     let failed = || format!("cannot write {}", file.display());
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let new = tempfile::Builder::new().prefix(".export-").tempfile_in(folder);
     // The temporary name of the error is nobody's business.
     let mut new = new.map_err(|error| io::Error::from(error.kind())).with_context(failed)?;
     let mut out = BufWriter::with_capacity(1 << 16, new.as_file_mut());
-    write(place, options.place.app(), &mut out, ProgressDrawTarget::stderr_with_hz(5))?;
+    write(source, app, &mut out, ProgressDrawTarget::stderr_with_hz(5))?;
     out.flush().with_context(failed)?;
     drop(out);
     new.as_file().sync_all().with_context(failed)?;
     new.persist(file).with_context(failed)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn broken_pipe(error: &anyhow::Error) -> bool {
@@ -59,19 +80,16 @@ fn broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn write(
-    place: Place,
+    source: Source,
     app: Option<AppId>,
     out: &mut impl Write,
     target: ProgressDrawTarget,
 ) -> anyhow::Result<()> {
     let progress = ProgressBar::with_draw_target(None, target);
     progress.set_style(ProgressStyle::with_template("exporting {spinner} {bytes}, {bytes_per_sec}")?);
-    match place {
-        Place::Data(store) => from_store(store, app, out, &progress)?,
-        Place::Nothing(directory) => {
-            bail!("there is no store in {}; it would hold a file confold.db", directory.display())
-        }
-        Place::Server(remote) => {
+    match source {
+        Source::Store(store) => from_store(store, app, out, &progress)?,
+        Source::Server(remote) => {
             let mut lines = remote.lines("/interchange/export")?;
             let mut buffer = vec![0; 1 << 16];
             loop {
@@ -93,13 +111,13 @@ fn write(
 }
 
 fn from_store(
-    store: SqliteStore,
+    store: Arc<dyn Store>,
     app: Option<AppId>,
     out: &mut impl Write,
     progress: &ProgressBar,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let mut export = Export::new(Arc::new(store), app);
+    let mut export = Export::new(store, app);
     while let Some(lines) = runtime.block_on(export.next())? {
         out.write_all(&lines)?;
         progress.inc(lines.len() as u64);

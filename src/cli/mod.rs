@@ -6,6 +6,7 @@ mod data;
 mod dev;
 mod export;
 mod files;
+mod healthcheck;
 mod import;
 mod input;
 mod lines;
@@ -44,6 +45,8 @@ enum Task {
     Import(import::Options),
     /// Fetch groups and marks from a server that speaks this API, Tencent's own among them.
     Pull(pull::Options),
+    /// Say whether a server and its store answer.
+    Healthcheck(healthcheck::Options),
     /// Print a UserSig.
     Usersig(usersig::Make),
     /// Say whether a UserSig is good, and if not which check fails and why.
@@ -66,6 +69,7 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
         Task::Export(options) => export::run(&options),
         Task::Import(options) => import::run(&options),
         Task::Pull(options) => pull::run(&options),
+        Task::Healthcheck(options) => healthcheck::run(&options),
         Task::Usersig(options) => usersig::make(&options),
         Task::VerifyUsersig(options) => usersig::verify(&options),
         Task::Completions(options) => manual::completions(&options),

@@ -30,25 +30,7 @@ impl Remote {
     /// A server at `url`. Its certificate is checked against the authorities that browsers trust, or
     /// against the one in the file `ca` alone.
     pub(super) fn new(url: &str, ca: Option<&Path>, caller: &Caller) -> anyhow::Result<Remote> {
-        ensure!(
-            url.starts_with("http://") || url.starts_with("https://"),
-            "--url is an address such as https://console.tim.qq.com or http://127.0.0.1:8080, found {url:?}"
-        );
-        let roots = match ca {
-            None => RootCerts::WebPki,
-            Some(file) => {
-                let pem = fs::read(file).with_context(|| format!("--ca: cannot read {}", file.display()))?;
-                let certificate = Certificate::from_pem(&pem)
-                    .with_context(|| format!("--ca: {} holds no certificate", file.display()))?;
-                RootCerts::Specific(Arc::new(vec![certificate]))
-            }
-        };
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .user_agent(concat!("confold/", env!("CARGO_PKG_VERSION")))
-            .timeout_connect(Some(CONNECT_WITHIN))
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
-            .build();
+        let agent = agent(url, ca)?;
         let now = Clock::system().now();
         let signature = usersig::make(caller.app, &caller.admin, &caller.key, now, VALIDITY);
         let query = format!(
@@ -56,7 +38,7 @@ impl Remote {
             caller.app,
             encoded(&caller.admin)
         );
-        Ok(Remote { agent: agent.into(), base: url.trim_end_matches('/').to_owned(), query })
+        Ok(Remote { agent, base: url.trim_end_matches('/').to_owned(), query })
     }
 
     /// Calls a command; the reply as it came. The error is that of the network.
@@ -102,22 +84,7 @@ impl Remote {
 
     /// What is wrong with the way to the server, and what cures it.
     pub(super) fn unreached(&self, error: &ureq::Error) -> anyhow::Error {
-        let said = error.to_string();
-        let hint = if said.contains("UnknownIssuer") {
-            "; its certificate is of an authority that is not known: name the authority's certificate with --ca FILE"
-        } else if said.contains("CaUsedAsEndEntity") {
-            "; its certificate is itself that of an authority: make one for the server (with openssl: -addext \
-             basicConstraints=critical,CA:FALSE)"
-        } else if said.contains("NotValidForName") {
-            "; its certificate is for another name"
-        } else if said.contains("InvalidContentType") {
-            "; it speaks no TLS there: perhaps the address begins with http://"
-        } else if said.contains("invalid HTTP version") {
-            "; it speaks no HTTP there: perhaps the address begins with https://"
-        } else {
-            ""
-        };
-        anyhow::anyhow!("the server at {} cannot be reached: {said}{hint}", self.base)
+        unreached(&self.base, error)
     }
 
     fn address(&self, path: &str) -> String {
@@ -140,4 +107,56 @@ fn encoded(text: &str) -> String {
         }
         byte => out + &format!("%{byte:02X}"),
     })
+}
+
+/// How to reach a server at `url`.
+fn agent(url: &str, ca: Option<&Path>) -> anyhow::Result<Agent> {
+    ensure!(
+        url.starts_with("http://") || url.starts_with("https://"),
+        "--url is an address such as https://console.tim.qq.com or http://127.0.0.1:8080, found {url:?}"
+    );
+    let roots = match ca {
+        None => RootCerts::WebPki,
+        Some(file) => {
+            let pem = fs::read(file).with_context(|| format!("--ca: cannot read {}", file.display()))?;
+            let certificate = Certificate::from_pem(&pem)
+                .with_context(|| format!("--ca: {} holds no certificate", file.display()))?;
+            RootCerts::Specific(Arc::new(vec![certificate]))
+        }
+    };
+    Ok(Agent::config_builder()
+        .http_status_as_error(false)
+        .user_agent(concat!("confold/", env!("CARGO_PKG_VERSION")))
+        .timeout_connect(Some(CONNECT_WITHIN))
+        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .build()
+        .into())
+}
+
+/// The status of a path of a server.
+pub(super) fn status(url: &str, ca: Option<&Path>, path: &str) -> anyhow::Result<u16> {
+    let base = url.trim_end_matches('/');
+    let request = agent(url, ca)?.get(format!("{base}{path}"));
+    let answered = request.config().timeout_global(Some(CONNECT_WITHIN)).build().call();
+    Ok(answered.map_err(|error| unreached(base, &error))?.status().as_u16())
+}
+
+/// What is wrong with the way to a server, and what cures it.
+fn unreached(base: &str, error: &ureq::Error) -> anyhow::Error {
+    let said = error.to_string();
+    let hint = if said.contains("UnknownIssuer") {
+        "; its certificate is of an authority that is not known: name the authority's certificate with --ca FILE"
+    } else if said.contains("CaUsedAsEndEntity") {
+        "; its certificate is itself that of an authority: make one for the server (with openssl: -addext \
+         basicConstraints=critical,CA:FALSE)"
+    } else if said.contains("NotValidForName") {
+        "; its certificate is for another name"
+    } else if said.contains("InvalidContentType") {
+        "; it speaks no TLS there: perhaps the address begins with http://"
+    } else if said.contains("invalid HTTP version") {
+        "; it speaks no HTTP there: perhaps the address begins with https://"
+    } else {
+        ""
+    };
+    anyhow::anyhow!("the server at {base} cannot be reached: {said}{hint}")
 }

@@ -11,6 +11,7 @@ use crate::{
     auth::{Apps, Gate},
     clock::Clock,
     config::{self, Loaded, Problems, Setting, Sources},
+    controls::Controls,
     http::{Door, Listening},
     log,
     server::Server,
@@ -65,7 +66,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let failure = store.failure();
     let service = Service { store: Arc::new(store), clock: Clock::system() };
     let gate = Gate::new(Apps::new(config.apps.iter().cloned()));
-    let door = Door::new(gate, service, config.limits);
+    let controls = config.token.clone().map(|token| Controls::new(Some(token)));
+    let door = Door::with_controls(gate, service, config.limits, controls);
     let workers = match config.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,

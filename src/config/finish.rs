@@ -6,10 +6,14 @@ use super::{
     Config,
     read::{Reading, chain},
     read_app::ReadApp,
-    secret::check_private,
+    secret::{check_private, read_secret},
     server_keys::ServerDraft,
 };
-use crate::{auth::App, store::SqliteOptions, tls::Certificates};
+use crate::{
+    auth::{App, Token},
+    store::SqliteOptions,
+    tls::Certificates,
+};
 
 impl Reading<'_> {
     /// What has to hold between the parts.
@@ -63,6 +67,14 @@ impl Reading<'_> {
         if !draft.tls_listen.is_empty() && tls_files.is_none() {
             wrong("tls.listen needs a certificate: set tls.certificate and tls.key".to_owned());
         }
+        let token = match draft.token_file.as_deref().filter(|_| files).map(read_secret) {
+            Some(Ok(text)) => Some(Token::new(&text)),
+            Some(Err(error)) => {
+                wrong(format!("controls.token_file: {}", chain(&error)));
+                None
+            }
+            None => None,
+        };
         let Some(directory) = draft.directory else {
             wrong("store.directory is missing: the folder where everything is kept".to_owned());
             return None;
@@ -78,6 +90,7 @@ impl Reading<'_> {
             store: SqliteOptions { directory, ..draft.store },
             limits: draft.limits,
             drain: draft.drain,
+            token,
             log_format: draft.log_format,
             log_level: draft.log_level,
             apps: known,

@@ -24,7 +24,7 @@ pub use secret::{SecretError, read_secret};
 pub use server_keys::server_keys;
 
 use crate::{
-    auth::App,
+    auth::{App, Token},
     http::DoorLimits,
     log::{LogFormat, LogLevel},
     store::SqliteOptions,
@@ -47,6 +47,8 @@ pub struct Config {
     pub limits: DoorLimits,
     /// How long a stop may take.
     pub drain: Duration,
+    /// What opens the controls, if they can be opened.
+    pub token: Option<Token>,
     /// The form of the log.
     pub log_format: LogFormat,
     /// How much is logged.

@@ -21,6 +21,7 @@ pub struct ServerDraft {
     pub(super) store: SqliteOptions,
     pub(super) limits: DoorLimits,
     pub(super) drain: Duration,
+    pub(super) token_file: Option<PathBuf>,
     pub(super) log_format: LogFormat,
     pub(super) log_level: LogLevel,
 }
@@ -38,6 +39,7 @@ impl ServerDraft {
             store: SqliteOptions::new(""),
             limits: DoorLimits::default(),
             drain: Duration::ZERO,
+            token_file: None,
             log_format: LogFormat::Text,
             log_level: LogLevel::Info,
         }
@@ -170,6 +172,13 @@ static SERVER: &[Key<ServerDraft>] = &[
             let rate = if value.switch() { RateLimit::On } else { RateLimit::Off };
             put(&mut draft.limits.rate, rate)
         },
+    },
+    Key {
+        name: "controls.token_file",
+        kind: Kind::Path,
+        default: "",
+        about: "A file that holds the token which opens /_dev/, the controls of an emulator, and that others cannot read; without it they are closed.",
+        set: |draft, value| put(&mut draft.token_file, Some(value.path())),
     },
     Key {
         name: "log.format",

@@ -23,6 +23,18 @@ use crate::{
     wire::{Envelope, code::Code},
 };
 
+/// No answer: the connection is closed instead, or the stream reset. A fault rule wants it so.
+#[derive(Debug)]
+pub(super) struct Cut;
+
+impl std::fmt::Display for Cut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a fault rule closed the connection")
+    }
+}
+
+impl std::error::Error for Cut {}
+
 /// The body of an answer.
 pub(super) enum Body {
     /// Whole: so it carries a Content-Length.

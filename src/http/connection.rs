@@ -1,7 +1,6 @@
 //! Listening, connections, and their end.
 
 use std::{
-    convert::Infallible,
     io,
     net::{IpAddr, SocketAddr},
     pin::pin,
@@ -22,7 +21,12 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{Door, answer, faultless::Faultless, pace::Pace};
+use super::{
+    Door,
+    answer::{self, Cut},
+    faultless::Faultless,
+    pace::Pace,
+};
 use crate::tls::Certificates;
 
 /// How long a connection without a request may take to end when the server stops.
@@ -210,9 +214,9 @@ async fn speak_http1(
     let service = service_fn(|request| {
         let working = pace.begin();
         async move {
-            let mut answer = door.answer(request, source).await;
+            let mut answer = door.answer(request, source).await?;
             answer.body_mut().outlive(working);
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Cut>(answer)
         }
     });
     // No pipeline_flush: it holds an answer back for as long as unread bytes are left, and behind a
@@ -253,9 +257,9 @@ async fn speak_http2(
         // Dropped with the stream, should the client give it up.
         let working = noted.begin();
         async move {
-            let mut answer = door.answer(request, source).await;
+            let mut answer = door.answer(request, source).await?;
             answer.body_mut().outlive(working);
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Cut>(answer)
         }
     });
     let connection = http2::Builder::new(Here)

@@ -18,10 +18,9 @@ use hyper::{
 };
 use serde_json::json;
 
-use super::{Door, Entrance, INTERCHANGE, answer, pace::Working, request::drained};
+use super::{Door, INTERCHANGE, answer, pace::Working, request::drained};
 use crate::{
     api::{Error, Family},
-    auth::App,
     interchange::{Export, Intake, LONGEST_LINE, Outcome, Purpose, Terms},
     store::StoreError,
     wire::{Envelope, code::Code},
@@ -80,41 +79,50 @@ impl Door {
                     return failure(StatusCode::SERVICE_UNAVAILABLE, Code::OVERLOAD, said);
                 };
                 let mut body = body;
-                let still = |entrance: &Entrance| {
-                    entrance.identify(INTERCHANGE, &head.uri, source, self.service.clock.now()).map(drop)
+                let limits = app.limits;
+                let terms = Terms { purpose, limits: Box::new(move |_| limits), only: Some(app.id) };
+                let still = || {
+                    let present = self.entrance();
+                    if Arc::ptr_eq(&present, &entrance) {
+                        return Ok(());
+                    }
+                    present.identify(INTERCHANGE, &head.uri, source, self.service.clock.now()).map(drop)
                 };
-                let taken = self.take_in(purpose, app, &entrance, still, &mut body).await;
-                // What is left of the body would be taken for a broken connection by who still sends it.
-                drained(&mut body, DRAINED_BYTES, DRAINED_WITHIN).await;
-                match taken {
-                    Ok(outcome) => report(&outcome),
-                    Err(broken) => broken.answer(),
-                }
+                self.take_in(terms, still, &mut body).await
             }
         }
     }
 
-    /// Takes the lines of a body in, as long as `still` lets the caller in by the present entrance.
-    async fn take_in(
+    /// Takes the lines of a body in, as long as `still` lets the caller in, and tells what became of them.
+    pub(super) async fn take_in(
         &self,
-        purpose: Purpose,
-        app: &App,
-        entrance: &Arc<Entrance>,
-        still: impl Fn(&Entrance) -> Result<(), Error>,
+        terms: Terms<'_>,
+        still: impl Fn() -> Result<(), Error>,
+        body: &mut Incoming,
+    ) -> Response<answer::Body> {
+        let taken = self.try_take_in(terms, still, body).await;
+        // What is left of the body would be taken for a broken connection by who still sends it.
+        drained(body, DRAINED_BYTES, DRAINED_WITHIN).await;
+        match taken {
+            Ok(outcome) => report(&outcome),
+            Err(broken) => broken.answer(),
+        }
+    }
+
+    async fn try_take_in(
+        &self,
+        terms: Terms<'_>,
+        still: impl Fn() -> Result<(), Error>,
         body: &mut Incoming,
     ) -> Result<Outcome<u64>, Broken> {
-        let limits = app.limits;
-        let terms = Terms { purpose, limits: Box::new(move |_| limits), only: Some(app.id) };
+        let purpose = terms.purpose;
         let mut intake = Intake::new(&*self.service.store, terms);
         let mut lines = Splitter::default();
         loop {
             let frame = tokio::time::timeout(self.limits.patience.idle, body.frame());
             let Some(frame) = frame.await.map_err(|_| Broken::Body)? else { break };
             let Ok(piece) = frame.map_err(|_| Broken::Body)?.into_data() else { continue };
-            let present = self.entrance();
-            if !Arc::ptr_eq(&present, entrance) {
-                still(&present).map_err(Broken::Refused)?;
-            }
+            still().map_err(Broken::Refused)?;
             for part in piece.split_inclusive(|byte| *byte == b'\n') {
                 if lines.add(part) {
                     lines.hand_to(&mut intake).await?;

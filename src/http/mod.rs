@@ -6,6 +6,7 @@
 mod admission;
 mod answer;
 mod connection;
+mod controls;
 mod faultless;
 mod health;
 mod interchange;
@@ -32,6 +33,7 @@ use tokio::sync::Semaphore;
 use crate::{
     api::Service,
     auth::{Apps, Gate},
+    controls::Controls,
 };
 
 /// Imports that may run at once: each may have a line of tens of megabytes in memory.
@@ -46,6 +48,8 @@ pub struct Door {
     connections: Arc<Semaphore>,
     /// One for each import that may run.
     imports: Semaphore,
+    /// What an emulator lets tests do to it.
+    controls: Option<Arc<Controls>>,
 }
 
 /// Who is let in, and how often. A new one takes its place when the apps change; a call in progress
@@ -87,10 +91,28 @@ impl Door {
     /// A door to `service` for those whom `gate` lets in.
     #[must_use]
     pub fn new(gate: Gate, service: Service, limits: DoorLimits) -> Arc<Door> {
+        Door::with_controls(gate, service, limits, None)
+    }
+
+    /// The same, with `/_dev/` open if there are controls.
+    #[must_use]
+    pub fn with_controls(
+        gate: Gate,
+        service: Service,
+        limits: DoorLimits,
+        controls: Option<Controls>,
+    ) -> Arc<Door> {
         let rates = rate::Rates::new(limits.rate, gate.apps());
         let connections = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
         let entrance = RwLock::new(Arc::new(Entrance { gate, rates }));
-        Arc::new(Door { entrance, service, limits, connections, imports: Semaphore::new(IMPORTS) })
+        Arc::new(Door {
+            entrance,
+            service,
+            limits,
+            connections,
+            imports: Semaphore::new(IMPORTS),
+            controls: controls.map(Arc::new),
+        })
     }
 
     /// Lets these apps' administrators in from now on, and nobody else. Calls in progress end as they

@@ -16,11 +16,20 @@ use hyper::{
     header,
 };
 
-use super::{Door, admission::route, answer, health, interchange::Task, journal::Entry};
+use super::{
+    Door,
+    admission::route,
+    answer::{self, Cut},
+    health,
+    interchange::Task,
+    journal::Entry,
+};
 use crate::{
     api::{Call, Command, Error, Family},
     auth::App,
-    wire::{Envelope, Fault, Fields, Node, Path},
+    controls::{self, Controls, Effect, kept},
+    domain::AppId,
+    wire::{Envelope, Fault, Fields, Node, Path, code::Code},
 };
 
 /// How much of a refused call's body is read away, and for how long.
@@ -33,12 +42,22 @@ const DRAINED_WITHIN_HTTP2: Duration = Duration::from_secs(1);
 
 impl Door {
     /// Answers a request.
-    pub(super) async fn answer(&self, request: Request<Incoming>, source: IpAddr) -> Response<answer::Body> {
+    ///
+    /// # Errors
+    /// [`Cut`] when a fault rule wants no answer.
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        source: IpAddr,
+    ) -> Result<Response<answer::Body>, Cut> {
         let path = request.uri().path();
-        match *request.method() {
+        if path.starts_with("/_dev/") {
+            return Ok(self.control(request).await);
+        }
+        Ok(match *request.method() {
             Method::POST => match Task::find(path) {
                 Some(task) => self.interchange(task, request, source).await,
-                None => self.call(request, source).await,
+                None => return self.call(request, source).await,
             },
             // hyper leaves the body of an answer to HEAD out.
             Method::GET | Method::HEAD if path == "/healthz" => health::alive(),
@@ -52,17 +71,13 @@ impl Door {
                     "/" => String::new(),
                     _ => format!("calls are made by POST, found {}", request.method()),
                 };
-                answer::json(Envelope::fail(
-                    None,
-                    crate::wire::code::Code::HTTP,
-                    &Error::Http(said).to_string(),
-                ))
+                answer::json(Envelope::fail(None, Code::HTTP, &Error::Http(said).to_string()))
             }
-        }
+        })
     }
 
     /// Makes a call of a command and tells the journal.
-    async fn call(&self, request: Request<Incoming>, source: IpAddr) -> Response<answer::Body> {
+    async fn call(&self, request: Request<Incoming>, source: IpAddr) -> Result<Response<answer::Body>, Cut> {
         let started = self.service.clock.elapsed();
         let entrance = self.entrance();
         let (head, mut body) = request.into_parts();
@@ -73,15 +88,16 @@ impl Door {
             Ok((command, entrance.admit(command, &head.uri, source, now, started)?))
         });
         let version = head.version;
+        let path = self.controls.is_some().then(|| head.uri.path().to_owned());
         drop(head);
         let app = admitted.as_ref().ok().map(|(_, app)| app.id);
-        let mut body_read = false;
-        let outcome = in_time(self.limits.answer_within, self.run(admitted, &mut body, &mut body_read)).await;
+        let mut progress = Progress::default();
+        let outcome = in_time(self.limits.answer_within, self.run(admitted, &mut body, &mut progress)).await;
         let entry = Entry { command: known, app, took: self.service.clock.elapsed().saturating_sub(started) };
-        match outcome {
+        let (code, why, reply) = match outcome {
             Ok(reply) => {
                 entry.succeeded();
-                answer::json(reply)
+                (Code::OK, String::new(), reply)
             }
             Err(error) => {
                 let family = match &error {
@@ -90,43 +106,66 @@ impl Door {
                 };
                 let code = error.code(family);
                 entry.failed(code, &error);
-                let reply = Envelope::fail(known.map(Command::base_fields), code, &error.to_string());
-                let mut response = answer::json(reply);
-                if !body_read && version == Version::HTTP_2 {
-                    drained(&mut body, DRAINED_BYTES_HTTP2, DRAINED_WITHIN_HTTP2).await;
-                } else if !body_read {
-                    // What is left of the body would be taken for the next request.
-                    response
-                        .headers_mut()
-                        .insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-                }
-                response
+                let why = error.to_string();
+                let reply = Envelope::fail(known.map(Command::base_fields), code, &why);
+                (code, why, reply)
             }
+        };
+        if let (Some(controls), Some(path)) = (&self.controls, path) {
+            let reply = if progress.cut { serde_json::Value::Null } else { kept(&reply) };
+            controls.journal.note(controls::Entry {
+                id: 0,
+                time: self.service.clock.now(),
+                path,
+                app: app.map(AppId::number),
+                request: kept(&progress.body),
+                code: code.number(),
+                why,
+                reply,
+                ms: entry.took.as_secs_f64() * 1e3,
+            });
         }
+        if progress.cut {
+            return Err(Cut);
+        }
+        let mut response = answer::json(reply);
+        if !progress.body_read && version == Version::HTTP_2 {
+            drained(&mut body, DRAINED_BYTES_HTTP2, DRAINED_WITHIN_HTTP2).await;
+        } else if !progress.body_read {
+            // What is left of the body would be taken for the next request.
+            response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        }
+        Ok(response)
     }
 
-    /// Reads the body and runs the command; `body_read` tells whether the connection can be used
-    /// again.
+    /// Reads the body and runs the command.
     async fn run(
         &self,
         admitted: Result<(Command, &App), Error>,
         body: &mut Incoming,
-        body_read: &mut bool,
+        progress: &mut Progress,
     ) -> Result<Vec<u8>, Error> {
         let (command, app) = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => {
-                *body_read = drained(body, DRAINED_BYTES, DRAINED_WITHIN).await;
+                progress.body_read = drained(body, DRAINED_BYTES, DRAINED_WITHIN).await;
                 return Err(refusal);
             }
         };
         let body = self.read_body(body).await?;
-        *body_read = true;
+        progress.body_read = true;
+        if self.controls.is_some() {
+            progress.body = body.clone();
+        }
         let node = read_json(&body)?;
         let request =
             Fields::of_request(&node).map_err(|_| Error::Json(format!("found {}", node.describe())))?;
         check_accounts(&node, Path::Root).map_err(Error::AccountType)?;
-        command.run(Call { service: &self.service, app, command }, request).await
+        let call = Call { service: &self.service, app, command };
+        match &self.controls {
+            None => command.run(call, request).await,
+            Some(controls) => struck(controls, call, request, progress).await,
+        }
     }
 
     async fn read_body(&self, body: &mut Incoming) -> Result<Bytes, Error> {
@@ -154,6 +193,51 @@ impl Door {
             }
         }
         Ok(if pieces.is_empty() { whole } else { pieces.into() })
+    }
+}
+
+/// What is known of a call while it runs, whether or not it comes to its end.
+#[derive(Default)]
+struct Progress {
+    /// Whether the connection can be used again.
+    body_read: bool,
+    /// The body, for the journal.
+    body: Bytes,
+    /// Whether the connection is closed instead of an answer.
+    cut: bool,
+}
+
+/// Runs a command where fault rules may strike it.
+async fn struck(
+    controls: &Controls,
+    call: Call<'_>,
+    request: Fields<'_>,
+    progress: &mut Progress,
+) -> Result<Vec<u8>, Error> {
+    let owner = request.optional_text("From_Account").ok().flatten();
+    let Some(struck) = controls.faults.strike(call.command, owner) else {
+        return call.command.run(call, request).await;
+    };
+    pause(struck.latency).await;
+    match struck.effect {
+        Effect::None => call.command.run(call, request).await,
+        Effect::Refuse(code, info) => Err(Error::Injected(code, info)),
+        Effect::Drop => {
+            progress.cut = true;
+            Err(Error::Injected(Code::OK, "the connection was closed by a fault rule".to_owned()))
+        }
+        Effect::LoseAnswer => {
+            let outcome = call.command.run(call, request).await;
+            progress.cut = true;
+            outcome
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "latency on demand is time that passes")]
+async fn pause(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
     }
 }
 

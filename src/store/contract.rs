@@ -457,18 +457,18 @@ async fn what_is_reset_was_never_there(store: &dyn Store) {
         let loaded = store.load(owner).await.unwrap();
         (loaded.account.is_some(), loaded.organizer.records().len(), loaded.organizer.counters().version)
     };
-    let (full, empty) = ((true, 3, 4), (false, 0, 0));
+    let (whole, empty) = ((true, 3, 4), (false, 0, 0));
     fill().await;
     for owner in &owners {
-        assert_eq!(state(owner).await, full);
+        assert_eq!(state(owner).await, whole);
     }
     store.reset(Scope::Owner(owners[0].clone())).await.unwrap();
     assert_eq!(
         [state(&owners[0]).await, state(&owners[1]).await, state(&owners[2]).await],
-        [empty, full, full]
+        [empty, whole, whole]
     );
     store.reset(Scope::App(app(1))).await.unwrap();
-    assert_eq!([state(&owners[1]).await, state(&owners[2]).await], [empty, full]);
+    assert_eq!([state(&owners[1]).await, state(&owners[2]).await], [empty, whole]);
     assert_eq!(store.chat_groups(app(1), vec![chat_group("g")]).await.unwrap(), [None]);
     assert!(store.chat_groups(app(2), vec![chat_group("g")]).await.unwrap()[0].is_some());
     // What is queued behind a reset sees it, and what is queued before it is forgotten.
@@ -482,5 +482,5 @@ async fn what_is_reset_was_never_there(store: &dyn Store) {
     assert_eq!([state(&owners[0]).await, state(&owners[2]).await], [empty, empty]);
     assert_eq!(state(&owners[1]).await, (false, 1, 2));
     fill().await;
-    assert_eq!([state(&owners[0]).await, state(&owners[2]).await], [full, full]);
+    assert_eq!([state(&owners[0]).await, state(&owners[2]).await], [whole, whole]);
 }

@@ -16,6 +16,12 @@ macro_rules! codes {
             /// All of them, with their names.
             pub const ALL: &[(&str, Code)] = &[$((stringify!($name), Code::$name)),+];
 
+            /// Any number, for a fault rule that says it.
+            #[must_use]
+            pub fn of(number: u32) -> Code {
+                Code(number)
+            }
+
             /// The number as it stands in `ErrorCode` or `ResultCode`.
             #[must_use]
             pub fn number(self) -> u32 {

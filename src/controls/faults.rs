@@ -1,0 +1,227 @@
+//! Failures on demand: which calls they strike, and how.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{api::Command, chance, wire::code::Code};
+
+/// A rule as it is given and told. A call is struck by the first rule that fits it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase", default)]
+pub struct FaultRule {
+    /// Its number, given by the server.
+    #[serde(skip_deserializing)]
+    pub id: u32,
+    /// Only calls of this command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// Only calls about this owner.
+    #[serde(rename = "From_Account", skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Which part of the calls that fit is struck, from 0 to 1; all when it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
+    /// How many calls are struck; the rule ends with the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+    /// The call is refused with this code, and has no effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<u32>,
+    /// What `ErrorInfo` says then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub info: Option<String>,
+    /// The call waits so long first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u64>,
+    /// The connection is closed, and the call has no effect.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub drop: bool,
+    /// The call is made and what it changes is durable; then the connection is closed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lose_answer: bool,
+    /// How many calls it has struck.
+    #[serde(skip_deserializing)]
+    pub struck: u32,
+}
+
+/// What a rule does to a call, after the latency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing more.
+    None,
+    /// The call is refused.
+    Refuse(Code, String),
+    /// The connection is closed before the call is made.
+    Drop,
+    /// The connection is closed after it.
+    LoseAnswer,
+}
+
+/// A call that is struck.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Struck {
+    /// How long it waits first.
+    pub latency: Duration,
+    /// And then.
+    pub effect: Effect,
+}
+
+/// The rules in force.
+#[derive(Debug, Default)]
+pub struct Faults {
+    any: AtomicBool,
+    rules: Mutex<Rules>,
+}
+
+#[derive(Debug, Default)]
+struct Rules {
+    last: u32,
+    rules: Vec<FaultRule>,
+}
+
+impl Faults {
+    /// Adds a rule, after those that are there, and tells it with its number.
+    ///
+    /// # Errors
+    /// What is wrong with it: the field, the rule and what was found.
+    pub fn add(&self, rule: FaultRule) -> Result<FaultRule, String> {
+        check(&rule)?;
+        let mut rules = self.rules();
+        rules.last += 1;
+        let rule = FaultRule { id: rules.last, struck: 0, ..rule };
+        rules.rules.push(rule.clone());
+        self.any.store(true, Ordering::Relaxed);
+        Ok(rule)
+    }
+
+    /// All rules, in the order in which they are tried.
+    pub fn all(&self) -> Vec<FaultRule> {
+        self.rules().rules.clone()
+    }
+
+    /// Removes one rule, or all; how many there were.
+    pub fn remove(&self, id: Option<u32>) -> usize {
+        let mut rules = self.rules();
+        let before = rules.rules.len();
+        rules.rules.retain(|rule| id.is_some_and(|id| rule.id != id));
+        self.any.store(!rules.rules.is_empty(), Ordering::Relaxed);
+        before - rules.rules.len()
+    }
+
+    /// What strikes a call, if something does.
+    pub fn strike(&self, command: Command, owner: Option<&str>) -> Option<Struck> {
+        if !self.any.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut rules = self.rules();
+        let rule = rules.rules.iter_mut().find(|rule| {
+            rule.command.as_deref().is_none_or(|name| name == command.name())
+                && rule.owner.as_deref().is_none_or(|wanted| Some(wanted) == owner)
+                && rule.times.is_none_or(|times| rule.struck < times)
+                && rule.probability.is_none_or(|probability| chance::fraction() < probability)
+        })?;
+        rule.struck += 1;
+        Some(Struck { latency: Duration::from_millis(rule.latency_ms.unwrap_or(0)), effect: effect(rule) })
+    }
+
+    fn rules(&self) -> MutexGuard<'_, Rules> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn effect(rule: &FaultRule) -> Effect {
+    match rule.code {
+        Some(code) => {
+            let known = || format!("injected by the fault rule {}", rule.id);
+            Effect::Refuse(Code::of(code), rule.info.clone().unwrap_or_else(known))
+        }
+        None if rule.drop => Effect::Drop,
+        None if rule.lose_answer => Effect::LoseAnswer,
+        None => Effect::None,
+    }
+}
+
+fn check(rule: &FaultRule) -> Result<(), String> {
+    if let Some(name) = &rule.command
+        && !Command::ALL.iter().any(|command| command.name() == name)
+    {
+        let known: Vec<_> = Command::ALL.iter().map(|command| command.name()).collect();
+        return Err(format!("Command must be one of {}, found {name:?}", known.join(", ")));
+    }
+    if let Some(probability) = rule.probability.filter(|one| !(0.0..=1.0).contains(one)) {
+        return Err(format!("Probability must be from 0 to 1, found {probability}"));
+    }
+    if let Some(code) = rule.code.filter(|code| !(10_000..=99_999).contains(code)) {
+        return Err(format!("Code must be an error code from 10000 to 99999, found {code}"));
+    }
+    let effects = [rule.code.is_some(), rule.drop, rule.lose_answer];
+    match effects.iter().filter(|effect| **effect).count() {
+        0 if rule.latency_ms.is_none() => {
+            Err("nothing happens by this rule: give Code, LatencyMs, Drop or LoseAnswer".to_owned())
+        }
+        0 | 1 => Ok(()),
+        _ => Err("Code, Drop and LoseAnswer exclude each other".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(text: &str) -> FaultRule {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_strikes_as_often_as_it_says() {
+        let faults = Faults::default();
+        assert_eq!(faults.strike(Command::MarkContact, None), None);
+        faults
+            .add(rule(r#"{"Command":"mark_contact","From_Account":"ann","Code":60007,"Times":2}"#))
+            .unwrap();
+        faults.add(rule(r#"{"LatencyMs":5,"LoseAnswer":true}"#)).unwrap();
+        let lost = Some(Struck { latency: Duration::from_millis(5), effect: Effect::LoseAnswer });
+        assert_eq!(faults.strike(Command::GetContactGroup, Some("ann")), lost);
+        assert_eq!(faults.strike(Command::MarkContact, Some("bob")), lost);
+        for _ in 0..2 {
+            let struck = faults.strike(Command::MarkContact, Some("ann")).unwrap();
+            let Effect::Refuse(code, info) = struck.effect else { panic!("{struck:?}") };
+            assert_eq!((code.number(), info.as_str()), (60007, "injected by the fault rule 1"));
+        }
+        assert_eq!(faults.strike(Command::MarkContact, Some("ann")), lost, "the first has ended");
+        assert_eq!(faults.all().iter().map(|rule| rule.struck).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!((faults.remove(Some(2)), faults.remove(None)), (1, 1));
+        assert_eq!(faults.strike(Command::MarkContact, Some("bob")), None);
+    }
+
+    #[test]
+    fn a_probability_is_kept_roughly() {
+        let faults = Faults::default();
+        faults.add(rule(r#"{"Drop":true,"Probability":0.25}"#)).unwrap();
+        let struck = (0..4_000).filter(|_| faults.strike(Command::MarkContact, None).is_some()).count();
+        assert!((800..1_200).contains(&struck), "{struck} of 4000");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let faults = Faults::default();
+        for (text, said) in [
+            (r#"{"Command":"get"}"#, "Command must be one of create_contact_group, "),
+            (r#"{"Code":60007,"Probability":2}"#, "Probability must be from 0 to 1, found 2"),
+            (r#"{"Code":7}"#, "Code must be an error code from 10000 to 99999, found 7"),
+            ("{}", "nothing happens by this rule"),
+            (r#"{"Code":60007,"Drop":true}"#, "exclude each other"),
+        ] {
+            let refused = faults.add(rule(text)).unwrap_err();
+            assert!(refused.contains(said), "{text}: {refused}");
+        }
+        assert!(serde_json::from_str::<FaultRule>(r#"{"Cod":1}"#).is_err());
+    }
+}

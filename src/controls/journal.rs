@@ -1,0 +1,89 @@
+//! The last calls: what was asked, what was answered, and why.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::domain::UnixSeconds;
+
+/// How many calls are remembered.
+const CALLS: usize = 500;
+/// How much of a request or reply is kept.
+const BYTES: usize = 16 * 1024;
+
+/// One call. No signature and no key is in it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Entry {
+    /// Its number, from 1 on.
+    pub id: u64,
+    /// When it came, by the server's clock.
+    pub time: UnixSeconds,
+    /// Its path, without the query string.
+    pub path: String,
+    /// The app, when the caller was let in.
+    #[serde(rename = "SdkAppId", skip_serializing_if = "Option::is_none")]
+    pub app: Option<u32>,
+    /// What was sent; a text when it was no JSON, or is long.
+    pub request: Value,
+    /// `ErrorCode` of the reply.
+    pub code: u32,
+    /// Why the call was refused; empty when it was not.
+    pub why: String,
+    /// The reply; absent when the connection was closed instead.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub reply: Value,
+    /// How long it took, in milliseconds.
+    pub ms: f64,
+}
+
+/// The last calls of a server.
+#[derive(Debug, Default)]
+pub struct Journal(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    last: u64,
+    entries: VecDeque<Entry>,
+}
+
+impl Journal {
+    /// Notes a call; its number is given here.
+    pub fn note(&self, entry: Entry) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.last += 1;
+        let id = kept.last;
+        if kept.entries.len() == CALLS {
+            kept.entries.pop_front();
+        }
+        kept.entries.push_back(Entry { id, ..entry });
+    }
+
+    /// The last calls that `wanted` takes, oldest first.
+    pub fn last(&self, limit: usize, wanted: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Vec<Entry> =
+            kept.entries.iter().rev().filter(|entry| wanted(entry)).take(limit).cloned().collect();
+        found.reverse();
+        found
+    }
+
+    /// Forgets all calls.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entries.clear();
+    }
+}
+
+/// A request or reply as the journal keeps it.
+#[must_use]
+pub fn kept(text: &[u8]) -> Value {
+    if text.len() > BYTES {
+        let start = String::from_utf8_lossy(&text[..BYTES]).into_owned();
+        return Value::String(format!("{start}… ({} bytes)", text.len()));
+    }
+    serde_json::from_slice(text).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(text).into_owned()))
+}

@@ -1,0 +1,38 @@
+//! What an emulator lets a test do to it: forget, remember, set the clock, fail on demand, and tell what
+//! was asked of it. No HTTP; `http/controls.rs` speaks it under `/_dev/`.
+
+mod faults;
+mod journal;
+mod snapshots;
+
+pub use faults::{Effect, FaultRule, Faults, Struck};
+pub use journal::{Entry, Journal, kept};
+pub use snapshots::{SnapshotError, Snapshots};
+
+use crate::auth::Token;
+
+/// The controls of one server.
+#[derive(Debug)]
+pub struct Controls {
+    /// Who may use them; everybody when there is no token.
+    pub token: Option<Token>,
+    /// Failures on demand.
+    pub faults: Faults,
+    /// What was asked.
+    pub journal: Journal,
+    /// States to come back to.
+    pub snapshots: Snapshots,
+}
+
+impl Controls {
+    /// Controls for whoever has the token, or for everybody.
+    #[must_use]
+    pub fn new(token: Option<Token>) -> Controls {
+        Controls {
+            token,
+            faults: Faults::default(),
+            journal: Journal::default(),
+            snapshots: Snapshots::default(),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! States of the store to come back to, by name.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufRead, BufReader, BufWriter, Seek, Write},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    domain::Limits,
+    interchange::{Export, Intake, Purpose, Terms},
+    store::{Scope, Store, StoreError},
+};
+
+/// Why a state cannot be kept or brought back.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// There is none of this name.
+    #[error("there is no snapshot {0:?}")]
+    Unknown(String),
+    /// The temporary file failed.
+    #[error("the temporary file of the snapshot failed: {0}")]
+    File(#[from] io::Error),
+    /// The store failed.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// A line that was exported could not be taken back: a defect.
+    #[error("the snapshot cannot be brought back whole: {0}")]
+    Line(String),
+}
+
+/// Snapshots, in temporary files that are gone when the server ends.
+#[derive(Debug, Default)]
+pub struct Snapshots(Mutex<BTreeMap<String, Arc<File>>>);
+
+impl Snapshots {
+    /// Keeps the present state under a name, in the place of what had that name.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub async fn take(&self, name: String, store: Arc<dyn Store>) -> Result<(), SnapshotError> {
+        let mut file = BufWriter::new(tempfile::tempfile()?);
+        let mut export = Export::new(store, None);
+        while let Some(lines) = export.next().await? {
+            file.write_all(&lines)?;
+        }
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(file));
+        Ok(())
+    }
+
+    /// Brings a state back: everything is forgotten first. Calls made meanwhile see parts of it.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub async fn restore(&self, name: &str, store: &dyn Store) -> Result<u64, SnapshotError> {
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let file = found.ok_or_else(|| SnapshotError::Unknown(name.to_owned()))?;
+        store.reset(Scope::All).await?;
+        (&*file).rewind()?;
+        let terms = Terms { purpose: Purpose::Apply, limits: Box::new(|_| Limits::OPEN), only: None };
+        let mut intake: Intake<'_, u64> = Intake::new(store, terms);
+        let (mut reader, mut line, mut number) = (BufReader::new(&*file), Vec::new(), 0);
+        while reader.read_until(b'\n', &mut line)? > 0 {
+            number += 1;
+            intake.take(number, &line).await?;
+            line.clear();
+        }
+        let outcome = intake.end().await?;
+        match outcome.faults.first() {
+            Some((number, reason)) => Err(SnapshotError::Line(format!("line {number}: {reason}"))),
+            None => Ok(outcome.lines),
+        }
+    }
+
+    /// The names there are.
+    pub fn names(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+}

@@ -1,0 +1,232 @@
+//! `/_dev/`: the controls of an emulator over HTTP, with ordinary statuses (decision 22).
+//!
+//! Only where the server was started with them, and – with a token – for whoever has it. A web page that
+//! a developer happens to look at cannot use them: what comes with an `Origin` is refused.
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::{Method, Request, Response, StatusCode, body::Incoming, header};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::{Door, answer};
+use crate::{
+    controls::{Controls, FaultRule, SnapshotError},
+    domain::{AppId, Limits, Owner, UnixSeconds, UserId},
+    interchange::{Purpose, Terms},
+    store::{Scope, StoreError},
+    wire::{Envelope, code::Code},
+};
+
+/// The paths there are, below `/_dev/`, with what they take; for the message about one that is not.
+const PATHS: &str = "GET and DELETE journal; GET, POST and DELETE faults; GET and POST clock; POST reset, seed, \
+                     snapshot and restore; GET snapshots";
+
+/// What is wrong with a request: the status and what is said.
+type Refused = (StatusCode, String);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct Reset {
+    #[serde(rename = "SdkAppId")]
+    app: Option<u32>,
+    #[serde(rename = "From_Account")]
+    owner: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct Named {
+    name: String,
+}
+
+/// One of the three.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct SetClock {
+    /// `true` where it is, or a time.
+    freeze: Option<Freeze>,
+    /// So many seconds.
+    advance: Option<u32>,
+    /// As the system's.
+    resume: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Freeze {
+    Here(bool),
+    At(UnixSeconds),
+}
+
+impl Door {
+    /// Answers a request below `/_dev/`.
+    pub(super) async fn control(&self, request: Request<Incoming>) -> Response<answer::Body> {
+        match self.try_control(request).await {
+            Ok(reply) => reply,
+            Err((status, said)) => answer::json_with(status, Envelope::fail(None, Code::RESOURCE, &said)),
+        }
+    }
+
+    async fn try_control(&self, request: Request<Incoming>) -> Result<Response<answer::Body>, Refused> {
+        let controls = self.controls.as_deref().filter(|controls| may(controls, &request));
+        let Some(controls) = controls else {
+            let said = "the controls under /_dev/ are for confold dev, or for the token of the setting \
+                        controls.token_file; they are not open to this request";
+            return Err((StatusCode::FORBIDDEN, said.to_owned()));
+        };
+        let (head, mut body) = request.into_parts();
+        let path = head.uri.path().trim_start_matches("/_dev/");
+        let query = head.uri.query().unwrap_or("");
+        let store = &self.service.store;
+        let reply = match (&head.method, path) {
+            (&Method::POST, "seed") => {
+                // Of the apps' limits the widest: a file may be about several.
+                let widest = self
+                    .entrance()
+                    .gate
+                    .apps()
+                    .all()
+                    .iter()
+                    .map(|app| app.limits)
+                    .max_by_key(|one| one.groups);
+                let limits = widest.unwrap_or(Limits::TENCENT);
+                let terms = Terms { purpose: Purpose::Apply, limits: Box::new(move |_| limits), only: None };
+                // The status tells whether every line was taken.
+                return Ok(self.take_in(terms, || Ok(()), &mut body).await);
+            }
+            (&Method::POST, "reset") => {
+                store.reset(scope(read(&mut body).await?)?).await.map_err(|error| failed(&error))?;
+                json!({})
+            }
+            (&Method::POST, "snapshot") => {
+                let Named { name } = read(&mut body).await?;
+                controls.snapshots.take(name, std::sync::Arc::clone(store)).await.map_err(unkept)?;
+                json!({ "Snapshots": controls.snapshots.names() })
+            }
+            (&Method::POST, "restore") => {
+                let Named { name } = read(&mut body).await?;
+                let lines = controls.snapshots.restore(&name, &**store).await.map_err(unkept)?;
+                json!({ "Lines": lines })
+            }
+            (&Method::GET, "snapshots") => json!({ "Snapshots": controls.snapshots.names() }),
+            (&Method::GET, "clock") => self.told_clock(),
+            (&Method::POST, "clock") => {
+                self.set_clock(&read(&mut body).await?)?;
+                self.told_clock()
+            }
+            (&Method::GET, "faults") => json!({ "Faults": controls.faults.all() }),
+            (&Method::POST, "faults") => {
+                let rule: FaultRule = read(&mut body).await?;
+                let rule = controls.faults.add(rule).map_err(|said| (StatusCode::BAD_REQUEST, said))?;
+                json!(rule)
+            }
+            (&Method::DELETE, "faults") => {
+                let id = parameter(query, "Id").map(|id| number(id, "Id")).transpose()?;
+                json!({ "Removed": controls.faults.remove(id) })
+            }
+            (&Method::GET, "journal") => {
+                let limit = parameter(query, "Limit").map_or(Ok(100), |limit| number(limit, "Limit"))?;
+                let code: Option<u32> =
+                    parameter(query, "Code").map(|code| number(code, "Code")).transpose()?;
+                let command = parameter(query, "Command");
+                let calls = controls.journal.last(limit as usize, |entry| {
+                    code.is_none_or(|code| entry.code == code)
+                        && command.is_none_or(|name| entry.path.rsplit('/').next() == Some(name))
+                });
+                json!({ "Calls": calls })
+            }
+            (&Method::DELETE, "journal") => {
+                controls.journal.clear();
+                json!({})
+            }
+            (method, path) => {
+                let said = format!("there is no {method} of /_dev/{path}; there are {PATHS}");
+                return Err((StatusCode::NOT_FOUND, said));
+            }
+        };
+        Ok(answer::json_with(StatusCode::OK, reply.to_string().into_bytes()))
+    }
+
+    fn told_clock(&self) -> Value {
+        let clock = &self.service.clock;
+        json!({ "Now": clock.now(), "Frozen": clock.is_frozen() })
+    }
+
+    fn set_clock(&self, set: &SetClock) -> Result<(), Refused> {
+        let clock = &self.service.clock;
+        match *set {
+            SetClock { freeze: Some(Freeze::Here(true)), advance: None, resume: None } => clock.freeze(None),
+            SetClock { freeze: Some(Freeze::At(at)), advance: None, resume: None } => clock.freeze(Some(at)),
+            SetClock { freeze: None, advance: Some(seconds), resume: None } => clock.advance(seconds),
+            SetClock { freeze: None, advance: None, resume: Some(true) } => clock.resume(),
+            _ => {
+                let said =
+                    "give one of Freeze (true, or seconds since 1970), Advance (seconds) and Resume (true)";
+                return Err((StatusCode::BAD_REQUEST, said.to_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a request may use the controls.
+fn may(controls: &Controls, request: &Request<Incoming>) -> bool {
+    let headers = request.headers();
+    let bearer =
+        headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let known = match &controls.token {
+        None => true,
+        Some(token) => bearer.is_some_and(|said| token.is(said)),
+    };
+    known && !headers.contains_key(header::ORIGIN)
+}
+
+/// The body, which may be empty for `{}`.
+async fn read<T: DeserializeOwned>(body: &mut Incoming) -> Result<T, Refused> {
+    let bad = |said: String| (StatusCode::BAD_REQUEST, said);
+    let whole = http_body_util::Limited::new(body, 1 << 20).collect().await;
+    let bytes: Bytes = whole.map_err(|error| bad(format!("the body cannot be read: {error}")))?.to_bytes();
+    let text = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
+    serde_json::from_slice(text).map_err(|error| bad(format!("the body cannot be used: {error}")))
+}
+
+fn scope(reset: Reset) -> Result<Scope, Refused> {
+    let bad = |said: String| (StatusCode::BAD_REQUEST, said);
+    let app = |number| AppId::new(number).ok_or_else(|| bad("SdkAppId must be a number from 1".to_owned()));
+    match (reset.app, reset.owner) {
+        (None, None) => Ok(Scope::All),
+        (Some(number), None) => Ok(Scope::App(app(number)?)),
+        (Some(number), Some(owner)) => {
+            let user =
+                UserId::parse(&owner).map_err(|reason| bad(format!("From_Account is refused: {reason}")))?;
+            Ok(Scope::Owner(Owner { app: app(number)?, user }))
+        }
+        (None, Some(_)) => Err(bad("From_Account needs its SdkAppId".to_owned())),
+    }
+}
+
+/// A parameter of the query string; none of ours needs an escape.
+fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query
+        .split('&')
+        .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name))
+        .map(|(_, value)| value)
+}
+
+fn number(text: &str, name: &str) -> Result<u32, Refused> {
+    text.parse().map_err(|_| (StatusCode::BAD_REQUEST, format!("{name} must be a number, found {text:?}")))
+}
+
+fn failed(error: &StoreError) -> Refused {
+    tracing::error!(%error, "the store failed under a control");
+    (StatusCode::SERVICE_UNAVAILABLE, "the store failed; its log says why".to_owned())
+}
+
+fn unkept(error: SnapshotError) -> Refused {
+    match error {
+        SnapshotError::Unknown(_) => (StatusCode::NOT_FOUND, error.to_string()),
+        SnapshotError::Store(error) => failed(&error),
+        other => (StatusCode::INTERNAL_SERVER_ERROR, other.to_string()),
+    }
+}
