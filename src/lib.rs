@@ -22,6 +22,7 @@ pub mod controls;
 pub mod http;
 pub mod interchange;
 pub mod log;
+pub mod metrics;
 pub mod server;
 
 pub mod chance;

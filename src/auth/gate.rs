@@ -143,6 +143,12 @@ impl Gate {
         Gate { apps, remembered: Arc::clone(&self.remembered), failures: Arc::clone(&self.failures) }
     }
 
+    /// How many verified signatures it remembers.
+    #[must_use]
+    pub fn remembers(&self) -> usize {
+        self.remembered.len()
+    }
+
     /// The apps behind the gate.
     #[must_use]
     pub fn apps(&self) -> &Apps {

@@ -39,6 +39,11 @@ impl Remembered {
         Remembered(Cache::new(CAPACITY))
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether the text was verified before, under the app's present key.
     ///
     /// # Errors

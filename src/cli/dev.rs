@@ -59,6 +59,9 @@ pub(super) struct Options {
     /// Count calls per second as the service does, or let all pass.
     #[arg(long, value_enum, default_value_t = Switch::On)]
     rate_limit: Switch,
+    /// Count calls, and tell the counts at /metrics.
+    #[arg(long, value_enum, default_value_t = Switch::On)]
+    metrics: Switch,
     /// One more app; may be given several times.
     #[arg(long, value_name = "ID:KEY[:ADMIN]")]
     app: Vec<AppOption>,
@@ -150,7 +153,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let failure = store.failure();
     let store: Arc<dyn Store> = Arc::new(store);
     let service = Service { store: Arc::clone(&store), clock: clock.clone() };
-    let limits = DoorLimits { rate, ..DoorLimits::default() };
+    let metrics = matches!(options.metrics, Switch::On);
+    let limits = DoorLimits { rate, metrics, ..DoorLimits::default() };
     let door = Door::with_controls(gate, service, limits, Some(Controls::new(None)));
     files::raise_limit(DoorLimits::default().connections);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);

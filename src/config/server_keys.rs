@@ -174,6 +174,13 @@ static SERVER: &[Key<ServerDraft>] = &[
         },
     },
     Key {
+        name: "metrics.enabled",
+        kind: Kind::Switch,
+        default: "false",
+        about: "Whether calls are counted and told at /metrics, to everybody who reaches the server.",
+        set: |draft, value| put(&mut draft.limits.metrics, value.switch()),
+    },
+    Key {
         name: "controls.token_file",
         kind: Kind::Path,
         default: "",

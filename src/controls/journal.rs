@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::domain::UnixSeconds;
@@ -28,15 +28,15 @@ pub struct Entry {
     /// The app, when the caller was let in.
     #[serde(rename = "SdkAppId", skip_serializing_if = "Option::is_none")]
     pub app: Option<u32>,
-    /// What was sent; a text when it was no JSON, or is long.
-    pub request: Value,
+    /// What was sent.
+    pub request: Text,
     /// `ErrorCode` of the reply.
     pub code: u32,
     /// Why the call was refused; empty when it was not.
     pub why: String,
     /// The reply; absent when the connection was closed instead.
-    #[serde(skip_serializing_if = "Value::is_null")]
-    pub reply: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Text>,
     /// How long it took, in milliseconds.
     pub ms: f64,
 }
@@ -78,12 +78,31 @@ impl Journal {
     }
 }
 
-/// A request or reply as the journal keeps it.
-#[must_use]
-pub fn kept(text: &[u8]) -> Value {
-    if text.len() > BYTES {
-        let start = String::from_utf8_lossy(&text[..BYTES]).into_owned();
-        return Value::String(format!("{start}… ({} bytes)", text.len()));
+/// A request or reply as the journal keeps it: its bytes, read when somebody asks. It is told as JSON,
+/// and as a text when it is none, or is long.
+#[derive(Clone, Debug)]
+pub struct Text {
+    start: Box<[u8]>,
+    length: usize,
+}
+
+impl Text {
+    /// Keeps a text, or the beginning of a long one.
+    #[must_use]
+    pub fn of(text: &[u8]) -> Text {
+        Text { start: text[..text.len().min(BYTES)].into(), length: text.len() }
     }
-    serde_json::from_slice(text).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(text).into_owned()))
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = String::from_utf8_lossy(&self.start);
+        if self.length > self.start.len() {
+            return serializer.serialize_str(&format!("{text}… ({} bytes)", self.length));
+        }
+        match serde_json::from_slice::<Value>(&self.start) {
+            Ok(value) => value.serialize(serializer),
+            Err(_) => serializer.serialize_str(&text),
+        }
+    }
 }

@@ -6,7 +6,7 @@ mod journal;
 mod snapshots;
 
 pub use faults::{Effect, FaultRule, Faults, Struck};
-pub use journal::{Entry, Journal, kept};
+pub use journal::{Entry, Journal, Text};
 pub use snapshots::{SnapshotError, Snapshots};
 
 use crate::auth::Token;

@@ -108,6 +108,11 @@ pub(super) fn text(status: StatusCode, said: &'static str) -> Response<Body> {
     with(status, "text/plain; charset=utf-8", Bytes::from_static(said.as_bytes()))
 }
 
+/// Metrics, in the text form of Prometheus.
+pub(super) fn metrics(text: String) -> Response<Body> {
+    with(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text.into())
+}
+
 /// What a browser sees at `/`.
 pub(super) fn page() -> Response<Body> {
     with(StatusCode::OK, "text/html; charset=utf-8", Bytes::from_static(include_bytes!("page.html")))

@@ -130,6 +130,9 @@ async fn accept(
         };
         match accepted {
             Ok((stream, peer, permit)) => {
+                if let Some(metrics) = &door.metrics {
+                    metrics.connection();
+                }
                 let (door, stop, alive) = (Arc::clone(&door), stop.clone(), alive.clone());
                 let certificates = certificates.clone();
                 spawn(async move {

@@ -34,6 +34,7 @@ use crate::{
     api::Service,
     auth::{Apps, Gate},
     controls::Controls,
+    metrics::{Metrics, Now, Process},
 };
 
 /// Imports that may run at once: each may have a line of tens of megabytes in memory.
@@ -50,6 +51,8 @@ pub struct Door {
     imports: Semaphore,
     /// What an emulator lets tests do to it.
     controls: Option<Arc<Controls>>,
+    /// What is counted, if something is.
+    metrics: Option<Metrics>,
 }
 
 /// Who is let in, and how often. A new one takes its place when the apps change; a call in progress
@@ -72,6 +75,8 @@ pub struct DoorLimits {
     pub patience: Patience,
     /// How many connections may be open; further ones wait.
     pub connections: usize,
+    /// Whether calls are counted and told at `/metrics`.
+    pub metrics: bool,
 }
 
 impl Default for DoorLimits {
@@ -83,6 +88,7 @@ impl Default for DoorLimits {
             answer_within: Duration::from_secs(3),
             patience: Patience { head: Duration::from_secs(10), idle: Duration::from_secs(60) },
             connections: 10_000,
+            metrics: false,
         }
     }
 }
@@ -105,6 +111,7 @@ impl Door {
         let rates = rate::Rates::new(limits.rate, gate.apps());
         let connections = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
         let entrance = RwLock::new(Arc::new(Entrance { gate, rates }));
+        let metrics = limits.metrics.then(Metrics::default);
         Arc::new(Door {
             entrance,
             service,
@@ -112,6 +119,7 @@ impl Door {
             connections,
             imports: Semaphore::new(IMPORTS),
             controls: controls.map(Arc::new),
+            metrics,
         })
     }
 
@@ -122,6 +130,18 @@ impl Door {
         let rates = old.rates.with(&apps);
         let next = Entrance { gate: old.gate.with(apps), rates };
         *self.entrance.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+    }
+
+    /// The metrics as they are now.
+    fn told_metrics(&self) -> Option<String> {
+        let metrics = self.metrics.as_ref()?;
+        let free = self.connections.available_permits();
+        Some(metrics.text(&Now {
+            store: self.service.store.statistics(),
+            signatures: self.entrance().gate.remembers() as u64,
+            open: self.limits.connections.saturating_sub(free) as u64,
+            process: Process::now(),
+        }))
     }
 
     fn entrance(&self) -> Arc<Entrance> {

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::{
-    Method, Request, Response, Version,
+    Method, Request, Response, StatusCode, Version,
     body::{Body, Incoming},
     header,
 };
@@ -27,7 +27,7 @@ use super::{
 use crate::{
     api::{Call, Command, Error, Family},
     auth::App,
-    controls::{self, Controls, Effect, kept},
+    controls::{self, Controls, Effect, Text},
     domain::AppId,
     wire::{Envelope, Fault, Fields, Node, Path, code::Code},
 };
@@ -64,6 +64,10 @@ impl Door {
             Method::GET | Method::HEAD if path == "/readyz" => {
                 health::ready(&*self.service.store, self.limits.answer_within).await
             }
+            Method::GET if path == "/metrics" => match self.told_metrics() {
+                Some(text) => answer::metrics(text),
+                None => answer::text(StatusCode::NOT_FOUND, "the setting metrics.enabled is off\n"),
+            },
             Method::HEAD | Method::OPTIONS => answer::empty(),
             Method::GET if path == "/" && accepts_html(&request) => answer::page(),
             _ => {
@@ -111,14 +115,17 @@ impl Door {
                 (code, why, reply)
             }
         };
+        if let Some(metrics) = &self.metrics {
+            metrics.call(known, code, entry.took);
+        }
         if let (Some(controls), Some(path)) = (&self.controls, path) {
-            let reply = if progress.cut { serde_json::Value::Null } else { kept(&reply) };
+            let reply = (!progress.cut).then(|| Text::of(&reply));
             controls.journal.note(controls::Entry {
                 id: 0,
                 time: self.service.clock.now(),
                 path,
                 app: app.map(AppId::number),
-                request: kept(&progress.body),
+                request: Text::of(&progress.body),
                 code: code.number(),
                 why,
                 reply,

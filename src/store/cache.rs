@@ -62,6 +62,8 @@ pub(super) struct Disbandings {
 pub(super) struct OwnerCache {
     entries: Cache<Owner, Arc<Entry>, ByBytes>,
     disbandings: Mutex<HashMap<AppId, Arc<Disbandings>>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -146,7 +148,12 @@ impl Disbandings {
 impl OwnerCache {
     pub(super) fn new(bytes: u64) -> OwnerCache {
         let items = usize::try_from(bytes / 1_024).unwrap_or(usize::MAX).max(16);
-        OwnerCache { entries: Cache::with_weighter(items, bytes, ByBytes), disbandings: Mutex::default() }
+        OwnerCache {
+            entries: Cache::with_weighter(items, bytes, ByBytes),
+            disbandings: Mutex::default(),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
     }
 
     pub(super) fn disbandings(&self, app: AppId) -> Arc<Disbandings> {
@@ -156,7 +163,16 @@ impl OwnerCache {
 
     /// The entry of an owner, if there is one and it is true now.
     pub(super) fn get(&self, owner: &Owner) -> Option<Arc<Entry>> {
-        self.entries.get(owner).filter(|entry| entry.is_true())
+        let found = self.entries.get(owner).filter(|entry| entry.is_true());
+        if found.is_some() {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+        }
+        found
+    }
+
+    /// How often an owner was in memory, how often not, and the bytes of those who are.
+    pub(super) fn statistics(&self) -> (u64, u64, u64) {
+        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed), self.entries.weight())
     }
 
     /// The entry of an owner, read by `load` if there is none that is true now. Waits for another
@@ -178,6 +194,7 @@ impl OwnerCache {
                     // Counted before the snapshot is taken: a disbanding in between makes the entry
                     // lag, never lie.
                     let seen = disbandings.count();
+                    self.misses.fetch_add(1, Ordering::Relaxed);
                     let Snapshot { account, stored, dead } = load()?;
                     let entry = Entry::new(account, Arc::new(stored), dead, disbandings, seen);
                     let entry = Arc::new(entry);

@@ -87,6 +87,25 @@ pub struct ChatGroupPage {
     pub total: usize,
 }
 
+/// What a store counts of itself, since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Transactions: one fsync each.
+    pub commits: u64,
+    /// Changes in them.
+    pub changes: u64,
+    /// Changes that wait to be written now.
+    pub waiting: u64,
+    /// Owners that were read from memory.
+    pub cache_hits: u64,
+    /// Owners that were read from the disk.
+    pub cache_misses: u64,
+    /// Bytes of owners in memory now.
+    pub cache_bytes: u64,
+    /// Bytes on the disk now.
+    pub disk_bytes: u64,
+}
+
 /// A part of what is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -191,6 +210,11 @@ pub trait Store: Send + Sync {
     /// Forgets everything in `scope`, counters and incarnations too, as if it had never been. For
     /// emulators: nothing else ever lowers a counter.
     fn reset(&self, scope: Scope) -> Pending<'_, ()>;
+
+    /// What it counts of itself.
+    fn statistics(&self) -> Statistics {
+        Statistics::default()
+    }
 
     /// Whether the store can be used: reads something.
     fn ready(&self) -> Pending<'_, ()>;

@@ -321,6 +321,22 @@ fn limits_rate_limit() {
 }
 
 #[test]
+fn metrics_enabled() {
+    let scrape = |setting: &str| {
+        let (_site, _server, mut client) = serving(setting, "");
+        assert_eq!(client.call(GET, BODY).code(), 50001);
+        client.raw(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap()
+    };
+    assert_eq!(scrape("").status, 404);
+    let on = scrape("[metrics]\nenabled = true");
+    assert!(
+        on.body.contains("confold_calls_total{command=\"get_contact_group\",code=\"50001\"} 1"),
+        "{}",
+        on.body
+    );
+}
+
+#[test]
 fn controls_token_file() {
     let site = Site::new();
     site.write("token", "open sesame".replace(' ', "-").as_str());

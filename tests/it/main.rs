@@ -17,6 +17,7 @@ mod harness;
 mod hot_owners;
 mod interchange;
 mod ledger;
+mod metrics;
 mod misconfigured;
 mod official_signature;
 mod patience;

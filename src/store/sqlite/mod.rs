@@ -28,8 +28,8 @@ use self::{
     writer::{Job, Writer},
 };
 use super::{
-    ChatGroupPage, ChatGroupQuery, ChatGroupRule, Loaded, OwnerRule, Pending, Scope, Store, StoreError,
-    cache::OwnerCache,
+    ChatGroupPage, ChatGroupQuery, ChatGroupRule, Loaded, OwnerRule, Pending, Scope, Statistics, Store,
+    StoreError, cache::OwnerCache,
 };
 use crate::domain::{AppId, ChatGroup, ChatGroupId, Conversation, Owner, UserId};
 
@@ -61,7 +61,7 @@ pub struct SqliteStore {
     writer: Writer,
     unfilled: bool,
     // Held, and given up last: the lock on the directory.
-    _files: Files,
+    files: Files,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -81,7 +81,7 @@ impl SqliteStore {
         let cache = Arc::new(OwnerCache::new(options.cache_bytes));
         let readers = Readers::start(&files, options.readers, &cache)?;
         let writer = Writer::start(connection, Arc::clone(&cache), options.queue)?;
-        Ok(SqliteStore { cache, readers, writer, unfilled, _files: files })
+        Ok(SqliteStore { cache, readers, writer, unfilled, files })
     }
 
     /// Whether there is a store in this directory.
@@ -200,6 +200,13 @@ impl Store for SqliteStore {
 
     fn reset(&self, scope: Scope) -> Pending<'_, ()> {
         self.write(|done| Job::Reset { scope, done })
+    }
+
+    fn statistics(&self) -> Statistics {
+        let (commits, changes, waiting) = self.writer.statistics();
+        let (cache_hits, cache_misses, cache_bytes) = self.cache.statistics();
+        let disk_bytes = self.files.size();
+        Statistics { commits, changes, waiting, cache_hits, cache_misses, cache_bytes, disk_bytes }
     }
 
     fn ready(&self) -> Pending<'_, ()> {

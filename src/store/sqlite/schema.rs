@@ -83,6 +83,12 @@ impl Files {
         }
     }
 
+    /// The bytes of the database and its log.
+    pub(super) fn size(&self) -> u64 {
+        let of = |file: &Path| fs::metadata(file).map_or(0, |file| file.len());
+        of(&self.database) + of(&self.database.with_extension("db-wal"))
+    }
+
     /// Opens one connection, as every connection of the process has to be opened.
     pub(super) fn connect(&self) -> Result<Connection, OpenError> {
         let failed = |source| OpenError::Database { file: self.database.clone(), source };

@@ -67,6 +67,7 @@ pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     commits: Arc<AtomicU64>,
+    changes: Arc<AtomicU64>,
     failed: watch::Receiver<bool>,
 }
 
@@ -75,12 +76,14 @@ impl Writer {
         let (jobs, queue) = mpsc::channel(queue);
         let commits = Arc::new(AtomicU64::new(0));
         let (failure, failed) = watch::channel(false);
-        let desk = Desk { db, cache, commits: Arc::clone(&commits), failed: failure, unchecked: 0 };
+        let changes = Arc::new(AtomicU64::new(0));
+        let counted = (Arc::clone(&commits), Arc::clone(&changes));
+        let desk = Desk { db, cache, commits: counted.0, changes: counted.1, failed: failure, unchecked: 0 };
         let thread = thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || desk.work(queue))
             .map_err(OpenError::Thread)?;
-        Ok(Writer { jobs: Some(jobs), thread: Some(thread), commits, failed })
+        Ok(Writer { jobs: Some(jobs), thread: Some(thread), commits, changes, failed })
     }
 
     pub(super) fn failed(&self) -> watch::Receiver<bool> {
@@ -89,6 +92,12 @@ impl Writer {
 
     pub(super) fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
+    }
+
+    /// Commits, changes in them, and changes that wait.
+    pub(super) fn statistics(&self) -> (u64, u64, u64) {
+        let waiting = self.jobs.as_ref().map_or(0, |jobs| jobs.max_capacity() - jobs.capacity());
+        (self.commits(), self.changes.load(Ordering::Relaxed), waiting as u64)
     }
 
     pub(super) fn send(&self, job: Job) -> Result<(), StoreError> {
@@ -112,6 +121,7 @@ struct Desk {
     db: Connection,
     cache: Arc<OwnerCache>,
     commits: Arc<AtomicU64>,
+    changes: Arc<AtomicU64>,
     failed: watch::Sender<bool>,
     /// Bytes committed since the last checkpoint.
     unchecked: usize,
@@ -195,6 +205,7 @@ impl Desk {
         }
         transaction.commit().map_err(committing)?;
         self.commits.fetch_add(1, Ordering::Relaxed);
+        self.changes.fetch_add(answers.len() as u64, Ordering::Relaxed);
         self.unchecked += bytes + 2 * PAGE;
         changed.publish(&self.cache);
         Ok(())

@@ -1,0 +1,255 @@
+//! What a server counts, in the text form of Prometheus.
+//!
+//! Everything has a place from the start: counting is adding to an atomic number, and the number of
+//! series is bounded by the commands and codes there are.
+
+use std::{
+    fmt::{Display, Write},
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use crate::{api::Command, store::Statistics, wire::code::Code};
+
+/// The upper bounds of the latency histogram, in microseconds.
+const BOUNDS: [u64; 12] =
+    [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 1_000_000, 3_000_000];
+
+/// Commands, and one place for calls of none.
+const COMMANDS: usize = Command::ALL.len() + 1;
+/// Codes, and one place for those that only a fault rule says.
+const CODES: usize = Code::ALL.len() + 1;
+
+/// The counts of one server.
+#[derive(Debug)]
+pub struct Metrics {
+    calls: Box<[[AtomicU64; CODES]; COMMANDS]>,
+    latencies: [Latency; COMMANDS],
+    connections: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Latency {
+    /// Calls that took as long as a bound at the most, and longer than the one before it.
+    within: [AtomicU64; BOUNDS.len()],
+    longer: AtomicU64,
+    microseconds: AtomicU64,
+}
+
+/// What is asked for when the metrics are told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Now {
+    /// Of the store.
+    pub store: Statistics,
+    /// Signatures that are remembered.
+    pub signatures: u64,
+    /// Connections that are open.
+    pub open: u64,
+    /// Of the process.
+    pub process: Process,
+}
+
+/// What the system says of this process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Process {
+    /// Seconds of processor time.
+    pub cpu_seconds: f64,
+    /// Bytes in memory.
+    pub resident_bytes: u64,
+    /// Files and sockets that are open.
+    pub open_files: u64,
+    /// Threads.
+    pub threads: u64,
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        let none = |_| AtomicU64::new(0);
+        Metrics {
+            calls: Box::new(std::array::from_fn(|_| std::array::from_fn(none))),
+            latencies: std::array::from_fn(|_| Latency::default()),
+            connections: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts a call that has been answered; of no command when its path was none.
+    pub fn call(&self, command: Option<Command>, code: Code, took: Duration) {
+        let command = command.map_or(COMMANDS - 1, |command| command as usize);
+        let code =
+            Code::ALL.binary_search_by_key(&code.number(), |(_, code)| code.number()).unwrap_or(CODES - 1);
+        self.calls[command][code].fetch_add(1, Ordering::Relaxed);
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let latency = &self.latencies[command];
+        let place = BOUNDS.iter().position(|bound| took <= *bound);
+        place.map_or(&latency.longer, |place| &latency.within[place]).fetch_add(1, Ordering::Relaxed);
+        latency.microseconds.fetch_add(took, Ordering::Relaxed);
+    }
+
+    /// Counts a connection that was accepted.
+    pub fn connection(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn text(&self, now: &Now) -> String {
+        let mut out = Exposition(String::with_capacity(16 * 1024));
+        out.family("confold_calls_total", "counter", "Calls by command and code of the reply.");
+        for (command, codes) in self.calls.iter().enumerate() {
+            for (code, count) in codes.iter().enumerate() {
+                let count = count.load(Ordering::Relaxed);
+                if count > 0 {
+                    let code =
+                        Code::ALL.get(code).map_or("other".to_owned(), |(_, code)| code.number().to_string());
+                    out.sample("confold_calls_total", &[("command", name(command)), ("code", &code)], count);
+                }
+            }
+        }
+        out.family("confold_call_duration_seconds", "histogram", "How long calls took.");
+        for (command, latency) in self.latencies.iter().enumerate() {
+            latency.tell(name(command), &mut out);
+        }
+        out.alone(
+            "confold_connections_accepted_total",
+            "counter",
+            "Connections accepted.",
+            self.connections.load(Ordering::Relaxed),
+        );
+        out.alone("confold_connections", "gauge", "Connections open.", now.open);
+        out.alone("confold_signatures_remembered", "gauge", "Verified signatures in memory.", now.signatures);
+        let Statistics { commits, changes, waiting, cache_hits, cache_misses, cache_bytes, disk_bytes } =
+            now.store;
+        out.alone("confold_store_commits_total", "counter", "Transactions, one fsync each.", commits);
+        out.alone("confold_store_changes_total", "counter", "Changes in transactions.", changes);
+        out.alone("confold_store_changes_waiting", "gauge", "Changes waiting to be written.", waiting);
+        out.alone("confold_store_cache_hits_total", "counter", "Owners read from memory.", cache_hits);
+        out.alone("confold_store_cache_misses_total", "counter", "Owners read from the disk.", cache_misses);
+        out.alone("confold_store_cache_bytes", "gauge", "Bytes of owners in memory.", cache_bytes);
+        out.alone("confold_store_disk_bytes", "gauge", "Bytes of the database and its log.", disk_bytes);
+        let Process { cpu_seconds, resident_bytes, open_files, threads } = now.process;
+        out.alone("process_cpu_seconds_total", "counter", "Processor time.", cpu_seconds);
+        out.alone("process_resident_memory_bytes", "gauge", "Memory in use.", resident_bytes);
+        out.alone("process_open_fds", "gauge", "Files and sockets open.", open_files);
+        out.alone("process_threads", "gauge", "Threads.", threads);
+        out.family("confold_build_info", "gauge", "The version that runs.");
+        out.sample("confold_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+        out.0
+    }
+}
+
+impl Latency {
+    /// Its series, unless there was no call.
+    fn tell(&self, command: &str, out: &mut Exposition) {
+        let bucket = "confold_call_duration_seconds_bucket";
+        let counts: Vec<u64> = self.within.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+        let all = counts.iter().sum::<u64>() + self.longer.load(Ordering::Relaxed);
+        if all == 0 {
+            return;
+        }
+        let mut below = 0;
+        for (bound, count) in BOUNDS.iter().zip(counts) {
+            below += count;
+            let bound = seconds(*bound).to_string();
+            out.sample(bucket, &[("command", command), ("le", &bound)], below);
+        }
+        out.sample(bucket, &[("command", command), ("le", "+Inf")], all);
+        let sum = seconds(self.microseconds.load(Ordering::Relaxed));
+        out.sample("confold_call_duration_seconds_sum", &[("command", command)], sum);
+        out.sample("confold_call_duration_seconds_count", &[("command", command)], all);
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a sum of microseconds above 2^53 would be 285 years")]
+fn seconds(microseconds: u64) -> f64 {
+    microseconds as f64 / 1e6
+}
+
+fn name(command: usize) -> &'static str {
+    Command::ALL.get(command).map_or("none", |command| command.name())
+}
+
+/// The text form, line by line.
+struct Exposition(String);
+
+impl Exposition {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        self.line(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}"));
+    }
+
+    fn alone(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
+        self.family(name, kind, help);
+        self.sample(name, &[], value);
+    }
+
+    /// No label's value has a character that needs an escape.
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        match labels.is_empty() {
+            true => self.line(format_args!("{name} {value}")),
+            false => self.line(format_args!("{name}{{{}}} {value}", labels.join(","))),
+        }
+    }
+
+    fn line(&mut self, text: std::fmt::Arguments<'_>) {
+        writeln!(self.0, "{text}").expect("writing to a text cannot fail");
+    }
+}
+
+impl Process {
+    /// As it is now; zeros where the system does not say.
+    #[must_use]
+    pub fn now() -> Process {
+        let read = |file: &str| std::fs::read_to_string(format!("/proc/self/{file}")).unwrap_or_default();
+        let (stat, memory) = (read("stat"), read("statm"));
+        // What comes after the name, which may hold anything.
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        let field = |index: usize| fields.get(index).and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+        let pages = memory.split(' ').nth(1).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        let ticks = rustix::param::clock_ticks_per_second();
+        Process {
+            cpu_seconds: (f64::from(field(11)) + f64::from(field(12)))
+                / f64::from(u32::try_from(ticks).unwrap_or(100)),
+            resident_bytes: pages * rustix::param::page_size() as u64,
+            open_files: std::fs::read_dir("/proc/self/fd").map_or(0, |files| files.count() as u64),
+            threads: u64::from(field(17)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_found_by_their_number() {
+        assert!(Code::ALL.is_sorted_by_key(|(_, code)| code.number()), "the search needs them in order");
+        let metrics = Metrics::default();
+        metrics.call(Some(Command::MarkContact), Code::FREQUENCY, Duration::from_micros(300));
+        metrics.call(Some(Command::MarkContact), Code::of(12345), Duration::from_secs(5));
+        metrics.call(None, Code::RESOURCE, Duration::ZERO);
+        let text = metrics.text(&Now::default());
+        for line in [
+            r#"confold_calls_total{command="mark_contact",code="60007"} 1"#,
+            r#"confold_calls_total{command="mark_contact",code="other"} 1"#,
+            r#"confold_calls_total{command="none",code="60009"} 1"#,
+            r#"confold_call_duration_seconds_bucket{command="mark_contact",le="0.00025"} 0"#,
+            r#"confold_call_duration_seconds_bucket{command="mark_contact",le="0.0005"} 1"#,
+            r#"confold_call_duration_seconds_bucket{command="mark_contact",le="3"} 1"#,
+            r#"confold_call_duration_seconds_bucket{command="mark_contact",le="+Inf"} 2"#,
+            r#"confold_call_duration_seconds_sum{command="mark_contact"} 5.0003"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+    }
+
+    #[test]
+    fn the_system_says_something_of_this_process() {
+        let process = Process::now();
+        assert!(
+            process.resident_bytes > 1 << 20 && process.open_files > 2 && process.threads > 1,
+            "{process:?}"
+        );
+    }
+}

@@ -1,0 +1,105 @@
+//! `/metrics`, the alert rules and the dashboard, by Prometheus' own tool.
+
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::harness::{Client, Server, import_accounts};
+
+fn deploy(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file)
+}
+
+fn scrape(client: &mut Client) -> String {
+    let answer = client.raw(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert_eq!(
+        (answer.status, answer.headers["content-type"].as_str()),
+        (200, "text/plain; version=0.0.4; charset=utf-8")
+    );
+    answer.body
+}
+
+/// The value of a series.
+fn value(text: &str, series: &str) -> f64 {
+    let found = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    found.unwrap_or_else(|| panic!("no {series} in {text}")).parse().unwrap()
+}
+
+fn promtool(arguments: &[&str], input: &str) {
+    let mut child = Command::new("promtool")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
+
+#[test]
+fn what_happens_is_counted_and_promtool_finds_nothing() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    let before = scrape(&mut client);
+    import_accounts(&mut client, &["a", "b", "c"].map(str::to_owned));
+    for _ in 0..5 {
+        client.ok("recentcontact/get_contact_group", r#"{"From_Account":"user0","StartIndex":0}"#);
+    }
+    client.call("recentcontact/get_contact_group", "{}");
+    client.call("recentcontact/none", "{}");
+    let after = scrape(&mut client);
+    promtool(&["check", "metrics"], &after);
+    for (series, expected) in [
+        (r#"confold_calls_total{command="get_contact_group",code="0"}"#, 5.0),
+        (r#"confold_calls_total{command="get_contact_group",code="50002"}"#, 1.0),
+        (r#"confold_calls_total{command="none",code="60009"}"#, 1.0),
+        (r#"confold_calls_total{command="multiaccount_import",code="0"}"#, 1.0),
+        (r#"confold_call_duration_seconds_count{command="get_contact_group"}"#, 6.0),
+        (r#"confold_call_duration_seconds_bucket{command="get_contact_group",le="+Inf"}"#, 6.0),
+        ("confold_connections", 1.0),
+        ("confold_connections_accepted_total", 1.0),
+        ("confold_signatures_remembered", 1.0),
+    ] {
+        assert!((value(&after, series) - expected).abs() < 1e-9, "{series} in {after}");
+    }
+    let grown = |series: &str| value(&after, series) - value(&before, series);
+    assert!(grown("confold_store_changes_total") >= 3.0 && grown("confold_store_commits_total") >= 1.0);
+    assert!(grown("confold_store_cache_hits_total") >= 4.0, "{after}");
+    for series in
+        ["confold_store_disk_bytes", "process_resident_memory_bytes", "process_open_fds", "process_threads"]
+    {
+        assert!(value(&after, series) > 1.0, "{series}");
+    }
+}
+
+#[test]
+fn alert_rules_are_sound_and_about_what_there_is() {
+    promtool(&["check", "rules", deploy("alerts.yml").to_str().unwrap()], "");
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    client.call("recentcontact/get_contact_group", r#"{"From_Account":"user0","StartIndex":0}"#);
+    let told = scrape(&mut client);
+    let known: BTreeSet<&str> =
+        told.lines().filter_map(|line| line.split([' ', '{']).next()).filter(|name| *name != "#").collect();
+    for file in ["alerts.yml", "grafana-dashboard.json"] {
+        let text = std::fs::read_to_string(deploy(file)).unwrap();
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let named: BTreeSet<&str> =
+            words.filter(|word| word.starts_with("confold_") || word.starts_with("process_")).collect();
+        assert!(named.len() > 2, "{named:?}");
+        for name in named {
+            assert!(known.contains(name), "{file} is about {name}, which nobody tells");
+        }
+    }
+    serde_json::from_str::<serde_json::Value>(
+        &std::fs::read_to_string(deploy("grafana-dashboard.json")).unwrap(),
+    )
+    .unwrap();
+}
