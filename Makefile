@@ -17,4 +17,4 @@ lint:
 
 # Writes the golden replies and the generated documents anew; read the difference before you keep it.
 golden:
-	GOLDEN=write cargo test --locked --test it -- golden the_documents_are_made
+	GOLDEN=write cargo test --locked --test it -- golden the_documents_are_made the_document_is_current

@@ -23,6 +23,7 @@ pub mod http;
 pub mod interchange;
 pub mod log;
 pub mod metrics;
+pub mod openapi;
 pub mod server;
 
 pub mod chance;

@@ -8,6 +8,7 @@ mod create_contact_group;
 mod create_group;
 mod del_contact_group;
 mod delete_group_member;
+mod describe;
 mod destroy_group;
 mod error;
 mod get_appid_group_list;
@@ -26,6 +27,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use serde::Serialize;
 
+pub use describe::{Description, Field, Shape};
 pub use error::Error;
 pub use route::{Command, Family};
 

@@ -62,6 +62,9 @@ pub(super) struct Options {
     /// Count calls, and tell the counts at /metrics.
     #[arg(long, value_enum, default_value_t = Switch::On)]
     metrics: Switch,
+    /// Refuse fields that a command does not have, which are ignored otherwise.
+    #[arg(long)]
+    strict: bool,
     /// One more app; may be given several times.
     #[arg(long, value_name = "ID:KEY[:ADMIN]")]
     app: Vec<AppOption>,
@@ -154,7 +157,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let store: Arc<dyn Store> = Arc::new(store);
     let service = Service { store: Arc::clone(&store), clock: clock.clone() };
     let metrics = matches!(options.metrics, Switch::On);
-    let limits = DoorLimits { rate, metrics, ..DoorLimits::default() };
+    let limits = DoorLimits { rate, metrics, strict: options.strict, ..DoorLimits::default() };
     let door = Door::with_controls(gate, service, limits, Some(Controls::new(None)));
     files::raise_limit(DoorLimits::default().connections);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);

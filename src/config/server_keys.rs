@@ -174,6 +174,13 @@ static SERVER: &[Key<ServerDraft>] = &[
         },
     },
     Key {
+        name: "limits.strict",
+        kind: Kind::Switch,
+        default: "false",
+        about: "Whether fields that a command does not have are refused (50002) instead of ignored.",
+        set: |draft, value| put(&mut draft.limits.strict, value.switch()),
+    },
+    Key {
         name: "metrics.enabled",
         kind: Kind::Switch,
         default: "false",

@@ -77,6 +77,8 @@ pub struct DoorLimits {
     pub connections: usize,
     /// Whether calls are counted and told at `/metrics`.
     pub metrics: bool,
+    /// Whether fields that a command does not have are refused (decision 23).
+    pub strict: bool,
 }
 
 impl Default for DoorLimits {
@@ -89,6 +91,7 @@ impl Default for DoorLimits {
             patience: Patience { head: Duration::from_secs(10), idle: Duration::from_secs(60) },
             connections: 10_000,
             metrics: false,
+            strict: false,
         }
     }
 }

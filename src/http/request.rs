@@ -68,6 +68,7 @@ impl Door {
                 Some(text) => answer::metrics(text),
                 None => answer::text(StatusCode::NOT_FOUND, "the setting metrics.enabled is off\n"),
             },
+            Method::GET if path == "/openapi.json" => answer::json(crate::openapi::text().into()),
             Method::HEAD | Method::OPTIONS => answer::empty(),
             Method::GET if path == "/" && accepts_html(&request) => answer::page(),
             _ => {
@@ -168,6 +169,9 @@ impl Door {
         let request =
             Fields::of_request(&node).map_err(|_| Error::Json(format!("found {}", node.describe())))?;
         check_accounts(&node, Path::Root).map_err(Error::AccountType)?;
+        if self.limits.strict {
+            command.check_strictly(&node).map_err(Error::Fault)?;
+        }
         let call = Call { service: &self.service, app, command };
         match &self.controls {
             None => command.run(call, request).await,

@@ -22,6 +22,9 @@ macro_rules! codes {
                 Code(number)
             }
 
+            /// What each of them means.
+            pub const MEANINGS: &[(Code, &str)] = &[$((Code::$name, concat!($($doc),+))),+];
+
             /// The number as it stands in `ErrorCode` or `ResultCode`.
             #[must_use]
             pub fn number(self) -> u32 {

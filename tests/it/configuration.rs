@@ -321,6 +321,22 @@ fn limits_rate_limit() {
 }
 
 #[test]
+fn limits_strict() {
+    let said = |setting: &str| {
+        let (_site, _server, mut client) = serving(setting, "directory = \"open\"");
+        let answer = client.call(GET, r#"{"From_Account":"user0","StartIndex":0,"StartIndx":1}"#);
+        (answer.code(), answer.json()["ErrorInfo"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(said("").0, 0, "ignored");
+    let (code, info) = said("[limits]\nstrict = true");
+    assert_eq!(code, 50002);
+    assert_eq!(
+        info,
+        "StartIndx is refused: there is no such field here (strict mode); did you mean StartIndex?"
+    );
+}
+
+#[test]
 fn metrics_enabled() {
     let scrape = |setting: &str| {
         let (_site, _server, mut client) = serving(setting, "");

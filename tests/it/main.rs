@@ -20,6 +20,7 @@ mod ledger;
 mod metrics;
 mod misconfigured;
 mod official_signature;
+mod openapi;
 mod patience;
 mod pull;
 mod reload;

@@ -1,0 +1,116 @@
+//! What every command takes and replies, as a table: from it come `/openapi.json` and the strict mode,
+//! which refuses fields that a command does not have (decision 23).
+
+mod accounts;
+mod groups;
+mod recentcontact;
+
+use super::Command;
+use crate::wire::{Fault, Node, Path, nearest};
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug)]
+pub enum Shape {
+    /// A text.
+    Text,
+    /// A whole number.
+    Number,
+    /// An array.
+    List(&'static Shape),
+    /// An object with these fields.
+    Object(&'static [Field]),
+}
+
+/// One field of a request or reply.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// As on the wire.
+    pub name: &'static str,
+    /// Whether it is always there.
+    pub required: bool,
+    /// What it holds.
+    pub shape: Shape,
+    /// What it means.
+    pub about: &'static str,
+}
+
+/// What a command is.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    /// In a few words.
+    pub summary: &'static str,
+    /// What its body holds.
+    pub request: &'static [Field],
+    /// What its reply holds beside the base fields, when it succeeds.
+    pub reply: &'static [Field],
+    /// A body that works on the data of the documentation page.
+    pub example: &'static str,
+}
+
+const fn must(name: &'static str, shape: Shape, about: &'static str) -> Field {
+    Field { name, required: true, shape, about }
+}
+
+const fn may(name: &'static str, shape: Shape, about: &'static str) -> Field {
+    Field { name, required: false, shape, about }
+}
+
+impl Command {
+    /// What it takes and replies.
+    #[must_use]
+    pub fn description(self) -> Description {
+        match self {
+            Command::CreateContactGroup => recentcontact::CREATE_CONTACT_GROUP,
+            Command::UpdateContactGroup => recentcontact::UPDATE_CONTACT_GROUP,
+            Command::DelContactGroup => recentcontact::DEL_CONTACT_GROUP,
+            Command::MarkContact => recentcontact::MARK_CONTACT,
+            Command::SearchContactGroup => recentcontact::SEARCH_CONTACT_GROUP,
+            Command::GetContactGroup => recentcontact::GET_CONTACT_GROUP,
+            Command::AccountImport => accounts::ACCOUNT_IMPORT,
+            Command::MultiaccountImport => accounts::MULTIACCOUNT_IMPORT,
+            Command::AccountCheck => accounts::ACCOUNT_CHECK,
+            Command::AccountDelete => accounts::ACCOUNT_DELETE,
+            Command::CreateGroup => groups::CREATE_GROUP,
+            Command::ImportGroup => groups::IMPORT_GROUP,
+            Command::DestroyGroup => groups::DESTROY_GROUP,
+            Command::GetGroupInfo => groups::GET_GROUP_INFO,
+            Command::GetAppidGroupList => groups::GET_APPID_GROUP_LIST,
+            Command::AddGroupMember => groups::ADD_GROUP_MEMBER,
+            Command::DeleteGroupMember => groups::DELETE_GROUP_MEMBER,
+            Command::GetRoleInGroup => groups::GET_ROLE_IN_GROUP,
+        }
+    }
+
+    /// The first field of a request that the command does not have, for the strict mode.
+    ///
+    /// # Errors
+    /// A [`Fault`] that names it, and what it may be meant to be.
+    pub fn check_strictly(self, request: &Node<'_>) -> Result<(), Fault> {
+        check(request, Path::Root, &Shape::Object(self.description().request))
+    }
+}
+
+fn check(node: &Node<'_>, path: Path<'_>, shape: &Shape) -> Result<(), Fault> {
+    match (node, shape) {
+        (Node::Array(items), Shape::List(item)) => {
+            for (index, node) in items.iter().enumerate() {
+                check(node, Path::Element(&path, index), item)?;
+            }
+        }
+        (Node::Object(members), Shape::Object(fields)) => {
+            for (name, node) in members {
+                let below = Path::Member(&path, name);
+                let Some(field) = fields.iter().find(|field| field.name == &**name) else {
+                    let hint = nearest(name, fields.iter().map(|field| field.name));
+                    let hint = hint.map_or(String::new(), |name| format!("; did you mean {name}?"));
+                    let said = format!("there is no such field here (strict mode){hint}");
+                    return Err(Fault::refused(below, said));
+                };
+                check(node, below, &field.shape)?;
+            }
+        }
+        // What is of another shape is refused by the command itself.
+        _ => {}
+    }
+    Ok(())
+}
