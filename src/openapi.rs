@@ -141,11 +141,11 @@ fn others() -> Vec<(&'static str, Value)> {
     all
 }
 
-fn answer(about: &str, kind: &str, schema: Value) -> Value {
-    json!({ "description": about, "content": { kind: { "schema": schema } } })
+fn answer(about: &str, kind: &str, schema: impl Into<Value>) -> Value {
+    json!({ "description": about, "content": { kind: { "schema": schema.into() } } })
 }
 
-fn json_answer(schema: Value) -> Value {
+fn json_answer(schema: impl Into<Value>) -> Value {
     answer("Done.", "application/json", schema)
 }
 
