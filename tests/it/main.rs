@@ -10,6 +10,7 @@ mod conformance;
 mod controls;
 mod crash;
 mod disband;
+mod dockerfile;
 mod example;
 mod faults;
 mod golden;

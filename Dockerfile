@@ -1,0 +1,20 @@
+# A small image without a shell: one static binary, run by nobody.
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY Cargo.toml Cargo.lock LICENSE-APACHE LICENSE-MIT README.md ./
+COPY src src
+RUN RUSTFLAGS="-C target-feature=+crt-static" \
+    cargo build --release --locked --target "$(rustc -vV | sed -n 's/^host: //p')" \
+    && cp target/*/release/confold /confold && mkdir /data
+
+FROM scratch
+COPY --from=build /confold /confold
+COPY --from=build --chown=65532:65532 /data /data
+USER 65532:65532
+# Where dev without --data keeps its temporary files.
+ENV TMPDIR=/data
+VOLUME /data
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=3s CMD ["/confold", "healthcheck", "--url", "http://127.0.0.1:8080"]
+ENTRYPOINT ["/confold"]
+CMD ["dev", "--listen", "0.0.0.0:8080"]

@@ -1,0 +1,33 @@
+//! The Dockerfile as text: nobody here can build it.
+
+use std::{fs, path::Path, process::Command};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_dockerfile_says_what_is_so() {
+    let text = fs::read_to_string(root().join("Dockerfile")).unwrap();
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let version = manifest.split("rust-version = \"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(text.contains(&format!("FROM rust:{version}-")), "the compiler is not the one of Cargo.toml");
+    for line in text.lines().filter(|line| line.starts_with("COPY ") && !line.contains("--from")) {
+        let words: Vec<&str> = line.split(' ').skip(1).collect();
+        for source in &words[..words.len() - 1] {
+            assert!(root().join(source).exists(), "{source} is not there to be copied");
+        }
+    }
+    // All that the sources include is copied with them.
+    assert!(text.contains("COPY src src") && !text.contains("USER 0") && text.contains("USER 65532:65532"));
+    let help = |arguments: &[&str]| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_confold")).args(arguments).arg("--help").output().unwrap();
+        assert!(output.status.success(), "{arguments:?} is no command");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let last_stage = text.split("FROM scratch").nth(1).unwrap();
+    let command = last_stage.split("CMD [\"dev\"").nth(1).unwrap();
+    assert!(help(&["dev"]).contains("--listen") && command.contains("\"--listen\""));
+    assert!(help(&["healthcheck"]).contains("--url") && last_stage.contains("\"healthcheck\", \"--url\""));
+}
