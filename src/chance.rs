@@ -24,7 +24,16 @@ pub fn text(length: usize, alphabet: &[u8]) -> String {
 /// When the system has no random bytes to give.
 #[must_use]
 pub fn fraction() -> f64 {
-    let mut bytes = [0u8; 4];
+    f64::from(u32::from_ne_bytes(array())) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// Random bytes.
+///
+/// # Panics
+/// When the system has no random bytes to give.
+#[must_use]
+pub fn array<const N: usize>() -> [u8; N] {
+    let mut bytes = [0u8; N];
     getrandom::fill(&mut bytes).expect("the system gives random bytes");
-    f64::from(u32::from_ne_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
+    bytes
 }

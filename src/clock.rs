@@ -50,6 +50,13 @@ impl Clock {
         self.started.elapsed()
     }
 
+    /// The system's own time since 1970, whatever this clock shows: for traces.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
+    pub fn stamp(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
     /// Whether the wall clock stands still.
     #[must_use]
     pub fn is_frozen(&self) -> bool {

@@ -25,6 +25,7 @@ pub mod log;
 pub mod metrics;
 pub mod openapi;
 pub mod server;
+pub mod traces;
 
 pub mod chance;
 pub mod clock;

@@ -26,10 +26,11 @@ use crate::{
     clock::Clock,
     controls::Controls,
     domain::DirectoryMode,
-    http::{Door, DoorLimits, Listening, RateLimit},
+    http::{Door, DoorLimits, Listening, RateLimit, Sides},
     log,
     server::Server,
     store::{SqliteOptions, SqliteStore, Store},
+    traces::Traces,
 };
 
 /// How long requests in flight may take to finish when the server stops.
@@ -62,6 +63,9 @@ pub(super) struct Options {
     /// Count calls, and tell the counts at /metrics.
     #[arg(long, value_enum, default_value_t = Switch::On)]
     metrics: Switch,
+    /// Tell calls to an OpenTelemetry collector, for example <http://localhost:4318>.
+    #[arg(long, value_name = "URL")]
+    traces: Option<String>,
     /// Refuse fields that a command does not have, which are ignored otherwise.
     #[arg(long)]
     strict: bool,
@@ -158,7 +162,9 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let service = Service { store: Arc::clone(&store), clock: clock.clone() };
     let metrics = matches!(options.metrics, Switch::On);
     let limits = DoorLimits { rate, metrics, strict: options.strict, ..DoorLimits::default() };
-    let door = Door::with_controls(gate, service, limits, Some(Controls::new(None)));
+    let traces = options.traces.as_deref().map(Traces::start).transpose()?;
+    let sides = Sides { controls: Some(Controls::new(None)), traces };
+    let door = Door::with_sides(gate, service, limits, sides);
     files::raise_limit(DoorLimits::default().connections);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let address = listening.address();

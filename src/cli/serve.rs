@@ -12,11 +12,12 @@ use crate::{
     clock::Clock,
     config::{self, Loaded, Problems, Setting, Sources},
     controls::Controls,
-    http::{Door, Listening},
+    http::{Door, Listening, Sides},
     log,
     server::Server,
     store::SqliteStore,
     tls::Certificates,
+    traces::Traces,
 };
 
 /// The options of `serve` and `check-config`.
@@ -67,7 +68,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let service = Service { store: Arc::new(store), clock: Clock::system() };
     let gate = Gate::new(Apps::new(config.apps.iter().cloned()));
     let controls = config.token.clone().map(|token| Controls::new(Some(token)));
-    let door = Door::with_controls(gate, service, config.limits, controls);
+    let traces = config.traces.as_deref().map(Traces::start).transpose()?;
+    let door = Door::with_sides(gate, service, config.limits, Sides { controls, traces });
     let workers = match config.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,

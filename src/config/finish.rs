@@ -91,6 +91,7 @@ impl Reading<'_> {
             limits: draft.limits,
             drain: draft.drain,
             token,
+            traces: draft.traces,
             log_format: draft.log_format,
             log_level: draft.log_level,
             apps: known,

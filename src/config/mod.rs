@@ -47,6 +47,8 @@ pub struct Config {
     pub limits: DoorLimits,
     /// How long a stop may take.
     pub drain: Duration,
+    /// Where spans go, if somewhere.
+    pub traces: Option<String>,
     /// What opens the controls, if they can be opened.
     pub token: Option<Token>,
     /// The form of the log.

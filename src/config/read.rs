@@ -192,7 +192,8 @@ impl<'a> Reading<'a> {
                     if let Some(key) = server_keys().iter().find(|key| key.name == full) {
                         self.take(self.spot(at, &full), key, &Given::Toml(value), draft, settings);
                     } else {
-                        let sections = ["app", "tls", "store", "limits", "metrics", "controls", "log"];
+                        let sections =
+                            ["app", "tls", "store", "limits", "metrics", "traces", "controls", "log"];
                         let known = server_keys().iter().map(|key| key.name).chain(sections);
                         self.unknown(at, "", &full, known, app_keys().iter().any(|key| key.name == full));
                     }

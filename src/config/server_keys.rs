@@ -22,6 +22,7 @@ pub struct ServerDraft {
     pub(super) limits: DoorLimits,
     pub(super) drain: Duration,
     pub(super) token_file: Option<PathBuf>,
+    pub(super) traces: Option<String>,
     pub(super) log_format: LogFormat,
     pub(super) log_level: LogLevel,
 }
@@ -40,6 +41,7 @@ impl ServerDraft {
             limits: DoorLimits::default(),
             drain: Duration::ZERO,
             token_file: None,
+            traces: None,
             log_format: LogFormat::Text,
             log_level: LogLevel::Info,
         }
@@ -186,6 +188,18 @@ static SERVER: &[Key<ServerDraft>] = &[
         default: "false",
         about: "Whether calls are counted and told at /metrics, to everybody who reaches the server.",
         set: |draft, value| put(&mut draft.limits.metrics, value.switch()),
+    },
+    Key {
+        name: "traces.endpoint",
+        kind: Kind::Text,
+        default: "",
+        about: "An OpenTelemetry collector that is told of every call, such as http://localhost:4318 (OTLP over HTTP, JSON); off when nothing is said.",
+        set: |draft, value| match value.text() {
+            url if url.starts_with("http://") || url.starts_with("https://") => {
+                put(&mut draft.traces, Some(url))
+            }
+            other => Err(format!("must be an address such as http://localhost:4318, found {other:?}")),
+        },
     },
     Key {
         name: "controls.token_file",

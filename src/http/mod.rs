@@ -35,6 +35,7 @@ use crate::{
     auth::{Apps, Gate},
     controls::Controls,
     metrics::{Metrics, Now, Process},
+    traces::Traces,
 };
 
 /// Imports that may run at once: each may have a line of tens of megabytes in memory.
@@ -53,6 +54,8 @@ pub struct Door {
     controls: Option<Arc<Controls>>,
     /// What is counted, if something is.
     metrics: Option<Metrics>,
+    /// Where spans go, if somewhere.
+    traces: Option<Traces>,
 }
 
 /// Who is let in, and how often. A new one takes its place when the apps change; a call in progress
@@ -60,6 +63,15 @@ pub struct Door {
 struct Entrance {
     gate: Gate,
     rates: rate::Rates,
+}
+
+/// What not every server has.
+#[derive(Debug, Default)]
+pub struct Sides {
+    /// What opens `/_dev/`.
+    pub controls: Option<Controls>,
+    /// Where spans go.
+    pub traces: Option<Traces>,
 }
 
 /// What the door accepts.
@@ -100,17 +112,13 @@ impl Door {
     /// A door to `service` for those whom `gate` lets in.
     #[must_use]
     pub fn new(gate: Gate, service: Service, limits: DoorLimits) -> Arc<Door> {
-        Door::with_controls(gate, service, limits, None)
+        Door::with_sides(gate, service, limits, Sides::default())
     }
 
-    /// The same, with `/_dev/` open if there are controls.
+    /// The same, with what not every server has.
     #[must_use]
-    pub fn with_controls(
-        gate: Gate,
-        service: Service,
-        limits: DoorLimits,
-        controls: Option<Controls>,
-    ) -> Arc<Door> {
+    pub fn with_sides(gate: Gate, service: Service, limits: DoorLimits, sides: Sides) -> Arc<Door> {
+        let Sides { controls, traces } = sides;
         let rates = rate::Rates::new(limits.rate, gate.apps());
         let connections = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
         let entrance = RwLock::new(Arc::new(Entrance { gate, rates }));
@@ -123,6 +131,7 @@ impl Door {
             imports: Semaphore::new(IMPORTS),
             controls: controls.map(Arc::new),
             metrics,
+            traces,
         })
     }
 

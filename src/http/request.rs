@@ -29,6 +29,7 @@ use crate::{
     auth::App,
     controls::{self, Controls, Effect, Text},
     domain::AppId,
+    traces::{Parent, Span},
     wire::{Envelope, Fault, Fields, Node, Path, code::Code},
 };
 
@@ -93,7 +94,9 @@ impl Door {
             Ok((command, entrance.admit(command, &head.uri, source, now, started)?))
         });
         let version = head.version;
-        let path = self.controls.is_some().then(|| head.uri.path().to_owned());
+        let path = (self.controls.is_some() || self.traces.is_some()).then(|| head.uri.path().to_owned());
+        let parent = self.traces.as_ref().and_then(|_| head.headers.get("traceparent")?.to_str().ok());
+        let parent = parent.and_then(Parent::parse);
         drop(head);
         let app = admitted.as_ref().ok().map(|(_, app)| app.id);
         let mut progress = Progress::default();
@@ -119,13 +122,19 @@ impl Door {
         if let Some(metrics) = &self.metrics {
             metrics.call(known, code, entry.took);
         }
+        let app = app.map(AppId::number);
+        if let (Some(traces), Some(path)) = (&self.traces, &path) {
+            let began = self.service.clock.stamp().saturating_sub(entry.took);
+            let (name, code, why, took) = (path.clone(), code.number(), why.clone(), entry.took);
+            traces.tell(Span { name, parent, began, took, app, code, why });
+        }
         if let (Some(controls), Some(path)) = (&self.controls, path) {
             let reply = (!progress.cut).then(|| Text::of(&reply));
             controls.journal.note(controls::Entry {
                 id: 0,
                 time: self.service.clock.now(),
                 path,
-                app: app.map(AppId::number),
+                app,
                 request: Text::of(&progress.body),
                 code: code.number(),
                 why,

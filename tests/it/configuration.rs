@@ -337,6 +337,18 @@ fn limits_strict() {
 }
 
 #[test]
+fn traces_endpoint() {
+    let collector = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = collector.local_addr().unwrap();
+    let (_site, _server, mut client) = serving(&format!("[traces]\nendpoint = \"http://{endpoint}\""), "");
+    assert_eq!(client.call(GET, BODY).code(), 50001);
+    let (mut connection, _) = collector.accept().unwrap();
+    let mut start = [0; 15];
+    std::io::Read::read_exact(&mut connection, &mut start).unwrap();
+    assert_eq!(&start, b"POST /v1/traces");
+}
+
+#[test]
 fn metrics_enabled() {
     let scrape = |setting: &str| {
         let (_site, _server, mut client) = serving(setting, "");

@@ -29,4 +29,5 @@ mod serving;
 mod settings;
 mod tidy;
 mod tls;
+mod traces;
 mod transport;

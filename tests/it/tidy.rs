@@ -26,6 +26,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["domain", "wire", "auth", "store", "clock", "chance"],
         &["serde", "serde_json", "itoa", "thiserror"],
     ),
+    ("traces", &["chance"], &["serde_json", "tracing", "ureq"]),
     ("openapi", &["api", "wire"], &["serde_json"]),
     ("metrics", &["api", "store", "wire"], &["rustix"]),
     (
@@ -47,6 +48,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "controls",
             "metrics",
             "openapi",
+            "traces",
         ],
         &["bytes", "http_body_util", "hyper", "hyper_util", "serde", "serde_json", "tokio", "tracing"],
     ),
@@ -68,6 +70,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "http",
             "config",
             "log",
+            "traces",
             "server",
         ],
         &[
