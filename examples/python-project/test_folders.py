@@ -23,8 +23,9 @@ def setUpModule():
         [os.environ.get("CONFOLD", "confold"), "dev", "--listen", "127.0.0.1:0", "--ready-file", ready,
          "--app", f"{APP}:{KEY}", "--rate-limit", "off", "--log-level", "error"],
         stdout=subprocess.DEVNULL)
+    patience = time.time() + 30
     while not ready.exists():
-        if server.poll() is not None:
+        if server.poll() is not None or time.time() > patience:
             raise RuntimeError("confold did not start")
         time.sleep(0.005)
     url = ready.read_text().strip()

@@ -114,6 +114,11 @@ enum Directory {
 
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     log::start(options.log, options.log_level);
+    // Before anything else can fail: nobody shall take an earlier server's file for this one's.
+    let ready = ReadyFile::new(options.ready_file.as_deref())?;
+    if let Some(file) = &options.export_on_exit {
+        export::check_target(file)?;
+    }
     let listening = Listening::bind(options.listen).with_context(|| {
         format!("cannot listen on {}; choose another address with --listen", options.listen)
     })?;
@@ -171,17 +176,22 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let trust = tls.as_ref().map(|tls| (tls.greeting(), tls.try_out()));
     let listening = [Some(listening), tls.map(LocalTls::into_listening)].into_iter().flatten().collect();
     let server = Server { listening, door, workers, drain: DRAIN };
-    let ready = ReadyFile::new(options.ready_file.as_deref());
     let said = || {
         greet(address, &apps, &clock, trust);
         ready.write(address);
     };
     let ended = server.run(said, None, failure);
     drop(ready);
-    if let Some(file) = &options.export_on_exit {
-        export::to_file(file, export::Source::Store(store), None)?;
+    let exported = match &options.export_on_exit {
+        Some(file) => export::to_file(file, export::Source::Store(store), None),
+        None => Ok(()),
+    };
+    // Why it ended is the news; an export that failed then is told beside it.
+    if let (Err(_), Err(error)) = (&ended, &exported) {
+        tracing::error!("nothing was exported: {error:#}");
     }
     ended?;
+    exported?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -210,16 +220,22 @@ struct ReadyFile<'a>(Option<&'a Path>);
 
 impl<'a> ReadyFile<'a> {
     /// One that an earlier server has left behind is removed.
-    fn new(file: Option<&'a Path>) -> ReadyFile<'a> {
+    fn new(file: Option<&'a Path>) -> anyhow::Result<ReadyFile<'a>> {
         let ready = ReadyFile(file);
+        if let Some(file) = file {
+            let new = temporary(file);
+            std::fs::write(&new, "")
+                .and_then(|()| std::fs::remove_file(&new))
+                .with_context(|| format!("--ready-file: cannot write {}", file.display()))?;
+        }
         ready.remove();
-        ready
+        Ok(ready)
     }
 
     fn write(&self, address: SocketAddr) {
         let Some(file) = self.0 else { return };
         // Whoever waits for it must never see half of it.
-        let new = file.with_extension("new");
+        let new = temporary(file);
         let written =
             std::fs::write(&new, format!("http://{address}\n")).and_then(|()| std::fs::rename(&new, file));
         if let Err(error) = written {
@@ -237,6 +253,13 @@ impl Drop for ReadyFile<'_> {
     fn drop(&mut self) {
         self.remove();
     }
+}
+
+/// Where a ready file is written before it appears.
+fn temporary(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
 }
 
 /// Loads the data of the documentation page, then the user's own. What a failed attempt has loaded

@@ -59,13 +59,24 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Writes a file, which appears when it is complete.
-pub(super) fn to_file(file: &Path, source: Source, app: Option<AppId>) -> anyhow::Result<()> {
-    let failed = || format!("cannot write {}", file.display());
+/// Whether a file can be written, for whoever wants to know long before.
+pub(super) fn check_target(file: &Path) -> anyhow::Result<()> {
+    target(file).map(drop)
+}
+
+/// A new file beside `file`, that may take its place.
+fn target(file: &Path) -> anyhow::Result<tempfile::NamedTempFile> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let new = tempfile::Builder::new().prefix(".export-").tempfile_in(folder);
     // The temporary name of the error is nobody's business.
-    let mut new = new.map_err(|error| io::Error::from(error.kind())).with_context(failed)?;
+    new.map_err(|error| io::Error::from(error.kind()))
+        .with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Writes a file, which appears when it is complete.
+pub(super) fn to_file(file: &Path, source: Source, app: Option<AppId>) -> anyhow::Result<()> {
+    let failed = || format!("cannot write {}", file.display());
+    let mut new = target(file)?;
     let mut out = BufWriter::with_capacity(1 << 16, new.as_file_mut());
     write(source, app, &mut out, ProgressDrawTarget::stderr_with_hz(5))?;
     out.flush().with_context(failed)?;

@@ -68,6 +68,10 @@ impl Reading<'_> {
             wrong("tls.listen needs a certificate: set tls.certificate and tls.key".to_owned());
         }
         let token = match draft.token_file.as_deref().filter(|_| files).map(read_secret) {
+            Some(Ok(text)) if text.len() < 16 => {
+                wrong("controls.token_file: the token has fewer than 16 characters".to_owned());
+                None
+            }
             Some(Ok(text)) => Some(Token::new(&text)),
             Some(Err(error)) => {
                 wrong(format!("controls.token_file: {}", chain(&error)));

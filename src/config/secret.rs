@@ -35,7 +35,7 @@ pub enum SecretError {
     NoFile(PathBuf),
     /// It holds more than one word.
     #[error(
-        "the file {0} must hold the key and nothing else; it has white space or control characters in it"
+        "the file {0} must hold the secret and nothing else; it has white space or control characters in it"
     )]
     Words(PathBuf),
 }

@@ -161,6 +161,9 @@ fn check(rule: &FaultRule) -> Result<(), String> {
     if let Some(code) = rule.code.filter(|code| !(10_000..=99_999).contains(code)) {
         return Err(format!("Code must be an error code from 10000 to 99999, found {code}"));
     }
+    if rule.times == Some(0) {
+        return Err("Times must be 1 at least".to_owned());
+    }
     let effects = [rule.code.is_some(), rule.drop, rule.lose_answer];
     match effects.iter().filter(|effect| **effect).count() {
         0 if rule.latency_ms.is_none() => {
@@ -215,6 +218,7 @@ mod tests {
         for (text, said) in [
             (r#"{"Command":"get"}"#, "Command must be one of create_contact_group, "),
             (r#"{"Code":60007,"Probability":2}"#, "Probability must be from 0 to 1, found 2"),
+            (r#"{"Code":60007,"Times":0}"#, "Times must be 1 at least"),
             (r#"{"Code":7}"#, "Code must be an error code from 10000 to 99999, found 7"),
             ("{}", "nothing happens by this rule"),
             (r#"{"Code":60007,"Drop":true}"#, "exclude each other"),

@@ -22,6 +22,8 @@ pub struct Controls {
     pub journal: Journal,
     /// States to come back to.
     pub snapshots: Snapshots,
+    /// Held by whatever changes everything, so that it happens one after the other.
+    pub turn: tokio::sync::Mutex<()>,
 }
 
 impl Controls {
@@ -33,6 +35,7 @@ impl Controls {
             faults: Faults::default(),
             journal: Journal::default(),
             snapshots: Snapshots::default(),
+            turn: tokio::sync::Mutex::default(),
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn route(path: &str) -> Result<Command, Error> {
 }
 
 /// A path up to where a query may begin that was badly set off: a signature is never shown.
-fn shown(path: &str) -> String {
+pub(super) fn shown(path: &str) -> String {
     path.chars().take(120).take_while(|c| !"&?=;".contains(*c)).collect()
 }
 

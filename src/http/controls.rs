@@ -13,7 +13,7 @@ use super::{Door, answer};
 use crate::{
     controls::{Controls, FaultRule, SnapshotError},
     domain::{AppId, Limits, Owner, UnixSeconds, UserId},
-    interchange::{Purpose, Terms},
+    interchange::{LAST_SECOND, Purpose, Terms},
     store::{Scope, StoreError},
     wire::{Envelope, code::Code},
 };
@@ -76,8 +76,14 @@ impl Door {
             return Err((StatusCode::FORBIDDEN, said.to_owned()));
         };
         let (head, mut body) = request.into_parts();
-        let path = head.uri.path().trim_start_matches("/_dev/");
+        let path = head.uri.path().strip_prefix("/_dev/").unwrap_or_default();
         let query = head.uri.query().unwrap_or("");
+        check_parameters(query, path)?;
+        // What changes everything happens one after the other.
+        let _turn = match path {
+            "seed" | "reset" | "snapshot" | "restore" => Some(controls.turn.lock().await),
+            _ => None,
+        };
         let store = &self.service.store;
         let reply = match (&head.method, path) {
             (&Method::POST, "seed") => {
@@ -155,6 +161,15 @@ impl Door {
 
     fn set_clock(&self, set: &SetClock) -> Result<(), Refused> {
         let clock = &self.service.clock;
+        let at = match *set {
+            SetClock { freeze: Some(Freeze::At(at)), .. } => at,
+            SetClock { advance: Some(seconds), .. } => clock.now().saturating_add(u64::from(seconds)),
+            _ => 1,
+        };
+        if !(1..=LAST_SECOND).contains(&at) {
+            let said = format!("the clock goes from 1 to {LAST_SECOND}, the year 9999; this would be {at}");
+            return Err((StatusCode::BAD_REQUEST, said));
+        }
         match *set {
             SetClock { freeze: Some(Freeze::Here(true)), advance: None, resume: None } => clock.freeze(None),
             SetClock { freeze: Some(Freeze::At(at)), advance: None, resume: None } => clock.freeze(Some(at)),
@@ -179,7 +194,49 @@ fn may(controls: &Controls, request: &Request<Incoming>) -> bool {
         None => true,
         Some(token) => bearer.is_some_and(|said| token.is(said)),
     };
-    known && !headers.contains_key(header::ORIGIN)
+    let sites = headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
+    // A name of the internet that was made to lead here is a web page's as well.
+    let named_here = controls.token.is_some() || host(request).is_none_or(is_local);
+    known && !sites && named_here && !headers.contains_key(header::ORIGIN)
+}
+
+/// The host that the client has called, without its port.
+fn host(request: &Request<Incoming>) -> Option<&str> {
+    let of_header = || request.headers().get(header::HOST)?.to_str().ok();
+    let whole = request.uri().authority().map(|authority| authority.as_str()).or_else(of_header)?;
+    match whole.strip_prefix('[') {
+        Some(rest) => rest.split(']').next(),
+        None => whole.split(':').next(),
+    }
+}
+
+/// An address, a name without a dot as machines and containers have, or one that cannot be of the
+/// internet.
+fn is_local(host: &str) -> bool {
+    let known = [".localhost", ".internal", ".local"];
+    host.parse::<std::net::IpAddr>().is_ok()
+        || !host.contains('.')
+        || known.iter().any(|end| host.ends_with(end))
+}
+
+/// Refuses a parameter that there is not: a misspelt one would widen what is done.
+fn check_parameters(query: &str, path: &str) -> Result<(), Refused> {
+    let known: &[&str] = match path {
+        "faults" => &["Id"],
+        "journal" => &["Limit", "Code", "Command"],
+        _ => &[],
+    };
+    let bad = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .find(|pair| pair.split_once('=').is_none_or(|(name, _)| !known.contains(&name)));
+    match bad {
+        None => Ok(()),
+        Some(pair) => Err((
+            StatusCode::BAD_REQUEST,
+            format!("there is no parameter {pair:?} here; there are {known:?}"),
+        )),
+    }
 }
 
 /// The body, which may be empty for `{}`.
@@ -188,7 +245,16 @@ async fn read<T: DeserializeOwned>(body: &mut Incoming) -> Result<T, Refused> {
     let whole = http_body_util::Limited::new(body, 1 << 20).collect().await;
     let bytes: Bytes = whole.map_err(|error| bad(format!("the body cannot be read: {error}")))?.to_bytes();
     let text = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
-    serde_json::from_slice(text).map_err(|error| bad(format!("the body cannot be used: {error}")))
+    let unusable = |error: serde_json::Error| bad(format!("the body cannot be used: {error}"));
+    let value: Value = serde_json::from_slice(text).map_err(unusable)?;
+    let Some(fields) = value.as_object() else {
+        return Err(bad("the body must be one JSON object".to_owned()));
+    };
+    // A variable that was not set must not make everything of one app.
+    if let Some((name, _)) = fields.iter().find(|(_, value)| value.is_null()) {
+        return Err(bad(format!("{name} is null; leave it out, or give it a value")));
+    }
+    serde_json::from_value(value).map_err(unusable)
 }
 
 fn scope(reset: Reset) -> Result<Scope, Refused> {
@@ -227,6 +293,6 @@ fn unkept(error: SnapshotError) -> Refused {
     match error {
         SnapshotError::Unknown(_) => (StatusCode::NOT_FOUND, error.to_string()),
         SnapshotError::Store(error) => failed(&error),
-        other => (StatusCode::INTERNAL_SERVER_ERROR, other.to_string()),
+        other => (StatusCode::SERVICE_UNAVAILABLE, other.to_string()),
     }
 }

@@ -18,7 +18,7 @@ use hyper::{
 
 use super::{
     Door,
-    admission::route,
+    admission::{route, shown},
     answer::{self, Cut},
     health,
     interchange::Task,
@@ -94,7 +94,7 @@ impl Door {
             Ok((command, entrance.admit(command, &head.uri, source, now, started)?))
         });
         let version = head.version;
-        let path = (self.controls.is_some() || self.traces.is_some()).then(|| head.uri.path().to_owned());
+        let path = (self.controls.is_some() || self.traces.is_some()).then(|| shown(head.uri.path()));
         let parent = self.traces.as_ref().and_then(|_| head.headers.get("traceparent")?.to_str().ok());
         let parent = parent.and_then(Parent::parse);
         drop(head);
@@ -119,7 +119,7 @@ impl Door {
                 (code, why, reply)
             }
         };
-        if let Some(metrics) = &self.metrics {
+        if let Some(metrics) = self.metrics.as_ref().filter(|_| !progress.cut) {
             metrics.call(known, code, entry.took);
         }
         let app = app.map(AppId::number);

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The end of the year 9999.
-const LAST_SECOND: u64 = 253_402_300_799;
+pub const LAST_SECOND: u64 = 253_402_300_799;
 
 /// What a line says.
 #[derive(Clone, Debug)]

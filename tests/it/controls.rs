@@ -253,6 +253,50 @@ fn a_web_page_cannot_use_them() {
 }
 
 #[test]
+fn what_is_misspelt_or_null_does_not_widen_what_is_done() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    done(&mut client, "POST /_dev/faults", r#"{"Command":"destroy_group","Code":60007}"#);
+    for (request, body) in [
+        ("DELETE /_dev/faults?id=99", ""),
+        ("DELETE /_dev/faults?Id", ""),
+        ("POST /_dev/reset", r#"{"SdkAppId":null}"#),
+        ("POST /_dev/reset", "[1,2]"),
+        ("POST /_dev/clock", r#"{"Freeze":9223372036854775807}"#),
+        ("POST /_dev/clock", r#"{"Freeze":0}"#),
+    ] {
+        assert_eq!(control(&mut client, request, body).status, 400, "{request} {body}");
+    }
+    assert_eq!(records(&mut client, "user0"), Some(2));
+    assert_eq!(done(&mut client, "GET /_dev/faults", "")["Faults"].as_array().unwrap().len(), 1);
+    let host = |host: &str| {
+        let request = format!("GET /_dev/journal HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        server.client().raw(request.as_bytes()).unwrap().status
+    };
+    let allowed = ["localhost:8080", "127.0.0.1", "[::1]:80", "confold:8080", "host.docker.internal"];
+    assert_eq!(allowed.map(host), [200; 5]);
+    assert_eq!((host("evil.example"), host("evil.example:8080")), (403, 403));
+}
+
+#[test]
+fn a_state_is_brought_back_whole_by_many_at_once() {
+    let server = Server::dev(&[]);
+    done(&mut server.client(), "POST /_dev/snapshot", r#"{"Name":"s"}"#);
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                let mut client = server.client();
+                for _ in 0..4 {
+                    let lines = done(&mut client, "POST /_dev/restore", r#"{"Name":"s"}"#)["Lines"].as_u64();
+                    assert!(lines.is_some_and(|lines| lines > 5), "{lines:?}");
+                }
+            });
+        }
+    });
+    assert_eq!(records(&mut server.client(), "user0"), Some(2));
+}
+
+#[test]
 fn what_is_kept_is_written_at_exit_and_the_address_while_it_serves() {
     let folder = tempfile::tempdir().unwrap();
     let (file, ready) = (folder.path().join("out.ndjson"), folder.path().join("ready"));
@@ -276,4 +320,21 @@ fn what_is_kept_is_written_at_exit_and_the_address_while_it_serves() {
     assert!(std::fs::read_to_string(&file).unwrap().contains(r#""UserID":"written""#));
     assert!(!ready.exists());
     assert!(!health().0);
+    for option in ["--ready-file", "--export-on-exit"] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_confold"))
+            .args(["dev", "--listen", "127.0.0.1:0", option, "/nowhere/file"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains("cannot write /nowhere/file"), "{said}");
+    }
+    // A server that cannot start leaves no file of an earlier one behind.
+    std::fs::write(&ready, "left behind").unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let failed = std::process::Command::new(env!("CARGO_BIN_EXE_confold"))
+        .args(["dev", "--listen", &address, "--ready-file", ready.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert!(!failed.status.success() && !ready.exists());
 }

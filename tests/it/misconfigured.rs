@@ -193,7 +193,7 @@ fn a_key_file_holds_the_key_and_nothing_else() {
         site.write("key", text);
         site.configure("", "");
         let found = refusal(&site);
-        assert!(found.contains("must hold the key and nothing else"), "{text:?}: {found}");
+        assert!(found.contains("must hold the secret and nothing else"), "{text:?}: {found}");
     }
     let site = Site::new();
     site.configure("", "key_file = \".\"");

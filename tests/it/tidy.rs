@@ -32,7 +32,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     (
         "controls",
         &["domain", "wire", "auth", "store", "chance", "interchange", "api"],
-        &["serde", "serde_json", "tempfile", "thiserror"],
+        &["serde", "serde_json", "tempfile", "thiserror", "tokio"],
     ),
     (
         "http",
