@@ -196,6 +196,10 @@ fn a_key_file_holds_the_key_and_nothing_else() {
         assert!(found.contains("must hold the secret and nothing else"), "{text:?}: {found}");
     }
     let site = Site::new();
+    site.write("token", "fifteen-letters");
+    site.configure("[controls]\ntoken_file = \"token\"", "");
+    assert!(refusal(&site).contains("controls.token_file: the token has fewer than 16 characters"));
+    let site = Site::new();
     site.configure("", "key_file = \".\"");
     assert!(refusal(&site).contains("is no file"));
 }
