@@ -1,8 +1,8 @@
-# `make test` is everything CI runs.
+# What CI runs is scripts/test: the dependencies of the tests, then `make test`.
 
 .PHONY: test deps lint golden
 
-test: deps lint
+test: lint
 	cargo test --locked
 
 deps:
