@@ -21,3 +21,8 @@ pub(super) fn open_for_tool(directory: &Path) -> anyhow::Result<SqliteStore> {
         other => Ok(other?),
     }
 }
+
+/// Waits for a store, outside a server.
+pub(super) fn wait<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
+    Ok(tokio::runtime::Builder::new_current_thread().build()?.block_on(work))
+}

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufReader, Write},
+    io::Write,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     app_option::{AppOption, PAGE_APP, SAMPLE_APP},
-    export, files,
+    data, export, files,
     local_tls::LocalTls,
     profile::Profile,
     seed::seed,
@@ -265,18 +265,17 @@ fn temporary(file: &Path) -> PathBuf {
 /// Loads the data of the documentation page, then the user's own. What a failed attempt has loaded
 /// is loaded over.
 fn fill(store: &SqliteStore, options: &Options) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    runtime.block_on(async {
+    data::wait(async {
         seed(store, "the page's data", include_bytes!("page.ndjson").as_slice(), options.profile.limits())
             .await?;
         if let Some(path) = &options.seed {
             let file =
                 File::open(path).with_context(|| format!("cannot read the seed file {}", path.display()))?;
-            seed(store, &path.display().to_string(), BufReader::new(file), options.profile.limits()).await?;
+            seed(store, &path.display().to_string(), file, options.profile.limits()).await?;
         }
         store.note_filled().await?;
         Ok(())
-    })
+    })?
 }
 
 /// Tells on standard output where the server is and how to call it.

@@ -12,6 +12,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
+    data,
     place::{self, Place},
     remote::Remote,
 };
@@ -127,11 +128,12 @@ fn from_store(
     out: &mut impl Write,
     progress: &ProgressBar,
 ) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let mut export = Export::new(store, app);
-    while let Some(lines) = runtime.block_on(export.next())? {
-        out.write_all(&lines)?;
-        progress.inc(lines.len() as u64);
-    }
-    Ok(())
+    data::wait(async {
+        while let Some(lines) = export.next().await? {
+            out.write_all(&lines)?;
+            progress.inc(lines.len() as u64);
+        }
+        Ok(())
+    })?
 }

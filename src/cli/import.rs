@@ -1,20 +1,20 @@
 //! `confold import`: lines into a data directory or a running server, all of them or none.
 
-use std::{io::BufReader, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
 use serde_json::Value;
 
 use super::{
+    data,
     input::{Input, Reading},
-    lines::Lines,
     place::{self, Place},
     profile::Profile,
 };
 use crate::{
-    interchange::{Intake, Purpose, Terms},
-    store::{MemoryStore, Store},
+    interchange::{Outcome, Purpose, Terms, take_in},
+    store::MemoryStore,
 };
 
 /// The options of `import`.
@@ -32,14 +32,6 @@ pub(super) struct Options {
     /// running server has its own.
     #[arg(long, value_enum, default_value_t = Profile::Tencent)]
     profile: Profile,
-}
-
-/// What became of the lines.
-struct Outcome {
-    lines: u64,
-    changed: u64,
-    faults: Vec<(u64, String)>,
-    more_faults: u64,
 }
 
 /// Checks every line, then applies them owner by owner. What was applied when it is interrupted is
@@ -67,7 +59,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     drop(reading);
     if let Place::Data(store) = &place {
-        runtime()?.block_on(store.note_filled())?;
+        data::wait(store.note_filled())??;
     }
     println!("imported {} lines; {} of them changed something", applied.lines, applied.changed);
     Ok(ExitCode::SUCCESS)
@@ -79,11 +71,10 @@ fn pass(
     purpose: Purpose,
     reading: &mut Reading<'_>,
 ) -> anyhow::Result<Outcome> {
+    let terms = Terms { purpose, limits: options.profile.limits(), only: options.place.app() };
     match place {
-        Place::Data(store) => runtime()?.block_on(into_store(store, options, purpose, reading)),
-        Place::Nothing(_) => {
-            runtime()?.block_on(into_store(&MemoryStore::default(), options, purpose, reading))
-        }
+        Place::Data(store) => Ok(data::wait(take_in(store, terms, reading))??),
+        Place::Nothing(_) => Ok(data::wait(take_in(&MemoryStore::default(), terms, reading))??),
         Place::Server(remote) => {
             let path = match purpose {
                 Purpose::Check => "/interchange/check",
@@ -92,34 +83,6 @@ fn pass(
             Ok(outcome_of(&remote.send_lines(path, reading)?.1))
         }
     }
-}
-
-async fn into_store(
-    store: &dyn Store,
-    options: &Options,
-    purpose: Purpose,
-    reading: &mut Reading<'_>,
-) -> anyhow::Result<Outcome> {
-    let limits = options.profile.limits();
-    let terms = Terms { purpose, limits: Box::new(move |_| limits), only: options.place.app() };
-    let mut intake = Intake::new(store, terms);
-    let mut lines = Lines::new(BufReader::with_capacity(1 << 16, reading));
-    while let Some((number, line)) = lines.next()? {
-        match line {
-            Ok(line) => intake.take(number, line).await?,
-            Err(reason) => intake.refuse(number, reason).await?,
-        }
-        if purpose == Purpose::Apply && !intake.so_far().faults.is_empty() {
-            break;
-        }
-    }
-    let outcome = intake.end().await?;
-    Ok(Outcome {
-        lines: outcome.lines,
-        changed: outcome.changed,
-        faults: outcome.faults,
-        more_faults: outcome.more_faults,
-    })
 }
 
 /// What a server says of the lines it was sent.
@@ -144,8 +107,4 @@ fn tell_faults(outcome: &Outcome, reading: &Reading<'_>) -> bool {
         eprintln!("and {} more", outcome.more_faults);
     }
     !outcome.faults.is_empty()
-}
-
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().build()
 }

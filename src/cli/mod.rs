@@ -9,7 +9,6 @@ mod files;
 mod healthcheck;
 mod import;
 mod input;
-mod lines;
 mod local_tls;
 mod manual;
 mod overrides;

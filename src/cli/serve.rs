@@ -5,7 +5,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc};
 use anyhow::Context;
 use clap::Args;
 
-use super::overrides::Overrides;
+use super::{data, overrides::Overrides};
 use crate::{
     api::Service,
     auth::{Apps, Gate},
@@ -96,7 +96,7 @@ impl Options {
 /// A store that is run for a company never gets the data that `dev` begins with.
 fn note_filled(store: &SqliteStore) -> anyhow::Result<()> {
     if store.is_unfilled() {
-        tokio::runtime::Builder::new_current_thread().build()?.block_on(store.note_filled())?;
+        data::wait(store.note_filled())??;
     }
     Ok(())
 }

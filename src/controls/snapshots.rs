@@ -3,13 +3,13 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, BufRead, BufReader, BufWriter, Seek, Write},
+    io::{self, BufWriter, Seek, Write},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use crate::{
     domain::Limits,
-    interchange::{Export, Intake, Purpose, Terms},
+    interchange::{Export, IntakeError, Purpose, Terms, take_in},
     store::{Scope, Store, StoreError},
 };
 
@@ -28,6 +28,15 @@ pub enum SnapshotError {
     /// A line that was exported could not be taken back: a defect.
     #[error("the snapshot cannot be brought back whole: {0}")]
     Line(String),
+}
+
+impl From<IntakeError> for SnapshotError {
+    fn from(error: IntakeError) -> SnapshotError {
+        match error {
+            IntakeError::Input(error) => SnapshotError::File(error),
+            IntakeError::Store(error) => SnapshotError::Store(error),
+        }
+    }
 }
 
 /// Snapshots, in temporary files that are gone when the server ends.
@@ -59,15 +68,8 @@ impl Snapshots {
         let file = found.ok_or_else(|| SnapshotError::Unknown(name.to_owned()))?;
         store.reset(Scope::All).await?;
         (&*file).rewind()?;
-        let terms = Terms { purpose: Purpose::Apply, limits: Box::new(|_| Limits::OPEN), only: None };
-        let mut intake: Intake<'_, u64> = Intake::new(store, terms);
-        let (mut reader, mut line, mut number) = (BufReader::new(&*file), Vec::new(), 0);
-        while reader.read_until(b'\n', &mut line)? > 0 {
-            number += 1;
-            intake.take(number, &line).await?;
-            line.clear();
-        }
-        let outcome = intake.end().await?;
+        let terms = Terms { purpose: Purpose::Apply, limits: Limits::OPEN, only: None };
+        let outcome = take_in(store, terms, &*file).await?;
         match outcome.faults.first() {
             Some((number, reason)) => Err(SnapshotError::Line(format!("line {number}: {reason}"))),
             None => Ok(outcome.lines),

@@ -97,7 +97,7 @@ impl Door {
                     .map(|app| app.limits)
                     .max_by_key(|one| one.groups);
                 let limits = widest.unwrap_or(Limits::TENCENT);
-                let terms = Terms { purpose: Purpose::Apply, limits: Box::new(move |_| limits), only: None };
+                let terms = Terms { purpose: Purpose::Apply, limits, only: None };
                 // The status tells whether every line was taken.
                 return Ok(self.take_in(terms, || Ok(()), &mut body).await);
             }

@@ -21,7 +21,7 @@ use serde_json::json;
 use super::{Door, INTERCHANGE, answer, pace::Working, request::drained};
 use crate::{
     api::{Error, Family},
-    interchange::{Export, Intake, LONGEST_LINE, Outcome, Purpose, Terms},
+    interchange::{Export, Intake, Outcome, Purpose, Terms},
     store::StoreError,
     wire::{Envelope, code::Code},
 };
@@ -79,8 +79,7 @@ impl Door {
                     return failure(StatusCode::SERVICE_UNAVAILABLE, Code::OVERLOAD, said);
                 };
                 let mut body = body;
-                let limits = app.limits;
-                let terms = Terms { purpose, limits: Box::new(move |_| limits), only: Some(app.id) };
+                let terms = Terms { purpose, limits: app.limits, only: Some(app.id) };
                 let still = || {
                     let present = self.entrance();
                     if Arc::ptr_eq(&present, &entrance) {
@@ -96,7 +95,7 @@ impl Door {
     /// Takes the lines of a body in, as long as `still` lets the caller in, and tells what became of them.
     pub(super) async fn take_in(
         &self,
-        terms: Terms<'_>,
+        terms: Terms,
         still: impl Fn() -> Result<(), Error>,
         body: &mut Incoming,
     ) -> Response<answer::Body> {
@@ -111,66 +110,19 @@ impl Door {
 
     async fn try_take_in(
         &self,
-        terms: Terms<'_>,
+        terms: Terms,
         still: impl Fn() -> Result<(), Error>,
         body: &mut Incoming,
-    ) -> Result<Outcome<u64>, Broken> {
-        let purpose = terms.purpose;
+    ) -> Result<Outcome, Broken> {
         let mut intake = Intake::new(&*self.service.store, terms);
-        let mut lines = Splitter::default();
-        loop {
+        while !intake.is_over() {
             let frame = tokio::time::timeout(self.limits.patience.idle, body.frame());
             let Some(frame) = frame.await.map_err(|_| Broken::Body)? else { break };
             let Ok(piece) = frame.map_err(|_| Broken::Body)?.into_data() else { continue };
             still().map_err(Broken::Refused)?;
-            for part in piece.split_inclusive(|byte| *byte == b'\n') {
-                if lines.add(part) {
-                    lines.hand_to(&mut intake).await?;
-                }
-            }
-            if purpose == Purpose::Apply && !intake.so_far().faults.is_empty() {
-                return Ok(intake.end().await?);
-            }
+            intake.feed(&piece).await?;
         }
-        lines.hand_to(&mut intake).await?;
         Ok(intake.end().await?)
-    }
-}
-
-/// Pieces of a body put together to lines.
-#[derive(Default)]
-struct Splitter {
-    line: Vec<u8>,
-    number: u64,
-    too_long: bool,
-}
-
-impl Splitter {
-    /// Adds a part of a line; whether the line is complete by it. Of one that is too long only that is
-    /// remembered.
-    fn add(&mut self, part: &[u8]) -> bool {
-        let (text, complete) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
-        if self.line.len() + text.len() > LONGEST_LINE {
-            self.too_long = true;
-            self.line = Vec::new();
-        }
-        if !self.too_long {
-            self.line.extend_from_slice(text);
-        }
-        complete
-    }
-
-    async fn hand_to(&mut self, intake: &mut Intake<'_, u64>) -> Result<(), StoreError> {
-        self.number += 1;
-        match std::mem::take(&mut self.too_long) {
-            true => {
-                let reason = format!("the line is longer than {LONGEST_LINE} bytes");
-                intake.refuse(self.number, reason).await?;
-            }
-            false => intake.take(self.number, &self.line).await?,
-        }
-        self.line.clear();
-        Ok(())
     }
 }
 
@@ -207,7 +159,7 @@ impl From<StoreError> for Broken {
     }
 }
 
-fn report(outcome: &Outcome<u64>) -> Response<answer::Body> {
+fn report(outcome: &Outcome) -> Response<answer::Body> {
     let status = if outcome.faults.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     let faults = outcome.faults.iter().map(|(line, reason)| json!({ "Line": line, "Reason": reason }));
     let body = json!({

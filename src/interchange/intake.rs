@@ -1,6 +1,10 @@
-//! Taking many lines in: checking them all, or applying them with many on their way at once.
+//! Taking many lines in, piece by piece: checking them all, or applying them up to the first bad one,
+//! with many on their way at once.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    io::{self, Read},
+};
 
 use super::{ApplyError, Applying, Line, apply, apply::check, read_line};
 use crate::{
@@ -16,58 +20,97 @@ const BYTES_AT_ONCE: usize = 4 << 20;
 const FAULTS: usize = 1_000;
 
 /// The longest line. One of the heaviest owner has some 20 MiB.
-pub const LONGEST_LINE: usize = 24 << 20;
+const LONGEST_LINE: usize = 24 << 20;
 
 /// What to do with lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Say what they would be refused for, and change nothing.
     Check,
-    /// Apply them.
+    /// Apply them, up to the first bad one.
     Apply,
 }
 
 /// What lines are taken with.
-pub struct Terms<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
     /// What to do.
     pub purpose: Purpose,
-    /// The limits of an app's owners.
-    pub limits: Box<dyn Fn(AppId) -> Limits + Send + Sync + 'a>,
+    /// The limits of owners.
+    pub limits: Limits,
     /// The one app lines may be about; any when there is none.
     pub only: Option<AppId>,
 }
 
 /// What became of lines so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome<P> {
+pub struct Outcome {
     /// Lines that were taken, blank ones not counted.
     pub lines: u64,
     /// Lines that changed something.
     pub changed: u64,
-    /// The first faults, by their places in the order of the lines.
-    pub faults: Vec<(P, String)>,
+    /// The first faults, in the order of the lines: the number of each, from 1 on, and what is wrong.
+    pub faults: Vec<(u64, String)>,
     /// How many more there are.
     pub more_faults: u64,
 }
 
-/// Lines on their way in; `P` is how the caller names the place of one.
-pub struct Intake<'a, P> {
+/// Why lines could not be taken in to their end.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// They cannot be read.
+    #[error("the lines cannot be read: {0}")]
+    Input(#[from] io::Error),
+    /// The store failed; what was taken before may be applied.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Takes all lines of `input` into `store`, and tells what became of them.
+///
+/// # Errors
+/// [`IntakeError`].
+pub async fn take_in(store: &dyn Store, terms: Terms, mut input: impl Read) -> Result<Outcome, IntakeError> {
+    let mut intake = Intake::new(store, terms);
+    let mut buffer = vec![0; 1 << 16];
+    while !intake.is_over() {
+        match input.read(&mut buffer)? {
+            0 => break,
+            read => intake.feed(&buffer[..read]).await?,
+        }
+    }
+    Ok(intake.end().await?)
+}
+
+/// Lines on their way in.
+pub struct Intake<'a> {
     store: &'a dyn Store,
-    terms: Terms<'a>,
-    on_their_way: VecDeque<(P, usize, Applying<'a>)>,
+    terms: Terms,
+    line: Unfinished,
+    on_their_way: VecDeque<(u64, usize, Applying<'a>)>,
     bytes: usize,
     /// Chat groups that the lines checked so far would bring to life, or destroy.
     lives: HashMap<(AppId, ChatGroupId), bool>,
-    outcome: Outcome<P>,
+    outcome: Outcome,
 }
 
-impl<'a, P: Clone + Default> Intake<'a, P> {
+/// A line of which pieces are here.
+#[derive(Default)]
+struct Unfinished {
+    text: Vec<u8>,
+    /// Its number is one more than this.
+    before: u64,
+    too_long: bool,
+}
+
+impl<'a> Intake<'a> {
     /// An intake into `store`.
     #[must_use]
-    pub fn new(store: &'a dyn Store, terms: Terms<'a>) -> Intake<'a, P> {
+    pub fn new(store: &'a dyn Store, terms: Terms) -> Intake<'a> {
         Intake {
             store,
             terms,
+            line: Unfinished::default(),
             on_their_way: VecDeque::new(),
             bytes: 0,
             lives: HashMap::new(),
@@ -75,25 +118,56 @@ impl<'a, P: Clone + Default> Intake<'a, P> {
         }
     }
 
-    /// Takes one line; a blank one is passed over, a bad one noted.
+    /// Takes a piece of the text: the lines that are whole by it. Blank ones are passed over, bad ones
+    /// noted.
     ///
     /// # Errors
     /// When the store fails; what was taken before may be applied.
-    pub async fn take(&mut self, place: P, text: &[u8]) -> Result<(), StoreError> {
+    pub async fn feed(&mut self, piece: &[u8]) -> Result<(), StoreError> {
+        for part in piece.split_inclusive(|byte| *byte == b'\n') {
+            if self.is_over() {
+                break;
+            }
+            if self.line.add(part) {
+                self.finish_line().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing more is taken: something is bad that was to be applied.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.terms.purpose == Purpose::Apply && !self.outcome.faults.is_empty()
+    }
+
+    async fn finish_line(&mut self) -> Result<(), StoreError> {
+        let Unfinished { mut text, before, too_long } = std::mem::take(&mut self.line);
+        let number = before + 1;
+        match too_long {
+            true => self.refuse(number, format!("the line is longer than {LONGEST_LINE} bytes")).await?,
+            false => self.take(number, &text).await?,
+        }
+        text.clear();
+        self.line = Unfinished { text, before: number, too_long: false };
+        Ok(())
+    }
+
+    async fn take(&mut self, number: u64, text: &[u8]) -> Result<(), StoreError> {
         if text.trim_ascii().is_empty() {
             return Ok(());
         }
         self.outcome.lines += 1;
         let line = match read_line(text) {
             Ok(line) => line,
-            Err(reason) => return self.refuse(place, reason).await,
+            Err(reason) => return self.refuse(number, reason).await,
         };
         if let Some(only) = self.terms.only.filter(|only| *only != line.app()) {
             let reason =
                 format!("the line is about app {}, but only lines about app {only} are taken", line.app());
-            return self.refuse(place, reason).await;
+            return self.refuse(number, reason).await;
         }
-        let limits = (self.terms.limits)(line.app());
+        let limits = self.terms.limits;
         let applying = match (self.terms.purpose, line) {
             (Purpose::Apply, line) => apply(self.store, line, limits),
             (Purpose::Check, Line::Organizer(line)) => check(self.store, line, limits, &self.lives),
@@ -103,37 +177,30 @@ impl<'a, P: Clone + Default> Intake<'a, P> {
             (Purpose::Check, Line::Account { .. }) => return Ok(()),
         };
         self.bytes += text.len();
-        self.on_their_way.push_back((place, text.len(), applying));
+        self.on_their_way.push_back((number, text.len(), applying));
         while self.on_their_way.len() >= AT_ONCE || self.bytes > BYTES_AT_ONCE {
             self.finish_one().await?;
         }
         Ok(())
     }
 
-    /// Notes a bad line, or one that could not even be read.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn refuse(&mut self, place: P, reason: String) -> Result<(), StoreError> {
+    async fn refuse(&mut self, number: u64, reason: String) -> Result<(), StoreError> {
         // Faults are told in the order of the lines.
         while !self.on_their_way.is_empty() {
             self.finish_one().await?;
         }
-        self.note(place, reason);
+        self.note(number, reason);
         Ok(())
-    }
-
-    /// What became of the lines that are finished.
-    #[must_use]
-    pub fn so_far(&self) -> &Outcome<P> {
-        &self.outcome
     }
 
     /// Waits for all lines, and tells what became of them.
     ///
     /// # Errors
     /// When the store fails; what was taken before may be applied.
-    pub async fn end(mut self) -> Result<Outcome<P>, StoreError> {
+    pub async fn end(mut self) -> Result<Outcome, StoreError> {
+        if !self.is_over() {
+            self.finish_line().await?;
+        }
         while !self.on_their_way.is_empty() {
             self.finish_one().await?;
         }
@@ -141,19 +208,19 @@ impl<'a, P: Clone + Default> Intake<'a, P> {
     }
 
     async fn finish_one(&mut self) -> Result<(), StoreError> {
-        let Some((place, bytes, applying)) = self.on_their_way.pop_front() else { return Ok(()) };
+        let Some((number, bytes, applying)) = self.on_their_way.pop_front() else { return Ok(()) };
         self.bytes -= bytes;
         match applying.await {
             Ok(changed) => self.outcome.changed += u64::from(changed),
-            Err(ApplyError::Refused(reason)) => self.note(place, reason),
+            Err(ApplyError::Refused(reason)) => self.note(number, reason),
             Err(ApplyError::Store(error)) => return Err(error),
         }
         Ok(())
     }
 
-    fn note(&mut self, place: P, reason: String) {
+    fn note(&mut self, number: u64, reason: String) {
         match self.outcome.faults.len() < FAULTS {
-            true => self.outcome.faults.push((place, reason)),
+            true => self.outcome.faults.push((number, reason)),
             false => self.outcome.more_faults += 1,
         }
     }
@@ -167,5 +234,21 @@ impl<'a, P: Clone + Default> Intake<'a, P> {
             false => self.lives.insert((app, id), alive),
         };
         Ok(())
+    }
+}
+
+impl Unfinished {
+    /// Adds a part of the line; whether it is whole by that. Of one that is too long only that is
+    /// remembered.
+    fn add(&mut self, part: &[u8]) -> bool {
+        let (text, whole) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
+        if self.text.len() + text.len() > LONGEST_LINE {
+            self.too_long = true;
+            self.text = Vec::new();
+        }
+        if !self.too_long {
+            self.text.extend_from_slice(text);
+        }
+        whole
     }
 }

@@ -9,6 +9,6 @@ mod write;
 
 pub use apply::{ApplyError, Applying, apply};
 pub use export::Export;
-pub use intake::{Intake, LONGEST_LINE, Outcome, Purpose, Terms};
+pub use intake::{Intake, IntakeError, Outcome, Purpose, Terms, take_in};
 pub use line::{LAST_SECOND, Line, OrganizerLine, ReplyPage, read_line, read_reply};
 pub use write::{write_chat_group, write_organizer, write_owner};
