@@ -28,6 +28,7 @@ use crate::{
     domain::DirectoryMode,
     http::{Door, DoorLimits, Listening, RateLimit, Sides},
     log,
+    metrics::Metrics,
     server::Server,
     store::{SqliteOptions, SqliteStore, Store},
     traces::Traces,
@@ -165,10 +166,10 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let failure = store.failure();
     let store: Arc<dyn Store> = Arc::new(store);
     let service = Service { store: Arc::clone(&store), clock: clock.clone() };
-    let metrics = matches!(options.metrics, Switch::On);
-    let limits = DoorLimits { rate, metrics, strict: options.strict, ..DoorLimits::default() };
+    let limits = DoorLimits { rate, strict: options.strict, ..DoorLimits::default() };
     let traces = options.traces.as_deref().map(Traces::start).transpose()?;
-    let sides = Sides { controls: Some(Controls::new(None)), traces };
+    let metrics = matches!(options.metrics, Switch::On).then(Metrics::default);
+    let sides = Sides { controls: Some(Controls::new(None)), metrics, traces };
     let door = Door::with_sides(gate, service, limits, sides);
     files::raise_limit(DoorLimits::default().connections);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
@@ -48,6 +48,14 @@ pub(super) struct Options {
     /// Calls per second at the most; the service allows an app 200, for everything it does.
     #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
+}
+
+/// Why a user could not be pulled.
+enum Failure {
+    /// It is about him; the others may go well.
+    User(String),
+    /// Nothing more can be pulled.
+    Pull(anyhow::Error),
 }
 
 /// Calls at a steady pace.
@@ -87,7 +95,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         if name.is_empty() || done.contains(name) {
             continue;
         }
-        match puller.organizer(name)? {
+        match puller.organizer(name) {
             Ok(line) => {
                 let mut text = Vec::new();
                 write_organizer(&line, &mut text);
@@ -95,7 +103,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
                 fetched += 1;
                 done.insert(name.to_owned());
             }
-            Err(reason) => {
+            Err(Failure::Pull(error)) => return Err(error),
+            Err(Failure::User(reason)) => {
                 progress.suspend(|| eprintln!("{name}: {reason}"));
                 refused += 1;
             }
@@ -137,64 +146,52 @@ fn reopen(file: &Path, app: AppId) -> anyhow::Result<(File, HashSet<String>)> {
 }
 
 impl Puller<'_> {
-    /// What the server keeps for a user; or why not, in words. The error ends the pull.
-    fn organizer(&mut self, name: &str) -> anyhow::Result<Result<OrganizerLine, String>> {
-        let user = match UserId::parse(name) {
-            Ok(user) => user,
-            Err(reason) => return Ok(Err(reason.to_string())),
-        };
+    /// What the server keeps for a user.
+    fn organizer(&mut self, name: &str) -> Result<OrganizerLine, Failure> {
+        let user = UserId::parse(name).map_err(|reason| Failure::User(reason.to_string()))?;
         let mut records: HashMap<Conversation, RestoredRecord> = HashMap::new();
         let mut start = 0;
         let groups = loop {
-            let page = match self.page(name, start)? {
-                Ok(page) if page.code == 0 => page,
-                Ok(page) if is_about_caller(page.code) => {
-                    bail!("the server refuses every call: {} ({})", page.info, page.code)
-                }
-                Ok(page) => return Ok(Err(format!("{} ({})", page.info, page.code))),
-                Err(reason) => return Ok(Err(reason)),
-            };
+            let page = self.page(name, start)?;
             // What changed while it was pulled comes again, newer.
             records.extend(page.records.into_iter().map(|record| (record.conversation.clone(), record)));
             match page.next {
                 None => break page.groups,
                 Some(next) if next > start => start = next,
                 Some(next) => {
-                    return Ok(Err(format!(
-                        "the server's pages do not go on: NextStartIndex {next} after {start}"
-                    )));
+                    let said =
+                        format!("the server's pages do not go on: NextStartIndex {next} after {start}");
+                    return Err(Failure::User(said));
                 }
             }
         };
         let mut records: Vec<RestoredRecord> = records.into_values().collect();
         records.sort_by(|a, b| (a.timestamp, &a.conversation).cmp(&(b.timestamp, &b.conversation)));
         let counters = Counters::default();
-        if let Err(unsound) = restore(&Organizer::default(), counters, groups.clone(), records.clone(), |_| 0)
-        {
-            return Ok(Err(format!("what the server replies contradicts itself: {unsound}")));
-        }
+        restore(&Organizer::default(), counters, groups.clone(), records.clone(), |_| 0).map_err(
+            |unsound| Failure::User(format!("what the server replies contradicts itself: {unsound}")),
+        )?;
         let owner = Owner { app: self.app, user };
-        Ok(Ok(OrganizerLine { owner, known: true, counters, groups, records }))
+        Ok(OrganizerLine { owner, known: true, counters, groups, records })
     }
 
     /// One page; what may go well the next time is tried again.
-    fn page(&mut self, name: &str, start: i64) -> anyhow::Result<Result<ReplyPage, String>> {
+    fn page(&mut self, name: &str, start: i64) -> Result<ReplyPage, Failure> {
         let body = json!({ "From_Account": name, "StartIndex": start }).to_string();
         let mut pause = Duration::from_millis(500);
         for attempt in 1.. {
             self.wait();
             let reply = self.remote.call(&Command::GetContactGroup.path(), body.as_bytes());
             self.reached |= reply.is_ok();
-            match reply {
-                Ok(text) => match read_reply(&text) {
-                    Ok(page) if !passes(page.code) || attempt == TRIES => return Ok(Ok(page)),
-                    Ok(_) => {}
-                    Err(reason) => return Ok(Err(format!("the reply cannot be understood: {reason}"))),
-                },
-                Err(error) if attempt == TRIES || !self.reached => {
-                    return Err(self.remote.unreached(&error));
+            match reply.map(|text| read_reply(&text)) {
+                Ok(Ok(page)) if !passes(page.code) || attempt == TRIES => return accepted(page),
+                Ok(Err(reason)) => {
+                    return Err(Failure::User(format!("the reply cannot be understood: {reason}")));
                 }
-                Err(_) => {}
+                Err(error) if attempt == TRIES || !self.reached => {
+                    return Err(Failure::Pull(self.remote.unreached(&error)));
+                }
+                Ok(Ok(_)) | Err(_) => {}
             }
             pause_for(pause);
             pause *= 2;
@@ -209,6 +206,17 @@ impl Puller<'_> {
             pause_for(early);
         }
         self.next = self.next.max(now) + self.interval;
+    }
+}
+
+/// A page that is no refusal.
+fn accepted(page: ReplyPage) -> Result<ReplyPage, Failure> {
+    match page.code {
+        0 => Ok(page),
+        code if is_about_caller(code) => {
+            Err(Failure::Pull(anyhow!("the server refuses every call: {} ({code})", page.info)))
+        }
+        code => Err(Failure::User(format!("{} ({code})", page.info))),
     }
 }
 

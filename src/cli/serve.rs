@@ -14,6 +14,7 @@ use crate::{
     controls::Controls,
     http::{Door, Listening, Sides},
     log,
+    metrics::Metrics,
     server::Server,
     store::SqliteStore,
     tls::Certificates,
@@ -68,8 +69,9 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let service = Service { store: Arc::new(store), clock: Clock::system() };
     let gate = Gate::new(Apps::new(config.apps.iter().cloned()));
     let controls = config.token.clone().map(|token| Controls::new(Some(token)));
+    let metrics = config.metrics.then(Metrics::default);
     let traces = config.traces.as_deref().map(Traces::start).transpose()?;
-    let door = Door::with_sides(gate, service, config.limits, Sides { controls, traces });
+    let door = Door::with_sides(gate, service, config.limits, Sides { controls, metrics, traces });
     let workers = match config.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,

@@ -95,6 +95,7 @@ impl Reading<'_> {
             limits: draft.limits,
             drain: draft.drain,
             token,
+            metrics: draft.metrics,
             traces: draft.traces,
             log_format: draft.log_format,
             log_level: draft.log_level,

@@ -47,6 +47,8 @@ pub struct Config {
     pub limits: DoorLimits,
     /// How long a stop may take.
     pub drain: Duration,
+    /// Whether calls are counted and told at `/metrics`.
+    pub metrics: bool,
     /// Where spans go, if somewhere.
     pub traces: Option<String>,
     /// What opens the controls, if they can be opened.

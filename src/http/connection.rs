@@ -13,7 +13,10 @@ use hyper::{
     server::conn::{http1, http2},
     service::service_fn,
 };
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulConnection,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -22,7 +25,7 @@ use tokio::{
 };
 
 use super::{
-    Door,
+    Door, DoorLimits,
     answer::{self, Cut},
     faultless::Faultless,
     pace::Pace,
@@ -208,10 +211,10 @@ async fn speak_tls(
 }
 
 async fn speak_http1(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     source: IpAddr,
     door: &Door,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
     let pace = Pace::new(true);
     let service = service_fn(|request| {
@@ -227,33 +230,17 @@ async fn speak_http1(
     let connection = http1::Builder::new()
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(Faultless::new(stream, Arc::clone(&pace))), service);
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        biased;
-        ended = connection.as_mut() => ended,
-        () = told_to(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            // A request that has begun is finished; one whose head is not yet here never begins.
-            match pace.is_quiet() {
-                true => tokio::time::timeout(LAST_FLUSH, connection).await.unwrap_or(Ok(())),
-                false => connection.await,
-            }
-        }
-        why = pace.outlasts(door.limits.patience, door.limits.answer_within) => return tracing::debug!("{why}"),
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection broke");
-    }
+    see_through(connection, &pace, door.limits, stop).await;
 }
 
 async fn speak_http2(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     source: IpAddr,
     door: Arc<Door>,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
     let pace = Pace::new(false);
-    let (patience, call) = (door.limits.patience, door.limits.answer_within);
+    let limits = door.limits;
     let noted = Arc::clone(&pace);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let door = Arc::clone(&door);
@@ -272,18 +259,27 @@ async fn speak_http2(
         .initial_connection_window_size(4 * WINDOW)
         .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
         .serve_connection(TokioIo::new(Faultless::new(stream, Arc::clone(&pace))), service);
+    see_through(connection, &pace, limits, stop).await;
+}
+
+/// Serves a connection to its end: by itself, by a stop, or because it is too slow.
+async fn see_through<C>(connection: C, pace: &Pace, limits: DoorLimits, mut stop: watch::Receiver<bool>)
+where
+    C: GracefulConnection<Error = hyper::Error>,
+{
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
         () = told_to(&mut stop) => {
             connection.as_mut().graceful_shutdown();
+            // A request that has begun is finished; one whose head is not yet here never begins.
             match pace.is_quiet() {
                 true => tokio::time::timeout(LAST_FLUSH, connection).await.unwrap_or(Ok(())),
                 false => connection.await,
             }
         }
-        why = pace.outlasts(patience, call) => return tracing::debug!("{why}"),
+        why = pace.outlasts(limits.patience, limits.answer_within) => return tracing::debug!("{why}"),
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke");

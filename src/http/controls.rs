@@ -69,7 +69,7 @@ impl Door {
     }
 
     async fn try_control(&self, request: Request<Incoming>) -> Result<Response<answer::Body>, Refused> {
-        let controls = self.controls.as_deref().filter(|controls| may(controls, &request));
+        let controls = self.controls.as_ref().filter(|controls| may(controls, &request));
         let Some(controls) = controls else {
             let said = "the controls under /_dev/ are for confold dev, or for the token of the setting \
                         controls.token_file; they are not open to this request";

@@ -51,7 +51,7 @@ pub struct Door {
     /// One for each import that may run.
     imports: Semaphore,
     /// What an emulator lets tests do to it.
-    controls: Option<Arc<Controls>>,
+    controls: Option<Controls>,
     /// What is counted, if something is.
     metrics: Option<Metrics>,
     /// Where spans go, if somewhere.
@@ -70,6 +70,8 @@ struct Entrance {
 pub struct Sides {
     /// What opens `/_dev/`.
     pub controls: Option<Controls>,
+    /// Where calls are counted, for `/metrics`.
+    pub metrics: Option<Metrics>,
     /// Where spans go.
     pub traces: Option<Traces>,
 }
@@ -87,8 +89,6 @@ pub struct DoorLimits {
     pub patience: Patience,
     /// How many connections may be open; further ones wait.
     pub connections: usize,
-    /// Whether calls are counted and told at `/metrics`.
-    pub metrics: bool,
     /// Whether fields that a command does not have are refused (decision 23).
     pub strict: bool,
 }
@@ -102,7 +102,6 @@ impl Default for DoorLimits {
             answer_within: Duration::from_secs(3),
             patience: Patience { head: Duration::from_secs(10), idle: Duration::from_secs(60) },
             connections: 10_000,
-            metrics: false,
             strict: false,
         }
     }
@@ -118,18 +117,17 @@ impl Door {
     /// The same, with what not every server has.
     #[must_use]
     pub fn with_sides(gate: Gate, service: Service, limits: DoorLimits, sides: Sides) -> Arc<Door> {
-        let Sides { controls, traces } = sides;
+        let Sides { controls, metrics, traces } = sides;
         let rates = rate::Rates::new(limits.rate, gate.apps());
         let connections = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
         let entrance = RwLock::new(Arc::new(Entrance { gate, rates }));
-        let metrics = limits.metrics.then(Metrics::default);
         Arc::new(Door {
             entrance,
             service,
             limits,
             connections,
             imports: Semaphore::new(IMPORTS),
-            controls: controls.map(Arc::new),
+            controls,
             metrics,
             traces,
         })

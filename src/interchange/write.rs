@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::OrganizerLine;
 use crate::{
     domain::{
-        Account, AppId, ChatGroup, ChatGroupId, ChatGroupProfile, Conversation, Counters, CustomMark,
-        GroupId, JoinOption, Owner, StandardMark, UnixSeconds,
+        Account, AppId, ChatGroup, ChatGroupId, ChatGroupProfile, Conversation, Counters, CustomMark, Group,
+        JoinOption, Owner, Record, RestoredGroup, RestoredRecord, StandardMark, UnixSeconds,
     },
     store::Loaded,
 };
@@ -30,25 +30,10 @@ pub fn write_owner(owner: &Owner, loaded: &Loaded, out: &mut Vec<u8>) {
         );
     }
     if !organizer.is_pristine() {
-        let groups = organizer.groups().iter().map(|group| GroupOut {
-            name: group.name.as_str(),
-            id: group.id,
-            number: Some(group.number),
-        });
-        let records = organizer.records().iter().map(|record| RecordOut {
-            number: Some(record.number),
-            ..RecordOut::new(
-                &record.conversation,
-                record.mark,
-                record.custom.as_ref(),
-                &record.groups,
-                record.timestamp,
-            )
-        });
         let line = OrganizerOut {
             account: loaded.account.is_none().then_some(false),
-            groups: groups.collect(),
-            records: records.collect(),
+            groups: organizer.groups().iter().map(GroupOut::from).collect(),
+            records: organizer.records().iter().map(|record| RecordOut::from(&**record)).collect(),
             ..OrganizerOut::new(owner, *organizer.counters())
         };
         write(&line, out);
@@ -57,28 +42,49 @@ pub fn write_owner(owner: &Owner, loaded: &Loaded, out: &mut Vec<u8>) {
 
 /// Appends the line of an organizer that was put together elsewhere.
 pub fn write_organizer(line: &OrganizerLine, out: &mut Vec<u8>) {
-    let groups = line.groups.iter().map(|group| GroupOut {
-        name: group.name.as_str(),
-        id: group.id,
-        number: group.number,
-    });
-    let records = line.records.iter().map(|record| RecordOut {
-        number: record.number,
-        ..RecordOut::new(
-            &record.conversation,
-            record.mark,
-            record.custom.as_ref(),
-            &record.groups,
-            record.timestamp,
-        )
-    });
     let line = OrganizerOut {
         account: (!line.known).then_some(false),
-        groups: groups.collect(),
-        records: records.collect(),
+        groups: line.groups.iter().map(GroupOut::from).collect(),
+        records: line.records.iter().map(RecordOut::from).collect(),
         ..OrganizerOut::new(&line.owner, line.counters)
     };
     write(&line, out);
+}
+
+impl<'a> From<&'a Group> for GroupOut<'a> {
+    fn from(group: &'a Group) -> GroupOut<'a> {
+        GroupOut { name: group.name.as_str(), id: group.id, number: Some(group.number) }
+    }
+}
+
+impl<'a> From<&'a RestoredGroup> for GroupOut<'a> {
+    fn from(group: &'a RestoredGroup) -> GroupOut<'a> {
+        GroupOut { name: group.name.as_str(), id: group.id, number: group.number }
+    }
+}
+
+impl<'a> From<&'a Record> for RecordOut<'a> {
+    fn from(record: &'a Record) -> RecordOut<'a> {
+        RecordOut {
+            mark: mark_text(record.mark),
+            custom: record.custom.as_ref().map(CustomMark::as_str),
+            groups: &record.groups,
+            number: Some(record.number),
+            ..RecordOut::about(&record.conversation, record.timestamp)
+        }
+    }
+}
+
+impl<'a> From<&'a RestoredRecord> for RecordOut<'a> {
+    fn from(record: &'a RestoredRecord) -> RecordOut<'a> {
+        RecordOut {
+            mark: mark_text(record.mark),
+            custom: record.custom.as_ref().map(CustomMark::as_str),
+            groups: &record.groups,
+            number: record.number,
+            ..RecordOut::about(&record.conversation, record.timestamp)
+        }
+    }
 }
 
 impl<'a> OrganizerOut<'a> {
@@ -99,30 +105,28 @@ impl<'a> OrganizerOut<'a> {
 }
 
 impl<'a> RecordOut<'a> {
-    fn new(
-        conversation: &'a Conversation,
-        mark: StandardMark,
-        custom: Option<&'a CustomMark>,
-        groups: &'a [GroupId],
-        timestamp: UnixSeconds,
-    ) -> RecordOut<'a> {
+    fn about(conversation: &'a Conversation, timestamp: UnixSeconds) -> RecordOut<'a> {
         let (kind, user, group) = match conversation {
             Conversation::User(user) => (1, Some(user.as_str()), None),
             Conversation::ChatGroup(id) => (2, None, Some(id.as_str())),
         };
-        let mut digits = Vec::new();
-        mark.write_text(&mut digits);
         RecordOut {
             kind,
             user,
             group,
-            mark: String::from_utf8(digits).expect("a mark is written in digits"),
-            custom: custom.map(CustomMark::as_str),
-            groups,
+            mark: String::new(),
+            custom: None,
+            groups: &[],
             timestamp,
             number: None,
         }
     }
+}
+
+fn mark_text(mark: StandardMark) -> String {
+    let mut digits = Vec::new();
+    mark.write_text(&mut digits);
+    String::from_utf8(digits).expect("a mark is written in digits")
 }
 
 /// Appends the line of a chat group, living or destroyed.

@@ -18,6 +18,7 @@ use confold::{
     http::{Door, DoorLimits, Listening, serve},
     store::Store,
 };
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio_rustls::rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
@@ -129,13 +130,12 @@ impl Server {
 
     /// Tells it to stop, as an operator would.
     pub(crate) fn terminate(&self) {
-        self.signal("TERM");
+        self.signal(Signal::TERM);
     }
 
     /// Sends it a signal.
-    pub(crate) fn signal(&self, name: &str) {
-        let told = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status().unwrap();
-        assert!(told.success());
+    pub(crate) fn signal(&self, name: Signal) {
+        signal(self.id(), name).unwrap();
     }
 
     /// The number of its process.
@@ -158,8 +158,9 @@ impl Drop for Server {
     fn drop(&mut self) {
         if self.traced {
             let children = format!("/proc/{0}/task/{0}/children", self.child.id());
-            for child in std::fs::read_to_string(children).unwrap_or_default().split_whitespace() {
-                let _ = Command::new("kill").args(["-TERM", child]).status();
+            let children = std::fs::read_to_string(children).unwrap_or_default();
+            for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
+                let _ = signal(child, Signal::TERM);
             }
             let _ = self.child.wait();
         }
@@ -230,7 +231,7 @@ impl Fault {
 
 impl Drop for Fault {
     fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-INT", &self.0.id().to_string()]).status();
+        let _ = signal(self.0.id(), Signal::INT);
         let _ = self.0.wait();
     }
 }
@@ -242,6 +243,12 @@ impl Drop for Ending<'_> {
     fn drop(&mut self) {
         self.0.store(true, std::sync::atomic::Ordering::Relaxed);
     }
+}
+
+/// Sends a process a signal. Not by a program: a small system has none for it.
+fn signal(id: u32, signal: Signal) -> rustix::io::Result<()> {
+    let id = i32::try_from(id).ok().and_then(Pid::from_raw).unwrap();
+    kill_process(id, signal)
 }
 
 /// One answer.

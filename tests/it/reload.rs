@@ -6,6 +6,7 @@ use std::{
 };
 
 use confold::clock::Clock;
+use rustix::process::Signal;
 
 use crate::{
     harness::{APP, Client, Ending, KEY, Server},
@@ -61,12 +62,12 @@ fn apps_change_under_load_without_a_failed_call() {
         assert_eq!((bob.call(GET, BODY).code(), other.call(GET, BODY).code()), (0, 0));
         for _ in 0..5 {
             configure(&site, "\"ann\"", "key_file = \"second\"\ndirectory = \"open\"");
-            server.signal("HUP");
+            server.signal(Signal::HUP);
             latest = latest.max(until(&mut bob, 60010)).max(until(&mut other, 70009));
             let mut renewed = client(&server, OTHER, "administrator", "second-key");
             assert_eq!(renewed.call(GET, BODY).code(), 0);
             configure(&site, "\"ann\", \"bob\"", "key_file = \"key\"\ndirectory = \"open\"");
-            server.signal("HUP");
+            server.signal(Signal::HUP);
             latest = latest.max(until(&mut bob, 0)).max(until(&mut other, 0));
         }
         drop(ending);
@@ -87,10 +88,10 @@ fn an_app_comes_and_goes() {
     let mut new = client(&server, OTHER, "administrator", "k");
     assert_eq!(new.call(GET, BODY).code(), 70020);
     site.configure("", &format!("[[app]]\nid = {OTHER}\nkey = \"k\""));
-    server.signal("HUP");
+    server.signal(Signal::HUP);
     until(&mut new, 50001);
     site.configure("", "");
-    server.signal("HUP");
+    server.signal(Signal::HUP);
     until(&mut new, 70020);
 }
 
@@ -100,7 +101,7 @@ fn a_bad_configuration_changes_nothing_and_is_told() {
     site.configure("", "");
     let server = site.serve();
     site.configure("", "directory = \"opn\"");
-    server.signal("HUP");
+    server.signal(Signal::HUP);
     while !site.log().contains("the configuration is not taken over") {}
     assert!(
         site.log().contains("app.directory must be \"strict\" or \"open\", found \"opn\""),
@@ -110,7 +111,7 @@ fn a_bad_configuration_changes_nothing_and_is_told() {
     assert_eq!(server.client().call(GET, BODY).code(), 50001, "as before");
     // Put right, it is taken over.
     site.configure("", "directory = \"open\"");
-    server.signal("HUP");
+    server.signal(Signal::HUP);
     until(&mut server.client(), 0);
 }
 
@@ -120,12 +121,12 @@ fn what_needs_a_new_start_is_named() {
     site.configure("[limits]\nbody = \"1MiB\"", "");
     let server = site.serve();
     site.configure("[limits]\nbody = \"2MiB\"", "");
-    server.signal("HUP");
+    server.signal(Signal::HUP);
     while !site.log().contains("until the server is started again") {}
     assert!(site.log().contains("limits.body was changed to 2097152: it stays 1048576"), "{}", site.log());
     // Put back, it is as it runs.
     site.configure("[limits]\nbody = \"1MiB\"", "");
-    server.signal("HUP");
+    server.signal(Signal::HUP);
     while site.log().matches("the apps were read again").count() < 2 {}
     assert_eq!(site.log().matches("until the server is started again").count(), 1);
     assert_eq!(server.client().call(GET, BODY).code(), 50001);
@@ -147,7 +148,7 @@ fn an_import_breaks_off_when_its_administrator_is_removed() {
     let body = |user: &str| format!(r#"{{"CheckItem":[{{"UserID":"{user}"}}]}}"#);
     while !bob.call("im_open_login_svc/account_check", &body("before")).body.contains("\"Imported\"") {}
     site.configure("", "admins = [\"ann\"]");
-    server.signal("HUP");
+    server.signal(Signal::HUP);
     until(&mut bob, 60010);
     importing.send(chunk("after").as_bytes()).unwrap();
     importing.send(b"0\r\n\r\n").unwrap();
@@ -170,6 +171,6 @@ fn a_certificate_being_replaced_keeps_no_administrator_in() {
     // The key is another's already, the certificate not yet.
     authority.issue(&site.path("other.pem"), &site.path("cert-key.pem"));
     site.configure(&format!("listen = [\"127.0.0.1:0\"]\n{tls}"), "admins = [\"other\"]");
-    server.signal("HUP");
+    server.signal(Signal::HUP);
     until(&mut admin, 60010);
 }

@@ -70,6 +70,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "http",
             "config",
             "log",
+            "metrics",
             "traces",
             "server",
         ],

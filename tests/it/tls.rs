@@ -10,6 +10,7 @@ use std::{
 };
 
 use confold::tls::OFFICIAL_NAMES;
+use rustix::process::Signal;
 
 use crate::{
     harness::{ADMIN, APP, Client, Ending, KEY, Server, query},
@@ -267,7 +268,7 @@ fn a_certificate_that_cannot_be_used_leaves_the_old_one_in_place() {
     let server = site.serve();
     fs::write(&certificate, "no certificate").unwrap();
     // SIGHUP looks at once.
-    server.signal("HUP");
+    server.signal(Signal::HUP);
     while !site.log().contains("the certificate shown before is kept") {}
     assert!(site.log().contains("holds no certificate in PEM form"), "{}", site.log());
     let mut client = Client::try_connect_tls(server.tls_address(), &authority.pem, "localhost").unwrap();
