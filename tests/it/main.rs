@@ -22,6 +22,7 @@ mod metrics;
 mod misconfigured;
 mod official_signature;
 mod openapi;
+mod packages;
 mod patience;
 mod pull;
 mod reload;

@@ -1,0 +1,38 @@
+//! The script that installs missing packages: it asks for what is missing and for nothing that is there.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Output},
+};
+
+/// Runs the script as somebody who may not install, so that it can only say what it would.
+fn asked_for(things: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let id = folder.path().join("id");
+    fs::write(&id, "#!/bin/sh\necho 1000\n").unwrap();
+    fs::set_permissions(&id, fs::Permissions::from_mode(0o755)).unwrap();
+    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/packages"))
+        .args(things)
+        .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
+        .env_remove("CI")
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn nothing_is_asked_for_that_is_there() {
+    let output = asked_for(&["sh:sh", "cat:coreutils", "/bin/sh:dash"]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
+}
+
+#[test]
+fn what_is_missing_is_asked_for_in_one_command() {
+    let output = asked_for(&["sh:sh", "no-such-command:one", "/no/such/file:two", "three"]);
+    assert!(!output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("Packages are missing. Run: sudo sh -c '"), "{said}");
+    assert!(said.ends_with("--no-install-recommends one two three'\n"), "{said}");
+}
