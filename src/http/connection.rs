@@ -3,7 +3,7 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     time::Duration,
 };
@@ -230,7 +230,7 @@ async fn speak_http1(
     let connection = http1::Builder::new()
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(Faultless::new(stream, Arc::clone(&pace))), service);
-    see_through(connection, &pace, door.limits, stop).await;
+    see_through(pin!(connection), &pace, door.limits, stop).await;
 }
 
 async fn speak_http2(
@@ -259,15 +259,20 @@ async fn speak_http2(
         .initial_connection_window_size(4 * WINDOW)
         .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
         .serve_connection(TokioIo::new(Faultless::new(stream, Arc::clone(&pace))), service);
-    see_through(connection, &pace, limits, stop).await;
+    see_through(pin!(connection), &pace, limits, stop).await;
 }
 
 /// Serves a connection to its end: by itself, by a stop, or because it is too slow.
-async fn see_through<C>(connection: C, pace: &Pace, limits: DoorLimits, mut stop: watch::Receiver<bool>)
-where
+///
+/// Takes it pinned: as an argument it would lie in this future twice.
+async fn see_through<C>(
+    mut connection: Pin<&mut C>,
+    pace: &Pace,
+    limits: DoorLimits,
+    mut stop: watch::Receiver<bool>,
+) where
     C: GracefulConnection<Error = hyper::Error>,
 {
-    let mut connection = pin!(connection);
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
