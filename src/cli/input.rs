@@ -98,7 +98,11 @@ impl Read for Reading<'_> {
                 self.ended = true;
                 continue;
             };
-            let read = current.read(buffer)?;
+            let named = |error: io::Error| match self.names.last() {
+                Some(name) => io::Error::new(error.kind(), format!("{name}: {error}")),
+                None => error,
+            };
+            let read = current.read(buffer).map_err(named)?;
             if read > 0 {
                 self.progress.inc(read as u64);
                 self.ended = buffer[read - 1] == b'\n';

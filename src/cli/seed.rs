@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use crate::{
     domain::Limits,
@@ -18,7 +18,8 @@ pub(super) async fn seed(
     limits: Limits,
 ) -> anyhow::Result<()> {
     let terms = Terms { purpose: Purpose::Apply, limits, only: None };
-    match take_in(store, terms, input).await?.faults.first() {
+    let outcome = take_in(store, terms, input).await.with_context(|| name.to_owned())?;
+    match outcome.faults.first() {
         Some((number, reason)) => bail!("{name}:{number}: {reason}"),
         None => Ok(()),
     }

@@ -59,7 +59,7 @@ pub struct Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
     /// They cannot be read.
-    #[error("the lines cannot be read: {0}")]
+    #[error("the lines cannot be read")]
     Input(#[from] io::Error),
     /// The store failed; what was taken before may be applied.
     #[error(transparent)]
@@ -74,9 +74,11 @@ pub async fn take_in(store: &dyn Store, terms: Terms, mut input: impl Read) -> R
     let mut intake = Intake::new(store, terms);
     let mut buffer = vec![0; 1 << 16];
     while !intake.is_over() {
-        match input.read(&mut buffer)? {
-            0 => break,
-            read => intake.feed(&buffer[..read]).await?,
+        match input.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => intake.feed(&buffer[..read]).await?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(intake.end().await?)
@@ -87,6 +89,8 @@ pub struct Intake<'a> {
     store: &'a dyn Store,
     terms: Terms,
     line: Unfinished,
+    /// How many lines were whole so far.
+    ended: u64,
     on_their_way: VecDeque<(u64, usize, Applying<'a>)>,
     bytes: usize,
     /// Chat groups that the lines checked so far would bring to life, or destroy.
@@ -98,8 +102,6 @@ pub struct Intake<'a> {
 #[derive(Default)]
 struct Unfinished {
     text: Vec<u8>,
-    /// Its number is one more than this.
-    before: u64,
     too_long: bool,
 }
 
@@ -111,6 +113,7 @@ impl<'a> Intake<'a> {
             store,
             terms,
             line: Unfinished::default(),
+            ended: 0,
             on_their_way: VecDeque::new(),
             bytes: 0,
             lives: HashMap::new(),
@@ -142,14 +145,15 @@ impl<'a> Intake<'a> {
     }
 
     async fn finish_line(&mut self) -> Result<(), StoreError> {
-        let Unfinished { mut text, before, too_long } = std::mem::take(&mut self.line);
-        let number = before + 1;
-        match too_long {
-            true => self.refuse(number, format!("the line is longer than {LONGEST_LINE} bytes")).await?,
-            false => self.take(number, &text).await?,
+        self.ended += 1;
+        if std::mem::take(&mut self.line.too_long) {
+            return self.refuse(self.ended, format!("the line is longer than {LONGEST_LINE} bytes")).await;
         }
+        let mut text = std::mem::take(&mut self.line.text);
+        self.take(self.ended, &text).await?;
+        // Its room is used again.
         text.clear();
-        self.line = Unfinished { text, before: number, too_long: false };
+        self.line.text = text;
         Ok(())
     }
 
@@ -252,3 +256,7 @@ impl Unfinished {
         whole
     }
 }
+
+#[cfg(test)]
+#[path = "intake_tests.rs"]
+mod tests;

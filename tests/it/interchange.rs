@@ -252,6 +252,13 @@ fn a_fault_in_the_middle_of_an_upload_is_told_alone() {
     assert_eq!(answer.status, 400);
     assert_eq!(answer.json()["Faults"].as_array().unwrap().len(), 1, "{}", answer.body);
     assert!(answer.body.contains("\"Line\":1"), "{}", answer.body);
+    // Nor is anything taken after it, be it there already.
+    let answer = client
+        .post(&target, "broken\nworse\n{\"Kind\":\"account\",\"SdkAppId\":88888888,\"UserID\":\"late\"}\n")
+        .unwrap();
+    let told = answer.json();
+    assert_eq!((told["Faults"].as_array().unwrap().len(), &told["Changed"]), (1, &0.into()), "{told}");
+    assert!(!export(&at_server(&server)).contains("late"));
 }
 
 /// Twenty lines, each wrong in another way, with the reason that is told.
@@ -378,6 +385,22 @@ fn a_line_that_is_not_utf_8_and_one_that_never_ends_are_named() {
     assert!(said.contains("in.ndjson:1: the line is no JSON object"), "{said}");
     assert!(said.contains("in.ndjson:3: the line is longer than 25165824 bytes"), "{said}");
     assert!(said.contains("in.ndjson:4: SdkAppId is missing"), "{said}");
+}
+
+/// Two files that open and cannot be read: a directory, and memory of a process from address 0 on.
+#[test]
+fn a_file_that_cannot_be_read_is_named_once() {
+    let (folder, _) = folder();
+    let data = in_directory(&folder.path().join("data"));
+    let output = import(&data, Path::new("/proc/self/mem"));
+    assert!(!output.status.success());
+    assert_eq!(
+        said(&output),
+        "error: the lines cannot be read: /proc/self/mem: Input/output error (os error 5)\n"
+    );
+    let seeded = confold(&["dev", "--listen", "127.0.0.1:0", "--seed", "/proc/self"]).output().unwrap();
+    assert!(!seeded.status.success());
+    assert_eq!(said(&seeded), "error: /proc/self: the lines cannot be read: Is a directory (os error 21)\n");
 }
 
 #[test]
