@@ -1,4 +1,4 @@
-//! Opening a data directory, with an error that knows the other way.
+//! A data directory in the hands of a tool: opened with an error that knows the other way, and waited for.
 
 use std::path::Path;
 
@@ -23,6 +23,9 @@ pub(super) fn open_for_tool(directory: &Path) -> anyhow::Result<SqliteStore> {
 }
 
 /// Waits for a store, outside a server.
-pub(super) fn wait<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
-    Ok(tokio::runtime::Builder::new_current_thread().build()?.block_on(work))
+pub(super) fn wait<T, E>(work: impl Future<Output = Result<T, E>>) -> anyhow::Result<T>
+where
+    anyhow::Error: From<E>,
+{
+    Ok(tokio::runtime::Builder::new_current_thread().build()?.block_on(work)?)
 }

@@ -275,8 +275,8 @@ fn fill(store: &SqliteStore, options: &Options) -> anyhow::Result<()> {
             seed(store, &path.display().to_string(), file, options.profile.limits()).await?;
         }
         store.note_filled().await?;
-        Ok(())
-    })?
+        anyhow::Ok(())
+    })
 }
 
 /// Tells on standard output where the server is and how to call it.

@@ -134,6 +134,6 @@ fn from_store(
             out.write_all(&lines)?;
             progress.inc(lines.len() as u64);
         }
-        Ok(())
-    })?
+        anyhow::Ok(())
+    })
 }

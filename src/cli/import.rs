@@ -59,7 +59,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     drop(reading);
     if let Place::Data(store) = &place {
-        data::wait(store.note_filled())??;
+        data::wait(store.note_filled())?;
     }
     println!("imported {} lines; {} of them changed something", applied.lines, applied.changed);
     Ok(ExitCode::SUCCESS)
@@ -73,8 +73,8 @@ fn pass(
 ) -> anyhow::Result<Outcome> {
     let terms = Terms { purpose, limits: options.profile.limits(), only: options.place.app() };
     match place {
-        Place::Data(store) => Ok(data::wait(take_in(store, terms, reading))??),
-        Place::Nothing(_) => Ok(data::wait(take_in(&MemoryStore::default(), terms, reading))??),
+        Place::Data(store) => data::wait(take_in(store, terms, reading)),
+        Place::Nothing(_) => data::wait(take_in(&MemoryStore::default(), terms, reading)),
         Place::Server(remote) => {
             let path = match purpose {
                 Purpose::Check => "/interchange/check",

@@ -98,7 +98,7 @@ impl Options {
 /// A store that is run for a company never gets the data that `dev` begins with.
 fn note_filled(store: &SqliteStore) -> anyhow::Result<()> {
     if store.is_unfilled() {
-        data::wait(store.note_filled())??;
+        data::wait(store.note_filled())?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::OrganizerLine;
 use crate::{
     domain::{
         Account, AppId, ChatGroup, ChatGroupId, ChatGroupProfile, Conversation, Counters, CustomMark, Group,
-        JoinOption, Owner, Record, RestoredGroup, RestoredRecord, StandardMark, UnixSeconds,
+        JoinOption, Owner, Record, RestoredGroup, RestoredRecord, StandardMark,
     },
     store::Loaded,
 };
@@ -65,24 +65,32 @@ impl<'a> From<&'a RestoredGroup> for GroupOut<'a> {
 
 impl<'a> From<&'a Record> for RecordOut<'a> {
     fn from(record: &'a Record) -> RecordOut<'a> {
+        let (kind, user, group) = peer(&record.conversation);
         RecordOut {
+            kind,
+            user,
+            group,
             mark: mark_text(record.mark),
             custom: record.custom.as_ref().map(CustomMark::as_str),
             groups: &record.groups,
+            timestamp: record.timestamp,
             number: Some(record.number),
-            ..RecordOut::about(&record.conversation, record.timestamp)
         }
     }
 }
 
 impl<'a> From<&'a RestoredRecord> for RecordOut<'a> {
     fn from(record: &'a RestoredRecord) -> RecordOut<'a> {
+        let (kind, user, group) = peer(&record.conversation);
         RecordOut {
+            kind,
+            user,
+            group,
             mark: mark_text(record.mark),
             custom: record.custom.as_ref().map(CustomMark::as_str),
             groups: &record.groups,
+            timestamp: record.timestamp,
             number: record.number,
-            ..RecordOut::about(&record.conversation, record.timestamp)
         }
     }
 }
@@ -104,22 +112,11 @@ impl<'a> OrganizerOut<'a> {
     }
 }
 
-impl<'a> RecordOut<'a> {
-    fn about(conversation: &'a Conversation, timestamp: UnixSeconds) -> RecordOut<'a> {
-        let (kind, user, group) = match conversation {
-            Conversation::User(user) => (1, Some(user.as_str()), None),
-            Conversation::ChatGroup(id) => (2, None, Some(id.as_str())),
-        };
-        RecordOut {
-            kind,
-            user,
-            group,
-            mark: String::new(),
-            custom: None,
-            groups: &[],
-            timestamp,
-            number: None,
-        }
+/// `Type`, `To_Account` and `ToGroupId`.
+fn peer(conversation: &Conversation) -> (u8, Option<&str>, Option<&str>) {
+    match conversation {
+        Conversation::User(user) => (1, Some(user.as_str()), None),
+        Conversation::ChatGroup(id) => (2, None, Some(id.as_str())),
     }
 }
 
