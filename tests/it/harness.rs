@@ -134,8 +134,8 @@ impl Server {
     }
 
     /// Sends it a signal.
-    pub(crate) fn signal(&self, name: Signal) {
-        signal(self.id(), name).unwrap();
+    pub(crate) fn signal(&self, sent: Signal) {
+        signal(self.id(), sent).unwrap();
     }
 
     /// The number of its process.
