@@ -5,8 +5,9 @@ use serde::Serialize;
 use super::OrganizerLine;
 use crate::{
     domain::{
-        Account, AppId, ChatGroup, ChatGroupId, ChatGroupProfile, Conversation, Counters, CustomMark, Group,
-        JoinOption, Owner, Record, RestoredGroup, RestoredRecord, StandardMark,
+        Account, AppId, ChangeNumber, ChatGroup, ChatGroupId, ChatGroupProfile, Conversation, Counters,
+        CustomMark, Group, GroupId, JoinOption, Owner, Record, RestoredGroup, RestoredRecord, StandardMark,
+        UnixSeconds,
     },
     store::Loaded,
 };
@@ -65,33 +66,16 @@ impl<'a> From<&'a RestoredGroup> for GroupOut<'a> {
 
 impl<'a> From<&'a Record> for RecordOut<'a> {
     fn from(record: &'a Record) -> RecordOut<'a> {
-        let (kind, user, group) = peer(&record.conversation);
-        RecordOut {
-            kind,
-            user,
-            group,
-            mark: mark_text(record.mark),
-            custom: record.custom.as_ref().map(CustomMark::as_str),
-            groups: &record.groups,
-            timestamp: record.timestamp,
-            number: Some(record.number),
-        }
+        // Only living records are written, and they live in the incarnation that is there when they are read.
+        let Record { conversation, mark, custom, groups, timestamp, number, incarnation: _ } = record;
+        RecordOut::new(conversation, *mark, custom.as_ref(), groups, *timestamp, Some(*number))
     }
 }
 
 impl<'a> From<&'a RestoredRecord> for RecordOut<'a> {
     fn from(record: &'a RestoredRecord) -> RecordOut<'a> {
-        let (kind, user, group) = peer(&record.conversation);
-        RecordOut {
-            kind,
-            user,
-            group,
-            mark: mark_text(record.mark),
-            custom: record.custom.as_ref().map(CustomMark::as_str),
-            groups: &record.groups,
-            timestamp: record.timestamp,
-            number: record.number,
-        }
+        let RestoredRecord { conversation, mark, custom, groups, timestamp, number } = record;
+        RecordOut::new(conversation, *mark, custom.as_ref(), groups, *timestamp, *number)
     }
 }
 
@@ -112,18 +96,33 @@ impl<'a> OrganizerOut<'a> {
     }
 }
 
-/// `Type`, `To_Account` and `ToGroupId`.
-fn peer(conversation: &Conversation) -> (u8, Option<&str>, Option<&str>) {
-    match conversation {
-        Conversation::User(user) => (1, Some(user.as_str()), None),
-        Conversation::ChatGroup(id) => (2, None, Some(id.as_str())),
+impl<'a> RecordOut<'a> {
+    fn new(
+        conversation: &'a Conversation,
+        mark: StandardMark,
+        custom: Option<&'a CustomMark>,
+        groups: &'a [GroupId],
+        timestamp: UnixSeconds,
+        number: Option<ChangeNumber>,
+    ) -> RecordOut<'a> {
+        let (kind, user, group) = match conversation {
+            Conversation::User(user) => (1, Some(user.as_str()), None),
+            Conversation::ChatGroup(id) => (2, None, Some(id.as_str())),
+        };
+        let mut digits = Vec::new();
+        mark.write_text(&mut digits);
+        let mark = String::from_utf8(digits).expect("a mark is written in digits");
+        RecordOut {
+            kind,
+            user,
+            group,
+            mark,
+            custom: custom.map(CustomMark::as_str),
+            groups,
+            timestamp,
+            number,
+        }
     }
-}
-
-fn mark_text(mark: StandardMark) -> String {
-    let mut digits = Vec::new();
-    mark.write_text(&mut digits);
-    String::from_utf8(digits).expect("a mark is written in digits")
 }
 
 /// Appends the line of a chat group, living or destroyed.
