@@ -33,25 +33,23 @@ const CHAT_GROUP: &[Field] = &[
     may("MemberList", List(&MEMBER), "Its members, at most 100; create_group only."),
 ];
 
+const MADE: &[Field] = &[
+    must("GroupId", Text, "Its id."),
+    may("Type", Text, "For a community."),
+    may("HugeGroupFlag", Number, "For a community."),
+];
+
 pub(super) const CREATE_GROUP: Description = Description {
     summary: "Create a chat group",
     request: CHAT_GROUP,
-    reply: &[
-        must("GroupId", Text, "Its id."),
-        may("Type", Text, "For a community."),
-        may("HugeGroupFlag", Number, "For a community."),
-    ],
+    reply: MADE,
     example: r#"{"Type":"Public","Name":"Class 1","GroupId":"class1","Owner_Account":"user0"}"#,
 };
 
 pub(super) const IMPORT_GROUP: Description = Description {
     summary: "Take a chat group over that exists elsewhere",
     request: CHAT_GROUP,
-    reply: &[
-        must("GroupId", Text, "Its id."),
-        may("Type", Text, "For a community."),
-        may("HugeGroupFlag", Number, "For a community."),
-    ],
+    reply: MADE,
     example: r#"{"Type":"Public","Name":"Class 2","GroupId":"@TGS#class2"}"#,
 };
 
