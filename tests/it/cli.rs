@@ -6,14 +6,10 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::harness::{ADMIN, APP, KEY, Server};
+use crate::harness::{ADMIN, APP, KEY, Server, said};
 
 fn confold(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_confold")).args(arguments).output().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 #[test]

@@ -3,14 +3,13 @@
 use std::{
     fmt::Write as _,
     fs,
-    io::Write as _,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
 use crate::{
-    harness::{ADMIN, APP, KEY, Server, import_accounts},
+    harness::{ADMIN, APP, KEY, Server, fed, import_accounts, said},
     serving::serving,
 };
 
@@ -22,10 +21,6 @@ fn confold(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
     command.args(arguments).env("CONFOLD_KEY", KEY).stdin(Stdio::null());
     command
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 /// Runs a command that has to succeed; what it says on standard output.
@@ -411,18 +406,8 @@ fn several_files_and_a_pipe_are_one_import() {
     fs::write(&file, r#"{"Kind":"account","SdkAppId":5,"UserID":"a"}"#).unwrap();
     fs::write(&second, "{\"Kind\":\"account\",\"SdkAppId\":5,\"UserID\":\"b\"}\nbroken").unwrap();
     let directory = in_directory(&folder.path().join("data"));
-    let run = |files: &[&Path], input: &str| {
-        let mut child = confold(&["import"])
-            .args(files)
-            .args(&directory)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        said(&child.wait_with_output().unwrap())
-    };
+    let run =
+        |files: &[&Path], input: &str| said(&fed(confold(&["import"]).args(files).args(&directory), input));
     let found = run(&[&file, &second], "");
     assert!(found.contains("second.ndjson:2: the line is no JSON object"), "{found}");
     let piped = "{\"Kind\":\"account\",\"SdkAppId\":5,\"UserID\":\"c\"}\n";

@@ -2,12 +2,11 @@
 
 use std::{
     collections::BTreeSet,
-    io::Write,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
-use crate::harness::{Client, Server, import_accounts};
+use crate::harness::{Client, Server, fed, import_accounts, said};
 
 fn deploy(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file)
@@ -29,18 +28,8 @@ fn value(text: &str, series: &str) -> f64 {
 }
 
 fn promtool(arguments: &[&str], input: &str) {
-    let mut child = Command::new("promtool")
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let said =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
+    let output = fed(Command::new("promtool").args(arguments), input);
+    assert!(output.status.success(), "{}", said(&output));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    harness::{ADMIN, APP, Client, KEY, Server, import_accounts},
+    harness::{ADMIN, APP, Client, KEY, Server, import_accounts, said},
     serving::{Authority, Site},
 };
 
@@ -18,10 +18,6 @@ fn pull(url: &str, folder: &Path, more: &[&str]) -> Output {
     command.args(["pull", "--url", url, "--app", &APP.to_string(), "--admin", ADMIN]).env("CONFOLD_KEY", KEY);
     command.arg("--users").arg(folder.join("users")).arg("--output").arg(folder.join("out.ndjson"));
     command.args(more).output().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 /// Gives an owner groups with so many conversations, some marked.

@@ -13,7 +13,7 @@ use confold::tls::OFFICIAL_NAMES;
 use rustix::process::Signal;
 
 use crate::{
-    harness::{ADMIN, APP, Client, Ending, KEY, Server, query},
+    harness::{ADMIN, APP, Client, Ending, KEY, Server, query, said},
     serving::{Authority, Site},
 };
 
@@ -63,10 +63,6 @@ impl LocalTls {
     fn curl(&self, arguments: &[&str]) -> Output {
         Command::new("curl").args(["-sS", "--cacert"]).arg(self.ca()).args(arguments).output().unwrap()
     }
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 #[test]
