@@ -29,5 +29,6 @@ pub mod traces;
 
 pub mod chance;
 pub mod clock;
+pub mod excerpt;
 
 pub mod cli;

@@ -1,0 +1,144 @@
+//! Foreign text in messages: bounded, and printable on one line.
+//!
+//! A message is what confold says in its own words: `ErrorInfo`, `ResultInfo`, a log line, a span, a line on
+//! a terminal. Text that somebody else sent – an identifier, a field's name, a value, another server's error –
+//! may be long, may forge a second log line, or may rewrite the terminal. Every message that quotes such text
+//! goes through this module (decision 35). Data in replies and exports is not a message and stays whole.
+
+use std::{
+    borrow::Cow,
+    fmt::{self, Display, Write},
+};
+
+/// The most characters of foreign text that one quotation shows.
+pub const CHARACTERS: usize = 64;
+
+/// The longest message, in bytes.
+pub const MESSAGE_BYTES: usize = 1_024;
+
+/// What [`quoted`] and [`plain`] return: displays an excerpt of a text.
+#[derive(Clone, Copy, Debug)]
+pub struct Excerpt<'a> {
+    text: &'a str,
+    quotes: bool,
+}
+
+/// The first [`CHARACTERS`] of `text` in double quotes. Quotes, backslashes, control and bidi characters are
+/// escaped, and an ellipsis behind the closing quote says that something was cut.
+#[must_use]
+pub fn quoted(text: &str) -> Excerpt<'_> {
+    Excerpt { text, quotes: true }
+}
+
+/// The same without quotes, for places where the text stands alone.
+#[must_use]
+pub fn plain(text: &str) -> Excerpt<'_> {
+    Excerpt { text, quotes: false }
+}
+
+/// A whole message, made printable on one line and cut at [`MESSAGE_BYTES`]. This is the last guard, for
+/// messages that may hold texts of libraries; the foreign text in a message is cut by [`quoted`] or [`plain`].
+#[must_use]
+pub fn line(message: &str) -> Cow<'_, str> {
+    if message.len() <= MESSAGE_BYTES && !message.chars().any(is_hidden) {
+        return Cow::Borrowed(message);
+    }
+    let mut out = String::with_capacity(MESSAGE_BYTES);
+    for character in message.chars() {
+        let before = out.len();
+        push(&mut out, character, false);
+        if out.len() > MESSAGE_BYTES - '…'.len_utf8() {
+            out.truncate(before);
+            out.push('…');
+            break;
+        }
+    }
+    Cow::Owned(out)
+}
+
+impl Display for Excerpt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = String::with_capacity(self.text.len().min(CHARACTERS) + 8);
+        let mut characters = self.text.chars();
+        if self.quotes {
+            out.push('"');
+        }
+        for character in characters.by_ref().take(CHARACTERS) {
+            push(&mut out, character, self.quotes);
+        }
+        if self.quotes {
+            out.push('"');
+        }
+        if characters.next().is_some() {
+            out.push('…');
+        }
+        f.write_str(&out)
+    }
+}
+
+/// Whether a character has no shape of its own, or changes how others are laid out: controls, line and
+/// paragraph separators, bidi marks and overrides, zero-width characters and tags.
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+fn push(out: &mut String, character: char, quotes: bool) {
+    match character {
+        '"' | '\\' if quotes => out.extend(['\\', character]),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        hidden if is_hidden(hidden) => {
+            write!(out, "{}", hidden.escape_unicode()).expect("writing to a text cannot fail");
+        }
+        shown => out.push(shown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn short_printable_text_is_shown_as_it_is() {
+        assert_eq!(quoted("测试 a+b").to_string(), "\"测试 a+b\"");
+        assert_eq!(plain("测试 \"a\"\\").to_string(), "测试 \"a\"\\");
+        assert_eq!(quoted("say \"x\"\\").to_string(), r#""say \"x\"\\""#);
+        assert!(matches!(line("nothing to do"), Cow::Borrowed("nothing to do")));
+    }
+
+    #[test]
+    fn what_could_forge_a_line_or_turn_text_around_is_escaped() {
+        let hostile = "x\n2026-11-27 INFO all is well\r\t\u{1b}[31m\u{202e}\u{2066}\u{2028}\u{85}";
+        let shown = r"x\n2026-11-27 INFO all is well\r\t\u{1b}[31m\u{202e}\u{2066}\u{2028}\u{85}";
+        assert_eq!(plain(hostile).to_string(), shown);
+        assert_eq!(line(hostile), shown);
+        assert_eq!(quoted(hostile).to_string(), format!("\"{shown}\""));
+    }
+
+    #[test]
+    fn long_text_is_cut_and_says_so() {
+        let long = "é".repeat(65);
+        assert_eq!(plain(&long[2..]).to_string(), "é".repeat(64), "64 characters are shown whole");
+        assert_eq!(plain(&long).to_string(), "é".repeat(64) + "…");
+        assert_eq!(quoted(&long).to_string(), format!("\"{}\"…", "é".repeat(64)));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_hidden_and_nothing_long_gets_through(text in any::<String>(), times in 1usize..600) {
+            let text = text.repeat(times);
+            for shown in [quoted(&text).to_string(), plain(&text).to_string(), line(&text).into_owned()] {
+                prop_assert!(!shown.chars().any(is_hidden), "{shown:?}");
+            }
+            prop_assert!(line(&text).len() <= MESSAGE_BYTES);
+            // Ten characters are the longest escape: \u{10ffff}.
+            prop_assert!(quoted(&text).to_string().chars().count() <= 10 * CHARACTERS + 3);
+        }
+    }
+}
