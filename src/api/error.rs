@@ -4,6 +4,7 @@ use super::{Command, Family};
 use crate::{
     auth::{Refusal, usersig::Flaw},
     domain::{ChatGroupId, Rejection, UserId},
+    excerpt::quoted,
     store::StoreError,
     wire::{Fault, code::Code, nearest},
 };
@@ -21,7 +22,7 @@ pub enum Error {
     #[error("{0}")]
     NoResource(String),
     /// The service of the path has no such command.
-    #[error("the service {service} has no command {name:?}{}", suggestion(*family, name), service = family.name())]
+    #[error("the service {service} has no command {}{}", quoted(name), suggestion(*family, name), service = family.name())]
     NoCommand {
         /// The service.
         family: Family,
@@ -93,17 +94,18 @@ pub enum Error {
     },
     /// A chat group does not exist.
     #[error(
-        "this group does not exist: {0:?} is unknown or was disbanded; create it with v4/group_open_http_svc/create_group or import_group"
+        "this group does not exist: {} is unknown or was disbanded; create it with v4/group_open_http_svc/create_group or import_group",
+        quoted(.0.as_str())
     )]
     NoChatGroup(ChatGroupId),
     /// The id of a chat group is malformed.
     #[error("invalid group id: {0}")]
     ChatGroupIdForm(Fault),
     /// The id of a chat group is in use by another owner.
-    #[error("the group id {0:?} is already used by a chat group of another owner")]
+    #[error("the group id {} is already used by a chat group of another owner", quoted(.0.as_str()))]
     ChatGroupTaken(ChatGroupId),
     /// The id of a chat group is in use by the same owner.
-    #[error("the group id {0:?} is already used by a chat group of the same owner; it can be used as it is")]
+    #[error("the group id {} is already used by a chat group of the same owner; it can be used as it is", quoted(.0.as_str()))]
     ChatGroupOwn(ChatGroupId),
     /// A call names more members than it may.
     #[error("{path} has at most {limit} members in one call, found {found}")]
@@ -119,17 +121,18 @@ pub enum Error {
     #[error("an AVChatRoom has no list of members, so that {0} cannot be used with one")]
     NoMemberList(&'static str),
     /// Nobody can be removed from a chat group of this kind.
-    #[error("GroupId: the group {0:?} is an AVChatRoom, from which nobody can be removed")]
+    #[error("GroupId: the group {} is an AVChatRoom, from which nobody can be removed", quoted(.0))]
     NoRemoval(String),
     /// Not all of the new members fit.
     #[error("MemberList: the group would have more members than its MaxMemberCount of {0}; nobody was added")]
     ChatGroupFull(u32),
     /// The owner cannot be taken out of his chat group.
-    #[error("MemberToDel_Account: {0:?} is the owner of the group and cannot be removed from it")]
+    #[error("MemberToDel_Account: {} is the owner of the group and cannot be removed from it", quoted(.0.as_str()))]
     OwnerStays(UserId),
     /// A user named in a chat group call does not exist.
     #[error(
-        "the account {0:?} has not been imported; import it with v4/im_open_login_svc/account_import, or start dev with --directory open (serve: the app's setting directory)"
+        "the account {} has not been imported; import it with v4/im_open_login_svc/account_import, or start dev with --directory open (serve: the app's setting directory)",
+        quoted(.0.as_str())
     )]
     NoUser(UserId),
     /// The call was not answered in time. Whether it had an effect is not known.

@@ -8,7 +8,10 @@ use super::{
     remembered::Remembered,
     usersig::{Claims, Flaw},
 };
-use crate::domain::{AppId, UnixSeconds};
+use crate::{
+    domain::{AppId, UnixSeconds},
+    excerpt::quoted,
+};
 
 /// What a caller says of himself in the query string; `None` for a parameter that is not there.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +41,8 @@ impl Credentials<'_> {
 }
 
 fn hint(look_alike: Option<&str>) -> String {
-    look_alike.map_or(String::new(), |found| format!("; found {found:?}, but names are case-sensitive"))
+    look_alike
+        .map_or(String::new(), |found| format!("; found {}, but names are case-sensitive", quoted(found)))
 }
 
 /// Why a caller is refused, in the order of the checks. No text shows a signature or key.
@@ -51,7 +55,7 @@ pub enum Refusal {
         look_alike: Option<String>,
     },
     /// `sdkappid` is no decimal number of an app.
-    #[error("the query parameter sdkappid must be a decimal number from 1 to 4294967295, found {0:?}")]
+    #[error("the query parameter sdkappid must be a decimal number from 1 to 4294967295, found {}", quoted(.0))]
     MalformedAppId(String),
     /// The server has no such app.
     #[error("this server has no app {0}; add it with --app {0}:KEY (serve: a table [[app]])")]
@@ -81,11 +85,12 @@ pub enum Refusal {
     NoKey(AppId),
     /// Too many signatures of this caller were refused.
     #[error(
-        "too many UserSigs of {0:?} were refused within a minute; correct the key or identifier, then try again in a minute"
+        "too many UserSigs of {} were refused within a minute; correct the key or identifier, then try again in a minute",
+        quoted(.0)
     )]
     TooManyFailures(String),
     /// The identifier is on the app's deny list.
-    #[error("the identifier {0:?} is on the deny list of the app")]
+    #[error("the identifier {} is on the deny list of the app", quoted(.0))]
     Denied(String),
     /// The app is switched off.
     #[error("app {0} is disabled on this server")]
@@ -111,7 +116,8 @@ pub enum Refusal {
     },
     /// The signature is good, but of no administrator.
     #[error(
-        "the identifier {identifier:?} is not an administrator of app {app}; REST calls have to be signed by one"
+        "the identifier {} is not an administrator of app {app}; REST calls have to be signed by one",
+        quoted(identifier)
     )]
     NotAdmin {
         /// The app of the request.
@@ -226,7 +232,7 @@ fn read_app_id(text: &str) -> Result<AppId, Refusal> {
     (text.bytes().all(|byte| byte.is_ascii_digit()))
         .then(|| text.parse().ok().and_then(AppId::new))
         .flatten()
-        .ok_or_else(|| Refusal::MalformedAppId(text.chars().take(40).collect()))
+        .ok_or_else(|| Refusal::MalformedAppId(text.to_owned()))
 }
 
 /// What a caller is told of a flaw. Client libraries search for the phrases "UserSig … expired"
@@ -234,7 +240,9 @@ fn read_app_id(text: &str) -> Result<AppId, Refusal> {
 fn describe_flaw(flaw: &Flaw, app: AppId, identifier: &str) -> String {
     match flaw {
         Flaw::App(found) => format!("The requested SDKAppID({app}) does not match the Usersig({found})"),
-        Flaw::Identifier(_) => format!("the identifier {identifier:?} does not match the Usersig: {flaw}"),
+        Flaw::Identifier(_) => {
+            format!("the identifier {} does not match the Usersig: {flaw}", quoted(identifier))
+        }
         Flaw::Expired => "The UserSig in use is expired; make a new one, valid for a day or more".to_owned(),
         Flaw::Forged => format!("UserSig verification failed for app {app}: {flaw}"),
         Flaw::Empty => "the UserSig is empty: it has 0 bytes".to_owned(),

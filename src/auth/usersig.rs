@@ -68,7 +68,7 @@ pub enum Flaw {
     #[error("it was made for app {0}")]
     App(u64),
     /// It was made for another identifier.
-    #[error("it was made for the identifier {0:?}")]
+    #[error("it was made for the identifier {}", crate::excerpt::quoted(.0))]
     Identifier(String),
     /// It was not made with this key, or was changed since.
     #[error("it was not made with this app's key, or was changed afterwards")]

@@ -8,6 +8,7 @@ use std::{
 use toml::de::DeValue;
 
 use super::time;
+use crate::excerpt;
 
 /// One key: its name, what it takes, and where its value goes.
 pub struct Key<T: 'static> {
@@ -157,9 +158,9 @@ impl Kind {
     fn shown(self, given: &Given<'_>) -> String {
         match given {
             _ if self == Kind::Secret => "something else".to_owned(),
-            Given::Text(text) => format!("{text:?}"),
+            Given::Text(text) => excerpt::quoted(text).to_string(),
             Given::Toml(value) => match value {
-                DeValue::String(text) => format!("{text:?}"),
+                DeValue::String(text) => excerpt::quoted(text).to_string(),
                 DeValue::Integer(number) => number.to_string(),
                 DeValue::Boolean(switch) => switch.to_string(),
                 DeValue::Datetime(instant) => instant.to_string(),
@@ -231,10 +232,9 @@ impl Value {
     /// Each item of a list, parsed.
     pub(super) fn items<I>(self, what: &str, parse: impl Fn(&str) -> Option<I>) -> Result<Vec<I>, String> {
         let Value::List(items) = self else { unreachable!("the key takes a list, not {self:?}") };
-        let bad: Vec<&String> = items.iter().filter(|item| parse(item).is_none()).collect();
-        match bad.is_empty() {
-            true => Ok(items.iter().filter_map(|item| parse(item)).collect()),
-            false => Err(format!("must hold {what}, found {}", format!("{bad:?}").trim_matches(['[', ']']))),
+        match items.iter().find(|item| parse(item).is_none()) {
+            None => Ok(items.iter().filter_map(|item| parse(item)).collect()),
+            Some(bad) => Err(format!("must hold {what}, found {}", excerpt::quoted(bad))),
         }
     }
 }

@@ -200,7 +200,10 @@ static SERVER: &[Key<ServerDraft>] = &[
             url if url.starts_with("http://") || url.starts_with("https://") => {
                 put(&mut draft.traces, Some(url))
             }
-            other => Err(format!("must be an address such as http://localhost:4318, found {other:?}")),
+            other => Err(format!(
+                "must be an address such as http://localhost:4318, found {}",
+                crate::excerpt::quoted(&other)
+            )),
         },
     },
     Key {

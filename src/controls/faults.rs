@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{api::Command, chance, wire::code::Code};
+use crate::{api::Command, chance, excerpt::quoted, wire::code::Code};
 
 /// A rule as it is given and told. A call is struck by the first rule that fits it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -153,7 +153,7 @@ fn check(rule: &FaultRule) -> Result<(), String> {
         && !Command::ALL.iter().any(|command| command.name() == name)
     {
         let known: Vec<_> = Command::ALL.iter().map(|command| command.name()).collect();
-        return Err(format!("Command must be one of {}, found {name:?}", known.join(", ")));
+        return Err(format!("Command must be one of {}, found {}", known.join(", "), quoted(name)));
     }
     if let Some(probability) = rule.probability.filter(|one| !(0.0..=1.0).contains(one)) {
         return Err(format!("Probability must be from 0 to 1, found {probability}"));

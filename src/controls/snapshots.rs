@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// There is none of this name.
-    #[error("there is no snapshot {0:?}")]
+    #[error("there is no snapshot {}", crate::excerpt::quoted(.0))]
     Unknown(String),
     /// The temporary file failed.
     #[error("the temporary file of the snapshot failed: {0}")]

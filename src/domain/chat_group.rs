@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::{ChatGroupLife, Rejection, UnixSeconds, UserId};
+use crate::excerpt::quoted;
 
 /// A chat group as the directory keeps it, destroyed ones included: their incarnation is what
 /// keeps old records dead.
@@ -167,7 +168,7 @@ macro_rules! named {
             /// [`Rejection::Unreadable`] for another name; the text lists the known ones.
             pub fn parse(name: &str) -> Result<$type, Rejection> {
                 (Self::ALL.iter().copied().find(|item| item.name() == name)).ok_or_else(|| {
-                    Rejection::Unreadable(format!("must be one of {}, found {name:?}", [$($name),+].join(", ")))
+                    Rejection::Unreadable(format!("must be one of {}, found {}", [$($name),+].join(", "), quoted(name)))
                 })
             }
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{ChatGroupId, UserId};
+use crate::excerpt::quoted;
 
 /// A conversation of an owner, identified by its peer. Peers compare byte by byte.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,8 +28,8 @@ impl Conversation {
 impl fmt::Display for Conversation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Conversation::User(id) => write!(f, "the user {:?}", id.as_str()),
-            Conversation::ChatGroup(id) => write!(f, "the chat group {:?}", id.as_str()),
+            Conversation::User(id) => write!(f, "the user {}", quoted(id.as_str())),
+            Conversation::ChatGroup(id) => write!(f, "the chat group {}", quoted(id.as_str())),
         }
     }
 }

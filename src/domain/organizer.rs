@@ -3,6 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use super::{ChatGroupId, Group, GroupId, GroupName, Record, UnixSeconds};
+use crate::excerpt::quoted;
 
 /// The number of a change: one counter per owner (decision 2), from 1 to [`MAX_NUMBER`].
 pub type ChangeNumber = u32;
@@ -190,7 +191,7 @@ impl Organizer {
                 ));
             }
             if !names.insert(&group.name) {
-                return unsound(format!("two groups are named {:?}", group.name.as_str()));
+                return unsound(format!("two groups are named {}", quoted(group.name.as_str())));
             }
             last = group.id;
         }

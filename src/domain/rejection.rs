@@ -1,18 +1,19 @@
 //! Every reason why a rule says no. Reasons know no protocol: `api/error.rs` gives them numbers.
 
 use super::{ChatGroupId, UserId};
+use crate::excerpt::quoted;
 
 /// Why a call, or one item of it, is refused. The text names the rule and what was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// The owner's account does not exist.
-    #[error("the account {0:?} has not been imported")]
+    #[error("the account {} has not been imported", quoted(.0.as_str()))]
     UnknownOwner(UserId),
     /// The peer of a one-to-one conversation does not exist.
-    #[error("the account {0:?} has not been imported")]
+    #[error("the account {} has not been imported", quoted(.0.as_str()))]
     UnknownPeer(UserId),
     /// The chat group of a conversation does not exist.
-    #[error("the chat group {0:?} does not exist or was disbanded")]
+    #[error("the chat group {} does not exist or was disbanded", quoted(.0.as_str()))]
     UnknownChatGroup(ChatGroupId),
     /// One more conversation with a group than the owner may have.
     #[error("the owner already has {limit} conversations in groups, the most allowed")]
@@ -33,10 +34,10 @@ pub enum Rejection {
         limit: usize,
     },
     /// No group of the owner has this name.
-    #[error("the owner has no conversation group named {0:?}")]
+    #[error("the owner has no conversation group named {}", quoted(.0))]
     NoSuchGroup(String),
     /// Another group of the owner has this name.
-    #[error("another conversation group of the owner is already named {0:?}")]
+    #[error("another conversation group of the owner is already named {}", quoted(.0))]
     NameTaken(String),
     /// A group name is empty or too long.
     #[error("a conversation group name has 1 to 32 bytes, found {bytes}")]
@@ -75,7 +76,7 @@ pub enum Rejection {
         found: i64,
     },
     /// A text is no binary numeral of at most 64 digits.
-    #[error("a standard mark is written as at most 64 characters 0 or 1, found {found:?}")]
+    #[error("a standard mark is written as at most 64 characters 0 or 1, found {}", quoted(found))]
     MarkText {
         /// The text found.
         found: String,

@@ -10,14 +10,15 @@ use crate::{
     api::{Command, Error, Family},
     auth::{App, Credentials},
     domain::UnixSeconds,
+    excerpt::{self, quoted},
 };
 
 /// Which command a path calls.
 pub(super) fn route(path: &str) -> Result<Command, Error> {
     let unknown = || {
         Error::NoResource(format!(
-            "there is nothing at {:?}; calls go to /v4/<service>/<command>, for example {}",
-            shown(path),
+            "there is nothing at {}; calls go to /v4/<service>/<command>, for example {}",
+            quoted(&shown(path)),
             Command::GetContactGroup.path(),
         ))
     };
@@ -27,9 +28,11 @@ pub(super) fn route(path: &str) -> Result<Command, Error> {
     Command::find(family, name).ok_or_else(|| Error::NoCommand { family, name: shown(name) })
 }
 
-/// A path up to where a query may begin that was badly set off: a signature is never shown.
+/// A path up to where a query may begin that was badly set off, because a signature is never shown; an excerpt
+/// when it is long.
 pub(super) fn shown(path: &str) -> String {
-    path.chars().take(120).take_while(|c| !"&?=;".contains(*c)).collect()
+    let path = path.split(['&', '?', '=', ';']).next().unwrap_or_default();
+    excerpt::plain(path).to_string()
 }
 
 impl Entrance {

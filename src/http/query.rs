@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::api::Error;
+use crate::{api::Error, excerpt};
 
 /// The parameters that a call may carry, percent-decoded; others are ignored. Of a repeated one
 /// the first counts.
@@ -36,14 +36,14 @@ impl<'a> Query<'a> {
                 "usersig" => drop(query.usersig.get_or_insert(value)),
                 "contenttype" if value != "json" => {
                     return Err(Error::Http(format!(
-                        "the query parameter contenttype must be json, found {:?}",
+                        "the query parameter contenttype must be json, found {}",
                         shortened(&value)
                     )));
                 }
                 // Real clients send leading zeros; it is no nonce and only has to be a number.
                 "random" if value.parse::<u32>().is_err() || value.starts_with('+') => {
                     return Err(Error::Http(format!(
-                        "the query parameter random must be a number from 0 to 4294967295, found {:?}",
+                        "the query parameter random must be a number from 0 to 4294967295, found {}",
                         shortened(&value)
                     )));
                 }
@@ -64,7 +64,7 @@ impl<'a> Query<'a> {
 /// Undoes percent-encoding. A plus sign is a plus sign: clients build this string without encoding
 /// it, so one in an identifier is meant.
 fn decode(text: &str) -> Result<Cow<'_, str>, Error> {
-    let bad = |what: &str| Error::Http(format!("the query string holds {what} in {:?}", shortened(text)));
+    let bad = |what: &str| Error::Http(format!("the query string holds {what} in {}", shortened(text)));
     let mut bytes = text.bytes();
     let mut out = Vec::with_capacity(text.len());
     while let Some(byte) = bytes.next() {
@@ -83,7 +83,8 @@ fn decode(text: &str) -> Result<Cow<'_, str>, Error> {
 
 /// At most a few characters: a parameter may be a signature, which is not shown.
 fn shortened(text: &str) -> String {
-    text.chars().take(16).take_while(|c| !"&?=;".contains(*c)).collect()
+    let shown: String = text.chars().take(16).take_while(|c| !"&?=;".contains(*c)).collect();
+    excerpt::quoted(&shown).to_string()
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ fn restored(
     lives: &HashMap<ChatGroupId, bool>,
 ) -> Result<Organizer, String> {
     if let Some(id) = disbanded(seen, lives) {
-        return Err(format!("the chat group {id:?} of a record was disbanded"));
+        return Err(format!("the chat group {} of a record was disbanded", crate::excerpt::quoted(&id)));
     }
     let incarnation = |conversation: &Conversation| incarnation(seen, conversation);
     let (groups, records) = (line.groups.clone(), line.records.clone());

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::code::Code;
+use crate::excerpt;
 
 /// How a command's pages show the base fields; clients may depend on what their page shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,14 +64,16 @@ impl Envelope {
     }
 
     /// A refusal: the base fields in the order seen in real replies, and no payload. `base` is
-    /// `None` for a call that never reached a command.
+    /// `None` for a call that never reached a command. `info` is made printable and is cut at
+    /// [`excerpt::MESSAGE_BYTES`] (decision 35).
     #[must_use]
     pub fn fail(base: Option<BaseFields>, code: Code, info: &str) -> Vec<u8> {
+        let info = excerpt::line(info);
         let mut out = Vec::with_capacity(info.len() + 80);
         out.extend_from_slice(br#"{"ActionStatus":"FAIL","ErrorCode":"#);
         out.extend_from_slice(itoa::Buffer::new().format(code.number()).as_bytes());
         out.extend_from_slice(br#","ErrorInfo":"#);
-        serde_json::to_writer(&mut out, info).expect("writing to memory cannot fail");
+        serde_json::to_writer(&mut out, &*info).expect("writing to memory cannot fail");
         if base == Some(BaseFields::LastWithDisplay) {
             out.extend_from_slice(br#","ErrorDisplay":"""#);
         }

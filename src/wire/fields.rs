@@ -1,8 +1,9 @@
 //! Typed access to the members of a request's objects, with faults that name path, rule and value.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use super::Node;
+use crate::excerpt;
 
 /// The fields of the objects of requests, an object a line. A field that is known beside the missing
 /// one is not mistaken for it.
@@ -55,14 +56,31 @@ pub enum Path<'p> {
     Element(&'p Path<'p>, usize),
 }
 
+impl Path<'_> {
+    fn write(&self, out: &mut String) {
+        match self {
+            Path::Root => {}
+            Path::Member(parent, name) => {
+                parent.write(out);
+                if !out.is_empty() {
+                    out.push('.');
+                }
+                out.push_str(name);
+            }
+            Path::Element(parent, index) => {
+                parent.write(out);
+                write!(out, "[{index}]").expect("writing to a text cannot fail");
+            }
+        }
+    }
+}
+
+/// Shows an excerpt: every path of a documented field fits, but the names in a path may be the caller's own.
 impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Path::Root => Ok(()),
-            Path::Member(Path::Root, name) => f.write_str(name),
-            Path::Member(parent, name) => write!(f, "{parent}.{name}"),
-            Path::Element(parent, index) => write!(f, "{parent}[{index}]"),
-        }
+        let mut whole = String::new();
+        self.write(&mut whole);
+        write!(f, "{}", excerpt::plain(&whole))
     }
 }
 
@@ -80,7 +98,7 @@ pub struct Fault {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// A required field is not there.
-    #[error("is missing{}", look_alike.as_ref().map(|name| format!("; did you mean it by {name:?}?")).unwrap_or_default())]
+    #[error("is missing{}", look_alike.as_ref().map(|name| format!("; did you mean it by {}?", excerpt::quoted(name))).unwrap_or_default())]
     Missing {
         /// A field of the same object that looks like the missing one (decision 23).
         look_alike: Option<String>,

@@ -8,6 +8,8 @@ use std::{borrow::Cow, fmt};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use crate::excerpt;
+
 /// One JSON value. Objects keep their members in order; of a repeated key the last one counts.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Node<'a> {
@@ -52,11 +54,10 @@ impl<'a> Node<'a> {
             Node::Bool(value) => format!("the boolean {value}"),
             Node::Integer(value) => format!("the number {value}"),
             Node::Float(value) => format!("the number {value}"),
-            Node::Text(value) if value.chars().count() <= 40 => format!("the string {value:?}"),
-            Node::Text(value) => {
-                let start: String = value.chars().take(37).collect();
-                format!("the string {start:?}… of {} bytes", value.len())
-            }
+            Node::Text(value) => match value.chars().nth(excerpt::CHARACTERS) {
+                None => format!("the string {}", excerpt::quoted(value)),
+                Some(_) => format!("the string {} of {} bytes", excerpt::quoted(value), value.len()),
+            },
             Node::Array(items) => format!("an array of {}", items.len()),
             Node::Object(_) => "an object".to_owned(),
         }

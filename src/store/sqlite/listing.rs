@@ -42,7 +42,7 @@ pub(super) fn owners(
     let mut weight = 0;
     for user in users {
         let user = UserId::parse(&user).map_err(|reason| StoreError::Damaged {
-            what: format!("user {user:?} of app {app}"),
+            what: format!("user {} of app {app}", crate::excerpt::quoted(&user)),
             reason: reason.to_string(),
         })?;
         let owner = Owner { app, user };
@@ -78,7 +78,7 @@ pub(super) fn chat_groups(
     let mut weight = 0;
     for (seq, id) in found {
         let id = ChatGroupId::parse(&id).map_err(|reason| StoreError::Damaged {
-            what: format!("chat group {id:?}"),
+            what: format!("chat group {}", crate::excerpt::quoted(&id)),
             reason: reason.to_string(),
         })?;
         let Some(group) = rows::chat_group(db, app, &id)? else { continue };

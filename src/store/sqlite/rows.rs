@@ -13,6 +13,7 @@ use crate::{
         Account, AppId, ChangeNumber, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupLife, ChatGroupProfile,
         Conversation, JoinOption, Organizer, Owner, Presence, UserId,
     },
+    excerpt::quoted,
     store::{
         ChatGroupPage, ChatGroupQuery, Scope, StoreError,
         document::{Edit, Stored, decode_members, encode_members},
@@ -32,7 +33,7 @@ pub(super) fn organizer(db: &Connection, owner: &Owner) -> Result<Stored, StoreE
         .query_map(params![owner.app.number(), owner.user.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<Vec<(u32, Vec<u8>)>, _>>()?;
     Stored::decode(&rows).map_err(|reason| StoreError::Damaged {
-        what: format!("{} of app {}", owner.user, owner.app),
+        what: format!("user {} of app {}", quoted(owner.user.as_str()), owner.app),
         reason,
     })
 }
@@ -170,9 +171,10 @@ pub(super) fn chat_group(
         })
         .optional()?;
     let Some((incarnation, profile)) = row else { return Ok(None) };
-    let profile = profile
-        .transpose()
-        .map_err(|reason| StoreError::Damaged { what: format!("chat group {id} of app {app}"), reason })?;
+    let profile = profile.transpose().map_err(|reason| StoreError::Damaged {
+        what: format!("chat group {} of app {app}", quoted(id.as_str())),
+        reason,
+    })?;
     Ok(Some(ChatGroup { incarnation, profile }))
 }
 
@@ -294,7 +296,7 @@ pub(super) fn list_chat_groups(
     let ids = (rows.into_iter())
         .map(|(_, id)| {
             ChatGroupId::parse(&id).map_err(|reason| StoreError::Damaged {
-                what: format!("chat group {id:?}"),
+                what: format!("chat group {}", quoted(&id)),
                 reason: reason.to_string(),
             })
         })
