@@ -44,6 +44,8 @@ pub struct Span {
     pub code: u32,
     /// Why it was refused; empty when it was not.
     pub why: String,
+    /// The id of the request, as in the log.
+    pub request: String,
 }
 
 /// What a `traceparent` header says.
@@ -141,6 +143,7 @@ fn span(span: &Span) -> Value {
     let trace = span.parent.map_or_else(chance::array::<16>, |parent| parent.trace);
     let mut attributes = vec![number("confold.code", span.code)];
     attributes.extend(span.app.map(|app| number("confold.app", app)));
+    attributes.push(text("confold.request", &span.request));
     let mut told = json!({
         "traceId": hex(&trace),
         "spanId": hex(&chance::array::<8>()),

@@ -22,11 +22,11 @@ use super::{
 };
 use crate::{
     api::{Command, Service},
-    auth::{App, Apps, Edition, Gate, usersig},
+    auth::{App, Apps, Edition, Gate, Network, usersig},
     clock::Clock,
     controls::Controls,
     domain::DirectoryMode,
-    http::{Door, DoorLimits, Listening, RateLimit, Sides},
+    http::{AllowedHosts, Door, DoorLimits, Listening, Proxies, RateLimit, Sides},
     log,
     metrics::Metrics,
     server::Server,
@@ -70,6 +70,14 @@ pub(super) struct Options {
     /// Refuse fields that a command does not have, which are ignored otherwise.
     #[arg(long)]
     strict: bool,
+    /// A name by which the controls, the metrics and files in and out may be called, beside addresses and names of
+    /// this machine; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+    /// A proxy, or a network of proxies, that may say where a connection or request comes from, by the PROXY
+    /// protocol or by X-Forwarded-For; may be given several times.
+    #[arg(long, value_name = "NETWORK", value_parser = network)]
+    trusted_proxies: Vec<Network>,
     /// One more app; may be given several times.
     #[arg(long, value_name = "ID:KEY[:ADMIN]")]
     app: Vec<AppOption>,
@@ -93,6 +101,10 @@ pub(super) struct Options {
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| "it is an IP address with a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
+}
+
+fn network(text: &str) -> Result<Network, String> {
+    Network::parse(text).ok_or_else(|| "it is an IP address or a network such as 10.0.0.0/8".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -169,9 +181,16 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let limits = DoorLimits { rate, strict: options.strict, ..DoorLimits::default() };
     let traces = options.traces.as_deref().map(Traces::start).transpose()?;
     let metrics = matches!(options.metrics, Switch::On).then(Metrics::default);
-    let sides = Sides { controls: Some(Controls::new(None)), metrics, traces };
+    let sides = Sides {
+        controls: Some(Controls::new(None)),
+        metrics,
+        traces,
+        proxies: Proxies::new(options.trusted_proxies.clone()),
+        hosts: AllowedHosts::new(options.allow_host.iter().cloned()),
+        published_keys: true,
+    };
     let door = Door::with_sides(gate, service, limits, sides);
-    files::raise_limit(DoorLimits::default().connections);
+    files::raise_limit(DoorLimits::default().connections.all);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let address = listening.address();
     let trust = tls.as_ref().map(|tls| (tls.greeting(), tls.try_out()));

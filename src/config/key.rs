@@ -232,9 +232,11 @@ impl Value {
     /// Each item of a list, parsed.
     pub(super) fn items<I>(self, what: &str, parse: impl Fn(&str) -> Option<I>) -> Result<Vec<I>, String> {
         let Value::List(items) = self else { unreachable!("the key takes a list, not {self:?}") };
-        match items.iter().find(|item| parse(item).is_none()) {
-            None => Ok(items.iter().filter_map(|item| parse(item)).collect()),
-            Some(bad) => Err(format!("must hold {what}, found {}", excerpt::quoted(bad))),
+        let bad = items.iter().filter(|item| parse(item).is_none());
+        let bad: Vec<String> = bad.take(5).map(|item| excerpt::quoted(item).to_string()).collect();
+        match bad.is_empty() {
+            true => Ok(items.iter().filter_map(|item| parse(item)).collect()),
+            false => Err(format!("must hold {what}, found {}", bad.join(", "))),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    net::IpAddr,
     sync::{Mutex, PoisonError},
 };
 
@@ -21,8 +22,12 @@ const BYTES: usize = 16 * 1024;
 pub struct Entry {
     /// Its number, from 1 on.
     pub id: u64,
+    /// The id that its reply, the log and the spans have.
+    pub request_id: String,
     /// When it came, by the server's clock.
     pub time: UnixSeconds,
+    /// Where it came from.
+    pub source: IpAddr,
     /// Its path, without the query string.
     pub path: String,
     /// The app, when the caller was let in.
