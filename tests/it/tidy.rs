@@ -66,7 +66,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "tracing",
         ],
     ),
-    ("log", &[], &["clap", "tracing_subscriber"]),
+    ("log", &[], &["clap", "tracing", "tracing_subscriber"]),
     ("config", &["domain", "wire", "auth", "store", "tls", "api", "http", "log"], &["thiserror", "toml"]),
     ("server", &["http"], &["tokio", "tracing"]),
     (
