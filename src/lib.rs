@@ -26,8 +26,10 @@ pub mod metrics;
 pub mod openapi;
 pub mod output;
 pub mod server;
+pub mod signals;
 pub mod traces;
 
+pub mod address;
 pub mod chance;
 pub mod clock;
 pub mod excerpt;
