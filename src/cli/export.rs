@@ -51,7 +51,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
 
 /// Exports to a path. A file appears when it is complete.
 pub(super) fn to(path: &Path, source: Source, app: Option<AppId>) -> anyhow::Result<()> {
-    let mut out = Output::open(path)?;
+    let mut out = Output::open(path)?.of_json();
     let target = match out.is_terminal() {
         true => ProgressDrawTarget::hidden(),
         false => ProgressDrawTarget::stderr_with_hz(5),

@@ -1,6 +1,7 @@
 //! `dev --tls-listen`: TLS by the authority of this user on this machine.
 
 use std::{
+    io::Write,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -10,8 +11,8 @@ use anyhow::Context;
 use crate::{
     domain::UnixSeconds,
     http::Listening,
-    output::Output,
     tls::{AUTHORITY_NAME, LocalAuthority},
+    unfinished::UnfinishedFile,
 };
 
 /// A TLS listener, and the authority that its clients have to trust.
@@ -41,10 +42,14 @@ impl LocalTls {
 
     /// Puts the certificate of the authority where others who use the data can find it.
     pub(super) fn copy_ca(&self, directory: &Path) -> anyhow::Result<()> {
-        let mut out = Output::open(&directory.join("ca.pem"))?;
-        out.write(self.authority.certificate().as_bytes())?;
-        out.finish()?;
-        Ok(())
+        let file = directory.join("ca.pem");
+        // Nobody has named this file, so a link in its place is not followed.
+        let write = || {
+            let mut new = UnfinishedFile::beside(&file)?;
+            new.file().write_all(self.authority.certificate().as_bytes())?;
+            new.rename(&file)
+        };
+        write().with_context(|| format!("cannot write {}", file.display()))
     }
 
     /// Where it listens, and how clients come to trust it.

@@ -1,6 +1,8 @@
 //! Attacks: hostile clients, servers, files and signals against the real binary. What is asserted are bounds and
 //! states, never how long something takes.
 
+mod authority;
+mod exposed;
 mod files;
 mod outputs;
 mod printing;

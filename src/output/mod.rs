@@ -6,26 +6,25 @@
 //! - Anything else becomes a new file, readable by its owner only. It is written under a random name beside the
 //!   target and takes the target's name when it is complete, so nobody ever sees half of it.
 
+mod escaped;
+mod target;
+
 use std::{
     fmt,
-    fs::{self, File, Metadata, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, BufWriter, IsTerminal, Write},
-    os::unix::{
-        ffi::OsStrExt,
-        fs::{FileTypeExt, MetadataExt},
-    },
     path::{Path, PathBuf},
 };
 
-use rustix::process::geteuid;
-
+use self::{
+    escaped::escaped,
+    target::{Target, find},
+};
 use crate::{
     private::{NO_LINK, create_file},
     unfinished::UnfinishedFile,
 };
 
-/// How many links are followed, as the system does.
-const LINKS: usize = 40;
 const BUFFER: usize = 1 << 16;
 
 /// Output could not be written.
@@ -55,22 +54,13 @@ impl std::error::Error for OutputError {
     }
 }
 
-/// What a path names, once links are followed.
-#[derive(Debug, PartialEq, Eq)]
-enum Target {
-    /// `-`.
-    Standard,
-    /// A device, a FIFO or a descriptor that is open already: it is written into.
-    Stream(PathBuf),
-    /// A file, there or not.
-    File(PathBuf),
-}
-
 /// An output that is being written.
 #[derive(Debug)]
 pub struct Output {
     shown: String,
     out: BufWriter<Sink>,
+    /// What is behind, when JSON is shown on a terminal: the beginning of a character.
+    beginning: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -92,14 +82,25 @@ impl Output {
             Target::Stream(path) => Sink::Stream(open_stream(&path).map_err(failed)?),
             Target::File(target) => Sink::New(UnfinishedFile::beside(&target).map_err(failed)?, target),
         };
-        Ok(Output { shown: path.display().to_string(), out: BufWriter::with_capacity(BUFFER, sink) })
+        Ok(Output::new(path.display().to_string(), sink))
     }
 
     /// Standard output.
     #[must_use]
     pub fn standard() -> Output {
-        let sink = Sink::Standard(io::stdout());
-        Output { shown: "to standard output".to_owned(), out: BufWriter::with_capacity(BUFFER, sink) }
+        Output::new("to standard output".to_owned(), Sink::Standard(io::stdout()))
+    }
+
+    fn new(shown: String, sink: Sink) -> Output {
+        Output { shown, out: BufWriter::with_capacity(BUFFER, sink), beginning: None }
+    }
+
+    /// For lines of JSON that others have written: on a terminal, what could do something to it is escaped. That
+    /// changes nothing of what the JSON says. Everywhere else it is written as it is.
+    #[must_use]
+    pub fn of_json(mut self) -> Output {
+        self.beginning = self.is_terminal().then(Vec::new);
+        self
     }
 
     /// Whether this is standard output, so that nothing else may be printed there.
@@ -119,7 +120,11 @@ impl Output {
     /// # Errors
     /// When they cannot be written.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
-        self.out.write_all(bytes).map_err(|source| OutputError { shown: self.shown.clone(), source })
+        let written = match &mut self.beginning {
+            None => self.out.write_all(bytes),
+            Some(beginning) => self.out.write_all(escaped(beginning, bytes).as_bytes()),
+        };
+        written.map_err(|source| OutputError { shown: self.shown.clone(), source })
     }
 
     /// Writes what is held in memory.
@@ -136,7 +141,7 @@ impl Output {
     /// # Errors
     /// When the output cannot be written to its end.
     pub fn finish(self) -> Result<Option<PathBuf>, OutputError> {
-        let Output { shown, out } = self;
+        let Output { shown, out, .. } = self;
         let finish = || match out.into_inner().map_err(io::IntoInnerError::into_error)? {
             Sink::Standard(mut out) => out.flush().map(|()| None),
             Sink::Stream(_) => Ok(None),
@@ -245,62 +250,9 @@ fn open_stream(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).open(path)
 }
 
-/// Follows links to what a path names.
-fn find(path: &Path) -> io::Result<Target> {
-    if path == Path::new("-") {
-        return Ok(Target::Standard);
-    }
-    if path.as_os_str().as_bytes().ends_with(b"/") {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    let mut path = path.to_owned();
-    for _ in 0..LINKS {
-        let Some(name) = path.file_name() else {
-            let empty = path.as_os_str().is_empty();
-            return Err(if empty { io::ErrorKind::NotFound } else { io::ErrorKind::IsADirectory }.into());
-        };
-        let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let above = fs::canonicalize(above)?;
-        let whole = above.join(name);
-        let found = match fs::symlink_metadata(&whole) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Target::File(whole)),
-            other => other?,
-        };
-        let kind = found.file_type();
-        if kind.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        if kind.is_socket() {
-            return Err(io::Error::other("it is a socket"));
-        }
-        // Entries of /proc/self/fd look like links, but lead to what is open and may have no name.
-        if kind.is_symlink() && above.starts_with("/proc") && above.ends_with("fd") {
-            return Ok(Target::Stream(whole));
-        }
-        if planted(&above, &found)? {
-            return Err(io::Error::other(
-                "another user has put it into a folder that everybody can write; choose another path",
-            ));
-        }
-        if !kind.is_symlink() {
-            return Ok(if kind.is_file() { Target::File(whole) } else { Target::Stream(whole) });
-        }
-        path = above.join(fs::read_link(&whole)?);
-    }
-    Err(io::Error::other("too many links lead to it"))
-}
-
-/// Whether what was found in a folder like `/tmp` belongs to another user. The system itself refuses to follow
-/// such links, and to open such FIFOs and files, where it is set up to protect them.
-fn planted(folder: &Path, found: &Metadata) -> io::Result<bool> {
-    let folder = fs::metadata(folder)?;
-    let everybody = folder.mode() & 0o1002 == 0o1002;
-    Ok(everybody && found.uid() != geteuid().as_raw() && found.uid() != folder.uid())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, lchown, symlink};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 
     use super::*;
 
@@ -343,6 +295,19 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), "after");
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o600);
         assert_eq!(names(home.path()), ["out"]);
+    }
+
+    #[test]
+    fn json_on_a_terminal_is_harmless_and_says_the_same() {
+        let text = "{\"a\":\"ä€😀\u{7f}\u{85}\u{202e}\u{e0041}\"}\n";
+        for cut in 0..text.len() {
+            let (mut beginning, bytes) = (Vec::new(), text.as_bytes());
+            let shown = escaped(&mut beginning, &bytes[..cut]) + &escaped(&mut beginning, &bytes[cut..]);
+            assert_eq!(shown, "{\"a\":\"ä€😀\\u007f\\u0085\\u202e\\udb40\\udc41\"}\n");
+        }
+        // What is not JSON at all does no harm either.
+        let shown = escaped(&mut Vec::new(), b"\x1b[2J\xff\xc3(\xe2\x82");
+        assert_eq!(shown, "\\u001b[2J\u{fffd}\u{fffd}(");
     }
 
     #[test]
