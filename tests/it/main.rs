@@ -33,3 +33,4 @@ mod tidy;
 mod tls;
 mod traces;
 mod transport;
+mod unit;
