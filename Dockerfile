@@ -5,7 +5,7 @@ COPY Cargo.toml Cargo.lock LICENSE-APACHE LICENSE-MIT README.md ./
 COPY src src
 RUN RUSTFLAGS="-C target-feature=+crt-static" \
     cargo build --release --locked --target "$(rustc -vV | sed -n 's/^host: //p')" \
-    && cp target/*/release/confold /confold && mkdir /data
+    && cp target/*/release/confold /confold && mkdir -m 700 /data
 
 FROM scratch
 COPY --from=build /confold /confold
@@ -17,4 +17,5 @@ VOLUME /data
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s CMD ["/confold", "healthcheck", "--url", "http://127.0.0.1:8080"]
 ENTRYPOINT ["/confold"]
+# The controls under /_dev/ need a token here, because other machines can reach this address; the log shows it.
 CMD ["dev", "--listen", "0.0.0.0:8080"]

@@ -78,7 +78,8 @@ impl Display for Excerpt<'_> {
 
 /// Whether a character has no shape of its own, or changes how others are laid out: controls, line and
 /// paragraph separators, bidi marks and overrides, zero-width characters and tags.
-fn is_hidden(character: char) -> bool {
+#[must_use]
+pub fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

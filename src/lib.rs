@@ -24,11 +24,16 @@ pub mod interchange;
 pub mod log;
 pub mod metrics;
 pub mod openapi;
+pub mod output;
 pub mod server;
+pub mod signals;
 pub mod traces;
 
+pub mod address;
 pub mod chance;
 pub mod clock;
 pub mod excerpt;
+pub mod private;
+pub mod unfinished;
 
 pub mod cli;

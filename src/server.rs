@@ -2,13 +2,12 @@
 
 use std::{future::Future, io, sync::Arc, thread, time::Duration};
 
-use tokio::{
-    runtime,
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-};
+use tokio::{runtime, sync::watch};
 
-use crate::http::{Door, Listening, serve};
+use crate::{
+    http::{Door, Listening, serve},
+    signals::Told,
+};
 
 /// How often the files of certificates are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -26,19 +25,20 @@ pub struct Server {
     pub drain: Duration,
 }
 
-/// What a server does when it is told to read its configuration again (SIGHUP).
+/// What a server does when it is told to read its configuration again.
 pub type Reload<'a> = Box<dyn FnMut() + 'a>;
 
 impl Server {
-    /// Serves until the process is told to stop (SIGTERM, SIGINT) or `failure` ends, then drains and
-    /// returns – with an error after a failure. SIGHUP runs `reload`, and stops a server without one.
+    /// Serves until it is `told` to stop or `failure` ends, then drains and returns – with an error after a
+    /// failure.
     ///
     /// # Errors
-    /// When a thread, a runtime or a signal handler cannot be had.
+    /// When a thread or a runtime cannot be had.
     pub fn run(
         self,
         ready: impl FnOnce(),
-        mut reload: Option<Reload<'_>>,
+        mut told: Told,
+        mut reload: Reload<'_>,
         failure: impl Future<Output = ()>,
     ) -> io::Result<()> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
@@ -58,21 +58,14 @@ impl Server {
         // The workers have the sockets now, and close them when they are told to stop.
         drop(self.listening);
         let failed = runtime.block_on(async {
-            let mut interrupt = signal(SignalKind::interrupt())?;
-            let mut terminate = signal(SignalKind::terminate())?;
-            let mut hangup = signal(SignalKind::hangup())?;
             let mut looks = tokio::time::interval(LOOK);
             looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             let mut failure = std::pin::pin!(failure);
             ready();
             loop {
                 tokio::select! {
-                    _ = interrupt.recv() => return Ok(false),
-                    _ = terminate.recv() => return Ok(false),
-                    _ = hangup.recv() => match &mut reload {
-                        Some(reload) => reload(),
-                        None => return Ok(false),
-                    },
+                    () = told.stop.ended() => return Ok(false),
+                    () = told.reload.came() => reload(),
                     _ = looks.tick(), if !certificates.is_empty() => {}
                     () = failure.as_mut() => return io::Result::Ok(true),
                 }

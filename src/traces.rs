@@ -17,7 +17,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::chance;
+use crate::{
+    address::{self, Address},
+    chance, excerpt,
+};
 
 /// How many spans wait at the most.
 const WAITING: usize = 8_192;
@@ -82,11 +85,11 @@ impl Traces {
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub fn start(endpoint: &str) -> io::Result<Traces> {
+    pub fn start(endpoint: &Address) -> io::Result<Traces> {
         let (spans, waiting) = mpsc::sync_channel(WAITING);
         let left_out = Arc::new(AtomicU64::new(0));
-        let (url, lost) = (format!("{}/v1/traces", endpoint.trim_end_matches('/')), Arc::clone(&left_out));
-        let work = move || send_all(&url, &waiting, &lost);
+        let (endpoint, lost) = (endpoint.clone(), Arc::clone(&left_out));
+        let work = move || send_all(&endpoint, &waiting, &lost);
         let thread = thread::Builder::new().name("traces".to_owned()).spawn(work)?;
         Ok(Traces { spans: Some(spans), thread: Some(thread), left_out })
     }
@@ -113,8 +116,18 @@ impl Drop for Traces {
     }
 }
 
-fn send_all(url: &str, waiting: &mpsc::Receiver<Span>, left_out: &AtomicU64) {
-    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(WITHIN)).build().into();
+fn send_all(endpoint: &Address, waiting: &mpsc::Receiver<Span>, left_out: &AtomicU64) {
+    let url = endpoint.at("/v1/traces", "");
+    let proxy = endpoint.proxy();
+    let through = proxy.as_ref().map_or_else(String::new, |proxy| {
+        format!(" through the proxy {} that the environment names", address::shown(proxy))
+    });
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(WITHIN))
+        .max_redirects(0)
+        .proxy(proxy)
+        .build()
+        .into();
     while let Ok(first) = waiting.recv() {
         let mut spans = vec![first];
         while spans.len() < AT_ONCE
@@ -124,9 +137,14 @@ fn send_all(url: &str, waiting: &mpsc::Receiver<Span>, left_out: &AtomicU64) {
         }
         let count = spans.len() as u64;
         let body = request(&spans).to_string();
-        if let Err(error) = agent.post(url).content_type("application/json").send(body) {
+        if let Err(error) = agent.post(&url).content_type("application/json").send(body) {
             let lost = left_out.fetch_add(count, Ordering::Relaxed) + count;
-            tracing::warn!(%error, lost, "spans could not be sent to {url}");
+            let error = match error {
+                // It would show the whole address.
+                ureq::Error::BadUri(_) => "the address cannot be used".to_owned(),
+                error => excerpt::line(&error.to_string()).into_owned(),
+            };
+            tracing::warn!(error, lost, "spans could not be sent to {endpoint}{through}");
         }
     }
 }

@@ -10,11 +10,31 @@ use crate::domain::{AppId, DirectoryMode, Limits, UnixSeconds};
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretKey(Arc<str>);
 
+/// The key of app 1400000000, as it stands in the tests of the official signature libraries.
+pub const SAMPLE_KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
+/// The key of app 88888888, which the documentation's sample request is about: nobody knows its real one.
+pub const PAGE_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// Keys with fewer characters can be guessed.
+const SHORTEST: usize = 32;
+
 impl SecretKey {
     /// A key; official ones are 64 hexadecimal digits, any text that is not empty works.
     #[must_use]
     pub fn new(text: &str) -> Option<SecretKey> {
         (!text.is_empty()).then(|| SecretKey(text.into()))
+    }
+
+    /// Whether it is one of the keys of `confold dev`, which everybody knows.
+    #[must_use]
+    pub fn is_published(&self) -> bool {
+        [SAMPLE_KEY, PAGE_KEY].iter().any(|known| known.eq_ignore_ascii_case(self.0.trim()))
+    }
+
+    /// Whether it is so short that it can be guessed.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        self.0.chars().count() < SHORTEST
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {

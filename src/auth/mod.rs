@@ -7,5 +7,5 @@ mod gate;
 mod remembered;
 pub mod usersig;
 
-pub use apps::{App, Apps, Edition, Network, SecretKey, Token};
+pub use apps::{App, Apps, Edition, Network, PAGE_KEY, SAMPLE_KEY, SecretKey, Token};
 pub use gate::{Credentials, Gate, Refusal};

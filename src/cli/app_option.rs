@@ -3,17 +3,9 @@
 use std::str::FromStr;
 
 use crate::{
-    auth::{App, SecretKey},
+    auth::{App, PAGE_KEY, SAMPLE_KEY, SecretKey},
     domain::AppId,
 };
-
-/// The app of the published sample key: it stands in the tests of the official signature libraries.
-pub(super) const SAMPLE_APP: &str =
-    "1400000000:5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e:administrator";
-
-/// The app of the documentation page's sample request.
-pub(super) const PAGE_APP: &str =
-    "88888888:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef:admin";
 
 /// An app as a tool is told of it: only the number is needed.
 #[derive(Clone, Debug)]
@@ -21,6 +13,18 @@ pub(super) struct AppName {
     pub(super) id: AppId,
     pub(super) key: Option<SecretKey>,
     pub(super) admin: Option<String>,
+}
+
+impl AppName {
+    /// The app of the published sample key: it stands in the tests of the official signature libraries.
+    pub(super) fn sample() -> AppName {
+        AppName::of(1_400_000_000, SAMPLE_KEY, "administrator")
+    }
+
+    fn of(id: u32, key: &str, admin: &str) -> AppName {
+        let id = AppId::new(id).expect("the numbers of this file are not 0");
+        AppName { id, key: SecretKey::new(key), admin: Some(admin.to_owned()) }
+    }
 }
 
 impl FromStr for AppName {
@@ -62,9 +66,12 @@ impl FromStr for AppOption {
 }
 
 impl AppOption {
-    /// One of the apps above.
-    pub(super) fn known(text: &str) -> AppOption {
-        text.parse().expect("the constants of this file are well-formed")
+    /// The app of the published sample key, and the app of the documentation's sample request.
+    pub(super) fn known() -> [AppOption; 2] {
+        [AppName::sample(), AppName::of(88_888_888, PAGE_KEY, "admin")].map(|AppName { id, key, admin }| {
+            let key = key.expect("the apps of this file have keys");
+            AppOption { id, key, admin: admin.expect("the apps of this file have administrators") }
+        })
     }
 
     /// How `dev` tells of it.

@@ -36,11 +36,8 @@ pub(super) struct Caller {
 
 impl Options {
     /// Who calls, when it is said in full.
-    pub(super) fn caller(&self, default: Option<&str>) -> anyhow::Result<Caller> {
-        let known =
-            || default.map(|text| text.parse().expect("the constants of this program are well-formed"));
-        let app: AppName =
-            self.app.clone().or_else(known).context("--app is missing: the number of the app")?;
+    pub(super) fn caller(&self, default: Option<AppName>) -> anyhow::Result<Caller> {
+        let app = self.app.clone().or(default).context("--app is missing: the number of the app")?;
         let key = match (&self.key_file, app.key) {
             (Some(_), Some(_)) => bail!("--app holds a key, and --key-file another: give one of them"),
             (Some(file), None) => {

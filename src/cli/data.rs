@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::bail;
 
+use super::terminal::say;
 use crate::store::{OpenError, SqliteOptions, SqliteStore};
 
 /// Memory for the owners that a tool works on.
@@ -18,7 +19,13 @@ pub(super) fn open_for_tool(directory: &Path) -> anyhow::Result<SqliteStore> {
              --app ID --admin NAME --key-file FILE, or stop it first",
             directory.display()
         ),
-        other => Ok(other?),
+        other => {
+            let store = other?;
+            for remark in store.remarks() {
+                say(format!("warning: {remark}"));
+            }
+            Ok(store)
+        }
     }
 }
 

@@ -1,26 +1,16 @@
 //! `confold dev`: a server for development, from nothing to the first reply.
 
-use std::{
-    fs::File,
-    io::Write,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs::File, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 
 use super::{
-    app_option::{AppOption, PAGE_APP, SAMPLE_APP},
-    data, export, files,
-    local_tls::LocalTls,
-    profile::Profile,
-    seed::seed,
+    app_option::AppOption, controls_token::ControlsToken, data, export, files, local_tls::LocalTls,
+    profile::Profile, ready_file::ReadyFile, scratch::Scratch, seed::seed, terminal,
 };
 use crate::{
+    address::Address,
     api::{Command, Service},
     auth::{App, Apps, Edition, Gate, Network, usersig},
     clock::Clock,
@@ -29,7 +19,9 @@ use crate::{
     http::{AllowedHosts, Door, DoorLimits, Listening, Proxies, RateLimit, Sides},
     log,
     metrics::Metrics,
+    output,
     server::Server,
+    signals::Signals,
     store::{SqliteOptions, SqliteStore, Store},
     traces::Traces,
 };
@@ -42,10 +34,14 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub(super) struct Options {
     /// Where to listen: an IP address and a port; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
-    listen: SocketAddr,
+    pub(super) listen: SocketAddr,
     /// Also speak TLS here, with a certificate of a local authority that is made once.
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
-    tls_listen: Option<SocketAddr>,
+    pub(super) tls_listen: Option<SocketAddr>,
+    /// Open the controls under /_dev/ only to those who send the token in this file, which others cannot read. When
+    /// other machines can reach the server a token is needed anyway; without this option one is made and printed.
+    #[arg(long, value_name = "FILE")]
+    pub(super) dev_token_file: Option<PathBuf>,
     /// Keep everything in this directory. Without it everything is gone at exit.
     #[arg(long, value_name = "DIR", visible_alias = "store-directory")]
     data: Option<PathBuf>,
@@ -125,13 +121,21 @@ enum Directory {
     Open,
 }
 
-pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {
+    signals.advise(" before the server was ready");
+    let told = signals.told();
     log::start(options.log, options.log_level);
     // Before anything else can fail: nobody shall take an earlier server's file for this one's.
-    let ready = ReadyFile::new(options.ready_file.as_deref())?;
+    let mut ready = ReadyFile::new(options.ready_file.as_deref())?;
     if let Some(file) = &options.export_on_exit {
-        export::check_target(file)?;
+        output::check(file).context("--export-on-exit")?;
     }
+    let ControlsToken { token, told: about_token } = ControlsToken::of(options)?;
+    let traces: Option<Address> = match &options.traces {
+        // Read here: the command line would show what it refuses.
+        Some(url) => Some(url.parse().map_err(|refused| anyhow!("--traces {refused}"))?),
+        None => None,
+    };
     let listening = Listening::bind(options.listen).with_context(|| {
         format!("cannot listen on {}; choose another address with --listen", options.listen)
     })?;
@@ -140,18 +144,16 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Some(address) => Some(LocalTls::bind(address, clock.now())?),
         None => None,
     };
-    let temporary = match options.data {
+    let scratch = match options.data {
         Some(_) => None,
-        None => Some(
-            tempfile::Builder::new()
-                .prefix("confold-dev-")
-                .tempdir()
-                .context("cannot make a temporary directory")?,
-        ),
+        None => Some(Scratch::new()?),
     };
-    let directory = options.data.as_deref().or(temporary.as_ref().map(tempfile::TempDir::path));
-    let directory = directory.expect("either --data or a temporary directory is there");
+    let directory = options.data.as_deref().or(scratch.as_ref().map(Scratch::path));
+    let directory = directory.expect("either --data or a temporary folder is there");
     let store = SqliteStore::open(&SqliteOptions::new(directory))?;
+    for remark in store.remarks() {
+        tracing::warn!("{remark}");
+    }
     if let Some(tls) = &tls {
         tls.copy_ca(directory)?;
     }
@@ -161,7 +163,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         tracing::warn!("{} is not loaded: {} holds data already", seed.display(), directory.display());
     }
 
-    let mut apps = vec![AppOption::known(SAMPLE_APP), AppOption::known(PAGE_APP)];
+    let mut apps = Vec::from(AppOption::known());
     for (index, app) in options.app.iter().enumerate() {
         if options.app[..index].iter().any(|other| other.id == app.id) {
             bail!("--app names app {} twice", app.id);
@@ -179,10 +181,10 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let store: Arc<dyn Store> = Arc::new(store);
     let service = Service { store: Arc::clone(&store), clock: clock.clone() };
     let limits = DoorLimits { rate, strict: options.strict, ..DoorLimits::default() };
-    let traces = options.traces.as_deref().map(Traces::start).transpose()?;
+    let traces = traces.as_ref().map(Traces::start).transpose()?;
     let metrics = matches!(options.metrics, Switch::On).then(Metrics::default);
     let sides = Sides {
-        controls: Some(Controls::new(None)),
+        controls: Some(Controls::new(token)),
         metrics,
         traces,
         proxies: Proxies::new(options.trusted_proxies.clone()),
@@ -197,13 +199,15 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let listening = [Some(listening), tls.map(LocalTls::into_listening)].into_iter().flatten().collect();
     let server = Server { listening, door, workers, drain: DRAIN };
     let said = || {
-        greet(address, &apps, &clock, trust);
+        signals.serving();
+        signals.advise(" while the server was stopping");
+        terminal::greet(&greeting(address, &apps, &about_token, &clock, trust));
         ready.write(address);
     };
-    let ended = server.run(said, None, failure);
+    let ended = server.run(said, told, Box::new(|| ()), failure);
     drop(ready);
     let exported = match &options.export_on_exit {
-        Some(file) => export::to_file(file, export::Source::Store(store), None),
+        Some(file) => export::to(file, export::Source::Store(store), None),
         None => Ok(()),
     };
     // Why it ended is the news; an export that failed then is told beside it.
@@ -235,53 +239,6 @@ impl Options {
     }
 }
 
-/// A file that is there while the server answers, and holds its address.
-struct ReadyFile<'a>(Option<&'a Path>);
-
-impl<'a> ReadyFile<'a> {
-    /// One that an earlier server has left behind is removed.
-    fn new(file: Option<&'a Path>) -> anyhow::Result<ReadyFile<'a>> {
-        let ready = ReadyFile(file);
-        if let Some(file) = file {
-            let new = temporary(file);
-            std::fs::write(&new, "")
-                .and_then(|()| std::fs::remove_file(&new))
-                .with_context(|| format!("--ready-file: cannot write {}", file.display()))?;
-        }
-        ready.remove();
-        Ok(ready)
-    }
-
-    fn write(&self, address: SocketAddr) {
-        let Some(file) = self.0 else { return };
-        // Whoever waits for it must never see half of it.
-        let new = temporary(file);
-        let written =
-            std::fs::write(&new, format!("http://{address}\n")).and_then(|()| std::fs::rename(&new, file));
-        if let Err(error) = written {
-            tracing::error!(%error, "the ready file {} cannot be written", file.display());
-        }
-    }
-
-    fn remove(&self) {
-        // That it is not there is as good.
-        let _ = self.0.map(std::fs::remove_file);
-    }
-}
-
-impl Drop for ReadyFile<'_> {
-    fn drop(&mut self) {
-        self.remove();
-    }
-}
-
-/// Where a ready file is written before it appears.
-fn temporary(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".new");
-    name.into()
-}
-
 /// Loads the data of the documentation page, then the user's own. What a failed attempt has loaded
 /// is loaded over.
 fn fill(store: &SqliteStore, options: &Options) -> anyhow::Result<()> {
@@ -298,8 +255,14 @@ fn fill(store: &SqliteStore, options: &Options) -> anyhow::Result<()> {
     })
 }
 
-/// Tells on standard output where the server is and how to call it.
-fn greet(address: SocketAddr, apps: &[AppOption], clock: &Clock, tls: Option<(String, (String, String))>) {
+/// Where the server is and how to call it.
+fn greeting(
+    address: SocketAddr,
+    apps: &[AppOption],
+    about_token: &str,
+    clock: &Clock,
+    tls: Option<(String, (String, String))>,
+) -> String {
     let app = &apps[0];
     let signature = usersig::make(app.id, &app.admin, &app.key, clock.now(), usersig::DEFAULT_VALIDITY);
     let (trust, (option, base)) =
@@ -311,12 +274,10 @@ fn greet(address: SocketAddr, apps: &[AppOption], clock: &Clock, tls: Option<(St
         app.admin,
     );
     let known = apps.iter().fold(String::new(), |known, app| known + &app.line());
-    let text = format!(
-        "confold is listening on http://{address}\n{trust}{known}\
+    format!(
+        "confold is listening on http://{address}\n{trust}{known}{about_token}\
          UserSig of {} for app {}, valid for 180 days:\n  {signature}\n\
          Try:\n  curl {option}-d '{{\"From_Account\":\"user0\",\"StartIndex\":0}}' '{url}'\n",
         app.admin, app.id,
-    );
-    // Nobody reading is no reason to stop serving.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    )
 }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use super::remote;
+use super::{remote, terminal::print_if_read};
 
 /// The options of `healthcheck`.
 #[derive(Debug, Args)]
@@ -19,6 +19,6 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let status = remote::status(&options.url, options.ca.as_deref(), "/readyz")?;
-    println!("{}", if status == 200 { "ready" } else { "not ready" });
+    print_if_read(if status == 200 { "ready\n" } else { "not ready\n" })?;
     Ok(if status == 200 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -11,9 +11,12 @@ use super::{
     input::{Input, Reading},
     place::{self, Place},
     profile::Profile,
+    terminal::{print_if_read, say},
 };
 use crate::{
+    excerpt,
     interchange::{Outcome, Purpose, Terms, take_in},
+    signals::Signals,
     store::MemoryStore,
 };
 
@@ -36,7 +39,8 @@ pub(super) struct Options {
 
 /// Checks every line, then applies them owner by owner. What was applied when it is interrupted is
 /// applied for good, and changes nothing the next time.
-pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {
+    signals.advise(": nothing was changed; run the same command again");
     let input = Input::open(&options.files)?;
     let mut place = options.place.open()?;
     let mut reading = input.read("checking")?;
@@ -46,9 +50,11 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     drop(reading);
     if options.dry_run {
-        println!("{} lines are good; nothing was changed", checked.lines);
+        print_if_read(format!("{} lines are good; nothing was changed\n", checked.lines))?;
         return Ok(ExitCode::SUCCESS);
     }
+    signals
+        .advise(": what was applied stays, and changes nothing the second time; run the same command again");
     place.create()?;
     let mut reading = input.read("importing")?;
     let applied = pass(&place, options, Purpose::Apply, &mut reading)?;
@@ -61,7 +67,10 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     if let Place::Data(store) = &place {
         data::wait(store.note_filled())?;
     }
-    println!("imported {} lines; {} of them changed something", applied.lines, applied.changed);
+    print_if_read(format!(
+        "imported {} lines; {} of them changed something\n",
+        applied.lines, applied.changed
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -101,10 +110,10 @@ fn outcome_of(reply: &Value) -> Outcome {
 /// Names every bad line on standard error; whether there is one.
 fn tell_faults(outcome: &Outcome, reading: &Reading<'_>) -> bool {
     for (line, reason) in &outcome.faults {
-        eprintln!("{}: {reason}", reading.place(*line));
+        say(format!("{}: {}", reading.place(*line), excerpt::line(reason)));
     }
     if outcome.more_faults > 0 {
-        eprintln!("and {} more", outcome.more_faults);
+        say(format!("and {} more", outcome.more_faults));
     }
     !outcome.faults.is_empty()
 }

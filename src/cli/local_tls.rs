@@ -1,14 +1,19 @@
 //! `dev --tls-listen`: TLS by the authority of this user on this machine.
 
 use std::{
-    fs,
+    io::Write,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
 
-use crate::{domain::UnixSeconds, http::Listening, tls::LocalAuthority};
+use crate::{
+    domain::UnixSeconds,
+    http::Listening,
+    tls::{AUTHORITY_NAME, LocalAuthority},
+    unfinished::UnfinishedFile,
+};
 
 /// A TLS listener, and the authority that its clients have to trust.
 pub(super) struct LocalTls {
@@ -20,6 +25,14 @@ impl LocalTls {
     /// Listens on an address with a certificate made now.
     pub(super) fn bind(address: SocketAddr, now: UnixSeconds) -> anyhow::Result<LocalTls> {
         let authority = LocalAuthority::in_folder(&data_folder()?.join("ca"), now)?;
+        if authority.has_replaced_another() {
+            tracing::warn!(
+                "the local CA that an older version of confold had made could sign for too much, so there is a new \
+                 one: let clients that keep a copy trust {} instead, and remove the old \"{AUTHORITY_NAME}\" from \
+                 where they keep it",
+                authority.certificate_file().display()
+            );
+        }
         let certificates = authority.certificates(now)?;
         let listening = Listening::bind(address).with_context(|| {
             format!("cannot listen on {address}; choose another address with --tls-listen")
@@ -30,8 +43,13 @@ impl LocalTls {
     /// Puts the certificate of the authority where others who use the data can find it.
     pub(super) fn copy_ca(&self, directory: &Path) -> anyhow::Result<()> {
         let file = directory.join("ca.pem");
-        fs::write(&file, self.authority.certificate())
-            .with_context(|| format!("cannot write {}", file.display()))
+        // Nobody has named this file, so a link in its place is not followed.
+        let write = || {
+            let mut new = UnfinishedFile::beside(&file)?;
+            new.file().write_all(self.authority.certificate().as_bytes())?;
+            new.rename(&file)
+        };
+        write().with_context(|| format!("cannot write {}", file.display()))
     }
 
     /// Where it listens, and how clients come to trust it.

@@ -1,14 +1,11 @@
 //! `confold completions` and `confold man`: made from the command line itself.
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::{io::Write, process::ExitCode};
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::Arguments;
+use super::{Arguments, terminal::print};
 
 /// The options of `completions`.
 #[derive(Debug, Args)]
@@ -21,7 +18,7 @@ pub(super) struct Completions {
 pub(super) fn completions(options: &Completions) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(options.shell, &mut Arguments::command(), "confold", &mut script);
-    io::stdout().write_all(&script)?;
+    print(&script)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -42,6 +39,6 @@ pub(super) fn page() -> anyhow::Result<ExitCode> {
         man.render_description_section(&mut page)?;
         man.render_options_section(&mut page)?;
     }
-    io::stdout().write_all(&page)?;
+    print(&page)?;
     Ok(ExitCode::SUCCESS)
 }

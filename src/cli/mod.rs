@@ -2,6 +2,7 @@
 
 mod app_option;
 mod caller;
+mod controls_token;
 mod data;
 mod dev;
 mod export;
@@ -15,12 +16,22 @@ mod overrides;
 mod place;
 mod profile;
 mod pull;
+mod puller;
+mod ready_file;
 mod remote;
+mod scratch;
 mod seed;
 mod serve;
+mod terminal;
 mod usersig;
 
+use std::process::ExitCode;
+
+use anyhow::anyhow;
 use clap::{Parser, Subcommand};
+use rustix::fs::Mode;
+
+use crate::signals::Signals;
 
 /// Conversation groups and marks, wire-compatible with Tencent Chat's v4/recentcontact.
 #[derive(Debug, Parser)]
@@ -56,23 +67,37 @@ enum Task {
     Man,
 }
 
-/// Runs the command line of this process.
-///
-/// # Errors
-/// What went wrong, in words for the person at the terminal.
-pub fn run() -> anyhow::Result<std::process::ExitCode> {
-    match Arguments::parse().command {
-        Task::Dev(options) => dev::run(&options),
-        Task::Serve(options) => serve::run(&options),
-        Task::CheckConfig(options) => serve::check(&options),
-        Task::Export(options) => export::run(&options),
-        Task::Import(options) => import::run(&options),
-        Task::Pull(options) => pull::run(&options),
-        Task::Healthcheck(options) => healthcheck::run(&options),
-        Task::Usersig(options) => usersig::make(&options),
-        Task::VerifyUsersig(options) => usersig::verify(&options),
-        Task::Completions(options) => manual::completions(&options),
-        Task::Man => manual::page(),
+/// Runs the command line of this process. What goes wrong is said on standard error, in words for the person at
+/// the terminal.
+#[must_use]
+pub fn run() -> ExitCode {
+    // Nothing that is made is for others, unless its mode is said.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    let signals = match Signals::install(terminal::ended_by) {
+        Ok(signals) => signals,
+        Err(error) => return terminal::ended(Err(anyhow!(error).context("signals cannot be handled"))),
+    };
+    match Arguments::try_parse() {
+        Ok(arguments) => terminal::ended(arguments.command.run(&signals)),
+        Err(error) => terminal::explained(&error),
+    }
+}
+
+impl Task {
+    fn run(&self, signals: &Signals) -> anyhow::Result<ExitCode> {
+        match self {
+            Task::Dev(options) => dev::run(options, signals),
+            Task::Serve(options) => serve::run(options, signals),
+            Task::CheckConfig(options) => serve::check(options),
+            Task::Export(options) => export::run(options, signals),
+            Task::Import(options) => import::run(options, signals),
+            Task::Pull(options) => pull::run(options, signals),
+            Task::Healthcheck(options) => healthcheck::run(options),
+            Task::Usersig(options) => usersig::make(options),
+            Task::VerifyUsersig(options) => usersig::verify(options),
+            Task::Completions(options) => manual::completions(options),
+            Task::Man => manual::page(),
+        }
     }
 }
 

@@ -2,30 +2,31 @@
 //! the file format.
 
 use std::{
-    collections::{HashMap, HashSet},
-    fs::{File, OpenOptions},
+    collections::HashSet,
+    fs::{File, TryLockError},
     io::{BufRead, BufReader, Seek, SeekFrom, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
 };
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::json;
 
-use super::{caller, remote::Remote};
-use crate::{
-    api::Command,
-    clock::Clock,
-    domain::{AppId, Conversation, Counters, Organizer, Owner, RestoredRecord, UserId, restore},
-    interchange::{Line, OrganizerLine, ReplyPage, read_line, read_reply, write_organizer},
+use super::{
+    caller,
+    puller::{Failure, Puller},
+    remote::Remote,
+    terminal::{print_if_read, say},
 };
-
-/// How often a call is tried that may go well the next time.
-const TRIES: u32 = 6;
+use crate::{
+    clock::Clock,
+    domain::AppId,
+    excerpt,
+    interchange::{Line, read_line, write_organizer},
+    output::{Continued, Output},
+    signals::Signals,
+};
 
 /// The options of `pull`.
 #[derive(Debug, Args)]
@@ -42,7 +43,8 @@ pub(super) struct Options {
     /// The users, one id a line.
     #[arg(long, value_name = "FILE")]
     users: PathBuf,
-    /// The file to write. Users that are in it already are passed over, so that an interrupted pull goes on.
+    /// The file to write. Users that are in it already are passed over, so that an interrupted pull goes on. A
+    /// device or a FIFO is written into, and - is standard output; they remember nothing of an earlier pull.
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
     /// Calls per second at the most; the service allows an app 200, for everything it does.
@@ -50,40 +52,21 @@ pub(super) struct Options {
     rate: u32,
 }
 
-/// Why a user could not be pulled.
-enum Failure {
-    /// It is about him; the others may go well.
-    User(String),
-    /// Nothing more can be pulled.
-    Pull(anyhow::Error),
+/// Where pulled users go.
+enum Sink {
+    File(File),
+    Stream(Output),
 }
 
-/// Calls at a steady pace.
-struct Puller<'a> {
-    remote: Remote,
-    app: AppId,
-    clock: &'a Clock,
-    interval: Duration,
-    next: Duration,
-    /// Whether the server has ever answered: before that nothing is tried twice.
-    reached: bool,
-}
-
-pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {
+    signals.advise(": run the same command again; with an output file it goes on where it stopped");
     let caller = options.caller.caller(None)?;
     let failed = || format!("cannot read {}", options.users.display());
     let users = File::open(&options.users).with_context(failed)?;
-    let (mut out, mut done) = reopen(&options.output, caller.app)
-        .with_context(|| format!("cannot go on with {}", options.output.display()))?;
+    let (mut sink, mut done) = reopen(&options.output, caller.app)?;
+    let remote = Remote::new(&options.url, options.ca.as_deref(), &caller)?;
     let clock = Clock::system();
-    let mut puller = Puller {
-        remote: Remote::new(&options.url, options.ca.as_deref(), &caller)?,
-        app: caller.app,
-        clock: &clock,
-        interval: Duration::from_secs(1) / options.rate,
-        next: clock.elapsed(),
-        reached: false,
-    };
+    let mut puller = Puller::new(remote, caller.app, &clock, options.rate);
     let progress =
         ProgressBar::with_draw_target(Some(users.metadata()?.len()), ProgressDrawTarget::stderr_with_hz(5));
     progress.set_style(ProgressStyle::with_template("pulling {wide_bar} {percent} %, {eta} left")?);
@@ -99,31 +82,71 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             Ok(line) => {
                 let mut text = Vec::new();
                 write_organizer(&line, &mut text);
-                out.write_all(&text).with_context(|| format!("cannot write {}", options.output.display()))?;
+                sink.write(&text, &options.output)?;
                 fetched += 1;
                 done.insert(name.to_owned());
             }
             Err(Failure::Pull(error)) => return Err(error),
             Err(Failure::User(reason)) => {
-                progress.suspend(|| eprintln!("{name}: {reason}"));
+                progress.suspend(|| say(format!("{}: {}", excerpt::plain(name), excerpt::line(&reason))));
                 refused += 1;
             }
         }
     }
     progress.finish_and_clear();
-    out.sync_all()?;
-    println!("pulled {fetched}, already there {}, refused {refused}", done.len() as u64 - fetched);
+    let summary =
+        format!("pulled {fetched}, already there {}, refused {refused}", done.len() as u64 - fetched);
+    match sink {
+        Sink::File(file) => {
+            file.sync_all()?;
+            print_if_read(summary + "\n")?;
+        }
+        Sink::Stream(out) => {
+            let standard = out.is_standard();
+            out.finish()?;
+            // Among the lines it would be taken for one.
+            if standard { say(summary) } else { print_if_read(summary + "\n")? }
+        }
+    }
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Opens what an earlier pull has written, without a last line that it could not finish, and tells whose
-/// lines are there.
-fn reopen(file: &Path, app: AppId) -> anyhow::Result<(File, HashSet<String>)> {
-    let mut out =
-        OpenOptions::new().create(true).read(true).write(true).truncate(false).mode(0o600).open(file)?;
+impl Sink {
+    /// Writes a line at once: what was pulled is not pulled again.
+    fn write(&mut self, line: &[u8], path: &Path) -> anyhow::Result<()> {
+        match self {
+            Sink::File(file) => {
+                file.write_all(line).with_context(|| format!("cannot write {}", path.display()))
+            }
+            Sink::Stream(out) => {
+                out.write(line)?;
+                Ok(out.flush()?)
+            }
+        }
+    }
+}
+
+/// Opens the output. Of a file that an earlier pull has written, a last line that is not complete goes away, and
+/// the users of the others are returned.
+fn reopen(path: &Path, app: AppId) -> anyhow::Result<(Sink, HashSet<String>)> {
+    let mut file = match Continued::open(path)? {
+        Continued::Stream(out) => return Ok((Sink::Stream(out.of_json()), HashSet::new())),
+        Continued::File(file) => file,
+    };
+    let cannot = || format!("cannot go on with {}", path.display());
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => bail!("{}: another pull is writing it", cannot()),
+        // Where there are no locks, nothing is locked.
+        Ok(()) | Err(TryLockError::Error(_)) => {}
+    }
+    let done = users_in(&mut file, app).with_context(cannot)?;
+    Ok((Sink::File(file), done))
+}
+
+fn users_in(file: &mut File, app: AppId) -> anyhow::Result<HashSet<String>> {
     let mut done = HashSet::new();
     let (mut good, mut number, mut line) = (0, 0u64, Vec::new());
-    let mut lines = BufReader::new(&mut out);
+    let mut lines = BufReader::new(&mut *file);
     while lines.read_until(b'\n', &mut line)? > 0 {
         if line.ends_with(b"\n") {
             good += line.len() as u64;
@@ -140,98 +163,7 @@ fn reopen(file: &Path, app: AppId) -> anyhow::Result<(File, HashSet<String>)> {
         }
         line.clear();
     }
-    out.set_len(good)?;
-    out.seek(SeekFrom::Start(good))?;
-    Ok((out, done))
-}
-
-impl Puller<'_> {
-    /// What the server keeps for a user.
-    fn organizer(&mut self, name: &str) -> Result<OrganizerLine, Failure> {
-        let user = UserId::parse(name).map_err(|reason| Failure::User(reason.to_string()))?;
-        let mut records: HashMap<Conversation, RestoredRecord> = HashMap::new();
-        let mut start = 0;
-        let groups = loop {
-            let page = self.page(name, start)?;
-            // What changed while it was pulled comes again, newer.
-            records.extend(page.records.into_iter().map(|record| (record.conversation.clone(), record)));
-            match page.next {
-                None => break page.groups,
-                Some(next) if next > start => start = next,
-                Some(next) => {
-                    let said =
-                        format!("the server's pages do not go on: NextStartIndex {next} after {start}");
-                    return Err(Failure::User(said));
-                }
-            }
-        };
-        let mut records: Vec<RestoredRecord> = records.into_values().collect();
-        records.sort_by(|a, b| (a.timestamp, &a.conversation).cmp(&(b.timestamp, &b.conversation)));
-        let counters = Counters::default();
-        restore(&Organizer::default(), counters, groups.clone(), records.clone(), |_| 0).map_err(
-            |unsound| Failure::User(format!("what the server replies contradicts itself: {unsound}")),
-        )?;
-        let owner = Owner { app: self.app, user };
-        Ok(OrganizerLine { owner, known: true, counters, groups, records })
-    }
-
-    /// One page; what may go well the next time is tried again.
-    fn page(&mut self, name: &str, start: i64) -> Result<ReplyPage, Failure> {
-        let body = json!({ "From_Account": name, "StartIndex": start }).to_string();
-        let mut pause = Duration::from_millis(500);
-        for attempt in 1.. {
-            self.wait();
-            let reply = self.remote.call(&Command::GetContactGroup.path(), body.as_bytes());
-            self.reached |= reply.is_ok();
-            match reply.map(|text| read_reply(&text)) {
-                Ok(Ok(page)) if !passes(page.code) || attempt == TRIES => return accepted(page),
-                Ok(Err(reason)) => {
-                    return Err(Failure::User(format!("the reply cannot be understood: {reason}")));
-                }
-                Err(error) if attempt == TRIES || !self.reached => {
-                    return Err(Failure::Pull(self.remote.unreached(&error)));
-                }
-                Ok(Ok(_)) | Err(_) => {}
-            }
-            pause_for(pause);
-            pause *= 2;
-        }
-        unreachable!("the last try returns")
-    }
-
-    /// Waits until the next call is due.
-    fn wait(&mut self) {
-        let now = self.clock.elapsed();
-        if let Some(early) = self.next.checked_sub(now) {
-            pause_for(early);
-        }
-        self.next = self.next.max(now) + self.interval;
-    }
-}
-
-/// A page that is no refusal.
-fn accepted(page: ReplyPage) -> Result<ReplyPage, Failure> {
-    match page.code {
-        0 => Ok(page),
-        code if is_about_caller(code) => {
-            Err(Failure::Pull(anyhow!("the server refuses every call: {} ({code})", page.info)))
-        }
-        code => Err(Failure::User(format!("{} ({code})", page.info))),
-    }
-}
-
-/// Whether an error passes by itself: too many calls, a time-out, a fault inside.
-fn passes(code: i64) -> bool {
-    matches!(code, 60007 | 60008 | 60011 | 60014 | 60018 | 60019 | 50004 | 50005 | 70169 | 70202 | 70500)
-}
-
-/// Whether a code says that nothing of this caller is taken, whomever he asks about: no later call can go
-/// well either.
-fn is_about_caller(code: i64) -> bool {
-    matches!(code, 70_001..=70_060 | 60_002..=60_006 | 60_009 | 60_010 | 60_012 | 60_016 | 60_017 | 60_020 | 60_021)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a pace is time that passes")]
-fn pause_for(time: Duration) {
-    std::thread::sleep(time);
+    file.set_len(good)?;
+    file.seek(SeekFrom::Start(good))?;
+    Ok(done)
 }

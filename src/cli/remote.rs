@@ -1,8 +1,9 @@
-//! A server that speaks this API, seen from a tool: another confold, or the service itself.
+//! A server that speaks this API, seen from a tool: another confold, or the service itself. It may be hostile:
+//! what it sends is bounded in size and time, and no text of its reaches the terminal as it came.
 
-use std::{fs, io::Read, path::Path, sync::Arc, time::Duration};
+use std::{fs, io, io::Read, path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use serde_json::Value;
 use ureq::{
     Agent, Body, SendBody,
@@ -11,26 +12,47 @@ use ureq::{
 };
 
 use super::caller::Caller;
-use crate::{auth::usersig, chance, clock::Clock};
+use crate::{
+    address::{self, Address},
+    auth::usersig,
+    chance,
+    clock::Clock,
+    excerpt,
+};
 
 /// How long a signature of a tool is valid: longer than anything it does.
 const VALIDITY: u64 = 7 * 86_400;
-/// How long to wait for a connection, and for the first byte of an answer.
+/// How long to wait for a connection, and for all of an answer to a call.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// How long the server may take nothing of an import, send nothing of an export, or prepare an answer.
+const STALLED: Duration = Duration::from_secs(60);
+/// And how many bytes it sends in that time at least.
+const STALLED_BYTES: usize = 1_024;
+/// The largest reply to a call: many times what the service's own page of 100 conversations takes.
+const REPLY_BYTES: u64 = 8 << 20;
+/// The largest report about an import: a thousand faults, and each is a line.
+const REPORT_BYTES: u64 = 4 << 20;
 
 /// A server and who we are to it.
 pub(super) struct Remote {
-    agent: Agent,
-    base: String,
+    way: Way,
     query: String,
+}
+
+/// The way to a server.
+struct Way {
+    agent: Agent,
+    address: Address,
+    /// The proxy on it.
+    proxy: Option<String>,
 }
 
 impl Remote {
     /// A server at `url`. Its certificate is checked against the authorities that browsers trust, or
     /// against the one in the file `ca` alone.
     pub(super) fn new(url: &str, ca: Option<&Path>, caller: &Caller) -> anyhow::Result<Remote> {
-        let agent = agent(url, ca)?;
+        let way = Way::to(url, ca)?;
         let now = Clock::system().now();
         let signature = usersig::make(caller.app, &caller.admin, &caller.key, now, VALIDITY);
         let query = format!(
@@ -38,65 +60,75 @@ impl Remote {
             caller.app,
             encoded(&caller.admin)
         );
-        Ok(Remote { agent, base: url.trim_end_matches('/').to_owned(), query })
+        Ok(Remote { way, query })
     }
 
     /// Calls a command; the reply as it came. The error is that of the network.
     pub(super) fn call(&self, path: &str, body: &[u8]) -> Result<Vec<u8>, ureq::Error> {
-        let request = self.agent.post(self.address(path)).content_type("application/json");
+        let request = self.way.agent.post(self.address(path)).content_type("application/json");
         let mut response = request.config().timeout_global(Some(ANSWER_WITHIN)).build().send(body)?;
         match response.status().as_u16() {
-            200 => response.body_mut().with_config().limit(64 << 20).read_to_vec(),
+            200 => response.body_mut().with_config().limit(REPLY_BYTES).read_to_vec(),
             status => Err(ureq::Error::StatusCode(status)),
         }
     }
 
     /// Sends a stream of lines to a path outside `/v4/`; the reply, with whether all was well.
     pub(super) fn send_lines(&self, path: &str, mut lines: impl Read) -> anyhow::Result<(bool, Value)> {
-        let request = self.agent.post(self.address(path)).content_type("application/x-ndjson");
+        let request = self.way.agent.post(self.address(path)).content_type("application/x-ndjson");
         let response =
             request.send(SendBody::from_reader(&mut lines)).map_err(|error| self.unreached(&error))?;
-        let (status, reply) = (response.status(), read_json(response)?);
+        let (status, reply) = (response.status(), self.read_json(response)?);
         if let Some(info) = reply["ErrorInfo"].as_str() {
-            bail!("the server refuses: {info} ({})", reply["ErrorCode"]);
+            bail!("the server refuses: {}", said(info, &reply["ErrorCode"]));
         }
-        ensure!(reply["Lines"].is_number(), "the server answers with {status}; is it a confold server?");
+        ensure!(reply["Lines"].is_number(), "{} answers with {status}; is it a confold server?", self.way);
         Ok((status.is_success(), reply))
     }
 
     /// Everything of the app, as lines, to be read to its end.
     pub(super) fn lines(&self, path: &str) -> anyhow::Result<impl Read> {
-        let request = self.agent.post(self.address(path));
+        let request = self.way.agent.post(self.address(path));
         let response = request.send(&b""[..]).map_err(|error| self.unreached(&error))?;
         let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok());
         if !kind.is_some_and(|kind| kind.starts_with("application/x-ndjson")) {
             let status = response.status();
-            let reply = read_json(response)?;
+            let reply = self.read_json(response)?;
             match reply["ErrorInfo"].as_str() {
                 Some(info) if !status.is_success() => {
-                    bail!("the server refuses: {info} ({})", reply["ErrorCode"])
+                    bail!("the server refuses: {}", said(info, &reply["ErrorCode"]))
                 }
-                _ => bail!("the server answers with {status} and no lines; is it a confold server?"),
+                _ => bail!("{} answers with {status} and no lines; is it a confold server?", self.way),
             }
         }
-        Ok(response.into_body().into_with_config().limit(u64::MAX).reader())
+        let lines = response.into_body().into_with_config().limit(u64::MAX).reader();
+        Ok(Steady { lines, clock: Clock::system(), waited: Duration::ZERO, bytes: 0 })
     }
 
     /// What is wrong with the way to the server, and what cures it.
     pub(super) fn unreached(&self, error: &ureq::Error) -> anyhow::Error {
-        unreached(&self.base, error)
+        self.way.unreached(error)
     }
 
     fn address(&self, path: &str) -> String {
-        format!("{}{path}?{}&random={}", self.base, self.query, chance::text(9, b"0123456789"))
+        let random = chance::text(9, b"0123456789");
+        self.way.address.at(path, &format!("{}&random={random}", self.query))
+    }
+
+    fn read_json(&self, mut response: Response<Body>) -> anyhow::Result<Value> {
+        let status = response.status();
+        let body = response.body_mut().with_config().limit(REPORT_BYTES).read_to_vec();
+        let text = body.map_err(|error| anyhow!("{}", excerpt::line(&error.to_string())));
+        let text = text.with_context(|| format!("the answer of {} breaks off", self.way))?;
+        serde_json::from_slice(&text).with_context(|| {
+            format!("{} answers with {status} and no JSON; is it a confold server?", self.way)
+        })
     }
 }
 
-fn read_json(mut response: Response<Body>) -> anyhow::Result<Value> {
-    let status = response.status();
-    let text = response.body_mut().read_to_vec().context("the answer breaks off")?;
-    serde_json::from_slice(&text)
-        .with_context(|| format!("the server answers with {status} and no JSON; is it a confold server?"))
+/// What a server says about a refusal.
+fn said(info: &str, code: &Value) -> String {
+    format!("{} ({})", excerpt::line(info), excerpt::plain(&code.to_string()))
 }
 
 /// Percent-encoding of an identifier.
@@ -109,54 +141,102 @@ fn encoded(text: &str) -> String {
     })
 }
 
-/// How to reach a server at `url`.
-fn agent(url: &str, ca: Option<&Path>) -> anyhow::Result<Agent> {
-    ensure!(
-        url.starts_with("http://") || url.starts_with("https://"),
-        "--url is an address such as https://console.tim.qq.com or http://127.0.0.1:8080, found {url:?}"
-    );
-    let roots = match ca {
-        None => RootCerts::WebPki,
-        Some(file) => {
-            let pem = fs::read(file).with_context(|| format!("--ca: cannot read {}", file.display()))?;
-            let certificate = Certificate::from_pem(&pem)
-                .with_context(|| format!("--ca: {} holds no certificate", file.display()))?;
-            RootCerts::Specific(Arc::new(vec![certificate]))
-        }
-    };
-    Ok(Agent::config_builder()
-        .http_status_as_error(false)
-        .user_agent(concat!("confold/", env!("CARGO_PKG_VERSION")))
-        .timeout_connect(Some(CONNECT_WITHIN))
-        .tls_config(TlsConfig::builder().root_certs(roots).build())
-        .build()
-        .into())
-}
-
 /// The status of a path of a server.
 pub(super) fn status(url: &str, ca: Option<&Path>, path: &str) -> anyhow::Result<u16> {
-    let base = url.trim_end_matches('/');
-    let request = agent(url, ca)?.get(format!("{base}{path}"));
+    let way = Way::to(url, ca)?;
+    let request = way.agent.get(way.address.at(path, ""));
     let answered = request.config().timeout_global(Some(CONNECT_WITHIN)).build().call();
-    Ok(answered.map_err(|error| unreached(base, &error))?.status().as_u16())
+    Ok(answered.map_err(|error| way.unreached(&error))?.status().as_u16())
 }
 
-/// What is wrong with the way to a server, and what cures it.
-fn unreached(base: &str, error: &ureq::Error) -> anyhow::Error {
-    let said = error.to_string();
-    let hint = if said.contains("UnknownIssuer") {
-        "; its certificate is of an authority that is not known: name the authority's certificate with --ca FILE"
-    } else if said.contains("CaUsedAsEndEntity") {
-        "; its certificate is itself that of an authority: make one for the server (with openssl: -addext \
-         basicConstraints=critical,CA:FALSE)"
-    } else if said.contains("NotValidForName") {
-        "; its certificate is for another name"
-    } else if said.contains("InvalidContentType") {
-        "; it speaks no TLS there: perhaps the address begins with http://"
-    } else if said.contains("invalid HTTP version") {
-        "; it speaks no HTTP there: perhaps the address begins with https://"
-    } else {
-        ""
-    };
-    anyhow::anyhow!("the server at {base} cannot be reached: {said}{hint}")
+impl Way {
+    fn to(url: &str, ca: Option<&Path>) -> anyhow::Result<Way> {
+        let address: Address = url.parse().map_err(|refused| anyhow!("--url {refused}"))?;
+        let roots = match ca {
+            None => RootCerts::WebPki,
+            Some(file) => {
+                let pem = fs::read(file).with_context(|| format!("--ca: cannot read {}", file.display()))?;
+                let certificate = Certificate::from_pem(&pem)
+                    .with_context(|| format!("--ca: {} holds no certificate", file.display()))?;
+                RootCerts::Specific(Arc::new(vec![certificate]))
+            }
+        };
+        let proxy = address.proxy();
+        let shown = proxy.as_ref().map(address::shown);
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .user_agent(concat!("confold/", env!("CARGO_PKG_VERSION")))
+            .proxy(proxy)
+            // A server does not get to send us anywhere else.
+            .max_redirects(0)
+            .timeout_connect(Some(CONNECT_WITHIN))
+            .timeout_per_read(Some(STALLED))
+            .timeout_per_write(Some(STALLED))
+            .timeout_recv_response(Some(STALLED))
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .build()
+            .into();
+        Ok(Way { agent, address, proxy: shown })
+    }
+
+    /// What is wrong with the way to a server, and what cures it.
+    fn unreached(&self, error: &ureq::Error) -> anyhow::Error {
+        let said = match error {
+            // It would show the whole address.
+            ureq::Error::BadUri(_) => "its address cannot be used".to_owned(),
+            ureq::Error::StatusCode(status @ 300..=399) => {
+                format!("http status: {status}, which is a redirection, and those are not followed")
+            }
+            error => excerpt::line(&error.to_string()).into_owned(),
+        };
+        let hint = if said.contains("UnknownIssuer") {
+            "; its certificate is of an authority that is not known: name the authority's certificate with --ca FILE"
+        } else if said.contains("CaUsedAsEndEntity") {
+            "; its certificate is itself that of an authority: make one for the server (with openssl: -addext \
+             basicConstraints=critical,CA:FALSE)"
+        } else if said.contains("NotValidForName") {
+            "; its certificate is for another name"
+        } else if said.contains("InvalidContentType") {
+            "; it speaks no TLS there: perhaps the address begins with http://"
+        } else if said.contains("invalid HTTP version") {
+            "; it speaks no HTTP there: perhaps the address begins with https://"
+        } else {
+            ""
+        };
+        anyhow!("{self} cannot be reached: {said}{hint}")
+    }
+}
+
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the server at {}", self.address)?;
+        match &self.proxy {
+            Some(proxy) => write!(f, ", through the proxy {proxy} that the environment names,"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Bytes that come steadily, or an error. Only the time that is spent waiting for them counts.
+struct Steady<R> {
+    lines: R,
+    clock: Clock,
+    waited: Duration,
+    bytes: usize,
+}
+
+impl<R: Read> Read for Steady<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let before = self.clock.elapsed();
+        let read = self.lines.read(buffer)?;
+        self.bytes += read;
+        self.waited += self.clock.elapsed().saturating_sub(before);
+        if self.bytes >= STALLED_BYTES {
+            (self.waited, self.bytes) = (Duration::ZERO, 0);
+        } else if read > 0 && self.waited > STALLED {
+            let said = format!("fewer than {STALLED_BYTES} bytes came in {} seconds", STALLED.as_secs());
+            return Err(io::Error::new(io::ErrorKind::TimedOut, said));
+        }
+        Ok(read)
+    }
 }

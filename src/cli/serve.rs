@@ -1,11 +1,15 @@
 //! `confold serve` and `confold check-config`: a server for a company.
 
-use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::Args;
 
-use super::{data, overrides::Overrides};
+use super::{
+    data,
+    overrides::Overrides,
+    terminal::{self, say},
+};
 use crate::{
     api::Service,
     auth::{Apps, Gate},
@@ -16,6 +20,7 @@ use crate::{
     log,
     metrics::Metrics,
     server::Server,
+    signals::{Hangup, Signals},
     store::SqliteStore,
     tls::Certificates,
     traces::Traces,
@@ -35,14 +40,16 @@ pub(super) struct Options {
 pub(super) fn check(options: &Options) -> anyhow::Result<ExitCode> {
     let loaded = config::read(&options.sources())?;
     for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+        say(format!("warning: {warning}"));
     }
-    // Nobody reading is no reason to fail.
-    let _ = std::io::stdout().write_all(loaded.effective().as_bytes());
+    terminal::print(loaded.effective())?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {
+    signals.hangup(Hangup::Reloads);
+    signals.advise(" before the server was ready");
+    let told = signals.told();
     let loaded = config::read(&options.sources())?;
     let config = &loaded.config;
     log::start(config.log_format, config.log_level);
@@ -64,13 +71,16 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         listening.push(bound.with_tls(certificates));
     }
     let store = SqliteStore::open(&config.store)?;
+    for remark in store.remarks() {
+        tracing::warn!("{remark}");
+    }
     note_filled(&store)?;
     let failure = store.failure();
     let service = Service { store: Arc::new(store), clock: Clock::system() };
     let gate = Gate::new(Apps::new(config.apps.iter().cloned()));
     let controls = config.token.clone().map(|token| Controls::new(Some(token)));
     let metrics = config.metrics.then(Metrics::default);
-    let traces = config.traces.as_deref().map(Traces::start).transpose()?;
+    let traces = config.traces.as_ref().map(Traces::start).transpose()?;
     let sides = Sides {
         controls,
         metrics,
@@ -87,7 +97,12 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let greeting = greeting(&listening, config.apps.len());
     let server = Server { listening, door: Arc::clone(&door), workers, drain: config.drain };
     let reload = || reload(options, &door, &loaded.settings);
-    server.run(|| tell(&greeting), Some(Box::new(reload)), failure)?;
+    let ready = || {
+        signals.serving();
+        signals.advise(" while the server was stopping");
+        terminal::greet(&greeting);
+    };
+    server.run(ready, told, Box::new(reload), failure)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -139,7 +154,7 @@ fn reload(options: &Options, door: &Door, running: &[Setting]) {
     }
 }
 
-/// Where the server listens, in words for whoever started it.
+/// Where the server listens, in words for the person who started it.
 fn greeting(listening: &[Listening], apps: usize) -> String {
     let line = |one: &Listening| {
         let scheme = if one.certificates().is_some() { "https" } else { "http" };
@@ -147,9 +162,4 @@ fn greeting(listening: &[Listening], apps: usize) -> String {
     };
     let apps = if apps == 1 { "1 app".to_owned() } else { format!("{apps} apps") };
     listening.iter().fold(String::new(), |text, one| text + &line(one)) + "serving " + &apps + "\n"
-}
-
-fn tell(text: &str) {
-    // Nobody reading is no reason to stop serving.
-    let _ = std::io::stdout().write_all(text.as_bytes());
 }

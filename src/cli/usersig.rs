@@ -5,12 +5,14 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{
-    app_option::SAMPLE_APP,
+    app_option::AppName,
     caller::{self, Caller},
+    terminal::{print, print_if_read},
 };
 use crate::{
     auth::usersig::{self, Claims, DEFAULT_VALIDITY},
     clock::Clock,
+    excerpt,
 };
 
 /// The options of `usersig`.
@@ -39,35 +41,39 @@ pub(super) struct Verify {
 }
 
 pub(super) fn make(options: &Make) -> anyhow::Result<ExitCode> {
-    let Caller { app, key, admin } = options.caller.caller(Some(SAMPLE_APP))?;
+    let Caller { app, key, admin } = options.caller.caller(Some(AppName::sample()))?;
     let identifier = options.identifier.as_ref().unwrap_or(&admin);
-    println!("{}", usersig::make(app, identifier, &key, Clock::system().now(), options.expire));
+    print(usersig::make(app, identifier, &key, Clock::system().now(), options.expire) + "\n")?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
-    let Caller { app, key, admin } = options.caller.caller(Some(SAMPLE_APP))?;
+    let Caller { app, key, admin } = options.caller.caller(Some(AppName::sample()))?;
     let identifier = options.identifier.as_ref().unwrap_or(&admin);
     let now = Clock::system().now();
     let claims = match Claims::decode(&options.usersig) {
         Ok(claims) => claims,
         Err(flaw) => {
-            println!("The UserSig cannot be read: {flaw}.");
+            print_if_read(format!("The UserSig cannot be read: {}.\n", excerpt::line(&flaw.to_string())))?;
             return Ok(ExitCode::FAILURE);
         }
     };
-    println!("identifier  {}", claims.identifier);
-    println!("app         {}", claims.app);
-    println!("made at     {} (seconds since 1970)", claims.issued_at);
-    println!("valid until {}, the time now is {now}", claims.expires_at());
-    match claims.check(app, identifier, &key, now) {
-        Ok(()) => {
-            println!("The UserSig is good for {identifier} of app {app}.");
-            Ok(ExitCode::SUCCESS)
-        }
+    let shown = excerpt::plain(identifier);
+    let (verdict, code) = match claims.check(app, identifier, &key, now) {
+        Ok(()) => (format!("The UserSig is good for {shown} of app {app}."), ExitCode::SUCCESS),
         Err(flaw) => {
-            println!("The UserSig is refused for {identifier} of app {app}: {flaw}.");
-            Ok(ExitCode::FAILURE)
+            let flaw = flaw.to_string();
+            let said = format!("The UserSig is refused for {shown} of app {app}: {}.", excerpt::line(&flaw));
+            (said, ExitCode::FAILURE)
         }
-    }
+    };
+    print_if_read(format!(
+        "identifier  {}\napp         {}\nmade at     {} (seconds since 1970)\nvalid until {}, the time now is \
+         {now}\n{verdict}\n",
+        excerpt::plain(&claims.identifier),
+        claims.app,
+        claims.issued_at,
+        claims.expires_at(),
+    ))?;
+    Ok(code)
 }

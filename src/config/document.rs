@@ -42,23 +42,18 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 
     -keyout /etc/confold/key.pem -out /etc/confold/cert.pem
 ```
 
-```ini
-# /etc/systemd/system/confold.service
-[Service]
-ExecStartPre=/usr/local/bin/confold check-config --config /etc/confold/confold.toml
-ExecStart=/usr/local/bin/confold serve --config /etc/confold/confold.toml
-ExecReload=/bin/kill -HUP $MAINPID
-User=confold
-StateDirectory=confold
-LimitNOFILE=65536
-Restart=on-failure
+[deploy/confold.service](../deploy/confold.service) is a unit for systemd with a store of its own and no rights beyond those of
+an ordinary program:
 
-[Install]
-WantedBy=multi-user.target
+```sh
+cp deploy/confold.service /etc/systemd/system/ && systemctl enable --now confold
 ```
 
 The user `confold` (`useradd --system confold`) has to own the keys: `chown confold /etc/confold/*.key /etc/confold/key.pem`.
-The folder of the store is made for its owner alone. `confold export --url …` writes all of an app while the server runs, and
+Keys that `confold dev` publishes are refused, and keys under 32 characters are warned of: `openssl rand -hex 32` makes one.
+
+The files of the store are always private to the user who runs the server, and so is a folder that the server makes. A
+folder that was there keeps its mode, and the log warns when other users can enter it. `confold export --url …` writes all of an app while the server runs, and
 that is a backup; with the server stopped, a copy of the folder is one too.
 
 | what goes wrong | why |

@@ -8,7 +8,7 @@ use std::{
 use toml::de::DeValue;
 
 use super::time;
-use crate::excerpt;
+use crate::{address::Address, excerpt};
 
 /// One key: its name, what it takes, and where its value goes.
 pub struct Key<T: 'static> {
@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Text,
     /// A text that is never shown.
     Secret,
+    /// The address of another server, which may hold secrets.
+    Address,
     /// A path; a relative one is seen from the folder of the configuration file, or from the present
     /// folder when a flag or variable gives it.
     Path,
@@ -45,6 +47,7 @@ pub(super) enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     Text(String),
+    Address(Address),
     Path(PathBuf),
     Number(u64),
     Switch(bool),
@@ -103,6 +106,7 @@ impl Kind {
         match self {
             Kind::Text => "a text".to_owned(),
             Kind::Secret => "a secret text".to_owned(),
+            Kind::Address => "an address that begins with http:// or https://".to_owned(),
             Kind::Path => "a path".to_owned(),
             Kind::Number(least, u64::MAX) => format!("a number from {least}"),
             Kind::Number(least, most) => format!("a number from {least} to {most}"),
@@ -132,6 +136,11 @@ impl Kind {
             Kind::Choice(names) => {
                 text.filter(|text| names.contains(text)).map(|text| Value::Text(text.to_owned()))
             }
+            Kind::Address => match text {
+                // It knows better what may be shown.
+                Some(text) => return text.parse().map(Value::Address),
+                None => None,
+            },
             Kind::Path => text.map(|text| Value::Path(base.join(text))),
             Kind::Number(least, most) => {
                 number(given).filter(|number| (least..=most).contains(number)).map(Value::Number)
@@ -174,6 +183,7 @@ impl Kind {
         match value {
             _ if self == Kind::Secret => "\"…\"".to_owned(),
             Value::Text(text) => quoted(text),
+            Value::Address(address) => quoted(&address.to_string()),
             Value::Path(path) => quoted(&path.display().to_string()),
             Value::Number(number) if self == Kind::Instant => time::display(*number),
             Value::Number(number) => number.to_string(),
@@ -194,6 +204,13 @@ impl Value {
         match self {
             Value::Text(text) => text,
             other => unreachable!("the key takes a text, not {other:?}"),
+        }
+    }
+
+    pub(super) fn address(self) -> Address {
+        match self {
+            Value::Address(address) => address,
+            other => unreachable!("the key takes an address, not {other:?}"),
         }
     }
 

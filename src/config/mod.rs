@@ -24,6 +24,7 @@ pub use secret::{SecretError, read_secret};
 pub use server_keys::server_keys;
 
 use crate::{
+    address::Address,
     auth::{App, Network, Token},
     http::DoorLimits,
     log::{LogFormat, LogLevel},
@@ -54,7 +55,7 @@ pub struct Config {
     /// Whether calls are counted and told at `/metrics`.
     pub metrics: bool,
     /// Where spans go, if somewhere.
-    pub traces: Option<String>,
+    pub traces: Option<Address>,
     /// What opens the controls, if they can be opened.
     pub token: Option<Token>,
     /// The form of the log.

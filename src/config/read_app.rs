@@ -81,7 +81,7 @@ impl<'a> Reading<'a> {
             },
             _ => Ok(None),
         };
-        match read {
+        let key = match read {
             Ok(Some(text)) => SecretKey::new(&text),
             Ok(None) if inline => draft.app.key.clone(),
             Ok(None) => {
@@ -92,6 +92,23 @@ impl<'a> Reading<'a> {
                 self.problem(at, format!("app {id}: {error}"));
                 None
             }
+        }?;
+        if key.is_published() {
+            self.problem(
+                at,
+                format!(
+                    "the key of app {id} is one that confold dev uses, which everybody knows; make one of your own, \
+                     for example with: openssl rand -hex 32"
+                ),
+            );
+            return None;
         }
+        if key.is_short() {
+            self.warnings.push(format!(
+                "the key of app {id} has fewer than 32 characters and can be guessed; make a longer one, for \
+                 example with: openssl rand -hex 32"
+            ));
+        }
+        Some(key)
     }
 }

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::key::{Key, Kind, put};
 use crate::{
+    address::Address,
     auth::Network,
     http::{DoorLimits, RateLimit},
     log::{LogFormat, LogLevel},
@@ -26,7 +27,7 @@ pub struct ServerDraft {
     pub(super) drain: Duration,
     pub(super) token_file: Option<PathBuf>,
     pub(super) metrics: bool,
-    pub(super) traces: Option<String>,
+    pub(super) traces: Option<Address>,
     pub(super) log_format: LogFormat,
     pub(super) log_level: LogLevel,
 }
@@ -235,18 +236,10 @@ static SERVER: &[Key<ServerDraft>] = &[
     },
     Key {
         name: "traces.endpoint",
-        kind: Kind::Text,
+        kind: Kind::Address,
         default: "",
         about: "An OpenTelemetry collector that is told of every call, such as http://localhost:4318 (OTLP over HTTP, JSON); off when nothing is said.",
-        set: |draft, value| match value.text() {
-            url if url.starts_with("http://") || url.starts_with("https://") => {
-                put(&mut draft.traces, Some(url))
-            }
-            other => Err(format!(
-                "must be an address such as http://localhost:4318, found {}",
-                crate::excerpt::quoted(&other)
-            )),
-        },
+        set: |draft, value| put(&mut draft.traces, Some(value.address())),
     },
     Key {
         name: "controls.token_file",

@@ -1,27 +1,28 @@
 //! A certificate authority of one machine, so that clients which insist on `https://` can be tried
 //! without a certificate from anybody.
 //!
-//! It is made once per user and stays in his data folder. It can sign for this machine and for the
-//! official names of the service only (name constraints), and its key is readable by him alone.
+//! It is made once per user and stays in their data folder. It can sign for servers only (extended key usage),
+//! and only for this machine and the official names of the service (name constraints); its key is readable by its
+//! owner alone. An authority that an older version has made, with fewer limits, is replaced.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
 
 use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use super::{CertificateError, Certificates};
-use crate::domain::UnixSeconds;
+use super::{CertificateError, Certificates, constraints};
+use crate::{domain::UnixSeconds, private, unfinished::UnfinishedFolder};
 
 /// The domain names of the service (recentcontact.md §7.1), the main ones and their backups.
 pub const OFFICIAL_NAMES: &[&str] = &[
@@ -45,8 +46,8 @@ pub const OFFICIAL_NAMES: &[&str] = &[
     "adminapiind.my-imcloud.com",
 ];
 
-/// The name of the authority in its certificate, and how a person finds it among those he trusts.
-const NAME: &str = "confold local CA (this machine only)";
+/// The name of the authority in its certificate, by which a person finds it among those they trust.
+pub const AUTHORITY_NAME: &str = "confold local CA (this machine only)";
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// Ten years; it is made once.
@@ -87,6 +88,7 @@ pub struct LocalAuthority {
     folder: PathBuf,
     key: KeyPair,
     certificate: String,
+    replaced: bool,
 }
 
 impl LocalAuthority {
@@ -95,10 +97,30 @@ impl LocalAuthority {
     /// # Errors
     /// [`AuthorityError`].
     pub fn in_folder(folder: &Path, now: UnixSeconds) -> Result<LocalAuthority, AuthorityError> {
-        let (certificate, key) = (folder.join("ca.pem"), folder.join("ca-key.pem"));
-        if !certificate.exists() {
+        let parent = folder.parent().unwrap_or(folder);
+        private::make_folder(parent).map_err(|source| failed(parent, source))?;
+        // Of two servers that start at once, one makes or replaces it.
+        let turn = File::open(parent).map_err(|source| failed(parent, source))?;
+        // Where there are no locks, the second keeps what the first has made.
+        let _ = turn.lock();
+        if !folder.join("ca.pem").exists() {
             make(folder, now)?;
         }
+        let authority = LocalAuthority::read(folder)?;
+        if authority.is_limited() {
+            return Ok(authority);
+        }
+        let old = UnfinishedFolder::new_in(parent, ".ca-old-").map_err(|source| failed(parent, source))?;
+        fs::rename(folder, old.path()).map_err(|source| failed(folder, source))?;
+        make(folder, now)?;
+        // Its key, with which anybody could sign, goes with it.
+        drop(old);
+        Ok(LocalAuthority { replaced: true, ..LocalAuthority::read(folder)? })
+    }
+
+    /// The authority as it is in its folder.
+    fn read(folder: &Path) -> Result<LocalAuthority, AuthorityError> {
+        let (certificate, key) = (folder.join("ca.pem"), folder.join("ca-key.pem"));
         let read = |file: &Path| fs::read_to_string(file).map_err(|source| failed(file, source));
         let mode = fs::metadata(&key).map_err(|source| failed(&key, source))?.permissions().mode();
         if mode & 0o077 != 0 {
@@ -114,7 +136,24 @@ impl LocalAuthority {
             let reason = "it is not the certificate of the key beside it".to_owned();
             return Err(AuthorityError::Damaged { file: certificate, reason });
         }
-        Ok(LocalAuthority { folder: folder.to_owned(), key: pair, certificate: certificate_text })
+        Ok(LocalAuthority {
+            folder: folder.to_owned(),
+            key: pair,
+            certificate: certificate_text,
+            replaced: false,
+        })
+    }
+
+    /// Whether it is for servers of this machine and the official names only, as those made now are.
+    fn is_limited(&self) -> bool {
+        let der = CertificateDer::from_pem_slice(self.certificate.as_bytes());
+        der.is_ok_and(|der| constraints::are_in(&der))
+    }
+
+    /// Whether it was made just now in place of one that an older version had made, which clients still trust.
+    #[must_use]
+    pub fn has_replaced_another(&self) -> bool {
+        self.replaced
     }
 
     /// Where its certificate is.
@@ -159,17 +198,13 @@ impl LocalAuthority {
 /// The certificate of the authority, before it is signed.
 fn authority() -> CertificateParams {
     let mut params = CertificateParams::default();
-    params.distinguished_name = called(NAME);
+    params.distinguished_name = called(AUTHORITY_NAME);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let mut permitted = vec![
-        GeneralSubtree::DnsName("localhost".to_owned()),
-        GeneralSubtree::IpAddress(CidrSubnet::V4(Ipv4Addr::LOCALHOST.octets(), [255; 4])),
-        GeneralSubtree::IpAddress(CidrSubnet::V6(Ipv6Addr::LOCALHOST.octets(), [255; 16])),
-    ];
-    permitted.extend(OFFICIAL_NAMES.iter().map(|name| GeneralSubtree::DnsName((*name).to_owned())));
-    params.name_constraints =
-        Some(NameConstraints { permitted_subtrees: permitted, excluded_subtrees: vec![] });
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let mut names = CustomExtension::from_oid_content(constraints::OID, constraints::name_constraints());
+    names.set_criticality(true);
+    params.custom_extensions = vec![names];
     params
 }
 
@@ -186,7 +221,7 @@ fn valid(params: &mut CertificateParams, now: UnixSeconds, days: u64) {
     params.not_after = now + DAY * u32::try_from(days).unwrap_or(u32::MAX);
 }
 
-/// Makes an authority. It appears in its folder whole, and whoever comes second keeps the first's.
+/// Makes an authority. It appears in its folder whole, and the second of two servers keeps the first one's.
 fn make(folder: &Path, now: UnixSeconds) -> Result<(), AuthorityError> {
     let making = |error: rcgen::Error| AuthorityError::Making(error.to_string());
     let key = KeyPair::generate().map_err(making)?;
@@ -194,21 +229,10 @@ fn make(folder: &Path, now: UnixSeconds) -> Result<(), AuthorityError> {
     valid(&mut params, now, CA_DAYS);
     let certificate = params.self_signed(&key).map_err(making)?;
     let parent = folder.parent().unwrap_or(folder);
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(parent)
-        .map_err(|source| failed(parent, source))?;
-    let new = tempfile::Builder::new()
-        .prefix(".ca-")
-        .tempdir_in(parent)
-        .map_err(|source| failed(parent, source))?;
-    fs::set_permissions(new.path(), fs::Permissions::from_mode(0o700))
-        .map_err(|source| failed(new.path(), source))?;
+    let new = UnfinishedFolder::new_in(parent, ".ca-").map_err(|source| failed(parent, source))?;
     write_private(&new.path().join("ca-key.pem"), &key.serialize_pem())?;
-    let file = new.path().join("ca.pem");
-    fs::write(&file, certificate.pem()).map_err(|source| failed(&file, source))?;
-    match fs::rename(new.path(), folder) {
+    write_private(&new.path().join("ca.pem"), &certificate.pem())?;
+    match new.rename(folder) {
         // A folder that is there and not empty is never replaced.
         Err(_) if folder.join("ca-key.pem").exists() && !folder.join("ca.pem").exists() => {
             let reason = "it is not there, but its key is".to_owned();
@@ -220,11 +244,8 @@ fn make(folder: &Path, now: UnixSeconds) -> Result<(), AuthorityError> {
 }
 
 fn write_private(file: &Path, text: &str) -> Result<(), AuthorityError> {
-    let write = || -> io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
-        file.write_all(text.as_bytes())
-    };
-    write().map_err(|source| failed(file, source))
+    let written = private::create_file(file).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|source| failed(file, source))
 }
 
 fn failed(file: &Path, source: io::Error) -> AuthorityError {

@@ -26,10 +26,10 @@ use tokio_rustls::rustls::{
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
 
-/// The app of the documentation page, which every `dev` server knows.
+/// The app of the documentation page, with a key of its own: `serve` refuses the published one.
 pub(crate) const APP: u32 = 88_888_888;
 pub(crate) const ADMIN: &str = "admin";
-pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+pub(crate) const KEY: &str = "b2a07c5d3f1e49688d0c7b6a5e4f3d2c1b0a9f8e7d6c5b4a39281706f5e4d3c2";
 
 /// The key of app 1400000000, as published with the official signature libraries.
 pub(crate) const SAMPLE_KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
@@ -55,17 +55,24 @@ impl Server {
         server
     }
 
-    fn command(arguments: &[&str]) -> Command {
+    /// The command of a `dev` server on a free port that knows the key of the page's app.
+    pub(crate) fn dev_command() -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
-        command.args(["dev", "--listen", "127.0.0.1:0", "--log-level", "error"]).args(arguments);
+        command.args(["dev", "--listen", "127.0.0.1:0", "--app", &format!("{APP}:{KEY}:{ADMIN}")]);
+        command
+    }
+
+    fn command(arguments: &[&str]) -> Command {
+        let mut command = Server::dev_command();
+        command.args(["--log-level", "error"]).args(arguments);
         command
     }
 
     /// Starts `confold dev` with a full log, in JSON, to this file.
     pub(crate) fn logging_to(log: std::fs::File) -> Server {
         let temporary = tempfile::tempdir().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
-        command.args(["dev", "--listen", "127.0.0.1:0", "--log", "json", "--log-level", "debug"]);
+        let mut command = Server::dev_command();
+        command.args(["--log", "json", "--log-level", "debug"]);
         let mut server = Server::start(command.env("TMPDIR", temporary.path()).stderr(log));
         server.folder = Some(temporary);
         server
@@ -76,13 +83,8 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("strace");
         command.args(["-f", "--seccomp-bpf", "-e", "trace=fsync,fdatasync", "-o"]).arg(trace);
-        command.arg(env!("CARGO_BIN_EXE_confold")).args([
-            "dev",
-            "--listen",
-            "127.0.0.1:0",
-            "--log-level",
-            "error",
-        ]);
+        let server = Server::command(&[]);
+        command.arg(server.get_program()).args(server.get_args());
         // strace would leave the server behind when it is killed: the server ends when told so.
         let mut server = Server::start(command.env("TMPDIR", folder.path()));
         server.folder = Some(folder);

@@ -12,6 +12,11 @@ const EVERYWHERE: &[&str] = &["excerpt"];
 /// Each module, what of the crate it may import, and which third-party crates.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("excerpt", &[], &[]),
+    ("address", &[], &["ureq"]),
+    ("private", &[], &["rustix"]),
+    ("unfinished", &["chance", "private"], &[]),
+    ("output", &["private", "unfinished"], &["rustix"]),
+    ("signals", &["clock"], &["tokio"]),
     ("domain", &[], &["thiserror"]),
     ("wire", &["domain"], &["serde", "serde_json", "itoa", "thiserror"]),
     (
@@ -19,9 +24,9 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["domain"],
         &["hmac", "sha2", "base64", "flate2", "serde_json", "subtle", "quick_cache", "thiserror"],
     ),
-    ("store/sqlite", &["domain", "store"], &["rusqlite", "tokio", "tracing", "thiserror"]),
+    ("store/sqlite", &["domain", "store", "private"], &["rusqlite", "tokio", "tracing", "thiserror"]),
     ("store", &["domain", "store"], &["quick_cache", "tokio", "tracing", "thiserror"]),
-    ("tls", &["domain"], &["rcgen", "tempfile", "thiserror", "tokio_rustls"]),
+    ("tls", &["domain", "private", "unfinished"], &["rcgen", "thiserror", "tokio_rustls"]),
     ("clock", &["domain"], &[]),
     ("chance", &[], &["getrandom"]),
     ("interchange", &["domain", "store", "wire"], &["serde", "serde_json", "thiserror"]),
@@ -30,7 +35,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["domain", "wire", "auth", "store", "clock", "chance"],
         &["serde", "serde_json", "itoa", "thiserror"],
     ),
-    ("traces", &["chance"], &["serde_json", "tracing", "ureq"]),
+    ("traces", &["address", "chance"], &["serde_json", "tracing", "ureq"]),
     ("openapi", &["api", "wire"], &["serde_json"]),
     ("metrics", &["api", "store", "wire"], &["rustix"]),
     (
@@ -67,8 +72,12 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("log", &[], &["clap", "tracing", "tracing_subscriber"]),
-    ("config", &["domain", "wire", "auth", "store", "tls", "api", "http", "log"], &["thiserror", "toml"]),
-    ("server", &["http"], &["tokio", "tracing"]),
+    (
+        "config",
+        &["address", "domain", "wire", "auth", "store", "tls", "api", "http", "log"],
+        &["thiserror", "toml"],
+    ),
+    ("server", &["http", "signals"], &["tokio", "tracing"]),
     (
         "cli",
         &[
@@ -87,6 +96,11 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "metrics",
             "traces",
             "server",
+            "address",
+            "output",
+            "private",
+            "signals",
+            "unfinished",
         ],
         &[
             "anyhow",

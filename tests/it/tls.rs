@@ -32,18 +32,8 @@ impl LocalTls {
     }
 
     fn in_home(home: tempfile::TempDir) -> LocalTls {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
-        command.args([
-            "dev",
-            "--listen",
-            "127.0.0.1:0",
-            "--tls-listen",
-            "127.0.0.1:0",
-            "--log-level",
-            "error",
-            "--rate-limit",
-            "off",
-        ]);
+        let mut command = Server::dev_command();
+        command.args(["--tls-listen", "127.0.0.1:0", "--log-level", "error", "--rate-limit", "off"]);
         command.args(["--data"]).arg(home.path().join("data")).env("XDG_DATA_HOME", home.path());
         let server = Server::start_until(&mut command, |greeting| {
             greeting.contains("Try:") && greeting.contains("?sdkappid=")

@@ -90,6 +90,12 @@ impl SqliteStore {
         schema::database(directory).exists()
     }
 
+    /// What there is to say about who can read its files: nothing, if all is well.
+    #[must_use]
+    pub fn remarks(&self) -> &[String] {
+        &self.files.remarks
+    }
+
     /// Whether what it shall begin with is still to be put into it: it is new, or the first filling
     /// did not come to its end.
     #[must_use]

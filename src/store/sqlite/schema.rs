@@ -2,11 +2,14 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    os::unix::fs::DirBuilderExt,
+    io,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
+
+use crate::private;
 
 /// The present format of the database. An older one would be brought up to it on opening; a newer
 /// one is refused.
@@ -61,6 +64,8 @@ pub enum OpenError {
 #[derive(Debug)]
 pub(super) struct Files {
     pub(super) database: PathBuf,
+    /// What there is to say about who can read them.
+    pub(super) remarks: Vec<String>,
     _lock: File,
 }
 
@@ -73,14 +78,28 @@ impl Files {
     /// Makes the directory if need be, and locks it.
     pub(super) fn lock(directory: &Path) -> Result<Files, OpenError> {
         let failed = |source| OpenError::Directory { directory: directory.to_owned(), source };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
-        let lock =
-            OpenOptions::new().create(true).append(true).open(directory.join("lock")).map_err(failed)?;
+        let made = private::make_folder(directory).map_err(failed)?;
+        let lock = open_or_create(&directory.join("lock")).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Files { database: database(directory), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(OpenError::InUse(directory.to_owned())),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(directory.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
+        let database = database(directory);
+        // SQLite would make it readable by everybody.
+        match private::create_file(&database) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+            _ => {}
+        }
+        let mut remarks = tighten(directory);
+        if !made && let Some(mode) = private::open_to_others(directory).map_err(failed)? {
+            remarks.push(format!(
+                "other users of this machine can enter the directory {} (mode {mode:04o}); its files are private, \
+                 but run: chmod go-rwx {0}",
+                directory.display()
+            ));
+        }
+        Ok(Files { database, remarks, _lock: lock })
     }
 
     /// The bytes of the database and its log.
@@ -106,6 +125,47 @@ impl Files {
         rusqlite::vtab::array::load_module(&connection).map_err(failed)?;
         Ok(connection)
     }
+}
+
+/// The lock file. A link in its place is not followed.
+fn open_or_create(file: &Path) -> io::Result<File> {
+    match private::create_file(file) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().append(true).custom_flags(private::NO_LINK | private::NO_WAIT).open(file)
+        }
+        other => other,
+    }
+}
+
+/// Takes away what others may do with the files of a directory, and says what was done.
+fn tighten(directory: &Path) -> Vec<String> {
+    // The database may be a link; SQLite keeps its log beside the real file, and gives it the same mode.
+    let database = database(directory);
+    let database = fs::canonicalize(&database).unwrap_or(database);
+    let beside = |end: &str| database.with_extension(format!("db{end}"));
+    let files = [directory.join("lock"), directory.join("ca.pem"), database.clone()];
+    let (mut tightened, mut remarks) = (Vec::new(), Vec::new());
+    for file in files.into_iter().chain(["-wal", "-shm", "-journal"].map(beside)) {
+        match private::tighten(&file) {
+            Ok(None) => {}
+            Ok(Some(mode)) => {
+                let name = file.file_name().unwrap_or_default();
+                tightened.push(format!("{} (mode {mode:04o})", name.display()));
+            }
+            Err(error) => remarks.push(format!(
+                "other users of this machine can read {}, and that cannot be changed: {error}",
+                file.display()
+            )),
+        }
+    }
+    if !tightened.is_empty() {
+        remarks.push(format!(
+            "other users of this machine could read files in {}, and cannot any more: {}",
+            directory.display(),
+            tightened.join(", ")
+        ));
+    }
+    remarks
 }
 
 /// Opens the connection of the writer, and the database. With it comes whether its first filling is

@@ -1,0 +1,49 @@
+//! Who may use the controls of `dev`: everybody on this machine, or those who have the token.
+
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+
+use super::dev::Options;
+use crate::{auth::Token, chance, config::read_secret};
+
+/// The fewest characters of a token.
+const SHORTEST: usize = 16;
+/// How many characters a token has that is made here.
+const LENGTH: usize = 32;
+
+/// What opens the controls.
+pub(super) struct ControlsToken {
+    pub(super) token: Option<Token>,
+    /// How the person who started the server comes to know it.
+    pub(super) told: String,
+}
+
+impl ControlsToken {
+    /// None as long as only this machine can reach the server, unless one was chosen.
+    pub(super) fn of(options: &Options) -> anyhow::Result<ControlsToken> {
+        if let Some(file) = &options.dev_token_file {
+            return ControlsToken::from_file(file);
+        }
+        let reached = [Some(options.listen), options.tls_listen];
+        if reached.iter().flatten().all(|address| address.ip().to_canonical().is_loopback()) {
+            return Ok(ControlsToken { token: None, told: String::new() });
+        }
+        let token = chance::text(LENGTH, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789");
+        let told = format!(
+            "Other machines can reach this server, so its controls under /_dev/ need a header (--dev-token-file \
+             chooses the token):\n  Authorization: Bearer {token}\n"
+        );
+        Ok(ControlsToken { token: Some(Token::new(&token)), told })
+    }
+
+    fn from_file(file: &Path) -> anyhow::Result<ControlsToken> {
+        let text = read_secret(file).context("--dev-token-file")?;
+        ensure!(text.len() >= SHORTEST, "--dev-token-file: the token has fewer than {SHORTEST} characters");
+        let told = format!(
+            "The controls under /_dev/ need a header with the token in {}:\n  Authorization: Bearer …\n",
+            file.display()
+        );
+        Ok(ControlsToken { token: Some(Token::new(&text)), told })
+    }
+}

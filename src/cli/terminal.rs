@@ -1,0 +1,103 @@
+//! What is printed: to standard output, where a failure matters, and to standard error, where it must not.
+
+use std::{
+    fmt::Display,
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    excerpt,
+    output::{Output, OutputError},
+    signals::Ending,
+    unfinished,
+};
+
+/// How long the last words of a process may take: standard error may be a pipe that nobody reads.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The status of a command line that cannot be understood.
+const USAGE: u8 = 2;
+
+/// Prints a text on standard output.
+///
+/// # Errors
+/// When it cannot be printed. [`ended`] turns the error into a status, and knows that a reader who has gone
+/// away is no failure.
+pub(super) fn print(text: impl AsRef<[u8]>) -> Result<(), OutputError> {
+    let mut out = Output::standard();
+    out.write(text.as_ref())?;
+    out.finish().map(drop)
+}
+
+/// Prints a text on standard output; a reader who has gone away changes nothing. For tasks whose status says
+/// more than what they print.
+pub(super) fn print_if_read(text: impl AsRef<[u8]>) -> Result<(), OutputError> {
+    match print(text) {
+        Err(error) if error.reader_is_gone() => Ok(()),
+        other => other,
+    }
+}
+
+/// Prints what a server says when it is ready. It serves all the same if that fails.
+pub(super) fn greet(text: &str) {
+    if let Err(error) = print_if_read(text) {
+        let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        tracing::warn!(error = why, "where the server listens cannot be printed");
+    }
+}
+
+/// Says a line on standard error, printable whatever is in it. If nobody can hear it, nothing happens.
+pub(super) fn say(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{}", excerpt::line(&line.to_string()));
+}
+
+/// Ends a task: an error is said, each line of it as a line.
+pub(super) fn ended(result: anyhow::Result<ExitCode>) -> ExitCode {
+    let error = match result {
+        Ok(code) => return code,
+        Err(error) => error,
+    };
+    if error.downcast_ref::<OutputError>().is_some_and(OutputError::reader_is_gone) {
+        return ExitCode::SUCCESS;
+    }
+    let text = format!("error: {error:#}");
+    for line in text.lines() {
+        say(line);
+    }
+    ExitCode::FAILURE
+}
+
+/// Ends a command line that was not understood, or that asked for help.
+pub(super) fn explained(error: &clap::Error) -> ExitCode {
+    let text = |on_terminal: bool| match on_terminal && std::env::var_os("NO_COLOR").is_none() {
+        true => error.render().ansi().to_string(),
+        false => error.render().to_string(),
+    };
+    if error.use_stderr() {
+        let _ = io::stderr().write_all(text(io::stderr().is_terminal()).as_bytes());
+        return ExitCode::from(USAGE);
+    }
+    let printed = print(text(io::stdout().is_terminal()));
+    ended(printed.map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from))
+}
+
+/// What happens when a signal ends the process: unfinished files go away, and a line says how to go on.
+pub(super) fn ended_by(ending: Ending, advice: &str) {
+    unfinished::abandon_all();
+    // A progress bar may stand where the line begins.
+    let begin = if io::stderr().is_terminal() { "\r\u{1b}[2K" } else { "" };
+    let line = format!("{begin}ended by {}{advice}\n", ending.name());
+    let (said, heard) = mpsc::channel();
+    let speak = move || {
+        let _ = io::stderr().write_all(line.as_bytes());
+        // Nobody waits for it after a second.
+        let _ = said.send(());
+    };
+    if thread::Builder::new().spawn(speak).is_ok() {
+        let _ = heard.recv_timeout(LAST_WORDS);
+    }
+}

@@ -1,0 +1,379 @@
+//! Where output goes that an option names: the one mechanism behind every such option.
+//!
+//! - `-` is standard output.
+//! - A link is followed, and stays; what is written arrives at its target.
+//! - A device or a FIFO is written into, and so is what `/dev/stdout` and its relatives lead to.
+//! - Anything else becomes a new file, readable by its owner only. It is written under a random name beside the
+//!   target and takes the target's name when it is complete, so nobody ever sees half of it.
+
+mod escaped;
+mod target;
+
+use std::{
+    fmt,
+    fs::{self, File, OpenOptions},
+    io::{self, BufWriter, IsTerminal, Write},
+    path::{Path, PathBuf},
+};
+
+use self::{
+    escaped::escaped,
+    target::{Target, find},
+};
+use crate::{
+    private::{NO_LINK, create_file},
+    unfinished::UnfinishedFile,
+};
+
+const BUFFER: usize = 1 << 16;
+
+/// Output could not be written.
+#[derive(Debug)]
+pub struct OutputError {
+    shown: String,
+    source: io::Error,
+}
+
+impl OutputError {
+    /// Whether the program that reads the output has ended, which is no fault: it has had enough.
+    #[must_use]
+    pub fn reader_is_gone(&self) -> bool {
+        self.source.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
+impl fmt::Display for OutputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot write {}", self.shown)
+    }
+}
+
+impl std::error::Error for OutputError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// An output that is being written.
+#[derive(Debug)]
+pub struct Output {
+    shown: String,
+    out: BufWriter<Sink>,
+    /// What is behind, when JSON is shown on a terminal: the beginning of a character.
+    beginning: Option<Vec<u8>>,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Standard(io::Stdout),
+    Stream(File),
+    New(UnfinishedFile, PathBuf),
+}
+
+impl Output {
+    /// Opens the output at `path`. Opening a FIFO waits for its reader.
+    ///
+    /// # Errors
+    /// When the path cannot be written.
+    pub fn open(path: &Path) -> Result<Output, OutputError> {
+        let failed = |source| failed(path, source);
+        let sink = match find(path).map_err(failed)? {
+            Target::Standard => return Ok(Output::standard()),
+            Target::Stream(path) => Sink::Stream(open_stream(&path).map_err(failed)?),
+            Target::File(target) => Sink::New(UnfinishedFile::beside(&target).map_err(failed)?, target),
+        };
+        Ok(Output::new(path.display().to_string(), sink))
+    }
+
+    /// Standard output.
+    #[must_use]
+    pub fn standard() -> Output {
+        Output::new("to standard output".to_owned(), Sink::Standard(io::stdout()))
+    }
+
+    fn new(shown: String, sink: Sink) -> Output {
+        Output { shown, out: BufWriter::with_capacity(BUFFER, sink), beginning: None }
+    }
+
+    /// For lines of JSON that others have written: on a terminal, what could do something to it is escaped. That
+    /// changes nothing of what the JSON says. Everywhere else it is written as it is.
+    #[must_use]
+    pub fn of_json(mut self) -> Output {
+        self.beginning = self.is_terminal().then(Vec::new);
+        self
+    }
+
+    /// Whether this is standard output, so that nothing else may be printed there.
+    #[must_use]
+    pub fn is_standard(&self) -> bool {
+        matches!(self.out.get_ref(), Sink::Standard(_))
+    }
+
+    /// Whether a person watches the output on a terminal.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        self.is_standard() && io::stdout().is_terminal()
+    }
+
+    /// Writes some bytes.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
+        let written = match &mut self.beginning {
+            None => self.out.write_all(bytes),
+            Some(beginning) => self.out.write_all(escaped(beginning, bytes).as_bytes()),
+        };
+        written.map_err(|source| OutputError { shown: self.shown.clone(), source })
+    }
+
+    /// Writes what is held in memory.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn flush(&mut self) -> Result<(), OutputError> {
+        self.out.flush().map_err(|source| OutputError { shown: self.shown.clone(), source })
+    }
+
+    /// Completes the output. A new file appears, and its path is returned. An output that is dropped without
+    /// this leaves no file behind.
+    ///
+    /// # Errors
+    /// When the output cannot be written to its end.
+    pub fn finish(self) -> Result<Option<PathBuf>, OutputError> {
+        let Output { shown, out, .. } = self;
+        let finish = || match out.into_inner().map_err(io::IntoInnerError::into_error)? {
+            Sink::Standard(mut out) => out.flush().map(|()| None),
+            Sink::Stream(_) => Ok(None),
+            Sink::New(mut new, target) => {
+                new.file().sync_all()?;
+                // Something else may have come to stand here while the output was written.
+                match find(&target)? {
+                    Target::File(same) if same == target => new.rename(&target).map(|()| Some(target)),
+                    _ => Err(io::Error::other("something else has taken its place meanwhile")),
+                }
+            }
+        };
+        finish().map_err(|source| OutputError { shown, source })
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Sink::Standard(out) => out.write(bytes),
+            Sink::Stream(file) => file.write(bytes),
+            Sink::New(new, _) => new.file().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Sink::Standard(out) => out.flush(),
+            Sink::Stream(_) | Sink::New(..) => Ok(()),
+        }
+    }
+}
+
+/// Finds out, long before there is anything to write, whether a path can be written.
+///
+/// # Errors
+/// When it cannot.
+pub fn check(path: &Path) -> Result<(), OutputError> {
+    let checked = match find(path) {
+        Ok(Target::File(target)) => UnfinishedFile::beside(&target).map(drop),
+        other => other.map(drop),
+    };
+    checked.map_err(|source| failed(path, source))
+}
+
+/// Whether opening the output at `path` may wait, as for the reader of a FIFO.
+#[must_use]
+pub fn waits(path: &Path) -> bool {
+    matches!(find(path), Ok(Target::Stream(_)))
+}
+
+/// Removes the file that an [`Output`] at `path` would replace: a link stays, and so does what is not a file.
+///
+/// # Errors
+/// When it cannot be removed. That there is none is not an error.
+pub fn remove(path: &Path) -> Result<(), OutputError> {
+    let removed = match find(path) {
+        Ok(Target::File(target)) => fs::remove_file(target),
+        other => other.map(drop),
+    };
+    match removed {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(failed(path, source)),
+        _ => Ok(()),
+    }
+}
+
+/// An output to which lines are added over several runs.
+#[derive(Debug)]
+pub enum Continued {
+    /// A file, with what earlier runs have written, to be read and written in place.
+    File(File),
+    /// An output that has no memory.
+    Stream(Output),
+}
+
+impl Continued {
+    /// Opens the output at `path`; a file that is not there is made.
+    ///
+    /// # Errors
+    /// When the path cannot be written.
+    pub fn open(path: &Path) -> Result<Continued, OutputError> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let failed = |source| failed(path, source);
+        let Target::File(target) = find(path).map_err(failed)? else {
+            return Output::open(path).map(Continued::Stream);
+        };
+        let file = match create_file(&target) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                OpenOptions::new().read(true).write(true).custom_flags(NO_LINK).open(&target)
+            }
+            made => made,
+        };
+        file.map(Continued::File).map_err(failed)
+    }
+}
+
+fn failed(path: &Path, source: io::Error) -> OutputError {
+    // No path of ours stands in the error: a temporary name would only confuse.
+    let source = source.raw_os_error().map_or(source, io::Error::from_raw_os_error);
+    OutputError { shown: path.display().to_string(), source }
+}
+
+/// Opens what is written into. It is never made and never emptied: a file that standard output leads to may
+/// hold something already.
+fn open_stream(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
+
+    use super::*;
+
+    fn write(path: &Path, text: &str) -> Result<(), OutputError> {
+        let mut out = Output::open(path)?;
+        out.write(text.as_bytes())?;
+        out.finish().map(drop)
+    }
+
+    fn why(path: &Path) -> String {
+        let error = write(path, "x").unwrap_err();
+        assert!(error.to_string().starts_with("cannot write "), "{error}");
+        error.source.to_string()
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = (fs::read_dir(folder).unwrap())
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_appears_when_it_is_complete_and_private() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("out");
+        fs::write(&file, "before").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        let mut out = Output::open(&file).unwrap();
+        out.write(b"after").unwrap();
+        out.flush().unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "before");
+        drop(out);
+        assert_eq!(
+            (names(home.path()), fs::read_to_string(&file).unwrap()),
+            (vec!["out".to_owned()], "before".to_owned())
+        );
+        write(&file, "after").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "after");
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(names(home.path()), ["out"]);
+    }
+
+    #[test]
+    fn json_on_a_terminal_is_harmless_and_says_the_same() {
+        let text = "{\"a\":\"ä€😀\u{7f}\u{85}\u{202e}\u{e0041}\"}\n";
+        for cut in 0..text.len() {
+            let (mut beginning, bytes) = (Vec::new(), text.as_bytes());
+            let shown = escaped(&mut beginning, &bytes[..cut]) + &escaped(&mut beginning, &bytes[cut..]);
+            assert_eq!(shown, "{\"a\":\"ä€😀\\u007f\\u0085\\u202e\\udb40\\udc41\"}\n");
+        }
+        // What is not JSON at all does no harm either.
+        let shown = escaped(&mut Vec::new(), b"\x1b[2J\xff\xc3(\xe2\x82");
+        assert_eq!(shown, "\\u001b[2J\u{fffd}\u{fffd}(");
+    }
+
+    #[test]
+    fn links_are_followed_and_stay() {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name);
+        fs::create_dir(path("real")).unwrap();
+        fs::write(path("real/file"), "before").unwrap();
+        symlink("real/file", path("link")).unwrap();
+        symlink("link", path("second")).unwrap();
+        symlink("real/new", path("dangling")).unwrap();
+        symlink("loop", path("loop")).unwrap();
+        write(&path("second"), "after").unwrap();
+        write(&path("dangling"), "made").unwrap();
+        assert_eq!(fs::read_to_string(path("real/file")).unwrap(), "after");
+        assert_eq!(fs::read_to_string(path("real/new")).unwrap(), "made");
+        for link in ["link", "second", "dangling"] {
+            assert!(fs::symlink_metadata(path(link)).unwrap().is_symlink(), "{link}");
+        }
+        assert_eq!(why(&path("loop")), "too many links lead to it");
+        remove(&path("second")).unwrap();
+        assert!(!path("real/file").exists() && fs::symlink_metadata(path("second")).is_ok());
+        remove(&path("second")).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_a_file_is_written_into_or_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name);
+        let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        assert_eq!(why(&path("socket")), "it is a socket");
+        for folder in [home.path().to_owned(), path("sub/"), path(".."), PathBuf::from("/")] {
+            assert!(why(&folder).contains("directory"), "{}", folder.display());
+        }
+        assert!(why(&path("nowhere/file")).contains("No such file"));
+        assert!(why(Path::new("")).contains("not found"));
+        // Reached as /dev/stdout is: by a link to a descriptor.
+        let open = File::create_new(path("file")).unwrap();
+        fs::write(path("file"), "first\n").unwrap();
+        symlink(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&open)), path("descriptor"))
+            .unwrap();
+        write(&path("descriptor"), "second\n").unwrap();
+        assert_eq!(fs::read_to_string(path("file")).unwrap(), "first\nsecond\n");
+        assert_eq!(find(Path::new("-")).unwrap(), Target::Standard);
+    }
+
+    #[test]
+    fn what_another_user_has_planted_is_not_used() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("everybody");
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o1777)).unwrap();
+        fs::write(home.path().join("mine"), "mine").unwrap();
+        let (link, file) = (folder.join("link"), folder.join("file"));
+        symlink("../mine", &link).unwrap();
+        fs::write(&file, "theirs").unwrap();
+        if lchown(&link, Some(12_345), None).and_then(|()| lchown(&file, Some(12_345), None)).is_err() {
+            eprintln!("skipped: only root can give a file to another user");
+            return;
+        }
+        for planted in [&link, &file] {
+            assert!(why(planted).contains("another user has put it"), "{}", planted.display());
+            assert!(Continued::open(planted).is_err());
+        }
+        lchown(&link, Some(0), None).unwrap();
+        write(&link, "written").unwrap();
+        assert_eq!(fs::read_to_string(home.path().join("mine")).unwrap(), "written");
+    }
+}

@@ -1,0 +1,124 @@
+//! Attacks: hostile clients, servers, files and signals against the real binary. What is asserted are bounds and
+//! states, never how long something takes.
+
+mod authority;
+mod exposed;
+mod files;
+mod outputs;
+mod printing;
+mod servers;
+mod signals;
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+/// A command of confold.
+fn confold(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
+    command.args(arguments);
+    for variable in ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// Asserts that a text holds no character that could do something to a terminal or a log.
+#[track_caller]
+fn assert_plain(text: &str) {
+    let bad = |c: &char| {
+        (c.is_control() && *c != '\n') || matches!(*c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    assert!(!text.chars().any(|c| bad(&c)), "{text:?}");
+}
+
+/// A server that answers as it likes.
+struct Fake {
+    address: SocketAddr,
+    /// How many requests came.
+    requests: Arc<AtomicUsize>,
+    ending: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Fake {
+    /// Starts one. `answer` gets the number of the request, from 0 on, its head and body, and the connection.
+    fn start(answer: impl Fn(usize, &str, &mut TcpStream) + Send + Sync + 'static) -> Fake {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (requests, ending) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let (count, end) = (Arc::clone(&requests), Arc::clone(&ending));
+        let thread = std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                if end.load(Ordering::Relaxed) {
+                    return;
+                }
+                let mut connection = connection.unwrap();
+                while let Some(request) = read_request(&mut connection) {
+                    answer(count.fetch_add(1, Ordering::Relaxed), &request, &mut connection);
+                }
+            }
+        });
+        Fake { address, requests, ending, thread: Some(thread) }
+    }
+
+    /// One that answers every request with this body, in JSON.
+    fn json(answer: impl Fn(usize, &str) -> String + Send + Sync + 'static) -> Fake {
+        Fake::start(move |number, request, connection| {
+            let body = answer(number, request);
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            // The client may have gone away.
+            let _ = connection.write_all((head + &body).as_bytes());
+        })
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.ending.store(true, Ordering::Relaxed);
+        // It looks when somebody comes.
+        let _ = TcpStream::connect(self.address);
+        let _ = self.thread.take().unwrap().join();
+    }
+}
+
+/// A request, with its body if it announces a length or comes in chunks.
+fn read_request(connection: &mut TcpStream) -> Option<String> {
+    let (mut request, mut byte) = (Vec::new(), [0]);
+    let mut read = |request: &mut Vec<u8>| {
+        let some = connection.read(&mut byte).ok()? == 1;
+        some.then(|| request.push(byte[0]))
+    };
+    while !request.ends_with(b"\r\n\r\n") {
+        read(&mut request)?;
+    }
+    let head = String::from_utf8_lossy(&request).to_ascii_lowercase();
+    if head.contains("transfer-encoding: chunked") {
+        while !request.ends_with(b"0\r\n\r\n") {
+            read(&mut request)?;
+        }
+    }
+    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.split('\r').next()?.parse().ok());
+    for _ in 0..length.unwrap_or(0) {
+        read(&mut request)?;
+    }
+    Some(String::from_utf8_lossy(&request).into_owned())
+}

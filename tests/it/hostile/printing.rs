@@ -1,0 +1,148 @@
+//! Standard output and standard error that cannot be written.
+
+use std::{
+    fs::{self, OpenOptions},
+    process::{Command, Output, Stdio},
+};
+
+use super::{assert_plain, confold};
+use crate::{
+    harness::{ADMIN, APP, KEY, Server},
+    serving::Site,
+};
+
+fn full() -> Stdio {
+    OpenOptions::new().write(true).open("/dev/full").unwrap().into()
+}
+
+/// A pipe whose reader has gone away.
+fn closed() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_full_disk_is_told_and_a_reader_who_has_gone_is_not() {
+    let (site, server) = (Site::new(), Server::dev(&[]));
+    site.configure("", "");
+    site.write("users", "user0\n");
+    site.write("lines", "");
+    let url = format!("http://{}", server.address);
+    let app = format!("{APP}:{KEY}:{ADMIN}");
+    let imported =
+        confold(&["import", "lines", "--data", "store"]).current_dir(site.folder.path()).output().unwrap();
+    assert!(imported.status.success(), "{}", stderr(&imported));
+    for arguments in [
+        vec!["--help"],
+        vec!["--version"],
+        vec!["help", "dev"],
+        vec!["pull", "--help"],
+        vec!["man"],
+        vec!["completions", "zsh"],
+        vec!["usersig"],
+        vec!["check-config", "--config", "confold.toml"],
+        vec!["export", "--url", &url, "--app", &app],
+        vec!["export", "--url", &url, "--app", &app, "-o", "/dev/stdout"],
+        vec!["import", "lines", "--data", "store"],
+        vec!["import", "lines", "--data", "store", "--dry-run"],
+        vec!["pull", "--url", &url, "--app", &app, "--users", "users", "-o", "-"],
+        vec!["healthcheck", "--url", &url],
+    ] {
+        let run = |stdout: Stdio| {
+            confold(&arguments).current_dir(site.folder.path()).stdout(stdout).output().unwrap()
+        };
+        let output = run(full());
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(
+            said.contains("error: cannot write ") && said.contains("No space left"),
+            "{arguments:?}: {said}"
+        );
+        assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+        let output = run(closed());
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+        assert!(
+            !stderr(&output).contains("error") && !stderr(&output).contains("panicked"),
+            "{}",
+            stderr(&output)
+        );
+    }
+    // A verdict is in the status, whoever reads the words.
+    let refused = |stdout: Stdio| confold(&["verify-usersig", "+++"]).stdout(stdout).output().unwrap();
+    assert_eq!(refused(closed()).status.code(), Some(1));
+    assert_eq!(stderr(&refused(closed())), "");
+    assert!(stderr(&refused(full())).contains("cannot write to standard output"));
+}
+
+#[test]
+fn the_first_lines_of_much_are_read_in_peace() {
+    for arguments in ["man", "completions bash", "dev --help"] {
+        let script = format!("{} {arguments} | head -1", env!("CARGO_BIN_EXE_confold"));
+        let output = Command::new("bash").args(["-o", "pipefail", "-c", &script]).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{arguments}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn standard_error_does_not_matter() {
+    for (arguments, status) in [
+        (vec!["pull"], 2),
+        (vec!["no-such-task"], 2),
+        (vec!["usersig", "--app", "7"], 1),
+        (vec!["check-config", "--config", "/nowhere"], 1),
+        (vec!["serve", "--config", "/nowhere"], 1),
+        (vec!["import", "/nowhere", "--data", "/nowhere"], 1),
+        (vec!["healthcheck", "--url", "nothing"], 1),
+    ] {
+        for stderr in [full(), closed()] {
+            let status_of = confold(&arguments).stdout(Stdio::null()).stderr(stderr).status().unwrap();
+            assert_eq!(status_of.code(), Some(status), "{arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn a_greeting_that_cannot_be_printed_stops_no_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let ready = folder.path().join("ready");
+    let mut command = Server::dev_command();
+    command
+        .args(["--log-level", "error", "--ready-file", ready.to_str().unwrap()])
+        .env("TMPDIR", folder.path());
+    for stdout in [full(), closed()] {
+        let mut child = command.stdout(stdout).spawn().unwrap();
+        while !ready.exists() {
+            assert_eq!(child.try_wait().unwrap(), None);
+        }
+        let url = fs::read_to_string(&ready).unwrap();
+        let healthy = confold(&["healthcheck", "--url", url.trim()]).status().unwrap();
+        assert!(healthy.success());
+        let id = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn what_a_signature_says_is_not_printed_as_it_is() {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let claims = serde_json::json!({
+        "TLS.ver": "2.0", "TLS.identifier": "ann\n\u{1b}[2JThe UserSig is good for ann\u{202e}", "TLS.sdkappid": APP,
+        "TLS.expire": 1000, "TLS.time": 1, "TLS.sig": "AAAA",
+    });
+    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut packed, claims.to_string().as_bytes()).unwrap();
+    let signature =
+        STANDARD.encode(packed.finish().unwrap()).replace('+', "*").replace('/', "-").replace('=', "_");
+    let output =
+        confold(&["verify-usersig", "--app", &format!("{APP}:{KEY}:{ADMIN}"), &signature]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!output.status.success(), "{said}");
+    assert_plain(&said);
+    assert!(!said.lines().any(|line| line.starts_with("The UserSig is good")), "{said}");
+}

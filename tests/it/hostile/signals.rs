@@ -1,0 +1,271 @@
+//! Signals, at every time and in every task.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{Fake, confold};
+use crate::harness::{ADMIN, APP, KEY, Server};
+
+fn send(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
+}
+
+fn spawn(command: &mut Command) -> Child {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// The status of a child that has been told to end, and what it said on standard error.
+fn ended(child: Child) -> (Option<i32>, String) {
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.signal(), None, "it ends by itself");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// A server that says when it was asked something, and never answers but with `first`.
+fn silent(first: &'static [u8]) -> (Fake, mpsc::Receiver<()>) {
+    let (asked, wait) = mpsc::channel();
+    let fake = Fake::start(move |_, _, connection| {
+        connection.write_all(first).unwrap();
+        asked.send(()).unwrap();
+        // Until the client goes away.
+        let _ = connection.read(&mut [0]);
+    });
+    (fake, wait)
+}
+
+fn caller() -> [String; 2] {
+    ["--app".to_owned(), format!("{APP}:{KEY}:{ADMIN}")]
+}
+
+const BOTH: [(Signal, i32, &str); 2] = [(Signal::TERM, 143, "SIGTERM"), (Signal::INT, 130, "SIGINT")];
+
+#[test]
+fn an_import_says_how_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = "{\"Kind\":\"account\",\"SdkAppId\":1,\"UserID\":\"ann\"}\n";
+    for (signal, status, name) in BOTH {
+        let mut child = spawn(confold(&["import", "-", "--data"]).arg(folder.path().join("data")));
+        // More than a pipe holds: it reads, so it is there.
+        child.stdin.as_mut().unwrap().write_all(line.repeat(10_000).as_bytes()).unwrap();
+        send(child.id(), signal);
+        let stdin = child.stdin.take();
+        let said = format!("ended by {name}: nothing was changed; run the same command again\n");
+        assert_eq!(ended(child), (Some(status), said));
+        drop(stdin);
+        assert!(!folder.path().join("data").exists());
+    }
+    // While lines are applied: the check was answered, the import is not.
+    let (asked, wait) = mpsc::channel();
+    let fake = Fake::start(move |_, request, connection| {
+        if request.contains("/interchange/check") {
+            let body = r#"{"Lines":1,"Changed":0,"Faults":[],"MoreFaults":0}"#;
+            write!(connection, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+            return;
+        }
+        asked.send(()).unwrap();
+        let _ = connection.read(&mut [0]);
+    });
+    fs::write(folder.path().join("lines"), line).unwrap();
+    let mut command = confold(&["import", "--url", &fake.url()]);
+    let child = spawn(command.args(caller()).arg(folder.path().join("lines")));
+    wait.recv().unwrap();
+    send(child.id(), Signal::INT);
+    let said = "ended by SIGINT: what was applied stays, and changes nothing the second time; run the same command \
+                again\n";
+    assert_eq!(ended(child), (Some(130), said.to_owned()));
+}
+
+#[test]
+fn a_pull_a_health_check_and_an_export_end_at_once_and_leave_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("users"), "ann\n").unwrap();
+    let run = |fake: &Fake, arguments: &[&str]| {
+        spawn(confold(arguments).args(["--url", &fake.url()]).current_dir(folder.path()))
+    };
+    for (signal, status, name) in BOTH {
+        let (fake, asked) = silent(b"");
+        let [flag, app] = caller();
+        let child = run(&fake, &["pull", &flag, &app, "--users", "users", "-o", "pulled"]);
+        asked.recv().unwrap();
+        send(child.id(), signal);
+        let said = format!(
+            "ended by {name}: run the same command again; with an output file it goes on where it stopped\n"
+        );
+        assert_eq!(ended(child), (Some(status), said));
+        let child = run(&fake, &["healthcheck"]);
+        asked.recv().unwrap();
+        send(child.id(), signal);
+        assert_eq!(ended(child), (Some(status), format!("ended by {name}\n")));
+    }
+    // The export is on its way: its temporary file is there.
+    let (asked, wait) = mpsc::channel();
+    let fake = Fake::start(move |_, request, connection| {
+        if request.contains("/interchange/check") {
+            let body = r#"{"Lines":0,"Changed":0,"Faults":[],"MoreFaults":0}"#;
+            write!(connection, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+            return;
+        }
+        connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n{}\n").unwrap();
+        asked.send(()).unwrap();
+        let _ = connection.read(&mut [0]);
+    });
+    fs::write(folder.path().join("out"), "before").unwrap();
+    let [flag, app] = caller();
+    let child = run(&fake, &["export", &flag, &app, "-o", "out"]);
+    wait.recv().unwrap();
+    send(child.id(), Signal::TERM);
+    let said =
+        "ended by SIGTERM: the export is not complete, and an output file is left as it was; run it again\n";
+    assert_eq!(ended(child), (Some(143), said.to_owned()));
+    assert_eq!(fs::read_to_string(folder.path().join("out")).unwrap(), "before");
+    let mut names: Vec<_> =
+        fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["out", "pulled", "users"]);
+}
+
+/// Makes a FIFO, and returns when the child that is started by `start` has opened it.
+fn held_by(folder: &Path, name: &str, start: impl FnOnce(&str) -> Child) -> (Child, fs::File) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let fifo = folder.join(name);
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let child = start(fifo.to_str().unwrap());
+    // Opening it waits for the reader.
+    let end = fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+    fs::remove_file(fifo).unwrap();
+    (child, end)
+}
+
+#[test]
+fn a_server_that_is_still_starting_ends_too() {
+    let folder = tempfile::tempdir().unwrap();
+    for (signal, status, name) in BOTH {
+        let temporary = folder.path().join(name);
+        fs::create_dir(&temporary).unwrap();
+        let (child, fifo) = held_by(folder.path(), "seed", |fifo| {
+            let mut command = confold(&["dev", "--listen", "127.0.0.1:0", "--seed", fifo]);
+            spawn(command.env("TMPDIR", &temporary))
+        });
+        assert_eq!(fs::read_dir(&temporary).unwrap().count(), 1);
+        send(child.id(), signal);
+        assert_eq!(ended(child), (Some(status), format!("ended by {name} before the server was ready\n")));
+        assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "its temporary folder is gone");
+        drop(fifo);
+        for (task, advice) in [("serve", " before the server was ready"), ("check-config", "")] {
+            let (child, fifo) =
+                held_by(folder.path(), "config", |fifo| spawn(&mut confold(&[task, "--config", fifo])));
+            send(child.id(), signal);
+            assert_eq!(ended(child), (Some(status), format!("ended by {name}{advice}\n")));
+            drop(fifo);
+        }
+    }
+}
+
+#[test]
+fn the_first_process_of_a_container_ends_as_well() {
+    let namespace = || {
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", "--kill-child"]);
+        command
+    };
+    if !namespace().arg("true").stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        println!("skipped: this user cannot make a namespace of processes");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("users"), "ann\n").unwrap();
+    // Its number outside of the namespace.
+    let inner = |child: &Child| -> u32 {
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
+        children.trim().parse().unwrap()
+    };
+    for (signal, status, name) in BOTH {
+        let (fake, asked) = silent(b"");
+        let mut command = namespace();
+        command.arg(env!("CARGO_BIN_EXE_confold")).args([
+            "pull",
+            "--users",
+            "users",
+            "-o",
+            "out",
+            "--url",
+            &fake.url(),
+        ]);
+        let child = spawn(command.args(caller()).current_dir(folder.path()));
+        asked.recv().unwrap();
+        send(inner(&child), signal);
+        let (code, said) = ended(child);
+        assert_eq!(code, Some(status));
+        assert!(said.starts_with(&format!("ended by {name}: run the same command again")), "{said}");
+
+        let (child, fifo) = held_by(folder.path(), "config", |fifo| {
+            let mut command = namespace();
+            spawn(command.arg(env!("CARGO_BIN_EXE_confold")).args(["serve", "--config", fifo]))
+        });
+        send(inner(&child), signal);
+        assert_eq!(ended(child), (Some(status), format!("ended by {name} before the server was ready\n")));
+        drop(fifo);
+    }
+}
+
+#[test]
+fn a_hangup_ends_a_tool_unless_it_was_started_to_ignore_it() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("users"), "ann\n").unwrap();
+    for (begin, last, status) in [("", "SIGHUP", 129), ("trap '' HUP; ", "SIGTERM", 143)] {
+        let (fake, asked) = silent(b"");
+        let [flag, app] = caller();
+        let script = format!(
+            "{begin}exec {} pull --users users -o out --url {} {flag} {app}",
+            env!("CARGO_BIN_EXE_confold"),
+            fake.url()
+        );
+        let child = spawn(Command::new("sh").args(["-c", &script]).current_dir(folder.path()));
+        asked.recv().unwrap();
+        send(child.id(), Signal::HUP);
+        if last == "SIGTERM" {
+            send(child.id(), Signal::TERM);
+        }
+        let (code, said) = ended(child);
+        assert!(code == Some(status) && said.starts_with(&format!("ended by {last}")), "{code:?} {said}");
+    }
+}
+
+#[test]
+fn a_server_that_does_not_come_to_its_end_is_ended_by_another_signal() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let ready = folder.path().join("ready");
+    // Nobody will ever read what it exports.
+    let mut command = Server::dev_command();
+    command.args(["--export-on-exit", fifo.to_str().unwrap(), "--ready-file", ready.to_str().unwrap()]);
+    let mut child = spawn(command.env("TMPDIR", folder.path()));
+    while !ready.exists() {
+        assert_eq!(child.try_wait().unwrap(), None);
+    }
+    // Two within a second are one.
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            assert_eq!(status.code(), Some(143));
+            break;
+        }
+        send(child.id(), Signal::TERM);
+        std::thread::yield_now();
+    }
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.ends_with("ended by SIGTERM while the server was stopping\n"), "{said}");
+    let names: Vec<_> =
+        fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["fifo"]);
+}
