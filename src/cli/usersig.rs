@@ -40,14 +40,14 @@ pub(super) struct Verify {
 
 pub(super) fn make(options: &Make) -> anyhow::Result<ExitCode> {
     let Caller { app, key, admin } = options.caller.caller(Some(SAMPLE_APP))?;
-    let identifier = options.identifier.as_ref().unwrap_or(&admin);
-    println!("{}", usersig::make(app, identifier, &key, Clock::system().now(), options.expire));
+    let identifier = caller::identifier("--identifier", options.identifier.as_deref())?.unwrap_or(admin);
+    println!("{}", usersig::make(app, &identifier, &key, Clock::system().now(), options.expire));
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
     let Caller { app, key, admin } = options.caller.caller(Some(SAMPLE_APP))?;
-    let identifier = options.identifier.as_ref().unwrap_or(&admin);
+    let identifier = caller::identifier("--identifier", options.identifier.as_deref())?.unwrap_or(admin);
     let now = Clock::system().now();
     let claims = match Claims::decode(&options.usersig) {
         Ok(claims) => claims,
@@ -60,7 +60,7 @@ pub(super) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
     println!("app         {}", claims.app);
     println!("made at     {} (seconds since 1970)", claims.issued_at);
     println!("valid until {}, the time now is {now}", claims.expires_at());
-    match claims.check(app, identifier, &key, now) {
+    match claims.check(app, &identifier, &key, now) {
         Ok(()) => {
             println!("The UserSig is good for {identifier} of app {app}.");
             Ok(ExitCode::SUCCESS)

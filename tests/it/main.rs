@@ -15,6 +15,7 @@ mod example;
 mod faults;
 mod golden;
 mod harness;
+mod hostile;
 mod hot_owners;
 mod interchange;
 mod ledger;

@@ -17,7 +17,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     (
         "auth",
         &["domain"],
-        &["hmac", "sha2", "base64", "flate2", "serde_json", "subtle", "quick_cache", "thiserror"],
+        &["hmac", "sha2", "base64", "flate2", "serde", "serde_json", "subtle", "quick_cache", "thiserror"],
     ),
     ("store/sqlite", &["domain", "store"], &["rusqlite", "tokio", "tracing", "thiserror"]),
     ("store", &["domain", "store"], &["quick_cache", "tokio", "tracing", "thiserror"]),
