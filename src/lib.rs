@@ -30,5 +30,6 @@ pub mod traces;
 pub mod chance;
 pub mod clock;
 pub mod excerpt;
+pub mod masking;
 
 pub mod cli;

@@ -17,7 +17,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::chance;
+use crate::{chance, masking};
 
 /// How many spans wait at the most.
 const WAITING: usize = 8_192;
@@ -124,7 +124,7 @@ fn send_all(url: &str, waiting: &mpsc::Receiver<Span>, left_out: &AtomicU64) {
         let body = request(&spans).to_string();
         if let Err(error) = agent.post(url).content_type("application/json").send(body) {
             let lost = left_out.fetch_add(count, Ordering::Relaxed) + count;
-            tracing::warn!(%error, lost, "spans could not be sent to {url}");
+            tracing::warn!(%error, lost, "spans could not be sent to {}", masking::text(url));
         }
     }
 }
@@ -144,14 +144,14 @@ fn span(span: &Span) -> Value {
     let mut told = json!({
         "traceId": hex(&trace),
         "spanId": hex(&chance::array::<8>()),
-        "name": span.name,
+        "name": masking::text(&span.name),
         "kind": 2,
         "startTimeUnixNano": span.began.as_nanos().to_string(),
         "endTimeUnixNano": (span.began + span.took).as_nanos().to_string(),
         "attributes": attributes,
         "status": match span.code {
             0 => json!({}),
-            _ => json!({ "code": 2, "message": span.why }),
+            _ => json!({ "code": 2, "message": masking::text(&span.why) }),
         },
     });
     if let Some(parent) = span.parent {
@@ -185,6 +185,22 @@ fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_span_shows_no_signature() {
+        let secret = "eJyrVgrxCdYrSy1SslJQMtIzUNJRAItkpqTmlWSmZUIkElNyM";
+        let made = span(&Span {
+            name: format!("/v4/{secret}"),
+            parent: None,
+            began: Duration::ZERO,
+            took: Duration::ZERO,
+            app: None,
+            code: 60009,
+            why: format!("there is no command \"{secret}\""),
+        });
+        assert_eq!(made["name"], "/v4/…");
+        assert_eq!(made["status"]["message"], "there is no command \"…\"");
+    }
 
     #[test]
     fn a_traceparent_is_read_and_nothing_else() {

@@ -8,7 +8,7 @@ use std::{
 use toml::de::DeValue;
 
 use super::time;
-use crate::excerpt;
+use crate::{excerpt, masking};
 
 /// One key: its name, what it takes, and where its value goes.
 pub struct Key<T: 'static> {
@@ -173,7 +173,8 @@ impl Kind {
     pub(super) fn display(self, value: &Value) -> String {
         match value {
             _ if self == Kind::Secret => "\"…\"".to_owned(),
-            Value::Text(text) => quoted(text),
+            // The address of a collector may contain a password.
+            Value::Text(text) => quoted(&masking::text(text)),
             Value::Path(path) => quoted(&path.display().to_string()),
             Value::Number(number) if self == Kind::Instant => time::display(*number),
             Value::Number(number) => number.to_string(),

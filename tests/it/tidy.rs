@@ -7,11 +7,12 @@ use std::{
 };
 
 /// Modules that import nothing of the crate and that every other one may import.
-const EVERYWHERE: &[&str] = &["excerpt"];
+const EVERYWHERE: &[&str] = &["excerpt", "masking"];
 
 /// Each module, what of the crate it may import, and which third-party crates.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("excerpt", &[], &[]),
+    ("masking", &[], &[]),
     ("domain", &[], &["thiserror"]),
     ("wire", &["domain"], &["serde", "serde_json", "itoa", "thiserror"]),
     (

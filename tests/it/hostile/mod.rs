@@ -1,3 +1,4 @@
 //! Attacks on the real binary. They assert bounds and states, never how long something took.
 
+mod secrets;
 mod signatures;
