@@ -8,7 +8,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
     thread::{self, JoinHandle},
@@ -73,6 +73,8 @@ pub struct Traces {
     spans: Option<mpsc::SyncSender<Span>>,
     thread: Option<JoinHandle<()>>,
     left_out: Arc<AtomicU64>,
+    /// Whether it was said that the thread has ended.
+    ended: AtomicBool,
 }
 
 impl Traces {
@@ -86,7 +88,7 @@ impl Traces {
         let (url, lost) = (format!("{}/v1/traces", endpoint.trim_end_matches('/')), Arc::clone(&left_out));
         let work = move || send_all(&url, &waiting, &lost);
         let thread = thread::Builder::new().name("traces".to_owned()).spawn(work)?;
-        Ok(Traces { spans: Some(spans), thread: Some(thread), left_out })
+        Ok(Traces { spans: Some(spans), thread: Some(thread), left_out, ended: AtomicBool::new(false) })
     }
 
     /// Tells of a call, unless whoever caused it wants none of it.
@@ -94,8 +96,16 @@ impl Traces {
         if span.parent.is_some_and(|parent| !parent.sampled) {
             return;
         }
-        if self.spans.as_ref().is_some_and(|spans| spans.try_send(span).is_err()) {
+        let Some(spans) = &self.spans else { return };
+        if let Err(refused) = spans.try_send(span) {
             self.left_out.fetch_add(1, Ordering::Relaxed);
+            // Calls go on without their spans, but not without a word.
+            let gone = matches!(refused, mpsc::TrySendError::Disconnected(_));
+            if gone && !self.ended.swap(true, Ordering::Relaxed) {
+                tracing::error!(
+                    "a defect ended the thread that sends spans; none are sent until the next start"
+                );
+            }
         }
     }
 }
