@@ -233,7 +233,7 @@ fn rejection_code(rejection: &Rejection, family: Family) -> Code {
         Rejection::UnknownOwner(_) | Rejection::UnknownPeer(_) => Code::ACCOUNT_ABSENT,
         Rejection::UnknownChatGroup(_) => Code::CHAT_GROUP,
         Rejection::TooManyGrouped { .. } | Rejection::TooManyMarked { .. } => Code::CONVERSATIONS,
-        Rejection::TooManyGroups { .. } => Code::GROUPS,
+        Rejection::TooManyGroups { .. } | Rejection::NoGroupIdLeft => Code::GROUPS,
         Rejection::NoSuchGroup(_) => Code::GROUP_UNKNOWN,
         Rejection::NameLength { .. } => Code::GROUP_NAME,
         Rejection::BatchSize { .. } => Code::BATCH,
