@@ -8,7 +8,7 @@ use std::{
 use toml::de::DeValue;
 
 use super::time;
-use crate::{address::Address, excerpt};
+use crate::{address::Address, excerpt, masking};
 
 /// One key: its name, what it takes, and where its value goes.
 pub struct Key<T: 'static> {
@@ -182,7 +182,7 @@ impl Kind {
     pub(super) fn display(self, value: &Value) -> String {
         match value {
             _ if self == Kind::Secret => "\"…\"".to_owned(),
-            Value::Text(text) => quoted(text),
+            Value::Text(text) => quoted(&masking::text(text)),
             Value::Address(address) => quoted(&address.to_string()),
             Value::Path(path) => quoted(&path.display().to_string()),
             Value::Number(number) if self == Kind::Instant => time::display(*number),

@@ -36,6 +36,7 @@ pub enum LogLevel {
 
 /// Starts the log; called once by the command line. From then on panics are logged, too.
 pub fn start(format: LogFormat, level: LogLevel) {
+    queue::start();
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,

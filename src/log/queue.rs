@@ -50,6 +50,11 @@ static QUEUE: LazyLock<Option<Queue>> = LazyLock::new(|| {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct QueueWriter;
 
+/// Starts the queue and its thread.
+pub(super) fn start() {
+    LazyLock::force(&QUEUE);
+}
+
 /// A writer into the queue.
 pub(super) fn writer() -> QueueWriter {
     QueueWriter
@@ -120,7 +125,7 @@ fn write_all(items: &Receiver<Item>) {
 
 /// Waits until everything before this was written, for a moment at the most.
 pub(super) fn flush() {
-    // Nothing was logged: there is nothing to wait for, and no thread to start.
+    // Without a log there is nothing to wait for, and no thread to start.
     let Some(Some(queue)) = LazyLock::get(&QUEUE) else { return };
     let (done, written) = sync_channel(1);
     // The queue may be full although somebody reads: then there is room in a moment.
@@ -137,7 +142,7 @@ pub(super) fn flush() {
     }
 }
 
-/// Writes a text: behind the lines that wait, or at once when there are none.
+/// Writes a text: behind the lines of the log, or at once where there is none.
 pub(super) fn say(text: &str) {
     match LazyLock::get(&QUEUE) {
         Some(Some(queue)) => queue.push(text.as_bytes().to_vec()),

@@ -12,7 +12,7 @@ use std::{
 
 use confold::{
     api::Service,
-    auth::{App, Apps, Gate, SecretKey, usersig},
+    auth::{App, Apps, Gate, Identifier, SecretKey, usersig},
     clock::Clock,
     domain::AppId,
     http::{Door, DoorLimits, Listening, serve},
@@ -445,7 +445,7 @@ pub(crate) fn query(app: u32, identifier: &str, key: &str) -> String {
 
 pub(crate) fn sign(app: u32, identifier: &str, key: &str) -> String {
     let (app, key) = (AppId::new(app).unwrap(), SecretKey::new(key).unwrap());
-    usersig::make(app, identifier, &key, Clock::system().now(), 86_400)
+    usersig::make(app, &Identifier::parse(identifier).unwrap(), &key, Clock::system().now(), 86_400)
 }
 
 /// Imports accounts, at most a hundred at a time.

@@ -373,12 +373,12 @@ fn more_than_the_limits_of_a_profile_is_refused_unless_it_is_named() {
 fn a_line_that_is_not_utf_8_and_one_that_never_ends_are_named() {
     let (folder, file) = folder();
     let mut bytes = b"\xff\xfe\n{\"Kind\":\"account\",\"SdkAppId\":1,\"UserID\":\"a\"}\n".to_vec();
-    bytes.extend(std::iter::repeat_n(b' ', (24 << 20) + 5));
+    bytes.extend(std::iter::repeat_n(b' ', (40 << 20) + 5));
     bytes.extend(b"\n{}");
     fs::write(&file, bytes).unwrap();
     let said = said(&import(&in_directory(&folder.path().join("data")), &file));
     assert!(said.contains("in.ndjson:1: the line is no JSON object"), "{said}");
-    assert!(said.contains("in.ndjson:3: the line is longer than 25165824 bytes"), "{said}");
+    assert!(said.contains("in.ndjson:3: the line is longer than 41943040 bytes"), "{said}");
     assert!(said.contains("in.ndjson:4: SdkAppId is missing"), "{said}");
 }
 
