@@ -307,10 +307,9 @@ fn limits_unsent() {
         })
     };
     // Three of four answers have to go before the rest is within the limit.
-    while counts()[0] < 3 {
+    while !matches!(counts(), [3.., ..=65_536]) {
         assert!(since.elapsed() < Duration::from_secs(30), "{:?}", counts());
     }
-    assert!(counts()[1] <= 64 * 1024, "{:?}", counts());
     assert_eq!(client.call(GET, BODY).code(), 0, "others are served");
 }
 
