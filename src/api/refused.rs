@@ -19,6 +19,12 @@ impl RefusedItems {
         }
     }
 
+    /// Whether nothing was counted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// What was counted.
     #[must_use]
     pub fn into_counts(self) -> BTreeMap<u32, u32> {

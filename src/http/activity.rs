@@ -6,14 +6,17 @@
 use std::{
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    task::AbortHandle,
+};
 
 use super::unsent::Unsent;
 
@@ -69,8 +72,33 @@ pub(super) struct Activity {
     /// Wakes requests that wait for bytes to be taken.
     taken: Notify,
     strangers: Arc<Semaphore>,
-    /// Ends the connection.
-    evicted: Notify,
+    ending: Arc<Ending>,
+}
+
+/// Ends the task of a connection from outside. The task exists before its handle is known, and may have to end
+/// before that, too.
+#[derive(Debug, Default)]
+pub(super) struct Ending {
+    task: OnceLock<AbortHandle>,
+    ended: AtomicBool,
+}
+
+impl Ending {
+    /// Ends the task, or does so as soon as it is known.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
+    }
+
+    /// Makes the task known.
+    pub(super) fn arm(&self, task: AbortHandle) {
+        let task = self.task.get_or_init(|| task);
+        if self.ended.load(Ordering::SeqCst) {
+            task.abort();
+        }
+    }
 }
 
 /// A request in work. It ends when its answer has been handed to the system, or was given up.
@@ -106,7 +134,10 @@ impl Drop for InFlight {
         if self.bytes > 0 {
             activity.unsent.fetch_sub(self.bytes, Ordering::Relaxed);
             activity.all_unsent.remove(self.bytes);
-            activity.taken.notify_waiters();
+            // Requests of HTTP/1 come one after the other, so that none waits for another.
+            if !activity.heads.load(Ordering::Relaxed) {
+                activity.taken.notify_waiters();
+            }
         }
         activity.partial.store(false, Ordering::Relaxed);
         activity.finished.fetch_add(1, Ordering::Relaxed);
@@ -120,6 +151,7 @@ impl Activity {
         forwards: bool,
         probe: bool,
         all_unsent: &Arc<Unsent>,
+        ending: Arc<Ending>,
         now: Duration,
     ) -> Activity {
         Activity {
@@ -138,7 +170,7 @@ impl Activity {
             all_unsent: Arc::clone(all_unsent),
             taken: Notify::new(),
             strangers: Arc::new(Semaphore::new(STRANGER_REQUESTS)),
-            evicted: Notify::new(),
+            ending,
         }
     }
 
@@ -246,14 +278,9 @@ impl Activity {
         self.unread.load(Ordering::Relaxed)
     }
 
-    /// Ends the connection.
+    /// Ends the connection, because its place is needed.
     pub(super) fn evict(&self) {
-        self.evicted.notify_one();
-    }
-
-    /// Waits until the connection has to end because its place is needed.
-    pub(super) async fn eviction(&self) {
-        self.evicted.notified().await;
+        self.ending.end();
     }
 
     /// Waits until the connection has been too slow: a quarter of the time late at the most. A call,
@@ -311,7 +338,14 @@ mod tests {
 
     fn activity() -> Arc<Activity> {
         let unsent = Arc::new(Unsent::new(1_000));
-        Arc::new(Activity::new(IpAddr::from([127, 0, 0, 1]), false, false, &unsent, Duration::ZERO))
+        Arc::new(Activity::new(
+            IpAddr::from([127, 0, 0, 1]),
+            false,
+            false,
+            &unsent,
+            Arc::default(),
+            Duration::ZERO,
+        ))
     }
 
     #[test]
@@ -348,6 +382,7 @@ mod tests {
     #[tokio::test]
     async fn a_connection_that_reads_nothing_gets_no_further_answers() {
         let activity = activity();
+        activity.speak_http2();
         let unread = activity.begin().with(vec![b'x'; UNSENT_BYTES]);
         let mut next = activity.begin();
         let mut turn = Box::pin(activity.turn(&mut next));

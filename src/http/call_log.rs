@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// A call that takes longer gets a line at info.
-const SLOW: Duration = Duration::from_millis(500);
+pub(super) const SLOW: Duration = Duration::from_millis(500);
 
 /// How many refusals and failures get a line of their own in one second. The others are summed.
 const LINES_PER_SECOND: u64 = 50;
@@ -68,7 +68,7 @@ impl Entry<'_> {
         if !self.items.is_empty() && lines.take(Code::OK, now) {
             let items = self.items.iter().map(|(code, count)| format!("{code} x{count}"));
             line!(info, self, Code::OK, items = items.collect::<Vec<_>>().join(", "), "items refused");
-        } else if self.took > SLOW {
+        } else if self.took >= SLOW {
             line!(info, self, Code::OK, "slow call");
         } else {
             line!(debug, self, Code::OK, "call");

@@ -54,7 +54,6 @@ pub(super) async fn speak(
     let ended = tokio::select! {
         ended = handshake => ended,
         () = stopped(&mut stop) => return,
-        () = place.activity.eviction() => return,
     };
     let source = place.activity.peer;
     let stream = match ended {
@@ -112,7 +111,6 @@ async fn speak_http1(
     tokio::select! {
         () = left.linger() => {}
         () = stopped(&mut stop) => {}
-        () = activity.eviction() => {}
     }
 }
 
@@ -146,7 +144,7 @@ async fn speak_http2(
     see_through(pin!(connection), &activity, limits, stop).await;
 }
 
-/// Serves a connection to its end: by itself, by a stop, because it is too slow, or because its place is needed.
+/// Serves a connection to its end: by itself, by a stop, or because it is too slow.
 ///
 /// Takes it pinned: as an argument it would lie in this future twice.
 async fn see_through<C>(
@@ -169,7 +167,6 @@ async fn see_through<C>(
             }
         }
         why = activity.outlasts(limits.patience, limits.answer_within) => return tracing::debug!("{why}"),
-        () = activity.eviction() => return tracing::debug!("the place of a connection was needed"),
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke");
@@ -182,6 +179,6 @@ struct LocalExecutor;
 
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, task: F) {
-        spawn(task);
+        drop(spawn(task));
     }
 }

@@ -10,11 +10,13 @@ use std::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
 };
 
 use super::{
-    Door, connection,
+    Door,
+    activity::Ending,
+    connection,
     registry::{Newcomer, NoPlace, Place},
     sources::Proxies,
 };
@@ -126,23 +128,26 @@ async fn accept(
             () = stopped(&mut stop) => return,
         };
         match accepted {
-            Ok((stream, who)) => {
+            Ok((stream, who, ending)) => {
                 if let Some(metrics) = &door.metrics {
                     metrics.connection();
                 }
                 let (door, stop, alive) = (Arc::clone(&door), stop.clone(), alive.clone());
-                let certificates = certificates.clone();
-                spawn(async move {
+                let (certificates, task_ending) = (certificates.clone(), Arc::clone(&ending));
+                let task = spawn(async move {
                     // Answers are written whole; waiting to fill a segment would only delay them.
                     let _ = stream.set_nodelay(true);
                     match who {
                         Who::Placed(place) => {
                             connection::speak(stream, Arc::new(place), door, stop, certificates).await;
                         }
-                        Who::Proxied(peer) => proxied(stream, peer, door, stop, certificates).await,
+                        Who::Proxied(peer) => {
+                            proxied(stream, peer, task_ending, door, stop, certificates).await;
+                        }
                     }
                     drop(alive);
                 });
+                ending.arm(task.abort_handle());
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -160,22 +165,23 @@ enum Who {
 }
 
 /// The next connection that gets a place. When there is none, it waits, and those after it in the system's queue.
-async fn next(listener: &TcpListener, door: &Arc<Door>) -> io::Result<(TcpStream, Who)> {
+async fn next(listener: &TcpListener, door: &Arc<Door>) -> io::Result<(TcpStream, Who, Arc<Ending>)> {
     loop {
         let (stream, peer) = listener.accept().await?;
         let peer = peer.ip().to_canonical();
+        let ending = Arc::<Ending>::default();
         if door.proxies.trusts(peer) {
-            return Ok((stream, Who::Proxied(peer)));
+            return Ok((stream, Who::Proxied(peer), ending));
         }
-        let who = Newcomer { address: peer, named: false, forwards: false };
-        if let Some(place) = placed(door, who).await {
-            return Ok((stream, Who::Placed(place)));
+        let who = Newcomer { address: peer, named: false, forwards: false, ending: Arc::clone(&ending) };
+        if let Some(place) = placed(door, &who).await {
+            return Ok((stream, Who::Placed(place), ending));
         }
     }
 }
 
 /// Waits for a place; nothing when the source has too many already, and the connection is closed.
-async fn placed(door: &Arc<Door>, who: Newcomer) -> Option<Place> {
+async fn placed(door: &Arc<Door>, who: &Newcomer) -> Option<Place> {
     loop {
         let left = door.registry.left();
         match door.registry.enter(who, door.service.clock.elapsed()) {
@@ -193,14 +199,16 @@ async fn placed(door: &Arc<Door>, who: Newcomer) -> Option<Place> {
 async fn proxied(
     mut stream: TcpStream,
     peer: IpAddr,
+    ending: Arc<Ending>,
     door: Arc<Door>,
     mut stop: watch::Receiver<bool>,
     certificates: Option<Certificates>,
 ) {
     let place = async {
-        let named = tokio::time::timeout(door.limits.patience.head, Proxies::newcomer(&mut stream, peer));
+        let named =
+            tokio::time::timeout(door.limits.patience.head, Proxies::newcomer(&mut stream, peer, ending));
         match named.await {
-            Ok(Ok(who)) => placed(&door, who).await,
+            Ok(Ok(who)) => placed(&door, &who).await,
             Ok(Err(error)) => {
                 tracing::info!(%error, source = %peer, "a connection of a trusted proxy cannot be read");
                 None
@@ -223,8 +231,8 @@ pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "connections are tasks of the thread that accepted them")]
-pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(task);
+pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(task)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the system does not notify us when it has sockets again")]

@@ -13,7 +13,10 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{activity::Activity, unsent::Unsent};
+use super::{
+    activity::{Activity, Ending},
+    unsent::Unsent,
+};
 
 /// How many connections beyond the limit are open at once. All but one of them may wait for a place, so that a
 /// health check always gets in.
@@ -84,7 +87,7 @@ impl Source {
 }
 
 /// Who has connected.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Newcomer {
     /// The address that is shown, and counted.
     pub(super) address: IpAddr,
@@ -93,6 +96,8 @@ pub(super) struct Newcomer {
     pub(super) named: bool,
     /// Whether its requests may name their source.
     pub(super) forwards: bool,
+    /// What ends the connection from outside.
+    pub(super) ending: Arc<Ending>,
 }
 
 /// Why a connection gets no place.
@@ -219,7 +224,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`NoPlace`].
-    pub(super) fn enter(self: &Arc<Registry>, who: Newcomer, now: Duration) -> Result<Place, NoPlace> {
+    pub(super) fn enter(self: &Arc<Registry>, who: &Newcomer, now: Duration) -> Result<Place, NoPlace> {
         let counted = who.named || !who.address.to_canonical().is_loopback();
         let source = counted.then(|| Source::of(who.address));
         let mut table = self.table();
@@ -233,7 +238,14 @@ impl Registry {
             }
             table.probes += 1;
         }
-        let activity = Arc::new(Activity::new(who.address, who.forwards, full, &self.unsent, now));
+        let activity = Arc::new(Activity::new(
+            who.address,
+            who.forwards,
+            full,
+            &self.unsent,
+            Arc::clone(&who.ending),
+            now,
+        ));
         table.last += 1;
         let id = table.last;
         table.count(source);
@@ -349,7 +361,7 @@ mod tests {
     }
 
     fn from(address: &str) -> Newcomer {
-        Newcomer { address: address.parse().unwrap(), named: false, forwards: false }
+        Newcomer { address: address.parse().unwrap(), named: false, forwards: false, ending: Arc::default() }
     }
 
     fn at(seconds: u64) -> Duration {
@@ -363,38 +375,41 @@ mod tests {
         assert_eq!(ConnectionLimits { all: 30, per_source: 5 }.of_source(), 5);
     }
 
-    #[tokio::test]
-    async fn a_source_beyond_its_share_loses_its_own_longest_idle_connection() {
+    #[test]
+    fn a_source_beyond_its_share_loses_its_own_longest_idle_connection() {
         let registry = registry(30, 2);
-        let first = registry.enter(from("192.0.2.1"), at(1)).unwrap();
-        let second = registry.enter(from("192.0.2.1"), at(2)).unwrap();
+        let first = registry.enter(&from("192.0.2.1"), at(1)).unwrap();
+        let second = registry.enter(&from("192.0.2.1"), at(2)).unwrap();
         first.activity.note(at(3));
-        let third = registry.enter(from("::ffff:192.0.2.1"), at(4)).unwrap();
-        second.activity.eviction().await;
+        let third = registry.enter(&from("::ffff:192.0.2.1"), at(4)).unwrap();
+        assert!(
+            !registry.table().entries.contains_key(&second.id)
+                && registry.table().entries.contains_key(&first.id)
+        );
         assert_eq!(registry.counts(), (2, 1, 0));
         first.activity.sign();
         third.activity.sign();
-        assert_eq!(registry.enter(from("192.0.2.1"), at(5)).err(), Some(NoPlace::Source));
-        assert!(registry.enter(from("192.0.2.2"), at(5)).is_ok(), "others are served");
+        assert_eq!(registry.enter(&from("192.0.2.1"), at(5)).err(), Some(NoPlace::Source));
+        assert!(registry.enter(&from("192.0.2.2"), at(5)).is_ok(), "others are served");
         drop((first, second));
-        assert!(registry.enter(from("192.0.2.1"), at(6)).is_ok());
+        assert!(registry.enter(&from("192.0.2.1"), at(6)).is_ok());
     }
 
     #[test]
     fn addresses_of_one_network_are_one_source_and_loopback_is_exempt() {
         let registry = registry(30, 1);
-        let one = registry.enter(from("2001:db8::1"), at(1)).unwrap();
+        let one = registry.enter(&from("2001:db8::1"), at(1)).unwrap();
         one.activity.sign();
-        assert_eq!(registry.enter(from("2001:db8::2"), at(1)).err(), Some(NoPlace::Source));
-        assert!(registry.enter(from("2001:db8:0:1::2"), at(1)).is_ok());
-        let local: Vec<_> = (0..5).map(|_| registry.enter(from("127.0.0.1"), at(1)).unwrap()).collect();
+        assert_eq!(registry.enter(&from("2001:db8::2"), at(1)).err(), Some(NoPlace::Source));
+        assert!(registry.enter(&from("2001:db8:0:1::2"), at(1)).is_ok());
+        let local: Vec<_> = (0..5).map(|_| registry.enter(&from("127.0.0.1"), at(1)).unwrap()).collect();
         for place in &local {
             place.activity.sign();
         }
         let named = Newcomer { named: true, ..from("127.0.0.1") };
-        let counted = registry.enter(named, at(1)).unwrap();
+        let counted = registry.enter(&named, at(1)).unwrap();
         counted.activity.sign();
-        assert_eq!(registry.enter(named, at(1)).err(), Some(NoPlace::Source));
+        assert_eq!(registry.enter(&named, at(1)).err(), Some(NoPlace::Source));
         assert_eq!(local[0].count_for("127.0.0.1".parse().unwrap()), Err(NoPlace::Source));
         assert_eq!(local[0].count_for("192.0.2.9".parse().unwrap()), Ok(()));
         drop(counted);
@@ -404,23 +419,24 @@ mod tests {
     #[test]
     fn when_all_places_are_taken_a_few_connections_may_ask_for_health() {
         let registry = registry(2, 2);
-        let places: Vec<_> = (0..2).map(|_| registry.enter(from("127.0.0.1"), at(1)).unwrap()).collect();
+        let places: Vec<_> = (0..2).map(|_| registry.enter(&from("127.0.0.1"), at(1)).unwrap()).collect();
         for place in &places {
             place.activity.sign();
         }
-        let probes: Vec<_> = (0..PROBES).map(|_| registry.enter(from("127.0.0.1"), at(1)).unwrap()).collect();
+        let probes: Vec<_> =
+            (0..PROBES).map(|_| registry.enter(&from("127.0.0.1"), at(1)).unwrap()).collect();
         assert!(probes.iter().all(|place| place.activity.is_probe()) && !places[0].activity.is_probe());
-        assert_eq!(registry.enter(from("127.0.0.1"), at(1)).err(), Some(NoPlace::All));
+        assert_eq!(registry.enter(&from("127.0.0.1"), at(1)).err(), Some(NoPlace::All));
         drop(probes);
-        assert!(registry.enter(from("127.0.0.1"), at(1)).unwrap().activity.is_probe());
+        assert!(registry.enter(&from("127.0.0.1"), at(1)).unwrap().activity.is_probe());
         drop(places);
-        assert!(!registry.enter(from("127.0.0.1"), at(1)).unwrap().activity.is_probe());
+        assert!(!registry.enter(&from("127.0.0.1"), at(1)).unwrap().activity.is_probe());
     }
 
     #[tokio::test]
     async fn a_call_beyond_the_limit_waits_for_a_place_and_leaves_room_for_a_health_check() {
         let registry = registry(1, 1);
-        let enter = || registry.enter(from("127.0.0.1"), at(1)).unwrap();
+        let enter = || registry.enter(&from("127.0.0.1"), at(1)).unwrap();
         let first = enter();
         first.activity.sign();
         let beyond: Vec<_> = (0..PROBES).map(|_| enter()).collect();
@@ -443,18 +459,17 @@ mod tests {
         assert_eq!((table.entries.len(), table.probes, table.waiting), (4, 3, 0));
     }
 
-    #[tokio::test]
-    async fn readers_that_stand_still_are_sent_away_when_memory_is_tight() {
+    #[test]
+    fn readers_that_stand_still_are_sent_away_when_memory_is_tight() {
         let registry = registry(30, 30);
-        let places: Vec<_> = (0..3).map(|_| registry.enter(from("127.0.0.1"), at(1)).unwrap()).collect();
+        let places: Vec<_> = (0..3).map(|_| registry.enter(&from("127.0.0.1"), at(1)).unwrap()).collect();
         let answer = |place: &Place, bytes| place.activity.begin().with(vec![b'x'; bytes]);
         let _held = [answer(&places[0], 300), answer(&places[1], 900), answer(&places[2], 500)];
         registry.send_slow_readers_away();
         assert_eq!(registry.counts().0, 3, "nobody has been looked at before");
         places[1].activity.send(1);
         registry.send_slow_readers_away();
-        places[2].activity.eviction().await;
-        places[0].activity.eviction().await;
-        assert_eq!(registry.counts().0, 1, "the one that reads stays");
+        let left: Vec<u64> = registry.table().entries.keys().copied().collect();
+        assert_eq!(left, [places[1].id], "the one that reads stays");
     }
 }

@@ -2,13 +2,15 @@
 
 use std::{borrow::Cow, net::IpAddr, time::Duration};
 
-use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version, body::Incoming, header};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, body::Incoming, header};
 
 use super::{
     Door,
     admission::{claimed, route, shown},
     answer::{self, Cut},
-    body, call_log, health, origin,
+    body,
+    call_log::{self, SLOW},
+    health, origin,
     registry::Place,
     run::{Progress, in_time},
     transfer::Task,
@@ -17,10 +19,13 @@ use crate::{
     api::{Command, Error, Family},
     controls::{self, Text},
     domain::AppId,
-    excerpt,
+    excerpt, masking,
     traces::{Parent, Span},
     wire::{Envelope, code::Code},
 };
+
+/// The header that carries the id of a request, both ways.
+const REQUEST_ID: header::HeaderName = header::HeaderName::from_static("x-request-id");
 
 /// What is known of a request when its head is here.
 pub(super) struct Arrival<'a> {
@@ -30,6 +35,16 @@ pub(super) struct Arrival<'a> {
     pub(super) started: Duration,
     /// Its connection.
     pub(super) place: &'a Place,
+}
+
+/// What is known of a call when it has ended.
+struct Ended<'a> {
+    known: Option<Command>,
+    app: Option<AppId>,
+    source: IpAddr,
+    started: Duration,
+    took: Duration,
+    given_id: Option<&'a str>,
 }
 
 impl Door {
@@ -121,11 +136,44 @@ impl Door {
         if admitted.is_ok() {
             place.activity.sign();
         }
-        let given_id = head.headers.get("x-request-id").and_then(|id| call_log::given_id(id.to_str().ok()?));
+        let given_id = head.headers.get(&REQUEST_ID).and_then(|id| call_log::given_id(id.to_str().ok()?));
         let app = admitted.as_ref().ok().map(|(_, app)| app.id);
         let mut progress = Progress::default();
         let outcome = in_time(self.limits.answer_within, self.run(admitted, &mut body, &mut progress)).await;
         let took = self.service.clock.elapsed().saturating_sub(started);
+        let mut response = match outcome {
+            // The hot path: a call that succeeded, of which nobody wants to know.
+            Ok(reply) if given_id.is_none() && !self.is_observed() && !progress.is_news() && took < SLOW => {
+                if let Some(metrics) = &self.metrics {
+                    metrics.call(known, Code::OK, took);
+                }
+                answer::json(reply)
+            }
+            outcome => {
+                let head = (&head.uri, &head.headers);
+                let ended = Ended { known, app, source, started, took, given_id };
+                self.record(head, &ended, outcome, &mut progress)?
+            }
+        };
+        if !progress.body_read && head.version == Version::HTTP_2 {
+            body::drain(&mut body, body::DRAINED_HTTP2).await;
+        } else if !progress.body_read {
+            // What is left of the body would be taken for the next request.
+            place.activity.leave_unread();
+            answer::close(&mut response);
+        }
+        Ok(response)
+    }
+
+    /// Makes the answer of a call, and records it in the log, metrics, traces and journal.
+    fn record(
+        &self,
+        (uri, headers): (&Uri, &HeaderMap),
+        ended: &Ended<'_>,
+        outcome: Result<Vec<u8>, Error>,
+        progress: &mut Progress,
+    ) -> Result<Response<answer::Body>, Cut> {
+        let Ended { known, app, source, started, took, given_id } = *ended;
         let (code, error, reply) = match outcome {
             Ok(reply) => (Code::OK, None, reply),
             Err(error) => {
@@ -134,19 +182,14 @@ impl Door {
                     _ => known.map_or(Family::RecentContact, Command::family),
                 };
                 let code = error.code(family);
-                let why = excerpt::line(&error.to_string()).into_owned();
+                let why = masking::text(&excerpt::line(&error.to_string())).into_owned();
                 let reply = Envelope::fail(known.map(Command::base_fields), code, &why);
                 (code, Some((error, why)), reply)
             }
         };
         let items = std::mem::take(&mut progress.items).into_counts();
-        let is_news = error.is_some() || !items.is_empty() || given_id.is_some();
-        let id = match given_id {
-            Some(id) => Cow::Borrowed(id),
-            None if is_news || self.observed() => Cow::Owned(call_log::new_id()),
-            None => Cow::Borrowed(""),
-        };
-        let identifier = is_news.then(|| claimed(&head.uri)).flatten();
+        let id = given_id.map_or_else(|| Cow::Owned(call_log::new_id()), Cow::Borrowed);
+        let identifier = claimed(uri);
         let entry = call_log::Entry {
             id: &id,
             command: known,
@@ -169,8 +212,7 @@ impl Door {
         }
         if self.traces.is_some() || self.controls.is_some() {
             let why = error.map_or(String::new(), |(_, why)| why);
-            let path = shown(head.uri.path());
-            self.observe(&head.headers, &entry, path, code, why, &progress, &reply);
+            self.observe(headers, &entry, shown(uri.path()), code, why, progress, &reply);
         }
         if progress.cut {
             return Err(Cut);
@@ -179,20 +221,13 @@ impl Door {
         if (code != Code::OK || given_id.is_some())
             && let Ok(id) = header::HeaderValue::from_str(&id)
         {
-            response.headers_mut().insert("x-request-id", id);
-        }
-        if !progress.body_read && head.version == Version::HTTP_2 {
-            body::drain(&mut body, body::DRAINED_HTTP2).await;
-        } else if !progress.body_read {
-            // What is left of the body would be taken for the next request.
-            place.activity.leave_unread();
-            answer::close(&mut response);
+            response.headers_mut().insert(REQUEST_ID, id);
         }
         Ok(response)
     }
 
     /// Whether calls are recorded somewhere else than in the log.
-    fn observed(&self) -> bool {
+    fn is_observed(&self) -> bool {
         self.traces.is_some() || self.controls.is_some() || tracing::enabled!(tracing::Level::DEBUG)
     }
 

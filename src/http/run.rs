@@ -73,6 +73,13 @@ pub(super) struct Progress {
     pub(super) items: RefusedItems,
 }
 
+impl Progress {
+    /// Whether there is something to record of a call that succeeded.
+    pub(super) fn is_news(&self) -> bool {
+        self.cut || !self.items.is_empty()
+    }
+}
+
 /// Runs a command where fault rules may strike it; `cut` becomes true when its answer is to be lost.
 async fn run_with_faults(
     controls: &Controls,

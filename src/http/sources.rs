@@ -4,13 +4,14 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
     time::Duration,
 };
 
 use hyper::HeaderMap;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
-use super::registry::Newcomer;
+use super::{activity::Ending, registry::Newcomer};
 use crate::auth::Network;
 
 /// How often to look again while the header of a proxy is incomplete. Proxies send it in one piece, so this is rare.
@@ -54,8 +55,12 @@ impl Proxies {
     ///
     /// # Errors
     /// When the stream fails, or the header is malformed.
-    pub(super) async fn newcomer(stream: &mut TcpStream, peer: IpAddr) -> io::Result<Newcomer> {
-        let direct = Newcomer { address: peer, named: false, forwards: false };
+    pub(super) async fn newcomer(
+        stream: &mut TcpStream,
+        peer: IpAddr,
+        ending: Arc<Ending>,
+    ) -> io::Result<Newcomer> {
+        let direct = Newcomer { address: peer, named: false, forwards: false, ending };
         let mut first = [0; 536];
         loop {
             let read = stream.peek(&mut first).await?;
@@ -70,7 +75,10 @@ impl Proxies {
                 }
                 Header::Whole(length, named) => {
                     stream.read_exact(&mut first[..length]).await?;
-                    return Ok(named.map_or(direct, |address| Newcomer { address, named: true, ..direct }));
+                    return Ok(match named {
+                        None => direct,
+                        Some(address) => Newcomer { address, named: true, ..direct },
+                    });
                 }
             }
         }

@@ -78,6 +78,17 @@ impl Server {
         server
     }
 
+    /// Starts `confold dev` with a log as text, to this file, and these further arguments.
+    pub(crate) fn logging_text(arguments: &[&str], log: &Path) -> Server {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut command = Server::dev_command();
+        command.args(["--log-level", "debug"]).args(arguments);
+        let log = std::fs::File::create(log).unwrap();
+        let mut server = Server::start(command.env("TMPDIR", temporary.path()).stderr(log));
+        server.folder = Some(temporary);
+        server
+    }
+
     /// Starts `confold dev` under strace, which writes down each synchronisation as it ends.
     pub(crate) fn traced(trace: &Path) -> Server {
         let folder = tempfile::tempdir().unwrap();

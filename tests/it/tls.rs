@@ -28,12 +28,18 @@ pub(crate) struct LocalTls {
 
 impl LocalTls {
     pub(crate) fn start() -> LocalTls {
-        LocalTls::in_home(tempfile::tempdir().unwrap())
+        LocalTls::start_with(&[])
     }
 
-    fn in_home(home: tempfile::TempDir) -> LocalTls {
+    /// The same with further arguments.
+    pub(crate) fn start_with(arguments: &[&str]) -> LocalTls {
+        LocalTls::in_home(tempfile::tempdir().unwrap(), arguments)
+    }
+
+    fn in_home(home: tempfile::TempDir, arguments: &[&str]) -> LocalTls {
         let mut command = Server::dev_command();
         command.args(["--tls-listen", "127.0.0.1:0", "--log-level", "error", "--rate-limit", "off"]);
+        command.args(arguments);
         command.args(["--data"]).arg(home.path().join("data")).env("XDG_DATA_HOME", home.path());
         let server = Server::start_until(&mut command, |greeting| {
             greeting.contains("Try:") && greeting.contains("?sdkappid=")
@@ -50,7 +56,7 @@ impl LocalTls {
     }
 
     /// curl with the authority and these arguments.
-    fn curl(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn curl(&self, arguments: &[&str]) -> Output {
         Command::new("curl").args(["-sS", "--cacert"]).arg(self.ca()).args(arguments).output().unwrap()
     }
 }
@@ -174,7 +180,7 @@ fn the_authority_is_made_once_and_cannot_sign_for_others() {
 
     let LocalTls { server, home } = tls;
     drop(server);
-    let again = LocalTls::in_home(home);
+    let again = LocalTls::in_home(home, &[]);
     assert_eq!(fs::read_to_string(again.ca()).unwrap(), first, "and used again");
     assert_eq!(said(&again.curl(&[&format!("https://localhost:{}/healthz", again.port())])), "ok\n");
 }

@@ -7,10 +7,12 @@ mod exposed;
 mod files;
 mod outputs;
 mod printing;
+mod replies;
 mod secrets;
 mod servers;
 mod signals;
 mod signatures;
+mod strangers;
 mod threads;
 
 use std::{

@@ -1,0 +1,124 @@
+//! Stored text that looks like the protocol comes back whole, whatever way it is read.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{ADMIN, APP, Client, KEY, Server, query, said},
+    tls::LocalTls,
+};
+
+const GET: &str = "recentcontact/get_contact_group";
+
+/// The beginning of what hyper itself answers, repeated so that any piece of a body may begin with it.
+const LURE: &str = "HTTP/1.1 4";
+
+/// Owners whose every field holds the lure, each shifted by one more character.
+fn store_lures(client: &mut Client) {
+    let lure = |length: usize| LURE.repeat(length / LURE.len() + 1)[..length].to_owned();
+    for shift in 0..LURE.len() {
+        let owner = format!("lured{shift}");
+        let account = json!({ "UserID": owner, "Nick": lure(400), "FaceUrl": lure(400) });
+        client.ok("im_open_login_svc/account_import", &account.to_string());
+        let group = json!({
+            "Type": "Public", "Name": lure(30), "GroupId": format!("lured{shift}"), "Introduction": lure(240),
+            "Notification": lure(300), "FaceUrl": lure(100),
+        });
+        client.ok("group_open_http_svc/create_group", &group.to_string());
+        let peers: Vec<Value> =
+            (0..100).map(|peer| json!({ "Type": 1, "To_Account": format!("peer{peer}") })).collect();
+        let folder = json!({ "GroupName": lure(32), "ContactItem": peers });
+        let body = json!({ "From_Account": owner, "GroupContactItem": [folder] });
+        client.ok("recentcontact/create_contact_group", &body.to_string());
+        let marks: Vec<Value> = peers
+            .iter()
+            .map(|peer| {
+                json!({
+                    "OptType": 3, "ContactItem": peer, "SetMark": [0, 63],
+                    "CustomMark": lure(256)[shift..].to_owned() + &lure(shift),
+                })
+            })
+            .collect();
+        client.ok(
+            "recentcontact/mark_contact",
+            &json!({ "From_Account": owner, "MarkItem": marks }).to_string(),
+        );
+    }
+}
+
+fn body(shift: usize) -> String {
+    format!(r#"{{"From_Account":"lured{shift}","StartIndex":0}}"#)
+}
+
+#[test]
+fn stored_text_that_looks_like_an_answer_stays_whole() {
+    let tls = LocalTls::start_with(&["--directory", "open"]);
+    let mut plain = tls.server.client();
+    store_lures(&mut plain);
+    let expected: Vec<String> = (0..LURE.len()).map(|shift| plain.call(GET, &body(shift)).body).collect();
+    for one in &expected {
+        assert!(one.len() > 30_000 && one.matches(LURE).count() > 2_000);
+        assert!(serde_json::from_str::<Value>(one).unwrap()["ContactItem"].as_array().unwrap().len() == 100);
+    }
+    let ca = std::fs::read_to_string(tls.ca()).unwrap();
+    let mut secure = Client::try_connect_tls(tls.server.tls_address(), &ca, "localhost").unwrap();
+    let mut deaf = Client::deaf(tls.server.address);
+    for client in [&mut plain, &mut secure, &mut deaf] {
+        // Many requests at once, so that answers wait in every buffer there is before they are read.
+        for _ in 0..3 {
+            for shift in 0..LURE.len() {
+                let (target, body) = (client.target(GET), body(shift));
+                let request = format!(
+                    "POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+                client.send(request.as_bytes()).unwrap();
+            }
+            for one in &expected {
+                assert!(client.answer(false).unwrap().body == *one);
+            }
+        }
+    }
+    let url = format!("https://localhost:{}/v4/{GET}?{}", tls.port(), query(APP, ADMIN, KEY));
+    for (shift, one) in expected.iter().enumerate() {
+        let output = tls.curl(&["--http2", "--limit-rate", "2M", "-d", &body(shift), &url]);
+        assert!(said(&output) == *one, "over HTTP/2");
+    }
+    let exported = |url: String| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
+        command.args(["export", "--app", &format!("{APP}:{KEY}:{ADMIN}"), "--url", &url]);
+        let output = command.arg("--ca").arg(tls.ca()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let lines = exported(format!("http://{}", tls.server.address));
+    assert!(lines.windows(LURE.len()).filter(|part| *part == LURE.as_bytes()).count() > 20_000);
+    assert!(exported(format!("https://localhost:{}", tls.port())) == lines);
+    assert_eq!(
+        secure.raw(b"nonsense\r\n\r\n").unwrap().code(),
+        60002,
+        "and hyper's own answers are replaced"
+    );
+}
+
+/// A head that cannot be read is answered behind answers that were not read yet, and none of them is touched.
+#[test]
+fn a_head_that_cannot_be_read_behind_unread_answers_damages_none_of_them() {
+    let server = Server::dev(&["--directory", "open", "--rate-limit", "off"]);
+    let mut client = server.client();
+    store_lures(&mut client);
+    let expected = client.call(GET, &body(3)).body;
+    let mut deaf = Client::deaf(server.address);
+    let (target, body) = (deaf.target(GET), body(3));
+    let request =
+        format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    deaf.send((request.repeat(5) + "nonsense\r\n\r\n").as_bytes()).unwrap();
+    for _ in 0..5 {
+        assert!(deaf.answer(false).unwrap().body == expected);
+    }
+    // hyper's own words or ours, but an answer of their own.
+    let last = deaf.answer(false).unwrap();
+    assert!(last.status == 400 || last.code() == 60002, "{last:?}");
+    assert!(deaf.is_closed());
+}
