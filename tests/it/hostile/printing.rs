@@ -47,7 +47,7 @@ fn a_full_disk_is_told_and_a_reader_who_has_gone_is_not() {
         vec!["usersig"],
         vec!["check-config", "--config", "confold.toml"],
         vec!["export", "--url", &url, "--app", &app],
-        vec!["export", "--url", &url, "--app", &app, "-o", "/dev/stdout"],
+        vec!["export", "--url", &url, "--app", &app, "-o", "/proc/self/fd/1"],
         vec!["import", "lines", "--data", "store"],
         vec!["import", "lines", "--data", "store", "--dry-run"],
         vec!["pull", "--url", &url, "--app", &app, "--users", "users", "-o", "-"],
