@@ -1,11 +1,17 @@
 //! `--app ID:KEY[:ADMIN]`, and the apps that `dev` always knows.
 
-use std::str::FromStr;
+use std::{ffi::OsStr, marker::PhantomData, str::FromStr};
+
+use clap::{Arg, Command, builder::TypedValueParser, error::ErrorKind};
 
 use crate::{
     auth::{App, PAGE_KEY, SAMPLE_KEY, SecretKey},
     domain::AppId,
+    excerpt,
 };
+
+/// The longest number of an app, in characters: what is longer may be a key in the wrong place.
+const LONGEST_ID: usize = 10;
 
 /// An app as a tool is told of it: only the number is needed.
 #[derive(Clone, Debug)]
@@ -33,8 +39,13 @@ impl FromStr for AppName {
     fn from_str(text: &str) -> Result<AppName, String> {
         let mut parts = text.splitn(3, ':');
         let id = parts.next().unwrap_or_default();
-        let id = (id.parse().ok().and_then(AppId::new))
-            .ok_or_else(|| format!("the app is a number from 1 to 4294967295, found {id:?}"))?;
+        let id = (id.parse().ok().and_then(AppId::new)).ok_or_else(|| {
+            let found = match id.chars().count() {
+                0..=LONGEST_ID => excerpt::quoted(id).to_string(),
+                count => format!("a text of {count} characters"),
+            };
+            format!("the app is a number from 1 to 4294967295, found {found}")
+        })?;
         let key = match parts.next().map(SecretKey::new) {
             Some(None) => return Err("the key is empty: the form is ID:KEY or ID:KEY:ADMIN".to_owned()),
             key => key.flatten(),
@@ -44,6 +55,26 @@ impl FromStr for AppName {
             admin => admin.map(str::to_owned),
         };
         Ok(AppName { id, key, admin })
+    }
+}
+
+/// Reads an app. The command line itself would print what it refuses, and with it the key.
+#[derive(Clone)]
+pub(super) struct Unshown<T>(PhantomData<fn() -> T>);
+
+/// The reading of `--app`.
+pub(super) fn unshown<T>() -> Unshown<T> {
+    Unshown(PhantomData)
+}
+
+impl<T: FromStr<Err = String> + Clone + Send + Sync + 'static> TypedValueParser for Unshown<T> {
+    type Value = T;
+
+    fn parse_ref(&self, command: &Command, _: Option<&Arg>, value: &OsStr) -> Result<T, clap::Error> {
+        let read = value.to_str().ok_or_else(|| "it is not UTF-8".to_owned()).and_then(str::parse);
+        read.map_err(|reason| {
+            clap::Error::raw(ErrorKind::ValueValidation, format!("--app: {reason}\n")).with_cmd(command)
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
-use super::app_option::AppName;
+use super::app_option::{AppName, unshown};
 use crate::{auth::SecretKey, config::read_secret, domain::AppId};
 
 /// The variable that holds a key when nothing else does.
@@ -17,7 +17,7 @@ const KEY: &str = "CONFOLD_KEY";
 pub(super) struct Options {
     /// The app; its key had better be in a file or in the variable `CONFOLD_KEY`, where `ps` does not show
     /// it.
-    #[arg(long, value_name = "ID[:KEY[:ADMIN]]")]
+    #[arg(long, value_name = "ID[:KEY[:ADMIN]]", value_parser = unshown::<AppName>())]
     pub(super) app: Option<AppName>,
     /// A file that holds the key of the app, and that others cannot read.
     #[arg(long, value_name = "FILE")]

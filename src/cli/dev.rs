@@ -6,8 +6,15 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 
 use super::{
-    app_option::AppOption, controls_token::ControlsToken, data, export, files, local_tls::LocalTls,
-    profile::Profile, ready_file::ReadyFile, scratch::Scratch, seed::seed, terminal,
+    app_option::{AppOption, unshown},
+    controls_token::ControlsToken,
+    data, export, files,
+    local_tls::LocalTls,
+    profile::Profile,
+    ready_file::ReadyFile,
+    scratch::Scratch,
+    seed::seed,
+    terminal,
 };
 use crate::{
     address::Address,
@@ -67,7 +74,7 @@ pub(super) struct Options {
     #[arg(long)]
     strict: bool,
     /// One more app; may be given several times.
-    #[arg(long, value_name = "ID:KEY[:ADMIN]")]
+    #[arg(long, value_name = "ID:KEY[:ADMIN]", value_parser = unshown::<AppOption>())]
     app: Vec<AppOption>,
     /// Whether accounts and chat groups have to be imported, or every id counts as existing.
     #[arg(long, value_name = "MODE", value_enum, default_value_t = Directory::Strict)]
