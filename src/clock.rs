@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use crate::domain::UnixSeconds;
+use crate::domain::{LAST_SECOND, UnixSeconds};
 
 /// A clock with two hands: the wall clock, which may step, and a monotonic one for rates. The first can
 /// be set, for tests; all clones of a clock show the same.
@@ -38,10 +38,12 @@ impl Clock {
     /// Seconds since 1970, for signatures and timestamps.
     #[must_use]
     pub fn now(&self) -> UnixSeconds {
-        match self.hand.frozen.load(Ordering::Relaxed) {
+        let now = match self.hand.frozen.load(Ordering::Relaxed) {
             0 => system_seconds().saturating_add_signed(self.hand.ahead.load(Ordering::Relaxed)),
             at => at,
-        }
+        };
+        // No later time can be exported and imported again.
+        now.min(LAST_SECOND)
     }
 
     /// Time since the clock was made, never stepping, whatever is done to the other hand.

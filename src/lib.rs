@@ -33,6 +33,7 @@ pub mod address;
 pub mod chance;
 pub mod clock;
 pub mod excerpt;
+pub mod masking;
 pub mod private;
 pub mod unfinished;
 

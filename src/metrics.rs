@@ -4,8 +4,12 @@
 //! series is bounded by the commands and codes there are.
 
 use std::{
+    collections::BTreeMap,
     fmt::{Display, Write},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -25,6 +29,10 @@ const CODES: usize = Code::ALL.len() + 1;
 pub struct Metrics {
     calls: Box<[[AtomicU64; CODES]; COMMANDS]>,
     latencies: [Latency; COMMANDS],
+    /// Single items that were refused, by command and code.
+    items: Box<[[AtomicU64; CODES]; COMMANDS]>,
+    /// Requests of the tools, by what they ask for and the code of the reply.
+    transfers: Mutex<BTreeMap<(&'static str, u32), u64>>,
     connections: AtomicU64,
 }
 
@@ -45,6 +53,12 @@ pub struct Now {
     pub signatures: u64,
     /// Connections that are open.
     pub open: u64,
+    /// Connections that were closed because their place was needed, or because they read nothing.
+    pub evicted: u64,
+    /// Connections that were refused because their source had too many.
+    pub refused: u64,
+    /// Bytes of answers that clients have not taken yet.
+    pub unsent: u64,
     /// Of the process.
     pub process: Process,
 }
@@ -68,6 +82,8 @@ impl Default for Metrics {
         Metrics {
             calls: Box::new(std::array::from_fn(|_| std::array::from_fn(none))),
             latencies: std::array::from_fn(|_| Latency::default()),
+            items: Box::new(std::array::from_fn(|_| std::array::from_fn(none))),
+            transfers: Mutex::default(),
             connections: AtomicU64::new(0),
         }
     }
@@ -77,14 +93,26 @@ impl Metrics {
     /// Counts a call that has been answered; of no command when its path was none.
     pub fn call(&self, command: Option<Command>, code: Code, took: Duration) {
         let command = command.map_or(COMMANDS - 1, |command| command as usize);
-        let code =
-            Code::ALL.binary_search_by_key(&code.number(), |(_, code)| code.number()).unwrap_or(CODES - 1);
-        self.calls[command][code].fetch_add(1, Ordering::Relaxed);
+        self.calls[command][place_of(code.number())].fetch_add(1, Ordering::Relaxed);
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let latency = &self.latencies[command];
         let place = BOUNDS.iter().position(|bound| took <= *bound);
         place.map_or(&latency.longer, |place| &latency.within[place]).fetch_add(1, Ordering::Relaxed);
         latency.microseconds.fetch_add(took, Ordering::Relaxed);
+    }
+
+    /// Counts the items that a call has refused, by code.
+    pub fn refused_items(&self, command: Option<Command>, items: &BTreeMap<u32, u32>) {
+        let Some(command) = command else { return };
+        for (code, count) in items {
+            self.items[command as usize][place_of(*code)].fetch_add(u64::from(*count), Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a request of the tools: an export, an import or a check.
+    pub fn transfer(&self, task: &'static str, code: Code) {
+        let mut transfers = self.transfers.lock().unwrap_or_else(PoisonError::into_inner);
+        *transfers.entry((task, code.number())).or_default() += 1;
     }
 
     /// Counts a connection that was accepted.
@@ -96,16 +124,15 @@ impl Metrics {
     #[must_use]
     pub fn text(&self, now: &Now) -> String {
         let mut out = Exposition(String::with_capacity(16 * 1024));
-        out.family("confold_calls_total", "counter", "Calls by command and code of the reply.");
-        for (command, codes) in self.calls.iter().enumerate() {
-            for (code, count) in codes.iter().enumerate() {
-                let count = count.load(Ordering::Relaxed);
-                if count > 0 {
-                    let code =
-                        Code::ALL.get(code).map_or("other".to_owned(), |(_, code)| code.number().to_string());
-                    out.sample("confold_calls_total", &[("command", name(command)), ("code", &code)], count);
-                }
-            }
+        out.by_code("confold_calls_total", "Calls by command and code of the reply.", &self.calls);
+        out.by_code(
+            "confold_refused_items_total",
+            "Single items refused by calls that succeeded, by command and code.",
+            &self.items,
+        );
+        out.family("confold_transfers_total", "counter", "Imports, checks and exports by code of the reply.");
+        for ((task, code), count) in self.transfers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            out.sample("confold_transfers_total", &[("task", task), ("code", &code.to_string())], count);
         }
         out.family("confold_call_duration_seconds", "histogram", "How long calls took.");
         for (command, latency) in self.latencies.iter().enumerate() {
@@ -118,6 +145,24 @@ impl Metrics {
             self.connections.load(Ordering::Relaxed),
         );
         out.alone("confold_connections", "gauge", "Connections open.", now.open);
+        out.alone(
+            "confold_connections_evicted_total",
+            "counter",
+            "Connections closed because their place was needed, or because they read nothing.",
+            now.evicted,
+        );
+        out.alone(
+            "confold_connections_refused_total",
+            "counter",
+            "Connections refused because their source had too many.",
+            now.refused,
+        );
+        out.alone(
+            "confold_unsent_bytes",
+            "gauge",
+            "Bytes of answers that clients have not taken yet.",
+            now.unsent,
+        );
         out.alone("confold_signatures_remembered", "gauge", "Verified signatures in memory.", now.signatures);
         let Statistics { commits, changes, waiting, cache_hits, cache_misses, cache_bytes, disk_bytes } =
             now.store;
@@ -166,6 +211,11 @@ fn seconds(microseconds: u64) -> f64 {
     microseconds as f64 / 1e6
 }
 
+/// The place of a code in a table.
+fn place_of(code: u32) -> usize {
+    Code::ALL.binary_search_by_key(&code, |(_, code)| code.number()).unwrap_or(CODES - 1)
+}
+
 fn name(command: usize) -> &'static str {
     Command::ALL.get(command).map_or("none", |command| command.name())
 }
@@ -174,6 +224,21 @@ fn name(command: usize) -> &'static str {
 struct Exposition(String);
 
 impl Exposition {
+    /// A table of counts by command and code, without those that are zero.
+    fn by_code(&mut self, family: &str, help: &str, table: &[[AtomicU64; CODES]; COMMANDS]) {
+        self.family(family, "counter", help);
+        for (command, codes) in table.iter().enumerate() {
+            for (code, count) in codes.iter().enumerate() {
+                let count = count.load(Ordering::Relaxed);
+                if count > 0 {
+                    let code =
+                        Code::ALL.get(code).map_or("other".to_owned(), |(_, code)| code.number().to_string());
+                    self.sample(family, &[("command", name(command)), ("code", &code)], count);
+                }
+            }
+        }
+    }
+
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         self.line(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}"));
     }

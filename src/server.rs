@@ -1,8 +1,17 @@
 //! Composition: from a door and sockets to a running server, and back to none.
 
-use std::{future::Future, io, sync::Arc, thread, time::Duration};
+use std::{
+    future::Future,
+    io,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
-use tokio::{runtime, sync::watch};
+use tokio::{
+    runtime,
+    sync::{mpsc, watch},
+};
 
 use crate::{
     http::{Door, Listening, serve},
@@ -28,46 +37,56 @@ pub struct Server {
 /// What a server does when it is told to read its configuration again.
 pub type Reload<'a> = Box<dyn FnMut() + 'a>;
 
+/// Why a server stops.
+enum End {
+    /// It was told to.
+    Told,
+    /// What it works on failed.
+    Failure(io::Error),
+    /// A thread of its own ended although nobody told it to.
+    Worker,
+}
+
 impl Server {
-    /// Serves until it is `told` to stop or `failure` ends, then drains and returns – with an error after a
-    /// failure.
+    /// Serves until it is `told` to stop or something fails, then drains and returns – with an error after a
+    /// failure. `failure` ends when what is served cannot go on, and says why.
     ///
     /// # Errors
-    /// When a thread or a runtime cannot be had.
-    pub fn run(
+    /// When a thread or a runtime cannot be had, and after a failure.
+    pub fn run<F: std::error::Error + Send + Sync + 'static>(
         self,
         ready: impl FnOnce(),
         mut told: Told,
         mut reload: Reload<'_>,
-        failure: impl Future<Output = ()>,
+        failure: impl Future<Output = F>,
     ) -> io::Result<()> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopping) = watch::channel(false);
-        let mut threads = Vec::with_capacity(self.workers);
+        let mut workers = Workers::default();
         for _ in 0..self.workers {
             let shared = self.listening.iter().map(Listening::share).collect::<io::Result<Vec<_>>>()?;
             let (door, stopping, drain) = (Arc::clone(&self.door), stopping.clone(), self.drain);
-            let work = move || {
+            workers.start(move || {
                 let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
                 runtime.block_on(serve(shared, door, stopping, drain))
-            };
-            threads.push(thread::Builder::new().name("worker".to_owned()).spawn(work)?);
+            })?;
         }
         let certificates: Vec<_> =
             self.listening.iter().filter_map(|one| one.certificates().cloned()).collect();
         // The workers have the sockets now, and close them when they are told to stop.
         drop(self.listening);
-        let failed = runtime.block_on(async {
+        let end = runtime.block_on(async {
             let mut looks = tokio::time::interval(LOOK);
             looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             let mut failure = std::pin::pin!(failure);
             ready();
             loop {
                 tokio::select! {
-                    () = told.stop.ended() => return Ok(false),
+                    () = told.stop.ended() => return Ok(End::Told),
                     () = told.reload.came() => reload(),
                     _ = looks.tick(), if !certificates.is_empty() => {}
-                    () = failure.as_mut() => return io::Result::Ok(true),
+                    failure = failure.as_mut() => return Ok(End::Failure(io::Error::other(failure))),
+                    () = workers.one_ended() => return io::Result::Ok(End::Worker),
                 }
                 for one in &certificates {
                     match one.refresh() {
@@ -79,14 +98,108 @@ impl Server {
             }
         })?;
         tracing::info!("stopping");
-        // Nobody listening any more is as good as told.
+        // An error means that all workers have ended already.
         let _ = stop.send(true);
-        for thread in threads {
-            thread.join().map_err(|_| io::Error::other("a worker thread panicked"))??;
+        let ended = workers.join();
+        match end {
+            End::Told => ended,
+            End::Failure(error) => Err(error),
+            End::Worker => {
+                ended?;
+                Err(io::Error::other("a worker thread ended although nobody told it to"))
+            }
         }
-        match failed {
-            true => Err(io::Error::other("the disk failed under a commit; look at it, then start again")),
-            false => Ok(()),
+    }
+}
+
+/// The threads that serve. The rest of the server must not go on when one of them ends: the connections it had are
+/// gone, and those that it would have accepted wait.
+struct Workers {
+    threads: Vec<JoinHandle<io::Result<()>>>,
+    /// Given to each thread, which drops it at its end, in whichever way it ends.
+    alive: mpsc::Sender<Ended>,
+    ended: mpsc::Receiver<Ended>,
+}
+
+/// A thread has ended.
+struct Ended;
+
+/// Held by a thread for as long as it lives.
+struct Alive(mpsc::Sender<Ended>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        // One is enough: the channel holds it until somebody looks.
+        let _ = self.0.try_send(Ended);
+    }
+}
+
+impl Default for Workers {
+    fn default() -> Workers {
+        let (alive, ended) = mpsc::channel(1);
+        Workers { threads: Vec::new(), alive, ended }
+    }
+}
+
+impl Workers {
+    fn start(&mut self, work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+        let alive = Alive(self.alive.clone());
+        let work = move || {
+            let _alive = alive;
+            work()
+        };
+        self.threads.push(thread::Builder::new().name("worker".to_owned()).spawn(work)?);
+        Ok(())
+    }
+
+    /// Waits until one of them has ended.
+    async fn one_ended(&mut self) {
+        self.ended.recv().await;
+    }
+
+    /// Waits until all of them have ended; the first error.
+    fn join(self) -> io::Result<()> {
+        let ends = self.threads.into_iter().map(|thread| {
+            thread
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("a worker thread panicked, which is a defect")))
+        });
+        // All are waited for before an error is returned: the others are still finishing their requests.
+        ends.collect::<Vec<_>>().into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of three threads of which two wait to be told to stop and one does this.
+    fn with(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+        let mut workers = Workers::default();
+        let (stop, stopping) = watch::channel(false);
+        for _ in 0..2 {
+            let mut stopping = stopping.clone();
+            workers
+                .start(move || {
+                    let runtime = runtime::Builder::new_current_thread().build()?;
+                    runtime.block_on(stopping.wait_for(|stop| *stop)).map(drop).map_err(io::Error::other)
+                })
+                .unwrap();
         }
+        workers.start(work).unwrap();
+        let runtime = runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let ended = runtime
+            .block_on(async { tokio::time::timeout(Duration::from_secs(20), workers.one_ended()).await });
+        assert!(ended.is_ok(), "nobody noticed that a thread ended");
+        stop.send_replace(true);
+        workers.join()
+    }
+
+    #[test]
+    fn a_thread_that_ends_is_noticed_however_it_ends() {
+        let said = |end: io::Result<()>| end.unwrap_err().to_string();
+        assert!(said(with(|| panic!("this thread panics, as the test wants"))).contains("panicked"));
+        assert_eq!(said(with(|| Err(io::Error::other("no runtime")))), "no runtime");
+        assert!(with(|| Ok(())).is_ok());
     }
 }

@@ -8,7 +8,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
     thread::{self, JoinHandle},
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::{
     address::{self, Address},
-    chance, excerpt,
+    chance, excerpt, masking,
 };
 
 /// How many spans wait at the most.
@@ -47,6 +47,8 @@ pub struct Span {
     pub code: u32,
     /// Why it was refused; empty when it was not.
     pub why: String,
+    /// The id of the request, as in the log.
+    pub request: String,
 }
 
 /// What a `traceparent` header says.
@@ -76,6 +78,8 @@ pub struct Traces {
     spans: Option<mpsc::SyncSender<Span>>,
     thread: Option<JoinHandle<()>>,
     left_out: Arc<AtomicU64>,
+    /// Whether it was said that the thread has ended.
+    ended: AtomicBool,
 }
 
 impl Traces {
@@ -89,7 +93,7 @@ impl Traces {
         let (endpoint, lost) = (endpoint.clone(), Arc::clone(&left_out));
         let work = move || send_all(&endpoint, &waiting, &lost);
         let thread = thread::Builder::new().name("traces".to_owned()).spawn(work)?;
-        Ok(Traces { spans: Some(spans), thread: Some(thread), left_out })
+        Ok(Traces { spans: Some(spans), thread: Some(thread), left_out, ended: AtomicBool::new(false) })
     }
 
     /// Tells of a call, unless whoever caused it wants none of it.
@@ -97,8 +101,16 @@ impl Traces {
         if span.parent.is_some_and(|parent| !parent.sampled) {
             return;
         }
-        if self.spans.as_ref().is_some_and(|spans| spans.try_send(span).is_err()) {
+        let Some(spans) = &self.spans else { return };
+        if let Err(refused) = spans.try_send(span) {
             self.left_out.fetch_add(1, Ordering::Relaxed);
+            // Calls go on without their spans, but not without a word.
+            let gone = matches!(refused, mpsc::TrySendError::Disconnected(_));
+            if gone && !self.ended.swap(true, Ordering::Relaxed) {
+                tracing::error!(
+                    "a defect ended the thread that sends spans; none are sent until the next start"
+                );
+            }
         }
     }
 }
@@ -159,17 +171,18 @@ fn span(span: &Span) -> Value {
     let trace = span.parent.map_or_else(chance::array::<16>, |parent| parent.trace);
     let mut attributes = vec![number("confold.code", span.code)];
     attributes.extend(span.app.map(|app| number("confold.app", app)));
+    attributes.push(text("confold.request", &span.request));
     let mut told = json!({
         "traceId": hex(&trace),
         "spanId": hex(&chance::array::<8>()),
-        "name": span.name,
+        "name": masking::text(&span.name),
         "kind": 2,
         "startTimeUnixNano": span.began.as_nanos().to_string(),
         "endTimeUnixNano": (span.began + span.took).as_nanos().to_string(),
         "attributes": attributes,
         "status": match span.code {
             0 => json!({}),
-            _ => json!({ "code": 2, "message": span.why }),
+            _ => json!({ "code": 2, "message": masking::text(&span.why) }),
         },
     });
     if let Some(parent) = span.parent {
@@ -203,6 +216,23 @@ fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_span_shows_no_signature() {
+        let secret = "eJyrVgrxCdYrSy1SslJQMtIzUNJRAItkpqTmlWSmZUIkElNyM";
+        let made = span(&Span {
+            name: format!("/v4/{secret}"),
+            parent: None,
+            began: Duration::ZERO,
+            took: Duration::ZERO,
+            app: None,
+            code: 60009,
+            why: format!("there is no command \"{secret}\""),
+            request: String::new(),
+        });
+        assert_eq!(made["name"], "/v4/…");
+        assert_eq!(made["status"]["message"], "there is no command \"…\"");
+    }
 
     #[test]
     fn a_traceparent_is_read_and_nothing_else() {

@@ -49,6 +49,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
             true => (Code::OK, ""),
             false => (Code::ACCOUNT_UNKNOWN, "Err_TLS_PT_Open_Login_Account_Not_Exist"),
         };
+        call.items.note(code.number());
         result_item.push(ResultItem { result_code: code.number(), result_info, user_id: user.as_str() });
     }
     Ok(call.ok(&Reply { result_item }))

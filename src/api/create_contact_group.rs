@@ -36,7 +36,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         })
         .await?;
     let result_item = (conversations.iter().zip(&items))
-        .map(|(conversation, result)| ItemResult::new(Some(conversation), result))
+        .map(|(conversation, result)| ItemResult::new(call, Some(conversation), result))
         .collect();
     let group_item = GroupItem { group_name: name.as_str(), group_id: id };
     let reply = Reply { group_result_item: [GroupResultItem { group_item, result_item }] };

@@ -106,7 +106,8 @@ enum Claim {
     Own,
 }
 
-/// Creates the chat group if the id is free; that of a destroyed group is.
+/// Creates the chat group if the id is free. That of a destroyed group is, until it has been destroyed so often that
+/// its incarnations are used up.
 async fn claim(call: Call<'_>, id: &ChatGroupId, profile: &ChatGroupProfile) -> Result<Claim, Error> {
     let profile = profile.clone();
     let rule = move |old: Option<&ChatGroup>| match old {
@@ -114,7 +115,10 @@ async fn claim(call: Call<'_>, id: &ChatGroupId, profile: &ChatGroupProfile) -> 
             let own = living.owner.is_some() && living.owner == profile.owner;
             (if own { Claim::Own } else { Claim::Taken }, None)
         }
-        _ => (Claim::Made, Some(old.cloned().unwrap_or_default().revived(profile.clone()))),
+        _ => match old.cloned().unwrap_or_default().created(profile.clone()) {
+            Some(created) => (Claim::Made, Some(created)),
+            None => (Claim::Taken, None),
+        },
     };
     Ok(call.service.store.change_chat_group_telling(call.app.id, id.clone(), rule).await?)
 }

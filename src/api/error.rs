@@ -219,7 +219,7 @@ fn refusal_code(refusal: &Refusal) -> Code {
         Refusal::Signature { flaw, .. } => match flaw {
             Flaw::Empty => Code::SIG_EMPTY,
             Flaw::TooLong | Flaw::Base64 | Flaw::Zlib | Flaw::TooLarge | Flaw::Json => Code::SIG_ILLEGAL,
-            Flaw::Field(_) => Code::SIG_INCOMPLETE,
+            Flaw::Field(_) | Flaw::IdentifierForm(_) | Flaw::Userbuf => Code::SIG_INCOMPLETE,
             Flaw::App(_) => Code::SIG_APP,
             Flaw::Identifier(_) => Code::SIG_IDENTIFIER,
             Flaw::Forged => Code::SIG_FORGED,
@@ -233,7 +233,7 @@ fn rejection_code(rejection: &Rejection, family: Family) -> Code {
         Rejection::UnknownOwner(_) | Rejection::UnknownPeer(_) => Code::ACCOUNT_ABSENT,
         Rejection::UnknownChatGroup(_) => Code::CHAT_GROUP,
         Rejection::TooManyGrouped { .. } | Rejection::TooManyMarked { .. } => Code::CONVERSATIONS,
-        Rejection::TooManyGroups { .. } => Code::GROUPS,
+        Rejection::TooManyGroups { .. } | Rejection::NoGroupIdLeft => Code::GROUPS,
         Rejection::NoSuchGroup(_) => Code::GROUP_UNKNOWN,
         Rejection::NameLength { .. } => Code::GROUP_NAME,
         Rejection::BatchSize { .. } => Code::BATCH,

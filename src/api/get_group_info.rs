@@ -1,5 +1,7 @@
 //! `get_group_info`: the base fields of chat groups. Each group has its own result code.
 
+use std::collections::HashSet;
+
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value as Json, json};
 
@@ -9,6 +11,7 @@ use super::{
 };
 use crate::{
     domain::{AppId, ChatGroupId, ChatGroupKind, ChatGroupProfile, batch},
+    excerpt,
     wire::{Fault, Fields, Value},
 };
 
@@ -21,8 +24,8 @@ struct Reply {
 /// Which fields a caller wants to see; `None` for all.
 #[derive(Default)]
 struct Wanted {
-    base: Option<Vec<String>>,
-    members: Option<Vec<String>>,
+    base: Option<HashSet<String>>,
+    members: Option<HashSet<String>>,
 }
 
 /// The fields of one group or member in the order of the page.
@@ -53,7 +56,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let wanted = request.optional("ResponseFilter", |value| -> Result<_, Fault> {
         let fields = value.fields()?;
         let text = |name: Value<'_>| name.read::<&str>().map(str::to_owned);
-        let names = |name| fields.optional(name, |value| value.each(text));
+        let names = |name| fields.optional(name, |value| value.each(text).map(HashSet::from_iter));
         Ok(Wanted { base: names("GroupBaseInfoFilter")?, members: names("MemberInfoFilter")? })
     })?;
     let wanted = wanted.unwrap_or_default();
@@ -94,9 +97,8 @@ fn described(app: AppId, id: &str, profile: &ChatGroupProfile, wanted: &Wanted) 
         ("ApplyJoinOption", json!(profile.join_option.name())),
         ("MuteAllMember", json!("Off")),
     ];
-    let base = base
-        .into_iter()
-        .filter(|(name, _)| wanted.base.as_ref().is_none_or(|names| names.iter().any(|field| field == name)));
+    let base =
+        base.into_iter().filter(|(name, _)| wanted.base.as_ref().is_none_or(|names| names.contains(*name)));
     let mut fields = vec![("GroupId", json!(id)), ("ErrorCode", json!(0)), ("ErrorInfo", json!(""))];
     fields.extend(base);
     let members = (profile.kind != ChatGroupKind::AvChatRoom).then(|| {
@@ -112,9 +114,7 @@ fn described(app: AppId, id: &str, profile: &ChatGroupProfile, wanted: &Wanted) 
                 ("LastSendMsgTime", json!(0)),
                 ("MuteUntil", json!(0)),
             ];
-            let named = |name: &str| {
-                wanted.members.as_ref().is_none_or(|names| names.iter().any(|field| field == name))
-            };
+            let named = |name: &str| wanted.members.as_ref().is_none_or(|names| names.contains(name));
             let kept = all.into_iter().filter(|(name, _)| *name == "Member_Account" || named(name));
             GroupInfo { fields: kept.collect(), members: None }
         });
@@ -125,7 +125,10 @@ fn described(app: AppId, id: &str, profile: &ChatGroupProfile, wanted: &Wanted) 
 
 fn failed(id: &str, error: &Error) -> GroupInfo {
     let code = error.code(super::Family::Group).number();
-    let fields =
-        vec![("GroupId", json!(id)), ("ErrorCode", json!(code)), ("ErrorInfo", json!(error.to_string()))];
+    let fields = vec![
+        ("GroupId", json!(id)),
+        ("ErrorCode", json!(code)),
+        ("ErrorInfo", json!(excerpt::line(&error.to_string()))),
+    ];
     GroupInfo { fields, members: None }
 }

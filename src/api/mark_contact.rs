@@ -56,7 +56,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let result_item = (items.iter().zip(&results))
         .map(|(item, result)| ResultItem {
             opt_type: item.opt_type,
-            result: ItemResult::new(item.conversation.as_ref(), result),
+            result: ItemResult::new(call, item.conversation.as_ref(), result),
         })
         .collect();
     Ok(call.ok(&Reply { result_item }))

@@ -18,6 +18,7 @@ mod get_role_in_group;
 mod mark_contact;
 mod members;
 mod multiaccount_import;
+mod refused;
 mod route;
 mod search_contact_group;
 mod shapes;
@@ -29,6 +30,7 @@ use serde::Serialize;
 
 pub use describe::{Description, Field, Shape};
 pub use error::Error;
+pub use refused::RefusedItems;
 pub use route::{Command, Family};
 
 use crate::{
@@ -57,6 +59,8 @@ pub struct Call<'a> {
     pub app: &'a App,
     /// What is called.
     pub command: Command,
+    /// Where single items that are refused are counted.
+    pub items: &'a RefusedItems,
 }
 
 impl Command {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{UserId, batch},
-    wire::Fields,
+    wire::{Fields, code::Code},
 };
 
 #[derive(Serialize)]
@@ -43,9 +43,11 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let mut fail_accounts = Vec::new();
     let mut pending = Vec::new();
     for (id, profile) in accounts {
-        match (UserId::importable(&id), profile) {
-            (Ok(user), Some(profile)) => pending.push(submit(&call, user, profile)),
-            _ => fail_accounts.push(id),
+        if let (Ok(user), Some(profile)) = (UserId::importable(&id), profile) {
+            pending.push(submit(&call, user, profile));
+        } else {
+            call.items.note(Code::ACCOUNT_PARAMETER.number());
+            fail_accounts.push(id);
         }
     }
     for import in pending {

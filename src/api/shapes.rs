@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::error::{Error, item_result};
+use super::{
+    Call,
+    error::{Error, item_result},
+};
 use crate::{
     domain::{ChatGroupId, Conversation, Group, GroupName, Rejection, batch},
     wire::{ContactItem, Fault, Node, Value},
@@ -32,11 +35,14 @@ pub(super) struct ItemResult<'a> {
 }
 
 impl<'a> ItemResult<'a> {
+    /// The result of one conversation, counted when it was refused.
     pub(super) fn new(
+        call: Call<'_>,
         conversation: Option<&'a Conversation>,
         result: &Result<(), Rejection>,
     ) -> ItemResult<'a> {
         let (result_code, result_info) = item_result(result);
+        call.items.note(result_code);
         ItemResult { contact_item: ContactItem(conversation), result_code, result_info }
     }
 }

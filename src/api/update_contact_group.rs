@@ -73,7 +73,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
                 MemberChange::Add => 1,
                 MemberChange::Remove => 2,
             },
-            result: ItemResult::new(Some(conversation), result),
+            result: ItemResult::new(call, Some(conversation), result),
         })
         .collect();
     let reply = Reply {

@@ -4,8 +4,10 @@
 mod apps;
 mod failures;
 mod gate;
+mod identifier;
 mod remembered;
 pub mod usersig;
 
 pub use apps::{App, Apps, Edition, Network, PAGE_KEY, SAMPLE_KEY, SecretKey, Token};
 pub use gate::{Credentials, Gate, Refusal};
+pub use identifier::{Identifier, IdentifierError};

@@ -6,15 +6,26 @@
 //! compression, so that a text is never compared, only decoded and its HMAC computed again.
 //! Format and check order: the official libraries `tls-sig-api-v2`.
 
-use std::io::{Read, Write};
+use std::{
+    fmt,
+    io::{Read, Write},
+};
 
-use base64::{Engine, alphabet::Alphabet, engine::general_purpose::GeneralPurpose};
+use base64::{
+    Engine,
+    alphabet::Alphabet,
+    engine::general_purpose::{GeneralPurpose, STANDARD},
+};
 use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use super::SecretKey;
-use crate::domain::{AppId, UnixSeconds};
+use super::{Identifier, IdentifierError, SecretKey};
+use crate::{
+    domain::{AppId, UnixSeconds},
+    excerpt,
+};
 
 /// The longest text that is looked at. Official ones have 300 to 500 bytes.
 pub const MAX_TEXT: usize = 8 * 1024;
@@ -27,7 +38,7 @@ pub const DEFAULT_VALIDITY: u64 = 180 * 86_400;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
     /// Whose signature it is (`TLS.identifier`).
-    pub identifier: String,
+    pub identifier: Identifier,
     /// For which app (`TLS.sdkappid`).
     pub app: u64,
     /// When it was made (`TLS.time`).
@@ -61,14 +72,20 @@ pub enum Flaw {
     /// What zlib holds is no JSON object.
     #[error("its content is no JSON object")]
     Json,
-    /// A field is missing or of the wrong type, or the version is not 2.0.
-    #[error("its field {0} is missing or unusable")]
+    /// A field is missing, stands twice or has the wrong type, or the version is not 2.0.
+    #[error("its field {0} is missing, stands twice or is unusable")]
     Field(&'static str),
+    /// Its identifier could stand for more than one line of the text that is signed, or is too long.
+    #[error("its field TLS.identifier {0}")]
+    IdentifierForm(IdentifierError),
+    /// Its userbuf is not base64 and could stand for more than one line of the text that is signed.
+    #[error("its field TLS.userbuf is not base64 in the alphabet A-Z a-z 0-9 + / with padding =")]
+    Userbuf,
     /// It was made for another app.
     #[error("it was made for app {0}")]
     App(u64),
     /// It was made for another identifier.
-    #[error("it was made for the identifier {}", crate::excerpt::quoted(.0))]
+    #[error("it was made for the identifier {}", excerpt::quoted(_0))]
     Identifier(String),
     /// It was not made with this key, or was changed since.
     #[error("it was not made with this app's key, or was changed afterwards")]
@@ -100,34 +117,31 @@ impl Claims {
         if json.len() > MAX_INFLATED {
             return Err(Flaw::TooLarge);
         }
-        let fields: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(&json).map_err(|_| Flaw::Json)?;
+        let fields: Fields = serde_json::from_slice(&json).map_err(|_| Flaw::Json)?;
         Claims::from_fields(&fields)
     }
 
-    fn from_fields(fields: &serde_json::Map<String, serde_json::Value>) -> Result<Claims, Flaw> {
-        let text =
-            |name: &'static str| fields.get(name).and_then(|value| value.as_str()).ok_or(Flaw::Field(name));
-        // Numbers may come as text: some libraries write them so.
-        let number = |name: &'static str| {
-            let value = fields.get(name).ok_or(Flaw::Field(name))?;
-            (value.as_i64()).or_else(|| value.as_str()?.parse().ok()).ok_or(Flaw::Field(name))
-        };
+    fn from_fields(fields: &Fields) -> Result<Claims, Flaw> {
+        let text = |name: &'static str| fields.get(name)?.as_str().ok_or(Flaw::Field(name));
         if text("TLS.ver")? != "2.0" {
             return Err(Flaw::Field("TLS.ver"));
         }
-        let signature = base64::engine::general_purpose::STANDARD
-            .decode(text("TLS.sig")?)
-            .map_err(|_| Flaw::Field("TLS.sig"))?;
+        let signature = STANDARD.decode(text("TLS.sig")?).map_err(|_| Flaw::Field("TLS.sig"))?;
+        let identifier = Identifier::parse(text("TLS.identifier")?).map_err(Flaw::IdentifierForm)?;
+        let userbuf = match fields.has("TLS.userbuf") {
+            true => Some(text("TLS.userbuf")?),
+            false => None,
+        };
+        // What is signed is the text, not the bytes it stands for; decoding only shows that it is one line.
+        if userbuf.is_some_and(|text| STANDARD.decode(text).is_err()) {
+            return Err(Flaw::Userbuf);
+        }
         Ok(Claims {
-            identifier: text("TLS.identifier")?.to_owned(),
-            app: number("TLS.sdkappid")?.try_into().map_err(|_| Flaw::Field("TLS.sdkappid"))?,
-            issued_at: number("TLS.time")?,
-            valid_for: number("TLS.expire")?,
-            userbuf: match fields.contains_key("TLS.userbuf") {
-                true => Some(text("TLS.userbuf")?.to_owned()),
-                false => None,
-            },
+            identifier,
+            app: fields.number("TLS.sdkappid")?.try_into().map_err(|_| Flaw::Field("TLS.sdkappid"))?,
+            issued_at: fields.number("TLS.time")?,
+            valid_for: fields.number("TLS.expire")?,
+            userbuf: userbuf.map(str::to_owned),
             signature,
         })
     }
@@ -157,8 +171,8 @@ impl Claims {
         if self.app != u64::from(app.number()) {
             return Err(Flaw::App(self.app));
         }
-        if self.identifier != identifier {
-            return Err(Flaw::Identifier(self.identifier.clone()));
+        if *self.identifier != *identifier {
+            return Err(Flaw::Identifier(self.identifier.to_string()));
         }
         Ok(())
     }
@@ -169,28 +183,88 @@ impl Claims {
         self.issued_at.saturating_add(self.valid_for)
     }
 
+    /// The text under the HMAC. It can be read in one way only, because no part of it has a line feed.
+    fn signed_text(&self) -> String {
+        let Claims { identifier, app, issued_at, valid_for, .. } = self;
+        let text = format!(
+            "TLS.identifier:{identifier}\nTLS.sdkappid:{app}\nTLS.time:{issued_at}\nTLS.expire:{valid_for}\n"
+        );
+        self.userbuf.iter().fold(text, |text, userbuf| text + "TLS.userbuf:" + userbuf + "\n")
+    }
+
     fn expected_signature(&self, key: &SecretKey) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
-        let Claims { identifier, app, issued_at, valid_for, .. } = self;
-        mac.update(
-            format!(
-                "TLS.identifier:{identifier}\nTLS.sdkappid:{app}\nTLS.time:{issued_at}\nTLS.expire:{valid_for}\n"
-            )
-            .as_bytes(),
-        );
-        if let Some(userbuf) = &self.userbuf {
-            mac.update(format!("TLS.userbuf:{userbuf}\n").as_bytes());
-        }
+        mac.update(self.signed_text().as_bytes());
         mac.finalize().into_bytes().into()
+    }
+}
+
+/// The members of the JSON object, each as often as it stands there. Of two members with one name a parser may
+/// take either, so that a signature could mean different things to two servers.
+struct Fields(Vec<(String, Value)>);
+
+impl Fields {
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(other, _)| other == name)
+    }
+
+    fn get(&self, name: &'static str) -> Result<&Value, Flaw> {
+        let mut found = self.0.iter().filter(|(other, _)| other == name);
+        match (found.next(), found.next()) {
+            (Some((_, value)), None) => Ok(value),
+            _ => Err(Flaw::Field(name)),
+        }
+    }
+
+    /// A number, or its decimal form as text: some libraries write it so. The HMAC is computed over the number,
+    /// so only the one text that a number is written as is accepted.
+    fn number(&self, name: &'static str) -> Result<i64, Flaw> {
+        let value = self.get(name)?;
+        let from_text = || {
+            value
+                .as_str()
+                .and_then(|text| text.parse().ok().filter(|number: &i64| number.to_string() == text))
+        };
+        value.as_i64().or_else(from_text).ok_or(Flaw::Field(name))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Fields {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Fields, D::Error> {
+        struct Members;
+
+        impl<'de> serde::de::Visitor<'de> for Members {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    fields.push(member);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
     }
 }
 
 /// Makes a UserSig for `identifier` of `app`, valid for `valid_for` seconds from `now`.
 #[must_use]
-pub fn make(app: AppId, identifier: &str, key: &SecretKey, now: UnixSeconds, valid_for: u64) -> String {
+pub fn make(
+    app: AppId,
+    identifier: &Identifier,
+    key: &SecretKey,
+    now: UnixSeconds,
+    valid_for: u64,
+) -> String {
     let saturated = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let mut claims = Claims {
-        identifier: identifier.to_owned(),
+        identifier: identifier.clone(),
         app: app.number().into(),
         issued_at: saturated(now),
         valid_for: saturated(valid_for),
@@ -200,11 +274,11 @@ pub fn make(app: AppId, identifier: &str, key: &SecretKey, now: UnixSeconds, val
     claims.signature = claims.expected_signature(key).to_vec();
     let json = serde_json::json!({
         "TLS.ver": "2.0",
-        "TLS.identifier": claims.identifier,
+        "TLS.identifier": &*claims.identifier,
         "TLS.sdkappid": claims.app,
         "TLS.expire": claims.valid_for,
         "TLS.time": claims.issued_at,
-        "TLS.sig": base64::engine::general_purpose::STANDARD.encode(&claims.signature),
+        "TLS.sig": STANDARD.encode(&claims.signature),
     });
     let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
     packer.write_all(json.to_string().as_bytes()).expect("writing to memory cannot fail");

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use serde_json::Value;
+use proptest::prelude::*;
 
 use super::*;
 use crate::auth::{App, Apps, Credentials, Gate, Refusal};
@@ -12,6 +12,10 @@ fn app() -> AppId {
     AppId::new(1_400_000_000).unwrap()
 }
 
+fn named(text: &str) -> Identifier {
+    Identifier::parse(text).unwrap()
+}
+
 fn key(text: &str) -> SecretKey {
     SecretKey::new(text).unwrap()
 }
@@ -20,7 +24,7 @@ fn code(flaw: &Flaw) -> u64 {
     match flaw {
         Flaw::Empty => 70002,
         Flaw::TooLong | Flaw::Base64 | Flaw::Zlib | Flaw::TooLarge | Flaw::Json => 70003,
-        Flaw::Field(_) => 70005,
+        Flaw::Field(_) | Flaw::IdentifierForm(_) | Flaw::Userbuf => 70005,
         Flaw::Forged => 70009,
         Flaw::Identifier(_) => 70013,
         Flaw::App(_) => 70014,
@@ -69,7 +73,7 @@ fn all_vectors_have_their_code() {
 #[test]
 fn what_is_made_verifies_and_expires() {
     for identifier in ["administrator", "user_0001-测试", "a\"b\\"] {
-        let text = make(app(), identifier, &key(KEY), 1_000, 60);
+        let text = make(app(), &named(identifier), &key(KEY), 1_000, 60);
         let claims = Claims::decode(&text).unwrap();
         assert_eq!(claims.check(app(), identifier, &key(KEY), 1_060), Ok(()));
         assert_eq!(claims.check(app(), identifier, &key(KEY), 1_061), Err(Flaw::Expired));
@@ -112,6 +116,129 @@ fn hostile_texts_are_refused_within_bounds() {
     assert_eq!(Claims::decode(&packed(b"{}")), Err(Flaw::Field("TLS.ver")));
 }
 
+/// A UserSig as a foreign program could make it: these members, and the HMAC of that text.
+fn foreign(members: &Value, signed: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).unwrap();
+    mac.update(signed.as_bytes());
+    let mut members = members.clone();
+    members["TLS.ver"] = "2.0".into();
+    members["TLS.sig"] = STANDARD.encode(mac.finalize().into_bytes()).into();
+    packed(members.to_string().as_bytes())
+}
+
+#[test]
+fn the_signature_of_one_name_cannot_stand_for_another() {
+    // A program that signs for its users is given a name that looks like further lines of the text it signs.
+    let lines = "TLS.sdkappid:1400000000\nTLS.time:1\nTLS.expire:9999999999\n";
+    let signed = format!("TLS.identifier:administrator\n{lines}TLS.userbuf:x\n{lines}");
+    let name = format!("administrator\n{lines}TLS.userbuf:x");
+    let with = |identifier: &str, userbuf: Option<&str>| {
+        let mut members = serde_json::json!({
+            "TLS.identifier": identifier, "TLS.sdkappid": 1_400_000_000, "TLS.time": 1, "TLS.expire": 9_999_999_999u64,
+        });
+        if let Some(userbuf) = userbuf {
+            members["TLS.userbuf"] = userbuf.into();
+        }
+        Claims::decode(&foreign(&members, &signed))
+    };
+    // The signature as the program made it, and the one an attacker puts together from it.
+    assert!(matches!(
+        with(&name, None),
+        Err(Flaw::IdentifierForm(IdentifierError::Control { found: '\n', .. }))
+    ));
+    let rest = lines.trim_end();
+    assert_eq!(with("administrator", Some(&format!("x\n{rest}"))), Err(Flaw::Userbuf));
+    let plain = "TLS.identifier:administrator\n".to_owned() + lines;
+    let members = serde_json::json!({
+        "TLS.identifier": "administrator", "TLS.sdkappid": 1_400_000_000, "TLS.time": 1, "TLS.expire": 9_999_999_999u64,
+    });
+    let good = Claims::decode(&foreign(&members, &plain)).unwrap();
+    assert_eq!(good.check(app(), "administrator", &key(KEY), 1_700_000_000), Ok(()), "the helper signs well");
+}
+
+#[test]
+fn identifiers_and_userbufs_that_are_not_one_short_line_are_refused_and_not_shown() {
+    let decoded = |name: &str, value: &str| {
+        let mut members = serde_json::json!({
+            "TLS.identifier": "a", "TLS.sdkappid": 7, "TLS.time": 1, "TLS.expire": 60,
+        });
+        members[name] = value.into();
+        Claims::decode(&foreign(&members, ""))
+    };
+    for bad in [
+        "",
+        "a\nb",
+        "a\rb",
+        "\u{1b}[31m",
+        "a\0",
+        "a\u{7f}",
+        "a\u{9b}b",
+        &"x".repeat(257),
+        &"\u{7f}".repeat(60_000),
+    ] {
+        let flaw = decoded("TLS.identifier", bad).unwrap_err();
+        assert_eq!(code(&flaw), 70005, "{flaw}");
+        let said = flaw.to_string();
+        assert!(said.len() < 100 && !said.chars().any(char::is_control), "{said:?}");
+    }
+    assert!(decoded("TLS.identifier", &"x".repeat(256)).is_ok());
+    // What the official libraries write: the standard alphabet, padded.
+    for good in ["", "YWJj", "YWI=", "YQ==", "+/+/"] {
+        assert!(decoded("TLS.userbuf", good).is_ok(), "{good}");
+    }
+    for bad in ["x", "YWI", "YWJj\n", "YWJj\nYWJj", " YWJj", "-_-_", "*-*-", "YW=j", "测试测试"] {
+        assert_eq!(decoded("TLS.userbuf", bad), Err(Flaw::Userbuf), "{bad}");
+    }
+}
+
+#[test]
+fn one_signature_has_one_meaning() {
+    let full = r#"{"TLS.ver":"2.0","TLS.identifier":"a","TLS.sdkappid":7,"TLS.expire":60,"TLS.time":9,"TLS.userbuf":"","TLS.sig":"AAAA"}"#;
+    assert!(Claims::decode(&packed(full.as_bytes())).is_ok());
+    for name in
+        ["TLS.ver", "TLS.identifier", "TLS.sdkappid", "TLS.expire", "TLS.time", "TLS.userbuf", "TLS.sig"]
+    {
+        let member = full.trim_matches(['{', '}']).split(',').find(|member| member.contains(name)).unwrap();
+        let twice = full.replace('{', &format!("{{{member},"));
+        assert_eq!(Claims::decode(&packed(twice.as_bytes())), Err(Flaw::Field(name)), "{twice}");
+    }
+    for text in ["+60", "060", "-0", " 60", "60 ", "60\\n", "6e1", "0x3c", ""] {
+        let other = full.replace("\"TLS.expire\":60", &format!("\"TLS.expire\":\"{text}\""));
+        assert_eq!(Claims::decode(&packed(other.as_bytes())), Err(Flaw::Field("TLS.expire")), "{text}");
+    }
+}
+
+proptest! {
+    /// Every text that is signed can be read in one way only: taken apart at its line feeds it gives the claims.
+    #[test]
+    fn what_is_signed_can_be_read_in_one_way_only(
+        identifier in "(TLS\\.(sdkappid|time|userbuf):|[0-9a-z=\n\r测]){0,9}",
+        userbuf in prop::option::of("([A-Z0-9+/]{4}){0,3}|(TLS\\.time:|[A-Z=\n]){0,6}"),
+        numbers in any::<(u32, i64, i64)>(),
+    ) {
+        let (app, time, expire) = numbers;
+        let mut members = serde_json::json!({
+            "TLS.identifier": identifier, "TLS.sdkappid": app, "TLS.time": time, "TLS.expire": expire,
+        });
+        if let Some(userbuf) = &userbuf {
+            members["TLS.userbuf"] = userbuf.clone().into();
+        }
+        let Ok(claims) = Claims::decode(&foreign(&members, "")) else { return Ok(()) };
+        let signed = claims.signed_text();
+        let mut lines: Vec<(&str, &str)> =
+            signed.trim_end_matches('\n').split('\n').map(|line| line.split_once(':').unwrap()).collect();
+        let last = (lines.len() == 5).then(|| lines.pop().unwrap().1);
+        prop_assert_eq!(last, userbuf.as_deref());
+        let numbers = [app.to_string(), time.to_string(), expire.to_string()];
+        prop_assert_eq!(lines, [
+            ("TLS.identifier", &*identifier),
+            ("TLS.sdkappid", &*numbers[0]),
+            ("TLS.time", &*numbers[1]),
+            ("TLS.expire", &*numbers[2]),
+        ]);
+    }
+}
+
 #[test]
 fn fields_may_be_numbers_or_text_and_must_be_there() {
     let full = r#"{"TLS.ver":"2.0","TLS.identifier":"a","TLS.sdkappid":"7","TLS.expire":"60","TLS.time":"9","TLS.sig":"AAAA","other":[]}"#;
@@ -140,7 +267,7 @@ fn a_validity_beyond_all_bounds_does_not_overflow() {
 
 #[test]
 fn a_remembered_signature_ends_with_its_validity_its_key_and_its_admin() {
-    let text = make(app(), "boss", &key(KEY), 1_000, 60);
+    let text = make(app(), &named("boss"), &key(KEY), 1_000, 60);
     let gate =
         |key: SecretKey, admin: &str| Gate::new(Apps::new([App::new(app(), key, vec![admin.to_owned()])]));
     let said = Credentials {

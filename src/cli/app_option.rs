@@ -2,23 +2,24 @@
 
 use std::{ffi::OsStr, marker::PhantomData, str::FromStr};
 
-use clap::{Arg, Command, builder::TypedValueParser, error::ErrorKind};
+use clap::{
+    Arg, Command, Error,
+    builder::{TypedValueParser, ValueParserFactory},
+    error::ErrorKind,
+};
 
 use crate::{
-    auth::{App, PAGE_KEY, SAMPLE_KEY, SecretKey},
+    auth::{App, Identifier, PAGE_KEY, SAMPLE_KEY, SecretKey},
     domain::AppId,
     excerpt,
 };
-
-/// The longest number of an app, in characters: what is longer may be a key in the wrong place.
-const LONGEST_ID: usize = 10;
 
 /// An app as a tool is told of it: only the number is needed.
 #[derive(Clone, Debug)]
 pub(super) struct AppName {
     pub(super) id: AppId,
     pub(super) key: Option<SecretKey>,
-    pub(super) admin: Option<String>,
+    pub(super) admin: Option<Identifier>,
 }
 
 impl AppName {
@@ -29,7 +30,7 @@ impl AppName {
 
     fn of(id: u32, key: &str, admin: &str) -> AppName {
         let id = AppId::new(id).expect("the numbers of this file are not 0");
-        AppName { id, key: SecretKey::new(key), admin: Some(admin.to_owned()) }
+        AppName { id, key: SecretKey::new(key), admin: Identifier::parse(admin).ok() }
     }
 }
 
@@ -39,42 +40,58 @@ impl FromStr for AppName {
     fn from_str(text: &str) -> Result<AppName, String> {
         let mut parts = text.splitn(3, ':');
         let id = parts.next().unwrap_or_default();
-        let id = (id.parse().ok().and_then(AppId::new)).ok_or_else(|| {
-            let found = match id.chars().count() {
-                0..=LONGEST_ID => excerpt::quoted(id).to_string(),
-                count => format!("a text of {count} characters"),
-            };
-            format!("the app is a number from 1 to 4294967295, found {found}")
-        })?;
+        let id = (id.parse().ok().and_then(AppId::new))
+            .ok_or_else(|| format!("the app is a number from 1 to 4294967295, found {}", shown(id)))?;
         let key = match parts.next().map(SecretKey::new) {
             Some(None) => return Err("the key is empty: the form is ID:KEY or ID:KEY:ADMIN".to_owned()),
             key => key.flatten(),
         };
-        let admin = match parts.next() {
-            Some("") => return Err("the administrator is empty".to_owned()),
-            admin => admin.map(str::to_owned),
-        };
+        let admin = parts.next().map(Identifier::parse).transpose();
+        let admin = admin.map_err(|reason| format!("the administrator {reason}"))?;
         Ok(AppName { id, key, admin })
     }
 }
 
-/// Reads an app. The command line itself would print what it refuses, and with it the key.
-#[derive(Clone)]
-pub(super) struct Unshown<T>(PhantomData<fn() -> T>);
-
-/// The reading of `--app`.
-pub(super) fn unshown<T>() -> Unshown<T> {
-    Unshown(PhantomData)
+/// What was found in the place of an app's number. If it is long it may be a key whose number was forgotten, and
+/// keys are never printed.
+fn shown(id: &str) -> String {
+    match id.len() {
+        0..=12 => excerpt::quoted(id).to_string(),
+        bytes => format!("a text of {bytes} bytes"),
+    }
 }
 
-impl<T: FromStr<Err = String> + Clone + Send + Sync + 'static> TypedValueParser for Unshown<T> {
+/// Reads the value of an option that may contain a key. Unlike clap's own parsers it does not repeat a value
+/// that it refuses.
+#[derive(Clone)]
+pub(super) struct Discreet<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = String> + Clone + Send + Sync + 'static> TypedValueParser for Discreet<T> {
     type Value = T;
 
-    fn parse_ref(&self, command: &Command, _: Option<&Arg>, value: &OsStr) -> Result<T, clap::Error> {
-        let read = value.to_str().ok_or_else(|| "it is not UTF-8".to_owned()).and_then(str::parse);
-        read.map_err(|reason| {
-            clap::Error::raw(ErrorKind::ValueValidation, format!("--app: {reason}\n")).with_cmd(command)
+    fn parse_ref(&self, command: &Command, option: Option<&Arg>, value: &OsStr) -> Result<T, Error> {
+        let read =
+            value.to_str().ok_or_else(|| "the value is not valid UTF-8".to_owned()).and_then(str::parse);
+        read.map_err(|reason: String| {
+            let option = option.map_or_else(String::new, |option| format!("{option}: "));
+            Error::raw(ErrorKind::ValueValidation, format!("{option}{reason}\n")).with_cmd(command)
         })
+    }
+}
+
+impl ValueParserFactory for AppName {
+    type Parser = Discreet<AppName>;
+
+    fn value_parser() -> Self::Parser {
+        Discreet(PhantomData)
+    }
+}
+
+impl ValueParserFactory for AppOption {
+    type Parser = Discreet<AppOption>;
+
+    fn value_parser() -> Self::Parser {
+        Discreet(PhantomData)
     }
 }
 
@@ -83,7 +100,7 @@ impl<T: FromStr<Err = String> + Clone + Send + Sync + 'static> TypedValueParser 
 pub(super) struct AppOption {
     pub(super) id: AppId,
     pub(super) key: SecretKey,
-    pub(super) admin: String,
+    pub(super) admin: Identifier,
 }
 
 impl FromStr for AppOption {
@@ -92,8 +109,13 @@ impl FromStr for AppOption {
     fn from_str(text: &str) -> Result<AppOption, String> {
         let AppName { id, key, admin } = text.parse()?;
         let key = key.ok_or("the key is missing: the form is ID:KEY or ID:KEY:ADMIN")?;
-        Ok(AppOption { id, key, admin: admin.unwrap_or_else(|| "administrator".to_owned()) })
+        Ok(AppOption { id, key, admin: admin.unwrap_or_else(administrator) })
     }
+}
+
+/// The administrator of an app for which none is named.
+pub(super) fn administrator() -> Identifier {
+    Identifier::parse("administrator").expect("it is short and plain")
 }
 
 impl AppOption {
@@ -112,6 +134,6 @@ impl AppOption {
 
     /// The app with its default settings.
     pub(super) fn app(&self) -> App {
-        App::new(self.id, self.key.clone(), vec![self.admin.clone()])
+        App::new(self.id, self.key.clone(), vec![self.admin.to_string()])
     }
 }

@@ -5,8 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
-use super::app_option::{AppName, unshown};
-use crate::{auth::SecretKey, config::read_secret, domain::AppId};
+use super::app_option::{AppName, administrator};
+use crate::{
+    auth::{Identifier, SecretKey},
+    config::read_secret,
+    domain::AppId,
+};
 
 /// The variable that holds a key when nothing else does.
 const KEY: &str = "CONFOLD_KEY";
@@ -17,7 +21,7 @@ const KEY: &str = "CONFOLD_KEY";
 pub(super) struct Options {
     /// The app; its key had better be in a file or in the variable `CONFOLD_KEY`, where `ps` does not show
     /// it.
-    #[arg(long, value_name = "ID[:KEY[:ADMIN]]", value_parser = unshown::<AppName>())]
+    #[arg(long, value_name = "ID[:KEY[:ADMIN]]")]
     pub(super) app: Option<AppName>,
     /// A file that holds the key of the app, and that others cannot read.
     #[arg(long, value_name = "FILE")]
@@ -31,7 +35,7 @@ pub(super) struct Options {
 pub(super) struct Caller {
     pub(super) app: AppId,
     pub(super) key: SecretKey,
-    pub(super) admin: String,
+    pub(super) admin: Identifier,
 }
 
 impl Options {
@@ -52,9 +56,14 @@ impl Options {
                 )
             })?,
         };
-        let admin = self.admin.clone().or(app.admin).unwrap_or_else(|| "administrator".to_owned());
+        let admin = identifier("--admin", self.admin.as_deref())?.or(app.admin).unwrap_or_else(administrator);
         Ok(Caller { app: app.id, key, admin })
     }
+}
+
+/// The identifier given by an option, if it was given.
+pub(super) fn identifier(option: &str, text: Option<&str>) -> anyhow::Result<Option<Identifier>> {
+    (text.map(Identifier::parse).transpose()).map_err(|reason| anyhow!("{option}: the identifier {reason}"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]

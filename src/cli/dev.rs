@@ -6,24 +6,17 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 
 use super::{
-    app_option::{AppOption, unshown},
-    controls_token::ControlsToken,
-    data, export, files,
-    local_tls::LocalTls,
-    profile::Profile,
-    ready_file::ReadyFile,
-    scratch::Scratch,
-    seed::seed,
-    terminal,
+    app_option::AppOption, controls_token::ControlsToken, data, export, files, local_tls::LocalTls,
+    profile::Profile, ready_file::ReadyFile, scratch::Scratch, seed::seed, terminal,
 };
 use crate::{
     address::Address,
     api::{Command, Service},
-    auth::{App, Apps, Edition, Gate, usersig},
+    auth::{App, Apps, Edition, Gate, Network, usersig},
     clock::Clock,
     controls::Controls,
     domain::DirectoryMode,
-    http::{Door, DoorLimits, Listening, RateLimit, Sides},
+    http::{AllowedHosts, Door, DoorLimits, Listening, Proxies, RateLimit, Sides},
     log,
     metrics::Metrics,
     output,
@@ -73,8 +66,16 @@ pub(super) struct Options {
     /// Refuse fields that a command does not have, which are ignored otherwise.
     #[arg(long)]
     strict: bool,
+    /// A name by which the controls, the metrics and files in and out may be called, beside addresses and names of
+    /// this machine; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+    /// A proxy, or a network of proxies, that may say where a connection or request comes from, by the PROXY
+    /// protocol or by X-Forwarded-For; may be given several times.
+    #[arg(long, value_name = "NETWORK", value_parser = network)]
+    trusted_proxies: Vec<Network>,
     /// One more app; may be given several times.
-    #[arg(long, value_name = "ID:KEY[:ADMIN]", value_parser = unshown::<AppOption>())]
+    #[arg(long, value_name = "ID:KEY[:ADMIN]")]
     app: Vec<AppOption>,
     /// Whether accounts and chat groups have to be imported, or every id counts as existing.
     #[arg(long, value_name = "MODE", value_enum, default_value_t = Directory::Strict)]
@@ -96,6 +97,10 @@ pub(super) struct Options {
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| "it is an IP address with a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
+}
+
+fn network(text: &str) -> Result<Network, String> {
+    Network::parse(text).ok_or_else(|| "it is an IP address or a network such as 10.0.0.0/8".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -178,9 +183,16 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let limits = DoorLimits { rate, strict: options.strict, ..DoorLimits::default() };
     let traces = traces.as_ref().map(Traces::start).transpose()?;
     let metrics = matches!(options.metrics, Switch::On).then(Metrics::default);
-    let sides = Sides { controls: Some(Controls::new(token)), metrics, traces };
+    let sides = Sides {
+        controls: Some(Controls::new(token)),
+        metrics,
+        traces,
+        proxies: Proxies::new(options.trusted_proxies.clone()),
+        hosts: AllowedHosts::new(options.allow_host.iter().cloned()),
+        published_keys: true,
+    };
     let door = Door::with_sides(gate, service, limits, sides);
-    files::raise_limit(DoorLimits::default().connections);
+    files::raise_limit(DoorLimits::default().connections.all);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let address = listening.address();
     let trust = tls.as_ref().map(|tls| (tls.greeting(), tls.try_out()));

@@ -31,7 +31,7 @@ use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 use rustix::fs::Mode;
 
-use crate::signals::Signals;
+use crate::{log, signals::Signals};
 
 /// Conversation groups and marks, wire-compatible with Tencent Chat's v4/recentcontact.
 #[derive(Debug, Parser)]
@@ -77,10 +77,12 @@ pub fn run() -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return terminal::ended(Err(anyhow!(error).context("signals cannot be handled"))),
     };
-    match Arguments::try_parse() {
+    let code = match Arguments::try_parse() {
         Ok(arguments) => terminal::ended(arguments.command.run(&signals)),
         Err(error) => terminal::explained(&error),
-    }
+    };
+    log::finish();
+    code
 }
 
 impl Task {

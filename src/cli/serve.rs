@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     config::{self, Loaded, Problems, Setting, Sources},
     controls::Controls,
-    http::{Door, Listening, Sides},
+    http::{AllowedHosts, Door, Listening, Proxies, Sides},
     log,
     metrics::Metrics,
     server::Server,
@@ -56,7 +56,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    super::files::raise_limit(config.limits.connections);
+    super::files::raise_limit(config.limits.connections.all);
     let mut listening = Vec::new();
     for address in &config.listen {
         listening.push(Listening::bind(*address).with_context(|| format!("listen: cannot use {address}"))?);
@@ -81,7 +81,15 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let controls = config.token.clone().map(|token| Controls::new(Some(token)));
     let metrics = config.metrics.then(Metrics::default);
     let traces = config.traces.as_ref().map(Traces::start).transpose()?;
-    let door = Door::with_sides(gate, service, config.limits, Sides { controls, metrics, traces });
+    let sides = Sides {
+        controls,
+        metrics,
+        traces,
+        proxies: Proxies::new(config.trusted_proxies.clone()),
+        hosts: AllowedHosts::new(config.allowed_hosts.iter().cloned()),
+        published_keys: false,
+    };
+    let door = Door::with_sides(gate, service, config.limits, sides);
     let workers = match config.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,

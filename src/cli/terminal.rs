@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    excerpt,
+    excerpt, log,
     output::{Output, OutputError},
     signals::Ending,
     unfinished,
@@ -52,7 +52,7 @@ pub(super) fn greet(text: &str) {
 
 /// Says a line on standard error, printable whatever is in it. If nobody can hear it, nothing happens.
 pub(super) fn say(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{}", excerpt::line(&line.to_string()));
+    log::say(&format!("{}\n", excerpt::line(&line.to_string())));
 }
 
 /// Ends a task: an error is said, each line of it as a line.
@@ -93,7 +93,8 @@ pub(super) fn ended_by(ending: Ending, advice: &str) {
     let line = format!("{begin}ended by {}{advice}\n", ending.name());
     let (said, heard) = mpsc::channel();
     let speak = move || {
-        let _ = io::stderr().write_all(line.as_bytes());
+        log::say(&line);
+        log::finish();
         // Nobody waits for it after a second.
         let _ = said.send(());
     };

@@ -42,14 +42,14 @@ pub(super) struct Verify {
 
 pub(super) fn make(options: &Make) -> anyhow::Result<ExitCode> {
     let Caller { app, key, admin } = options.caller.caller(Some(AppName::sample()))?;
-    let identifier = options.identifier.as_ref().unwrap_or(&admin);
-    print(usersig::make(app, identifier, &key, Clock::system().now(), options.expire) + "\n")?;
+    let identifier = caller::identifier("--identifier", options.identifier.as_deref())?.unwrap_or(admin);
+    print(usersig::make(app, &identifier, &key, Clock::system().now(), options.expire) + "\n")?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
     let Caller { app, key, admin } = options.caller.caller(Some(AppName::sample()))?;
-    let identifier = options.identifier.as_ref().unwrap_or(&admin);
+    let identifier = caller::identifier("--identifier", options.identifier.as_deref())?.unwrap_or(admin);
     let now = Clock::system().now();
     let claims = match Claims::decode(&options.usersig) {
         Ok(claims) => claims,
@@ -58,8 +58,8 @@ pub(super) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let shown = excerpt::plain(identifier);
-    let (verdict, code) = match claims.check(app, identifier, &key, now) {
+    let shown = excerpt::plain(&identifier);
+    let (verdict, code) = match claims.check(app, &identifier, &key, now) {
         Ok(()) => (format!("The UserSig is good for {shown} of app {app}."), ExitCode::SUCCESS),
         Err(flaw) => {
             let flaw = flaw.to_string();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::key::{Key, Kind, put};
 use crate::{
     api::Family,
-    auth::{App, Edition, Network, SecretKey},
+    auth::{App, Edition, Identifier, Network, SecretKey},
     domain::{AppId, DirectoryMode, Limits},
     http::INTERCHANGE,
 };
@@ -31,7 +31,7 @@ const MOST: u64 = u64::MAX;
 const NETWORKS: &str = "addresses or networks, such as \"10.0.0.0/8\" or \"2001:db8::/32\"";
 const SERVICES: &str =
     "services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"interchange\"";
-const IDENTIFIERS: &str = "identifiers";
+const IDENTIFIERS: &str = "identifiers of 1 to 256 bytes without control characters";
 
 /// The keys of an app.
 #[must_use]
@@ -171,7 +171,7 @@ fn secret(text: &str) -> Result<SecretKey, String> {
 }
 
 fn identifier(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_owned())
+    Identifier::parse(text).ok().map(|identifier| identifier.to_string())
 }
 
 fn service(name: &str) -> Option<String> {

@@ -90,6 +90,8 @@ impl Reading<'_> {
             listen: draft.listen,
             tls_listen: draft.tls_listen,
             tls_files,
+            trusted_proxies: draft.trusted_proxies,
+            allowed_hosts: draft.allowed_hosts,
             workers: draft.workers,
             store: SqliteOptions { directory, ..draft.store },
             limits: draft.limits,

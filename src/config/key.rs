@@ -8,7 +8,7 @@ use std::{
 use toml::de::DeValue;
 
 use super::time;
-use crate::{address::Address, excerpt};
+use crate::{address::Address, excerpt, masking};
 
 /// One key: its name, what it takes, and where its value goes.
 pub struct Key<T: 'static> {
@@ -182,7 +182,7 @@ impl Kind {
     pub(super) fn display(self, value: &Value) -> String {
         match value {
             _ if self == Kind::Secret => "\"…\"".to_owned(),
-            Value::Text(text) => quoted(text),
+            Value::Text(text) => quoted(&masking::text(text)),
             Value::Address(address) => quoted(&address.to_string()),
             Value::Path(path) => quoted(&path.display().to_string()),
             Value::Number(number) if self == Kind::Instant => time::display(*number),
@@ -249,9 +249,11 @@ impl Value {
     /// Each item of a list, parsed.
     pub(super) fn items<I>(self, what: &str, parse: impl Fn(&str) -> Option<I>) -> Result<Vec<I>, String> {
         let Value::List(items) = self else { unreachable!("the key takes a list, not {self:?}") };
-        match items.iter().find(|item| parse(item).is_none()) {
-            None => Ok(items.iter().filter_map(|item| parse(item)).collect()),
-            Some(bad) => Err(format!("must hold {what}, found {}", excerpt::quoted(bad))),
+        let bad = items.iter().filter(|item| parse(item).is_none());
+        let bad: Vec<String> = bad.take(5).map(|item| excerpt::quoted(item).to_string()).collect();
+        match bad.is_empty() {
+            true => Ok(items.iter().filter_map(|item| parse(item)).collect()),
+            false => Err(format!("must hold {what}, found {}", bad.join(", "))),
         }
     }
 }

@@ -25,7 +25,7 @@ pub use server_keys::server_keys;
 
 use crate::{
     address::Address,
-    auth::{App, Token},
+    auth::{App, Network, Token},
     http::DoorLimits,
     log::{LogFormat, LogLevel},
     store::SqliteOptions,
@@ -40,6 +40,10 @@ pub struct Config {
     pub tls_listen: Vec<SocketAddr>,
     /// The files of certificate and key.
     pub tls_files: Option<(PathBuf, PathBuf)>,
+    /// Proxies that may name the source of a connection or request.
+    pub trusted_proxies: Vec<Network>,
+    /// Names by which what needs no secret may be called.
+    pub allowed_hosts: Vec<String>,
     /// Threads that serve.
     pub workers: usize,
     /// Where everything is kept, and with how much memory.

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use super::key::{Key, Kind, put};
 use crate::{
     address::Address,
+    auth::Network,
     http::{DoorLimits, RateLimit},
     log::{LogFormat, LogLevel},
     store::SqliteOptions,
@@ -17,6 +18,8 @@ pub struct ServerDraft {
     pub(super) tls_listen: Vec<SocketAddr>,
     pub(super) certificate: Option<PathBuf>,
     pub(super) key: Option<PathBuf>,
+    pub(super) trusted_proxies: Vec<Network>,
+    pub(super) allowed_hosts: Vec<String>,
     pub(super) workers: usize,
     pub(super) directory: Option<PathBuf>,
     pub(super) store: SqliteOptions,
@@ -37,6 +40,8 @@ impl ServerDraft {
             tls_listen: Vec::new(),
             certificate: None,
             key: None,
+            trusted_proxies: Vec::new(),
+            allowed_hosts: Vec::new(),
             workers: 0,
             directory: None,
             store: SqliteOptions::new(""),
@@ -51,6 +56,8 @@ impl ServerDraft {
     }
 }
 
+const NETWORKS: &str = "IP addresses or networks, such as \"10.0.0.5\" or \"10.0.0.0/8\"";
+const HOSTS: &str = "host names without a port, such as \"metrics.example.com\"";
 const ADDRESSES: &str = "IP addresses with a port, such as \"0.0.0.0:8080\" or \"[::]:8080\"";
 
 /// The keys of the server.
@@ -66,6 +73,24 @@ static SERVER: &[Key<ServerDraft>] = &[
         default: "127.0.0.1:8080",
         about: "Where plain HTTP is spoken; port 0 takes a free one. An empty list closes it.",
         set: |draft, value| put(&mut draft.listen, value.items(ADDRESSES, |item| item.parse().ok())?),
+    },
+    Key {
+        name: "trusted_proxies",
+        kind: Kind::List(NETWORKS),
+        default: "",
+        about: "Proxies that may say where a connection or request comes from, by the PROXY protocol or by X-Forwarded-For. List none that passes on what clients send unchanged.",
+        set: |draft, value| put(&mut draft.trusted_proxies, value.items(NETWORKS, Network::parse)?),
+    },
+    Key {
+        name: "allowed_hosts",
+        kind: Kind::List(HOSTS),
+        default: "",
+        about: "Names by which /metrics may be called, beside addresses and names of this machine or its network. Others are refused, because a web page may have made them lead here.",
+        set: |draft, value| {
+            let name =
+                |item: &str| (!item.is_empty() && !item.contains(['/', ':', ' '])).then(|| item.to_owned());
+            put(&mut draft.allowed_hosts, value.items(HOSTS, name)?)
+        },
     },
     Key {
         name: "workers",
@@ -127,8 +152,25 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "limits.connections",
         kind: Kind::Number(1, 1_000_000),
         default: "10000",
-        about: "Connections that may be open; further ones wait until one ends.",
-        set: |draft, value| put(&mut draft.limits.connections, value.size()),
+        about: "Connections that may be open. When all are, the one that has been idle longest makes room, of those without a good signature; without one, calls are refused (60018) and health checks answered.",
+        set: |draft, value| put(&mut draft.limits.connections.all, value.size()),
+    },
+    Key {
+        name: "limits.connections_per_source",
+        kind: Kind::Number(0, 1_000_000),
+        default: "0",
+        about: "Connections that may be open from one source address (in IPv6 from one /64); 0 means all but a reserve for others. Loopback is not counted, unless a trusted proxy names it.",
+        set: |draft, value| put(&mut draft.limits.connections.per_source, value.size()),
+    },
+    Key {
+        name: "limits.unsent",
+        kind: Kind::Size,
+        default: "16MiB",
+        about: "Memory for answers that clients have not taken yet, over all connections. Beyond it connections that do not read are closed.",
+        set: |draft, value| match value.size() {
+            0 => Err("must be larger than nothing".to_owned()),
+            size => put(&mut draft.limits.unsent_bytes, size),
+        },
     },
     Key {
         name: "limits.body",

@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{api::Command, chance, excerpt::quoted, wire::code::Code};
+use crate::{api::Command, chance, domain::UserId, excerpt, masking, wire::code::Code};
 
 /// A rule as it is given and told. A call is struck by the first rule that fits it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -95,7 +95,8 @@ impl Faults {
         check(&rule)?;
         let mut rules = self.rules();
         rules.last += 1;
-        let rule = FaultRule { id: rules.last, struck: 0, ..rule };
+        let info = rule.info.as_deref().map(|info| masking::text(info).into_owned());
+        let rule = FaultRule { id: rules.last, struck: 0, info, ..rule };
         rules.rules.push(rule.clone());
         self.any.store(true, Ordering::Relaxed);
         Ok(rule)
@@ -153,7 +154,14 @@ fn check(rule: &FaultRule) -> Result<(), String> {
         && !Command::ALL.iter().any(|command| command.name() == name)
     {
         let known: Vec<_> = Command::ALL.iter().map(|command| command.name()).collect();
-        return Err(format!("Command must be one of {}, found {}", known.join(", "), quoted(name)));
+        return Err(format!(
+            "Command must be one of {}, found {}",
+            known.join(", "),
+            excerpt::quoted(&masking::text(name))
+        ));
+    }
+    if let Some(Err(reason)) = rule.owner.as_deref().map(UserId::parse) {
+        return Err(format!("From_Account can match no call: {reason}"));
     }
     if let Some(probability) = rule.probability.filter(|one| !(0.0..=1.0).contains(one)) {
         return Err(format!("Probability must be from 0 to 1, found {probability}"));
@@ -217,6 +225,11 @@ mod tests {
         let faults = Faults::default();
         for (text, said) in [
             (r#"{"Command":"get"}"#, "Command must be one of create_contact_group, "),
+            (r#"{"Code":60007,"From_Account":""}"#, "From_Account can match no call: "),
+            (
+                r#"{"Code":60007,"From_Account":"a-user-id-of-more-than-32-bytes-in-all"}"#,
+                "From_Account can match no call: ",
+            ),
             (r#"{"Code":60007,"Probability":2}"#, "Probability must be from 0 to 1, found 2"),
             (r#"{"Code":60007,"Times":0}"#, "Times must be 1 at least"),
             (r#"{"Code":7}"#, "Code must be an error code from 10000 to 99999, found 7"),

@@ -2,27 +2,35 @@
 
 use std::{
     collections::VecDeque,
+    net::IpAddr,
     sync::{Mutex, PoisonError},
 };
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::domain::UnixSeconds;
+use crate::{domain::UnixSeconds, masking};
 
 /// How many calls are remembered.
 const CALLS: usize = 500;
 /// How much of a request or reply is kept.
 const BYTES: usize = 16 * 1024;
+/// How much of it is searched for secrets: a signature that begins in what is kept is seen whole.
+const SEARCHED: usize = 2 * BYTES;
 
-/// One call. No signature and no key is in it.
+/// One call. No signature and no key is in it: they are masked before anything is kept, so that a crash dump does
+/// not contain them either.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Entry {
     /// Its number, from 1 on.
     pub id: u64,
+    /// The id that its reply, the log and the spans have.
+    pub request_id: String,
     /// When it came, by the server's clock.
     pub time: UnixSeconds,
+    /// Where it came from.
+    pub source: IpAddr,
     /// Its path, without the query string.
     pub path: String,
     /// The app, when the caller was let in.
@@ -60,7 +68,9 @@ impl Journal {
         if kept.entries.len() == CALLS {
             kept.entries.pop_front();
         }
-        kept.entries.push_back(Entry { id, ..entry });
+        let Entry { path, why, .. } = &entry;
+        let (path, why) = (masking::text(path).into_owned(), masking::text(why).into_owned());
+        kept.entries.push_back(Entry { id, path, why, ..entry });
     }
 
     /// The last calls that `wanted` takes, oldest first.
@@ -87,17 +97,20 @@ pub struct Text {
 }
 
 impl Text {
-    /// Keeps a text, or the beginning of a long one.
+    /// Keeps a text, or the beginning of a long one, without its secrets.
     #[must_use]
     pub fn of(text: &[u8]) -> Text {
-        Text { start: text[..text.len().min(BYTES)].into(), length: text.len() }
+        let length = text.len();
+        let masked = masking::json_or_text(&text[..length.min(SEARCHED)]);
+        let kept = if length > BYTES { masked.len().min(BYTES) } else { masked.len() };
+        Text { start: masked[..kept].into(), length }
     }
 }
 
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = String::from_utf8_lossy(&self.start);
-        if self.length > self.start.len() {
+        if self.length > BYTES {
             return serializer.serialize_str(&format!("{text}… ({} bytes)", self.length));
         }
         match serde_json::from_slice::<Value>(&self.start) {

@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 
-use super::{ChatGroupLife, Rejection, UnixSeconds, UserId};
+use super::{ChatGroupLife, MAX_NUMBER, Rejection, UnixSeconds, UserId};
 use crate::excerpt::quoted;
 
 /// A chat group as the directory keeps it, destroyed ones included: their incarnation is what
 /// keeps old records dead.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChatGroup {
-    /// Raised by each destruction (decision 20).
+    /// Raised by each destruction (decision 20), up to [`MAX_NUMBER`]. A living group is below it, so that it can
+    /// always be destroyed once more.
     pub incarnation: u32,
     /// The group itself; `None` while it is destroyed.
     pub profile: Option<ChatGroupProfile>,
@@ -22,7 +23,14 @@ impl ChatGroup {
         ChatGroupLife { incarnation: self.incarnation, alive: self.profile.is_some() }
     }
 
-    /// The group brought to life under `profile`, in the incarnation it has.
+    /// The group created under `profile`, in the incarnation it has; `None` when it is alive, or when its id was
+    /// destroyed so often that no incarnation is left for one more destruction.
+    #[must_use]
+    pub fn created(&self, profile: ChatGroupProfile) -> Option<ChatGroup> {
+        (self.profile.is_none() && self.incarnation < MAX_NUMBER).then(|| self.revived(profile))
+    }
+
+    /// The group with another profile, in the incarnation it has.
     #[must_use]
     pub fn revived(&self, profile: ChatGroupProfile) -> ChatGroup {
         ChatGroup { incarnation: self.incarnation, profile: Some(profile) }
@@ -31,7 +39,7 @@ impl ChatGroup {
     /// The group destroyed: everything kept about it so far is dead.
     #[must_use]
     pub fn destroyed(&self) -> ChatGroup {
-        ChatGroup { incarnation: self.incarnation.saturating_add(1), profile: None }
+        ChatGroup { incarnation: self.incarnation.saturating_add(1).min(MAX_NUMBER), profile: None }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    ChangeNumber, Conversation, CustomMark, Group, GroupId, GroupName, Organizer, Record, Rejection,
-    StandardMark, UnixSeconds, World,
+    ChangeNumber, Conversation, CustomMark, Group, GroupId, GroupName, LAST_SECOND, MAX_NUMBER, Organizer,
+    Record, Rejection, StandardMark, UnixSeconds, World,
 };
 
 /// What a rule decided: what to answer, and the organizer to keep – `None` when the call changed
@@ -112,14 +112,20 @@ impl<'a> Draft<'a> {
     /// The id of the group of this name, made now if there is none.
     ///
     /// # Errors
-    /// [`Rejection::TooManyGroups`].
+    /// [`Rejection::TooManyGroups`], [`Rejection::NoGroupIdLeft`].
     pub(super) fn group_or_new(&mut self, name: &GroupName, world: World<'_>) -> Result<GroupId, Rejection> {
         if let Ok(group) = self.group(name) {
             return Ok(group.id);
         }
         let limit = world.limits.groups;
-        let id = self.last_group.checked_add(1).filter(|_| self.groups.len() < limit);
-        let id = id.ok_or(Rejection::TooManyGroups { limit })?;
+        if self.groups.len() >= limit {
+            return Err(Rejection::TooManyGroups { limit });
+        }
+        // An id is never given twice, so that one day there is none left.
+        if self.last_group >= MAX_NUMBER {
+            return Err(Rejection::NoGroupIdLeft);
+        }
+        let id = self.last_group + 1;
         self.last_group = id;
         // Its number is given when the draft is finished.
         self.groups.push(Group { id, name: name.clone(), number: 0 });
@@ -206,7 +212,7 @@ impl<'a> Draft<'a> {
                 None => Group { number: next_number(), ..group },
             })
             .collect();
-        let timestamp = now.max(counters.last_timestamp);
+        let timestamp = now.min(LAST_SECOND).max(counters.last_timestamp);
         let mut records: Vec<Arc<Record>> = (base.records().iter().zip(&moved))
             .filter(|(_, moved)| !**moved)
             .map(|(record, _)| Arc::clone(record))

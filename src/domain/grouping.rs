@@ -44,7 +44,7 @@ pub enum MemberChange {
 /// every conversation is refused.
 ///
 /// # Errors
-/// [`Rejection::BatchSize`], [`Rejection::TooManyGroups`].
+/// [`Rejection::BatchSize`], [`Rejection::TooManyGroups`], [`Rejection::NoGroupIdLeft`].
 pub fn create(
     organizer: &Organizer,
     world: World<'_>,

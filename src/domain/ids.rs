@@ -156,6 +156,9 @@ pub struct Owner {
 /// Seconds since 1970-01-01 UTC, as every time on this wire.
 pub type UnixSeconds = u64;
 
+/// The end of the year 9999, the last time that is ever given to something.
+pub const LAST_SECOND: UnixSeconds = 253_402_300_799;
+
 fn check_length(what: &'static str, text: &str, limit: usize) -> Result<(), Rejection> {
     if text.is_empty() || text.len() > limit {
         return Err(Rejection::IdLength { what, bytes: text.len(), limit });

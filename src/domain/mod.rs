@@ -29,7 +29,7 @@ pub use directory::{Account, ChatGroupLife, DirectoryMode, Presence, World};
 pub use draft::Decision;
 pub use group::{Group, GroupId, GroupName};
 pub use grouping::{Created, Deleted, MemberChange, Regrouped, create, delete, rename, update_members};
-pub use ids::{AppId, ChatGroupId, Owner, UnixSeconds, UserId};
+pub use ids::{AppId, ChatGroupId, LAST_SECOND, Owner, UnixSeconds, UserId};
 pub use limits::{Limits, batch};
 pub use mark::{CustomMark, MarkBit, StandardMark};
 pub use marking::{MarkChange, StandardChange, mark};

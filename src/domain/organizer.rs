@@ -8,7 +8,9 @@ use crate::excerpt::quoted;
 /// The number of a change: one counter per owner (decision 2), from 1 to [`MAX_NUMBER`].
 pub type ChangeNumber = u32;
 
-/// The highest change number. `NextStartIndex` is one more and has to fit a signed 32-bit integer.
+/// The highest change number, group id, incarnation and count of renumberings: typed clients read them as signed
+/// 32-bit integers, and `NextStartIndex` is one more. It holds where a number is given, so that whatever is kept can
+/// be exported and imported again.
 pub const MAX_NUMBER: ChangeNumber = i32::MAX as u32 - 1;
 
 /// What an owner's organizer counts. Counters outlive his data: deleting and importing the account
@@ -26,6 +28,11 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// After one more renumbering, which starts at `version`.
+    pub(super) fn renumbered(self, version: ChangeNumber) -> Counters {
+        Counters { version, renumberings: (self.renumberings + 1).min(MAX_NUMBER), ..self }
+    }
+
     /// Each counter, or that of `other` where it is higher.
     #[must_use]
     pub fn raised(self, other: Counters) -> Counters {
@@ -255,7 +262,7 @@ fn renumbered(organizer: &Organizer) -> Organizer {
     for record in &mut next.records {
         *record = Arc::new(Record { number: position(record.number), ..Record::clone(record) });
     }
-    next.counters.version = u32::try_from(numbers.len()).expect("as above");
-    next.counters.renumberings += 1;
+    let version = u32::try_from(numbers.len()).expect("as above");
+    next.counters = next.counters.renumbered(version);
     next
 }

@@ -1,6 +1,6 @@
 //! Every reason why a rule says no. Reasons know no protocol: `api/error.rs` gives them numbers.
 
-use super::{ChatGroupId, UserId};
+use super::{ChatGroupId, MAX_NUMBER, UserId};
 use crate::excerpt::quoted;
 
 /// Why a call, or one item of it, is refused. The text names the rule and what was found.
@@ -33,6 +33,12 @@ pub enum Rejection {
         /// The limit.
         limit: usize,
     },
+    /// The owner has been given the highest group id there is.
+    #[error(
+        "the owner has been given all ids of conversation groups up to {max}, and none is given twice; rename a group instead of making a new one",
+        max = MAX_NUMBER
+    )]
+    NoGroupIdLeft,
     /// No group of the owner has this name.
     #[error("the owner has no conversation group named {}", quoted(.0))]
     NoSuchGroup(String),

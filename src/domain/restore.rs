@@ -77,9 +77,7 @@ pub fn restore(
     };
     let needed = u64::from(anew.unwrap_or(0)) + (groups.len() + records.len()) as u64;
     if anew.is_some() && needed > u64::from(MAX_NUMBER) {
-        let counters =
-            Counters { version: 0, renumberings: counters.renumberings.saturating_add(1), ..counters };
-        return assemble(counters, &groups, &records, Some(0), &incarnation);
+        return assemble(counters.renumbered(0), &groups, &records, Some(0), &incarnation);
     }
     assemble(counters, &groups, &records, anew, &incarnation)
 }

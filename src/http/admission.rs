@@ -1,7 +1,7 @@
 //! From the head of a request to an admitted call: path, query, caller, rate – in this order, so
 //! that whoever is not let in learns nothing about bodies or users.
 
-use std::{net::IpAddr, time::Duration};
+use std::{borrow::Cow, net::IpAddr, time::Duration};
 
 use hyper::Uri;
 
@@ -33,6 +33,11 @@ pub(super) fn route(path: &str) -> Result<Command, Error> {
 pub(super) fn shown(path: &str) -> String {
     let path = path.split(['&', '?', '=', ';']).next().unwrap_or_default();
     excerpt::plain(path).to_string()
+}
+
+/// Who a request says has signed it, whether or not that is true: for the log.
+pub(super) fn claimed(uri: &Uri) -> Option<String> {
+    Query::parse(uri.query()?).ok()?.identifier.map(Cow::into_owned)
 }
 
 impl Entrance {

@@ -6,17 +6,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{
     HeaderMap, Response, StatusCode,
     body::{Frame, SizeHint},
     header::{
-        ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+        ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CONNECTION,
         CONTENT_TYPE, HeaderValue,
     },
 };
 
-use super::{interchange::Lines, pace::Working};
+use super::{activity::InFlight, lines::Lines};
 use crate::{
     api::Error,
     store::StoreError,
@@ -35,19 +34,32 @@ impl std::fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
-/// The body of an answer.
-pub(super) enum Body {
-    /// Whole: so it carries a Content-Length.
-    Whole(Full<Bytes>),
+/// The body of an answer. It holds its request in work until all of it has been handed to the system.
+pub(super) struct Body {
+    content: Content,
+    in_flight: Option<InFlight>,
+}
+
+enum Content {
+    /// Bytes of the program itself, which cost no memory however many readers they have.
+    Fixed(&'static [u8]),
+    /// Made for this answer.
+    Made(Vec<u8>),
+    /// The same, counted as unsent until the last of them is gone.
+    Counted(Bytes),
     /// As long as it takes.
     Lines(Lines),
 }
 
 impl Body {
-    /// Keeps the request in work for as long as the body takes. One that is whole takes no time.
-    pub(super) fn outlive(&mut self, working: Working) {
-        if let Body::Lines(lines) = self {
-            lines.keep(working);
+    /// Keeps the request in work for as long as the body takes, and counts its bytes as unsent.
+    pub(super) fn keep(&mut self, in_flight: InFlight) {
+        match &mut self.content {
+            Content::Made(bytes) if !bytes.is_empty() => {
+                self.content = Content::Counted(in_flight.with(std::mem::take(bytes)));
+            }
+            Content::Lines(lines) => lines.keep(in_flight),
+            _ => self.in_flight = Some(in_flight),
         }
     }
 }
@@ -59,72 +71,112 @@ impl hyper::body::Body for Body {
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, StoreError>>> {
-        match self.get_mut() {
-            Body::Whole(whole) => Pin::new(whole).poll_frame(context).map_err(|never| match never {}),
-            Body::Lines(lines) => lines.poll(context),
-        }
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let bytes = match &mut self.get_mut().content {
+            Content::Lines(lines) => return lines.poll(context),
+            Content::Fixed(bytes) => Bytes::from_static(std::mem::take(bytes)),
+            Content::Made(bytes) => std::mem::take(bytes).into(),
+            Content::Counted(bytes) => std::mem::take(bytes),
+        };
+        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Body::Whole(whole) => whole.is_end_stream(),
-            Body::Lines(_) => false,
-        }
+        self.size_hint().exact() == Some(0)
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Body::Whole(whole) => whole.size_hint(),
-            Body::Lines(_) => SizeHint::default(),
-        }
+        let length = match &self.content {
+            Content::Fixed(bytes) => bytes.len(),
+            Content::Made(bytes) => bytes.len(),
+            Content::Counted(bytes) => bytes.len(),
+            Content::Lines(_) => return SizeHint::default(),
+        };
+        SizeHint::with_exact(length as u64)
     }
 }
 
-/// A JSON answer; always status 200 (decision 22).
+/// A JSON answer below `/v4/` or at `/`; always status 200 (decision 22), and open to web pages.
 pub(super) fn json(reply: Vec<u8>) -> Response<Body> {
-    with(StatusCode::OK, JSON, reply.into())
+    let mut response = with(StatusCode::OK, JSON, Content::Made(reply));
+    open_to_pages(response.headers_mut());
+    response
 }
 
-/// A JSON answer outside `/v4/`, with a status of its own.
+/// A JSON answer elsewhere, with a status of its own.
 pub(super) fn json_with(status: StatusCode, reply: Vec<u8>) -> Response<Body> {
-    with(status, JSON, reply.into())
+    with(status, JSON, Content::Made(reply))
+}
+
+/// A refusal outside `/v4/`, in the form of all others.
+pub(super) fn failure(status: StatusCode, code: Code, said: &str) -> Response<Body> {
+    json_with(status, Envelope::fail(None, code, said))
+}
+
+/// JSON that is part of the program.
+pub(super) fn fixed_json(text: &'static str) -> Response<Body> {
+    with(StatusCode::OK, JSON, Content::Fixed(text.as_bytes()))
 }
 
 /// Lines of JSON, as many as there are.
 pub(super) fn lines(lines: Lines) -> Response<Body> {
-    let mut response = with(StatusCode::OK, "application/x-ndjson; charset=utf-8", Bytes::new());
-    *response.body_mut() = Body::Lines(lines);
-    response
+    with(StatusCode::OK, "application/x-ndjson; charset=utf-8", Content::Lines(lines))
 }
 
 /// No content, status 200: for HEAD, and for a browser's preflight.
 pub(super) fn empty() -> Response<Body> {
-    with(StatusCode::OK, JSON, Bytes::new())
+    json(Vec::new())
 }
 
 /// A plain text, for health checks.
 pub(super) fn text(status: StatusCode, said: &'static str) -> Response<Body> {
-    with(status, "text/plain; charset=utf-8", Bytes::from_static(said.as_bytes()))
+    with(status, "text/plain; charset=utf-8", Content::Fixed(said.as_bytes()))
 }
 
 /// Metrics, in the text form of Prometheus.
 pub(super) fn metrics(text: String) -> Response<Body> {
-    with(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text.into())
+    with(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", Content::Made(text.into()))
 }
 
 /// What a browser sees at `/`.
 pub(super) fn page() -> Response<Body> {
-    with(StatusCode::OK, "text/html; charset=utf-8", Bytes::from_static(include_bytes!("page.html")))
+    let mut response =
+        with(StatusCode::OK, "text/html; charset=utf-8", Content::Fixed(include_bytes!("page.html")));
+    open_to_pages(response.headers_mut());
+    response
+}
+
+/// The answer to a call as it is given to a path that does not exist, outside `/v4/`: the same body with
+/// status 404, so that a probe of a wrong path fails (decision 22).
+pub(super) fn not_found(mut response: Response<Body>) -> Response<Body> {
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    for header in [ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS] {
+        response.headers_mut().remove(header);
+    }
+    response
+}
+
+/// Announces that the connection ends with this answer.
+pub(super) fn close(response: &mut Response<Body>) {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
 /// The whole answer, head included, to a request that is no HTTP, for this reason; the connection ends
 /// with it.
 pub(super) fn unparsable(why: &str) -> Vec<u8> {
+    whole("200 OK", why)
+}
+
+/// The same for plain HTTP on a port that speaks TLS.
+pub(super) fn not_tls() -> Vec<u8> {
+    whole("400 Bad Request", "this port speaks TLS: the address begins with https://")
+}
+
+fn whole(status: &str, why: &str) -> Vec<u8> {
     let said = Error::Http(why.to_owned()).to_string();
     let body = Envelope::fail(None, Code::HTTP, &said);
     let mut answer = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: {JSON}\r\naccess-control-allow-origin: *\r\n\
+        "HTTP/1.1 {status}\r\ncontent-type: {JSON}\r\naccess-control-allow-origin: *\r\n\
          access-control-allow-headers: {ALLOWED_HEADERS}\r\naccess-control-allow-methods: POST\r\n\
          connection: close\r\ncontent-length: {}\r\n\r\n",
         body.len(),
@@ -138,15 +190,19 @@ pub(super) fn unparsable(why: &str) -> Vec<u8> {
 const ALLOWED_HEADERS: &str = "X-Requested-With, Content-Type";
 const JSON: &str = "application/json; charset=utf-8";
 
-fn with(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Body> {
-    // Room for these and those of hyper at once.
-    let mut headers = HeaderMap::with_capacity(8);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    // On every answer, as the service does.
+/// The headers that let pages of any origin read an answer, as the service sends them. What they open is
+/// protected by a signature.
+fn open_to_pages(headers: &mut HeaderMap) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED_HEADERS));
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
-    let mut response = Response::new(Body::Whole(Full::new(body)));
+}
+
+fn with(status: StatusCode, content_type: &'static str, content: Content) -> Response<Body> {
+    // Room for these and those of hyper at once.
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let mut response = Response::new(Body { content, in_flight: None });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

@@ -1,17 +1,18 @@
 //! `/_dev/`: the controls of an emulator over HTTP, with ordinary statuses (decision 22).
 //!
-//! Only where the server was started with them, and – with a token – for whoever has it. A web page that
-//! a developer happens to look at cannot use them: what comes with an `Origin` is refused.
+//! They are there only where the server was started with them, and – with a token – for those who have it. A web
+//! page that a developer happens to look at cannot use them: see [`origin`].
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::{Method, Request, Response, StatusCode, body::Incoming, header};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, body::Incoming, header};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Door, answer};
+use super::{Door, answer, origin};
 use crate::{
-    controls::{Controls, FaultRule, SnapshotError},
+    auth::Token,
+    controls::{FaultRule, SnapshotError},
     domain::{AppId, Limits, Owner, UnixSeconds, UserId},
     interchange::{LAST_SECOND, Purpose, Terms},
     store::{Scope, StoreError},
@@ -69,12 +70,23 @@ impl Door {
     }
 
     async fn try_control(&self, request: Request<Incoming>) -> Result<Response<answer::Body>, Refused> {
-        let controls = self.controls.as_ref().filter(|controls| may(controls, &request));
-        let Some(controls) = controls else {
-            let said = "the controls under /_dev/ are for confold dev, or for the token of the setting \
-                        controls.token_file; they are not open to this request";
-            return Err((StatusCode::FORBIDDEN, said.to_owned()));
+        let forbidden = |said: String| (StatusCode::FORBIDDEN, said);
+        let Some(controls) = &self.controls else {
+            let said = "the controls under /_dev/ are closed here; confold dev has them, and serve with the setting \
+                        controls.token_file";
+            return Err(forbidden(said.to_owned()));
         };
+        origin::check_page(request.headers()).map_err(forbidden)?;
+        match &controls.token {
+            // A page cannot know the token, whatever name it calls this server by.
+            Some(token) if has_token(token, request.headers()) => {}
+            Some(_) => {
+                let said = "the controls under /_dev/ need the header Authorization: Bearer TOKEN, with the token that \
+                            confold dev has printed, or that the setting controls.token_file names";
+                return Err(forbidden(said.to_owned()));
+            }
+            None => self.hosts.check(request.uri(), request.headers()).map_err(forbidden)?,
+        }
         let (head, mut body) = request.into_parts();
         let path = head.uri.path().strip_prefix("/_dev/").unwrap_or_default();
         let query = head.uri.query().unwrap_or("");
@@ -98,8 +110,9 @@ impl Door {
                     .max_by_key(|one| one.groups);
                 let limits = widest.unwrap_or(Limits::TENCENT);
                 let terms = Terms { purpose: Purpose::Apply, limits, only: None };
-                // The status tells whether every line was taken.
-                return Ok(self.take_in(terms, || Ok(()), &mut body).await);
+                // The status says whether every line was taken.
+                let taken = self.take_in(terms, || Ok(()), &mut body, None).await;
+                return Ok(taken.unwrap_or_else(super::transfer::Refusal::answer));
             }
             (&Method::POST, "reset") => {
                 store.reset(scope(read(&mut body).await?)?).await.map_err(|error| failed(&error))?;
@@ -185,38 +198,9 @@ impl Door {
     }
 }
 
-/// Whether a request may use the controls.
-fn may(controls: &Controls, request: &Request<Incoming>) -> bool {
-    let headers = request.headers();
-    let bearer =
-        headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let known = match &controls.token {
-        None => true,
-        Some(token) => bearer.is_some_and(|said| token.is(said)),
-    };
-    let sites = headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
-    // A name of the internet that was made to lead here is a web page's as well.
-    let named_here = controls.token.is_some() || host(request).is_none_or(is_local);
-    known && !sites && named_here && !headers.contains_key(header::ORIGIN)
-}
-
-/// The host that the client has called, without its port.
-fn host(request: &Request<Incoming>) -> Option<&str> {
-    let of_header = || request.headers().get(header::HOST)?.to_str().ok();
-    let whole = request.uri().authority().map(|authority| authority.as_str()).or_else(of_header)?;
-    match whole.strip_prefix('[') {
-        Some(rest) => rest.split(']').next(),
-        None => whole.split(':').next(),
-    }
-}
-
-/// An address, a name without a dot as machines and containers have, or one that cannot be of the
-/// internet.
-fn is_local(host: &str) -> bool {
-    let known = [".localhost", ".internal", ".local"];
-    host.parse::<std::net::IpAddr>().is_ok()
-        || !host.contains('.')
-        || known.iter().any(|end| host.ends_with(end))
+fn has_token(token: &Token, headers: &HeaderMap) -> bool {
+    let said = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    said.and_then(|said| said.strip_prefix("Bearer ")).is_some_and(|said| token.is(said))
 }
 
 /// Refuses a parameter that there is not: a misspelt one would widen what is done.

@@ -3,22 +3,34 @@
 //! Every answer on `/v4/…`, `/` and unknown paths has status 200 with the outcome in its body
 //! (decision 22); only the health checks use others.
 
+mod activity;
 mod admission;
 mod answer;
+mod body;
+mod call_log;
 mod connection;
 mod controls;
-mod faultless;
 mod health;
-mod interchange;
-mod journal;
-mod pace;
+mod lines;
+mod listener;
+mod origin;
+mod overload;
 mod query;
 mod rate;
+mod registry;
 mod request;
+mod run;
+mod sources;
+mod stream;
+mod transfer;
+mod unsent;
 
-pub use connection::{Listening, serve};
-pub use pace::Patience;
+pub use activity::Patience;
+pub use listener::{Listening, serve};
+pub use origin::AllowedHosts;
 pub use rate::RateLimit;
+pub use registry::ConnectionLimits;
+pub use sources::Proxies;
 
 /// The name under which the file format is served, as a service that an app may close.
 pub const INTERCHANGE: &str = "interchange";
@@ -28,8 +40,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Semaphore;
-
 use crate::{
     api::Service,
     auth::{Apps, Gate},
@@ -38,18 +48,22 @@ use crate::{
     traces::Traces,
 };
 
-/// Imports that may run at once: each may have a line of tens of megabytes in memory.
-const IMPORTS: usize = 2;
-
 /// Everything a request needs, shared by all connections.
 pub struct Door {
     entrance: RwLock<Arc<Entrance>>,
     service: Service,
     limits: DoorLimits,
-    /// One for each connection that may be open.
-    connections: Arc<Semaphore>,
-    /// One for each import that may run.
-    imports: Semaphore,
+    /// The connections that are open.
+    registry: Arc<registry::Registry>,
+    /// The bytes of answers that clients have not taken yet.
+    unsent: Arc<unsent::Unsent>,
+    /// The imports and exports that run.
+    transfers: transfer::Transfers,
+    /// The log lines of the present second.
+    lines: call_log::Lines,
+    proxies: Proxies,
+    hosts: AllowedHosts,
+    published_keys: bool,
     /// What an emulator lets tests do to it.
     controls: Option<Controls>,
     /// What is counted, if something is.
@@ -74,6 +88,12 @@ pub struct Sides {
     pub metrics: Option<Metrics>,
     /// Where spans go.
     pub traces: Option<Traces>,
+    /// The proxies that may name the source of a connection or request.
+    pub proxies: Proxies,
+    /// Names by which the server may be called, for what is not protected by a secret.
+    pub hosts: AllowedHosts,
+    /// Whether apps may have keys that everybody knows, so that a signature proves nothing against a web page.
+    pub published_keys: bool,
 }
 
 /// What the door accepts.
@@ -87,8 +107,11 @@ pub struct DoorLimits {
     pub answer_within: Duration,
     /// How long a connection may take its time.
     pub patience: Patience,
-    /// How many connections may be open; further ones wait.
-    pub connections: usize,
+    /// How many connections may be open.
+    pub connections: ConnectionLimits,
+    /// Bytes of answers that may wait for clients to take them, over all connections; beyond it connections that
+    /// do not read are closed.
+    pub unsent_bytes: usize,
     /// Whether fields that a command does not have are refused (decision 23).
     pub strict: bool,
 }
@@ -101,7 +124,8 @@ impl Default for DoorLimits {
             body_bytes: 1 << 20,
             answer_within: Duration::from_secs(3),
             patience: Patience { head: Duration::from_secs(10), idle: Duration::from_secs(60) },
-            connections: 10_000,
+            connections: ConnectionLimits { all: 10_000, per_source: 0 },
+            unsent_bytes: 16 << 20,
             strict: false,
         }
     }
@@ -117,16 +141,21 @@ impl Door {
     /// The same, with what not every server has.
     #[must_use]
     pub fn with_sides(gate: Gate, service: Service, limits: DoorLimits, sides: Sides) -> Arc<Door> {
-        let Sides { controls, metrics, traces } = sides;
+        let Sides { controls, metrics, traces, proxies, hosts, published_keys } = sides;
         let rates = rate::Rates::new(limits.rate, gate.apps());
-        let connections = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+        let unsent = Arc::new(unsent::Unsent::new(limits.unsent_bytes));
         let entrance = RwLock::new(Arc::new(Entrance { gate, rates }));
         Arc::new(Door {
             entrance,
             service,
             limits,
-            connections,
-            imports: Semaphore::new(IMPORTS),
+            registry: registry::Registry::new(limits.connections, Arc::clone(&unsent)),
+            unsent,
+            transfers: transfer::Transfers::default(),
+            lines: call_log::Lines::default(),
+            proxies,
+            hosts,
+            published_keys,
             controls,
             metrics,
             traces,
@@ -143,15 +172,24 @@ impl Door {
     }
 
     /// The metrics as they are now.
-    fn told_metrics(&self) -> Option<String> {
+    fn rendered_metrics(&self) -> Option<String> {
         let metrics = self.metrics.as_ref()?;
-        let free = self.connections.available_permits();
+        let (open, evicted, refused) = self.registry.counts();
         Some(metrics.text(&Now {
             store: self.service.store.statistics(),
             signatures: self.entrance().gate.remembers() as u64,
-            open: self.limits.connections.saturating_sub(free) as u64,
+            open,
+            evicted,
+            refused,
+            unsent: self.unsent.bytes() as u64,
             process: Process::now(),
         }))
+    }
+
+    /// Writes summed log lines, and sends readers away who take nothing while memory is tight.
+    fn keep_house(&self) {
+        self.lines.report();
+        self.registry.send_slow_readers_away();
     }
 
     fn entrance(&self) -> Arc<Entrance> {

@@ -1,45 +1,36 @@
 //! One request, from its head to its answer.
 
-use std::{
-    future::{Future, poll_fn},
-    net::IpAddr,
-    pin::pin,
-    task::Poll,
-    time::Duration,
-};
+use std::{borrow::Cow, net::IpAddr, time::Duration};
 
-use bytes::Bytes;
-use http_body_util::BodyExt;
-use hyper::{
-    Method, Request, Response, StatusCode, Version,
-    body::{Body, Incoming},
-    header,
-};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version, body::Incoming, header};
 
 use super::{
     Door,
-    admission::{route, shown},
+    admission::{claimed, route, shown},
     answer::{self, Cut},
-    health,
-    interchange::Task,
-    journal::Entry,
+    body, call_log, health, origin,
+    registry::Place,
+    run::{Progress, in_time},
+    transfer::Task,
 };
 use crate::{
-    api::{Call, Command, Error, Family},
-    auth::App,
-    controls::{self, Controls, Effect, Text},
+    api::{Command, Error, Family},
+    controls::{self, Text},
     domain::AppId,
+    excerpt,
     traces::{Parent, Span},
-    wire::{Envelope, Fault, Fields, Node, Path, code::Code},
+    wire::{Envelope, code::Code},
 };
 
-/// How much of a refused call's body is read away, and for how long.
-const DRAINED_BYTES: usize = 64 * 1024;
-const DRAINED_WITHIN: Duration = Duration::from_millis(100);
-/// The same for HTTP/2, where common clients take an answer for an error that comes before they have sent
-/// all.
-const DRAINED_BYTES_HTTP2: usize = 8 << 20;
-const DRAINED_WITHIN_HTTP2: Duration = Duration::from_secs(1);
+/// What is known of a request when its head is here.
+pub(super) struct Arrival<'a> {
+    /// Where it comes from, as the socket or a trusted proxy says.
+    pub(super) source: IpAddr,
+    /// When it began, by the monotonic clock.
+    pub(super) started: Duration,
+    /// Its connection.
+    pub(super) place: &'a Place,
+}
 
 impl Door {
     /// Answers a request.
@@ -49,29 +40,48 @@ impl Door {
     pub(super) async fn answer(
         &self,
         request: Request<Incoming>,
-        source: IpAddr,
+        place: &Place,
+    ) -> Result<Response<answer::Body>, Cut> {
+        let started = self.service.clock.elapsed();
+        let activity = &place.activity;
+        activity.note(started);
+        let forwarded = activity.forwards.then(|| self.proxies.forwarded(request.headers())).flatten();
+        let arrival = Arrival { source: forwarded.unwrap_or(activity.peer), started, place };
+        let path = request.uri().path();
+        if let Some(refusal) = self.overloaded(path, forwarded, place).await {
+            return Ok(refusal);
+        }
+        let method = request.method();
+        let is_get = matches!(*method, Method::GET | Method::HEAD);
+        // hyper leaves the body of an answer to HEAD out.
+        Ok(match path {
+            "/" => return self.call_or_page(request, arrival).await,
+            path if path.starts_with("/v4/") => return self.call_or_page(request, arrival).await,
+            path if path.starts_with("/_dev/") => self.control(request).await,
+            path if let Some(task) = Task::find(path) => match *method {
+                Method::POST => self.transfer(task, request, arrival).await,
+                _ => not_allowed(method, "POST"),
+            },
+            "/healthz" | "/readyz" | "/metrics" | "/openapi.json" if !is_get => not_allowed(method, "GET"),
+            "/healthz" => health::alive(),
+            "/readyz" => health::ready(&*self.service.store, self.limits.answer_within).await,
+            "/metrics" => self.metrics_for(&request),
+            "/openapi.json" => answer::fixed_json(crate::openapi::text()),
+            _ => answer::not_found(self.call_or_page(request, arrival).await?),
+        })
+    }
+
+    /// Answers at `/` and below `/v4/`.
+    async fn call_or_page(
+        &self,
+        request: Request<Incoming>,
+        arrival: Arrival<'_>,
     ) -> Result<Response<answer::Body>, Cut> {
         let path = request.uri().path();
-        if path.starts_with("/_dev/") {
-            return Ok(self.control(request).await);
-        }
         Ok(match *request.method() {
-            Method::POST => match Task::find(path) {
-                Some(task) => self.interchange(task, request, source).await,
-                None => return self.call(request, source).await,
-            },
-            // hyper leaves the body of an answer to HEAD out.
-            Method::GET | Method::HEAD if path == "/healthz" => health::alive(),
-            Method::GET | Method::HEAD if path == "/readyz" => {
-                health::ready(&*self.service.store, self.limits.answer_within).await
-            }
-            Method::GET if path == "/metrics" => match self.told_metrics() {
-                Some(text) => answer::metrics(text),
-                None => answer::text(StatusCode::NOT_FOUND, "the setting metrics.enabled is off\n"),
-            },
-            Method::GET if path == "/openapi.json" => answer::json(crate::openapi::text().into()),
+            Method::POST => return self.call(request, arrival).await,
             Method::HEAD | Method::OPTIONS => answer::empty(),
-            Method::GET if path == "/" && accepts_html(&request) => answer::page(),
+            Method::GET if path == "/" && accepts_html(request.headers()) => answer::page(),
             _ => {
                 let said = match path {
                     "/" => String::new(),
@@ -82,9 +92,24 @@ impl Door {
         })
     }
 
-    /// Makes a call of a command and tells the journal.
-    async fn call(&self, request: Request<Incoming>, source: IpAddr) -> Result<Response<answer::Body>, Cut> {
-        let started = self.service.clock.elapsed();
+    /// Answers with the metrics, unless a web page asks.
+    fn metrics_for(&self, request: &Request<Incoming>) -> Response<answer::Body> {
+        let allowed = origin::check_page(request.headers())
+            .and_then(|()| self.hosts.check(request.uri(), request.headers()));
+        match (allowed, self.rendered_metrics()) {
+            (Err(said), _) => answer::failure(StatusCode::FORBIDDEN, Code::RESOURCE, &said),
+            (Ok(()), Some(text)) => answer::metrics(text),
+            (Ok(()), None) => answer::text(StatusCode::NOT_FOUND, "the setting metrics.enabled is off\n"),
+        }
+    }
+
+    /// Runs one command and records it in the log, metrics, traces and journal.
+    async fn call(
+        &self,
+        request: Request<Incoming>,
+        arrival: Arrival<'_>,
+    ) -> Result<Response<answer::Body>, Cut> {
+        let Arrival { source, started, place } = arrival;
         let entrance = self.entrance();
         let (head, mut body) = request.into_parts();
         let command = route(head.uri.path());
@@ -93,240 +118,130 @@ impl Door {
             let now = self.service.clock.now();
             Ok((command, entrance.admit(command, &head.uri, source, now, started)?))
         });
-        let version = head.version;
-        let path = (self.controls.is_some() || self.traces.is_some()).then(|| shown(head.uri.path()));
-        let parent = self.traces.as_ref().and_then(|_| head.headers.get("traceparent")?.to_str().ok());
-        let parent = parent.and_then(Parent::parse);
-        drop(head);
+        if admitted.is_ok() {
+            place.activity.sign();
+        }
+        let given_id = head.headers.get("x-request-id").and_then(|id| call_log::given_id(id.to_str().ok()?));
         let app = admitted.as_ref().ok().map(|(_, app)| app.id);
         let mut progress = Progress::default();
         let outcome = in_time(self.limits.answer_within, self.run(admitted, &mut body, &mut progress)).await;
-        let entry = Entry { command: known, app, took: self.service.clock.elapsed().saturating_sub(started) };
-        let (code, why, reply) = match outcome {
-            Ok(reply) => {
-                entry.succeeded();
-                (Code::OK, String::new(), reply)
-            }
+        let took = self.service.clock.elapsed().saturating_sub(started);
+        let (code, error, reply) = match outcome {
+            Ok(reply) => (Code::OK, None, reply),
             Err(error) => {
                 let family = match &error {
                     Error::NoCommand { family, .. } => *family,
                     _ => known.map_or(Family::RecentContact, Command::family),
                 };
                 let code = error.code(family);
-                entry.failed(code, &error);
-                let why = error.to_string();
+                let why = excerpt::line(&error.to_string()).into_owned();
                 let reply = Envelope::fail(known.map(Command::base_fields), code, &why);
-                (code, why, reply)
+                (code, Some((error, why)), reply)
             }
         };
-        if let Some(metrics) = self.metrics.as_ref().filter(|_| !progress.cut) {
-            metrics.call(known, code, entry.took);
+        let items = std::mem::take(&mut progress.items).into_counts();
+        let is_news = error.is_some() || !items.is_empty() || given_id.is_some();
+        let id = match given_id {
+            Some(id) => Cow::Borrowed(id),
+            None if is_news || self.observed() => Cow::Owned(call_log::new_id()),
+            None => Cow::Borrowed(""),
+        };
+        let identifier = is_news.then(|| claimed(&head.uri)).flatten();
+        let entry = call_log::Entry {
+            id: &id,
+            command: known,
+            app,
+            took,
+            source,
+            identifier: identifier.as_deref(),
+            owner: progress.owner.as_deref(),
+            items: &items,
+        };
+        match &error {
+            None => entry.succeeded(&self.lines, started),
+            Some((error, why)) => entry.failed(code, error, why, &self.lines, started),
         }
-        let app = app.map(AppId::number);
-        if let (Some(traces), Some(path)) = (&self.traces, &path) {
-            let began = self.service.clock.stamp().saturating_sub(entry.took);
-            let (name, code, why, took) = (path.clone(), code.number(), why.clone(), entry.took);
-            traces.tell(Span { name, parent, began, took, app, code, why });
+        if let Some(metrics) = &self.metrics {
+            metrics.refused_items(known, &items);
+            if !progress.cut {
+                metrics.call(known, code, took);
+            }
         }
-        if let (Some(controls), Some(path)) = (&self.controls, path) {
-            let reply = (!progress.cut).then(|| Text::of(&reply));
-            controls.journal.note(controls::Entry {
-                id: 0,
-                time: self.service.clock.now(),
-                path,
-                app,
-                request: Text::of(&progress.body),
-                code: code.number(),
-                why,
-                reply,
-                ms: entry.took.as_secs_f64() * 1e3,
-            });
+        if self.traces.is_some() || self.controls.is_some() {
+            let why = error.map_or(String::new(), |(_, why)| why);
+            let path = shown(head.uri.path());
+            self.observe(&head.headers, &entry, path, code, why, &progress, &reply);
         }
         if progress.cut {
             return Err(Cut);
         }
         let mut response = answer::json(reply);
-        if !progress.body_read && version == Version::HTTP_2 {
-            drained(&mut body, DRAINED_BYTES_HTTP2, DRAINED_WITHIN_HTTP2).await;
+        if (code != Code::OK || given_id.is_some())
+            && let Ok(id) = header::HeaderValue::from_str(&id)
+        {
+            response.headers_mut().insert("x-request-id", id);
+        }
+        if !progress.body_read && head.version == Version::HTTP_2 {
+            body::drain(&mut body, body::DRAINED_HTTP2).await;
         } else if !progress.body_read {
             // What is left of the body would be taken for the next request.
-            response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+            place.activity.leave_unread();
+            answer::close(&mut response);
         }
         Ok(response)
     }
 
-    /// Reads the body and runs the command.
-    async fn run(
+    /// Whether calls are recorded somewhere else than in the log.
+    fn observed(&self) -> bool {
+        self.traces.is_some() || self.controls.is_some() || tracing::enabled!(tracing::Level::DEBUG)
+    }
+
+    /// Records a call in traces and journal.
+    #[expect(clippy::too_many_arguments, reason = "everything that is known of a call, once")]
+    fn observe(
         &self,
-        admitted: Result<(Command, &App), Error>,
-        body: &mut Incoming,
-        progress: &mut Progress,
-    ) -> Result<Vec<u8>, Error> {
-        let (command, app) = match admitted {
-            Ok(admitted) => admitted,
-            Err(refusal) => {
-                progress.body_read = drained(body, DRAINED_BYTES, DRAINED_WITHIN).await;
-                return Err(refusal);
-            }
-        };
-        let body = self.read_body(body).await?;
-        progress.body_read = true;
-        if self.controls.is_some() {
-            progress.body = body.clone();
+        headers: &HeaderMap,
+        entry: &call_log::Entry<'_>,
+        path: String,
+        code: Code,
+        why: String,
+        progress: &Progress,
+        reply: &[u8],
+    ) {
+        let app = entry.app.map(AppId::number);
+        if let Some(traces) = &self.traces {
+            let parent = headers.get("traceparent").and_then(|header| Parent::parse(header.to_str().ok()?));
+            let began = self.service.clock.stamp().saturating_sub(entry.took);
+            let (name, code, why, took) = (path.clone(), code.number(), why.clone(), entry.took);
+            traces.tell(Span { name, parent, began, took, app, code, why, request: entry.id.to_owned() });
         }
-        let node = read_json(&body)?;
-        let request =
-            Fields::of_request(&node).map_err(|_| Error::Json(format!("found {}", node.describe())))?;
-        check_accounts(&node, Path::Root).map_err(Error::AccountType)?;
-        if self.limits.strict {
-            command.check_strictly(&node).map_err(Error::Fault)?;
-        }
-        let call = Call { service: &self.service, app, command };
-        match &self.controls {
-            None => command.run(call, request).await,
-            Some(controls) => struck(controls, call, request, progress).await,
-        }
-    }
-
-    async fn read_body(&self, body: &mut Incoming) -> Result<Bytes, Error> {
-        let limit = self.limits.body_bytes;
-        let too_large = || Error::Http(format!("the body is larger than {limit} bytes"));
-        // A length that is announced needs no waiting for the bytes.
-        if body.size_hint().lower() > limit as u64 {
-            return Err(too_large());
-        }
-        // Nearly every body comes in one piece, which is then used where it lies.
-        let mut whole = Bytes::new();
-        let mut pieces = Vec::new();
-        while let Some(frame) = body.frame().await {
-            let frame =
-                frame.map_err(|_| Error::Http("the body breaks off or is badly framed".to_owned()))?;
-            let Ok(piece) = frame.into_data() else { continue };
-            if whole.len().max(pieces.len()) + piece.len() > limit {
-                return Err(too_large());
-            }
-            if whole.is_empty() && pieces.is_empty() {
-                whole = piece;
-            } else {
-                pieces.extend_from_slice(&std::mem::take(&mut whole));
-                pieces.extend_from_slice(&piece);
-            }
-        }
-        Ok(if pieces.is_empty() { whole } else { pieces.into() })
-    }
-}
-
-/// What is known of a call while it runs, whether or not it comes to its end.
-#[derive(Default)]
-struct Progress {
-    /// Whether the connection can be used again.
-    body_read: bool,
-    /// The body, for the journal.
-    body: Bytes,
-    /// Whether the connection is closed instead of an answer.
-    cut: bool,
-}
-
-/// Runs a command where fault rules may strike it.
-async fn struck(
-    controls: &Controls,
-    call: Call<'_>,
-    request: Fields<'_>,
-    progress: &mut Progress,
-) -> Result<Vec<u8>, Error> {
-    let owner = request.optional_text("From_Account").ok().flatten();
-    let Some(struck) = controls.faults.strike(call.command, owner) else {
-        return call.command.run(call, request).await;
-    };
-    pause(struck.latency).await;
-    match struck.effect {
-        Effect::None => call.command.run(call, request).await,
-        Effect::Refuse(code, info) => Err(Error::Injected(code, info)),
-        Effect::Drop => {
-            progress.cut = true;
-            Err(Error::Injected(Code::OK, "the connection was closed by a fault rule".to_owned()))
-        }
-        Effect::LoseAnswer => {
-            let outcome = call.command.run(call, request).await;
-            progress.cut = true;
-            outcome
+        if let Some(controls) = &self.controls {
+            controls.journal.note(controls::Entry {
+                id: 0,
+                request_id: entry.id.to_owned(),
+                time: self.service.clock.now(),
+                source: entry.source,
+                path,
+                app,
+                request: Text::of(&progress.body),
+                code: code.number(),
+                why,
+                reply: (!progress.cut).then(|| Text::of(reply)),
+                ms: entry.took.as_secs_f64() * 1e3,
+            });
         }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "latency on demand is time that passes")]
-async fn pause(time: Duration) {
-    if !time.is_zero() {
-        tokio::time::sleep(time).await;
-    }
-}
-
-/// Reads away the body of a refused call, if it is small and there at once: then the connection can
-/// be used again. Whoever was not let in cannot make the server wait or remember.
-pub(super) async fn drained(body: &mut Incoming, bytes: usize, within: Duration) -> bool {
-    let all = async {
-        let mut left = bytes;
-        while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else { return false };
-            match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
-                Some(rest) => left = rest,
-                None => return false,
-            }
-        }
-        true
-    };
-    tokio::time::timeout(within, all).await.unwrap_or(false)
-}
-
-/// The time-out answers; it never takes back what was begun (a commit on its way is made). Work
-/// that is done at once – all that is in memory – costs no timer.
-async fn in_time<T>(within: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let mut work = pin!(work);
-    if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
-        return done;
-    }
-    tokio::time::timeout(within, work).await.unwrap_or(Err(Error::Timeout))
-}
-
-fn read_json(body: &[u8]) -> Result<Node<'_>, Error> {
-    match body {
-        [] => Err(Error::Json("it is empty; a call that needs nothing sends {}".to_owned())),
-        body => Node::parse(body).map_err(|error| Error::Json(error.to_string())),
-    }
-}
-
-/// Every field whose name ends in `_Account` holds a string or a list of strings (60015): the
-/// gateway translates them all before any command looks at one.
-fn check_accounts(node: &Node<'_>, path: Path<'_>) -> Result<(), Fault> {
-    match node {
-        Node::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                check_accounts(item, Path::Element(&path, index))?;
-            }
-        }
-        Node::Object(members) => {
-            for (name, node) in members {
-                let path = Path::Member(&path, name);
-                match node {
-                    node if !name.ends_with("_Account") => check_accounts(node, path)?,
-                    Node::Text(_) | Node::Null => {}
-                    Node::Array(items) => {
-                        for (index, item) in items.iter().enumerate() {
-                            if !matches!(item, Node::Text(_)) {
-                                return Err(Fault::unfit(Path::Element(&path, index), "a string", item));
-                            }
-                        }
-                    }
-                    other => return Err(Fault::unfit(path, "a string", other)),
-                }
-            }
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-fn accepts_html(request: &Request<Incoming>) -> bool {
-    let accept = request.headers().get(header::ACCEPT);
+fn accepts_html(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT);
     accept.and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("text/html"))
+}
+
+/// A path that exists, but not for this method.
+fn not_allowed(found: &Method, allowed: &'static str) -> Response<answer::Body> {
+    let said = format!("this path takes {allowed}, found {}", excerpt::quoted(found.as_str()));
+    let mut response = answer::failure(StatusCode::METHOD_NOT_ALLOWED, Code::HTTP, &said);
+    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(allowed));
+    response
 }

@@ -4,7 +4,10 @@ use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc};
 
 use super::{Line, line::OrganizerLine};
 use crate::{
-    domain::{AppId, ChatGroup, ChatGroupId, Conversation, Limits, Organizer, Presence, restore},
+    domain::{
+        AppId, ChatGroup, ChatGroupId, ChatGroupLife, Conversation, Limits, MAX_NUMBER, Organizer, Presence,
+        restore,
+    },
     store::{Next, Seen, Store, StoreError},
 };
 
@@ -38,11 +41,11 @@ pub fn apply(store: &dyn Store, line: Line, limits: Limits) -> Applying<'_> {
             Box::pin(async { Ok(change.await?) })
         }
         Line::ChatGroup { app, id, group } => {
-            let change = store.change_chat_group_telling(app, id, move |old| {
-                let next = succession(&group, old);
-                (next.is_some(), next)
+            let change = store.change_chat_group_telling(app, id, move |old| match succession(&group, old) {
+                Ok(next) => (Ok(next.is_some()), next),
+                Err(refused) => (Err(ApplyError::Refused(refused)), None),
             });
-            Box::pin(async { Ok(change.await?) })
+            Box::pin(async { change.await? })
         }
         Line::Organizer(line) => organizer(store, line, limits, HashMap::new(), false),
     }
@@ -54,11 +57,11 @@ pub(super) fn check<'a>(
     store: &'a dyn Store,
     line: OrganizerLine,
     limits: Limits,
-    lives: &HashMap<(AppId, ChatGroupId), bool>,
+    lives: &HashMap<(AppId, ChatGroupId), ChatGroupLife>,
 ) -> Applying<'a> {
     let app = line.owner.app;
     let named = line.records.iter().filter_map(|record| record.conversation.chat_group());
-    let of_line = named.filter_map(|id| Some((id.clone(), *lives.get(&(app, id.clone()))?))).collect();
+    let of_line = named.filter_map(|id| Some((id.clone(), lives.get(&(app, id.clone()))?.alive))).collect();
     organizer(store, line, limits, of_line, true)
 }
 
@@ -84,16 +87,27 @@ fn organizer(
     Box::pin(async { change.await? })
 }
 
-/// A chat group in the place of what was there. Its incarnation never falls, and rises when the
-/// line destroys what was alive.
-fn succession(line: &ChatGroup, old: Option<&ChatGroup>) -> Option<ChatGroup> {
-    let before = old.map_or(0, |old| old.incarnation);
-    let dies = line.profile.is_none() && old.is_none_or(|old| old.profile.is_some());
+/// A chat group in the place of what was there, if that is something else.
+fn succession(line: &ChatGroup, old: Option<&ChatGroup>) -> Result<Option<ChatGroup>, String> {
     let next = ChatGroup {
-        incarnation: line.incarnation.max(before.saturating_add(u32::from(dies))),
+        incarnation: next_life(line.life(), old.map(ChatGroup::life))?.incarnation,
         profile: line.profile.clone(),
     };
-    (Some(&next) != old).then_some(next)
+    Ok((Some(&next) != old).then_some(next))
+}
+
+/// Where a chat group stands after a line. Its incarnation never falls, and rises when the line destroys what was
+/// alive. It cannot exist in the last incarnation, in which it could not be destroyed any more.
+pub(super) fn next_life(line: ChatGroupLife, old: Option<ChatGroupLife>) -> Result<ChatGroupLife, String> {
+    let before = old.map_or(0, |old| old.incarnation);
+    let dies = !line.alive && old.is_none_or(|old| old.alive);
+    let incarnation = line.incarnation.max(before.saturating_add(u32::from(dies)).min(MAX_NUMBER));
+    match line.alive && incarnation == MAX_NUMBER {
+        true => Err(format!(
+            "this chat group was destroyed {MAX_NUMBER} times, and its id cannot be used again; choose another id"
+        )),
+        false => Ok(ChatGroupLife { incarnation, alive: line.alive }),
+    }
 }
 
 /// The organizer of a line, going on from the counters that its owner has.
@@ -119,15 +133,16 @@ fn incarnation(seen: &Seen<'_>, conversation: &Conversation) -> u32 {
     }
 }
 
-/// A chat group about which nothing can be kept.
+/// A chat group about which nothing can be kept; of several the first by id, so that the same is said each time.
 fn disbanded(seen: &Seen<'_>, lives: &HashMap<ChatGroupId, bool>) -> Option<String> {
-    seen.presences.iter().find_map(|(conversation, presence)| match (conversation, presence) {
+    let found = seen.presences.iter().filter_map(|(conversation, presence)| match (conversation, presence) {
         (Conversation::ChatGroup(id), Presence::ChatGroup(life)) => {
             let now = life.is_none_or(|life| life.alive);
             (!lives.get(id).copied().unwrap_or(now)).then(|| id.to_string())
         }
         _ => None,
-    })
+    });
+    found.min()
 }
 
 fn within(limits: Limits, organizer: Organizer) -> Result<Organizer, String> {

@@ -71,3 +71,7 @@ impl Export {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+#[path = "export_tests.rs"]
+mod tests;

@@ -6,9 +6,14 @@ use std::{
     io::{self, Read},
 };
 
-use super::{ApplyError, Applying, Line, apply, apply::check, read_line};
+use super::{
+    ApplyError, Applying, Line, apply,
+    apply::{check, next_life},
+    line::LONGEST_LINE,
+    read_line,
+};
 use crate::{
-    domain::{AppId, ChatGroupId, Limits},
+    domain::{AppId, ChatGroup, ChatGroupId, ChatGroupLife, Limits, MAX_NUMBER},
     store::{Store, StoreError},
 };
 
@@ -19,8 +24,8 @@ const BYTES_AT_ONCE: usize = 4 << 20;
 /// How many faults are told one by one.
 const FAULTS: usize = 1_000;
 
-/// The longest line. One of the heaviest owner has some 20 MiB.
-const LONGEST_LINE: usize = 24 << 20;
+/// So near to its end the incarnation of a chat group is remembered from line to line: lines may use up the rest.
+const NEAR_THE_END: u32 = MAX_NUMBER - (1 << 20);
 
 /// What to do with lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,8 +98,8 @@ pub struct Intake<'a> {
     ended: u64,
     on_their_way: VecDeque<(u64, usize, Applying<'a>)>,
     bytes: usize,
-    /// Chat groups that the lines checked so far would bring to life, or destroy.
-    lives: HashMap<(AppId, ChatGroupId), bool>,
+    /// Chat groups that the lines checked so far would bring to life, destroy, or bring near their last incarnation.
+    lives: HashMap<(AppId, ChatGroupId), ChatGroupLife>,
     outcome: Outcome,
 }
 
@@ -176,7 +181,10 @@ impl<'a> Intake<'a> {
             (Purpose::Apply, line) => apply(self.store, line, limits),
             (Purpose::Check, Line::Organizer(line)) => check(self.store, line, limits, &self.lives),
             (Purpose::Check, Line::ChatGroup { app, id, group }) => {
-                return self.note_life(app, id, group.profile.is_some()).await;
+                return match self.note_life(app, id, group.life()).await? {
+                    Ok(()) => Ok(()),
+                    Err(reason) => self.refuse(number, reason).await,
+                };
             }
             (Purpose::Check, Line::Account { .. }) => return Ok(()),
         };
@@ -229,15 +237,26 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Keeps in mind whether a chat group would live, where that is news to the store.
-    async fn note_life(&mut self, app: AppId, id: ChatGroupId, alive: bool) -> Result<(), StoreError> {
+    /// Keeps in mind whether a chat group would live, where that is news to the store; or why it could not.
+    async fn note_life(
+        &mut self,
+        app: AppId,
+        id: ChatGroupId,
+        line: ChatGroupLife,
+    ) -> Result<Result<(), String>, StoreError> {
         let found = self.store.chat_groups(app, vec![id.clone()]).await?;
-        let now = found.first().and_then(Option::as_ref).is_none_or(|group| group.profile.is_some());
-        match alive == now {
-            true => self.lives.remove(&(app, id)),
-            false => self.lives.insert((app, id), alive),
+        let stored = found.first().and_then(Option::as_ref).map(ChatGroup::life);
+        let before = self.lives.get(&(app, id.clone())).copied().or(stored);
+        let next = match next_life(line, before) {
+            Ok(next) => next,
+            Err(reason) => return Ok(Err(reason)),
         };
-        Ok(())
+        let as_stored = next.alive == stored.is_none_or(|stored| stored.alive);
+        match as_stored && next.incarnation < NEAR_THE_END {
+            true => self.lives.remove(&(app, id)),
+            false => self.lives.insert((app, id), next),
+        };
+        Ok(Ok(()))
     }
 }
 

@@ -4,14 +4,20 @@
 use crate::{
     domain::{
         Account, AppId, ChangeNumber, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, Counters,
-        CustomMark, GroupId, GroupName, JoinOption, MAX_NUMBER, Member, Owner, RestoredGroup, RestoredRecord,
-        StandardMark, UserId,
+        CustomMark, GroupId, GroupName, JoinOption, LAST_SECOND, MAX_NUMBER, Member, Owner, RestoredGroup,
+        RestoredRecord, StandardMark, UserId,
     },
     wire::{Fault, Fields, Node, Value, read_contact},
 };
 
-/// The end of the year 9999.
-pub const LAST_SECOND: u64 = 253_402_300_799;
+/// The longest line. The heaviest owner there can be – 10,000 conversations in 100 groups each, 10,000 with a custom
+/// mark of which every character is escaped – takes some 32 MiB.
+pub(super) const LONGEST_LINE: usize = 40 << 20;
+
+/// The most members of a chat group, and bytes of its texts and those of an account: more than any service allows,
+/// and little enough for the line of whatever is kept to be no longer than [`LONGEST_LINE`].
+const MOST_MEMBERS: u32 = 100_000;
+const TEXT_BYTES: usize = 64 * 1024;
 
 /// What a line says.
 #[derive(Clone, Debug)]
@@ -130,7 +136,7 @@ fn read(fields: Fields<'_>) -> Result<Line, Fault> {
     match fields.text("Kind")? {
         "account" => {
             let user = fields.required("UserID", importable)?;
-            let text = |name| fields.optional_text(name).map(|text| text.unwrap_or_default().to_owned());
+            let text = |name| text_of(fields, name);
             let account = Account { nick: text("Nick")?, face_url: text("FaceUrl")? };
             Ok(Line::Account { owner: Owner { app, user }, account })
         }
@@ -188,7 +194,17 @@ fn chat_group(fields: Fields<'_>) -> Result<ChatGroup, Fault> {
     if fields.optional("Destroyed", |value| value.read::<bool>())? == Some(true) {
         return Ok(ChatGroup { incarnation, profile: None });
     }
-    let text = |name| fields.optional_text(name).map(|text| text.unwrap_or_default().to_owned());
+    let incarnation = match incarnation {
+        // It could not be destroyed any more.
+        MAX_NUMBER => {
+            return fields.required("Incarnation", |value| {
+                let rule = format!("at most {} while the chat group exists", MAX_NUMBER - 1);
+                Err(Fault::unfit(value.path, rule, value.node))
+            });
+        }
+        below => below,
+    };
+    let text = |name| text_of(fields, name);
     let profile = ChatGroupProfile {
         kind: fields
             .optional("Type", |value| parsed(value, ChatGroupKind::parse))?
@@ -198,14 +214,31 @@ fn chat_group(fields: Fields<'_>) -> Result<ChatGroup, Fault> {
         introduction: text("Introduction")?,
         notification: text("Notification")?,
         face_url: text("FaceUrl")?,
-        max_members: optional_number(fields, "MaxMemberCount")?.unwrap_or(ChatGroupProfile::DEFAULT_MEMBERS),
+        max_members: fields
+            .optional("MaxMemberCount", |value| {
+                (u32::try_from(value.read::<i64>()?).ok().filter(|count| *count <= MOST_MEMBERS)).ok_or_else(
+                    || Fault::unfit(value.path, format!("a number from 0 to {MOST_MEMBERS}"), value.node),
+                )
+            })?
+            .unwrap_or(ChatGroupProfile::DEFAULT_MEMBERS),
         join_option: fields
             .optional("ApplyJoinOption", |value| parsed(value, JoinOption::parse))?
             .unwrap_or_default(),
         created_at: fields.optional("CreateTime", any_seconds)?.unwrap_or(0),
-        members: fields.optional("MemberList", |list| list.each(member))?.unwrap_or_default(),
+        members: fields.optional("MemberList", members)?.unwrap_or_default(),
     };
     Ok(ChatGroup { incarnation, profile: Some(profile) })
+}
+
+fn members(list: Value<'_>) -> Result<Vec<Member>, Fault> {
+    let path = list.path;
+    let members = list.each(member)?;
+    match members.len() {
+        found if found > MOST_MEMBERS as usize => {
+            Err(Fault::refused(path, format!("it has at most {MOST_MEMBERS} members, found {found}")))
+        }
+        _ => Ok(members),
+    }
 }
 
 fn member(item: Value<'_>) -> Result<Member, Fault> {
@@ -215,6 +248,17 @@ fn member(item: Value<'_>) -> Result<Member, Fault> {
         admin: fields.optional_text("Role")? == Some("Admin"),
         joined_at: fields.optional("JoinTime", any_seconds)?.unwrap_or(0),
     })
+}
+
+fn text_of(fields: Fields<'_>, name: &str) -> Result<String, Fault> {
+    let text = fields.optional(name, |value| match value.read::<&str>()? {
+        text if text.len() > TEXT_BYTES => {
+            let said = format!("it has at most {TEXT_BYTES} bytes, found {}", text.len());
+            Err(Fault::refused(value.path, said))
+        }
+        text => Ok(text.to_owned()),
+    })?;
+    Ok(text.unwrap_or_default())
 }
 
 fn importable(value: Value<'_>) -> Result<UserId, Fault> {

@@ -7,8 +7,9 @@ mod intake;
 mod line;
 mod write;
 
+pub use crate::domain::LAST_SECOND;
 pub use apply::{ApplyError, Applying, apply};
 pub use export::Export;
 pub use intake::{Intake, IntakeError, Outcome, Purpose, Terms, take_in};
-pub use line::{LAST_SECOND, Line, OrganizerLine, ReplyPage, read_line, read_reply};
+pub use line::{Line, OrganizerLine, ReplyPage, read_line, read_reply};
 pub use write::{write_chat_group, write_organizer, write_owner};

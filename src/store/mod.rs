@@ -21,7 +21,7 @@ use std::{
 };
 
 pub use memory::MemoryStore;
-pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
+pub use sqlite::{OpenError, SqliteOptions, SqliteStore, StoreFailure};
 
 use crate::domain::{
     Account, AppId, ChatGroup, ChatGroupId, ChatGroupKind, Conversation, Organizer, Owner, Presence, UserId,

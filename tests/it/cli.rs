@@ -302,7 +302,7 @@ fn a_malformed_app_is_refused() {
         ("7:key:", "the administrator is empty"),
         ("seven:s3cret-key", "found \"seven\""),
         ("7:s3cret-key:", "the administrator is empty"),
-        ("s3cret-key-of-the-app:7", "found a text of 21 characters"),
+        ("s3cret-key-of-the-app:7", "found a text of 21 bytes"),
     ] {
         for task in ["dev", "usersig"] {
             let output = confold(&[task, "--app", app]);

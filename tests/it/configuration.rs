@@ -257,6 +257,101 @@ fn limits_connections() {
 }
 
 #[test]
+fn limits_connections_per_source() {
+    let limits = "trusted_proxies = [\"127.0.0.1\"]\n[limits]\nconnections = 30\nconnections_per_source = 2";
+    let (_site, server, _) = serving(limits, "");
+    let from = |source: &str| {
+        let mut client = server.client();
+        let target = client.target(GET);
+        let request = format!(
+            "POST {target} HTTP/1.1\r\nX-Forwarded-For: {source}\r\nContent-Length: {}\r\n\r\n{BODY}",
+            BODY.len()
+        );
+        (client.raw(request.as_bytes()).unwrap(), client)
+    };
+    let kept: Vec<_> = (0..2).map(|_| from("192.0.2.1")).collect();
+    assert!(kept.iter().all(|(answer, _)| answer.code() == 50001));
+    let (refused, _) = from("192.0.2.1");
+    assert_eq!((refused.code(), refused.headers["connection"].as_str()), (60018, "close"));
+    assert!(refused.body.contains("192.0.2.1 has 2 connections open"), "{}", refused.body);
+    assert_eq!(from("192.0.2.2").0.code(), 50001, "another source");
+}
+
+#[test]
+fn limits_unsent() {
+    let (_site, server, mut client) = serving(
+        "metrics.enabled = true\n[limits]\nunsent = \"64KiB\"\nrate_limit = false",
+        "directory = \"open\"",
+    );
+    let names: Vec<String> = (0..100).map(|index| format!("peer{index}")).collect();
+    let marks = names.iter().map(|name| {
+        let custom = "x".repeat(256);
+        serde_json::json!({ "OptType": 2, "ContactItem": { "Type": 1, "To_Account": name }, "CustomMark": custom })
+    });
+    let body = serde_json::json!({ "From_Account": "user0", "MarkItem": marks.collect::<Vec<_>>() });
+    client.ok(MARK, &body.to_string());
+    // Some 40 KB a page: what the system does not take from the server waits in it.
+    let target = client.target(GET);
+    let request = format!("POST {target} HTTP/1.1\r\nContent-Length: {}\r\n\r\n{BODY}", BODY.len());
+    for _ in 0..4 {
+        let (mut one, requests) = (Client::deaf(server.address), request.repeat(40_000));
+        // It blocks when the server reads no further, and ends when the server closes the connection or is gone.
+        std::thread::spawn(move || one.send(requests.as_bytes()));
+    }
+    let since = Clock::system();
+    let counts = || {
+        let metrics = server.client().raw(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().body;
+        ["confold_connections_evicted_total ", "confold_unsent_bytes "].map(|name| {
+            let value = metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            value.parse::<u64>().unwrap()
+        })
+    };
+    // Three of four answers have to go before the rest is within the limit.
+    while !matches!(counts(), [(3..), ..=65_536]) {
+        assert!(since.elapsed() < Duration::from_secs(30), "{:?}", counts());
+    }
+    assert_eq!(client.call(GET, BODY).code(), 0, "others are served");
+}
+
+#[test]
+fn trusted_proxies() {
+    let (_site, server, _) =
+        serving("trusted_proxies = [\"127.0.0.1\"]", "allowed_sources = [\"192.0.2.0/24\"]");
+    let call = |before: &str, header: &str| {
+        let mut client = server.client();
+        let target = client.target(GET);
+        let request =
+            format!("{before}POST {target} HTTP/1.1\r\n{header}Content-Length: {}\r\n\r\n{BODY}", BODY.len());
+        client.raw(request.as_bytes()).unwrap().code()
+    };
+    assert_eq!(call("", ""), 60021, "the proxy itself");
+    assert_eq!(call("", "X-Forwarded-For: 198.51.100.1, 192.0.2.7\r\n"), 50001);
+    assert_eq!(call("", "X-Forwarded-For: 192.0.2.7, 198.51.100.1\r\n"), 60021, "the client made it up");
+    let header = "PROXY TCP4 192.0.2.7 127.0.0.1 1 2\r\n";
+    assert_eq!(call(header, ""), 50001);
+    assert_eq!(call("PROXY TCP4 198.51.100.1 127.0.0.1 1 2\r\n", "X-Forwarded-For: 192.0.2.7\r\n"), 60021);
+    let (_site, server, _) =
+        serving("trusted_proxies = [\"192.0.2.1\"]", "allowed_sources = [\"192.0.2.0/24\"]");
+    let mut client = server.client();
+    let target = client.target(GET);
+    let request =
+        format!("POST {target} HTTP/1.1\r\nX-Forwarded-For: 192.0.2.7\r\nContent-Length: 2\r\n\r\n{{}}");
+    assert_eq!(client.raw(request.as_bytes()).unwrap().code(), 60021, "nobody else is believed");
+}
+
+#[test]
+fn allowed_hosts() {
+    let settings = "allowed_hosts = [\"metrics.example.com\"]\nmetrics.enabled = true";
+    let (_site, server, _) = serving(settings, "");
+    let status = |host: &str| {
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        server.client().raw(request.as_bytes()).unwrap().status
+    };
+    assert_eq!([status("metrics.example.com:9"), status("127.0.0.1"), status("prometheus")], [200; 3]);
+    assert_eq!(status("evil.example"), 403);
+}
+
+#[test]
 fn limits_body() {
     let (_site, _server, mut client) = serving("[limits]\nbody = \"1KiB\"", "");
     let answer = client.call(GET, &format!("{BODY}{}", " ".repeat(1_024)));

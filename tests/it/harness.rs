@@ -12,7 +12,7 @@ use std::{
 
 use confold::{
     api::Service,
-    auth::{App, Apps, Gate, SecretKey, usersig},
+    auth::{App, Apps, Gate, Identifier, SecretKey, usersig},
     clock::Clock,
     domain::AppId,
     http::{Door, DoorLimits, Listening, serve},
@@ -326,6 +326,17 @@ impl Client {
         Ok(Client::over(stream))
     }
 
+    /// A client whose system takes as few bytes from the server as it can while nothing is read.
+    pub(crate) fn deaf(address: SocketAddr) -> Client {
+        use rustix::net::{self, AddressFamily, SocketType, sockopt};
+        let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        sockopt::set_socket_recv_buffer_size(&socket, 1).unwrap();
+        net::connect(&socket, &address).unwrap();
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        Client::over(stream)
+    }
+
     fn over(stream: impl Stream + 'static) -> Client {
         Client { stream: BufReader::new(Box::new(stream)), query: query(APP, ADMIN, KEY) }
     }
@@ -434,7 +445,7 @@ pub(crate) fn query(app: u32, identifier: &str, key: &str) -> String {
 
 pub(crate) fn sign(app: u32, identifier: &str, key: &str) -> String {
     let (app, key) = (AppId::new(app).unwrap(), SecretKey::new(key).unwrap());
-    usersig::make(app, identifier, &key, Clock::system().now(), 86_400)
+    usersig::make(app, &Identifier::parse(identifier).unwrap(), &key, Clock::system().now(), 86_400)
 }
 
 /// Imports accounts, at most a hundred at a time.

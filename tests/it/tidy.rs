@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Modules that import nothing of the crate and that every other one may import.
-const EVERYWHERE: &[&str] = &["excerpt"];
+const EVERYWHERE: &[&str] = &["excerpt", "masking"];
 
 /// Each module, what of the crate it may import, and which third-party crates.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
@@ -17,12 +17,13 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("unfinished", &["chance", "private"], &[]),
     ("output", &["private", "unfinished"], &["rustix"]),
     ("signals", &["clock"], &["tokio"]),
+    ("masking", &[], &[]),
     ("domain", &[], &["thiserror"]),
     ("wire", &["domain"], &["serde", "serde_json", "itoa", "thiserror"]),
     (
         "auth",
         &["domain"],
-        &["hmac", "sha2", "base64", "flate2", "serde_json", "subtle", "quick_cache", "thiserror"],
+        &["hmac", "sha2", "base64", "flate2", "serde", "serde_json", "subtle", "quick_cache", "thiserror"],
     ),
     ("store/sqlite", &["domain", "store", "private"], &["rusqlite", "tokio", "tracing", "thiserror"]),
     ("store", &["domain", "store"], &["quick_cache", "tokio", "tracing", "thiserror"]),
@@ -59,9 +60,19 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "openapi",
             "traces",
         ],
-        &["bytes", "http_body_util", "hyper", "hyper_util", "serde", "serde_json", "tokio", "tracing"],
+        &[
+            "bytes",
+            "http_body_util",
+            "hyper",
+            "hyper_util",
+            "serde",
+            "serde_json",
+            "tokio",
+            "tokio_rustls",
+            "tracing",
+        ],
     ),
-    ("log", &[], &["clap", "tracing_subscriber"]),
+    ("log", &[], &["clap", "tracing", "tracing_subscriber"]),
     (
         "config",
         &["address", "domain", "wire", "auth", "store", "tls", "api", "http", "log"],

@@ -67,14 +67,12 @@ fn paths_are_matched_byte_by_byte() {
     let query = query(APP, ADMIN, KEY);
     for path in [
         "/",
-        "/v4",
         "/v4/",
         "/v4/recentcontact",
         "/v4/recentcontact/",
         "/v4/recentcontact/get_contact_group/",
         "/v4/recentcontact/Get_contact_group",
         "/v4/RecentContact/get_contact_group",
-        "/v3/recentcontact/get_contact_group",
         "/v4/openim/sendmsg",
         "/v4/recentcontact/page_get",
         "/v4/recentcontact//get_contact_group",
@@ -83,6 +81,37 @@ fn paths_are_matched_byte_by_byte() {
         assert_eq!(refused(&mut client, &format!("{path}?{query}"), BODY).0, 60009, "{path}");
     }
     assert_eq!(refused(&mut client, &format!("/v4/group_open_http_svc/nothing?{query}"), BODY).0, 10003);
+}
+
+/// A probe of a path that does not exist must not pass, and gets the body that a call would get.
+#[test]
+fn unknown_paths_outside_the_service_are_not_found() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    for path in
+        ["/health", "/v4", "/v3/recentcontact/get_contact_group", "/v44/x", "/interchange/x", "/metrics/"]
+    {
+        for (method, code) in
+            [("GET", Some(60002)), ("POST", Some(60009)), ("PUT", Some(60002)), ("HEAD", None)]
+        {
+            let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+            let answer = client.raw(request.as_bytes()).unwrap();
+            assert_eq!(answer.status, 404, "{method} {path}");
+            assert!(!answer.headers.contains_key("access-control-allow-origin"), "{method} {path}");
+            match code {
+                Some(code) => assert_eq!(answer.code(), code, "{method} {path}: {}", answer.body),
+                None => assert_eq!(answer.body, ""),
+            }
+        }
+    }
+    for (method, path, allow) in
+        [("POST", "/healthz", "GET"), ("PUT", "/metrics", "GET"), ("GET", "/interchange/import", "POST")]
+    {
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+        let answer = client.raw(request.as_bytes()).unwrap();
+        assert_eq!((answer.status, answer.headers["allow"].as_str()), (405, allow), "{method} {path}");
+    }
+    assert_eq!(client.raw(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().status, 200);
 }
 
 #[test]

@@ -68,7 +68,7 @@ impl Batch<'_> {
         &mut self,
         owner: &Owner,
         named: Vec<Conversation>,
-        mut rule: OwnerRule,
+        rule: &mut OwnerRule,
     ) -> Result<(), StoreError> {
         let presences = rows::presences(self.db, owner.app, named)?;
         let working = match self.owners.entry(owner.clone()) {
@@ -110,7 +110,7 @@ impl Batch<'_> {
         &mut self,
         app: AppId,
         id: ChatGroupId,
-        mut rule: ChatGroupRule,
+        rule: &mut ChatGroupRule,
     ) -> Result<(), StoreError> {
         let old = rows::chat_group(self.db, app, &id)?;
         let Some(next) = guarded(|| rule(old.as_ref()))? else { return Ok(()) };

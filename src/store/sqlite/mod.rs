@@ -4,6 +4,7 @@
 //! `synchronous=FULL` makes every commit durable before it is answered. The database belongs to
 //! one process (`vfs=unix-excl`, and a lock file whose refusal explains itself).
 
+mod alarm;
 mod batch;
 mod listing;
 mod reader;
@@ -20,9 +21,11 @@ use std::{
 
 use tokio::sync::oneshot;
 
+pub use alarm::StoreFailure;
 pub use schema::OpenError;
 
 use self::{
+    alarm::Alarm,
     reader::Readers,
     schema::Files,
     writer::{Job, Writer},
@@ -59,6 +62,7 @@ pub struct SqliteStore {
     cache: Arc<OwnerCache>,
     readers: Readers,
     writer: Writer,
+    alarm: Alarm,
     unfilled: bool,
     // Held, and given up last: the lock on the directory.
     files: Files,
@@ -79,9 +83,10 @@ impl SqliteStore {
         let files = Files::lock(&options.directory)?;
         let (connection, unfilled) = schema::open(&files)?;
         let cache = Arc::new(OwnerCache::new(options.cache_bytes));
-        let readers = Readers::start(&files, options.readers, &cache)?;
-        let writer = Writer::start(connection, Arc::clone(&cache), options.queue)?;
-        Ok(SqliteStore { cache, readers, writer, unfilled, files })
+        let alarm = Alarm::new();
+        let readers = Readers::start(&files, options.readers, &cache, &alarm)?;
+        let writer = Writer::start(connection, Arc::clone(&cache), options.queue, alarm.clone())?;
+        Ok(SqliteStore { cache, readers, writer, alarm, unfilled, files })
     }
 
     /// Whether there is a store in this directory.
@@ -109,16 +114,10 @@ impl SqliteStore {
         self.write(|done| Job::Filled { done })
     }
 
-    /// Ends when the disk has failed under a commit, so that what it holds is not known: whoever uses
-    /// the store has to stop, and to start anew from what is there.
-    pub fn failure(&self) -> impl Future<Output = ()> + use<> {
-        let mut failed = self.writer.failed();
-        async move {
-            if failed.wait_for(|failed| *failed).await.is_err() {
-                // The store was closed in good order.
-                std::future::pending::<()>().await;
-            }
-        }
+    /// Ends when the store cannot go on: the disk has failed under a commit, so that what it holds is not known, or
+    /// one of its threads has ended. Whoever uses the store has to stop, and to start again from what is there.
+    pub fn failure(&self) -> impl Future<Output = StoreFailure> + use<> {
+        self.alarm.raised()
     }
 
     /// How many transactions were committed since it was opened: one fsync each.

@@ -8,7 +8,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::{OpenError, listing, rows, schema::Files};
+use super::{OpenError, alarm::Alarm, listing, rows, schema::Files};
 use crate::{
     domain::{AppId, ChatGroup, ChatGroupId, Owner, UserId},
     store::{
@@ -33,19 +33,25 @@ pub(super) struct Reader {
 }
 
 impl Readers {
-    pub(super) fn start(files: &Files, count: usize, cache: &Arc<OwnerCache>) -> Result<Readers, OpenError> {
+    pub(super) fn start(
+        files: &Files,
+        count: usize,
+        cache: &Arc<OwnerCache>,
+        alarm: &Alarm,
+    ) -> Result<Readers, OpenError> {
         let (tasks, queue) = mpsc::channel::<Task>();
         let queue = Arc::new(Mutex::new(queue));
         let mut threads = Vec::new();
         for _ in 0..count.max(1) {
             let reader = Reader { db: files.connect()?, cache: Arc::clone(cache) };
-            let queue = Arc::clone(&queue);
+            let (queue, alarm) = (Arc::clone(&queue), alarm.clone());
             let work = move || {
+                let guard = alarm.guard("reading");
                 loop {
                     let task = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     match task {
                         Ok(task) => task(&reader),
-                        Err(mpsc::RecvError) => return,
+                        Err(mpsc::RecvError) => return guard.end(),
                     }
                 }
             };

@@ -146,3 +146,102 @@ fn writers_who_wait_share_commits() {
         assert!(per_commit >= 8, "{owners} owners: {per_commit} writes per commit");
     }
 }
+
+/// Wakes by a panic, in the thread that has an answer.
+struct PanicsWhenWoken;
+
+impl std::task::Wake for PanicsWhenWoken {
+    fn wake(self: Arc<Self>) {
+        panic!("this waker panics, as the test wants");
+    }
+}
+
+/// Waits for an answer in such a way that the thread which has it panics, outside of everything that is guarded.
+/// It has to be polled before the answer is there, so `hold` keeps the thread from giving it.
+fn ask_for_a_panic<T>(mut pending: Pending<'static, T>, hold: &std::sync::Barrier) {
+    let waker = std::task::Waker::from(Arc::new(PanicsWhenWoken));
+    assert!(pending.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+    hold.wait();
+    // Dropped, it would not be woken any more.
+    std::mem::forget(pending);
+}
+
+fn failure_of(store: &SqliteStore) -> StoreFailure {
+    block_on(async { tokio::time::timeout(Duration::from_secs(20), store.failure()).await.unwrap() })
+}
+
+#[test]
+fn a_writer_that_panics_is_a_failure_of_the_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap();
+    block_on(rename(&store, "a", "before".to_owned())).unwrap();
+    let hold = Arc::new(std::sync::Barrier::new(2));
+    let barrier = Arc::clone(&hold);
+    let rule: OwnerRule = Box::new(move |_: &Seen<'_>| {
+        barrier.wait();
+        Next::default()
+    });
+    let change = store.write(|done| Job::Owner { owner: owner("a"), named: Vec::new(), rule, done });
+    ask_for_a_panic(change, &hold);
+    assert_eq!(failure_of(&store), StoreFailure::Thread("writing"));
+    assert!(matches!(block_on(rename(&store, "a", "after".to_owned())), Err(StoreError::Closed)));
+    drop(store);
+    let store = SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap();
+    assert_eq!(block_on(store.load(&owner("a"))).unwrap().account.unwrap().nick, "before");
+}
+
+#[test]
+fn a_reader_that_panics_is_a_failure_of_the_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap();
+    let hold = Arc::new(std::sync::Barrier::new(2));
+    let barrier = Arc::clone(&hold);
+    let task = store.readers.run(move |_| {
+        barrier.wait();
+        Ok(())
+    });
+    ask_for_a_panic(task, &hold);
+    assert_eq!(failure_of(&store), StoreFailure::Thread("reading"));
+}
+
+#[test]
+fn closing_a_store_is_no_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap();
+    let mut failure = Box::pin(store.failure());
+    block_on(rename(&store, "a", "x".to_owned())).unwrap();
+    drop(store);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(failure.as_mut().poll(&mut context).is_pending());
+}
+
+#[test]
+fn a_rule_that_panics_when_it_is_dropped_harms_nobody() {
+    struct PanicsWhenDropped;
+
+    impl Drop for PanicsWhenDropped {
+        fn drop(&mut self) {
+            panic!("this drop panics, as the test wants");
+        }
+    }
+
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap();
+    block_on(async {
+        let (held, account) =
+            (PanicsWhenDropped, Arc::new(Account { nick: "x".to_owned(), face_url: String::new() }));
+        let rule: OwnerRule = Box::new(move |_: &Seen<'_>| {
+            let _ = &held;
+            Next { account: Some(Some(Arc::clone(&account))), organizer: None }
+        });
+        store.change(owner("a"), Vec::new(), rule).await.unwrap();
+        assert_eq!(store.load(&owner("a")).await.unwrap().account.unwrap().nick, "x");
+        let held = PanicsWhenDropped;
+        let rule: OwnerRule = Box::new(move |_: &Seen<'_>| {
+            let _ = &held;
+            panic!("this rule panics, as the test wants")
+        });
+        assert!(matches!(store.change(owner("a"), Vec::new(), rule).await, Err(StoreError::Rule)));
+        rename(&store, "b", "y".to_owned()).await.unwrap();
+    });
+}

@@ -11,15 +11,16 @@ use std::{
 };
 
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    OpenError,
+    OpenError, StoreFailure,
+    alarm::Alarm,
     batch::{Batch, PAGE},
 };
 use crate::{
     domain::{AppId, ChatGroupId, Conversation, Owner},
-    store::{ChatGroupRule, OwnerRule, Scope, StoreError, cache::OwnerCache},
+    store::{ChatGroupRule, OwnerRule, Scope, StoreError, cache::OwnerCache, guarded},
 };
 
 /// How many changes share one transaction at the most.
@@ -68,26 +69,25 @@ pub(super) struct Writer {
     thread: Option<JoinHandle<()>>,
     commits: Arc<AtomicU64>,
     changes: Arc<AtomicU64>,
-    failed: watch::Receiver<bool>,
 }
 
 impl Writer {
-    pub(super) fn start(db: Connection, cache: Arc<OwnerCache>, queue: usize) -> Result<Writer, OpenError> {
+    pub(super) fn start(
+        db: Connection,
+        cache: Arc<OwnerCache>,
+        queue: usize,
+        alarm: Alarm,
+    ) -> Result<Writer, OpenError> {
         let (jobs, queue) = mpsc::channel(queue);
         let commits = Arc::new(AtomicU64::new(0));
-        let (failure, failed) = watch::channel(false);
         let changes = Arc::new(AtomicU64::new(0));
         let counted = (Arc::clone(&commits), Arc::clone(&changes));
-        let desk = Desk { db, cache, commits: counted.0, changes: counted.1, failed: failure, unchecked: 0 };
+        let desk = Desk { db, cache, commits: counted.0, changes: counted.1, alarm, unchecked: 0 };
         let thread = thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || desk.work(queue))
             .map_err(OpenError::Thread)?;
-        Ok(Writer { jobs: Some(jobs), thread: Some(thread), commits, changes, failed })
-    }
-
-    pub(super) fn failed(&self) -> watch::Receiver<bool> {
-        self.failed.clone()
+        Ok(Writer { jobs: Some(jobs), thread: Some(thread), commits, changes })
     }
 
     pub(super) fn commits(&self) -> u64 {
@@ -122,13 +122,14 @@ struct Desk {
     cache: Arc<OwnerCache>,
     commits: Arc<AtomicU64>,
     changes: Arc<AtomicU64>,
-    failed: watch::Sender<bool>,
+    alarm: Alarm,
     /// Bytes committed since the last checkpoint.
     unchecked: usize,
 }
 
 impl Desk {
     fn work(mut self, mut queue: mpsc::Receiver<Job>) {
+        let guard = self.alarm.guard("writing");
         let mut jobs = Vec::with_capacity(BATCH);
         let mut company = false;
         while queue.blocking_recv_many(&mut jobs, BATCH) > 0 {
@@ -138,7 +139,10 @@ impl Desk {
             company = jobs.len() > 1;
             let mut answers = Vec::with_capacity(jobs.len());
             let committed = self.commit(&mut jobs, &mut answers);
-            let mut lost = matches!(committed, Err(StoreError::Lost(_)));
+            let mut lost = match &committed {
+                Err(StoreError::Lost(reason)) => Some(reason.clone()),
+                _ => None,
+            };
             if let Err(error) = &committed {
                 tracing::error!(%error, changes = answers.len(), "a transaction failed");
             }
@@ -147,20 +151,24 @@ impl Desk {
                 let _ = done.send(committed.clone().and(outcome));
             }
             // When nobody waits, or when the log has become long all the same.
-            if !lost
+            if lost.is_none()
                 && self.unchecked > CHECKPOINT_BYTES
                 && (queue.is_empty() || self.unchecked > 4 * CHECKPOINT_BYTES)
             {
-                lost = self.checkpoint("PASSIVE").is_err();
+                lost = self.checkpoint("PASSIVE").err().map(|error| match error {
+                    StoreError::Lost(reason) => reason,
+                    other => other.to_string(),
+                });
             }
-            if lost {
-                // What is on the disk is not known any more: only a new start can tell.
-                self.failed.send_replace(true);
-                return;
+            if let Some(reason) = lost {
+                // What is on the disk is not known any more: only a new start can show it.
+                self.alarm.raise(StoreFailure::Disk(reason));
+                return guard.end();
             }
         }
         // Too late to tell anybody; the log of the database stays for the next start.
         let _ = self.checkpoint("TRUNCATE");
+        guard.end();
     }
 
     /// Makes all changes of one batch durable and visible, or – on an error – none. Every job ends
@@ -182,8 +190,16 @@ impl Desk {
         let mut jobs = jobs.drain(..);
         while let Some(job) = jobs.next() {
             let (outcome, done) = match job {
-                Job::Owner { owner, named, rule, done } => (batch.change_owner(&owner, named, rule), done),
-                Job::ChatGroup { app, id, rule, done } => (batch.change_chat_group(app, id, rule), done),
+                Job::Owner { owner, named, mut rule, done } => {
+                    let outcome = batch.change_owner(&owner, named, &mut rule);
+                    discard(rule);
+                    (outcome, done)
+                }
+                Job::ChatGroup { app, id, mut rule, done } => {
+                    let outcome = batch.change_chat_group(app, id, &mut rule);
+                    discard(rule);
+                    (outcome, done)
+                }
                 Job::Filled { done } => (batch.note_filled(), done),
                 Job::Reset { scope, done } => (batch.reset(scope), done),
                 Job::Ready { done } => (Ok(()), done),
@@ -249,6 +265,13 @@ fn gather(queue: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
         if jobs.len() == before {
             return;
         }
+    }
+}
+
+/// Drops a rule. What it has done or refused stays so even if something it holds panics then.
+fn discard<T>(rule: T) {
+    if guarded(|| drop(rule)).is_err() {
+        tracing::error!("a rule failed when it was dropped");
     }
 }
 

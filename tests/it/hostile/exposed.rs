@@ -55,7 +55,9 @@ fn short_keys_are_warned_of_wherever_they_are_given() {
             assert!(output.status.success(), "{}", said(&output));
             assert_eq!(said(&output).contains(&warning), warned, "{way}: {}", said(&output));
             let log = fs::File::create(site.path("log")).unwrap();
-            drop(Site::serve_by(site.command("serve").env("GIVEN", key).stderr(log)));
+            let server = Site::serve_by(site.command("serve").env("GIVEN", key).stderr(log));
+            server.terminate();
+            assert!(server.ended_well());
             assert_eq!(site.log().contains(&warning), warned, "{way}: {}", site.log());
         }
     }

@@ -2,12 +2,16 @@
 //! states, never how long something takes.
 
 mod authority;
+mod counters;
 mod exposed;
 mod files;
 mod outputs;
 mod printing;
+mod secrets;
 mod servers;
 mod signals;
+mod signatures;
+mod threads;
 
 use std::{
     io::{Read, Write},

@@ -1,0 +1,363 @@
+//! What one connection is doing: which requests are in work, which bytes moved, what it still owes its client.
+//!
+//! Slow and idle connections are found by a tick per connection, not by hyper's time-out, which sets a
+//! timer per request.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use super::unsent::Unsent;
+
+/// How long a connection may take its time.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// From the first byte of a request to the end of its head, and for a TLS handshake.
+    pub head: Duration,
+    /// Without a request; and, while one is in work, without a byte in either direction.
+    pub idle: Duration,
+}
+
+/// How long a connection that was accepted beyond the limit may take its time.
+const PROBE: Duration = Duration::from_secs(1);
+
+/// Bytes per second that have to move while a request is in work, on average over the time that a connection
+/// may stand still. A client that trickles would otherwise hold an import or export for ever.
+const SLOWEST: u64 = 1_024;
+
+/// Requests that are in work at once on a connection that never carried a good signature. The others wait.
+const STRANGER_REQUESTS: usize = 4;
+
+/// How many bytes of answers may wait on one connection before its next request has to wait, too.
+const UNSENT_BYTES: usize = 256 * 1024;
+
+/// The state of one connection, shared by its task, its stream, its requests and the registry.
+#[derive(Debug)]
+pub(super) struct Activity {
+    /// The address that the socket is connected to, or the one that a trusted proxy named when the connection
+    /// began.
+    pub(super) peer: IpAddr,
+    /// Whether requests may name their source, because a trusted proxy sends them.
+    pub(super) forwards: bool,
+    /// Whether the connection was accepted beyond the limit: to answer health checks, or to wait for a place.
+    probe: AtomicBool,
+    begun: AtomicU64,
+    finished: AtomicU64,
+    /// Bytes that came or went.
+    moved: AtomicU64,
+    /// Whether bytes came in since the last answer that belong to no request yet.
+    partial: AtomicBool,
+    /// Whether bytes between requests belong to the head of the next one. They do not in HTTP/2.
+    heads: AtomicBool,
+    /// Milliseconds of the monotonic clock when the last request began, or the connection did.
+    last: AtomicU64,
+    /// Whether a request carried a good signature.
+    signed: AtomicBool,
+    /// Whether a part of a request was left unread, so that closing at once could destroy the answer.
+    unread: AtomicBool,
+    /// Bytes of answers that the client has not taken yet.
+    unsent: AtomicUsize,
+    all_unsent: Arc<Unsent>,
+    /// Wakes requests that wait for bytes to be taken.
+    taken: Notify,
+    strangers: Arc<Semaphore>,
+    /// Ends the connection.
+    evicted: Notify,
+}
+
+/// A request in work. It ends when its answer has been handed to the system, or was given up.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    activity: Arc<Activity>,
+    /// Bytes of its answer that wait to be sent.
+    bytes: usize,
+    /// Its place among the few requests of a stranger, given back when this is dropped.
+    stranger: Option<OwnedSemaphorePermit>,
+}
+
+impl InFlight {
+    /// Keeps the request in work, and its answer counted as unsent, as long as these bytes exist: in a body,
+    /// in a buffer of hyper's, or behind a window that the client does not open.
+    pub(super) fn with(mut self, answer: Vec<u8>) -> Bytes {
+        struct Answer(Vec<u8>, #[expect(dead_code, reason = "held for its drop")] InFlight);
+        impl AsRef<[u8]> for Answer {
+            fn as_ref(&self) -> &[u8] {
+                &self.0
+            }
+        }
+        self.bytes = answer.len();
+        self.activity.unsent.fetch_add(self.bytes, Ordering::Relaxed);
+        self.activity.all_unsent.add(self.bytes);
+        Bytes::from_owner(Answer(answer, self))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let activity = &self.activity;
+        if self.bytes > 0 {
+            activity.unsent.fetch_sub(self.bytes, Ordering::Relaxed);
+            activity.all_unsent.remove(self.bytes);
+            activity.taken.notify_waiters();
+        }
+        activity.partial.store(false, Ordering::Relaxed);
+        activity.finished.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Activity {
+    /// A new connection of `peer` at `now` of the monotonic clock.
+    pub(super) fn new(
+        peer: IpAddr,
+        forwards: bool,
+        probe: bool,
+        all_unsent: &Arc<Unsent>,
+        now: Duration,
+    ) -> Activity {
+        Activity {
+            peer,
+            forwards,
+            probe: AtomicBool::new(probe),
+            begun: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
+            moved: AtomicU64::new(0),
+            partial: AtomicBool::new(false),
+            heads: AtomicBool::new(true),
+            last: AtomicU64::new(milliseconds(now)),
+            signed: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
+            unsent: AtomicUsize::new(0),
+            all_unsent: Arc::clone(all_unsent),
+            taken: Notify::new(),
+            strangers: Arc::new(Semaphore::new(STRANGER_REQUESTS)),
+            evicted: Notify::new(),
+        }
+    }
+
+    /// Whether the connection was accepted beyond the limit.
+    pub(super) fn is_probe(&self) -> bool {
+        self.probe.load(Ordering::Relaxed)
+    }
+
+    /// The connection got a place like any other.
+    pub(super) fn promote(&self) {
+        self.probe.store(false, Ordering::Relaxed);
+    }
+
+    /// The connection speaks HTTP/2: bytes between requests are not the beginning of a head.
+    pub(super) fn speak_http2(&self) {
+        self.heads.store(false, Ordering::Relaxed);
+    }
+
+    /// Bytes came in.
+    pub(super) fn receive(&self, bytes: usize) {
+        self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
+        if self.heads.load(Ordering::Relaxed) && self.is_quiet() {
+            self.partial.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes went out.
+    pub(super) fn send(&self, bytes: usize) {
+        self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// How many bytes moved in all.
+    pub(super) fn moved(&self) -> u64 {
+        self.moved.load(Ordering::Relaxed)
+    }
+
+    /// The head of a request is here.
+    pub(super) fn begin(self: &Arc<Activity>) -> InFlight {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        InFlight { activity: Arc::clone(self), bytes: 0, stranger: None }
+    }
+
+    /// How many requests have begun.
+    pub(super) fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Notes when a request began.
+    pub(super) fn note(&self, now: Duration) {
+        self.last.store(milliseconds(now), Ordering::Relaxed);
+    }
+
+    /// When the last request began, in milliseconds of the monotonic clock.
+    pub(super) fn last(&self) -> u64 {
+        self.last.load(Ordering::Relaxed)
+    }
+
+    /// Whether no request is in work.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.begun.load(Ordering::Relaxed) == self.finished.load(Ordering::Relaxed)
+    }
+
+    /// A request carried a good signature: from now on requests need no place among those of a stranger.
+    pub(super) fn sign(&self) {
+        if !self.is_signed() {
+            self.signed.store(true, Ordering::Relaxed);
+            self.strangers.close();
+        }
+    }
+
+    /// Whether a request carried a good signature.
+    pub(super) fn is_signed(&self) -> bool {
+        self.signed.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of answers that the client has not taken yet.
+    pub(super) fn unsent(&self) -> usize {
+        self.unsent.load(Ordering::Relaxed)
+    }
+
+    /// Waits until a request of a connection that carries several at once may go on: a stranger has only a
+    /// few of them in work, and nobody gets answers while many earlier ones are waiting to be read.
+    pub(super) async fn turn(&self, request: &mut InFlight) {
+        if !self.is_signed() {
+            // The semaphore is closed when a signature was good, which lets everybody through.
+            request.stranger = Arc::clone(&self.strangers).acquire_owned().await.ok();
+        }
+        loop {
+            let taken = self.taken.notified();
+            let unsent = self.unsent();
+            if unsent == 0 || (unsent < UNSENT_BYTES && !self.all_unsent.is_tight()) {
+                return;
+            }
+            taken.await;
+        }
+    }
+
+    /// A part of a request was left unread.
+    pub(super) fn leave_unread(&self) {
+        self.unread.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a part of a request was left unread.
+    pub(super) fn has_unread(&self) -> bool {
+        self.unread.load(Ordering::Relaxed)
+    }
+
+    /// Ends the connection.
+    pub(super) fn evict(&self) {
+        self.evicted.notify_one();
+    }
+
+    /// Waits until the connection has to end because its place is needed.
+    pub(super) async fn eviction(&self) {
+        self.evicted.notified().await;
+    }
+
+    /// Waits until the connection has been too slow: a quarter of the time late at the most. A call,
+    /// which may take `call` without a byte, is not cut off before that.
+    pub(super) async fn outlasts(&self, patience: Patience, call: Duration) -> &'static str {
+        let least = patience.head.min(patience.idle);
+        let least = if self.is_probe() { least.min(PROBE) } else { least };
+        let period = (least / 4).max(Duration::from_millis(10));
+        let mut ticks = tokio::time::interval(period);
+        ticks.tick().await;
+        let (mut finished, mut moved) = (0, 0);
+        let (mut quiet, mut partial, mut slow) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        loop {
+            ticks.tick().await;
+            let now_finished = self.finished.load(Ordering::Relaxed);
+            if now_finished != finished || !self.is_quiet() {
+                (quiet, partial) = (Duration::ZERO, Duration::ZERO);
+            } else {
+                quiet += period;
+                let waits = self.partial.load(Ordering::Relaxed);
+                partial = if waits { partial + period } else { Duration::ZERO };
+            }
+            // Under a request the average counts, from the last time that it was good.
+            slow += period;
+            let now_moved = self.moved();
+            let enough = u128::from(SLOWEST) * slow.as_millis() / 1_000;
+            if now_finished != finished || u128::from(now_moved - moved) > enough {
+                (slow, moved) = (Duration::ZERO, now_moved);
+            }
+            finished = now_finished;
+            let patience = match self.is_probe() {
+                false => patience,
+                true => Patience { head: patience.head.min(PROBE), idle: patience.idle.min(PROBE) },
+            };
+            if partial > patience.head {
+                return "the head of a request did not arrive in time";
+            }
+            if quiet > patience.idle {
+                return "a connection was idle for too long";
+            }
+            if !self.is_quiet() && slow > patience.idle.saturating_add(call) {
+                return "too few bytes moved for too long while a request was in work";
+            }
+        }
+    }
+}
+
+pub(super) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn activity() -> Arc<Activity> {
+        let unsent = Arc::new(Unsent::new(1_000));
+        Arc::new(Activity::new(IpAddr::from([127, 0, 0, 1]), false, false, &unsent, Duration::ZERO))
+    }
+
+    #[test]
+    fn a_request_is_in_work_until_the_bytes_of_its_answer_are_gone() {
+        let activity = activity();
+        let (one, two) = (activity.begin(), activity.begin());
+        let answer = one.with(vec![b'x'; 600]);
+        drop(two);
+        assert!(!activity.is_quiet());
+        assert_eq!((activity.unsent(), activity.all_unsent.is_tight()), (600, false));
+        let (rest, other) = (answer.slice(300..), activity.begin().with(vec![b'y'; 600]));
+        drop(answer);
+        assert_eq!((activity.unsent(), activity.all_unsent.is_tight()), (1_200, true), "a slice keeps all");
+        drop((rest, other));
+        assert!(activity.is_quiet() && activity.unsent() == 0 && !activity.all_unsent.is_tight());
+    }
+
+    #[tokio::test]
+    async fn a_stranger_has_few_requests_in_work_until_a_signature_is_good() {
+        let activity = activity();
+        let mut waiting = Vec::new();
+        for _ in 0..STRANGER_REQUESTS {
+            let mut request = activity.begin();
+            activity.turn(&mut request).await;
+            waiting.push(request);
+        }
+        let mut fifth = activity.begin();
+        let mut turn = Box::pin(activity.turn(&mut fifth));
+        assert!(futures_poll(turn.as_mut()).await.is_pending());
+        activity.sign();
+        turn.await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_reads_nothing_gets_no_further_answers() {
+        let activity = activity();
+        let unread = activity.begin().with(vec![b'x'; UNSENT_BYTES]);
+        let mut next = activity.begin();
+        let mut turn = Box::pin(activity.turn(&mut next));
+        assert!(futures_poll(turn.as_mut()).await.is_pending());
+        drop(unread);
+        turn.await;
+    }
+
+    /// Polls a future once.
+    async fn futures_poll<F: Future>(mut future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
+        std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context))).await
+    }
+}

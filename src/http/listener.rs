@@ -1,0 +1,233 @@
+//! Listening: sockets, who gets a place, and the end of all connections.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+use super::{
+    Door, connection,
+    registry::{Newcomer, NoPlace, Place},
+    sources::Proxies,
+};
+use crate::{tls::Certificates, wire::code::Code};
+
+/// How long to wait when the system has no more sockets to give.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+/// How often summed log lines are written and slow readers are looked for.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// A socket on which a server listens, given to it by whoever starts it.
+#[derive(Debug)]
+pub struct Listening {
+    socket: std::net::TcpListener,
+    address: SocketAddr,
+    certificates: Option<Certificates>,
+}
+
+impl Listening {
+    /// Listens on an address; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// Those of the system, above all that the address is taken.
+    pub fn bind(address: SocketAddr) -> io::Result<Listening> {
+        let socket = std::net::TcpListener::bind(address)?;
+        socket.set_nonblocking(true)?;
+        Ok(Listening { address: socket.local_addr()?, socket, certificates: None })
+    }
+
+    /// The same, speaking TLS.
+    #[must_use]
+    pub fn with_tls(self, certificates: Certificates) -> Listening {
+        Listening { certificates: Some(certificates), ..self }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it shows of itself, if it speaks TLS.
+    #[must_use]
+    pub fn certificates(&self) -> Option<&Certificates> {
+        self.certificates.as_ref()
+    }
+
+    /// The same socket for one more thread. All accept from one queue, so that whoever is idle
+    /// takes the next connection; and, other than with `SO_REUSEPORT`, a second server on a taken
+    /// port fails instead of getting half of the connections.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn share(&self) -> io::Result<Listening> {
+        let certificates = self.certificates.clone();
+        Ok(Listening { socket: self.socket.try_clone()?, address: self.address, certificates })
+    }
+}
+
+/// Serves connections until `stop` turns true, then lets requests in flight finish, for `drain` at
+/// the most. Runs on a runtime of the calling thread.
+///
+/// # Errors
+/// When a socket cannot be used.
+pub async fn serve(
+    listening: Vec<Listening>,
+    door: Arc<Door>,
+    stop: watch::Receiver<bool>,
+    drain: Duration,
+) -> io::Result<()> {
+    // Each connection holds a sender; when the last is gone, receiving ends.
+    let (alive, mut all_gone) = mpsc::channel::<()>(1);
+    let mut accepting = JoinSet::new();
+    for one in listening {
+        let listener = TcpListener::from_std(one.socket)?;
+        let (door, stop, alive) = (Arc::clone(&door), stop.clone(), alive.clone());
+        accepting.spawn(accept(listener, one.certificates, door, stop, alive));
+    }
+    drop(alive);
+    let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+    let ended = async {
+        while accepting.join_next().await.is_some() {}
+        tokio::time::timeout(drain, all_gone.recv()).await.is_ok()
+    };
+    let mut ended = std::pin::pin!(ended);
+    let in_time = loop {
+        tokio::select! {
+            in_time = ended.as_mut() => break in_time,
+            _ = housekeeping.tick() => door.keep_house(),
+        }
+    };
+    door.keep_house();
+    if !in_time {
+        tracing::warn!("some requests did not finish in time and were cut off");
+    }
+    Ok(())
+}
+
+async fn accept(
+    listener: TcpListener,
+    certificates: Option<Certificates>,
+    door: Arc<Door>,
+    mut stop: watch::Receiver<bool>,
+    alive: mpsc::Sender<()>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = next(&listener, &door) => accepted,
+            () = stopped(&mut stop) => return,
+        };
+        match accepted {
+            Ok((stream, who)) => {
+                if let Some(metrics) = &door.metrics {
+                    metrics.connection();
+                }
+                let (door, stop, alive) = (Arc::clone(&door), stop.clone(), alive.clone());
+                let certificates = certificates.clone();
+                spawn(async move {
+                    // Answers are written whole; waiting to fill a segment would only delay them.
+                    let _ = stream.set_nodelay(true);
+                    match who {
+                        Who::Placed(place) => {
+                            connection::speak(stream, Arc::new(place), door, stop, certificates).await;
+                        }
+                        Who::Proxied(peer) => proxied(stream, peer, door, stop, certificates).await,
+                    }
+                    drop(alive);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                pause().await;
+            }
+        }
+    }
+}
+
+/// A connection that was accepted.
+enum Who {
+    Placed(Place),
+    /// From a trusted proxy, which is about to say for whom.
+    Proxied(IpAddr),
+}
+
+/// The next connection that gets a place. When there is none, it waits, and those after it in the system's queue.
+async fn next(listener: &TcpListener, door: &Arc<Door>) -> io::Result<(TcpStream, Who)> {
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        let peer = peer.ip().to_canonical();
+        if door.proxies.trusts(peer) {
+            return Ok((stream, Who::Proxied(peer)));
+        }
+        let who = Newcomer { address: peer, named: false, forwards: false };
+        if let Some(place) = placed(door, who).await {
+            return Ok((stream, Who::Placed(place)));
+        }
+    }
+}
+
+/// Waits for a place; nothing when the source has too many already, and the connection is closed.
+async fn placed(door: &Arc<Door>, who: Newcomer) -> Option<Place> {
+    loop {
+        let left = door.registry.left();
+        match door.registry.enter(who, door.service.clock.elapsed()) {
+            Ok(place) => return Some(place),
+            Err(NoPlace::Source) => {
+                door.lines.sum(Code::OVERLOAD);
+                return None;
+            }
+            Err(NoPlace::All) => left.await,
+        }
+    }
+}
+
+/// Serves a connection of a trusted proxy, which gets its place when the proxy has said whom it is for.
+async fn proxied(
+    mut stream: TcpStream,
+    peer: IpAddr,
+    door: Arc<Door>,
+    mut stop: watch::Receiver<bool>,
+    certificates: Option<Certificates>,
+) {
+    let place = async {
+        let named = tokio::time::timeout(door.limits.patience.head, Proxies::newcomer(&mut stream, peer));
+        match named.await {
+            Ok(Ok(who)) => placed(&door, who).await,
+            Ok(Err(error)) => {
+                tracing::info!(%error, source = %peer, "a connection of a trusted proxy cannot be read");
+                None
+            }
+            Err(_) => None,
+        }
+    };
+    let place = tokio::select! {
+        place = place => place,
+        () = stopped(&mut stop) => return,
+    };
+    if let Some(place) = place {
+        connection::speak(stream, Arc::new(place), door, stop, certificates).await;
+    }
+}
+
+/// Waits until `stop` is true, or can never become so any more.
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "connections are tasks of the thread that accepted them")]
+pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}
+
+#[expect(clippy::disallowed_methods, reason = "the system does not notify us when it has sockets again")]
+async fn pause() {
+    tokio::time::sleep(ACCEPT_RETRY).await;
+}

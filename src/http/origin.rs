@@ -1,0 +1,113 @@
+//! Which requests a web page could have made a browser send. Paths that read or change data without a secret
+//! that no page has – the controls, metrics, files in and out – refuse them.
+
+use std::net::IpAddr;
+
+use hyper::{
+    HeaderMap, Uri,
+    header::{HOST, ORIGIN},
+};
+
+use crate::excerpt::quoted;
+
+/// Names under which this server may be called beside addresses and names of this machine.
+#[derive(Clone, Debug, Default)]
+pub struct AllowedHosts(Vec<String>);
+
+impl AllowedHosts {
+    /// These names, whatever their case.
+    #[must_use]
+    pub fn new(names: impl IntoIterator<Item = String>) -> AllowedHosts {
+        AllowedHosts(names.into_iter().map(|name| name.to_ascii_lowercase()).collect())
+    }
+
+    /// Refuses a name that a page of the internet may have been given to lead here (DNS rebinding).
+    ///
+    /// # Errors
+    /// Which rule refuses the request, and what to do.
+    pub(super) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
+        let of_header = || headers.get(HOST)?.to_str().ok();
+        let called = uri.authority().map(|authority| authority.as_str()).or_else(of_header);
+        let Some(host) = called.map(without_port) else { return Ok(()) };
+        let host = host.to_ascii_lowercase();
+        if is_local(&host) || self.0.contains(&host) {
+            return Ok(());
+        }
+        Err(format!(
+            "host rule: the request calls this server {}, a name that a web page may have made lead here; call it by its \
+             address, or allow the name (confold dev --allow-host NAME, serve: the setting allowed_hosts)",
+            quoted(&host)
+        ))
+    }
+}
+
+/// Refuses what a browser sends for a page: it says so in its headers.
+///
+/// # Errors
+/// Which rule refuses the request, and what to do.
+pub(super) fn check_page(headers: &HeaderMap) -> Result<(), String> {
+    let what_to_do = "this path is not for web pages; call it from a program, which sends no such header";
+    if let Some(origin) = headers.get(ORIGIN) {
+        let origin = String::from_utf8_lossy(origin.as_bytes());
+        return Err(format!(
+            "origin rule: the request has the header Origin: {}; {what_to_do}",
+            quoted(&origin)
+        ));
+    }
+    match headers.get("sec-fetch-site") {
+        Some(site) if site != "same-origin" && site != "none" => {
+            let site = String::from_utf8_lossy(site.as_bytes());
+            Err(format!(
+                "origin rule: the request has the header Sec-Fetch-Site: {}; {what_to_do}",
+                quoted(&site)
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn without_port(called: &str) -> &str {
+    match called.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => called.split(':').next().unwrap_or_default(),
+    }
+}
+
+/// An address, a name without a dot as machines and containers have, or one that cannot be of the internet.
+fn is_local(host: &str) -> bool {
+    let known = [".localhost", ".internal", ".local"];
+    host.parse::<IpAddr>().is_ok() || !host.contains('.') || known.iter().any(|end| host.ends_with(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn names_of_this_machine_and_allowed_ones_pass() {
+        let hosts = AllowedHosts::new(["Chat.test".to_owned()]);
+        let check = |host: &'static str| {
+            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
+            hosts.check(&Uri::from_static("/metrics"), &headers)
+        };
+        for good in [
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "localhost",
+            "LOCALHOST:1",
+            "confold:8080",
+            "host.docker.internal:1",
+            "chat.test:8080",
+            "CHAT.TEST",
+        ] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        for bad in ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "chat.test.evil.example"] {
+            assert!(check(bad).unwrap_err().starts_with("host rule: "), "{bad}");
+        }
+        let absolute = Uri::from_static("http://evil.example/metrics");
+        assert!(hosts.check(&absolute, &HeaderMap::new()).is_err(), "an absolute target counts");
+    }
+}

@@ -1,0 +1,460 @@
+//! All connections that are open: how many there may be, how many of one source, and which one has to go when
+//! a newcomer needs its place.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use super::{activity::Activity, unsent::Unsent};
+
+/// How many connections beyond the limit are open at once. All but one of them may wait for a place, so that a
+/// health check always gets in.
+const PROBES: usize = 4;
+
+/// How many connections may be open.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLimits {
+    /// In all.
+    pub all: usize,
+    /// From one source address; 0 for all but the reserve.
+    pub per_source: usize,
+}
+
+impl ConnectionLimits {
+    /// The most connections of one source. By default some are kept for others, so that one address cannot
+    /// lock everybody out.
+    fn of_source(self) -> usize {
+        match self.per_source {
+            0 => self.all - (self.all / 10).clamp(1, 100).min(self.all - 1),
+            some => some,
+        }
+    }
+}
+
+/// The connections that are open.
+#[derive(Debug)]
+pub(super) struct Registry {
+    limits: ConnectionLimits,
+    table: Mutex<Table>,
+    unsent: Arc<Unsent>,
+    /// Wakes listeners that wait for a place.
+    left: Notify,
+    evicted: AtomicU64,
+    refused: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    entries: HashMap<u64, Entry>,
+    sources: HashMap<Source, usize>,
+    last: u64,
+    /// Connections beyond the limit, and calls on them that wait for a place.
+    probes: usize,
+    waiting: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    activity: Arc<Activity>,
+    /// What the connection is counted for; nothing when it is exempt.
+    source: Option<Source>,
+    /// Bytes that had moved when readers were looked at last; nothing before the first time.
+    moved: Option<u64>,
+}
+
+/// Addresses that count as one source. In IPv6 one customer has a whole /64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Source(IpAddr);
+
+impl Source {
+    fn of(address: IpAddr) -> Source {
+        Source(match address.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+            v4 @ IpAddr::V4(_) => v4,
+        })
+    }
+}
+
+/// Who has connected.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Newcomer {
+    /// The address that is shown, and counted.
+    pub(super) address: IpAddr,
+    /// Whether a trusted proxy named it. Loopback is counted only then, because tools and sidecars of the same
+    /// machine share that address.
+    pub(super) named: bool,
+    /// Whether its requests may name their source.
+    pub(super) forwards: bool,
+}
+
+/// Why a connection gets no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoPlace {
+    /// Its source has as many as it may have.
+    Source,
+    /// All places are taken, those for health checks included.
+    All,
+}
+
+/// A connection's place; given back when this is dropped.
+pub(super) struct Place {
+    registry: Arc<Registry>,
+    id: u64,
+    pub(super) activity: Arc<Activity>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.registry.table().remove(self.id);
+        self.registry.left.notify_waiters();
+    }
+}
+
+impl Place {
+    /// Counts the connection for `address` from now on, which a trusted proxy has named in a request.
+    ///
+    /// # Errors
+    /// [`NoPlace::Source`] when that address has as many connections as it may have.
+    pub(super) fn count_for(&self, address: IpAddr) -> Result<(), NoPlace> {
+        let source = Source::of(address);
+        let mut table = self.registry.table();
+        let Some(before) = table.entries.get(&self.id).map(|entry| entry.source) else { return Ok(()) };
+        if before == Some(source) {
+            return Ok(());
+        }
+        self.registry.make_room_of(&mut table, source)?;
+        table.uncount(before);
+        table.count(Some(source));
+        if let Some(entry) = table.entries.get_mut(&self.id) {
+            entry.source = Some(source);
+        }
+        Ok(())
+    }
+}
+
+impl Place {
+    /// Waits until a connection beyond the limit has its place within it; false when that takes too long, or when
+    /// as many as may wait do so already.
+    pub(super) async fn wait(&self, within: Duration) -> bool {
+        let registry = &*self.registry;
+        {
+            let mut table = registry.table();
+            if table.waiting + 1 >= PROBES {
+                return false;
+            }
+            table.waiting += 1;
+        }
+        let _waiting = Waiting(registry);
+        let promoted = async {
+            loop {
+                let left = registry.left();
+                if self.try_promote() {
+                    return;
+                }
+                left.await;
+            }
+        };
+        tokio::time::timeout(within, promoted).await.is_ok()
+    }
+
+    fn try_promote(&self) -> bool {
+        let mut table = self.registry.table();
+        if self.activity.is_probe() && table.entries.contains_key(&self.id) {
+            if !self.registry.has_room(&mut table) {
+                return false;
+            }
+            table.probes -= 1;
+            self.activity.promote();
+        }
+        true
+    }
+}
+
+/// A call that waits for a place.
+struct Waiting<'a>(&'a Registry);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.table().waiting -= 1;
+    }
+}
+
+impl Registry {
+    pub(super) fn new(limits: ConnectionLimits, unsent: Arc<Unsent>) -> Arc<Registry> {
+        Arc::new(Registry {
+            limits,
+            table: Mutex::default(),
+            unsent,
+            left: Notify::new(),
+            evicted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        })
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many connections are open, were sent away for others, and got no place.
+    pub(super) fn counts(&self) -> (u64, u64, u64) {
+        let open = self.table().entries.len() as u64;
+        (open, self.evicted.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
+    }
+
+    /// The most connections of one source.
+    pub(super) fn of_source(&self) -> usize {
+        self.limits.of_source()
+    }
+
+    /// Gives a connection its place at `now` of the monotonic clock. When there is none, the connection that has
+    /// been idle longest, of those that never showed a good signature, goes first.
+    ///
+    /// # Errors
+    /// [`NoPlace`].
+    pub(super) fn enter(self: &Arc<Registry>, who: Newcomer, now: Duration) -> Result<Place, NoPlace> {
+        let counted = who.named || !who.address.to_canonical().is_loopback();
+        let source = counted.then(|| Source::of(who.address));
+        let mut table = self.table();
+        if let Some(source) = source {
+            self.make_room_of(&mut table, source)?;
+        }
+        let full = !self.has_room(&mut table);
+        if full {
+            if table.probes >= PROBES {
+                return Err(NoPlace::All);
+            }
+            table.probes += 1;
+        }
+        let activity = Arc::new(Activity::new(who.address, who.forwards, full, &self.unsent, now));
+        table.last += 1;
+        let id = table.last;
+        table.count(source);
+        table.entries.insert(id, Entry { activity: Arc::clone(&activity), source, moved: None });
+        Ok(Place { registry: Arc::clone(self), id, activity })
+    }
+
+    /// Whether one more connection has its place within the limit, if need be because another one leaves.
+    fn has_room(&self, table: &mut Table) -> bool {
+        table.entries.len() - table.probes < self.limits.all || self.evict(table, None)
+    }
+
+    /// Waits until a connection has left.
+    pub(super) fn left(&self) -> tokio::sync::futures::Notified<'_> {
+        self.left.notified()
+    }
+
+    /// Sees to it that one more connection of a source has its place.
+    fn make_room_of(&self, table: &mut Table, source: Source) -> Result<(), NoPlace> {
+        let open = table.sources.get(&source).copied().unwrap_or(0);
+        if open < self.limits.of_source() || self.evict(table, Some(source)) {
+            return Ok(());
+        }
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        Err(NoPlace::Source)
+    }
+
+    /// Ends the connection that has been idle longest, of those – of this source – that never showed a good
+    /// signature. Those that work on a request go last. Where thousands may be open, some more of them end with
+    /// it, so that a flood of newcomers does not cost a look at all connections for each of them.
+    fn evict(&self, table: &mut Table, of: Option<Source>) -> bool {
+        let strangers = table.entries.iter().filter(|(_, entry)| {
+            !entry.activity.is_signed()
+                && !entry.activity.is_probe()
+                && of.is_none_or(|source| entry.source == Some(source))
+        });
+        let mut idle: Vec<(bool, u64, u64)> =
+            strangers.map(|(id, entry)| (!entry.activity.is_quiet(), entry.activity.last(), *id)).collect();
+        let at_once = (idle.len() / 100).max(1);
+        if at_once < idle.len() {
+            idle.select_nth_unstable(at_once);
+        }
+        let leaving: Vec<u64> = idle.into_iter().take(at_once).map(|(_, _, id)| id).collect();
+        for id in &leaving {
+            self.end(table, *id);
+        }
+        !leaving.is_empty()
+    }
+
+    fn end(&self, table: &mut Table, id: u64) {
+        if let Some(entry) = table.remove(id) {
+            entry.activity.evict();
+            self.evicted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Ends connections whose clients have not taken a byte since this was called last, when more answers wait
+    /// than may wait: the largest first, until there is room. Called about once a second.
+    pub(super) fn send_slow_readers_away(&self) {
+        let mut table = self.table();
+        let tight = self.unsent.is_tight();
+        let mut still: Vec<(usize, u64)> = Vec::new();
+        for (id, entry) in &mut table.entries {
+            let (moved, unsent) = (entry.activity.moved(), entry.activity.unsent());
+            if tight && unsent > 0 && entry.moved == Some(moved) {
+                still.push((unsent, *id));
+            }
+            entry.moved = Some(moved);
+        }
+        still.sort_unstable_by(|a, b| b.cmp(a));
+        let mut waiting = self.unsent.bytes();
+        for (unsent, id) in still {
+            if waiting <= self.unsent.limit() {
+                return;
+            }
+            waiting = waiting.saturating_sub(unsent);
+            self.end(&mut table, id);
+        }
+    }
+}
+
+impl Table {
+    fn count(&mut self, source: Option<Source>) {
+        if let Some(source) = source {
+            *self.sources.entry(source).or_default() += 1;
+        }
+    }
+
+    fn uncount(&mut self, source: Option<Source>) {
+        let Some(source) = source else { return };
+        if let Some(open) = self.sources.get_mut(&source) {
+            *open -= 1;
+            if *open == 0 {
+                self.sources.remove(&source);
+            }
+        }
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Entry> {
+        let entry = self.entries.remove(&id)?;
+        self.uncount(entry.source);
+        self.probes -= usize::from(entry.activity.is_probe());
+        Some(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registry(all: usize, per_source: usize) -> Arc<Registry> {
+        Registry::new(ConnectionLimits { all, per_source }, Arc::new(Unsent::new(1_000)))
+    }
+
+    fn from(address: &str) -> Newcomer {
+        Newcomer { address: address.parse().unwrap(), named: false, forwards: false }
+    }
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn by_default_a_source_leaves_a_reserve() {
+        let most = |all| ConnectionLimits { all, per_source: 0 }.of_source();
+        assert_eq!([most(1), most(2), most(30), most(10_000)], [1, 1, 27, 9_900]);
+        assert_eq!(ConnectionLimits { all: 30, per_source: 5 }.of_source(), 5);
+    }
+
+    #[tokio::test]
+    async fn a_source_beyond_its_share_loses_its_own_longest_idle_connection() {
+        let registry = registry(30, 2);
+        let first = registry.enter(from("192.0.2.1"), at(1)).unwrap();
+        let second = registry.enter(from("192.0.2.1"), at(2)).unwrap();
+        first.activity.note(at(3));
+        let third = registry.enter(from("::ffff:192.0.2.1"), at(4)).unwrap();
+        second.activity.eviction().await;
+        assert_eq!(registry.counts(), (2, 1, 0));
+        first.activity.sign();
+        third.activity.sign();
+        assert_eq!(registry.enter(from("192.0.2.1"), at(5)).err(), Some(NoPlace::Source));
+        assert!(registry.enter(from("192.0.2.2"), at(5)).is_ok(), "others are served");
+        drop((first, second));
+        assert!(registry.enter(from("192.0.2.1"), at(6)).is_ok());
+    }
+
+    #[test]
+    fn addresses_of_one_network_are_one_source_and_loopback_is_exempt() {
+        let registry = registry(30, 1);
+        let one = registry.enter(from("2001:db8::1"), at(1)).unwrap();
+        one.activity.sign();
+        assert_eq!(registry.enter(from("2001:db8::2"), at(1)).err(), Some(NoPlace::Source));
+        assert!(registry.enter(from("2001:db8:0:1::2"), at(1)).is_ok());
+        let local: Vec<_> = (0..5).map(|_| registry.enter(from("127.0.0.1"), at(1)).unwrap()).collect();
+        for place in &local {
+            place.activity.sign();
+        }
+        let named = Newcomer { named: true, ..from("127.0.0.1") };
+        let counted = registry.enter(named, at(1)).unwrap();
+        counted.activity.sign();
+        assert_eq!(registry.enter(named, at(1)).err(), Some(NoPlace::Source));
+        assert_eq!(local[0].count_for("127.0.0.1".parse().unwrap()), Err(NoPlace::Source));
+        assert_eq!(local[0].count_for("192.0.2.9".parse().unwrap()), Ok(()));
+        drop(counted);
+        assert_eq!(local[1].count_for("127.0.0.1".parse().unwrap()), Ok(()));
+    }
+
+    #[test]
+    fn when_all_places_are_taken_a_few_connections_may_ask_for_health() {
+        let registry = registry(2, 2);
+        let places: Vec<_> = (0..2).map(|_| registry.enter(from("127.0.0.1"), at(1)).unwrap()).collect();
+        for place in &places {
+            place.activity.sign();
+        }
+        let probes: Vec<_> = (0..PROBES).map(|_| registry.enter(from("127.0.0.1"), at(1)).unwrap()).collect();
+        assert!(probes.iter().all(|place| place.activity.is_probe()) && !places[0].activity.is_probe());
+        assert_eq!(registry.enter(from("127.0.0.1"), at(1)).err(), Some(NoPlace::All));
+        drop(probes);
+        assert!(registry.enter(from("127.0.0.1"), at(1)).unwrap().activity.is_probe());
+        drop(places);
+        assert!(!registry.enter(from("127.0.0.1"), at(1)).unwrap().activity.is_probe());
+    }
+
+    #[tokio::test]
+    async fn a_call_beyond_the_limit_waits_for_a_place_and_leaves_room_for_a_health_check() {
+        let registry = registry(1, 1);
+        let enter = || registry.enter(from("127.0.0.1"), at(1)).unwrap();
+        let first = enter();
+        first.activity.sign();
+        let beyond: Vec<_> = (0..PROBES).map(|_| enter()).collect();
+        let soon = Duration::from_millis(1);
+        {
+            let _waiting: Vec<_> = (0..PROBES - 1)
+                .map(|_| {
+                    registry.table().waiting += 1;
+                    Waiting(&registry)
+                })
+                .collect();
+            assert!(!beyond[0].wait(Duration::from_secs(60)).await, "as many as may wait do so");
+        }
+        assert!(!beyond[0].wait(soon).await, "no place within the time");
+        drop(first);
+        assert!(beyond[0].wait(Duration::from_secs(60)).await && !beyond[0].activity.is_probe());
+        beyond[0].activity.sign();
+        assert!(!beyond[1].wait(soon).await);
+        let table = registry.table();
+        assert_eq!((table.entries.len(), table.probes, table.waiting), (4, 3, 0));
+    }
+
+    #[tokio::test]
+    async fn readers_that_stand_still_are_sent_away_when_memory_is_tight() {
+        let registry = registry(30, 30);
+        let places: Vec<_> = (0..3).map(|_| registry.enter(from("127.0.0.1"), at(1)).unwrap()).collect();
+        let answer = |place: &Place, bytes| place.activity.begin().with(vec![b'x'; bytes]);
+        let _held = [answer(&places[0], 300), answer(&places[1], 900), answer(&places[2], 500)];
+        registry.send_slow_readers_away();
+        assert_eq!(registry.counts().0, 3, "nobody has been looked at before");
+        places[1].activity.send(1);
+        registry.send_slow_readers_away();
+        places[2].activity.eviction().await;
+        places[0].activity.eviction().await;
+        assert_eq!(registry.counts().0, 1, "the one that reads stays");
+    }
+}

@@ -1,0 +1,234 @@
+//! Where a connection or a request comes from, when proxies stand between: the PROXY protocol and
+//! `X-Forwarded-For`, both believed only from proxies that the configuration trusts.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
+
+use hyper::HeaderMap;
+use tokio::{io::AsyncReadExt, net::TcpStream};
+
+use super::registry::Newcomer;
+use crate::auth::Network;
+
+/// How often to look again while the header of a proxy is incomplete. Proxies send it in one piece, so this is rare.
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// The longest header of version 1, and of version 2 without its extensions.
+const V1_BYTES: usize = 107;
+const V2_HEAD: usize = 16;
+const V2_SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
+
+/// The proxies that are trusted to name the source of what they send.
+#[derive(Clone, Debug, Default)]
+pub struct Proxies(Vec<Network>);
+
+/// What the first bytes of a connection say.
+#[derive(Debug, PartialEq, Eq)]
+enum Header {
+    /// They begin no header of the PROXY protocol.
+    Absent,
+    /// More bytes are needed.
+    Incomplete,
+    /// A header of so many bytes, with the address it names; without one when the proxy speaks for itself.
+    Whole(usize, Option<IpAddr>),
+    /// They begin like a header but are none.
+    Malformed,
+}
+
+impl Proxies {
+    /// These networks of proxies.
+    #[must_use]
+    pub fn new(networks: Vec<Network>) -> Proxies {
+        Proxies(networks)
+    }
+
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(address))
+    }
+
+    /// For whom the trusted proxy `peer` has connected. The header of the PROXY protocol is taken off the stream if
+    /// there is one; requests then cannot name another source.
+    ///
+    /// # Errors
+    /// When the stream fails, or the header is malformed.
+    pub(super) async fn newcomer(stream: &mut TcpStream, peer: IpAddr) -> io::Result<Newcomer> {
+        let direct = Newcomer { address: peer, named: false, forwards: false };
+        let mut first = [0; 536];
+        loop {
+            let read = stream.peek(&mut first).await?;
+            match read_header(&first[..read]) {
+                Header::Absent => return Ok(Newcomer { forwards: true, ..direct }),
+                Header::Incomplete if read == 0 || read == first.len() => {
+                    return Err(io::Error::other("the header of the PROXY protocol is incomplete"));
+                }
+                Header::Incomplete => pause().await,
+                Header::Malformed => {
+                    return Err(io::Error::other("the header of the PROXY protocol is malformed"));
+                }
+                Header::Whole(length, named) => {
+                    stream.read_exact(&mut first[..length]).await?;
+                    return Ok(named.map_or(direct, |address| Newcomer { address, named: true, ..direct }));
+                }
+            }
+        }
+    }
+
+    /// The source that the headers of a request from a trusted proxy name: of the addresses in
+    /// `X-Forwarded-For`, the last one that is not a trusted proxy. What stands before it, the client may have made up.
+    pub(super) fn forwarded(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
+        let mut named = None;
+        for line in lines.into_iter().rev() {
+            for text in line.to_str().ok()?.rsplit(',') {
+                let address = read_address(text.trim())?;
+                named = Some(address);
+                if !self.trusts(address) {
+                    return named;
+                }
+            }
+        }
+        named
+    }
+}
+
+/// An address, with or without a port and brackets, as proxies write them.
+fn read_address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.split(']').next());
+    let v4_with_port = || text.rsplit_once(':').and_then(|(address, _)| address.parse::<Ipv4Addr>().ok());
+    let found = bare.unwrap_or(text).parse().ok();
+    found.or_else(|| v4_with_port().map(IpAddr::V4)).map(|address: IpAddr| address.to_canonical())
+}
+
+fn read_header(bytes: &[u8]) -> Header {
+    if begins_like(bytes, V2_SIGNATURE) {
+        return read_v2(bytes);
+    }
+    if begins_like(bytes, b"PROXY ") {
+        return read_v1(bytes);
+    }
+    Header::Absent
+}
+
+/// Whether the bytes begin with `start`, or are a beginning of it.
+fn begins_like(bytes: &[u8], start: &[u8]) -> bool {
+    let length = bytes.len().min(start.len());
+    bytes[..length] == start[..length]
+}
+
+/// Version 1 is a line: `PROXY TCP4 192.0.2.1 192.0.2.2 56324 443`.
+fn read_v1(bytes: &[u8]) -> Header {
+    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+        return if bytes.len() < V1_BYTES { Header::Incomplete } else { Header::Malformed };
+    };
+    let Some(line) = bytes[..end].strip_suffix(b"\r").and_then(|line| std::str::from_utf8(line).ok()) else {
+        return Header::Malformed;
+    };
+    let words: Vec<&str> = line.split(' ').collect();
+    match words[..] {
+        ["PROXY", "UNKNOWN", ..] => Header::Whole(end + 1, None),
+        ["PROXY", "TCP4", source, _, _, _] if source.parse::<Ipv4Addr>().is_ok() => {
+            Header::Whole(end + 1, read_address(source))
+        }
+        ["PROXY", "TCP6", source, _, _, _] if source.parse::<Ipv6Addr>().is_ok() => {
+            Header::Whole(end + 1, read_address(source))
+        }
+        _ => Header::Malformed,
+    }
+}
+
+/// Version 2 is binary: the signature, version and command, family, length, addresses, extensions.
+fn read_v2(bytes: &[u8]) -> Header {
+    let Some(head) = bytes.first_chunk::<V2_HEAD>() else { return Header::Incomplete };
+    let (command, family) = (head[12], head[13]);
+    let length = V2_HEAD + usize::from(u16::from_be_bytes([head[14], head[15]]));
+    if bytes.len() < length {
+        return Header::Incomplete;
+    }
+    let addresses = &bytes[V2_HEAD..length];
+    match (command, family) {
+        (0x21, 0x11) => match addresses.first_chunk::<4>() {
+            Some(source) if addresses.len() >= 12 => Header::Whole(length, Some(IpAddr::from(*source))),
+            _ => Header::Malformed,
+        },
+        (0x21, 0x21) => match addresses.first_chunk::<16>() {
+            Some(source) if addresses.len() >= 36 => {
+                Header::Whole(length, Some(IpAddr::from(*source).to_canonical()))
+            }
+            _ => Header::Malformed,
+        },
+        // The proxy speaks for itself, as its health checks do, or for another transport.
+        (0x20 | 0x21, _) => Header::Whole(length, None),
+        _ => Header::Malformed,
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "there is no signal for bytes beyond those that were looked at"
+)]
+async fn pause() {
+    tokio::time::sleep(AGAIN).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn both_versions_of_the_proxy_protocol_are_read() {
+        let v1 = b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\nPOST";
+        assert_eq!(read_header(v1), Header::Whole(v1.len() - 4, Some(address("192.0.2.1"))));
+        let v6 = b"PROXY TCP6 2001:db8::1 2001:db8::2 1 2\r\n";
+        assert_eq!(read_header(v6), Header::Whole(v6.len(), Some(address("2001:db8::1"))));
+        assert_eq!(read_header(b"PROXY UNKNOWN\r\n"), Header::Whole(15, None));
+        let mut v2 = V2_SIGNATURE.to_vec();
+        v2.extend([0x21, 0x11, 0, 12, 192, 0, 2, 1, 192, 0, 2, 2, 0, 1, 0, 2]);
+        for cut in 0..v2.len() {
+            assert_eq!(read_header(&v2[..cut]), Header::Incomplete, "{cut} bytes");
+        }
+        assert_eq!(read_header(&v2), Header::Whole(28, Some(address("192.0.2.1"))));
+        v2[12] = 0x20;
+        assert_eq!(read_header(&v2), Header::Whole(28, None), "a health check of the proxy itself");
+    }
+
+    #[test]
+    fn what_is_no_header_is_left_alone_and_what_is_half_one_is_refused() {
+        for other in
+            [&b"POST / HTTP/1.1\r\n"[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x16\x03\x01", b"PUT"]
+        {
+            assert_eq!(read_header(other), Header::Absent);
+        }
+        let long = [&b"PROXY TCP4 "[..], &[b'1'; 200]].concat();
+        for bad in
+            [&b"PROXY TCP4 x 192.0.2.2 1 2\r\n"[..], b"PROXY TCP4 ::1 ::1 1 2\r\n", b"PROXY \r\n", &long]
+        {
+            assert_eq!(read_header(bad), Header::Malformed, "{}", String::from_utf8_lossy(bad));
+        }
+    }
+
+    #[test]
+    fn of_forwarded_addresses_the_last_one_that_is_no_proxy_counts() {
+        let proxies = Proxies::new(vec![Network::parse("10.0.0.0/8").unwrap()]);
+        let forwarded = |lines: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-for", hyper::header::HeaderValue::from_static(line));
+            }
+            proxies.forwarded(&headers)
+        };
+        assert_eq!(forwarded(&["203.0.113.7"]), Some(address("203.0.113.7")));
+        assert_eq!(forwarded(&["1.1.1.1, 203.0.113.7, 10.0.0.2"]), Some(address("203.0.113.7")));
+        assert_eq!(forwarded(&["1.1.1.1", "203.0.113.7:4711"]), Some(address("203.0.113.7")));
+        assert_eq!(forwarded(&["[2001:db8::1]:80"]), Some(address("2001:db8::1")));
+        assert_eq!(forwarded(&["10.0.0.1, 10.0.0.2"]), Some(address("10.0.0.1")), "the first proxy itself");
+        assert_eq!(forwarded(&["1.1.1.1, garbage"]), None);
+        assert_eq!(forwarded(&[]), None);
+    }
+}

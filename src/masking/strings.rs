@@ -1,0 +1,82 @@
+//! Strings of JSON, as far as masking has to understand them; the text around them may be anything.
+
+use std::{borrow::Cow, fmt::Write};
+
+/// The closing quote of the string whose content begins at `at`, or the end of the text.
+pub(super) fn string_end(bytes: &[u8], mut at: usize, quote: u8) -> usize {
+    while at < bytes.len() && bytes[at] != quote {
+        at += if bytes[at] == b'\\' { 2 } else { 1 };
+    }
+    at.min(bytes.len())
+}
+
+/// The end of the object or array that begins at `at`, or the end of the text.
+pub(super) fn nested_end(bytes: &[u8], mut at: usize) -> usize {
+    let mut open = 0_usize;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'{' | b'[' => open += 1,
+            b'}' | b']' => open -= 1,
+            b'"' => at = string_end(bytes, at + 1, b'"'),
+            _ => {}
+        }
+        at += 1;
+        if open == 0 {
+            break;
+        }
+    }
+    at.min(bytes.len())
+}
+
+/// A string of JSON, or of Rust's debug form, without its escapes. What is no escape stays as it is.
+pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
+    if !text.contains('\\') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let Some(kind) = rest.chars().next() else { break };
+        let digits = match kind {
+            'u' if rest.starts_with("u{") => rest.find('}').map(|end| (2..end, end + 1)),
+            'u' => Some((1..5, 5)),
+            _ => None,
+        };
+        let code = digits.and_then(|(digits, end)| {
+            let code = u32::from_str_radix(rest.get(digits)?, 16).ok()?;
+            // Of a pair of surrogates neither half can be part of a name or a signature.
+            Some((char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), end))
+        });
+        let (character, length) = code.unwrap_or_else(|| {
+            let character = match kind {
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                other => other,
+            };
+            (character, kind.len_utf8())
+        });
+        out.push(character);
+        rest = &rest[length..];
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// A text as the content of a JSON string.
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            '\n' => out.push_str("\\n"),
+            control if control < ' ' => {
+                write!(out, "\\u{:04x}", u32::from(control)).expect("writing to a text cannot fail");
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}

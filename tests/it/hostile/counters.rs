@@ -1,0 +1,148 @@
+//! Counters at their end, put there by an import: nothing is numbered beyond it, and what is kept can be imported
+//! again.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use serde_json::json;
+
+use crate::harness::{APP, Client, Server, said};
+
+/// The highest number of any kind.
+const LAST: u32 = 2_147_483_646;
+
+fn confold(task: &str, data: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_confold"))
+        .arg(task)
+        .arg("--data")
+        .arg(data)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// A server with these lines, in a folder that stays.
+fn with(folder: &Path, lines: &[serde_json::Value]) -> Server {
+    let text = lines.iter().fold(String::new(), |text, line| text + &line.to_string() + "\n");
+    std::fs::write(folder.join("in.ndjson"), text).unwrap();
+    let output = confold("import", &folder.join("data"), &[folder.join("in.ndjson").to_str().unwrap()]);
+    assert!(output.status.success(), "{}", said(&output));
+    Server::on(&folder.join("data"))
+}
+
+/// What is kept, which has to be the same after an import into nothing.
+fn exported_and_imported(folder: &Path, server: Server) -> String {
+    server.terminate();
+    assert!(server.ended_well());
+    let export = |data: &str| {
+        let output = confold("export", &folder.join(data), &[]);
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let first = export("data");
+    std::fs::write(folder.join("out.ndjson"), &first).unwrap();
+    let output = confold("import", &folder.join("other"), &[folder.join("out.ndjson").to_str().unwrap()]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(export("other"), first);
+    first
+}
+
+fn create(client: &mut Client, name: &str) -> u64 {
+    let body = json!({
+        "From_Account": "ann", "ContactItem": [{ "Type": 1, "To_Account": "ann" }], "GroupContactItem": [{
+            "GroupName": name, "ContactItem": [{ "Type": 1, "To_Account": "ann" }],
+        }],
+    });
+    client.call("recentcontact/create_contact_group", &body.to_string()).code()
+}
+
+#[test]
+fn an_owner_without_group_ids_gets_51010_and_his_export_is_imported_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let line =
+        json!({ "Kind": "organizer", "SdkAppId": APP, "From_Account": "ann", "LastGroupId": LAST - 1 });
+    let server = with(folder.path(), &[line]);
+    let mut client = server.client();
+    assert_eq!(create(&mut client, "last"), 0, "the last id is given");
+    for _ in 0..2 {
+        assert_eq!(create(&mut client, "one more"), 51010);
+    }
+    assert_eq!(create(&mut client, "last"), 0, "what is there can still be used");
+    drop(client);
+    let export = exported_and_imported(folder.path(), server);
+    assert!(export.contains(&format!("\"LastGroupId\":{LAST}")), "{export}");
+}
+
+#[test]
+fn change_numbers_start_again_and_the_export_is_imported_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = json!({
+        "Kind": "organizer", "SdkAppId": APP, "From_Account": "ann", "Version": LAST, "Renumberings": LAST,
+        "LastTimestamp": 253_402_300_799u64,
+    });
+    let server = with(folder.path(), &[line]);
+    let mut client = server.client();
+    for name in ["a", "b"] {
+        assert_eq!(create(&mut client, name), 0);
+    }
+    drop(client);
+    let export = exported_and_imported(folder.path(), server);
+    assert!(export.contains("\"Timestamp\":253402300799"), "{export}");
+}
+
+#[test]
+fn a_chat_group_is_destroyed_for_the_last_time_and_never_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let group = json!({ "Kind": "chat_group", "SdkAppId": APP, "GroupId": "team", "Incarnation": LAST - 1 });
+    let account = json!({ "Kind": "account", "SdkAppId": APP, "UserID": "ann" });
+    let server = with(folder.path(), &[group, account]);
+    let mut client = server.client();
+    let item = r#"{"Type":2,"ToGroupId":"team"}"#;
+    client.ok(
+        "recentcontact/mark_contact",
+        &format!(
+            r#"{{"From_Account":"ann","MarkItem":[{{"OptType":2,"ContactItem":{item},"CustomMark":"x"}}]}}"#
+        ),
+    );
+    client.ok("group_open_http_svc/destroy_group", r#"{"GroupId":"team"}"#);
+    let got = client.ok("recentcontact/get_contact_group", r#"{"From_Account":"ann","StartIndex":0}"#);
+    assert_eq!(got["ContactItem"], json!([]), "what was kept about it is gone");
+    let again = r#"{"Type":"Public","Name":"n","GroupId":"team"}"#;
+    assert_eq!(client.call("group_open_http_svc/create_group", again).code(), 10021);
+    drop(client);
+    let export = exported_and_imported(folder.path(), server);
+    assert!(export.contains(&format!("\"Incarnation\":{LAST},\"Destroyed\":true")), "{export}");
+}
+
+#[test]
+fn numbers_beyond_the_end_are_refused_by_an_import() {
+    let folder = tempfile::tempdir().unwrap();
+    let organizer = |name: &str, value: u64| json!({ "Kind": "organizer", "SdkAppId": APP, "From_Account": "ann", name: value });
+    let group = |name: &str, value: u64| json!({ "Kind": "chat_group", "SdkAppId": APP, "GroupId": "g", name: value });
+    let end = u64::from(LAST) + 1;
+    let lines = [
+        organizer("Version", end),
+        organizer("LastGroupId", end),
+        organizer("Renumberings", end),
+        organizer("LastTimestamp", 253_402_300_800),
+        group("Incarnation", end),
+        group("Incarnation", end - 1),
+        group("MaxMemberCount", 100_001),
+    ];
+    let text = lines.iter().fold(String::new(), |text, line| text + &line.to_string() + "\n");
+    std::fs::write(folder.path().join("in.ndjson"), text).unwrap();
+    let output =
+        confold("import", &folder.path().join("data"), &[folder.path().join("in.ndjson").to_str().unwrap()]);
+    let said = said(&output);
+    for number in 1..=lines.len() {
+        assert!(said.contains(&format!("in.ndjson:{number}: ")), "{said}");
+    }
+    assert!(
+        said.contains(
+            "Incarnation must be at most 2147483645 while the chat group exists, found the number 2147483646"
+        ),
+        "{said}"
+    );
+}
