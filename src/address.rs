@@ -110,6 +110,10 @@ fn is_this_machine(host: &str) -> bool {
     if name == "localhost" || name.ends_with(".localhost") {
         return true;
     }
+    // Nobody has to be asked about a name that cannot exist (RFC 6761).
+    if name == "invalid" || name.ends_with(".invalid") {
+        return false;
+    }
     // Names in the hosts file, and numbers such as 127.1.
     let (found, wait) = mpsc::channel();
     let look = move || {

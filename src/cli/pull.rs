@@ -156,7 +156,9 @@ fn users_in(file: &mut File, app: AppId) -> anyhow::Result<HashSet<String>> {
                     done.insert(line.owner.user.to_string());
                 }
                 Ok(_) => {
-                    bail!("line {number} is of another app, or of another kind: it is no pull of app {app}")
+                    bail!(
+                        "line {number} is of another app, or of another kind: it is not a pull of app {app}"
+                    )
                 }
                 Err(reason) => bail!("line {number}: {reason}"),
             }

@@ -142,7 +142,7 @@ fn endless(said: String) -> Failure {
     Failure::User(said)
 }
 
-/// A page that is no refusal.
+/// A page that is not a refusal.
 fn accepted(page: ReplyPage) -> Result<ReplyPage, Failure> {
     match page.code {
         0 => Ok(page),

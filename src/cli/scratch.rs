@@ -40,8 +40,9 @@ impl Scratch {
         let make = || {
             let folder = UnfinishedFolder::new_in(&parent, PREFIX)?;
             let lock = File::open(folder.path())?;
-            // Another server may be looking at the folder just now: it will find nothing in it, and let go.
-            lock.lock()?;
+            // Another server may be looking at the folder just now: it will find nothing in it, and let go. Where
+            // there are no locks nothing is swept either.
+            let _ = lock.lock();
             Ok::<_, io::Error>(Scratch { folder, _lock: lock })
         };
         make().with_context(|| format!("cannot make a temporary folder in {}", parent.display()))

@@ -26,7 +26,7 @@ const USAGE: u8 = 2;
 ///
 /// # Errors
 /// When it cannot be printed. [`ended`] turns the error into a status, and knows that a reader who has gone
-/// away is no failure.
+/// away is not a failure.
 pub(super) fn print(text: impl AsRef<[u8]>) -> Result<(), OutputError> {
     let mut out = Output::standard();
     out.write(text.as_ref())?;

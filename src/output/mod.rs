@@ -35,7 +35,7 @@ pub struct OutputError {
 }
 
 impl OutputError {
-    /// Whether the program that reads the output has ended, which is no fault: it has had enough.
+    /// Whether the program that reads the output has ended, which is not a fault: it has had enough.
     #[must_use]
     pub fn reader_is_gone(&self) -> bool {
         self.source.kind() == io::ErrorKind::BrokenPipe

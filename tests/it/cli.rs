@@ -300,10 +300,19 @@ fn a_malformed_app_is_refused() {
         ("7", "the key is missing"),
         ("7:", "the key is empty"),
         ("7:key:", "the administrator is empty"),
+        ("seven:s3cret-key", "found \"seven\""),
+        ("7:s3cret-key:", "the administrator is empty"),
+        ("s3cret-key-of-the-app:7", "found a text of 21 bytes"),
     ] {
-        let output = confold(&["dev", "--app", app]);
-        assert!(!output.status.success());
-        assert!(said(&output).contains(reason), "{app}: {}", said(&output));
+        for task in ["dev", "usersig"] {
+            let output = confold(&[task, "--app", app]);
+            if task == "usersig" && reason == "the key is missing" {
+                continue;
+            }
+            assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+            assert!(said(&output).contains(reason), "{app}: {}", said(&output));
+            assert!(!said(&output).contains("s3cret"), "a key is never printed: {}", said(&output));
+        }
     }
 }
 

@@ -136,6 +136,10 @@ fn one_that_an_older_version_made_is_replaced_once_and_that_is_said() {
             crate::harness::Client::try_connect_tls(server.tls_address(), &new, "localhost").unwrap();
         assert_eq!(client.raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().status, 200);
     }
+    for server in servers {
+        server.terminate();
+        assert!(server.ended_well());
+    }
     let logs: String =
         (0..3).map(|n| fs::read_to_string(home.path().join(format!("log{n}"))).unwrap()).collect();
     assert_eq!(
@@ -148,7 +152,9 @@ fn one_that_an_older_version_made_is_replaced_once_and_that_is_said() {
         fs::read_dir(home.path().join("confold")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["ca"], "the old key is gone");
-    drop(start(3));
+    let server = start(3);
+    server.terminate();
+    assert!(server.ended_well());
     assert_eq!(fs::read_to_string(folder.join("ca.pem")).unwrap(), new);
     assert!(!fs::read_to_string(home.path().join("log3")).unwrap().contains("older version"));
 }

@@ -26,7 +26,7 @@ fn published_keys_are_refused_wherever_they_are_given() {
         for way in ways(&site, key) {
             for app in [APP, 1_400_000_000, 7] {
                 site.configure("", &format!("id = {app}\n{way}"));
-                for task in ["serve", "check-config"] {
+                for task in ["check-config", "serve"] {
                     let output = site.command(task).env("GIVEN", key).output().unwrap();
                     let said = said(&output);
                     assert!(!output.status.success(), "{task} {way}: {said}");

@@ -81,6 +81,9 @@ fn files_that_others_could_read_are_tightened_and_that_is_said_once() {
     let server = site.serve();
     assert!(modes(&data).iter().all(|(_, mode)| *mode == 0o600), "{:?}", modes(&data));
     assert_eq!(mode(&data), 0o750);
+    // The log is complete when the server has ended.
+    server.terminate();
+    assert!(server.ended_well());
     let log = site.log();
     assert_eq!(log.matches("could read files in").count(), 1, "{log}");
     for words in
@@ -94,9 +97,10 @@ fn files_that_others_could_read_are_tightened_and_that_is_said_once() {
             && log.contains("chmod go-rwx"),
         "{log}"
     );
-    drop(server);
     set_mode(&data, 0o700);
-    drop(site.serve());
+    let server = site.serve();
+    server.terminate();
+    assert!(server.ended_well());
     assert!(!site.log().contains("other users"), "{}", site.log());
     // A tool says so, too.
     set_mode(&data.join("confold.db"), 0o604);
