@@ -13,6 +13,8 @@ use crate::{domain::UnixSeconds, masking};
 
 /// How many calls are remembered.
 const CALLS: usize = 500;
+/// How much of requests and replies is shown at once.
+const SHOWN_BYTES: usize = 4 << 20;
 /// How much of a request or reply is kept.
 const BYTES: usize = 16 * 1024;
 /// How much of it is searched for secrets: a signature that begins in what is kept is seen whole.
@@ -73,11 +75,21 @@ impl Journal {
         kept.entries.push_back(Entry { id, path, why, ..entry });
     }
 
-    /// The last calls that `wanted` takes, oldest first.
+    /// The last calls that `wanted` takes, oldest first: so many, or fewer when they are large.
     pub fn last(&self, limit: usize, wanted: impl Fn(&Entry) -> bool) -> Vec<Entry> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut found: Vec<Entry> =
-            kept.entries.iter().rev().filter(|entry| wanted(entry)).take(limit).cloned().collect();
+        let mut room = SHOWN_BYTES;
+        let mut found: Vec<Entry> = (kept.entries.iter().rev())
+            .filter(|entry| wanted(entry))
+            .take(limit)
+            .take_while(|entry| {
+                let bytes = entry.request.kept() + entry.reply.as_ref().map_or(0, Text::kept);
+                let fits = bytes <= room;
+                room = room.saturating_sub(bytes);
+                fits
+            })
+            .cloned()
+            .collect();
         found.reverse();
         found
     }
@@ -104,6 +116,11 @@ impl Text {
         let masked = masking::json_or_text(&text[..length.min(SEARCHED)]);
         let kept = if length > BYTES { masked.len().min(BYTES) } else { masked.len() };
         Text { start: masked[..kept].into(), length }
+    }
+
+    /// How many bytes are kept of it.
+    fn kept(&self) -> usize {
+        self.start.len()
     }
 }
 

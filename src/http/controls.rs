@@ -5,18 +5,24 @@
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode, body::Incoming, header};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, body::Incoming, header, http::request::Parts};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Door, answer, origin};
+use super::{
+    Door,
+    activity::Activity,
+    answer,
+    body::{DRAINED, drain},
+    origin,
+};
 use crate::{
     auth::Token,
     controls::{FaultRule, SnapshotError},
     domain::{AppId, Limits, Owner, UnixSeconds, UserId},
     interchange::{LAST_SECOND, Purpose, Terms},
     store::{Scope, StoreError},
-    wire::{Envelope, code::Code},
+    wire::code::Code,
 };
 
 /// The paths there are, below `/_dev/`, with what they take; for the message about one that is not.
@@ -62,32 +68,45 @@ enum Freeze {
 
 impl Door {
     /// Answers a request below `/_dev/`.
-    pub(super) async fn control(&self, request: Request<Incoming>) -> Response<answer::Body> {
-        match self.try_control(request).await {
+    pub(super) async fn control(
+        &self,
+        request: Request<Incoming>,
+        activity: &Activity,
+    ) -> Response<answer::Body> {
+        let (head, mut body) = request.into_parts();
+        let mut response = match self.try_control(&head, &mut body).await {
             Ok(reply) => reply,
-            Err((status, said)) => answer::json_with(status, Envelope::fail(None, Code::RESOURCE, &said)),
+            Err((status, said)) => answer::failure(status, Code::RESOURCE, &said),
+        };
+        if !drain(&mut body, DRAINED).await {
+            activity.leave_unread();
+            answer::close(&mut response);
         }
+        response
     }
 
-    async fn try_control(&self, request: Request<Incoming>) -> Result<Response<answer::Body>, Refused> {
+    async fn try_control(
+        &self,
+        head: &Parts,
+        body: &mut Incoming,
+    ) -> Result<Response<answer::Body>, Refused> {
         let forbidden = |said: String| (StatusCode::FORBIDDEN, said);
         let Some(controls) = &self.controls else {
             let said = "the controls under /_dev/ are closed here; confold dev has them, and serve with the setting \
                         controls.token_file";
             return Err(forbidden(said.to_owned()));
         };
-        origin::check_page(request.headers()).map_err(forbidden)?;
+        origin::check_page(&head.headers).map_err(forbidden)?;
         match &controls.token {
             // A page cannot know the token, whatever name it calls this server by.
-            Some(token) if has_token(token, request.headers()) => {}
+            Some(token) if has_token(token, &head.headers) => {}
             Some(_) => {
                 let said = "the controls under /_dev/ need the header Authorization: Bearer TOKEN, with the token that \
                             confold dev has printed, or that the setting controls.token_file names";
                 return Err(forbidden(said.to_owned()));
             }
-            None => self.hosts.check(request.uri(), request.headers()).map_err(forbidden)?,
+            None => self.hosts.check(&head.uri, &head.headers).map_err(forbidden)?,
         }
-        let (head, mut body) = request.into_parts();
         let path = head.uri.path().strip_prefix("/_dev/").unwrap_or_default();
         let query = head.uri.query().unwrap_or("");
         check_parameters(query, path)?;
@@ -111,32 +130,32 @@ impl Door {
                 let limits = widest.unwrap_or(Limits::TENCENT);
                 let terms = Terms { purpose: Purpose::Apply, limits, only: None };
                 // The status says whether every line was taken.
-                let taken = self.take_in(terms, || Ok(()), &mut body, None).await;
+                let taken = self.take_in(terms, || Ok(()), body, None).await;
                 return Ok(taken.unwrap_or_else(super::transfer::Refusal::answer));
             }
             (&Method::POST, "reset") => {
-                store.reset(scope(read(&mut body).await?)?).await.map_err(|error| failed(&error))?;
+                store.reset(scope(read(body).await?)?).await.map_err(|error| failed(&error))?;
                 json!({})
             }
             (&Method::POST, "snapshot") => {
-                let Named { name } = read(&mut body).await?;
+                let Named { name } = read(body).await?;
                 controls.snapshots.take(name, std::sync::Arc::clone(store)).await.map_err(unkept)?;
                 json!({ "Snapshots": controls.snapshots.names() })
             }
             (&Method::POST, "restore") => {
-                let Named { name } = read(&mut body).await?;
+                let Named { name } = read(body).await?;
                 let lines = controls.snapshots.restore(&name, &**store).await.map_err(unkept)?;
                 json!({ "Lines": lines })
             }
             (&Method::GET, "snapshots") => json!({ "Snapshots": controls.snapshots.names() }),
             (&Method::GET, "clock") => self.told_clock(),
             (&Method::POST, "clock") => {
-                self.set_clock(&read(&mut body).await?)?;
+                self.set_clock(&read(body).await?)?;
                 self.told_clock()
             }
             (&Method::GET, "faults") => json!({ "Faults": controls.faults.all() }),
             (&Method::POST, "faults") => {
-                let rule: FaultRule = read(&mut body).await?;
+                let rule: FaultRule = read(body).await?;
                 let rule = controls.faults.add(rule).map_err(|said| (StatusCode::BAD_REQUEST, said))?;
                 json!(rule)
             }

@@ -1,7 +1,7 @@
 //! Which requests a web page could have made a browser send. Paths that read or change data without a secret
 //! that no page has – the controls, metrics, files in and out – refuse them.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use hyper::{
     HeaderMap, Uri,
@@ -26,13 +26,14 @@ impl AllowedHosts {
     /// # Errors
     /// Which rule refuses the request, and what to do.
     pub(super) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
-        let of_header = || headers.get(HOST)?.to_str().ok();
-        let called = uri.authority().map(|authority| authority.as_str()).or_else(of_header);
-        let Some(host) = called.map(without_port) else { return Ok(()) };
-        let host = host.to_ascii_lowercase();
-        if is_local(&host) || self.0.contains(&host) {
+        let of_headers = headers.get_all(HOST).iter().map(|host| String::from_utf8_lossy(host.as_bytes()));
+        let of_target = uri.authority().map(|authority| Cow::Borrowed(authority.as_str()));
+        // Every name that the request gives has to be one of ours: which of them others go by is not known here.
+        let called =
+            of_target.into_iter().chain(of_headers).map(|called| without_port(&called).to_ascii_lowercase());
+        let Some(host) = called.into_iter().find(|host| !is_local(host) && !self.0.contains(host)) else {
             return Ok(());
-        }
+        };
         Err(format!(
             "host rule: the request calls this server {}, a name that a web page may have made lead here; call it by its \
              address, or allow the name (confold dev --allow-host NAME, serve: the setting allowed_hosts)",
@@ -76,7 +77,8 @@ fn without_port(called: &str) -> &str {
 /// An address, a name without a dot as machines and containers have, or one that cannot be of the internet.
 fn is_local(host: &str) -> bool {
     let known = [".localhost", ".internal", ".local"];
-    host.parse::<IpAddr>().is_ok() || !host.contains('.') || known.iter().any(|end| host.ends_with(end))
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    host.parse::<IpAddr>().is_ok() || host.bytes().all(plain) || known.iter().any(|end| host.ends_with(end))
 }
 
 #[cfg(test)]
@@ -88,8 +90,9 @@ mod tests {
     #[test]
     fn names_of_this_machine_and_allowed_ones_pass() {
         let hosts = AllowedHosts::new(["Chat.test".to_owned()]);
-        let check = |host: &'static str| {
-            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
+        let check = |host: &str| {
+            let host = HeaderValue::from_bytes(host.as_bytes()).unwrap();
+            let headers = HeaderMap::from_iter([(HOST, host)]);
             hosts.check(&Uri::from_static("/metrics"), &headers)
         };
         for good in [
@@ -104,9 +107,21 @@ mod tests {
         ] {
             assert_eq!(check(good), Ok(()), "{good}");
         }
-        for bad in ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "chat.test.evil.example"] {
+        for bad in [
+            "evil.example",
+            "evil.example:80",
+            "127.0.0.1.evil.example",
+            "chat.test.evil.example",
+            "\u{e9}vil",
+            "a b",
+        ] {
             assert!(check(bad).unwrap_err().starts_with("host rule: "), "{bad}");
         }
+        let mut two = HeaderMap::new();
+        for name in ["localhost", "evil.example"] {
+            two.append(HOST, HeaderValue::from_static(name));
+        }
+        assert!(hosts.check(&Uri::from_static("/metrics"), &two).is_err(), "each of two counts");
         let absolute = Uri::from_static("http://evil.example/metrics");
         assert!(hosts.check(&absolute, &HeaderMap::new()).is_err(), "an absolute target counts");
     }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr_iter};
+
 use crate::{api::Error, excerpt};
 
 /// The parameters that a call may carry, percent-decoded; others are ignored. Of a repeated one
@@ -24,9 +26,16 @@ impl<'a> Query<'a> {
     pub(super) fn parse(text: &'a str) -> Result<Query<'a>, Error> {
         let mut query = Query::default();
         // Most clients encode nothing, and looking once is cheaper than per parameter.
-        let encoded = text.contains('%');
+        let encoded = memchr(b'%', text.as_bytes()).is_some();
         let decode = |text| if encoded { decode(text) } else { Ok(Cow::Borrowed(text)) };
-        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+        let ends = memchr_iter(b'&', text.as_bytes()).chain([text.len()]);
+        let mut start = 0;
+        for end in ends {
+            let pair = &text[start..end];
+            start = end + 1;
+            if pair.is_empty() {
+                continue;
+            }
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let key = decode(key)?;
             let value = decode(value)?;

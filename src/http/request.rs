@@ -2,7 +2,11 @@
 
 use std::{borrow::Cow, net::IpAddr, time::Duration};
 
-use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, body::Incoming, header};
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode, Uri, Version,
+    body::{Body, Incoming},
+    header,
+};
 
 use super::{
     Door,
@@ -62,39 +66,59 @@ impl Door {
         activity.note(started);
         let forwarded = activity.forwards.then(|| self.proxies.forwarded(request.headers())).flatten();
         let arrival = Arrival { source: forwarded.unwrap_or(activity.peer), started, place };
-        let path = request.uri().path();
-        if let Some(refusal) = self.overloaded(path, forwarded, place).await {
+        let (method, path) = (request.method(), request.uri().path());
+        let is_scarce = activity.is_probe() || forwarded.is_some() || self.unsent.is_full();
+        if is_scarce && let Some(refusal) = self.overloaded(path, forwarded, place).await {
             return Ok(refusal);
         }
-        let method = request.method();
-        let is_get = matches!(*method, Method::GET | Method::HEAD);
+        let is_service = path.starts_with("/v4/") || path == "/";
+        if is_service && *method == Method::POST {
+            return self.call(request, arrival).await;
+        }
+        self.answer_other(request, arrival, is_service).await
+    }
+
+    /// Answers what is not a call.
+    async fn answer_other(
+        &self,
+        request: Request<Incoming>,
+        arrival: Arrival<'_>,
+        is_service: bool,
+    ) -> Result<Response<answer::Body>, Cut> {
+        let (method, path) = (request.method(), request.uri().path());
+        let (is_get, is_post) = (matches!(*method, Method::GET | Method::HEAD), *method == Method::POST);
+        let has_body = !request.body().is_end_stream();
+        let activity = &arrival.place.activity;
         // hyper leaves the body of an answer to HEAD out.
-        Ok(match path {
-            "/" => return self.call_or_page(request, arrival).await,
-            path if path.starts_with("/v4/") => return self.call_or_page(request, arrival).await,
-            path if path.starts_with("/_dev/") => self.control(request).await,
-            path if let Some(task) = Task::find(path) => match *method {
-                Method::POST => self.transfer(task, request, arrival).await,
-                _ => not_allowed(method, "POST"),
+        let mut response = match path {
+            _ if is_service => Door::no_call(&request),
+            path if path.starts_with("/_dev/") => {
+                return Ok(self.control(request, activity).await);
+            }
+            path if let Some(task) = Task::find(path) => match is_post {
+                true => return Ok(self.transfer(task, request, arrival).await),
+                false => not_allowed(method, "POST"),
             },
             "/healthz" | "/readyz" | "/metrics" | "/openapi.json" if !is_get => not_allowed(method, "GET"),
             "/healthz" => health::alive(),
             "/readyz" => health::ready(&*self.service.store, self.limits.answer_within).await,
             "/metrics" => self.metrics_for(&request),
             "/openapi.json" => answer::fixed_json(crate::openapi::text()),
-            _ => answer::not_found(self.call_or_page(request, arrival).await?),
-        })
+            _ if is_post => return Ok(answer::not_found(self.call(request, arrival).await?)),
+            _ => answer::not_found(Door::no_call(&request)),
+        };
+        if has_body {
+            // Nobody has read it, and it would be taken for the next request.
+            activity.leave_unread();
+            answer::close(&mut response);
+        }
+        Ok(response)
     }
 
-    /// Answers at `/` and below `/v4/`.
-    async fn call_or_page(
-        &self,
-        request: Request<Incoming>,
-        arrival: Arrival<'_>,
-    ) -> Result<Response<answer::Body>, Cut> {
+    /// Answers at `/` and below `/v4/` what is not a POST.
+    fn no_call(request: &Request<Incoming>) -> Response<answer::Body> {
         let path = request.uri().path();
-        Ok(match *request.method() {
-            Method::POST => return self.call(request, arrival).await,
+        match *request.method() {
             Method::HEAD | Method::OPTIONS => answer::empty(),
             Method::GET if path == "/" && accepts_html(request.headers()) => answer::page(),
             _ => {
@@ -104,7 +128,7 @@ impl Door {
                 };
                 answer::json(Envelope::fail(None, Code::HTTP, &Error::Http(said).to_string()))
             }
-        })
+        }
     }
 
     /// Answers with the metrics, unless a web page asks.

@@ -4,6 +4,7 @@
 //! nothing may fail by it: lines for which there is no room are dropped, counted and reported.
 
 use std::{
+    cell::Cell,
     io::{self, Write},
     sync::{
         LazyLock,
@@ -62,7 +63,10 @@ pub(super) fn writer() -> QueueWriter {
 
 impl Write for QueueWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if let Some(queue) = &*QUEUE {
+        if IS_WRITER.get() {
+            // What the thread that writes has to say itself needs no room in the queue.
+            io::stderr().write_all(line)?;
+        } else if let Some(queue) = &*QUEUE {
             queue.push(line.to_vec());
         }
         Ok(line.len())
@@ -83,7 +87,7 @@ impl Queue {
         }
     }
 
-    /// Logs what was lost; the line goes the same way as all others.
+    /// Logs what was lost.
     fn report(&self) {
         let (dropped, failed) =
             (self.dropped.swap(0, Ordering::Relaxed), self.failed.swap(0, Ordering::Relaxed));
@@ -102,7 +106,13 @@ impl Queue {
     }
 }
 
+thread_local! {
+    /// Whether this is the thread that writes.
+    static IS_WRITER: Cell<bool> = const { Cell::new(false) };
+}
+
 fn write_all(items: &Receiver<Item>) {
+    IS_WRITER.set(true);
     while let Ok(item) = items.recv() {
         // The queue is being made while the first line is on its way; then there is nothing to report yet.
         let Some(queue) = &*QUEUE else { return };

@@ -312,7 +312,9 @@ pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option
         name.to_ascii_lowercase()
     };
     let letters = plain(wanted);
+    // Whatever is much longer is something else, and comparing it would only cost time.
     names
+        .filter(|name| name.len() <= 2 * wanted.len() + 8)
         .map(|name| (distance(&letters, &plain(name)), name))
         .filter(|(distance, _)| *distance <= letters.len() / 4)
         .min_by_key(|(distance, _)| *distance)

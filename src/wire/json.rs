@@ -4,9 +4,9 @@
 //! to name the field, the rule and what was found, and because number and text are interchangeable
 //! in places. Strings without escapes are borrowed from the body.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, cell::Cell, fmt};
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::excerpt;
 
@@ -33,9 +33,12 @@ impl<'a> Node<'a> {
     /// Reads one JSON text: a whole one, with nothing but white space behind it.
     ///
     /// # Errors
-    /// What is wrong and where, in words of the JSON reader.
+    /// What is wrong and where, in words of the JSON reader. More than [`MOST_NODES`] values are wrong, too.
     pub fn parse(text: &'a [u8]) -> Result<Node<'a>, serde_json::Error> {
-        serde_json::from_slice(text)
+        let mut reader = serde_json::Deserializer::from_slice(text);
+        let node = Reading { left: &Cell::new(MOST_NODES) }.deserialize(&mut reader)?;
+        reader.end()?;
+        Ok(node)
     }
 
     /// The member of this name, if this is an object that has it. `null` counts as absent.
@@ -64,9 +67,31 @@ impl<'a> Node<'a> {
     }
 }
 
-impl<'de> Deserialize<'de> for Node<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
+/// The most values in one text: an array of empty arrays takes many times its length in memory. The line of the
+/// heaviest owner has some two millions.
+const MOST_NODES: u32 = 3_000_000;
+
+/// Reads one value, of those that may still come.
+#[derive(Clone, Copy)]
+struct Reading<'b> {
+    left: &'b Cell<u32>,
+}
+
+impl Reading<'_> {
+    /// Whether so many values were read that the unused room of each list counts: of millions of lists with one
+    /// element, each would have room for four. Giving it back costs more than it saves where there are few.
+    fn are_many(self) -> bool {
+        self.left.get() < MOST_NODES - 10_000
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Reading<'_> {
+    type Value = Node<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node<'de>, D::Error> {
+        let left = self.left.get().checked_sub(1);
+        self.left.set(left.ok_or_else(|| D::Error::custom(format_args!("more than {MOST_NODES} values")))?);
+        deserializer.deserialize_any(self)
     }
 }
 
@@ -92,9 +117,7 @@ impl<'de> Deserialize<'de> for Borrowed<'de> {
     }
 }
 
-struct NodeVisitor;
-
-impl<'de> Visitor<'de> for NodeVisitor {
+impl<'de> Visitor<'de> for Reading<'_> {
     type Value = Node<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,16 +155,22 @@ impl<'de> Visitor<'de> for NodeVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = access.next_element()? {
+        while let Some(item) = access.next_element_seed(self)? {
             items.push(item);
+        }
+        if self.are_many() {
+            items.shrink_to_fit();
         }
         Ok(Node::Array(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
-        while let Some((Borrowed(key), value)) = access.next_entry()? {
-            members.push((key, value));
+        while let Some(Borrowed(key)) = access.next_key()? {
+            members.push((key, access.next_value_seed(self)?));
+        }
+        if self.are_many() {
+            members.shrink_to_fit();
         }
         Ok(Node::Object(members))
     }
@@ -173,5 +202,12 @@ mod tests {
         assert!(Node::parse(b"{\"a\":\"\xff\"}").is_err(), "invalid UTF-8");
         assert!(Node::parse("[".repeat(10_000).as_bytes()).is_err(), "nesting is bounded");
         assert_eq!(Node::parse(b" {} \n").unwrap(), Node::Object(Vec::new()));
+        let many = |count: usize| Node::parse(format!("[{}0]", "[],".repeat(count - 2)).as_bytes()).map(drop);
+        assert!(many(MOST_NODES as usize).is_ok());
+        let refused = many(MOST_NODES as usize + 1).unwrap_err().to_string();
+        assert!(
+            refused.starts_with("more than 3000000 values"),
+            "the number of values is bounded: {refused}"
+        );
     }
 }

@@ -442,6 +442,15 @@ impl Client {
         Ok(Answer { status, headers, body: String::from_utf8(body).unwrap() })
     }
 
+    /// Whether the server has closed the connection, as far as can be seen now: a time-out is no end.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        use std::io::ErrorKind::{TimedOut, WouldBlock};
+        match self.stream.read(&mut [0]) {
+            Ok(read) => read == 0,
+            Err(error) => ![TimedOut, WouldBlock].contains(&error.kind()),
+        }
+    }
+
     /// Whether the server has closed the connection.
     pub(crate) fn is_closed(&mut self) -> bool {
         matches!(self.stream.read(&mut [0]), Ok(0) | Err(_))

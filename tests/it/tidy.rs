@@ -65,6 +65,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "http_body_util",
             "hyper",
             "hyper_util",
+            "memchr",
             "serde",
             "serde_json",
             "tokio",

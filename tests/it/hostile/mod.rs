@@ -1,11 +1,17 @@
 //! Attacks: hostile clients, servers, files and signals against the real binary. What is asserted are bounds and
 //! states, never how long something takes.
 
+mod answers;
 mod authority;
 mod counters;
 mod exposed;
 mod files;
+mod http2;
+mod log;
+mod memory;
 mod outputs;
+mod pages;
+mod places;
 mod printing;
 mod replies;
 mod secrets;
@@ -14,6 +20,8 @@ mod signals;
 mod signatures;
 mod strangers;
 mod threads;
+mod trail;
+mod transfers;
 
 use std::{
     io::{Read, Write},

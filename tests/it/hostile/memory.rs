@@ -1,0 +1,101 @@
+//! Answers that nobody reads take little memory, and give it back.
+
+use std::{fs, time::Duration};
+
+use confold::clock::Clock;
+use serde_json::json;
+
+use super::http2::Http2;
+use crate::{
+    harness::{ADMIN, APP, Client, KEY, query},
+    tls::LocalTls,
+};
+
+const GET: &str = "recentcontact/get_contact_group";
+const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
+
+/// A value of the metrics.
+fn metric(client: &mut Client, name: &str) -> u64 {
+    let metrics = client.raw(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().body;
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
+    line.parse().unwrap()
+}
+
+/// Waits until a value of the metrics is as it has to be; the last one seen.
+fn metric_at_last(client: &mut Client, name: &str, wanted: impl Fn(u64) -> bool) -> u64 {
+    let since = Clock::system();
+    loop {
+        let found = metric(client, name);
+        if wanted(found) || since.elapsed() > Duration::from_secs(30) {
+            return found;
+        }
+    }
+}
+
+/// A server with an owner whose page has some 35 KB.
+fn start() -> (LocalTls, Client, String) {
+    let tls = LocalTls::start_with(&["--directory", "open"]);
+    let mut client = tls.server.client();
+    let marks: Vec<_> = (0..100)
+        .map(|peer| {
+            let contact = json!({ "Type": 1, "To_Account": format!("peer{peer}") });
+            json!({ "OptType": 2, "ContactItem": contact, "CustomMark": "x".repeat(256) })
+        })
+        .collect();
+    client
+        .ok("recentcontact/mark_contact", &json!({ "From_Account": "user0", "MarkItem": marks }).to_string());
+    let ca = fs::read_to_string(tls.ca()).unwrap();
+    (tls, client, ca)
+}
+
+#[test]
+fn answers_that_are_not_read_are_bounded_and_given_back() {
+    let (tls, mut client, ca) = start();
+    let page = client.call(GET, BODY).body.len() as u64;
+    let (address, target) = (tls.server.tls_address(), format!("/v4/{GET}?{}", query(APP, ADMIN, KEY)));
+    let before = metric(&mut client, "process_resident_memory_bytes");
+    let mut held = Vec::new();
+    for _ in 0..20 {
+        // Of the description of the server every reader gets the same bytes; pages are made for each.
+        let mut deaf = Http2::connect(address, &ca, 0).unwrap();
+        for stream in 0..32 {
+            match stream % 2 {
+                0 => deaf.request("GET", "/openapi.json", None).unwrap(),
+                _ => deaf.request("POST", &target, Some(BODY)).unwrap(),
+            };
+        }
+        held.push(deaf);
+    }
+    // A connection goes on until a quarter of a mebibyte waits on it.
+    let most = 20 * (256 * 1024 + page);
+    let unsent = metric_at_last(&mut client, "confold_unsent_bytes", |unsent| unsent > most / 2);
+    assert!((most / 2..=most).contains(&unsent), "{unsent} of {most}");
+    let grown = metric(&mut client, "process_resident_memory_bytes").saturating_sub(before);
+    assert!(grown < 48 << 20, "{grown} bytes for twenty connections");
+    assert_eq!(client.call(GET, BODY).code(), 0, "others are served");
+    drop(held);
+    assert_eq!(metric_at_last(&mut client, "confold_unsent_bytes", |unsent| unsent == 0), 0);
+    assert_eq!(metric_at_last(&mut client, "confold_connections", |open| open == 1), 1);
+}
+
+#[test]
+fn all_calls_of_a_fresh_connection_are_served() {
+    let (tls, _, ca) = start();
+    let target = format!("/v4/{GET}?{}", query(APP, ADMIN, KEY));
+    let mut client = Http2::connect(tls.server.tls_address(), &ca, 1 << 20).unwrap();
+    for _ in 0..32 {
+        client.request("POST", &target, Some(BODY)).unwrap();
+    }
+    let answers = client.answers(32).unwrap();
+    assert_eq!((answers.bodies.len(), answers.refused, answers.streams), (32, 0, Some(32)));
+    for body in answers.bodies.values() {
+        let reply: serde_json::Value = serde_json::from_slice(body).unwrap();
+        assert_eq!(reply["ErrorCode"], 0);
+    }
+    // Those of a stranger are answered, too, some at a time.
+    let mut stranger = Http2::connect(tls.server.tls_address(), &ca, 1 << 20).unwrap();
+    for _ in 0..32 {
+        stranger.request("POST", &format!("/v4/{GET}?sdkappid={APP}"), Some(BODY)).unwrap();
+    }
+    assert_eq!(stranger.answers(32).unwrap().bodies.len(), 32);
+}

@@ -1,0 +1,81 @@
+//! A web page that somebody looks at cannot read or change anything through their browser.
+
+use crate::{
+    harness::{Answer, Server},
+    serving::serving,
+};
+
+/// A request to a path with these headers, signed where that is needed.
+fn ask(server: &Server, method: &str, path: &str, headers: &str) -> Answer {
+    let mut client = server.client();
+    let target = match path.starts_with("/interchange") {
+        true => client.target("x").replace("/v4/x", path),
+        false => path.to_owned(),
+    };
+    client
+        .raw(format!("{method} {target} HTTP/1.1\r\n{headers}Content-Length: 0\r\n\r\n").as_bytes())
+        .unwrap()
+}
+
+const PATHS: &[(&str, &str)] = &[
+    ("GET", "/metrics"),
+    ("POST", "/interchange/check"),
+    ("POST", "/interchange/import"),
+    ("POST", "/interchange/export"),
+    ("GET", "/_dev/journal"),
+    ("POST", "/_dev/reset"),
+];
+
+#[test]
+fn pages_are_refused_by_the_rule_that_is_named() {
+    let server = Server::dev(&[]);
+    for (method, path) in PATHS {
+        for (headers, rule) in [
+            ("Host: 127.0.0.1\r\nOrigin: http://evil.example\r\n", "origin rule"),
+            ("Host: 127.0.0.1\r\nOrigin: null\r\n", "origin rule"),
+            ("Host: 127.0.0.1\r\nSec-Fetch-Site: cross-site\r\n", "origin rule"),
+            ("Host: evil.example\r\n", "host rule"),
+            ("Host: 127.0.0.1.evil.example:80\r\n", "host rule"),
+            ("Host: localhost\r\nHost: evil.example\r\n", "host rule"),
+            ("Host: \u{e9}vil\r\n", "host rule"),
+        ] {
+            let answer = ask(&server, method, path, headers);
+            assert_eq!(answer.status, 403, "{method} {path} with {headers:?}: {}", answer.body);
+            assert!(answer.body.contains(rule), "{path} {headers:?}: {}", answer.body);
+            let cure = if rule == "host rule" { "--allow-host NAME" } else { "call it from a program" };
+            assert!(answer.body.contains(cure), "{}", answer.body);
+        }
+        let answer = ask(&server, method, path, "Host: 127.0.0.1:8080\r\n");
+        assert_eq!(answer.status, 200, "{method} {path}");
+        assert!(!answer.headers.contains_key("access-control-allow-origin"), "{path}");
+    }
+    for path in ["/healthz", "/readyz", "/openapi.json", "/nothing"] {
+        let answer = ask(&server, "GET", path, "Host: x\r\nOrigin: http://evil.example\r\n");
+        assert!(!answer.headers.contains_key("access-control-allow-origin"), "{path}");
+    }
+    for (method, path) in [("POST", "/v4/recentcontact/mark_contact"), ("GET", "/"), ("OPTIONS", "/v4/x/y")] {
+        let answer = ask(&server, method, path, "Host: x\r\nOrigin: http://debug.example\r\n");
+        assert_eq!(answer.headers["access-control-allow-origin"], "*", "{path}");
+    }
+}
+
+#[test]
+fn names_that_were_allowed_pass() {
+    let server = Server::dev(&["--allow-host", "chat.test", "--allow-host", "Other.Test"]);
+    for (method, path) in PATHS {
+        for host in ["chat.test:8080", "CHAT.TEST", "other.test"] {
+            assert_eq!(ask(&server, method, path, &format!("Host: {host}\r\n")).status, 200, "{path} {host}");
+        }
+        assert_eq!(ask(&server, method, path, "Host: evil.test\r\n").status, 403, "{path}");
+    }
+}
+
+/// Where keys are secret a page cannot sign, whatever it calls the server, and tools use its public name.
+#[test]
+fn a_server_with_secret_keys_may_be_called_by_its_public_name() {
+    let (_site, server, _) = serving("metrics.enabled = true", "");
+    let export = |headers: &str| ask(&server, "POST", "/interchange/export", headers).status;
+    assert_eq!(export("Host: chat.example.com\r\n"), 200);
+    assert_eq!(export("Host: chat.example.com\r\nOrigin: http://evil.example\r\n"), 403);
+    assert_eq!(ask(&server, "GET", "/metrics", "Host: chat.example.com\r\n").status, 403);
+}

@@ -1,0 +1,111 @@
+//! Files that come in and go out keep nobody else waiting, and shut nobody else out.
+
+use std::fmt::Write;
+
+use crate::{
+    harness::{ADMIN, APP, Client, KEY, Server, query},
+    serving::serving,
+};
+
+const GET: &str = "recentcontact/get_contact_group";
+const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
+
+fn target(path: &str, app: u32, admin: &str, key: &str) -> String {
+    format!("/interchange/{path}?{}", query(app, admin, key))
+}
+
+/// A line of an owner with many records, as long as a line may well be.
+fn heavy_line() -> String {
+    let mut line =
+        format!("{{\"Kind\":\"organizer\",\"SdkAppId\":{APP},\"From_Account\":\"heavy\",\"ContactItem\":[");
+    let custom = "x".repeat(256);
+    for record in 0..60_000 {
+        let comma = if record == 0 { "" } else { "," };
+        write!(line, "{comma}{{\"Type\":1,\"To_Account\":\"p{record}\",\"StandardMark\":\"1\",\"CustomMark\":\"{custom}\",\"Timestamp\":1}}").unwrap();
+    }
+    line + "]}\n"
+}
+
+#[test]
+fn calls_are_served_while_a_heavy_line_is_read() {
+    let (_site, server, mut client) =
+        serving("workers = 1\n[limits]\nrate_limit = false\ncall_timeout = \"60s\"", "");
+    let line = heavy_line();
+    let mut importer = server.client();
+    let head = format!(
+        "POST {} HTTP/1.1\r\nContent-Length: {}\r\n\r\n",
+        target("check", APP, ADMIN, KEY),
+        line.len()
+    );
+    importer.send(head.as_bytes()).unwrap();
+    importer.send(line.as_bytes()).unwrap();
+    // All of it is there: from now on until its answer the one worker has nothing to wait for but other callers.
+    let answered = std::sync::atomic::AtomicBool::new(false);
+    let calls = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let answer = importer.answer(false).unwrap();
+            answered.store(true, std::sync::atomic::Ordering::SeqCst);
+            assert_eq!(answer.status, 400, "more records than an owner may have: {}", answer.body);
+        });
+        let mut calls = 0;
+        while !answered.load(std::sync::atomic::Ordering::SeqCst) {
+            assert_eq!(client.call(GET, BODY).code(), 50001);
+            calls += 1;
+        }
+        calls
+    });
+    assert!(calls >= 10, "{calls} calls were served meanwhile");
+}
+
+#[test]
+fn a_slow_import_of_one_app_shuts_out_itself_alone() {
+    let server = Server::dev(&["--app", "7:0123456789abcdef0123456789abcdef:boss"]);
+    let begin = |app, admin, key| {
+        let mut slow = server.client();
+        let head = format!(
+            "POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{{",
+            target("import", app, admin, key)
+        );
+        slow.send(head.as_bytes()).unwrap();
+        slow
+    };
+    let ask = |app, admin, key| {
+        let mut client = server.client();
+        let request = format!(
+            "POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+            target("import", app, admin, key)
+        );
+        client.raw(request.as_bytes()).unwrap()
+    };
+    let _slow = begin(APP, ADMIN, KEY);
+    // It is let in some moment after it has been sent.
+    let refused = loop {
+        let answer = ask(APP, ADMIN, KEY);
+        if answer.status != 200 {
+            break answer;
+        }
+    };
+    assert_eq!((refused.status, refused.code()), (503, 60018), "{}", refused.body);
+    assert!(refused.body.contains("try again later"), "{}", refused.body);
+    assert_eq!(ask(7, "boss", "0123456789abcdef0123456789abcdef").status, 200, "another app");
+}
+
+#[test]
+fn a_transfer_that_trickles_is_ended() {
+    let limits = "[limits]\nidle_timeout = \"1s\"\ncall_timeout = \"1s\"\nhead_timeout = \"1s\"";
+    let (_site, server, _) = serving(limits, "");
+    let mut slow = server.client();
+    let head =
+        format!("POST {} HTTP/1.1\r\nContent-Length: 100000\r\n\r\n", target("import", APP, ADMIN, KEY));
+    slow.send(head.as_bytes()).unwrap();
+    // A byte each time that nothing comes back: far from standing still, and far too slow.
+    slow.wait_at_most(std::time::Duration::from_millis(100));
+    let mut bytes = 0;
+    while slow.send(b" ").is_ok() && !slow.has_ended() {
+        bytes += 1;
+        assert!(bytes < 300, "it may go on for ever");
+    }
+    let mut next: Client = server.client();
+    let request = format!("POST {} HTTP/1.1\r\nContent-Length: 0\r\n\r\n", target("import", APP, ADMIN, KEY));
+    assert_eq!(next.raw(request.as_bytes()).unwrap().status, 200, "its place is free again");
+}
