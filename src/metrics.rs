@@ -3,15 +3,19 @@
 //! Everything has a place from the start: counting is adding to an atomic number, and the number of
 //! series is bounded by the commands and codes there are.
 
+mod operations;
+
 use std::{
     collections::BTreeMap,
     fmt::{Display, Write},
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
+
+pub use operations::{CertificateCounts, Operations};
 
 use crate::{api::Command, store::Statistics, wire::code::Code};
 
@@ -34,6 +38,7 @@ pub struct Metrics {
     /// Requests of the tools, by what they ask for and the code of the reply.
     transfers: Mutex<BTreeMap<(&'static str, u32), u64>>,
     connections: AtomicU64,
+    operations: Arc<Operations>,
 }
 
 #[derive(Debug, Default)]
@@ -85,11 +90,18 @@ impl Default for Metrics {
             items: Box::new(std::array::from_fn(|_| std::array::from_fn(none))),
             transfers: Mutex::default(),
             connections: AtomicU64::new(0),
+            operations: Arc::default(),
         }
     }
 }
 
 impl Metrics {
+    /// Where things are counted that are no calls.
+    #[must_use]
+    pub fn operations(&self) -> Arc<Operations> {
+        Arc::clone(&self.operations)
+    }
+
     /// Counts a call that has been answered; of no command when its path was none.
     pub fn call(&self, command: Option<Command>, code: Code, took: Duration) {
         let command = command.map_or(COMMANDS - 1, |command| command as usize);
@@ -173,6 +185,7 @@ impl Metrics {
         out.alone("confold_store_cache_misses_total", "counter", "Owners read from the disk.", cache_misses);
         out.alone("confold_store_cache_bytes", "gauge", "Bytes of owners in memory.", cache_bytes);
         out.alone("confold_store_disk_bytes", "gauge", "Bytes of the database and its log.", disk_bytes);
+        self.operations.tell(&mut out);
         let Process { cpu_seconds, resident_bytes, open_files, threads } = now.process;
         out.alone("process_cpu_seconds_total", "counter", "Processor time.", cpu_seconds);
         out.alone("process_resident_memory_bytes", "gauge", "Memory in use.", resident_bytes);

@@ -90,7 +90,12 @@ impl Server {
                 }
                 for one in &certificates {
                     match one.refresh() {
-                        Ok(true) => tracing::info!("the certificate was read again"),
+                        Ok(true) => {
+                            tracing::info!("the certificate was read again");
+                            if let Some(doubt) = one.doubt() {
+                                tracing::warn!("the certificate that is shown {doubt}");
+                            }
+                        }
                         Ok(false) => {}
                         Err(error) => tracing::error!(%error, "the certificate shown before is kept"),
                     }

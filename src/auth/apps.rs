@@ -167,6 +167,13 @@ impl Network {
         Some(Network { address: as_bits(address) & mask, mask })
     }
 
+    /// The addresses that are in both, which is the smaller of the two or nothing.
+    #[must_use]
+    pub fn common(self, other: Network) -> Option<Network> {
+        let (small, large) = if self.mask & other.mask == self.mask { (other, self) } else { (self, other) };
+        (small.address & large.mask == large.address).then_some(small)
+    }
+
     /// Whether the address belongs to it.
     #[must_use]
     pub fn contains(self, address: IpAddr) -> bool {
@@ -223,6 +230,17 @@ mod tests {
         assert!(contains("2001:db8::/32", "2001:db8:1::1") && !contains("2001:db8::/32", "2001:db9::1"));
         assert!(contains("::/0", "2001:db8::1"));
         assert!(contains("127.0.0.1", "::ffff:127.0.0.1"), "an IPv4 address that came over IPv6");
+        let network = |text| Network::parse(text).unwrap();
+        for (one, other, common) in [
+            ("10.1.0.0/16", "10.0.0.0/8", Some("10.1.0.0/16")),
+            ("10.1.0.0/16", "10.1.0.0/16", Some("10.1.0.0/16")),
+            ("10.1.0.0/16", "10.2.0.0/16", None),
+            ("::/0", "127.0.0.1", Some("127.0.0.1")),
+            ("0.0.0.0/0", "2001:db8::/32", None),
+        ] {
+            assert_eq!(network(one).common(network(other)), common.map(network), "{one} and {other}");
+            assert_eq!(network(other).common(network(one)), common.map(network), "{other} and {one}");
+        }
         for bad in ["", "x", "10.0.0.0/33", "10.0.0.0/", "::/129", "10.0.0/8"] {
             assert_eq!(Network::parse(bad), None, "{bad}");
         }

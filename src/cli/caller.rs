@@ -8,8 +8,8 @@ use clap::Args;
 use super::app_option::{AppName, administrator};
 use crate::{
     auth::{Identifier, SecretKey},
-    config::read_secret,
     domain::AppId,
+    secret_file::read_secret,
 };
 
 /// The variable that holds a key when nothing else does.

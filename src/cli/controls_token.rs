@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 
 use super::dev::Options;
-use crate::{auth::Token, chance, config::read_secret};
+use crate::{auth::Token, chance, secret_file::read_secret};
 
 /// The fewest characters of a token.
 const SHORTEST: usize = 16;

@@ -12,13 +12,13 @@ use super::{
 };
 use crate::{
     api::Service,
-    auth::{Apps, Gate},
+    auth::{App, Apps, Gate},
     clock::Clock,
-    config::{self, Loaded, Problems, Setting, Sources},
+    config::{self, Loaded, Refused, Setting, Sources},
     controls::Controls,
     http::{AllowedHosts, Door, Listening, Proxies, Sides},
     log,
-    metrics::Metrics,
+    metrics::{CertificateCounts, Metrics},
     server::Server,
     signals::{Hangup, Signals},
     store::SqliteStore,
@@ -62,7 +62,9 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         listening.push(Listening::bind(*address).with_context(|| format!("listen: cannot use {address}"))?);
     }
     let certificates = match (&config.tls_files, config.tls_listen.is_empty()) {
-        (Some((certificate, key)), false) => Some(Certificates::from_files(certificate, key)?),
+        (Some((certificate, key)), false) => {
+            Some(Certificates::from_files(certificate, key, Clock::system())?)
+        }
         _ => None,
     };
     for address in &config.tls_listen {
@@ -80,6 +82,18 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let gate = Gate::new(Apps::new(config.apps.iter().cloned()));
     let controls = config.token.clone().map(|token| Controls::new(Some(token)));
     let metrics = config.metrics.then(Metrics::default);
+    let operations = metrics.as_ref().map(Metrics::operations);
+    if let (Some(operations), Some(certificates)) = (&operations, certificates) {
+        operations.ask_for_certificate(move || {
+            let state = certificates.state();
+            CertificateCounts {
+                not_after: state.not_after,
+                applied: state.taken,
+                refused: state.refused,
+                refused_now: state.refused_now,
+            }
+        });
+    }
     let traces = config.traces.as_ref().map(Traces::start).transpose()?;
     let sides = Sides {
         controls,
@@ -96,7 +110,13 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     };
     let greeting = greeting(&listening, config.apps.len());
     let server = Server { listening, door: Arc::clone(&door), workers, drain: config.drain };
-    let reload = || reload(options, &door, &loaded.settings);
+    let mut apps = config.apps.clone();
+    let reload = || {
+        let applied = reload(options, &door, &loaded.settings, &mut apps);
+        if let Some(operations) = &operations {
+            operations.reloaded(applied);
+        }
+    };
     let ready = || {
         signals.serving();
         signals.advise(" while the server was stopping");
@@ -114,6 +134,7 @@ impl Options {
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
                 .collect(),
             flags: self.overrides.0.clone(),
+            now: Clock::system().now(),
         }
     }
 }
@@ -126,23 +147,22 @@ fn note_filled(store: &SqliteStore) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the configuration again and lets its apps in. `running` are the settings of the server as it
-/// was started.
-fn reload(options: &Options, door: &Door, running: &[Setting]) {
+/// Reads the configuration again and lets its apps in; whether it was taken over. `running` are the settings of the
+/// server as it was started, `apps` those that are let in.
+fn reload(options: &Options, door: &Door, running: &[Setting], apps: &mut Vec<App>) -> bool {
     let Loaded { config, settings, warnings, .. } = match config::read_again(&options.sources()) {
         Ok(loaded) => loaded,
-        Err(Problems(problems)) => {
-            for problem in problems {
-                tracing::error!("the configuration is not taken over: {problem}");
-            }
-            return;
+        Err(refused) => {
+            restrict(refused, door, apps);
+            return false;
         }
     };
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let apps: Vec<u32> = config.apps.iter().map(|app| app.id.number()).collect();
-    door.admit_only(Apps::new(config.apps));
+    *apps = config.apps;
+    door.admit_only(Apps::new(apps.iter().cloned()));
+    let apps: Vec<u32> = apps.iter().map(|app| app.id.number()).collect();
     tracing::info!(?apps, "the apps were read again");
     for (old, new) in running.iter().zip(&settings).filter(|(old, new)| old.value != new.value) {
         tracing::warn!(
@@ -152,6 +172,29 @@ fn reload(options: &Options, door: &Door, running: &[Setting]) {
             old.value
         );
     }
+    true
+}
+
+/// Applies what a refused configuration takes away, and nothing else of it.
+fn restrict(refused: Refused, door: &Door, apps: &mut Vec<App>) {
+    for problem in refused.problems.0 {
+        tracing::error!("the configuration is not taken over: {problem}");
+    }
+    let Some(standing) = refused.standing else {
+        tracing::error!(
+            "nothing in the configuration could be read: every app and administrator stays as before"
+        );
+        return;
+    };
+    let (next, changes) = config::restrict(apps, &standing);
+    if changes.is_empty() {
+        return;
+    }
+    for change in changes {
+        tracing::warn!("this is applied although the configuration is not taken over: {change}");
+    }
+    *apps = next;
+    door.admit_only(Apps::new(apps.iter().cloned()));
 }
 
 /// Where the server listens, in words for the person who started it.

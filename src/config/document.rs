@@ -27,9 +27,25 @@ Relative paths in the file are seen from the folder of the file. Secret files â€
 itself when it holds a `key` â€“ are refused when every user of the machine can read or change them.
 
 **SIGHUP** reads the file again: apps, administrators, keys and their settings change at once, for remembered signatures
-too, and no call is dropped. When something is wrong with it, the server says so in its log and goes on as before. The
-settings of the server itself take effect at the next start; the log names those that have changed. The files of
-`tls.certificate` and `tls.key` are read again within a second when they change.
+too, and no call is dropped. The settings of the server itself take effect at the next start; the log names those that have
+changed. The files of `tls.certificate` and `tls.key` are read again within a second when they change.
+
+When something is wrong with the file, the server says so in its log and takes it over in one direction only: **what it takes
+away is applied, what it adds is not**. Administrators and apps that are no longer in it are out, and so is a key that was
+removed. A key that was replaced stops working, and the new one is used in its place. `denied`, `disabled`,
+`closed_services`, narrower `allowed_sources` and an earlier `plan_until` take effect. Everything else stays as it was until
+the file is right. Where it does not say clearly what is meant, the running value stays too: a value that cannot be read, or
+one that is absent beside a misspelt key. Apps are removed only if no other table could be one of them, and never by a file
+without any app. A file that is missing or is not TOML changes nothing. To take a right away for certain, look for
+`the apps were read again` in the log.
+
+A certificate is checked as at a start: its key may not be readable by others, and the two have to belong together. One that
+has expired, or is not valid yet, is shown at a start with a warning, because there is no other; it never replaces a valid one.
+One that becomes valid later is shown when its time has come.
+
+With `metrics.enabled`, `confold_reloads_total` counts both, `confold_reload_refused` is 1 while something older than the file
+is in use, and `confold_certificate_not_after_timestamp_seconds` says when the certificate expires;
+[deploy/alerts.yml](../deploy/alerts.yml) warns of a refused file, and 14 and 3 days before the end.
 
 ## To begin with
 

@@ -1,24 +1,30 @@
 //! From the settings as they were read to a configuration: what has to hold between them.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 use super::{
     Config,
     read::{Reading, chain},
     read_app::ReadApp,
-    secret::{check_private, read_secret},
     server_keys::ServerDraft,
 };
 use crate::{
     auth::{App, Token},
+    domain::UnixSeconds,
+    secret_file::{check_private, read_secret},
     store::SqliteOptions,
     tls::Certificates,
 };
 
 impl Reading<'_> {
     /// What has to hold between the parts.
-    /// `files` whether the files that are named are looked at.
-    pub(super) fn finish(&mut self, draft: ServerDraft, apps: &[ReadApp], files: bool) -> Option<Config> {
+    /// `files` the time, if the files that are named are looked at.
+    pub(super) fn finish(
+        &mut self,
+        draft: ServerDraft,
+        apps: &[ReadApp],
+        files: Option<UnixSeconds>,
+    ) -> Option<Config> {
         let mut known: Vec<App> = Vec::new();
         for (at, app) in apps.iter().filter_map(|read| Some((&read.at, read.app.as_ref()?))) {
             match known.iter().any(|other| other.id == app.id) {
@@ -28,6 +34,7 @@ impl Reading<'_> {
         }
         known.sort_by_key(|app| app.id);
         let file = self.file.display().to_string();
+        let mut doubts = None;
         let mut wrong = |said: String| self.problems.push((usize::MAX, format!("{file}: {said}")));
         if apps.is_empty() {
             wrong("there is no app; add one under [[app]] with id, key_file and admins".to_owned());
@@ -39,18 +46,11 @@ impl Reading<'_> {
             wrong(format!("{address} is in listen and in tls.listen, or twice in one of them"));
         }
         let tls_files = match (draft.certificate, draft.key) {
-            (Some(certificate), Some(key)) if !files => Some((certificate, key)),
             (Some(certificate), Some(key)) => {
-                let private = check_private(&key);
-                if let Err(error) = &private {
-                    wrong(format!("tls.key: {}", chain(error)));
-                }
-                let usable = match private {
-                    Ok(()) => Certificates::from_files(&certificate, &key).map(drop),
-                    Err(_) => Certificates::check_chain(&certificate),
-                };
-                if let Err(error) = usable {
-                    wrong(format!("tls: {}", chain(&error)));
+                if let Some(now) = files {
+                    let (found, doubt) = check_tls(&certificate, &key, now);
+                    found.into_iter().for_each(&mut wrong);
+                    doubts = doubt;
                 }
                 Some((certificate, key))
             }
@@ -67,7 +67,7 @@ impl Reading<'_> {
         if !draft.tls_listen.is_empty() && tls_files.is_none() {
             wrong("tls.listen needs a certificate: set tls.certificate and tls.key".to_owned());
         }
-        let token = match draft.token_file.as_deref().filter(|_| files).map(read_secret) {
+        let token = match draft.token_file.as_deref().filter(|_| files.is_some()).map(read_secret) {
             Some(Ok(text)) if text.len() < 16 => {
                 wrong("controls.token_file: the token has fewer than 16 characters".to_owned());
                 None
@@ -83,9 +83,10 @@ impl Reading<'_> {
             wrong("store.directory is missing: the folder where everything is kept".to_owned());
             return None;
         };
-        if files && directory.exists() && !directory.is_dir() {
+        if files.is_some() && directory.exists() && !directory.is_dir() {
             wrong(format!("store.directory: {} is no directory", directory.display()));
         }
+        self.warnings.extend(doubts);
         Some(Config {
             listen: draft.listen,
             tls_listen: draft.tls_listen,
@@ -103,6 +104,27 @@ impl Reading<'_> {
             log_level: draft.log_level,
             apps: known,
         })
+    }
+}
+
+/// What is wrong with the files of a certificate, and what clients would say of it.
+fn check_tls(certificate: &Path, key: &Path, now: UnixSeconds) -> (Vec<String>, Option<String>) {
+    let mut problems = Vec::new();
+    let usable = match check_private(key) {
+        Ok(()) => Certificates::check_files(certificate, key, now),
+        Err(error) => {
+            problems.push(format!("tls.key: {}", chain(&error)));
+            Certificates::check_chain(certificate).map(|()| None)
+        }
+    };
+    match usable {
+        Ok(doubt) => {
+            (problems, doubt.map(|doubt| format!("the certificate in {} {doubt}", certificate.display())))
+        }
+        Err(error) => {
+            problems.push(format!("tls: {}", chain(&error)));
+            (problems, None)
+        }
     }
 }
 

@@ -10,7 +10,7 @@ mod finish;
 mod key;
 mod read;
 mod read_app;
-mod secret;
+mod restrict;
 mod server_keys;
 mod time;
 
@@ -19,8 +19,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 pub use app_keys::app_keys;
 pub use document::{example, reference};
 pub use key::environment_name;
-pub use read::{Problems, Sources, read, read_again};
-pub use secret::{SecretError, read_secret};
+pub use read::{Problems, Refused, Sources, read, read_again};
+pub use restrict::{Standing, restrict};
 pub use server_keys::server_keys;
 
 use crate::{

@@ -11,10 +11,12 @@ use toml::de::{DeTable, DeValue};
 use super::{
     Loaded, Origin, Setting, app_keys, environment_name,
     key::{Given, Key},
+    read_app::ReadApp,
+    restrict::{Standing, StandingApp},
     server_keys,
     server_keys::ServerDraft,
 };
-use crate::wire::nearest;
+use crate::{domain::UnixSeconds, wire::nearest};
 
 /// Where a configuration comes from.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub struct Sources {
     pub environment: BTreeMap<String, String>,
     /// The flags given, by the names of their keys.
     pub flags: Vec<(&'static str, String)>,
+    /// The time, by which a certificate is valid.
+    pub now: UnixSeconds,
 }
 
 /// All that is wrong with a configuration, one line each. No line shows a secret.
@@ -39,12 +43,23 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
+/// A configuration that is not taken over, but read for what it takes away.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// All that is wrong with it.
+    pub problems: Problems,
+    /// What it says of apps; `None` when nothing of it could be read.
+    pub standing: Option<Standing>,
+}
+
 /// What is being read, and what was wrong so far.
 pub(super) struct Reading<'a> {
     pub(super) file: &'a Path,
     text: &'a str,
     pub(super) problems: Vec<(usize, String)>,
     pub(super) warnings: Vec<String>,
+    /// Whether a part that could not be understood may have been meant as an app.
+    hides_apps: bool,
 }
 
 /// Reads a configuration. Everything is looked at before anything is refused.
@@ -52,28 +67,31 @@ pub(super) struct Reading<'a> {
 /// # Errors
 /// [`Problems`].
 pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
-    read_with(sources, true)
+    read_with(sources, Some(sources.now)).map_err(|refused| refused.problems)
 }
 
 /// Reads a configuration for a server that runs, which takes over nothing but the apps: files of the
 /// server's own settings are not looked at, so that a certificate being replaced keeps no administrator in.
 ///
 /// # Errors
-/// [`Problems`].
-pub fn read_again(sources: &Sources) -> Result<Loaded, Problems> {
-    read_with(sources, false)
+/// [`Refused`].
+pub fn read_again(sources: &Sources) -> Result<Loaded, Refused> {
+    read_with(sources, None)
 }
 
-fn read_with(sources: &Sources, files: bool) -> Result<Loaded, Problems> {
+/// `files` the time, if files of the server's own settings are looked at.
+fn read_with(sources: &Sources, files: Option<UnixSeconds>) -> Result<Loaded, Refused> {
     let file = &sources.file;
+    let unread = |problem: String| Refused { problems: Problems(vec![problem]), standing: None };
     let text = fs::read_to_string(file)
-        .map_err(|error| Problems(vec![format!("cannot read {}: {error}", file.display())]))?;
-    let mut reading = Reading { file, text: &text, problems: Vec::new(), warnings: Vec::new() };
+        .map_err(|error| unread(format!("cannot read {}: {error}", file.display())))?;
+    let (problems, warnings) = (Vec::new(), Vec::new());
+    let mut reading = Reading { file, text: &text, problems, warnings, hides_apps: false };
     let root = DeTable::parse(&text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let hint = reading.quotation_hint(at);
         let (line, said) = (reading.line(at), error.message());
-        Problems(vec![format!("{}:{line}: this is no TOML: {said}{hint}", file.display())])
+        unread(format!("{}:{line}: this is no TOML: {said}{hint}", file.display()))
     })?;
     let mut draft = ServerDraft::new();
     let mut settings = Reading::defaults(server_keys(), &mut draft);
@@ -100,7 +118,8 @@ fn read_with(sources: &Sources, files: bool) -> Result<Loaded, Problems> {
         _ => {
             // In the order of the file; what belongs to no line of it comes last.
             reading.problems.sort_by_key(|(line, _)| *line);
-            Err(Problems(reading.problems.into_iter().map(|(_, said)| said).collect()))
+            let problems = Problems(reading.problems.into_iter().map(|(_, said)| said).collect());
+            Err(Refused { problems, standing: Some(standing(read_apps, reading.hides_apps)) })
         }
     }
 }
@@ -182,6 +201,7 @@ impl<'a> Reading<'a> {
                     self.table(&format!("{full}."), inner, draft, settings, apps);
                 }
                 _ if full == "app" => {
+                    self.hides_apps = true;
                     self.problem(
                         at,
                         "an app is written as a table under [[app]], with two pairs of brackets",
@@ -195,6 +215,7 @@ impl<'a> Reading<'a> {
                         let sections =
                             ["app", "tls", "store", "limits", "metrics", "traces", "controls", "log"];
                         let known = server_keys().iter().map(|key| key.name).chain(sections);
+                        self.hides_apps |= looks_like_an_app(value);
                         self.unknown(at, "", &full, known, app_keys().iter().any(|key| key.name == full));
                     }
                 }
@@ -232,7 +253,7 @@ impl<'a> Reading<'a> {
         self.problem(at, format!("{section}{name} is no key of the configuration{hint}"));
     }
 
-    /// Takes one value.
+    /// Takes one value; whether it could be taken.
     pub(super) fn take<T>(
         &mut self,
         spot: Spot,
@@ -240,7 +261,7 @@ impl<'a> Reading<'a> {
         given: &Given<'_>,
         draft: &mut T,
         settings: &mut [Setting],
-    ) {
+    ) -> bool {
         let Spot { line, said, origin } = spot;
         let base = if origin == Origin::File { self.folder() } else { PathBuf::new() };
         let taken = key.kind.read(given, &base).and_then(|value| {
@@ -252,8 +273,12 @@ impl<'a> Reading<'a> {
                 for setting in settings.iter_mut().filter(|setting| setting.name == key.name) {
                     *setting = Setting { name: key.name, value: value.clone(), origin };
                 }
+                true
             }
-            Err(reason) => self.problems.push((line, format!("{said} {reason}"))),
+            Err(reason) => {
+                self.problems.push((line, format!("{said} {reason}")));
+                false
+            }
         }
     }
 
@@ -282,6 +307,25 @@ impl<'a> Reading<'a> {
                 )));
             }
         }
+    }
+}
+
+/// What a refused file says of apps. A file without any app, as one that is being written, removes none.
+fn standing(apps: Vec<ReadApp>, hides_apps: bool) -> Standing {
+    let complete = !hides_apps && !apps.is_empty() && apps.iter().all(|read| read.app.is_some());
+    let apps = apps.into_iter().filter_map(|read| Some(StandingApp { app: read.app?, unsure: read.unsure }));
+    Standing { apps: apps.collect(), complete }
+}
+
+/// Whether a table under an unknown name, or one of several, has a key of an app.
+fn looks_like_an_app(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Table(table) => {
+            table.keys().any(|name| app_keys().iter().any(|key| key.name == name.get_ref().as_ref()))
+                || table.values().any(|value| looks_like_an_app(value.get_ref()))
+        }
+        DeValue::Array(items) => items.iter().any(|item| looks_like_an_app(item.get_ref())),
+        _ => false,
     }
 }
 

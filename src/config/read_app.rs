@@ -5,9 +5,11 @@ use super::{
     app_keys::AppDraft,
     key::Given,
     read::{Reading, Table, chain},
-    secret::{check_private, read_secret},
 };
-use crate::auth::{App, SecretKey};
+use crate::{
+    auth::{App, SecretKey},
+    secret_file::{check_private, read_secret},
+};
 
 /// What one table told.
 pub(super) struct ReadApp {
@@ -17,6 +19,8 @@ pub(super) struct ReadApp {
     pub(super) app: Option<App>,
     /// What it says.
     pub(super) settings: Vec<Setting>,
+    /// The keys of which it is not clear what they say.
+    pub(super) unsure: Vec<&'static str>,
 }
 
 impl<'a> Reading<'a> {
@@ -24,28 +28,46 @@ impl<'a> Reading<'a> {
     pub(super) fn app(&mut self, (at, table): &Table<'a>, sources: &Sources) -> ReadApp {
         let mut draft = AppDraft::new();
         let mut settings = Reading::defaults(app_keys(), &mut draft);
+        let (mut unsure, mut strange) = (Vec::new(), false);
         for (name, value) in *table {
             let (at, full): (usize, &str) = (name.span().start, name.get_ref());
             let Some(key) = app_keys().iter().find(|key| key.name == full) else {
                 let known = app_keys().iter().map(|key| key.name);
                 self.unknown(at, "app.", full, known, false);
+                strange = true;
                 continue;
             };
             let given = Given::Toml(value.get_ref());
-            self.take(self.spot(at, &format!("app.{full}")), key, &given, &mut draft, &mut settings);
+            if !self.take(self.spot(at, &format!("app.{full}")), key, &given, &mut draft, &mut settings) {
+                unsure.push(key.name);
+            }
+        }
+        if strange {
+            // A key that is absent may be the one that is misspelt.
+            let absent = app_keys().iter().map(|key| key.name).filter(|name| !table.contains_key(*name));
+            unsure.extend(absent);
         }
         settings.retain(|setting| setting.origin != Origin::Default || !setting.value.is_empty());
         let Some(id) = draft.id else {
             if !table.iter().any(|(name, _)| name.get_ref() == "id") {
                 self.problem(*at, "the app has no id");
             }
-            return ReadApp { at: *at, app: None, settings };
+            return ReadApp { at: *at, app: None, settings, unsure };
         };
+        let before = self.problems.len();
         let key = self.key(*at, id.number(), &draft, sources);
+        // A key about which something is wrong replaces none, even if it could be read.
+        let unread = self.problems.len() > before;
+        let absent = key.is_none() && unsure.iter().any(|name| name.starts_with("key"));
+        if unread || absent {
+            unsure.push("key");
+        } else {
+            unsure.retain(|name| *name != "key");
+        }
         if draft.app.admins.is_empty() {
             self.warnings.push(format!("app {id} has no administrator: nobody can call for it (60010)"));
         }
-        ReadApp { at: *at, app: Some(App { id, key, ..draft.app }), settings }
+        ReadApp { at: *at, app: Some(App { id, key, ..draft.app }), settings, unsure }
     }
 
     /// The key of an app, from the one place that was named.

@@ -1,9 +1,15 @@
 //! What a server shows of itself: a certificate and its key, which may be replaced while it runs.
+//!
+//! A start and a replacement apply one check. They differ in one point: a certificate that is not valid at the time
+//! is shown at a start, with a warning, because there is no other; it never replaces a good one.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use tokio_rustls::{
@@ -17,34 +23,8 @@ use tokio_rustls::{
     },
 };
 
-/// Why a certificate cannot be shown.
-#[derive(Debug, thiserror::Error)]
-pub enum CertificateError {
-    /// A file cannot be read.
-    #[error("cannot read {file}")]
-    Unreadable {
-        /// Which.
-        file: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file holds no certificate.
-    #[error("{0} holds no certificate in PEM form (a block that begins with -----BEGIN CERTIFICATE-----)")]
-    NoCertificate(PathBuf),
-    /// The file holds no key.
-    #[error("{0} holds no private key in PEM form (a block that begins with -----BEGIN PRIVATE KEY-----)")]
-    NoKey(PathBuf),
-    /// The two do not belong together, or rustls cannot use them.
-    #[error("{certificate} and {key} cannot be used together: {reason}")]
-    Unusable {
-        /// The file of the certificate.
-        certificate: PathBuf,
-        /// The file of its key.
-        key: PathBuf,
-        /// What rustls says.
-        reason: String,
-    },
-}
+use super::{CertificateError, Doubt, Validity};
+use crate::{clock::Clock, domain::UnixSeconds, secret_file::read_private};
 
 /// A certificate with its key, for every connection that begins now.
 #[derive(Clone)]
@@ -54,24 +34,53 @@ pub struct Certificates {
     files: Option<Arc<Files>>,
 }
 
+/// A certificate that can be shown.
+#[derive(Clone, Debug)]
+struct Usable {
+    key: Arc<CertifiedKey>,
+    validity: Validity,
+}
+
 /// What is shown at present.
 #[derive(Debug)]
-struct Shown(RwLock<Arc<CertifiedKey>>);
+struct Shown(RwLock<Usable>);
+
+/// How a certificate is doing, for the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CertificateState {
+    /// The last second in which the one that is shown is valid.
+    pub not_after: UnixSeconds,
+    /// How often another one was taken from the files.
+    pub taken: u64,
+    /// How often what was in the files was refused.
+    pub refused: u64,
+    /// Whether what is in the files now was refused.
+    pub refused_now: bool,
+}
 
 /// Where a certificate comes from, and what its files held when they were read last.
 struct Files {
     certificate: PathBuf,
     key: PathBuf,
+    clock: Clock,
     seen: Mutex<Seen>,
+    taken: AtomicU64,
+    refused: AtomicU64,
+    refused_now: AtomicBool,
 }
+
+/// What two files hold.
+type Held = (Vec<u8>, Vec<u8>);
 
 /// What the files held when they were looked at.
 #[derive(Default)]
 struct Seen {
     /// What is shown, or was complained of.
-    settled: (Vec<u8>, Vec<u8>),
+    settled: Held,
     /// What could not be used a moment ago: perhaps one file was replaced and the other is about to be.
-    doubted: Option<(Vec<u8>, Vec<u8>)>,
+    doubted: Option<Held>,
+    /// What was refused for its validity alone: the time may come for it.
+    waiting: Option<Usable>,
 }
 
 impl std::fmt::Debug for Certificates {
@@ -82,22 +91,49 @@ impl std::fmt::Debug for Certificates {
 
 impl ResolvesServerCert for Shown {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+        Some(self.now().key)
+    }
+}
+
+impl Shown {
+    fn now(&self) -> Usable {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, next: Usable) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = next;
     }
 }
 
 impl Certificates {
-    /// Those in two PEM files: a certificate with its chain, and its key.
+    /// Those in two PEM files: a certificate with its chain, and its key, which nobody else may be able to read.
+    /// The clock says which are valid.
     ///
     /// # Errors
-    /// [`CertificateError`], in words for whoever wrote the configuration.
-    pub fn from_files(certificate: &Path, key: &Path) -> Result<Certificates, CertificateError> {
-        let files =
-            Files { certificate: certificate.to_owned(), key: key.to_owned(), seen: Mutex::default() };
+    /// [`CertificateError`], in words for the author of the configuration.
+    pub fn from_files(
+        certificate: &Path,
+        key: &Path,
+        clock: Clock,
+    ) -> Result<Certificates, CertificateError> {
+        let files = Files::new(certificate, key, clock);
         let held = files.read()?;
-        let shown = files.certified(&held)?;
+        let shown = files.usable(&held)?;
         files.seen.lock().unwrap_or_else(PoisonError::into_inner).settled = held;
         Ok(Certificates { files: Some(Arc::new(files)), ..Certificates::showing(shown) })
+    }
+
+    /// Whether these files can be shown, and what clients will say of the certificate at this time.
+    ///
+    /// # Errors
+    /// The same as a start with them.
+    pub fn check_files(
+        certificate: &Path,
+        key: &Path,
+        now: UnixSeconds,
+    ) -> Result<Option<Doubt>, CertificateError> {
+        let files = Files::new(certificate, key, Clock::system());
+        Ok(files.usable(&files.read()?)?.validity.doubt(now))
     }
 
     /// Whether a file holds a certificate, when its key cannot be looked at.
@@ -111,13 +147,13 @@ impl Certificates {
 
     /// One that is in memory only, PEM texts.
     pub(super) fn from_pem(certificate: &str, key: &str) -> Result<Certificates, CertificateError> {
-        let files = Files { certificate: "certificate".into(), key: "key".into(), seen: Mutex::default() };
-        let shown = files.certified(&(certificate.into(), key.into()))?;
+        let files = Files::new(Path::new("certificate"), Path::new("key"), Clock::system());
+        let shown = files.usable(&(certificate.into(), key.into()))?;
         Ok(Certificates::showing(shown))
     }
 
-    fn showing(key: CertifiedKey) -> Certificates {
-        let shown = Arc::new(Shown(RwLock::new(Arc::new(key))));
+    fn showing(shown: Usable) -> Certificates {
+        let shown = Arc::new(Shown(RwLock::new(shown)));
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("ring has suites for TLS 1.2 and 1.3");
@@ -132,39 +168,79 @@ impl Certificates {
         Certificates { config: Arc::new(config), shown, files: None }
     }
 
-    /// Reads the files again, and shows to new connections what has changed in them. Tells whether
+    /// Reads the files again, and shows to new connections what has changed in them. Returns whether
     /// something had. What cannot be used is looked at once more before it is complained of, as two
     /// files are not replaced in one moment.
     ///
     /// # Errors
-    /// When the files cannot be used; then what was shown before is shown further on. The same files
-    /// are not complained of twice.
+    /// When the files cannot be used, or would replace a certificate that is valid by one that is not; then what
+    /// was shown before is shown further on. The same files are not complained of twice.
     pub fn refresh(&self) -> Result<bool, CertificateError> {
         let Some(files) = &self.files else { return Ok(false) };
         let mut seen = files.seen.lock().unwrap_or_else(PoisonError::into_inner);
         // A file that cannot be read counts as empty.
         let (held, read) = match files.read() {
             Ok(held) => (held, Ok(())),
-            Err(error) => (<(Vec<u8>, Vec<u8>)>::default(), Err(error)),
+            Err(error) => (Held::default(), Err(error)),
         };
         if held == seen.settled {
             seen.doubted = None;
+            return Ok(match seen.waiting.take_if(|next| self.doubt_about(next).is_none()) {
+                Some(next) => self.take(files, next),
+                None => false,
+            });
+        }
+        let next = read.and_then(|()| files.usable(&held));
+        let (error, waiting) = match next.map(|next| (self.doubt_about(&next), next)) {
+            Ok((None, next)) => {
+                *seen = Seen { settled: held, ..Seen::default() };
+                return Ok(self.take(files, next));
+            }
+            Ok((Some(doubt), next)) => {
+                (CertificateError::Doubtful { certificate: files.certificate.clone(), doubt }, Some(next))
+            }
+            Err(error) => (error, None),
+        };
+        if seen.doubted.as_ref() != Some(&held) {
+            seen.doubted = Some(held);
             return Ok(false);
         }
-        match read.and_then(|()| files.certified(&held)) {
-            Ok(next) => {
-                *seen = Seen { settled: held, doubted: None };
-                *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
-                Ok(true)
-            }
-            Err(error) if seen.doubted.as_ref() == Some(&held) => {
-                *seen = Seen { settled: held, doubted: None };
-                Err(error)
-            }
-            Err(_) => {
-                seen.doubted = Some(held);
-                Ok(false)
-            }
+        *seen = Seen { settled: held, doubted: None, waiting };
+        files.refused.fetch_add(1, Ordering::Relaxed);
+        files.refused_now.store(true, Ordering::Relaxed);
+        Err(error)
+    }
+
+    /// What is wrong with one that would replace what is shown, unless the same is wrong with that.
+    fn doubt_about(&self, next: &Usable) -> Option<Doubt> {
+        let now = self.files.as_ref()?.clock.now();
+        next.validity.doubt(now).filter(|_| self.shown.now().validity.doubt(now).is_none())
+    }
+
+    fn take(&self, files: &Files, next: Usable) -> bool {
+        self.shown.replace(next);
+        files.taken.fetch_add(1, Ordering::Relaxed);
+        files.refused_now.store(false, Ordering::Relaxed);
+        true
+    }
+
+    /// What clients say now of the certificate that is shown, if it comes from files.
+    #[must_use]
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.shown.now().validity.doubt(self.files.as_ref()?.clock.now())
+    }
+
+    /// How it is doing.
+    #[must_use]
+    pub fn state(&self) -> CertificateState {
+        let count = |of: fn(&Files) -> &AtomicU64| {
+            self.files.as_ref().map_or(0, |files| of(files).load(Ordering::Relaxed))
+        };
+        CertificateState {
+            not_after: self.shown.now().validity.not_after,
+            taken: count(|files| &files.taken),
+            refused: count(|files| &files.refused),
+            refused_now: self.files.as_ref().is_some_and(|files| files.refused_now.load(Ordering::Relaxed)),
         }
     }
 
@@ -176,24 +252,38 @@ impl Certificates {
 }
 
 impl Files {
-    fn read(&self) -> Result<(Vec<u8>, Vec<u8>), CertificateError> {
-        let read = |file: &Path| {
-            fs::read(file).map_err(|source| CertificateError::Unreadable { file: file.to_owned(), source })
-        };
-        Ok((read(&self.certificate)?, read(&self.key)?))
+    fn new(certificate: &Path, key: &Path, clock: Clock) -> Files {
+        Files {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+            clock,
+            seen: Mutex::default(),
+            taken: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            refused_now: AtomicBool::new(false),
+        }
     }
 
-    fn certified(&self, (certificate, key): &(Vec<u8>, Vec<u8>)) -> Result<CertifiedKey, CertificateError> {
+    fn read(&self) -> Result<Held, CertificateError> {
+        let unreadable = |source| CertificateError::Unreadable { file: self.certificate.clone(), source };
+        Ok((fs::read(&self.certificate).map_err(unreadable)?, read_private(&self.key)?))
+    }
+
+    fn usable(&self, (certificate, key): &Held) -> Result<Usable, CertificateError> {
         let chain = read_chain(&self.certificate, certificate)?;
+        let validity = chain.first().and_then(|own| Validity::of(own));
         let key =
             PrivateKeyDer::from_pem_slice(key).map_err(|_| CertificateError::NoKey(self.key.clone()))?;
-        CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| {
-            CertificateError::Unusable {
-                certificate: self.certificate.clone(),
-                key: self.key.clone(),
-                reason: error.to_string(),
-            }
-        })
+        let unusable = |reason: String| CertificateError::Unusable {
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            reason,
+        };
+        let key = CertifiedKey::from_der(chain, key, &ring::default_provider())
+            .map_err(|error| unusable(error.to_string()))?;
+        let validity =
+            validity.ok_or_else(|| unusable("the certificate has no readable validity".to_owned()))?;
+        Ok(Usable { key: Arc::new(key), validity })
     }
 }
 
@@ -205,3 +295,7 @@ fn read_chain(file: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
         .filter(|chain| !chain.is_empty())
         .ok_or_else(|| CertificateError::NoCertificate(file.to_owned()))
 }
+
+#[cfg(test)]
+#[path = "certificates_tests.rs"]
+mod tests;

@@ -2,7 +2,11 @@
 
 mod certificates;
 mod constraints;
+mod error;
 mod local_ca;
+mod validity;
 
-pub use certificates::{CertificateError, Certificates};
+pub use certificates::{CertificateState, Certificates};
+pub use error::CertificateError;
 pub use local_ca::{AUTHORITY_NAME, AuthorityError, LocalAuthority, OFFICIAL_NAMES};
+pub use validity::{Doubt, Validity};

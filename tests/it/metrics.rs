@@ -6,7 +6,10 @@ use std::{
     process::Command,
 };
 
-use crate::harness::{Client, Server, fed, import_accounts, said};
+use crate::{
+    harness::{Client, Server, fed, import_accounts, said},
+    serving::{Authority, Site},
+};
 
 fn deploy(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file)
@@ -74,7 +77,12 @@ fn alert_rules_are_sound_and_about_what_there_is() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     client.call("recentcontact/get_contact_group", r#"{"From_Account":"user0","StartIndex":0}"#);
-    let told = scrape(&mut client);
+    // What only a server with a certificate tells, too.
+    let (site, authority) = (Site::new(), Authority::new());
+    authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
+    let files = "certificate = \"cert.pem\"\nkey = \"cert-key.pem\"";
+    site.configure(&format!("[tls]\nlisten = [\"127.0.0.1:0\"]\n{files}\n[metrics]\nenabled = true"), "");
+    let told = scrape(&mut client) + &scrape(&mut site.serve().client());
     let known: BTreeSet<&str> =
         told.lines().filter_map(|line| line.split([' ', '{']).next()).filter(|name| *name != "#").collect();
     for file in ["alerts.yml", "grafana-dashboard.json"] {

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 
 use crate::harness::{ADMIN, APP, Client, KEY, Server};
 
@@ -109,13 +109,29 @@ impl Authority {
 
     /// Writes a new certificate for localhost and its key, each file as one step.
     pub(crate) fn issue(&self, certificate: &Path, key: &Path) {
-        let pair = KeyPair::generate().unwrap();
+        self.issue_with_mode(certificate, key, 0o600);
+    }
+
+    /// The same, with files of this mode.
+    pub(crate) fn issue_with_mode(&self, certificate: &Path, key: &Path, mode: u32) {
         let params = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        self.write(&params, (certificate, key), mode);
+    }
+
+    /// The same, valid from the beginning of one year to that of another.
+    pub(crate) fn issue_valid(&self, certificate: &Path, key: &Path, from: i32, until: i32) {
+        let mut params = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(until, 1, 1));
+        self.write(&params, (certificate, key), 0o600);
+    }
+
+    fn write(&self, params: &CertificateParams, (certificate, key): (&Path, &Path), mode: u32) {
+        let pair = KeyPair::generate().unwrap();
         let signed = params.signed_by(&pair, &Issuer::from_params(&self.params, &self.key)).unwrap();
         for (file, text) in [(certificate, signed.pem()), (key, pair.serialize_pem())] {
             let new = file.with_extension("new");
             fs::write(&new, text).unwrap();
-            fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).unwrap();
+            fs::set_permissions(&new, fs::Permissions::from_mode(mode)).unwrap();
             fs::rename(&new, file).unwrap();
         }
     }

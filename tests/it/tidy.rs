@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("output", &["private", "unfinished"], &["rustix"]),
     ("signals", &["clock"], &["tokio"]),
     ("masking", &[], &[]),
+    ("secret_file", &[], &["thiserror"]),
     ("domain", &[], &["thiserror"]),
     ("wire", &["domain"], &["serde", "serde_json", "itoa", "thiserror"]),
     (
@@ -27,7 +28,11 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("store/sqlite", &["domain", "store", "private"], &["rusqlite", "tokio", "tracing", "thiserror"]),
     ("store", &["domain", "store"], &["quick_cache", "tokio", "tracing", "thiserror"]),
-    ("tls", &["domain", "private", "unfinished"], &["rcgen", "thiserror", "tokio_rustls"]),
+    (
+        "tls",
+        &["clock", "domain", "private", "secret_file", "unfinished"],
+        &["rcgen", "thiserror", "tokio_rustls", "yasna"],
+    ),
     ("clock", &["domain"], &[]),
     ("chance", &[], &["getrandom"]),
     ("interchange", &["domain", "store", "wire"], &["serde", "serde_json", "thiserror"]),
@@ -76,7 +81,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("log", &[], &["clap", "tracing", "tracing_subscriber"]),
     (
         "config",
-        &["address", "domain", "wire", "auth", "store", "tls", "api", "http", "log"],
+        &["address", "domain", "wire", "auth", "store", "tls", "api", "http", "log", "secret_file"],
         &["thiserror", "toml"],
     ),
     ("server", &["http", "signals"], &["tokio", "tracing"]),
@@ -95,6 +100,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "http",
             "config",
             "log",
+            "secret_file",
             "metrics",
             "traces",
             "server",

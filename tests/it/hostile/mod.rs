@@ -13,6 +13,7 @@ mod outputs;
 mod pages;
 mod places;
 mod printing;
+mod reloads;
 mod replies;
 mod secrets;
 mod servers;

@@ -1,7 +1,9 @@
-//! Secrets in files: read only when nobody else can read them.
+//! Secrets in files: read only when nobody else can read them. The configuration, the keys of apps and of
+//! certificates, at a start and whenever they are read again, all go through here.
 
 use std::{
-    fs, io,
+    fs::{self, File, Metadata},
+    io::{self, Read},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -45,9 +47,10 @@ pub enum SecretError {
 /// # Errors
 /// [`SecretError`], which never shows what is in the file.
 pub fn read_secret(file: &Path) -> Result<String, SecretError> {
-    check_private(file)?;
-    let text = fs::read_to_string(file)
-        .map_err(|source| SecretError::Unreadable { file: file.to_owned(), source })?;
+    let text = String::from_utf8(read_private(file)?).map_err(|_| SecretError::Unreadable {
+        file: file.to_owned(),
+        source: io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"),
+    })?;
     let text = text.trim_end_matches(['\n', '\r']);
     if text.is_empty() {
         return Err(SecretError::Empty(file.to_owned()));
@@ -60,9 +63,32 @@ pub fn read_secret(file: &Path) -> Result<String, SecretError> {
 
 /// Refuses a file that others can read or change. A group may: that is how certificates are shared
 /// with a server that is not root.
-pub(super) fn check_private(file: &Path) -> Result<(), SecretError> {
+///
+/// # Errors
+/// [`SecretError`].
+pub fn check_private(file: &Path) -> Result<(), SecretError> {
     let metadata =
         fs::metadata(file).map_err(|source| SecretError::Unreadable { file: file.to_owned(), source })?;
+    check(file, &metadata)
+}
+
+/// Reads a file that others can neither read nor change. What is checked is what is read, even when the file is
+/// replaced meanwhile.
+///
+/// # Errors
+/// [`SecretError`].
+pub fn read_private(file: &Path) -> Result<Vec<u8>, SecretError> {
+    // Before it is opened: opening a named pipe would wait for a writer.
+    check_private(file)?;
+    let unreadable = |source| SecretError::Unreadable { file: file.to_owned(), source };
+    let mut open = File::open(file).map_err(unreadable)?;
+    check(file, &open.metadata().map_err(unreadable)?)?;
+    let mut content = Vec::new();
+    open.read_to_end(&mut content).map_err(unreadable)?;
+    Ok(content)
+}
+
+fn check(file: &Path, metadata: &Metadata) -> Result<(), SecretError> {
     if !metadata.is_file() {
         return Err(SecretError::NoFile(file.to_owned()));
     }

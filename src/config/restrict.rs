@@ -1,0 +1,147 @@
+//! What of a refused configuration is applied all the same: whatever takes rights away.
+//!
+//! An administrator who was removed because they left, or a key that was replaced because it leaked, must not stay
+//! valid for as long as a misspelt word elsewhere in the file keeps the whole of it from being taken over. So a
+//! refused configuration removes apps, administrators and keys, closes services, narrows the allowed sources, and
+//! denies and disables. It gives nobody anything. Where the file does not say clearly what is meant – a value that
+//! cannot be read, or one that is absent beside a misspelt key – the running value stays.
+
+use super::app_keys;
+use crate::{
+    auth::{App, Network, SecretKey},
+    domain::AppId,
+    excerpt::quoted,
+};
+
+/// The apps of a file that is refused, as far as they can be read.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// Each table with an id.
+    pub(super) apps: Vec<StandingApp>,
+    /// Whether no other app can be meant by the file: then the others are removed.
+    pub(super) complete: bool,
+}
+
+/// One app of it.
+#[derive(Clone, Debug)]
+pub(super) struct StandingApp {
+    /// The app, with defaults where nothing could be read.
+    pub(super) app: App,
+    /// The keys of which it is not clear what they say.
+    pub(super) unsure: Vec<&'static str>,
+}
+
+/// The running apps without the rights that the file takes away, and what was taken away, in words.
+#[must_use]
+pub fn restrict(running: &[App], standing: &Standing) -> (Vec<App>, Vec<String>) {
+    let (mut apps, mut changes) = (Vec::new(), Vec::new());
+    for app in running {
+        match standing.of(app.id) {
+            None if standing.complete => changes.push(format!("app {} is removed", app.id)),
+            None => apps.push(app.clone()),
+            Some(file) => {
+                let (next, taken) = file.narrow(app);
+                changes.extend(taken.into_iter().map(|taken| format!("app {}: {taken}", app.id)));
+                apps.push(next);
+            }
+        }
+    }
+    (apps, changes)
+}
+
+impl Standing {
+    /// What the file says of an app. Of two tables with one id it is only clear who is in neither of them.
+    fn of(&self, id: AppId) -> Option<StandingApp> {
+        let mut tables = self.apps.iter().filter(|table| table.app.id == id);
+        let mut found = tables.next()?.clone();
+        for other in tables {
+            let unclear = found.unsure.contains(&"admins") || other.unsure.contains(&"admins");
+            found.app.admins.extend(other.app.admins.iter().cloned());
+            found.unsure =
+                app_keys().iter().map(|key| key.name).filter(|name| unclear || *name != "admins").collect();
+        }
+        Some(found)
+    }
+}
+
+impl StandingApp {
+    fn is_sure(&self, key: &str) -> bool {
+        !self.unsure.contains(&key)
+    }
+
+    /// A running app without the rights that this takes away.
+    fn narrow(&self, running: &App) -> (App, Vec<String>) {
+        let (file, mut next, mut taken) = (&self.app, running.clone(), Vec::new());
+        if self.is_sure("admins") {
+            next.admins.retain(|admin| file.admins.contains(admin));
+            let gone = running.admins.iter().filter(|admin| !file.admins.contains(admin));
+            taken.extend(gone.map(|admin| format!("the administrator {} is removed", quoted(admin))));
+        }
+        if self.is_sure("key")
+            && let Some(said) = narrower_key(&mut next.key, file.key.as_ref())
+        {
+            taken.push(said.to_owned());
+        }
+        if self.is_sure("denied") {
+            for denied in file.denied.iter().filter(|denied| !running.denied.contains(denied)) {
+                next.denied.push(denied.clone());
+                taken.push(format!("{} is denied", quoted(denied)));
+            }
+        }
+        if self.is_sure("disabled") && file.disabled && !running.disabled {
+            next.disabled = true;
+            taken.push("it is disabled".to_owned());
+        }
+        if self.is_sure("closed_services") {
+            for service in file.closed_services.iter().filter(|one| !running.closed_services.contains(one)) {
+                next.closed_services.push(service.clone());
+                taken.push(format!("the service {service} is closed"));
+            }
+        }
+        if self.is_sure("allowed_sources") {
+            next.allowed_sources = both(running.allowed_sources.as_ref(), file.allowed_sources.as_ref());
+            if next.allowed_sources != running.allowed_sources {
+                taken.push("fewer sources are allowed".to_owned());
+            }
+        }
+        if self.is_sure("plan_until")
+            && let Some(until) = file.plan_until
+            && running.plan_until.is_none_or(|now| until < now)
+        {
+            next.plan_until = Some(until);
+            taken.push("its plan ends earlier".to_owned());
+        }
+        (next, taken)
+    }
+}
+
+/// Takes a key away, or puts another in its place: it opens the same app to the same administrators. A key where
+/// there was none would let somebody in.
+fn narrower_key(running: &mut Option<SecretKey>, file: Option<&SecretKey>) -> Option<&'static str> {
+    if running.is_none() || running.as_ref() == file {
+        return None;
+    }
+    *running = file.cloned();
+    Some(if file.is_some() { "its key is replaced" } else { "its key is removed" })
+}
+
+/// The sources that two settings both allow; nothing allows all.
+fn both(one: Option<&Vec<Network>>, other: Option<&Vec<Network>>) -> Option<Vec<Network>> {
+    let (one, other) = match (one, other) {
+        (Some(one), Some(other)) => (one, other),
+        (one, other) => return one.or(other).cloned(),
+    };
+    let mut common: Vec<Network> = Vec::new();
+    for network in one.iter().flat_map(|one| other.iter().filter_map(|other| one.common(*other))) {
+        if !common.contains(&network) {
+            common.push(network);
+        }
+    }
+    // The same sources in another order are no news.
+    let same = common.len() == one.len() && one.iter().all(|network| common.contains(network));
+    Some(if same { one.clone() } else { common })
+}
+
+#[cfg(test)]
+#[path = "restrict_tests.rs"]
+mod tests;

@@ -1,0 +1,136 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::auth::{Apps, Credentials, Gate, Identifier, usersig};
+
+const NOW: u64 = 1_700_000_000;
+
+fn id(number: u32) -> AppId {
+    AppId::new(number).unwrap()
+}
+
+fn key(text: &str) -> SecretKey {
+    SecretKey::new(text).unwrap()
+}
+
+fn app(number: u32, admins: &[&str]) -> App {
+    App::new(id(number), key("k"), admins.iter().map(|admin| (*admin).to_owned()).collect())
+}
+
+fn file(apps: Vec<(App, Vec<&'static str>)>, complete: bool) -> Standing {
+    Standing { apps: apps.into_iter().map(|(app, unsure)| StandingApp { app, unsure }).collect(), complete }
+}
+
+#[test]
+fn rights_are_taken_away_and_none_is_given() {
+    let running = [app(1, &["ann", "bob"]), app(2, &["ann"])];
+    let standing = file(vec![(app(1, &["ann", "eve"]), vec![]), (app(3, &["ann"]), vec![])], true);
+    let (next, said) = restrict(&running, &standing);
+    assert_eq!(
+        next.iter().map(|app| (app.id, app.admins.clone())).collect::<Vec<_>>(),
+        [(id(1), vec!["ann".to_owned()])]
+    );
+    assert_eq!(said, ["app 1: the administrator \"bob\" is removed", "app 2 is removed"]);
+    // Another app may be hidden in what cannot be read.
+    let (next, said) = restrict(&running, &file(vec![(app(1, &["ann", "bob"]), vec![])], false));
+    assert_eq!((next.len(), said.len()), (2, 0));
+}
+
+#[test]
+fn what_is_not_clear_stays() {
+    let running = [app(1, &["ann", "bob"])];
+    let all = app_keys().iter().map(|key| key.name).collect();
+    let (next, said) = restrict(&running, &file(vec![(App::without_key(id(1)), all)], true));
+    assert_eq!((next[0].admins.len(), next[0].key == Some(key("k")), said.len()), (2, true, 0));
+    // Of two tables it is clear who is in neither.
+    let twice = vec![(app(1, &["ann"]), vec![]), (App { disabled: true, ..app(1, &["eve"]) }, vec![])];
+    let (next, said) = restrict(&running, &file(twice, true));
+    assert_eq!((next[0].admins.clone(), next[0].disabled), (vec!["ann".to_owned()], false));
+    assert_eq!(said, ["app 1: the administrator \"bob\" is removed"]);
+}
+
+#[test]
+fn keys_are_replaced_or_removed_but_not_added() {
+    let with = |key: Option<SecretKey>| App { key, ..app(1, &["ann"]) };
+    for (running, file_has, expected, changes) in [
+        (Some(key("old")), Some(key("new")), Some(key("new")), 1),
+        (Some(key("old")), None, None, 1),
+        (Some(key("old")), Some(key("old")), Some(key("old")), 0),
+        (None, Some(key("new")), None, 0),
+    ] {
+        let (next, said) = restrict(&[with(running)], &file(vec![(with(file_has), vec![])], true));
+        assert_eq!((next[0].key.clone(), said.len()), (expected, changes), "{said:?}");
+    }
+}
+
+/// An app with settings of which each may take rights away.
+fn settings() -> impl Strategy<Value = App> {
+    let names = || prop::sample::subsequence(vec!["ann", "bob", "eve"], 0..=3);
+    let services = prop::sample::subsequence(vec!["recentcontact", "interchange"], 0..=2);
+    let networks = prop::sample::subsequence(
+        vec!["10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "192.168.0.0/16", "::/0", "2001:db8::/32"],
+        0..=4,
+    );
+    let key = prop::option::of(prop::sample::select(vec!["k", "l"]));
+    (
+        names(),
+        names(),
+        services,
+        prop::option::of(networks),
+        key,
+        any::<bool>(),
+        prop::option::of(NOW - 1..NOW + 2),
+    )
+        .prop_map(|(admins, denied, closed, sources, secret, disabled, plan_until)| {
+            let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect::<Vec<_>>();
+            App {
+                key: secret.map(key_of),
+                denied: owned(denied),
+                closed_services: owned(closed),
+                allowed_sources: sources.map(|networks| {
+                    networks.into_iter().map(|network| Network::parse(network).unwrap()).collect()
+                }),
+                disabled,
+                plan_until,
+                ..App { admins: owned(admins), ..App::without_key(id(1)) }
+            }
+        })
+}
+
+fn key_of(text: &str) -> SecretKey {
+    key(text)
+}
+
+/// Whether a call is let in.
+fn admits(app: &App, admin: &str, secret: &str, source: &str, service: &str) -> bool {
+    let signature = usersig::make(app.id, &Identifier::parse(admin).unwrap(), &key(secret), NOW, 60);
+    let said = Credentials {
+        sdkappid: Some("1"),
+        identifier: Some(admin),
+        usersig: Some(&signature),
+        look_alike: None,
+        source: source.parse().unwrap(),
+        service,
+    };
+    Gate::new(Apps::new([app.clone()])).admit(said, NOW).is_ok()
+}
+
+proptest! {
+    /// A call is let in afterwards if both the running app and the file let it in, and by nothing else – except that
+    /// a replaced key signs for the same administrators.
+    #[test]
+    fn who_is_let_in_is_let_in_by_both(running in settings(), read in settings()) {
+        let (next, _) = restrict(std::slice::from_ref(&running), &file(vec![(read.clone(), vec![])], true));
+        let before = App { key: running.key.as_ref().and(read.key.clone()), ..running };
+        for admin in ["ann", "bob", "eve"] {
+            for secret in ["k", "l"] {
+                for source in ["10.1.2.3", "10.1.9.9", "10.9.9.9", "192.168.1.1", "2001:db8::1", "2001:db9::1"] {
+                    for service in ["recentcontact", "interchange"] {
+                        let lets_in = |app: &App| admits(app, admin, secret, source, service);
+                        prop_assert_eq!(lets_in(&next[0]), lets_in(&before) && lets_in(&read), "{} {}", admin, source);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! From when until when a certificate is valid: the one thing in it that rustls does not say.
+
+use std::fmt;
+
+use yasna::{ASN1Error, ASN1ErrorKind, ASN1Result, BERReader, Tag, tags};
+
+use crate::domain::UnixSeconds;
+
+/// The time in which clients accept a certificate, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// Its first second.
+    pub not_before: UnixSeconds,
+    /// Its last second.
+    pub not_after: UnixSeconds,
+}
+
+/// Why clients will refuse a certificate, although a server can show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// Its validity is over, for so many seconds.
+    Expired(u64),
+    /// Its validity begins in so many seconds.
+    NotYetValid(u64),
+}
+
+impl Validity {
+    /// The validity of a certificate in DER; `None` when it is not one.
+    #[must_use]
+    pub fn of(certificate: &[u8]) -> Option<Validity> {
+        yasna::parse_der(certificate, |certificate| {
+            certificate.read_sequence(|parts| {
+                let validity = parts.next().read_sequence(|parts| {
+                    // Version, serial number, algorithm and issuer come first.
+                    parts.read_optional(|version| {
+                        version.read_tagged(Tag::context(0), |version| version.read_u8())
+                    })?;
+                    for _ in 0..3 {
+                        parts.next().read_der()?;
+                    }
+                    let validity = parts.next().read_sequence(|times| {
+                        Ok(Validity { not_before: time(times.next())?, not_after: time(times.next())? })
+                    })?;
+                    while parts.read_optional(|part| part.read_der())?.is_some() {}
+                    Ok(validity)
+                })?;
+                for _ in 0..2 {
+                    parts.next().read_der()?;
+                }
+                Ok(validity)
+            })
+        })
+        .ok()
+    }
+
+    /// What is wrong with it at this time.
+    #[must_use]
+    pub fn doubt(self, now: UnixSeconds) -> Option<Doubt> {
+        match now {
+            early if early < self.not_before => Some(Doubt::NotYetValid(self.not_before - now)),
+            late if late > self.not_after => Some(Doubt::Expired(now - self.not_after)),
+            _ => None,
+        }
+    }
+}
+
+/// A time in either of the two forms.
+fn time(reader: BERReader<'_, '_>) -> ASN1Result<UnixSeconds> {
+    let seconds = match reader.lookahead_tag()? {
+        tags::TAG_UTCTIME => reader.read_utctime()?.datetime().unix_timestamp(),
+        tags::TAG_GENERALIZEDTIME => reader.read_generalized_time()?.datetime().unix_timestamp(),
+        _ => return Err(ASN1Error::new(ASN1ErrorKind::Invalid)),
+    };
+    // Before 1970 is as good as 1970.
+    Ok(u64::try_from(seconds).unwrap_or(0))
+}
+
+/// Behind "the certificate".
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Doubt::Expired(seconds) => write!(f, "expired {} ago, so clients refuse it", span(*seconds)),
+            Doubt::NotYetValid(seconds) => {
+                write!(f, "becomes valid in {} only, so clients refuse it until then", span(*seconds))
+            }
+        }
+    }
+}
+
+/// A time span in the largest unit of which it has two.
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} seconds"),
+        120..7_200 => format!("{} minutes", seconds / 60),
+        7_200..172_800 => format!("{} hours", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use proptest::prelude::*;
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+    use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
+
+    use super::*;
+
+    fn made(from: (i32, u8, u8), until: (i32, u8, u8)) -> Vec<u8> {
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.not_before = date_time_ymd(from.0, from.1, from.2);
+        params.not_after = date_time_ymd(until.0, until.1, until.2);
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
+
+    #[test]
+    fn both_forms_of_a_time_are_read() {
+        let validity = Validity::of(&made((2020, 1, 1), (2040, 6, 2))).unwrap();
+        assert_eq!((validity.not_before, validity.not_after), (1_577_836_800, 2_222_208_000));
+        // From 2050 on the years have four digits.
+        let validity = Validity::of(&made((1970, 1, 1), (2050, 1, 1))).unwrap();
+        assert_eq!((validity.not_before, validity.not_after), (0, 2_524_608_000));
+        assert_eq!(
+            Validity::of(&made((1960, 1, 1), (1960, 1, 1))).unwrap(),
+            Validity { not_before: 0, not_after: 0 }
+        );
+    }
+
+    #[test]
+    fn certificates_of_openssl_are_read() {
+        for kind in
+            [&["-newkey", "rsa:2048"][..], &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]]
+        {
+            for (days, addext) in
+                [("1", "subjectAltName=DNS:localhost"), ("36500", "keyUsage=digitalSignature")]
+            {
+                let mut openssl = Command::new("openssl");
+                openssl.args([
+                    "req",
+                    "-x509",
+                    "-nodes",
+                    "-subj",
+                    "/CN=测试/O=x",
+                    "-utf8",
+                    "-keyout",
+                    "/dev/null",
+                ]);
+                let output = openssl.args(kind).args(["-days", days, "-addext", addext]).output().unwrap();
+                let pem = String::from_utf8(output.stdout).unwrap();
+                let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+                let validity = Validity::of(&der).unwrap();
+                assert_eq!(validity.not_after - validity.not_before, days.parse::<u64>().unwrap() * 86_400);
+            }
+        }
+    }
+
+    #[test]
+    fn doubts_are_told_with_how_long() {
+        let validity = Validity { not_before: 1_000_000, not_after: 2_000_000 };
+        assert_eq!((validity.doubt(1_000_000), validity.doubt(2_000_000)), (None, None));
+        let said = |now| validity.doubt(now).unwrap().to_string();
+        assert_eq!(said(2_000_001), "expired 1 seconds ago, so clients refuse it");
+        assert_eq!(said(2_000_000 + 86_400 * 3), "expired 3 days ago, so clients refuse it");
+        assert_eq!(said(999_999 - 7_200), "becomes valid in 2 hours only, so clients refuse it until then");
+    }
+
+    proptest! {
+        /// Cut or damaged in any place, a certificate is read or not, but without a panic and within its bounds.
+        #[test]
+        fn what_is_no_certificate_has_no_validity(
+            cut in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte in any::<u8>(),
+            noise in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let mut certificate = made((2020, 1, 1), (2040, 6, 2));
+            prop_assert_eq!(Validity::of(&certificate[..cut.index(certificate.len())]), None);
+            prop_assert_eq!(Validity::of(&[&certificate[..], &[0]].concat()), None);
+            let at = at.index(certificate.len());
+            certificate[at] = byte;
+            let _ = Validity::of(&certificate);
+            prop_assert_eq!(Validity::of(&noise), None);
+        }
+    }
+}

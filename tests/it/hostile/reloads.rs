@@ -1,0 +1,229 @@
+//! Reloads: a refused configuration still takes rights away and gives none, and a certificate is checked as at a
+//! start.
+
+use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
+
+use confold::clock::Clock;
+use rustix::process::Signal;
+
+use crate::{
+    harness::{APP, Client, KEY, Server, said},
+    serving::{Authority, Site},
+};
+
+const GET: &str = "recentcontact/get_contact_group";
+const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
+const OTHER: u32 = 1_400_000_001;
+const TLS: &str = "listen = [\"127.0.0.1:0\"]\n[tls]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"cert.pem\"\nkey = \"cert-key.pem\"\n[metrics]\nenabled = true";
+
+fn client(server: &Server, app: u32, admin: &str, key: &str) -> Client {
+    server.client().signed_for(app, admin, key)
+}
+
+fn code(server: &Server, app: u32, admin: &str, key: &str) -> u64 {
+    client(server, app, admin, key).call(GET, BODY).code()
+}
+
+/// Lets the server read its configuration again, and waits until the log has this so many times.
+fn reload(site: &Site, server: &Server, said: &str, times: usize) {
+    server.signal(Signal::HUP);
+    eventually(said, || site.log().matches(said).count() >= times);
+}
+
+/// Waits for something that has to happen.
+fn eventually(what: &str, happened: impl Fn() -> bool) {
+    let since = Clock::system();
+    while !happened() {
+        assert!(since.elapsed() < Duration::from_secs(60), "it never happened: {what}");
+    }
+}
+
+/// The page's app with these administrators, and what follows.
+fn configure(site: &Site, server: &str, admins: &str, rest: &str) {
+    site.configure(server, &format!("admins = [{admins}]\ndirectory = \"open\"\n{rest}"));
+}
+
+fn other(key: &str) -> String {
+    format!("[[app]]\nid = {OTHER}\nkey_file = \"{key}\"\ndirectory = \"open\"\n")
+}
+
+const REFUSED: &str = "the configuration is not taken over";
+
+#[test]
+fn a_refused_configuration_takes_rights_away_and_gives_none() {
+    let site = Site::new();
+    site.write("second", "second-key-that-is-long-enough-for-anybody");
+    configure(&site, "", "\"ann\", \"bob\"", &other("key"));
+    let server = site.serve();
+    assert_eq!(code(&server, APP, "bob", KEY), 0);
+    assert_eq!(code(&server, OTHER, "administrator", KEY), 0);
+
+    // Bob leaves, Eve comes, a key is replaced, and a word elsewhere is misspelt.
+    let broken = "[limits]\nbodi = \"1MiB\"";
+    configure(&site, broken, "\"ann\", \"eve\"", &(other("second") + "denied = [\"mallory\"]"));
+    reload(&site, &server, REFUSED, 1);
+    eventually("bob is out", || code(&server, APP, "bob", KEY) == 60010);
+    assert_eq!(code(&server, APP, "ann", KEY), 0);
+    assert_eq!(code(&server, APP, "eve", KEY), 60010, "nobody is let in by a file that is refused");
+    assert_eq!(code(&server, OTHER, "administrator", KEY), 70009, "the old key is good no longer");
+    let log = site.log();
+    for change in [
+        format!("app {APP}: the administrator \\\"bob\\\" is removed"),
+        format!("app {OTHER}: its key is replaced"),
+        format!("app {OTHER}: \\\"mallory\\\" is denied"),
+    ] {
+        assert!(log.contains(&change) || log.contains(&change.replace('\\', "")), "{change} in {log}");
+    }
+
+    // An app is removed, the other disabled.
+    configure(&site, broken, "\"ann\"", "disabled = true");
+    reload(&site, &server, REFUSED, 2);
+    eventually("the app is gone", || code(&server, OTHER, "administrator", KEY) == 70020);
+    assert_eq!(code(&server, APP, "ann", KEY), 60016);
+
+    // Put right, the file is taken over as it is.
+    configure(&site, "", "\"ann\", \"bob\", \"eve\"", &other("key"));
+    reload(&site, &server, "the apps were read again", 1);
+    for admin in ["ann", "bob", "eve"] {
+        assert_eq!(code(&server, APP, admin, KEY), 0);
+    }
+}
+
+#[test]
+fn what_a_refused_configuration_does_not_say_clearly_stays() {
+    let site = Site::new();
+    configure(&site, "", "\"ann\"", &other("key"));
+    let server = site.serve();
+    let good = fs::read_to_string(site.path("confold.toml")).unwrap();
+    let broken = [
+        String::new(),
+        "this is no TOML".to_owned(),
+        good.replace("admins = [\"ann\"]", "admins = [5]"),
+        good.replace("admins", "admin"),
+        good.replace("key_file", "key_fil"),
+        good.replace("key_file = \"key\"", "key_file = \"nowhere\""),
+        good.replace(&format!("id = {OTHER}"), &format!("id = \"{OTHER}\"")),
+        good.replace(&format!("id = {OTHER}"), &format!("di = {OTHER}")),
+        good.replace("[[app]]", "[[ap]]"),
+        good.replace(&format!("[[app]]\nid = {OTHER}"), &format!("[[apps]]\nid = {OTHER}")),
+        good.replace(&format!("[[app]]\nid = {OTHER}"), &format!("[other.app]\nid = {OTHER}")),
+        good.replacen("[[app]]", "[app]", 1).split("[[app]]").next().unwrap().to_owned(),
+        good.split("[[app]]").next().unwrap().to_owned(),
+    ];
+    for (at, text) in broken.iter().enumerate() {
+        assert_ne!(*text, good);
+        site.write("confold.toml", text);
+        let refusals = site.log().matches(REFUSED).count();
+        reload(&site, &server, REFUSED, refusals + 1);
+        // What comes after the refusal in the log comes before the next signal is looked at.
+        reload(&site, &server, REFUSED, refusals + 2);
+        assert_eq!(code(&server, APP, "ann", KEY), 0, "{at}: {text}");
+        assert_eq!(code(&server, OTHER, "administrator", KEY), 0, "{at}: {text}");
+    }
+    assert!(!site.log().contains("this is applied although"), "{}", site.log());
+}
+
+#[test]
+fn an_unreadable_configuration_changes_nothing_and_is_told() {
+    let site = Site::new();
+    configure(&site, "", "\"ann\"", "");
+    let server = site.serve();
+    fs::remove_file(site.path("confold.toml")).unwrap();
+    reload(&site, &server, "nothing in the configuration could be read", 1);
+    assert_eq!(code(&server, APP, "ann", KEY), 0);
+}
+
+fn metrics(server: &Server) -> String {
+    server.client().raw(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().body
+}
+
+fn shows(server: &Server, authority: &Authority) -> bool {
+    let call = || -> std::io::Result<u64> {
+        Ok(Client::try_connect_tls(server.tls_address(), &authority.pem, "localhost")?
+            .try_call(GET, BODY)?
+            .code())
+    };
+    call().is_ok()
+}
+
+#[test]
+fn a_certificate_is_replaced_by_a_good_one_only() {
+    let (site, first, next) = (Site::new(), Authority::new(), Authority::new());
+    let (certificate, key) = (site.path("cert.pem"), site.path("cert-key.pem"));
+    first.issue(&certificate, &key);
+    configure(&site, TLS, "\"admin\"", "");
+    let server = site.serve();
+    assert!(shows(&server, &first));
+    let kept = "the certificate shown before is kept";
+
+    next.issue_valid(&certificate, &key, 2020, 2021);
+    reload(&site, &server, kept, 1);
+    assert!(site.log().contains("cert.pem expired "), "{}", site.log());
+    next.issue_valid(&certificate, &key, 2090, 2091);
+    reload(&site, &server, kept, 2);
+    assert!(site.log().contains("cert.pem becomes valid in "), "{}", site.log());
+    // A good one whose key everybody can read.
+    next.issue_with_mode(&certificate, &key, 0o644);
+    reload(&site, &server, kept, 3);
+    assert!(site.log().contains("(mode 0644)"), "{}", site.log());
+    assert!(shows(&server, &first) && !shows(&server, &next));
+    let told = metrics(&server);
+    for series in [
+        "confold_reload_refused{of=\"certificate\"} 1",
+        "confold_reloads_total{of=\"certificate\",result=\"refused\"} 3",
+        "confold_certificate_not_after_timestamp_seconds ",
+    ] {
+        assert!(told.contains(series), "{series} in {told}");
+    }
+
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    eventually("the good one is shown", || shows(&server, &next));
+    assert!(metrics(&server).contains("confold_reload_refused{of=\"certificate\"} 0"));
+}
+
+#[test]
+fn a_start_warns_of_a_certificate_that_clients_refuse() {
+    let (site, authority) = (Site::new(), Authority::new());
+    let (certificate, key) = (site.path("cert.pem"), site.path("cert-key.pem"));
+    configure(&site, TLS, "\"admin\"", "");
+    for (from, until, said_of_it) in [(2020, 2021, "expired "), (2090, 2091, "becomes valid in ")] {
+        authority.issue_valid(&certificate, &key, from, until);
+        let output = site.check();
+        let said = said(&output);
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("warning: the certificate in ") && said.contains(said_of_it), "{said}");
+    }
+    let server = site.serve();
+    assert!(site.log().contains("becomes valid in "), "{}", site.log());
+    // A good one is taken at once.
+    authority.issue(&certificate, &key);
+    reload(&site, &server, "the certificate was read again", 1);
+    assert!(shows(&server, &authority));
+}
+
+#[test]
+fn reloads_are_counted() {
+    let site = Site::new();
+    configure(&site, "[metrics]\nenabled = true", "\"ann\"", "");
+    let server = site.serve();
+    let state = |applied: u32, refused: u32, now: u32| {
+        let told = metrics(&server);
+        for series in [
+            format!("confold_reloads_total{{of=\"configuration\",result=\"applied\"}} {applied}"),
+            format!("confold_reloads_total{{of=\"configuration\",result=\"refused\"}} {refused}"),
+            format!("confold_reload_refused{{of=\"configuration\"}} {now}"),
+        ] {
+            if !told.lines().any(|line| line == series) {
+                return false;
+            }
+        }
+        true
+    };
+    assert!(state(0, 0, 0));
+    configure(&site, "[metrics]\nenabled = true", "5", "");
+    server.signal(Signal::HUP);
+    eventually("a refusal is counted", || state(0, 1, 1));
+    configure(&site, "[metrics]\nenabled = true", "\"ann\"", "");
+    server.signal(Signal::HUP);
+    eventually("it is taken over", || state(1, 1, 0));
+}
