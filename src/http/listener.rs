@@ -98,13 +98,16 @@ pub async fn serve(
     drop(alive);
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
     let ended = async {
-        while accepting.join_next().await.is_some() {}
-        tokio::time::timeout(drain, all_gone.recv()).await.is_ok()
+        while let Some(ended) = accepting.join_next().await {
+            // A listener that panicked serves nobody any more: the server has to stop, not to go on with the others.
+            ended.map_err(io::Error::other)?;
+        }
+        io::Result::Ok(tokio::time::timeout(drain, all_gone.recv()).await.is_ok())
     };
     let mut ended = std::pin::pin!(ended);
     let in_time = loop {
         tokio::select! {
-            in_time = ended.as_mut() => break in_time,
+            in_time = ended.as_mut() => break in_time?,
             _ = housekeeping.tick() => door.keep_house(),
         }
     };

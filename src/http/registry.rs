@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use super::{
     activity::{Activity, Ending},
+    sources::Source,
     unsent::Unsent,
 };
 
@@ -71,19 +72,6 @@ struct Entry {
     source: Option<Source>,
     /// Bytes that had moved when readers were looked at last; nothing before the first time.
     moved: Option<u64>,
-}
-
-/// Addresses that count as one source. In IPv6 one customer has a whole /64.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Source(IpAddr);
-
-impl Source {
-    fn of(address: IpAddr) -> Source {
-        Source(match address.to_canonical() {
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
-            v4 @ IpAddr::V4(_) => v4,
-        })
-    }
 }
 
 /// Who has connected.

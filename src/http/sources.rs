@@ -22,6 +22,20 @@ const V1_BYTES: usize = 107;
 const V2_HEAD: usize = 16;
 const V2_SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
+/// Addresses that count as one source. In IPv6 one customer has a whole /64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Source(IpAddr);
+
+impl Source {
+    /// The source that an address belongs to.
+    pub(super) fn of(address: IpAddr) -> Source {
+        Source(match address.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+            v4 @ IpAddr::V4(_) => v4,
+        })
+    }
+}
+
 /// The proxies that are trusted to name the source of what they send.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies(Vec<Network>);
