@@ -63,6 +63,7 @@ fn a_tls_handshake_that_does_not_go_on_is_ended() {
     assert!(silent.is_closed(), "nothing was said");
     let mut plain = Client::connect(server.tls_address());
     let answer = plain.raw(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    assert_eq!(answer.status, 400);
     assert!(
         answer.body.contains("this port speaks TLS: the address begins with https://"),
         "{}",
