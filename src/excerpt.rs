@@ -56,6 +56,28 @@ pub fn line(message: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// A text in JSON with the characters escaped that JSON allows but a terminal or a log should not see. In valid
+/// JSON they stand in strings only, so that its meaning stays the same.
+#[must_use]
+pub fn json(text: &str) -> Cow<'_, str> {
+    let is_escaped = |character: char| character != '\n' && is_hidden(character);
+    if !text.chars().any(is_escaped) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 32);
+    for character in text.chars() {
+        match is_escaped(character) {
+            false => out.push(character),
+            true => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    write!(out, "\\u{unit:04x}").expect("writing to a text cannot fail");
+                }
+            }
+        }
+    }
+    Cow::Owned(out)
+}
+
 impl Display for Excerpt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = String::with_capacity(self.text.len().min(CHARACTERS) + 8);
@@ -79,7 +101,7 @@ impl Display for Excerpt<'_> {
 /// Whether a character has no shape of its own, or changes how others are laid out: controls, line and
 /// paragraph separators, bidi marks and overrides, zero-width characters and tags.
 #[must_use]
-pub fn is_hidden(character: char) -> bool {
+fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -120,6 +142,13 @@ mod tests {
         assert_eq!(plain(hostile).to_string(), shown);
         assert_eq!(line(hostile), shown);
         assert_eq!(quoted(hostile).to_string(), format!("\"{shown}\""));
+    }
+
+    #[test]
+    fn json_keeps_its_meaning() {
+        let text = "{\"a\":\"x\u{202e}\u{7f}\u{e0041}é\"}\n";
+        assert_eq!(json(text), "{\"a\":\"x\\u202e\\u007f\\udb40\\udc41é\"}\n");
+        assert!(matches!(json("{}\n"), Cow::Borrowed(_)));
     }
 
     #[test]

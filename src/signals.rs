@@ -162,6 +162,12 @@ impl Signals {
     pub fn serving(&self) {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner).serving = true;
     }
+
+    /// The server has ended. If nobody told it to, the first signal ends the process, as before it began.
+    pub fn stopped(&self) {
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.serving = state.told.is_some();
+    }
 }
 
 impl Shared {

@@ -26,7 +26,9 @@ impl ControlsToken {
             return ControlsToken::from_file(file);
         }
         let reached = [Some(options.listen), options.tls_listen];
-        if reached.iter().flatten().all(|address| address.ip().to_canonical().is_loopback()) {
+        let is_local = reached.iter().flatten().all(|address| address.ip().to_canonical().is_loopback());
+        // A proxy on this machine lets others in, whatever the address that it connects from.
+        if is_local && options.trusted_proxies.is_empty() {
             return Ok(ControlsToken { token: None, told: String::new() });
         }
         let token = chance::text(LENGTH, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789");

@@ -73,7 +73,7 @@ pub(super) struct Options {
     /// A proxy, or a network of proxies, that may say where a connection or request comes from, by the PROXY
     /// protocol or by X-Forwarded-For; may be given several times.
     #[arg(long, value_name = "NETWORK", value_parser = network)]
-    trusted_proxies: Vec<Network>,
+    pub(super) trusted_proxies: Vec<Network>,
     /// One more app; may be given several times.
     #[arg(long, value_name = "ID:KEY[:ADMIN]")]
     app: Vec<AppOption>,
@@ -205,12 +205,13 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         ready.write(address);
     };
     let ended = server.run(said, told, Box::new(|| ()), failure);
+    signals.stopped();
     drop(ready);
     let exported = match &options.export_on_exit {
         Some(file) => export::to(file, export::Source::Store(store), None),
         None => Ok(()),
     };
-    // Why it ended is the news; an export that failed then is told beside it.
+    // Report the server's error; log a failed export separately.
     if let (Err(_), Err(error)) = (&ended, &exported) {
         tracing::error!("nothing was exported: {error:#}");
     }
@@ -232,7 +233,7 @@ impl Options {
                 EditionName::Basic => Edition::Basic,
             },
             limits: self.profile.limits(),
-            // Whoever develops makes mistakes, and wants to see each one's own error.
+            // Developers make mistakes and want each one's own error.
             failed_signatures: None,
             ..app
         }

@@ -115,16 +115,27 @@ impl InFlight {
     /// Keeps the request in work, and its answer counted as unsent, as long as these bytes exist: in a body,
     /// in a buffer of hyper's, or behind a window that the client does not open.
     pub(super) fn with(mut self, answer: Vec<u8>) -> Bytes {
-        struct Answer(Vec<u8>, #[expect(dead_code, reason = "held for its drop")] InFlight);
-        impl AsRef<[u8]> for Answer {
-            fn as_ref(&self) -> &[u8] {
-                &self.0
-            }
-        }
         self.bytes = answer.len();
         self.activity.unsent.fetch_add(self.bytes, Ordering::Relaxed);
         self.activity.all_unsent.add(self.bytes);
-        Bytes::from_owner(Answer(answer, self))
+        Bytes::from_owner(Answer { bytes: answer, _request: self })
+    }
+
+    /// The same with bytes of the program itself, which take no memory of their own.
+    pub(super) fn with_fixed(self, answer: &'static [u8]) -> Bytes {
+        Bytes::from_owner(Answer { bytes: answer, _request: self })
+    }
+}
+
+/// The bytes of an answer, and the request that they keep in work.
+struct Answer<B> {
+    bytes: B,
+    _request: InFlight,
+}
+
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Answer<B> {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.as_ref()
     }
 }
 

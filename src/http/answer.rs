@@ -34,6 +34,24 @@ impl std::fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
+/// An answer that is no call's, and whether it refuses what was asked.
+pub(super) struct Answered {
+    pub(super) response: Response<Body>,
+    pub(super) is_refusal: bool,
+}
+
+impl Answered {
+    /// What was asked for.
+    pub(super) fn given(response: Response<Body>) -> Answered {
+        Answered { response, is_refusal: false }
+    }
+
+    /// A refusal.
+    pub(super) fn refused(response: Response<Body>) -> Answered {
+        Answered { response, is_refusal: true }
+    }
+}
+
 /// The body of an answer. It holds its request in work until all of it has been handed to the system.
 pub(super) struct Body {
     content: Content,
@@ -57,6 +75,9 @@ impl Body {
         match &mut self.content {
             Content::Made(bytes) if !bytes.is_empty() => {
                 self.content = Content::Counted(in_flight.with(std::mem::take(bytes)));
+            }
+            Content::Fixed(bytes) if !bytes.is_empty() => {
+                self.content = Content::Counted(in_flight.with_fixed(bytes));
             }
             Content::Lines(lines) => lines.keep(in_flight),
             _ => self.in_flight = Some(in_flight),
@@ -164,21 +185,22 @@ pub(super) fn close(response: &mut Response<Body>) {
 /// The whole answer, head included, to a request that is no HTTP, for this reason; the connection ends
 /// with it.
 pub(super) fn unparsable(why: &str) -> Vec<u8> {
-    whole("200 OK", why)
+    let open = format!(
+        "access-control-allow-origin: *\r\naccess-control-allow-headers: {ALLOWED_HEADERS}\r\n\
+         access-control-allow-methods: POST\r\n"
+    );
+    whole("200 OK", &open, why)
 }
 
 /// The same for plain HTTP on a port that speaks TLS.
 pub(super) fn not_tls() -> Vec<u8> {
-    whole("400 Bad Request", "this port speaks TLS: the address begins with https://")
+    whole("400 Bad Request", "", "this port speaks TLS: the address begins with https://")
 }
 
-fn whole(status: &str, why: &str) -> Vec<u8> {
-    let said = Error::Http(why.to_owned()).to_string();
-    let body = Envelope::fail(None, Code::HTTP, &said);
+fn whole(status: &str, headers: &str, why: &str) -> Vec<u8> {
+    let body = Envelope::fail(None, Code::HTTP, &Error::Http(why.to_owned()).to_string());
     let mut answer = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: {JSON}\r\naccess-control-allow-origin: *\r\n\
-         access-control-allow-headers: {ALLOWED_HEADERS}\r\naccess-control-allow-methods: POST\r\n\
-         connection: close\r\ncontent-length: {}\r\n\r\n",
+        "HTTP/1.1 {status}\r\ncontent-type: {JSON}\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n",
         body.len(),
     )
     .into_bytes();

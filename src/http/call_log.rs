@@ -17,7 +17,7 @@ use crate::{
     api::{Command, Error},
     chance,
     domain::AppId,
-    excerpt,
+    excerpt, masking,
     store::StoreError,
     wire::code::Code,
 };
@@ -55,11 +55,16 @@ macro_rules! line {
             code = $code.number(),
             ms = ($entry.took.as_secs_f64() * 1e6).round() / 1e3,
             source = %$entry.source,
-            identifier = $entry.identifier.map(|text| tracing::field::display(excerpt::plain(text))),
-            owner = $entry.owner.map(|text| tracing::field::display(excerpt::plain(text))),
+            identifier = $entry.identifier.map(shown).map(tracing::field::display),
+            owner = $entry.owner.map(shown).map(tracing::field::display),
             $($rest)+
         )
     };
+}
+
+/// A caller's text as a line shows it: without a signature that stands in the wrong place, and in short.
+fn shown(text: &str) -> String {
+    excerpt::plain(&masking::text(text)).to_string()
 }
 
 impl Entry<'_> {
@@ -131,7 +136,7 @@ impl Lines {
         let all: u64 = summed.values().sum();
         if all > 0 {
             let codes = summed.iter().map(|(code, count)| format!("{code} x{count}")).collect::<Vec<_>>();
-            info!(calls = all, codes = codes.join(", "), "more failed calls, summed");
+            info!(calls = all, codes = codes.join(", "), "further failed calls");
         }
     }
 }

@@ -5,22 +5,22 @@
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode, body::Incoming, header, http::request::Parts};
+use hyper::{HeaderMap, Method, Response, StatusCode, body::Incoming, header, http::request::Parts};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
     Door,
-    activity::Activity,
-    answer,
-    body::{DRAINED, drain},
+    answer::{self, Answered},
     origin,
 };
 use crate::{
     auth::Token,
     controls::{FaultRule, SnapshotError},
     domain::{AppId, Limits, Owner, UnixSeconds, UserId},
+    excerpt::{self, plain, quoted},
     interchange::{LAST_SECOND, Purpose, Terms},
+    masking,
     store::{Scope, StoreError},
     wire::code::Code,
 };
@@ -68,21 +68,13 @@ enum Freeze {
 
 impl Door {
     /// Answers a request below `/_dev/`.
-    pub(super) async fn control(
-        &self,
-        request: Request<Incoming>,
-        activity: &Activity,
-    ) -> Response<answer::Body> {
-        let (head, mut body) = request.into_parts();
-        let mut response = match self.try_control(&head, &mut body).await {
-            Ok(reply) => reply,
-            Err((status, said)) => answer::failure(status, Code::RESOURCE, &said),
-        };
-        if !drain(&mut body, DRAINED).await {
-            activity.leave_unread();
-            answer::close(&mut response);
+    pub(super) async fn control(&self, head: &Parts, body: &mut Incoming) -> Answered {
+        match self.try_control(head, body).await {
+            Ok(response) => Answered::given(response),
+            Err((status, said)) => {
+                Answered::refused(answer::failure(status, Code::RESOURCE, &masking::text(&said)))
+            }
         }
-        response
     }
 
     async fn try_control(
@@ -179,7 +171,11 @@ impl Door {
                 json!({})
             }
             (method, path) => {
-                let said = format!("there is no {method} of /_dev/{path}; there are {PATHS}");
+                let said = format!(
+                    "there is no {} of /_dev/{}; there are {PATHS}",
+                    plain(method.as_str()),
+                    plain(path)
+                );
                 return Err((StatusCode::NOT_FOUND, said));
             }
         };
@@ -237,7 +233,7 @@ fn check_parameters(query: &str, path: &str) -> Result<(), Refused> {
         None => Ok(()),
         Some(pair) => Err((
             StatusCode::BAD_REQUEST,
-            format!("there is no parameter {pair:?} here; there are {known:?}"),
+            format!("there is no parameter {} here; there are {known:?}", quoted(&masking::text(pair))),
         )),
     }
 }
@@ -255,9 +251,28 @@ async fn read<T: DeserializeOwned>(body: &mut Incoming) -> Result<T, Refused> {
     };
     // A variable that was not set must not make everything of one app.
     if let Some((name, _)) = fields.iter().find(|(_, value)| value.is_null()) {
-        return Err(bad(format!("{name} is null; leave it out, or give it a value")));
+        return Err(bad(format!("{} is null; leave it out, or give it a value", plain(name))));
     }
-    serde_json::from_value(value).map_err(unusable)
+    serde_json::from_value(value.clone()).map_err(|_| {
+        // The reader's error repeats texts of the body: it is made again from one whose texts are short.
+        match serde_json::from_value::<T>(in_short(value)) {
+            Err(error) => unusable(error),
+            Ok(_) => bad("the body cannot be used: a text in it is too long".to_owned()),
+        }
+    })
+}
+
+/// The same value, of whose texts and names only the beginning is left.
+fn in_short(value: Value) -> Value {
+    let cut = |text: &str| text.chars().take(excerpt::CHARACTERS).collect::<String>();
+    match value {
+        Value::String(text) => cut(&text).into(),
+        Value::Array(items) => items.into_iter().map(in_short).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (cut(&name), in_short(value))).collect()
+        }
+        other => other,
+    }
 }
 
 fn scope(reset: Reset) -> Result<Scope, Refused> {
@@ -284,7 +299,8 @@ fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
 }
 
 fn number(text: &str, name: &str) -> Result<u32, Refused> {
-    text.parse().map_err(|_| (StatusCode::BAD_REQUEST, format!("{name} must be a number, found {text:?}")))
+    text.parse()
+        .map_err(|_| (StatusCode::BAD_REQUEST, format!("{name} must be a number, found {}", quoted(text))))
 }
 
 fn failed(error: &StoreError) -> Refused {

@@ -27,7 +27,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// How often summed log lines are written and slow readers are looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
-/// A socket on which a server listens, given to it by whoever starts it.
+/// A bound socket, not yet accepting.
 #[derive(Debug)]
 pub struct Listening {
     socket: std::net::TcpListener,
@@ -64,9 +64,9 @@ impl Listening {
         self.certificates.as_ref()
     }
 
-    /// The same socket for one more thread. All accept from one queue, so that whoever is idle
-    /// takes the next connection; and, other than with `SO_REUSEPORT`, a second server on a taken
-    /// port fails instead of getting half of the connections.
+    /// The same socket for one more thread. All threads accept from one queue, so an idle one takes the next
+    /// connection; and, other than with `SO_REUSEPORT`, a second server on a taken port fails instead of getting half
+    /// of the connections.
     ///
     /// # Errors
     /// Those of the system.
@@ -208,22 +208,20 @@ async fn proxied(
     certificates: Option<Certificates>,
 ) {
     let place = async {
-        let named =
-            tokio::time::timeout(door.limits.patience.head, Proxies::newcomer(&mut stream, peer, ending));
-        match named.await {
-            Ok(Ok(who)) => placed(&door, &who).await,
-            Ok(Err(error)) => {
-                tracing::info!(%error, source = %peer, "a connection of a trusted proxy cannot be read");
+        match Proxies::newcomer(&mut stream, peer, ending).await {
+            Ok(who) => placed(&door, &who).await,
+            Err(error) => {
+                tracing::debug!(%error, source = %peer, "invalid PROXY header from a trusted proxy");
                 None
             }
-            Err(_) => None,
         }
     };
+    // Nobody waits for a place longer than for a head: each one that waits is an open socket.
     let place = tokio::select! {
-        place = place => place,
+        place = tokio::time::timeout(door.limits.patience.head, place) => place,
         () = stopped(&mut stop) => return,
     };
-    if let Some(place) = place {
+    if let Ok(Some(place)) = place {
         connection::speak(stream, Arc::new(place), door, stop, certificates).await;
     }
 }

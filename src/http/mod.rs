@@ -1,7 +1,7 @@
 //! The door: HTTP/1.1 and HTTP/2, with TLS or without, on one side, commands on the other.
 //!
-//! Every answer on `/v4/…`, `/` and unknown paths has status 200 with the outcome in its body
-//! (decision 22); only the health checks use others.
+//! Every answer on `/v4/…` and `/` has status 200 with the outcome in its body; everything else uses ordinary
+//! statuses (decision 22).
 
 mod activity;
 mod admission;
@@ -17,6 +17,7 @@ mod origin;
 mod overload;
 mod query;
 mod rate;
+mod record;
 mod registry;
 mod request;
 mod run;
@@ -189,7 +190,7 @@ impl Door {
     /// Writes summed log lines, and sends readers away who take nothing while memory is tight.
     fn keep_house(&self) {
         self.lines.report();
-        self.registry.send_slow_readers_away();
+        self.registry.send_slow_readers_away(self.service.clock.elapsed());
     }
 
     fn entrance(&self) -> Arc<Entrance> {

@@ -1,35 +1,31 @@
 //! One request, from its head to its answer.
 
-use std::{borrow::Cow, net::IpAddr, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode, Uri, Version,
-    body::{Body, Incoming},
-    header,
+    HeaderMap, Method, Request, Response, StatusCode, Version, body::Incoming, header, http::request::Parts,
 };
 
 use super::{
     Door,
-    admission::{claimed, route, shown},
-    answer::{self, Cut},
+    admission::route,
+    answer::{self, Answered, Cut},
     body,
     call_log::{self, SLOW},
     health, origin,
+    record::Ended,
     registry::Place,
     run::{Progress, in_time},
     transfer::Task,
 };
 use crate::{
-    api::{Command, Error, Family},
-    controls::{self, Text},
-    domain::AppId,
-    excerpt, masking,
-    traces::{Parent, Span},
+    api::Error,
+    excerpt,
     wire::{Envelope, code::Code},
 };
 
 /// The header that carries the id of a request, both ways.
-const REQUEST_ID: header::HeaderName = header::HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: header::HeaderName = header::HeaderName::from_static("x-request-id");
 
 /// What is known of a request when its head is here.
 pub(super) struct Arrival<'a> {
@@ -39,16 +35,6 @@ pub(super) struct Arrival<'a> {
     pub(super) started: Duration,
     /// Its connection.
     pub(super) place: &'a Place,
-}
-
-/// What is known of a call when it has ended.
-struct Ended<'a> {
-    known: Option<Command>,
-    app: Option<AppId>,
-    source: IpAddr,
-    started: Duration,
-    took: Duration,
-    given_id: Option<&'a str>,
 }
 
 impl Door {
@@ -66,79 +52,116 @@ impl Door {
         activity.note(started);
         let forwarded = activity.forwards.then(|| self.proxies.forwarded(request.headers())).flatten();
         let arrival = Arrival { source: forwarded.unwrap_or(activity.peer), started, place };
-        let (method, path) = (request.method(), request.uri().path());
-        let is_scarce = activity.is_probe() || forwarded.is_some() || self.unsent.is_full();
-        if is_scarce && let Some(refusal) = self.overloaded(path, forwarded, place).await {
-            return Ok(refusal);
-        }
+        let path = request.uri().path();
         let is_service = path.starts_with("/v4/") || path == "/";
-        if is_service && *method == Method::POST {
+        let is_scarce = activity.is_probe() || forwarded.is_some() || self.unsent.is_full();
+        if is_service && *request.method() == Method::POST && !is_scarce {
             return self.call(request, arrival).await;
         }
-        self.answer_other(request, arrival, is_service).await
+        self.answer_other(request, arrival, forwarded, is_service).await
     }
 
-    /// Answers what is not a call.
+    /// Answers what is not a call, and calls for which there may be no room.
     async fn answer_other(
         &self,
         request: Request<Incoming>,
         arrival: Arrival<'_>,
+        forwarded: Option<IpAddr>,
         is_service: bool,
     ) -> Result<Response<answer::Body>, Cut> {
-        let (method, path) = (request.method(), request.uri().path());
-        let (is_get, is_post) = (matches!(*method, Method::GET | Method::HEAD), *method == Method::POST);
-        let has_body = !request.body().is_end_stream();
         let activity = &arrival.place.activity;
-        // hyper leaves the body of an answer to HEAD out.
-        let mut response = match path {
-            _ if is_service => Door::no_call(&request),
-            path if path.starts_with("/_dev/") => {
-                return Ok(self.control(request, activity).await);
-            }
-            path if let Some(task) = Task::find(path) => match is_post {
-                true => return Ok(self.transfer(task, request, arrival).await),
-                false => not_allowed(method, "POST"),
-            },
-            "/healthz" | "/readyz" | "/metrics" | "/openapi.json" if !is_get => not_allowed(method, "GET"),
-            "/healthz" => health::alive(),
-            "/readyz" => health::ready(&*self.service.store, self.limits.answer_within).await,
-            "/metrics" => self.metrics_for(&request),
-            "/openapi.json" => answer::fixed_json(crate::openapi::text()),
-            _ if is_post => return Ok(answer::not_found(self.call(request, arrival).await?)),
-            _ => answer::not_found(Door::no_call(&request)),
+        let no_room = self.overloaded(request.uri().path(), forwarded, arrival.place).await;
+        if no_room.is_none() && *request.method() == Method::POST && !is_ours(request.uri().path()) {
+            let response = self.call(request, arrival).await?;
+            return Ok(if is_service { response } else { answer::not_found(response) });
+        }
+        let (head, mut body) = request.into_parts();
+        let given_id = head.headers.get(&REQUEST_ID).and_then(|id| call_log::given_id(id.to_str().ok()?));
+        let id = given_id.map_or_else(call_log::new_id, str::to_owned);
+        let Answered { mut response, is_refusal } = match no_room {
+            Some(said) => Answered::refused(self.no_room(is_service, &said)),
+            None => self.answer_ours(&head, &mut body, &arrival, &id, is_service).await,
         };
-        if has_body {
-            // Nobody has read it, and it would be taken for the next request.
+        if (is_refusal || given_id.is_some())
+            && let Ok(id) = header::HeaderValue::from_str(&id)
+        {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        if head.version == Version::HTTP_2 {
+            // Common clients take an answer for an error that comes before they have sent all.
+            body::drain(&mut body, body::DRAINED_HTTP2).await;
+        } else if !body::drain(&mut body, body::DRAINED).await {
+            // What is left of the body would be taken for the next request.
             activity.leave_unread();
+            answer::close(&mut response);
+        }
+        if activity.is_probe() {
+            // It was let in to ask for health, and has asked.
             answer::close(&mut response);
         }
         Ok(response)
     }
 
-    /// Answers at `/` and below `/v4/` what is not a POST.
-    fn no_call(request: &Request<Incoming>) -> Response<answer::Body> {
-        let path = request.uri().path();
-        match *request.method() {
-            Method::HEAD | Method::OPTIONS => answer::empty(),
-            Method::GET if path == "/" && accepts_html(request.headers()) => answer::page(),
+    /// Answers everything but calls.
+    async fn answer_ours(
+        &self,
+        head: &Parts,
+        body: &mut Incoming,
+        arrival: &Arrival<'_>,
+        id: &str,
+        is_service: bool,
+    ) -> Answered {
+        let (method, path) = (&head.method, head.uri.path());
+        let is_get = matches!(*method, Method::GET | Method::HEAD);
+        // hyper leaves the body of an answer to HEAD out.
+        match path {
+            _ if is_service => Door::no_call(head),
+            path if path.starts_with("/_dev/") => self.control(head, body).await,
+            path if let Some(task) = Task::find(path) => match *method {
+                Method::POST => self.transfer(task, head, arrival, id, body).await,
+                _ => Answered::refused(not_allowed(method, "POST")),
+            },
+            _ if !is_ours(path) => Answered::refused(answer::not_found(Door::no_call(head).response)),
+            _ if !is_get => Answered::refused(not_allowed(method, "GET")),
+            "/healthz" => Answered::given(health::alive()),
+            "/readyz" => {
+                Answered::given(health::ready(&*self.service.store, self.limits.answer_within).await)
+            }
+            "/metrics" => self.metrics_for(head),
+            _ => Answered::given(answer::fixed_json(crate::openapi::text())),
+        }
+    }
+
+    /// Answers at `/`, below `/v4/` and at unknown paths what is not a POST.
+    fn no_call(head: &Parts) -> Answered {
+        let path = head.uri.path();
+        match head.method {
+            Method::HEAD | Method::OPTIONS => Answered::given(answer::empty()),
+            Method::GET if path == "/" && accepts_html(&head.headers) => Answered::given(answer::page()),
             _ => {
                 let said = match path {
                     "/" => String::new(),
-                    _ => format!("calls are made by POST, found {}", request.method()),
+                    _ => format!("calls are made by POST, found {}", excerpt::plain(head.method.as_str())),
                 };
-                answer::json(Envelope::fail(None, Code::HTTP, &Error::Http(said).to_string()))
+                let said = Error::Http(said).to_string();
+                Answered::refused(answer::json(Envelope::fail(None, Code::HTTP, &said)))
             }
         }
     }
 
     /// Answers with the metrics, unless a web page asks.
-    fn metrics_for(&self, request: &Request<Incoming>) -> Response<answer::Body> {
-        let allowed = origin::check_page(request.headers())
-            .and_then(|()| self.hosts.check(request.uri(), request.headers()));
+    fn metrics_for(&self, head: &Parts) -> Answered {
+        let allowed =
+            origin::check_page(&head.headers).and_then(|()| self.hosts.check(&head.uri, &head.headers));
         match (allowed, self.rendered_metrics()) {
-            (Err(said), _) => answer::failure(StatusCode::FORBIDDEN, Code::RESOURCE, &said),
-            (Ok(()), Some(text)) => answer::metrics(text),
-            (Ok(()), None) => answer::text(StatusCode::NOT_FOUND, "the setting metrics.enabled is off\n"),
+            (Err(said), _) => {
+                Answered::refused(answer::failure(StatusCode::FORBIDDEN, Code::RESOURCE, &said))
+            }
+            (Ok(()), Some(text)) => Answered::given(answer::metrics(text)),
+            (Ok(()), None) => {
+                let said = "the setting metrics.enabled is off\n";
+                Answered::refused(answer::text(StatusCode::NOT_FOUND, said))
+            }
         }
     }
 
@@ -166,7 +189,7 @@ impl Door {
         let outcome = in_time(self.limits.answer_within, self.run(admitted, &mut body, &mut progress)).await;
         let took = self.service.clock.elapsed().saturating_sub(started);
         let mut response = match outcome {
-            // The hot path: a call that succeeded, of which nobody wants to know.
+            // Hot path: a successful call that nothing observes.
             Ok(reply) if given_id.is_none() && !self.is_observed() && !progress.is_news() && took < SLOW => {
                 if let Some(metrics) = &self.metrics {
                     metrics.call(known, Code::OK, took);
@@ -188,113 +211,18 @@ impl Door {
         }
         Ok(response)
     }
-
-    /// Makes the answer of a call, and records it in the log, metrics, traces and journal.
-    fn record(
-        &self,
-        (uri, headers): (&Uri, &HeaderMap),
-        ended: &Ended<'_>,
-        outcome: Result<Vec<u8>, Error>,
-        progress: &mut Progress,
-    ) -> Result<Response<answer::Body>, Cut> {
-        let Ended { known, app, source, started, took, given_id } = *ended;
-        let (code, error, reply) = match outcome {
-            Ok(reply) => (Code::OK, None, reply),
-            Err(error) => {
-                let family = match &error {
-                    Error::NoCommand { family, .. } => *family,
-                    _ => known.map_or(Family::RecentContact, Command::family),
-                };
-                let code = error.code(family);
-                let why = masking::text(&excerpt::line(&error.to_string())).into_owned();
-                let reply = Envelope::fail(known.map(Command::base_fields), code, &why);
-                (code, Some((error, why)), reply)
-            }
-        };
-        let items = std::mem::take(&mut progress.items).into_counts();
-        let id = given_id.map_or_else(|| Cow::Owned(call_log::new_id()), Cow::Borrowed);
-        let identifier = claimed(uri);
-        let entry = call_log::Entry {
-            id: &id,
-            command: known,
-            app,
-            took,
-            source,
-            identifier: identifier.as_deref(),
-            owner: progress.owner.as_deref(),
-            items: &items,
-        };
-        match &error {
-            None => entry.succeeded(&self.lines, started),
-            Some((error, why)) => entry.failed(code, error, why, &self.lines, started),
-        }
-        if let Some(metrics) = &self.metrics {
-            metrics.refused_items(known, &items);
-            if !progress.cut {
-                metrics.call(known, code, took);
-            }
-        }
-        if self.traces.is_some() || self.controls.is_some() {
-            let why = error.map_or(String::new(), |(_, why)| why);
-            self.observe(headers, &entry, shown(uri.path()), code, why, progress, &reply);
-        }
-        if progress.cut {
-            return Err(Cut);
-        }
-        let mut response = answer::json(reply);
-        if (code != Code::OK || given_id.is_some())
-            && let Ok(id) = header::HeaderValue::from_str(&id)
-        {
-            response.headers_mut().insert(REQUEST_ID, id);
-        }
-        Ok(response)
-    }
-
-    /// Whether calls are recorded somewhere else than in the log.
-    fn is_observed(&self) -> bool {
-        self.traces.is_some() || self.controls.is_some() || tracing::enabled!(tracing::Level::DEBUG)
-    }
-
-    /// Records a call in traces and journal.
-    #[expect(clippy::too_many_arguments, reason = "everything that is known of a call, once")]
-    fn observe(
-        &self,
-        headers: &HeaderMap,
-        entry: &call_log::Entry<'_>,
-        path: String,
-        code: Code,
-        why: String,
-        progress: &Progress,
-        reply: &[u8],
-    ) {
-        let app = entry.app.map(AppId::number);
-        if let Some(traces) = &self.traces {
-            let parent = headers.get("traceparent").and_then(|header| Parent::parse(header.to_str().ok()?));
-            let began = self.service.clock.stamp().saturating_sub(entry.took);
-            let (name, code, why, took) = (path.clone(), code.number(), why.clone(), entry.took);
-            traces.tell(Span { name, parent, began, took, app, code, why, request: entry.id.to_owned() });
-        }
-        if let Some(controls) = &self.controls {
-            controls.journal.note(controls::Entry {
-                id: 0,
-                request_id: entry.id.to_owned(),
-                time: self.service.clock.now(),
-                source: entry.source,
-                path,
-                app,
-                request: Text::of(&progress.body),
-                code: code.number(),
-                why,
-                reply: (!progress.cut).then(|| Text::of(reply)),
-                ms: entry.took.as_secs_f64() * 1e3,
-            });
-        }
-    }
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT);
     accept.and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("text/html"))
+}
+
+/// Whether something of ours is at a path, beside the service.
+fn is_ours(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz" | "/metrics" | "/openapi.json")
+        || path.starts_with("/_dev/")
+        || Task::find(path).is_some()
 }
 
 /// A path that exists, but not for this method.

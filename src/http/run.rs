@@ -35,9 +35,7 @@ impl Door {
         };
         let body = body::read(body, self.limits.body_bytes).await?;
         progress.body_read = true;
-        if self.controls.is_some() {
-            progress.body = body.clone();
-        }
+        progress.body = body.clone();
         let node = body::read_json(&body)?;
         let request =
             Fields::of_request(&node).map_err(|_| Error::Json(format!("found {}", node.describe())))?;
@@ -47,14 +45,10 @@ impl Door {
         }
         let Progress { items, cut, .. } = progress;
         let call = Call { service: &self.service, app, command, items };
-        let outcome = match &self.controls {
+        match &self.controls {
             None => command.run(call, request).await,
             Some(controls) => run_with_faults(controls, call, request, cut).await,
-        };
-        if outcome.is_err() {
-            progress.owner = request.optional_text("From_Account").ok().flatten().map(str::to_owned);
         }
-        outcome
     }
 }
 
@@ -63,12 +57,10 @@ impl Door {
 pub(super) struct Progress {
     /// Whether the connection can be used again.
     pub(super) body_read: bool,
-    /// The body, for the journal.
+    /// The body, for what is recorded of the call.
     pub(super) body: Bytes,
     /// Whether the connection is closed instead of an answer.
     pub(super) cut: bool,
-    /// `From_Account` of a call that failed.
-    pub(super) owner: Option<String>,
     /// Single items that were refused.
     pub(super) items: RefusedItems,
 }

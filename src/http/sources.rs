@@ -104,8 +104,10 @@ impl Proxies {
         let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
         let mut named = None;
         for line in lines.into_iter().rev() {
-            for text in line.to_str().ok()?.rsplit(',') {
-                let address = read_address(text.trim())?;
+            for text in line.as_bytes().rsplit(|byte| *byte == b',') {
+                // What cannot be read was made up by the client; the addresses behind it were added by proxies.
+                let text = std::str::from_utf8(text).ok();
+                let Some(address) = text.and_then(|text| read_address(text.trim())) else { return named };
                 named = Some(address);
                 if !self.trusts(address) {
                     return named;
@@ -197,6 +199,8 @@ async fn pause() {
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::HeaderValue;
+
     use super::*;
 
     fn address(text: &str) -> IpAddr {
@@ -241,7 +245,7 @@ mod tests {
         let forwarded = |lines: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for line in lines {
-                headers.append("x-forwarded-for", hyper::header::HeaderValue::from_static(line));
+                headers.append("x-forwarded-for", HeaderValue::from_static(line));
             }
             proxies.forwarded(&headers)
         };
@@ -251,6 +255,14 @@ mod tests {
         assert_eq!(forwarded(&["[2001:db8::1]:80"]), Some(address("2001:db8::1")));
         assert_eq!(forwarded(&["10.0.0.1, 10.0.0.2"]), Some(address("10.0.0.1")), "the first proxy itself");
         assert_eq!(forwarded(&["1.1.1.1, garbage"]), None);
+        assert_eq!(forwarded(&["garbage, 10.0.0.2"]), Some(address("10.0.0.2")));
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", HeaderValue::from_bytes(b"\xe9, 203.0.113.7").unwrap());
+        assert_eq!(
+            proxies.forwarded(&headers),
+            Some(address("203.0.113.7")),
+            "a client cannot hide behind bytes"
+        );
         assert_eq!(forwarded(&[]), None);
     }
 }

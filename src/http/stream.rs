@@ -2,7 +2,7 @@
 //! cannot parse is replaced by one of ours.
 //!
 //! hyper answers such a request with an empty 400, 414 or 431, and has no setting for it. The service answers
-//! everything with status 200 and an outcome in the body (decision 22). Which bytes are hyper's own is never
+//! such requests with status 200 and an outcome in the body. Which bytes are hyper's own is never
 //! read from the bytes, because stored text may look like anything. It follows from what happened: hyper wrote
 //! out all it had while no request was in work, and now writes although no request has begun since.
 

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::{Request, Response, StatusCode, Uri, Version, body::Incoming};
+use hyper::{Response, StatusCode, Uri, Version, body::Incoming, http::request::Parts};
 use serde_json::json;
 use tokio::{
     runtime::Handle,
@@ -21,8 +21,8 @@ use tokio::{
 use super::{
     Door, INTERCHANGE,
     admission::claimed,
-    answer,
-    body::{DRAINED, drain},
+    answer::{self, Answered},
+    body::drain,
     call_log,
     lines::Lines,
     origin,
@@ -90,39 +90,37 @@ impl Transfers {
 }
 
 impl Door {
-    /// Answers a request for a task, and records it.
+    /// Answers a request for a task, and records a refusal.
     pub(super) async fn transfer(
         &self,
         task: Task,
-        request: Request<Incoming>,
-        arrival: Arrival<'_>,
-    ) -> Response<answer::Body> {
-        let (head, mut body) = request.into_parts();
-        let asked = self.try_transfer(task, &head.uri, &head.headers, &arrival, &mut body).await;
-        let (code, mut response) = match asked {
-            Ok(response) => (Code::OK, response),
-            Err(refusal) => {
-                self.record_refusal(&head.uri, &refusal, &arrival);
-                (refusal.code, answer::failure(refusal.status, refusal.code, &refusal.said))
-            }
-        };
+        head: &Parts,
+        arrival: &Arrival<'_>,
+        id: &str,
+        body: &mut Incoming,
+    ) -> Answered {
+        let asked = self.try_transfer(task, head, arrival, body).await;
+        let code = asked.as_ref().map_or_else(|refusal| refusal.code, |_| Code::OK);
         if let Some(metrics) = &self.metrics {
             metrics.transfer(task.name(), code);
         }
         if head.version == Version::HTTP_2 {
-            // Common clients take an answer for an error that comes before they have sent all.
-            drain(&mut body, DRAINED_HTTP2).await;
-        } else if !drain(&mut body, DRAINED).await {
-            arrival.place.activity.leave_unread();
-            answer::close(&mut response);
+            // More than of other requests, because files are large.
+            drain(body, DRAINED_HTTP2).await;
         }
-        response
+        match asked {
+            Ok(response) => Answered::given(response),
+            Err(refusal) => {
+                self.record_refusal(&head.uri, &refusal, arrival, id);
+                Answered::refused(refusal.answer())
+            }
+        }
     }
 
-    fn record_refusal(&self, uri: &Uri, refusal: &Refusal, arrival: &Arrival<'_>) {
+    fn record_refusal(&self, uri: &Uri, refusal: &Refusal, arrival: &Arrival<'_>, id: &str) {
         let identifier = claimed(uri);
         let entry = call_log::Entry {
-            id: &call_log::new_id(),
+            id,
             command: None,
             app: refusal.app,
             took: self.service.clock.elapsed().saturating_sub(arrival.started),
@@ -137,11 +135,11 @@ impl Door {
     async fn try_transfer(
         &self,
         task: Task,
-        uri: &Uri,
-        headers: &hyper::HeaderMap,
+        head: &Parts,
         arrival: &Arrival<'_>,
         body: &mut Incoming,
     ) -> Result<Response<answer::Body>, Refusal> {
+        let (uri, headers) = (&head.uri, &head.headers);
         origin::check_page(headers).map_err(Refusal::page)?;
         if self.published_keys {
             // A page can sign with a key that everybody knows; what it cannot do is call this server by a name of ours.

@@ -45,15 +45,22 @@ pub fn start(format: LogFormat, level: LogLevel) {
     };
     // Of the libraries only what goes wrong.
     let of_ours = Targets::new().with_target("confold", level).with_default(level.min(LevelFilter::WARN));
-    let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_writer(queue::writer);
+    let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).log_internal_errors(false);
     match format {
         LogFormat::Text => {
             let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            log.with_ansi(ansi).fmt_fields(fields(ansi)).finish().with(of_ours).init();
+            log.with_writer(queue::text)
+                .with_ansi(ansi)
+                .fmt_fields(fields(ansi))
+                .finish()
+                .with(of_ours)
+                .init();
         }
-        LogFormat::Json => log.json().flatten_event(true).finish().with(of_ours).init(),
+        LogFormat::Json => {
+            log.with_writer(queue::json).json().flatten_event(true).finish().with(of_ours).init();
+        }
     }
-    // The default hook writes to standard error itself, and would wait for whoever does not read it.
+    // The default hook writes to standard error directly and would block on an unread pipe.
     std::panic::set_hook(Box::new(|panic| {
         let said = panic.payload_as_str().unwrap_or("no message");
         let place = panic.location().map(ToString::to_string);

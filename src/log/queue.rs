@@ -15,6 +15,8 @@ use std::{
     time::Duration,
 };
 
+use crate::excerpt;
+
 /// How many lines, and how many bytes of them, wait at the most.
 const LINES: usize = 8_192;
 const BYTES: usize = 4 << 20;
@@ -49,27 +51,39 @@ static QUEUE: LazyLock<Option<Queue>> = LazyLock::new(|| {
 
 /// What tracing writes its lines to, each in one piece.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct QueueWriter;
+pub(super) struct QueueWriter {
+    /// Whether a line is JSON, in whose strings anything may stand.
+    json: bool,
+}
 
 /// Starts the queue and its thread.
 pub(super) fn start() {
     LazyLock::force(&QUEUE);
 }
 
-/// A writer into the queue.
-pub(super) fn writer() -> QueueWriter {
-    QueueWriter
+/// A writer of text lines into the queue.
+pub(super) fn text() -> QueueWriter {
+    QueueWriter { json: false }
+}
+
+/// A writer of JSON lines into the queue.
+pub(super) fn json() -> QueueWriter {
+    QueueWriter { json: true }
 }
 
 impl Write for QueueWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if IS_WRITER.get() {
+        let length = line.len();
+        let escaped = if self.json { std::str::from_utf8(line).ok().map(excerpt::json) } else { None };
+        let line = escaped.as_ref().map_or(line, |text| text.as_bytes());
+        if let Some(queue) = &*QUEUE {
             // What the thread that writes has to say itself needs no room in the queue.
-            io::stderr().write_all(line)?;
-        } else if let Some(queue) = &*QUEUE {
-            queue.push(line.to_vec());
+            match IS_WRITER.get() {
+                true => queue.write(line),
+                false => queue.push(line.to_vec()),
+            }
         }
-        Ok(line.len())
+        Ok(length)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -84,6 +98,13 @@ impl Queue {
         if !fits || self.items.try_send(Item::Line(line)).is_err() {
             self.waiting.fetch_sub(length, Ordering::Relaxed);
             self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes a line, which is counted as lost when standard error does not take it.
+    fn write(&self, line: &[u8]) {
+        if io::stderr().write_all(line).is_err() {
+            self.failed.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -118,11 +139,11 @@ fn write_all(items: &Receiver<Item>) {
         let Some(queue) = &*QUEUE else { return };
         match item {
             Item::Line(line) => {
-                let written = io::stderr().write_all(&line);
+                let failed = queue.failed.load(Ordering::Relaxed);
+                queue.write(&line);
                 queue.waiting.fetch_sub(line.len(), Ordering::Relaxed);
-                match written {
-                    Ok(()) => queue.report(),
-                    Err(_) => drop(queue.failed.fetch_add(1, Ordering::Relaxed)),
+                if queue.failed.load(Ordering::Relaxed) == failed {
+                    queue.report();
                 }
             }
             Item::Flush(done) => {

@@ -112,7 +112,11 @@ impl Output {
     /// Whether a person watches the output on a terminal.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
-        self.is_standard() && io::stdout().is_terminal()
+        match self.out.get_ref() {
+            Sink::Standard(_) => io::stdout().is_terminal(),
+            Sink::Stream(file) => file.is_terminal(),
+            Sink::New(..) => false,
+        }
     }
 
     /// Writes some bytes.

@@ -124,7 +124,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "ureq",
         ],
     ),
-    ("main", &["cli"], &["confold"]),
+    ("main", &["cli"], &["confold", "tikv_jemallocator"]),
     ("lib", &[], &[]),
 ];
 

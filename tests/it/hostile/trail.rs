@@ -115,7 +115,7 @@ fn refusals_in_bulk_are_summed() {
     }
     let lines = lines(server, &log);
     let alone = lines.iter().filter(|line| line["message"] == "failed call").count() as u64;
-    let summed = lines.iter().filter(|line| line["message"] == "more failed calls, summed");
+    let summed = lines.iter().filter(|line| line["message"] == "further failed calls");
     let summed: u64 = summed.map(|line| line["calls"].as_u64().unwrap()).sum();
     assert_eq!(alone + summed, 2_000, "none is lost");
     assert!(summed > 0 && alone >= 50, "{alone} lines, {summed} summed");

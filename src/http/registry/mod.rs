@@ -1,6 +1,8 @@
 //! All connections that are open: how many there may be, how many of one source, and which one has to go when
 //! a newcomer needs its place.
 
+mod place;
+
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -13,6 +15,7 @@ use std::{
 
 use tokio::sync::Notify;
 
+pub(super) use self::place::Place;
 use super::{
     activity::{Activity, Ending},
     sources::Source,
@@ -22,6 +25,9 @@ use super::{
 /// How many connections beyond the limit are open at once. All but one of them may wait for a place, so that a
 /// health check always gets in.
 const PROBES: usize = 4;
+
+/// How long a client may take no byte of its answers when memory is tight.
+const STANDSTILL: Duration = Duration::from_millis(900);
 
 /// How many connections may be open.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +69,8 @@ struct Table {
     /// Connections beyond the limit, and calls on them that wait for a place.
     probes: usize,
     waiting: usize,
+    /// When slow readers were looked for last.
+    looked: Duration,
 }
 
 #[derive(Debug)]
@@ -72,6 +80,8 @@ struct Entry {
     source: Option<Source>,
     /// Bytes that had moved when readers were looked at last; nothing before the first time.
     moved: Option<u64>,
+    /// Whether it carries a call that waits for a place.
+    waits: bool,
 }
 
 /// Who has connected.
@@ -95,89 +105,6 @@ pub(super) enum NoPlace {
     Source,
     /// All places are taken, those for health checks included.
     All,
-}
-
-/// A connection's place; given back when this is dropped.
-pub(super) struct Place {
-    registry: Arc<Registry>,
-    id: u64,
-    pub(super) activity: Arc<Activity>,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.registry.table().remove(self.id);
-        self.registry.left.notify_waiters();
-    }
-}
-
-impl Place {
-    /// Counts the connection for `address` from now on, which a trusted proxy has named in a request.
-    ///
-    /// # Errors
-    /// [`NoPlace::Source`] when that address has as many connections as it may have.
-    pub(super) fn count_for(&self, address: IpAddr) -> Result<(), NoPlace> {
-        let source = Source::of(address);
-        let mut table = self.registry.table();
-        let Some(before) = table.entries.get(&self.id).map(|entry| entry.source) else { return Ok(()) };
-        if before == Some(source) {
-            return Ok(());
-        }
-        self.registry.make_room_of(&mut table, source)?;
-        table.uncount(before);
-        table.count(Some(source));
-        if let Some(entry) = table.entries.get_mut(&self.id) {
-            entry.source = Some(source);
-        }
-        Ok(())
-    }
-}
-
-impl Place {
-    /// Waits until a connection beyond the limit has its place within it; false when that takes too long, or when
-    /// as many as may wait do so already.
-    pub(super) async fn wait(&self, within: Duration) -> bool {
-        let registry = &*self.registry;
-        {
-            let mut table = registry.table();
-            if table.waiting + 1 >= PROBES {
-                return false;
-            }
-            table.waiting += 1;
-        }
-        let _waiting = Waiting(registry);
-        let promoted = async {
-            loop {
-                let left = registry.left();
-                if self.try_promote() {
-                    return;
-                }
-                left.await;
-            }
-        };
-        tokio::time::timeout(within, promoted).await.is_ok()
-    }
-
-    fn try_promote(&self) -> bool {
-        let mut table = self.registry.table();
-        if self.activity.is_probe() && table.entries.contains_key(&self.id) {
-            if !self.registry.has_room(&mut table) {
-                return false;
-            }
-            table.probes -= 1;
-            self.activity.promote();
-        }
-        true
-    }
-}
-
-/// A call that waits for a place.
-struct Waiting<'a>(&'a Registry);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.table().waiting -= 1;
-    }
 }
 
 impl Registry {
@@ -221,7 +148,7 @@ impl Registry {
         }
         let full = !self.has_room(&mut table);
         if full {
-            if table.probes >= PROBES {
+            if table.probes >= PROBES && !self.evict_probe(&mut table) {
                 return Err(NoPlace::All);
             }
             table.probes += 1;
@@ -237,8 +164,10 @@ impl Registry {
         table.last += 1;
         let id = table.last;
         table.count(source);
-        table.entries.insert(id, Entry { activity: Arc::clone(&activity), source, moved: None });
-        Ok(Place { registry: Arc::clone(self), id, activity })
+        table
+            .entries
+            .insert(id, Entry { activity: Arc::clone(&activity), source, moved: None, waits: false });
+        Ok(Place::new(Arc::clone(self), id, activity))
     }
 
     /// Whether one more connection has its place within the limit, if need be because another one leaves.
@@ -283,6 +212,14 @@ impl Registry {
         !leaving.is_empty()
     }
 
+    /// Ends the oldest connection beyond the limit, of those that carry no waiting call: it has had its time to ask
+    /// for health.
+    fn evict_probe(&self, table: &mut Table) -> bool {
+        let asked = |entry: &Entry| entry.activity.is_probe() && !entry.waits;
+        let oldest = table.entries.iter().filter(|(_, entry)| asked(entry)).map(|(id, _)| *id).min();
+        oldest.map(|id| self.end(table, id)).is_some()
+    }
+
     fn end(&self, table: &mut Table, id: u64) {
         if let Some(entry) = table.remove(id) {
             entry.activity.evict();
@@ -290,10 +227,14 @@ impl Registry {
         }
     }
 
-    /// Ends connections whose clients have not taken a byte since this was called last, when more answers wait
-    /// than may wait: the largest first, until there is room. Called about once a second.
-    pub(super) fn send_slow_readers_away(&self) {
+    /// Ends connections whose clients have not taken a byte for a second, when more answers wait than may wait: the
+    /// largest first, until there is room. Every worker calls this once a second, and the first one does it.
+    pub(super) fn send_slow_readers_away(&self, now: Duration) {
         let mut table = self.table();
+        if now < table.looked + STANDSTILL {
+            return;
+        }
+        table.looked = now;
         let tight = self.unsent.is_tight();
         let mut still: Vec<(usize, u64)> = Vec::new();
         for (id, entry) in &mut table.entries {
@@ -332,7 +273,18 @@ impl Table {
         }
     }
 
+    fn wait(&mut self, id: u64, waits: bool) {
+        if let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.waits != waits) {
+            entry.waits = waits;
+            match waits {
+                true => self.waiting += 1,
+                false => self.waiting -= 1,
+            }
+        }
+    }
+
     fn remove(&mut self, id: u64) -> Option<Entry> {
+        self.wait(id, false);
         let entry = self.entries.remove(&id)?;
         self.uncount(entry.source);
         self.probes -= usize::from(entry.activity.is_probe());
@@ -342,7 +294,7 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{place::Waiting, *};
 
     fn registry(all: usize, per_source: usize) -> Arc<Registry> {
         Registry::new(ConnectionLimits { all, per_source }, Arc::new(Unsent::new(1_000)))
@@ -414,8 +366,18 @@ mod tests {
         let probes: Vec<_> =
             (0..PROBES).map(|_| registry.enter(&from("127.0.0.1"), at(1)).unwrap()).collect();
         assert!(probes.iter().all(|place| place.activity.is_probe()) && !places[0].activity.is_probe());
+        for probe in &probes {
+            registry.table().wait(probe.id, true);
+        }
         assert_eq!(registry.enter(&from("127.0.0.1"), at(1)).err(), Some(NoPlace::All));
-        drop(probes);
+        registry.table().wait(probes[1].id, false);
+        let newcomer = registry.enter(&from("127.0.0.1"), at(1)).unwrap();
+        assert!(newcomer.activity.is_probe());
+        assert!(
+            !registry.table().entries.contains_key(&probes[1].id),
+            "the one that waits for nothing has left"
+        );
+        drop((probes, newcomer));
         assert!(registry.enter(&from("127.0.0.1"), at(1)).unwrap().activity.is_probe());
         drop(places);
         assert!(!registry.enter(&from("127.0.0.1"), at(1)).unwrap().activity.is_probe());
@@ -430,10 +392,10 @@ mod tests {
         let beyond: Vec<_> = (0..PROBES).map(|_| enter()).collect();
         let soon = Duration::from_millis(1);
         {
-            let _waiting: Vec<_> = (0..PROBES - 1)
-                .map(|_| {
-                    registry.table().waiting += 1;
-                    Waiting(&registry)
+            let _waiting: Vec<_> = (beyond[1..].iter())
+                .map(|place| {
+                    registry.table().wait(place.id, true);
+                    Waiting(place)
                 })
                 .collect();
             assert!(!beyond[0].wait(Duration::from_secs(60)).await, "as many as may wait do so");
@@ -453,10 +415,11 @@ mod tests {
         let places: Vec<_> = (0..3).map(|_| registry.enter(&from("127.0.0.1"), at(1)).unwrap()).collect();
         let answer = |place: &Place, bytes| place.activity.begin().with(vec![b'x'; bytes]);
         let _held = [answer(&places[0], 300), answer(&places[1], 900), answer(&places[2], 500)];
-        registry.send_slow_readers_away();
-        assert_eq!(registry.counts().0, 3, "nobody has been looked at before");
+        registry.send_slow_readers_away(at(5));
+        registry.send_slow_readers_away(at(5));
+        assert_eq!(registry.counts().0, 3, "nobody has stood still for a second");
         places[1].activity.send(1);
-        registry.send_slow_readers_away();
+        registry.send_slow_readers_away(at(6));
         let left: Vec<u64> = registry.table().entries.keys().copied().collect();
         assert_eq!(left, [places[1].id], "the one that reads stays");
     }
