@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How often the files of certificates are looked at.
-const LOOK: Duration = Duration::from_secs(1);
+const CERT_POLL: Duration = Duration::from_secs(1);
 
 /// A server that is ready to run.
 pub struct Server {
@@ -43,7 +43,7 @@ enum End {
     Told,
     /// What it works on failed.
     Failure(io::Error),
-    /// A thread of its own ended although nobody told it to.
+    /// A thread of its own ended unexpectedly.
     Worker,
 }
 
@@ -76,7 +76,7 @@ impl Server {
         // The workers have the sockets now, and close them when they are told to stop.
         drop(self.listening);
         let end = runtime.block_on(async {
-            let mut looks = tokio::time::interval(LOOK);
+            let mut looks = tokio::time::interval(CERT_POLL);
             looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             let mut failure = std::pin::pin!(failure);
             ready();
@@ -111,7 +111,7 @@ impl Server {
             End::Failure(error) => Err(error),
             End::Worker => {
                 ended?;
-                Err(io::Error::other("a worker thread ended although nobody told it to"))
+                Err(io::Error::other("a worker thread ended unexpectedly"))
             }
         }
     }

@@ -20,8 +20,7 @@ use tokio::{
 
 use crate::clock::Clock;
 
-/// A terminal and the programs between may each send the signal of one Ctrl-C. Only what comes later than this
-/// after the first is another one.
+/// One Ctrl-C may arrive as several signals; those within this time count as one.
 const SAME: Duration = Duration::from_secs(1);
 
 /// A signal that ends a process.
@@ -46,7 +45,7 @@ impl Ending {
         }
     }
 
-    /// The status with which a process ends that was told so by it.
+    /// The exit status of a process ended by this signal.
     #[must_use]
     pub fn status(self) -> i32 {
         match self {

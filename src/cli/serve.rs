@@ -178,7 +178,7 @@ fn reload(options: &Options, door: &Door, running: &[Setting], apps: &mut Vec<Ap
 /// Applies what a refused configuration takes away, and nothing else of it.
 fn restrict(refused: Refused, door: &Door, apps: &mut Vec<App>) {
     for problem in refused.problems.0 {
-        tracing::error!("the configuration is not taken over: {problem}");
+        tracing::error!("configuration rejected: {problem}");
     }
     let Some(standing) = refused.standing else {
         tracing::error!(
@@ -191,7 +191,7 @@ fn restrict(refused: Refused, door: &Door, apps: &mut Vec<App>) {
         return;
     }
     for change in changes {
-        tracing::warn!("this is applied although the configuration is not taken over: {change}");
+        tracing::warn!("applied from the rejected configuration: {change}");
     }
     *apps = next;
     door.admit_only(Apps::new(apps.iter().cloned()));

@@ -78,14 +78,14 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "trusted_proxies",
         kind: Kind::List(NETWORKS),
         default: "",
-        about: "Proxies that may say where a connection or request comes from, by the PROXY protocol or by X-Forwarded-For. List none that passes on what clients send unchanged.",
+        about: "Proxies that may say where a connection or request comes from, by the PROXY protocol or by X-Forwarded-For. List a TCP proxy only if it sends the PROXY protocol on every connection.",
         set: |draft, value| put(&mut draft.trusted_proxies, value.items(NETWORKS, Network::parse)?),
     },
     Key {
         name: "allowed_hosts",
         kind: Kind::List(HOSTS),
         default: "",
-        about: "Names by which /metrics may be called, beside addresses and names of this machine or its network. Others are refused, because a web page may have made them lead here.",
+        about: "Host names accepted for /metrics besides IP addresses and local names (protection from DNS rebinding).",
         set: |draft, value| {
             let name =
                 |item: &str| (!item.is_empty() && !item.contains(['/', ':', ' '])).then(|| item.to_owned());
@@ -152,7 +152,7 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "limits.connections",
         kind: Kind::Number(1, 1_000_000),
         default: "10000",
-        about: "Connections that may be open. When all are, the one that has been idle longest makes room, of those without a good signature; without one, calls are refused (60018) and health checks answered.",
+        about: "Open connections. When full, the longest idle one without a good signature is closed; if there is none, calls wait for a place and get 60018 in the end. Health checks are answered.",
         set: |draft, value| put(&mut draft.limits.connections.all, value.size()),
     },
     Key {

@@ -72,18 +72,18 @@ pub(super) struct Activity {
     /// Wakes requests that wait for bytes to be taken.
     taken: Notify,
     strangers: Arc<Semaphore>,
-    ending: Arc<Ending>,
+    handle: Arc<TaskHandle>,
 }
 
 /// Ends the task of a connection from outside. The task exists before its handle is known, and may have to end
 /// before that, too.
 #[derive(Debug, Default)]
-pub(super) struct Ending {
+pub(super) struct TaskHandle {
     task: OnceLock<AbortHandle>,
     ended: AtomicBool,
 }
 
-impl Ending {
+impl TaskHandle {
     /// Ends the task, or does so as soon as it is known.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::SeqCst);
@@ -162,7 +162,7 @@ impl Activity {
         forwards: bool,
         probe: bool,
         all_unsent: &Arc<Unsent>,
-        ending: Arc<Ending>,
+        handle: Arc<TaskHandle>,
         now: Duration,
     ) -> Activity {
         Activity {
@@ -181,7 +181,7 @@ impl Activity {
             all_unsent: Arc::clone(all_unsent),
             taken: Notify::new(),
             strangers: Arc::new(Semaphore::new(STRANGER_REQUESTS)),
-            ending,
+            handle,
         }
     }
 
@@ -230,7 +230,7 @@ impl Activity {
     }
 
     /// Notes when a request began.
-    pub(super) fn note(&self, now: Duration) {
+    pub(super) fn touch(&self, now: Duration) {
         self.last.store(milliseconds(now), Ordering::Relaxed);
     }
 
@@ -245,7 +245,7 @@ impl Activity {
     }
 
     /// A request carried a good signature: from now on requests need no place among those of a stranger.
-    pub(super) fn sign(&self) {
+    pub(super) fn mark_signed(&self) {
         if !self.is_signed() {
             self.signed.store(true, Ordering::Relaxed);
             self.strangers.close();
@@ -264,7 +264,7 @@ impl Activity {
 
     /// Waits until a request of a connection that carries several at once may go on: a stranger has only a
     /// few of them in work, and nobody gets answers while many earlier ones are waiting to be read.
-    pub(super) async fn turn(&self, request: &mut InFlight) {
+    pub(super) async fn wait_turn(&self, request: &mut InFlight) {
         if !self.is_signed() {
             // The semaphore is closed when a signature was good, which lets everybody through.
             request.stranger = Arc::clone(&self.strangers).acquire_owned().await.ok();
@@ -291,12 +291,12 @@ impl Activity {
 
     /// Ends the connection, because its place is needed.
     pub(super) fn evict(&self) {
-        self.ending.end();
+        self.handle.end();
     }
 
-    /// Waits until the connection has been too slow: a quarter of the time late at the most. A call,
-    /// which may take `call` without a byte, is not cut off before that.
-    pub(super) async fn outlasts(&self, patience: Patience, call: Duration) -> &'static str {
+    /// Returns why the connection is too slow, at most a quarter of the limit late. A call, which may take `call`
+    /// without a byte, is not cut off before that.
+    pub(super) async fn until_too_slow(&self, patience: Patience, call: Duration) -> &'static str {
         let least = patience.head.min(patience.idle);
         let least = if self.is_probe() { least.min(PROBE) } else { least };
         let period = (least / 4).max(Duration::from_millis(10));
@@ -380,13 +380,13 @@ mod tests {
         let mut waiting = Vec::new();
         for _ in 0..STRANGER_REQUESTS {
             let mut request = activity.begin();
-            activity.turn(&mut request).await;
+            activity.wait_turn(&mut request).await;
             waiting.push(request);
         }
         let mut fifth = activity.begin();
-        let mut turn = Box::pin(activity.turn(&mut fifth));
+        let mut turn = Box::pin(activity.wait_turn(&mut fifth));
         assert!(futures_poll(turn.as_mut()).await.is_pending());
-        activity.sign();
+        activity.mark_signed();
         turn.await;
     }
 
@@ -396,7 +396,7 @@ mod tests {
         activity.speak_http2();
         let unread = activity.begin().with(vec![b'x'; UNSENT_BYTES]);
         let mut next = activity.begin();
-        let mut turn = Box::pin(activity.turn(&mut next));
+        let mut turn = Box::pin(activity.wait_turn(&mut next));
         assert!(futures_poll(turn.as_mut()).await.is_pending());
         drop(unread);
         turn.await;

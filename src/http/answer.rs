@@ -15,7 +15,7 @@ use hyper::{
     },
 };
 
-use super::{activity::InFlight, lines::Lines};
+use super::{activity::InFlight, export_body::ExportBody};
 use crate::{
     api::Error,
     store::StoreError,
@@ -66,7 +66,7 @@ enum Content {
     /// The same, counted as unsent until the last of them is gone.
     Counted(Bytes),
     /// As long as it takes.
-    Lines(Lines),
+    Export(ExportBody),
 }
 
 impl Body {
@@ -79,7 +79,7 @@ impl Body {
             Content::Fixed(bytes) if !bytes.is_empty() => {
                 self.content = Content::Counted(in_flight.with_fixed(bytes));
             }
-            Content::Lines(lines) => lines.keep(in_flight),
+            Content::Export(lines) => lines.keep(in_flight),
             _ => self.in_flight = Some(in_flight),
         }
     }
@@ -94,7 +94,7 @@ impl hyper::body::Body for Body {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let bytes = match &mut self.get_mut().content {
-            Content::Lines(lines) => return lines.poll(context),
+            Content::Export(lines) => return lines.poll(context),
             Content::Fixed(bytes) => Bytes::from_static(std::mem::take(bytes)),
             Content::Made(bytes) => std::mem::take(bytes).into(),
             Content::Counted(bytes) => std::mem::take(bytes),
@@ -111,7 +111,7 @@ impl hyper::body::Body for Body {
             Content::Fixed(bytes) => bytes.len(),
             Content::Made(bytes) => bytes.len(),
             Content::Counted(bytes) => bytes.len(),
-            Content::Lines(_) => return SizeHint::default(),
+            Content::Export(_) => return SizeHint::default(),
         };
         SizeHint::with_exact(length as u64)
     }
@@ -140,8 +140,8 @@ pub(super) fn fixed_json(text: &'static str) -> Response<Body> {
 }
 
 /// Lines of JSON, as many as there are.
-pub(super) fn lines(lines: Lines) -> Response<Body> {
-    with(StatusCode::OK, "application/x-ndjson; charset=utf-8", Content::Lines(lines))
+pub(super) fn lines(lines: ExportBody) -> Response<Body> {
+    with(StatusCode::OK, "application/x-ndjson; charset=utf-8", Content::Export(lines))
 }
 
 /// No content, status 200: for HEAD, and for a browser's preflight.

@@ -69,7 +69,7 @@ fn shown(text: &str) -> String {
 
 impl Entry<'_> {
     /// Logs a call that was answered.
-    pub(super) fn succeeded(&self, lines: &Lines, now: Duration) {
+    pub(super) fn succeeded(&self, lines: &LogBudget, now: Duration) {
         if !self.items.is_empty() && lines.take(Code::OK, now) {
             let items = self.items.iter().map(|(code, count)| format!("{code} x{count}"));
             line!(info, self, Code::OK, items = items.collect::<Vec<_>>().join(", "), "items refused");
@@ -81,7 +81,7 @@ impl Entry<'_> {
     }
 
     /// Logs a call that was refused or failed, for the reason `why`.
-    pub(super) fn failed(&self, code: Code, reason: &Error, why: &str, lines: &Lines, now: Duration) {
+    pub(super) fn failed(&self, code: Code, reason: &Error, why: &str, lines: &LogBudget, now: Duration) {
         if !lines.take(code, now) {
             return;
         }
@@ -94,7 +94,7 @@ impl Entry<'_> {
     }
 
     /// Logs a refused request of the tools.
-    pub(super) fn refused(&self, path: &str, code: Code, why: &str, lines: &Lines, now: Duration) {
+    pub(super) fn refused(&self, path: &str, code: Code, why: &str, lines: &LogBudget, now: Duration) {
         if lines.take(code, now) {
             line!(info, self, code, path, error = why, "refused request");
         }
@@ -103,14 +103,14 @@ impl Entry<'_> {
 
 /// How many lines were written in the present second, and what got none.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(super) struct LogBudget {
     /// The second in the upper half, the lines in it in the lower.
     window: AtomicU64,
     /// Codes that got no line, and how often.
     summed: Mutex<BTreeMap<u32, u64>>,
 }
 
-impl Lines {
+impl LogBudget {
     /// Whether a refusal may have a line of its own at `now` of the monotonic clock; it is summed otherwise.
     fn take(&self, code: Code, now: Duration) -> bool {
         let second = now.as_secs() << 32;
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn refusals_in_bulk_get_few_lines_and_are_summed() {
-        let lines = Lines::default();
+        let lines = LogBudget::default();
         let at = Duration::from_millis;
         let taken = |now| (0..1_000).filter(|_| lines.take(Code::SIG_FORGED, now)).count();
         assert_eq!(taken(at(5_000)), 50);

@@ -128,7 +128,7 @@ async fn speak_http2(
         // Dropped with the stream, should the client give it up.
         let mut in_flight = place.activity.begin();
         async move {
-            place.activity.turn(&mut in_flight).await;
+            place.activity.wait_turn(&mut in_flight).await;
             let mut answer = door.answer(request, &place).await?;
             answer.body_mut().keep(in_flight);
             Ok::<_, Cut>(answer)
@@ -166,7 +166,7 @@ async fn see_through<C>(
                 false => connection.await,
             }
         }
-        why = activity.outlasts(limits.patience, limits.answer_within) => return tracing::debug!("{why}"),
+        why = activity.until_too_slow(limits.patience, limits.answer_within) => return tracing::debug!("{why}"),
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke");

@@ -15,9 +15,9 @@ use tokio::{
 
 use super::{
     Door,
-    activity::Ending,
+    activity::TaskHandle,
     connection,
-    registry::{Newcomer, NoPlace, Place},
+    registry::{Newcomer, NoPlace, PROBE_GRACE, Place},
     sources::Proxies,
 };
 use crate::{tls::Certificates, wire::code::Code};
@@ -108,10 +108,10 @@ pub async fn serve(
     let in_time = loop {
         tokio::select! {
             in_time = ended.as_mut() => break in_time?,
-            _ = housekeeping.tick() => door.keep_house(),
+            _ = housekeeping.tick() => door.housekeep(),
         }
     };
-    door.keep_house();
+    door.housekeep();
     if !in_time {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
@@ -131,26 +131,26 @@ async fn accept(
             () = stopped(&mut stop) => return,
         };
         match accepted {
-            Ok((stream, who, ending)) => {
+            Ok((stream, who, handle)) => {
                 if let Some(metrics) = &door.metrics {
                     metrics.connection();
                 }
                 let (door, stop, alive) = (Arc::clone(&door), stop.clone(), alive.clone());
-                let (certificates, task_ending) = (certificates.clone(), Arc::clone(&ending));
+                let (certificates, inner) = (certificates.clone(), Arc::clone(&handle));
                 let task = spawn(async move {
                     // Answers are written whole; waiting to fill a segment would only delay them.
                     let _ = stream.set_nodelay(true);
                     match who {
-                        Who::Placed(place) => {
+                        Accepted::Placed(place) => {
                             connection::speak(stream, Arc::new(place), door, stop, certificates).await;
                         }
-                        Who::Proxied(peer) => {
-                            proxied(stream, peer, task_ending, door, stop, certificates).await;
+                        Accepted::Proxied(peer) => {
+                            proxied(stream, peer, inner, door, stop, certificates).await;
                         }
                     }
                     drop(alive);
                 });
-                ending.arm(task.abort_handle());
+                handle.arm(task.abort_handle());
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -161,24 +161,27 @@ async fn accept(
 }
 
 /// A connection that was accepted.
-enum Who {
+enum Accepted {
     Placed(Place),
     /// From a trusted proxy, which is about to say for whom.
     Proxied(IpAddr),
 }
 
 /// The next connection that gets a place. When there is none, it waits, and those after it in the system's queue.
-async fn next(listener: &TcpListener, door: &Arc<Door>) -> io::Result<(TcpStream, Who, Arc<Ending>)> {
+async fn next(
+    listener: &TcpListener,
+    door: &Arc<Door>,
+) -> io::Result<(TcpStream, Accepted, Arc<TaskHandle>)> {
     loop {
         let (stream, peer) = listener.accept().await?;
         let peer = peer.ip().to_canonical();
-        let ending = Arc::<Ending>::default();
+        let handle = Arc::<TaskHandle>::default();
         if door.proxies.trusts(peer) {
-            return Ok((stream, Who::Proxied(peer), ending));
+            return Ok((stream, Accepted::Proxied(peer), handle));
         }
-        let who = Newcomer { address: peer, named: false, forwards: false, ending: Arc::clone(&ending) };
+        let who = Newcomer { address: peer, named: false, forwards: false, handle: Arc::clone(&handle) };
         if let Some(place) = placed(door, &who).await {
-            return Ok((stream, Who::Placed(place), ending));
+            return Ok((stream, Accepted::Placed(place), handle));
         }
     }
 }
@@ -193,7 +196,8 @@ async fn placed(door: &Arc<Door>, who: &Newcomer) -> Option<Place> {
                 door.lines.sum(Code::OVERLOAD);
                 return None;
             }
-            Err(NoPlace::All) => left.await,
+            // One that has had its time makes room without a sign, so that this looks again after a while.
+            Err(NoPlace::All) => drop(tokio::time::timeout(PROBE_GRACE, left).await),
         }
     }
 }
@@ -202,13 +206,13 @@ async fn placed(door: &Arc<Door>, who: &Newcomer) -> Option<Place> {
 async fn proxied(
     mut stream: TcpStream,
     peer: IpAddr,
-    ending: Arc<Ending>,
+    handle: Arc<TaskHandle>,
     door: Arc<Door>,
     mut stop: watch::Receiver<bool>,
     certificates: Option<Certificates>,
 ) {
     let place = async {
-        match Proxies::newcomer(&mut stream, peer, ending).await {
+        match Proxies::newcomer(&mut stream, peer, handle).await {
             Ok(who) => placed(&door, &who).await,
             Err(error) => {
                 tracing::debug!(%error, source = %peer, "invalid PROXY header from a trusted proxy");

@@ -10,8 +10,8 @@ mod body;
 mod call_log;
 mod connection;
 mod controls;
+mod export_body;
 mod health;
-mod lines;
 mod listener;
 mod origin;
 mod overload;
@@ -61,7 +61,7 @@ pub struct Door {
     /// The imports and exports that run.
     transfers: transfer::Transfers,
     /// The log lines of the present second.
-    lines: call_log::Lines,
+    lines: call_log::LogBudget,
     proxies: Proxies,
     hosts: AllowedHosts,
     published_keys: bool,
@@ -153,7 +153,7 @@ impl Door {
             registry: registry::Registry::new(limits.connections, Arc::clone(&unsent)),
             unsent,
             transfers: transfer::Transfers::default(),
-            lines: call_log::Lines::default(),
+            lines: call_log::LogBudget::default(),
             proxies,
             hosts,
             published_keys,
@@ -188,7 +188,7 @@ impl Door {
     }
 
     /// Writes summed log lines, and sends readers away who take nothing while memory is tight.
-    fn keep_house(&self) {
+    fn housekeep(&self) {
         self.lines.report();
         self.registry.send_slow_readers_away(self.service.clock.elapsed());
     }

@@ -35,8 +35,8 @@ impl AllowedHosts {
             return Ok(());
         };
         Err(format!(
-            "host rule: the request calls this server {}, a name that a web page may have made lead here; call it by its \
-             address, or allow the name (confold dev --allow-host NAME, serve: the setting allowed_hosts)",
+            "host rule: {} is not a known name of this server (protection from DNS rebinding); use its address, or allow \
+             the name (confold dev --allow-host NAME, serve: the setting allowed_hosts)",
             quoted(&host)
         ))
     }

@@ -19,13 +19,13 @@ impl Door {
         if matches!(path, "/healthz" | "/readyz") {
             return None;
         }
-        if place.activity.is_probe() && !place.wait(self.limits.answer_within).await {
+        if place.activity.is_probe() && !place.wait(self.limits.answer_within, &self.service.clock).await {
             return Some(
                 "as many connections as limits.connections allows are open; try again later".to_owned(),
             );
         }
         if let Some(source) = forwarded
-            && place.count_for(source).is_err()
+            && place.count_for(source, self.service.clock.elapsed()).is_err()
         {
             let most = self.registry.of_source();
             return Some(format!(

@@ -49,7 +49,7 @@ impl Door {
     ) -> Result<Response<answer::Body>, Cut> {
         let started = self.service.clock.elapsed();
         let activity = &place.activity;
-        activity.note(started);
+        activity.touch(started);
         let forwarded = activity.forwards.then(|| self.proxies.forwarded(request.headers())).flatten();
         let arrival = Arrival { source: forwarded.unwrap_or(activity.peer), started, place };
         let path = request.uri().path();
@@ -181,7 +181,7 @@ impl Door {
             Ok((command, entrance.admit(command, &head.uri, source, now, started)?))
         });
         if admitted.is_ok() {
-            place.activity.sign();
+            place.activity.mark_signed();
         }
         let given_id = head.headers.get(&REQUEST_ID).and_then(|id| call_log::given_id(id.to_str().ok()?));
         let app = admitted.as_ref().ok().map(|(_, app)| app.id);

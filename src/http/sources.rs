@@ -11,7 +11,7 @@ use std::{
 use hyper::HeaderMap;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
-use super::{activity::Ending, registry::Newcomer};
+use super::{activity::TaskHandle, registry::Newcomer};
 use crate::auth::Network;
 
 /// How often to look again while the header of a proxy is incomplete. Proxies send it in one piece, so this is rare.
@@ -72,9 +72,9 @@ impl Proxies {
     pub(super) async fn newcomer(
         stream: &mut TcpStream,
         peer: IpAddr,
-        ending: Arc<Ending>,
+        handle: Arc<TaskHandle>,
     ) -> io::Result<Newcomer> {
-        let direct = Newcomer { address: peer, named: false, forwards: false, ending };
+        let direct = Newcomer { address: peer, named: false, forwards: false, handle };
         let mut first = [0; 536];
         loop {
             let read = stream.peek(&mut first).await?;

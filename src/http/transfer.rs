@@ -24,7 +24,7 @@ use super::{
     answer::{self, Answered},
     body::drain,
     call_log,
-    lines::Lines,
+    export_body::ExportBody,
     origin,
     request::Arrival,
 };
@@ -149,7 +149,7 @@ impl Door {
         let source = arrival.source;
         let identify = || entrance.identify(INTERCHANGE, uri, source, self.service.clock.now());
         let app = identify().map_err(|error| Refusal::caller(&error))?;
-        arrival.place.activity.sign();
+        arrival.place.activity.mark_signed();
         tracing::info!(app = app.id.number(), %source, task = task.name(), "interchange");
         let Some(permit) = self.transfers.permit(app.id, task) else {
             return Err(Refusal {
@@ -165,7 +165,7 @@ impl Door {
         match task {
             Task::Export => {
                 let export = Export::new(Arc::clone(&self.service.store), Some(app.id));
-                Ok(answer::lines(Lines::new(export, permit)))
+                Ok(answer::lines(ExportBody::new(export, permit)))
             }
             Task::Import(purpose) => {
                 let terms = Terms { purpose, limits: app.limits, only: Some(app.id) };

@@ -10,7 +10,7 @@ use std::{
 
 use super::Exposition;
 
-/// What happens to a server beside the calls. Whoever runs it holds this, and counts.
+/// Counts reloads and certificate changes; updated by the server's owner.
 #[derive(Default)]
 pub struct Operations {
     applied: AtomicU64,

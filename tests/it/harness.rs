@@ -262,6 +262,15 @@ impl Drop for Fault {
     }
 }
 
+/// Waits for something that has to happen.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
+    let since = Clock::system();
+    while !happened() {
+        assert!(since.elapsed() < Duration::from_secs(60), "it never happened: {what}");
+    }
+}
+
 /// Tells threads to end when it is dropped, also by a test that fails.
 pub(crate) struct Ending<'a>(pub(crate) &'a std::sync::atomic::AtomicBool);
 
@@ -440,6 +449,13 @@ impl Client {
         let mut body = vec![0; if headless { 0 } else { length }];
         self.stream.read_exact(&mut body)?;
         Ok(Answer { status, headers, body: String::from_utf8(body).unwrap() })
+    }
+
+    /// Reads the status of an answer, and leaves the rest unread.
+    pub(crate) fn head(&mut self) -> std::io::Result<u16> {
+        let mut line = String::new();
+        self.stream.read_line(&mut line)?;
+        Ok(line.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0))
     }
 
     /// Whether the server has closed the connection, as far as can be seen now: a time-out is no end.

@@ -56,6 +56,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "wire",
             "auth",
             "store",
+            "clock",
             "tls",
             "api",
             "chance",

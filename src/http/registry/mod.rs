@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 pub(super) use self::place::Place;
 use super::{
-    activity::{Activity, Ending},
+    activity::{Activity, TaskHandle, milliseconds},
     sources::Source,
     unsent::Unsent,
 };
@@ -25,6 +25,12 @@ use super::{
 /// How many connections beyond the limit are open at once. All but one of them may wait for a place, so that a
 /// health check always gets in.
 const PROBES: usize = 4;
+
+/// How long a connection beyond the limit may take to ask for health before it has to make room for the next one.
+pub(super) const PROBE_GRACE: Duration = Duration::from_millis(250);
+
+/// How long a stranger's request may be in work before its connection has to make room for others.
+const WORK_GRACE: Duration = Duration::from_secs(3);
 
 /// How long a client may take no byte of its answers when memory is tight.
 const STANDSTILL: Duration = Duration::from_millis(900);
@@ -78,6 +84,8 @@ struct Entry {
     activity: Arc<Activity>,
     /// What the connection is counted for; nothing when it is exempt.
     source: Option<Source>,
+    /// When it was accepted.
+    since: Duration,
     /// Bytes that had moved when readers were looked at last; nothing before the first time.
     moved: Option<u64>,
     /// Whether it carries a call that waits for a place.
@@ -95,7 +103,7 @@ pub(super) struct Newcomer {
     /// Whether its requests may name their source.
     pub(super) forwards: bool,
     /// What ends the connection from outside.
-    pub(super) ending: Arc<Ending>,
+    pub(super) handle: Arc<TaskHandle>,
 }
 
 /// Why a connection gets no place.
@@ -144,11 +152,11 @@ impl Registry {
         let source = counted.then(|| Source::of(who.address));
         let mut table = self.table();
         if let Some(source) = source {
-            self.make_room_of(&mut table, source)?;
+            self.make_room_of(&mut table, source, now)?;
         }
-        let full = !self.has_room(&mut table);
+        let full = !self.has_room(&mut table, now);
         if full {
-            if table.probes >= PROBES && !self.evict_probe(&mut table) {
+            if table.probes >= PROBES && !self.evict_probe(&mut table, now) {
                 return Err(NoPlace::All);
             }
             table.probes += 1;
@@ -158,21 +166,22 @@ impl Registry {
             who.forwards,
             full,
             &self.unsent,
-            Arc::clone(&who.ending),
+            Arc::clone(&who.handle),
             now,
         ));
         table.last += 1;
         let id = table.last;
         table.count(source);
-        table
-            .entries
-            .insert(id, Entry { activity: Arc::clone(&activity), source, moved: None, waits: false });
+        table.entries.insert(
+            id,
+            Entry { activity: Arc::clone(&activity), source, since: now, moved: None, waits: false },
+        );
         Ok(Place::new(Arc::clone(self), id, activity))
     }
 
     /// Whether one more connection has its place within the limit, if need be because another one leaves.
-    fn has_room(&self, table: &mut Table) -> bool {
-        table.entries.len() - table.probes < self.limits.all || self.evict(table, None)
+    fn has_room(&self, table: &mut Table, now: Duration) -> bool {
+        table.entries.len() - table.probes < self.limits.all || self.evict(table, None, now)
     }
 
     /// Waits until a connection has left.
@@ -181,9 +190,9 @@ impl Registry {
     }
 
     /// Sees to it that one more connection of a source has its place.
-    fn make_room_of(&self, table: &mut Table, source: Source) -> Result<(), NoPlace> {
+    fn make_room_of(&self, table: &mut Table, source: Source, now: Duration) -> Result<(), NoPlace> {
         let open = table.sources.get(&source).copied().unwrap_or(0);
-        if open < self.limits.of_source() || self.evict(table, Some(source)) {
+        if open < self.limits.of_source() || self.evict(table, Some(source), now) {
             return Ok(());
         }
         self.refused.fetch_add(1, Ordering::Relaxed);
@@ -191,12 +200,15 @@ impl Registry {
     }
 
     /// Ends the connection that has been idle longest, of those – of this source – that never showed a good
-    /// signature. Those that work on a request go last. Where thousands may be open, some more of them end with
+    /// signature. One that works on a request has some time to show one before it may go, too, and goes last. Where thousands may be open, some more of them end with
     /// it, so that a flood of newcomers does not cost a look at all connections for each of them.
-    fn evict(&self, table: &mut Table, of: Option<Source>) -> bool {
+    fn evict(&self, table: &mut Table, of: Option<Source>, now: Duration) -> bool {
+        let now = milliseconds(now);
         let strangers = table.entries.iter().filter(|(_, entry)| {
-            !entry.activity.is_signed()
-                && !entry.activity.is_probe()
+            let activity = &entry.activity;
+            !activity.is_signed()
+                && !activity.is_probe()
+                && (activity.is_quiet() || now >= activity.last() + milliseconds(WORK_GRACE))
                 && of.is_none_or(|source| entry.source == Some(source))
         });
         let mut idle: Vec<(bool, u64, u64)> =
@@ -212,10 +224,15 @@ impl Registry {
         !leaving.is_empty()
     }
 
-    /// Ends the oldest connection beyond the limit, of those that carry no waiting call: it has had its time to ask
+    /// Ends the oldest connection beyond the limit, of those that carry no call and have had their time to ask
     /// for health.
-    fn evict_probe(&self, table: &mut Table) -> bool {
-        let asked = |entry: &Entry| entry.activity.is_probe() && !entry.waits;
+    fn evict_probe(&self, table: &mut Table, now: Duration) -> bool {
+        let asked = |entry: &Entry| {
+            entry.activity.is_probe()
+                && entry.activity.is_quiet()
+                && !entry.waits
+                && now >= entry.since + PROBE_GRACE
+        };
         let oldest = table.entries.iter().filter(|(_, entry)| asked(entry)).map(|(id, _)| *id).min();
         oldest.map(|id| self.end(table, id)).is_some()
     }
@@ -295,13 +312,14 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::{place::Waiting, *};
+    use crate::clock::Clock;
 
     fn registry(all: usize, per_source: usize) -> Arc<Registry> {
         Registry::new(ConnectionLimits { all, per_source }, Arc::new(Unsent::new(1_000)))
     }
 
     fn from(address: &str) -> Newcomer {
-        Newcomer { address: address.parse().unwrap(), named: false, forwards: false, ending: Arc::default() }
+        Newcomer { address: address.parse().unwrap(), named: false, forwards: false, handle: Arc::default() }
     }
 
     fn at(seconds: u64) -> Duration {
@@ -320,15 +338,15 @@ mod tests {
         let registry = registry(30, 2);
         let first = registry.enter(&from("192.0.2.1"), at(1)).unwrap();
         let second = registry.enter(&from("192.0.2.1"), at(2)).unwrap();
-        first.activity.note(at(3));
+        first.activity.touch(at(3));
         let third = registry.enter(&from("::ffff:192.0.2.1"), at(4)).unwrap();
         assert!(
             !registry.table().entries.contains_key(&second.id)
                 && registry.table().entries.contains_key(&first.id)
         );
         assert_eq!(registry.counts(), (2, 1, 0));
-        first.activity.sign();
-        third.activity.sign();
+        first.activity.mark_signed();
+        third.activity.mark_signed();
         assert_eq!(registry.enter(&from("192.0.2.1"), at(5)).err(), Some(NoPlace::Source));
         assert!(registry.enter(&from("192.0.2.2"), at(5)).is_ok(), "others are served");
         drop((first, second));
@@ -336,24 +354,38 @@ mod tests {
     }
 
     #[test]
+    fn a_stranger_that_works_has_time_to_show_a_signature() {
+        let registry = registry(1, 1);
+        let place = registry.enter(&from("127.0.0.1"), at(1)).unwrap();
+        place.activity.touch(at(2));
+        let request = place.activity.begin();
+        assert!(
+            registry.enter(&from("127.0.0.1"), at(4)).unwrap().activity.is_probe(),
+            "it is left in peace"
+        );
+        assert!(!registry.enter(&from("127.0.0.1"), at(5)).unwrap().activity.is_probe(), "but not for ever");
+        drop(request);
+    }
+
+    #[test]
     fn addresses_of_one_network_are_one_source_and_loopback_is_exempt() {
         let registry = registry(30, 1);
         let one = registry.enter(&from("2001:db8::1"), at(1)).unwrap();
-        one.activity.sign();
+        one.activity.mark_signed();
         assert_eq!(registry.enter(&from("2001:db8::2"), at(1)).err(), Some(NoPlace::Source));
         assert!(registry.enter(&from("2001:db8:0:1::2"), at(1)).is_ok());
         let local: Vec<_> = (0..5).map(|_| registry.enter(&from("127.0.0.1"), at(1)).unwrap()).collect();
         for place in &local {
-            place.activity.sign();
+            place.activity.mark_signed();
         }
         let named = Newcomer { named: true, ..from("127.0.0.1") };
         let counted = registry.enter(&named, at(1)).unwrap();
-        counted.activity.sign();
+        counted.activity.mark_signed();
         assert_eq!(registry.enter(&named, at(1)).err(), Some(NoPlace::Source));
-        assert_eq!(local[0].count_for("127.0.0.1".parse().unwrap()), Err(NoPlace::Source));
-        assert_eq!(local[0].count_for("192.0.2.9".parse().unwrap()), Ok(()));
+        assert_eq!(local[0].count_for("127.0.0.1".parse().unwrap(), at(1)), Err(NoPlace::Source));
+        assert_eq!(local[0].count_for("192.0.2.9".parse().unwrap(), at(1)), Ok(()));
         drop(counted);
-        assert_eq!(local[1].count_for("127.0.0.1".parse().unwrap()), Ok(()));
+        assert_eq!(local[1].count_for("127.0.0.1".parse().unwrap(), at(1)), Ok(()));
     }
 
     #[test]
@@ -361,7 +393,7 @@ mod tests {
         let registry = registry(2, 2);
         let places: Vec<_> = (0..2).map(|_| registry.enter(&from("127.0.0.1"), at(1)).unwrap()).collect();
         for place in &places {
-            place.activity.sign();
+            place.activity.mark_signed();
         }
         let probes: Vec<_> =
             (0..PROBES).map(|_| registry.enter(&from("127.0.0.1"), at(1)).unwrap()).collect();
@@ -371,7 +403,8 @@ mod tests {
         }
         assert_eq!(registry.enter(&from("127.0.0.1"), at(1)).err(), Some(NoPlace::All));
         registry.table().wait(probes[1].id, false);
-        let newcomer = registry.enter(&from("127.0.0.1"), at(1)).unwrap();
+        assert_eq!(registry.enter(&from("127.0.0.1"), at(1)).err(), Some(NoPlace::All), "it is too new");
+        let newcomer = registry.enter(&from("127.0.0.1"), at(2)).unwrap();
         assert!(newcomer.activity.is_probe());
         assert!(
             !registry.table().entries.contains_key(&probes[1].id),
@@ -387,8 +420,8 @@ mod tests {
     async fn a_call_beyond_the_limit_waits_for_a_place_and_leaves_room_for_a_health_check() {
         let registry = registry(1, 1);
         let enter = || registry.enter(&from("127.0.0.1"), at(1)).unwrap();
-        let first = enter();
-        first.activity.sign();
+        let (first, clock) = (enter(), Clock::system());
+        first.activity.mark_signed();
         let beyond: Vec<_> = (0..PROBES).map(|_| enter()).collect();
         let soon = Duration::from_millis(1);
         {
@@ -398,13 +431,13 @@ mod tests {
                     Waiting(place)
                 })
                 .collect();
-            assert!(!beyond[0].wait(Duration::from_secs(60)).await, "as many as may wait do so");
+            assert!(!beyond[0].wait(Duration::from_secs(60), &clock).await, "as many as may wait do so");
         }
-        assert!(!beyond[0].wait(soon).await, "no place within the time");
+        assert!(!beyond[0].wait(soon, &clock).await, "no place within the time");
         drop(first);
-        assert!(beyond[0].wait(Duration::from_secs(60)).await && !beyond[0].activity.is_probe());
-        beyond[0].activity.sign();
-        assert!(!beyond[1].wait(soon).await);
+        assert!(beyond[0].wait(Duration::from_secs(60), &clock).await && !beyond[0].activity.is_probe());
+        beyond[0].activity.mark_signed();
+        assert!(!beyond[1].wait(soon, &clock).await);
         let table = registry.table();
         assert_eq!((table.entries.len(), table.probes, table.waiting), (4, 3, 0));
     }

@@ -3,7 +3,10 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::{NoPlace, PROBES, Registry};
-use crate::http::{activity::Activity, sources::Source};
+use crate::{
+    clock::Clock,
+    http::{activity::Activity, sources::Source},
+};
 
 /// A connection's place; given back when this is dropped.
 pub(in crate::http) struct Place {
@@ -28,14 +31,14 @@ impl Place {
     ///
     /// # Errors
     /// [`NoPlace::Source`] when that address has as many connections as it may have.
-    pub(in crate::http) fn count_for(&self, address: IpAddr) -> Result<(), NoPlace> {
+    pub(in crate::http) fn count_for(&self, address: IpAddr, now: Duration) -> Result<(), NoPlace> {
         let source = Source::of(address);
         let mut table = self.registry.table();
         let Some(before) = table.entries.get(&self.id).map(|entry| entry.source) else { return Ok(()) };
         if before == Some(source) {
             return Ok(());
         }
-        self.registry.make_room_of(&mut table, source)?;
+        self.registry.make_room_of(&mut table, source, now)?;
         table.uncount(before);
         table.count(Some(source));
         if let Some(entry) = table.entries.get_mut(&self.id) {
@@ -46,7 +49,7 @@ impl Place {
 
     /// Waits until a connection beyond the limit has its place within it; false when that takes too long, or when
     /// as many as may wait do so already.
-    pub(in crate::http) async fn wait(&self, within: Duration) -> bool {
+    pub(in crate::http) async fn wait(&self, within: Duration, clock: &Clock) -> bool {
         let registry = &*self.registry;
         {
             let mut table = registry.table();
@@ -59,7 +62,7 @@ impl Place {
         let promoted = async {
             loop {
                 let left = registry.left();
-                if self.try_promote() {
+                if self.try_promote(clock.elapsed()) {
                     return;
                 }
                 left.await;
@@ -68,10 +71,10 @@ impl Place {
         tokio::time::timeout(within, promoted).await.is_ok()
     }
 
-    fn try_promote(&self) -> bool {
+    fn try_promote(&self, now: Duration) -> bool {
         let mut table = self.registry.table();
         if self.activity.is_probe() && table.entries.contains_key(&self.id) {
-            if !self.registry.has_room(&mut table) {
+            if !self.registry.has_room(&mut table, now) {
                 return false;
             }
             table.probes -= 1;

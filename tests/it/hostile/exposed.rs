@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use super::confold;
 use crate::{
-    harness::{ADMIN, APP, Client, KEY, SAMPLE_KEY, Server, said},
+    harness::{ADMIN, APP, Client, KEY, SAMPLE_KEY, Server, eventually, said},
     serving::Site,
 };
 
@@ -70,7 +70,7 @@ fn a_reload_does_not_take_a_published_key() {
     let server = site.serve();
     site.write("key", PAGE_KEY);
     server.signal(Signal::HUP);
-    while !site.log().contains("is one that confold dev uses") {}
+    eventually("the refusal of the key", || site.log().contains("is one that confold dev uses"));
     let published = server.client().signed_for(APP, ADMIN, PAGE_KEY).call(GET, "{}").code();
     assert_eq!(published, 70009);
 }

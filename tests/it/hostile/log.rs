@@ -8,7 +8,10 @@ use std::{
 
 use rustix::process::Signal;
 
-use crate::{harness::Server, serving::Site};
+use crate::{
+    harness::{Server, eventually},
+    serving::Site,
+};
 
 const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
@@ -108,7 +111,7 @@ fn a_log_that_cannot_be_written_harms_nobody() {
     site.configure("", "directory = \"strict\"");
     server.signal(Signal::HUP);
     // The reload, which has lines to log, is made, and the server goes on.
-    while client.call(GET, BODY).code() == 0 {}
+    eventually("the reload", || client.call(GET, BODY).code() != 0);
     assert_eq!(server.client().call(GET, BODY).code(), 50001);
     server.terminate();
     assert!(server.ended_well());

@@ -76,6 +76,9 @@ fn answers_that_are_not_read_are_bounded_and_given_back() {
     drop(held);
     assert_eq!(metric_at_last(&mut client, "confold_unsent_bytes", |unsent| unsent == 0), 0);
     assert_eq!(metric_at_last(&mut client, "confold_connections", |open| open == 1), 1);
+    let most = before + (16 << 20);
+    let left = metric_at_last(&mut client, "process_resident_memory_bytes", |bytes| bytes <= most);
+    assert!(left <= most, "{left} bytes are kept, of {before} before");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::confold;
-use crate::harness::{ADMIN, APP, KEY, Server, said};
+use crate::harness::{ADMIN, APP, KEY, Server, eventually, said};
 
 /// A folder with a store in it, and room for outputs.
 struct Place {
@@ -127,7 +127,7 @@ fn the_names_of_temporary_files_cannot_be_foreseen() {
     }
     let ready = place.str("ready");
     let server = Server::dev(&["--ready-file", &ready, "--export-on-exit", &place.str("out")]);
-    while !fs::read_to_string(&ready).is_ok_and(|text| text.starts_with("http")) {}
+    eventually("the ready file", || fs::read_to_string(&ready).is_ok_and(|text| text.starts_with("http")));
     assert_eq!(fs::metadata(&ready).unwrap().permissions().mode() & 0o7777, 0o600);
     server.terminate();
     assert!(server.ended_well());
@@ -141,7 +141,8 @@ fn a_ready_file_may_be_a_link_or_a_fifo() {
     fs::create_dir(place.path("run")).unwrap();
     symlink("run/address", place.path("link")).unwrap();
     let server = Server::dev(&["--ready-file", &place.str("link")]);
-    while !fs::read_to_string(place.path("run/address")).is_ok_and(|text| text.starts_with("http")) {}
+    let address = place.path("run/address");
+    eventually("the ready file", || fs::read_to_string(&address).is_ok_and(|text| text.starts_with("http")));
     server.terminate();
     assert!(server.ended_well());
     assert!(!place.path("run/address").exists());

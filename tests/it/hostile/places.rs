@@ -19,8 +19,12 @@ fn from(server: &Server, source: &str) -> Client {
 }
 
 fn behind_a_proxy(limits: &str) -> (Site, Server) {
+    behind_a_proxy_with(limits, "")
+}
+
+fn behind_a_proxy_with(limits: &str, app: &str) -> (Site, Server) {
     let (site, server, first) =
-        serving(&format!("trusted_proxies = [\"127.0.0.1\"]\n[limits]\nrate_limit = false\n{limits}"), "");
+        serving(&format!("trusted_proxies = [\"127.0.0.1\"]\n[limits]\nrate_limit = false\n{limits}"), app);
     drop(first);
     (site, server)
 }
@@ -47,7 +51,7 @@ fn idle_connections_of_one_address_leave_places_for_others() {
     assert!(open <= 27, "{open} connections of one address are open");
 }
 
-/// Loopback is not counted, but whoever has shown no signature makes room.
+/// Loopback is exempt, but unsigned connections are evicted.
 #[test]
 fn a_newcomer_takes_the_place_of_the_longest_idle_stranger() {
     let (_site, server, mut signed) = serving("[limits]\nconnections = 10\nrate_limit = false", "");
@@ -78,9 +82,14 @@ fn health_is_answered_when_every_place_is_taken() {
     for one in &mut waiting {
         one.send(request.as_bytes()).unwrap();
     }
-    let mut probe = server.client();
-    assert_eq!(probe.raw(HEALTH).unwrap().body, "ok\n");
-    drop(probe);
+    // Those who ask once and stay take nobody's turn.
+    let mut kept = Vec::new();
+    for _ in 0..6 {
+        let mut probe = server.client();
+        let answer = probe.raw(HEALTH).unwrap();
+        kept.push(probe);
+        assert_eq!((answer.body.as_str(), answer.headers["connection"].as_str()), ("ok\n", "close"));
+    }
     drop(signed.pop());
     let codes = waiting.iter_mut().map(|one| one.answer(false).unwrap().code()).collect::<Vec<_>>();
     assert!(codes.contains(&50001), "one has got the place: {codes:?}");
@@ -89,7 +98,8 @@ fn health_is_answered_when_every_place_is_taken() {
 
 #[test]
 fn a_source_is_whom_a_trusted_proxy_names_and_nobody_else() {
-    let (site, server) = behind_a_proxy("connections_per_source = 1\nconnections = 30");
+    let limits = "connections_per_source = 1\nconnections = 30";
+    let (site, server) = behind_a_proxy_with(limits, "failed_signatures = 2");
     let mut first = from(&server, "203.0.113.9");
     assert_eq!(first.call(GET, BODY).code(), 50001);
     // It has a good signature and stays; the second of the same source is closed without a word.
@@ -99,6 +109,14 @@ fn a_source_is_whom_a_trusted_proxy_names_and_nobody_else() {
     // A refused signature is counted for the source, and logged with it.
     let mut guesser = from(&server, "203.0.113.77").signed_for(APP, ADMIN, "another key");
     assert_eq!(guesser.call(GET, BODY).code(), 70009);
+    drop(guesser);
+    // Whoever guesses from another source has a count of their own.
+    let mut codes = Vec::new();
+    for source in ["203.0.113.78", "203.0.113.78", "203.0.113.78", "203.0.113.79"] {
+        let mut guesser = from(&server, source).signed_for(APP, ADMIN, "another key");
+        codes.push(guesser.call(GET, BODY).code());
+    }
+    assert_eq!(codes, [70009, 70009, 70050, 70009]);
     server.terminate();
     assert!(server.ended_well());
     assert!(site.log().contains("source=203.0.113.77"), "{}", site.log());

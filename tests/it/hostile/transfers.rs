@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
-    harness::{ADMIN, APP, Client, KEY, Server, query},
+    harness::{ADMIN, APP, Client, KEY, Server, eventually, query},
     serving::serving,
 };
 
@@ -79,12 +79,8 @@ fn a_slow_import_of_one_app_shuts_out_itself_alone() {
     };
     let _slow = begin(APP, ADMIN, KEY);
     // It is let in some moment after it has been sent.
-    let refused = loop {
-        let answer = ask(APP, ADMIN, KEY);
-        if answer.status != 200 {
-            break answer;
-        }
-    };
+    eventually("the import is let in", || ask(APP, ADMIN, KEY).status != 200);
+    let refused = ask(APP, ADMIN, KEY);
     assert_eq!((refused.status, refused.code()), (503, 60018), "{}", refused.body);
     assert!(refused.body.contains("try again later"), "{}", refused.body);
     assert_eq!(ask(7, "boss", "0123456789abcdef0123456789abcdef").status, 200, "another app");
@@ -105,7 +101,34 @@ fn a_transfer_that_trickles_is_ended() {
         bytes += 1;
         assert!(bytes < 300, "it may go on for ever");
     }
-    let mut next: Client = server.client();
     let request = format!("POST {} HTTP/1.1\r\nContent-Length: 0\r\n\r\n", target("import", APP, ADMIN, KEY));
-    assert_eq!(next.raw(request.as_bytes()).unwrap().status, 200, "its place is free again");
+    eventually("its place is free again", || server.client().raw(request.as_bytes()).unwrap().status == 200);
+}
+
+#[test]
+fn an_app_has_two_exports_at_once() {
+    let (_site, server, mut client) = serving("[limits]\nrate_limit = false", "");
+    let nick = "n".repeat(400);
+    let line = |user: usize| {
+        format!("{{\"Kind\":\"account\",\"SdkAppId\":{APP},\"UserID\":\"user{user}\",\"Nick\":\"{nick}\"}}\n")
+    };
+    let lines: String = (0..40_000).map(line).collect();
+    assert_eq!(client.post(&target("import", APP, ADMIN, KEY), &lines).unwrap().status, 200);
+    let request = format!("POST {} HTTP/1.1\r\nContent-Length: 0\r\n\r\n", target("export", APP, ADMIN, KEY));
+    // More than the system takes from the server while nobody reads.
+    let mut held: Vec<Client> = (0..2).map(|_| Client::deaf(server.address)).collect();
+    for one in &mut held {
+        one.send(request.as_bytes()).unwrap();
+    }
+    eventually("both are let in", || {
+        server.client().raw(request.as_bytes()).map_or(503, |answer| answer.status) == 503
+    });
+    assert_eq!(client.call(GET, BODY).code(), 0, "calls are served");
+    drop(held);
+    let export = |()| {
+        let mut client = server.client();
+        client.send(request.as_bytes()).unwrap();
+        client.head().unwrap()
+    };
+    eventually("their places are free again", || export(()) == 200);
 }

@@ -15,16 +15,16 @@ use crate::{interchange::Export, store::StoreError};
 type Next = JoinHandle<(Export, Result<Option<Vec<u8>>, StoreError>)>;
 
 /// Lines that are made on a thread of their own, as fast as they are read.
-pub(super) struct Lines {
+pub(super) struct ExportBody {
     next: Option<Next>,
     _permit: OwnedSemaphorePermit,
     /// Held until the body has ended.
     in_flight: Option<InFlight>,
 }
 
-impl Lines {
-    pub(super) fn new(export: Export, permit: OwnedSemaphorePermit) -> Lines {
-        Lines { next: Some(Lines::go_on(export)), _permit: permit, in_flight: None }
+impl ExportBody {
+    pub(super) fn new(export: Export, permit: OwnedSemaphorePermit) -> ExportBody {
+        ExportBody { next: Some(ExportBody::go_on(export)), _permit: permit, in_flight: None }
     }
 
     /// Keeps the request in work until the body has ended.
@@ -50,7 +50,7 @@ impl Lines {
         self.next = None;
         Poll::Ready(match made {
             Ok((export, Ok(Some(lines)))) => {
-                self.next = Some(Lines::go_on(export));
+                self.next = Some(ExportBody::go_on(export));
                 Some(Ok(Frame::data(lines.into())))
             }
             Ok((_, Ok(None))) => None,
