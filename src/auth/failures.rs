@@ -1,7 +1,7 @@
 //! The count of failed signatures: how a caller who guesses is told to wait (decision 17).
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -12,6 +12,14 @@ use quick_cache::sync::Cache;
 
 use super::App;
 use crate::domain::{AppId, UnixSeconds};
+
+/// The addresses that are one caller: in IPv6 everybody has a whole /64 to choose from.
+fn network_of(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
 
 /// How many callers are counted at once; a caller beyond is counted anew when he comes again.
 const CAPACITY: usize = 10_000;
@@ -33,7 +41,7 @@ impl Failures {
     /// Counts a failure, and tells whether there were more than the app allows this minute.
     pub(super) fn too_many(&self, app: &App, identifier: &str, source: IpAddr, now: UnixSeconds) -> bool {
         let Some(limit) = app.failed_signatures else { return false };
-        let key = (app.id, identifier.chars().take(64).collect(), source);
+        let key = (app.id, identifier.chars().take(64).collect(), network_of(source));
         let new = || Ok::<_, std::convert::Infallible>(Arc::default());
         let Ok(counter) = self.0.get_or_insert_with(&key, new);
         // The minute in the upper half, the failures in it in the lower.

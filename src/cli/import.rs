@@ -89,7 +89,12 @@ fn pass(
                 Purpose::Check => "/interchange/check",
                 Purpose::Apply => "/interchange/import",
             };
-            Ok(outcome_of(&remote.send_lines(path, reading)?.1))
+            let (is_success, reply) = remote.send_lines(path, reading)?;
+            let outcome = outcome_of(&reply);
+            if !is_success && outcome.faults.is_empty() {
+                bail!("the server refuses the lines, but does not say which one or why");
+            }
+            Ok(outcome)
         }
     }
 }

@@ -16,7 +16,7 @@ use super::{
     server_keys,
     server_keys::ServerDraft,
 };
-use crate::{domain::UnixSeconds, wire::nearest};
+use crate::{domain::UnixSeconds, excerpt, wire::nearest};
 
 /// Where a configuration comes from.
 #[derive(Clone, Debug)]
@@ -37,7 +37,9 @@ pub struct Problems(pub Vec<String>);
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
+        // A name or path in the file may hold anything, and each problem is one line.
+        let lines: Vec<_> = self.0.iter().map(|problem| excerpt::line(problem)).collect();
+        f.write_str(&lines.join("\n"))
     }
 }
 
@@ -250,6 +252,7 @@ impl<'a> Reading<'a> {
             }
             None => "; docs/configuration.md lists all".to_owned(),
         };
+        let name = excerpt::plain(name);
         self.problem(at, format!("{section}{name} is no key of the configuration{hint}"));
     }
 

@@ -73,7 +73,7 @@ impl Entry<'_> {
         if !self.items.is_empty() && lines.take(Code::OK, now) {
             let items = self.items.iter().map(|(code, count)| format!("{code} x{count}"));
             line!(info, self, Code::OK, items = items.collect::<Vec<_>>().join(", "), "items refused");
-        } else if self.took >= SLOW {
+        } else if self.took >= SLOW && lines.take(Code::OK, now) {
             line!(info, self, Code::OK, "slow call");
         } else {
             line!(debug, self, Code::OK, "call");
@@ -112,7 +112,7 @@ pub(super) struct LogBudget {
 
 impl LogBudget {
     /// Whether a refusal may have a line of its own at `now` of the monotonic clock; it is summed otherwise.
-    fn take(&self, code: Code, now: Duration) -> bool {
+    pub(super) fn take(&self, code: Code, now: Duration) -> bool {
         let second = now.as_secs() << 32;
         let one_more = |seen: u64| {
             let in_window = if seen >> 32 >= second >> 32 { seen } else { second };
@@ -144,7 +144,9 @@ impl LogBudget {
 /// The id of a request, as its header `X-Request-Id` gives it, if that is short and plain.
 pub(super) fn given_id(header: &str) -> Option<&str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
-    ((1..=ID_BYTES).contains(&header.len()) && header.bytes().all(plain)).then_some(header)
+    let is_plain = (1..=ID_BYTES).contains(&header.len()) && header.bytes().all(plain);
+    // Neither is what looks like a signature, which would then stand in the log.
+    (is_plain && masking::text(header) == header).then_some(header)
 }
 
 /// A new id of a request: a random part per process and a count.

@@ -39,7 +39,7 @@ const LAST_FLUSH: Duration = Duration::from_millis(100);
 const HEAD_BYTES: usize = 64 * 1024;
 /// HTTP/2: requests at once on a connection, and bytes that may be on their way in one.
 const STREAMS: u32 = 32;
-const WINDOW: u32 = 256 * 1024;
+const WINDOW: u32 = 64 * 1024;
 
 /// Serves a connection that has its place, to its end.
 pub(super) async fn speak(

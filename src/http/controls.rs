@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Door,
+    activity::Activity,
     answer::{self, Answered},
     origin,
 };
@@ -68,8 +69,8 @@ enum Freeze {
 
 impl Door {
     /// Answers a request below `/_dev/`.
-    pub(super) async fn control(&self, head: &Parts, body: &mut Incoming) -> Answered {
-        match self.try_control(head, body).await {
+    pub(super) async fn control(&self, head: &Parts, body: &mut Incoming, activity: &Activity) -> Answered {
+        match self.try_control(head, body, activity).await {
             Ok(response) => Answered::given(response),
             Err((status, said)) => {
                 Answered::refused(answer::failure(status, Code::RESOURCE, &masking::text(&said)))
@@ -81,6 +82,7 @@ impl Door {
         &self,
         head: &Parts,
         body: &mut Incoming,
+        activity: &Activity,
     ) -> Result<Response<answer::Body>, Refused> {
         let forbidden = |said: String| (StatusCode::FORBIDDEN, said);
         let Some(controls) = &self.controls else {
@@ -99,6 +101,8 @@ impl Door {
             }
             None => self.hosts.check(&head.uri, &head.headers).map_err(forbidden)?,
         }
+        // From here on it is no stranger's: seeding may take its time.
+        activity.mark_signed();
         let path = head.uri.path().strip_prefix("/_dev/").unwrap_or_default();
         let query = head.uri.query().unwrap_or("");
         check_parameters(query, path)?;

@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -14,17 +14,25 @@ use crate::{interchange::Export, store::StoreError};
 
 type Next = JoinHandle<(Export, Result<Option<Vec<u8>>, StoreError>)>;
 
-/// Lines that are made on a thread of their own, as fast as they are read.
+/// Lines that are made on a thread of their own. The next ones are made when the ones before have been taken, so that an
+/// export that nobody reads holds one piece.
 pub(super) struct ExportBody {
-    next: Option<Next>,
+    state: State,
     _permit: OwnedSemaphorePermit,
     /// Held until the body has ended.
     in_flight: Option<InFlight>,
 }
 
+enum State {
+    /// The next lines can be made.
+    Ready(Box<Export>),
+    Making(Next),
+    Ended,
+}
+
 impl ExportBody {
     pub(super) fn new(export: Export, permit: OwnedSemaphorePermit) -> ExportBody {
-        ExportBody { next: Some(ExportBody::go_on(export)), _permit: permit, in_flight: None }
+        ExportBody { state: State::Ready(Box::new(export)), _permit: permit, in_flight: None }
     }
 
     /// Keeps the request in work until the body has ended.
@@ -45,13 +53,23 @@ impl ExportBody {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, StoreError>>> {
-        let Some(next) = &mut self.next else { return Poll::Ready(None) };
-        let made = ready!(Pin::new(next).poll(context));
-        self.next = None;
+        let mut making = match std::mem::replace(&mut self.state, State::Ended) {
+            State::Ready(export) => ExportBody::go_on(*export),
+            State::Making(making) => making,
+            State::Ended => return Poll::Ready(None),
+        };
+        let Poll::Ready(made) = Pin::new(&mut making).poll(context) else {
+            self.state = State::Making(making);
+            return Poll::Pending;
+        };
         Poll::Ready(match made {
             Ok((export, Ok(Some(lines)))) => {
-                self.next = Some(ExportBody::go_on(export));
-                Some(Ok(Frame::data(lines.into())))
+                self.state = State::Ready(Box::new(export));
+                let lines = match &self.in_flight {
+                    Some(request) => request.count(lines),
+                    None => lines.into(),
+                };
+                Some(Ok(Frame::data(lines)))
             }
             Ok((_, Ok(None))) => None,
             Ok((_, Err(error))) => {

@@ -17,7 +17,7 @@ pub(super) async fn ready(store: &dyn Store, within: Duration) -> Response<Body>
     match tokio::time::timeout(within, store.ready()).await.unwrap_or(Err(StoreError::Busy)) {
         Ok(()) => answer::text(StatusCode::OK, "ready\n"),
         Err(error) => {
-            tracing::warn!(%error, "not ready");
+            tracing::debug!(%error, "not ready");
             answer::text(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n")
         }
     }

@@ -211,6 +211,10 @@ async fn proxied(
     mut stop: watch::Receiver<bool>,
     certificates: Option<Certificates>,
 ) {
+    let Ok(unplaced) = door.registry.unplaced().try_acquire() else {
+        door.lines.sum(Code::OVERLOAD);
+        return;
+    };
     let place = async {
         match Proxies::newcomer(&mut stream, peer, handle).await {
             Ok(who) => placed(&door, &who).await,
@@ -225,6 +229,7 @@ async fn proxied(
         place = tokio::time::timeout(door.limits.patience.head, place) => place,
         () = stopped(&mut stop) => return,
     };
+    drop(unplaced);
     if let Ok(Some(place)) = place {
         connection::speak(stream, Arc::new(place), door, stop, certificates).await;
     }

@@ -190,7 +190,7 @@ impl Door {
     /// Writes summed log lines, and sends readers away who take nothing while memory is tight.
     fn housekeep(&self) {
         self.lines.report();
-        self.registry.send_slow_readers_away(self.service.clock.elapsed());
+        self.registry.shed_slow_readers(self.service.clock.elapsed(), false);
     }
 
     fn entrance(&self) -> Arc<Entrance> {

@@ -32,8 +32,12 @@ impl Door {
                 "{source} has {most} connections open, as many as limits.connections_per_source allows"
             ));
         }
-        self.unsent.is_full().then(|| {
-            "clients that do not read their answers hold too much memory; try again in a second".to_owned()
+        if self.unsent.is_full() {
+            self.registry.shed_slow_readers(self.service.clock.elapsed(), true);
+        }
+        // Those who take their answers must not suffer from those who do not.
+        (self.unsent.is_full() && place.activity.unsent() > 0).then(|| {
+            "this client does not read its answers, and others hold too much memory; try again in a second".to_owned()
         })
     }
 

@@ -116,7 +116,7 @@ impl Door {
         // hyper leaves the body of an answer to HEAD out.
         match path {
             _ if is_service => Door::no_call(head),
-            path if path.starts_with("/_dev/") => self.control(head, body).await,
+            path if path.starts_with("/_dev/") => self.control(head, body, &arrival.place.activity).await,
             path if let Some(task) = Task::find(path) => match *method {
                 Method::POST => self.transfer(task, head, arrival, id, body).await,
                 _ => Answered::refused(not_allowed(method, "POST")),

@@ -150,7 +150,9 @@ impl Door {
         let identify = || entrance.identify(INTERCHANGE, uri, source, self.service.clock.now());
         let app = identify().map_err(|error| Refusal::caller(&error))?;
         arrival.place.activity.mark_signed();
-        tracing::info!(app = app.id.number(), %source, task = task.name(), "interchange");
+        if self.lines.take(Code::OK, arrival.started) {
+            tracing::info!(app = app.id.number(), %source, task = task.name(), "interchange");
+        }
         let Some(permit) = self.transfers.permit(app.id, task) else {
             return Err(Refusal {
                 status: StatusCode::SERVICE_UNAVAILABLE,

@@ -43,8 +43,8 @@ pub fn start(format: LogFormat, level: LogLevel) {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    // Of the libraries only what goes wrong.
-    let of_ours = Targets::new().with_target("confold", level).with_default(level.min(LevelFilter::WARN));
+    // Of the libraries only failures: what they warn of, strangers can cause as often as they like.
+    let of_ours = Targets::new().with_target("confold", level).with_default(LevelFilter::ERROR);
     let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).log_internal_errors(false);
     match format {
         LogFormat::Text => {

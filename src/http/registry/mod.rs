@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 pub(super) use self::place::Place;
 use super::{
@@ -29,11 +29,16 @@ const PROBES: usize = 4;
 /// How long a connection beyond the limit may take to ask for health before it has to make room for the next one.
 pub(super) const PROBE_GRACE: Duration = Duration::from_millis(250);
 
+/// How many connections of trusted proxies may be without a place: about to say whom they are for, or waiting.
+const UNPLACED: usize = 256;
+
 /// How long a stranger's request may be in work before its connection has to make room for others.
 const WORK_GRACE: Duration = Duration::from_secs(3);
 
-/// How long a client may take no byte of its answers when memory is tight.
-const STANDSTILL: Duration = Duration::from_millis(900);
+/// How long a client may take none of its answers when memory is tight, and how often that is looked at.
+const STANDSTILL: Duration = Duration::from_secs(2);
+/// The same when there is no memory at all for further answers.
+const URGENT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How many connections may be open.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +68,8 @@ pub(super) struct Registry {
     unsent: Arc<Unsent>,
     /// Wakes listeners that wait for a place.
     left: Notify,
+    /// One for each connection of a trusted proxy that has no place yet.
+    unplaced: Semaphore,
     evicted: AtomicU64,
     refused: AtomicU64,
 }
@@ -86,8 +93,8 @@ struct Entry {
     source: Option<Source>,
     /// When it was accepted.
     since: Duration,
-    /// Bytes that had moved when readers were looked at last; nothing before the first time.
-    moved: Option<u64>,
+    /// While it holds answers: how many it had taken at the last look, and since when it took none.
+    stands: Option<(u64, u64)>,
     /// Whether it carries a call that waits for a place.
     waits: bool,
 }
@@ -122,6 +129,7 @@ impl Registry {
             table: Mutex::default(),
             unsent,
             left: Notify::new(),
+            unplaced: Semaphore::new(UNPLACED),
             evicted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         })
@@ -174,7 +182,7 @@ impl Registry {
         table.count(source);
         table.entries.insert(
             id,
-            Entry { activity: Arc::clone(&activity), source, since: now, moved: None, waits: false },
+            Entry { activity: Arc::clone(&activity), source, since: now, stands: None, waits: false },
         );
         Ok(Place::new(Arc::clone(self), id, activity))
     }
@@ -182,6 +190,11 @@ impl Registry {
     /// Whether one more connection has its place within the limit, if need be because another one leaves.
     fn has_room(&self, table: &mut Table, now: Duration) -> bool {
         table.entries.len() - table.probes < self.limits.all || self.evict(table, None, now)
+    }
+
+    /// The permits of connections that have no place yet.
+    pub(super) fn unplaced(&self) -> &Semaphore {
+        &self.unplaced
     }
 
     /// Waits until a connection has left.
@@ -244,30 +257,47 @@ impl Registry {
         }
     }
 
-    /// Ends connections whose clients have not taken a byte for a second, when more answers wait than may wait: the
-    /// largest first, until there is room. Every worker calls this once a second, and the first one does it.
-    pub(super) fn send_slow_readers_away(&self, now: Duration) {
+    /// Makes room when more answers wait than may wait: ends connections whose clients have taken none of theirs for a
+    /// while, the longest first. When it is urgent, because there is no room at all, it ends those that have held
+    /// answers longest, whatever they take meanwhile. Every worker calls this once a second, and requests do when there
+    /// is no room; it is done at most so often.
+    pub(super) fn shed_slow_readers(&self, now: Duration, urgent: bool) {
+        if !self.unsent.is_tight() {
+            return;
+        }
         let mut table = self.table();
-        if now < table.looked + STANDSTILL {
+        let pause = if urgent { URGENT_PAUSE } else { STANDSTILL };
+        if now < table.looked + pause {
             return;
         }
         table.looked = now;
-        let tight = self.unsent.is_tight();
-        let mut still: Vec<(usize, u64)> = Vec::new();
+        let mut holders: Vec<(u64, u64)> = Vec::new();
         for (id, entry) in &mut table.entries {
-            let (moved, unsent) = (entry.activity.moved(), entry.activity.unsent());
-            if tight && unsent > 0 && entry.moved == Some(moved) {
-                still.push((unsent, *id));
+            let activity = &entry.activity;
+            if activity.unsent() == 0 {
+                entry.stands = None;
+                continue;
             }
-            entry.moved = Some(moved);
+            // When it last took an answer, or began to hold some.
+            let (taken, since) = match entry.stands {
+                Some((taken, since)) if taken == activity.taken() => {
+                    (taken, since.max(activity.unsent_since()))
+                }
+                _ => (activity.taken(), milliseconds(now)),
+            };
+            let since = if entry.stands.is_none() { activity.unsent_since() } else { since };
+            entry.stands = Some((taken, since));
+            if urgent || milliseconds(now) >= since + milliseconds(STANDSTILL) {
+                holders.push((since, *id));
+            }
         }
-        still.sort_unstable_by(|a, b| b.cmp(a));
+        holders.sort_unstable();
         let mut waiting = self.unsent.bytes();
-        for (unsent, id) in still {
+        for (_, id) in holders {
             if waiting <= self.unsent.limit() {
                 return;
             }
-            waiting = waiting.saturating_sub(unsent);
+            waiting = waiting.saturating_sub(table.entries[&id].activity.unsent());
             self.end(&mut table, id);
         }
     }
@@ -443,17 +473,37 @@ mod tests {
     }
 
     #[test]
-    fn readers_that_stand_still_are_sent_away_when_memory_is_tight() {
+    fn readers_that_take_nothing_are_sent_away_when_memory_is_tight() {
         let registry = registry(30, 30);
         let places: Vec<_> = (0..3).map(|_| registry.enter(&from("127.0.0.1"), at(1)).unwrap()).collect();
         let answer = |place: &Place, bytes| place.activity.begin().with(vec![b'x'; bytes]);
         let _held = [answer(&places[0], 300), answer(&places[1], 900), answer(&places[2], 500)];
-        registry.send_slow_readers_away(at(5));
-        registry.send_slow_readers_away(at(5));
-        assert_eq!(registry.counts().0, 3, "nobody has stood still for a second");
-        places[1].activity.send(1);
-        registry.send_slow_readers_away(at(6));
+        registry.shed_slow_readers(at(2), false);
+        registry.shed_slow_readers(at(2), false);
+        assert_eq!(registry.counts().0, 3, "nobody has stood still for long");
+        // One takes an answer meanwhile; what the others send does not count.
+        drop(answer(&places[1], 10));
+        places[0].activity.receive(1_000_000);
+        registry.shed_slow_readers(at(4), false);
         let left: Vec<u64> = registry.table().entries.keys().copied().collect();
         assert_eq!(left, [places[1].id], "the one that reads stays");
+    }
+
+    #[test]
+    fn without_any_room_those_go_that_have_held_answers_longest() {
+        let registry = registry(30, 30);
+        let places: Vec<_> = (0..3).map(|_| registry.enter(&from("127.0.0.1"), at(1)).unwrap()).collect();
+        let held: Vec<_> = (places.iter().zip(1..))
+            .map(|(place, second)| {
+                place.activity.touch(at(second));
+                place.activity.begin().with(vec![b'x'; 600])
+            })
+            .collect();
+        drop(places[2].activity.begin().with(vec![b'x'; 10]));
+        registry.shed_slow_readers(at(4), true);
+        let mut left: Vec<u64> = registry.table().entries.keys().copied().collect();
+        left.sort_unstable();
+        assert_eq!(left, [places[2].id], "two of three had to go");
+        drop(held);
     }
 }

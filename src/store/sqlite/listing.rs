@@ -12,8 +12,8 @@ use crate::{
 
 /// Rows looked at for one page.
 const PAGE: u32 = 256;
-/// Records or members after which a page ends, so that a page of heavy owners stays small.
-const WEIGHT: usize = 10_000;
+/// Records or members after which a page ends, so that a page of heavy owners stays small: some 2 MiB of text.
+const WEIGHT: usize = 1_500;
 
 pub(super) fn apps(db: &Connection) -> Result<Vec<AppId>, StoreError> {
     let mut statement = db.prepare_cached(

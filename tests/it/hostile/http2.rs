@@ -99,6 +99,11 @@ impl Http2 {
         Ok(stream)
     }
 
+    /// Opens the window of the whole connection by a byte, as a reader would that takes its time.
+    pub(super) fn poke(&mut self) -> std::io::Result<()> {
+        self.frame(WINDOW_UPDATE, 0, 0, &1u32.to_be_bytes())
+    }
+
     /// Reads until so many streams have ended.
     pub(super) fn answers(&mut self, count: usize) -> std::io::Result<Answers> {
         let mut answers = Answers::default();

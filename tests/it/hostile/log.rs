@@ -116,3 +116,28 @@ fn a_log_that_cannot_be_written_harms_nobody() {
     server.terminate();
     assert!(server.ended_well());
 }
+
+/// A pipe that does not block refuses what has no room: lines are lost and reported, and the server lives.
+#[test]
+fn a_log_that_refuses_lines_harms_nobody_and_says_what_was_lost() {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let flags = rustix::fs::fcntl_getfl(&writer).unwrap();
+    rustix::fs::fcntl_setfl(&writer, flags | rustix::fs::OFlags::NONBLOCK).unwrap();
+    let server = start(dev(&[]).stderr(writer));
+    let mut client = server.client();
+    for _ in 0..2_000 {
+        assert_eq!(client.call(GET, BODY).code(), 0);
+    }
+    let read = std::thread::spawn(move || {
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        text
+    });
+    for _ in 0..2_000 {
+        assert_eq!(client.call(GET, BODY).code(), 0);
+    }
+    server.terminate();
+    assert!(server.ended_well());
+    let text = read.join().unwrap();
+    assert!(text.contains("log lines were lost, because standard error could not be written"), "{text}");
+}

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::http2::Http2;
 use crate::{
-    harness::{ADMIN, APP, Client, KEY, query},
+    harness::{ADMIN, APP, Client, KEY, eventually, query},
+    serving::{Authority, Site},
     tls::LocalTls,
 };
 
@@ -36,6 +37,12 @@ fn metric_at_last(client: &mut Client, name: &str, wanted: impl Fn(u64) -> bool)
 fn start() -> (LocalTls, Client, String) {
     let tls = LocalTls::start_with(&["--directory", "open"]);
     let mut client = tls.server.client();
+    store_page(&mut client);
+    let ca = fs::read_to_string(tls.ca()).unwrap();
+    (tls, client, ca)
+}
+
+fn store_page(client: &mut Client) {
     let marks: Vec<_> = (0..100)
         .map(|peer| {
             let contact = json!({ "Type": 1, "To_Account": format!("peer{peer}") });
@@ -44,8 +51,6 @@ fn start() -> (LocalTls, Client, String) {
         .collect();
     client
         .ok("recentcontact/mark_contact", &json!({ "From_Account": "user0", "MarkItem": marks }).to_string());
-    let ca = fs::read_to_string(tls.ca()).unwrap();
-    (tls, client, ca)
 }
 
 #[test]
@@ -101,4 +106,35 @@ fn all_calls_of_a_fresh_connection_are_served() {
         stranger.request("POST", &format!("/v4/{GET}?sdkappid={APP}"), Some(BODY)).unwrap();
     }
     assert_eq!(stranger.answers(32).unwrap().bodies.len(), 32);
+}
+
+/// Clients that take no answer, but send now and then, must not take the memory of all others.
+#[test]
+fn readers_that_only_pretend_to_read_shut_nobody_out() {
+    let (site, authority) = (Site::new(), Authority::new());
+    authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
+    let tls = "[tls]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"cert.pem\"\nkey = \"cert-key.pem\"\n";
+    let limits = "[limits]\nunsent = \"64KiB\"\nrate_limit = false\n[metrics]\nenabled = true";
+    site.configure(&format!("workers = 8\n{tls}{limits}"), "directory = \"open\"");
+    let server = site.serve();
+    let mut client = server.client();
+    store_page(&mut client);
+    let target = format!("/v4/{GET}?{}", query(APP, ADMIN, KEY));
+    let mut pretenders: Vec<Http2> = (0..30)
+        .filter_map(|_| {
+            let mut one = Http2::connect(server.tls_address(), &authority.pem, 0).ok()?;
+            one.request("POST", &target, Some(BODY)).ok()?;
+            Some(one)
+        })
+        .collect();
+    // A quarter of a mebibyte may wait at the very most, and they hold a whole one.
+    eventually("some of them have gone", || {
+        for one in &mut pretenders {
+            // It may have been closed.
+            let _ = one.poke();
+        }
+        assert_eq!(client.call(GET, BODY).code(), 0, "nobody else is refused");
+        metric(&mut client, "confold_connections_evicted_total") > 15
+    });
+    assert!(metric(&mut client, "confold_unsent_bytes") <= 4 * 64 * 1024);
 }

@@ -3,21 +3,20 @@
 //! Slow and idle connections are found by a tick per connection, not by hyper's time-out, which sets a
 //! timer per request.
 
+mod in_flight;
+
 use std::{
     net::IpAddr,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use bytes::Bytes;
-use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
-    task::AbortHandle,
-};
+use tokio::sync::{Notify, Semaphore};
 
+pub(super) use self::in_flight::{InFlight, TaskHandle};
 use super::unsent::Unsent;
 
 /// How long a connection may take its time.
@@ -54,8 +53,9 @@ pub(super) struct Activity {
     probe: AtomicBool,
     begun: AtomicU64,
     finished: AtomicU64,
-    /// Bytes that came or went.
-    moved: AtomicU64,
+    /// Bytes that came, and bytes that went.
+    received: AtomicU64,
+    sent: AtomicU64,
     /// Whether bytes came in since the last answer that belong to no request yet.
     partial: AtomicBool,
     /// Whether bytes between requests belong to the head of the next one. They do not in HTTP/2.
@@ -66,93 +66,17 @@ pub(super) struct Activity {
     signed: AtomicBool,
     /// Whether a part of a request was left unread, so that closing at once could destroy the answer.
     unread: AtomicBool,
-    /// Bytes of answers that the client has not taken yet.
+    /// Bytes of answers that the client has not taken yet, and since when there are some, in milliseconds of the
+    /// monotonic clock.
     unsent: AtomicUsize,
+    unsent_since: AtomicU64,
+    /// How many answers, or parts of them, the client has taken whole.
+    taken: AtomicU64,
     all_unsent: Arc<Unsent>,
     /// Wakes requests that wait for bytes to be taken.
-    taken: Notify,
+    wake: Notify,
     strangers: Arc<Semaphore>,
     handle: Arc<TaskHandle>,
-}
-
-/// Ends the task of a connection from outside. The task exists before its handle is known, and may have to end
-/// before that, too.
-#[derive(Debug, Default)]
-pub(super) struct TaskHandle {
-    task: OnceLock<AbortHandle>,
-    ended: AtomicBool,
-}
-
-impl TaskHandle {
-    /// Ends the task, or does so as soon as it is known.
-    pub(super) fn end(&self) {
-        self.ended.store(true, Ordering::SeqCst);
-        if let Some(task) = self.task.get() {
-            task.abort();
-        }
-    }
-
-    /// Makes the task known.
-    pub(super) fn arm(&self, task: AbortHandle) {
-        let task = self.task.get_or_init(|| task);
-        if self.ended.load(Ordering::SeqCst) {
-            task.abort();
-        }
-    }
-}
-
-/// A request in work. It ends when its answer has been handed to the system, or was given up.
-#[derive(Debug)]
-pub(super) struct InFlight {
-    activity: Arc<Activity>,
-    /// Bytes of its answer that wait to be sent.
-    bytes: usize,
-    /// Its place among the few requests of a stranger, given back when this is dropped.
-    stranger: Option<OwnedSemaphorePermit>,
-}
-
-impl InFlight {
-    /// Keeps the request in work, and its answer counted as unsent, as long as these bytes exist: in a body,
-    /// in a buffer of hyper's, or behind a window that the client does not open.
-    pub(super) fn with(mut self, answer: Vec<u8>) -> Bytes {
-        self.bytes = answer.len();
-        self.activity.unsent.fetch_add(self.bytes, Ordering::Relaxed);
-        self.activity.all_unsent.add(self.bytes);
-        Bytes::from_owner(Answer { bytes: answer, _request: self })
-    }
-
-    /// The same with bytes of the program itself, which take no memory of their own.
-    pub(super) fn with_fixed(self, answer: &'static [u8]) -> Bytes {
-        Bytes::from_owner(Answer { bytes: answer, _request: self })
-    }
-}
-
-/// The bytes of an answer, and the request that they keep in work.
-struct Answer<B> {
-    bytes: B,
-    _request: InFlight,
-}
-
-impl<B: AsRef<[u8]>> AsRef<[u8]> for Answer<B> {
-    fn as_ref(&self) -> &[u8] {
-        self.bytes.as_ref()
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        let activity = &self.activity;
-        if self.bytes > 0 {
-            activity.unsent.fetch_sub(self.bytes, Ordering::Relaxed);
-            activity.all_unsent.remove(self.bytes);
-            // Requests of HTTP/1 come one after the other, so that none waits for another.
-            if !activity.heads.load(Ordering::Relaxed) {
-                activity.taken.notify_waiters();
-            }
-        }
-        activity.partial.store(false, Ordering::Relaxed);
-        activity.finished.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 impl Activity {
@@ -171,7 +95,10 @@ impl Activity {
             probe: AtomicBool::new(probe),
             begun: AtomicU64::new(0),
             finished: AtomicU64::new(0),
-            moved: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
+            unsent_since: AtomicU64::new(0),
             partial: AtomicBool::new(false),
             heads: AtomicBool::new(true),
             last: AtomicU64::new(milliseconds(now)),
@@ -179,7 +106,7 @@ impl Activity {
             unread: AtomicBool::new(false),
             unsent: AtomicUsize::new(0),
             all_unsent: Arc::clone(all_unsent),
-            taken: Notify::new(),
+            wake: Notify::new(),
             strangers: Arc::new(Semaphore::new(STRANGER_REQUESTS)),
             handle,
         }
@@ -202,7 +129,7 @@ impl Activity {
 
     /// Bytes came in.
     pub(super) fn receive(&self, bytes: usize) {
-        self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
         if self.heads.load(Ordering::Relaxed) && self.is_quiet() {
             self.partial.store(true, Ordering::Relaxed);
         }
@@ -210,18 +137,33 @@ impl Activity {
 
     /// Bytes went out.
     pub(super) fn send(&self, bytes: usize) {
-        self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// How many bytes moved in all.
-    pub(super) fn moved(&self) -> u64 {
-        self.moved.load(Ordering::Relaxed)
+    /// How many bytes moved in the direction that is waited for: outwards while answers wait to be taken, in both
+    /// otherwise. What a client sends meanwhile does not make it a reader.
+    fn progress(&self) -> u64 {
+        let sent = self.sent.load(Ordering::Relaxed);
+        match self.unsent() {
+            0 => sent + self.received.load(Ordering::Relaxed),
+            _ => sent,
+        }
+    }
+
+    /// How many answers, or parts of them, the client has taken whole.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Since when answers wait, in milliseconds of the monotonic clock.
+    pub(super) fn unsent_since(&self) -> u64 {
+        self.unsent_since.load(Ordering::Relaxed)
     }
 
     /// The head of a request is here.
     pub(super) fn begin(self: &Arc<Activity>) -> InFlight {
         self.begun.fetch_add(1, Ordering::Relaxed);
-        InFlight { activity: Arc::clone(self), bytes: 0, stranger: None }
+        InFlight::new(Arc::clone(self))
     }
 
     /// How many requests have begun.
@@ -270,7 +212,7 @@ impl Activity {
             request.stranger = Arc::clone(&self.strangers).acquire_owned().await.ok();
         }
         loop {
-            let taken = self.taken.notified();
+            let taken = self.wake.notified();
             let unsent = self.unsent();
             if unsent == 0 || (unsent < UNSENT_BYTES && !self.all_unsent.is_tight()) {
                 return;
@@ -303,9 +245,15 @@ impl Activity {
         let mut ticks = tokio::time::interval(period);
         ticks.tick().await;
         let (mut finished, mut moved) = (0, 0);
-        let (mut quiet, mut partial, mut slow) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        let (mut quiet, mut partial, mut slow, mut busy) =
+            (Duration::ZERO, Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        let usual = patience;
         loop {
             ticks.tick().await;
+            let patience = match self.is_probe() {
+                false => usual,
+                true => Patience { head: usual.head.min(PROBE), idle: usual.idle.min(PROBE) },
+            };
             let now_finished = self.finished.load(Ordering::Relaxed);
             if now_finished != finished || !self.is_quiet() {
                 (quiet, partial) = (Duration::ZERO, Duration::ZERO);
@@ -316,23 +264,26 @@ impl Activity {
             }
             // Under a request the average counts, from the last time that it was good.
             slow += period;
-            let now_moved = self.moved();
+            let now_moved = self.progress();
             let enough = u128::from(SLOWEST) * slow.as_millis() / 1_000;
-            if now_finished != finished || u128::from(now_moved - moved) > enough {
+            // It counts less than before when it counts one direction instead of two.
+            if now_finished != finished
+                || now_moved.checked_sub(moved).is_none_or(|more| u128::from(more) > enough)
+            {
                 (slow, moved) = (Duration::ZERO, now_moved);
             }
-            finished = now_finished;
-            let patience = match self.is_probe() {
-                false => patience,
-                true => Patience { head: patience.head.min(PROBE), idle: patience.idle.min(PROBE) },
-            };
             if partial > patience.head {
                 return "the head of a request did not arrive in time";
             }
             if quiet > patience.idle {
                 return "a connection was idle for too long";
             }
-            if !self.is_quiet() && slow > patience.idle.saturating_add(call) {
+            busy = if self.is_quiet() || now_finished != finished { Duration::ZERO } else { busy + period };
+            if busy > usual.head.max(call) && !self.is_signed() {
+                return "a request without a good signature was in work for too long";
+            }
+            finished = now_finished;
+            if !self.is_quiet() && slow > usual.idle.saturating_add(call) {
                 return "too few bytes moved for too long while a request was in work";
             }
         }
