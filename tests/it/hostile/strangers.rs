@@ -167,6 +167,20 @@ fn values_and_names_of_fields_are_quoted_in_short() {
     check_log(server, &log);
 }
 
+/// The last guard: what a test wants a call to be refused with is a message, too.
+#[test]
+fn a_message_has_at_most_a_kibibyte_whatever_it_is_made_of() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    let info = "why\n\u{1b}".repeat(2_000);
+    let rule = json!({ "Command": "get_contact_group", "Code": 60007, "Info": info }).to_string();
+    assert_eq!(client.post("/_dev/faults", &rule).unwrap().status, 200);
+    let answer = client.call("recentcontact/get_contact_group", "{}").json();
+    let said = answer["ErrorInfo"].as_str().unwrap();
+    assert!(said.starts_with(r"why\n\u{1b}why") && said.ends_with('…'), "{said}");
+    assert!((1_001..=1_024).contains(&said.len()), "{} bytes", said.len());
+}
+
 /// Foreign text of random calls, made of characters that no message of ours has.
 const FOREIGN: &[char] = &['§', 'ж', '\n', '\u{1b}', '\u{202e}', '\u{7f}', '"', '\\'];
 
