@@ -33,7 +33,7 @@ impl<'a> Node<'a> {
     /// Reads one JSON text: a whole one, with nothing but white space behind it.
     ///
     /// # Errors
-    /// What is wrong and where, in words of the JSON reader. More than [`MOST_NODES`] values are wrong, too.
+    /// What is wrong and where, in words of the JSON reader. More than `MOST_NODES` values are wrong, too.
     pub fn parse(text: &'a [u8]) -> Result<Node<'a>, serde_json::Error> {
         let mut reader = serde_json::Deserializer::from_slice(text);
         let node = Reading { left: &Cell::new(MOST_NODES) }.deserialize(&mut reader)?;
