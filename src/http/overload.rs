@@ -4,7 +4,10 @@ use std::{net::IpAddr, time::Duration};
 
 use hyper::{Response, StatusCode};
 
-use super::{Door, answer, registry::Place};
+use super::{
+    Door, answer,
+    registry::{NoPlace, Place},
+};
 use crate::wire::{Envelope, code::Code};
 
 impl Door {
@@ -16,21 +19,22 @@ impl Door {
         forwarded: Option<IpAddr>,
         place: &Place,
     ) -> Option<String> {
+        // Health checks count for their source as well, or else they would be a way to hold any number of places.
+        let crowded = forwarded
+            .filter(|source| place.count_for(*source, self.service.clock.elapsed()) == Err(NoPlace::Source));
         if matches!(path, "/healthz" | "/readyz") {
             return None;
+        }
+        if let Some(source) = crowded {
+            let most = self.registry.of_source();
+            return Some(format!(
+                "{source} has {most} connections open, as many as limits.connections_per_source allows"
+            ));
         }
         if place.activity.is_probe() && !place.wait(self.limits.answer_within, &self.service.clock).await {
             return Some(
                 "as many connections as limits.connections allows are open; try again later".to_owned(),
             );
-        }
-        if let Some(source) = forwarded
-            && place.count_for(source, self.service.clock.elapsed()).is_err()
-        {
-            let most = self.registry.of_source();
-            return Some(format!(
-                "{source} has {most} connections open, as many as limits.connections_per_source allows"
-            ));
         }
         if self.unsent.is_full() {
             self.registry.shed_slow_readers(self.service.clock.elapsed(), true);

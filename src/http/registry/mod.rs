@@ -213,8 +213,9 @@ impl Registry {
     }
 
     /// Ends the connection that has been idle longest, of those – of this source – that never showed a good
-    /// signature. One that works on a request has some time to show one before it may go, too, and goes last. Where thousands may be open, some more of them end with
-    /// it, so that a flood of newcomers does not cost a look at all connections for each of them.
+    /// signature. One that works on a request has some time to show one before it may go, too, and goes last. Where
+    /// thousands may be open, some more of them end with it, so that a flood of newcomers does not cost a look at all
+    /// connections for each of them.
     fn evict(&self, table: &mut Table, of: Option<Source>, now: Duration) -> bool {
         let now = milliseconds(now);
         let strangers = table.entries.iter().filter(|(_, entry)| {

@@ -51,6 +51,25 @@ fn idle_connections_of_one_address_leave_places_for_others() {
     assert!(open <= 27, "{open} connections of one address are open");
 }
 
+#[test]
+fn health_checks_count_for_the_source_that_a_header_names() {
+    let (_site, server) = behind_a_proxy("connections_per_source = 3");
+    let health = "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n";
+    let mut hostile: Vec<Client> = (0..8)
+        .map(|_| {
+            let mut one = server.client();
+            assert_eq!(one.raw(health.as_bytes()).unwrap().status, 200);
+            one
+        })
+        .collect();
+    for one in &mut hostile[..5] {
+        assert!(one.raw(health.as_bytes()).is_err(), "the longest idle of its source has made room");
+    }
+    for one in &mut hostile[5..] {
+        assert_eq!(one.raw(health.as_bytes()).unwrap().status, 200);
+    }
+}
+
 /// Loopback is exempt, but unsigned connections are evicted.
 #[test]
 fn a_newcomer_takes_the_place_of_the_longest_idle_stranger() {
