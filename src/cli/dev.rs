@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     controls::Controls,
     domain::DirectoryMode,
-    http::{AllowedHosts, Door, DoorLimits, Listening, Proxies, RateLimit, Sides},
+    http::{AllowedHosts, Door, DoorLimits, Listening, Proxies, RateLimit, Sides, is_host_name},
     log,
     metrics::Metrics,
     output,
@@ -68,7 +68,7 @@ pub(super) struct Options {
     strict: bool,
     /// A name by which the controls, the metrics and files in and out may be called, beside addresses and names of
     /// this machine; may be given several times.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = host_name)]
     allow_host: Vec<String>,
     /// A proxy, or a network of proxies, that may say where a connection or request comes from, by the PROXY
     /// protocol or by X-Forwarded-For; may be given several times.
@@ -101,6 +101,11 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 fn network(text: &str) -> Result<Network, String> {
     Network::parse(text).ok_or_else(|| "it is an IP address or a network such as 10.0.0.0/8".to_owned())
+}
+
+fn host_name(text: &str) -> Result<String, String> {
+    let cure = "it is a host name without a scheme, port or wildcard, such as chat.test";
+    is_host_name(text).then(|| text.to_owned()).ok_or_else(|| cure.to_owned())
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

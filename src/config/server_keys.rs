@@ -6,7 +6,7 @@ use super::key::{Key, Kind, put};
 use crate::{
     address::Address,
     auth::Network,
-    http::{DoorLimits, RateLimit},
+    http::{DoorLimits, RateLimit, is_host_name},
     log::{LogFormat, LogLevel},
     store::SqliteOptions,
 };
@@ -85,10 +85,9 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "allowed_hosts",
         kind: Kind::List(HOSTS),
         default: "",
-        about: "Host names accepted for /metrics besides IP addresses and local names (protection from DNS rebinding).",
+        about: "Host names accepted for /metrics (protection from DNS rebinding), besides IP addresses and local names: those without a dot, and those under .localhost, .internal and .local.",
         set: |draft, value| {
-            let name =
-                |item: &str| (!item.is_empty() && !item.contains(['/', ':', ' '])).then(|| item.to_owned());
+            let name = |item: &str| is_host_name(item).then(|| item.to_owned());
             put(&mut draft.allowed_hosts, value.items(HOSTS, name)?)
         },
     },
@@ -159,7 +158,7 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "limits.connections_per_source",
         kind: Kind::Number(0, 1_000_000),
         default: "0",
-        about: "Connections that may be open from one source address (in IPv6 from one /64); 0 means all but a reserve for others. Loopback is not counted, unless a trusted proxy names it.",
+        about: "Connections that may be open from one source address (in IPv6 from one /64); with 0, all of `limits.connections` but a tenth (at least 1, at most 100), which is kept for others. Loopback is not counted, unless a trusted proxy names it.",
         set: |draft, value| put(&mut draft.limits.connections.per_source, value.size()),
     },
     Key {
@@ -261,7 +260,7 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "log.level",
         kind: Kind::Choice(&["error", "warn", "info", "debug"]),
         default: "info",
-        about: "How much is logged: failures of the server; also what to look at; also failed and slow calls; every call.",
+        about: "How much is logged. `error`: failures of the server; `warn`: also what an operator should look at; `info`: also failed and slow calls; `debug`: every call.",
         set: |draft, value| {
             let level = match value.text().as_str() {
                 "error" => LogLevel::Error,

@@ -28,7 +28,7 @@ mod unsent;
 
 pub use activity::Patience;
 pub use listener::{Listening, serve};
-pub use origin::AllowedHosts;
+pub use origin::{AllowedHosts, is_host_name};
 pub use rate::RateLimit;
 pub use registry::ConnectionLimits;
 pub use sources::Proxies;

@@ -42,6 +42,12 @@ impl AllowedHosts {
     }
 }
 
+/// Whether this can be a name in [`AllowedHosts`]: no scheme, port or wildcard, because it is compared as a whole.
+#[must_use]
+pub fn is_host_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+}
+
 /// Refuses what a browser sends for a page: it says so in its headers.
 ///
 /// # Errors
@@ -86,6 +92,16 @@ mod tests {
     use hyper::header::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn a_host_name_has_no_scheme_port_or_wildcard() {
+        for name in ["chat.test", "Metrics_1.example-two.com"] {
+            assert!(is_host_name(name), "{name}");
+        }
+        for name in ["", "*", "*.test", "http://x", "x:1", "a b", "x/", "a\nb", "ж.test"] {
+            assert!(!is_host_name(name), "{name}");
+        }
+    }
 
     #[test]
     fn names_of_this_machine_and_allowed_ones_pass() {
