@@ -34,23 +34,26 @@ When something is wrong with the file, the server says so in its log and takes i
 away is applied, what it adds is not**. Administrators and apps that are no longer in it are out, and so is a key that was
 removed. A key that was replaced stops working, and the new one is used in its place. `denied`, `disabled`,
 `closed_services`, narrower `allowed_sources` and an earlier `plan_until` take effect. Everything else stays as it was until
-the file is right. Where it does not say clearly what is meant, the running value stays too: a value that cannot be read, or
-one that is absent beside a misspelt key. Apps are removed only if no other table could be one of them, and never by a file
+the file is right. The running value stays, too, where a value cannot be read, or where a key is missing while the
+same table has an unknown one, which may be its misspelling. Apps are removed only if no other table could be one of them, and never by a file
 without any app. A file that is missing or is not TOML changes nothing. To take a right away for certain, look for
 `the apps were read again` in the log.
 
 A certificate is checked as at a start: its key may not be readable by others, and the two have to belong together. One that
-has expired, or is not valid yet, is shown at a start with a warning, because there is no other; it never replaces a valid one.
-One that becomes valid later is shown when its time has come.
+has expired, or is not valid yet, is used at a start with a warning, because there is no other; it never replaces a valid one.
+One that becomes valid later is used when its time has come.
 
-With `metrics.enabled`, `confold_reloads_total` counts both, `confold_reload_refused` is 1 while something older than the file
+With `metrics.enabled`, `confold_reloads_total` counts reloads of the apps and of the certificate, `confold_reload_refused` is 1 while something older than the file
 is in use, and `confold_certificate_not_after_timestamp_seconds` says when the certificate expires;
 [deploy/alerts.yml](../deploy/alerts.yml) warns of a refused file, and 14 and 3 days before the end.
 
 ## To begin with
 
 ```sh
-(umask 077; echo THE_KEY_OF_THE_APP > /etc/confold/1400000000.key)      # readable by nobody else
+install -m 755 target/release/confold /usr/local/bin/
+useradd --system --shell /usr/sbin/nologin confold
+mkdir -p /etc/confold
+(umask 077; echo THE_KEY_OF_THE_APP > /etc/confold/1400000000.key)      # of at least 32 characters: openssl rand -hex 32
 
 # A certificate of one's own, where there is no other; clients get cert.pem to trust it.
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj /CN=chat.example.org \\
@@ -59,14 +62,16 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 
 ```
 
 [deploy/confold.service](../deploy/confold.service) is a unit for systemd with a store of its own and no rights beyond those of
-an ordinary program:
+an ordinary program. It expects `/etc/confold/confold.toml` with `store.directory = \"/var/lib/confold\"`:
 
 ```sh
+chown confold /etc/confold/*.key /etc/confold/key.pem
+confold check-config --config /etc/confold/confold.toml
 cp deploy/confold.service /etc/systemd/system/ && systemctl enable --now confold
 ```
 
-The user `confold` (`useradd --system confold`) has to own the keys: `chown confold /etc/confold/*.key /etc/confold/key.pem`.
-Keys that `confold dev` publishes are refused, and keys under 32 characters are warned of: `openssl rand -hex 32` makes one.
+The owner and the group of a key file may read it, others may not. Keys that `confold dev` publishes are refused, and keys under
+32 characters are warned of.
 
 The files of the store are always private to the user who runs the server, and so is a folder that the server makes. A
 folder that was there keeps its mode, and the log warns when other users can enter it. `confold export --url …` writes all of an app while the server runs, and
