@@ -426,11 +426,12 @@ fn stopping_lets_requests_in_flight_finish() {
     let target = busy.target("recentcontact/mark_contact");
     let body = r#"{"From_Account":"user0","MarkItem":[{"OptType":1,"ContactItem":{"Type":1,"To_Account":"user0"},"SetMark":[1]}]}"#;
     let (first, second) = body.split_at(20);
-    busy.send(
-        format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{first}", body.len())
-            .as_bytes(),
-    )
-    .unwrap();
+    let expect = "Expect: 100-continue\r\n";
+    let head = format!("POST {target} HTTP/1.1\r\nHost: x\r\n{expect}Content-Length: {}\r\n\r\n", body.len());
+    busy.send(head.as_bytes()).unwrap();
+    // The server asks for the body: so it has begun.
+    assert_eq!(busy.answer(true).unwrap().status, 100);
+    busy.send(first.as_bytes()).unwrap();
     server.terminate();
     while Client::try_connect(server.address).is_ok() {
         std::thread::yield_now();
