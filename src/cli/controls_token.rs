@@ -16,7 +16,7 @@ const LENGTH: usize = 32;
 pub(super) struct ControlsToken {
     pub(super) token: Option<Token>,
     /// How the person who started the server comes to know it.
-    pub(super) told: String,
+    pub(super) announcement: String,
 }
 
 impl ControlsToken {
@@ -29,23 +29,23 @@ impl ControlsToken {
         let is_local = reached.iter().flatten().all(|address| address.ip().to_canonical().is_loopback());
         // A proxy on this machine lets others in, whatever the address that it connects from.
         if is_local && options.trusted_proxies.is_empty() {
-            return Ok(ControlsToken { token: None, told: String::new() });
+            return Ok(ControlsToken { token: None, announcement: String::new() });
         }
         let token = chance::text(LENGTH, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789");
-        let told = format!(
+        let announcement = format!(
             "Other machines can reach this server, so its controls under /_dev/ need a header (--dev-token-file \
              chooses the token):\n  Authorization: Bearer {token}\n"
         );
-        Ok(ControlsToken { token: Some(Token::new(&token)), told })
+        Ok(ControlsToken { token: Some(Token::new(&token)), announcement })
     }
 
     fn from_file(file: &Path) -> anyhow::Result<ControlsToken> {
         let text = read_secret(file).context("--dev-token-file")?;
         ensure!(text.len() >= SHORTEST, "--dev-token-file: the token has fewer than {SHORTEST} characters");
-        let told = format!(
+        let announcement = format!(
             "The controls under /_dev/ need a header with the token in {}:\n  Authorization: Bearer …\n",
             file.display()
         );
-        Ok(ControlsToken { token: Some(Token::new(&text)), told })
+        Ok(ControlsToken { token: Some(Token::new(&text)), announcement })
     }
 }

@@ -135,7 +135,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     if let Some(file) = &options.export_on_exit {
         output::check(file).context("--export-on-exit")?;
     }
-    let ControlsToken { token, told: about_token } = ControlsToken::of(options)?;
+    let ControlsToken { token, announcement: about_token } = ControlsToken::of(options)?;
     let traces: Option<Address> = match &options.traces {
         // Read here: the command line would show what it refuses.
         Some(url) => Some(url.parse().map_err(|refused| anyhow!("--traces {refused}"))?),

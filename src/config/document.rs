@@ -40,7 +40,8 @@ without any app. A file that is missing or is not TOML changes nothing. To take 
 `the apps were read again` in the log.
 
 A certificate is checked as at a start: its key may not be readable by others, and the two have to belong together. One that
-has expired, or is not valid yet, is used at a start with a warning, because there is no other; it never replaces a valid one.
+has expired, or is not valid yet, is used at a start with a warning, because there is nothing else to use. It never replaces
+a valid one.
 One that becomes valid later is used when its time has come.
 
 With `metrics.enabled`, `confold_reloads_total` counts reloads of the apps and of the certificate, `confold_reload_refused` is 1 while something older than the file
