@@ -4,6 +4,7 @@
 //! series is bounded by the commands and codes there are.
 
 mod operations;
+mod store;
 
 use std::{
     collections::BTreeMap,
@@ -176,15 +177,7 @@ impl Metrics {
             now.unsent,
         );
         out.alone("confold_signatures_remembered", "gauge", "Verified signatures in memory.", now.signatures);
-        let Statistics { commits, changes, waiting, cache_hits, cache_misses, cache_bytes, disk_bytes } =
-            now.store;
-        out.alone("confold_store_commits_total", "counter", "Transactions, one fsync each.", commits);
-        out.alone("confold_store_changes_total", "counter", "Changes in transactions.", changes);
-        out.alone("confold_store_changes_waiting", "gauge", "Changes waiting to be written.", waiting);
-        out.alone("confold_store_cache_hits_total", "counter", "Owners read from memory.", cache_hits);
-        out.alone("confold_store_cache_misses_total", "counter", "Owners read from the disk.", cache_misses);
-        out.alone("confold_store_cache_bytes", "gauge", "Bytes of owners in memory.", cache_bytes);
-        out.alone("confold_store_disk_bytes", "gauge", "Bytes of the database and its log.", disk_bytes);
+        store::tell(now.store, &mut out);
         self.operations.tell(&mut out);
         let Process { cpu_seconds, resident_bytes, open_files, threads } = now.process;
         out.alone("process_cpu_seconds_total", "counter", "Processor time.", cpu_seconds);

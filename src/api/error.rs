@@ -139,7 +139,7 @@ pub enum Error {
     #[error("service timeout or request format error,please check and try again")]
     Timeout,
     /// The store failed; its text is for the log, never for the caller.
-    #[error("internal error, please try again")]
+    #[error("{}", about_store(.0))]
     Store(#[from] StoreError),
 }
 
@@ -175,7 +175,10 @@ impl Error {
             Error::Store(StoreError::Busy) => Code::OVERLOAD,
             Error::Store(
                 StoreError::Failed(_)
+                | StoreError::Full(_)
+                | StoreError::ReadOnly(_)
                 | StoreError::Lost(_)
+                | StoreError::Moved(_)
                 | StoreError::Damaged { .. }
                 | StoreError::Rule
                 | StoreError::Closed,
@@ -188,6 +191,14 @@ fn suggestion(family: Family, name: &str) -> String {
     let names =
         Command::ALL.iter().filter(|command| command.family() == family).map(|command| command.name());
     nearest(name, names).map_or(String::new(), |name| format!("; did you mean {name}?"))
+}
+
+/// What a caller can be told about a failure of the store.
+fn about_store(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Busy => "too many calls are waiting for the store of this server; try again in a second",
+        _ => "internal error, please try again",
+    }
 }
 
 fn detail(text: &str) -> String {
@@ -232,6 +243,7 @@ fn rejection_code(rejection: &Rejection, family: Family) -> Code {
     match rejection {
         Rejection::UnknownOwner(_) | Rejection::UnknownPeer(_) => Code::ACCOUNT_ABSENT,
         Rejection::UnknownChatGroup(_) => Code::CHAT_GROUP,
+        Rejection::UnreadablePeer(_) => internal_code(family),
         Rejection::TooManyGrouped { .. } | Rejection::TooManyMarked { .. } => Code::CONVERSATIONS,
         Rejection::TooManyGroups { .. } | Rejection::NoGroupIdLeft => Code::GROUPS,
         Rejection::NoSuchGroup(_) => Code::GROUP_UNKNOWN,

@@ -10,6 +10,18 @@ use crate::store::{OpenError, SqliteOptions, SqliteStore};
 /// Memory for the owners that a tool works on.
 const TOOL_CACHE: u64 = 16 << 20;
 
+/// Writes to the log what was found when a store was opened.
+pub(super) fn log_opening(store: &SqliteStore) {
+    let opening = store.opening();
+    for loss in &opening.losses {
+        tracing::error!("{loss}");
+    }
+    for doubt in store.remarks().iter().chain(&opening.doubts) {
+        tracing::warn!("{doubt}");
+    }
+    tracing::info!("{opening}");
+}
+
 /// Opens a store for a tool, or makes it.
 pub(super) fn open_for_tool(directory: &Path) -> anyhow::Result<SqliteStore> {
     let options = SqliteOptions { cache_bytes: TOOL_CACHE, readers: 1, ..SqliteOptions::new(directory) };
@@ -21,7 +33,8 @@ pub(super) fn open_for_tool(directory: &Path) -> anyhow::Result<SqliteStore> {
         ),
         other => {
             let store = other?;
-            for remark in store.remarks() {
+            let opening = store.opening();
+            for remark in store.remarks().iter().chain(&opening.losses).chain(&opening.doubts) {
                 say(format!("warning: {remark}"));
             }
             Ok(store)

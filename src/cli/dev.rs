@@ -155,9 +155,9 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     };
     let directory = options.data.as_deref().or(scratch.as_ref().map(Scratch::path));
     let directory = directory.expect("either --data or a temporary folder is there");
-    let store = SqliteStore::open(&SqliteOptions::new(directory))?;
-    for remark in store.remarks() {
-        tracing::warn!("{remark}");
+    let store = SqliteStore::open(&SqliteOptions { clock: clock.clone(), ..SqliteOptions::new(directory) })?;
+    if options.data.is_some() {
+        data::log_opening(&store);
     }
     if let Some(tls) = &tls {
         tls.copy_ca(directory)?;

@@ -73,9 +73,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         listening.push(bound.with_tls(certificates));
     }
     let store = SqliteStore::open(&config.store)?;
-    for remark in store.remarks() {
-        tracing::warn!("{remark}");
-    }
+    data::log_opening(&store);
     note_filled(&store)?;
     let failure = store.failure();
     let service = Service { store: Arc::new(store), clock: Clock::system() };

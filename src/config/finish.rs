@@ -94,7 +94,13 @@ impl Reading<'_> {
             trusted_proxies: draft.trusted_proxies,
             allowed_hosts: draft.allowed_hosts,
             workers: draft.workers,
-            store: SqliteOptions { directory, ..draft.store },
+            store: SqliteOptions {
+                directory,
+                // What begins later would be answered too late.
+                read_patience: draft.limits.answer_within / 2,
+                close_within: draft.drain,
+                ..draft.store
+            },
             limits: draft.limits,
             drain: draft.drain,
             token,

@@ -127,6 +127,13 @@ static SERVER: &[Key<ServerDraft>] = &[
         set: |draft, value| put(&mut draft.directory, Some(value.path())),
     },
     Key {
+        name: "store.create",
+        kind: Kind::Switch,
+        default: "true",
+        about: "Whether a new store is made if the directory holds none. Set it to false once the store exists: a volume that is not mounted is then an error instead of an empty store.",
+        set: |draft, value| put(&mut draft.store.create, value.switch()),
+    },
+    Key {
         name: "store.cache",
         kind: Kind::Size,
         default: "256MiB",
@@ -139,6 +146,13 @@ static SERVER: &[Key<ServerDraft>] = &[
         default: "2",
         about: "Threads that read what is not in memory.",
         set: |draft, value| put(&mut draft.store.readers, value.size()),
+    },
+    Key {
+        name: "store.read_queue",
+        kind: Kind::Number(1, 1_000_000),
+        default: "8192",
+        about: "Reads that may wait for such a thread; beyond it calls are refused (60018). So is a call that has waited for half of `limits.call_timeout`.",
+        set: |draft, value| put(&mut draft.store.read_queue, value.size()),
     },
     Key {
         name: "store.queue",

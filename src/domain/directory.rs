@@ -32,6 +32,8 @@ pub enum Presence {
     },
     /// A chat group; `None` when the directory never heard of it.
     ChatGroup(Option<ChatGroupLife>),
+    /// What is stored about it is damaged, so that nobody knows.
+    Unreadable,
 }
 
 /// Who must exist before he can be organized (decision 14).
@@ -60,7 +62,7 @@ impl World<'_> {
     /// Whether something may be kept about `conversation`, and under which incarnation.
     ///
     /// # Errors
-    /// [`Rejection::UnknownPeer`] or [`Rejection::UnknownChatGroup`].
+    /// [`Rejection::UnknownPeer`], [`Rejection::UnknownChatGroup`] or [`Rejection::UnreadablePeer`].
     pub fn incarnation(&self, conversation: &Conversation) -> Result<u32, Rejection> {
         match (conversation, self.presences.get(conversation)) {
             (Conversation::User(user), Some(Presence::User { imported })) => {
@@ -75,6 +77,12 @@ impl World<'_> {
                 None if self.mode == DirectoryMode::Open => Ok(0),
                 _ => Err(Rejection::UnknownChatGroup(id.clone())),
             },
+            (Conversation::User(user), Some(Presence::Unreadable)) if self.mode.takes_for_granted(user) => {
+                Ok(0)
+            }
+            (conversation, Some(Presence::Unreadable)) => {
+                Err(Rejection::UnreadablePeer(conversation.clone()))
+            }
             (Conversation::User(user), _) => Err(Rejection::UnknownPeer(user.clone())),
             (Conversation::ChatGroup(id), _) => Err(Rejection::UnknownChatGroup(id.clone())),
         }
@@ -86,5 +94,27 @@ impl DirectoryMode {
     #[must_use]
     pub fn takes_for_granted(self, user: &super::UserId) -> bool {
         self == DirectoryMode::Open && user.is_importable()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ChatGroupId, UserId};
+
+    #[test]
+    fn what_cannot_be_read_is_refused_unless_it_is_taken_for_granted() {
+        let user = Conversation::User(UserId::parse("a").unwrap());
+        let group = Conversation::ChatGroup(ChatGroupId::parse("g").unwrap());
+        let presences = HashMap::from([&user, &group].map(|named| (named.clone(), Presence::Unreadable)));
+        let incarnation = |mode, conversation| {
+            World { limits: &Limits::OPEN, mode, presences: &presences }.incarnation(conversation)
+        };
+        let refused = |conversation: &Conversation| Err(Rejection::UnreadablePeer(conversation.clone()));
+        assert_eq!(incarnation(DirectoryMode::Strict, &user), refused(&user));
+        assert_eq!(incarnation(DirectoryMode::Open, &user), Ok(0));
+        // Its incarnation counts in an open directory, too.
+        assert_eq!(incarnation(DirectoryMode::Strict, &group), refused(&group));
+        assert_eq!(incarnation(DirectoryMode::Open, &group), refused(&group));
     }
 }

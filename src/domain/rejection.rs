@@ -1,6 +1,6 @@
 //! Every reason why a rule says no. Reasons know no protocol: `api/error.rs` gives them numbers.
 
-use super::{ChatGroupId, MAX_NUMBER, UserId};
+use super::{ChatGroupId, Conversation, MAX_NUMBER, UserId};
 use crate::excerpt::quoted;
 
 /// Why a call, or one item of it, is refused. The text names the rule and what was found.
@@ -15,6 +15,9 @@ pub enum Rejection {
     /// The chat group of a conversation does not exist.
     #[error("the chat group {} does not exist or was disbanded", quoted(.0.as_str()))]
     UnknownChatGroup(ChatGroupId),
+    /// What is stored about the peer or chat group of a conversation is damaged.
+    #[error("what is stored about {0} is damaged, so that it is not known whether it exists")]
+    UnreadablePeer(Conversation),
     /// One more conversation with a group than the owner may have.
     #[error("the owner already has {limit} conversations in groups, the most allowed")]
     TooManyGrouped {

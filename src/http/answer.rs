@@ -1,6 +1,7 @@
 //! The one way out: every answer is made here.
 
 use std::{
+    borrow::Cow,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -150,8 +151,12 @@ pub(super) fn empty() -> Response<Body> {
 }
 
 /// A plain text, for health checks.
-pub(super) fn text(status: StatusCode, said: &'static str) -> Response<Body> {
-    with(status, "text/plain; charset=utf-8", Content::Fixed(said.as_bytes()))
+pub(super) fn text(status: StatusCode, said: impl Into<Cow<'static, str>>) -> Response<Body> {
+    let content = match said.into() {
+        Cow::Borrowed(said) => Content::Fixed(said.as_bytes()),
+        Cow::Owned(said) => Content::Made(said.into_bytes()),
+    };
+    with(status, "text/plain; charset=utf-8", content)
 }
 
 /// Metrics, in the text form of Prometheus.

@@ -1,24 +1,45 @@
-//! Health checks, with ordinary statuses: `/healthz` tells that the process answers, `/readyz` that
-//! its store does.
+//! Health checks, with ordinary statuses: `/healthz` tells that the process answers, `/readyz` that a change would be
+//! durable now.
 
 use std::time::Duration;
 
 use hyper::{Response, StatusCode};
 
 use super::answer::{self, Body};
-use crate::store::{Store, StoreError};
+use crate::store::{Readiness, Store, StoreError};
 
 pub(super) fn alive() -> Response<Body> {
     answer::text(StatusCode::OK, "ok\n")
 }
 
-/// Asks the store, which may hang: a probe is told so within the time of a call.
+/// Asks the store, which may hang: a probe is told so within the time of a call. The first line of the answer is `ready`
+/// or begins with `not ready: `; damage of single owners is told in a second one, because everybody else is served.
 pub(super) async fn ready(store: &dyn Store, within: Duration) -> Response<Body> {
-    match tokio::time::timeout(within, store.ready()).await.unwrap_or(Err(StoreError::Busy)) {
-        Ok(()) => answer::text(StatusCode::OK, "ready\n"),
-        Err(error) => {
-            tracing::debug!(%error, "not ready");
-            answer::text(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n")
+    match tokio::time::timeout(within, store.ready()).await {
+        Ok(Ok(Readiness { damaged: 0 })) => answer::text(StatusCode::OK, "ready\n"),
+        Ok(Ok(Readiness { damaged })) => {
+            answer::text(StatusCode::OK, format!("ready\ndamaged: {damaged} owners or chat groups\n"))
         }
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "not ready");
+            not_ready(why(&error))
+        }
+        Err(_) => not_ready("the store does not answer"),
+    }
+}
+
+fn not_ready(why: &str) -> Response<Body> {
+    answer::text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n"))
+}
+
+/// What everybody may know. The error itself is for the log.
+fn why(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Full(_) => "the disk is full",
+        StoreError::ReadOnly(_) => "the database can only be read",
+        StoreError::Damaged { .. } => "the database is damaged, so that changes cannot be written",
+        StoreError::Busy => "too many changes are waiting to be written",
+        StoreError::Lost(_) | StoreError::Moved(_) | StoreError::Closed => "the store is closed",
+        StoreError::Failed(_) | StoreError::Rule => "the store fails",
     }
 }

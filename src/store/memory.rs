@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    ChatGroupPage, ChatGroupQuery, ChatGroupRule, Loaded, Next, OwnerRule, Pending, Scope, Seen, Store,
-    guarded,
+    ChatGroupPage, ChatGroupQuery, ChatGroupRule, Loaded, Next, OwnerRule, Pending, Readiness, Scope, Seen,
+    Store, guarded,
 };
 use crate::domain::{
     Account, AppId, ChatGroup, ChatGroupId, Conversation, Organizer, Owner, Presence, UserId,
@@ -188,7 +188,7 @@ impl Store for MemoryStore {
         Box::pin(async { Ok(()) })
     }
 
-    fn ready(&self) -> Pending<'_, ()> {
-        Box::pin(async { Ok(()) })
+    fn ready(&self) -> Pending<'_, Readiness> {
+        Box::pin(async { Ok(Readiness::default()) })
     }
 }

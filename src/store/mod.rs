@@ -6,6 +6,7 @@
 
 mod cache;
 mod document;
+mod error;
 mod memory;
 mod sqlite;
 
@@ -20,8 +21,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+pub use error::{Damaged, StoreError};
 pub use memory::MemoryStore;
-pub use sqlite::{OpenError, SqliteOptions, SqliteStore, StoreFailure};
+pub use sqlite::{OpenError, Opening, SqliteOptions, SqliteStore, StoreFailure};
 
 use crate::domain::{
     Account, AppId, ChatGroup, ChatGroupId, ChatGroupKind, Conversation, Organizer, Owner, Presence, UserId,
@@ -102,8 +104,27 @@ pub struct Statistics {
     pub cache_misses: u64,
     /// Bytes of owners in memory now.
     pub cache_bytes: u64,
-    /// Bytes on the disk now.
+    /// Reads that wait for a thread now.
+    pub reads_waiting: u64,
+    /// Reads that were refused, because too many waited or they had waited too long.
+    pub reads_refused: u64,
+    /// Bytes on the disk now: the database and its log.
     pub disk_bytes: u64,
+    /// Bytes of the log's file now.
+    pub log_bytes: u64,
+    /// Bytes of it that are in use.
+    pub log_in_use: u64,
+    /// How often the log could not be used from its start again, because something was reading from it for long.
+    pub log_held: u64,
+    /// How much stored data is known to be damaged: owners and chat groups.
+    pub damaged: u64,
+}
+
+/// A store whose next change would be durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// How many owners and chat groups are known to be damaged. Everything else is served.
+    pub damaged: u64,
 }
 
 /// A part of what is kept.
@@ -137,34 +158,6 @@ impl Scope {
             Scope::Owner(_) => false,
         }
     }
-}
-
-/// Why a store could not do what it was asked.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The medium failed; nothing of the change was acknowledged, and it may or may not be kept.
-    #[error("the store failed: {0}")]
-    Failed(String),
-    /// The medium failed under a commit: what it holds is not known, and the store is closed.
-    #[error("the store failed and has to be opened anew: {0}")]
-    Lost(String),
-    /// What is stored cannot be understood.
-    #[error("stored data of {what} is damaged: {reason}")]
-    Damaged {
-        /// Whose data.
-        what: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A rule panicked: a defect, by which nothing was changed.
-    #[error("a rule failed inside")]
-    Rule,
-    /// More is waiting to be written than the store accepts.
-    #[error("too many changes are waiting to be written")]
-    Busy,
-    /// The store has been closed, or is being closed.
-    #[error("the store is closed")]
-    Closed,
 }
 
 /// A place for owners and chat groups.
@@ -216,8 +209,11 @@ pub trait Store: Send + Sync {
         Statistics::default()
     }
 
-    /// Whether the store can be used: reads something.
-    fn ready(&self) -> Pending<'_, ()>;
+    /// Whether a change would be durable now.
+    ///
+    /// # Errors
+    /// Why it would not.
+    fn ready(&self) -> Pending<'_, Readiness>;
 }
 
 impl dyn Store + '_ {

@@ -210,6 +210,51 @@ fn store_readers() {
 }
 
 #[test]
+fn store_create() {
+    let site = Site::new();
+    site.configure("[store]\ndirectory = \"data\"\ncreate = false", "");
+    let output = site.command("serve").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("store.create is false"), "{said}");
+    assert!(!site.path("data").exists(), "nothing is made");
+    site.configure("[store]\ndirectory = \"data\"", "");
+    drop(site.serve());
+    site.configure("[store]\ndirectory = \"data\"\ncreate = false", "");
+    assert_eq!(site.serve().client().call(IMPORT, USER).code(), 0);
+}
+
+#[test]
+fn store_read_queue() {
+    let (_site, server, mut client) = serving(
+        "[store]\ndirectory = \"data\"\ncache = \"0B\"\nreaders = 1\nread_queue = 1\n[limits]\nrate_limit = false\n\
+         [log]\nlevel = \"error\"",
+        "",
+    );
+    assert_eq!(client.call(IMPORT, USER).code(), 0);
+    // As many as it takes until two come while one waits.
+    let refused = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                let mut client = server.client();
+                for _ in 0..2_000 {
+                    if refused.load(std::sync::atomic::Ordering::Relaxed) {
+                        return;
+                    }
+                    let answer = client.call(GET, BODY);
+                    assert!([0, 60018].contains(&answer.code()), "{}", answer.body);
+                    if answer.code() != 0 {
+                        assert!(answer.body.contains("try again in a second"), "{}", answer.body);
+                        refused.store(true, std::sync::atomic::Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    assert!(refused.into_inner(), "no read was refused");
+}
+
+#[test]
 fn store_queue() {
     let (_site, server, _client) = serving(
         "[store]\ndirectory = \"data\"\nqueue = 1\n[limits]\nrate_limit = false\n[log]\nlevel = \"error\"",

@@ -334,7 +334,7 @@ fn a_probe_of_a_store_that_hangs_is_answered() {
     let answer = server.client().raw(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     go_on.send(()).unwrap();
     drop(held);
-    assert_eq!((answer.status, answer.body.as_str()), (503, "the store does not answer\n"));
+    assert_eq!((answer.status, answer.body.as_str()), (503, "not ready: the store does not answer\n"));
     let mut client = server.client();
     assert!(
         (0..1_000).any(|_| client.raw(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().status == 200)

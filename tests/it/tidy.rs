@@ -26,7 +26,11 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["domain"],
         &["hmac", "sha2", "base64", "flate2", "serde", "serde_json", "subtle", "quick_cache", "thiserror"],
     ),
-    ("store/sqlite", &["domain", "store", "private"], &["rusqlite", "tokio", "tracing", "thiserror"]),
+    (
+        "store/sqlite",
+        &["clock", "domain", "store", "private"],
+        &["rusqlite", "tokio", "tracing", "thiserror"],
+    ),
     ("store", &["domain", "store"], &["quick_cache", "tokio", "tracing", "thiserror"]),
     (
         "tls",

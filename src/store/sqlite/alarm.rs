@@ -12,6 +12,12 @@ pub enum StoreFailure {
         "the disk failed under a commit ({0}), and what it holds is not known; check it, then start again"
     )]
     Disk(String),
+    /// The files are not where they were opened.
+    #[error(
+        "the files of the store were moved or deleted while it was in use ({0}), so that what was acknowledged last may be \
+         elsewhere; put them back, then start again"
+    )]
+    Moved(String),
     /// A thread panicked.
     #[error(
         "a defect ended the {0} thread of the store; what was acknowledged is kept, so start again, and report what the log says"

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::rows;
+use super::{chat_groups, rows::Rows};
 use crate::{
     domain::{AppId, ChatGroup, ChatGroupId, Owner, UserId},
-    store::{Loaded, StoreError},
+    store::{Damaged, Loaded, StoreError},
 };
 
 /// Rows looked at for one page.
@@ -17,21 +17,22 @@ const WEIGHT: usize = 1_500;
 
 pub(super) fn apps(db: &Connection) -> Result<Vec<AppId>, StoreError> {
     let mut statement = db.prepare_cached(
-        "SELECT app_id FROM account UNION SELECT app_id FROM organizer UNION SELECT app_id FROM chat_group
-         ORDER BY app_id",
+        "SELECT app_id FROM account UNION SELECT app_id FROM organizer UNION SELECT app_id FROM account_aside
+         UNION SELECT app_id FROM chat_group ORDER BY app_id",
     )?;
     let numbers = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<u32>, _>>()?;
     Ok(numbers.into_iter().filter_map(AppId::new).collect())
 }
 
 pub(super) fn owners(
-    db: &Connection,
+    rows: Rows<'_>,
     app: AppId,
     after: Option<&UserId>,
 ) -> Result<Vec<(UserId, Loaded)>, StoreError> {
-    let mut statement = db.prepare_cached(
+    let mut statement = rows.db.prepare_cached(
         "SELECT user_id FROM account WHERE app_id = ?1 AND user_id > ?2
          UNION SELECT user_id FROM organizer WHERE app_id = ?1 AND user_id > ?2
+         UNION SELECT user_id FROM account_aside WHERE app_id = ?1 AND user_id > ?2
          ORDER BY user_id LIMIT ?3",
     )?;
     let after = after.map_or("", UserId::as_str);
@@ -42,18 +43,16 @@ pub(super) fn owners(
     let mut weight = 0;
     for user in users {
         let user = UserId::parse(&user).map_err(|reason| StoreError::Damaged {
-            what: format!("user {} of app {app}", crate::excerpt::quoted(&user)),
+            what: Damaged::Directory(app),
             reason: reason.to_string(),
         })?;
         let owner = Owner { app, user };
-        let stored = rows::organizer(db, &owner)?;
-        let dead = rows::dead(db, app, &stored.organizer)?;
+        let (stored, account, dead) = rows.owner(&owner)?;
         let organizer = match dead.is_empty() {
             true => stored.organizer,
             false => Arc::new(stored.organizer.living(&dead)),
         };
         weight += organizer.records().len();
-        let account = rows::account(db, &owner)?;
         page.push((owner.user, Loaded { account, organizer }));
         if weight > WEIGHT {
             break;
@@ -78,10 +77,10 @@ pub(super) fn chat_groups(
     let mut weight = 0;
     for (seq, id) in found {
         let id = ChatGroupId::parse(&id).map_err(|reason| StoreError::Damaged {
-            what: format!("chat group {}", crate::excerpt::quoted(&id)),
+            what: Damaged::Directory(app),
             reason: reason.to_string(),
         })?;
-        let Some(group) = rows::chat_group(db, app, &id)? else { continue };
+        let Some(group) = chat_groups::chat_group(db, app, &id)? else { continue };
         weight += group.profile.as_ref().map_or(0, |profile| profile.members.len());
         page.push((u64::try_from(seq).unwrap_or(0), id, group));
         if weight > WEIGHT {

@@ -5,67 +5,106 @@
 //! one process (`vfs=unix-excl`, and a lock file whose refusal explains itself).
 
 mod alarm;
+mod attempt;
 mod batch;
+mod chat_groups;
+mod checkpoints;
+mod error;
+mod files;
+mod health;
+mod job;
 mod listing;
+mod notices;
+mod open_error;
+mod opening;
+mod queue;
 mod reader;
 mod rows;
 mod schema;
+mod threads;
+mod wal;
 mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, mpsc},
-    thread::{self, JoinHandle},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use tokio::sync::oneshot;
 
 pub use alarm::StoreFailure;
-pub use schema::OpenError;
+pub use open_error::OpenError;
+pub use opening::Opening;
 
 use self::{
     alarm::Alarm,
-    reader::Readers,
-    schema::Files,
-    writer::{Job, Writer},
+    files::Files,
+    health::Health,
+    job::{Change, Job},
+    reader::{Readers, Shared},
+    writer::Writer,
 };
 use super::{
-    ChatGroupPage, ChatGroupQuery, ChatGroupRule, Loaded, OwnerRule, Pending, Scope, Statistics, Store,
-    StoreError, cache::OwnerCache,
+    ChatGroupPage, ChatGroupQuery, ChatGroupRule, Loaded, OwnerRule, Pending, Readiness, Scope, Statistics,
+    Store, StoreError, cache::OwnerCache,
 };
-use crate::domain::{AppId, ChatGroup, ChatGroupId, Conversation, Owner, UserId};
+use crate::{
+    clock::Clock,
+    domain::{AppId, ChatGroup, ChatGroupId, Conversation, Owner, Presence, UserId},
+};
 
 /// How to open a [`SqliteStore`].
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
-    /// The directory of its files, made if it is not there.
+    /// The directory of its files.
     pub directory: PathBuf,
+    /// Whether the directory and a store are made if they are not there.
+    pub create: bool,
     /// Bytes of owners kept in memory.
     pub cache_bytes: u64,
     /// Threads that read what the cache misses.
     pub readers: usize,
+    /// How many reads may wait for them; more are refused.
+    pub read_queue: usize,
+    /// How long a call waits for its reading to begin; it is refused then. Part of the time that the call has.
+    pub read_patience: Duration,
     /// How many changes may wait to be written; more are refused.
     pub queue: usize,
+    /// How long closing the store may take.
+    pub close_within: Duration,
+    /// What time it is, for events that are removed when they are old.
+    pub clock: Clock,
 }
 
 impl SqliteOptions {
     /// The usual options for a store in `directory`.
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>) -> SqliteOptions {
-        SqliteOptions { directory: directory.into(), cache_bytes: 256 << 20, readers: 2, queue: 8_192 }
+        SqliteOptions {
+            directory: directory.into(),
+            create: true,
+            cache_bytes: 256 << 20,
+            readers: 2,
+            read_queue: 8_192,
+            read_patience: Duration::from_millis(1_500),
+            queue: 8_192,
+            close_within: Duration::from_secs(5),
+            clock: Clock::system(),
+        }
     }
 }
 
 /// The embedded store.
 pub struct SqliteStore {
-    cache: Arc<OwnerCache>,
+    shared: Shared,
     readers: Readers,
     writer: Writer,
-    alarm: Alarm,
     unfilled: bool,
+    opening: Opening,
+    close_within: Duration,
     // Held, and given up last: the lock on the directory.
-    files: Files,
+    files: Arc<Files>,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -80,19 +119,40 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError`], in words for whoever started the server.
     pub fn open(options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
-        let files = Files::lock(&options.directory)?;
-        let (connection, unfilled) = schema::open(&files)?;
-        let cache = Arc::new(OwnerCache::new(options.cache_bytes));
-        let alarm = Alarm::new();
-        let readers = Readers::start(&files, options.readers, &cache, &alarm)?;
-        let writer = Writer::start(connection, Arc::clone(&cache), options.queue, alarm.clone())?;
-        Ok(SqliteStore { cache, readers, writer, alarm, unfilled, files })
+        let files = Arc::new(Files::lock(&options.directory, options.create)?);
+        let opened = schema::open(&files, options.clock.now())?;
+        let has_aside = rows::has_aside(&opened.connection)
+            .map_err(|source| OpenError::Database { file: files.database.clone(), source })?;
+        let shared = Shared {
+            cache: Arc::new(OwnerCache::new(options.cache_bytes)),
+            health: Arc::new(Health::new(Clock::system(), has_aside)),
+            alarm: Alarm::new(),
+            clock: Clock::system(),
+        };
+        let (unfilled, opening) = (opened.unfilled, opened.opening.clone());
+        let readers = Readers::start(&files, options, &shared)?;
+        let writer = Writer::start(opened, Arc::clone(&files), options, shared.clone())?;
+        Ok(SqliteStore {
+            shared,
+            readers,
+            writer,
+            unfilled,
+            opening,
+            close_within: options.close_within,
+            files,
+        })
     }
 
     /// Whether there is a store in this directory.
     #[must_use]
     pub fn exists(directory: &Path) -> bool {
-        schema::database(directory).exists()
+        files::database(directory).exists()
+    }
+
+    /// What was found when it was opened.
+    #[must_use]
+    pub fn opening(&self) -> &Opening {
+        &self.opening
     }
 
     /// What there is to say about who can read its files: nothing, if all is well.
@@ -111,13 +171,13 @@ impl SqliteStore {
     /// Notes that the first filling is complete.
     #[must_use = "it is noted only when this has been waited for"]
     pub fn note_filled(&self) -> Pending<'_, ()> {
-        self.write(|done| Job::Filled { done })
+        self.write(Change::Filled)
     }
 
     /// Ends when the store cannot go on: the disk has failed under a commit, so that what it holds is not known, or
     /// one of its threads has ended. Whoever uses the store has to stop, and to start again from what is there.
     pub fn failure(&self) -> impl Future<Output = StoreFailure> + use<> {
-        self.alarm.raised()
+        self.shared.alarm.raised()
     }
 
     /// How many transactions were committed since it was opened: one fsync each.
@@ -126,13 +186,23 @@ impl SqliteStore {
         self.writer.commits()
     }
 
+    fn queue_change(&self, owner: Owner, named: Vec<Conversation>, rule: OwnerRule) -> Pending<'static, ()> {
+        // Looked up when the rule is run.
+        let unknown = |conversation: Conversation| {
+            let presence = match conversation {
+                Conversation::User(_) => Presence::User { imported: false },
+                Conversation::ChatGroup(_) => Presence::ChatGroup(None),
+            };
+            (conversation, presence)
+        };
+        let presences = named.into_iter().map(unknown).collect();
+        self.write(Change::Owner { owner, presences, rule })
+    }
+
     /// Queues a change at once; what it returns only waits for the answer.
-    fn write(
-        &self,
-        job: impl FnOnce(oneshot::Sender<Result<(), StoreError>>) -> Job,
-    ) -> Pending<'static, ()> {
+    fn write(&self, change: Change) -> Pending<'static, ()> {
         let (done, answer) = oneshot::channel();
-        let sent = self.writer.send(job(done));
+        let sent = self.writer.send(Job { change, done });
         Box::pin(async move {
             sent?;
             answer.await.map_err(|_| StoreError::Closed)?
@@ -140,21 +210,11 @@ impl SqliteStore {
     }
 }
 
-/// How long a store that is closed waits for its threads.
-const CLOSED_WITHIN: Duration = Duration::from_secs(5);
-
-/// Waits for threads to end, but not for ever: one that hangs in the disk must not keep the process
-/// from ending, and ending without it loses nothing that was acknowledged.
-fn join_within(threads: impl IntoIterator<Item = JoinHandle<()>>) {
-    for thread in threads {
-        let (ended, has_ended) = mpsc::channel();
-        thread::spawn(move || {
-            let _ = thread.join();
-            let _ = ended.send(());
-        });
-        if has_ended.recv_timeout(CLOSED_WITHIN).is_err() {
-            tracing::error!("a thread of the store hangs, probably in the disk; it is left behind");
-        }
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        let mut ending = self.readers.close();
+        ending.extend(self.writer.close());
+        threads::wait(&ending, self.close_within);
     }
 }
 
@@ -168,7 +228,7 @@ impl Store for SqliteStore {
     }
 
     fn peek(&self, owner: &Owner) -> Option<Loaded> {
-        self.cache.get(owner).map(|entry| entry.loaded())
+        self.shared.cache.get(owner).map(|entry| entry.loaded())
     }
 
     fn accounts(&self, owners: Vec<Owner>) -> Pending<'_, Vec<bool>> {
@@ -176,7 +236,7 @@ impl Store for SqliteStore {
     }
 
     fn change(&self, owner: Owner, named: Vec<Conversation>, rule: OwnerRule) -> Pending<'_, ()> {
-        self.write(|done| Job::Owner { owner, named, rule, done })
+        self.queue_change(owner, named, rule)
     }
 
     fn chat_groups(&self, app: AppId, ids: Vec<ChatGroupId>) -> Pending<'_, Vec<Option<ChatGroup>>> {
@@ -184,7 +244,7 @@ impl Store for SqliteStore {
     }
 
     fn change_chat_group(&self, app: AppId, id: ChatGroupId, rule: ChatGroupRule) -> Pending<'_, ()> {
-        self.write(move |done| Job::ChatGroup { app, id, rule, done })
+        self.write(Change::ChatGroup { app, id, rule })
     }
 
     fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage> {
@@ -192,34 +252,58 @@ impl Store for SqliteStore {
     }
 
     fn apps(&self) -> Pending<'_, Vec<AppId>> {
-        self.readers.run(|reader| reader.apps())
+        self.readers.run_patiently(|reader| reader.apps())
     }
 
     fn list_owners(&self, app: AppId, after: Option<UserId>) -> Pending<'_, Vec<(UserId, Loaded)>> {
-        self.readers.run(move |reader| reader.list_owners(app, after.as_ref()))
+        self.readers.run_patiently(move |reader| reader.list_owners(app, after.as_ref()))
     }
 
     fn all_chat_groups(&self, app: AppId, after: u64) -> Pending<'_, Vec<(u64, ChatGroupId, ChatGroup)>> {
-        self.readers.run(move |reader| reader.all_chat_groups(app, after))
+        self.readers.run_patiently(move |reader| reader.all_chat_groups(app, after))
     }
 
     fn reset(&self, scope: Scope) -> Pending<'_, ()> {
-        self.write(|done| Job::Reset { scope, done })
+        self.write(Change::Reset(scope))
     }
 
     fn statistics(&self) -> Statistics {
         let (commits, changes, waiting) = self.writer.statistics();
-        let (cache_hits, cache_misses, cache_bytes) = self.cache.statistics();
-        let disk_bytes = self.files.size();
-        Statistics { commits, changes, waiting, cache_hits, cache_misses, cache_bytes, disk_bytes }
+        let (cache_hits, cache_misses, cache_bytes) = self.shared.cache.statistics();
+        let (reads_waiting, reads_refused) = self.readers.statistics();
+        let (database, log) = self.files.sizes();
+        let checkpoints = &self.writer.checkpoints;
+        Statistics {
+            commits,
+            changes,
+            waiting,
+            cache_hits,
+            cache_misses,
+            cache_bytes,
+            reads_waiting,
+            reads_refused,
+            disk_bytes: database + log,
+            log_bytes: log,
+            log_in_use: checkpoints.length.load(Ordering::Relaxed),
+            log_held: checkpoints.held.load(Ordering::Relaxed),
+            damaged: self.shared.health.damaged(),
+        }
     }
 
-    fn ready(&self) -> Pending<'_, ()> {
-        let writer = self.write(|done| Job::Ready { done });
-        let reader = self.readers.run(|reader| reader.ready());
-        Box::pin(async move {
-            reader.await?;
-            writer.await
+    fn ready(&self) -> Pending<'_, Readiness> {
+        // A commit of just now is as good as one more, so that checks cost little however often they come.
+        let probe = match self.shared.health.is_fresh() {
+            Ok(true) if self.files.check_place().is_ok() => None,
+            Ok(_) => Some(self.write(Change::Probe)),
+            Err(error) => return Box::pin(async { Err(error) }),
+        };
+        Box::pin(async {
+            if let Some(probe) = probe {
+                probe.await?;
+            }
+            // What the probe itself met counts, too.
+            self.shared.health.is_fresh()?;
+            Ok(Readiness { damaged: self.shared.health.damaged() })
         })
     }
 }
@@ -227,3 +311,7 @@ impl Store for SqliteStore {
 #[cfg(test)]
 #[path = "sqlite_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "damage_tests.rs"]
+mod damage_tests;

@@ -1,103 +1,139 @@
 //! The threads that read what the cache misses, so that a cold or hung read holds up nobody else.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError, mpsc},
-    thread::{self, JoinHandle},
-};
+use std::sync::Arc;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
-use super::{OpenError, alarm::Alarm, listing, rows, schema::Files};
+use super::{
+    OpenError, SqliteOptions,
+    alarm::Alarm,
+    chat_groups,
+    files::Files,
+    health::Health,
+    listing,
+    queue::{Queue, Read},
+    rows::Rows,
+    threads::StoreThread,
+};
 use crate::{
+    clock::Clock,
     domain::{AppId, ChatGroup, ChatGroupId, Owner, UserId},
     store::{
         ChatGroupPage, ChatGroupQuery, Loaded, Pending, StoreError,
         cache::{OwnerCache, Snapshot},
-        guarded,
     },
 };
 
-type Task = Box<dyn FnOnce(&Reader) + Send>;
-
 /// A few threads with a connection each.
 pub(super) struct Readers {
-    tasks: Option<mpsc::Sender<Task>>,
-    threads: Vec<JoinHandle<()>>,
+    queue: Arc<Queue>,
+    threads: Vec<StoreThread>,
 }
 
 /// One reading connection.
 pub(super) struct Reader {
     db: Connection,
     cache: Arc<OwnerCache>,
+    health: Arc<Health>,
+}
+
+/// What readers share with the writer.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) cache: Arc<OwnerCache>,
+    pub(super) health: Arc<Health>,
+    pub(super) alarm: Alarm,
+    /// The monotonic clock of the store.
+    pub(super) clock: Clock,
 }
 
 impl Readers {
     pub(super) fn start(
         files: &Files,
-        count: usize,
-        cache: &Arc<OwnerCache>,
-        alarm: &Alarm,
+        options: &SqliteOptions,
+        shared: &Shared,
     ) -> Result<Readers, OpenError> {
-        let (tasks, queue) = mpsc::channel::<Task>();
-        let queue = Arc::new(Mutex::new(queue));
-        let mut threads = Vec::new();
-        for _ in 0..count.max(1) {
-            let reader = Reader { db: files.connect()?, cache: Arc::clone(cache) };
-            let (queue, alarm) = (Arc::clone(&queue), alarm.clone());
+        let queue = Arc::new(Queue::new(options.read_queue, options.read_patience));
+        // Closed by its drop when a later thread cannot be started.
+        let mut readers = Readers { queue: Arc::clone(&queue), threads: Vec::new() };
+        for _ in 0..options.readers.max(1) {
+            let Shared { cache, health, alarm, .. } = shared.clone();
+            let reader = Reader { db: files.connect()?, cache, health };
+            let queue = Arc::clone(&queue);
             let work = move || {
                 let guard = alarm.guard("reading");
-                loop {
-                    let task = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    match task {
-                        Ok(task) => task(&reader),
-                        Err(mpsc::RecvError) => return guard.end(),
-                    }
+                while let Some(task) = queue.next() {
+                    task.run(&reader);
                 }
+                guard.end();
             };
-            let thread =
-                thread::Builder::new().name("reader".to_owned()).spawn(work).map_err(OpenError::Thread)?;
-            threads.push(thread);
+            readers.threads.push(StoreThread::start("reader", work).map_err(OpenError::Thread)?);
         }
-        Ok(Readers { tasks: Some(tasks), threads })
+        Ok(readers)
     }
 
-    /// Runs `task` on one of the threads.
+    /// Runs `read` on one of the threads, if that begins soon enough for a call.
     pub(super) fn run<T: Send + 'static>(
         &self,
-        task: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+        read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<'static, T> {
-        let (done, answer) = oneshot::channel();
-        let sent = self.tasks.as_ref().map(|tasks| {
-            tasks.send(Box::new(move |reader| {
-                // Whoever asked may have given up; then nobody listens.
-                let _ = done.send(guarded(|| task(reader)).and_then(|outcome| outcome));
-            }))
-        });
+        self.queue(read, false)
+    }
+
+    /// Runs `read` on one of the threads, whenever that begins.
+    pub(super) fn run_patiently<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<'static, T> {
+        self.queue(read, true)
+    }
+
+    fn queue<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+        is_patient: bool,
+    ) -> Pending<'static, T> {
+        let (read, answer) = Read::new(read);
+        let pushed = self.queue.push(Box::new(read), is_patient);
         Box::pin(async move {
-            match sent {
-                Some(Ok(())) => answer.await.map_err(|_| StoreError::Closed)?,
-                _ => Err(StoreError::Closed),
-            }
+            pushed?;
+            answer.await.map_err(|_| StoreError::Closed)?
         })
+    }
+
+    /// How many reads wait now, and how many were refused.
+    pub(super) fn statistics(&self) -> (u64, u64) {
+        self.queue.statistics()
+    }
+
+    /// Ends the threads, each after what it is doing. They are to be waited for.
+    pub(super) fn close(&mut self) -> Vec<StoreThread> {
+        self.queue.close();
+        std::mem::take(&mut self.threads)
     }
 }
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        self.tasks = None;
-        super::join_within(self.threads.drain(..));
+        self.queue.close();
     }
 }
 
 impl Reader {
+    fn rows<'a>(&self, db: &'a Connection) -> Rows<'a> {
+        Rows { db, has_aside: self.health.has_aside() }
+    }
+
     pub(super) fn owner(&self, owner: &Owner) -> Result<Loaded, StoreError> {
         let entry = self.cache.get_or_load(owner, || {
             let snapshot = self.db.unchecked_transaction()?;
-            let stored = rows::organizer(&snapshot, owner)?;
-            let account = rows::account(&snapshot, owner)?;
-            let dead = rows::dead(&snapshot, owner.app, &stored.organizer)?;
+            let read = self.rows(&snapshot).owner(owner);
             snapshot.finish()?;
+            match &read {
+                Ok(_) => self.health.note_sound(owner),
+                Err(error) => self.health.note(error),
+            }
+            let (stored, account, dead) = read?;
             Ok::<_, StoreError>(Snapshot { account, stored, dead })
         })?;
         Ok(entry.loaded())
@@ -105,7 +141,7 @@ impl Reader {
 
     pub(super) fn accounts(&self, owners: &[Owner]) -> Result<Vec<bool>, StoreError> {
         let Some(first) = owners.first() else { return Ok(Vec::new()) };
-        let imported = rows::imported(&self.db, first.app, owners.iter().map(|owner| &owner.user))?;
+        let imported = self.rows(&self.db).imported(first.app, owners.iter().map(|owner| &owner.user))?;
         Ok(owners.iter().map(|owner| imported.contains(owner.user.as_str())).collect())
     }
 
@@ -114,7 +150,7 @@ impl Reader {
         app: AppId,
         ids: &[ChatGroupId],
     ) -> Result<Vec<Option<ChatGroup>>, StoreError> {
-        ids.iter().map(|id| rows::chat_group(&self.db, app, id)).collect()
+        ids.iter().map(|id| chat_groups::chat_group(&self.db, app, id)).collect()
     }
 
     pub(super) fn list_chat_groups(
@@ -122,7 +158,7 @@ impl Reader {
         app: AppId,
         query: ChatGroupQuery,
     ) -> Result<ChatGroupPage, StoreError> {
-        rows::list_chat_groups(&self.db, app, query)
+        chat_groups::list_chat_groups(&self.db, app, query)
     }
 
     pub(super) fn apps(&self) -> Result<Vec<AppId>, StoreError> {
@@ -136,7 +172,7 @@ impl Reader {
         after: Option<&UserId>,
     ) -> Result<Vec<(UserId, Loaded)>, StoreError> {
         let snapshot = self.db.unchecked_transaction()?;
-        let owners = listing::owners(&snapshot, app, after)?;
+        let owners = listing::owners(self.rows(&snapshot), app, after)?;
         snapshot.finish()?;
         Ok(owners)
     }
@@ -147,10 +183,5 @@ impl Reader {
         after: u64,
     ) -> Result<Vec<(u64, ChatGroupId, ChatGroup)>, StoreError> {
         listing::chat_groups(&self.db, app, after)
-    }
-
-    pub(super) fn ready(&self) -> Result<(), StoreError> {
-        self.db.query_row("SELECT 1 FROM store", [], |_| Ok(()))?;
-        Ok(())
     }
 }

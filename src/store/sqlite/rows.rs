@@ -1,4 +1,4 @@
-//! Rows and statements, for reader and writer alike.
+//! Rows of owners and statements, for reader and writer alike.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -6,56 +6,222 @@ use std::{
     sync::Arc,
 };
 
-use rusqlite::{Connection, OptionalExtension, Row, params, types::Value};
+use rusqlite::{Connection, OptionalExtension, params, types::Value};
 
+use super::{error::of, health::Health};
 use crate::{
     domain::{
-        Account, AppId, ChangeNumber, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupLife, ChatGroupProfile,
-        Conversation, JoinOption, Organizer, Owner, Presence, UserId,
+        Account, AppId, ChangeNumber, ChatGroupId, ChatGroupLife, Conversation, Organizer, Owner, Presence,
+        UserId,
     },
-    excerpt::quoted,
     store::{
-        ChatGroupPage, ChatGroupQuery, Scope, StoreError,
-        document::{Edit, Stored, decode_members, encode_members},
+        Damaged, Scope, StoreError,
+        document::{Edit, Stored},
     },
 };
 
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> StoreError {
-        StoreError::Failed(error.to_string())
+/// One owner as he is stored: his organizer, his account, and which of his records are dead.
+pub(super) type StoredOwner = (Stored, Option<Arc<Account>>, Vec<ChangeNumber>);
+
+/// The rows of owners.
+///
+/// Nearly all of them are in the tables `organizer` and `account`. An owner whose data is sound, but could not be
+/// changed there because of damage in a neighbouring page, is *aside*: he has a row in `account_aside`, and what the
+/// other tables hold of him does not count any more.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) db: &'a Connection,
+    /// Whether anybody is aside, so that it has to be asked.
+    pub(super) has_aside: bool,
+}
+
+/// The statements on one of the two tables for documents.
+struct Documents {
+    read: &'static str,
+    write: &'static str,
+    delete: &'static str,
+}
+
+const MAIN: Documents = Documents {
+    read: "SELECT chunk, doc FROM organizer WHERE app_id = ?1 AND user_id = ?2",
+    write: "INSERT INTO organizer (app_id, user_id, chunk, doc) VALUES (?1, ?2, ?3, ?4)
+            ON CONFLICT DO UPDATE SET doc = excluded.doc",
+    delete: "DELETE FROM organizer WHERE app_id = ?1 AND user_id = ?2 AND chunk = ?3",
+};
+
+const ASIDE: Documents = Documents {
+    read: "SELECT chunk, doc FROM organizer_aside WHERE app_id = ?1 AND user_id = ?2",
+    write: "INSERT INTO organizer_aside (app_id, user_id, chunk, doc) VALUES (?1, ?2, ?3, ?4)
+            ON CONFLICT DO UPDATE SET doc = excluded.doc",
+    delete: "DELETE FROM organizer_aside WHERE app_id = ?1 AND user_id = ?2 AND chunk = ?3",
+};
+
+/// The account of an owner who is aside: none when he was deleted.
+type AsideAccount = Option<Arc<Account>>;
+
+impl Rows<'_> {
+    /// Reads one owner.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] says whose data is.
+    pub(super) fn owner(self, owner: &Owner) -> Result<StoredOwner, StoreError> {
+        let what = || Damaged::Owner(owner.clone());
+        let (stored, account) = match of(what, self.aside(owner))? {
+            Some(account) => (of(what, documents(self.db, &ASIDE, owner))?, account),
+            None => (of(what, documents(self.db, &MAIN, owner))?, of(what, account(self.db, owner))?),
+        };
+        let dead = of(|| Damaged::Directory(owner.app), dead(self.db, owner.app, &stored.organizer))?;
+        Ok((stored, account, dead))
+    }
+
+    /// Whether an owner is aside, and then his account.
+    fn aside(self, owner: &Owner) -> Result<Option<AsideAccount>, StoreError> {
+        if !self.has_aside {
+            return Ok(None);
+        }
+        let found = self
+            .db
+            .prepare_cached(
+                "SELECT imported, nick, face_url FROM account_aside WHERE app_id = ?1 AND user_id = ?2",
+            )?
+            .query_row(params![owner.app.number(), owner.user.as_str()], |row| {
+                let account = Account { nick: row.get(1)?, face_url: row.get(2)? };
+                Ok(row.get::<_, bool>(0)?.then(|| Arc::new(account)))
+            })
+            .optional()?;
+        Ok(found)
+    }
+
+    /// Writes some chunks of an organizer.
+    pub(super) fn write_organizer(self, owner: &Owner, edits: &[Edit]) -> Result<(), StoreError> {
+        let documents = if self.aside(owner)?.is_some() { ASIDE } else { MAIN };
+        let mut delete = self.db.prepare_cached(documents.delete)?;
+        let mut write = self.db.prepare_cached(documents.write)?;
+        let (app, user) = (owner.app.number(), owner.user.as_str());
+        for (chunk, doc) in edits {
+            match doc {
+                Some(doc) => write.execute(params![app, user, chunk, doc])?,
+                None => delete.execute(params![app, user, chunk])?,
+            };
+        }
+        Ok(())
+    }
+
+    /// Writes an account, or removes it.
+    pub(super) fn write_account(self, owner: &Owner, account: Option<&Account>) -> Result<(), StoreError> {
+        let (app, user) = (owner.app.number(), owner.user.as_str());
+        if self.aside(owner)?.is_some() {
+            return self.write_account_aside(owner, account);
+        }
+        match account {
+            Some(Account { nick, face_url }) => self
+                .db
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO account (app_id, user_id, nick, face_url) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![app, user, nick, face_url])?,
+            None => self
+                .db
+                .prepare_cached("DELETE FROM account WHERE app_id = ?1 AND user_id = ?2")?
+                .execute(params![app, user])?,
+        };
+        Ok(())
+    }
+
+    /// Puts an owner aside, with this account and nothing of his organizer yet. To be used when damage in the usual
+    /// tables keeps him from being changed there.
+    pub(super) fn write_account_aside(
+        self,
+        owner: &Owner,
+        account: Option<&Account>,
+    ) -> Result<(), StoreError> {
+        let nothing = Account::default();
+        let Account { nick, face_url } = account.unwrap_or(&nothing);
+        self.db
+            .prepare_cached(
+                "INSERT OR REPLACE INTO account_aside (app_id, user_id, imported, nick, face_url)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![owner.app.number(), owner.user.as_str(), account.is_some(), nick, face_url])?;
+        Ok(())
+    }
+
+    /// Which of these users have an account: one query for all.
+    pub(super) fn imported<'u>(
+        self,
+        app: AppId,
+        users: impl Iterator<Item = &'u UserId> + Clone,
+    ) -> Result<HashSet<String>, StoreError> {
+        let mut aside = HashMap::new();
+        if self.has_aside
+            && let Some(users) = list(users.clone().map(UserId::as_str))
+        {
+            let mut statement = self.db.prepare_cached(
+                "SELECT user_id, imported FROM account_aside WHERE app_id = ?1 AND user_id IN rarray(?2)",
+            )?;
+            let found = statement
+                .query_map(params![app.number(), users], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+            aside = found.collect::<Result<HashMap<_, bool>, _>>()?;
+        }
+        let others = users.map(UserId::as_str).filter(|user| !aside.contains_key(*user));
+        let Some(others) = list(others) else { return Ok(known(aside)) };
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT user_id FROM account WHERE app_id = ?1 AND user_id IN rarray(?2)")?;
+        let found = statement.query_map(params![app.number(), others], |row| row.get(0))?;
+        let mut imported = found.collect::<Result<HashSet<_>, _>>()?;
+        imported.extend(known(aside));
+        Ok(imported)
+    }
+
+    /// Looks up what the directory says about these conversations now, in two queries at most. What is known to be
+    /// unreadable is not asked for again.
+    pub(super) fn look_up(
+        self,
+        app: AppId,
+        presences: &mut HashMap<Conversation, Presence>,
+        health: &Health,
+    ) -> Result<(), StoreError> {
+        let readable = || presences.keys().filter(|conversation| !health.is_unreadable(app, conversation));
+        let users = readable().filter_map(|conversation| match conversation {
+            Conversation::User(user) => Some(user),
+            Conversation::ChatGroup(_) => None,
+        });
+        let directory = || Damaged::Directory(app);
+        let imported = of(directory, self.imported(app, users))?;
+        let ids = readable().filter_map(Conversation::chat_group);
+        let lives = of(directory, lives(self.db, app, ids))?;
+        for (conversation, presence) in presences {
+            *presence = match conversation {
+                unreadable if health.is_unreadable(app, unreadable) => Presence::Unreadable,
+                Conversation::User(user) => Presence::User { imported: imported.contains(user.as_str()) },
+                Conversation::ChatGroup(id) => Presence::ChatGroup(lives.get(id.as_str()).copied()),
+            };
+        }
+        Ok(())
     }
 }
 
-pub(super) fn organizer(db: &Connection, owner: &Owner) -> Result<Stored, StoreError> {
-    let mut statement =
-        db.prepare_cached("SELECT chunk, doc FROM organizer WHERE app_id = ?1 AND user_id = ?2")?;
+/// Those who have an account.
+fn known(users: HashMap<String, bool>) -> HashSet<String> {
+    users.into_iter().filter(|(_, imported)| *imported).map(|(user, _)| user).collect()
+}
+
+/// Whether anybody is aside.
+pub(super) fn has_aside(db: &Connection) -> rusqlite::Result<bool> {
+    db.query_row("SELECT EXISTS (SELECT 1 FROM account_aside)", [], |row| row.get(0))
+}
+
+fn documents(db: &Connection, documents: &Documents, owner: &Owner) -> Result<Stored, StoreError> {
+    let mut statement = db.prepare_cached(documents.read)?;
     let rows = statement
         .query_map(params![owner.app.number(), owner.user.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<Vec<(u32, Vec<u8>)>, _>>()?;
-    Stored::decode(&rows).map_err(|reason| StoreError::Damaged {
-        what: format!("user {} of app {}", quoted(owner.user.as_str()), owner.app),
-        reason,
-    })
+    Stored::decode(&rows)
+        .map_err(|reason| StoreError::Damaged { what: Damaged::Owner(owner.clone()), reason })
 }
 
-pub(super) fn write_organizer(db: &Connection, owner: &Owner, edits: &[Edit]) -> Result<(), StoreError> {
-    let mut delete =
-        db.prepare_cached("DELETE FROM organizer WHERE app_id = ?1 AND user_id = ?2 AND chunk = ?3")?;
-    let mut write = db.prepare_cached(
-        "INSERT INTO organizer (app_id, user_id, chunk, doc) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT DO UPDATE SET doc = excluded.doc",
-    )?;
-    let (app, user) = (owner.app.number(), owner.user.as_str());
-    for (chunk, doc) in edits {
-        match doc {
-            Some(doc) => write.execute(params![app, user, chunk, doc])?,
-            None => delete.execute(params![app, user, chunk])?,
-        };
-    }
-    Ok(())
-}
-
-pub(super) fn account(db: &Connection, owner: &Owner) -> Result<Option<Arc<Account>>, StoreError> {
+fn account(db: &Connection, owner: &Owner) -> Result<Option<Arc<Account>>, StoreError> {
     let mut statement =
         db.prepare_cached("SELECT nick, face_url FROM account WHERE app_id = ?1 AND user_id = ?2")?;
     let account = statement
@@ -64,38 +230,6 @@ pub(super) fn account(db: &Connection, owner: &Owner) -> Result<Option<Arc<Accou
         })
         .optional()?;
     Ok(account)
-}
-
-pub(super) fn write_account(
-    db: &Connection,
-    owner: &Owner,
-    account: Option<&Account>,
-) -> Result<(), StoreError> {
-    let (app, user) = (owner.app.number(), owner.user.as_str());
-    match account {
-        Some(Account { nick, face_url }) => db
-            .prepare_cached(
-                "INSERT OR REPLACE INTO account (app_id, user_id, nick, face_url) VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![app, user, nick, face_url])?,
-        None => db
-            .prepare_cached("DELETE FROM account WHERE app_id = ?1 AND user_id = ?2")?
-            .execute(params![app, user])?,
-    };
-    Ok(())
-}
-
-/// Which of these users have an account: one query for all.
-pub(super) fn imported<'a>(
-    db: &Connection,
-    app: AppId,
-    users: impl Iterator<Item = &'a UserId>,
-) -> Result<HashSet<String>, StoreError> {
-    let Some(users) = list(users.map(UserId::as_str)) else { return Ok(HashSet::new()) };
-    let mut statement =
-        db.prepare_cached("SELECT user_id FROM account WHERE app_id = ?1 AND user_id IN rarray(?2)")?;
-    let found = statement.query_map(params![app.number(), users], |row| row.get(0))?;
-    Ok(found.collect::<Result<_, _>>()?)
 }
 
 /// Where these chat groups stand in their lives: one query for all.
@@ -126,189 +260,11 @@ pub(super) fn dead(
     Ok(organizer.dead(|id| lives.get(id.as_str()).map_or(0, |life| life.incarnation)))
 }
 
-/// What the directory says about these conversations, in two queries at most.
-pub(super) fn presences(
-    db: &Connection,
-    app: AppId,
-    named: Vec<Conversation>,
-) -> Result<HashMap<Conversation, Presence>, StoreError> {
-    let imported = imported(
-        db,
-        app,
-        named.iter().filter_map(|conversation| match conversation {
-            Conversation::User(user) => Some(user),
-            Conversation::ChatGroup(_) => None,
-        }),
-    )?;
-    let lives = lives(db, app, named.iter().filter_map(Conversation::chat_group))?;
-    Ok((named.into_iter())
-        .map(|conversation| {
-            let presence = match &conversation {
-                Conversation::User(user) => Presence::User { imported: imported.contains(user.as_str()) },
-                Conversation::ChatGroup(id) => Presence::ChatGroup(lives.get(id.as_str()).copied()),
-            };
-            (conversation, presence)
-        })
-        .collect())
-}
-
-pub(super) fn chat_group(
-    db: &Connection,
-    app: AppId,
-    id: &ChatGroupId,
-) -> Result<Option<ChatGroup>, StoreError> {
-    let mut statement = db.prepare_cached(
-        "SELECT incarnation, kind, name, owner, introduction, notification, face_url, max_members,
-                join_option, created_at, members
-         FROM chat_group WHERE app_id = ?1 AND group_id = ?2",
-    )?;
-    let row = statement
-        .query_row(params![app.number(), id.as_str()], |row| {
-            Ok((
-                row.get::<_, u32>(0)?,
-                row.get::<_, Option<u8>>(1)?.map(|kind| profile(row, kind)).transpose()?,
-            ))
-        })
-        .optional()?;
-    let Some((incarnation, profile)) = row else { return Ok(None) };
-    let profile = profile.transpose().map_err(|reason| StoreError::Damaged {
-        what: format!("chat group {} of app {app}", quoted(id.as_str())),
-        reason,
-    })?;
-    Ok(Some(ChatGroup { incarnation, profile }))
-}
-
-fn profile(row: &Row<'_>, kind: u8) -> rusqlite::Result<Result<ChatGroupProfile, String>> {
-    let owner: Option<String> = row.get(3)?;
-    let join_option: u8 = row.get(8)?;
-    let profile = ChatGroupProfile {
-        kind: match ChatGroupKind::ALL.get(usize::from(kind)) {
-            Some(kind) => *kind,
-            None => return Ok(Err(format!("unknown kind {kind}"))),
-        },
-        name: row.get(2)?,
-        owner: match owner.map(|owner| UserId::parse(&owner)).transpose() {
-            Ok(owner) => owner,
-            Err(reason) => return Ok(Err(reason.to_string())),
-        },
-        introduction: row.get(4)?,
-        notification: row.get(5)?,
-        face_url: row.get(6)?,
-        max_members: row.get(7)?,
-        join_option: match JoinOption::ALL.get(usize::from(join_option)) {
-            Some(option) => *option,
-            None => return Ok(Err(format!("unknown join option {join_option}"))),
-        },
-        created_at: row.get::<_, i64>(9)?.try_into().unwrap_or(0),
-        members: match decode_members(&row.get::<_, Vec<u8>>(10)?) {
-            Ok(members) => members,
-            Err(reason) => return Ok(Err(reason)),
-        },
-    };
-    Ok(Ok(profile))
-}
-
-pub(super) fn write_chat_group(
-    db: &Connection,
-    app: AppId,
-    id: &ChatGroupId,
-    group: &ChatGroup,
-) -> Result<(), StoreError> {
-    let (app, id) = (app.number(), id.as_str());
-    let profile = group.profile.as_ref();
-    db.prepare_cached(
-        "INSERT INTO chat_group (app_id, group_id, incarnation, kind, name, owner, introduction,
-            notification, face_url, max_members, join_option, created_at, members)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-         ON CONFLICT (app_id, group_id) DO UPDATE SET incarnation = excluded.incarnation,
-            kind = excluded.kind, name = excluded.name, owner = excluded.owner,
-            introduction = excluded.introduction, notification = excluded.notification,
-            face_url = excluded.face_url, max_members = excluded.max_members,
-            join_option = excluded.join_option, created_at = excluded.created_at,
-            members = excluded.members",
-    )?
-    .execute(params![
-        app,
-        id,
-        group.incarnation,
-        profile.and_then(|profile| place(ChatGroupKind::ALL, profile.kind)),
-        profile.map(|profile| &profile.name),
-        profile.and_then(|profile| profile.owner.as_ref()).map(UserId::as_str),
-        profile.map(|profile| &profile.introduction),
-        profile.map(|profile| &profile.notification),
-        profile.map(|profile| &profile.face_url),
-        profile.map(|profile| profile.max_members),
-        profile.and_then(|profile| place(JoinOption::ALL, profile.join_option)),
-        profile.map(|profile| i64::try_from(profile.created_at).unwrap_or(i64::MAX)),
-        profile.map(|profile| encode_members(&profile.members)),
-    ])?;
-    Ok(())
-}
-
-/// Tells the app that a chat group was disbanded.
-pub(super) fn write_disbanding(
-    db: &Connection,
-    app: AppId,
-    id: &ChatGroupId,
-    incarnation: u32,
-) -> Result<(), StoreError> {
-    db.prepare_cached(
-        "INSERT INTO app_event (app_id, seq, kind, group_id, incarnation)
-         SELECT ?1, coalesce(max(seq), 0) + 1, 1, ?2, ?3 FROM app_event WHERE app_id = ?1",
-    )?
-    .execute(params![app.number(), id.as_str(), incarnation])?;
-    Ok(())
-}
-
-/// One page of the living chat groups of an app.
-pub(super) fn list_chat_groups(
-    db: &Connection,
-    app: AppId,
-    query: ChatGroupQuery,
-) -> Result<ChatGroupPage, StoreError> {
-    // A kind and its other name, or every kind.
-    let kinds = query.kind.map_or(ChatGroupKind::ALL, ChatGroupKind::aliases);
-    let kinds: Vec<Value> = kinds
-        .iter()
-        .filter_map(|kind| place(ChatGroupKind::ALL, *kind))
-        .map(|kind| Value::from(i64::from(kind)))
-        .collect();
-    let kinds = Rc::new(kinds);
-    let total = db
-        .prepare_cached(
-            "SELECT count(*) FROM chat_group WHERE app_id = ?1 AND kind IS NOT NULL AND kind IN rarray(?2)",
-        )?
-        .query_row(params![app.number(), kinds], |row| row.get::<_, i64>(0))?;
-    let mut statement = db.prepare_cached(
-        "SELECT seq, group_id FROM chat_group
-         WHERE app_id = ?1 AND kind IS NOT NULL AND kind IN rarray(?2) AND seq >= ?3
-         ORDER BY seq LIMIT ?4",
-    )?;
-    let from = i64::try_from(query.from).unwrap_or(i64::MAX);
-    let limit = i64::try_from(query.limit + 1).unwrap_or(i64::MAX);
-    let mut rows = statement
-        .query_map(params![app.number(), kinds, from, limit], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<Vec<(i64, String)>, _>>()?;
-    let next = match rows.len() > query.limit {
-        true => rows.pop().map(|(seq, _)| u64::try_from(seq).unwrap_or(0)),
-        false => None,
-    };
-    let ids = (rows.into_iter())
-        .map(|(_, id)| {
-            ChatGroupId::parse(&id).map_err(|reason| StoreError::Damaged {
-                what: format!("chat group {}", quoted(&id)),
-                reason: reason.to_string(),
-            })
-        })
-        .collect::<Result<_, _>>()?;
-    Ok(ChatGroupPage { ids, next, total: usize::try_from(total).unwrap_or(0) })
-}
-
 /// Deletes a part of what is kept. A store that is emptied is another from then on (decision 21).
 pub(super) fn forget(db: &Connection, scope: &Scope) -> Result<(), StoreError> {
     let tables: &[&str] = match scope {
-        Scope::Owner(_) => &["organizer", "account"],
-        _ => &["organizer", "account", "chat_group", "app_event"],
+        Scope::Owner(_) => &["organizer", "account", "organizer_aside", "account_aside"],
+        _ => &["organizer", "account", "organizer_aside", "account_aside", "chat_group", "app_event"],
     };
     for table in tables {
         match scope {
@@ -326,10 +282,6 @@ pub(super) fn forget(db: &Connection, scope: &Scope) -> Result<(), StoreError> {
         db.execute("UPDATE store SET incarnation = lower(hex(randomblob(8)))", [])?;
     }
     Ok(())
-}
-
-fn place<T: PartialEq + Copy>(list: &[T], item: T) -> Option<u8> {
-    list.iter().position(|other| *other == item).and_then(|place| u8::try_from(place).ok())
 }
 
 /// A list of texts as a statement's parameter; `None` when it is empty.

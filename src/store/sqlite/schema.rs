@@ -1,176 +1,38 @@
-//! The files of the store: their lock, their format, and how connections are opened.
+//! The format of the database: how it is made, brought up to date and opened.
 
-use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io,
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+use rusqlite::{Connection, Transaction};
+
+use super::{
+    files::Files,
+    open_error::OpenError,
+    opening::{Left, Opening},
+    wal::Log,
 };
+use crate::domain::UnixSeconds;
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
-
-use crate::private;
-
-/// The present format of the database. An older one would be brought up to it on opening; a newer
-/// one is refused.
-const FORMAT: i64 = 1;
+/// The present format of the database. An older one is brought up to it on opening; a newer one is refused.
+pub(super) const FORMAT: i64 = 2;
 
 /// `PRAGMA application_id`: tells a confold database from any other (`cfld`).
 const APPLICATION: i64 = 0x6366_6c64;
 
-/// Why a store cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The directory cannot be made or used.
-    #[error("cannot use {directory} as a directory")]
-    Directory {
-        /// Which.
-        directory: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Another process has it open.
-    #[error(
-        "the directory {0} is in use by another confold process; stop it first, or choose another directory"
-    )]
-    InUse(PathBuf),
-    /// The database is a newer version's.
-    #[error(
-        "{file} has format {found}, this version of confold reads up to {FORMAT}; it was written by a newer version"
-    )]
-    Newer {
-        /// The database file.
-        file: PathBuf,
-        /// Its format.
-        found: i64,
-    },
-    /// The file is no database of confold.
-    #[error("{0} is not a confold database")]
-    Foreign(PathBuf),
-    /// SQLite refuses.
-    #[error("cannot open {file}")]
-    Database {
-        /// The database file.
-        file: PathBuf,
-        /// Why.
-        source: rusqlite::Error,
-    },
-    /// A thread cannot be started.
-    #[error("cannot start a thread: {0}")]
-    Thread(std::io::Error),
+/// The largest file that the log stays when it is begun anew, in bytes.
+pub(super) const LOG_LIMIT: i64 = 64 << 20;
+
+/// A database that is open.
+pub(super) struct Opened {
+    /// The connection of the writer.
+    pub(super) connection: Connection,
+    /// Whether its first filling is still to be made.
+    pub(super) unfilled: bool,
+    /// What was found.
+    pub(super) opening: Opening,
+    /// Whether the database says that it is in use. When it could not be written, the writer says so later.
+    pub(super) marked: bool,
 }
 
-/// The files of one store, locked for this process.
-#[derive(Debug)]
-pub(super) struct Files {
-    pub(super) database: PathBuf,
-    /// What there is to say about who can read them.
-    pub(super) remarks: Vec<String>,
-    _lock: File,
-}
-
-/// The database file of a directory.
-pub(super) fn database(directory: &Path) -> PathBuf {
-    directory.join("confold.db")
-}
-
-impl Files {
-    /// Makes the directory if need be, and locks it.
-    pub(super) fn lock(directory: &Path) -> Result<Files, OpenError> {
-        let failed = |source| OpenError::Directory { directory: directory.to_owned(), source };
-        let made = private::make_folder(directory).map_err(failed)?;
-        let lock = open_or_create(&directory.join("lock")).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(directory.to_owned())),
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
-        let database = database(directory);
-        // SQLite would make it readable by everybody.
-        match private::create_file(&database) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
-            _ => {}
-        }
-        let mut remarks = tighten(directory);
-        if !made && let Some(mode) = private::open_to_others(directory).map_err(failed)? {
-            remarks.push(format!(
-                "other users of this machine can enter the directory {} (mode {mode:04o}); its files are private, \
-                 but run: chmod go-rwx {0}",
-                directory.display()
-            ));
-        }
-        Ok(Files { database, remarks, _lock: lock })
-    }
-
-    /// The bytes of the database and its log.
-    pub(super) fn size(&self) -> u64 {
-        let of = |file: &Path| fs::metadata(file).map_or(0, |file| file.len());
-        of(&self.database) + of(&self.database.with_extension("db-wal"))
-    }
-
-    /// Opens one connection, as every connection of the process has to be opened.
-    pub(super) fn connect(&self) -> Result<Connection, OpenError> {
-        let failed = |source| OpenError::Database { file: self.database.clone(), source };
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        // unix-excl keeps the WAL index in this process's memory, shared by its connections, and
-        // other processes out. `PRAGMA locking_mode` would lock out our own readers as well.
-        let connection =
-            Connection::open_with_flags_and_vfs(&self.database, flags, c"unix-excl").map_err(failed)?;
-        connection.set_prepared_statement_cache_capacity(32);
-        // The writer runs the last checkpoint itself. SQLite's own, at the last close, would try again
-        // what has just failed, believe it, and remove the log that tells a new start the truth.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
-        rusqlite::vtab::array::load_module(&connection).map_err(failed)?;
-        Ok(connection)
-    }
-}
-
-/// The lock file. A link in its place is not followed.
-fn open_or_create(file: &Path) -> io::Result<File> {
-    match private::create_file(file) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            OpenOptions::new().append(true).custom_flags(private::NO_LINK | private::NO_WAIT).open(file)
-        }
-        other => other,
-    }
-}
-
-/// Takes away what others may do with the files of a directory, and says what was done.
-fn tighten(directory: &Path) -> Vec<String> {
-    // The database may be a link; SQLite keeps its log beside the real file, and gives it the same mode.
-    let database = database(directory);
-    let database = fs::canonicalize(&database).unwrap_or(database);
-    let beside = |end: &str| database.with_extension(format!("db{end}"));
-    let files = [directory.join("lock"), directory.join("ca.pem"), database.clone()];
-    let (mut tightened, mut remarks) = (Vec::new(), Vec::new());
-    for file in files.into_iter().chain(["-wal", "-shm", "-journal"].map(beside)) {
-        match private::tighten(&file) {
-            Ok(None) => {}
-            Ok(Some(mode)) => {
-                let name = file.file_name().unwrap_or_default();
-                tightened.push(format!("{} (mode {mode:04o})", name.display()));
-            }
-            Err(error) => remarks.push(format!(
-                "other users of this machine can read {}, and that cannot be changed: {error}",
-                file.display()
-            )),
-        }
-    }
-    if !tightened.is_empty() {
-        remarks.push(format!(
-            "other users of this machine could read files in {}, and cannot any more: {}",
-            directory.display(),
-            tightened.join(", ")
-        ));
-    }
-    remarks
-}
-
-/// Opens the connection of the writer, and the database. With it comes whether its first filling is
-/// still to be made.
-pub(super) fn open(files: &Files) -> Result<(Connection, bool), OpenError> {
+/// Opens the database of these files, or makes it. `now` dates what an older format has no date for.
+pub(super) fn open(files: &Files, now: UnixSeconds) -> Result<Opened, OpenError> {
     let failed = |source| OpenError::Database { file: files.database.clone(), source };
     let mut connection = files.connect()?;
     let pragma =
@@ -185,33 +47,127 @@ pub(super) fn open(files: &Files) -> Result<(Connection, bool), OpenError> {
     if format > FORMAT {
         return Err(OpenError::Newer { file: files.database.clone(), found: format });
     }
-    prepare(&mut connection, format == 0).map_err(failed)?;
-    let filled = connection.query_row("SELECT filled FROM store", [], |row| row.get::<_, bool>(0));
-    Ok((connection, !filled.map_err(failed)?))
+    set_up(&connection).map_err(failed)?;
+    // Before anything is written: what the log held and SQLite could use.
+    let recovered = match files.found.log {
+        Log::Frames(_) => frames(&connection, "NOOP").map_err(failed)?.0,
+        _ => 0,
+    };
+    let left = upgrade(&mut connection, format, now).map_err(failed)?;
+    let mut opening = Opening::of(files, &connection, left, recovered).map_err(failed)?;
+    let unfilled =
+        !connection.query_row("SELECT filled FROM store", [], |row| row.get::<_, bool>(0)).map_err(failed)?;
+    let marked = match mark(&connection, opening.is_another_life(left)) {
+        Ok(renewed) => {
+            if let Some(incarnation) = renewed {
+                opening.renew(incarnation);
+            }
+            // Recorded as the files to which everything is written from now on.
+            files.check_place().is_ok()
+        }
+        Err(error) => match error.sqlite_error_code() {
+            // What is there can still be read.
+            Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::ReadOnly) => {
+                opening.losses.push(format!(
+                    "the store in {} can only be read, and every change is refused: {error}",
+                    files.directory.display()
+                ));
+                false
+            }
+            _ => return Err(failed(error)),
+        },
+    };
+    Ok(Opened { connection, unfilled, opening, marked })
 }
 
-fn prepare(connection: &mut Connection, create: bool) -> rusqlite::Result<()> {
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // FULL, not NORMAL: in WAL mode NORMAL loses acknowledged commits when power fails.
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Checkpoints are run by the writer, after it has answered.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    connection.pragma_update(None, "cache_size", -32_768)?;
-    if create {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(SCHEMA)?;
-        // Told to clients with versions and cursors, so that one from another life of the store is
-        // recognised (decision 21).
-        transaction
-            .execute("INSERT INTO store (incarnation, filled) VALUES (lower(hex(randomblob(8))), 0)", [])?;
-        transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", FORMAT)?;
-        transaction.commit()?;
-    }
-    Ok(())
+    connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
+    connection.pragma_update(None, "cache_size", -32_768)
 }
 
-const SCHEMA: &str = "
+/// Says in the database file itself, not only in its log, that it is in use. A log that is missing at the next start
+/// is known to be a loss by that. A store that has lost changes becomes another one: its new incarnation is returned.
+fn mark(connection: &Connection, another_life: bool) -> rusqlite::Result<Option<String>> {
+    if another_life {
+        connection.execute("UPDATE store SET incarnation = lower(hex(randomblob(8)))", [])?;
+    }
+    mark_in_use(connection)?;
+    frames(connection, "PASSIVE")?;
+    match another_life {
+        true => connection.query_row("SELECT incarnation FROM store", [], |row| row.get(0)).map(Some),
+        false => Ok(None),
+    }
+}
+
+/// Writes that the store is in use.
+pub(super) fn mark_in_use(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("UPDATE store SET closed = 0", []).map(drop)
+}
+
+/// Writes that the store was closed in good order.
+pub(super) fn mark_closed(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("UPDATE store SET closed = 1", []).map(drop)
+}
+
+/// Runs a checkpoint of this kind. Returns the frames in the log, those of them that are not in the database yet, and
+/// whether something kept it from coming to its end.
+///
+/// # Errors
+/// Those of SQLite.
+pub(super) fn frames(connection: &Connection, mode: &str) -> rusqlite::Result<(u64, u64, bool)> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+        let (busy, log, copied): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let count = |frames: i64| u64::try_from(frames).unwrap_or(0);
+        Ok((count(log), count(log - copied), busy))
+    })
+}
+
+/// Makes the tables, or brings those of an older format up to the present one. Says how the store was left.
+fn upgrade(connection: &mut Connection, format: i64, now: UnixSeconds) -> rusqlite::Result<Left> {
+    if format == FORMAT {
+        let closed = connection.query_row("SELECT closed FROM store", [], |row| row.get::<_, bool>(0))?;
+        return Ok(if closed { Left::Closed } else { Left::InUse });
+    }
+    let transaction = connection.transaction()?;
+    let left = match format {
+        0 => {
+            transaction.execute_batch(FORMAT_1)?;
+            // Told to clients with versions and cursors, so that one from another life of the store is
+            // recognised (decision 21).
+            transaction.execute(
+                "INSERT INTO store (incarnation, filled) VALUES (lower(hex(randomblob(8))), 0)",
+                [],
+            )?;
+            transaction.pragma_update(None, "application_id", APPLICATION)?;
+            Left::Created
+        }
+        _ => Left::Unknown,
+    };
+    from_1_to_2(&transaction, now)?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()?;
+    Ok(left)
+}
+
+/// Format 2 knows how the store was left, counts the disbandings of an app in a row of their own, and dates them, so
+/// that old events can be removed.
+fn from_1_to_2(transaction: &Transaction<'_>, now: UnixSeconds) -> rusqlite::Result<()> {
+    transaction.execute_batch(FORMAT_2)?;
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    transaction.execute("UPDATE app_event SET at = ?1", [now])?;
+    transaction.execute_batch(
+        "INSERT INTO app (app_id, disbandings) SELECT app_id, max(seq) FROM app_event GROUP BY app_id;
+         UPDATE chat_group SET disbanding = coalesce((SELECT max(seq) FROM app_event
+            WHERE app_event.app_id = chat_group.app_id AND app_event.group_id = chat_group.group_id), 0);",
+    )
+}
+
+const FORMAT_1: &str = "
 CREATE TABLE store (incarnation TEXT NOT NULL, filled INTEGER NOT NULL);
 -- One document per owner, in chunks. Rowid tables: they write less than WITHOUT ROWID here.
 CREATE TABLE organizer (
@@ -236,34 +192,24 @@ CREATE TABLE app_event (
     PRIMARY KEY (app_id, seq)) WITHOUT ROWID;
 ";
 
+const FORMAT_2: &str = "
+-- Whether the store was closed in good order; and what a readiness check writes.
+ALTER TABLE store ADD COLUMN closed INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE store ADD COLUMN probe BLOB;
+-- The number of the last disbanding in an app. It never goes back, however many events are removed.
+CREATE TABLE app (app_id INTEGER PRIMARY KEY, disbandings INTEGER NOT NULL);
+-- The number of the disbanding that ended the group last.
+ALTER TABLE chat_group ADD COLUMN disbanding INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE app_event ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
+-- Owners who could not be changed in the other tables, because of damage in a page that is not theirs.
+CREATE TABLE organizer_aside (
+    app_id INTEGER NOT NULL, user_id TEXT NOT NULL, chunk INTEGER NOT NULL, doc BLOB NOT NULL,
+    PRIMARY KEY (app_id, user_id, chunk)) WITHOUT ROWID;
+CREATE TABLE account_aside (
+    app_id INTEGER NOT NULL, user_id TEXT NOT NULL, imported INTEGER NOT NULL, nick TEXT NOT NULL,
+    face_url TEXT NOT NULL, PRIMARY KEY (app_id, user_id)) WITHOUT ROWID;
+";
+
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn commits_are_durable_when_they_return() {
-        let directory = tempfile::tempdir().unwrap();
-        let (connection, _) = open(&Files::lock(directory.path()).unwrap()).unwrap();
-        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, String>(0)).unwrap();
-        let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
-        assert_eq!(pragma("journal_mode"), "wal");
-        assert_eq!(number("synchronous"), 2, "FULL: NORMAL loses acknowledged commits when power fails");
-    }
-
-    #[test]
-    fn a_newer_format_and_a_foreign_file_are_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        drop(open(&Files::lock(directory.path()).unwrap()).unwrap());
-        let file = directory.path().join("confold.db");
-        Connection::open(&file).unwrap().pragma_update(None, "user_version", FORMAT + 1).unwrap();
-        let refused = open(&Files::lock(directory.path()).unwrap()).unwrap_err();
-        assert!(matches!(refused, OpenError::Newer { found, .. } if found == FORMAT + 1), "{refused}");
-
-        let other = tempfile::tempdir().unwrap();
-        let foreign = Connection::open(other.path().join("confold.db")).unwrap();
-        foreign.execute_batch("CREATE TABLE theirs (a)").unwrap();
-        drop(foreign);
-        let refused = open(&Files::lock(other.path()).unwrap()).unwrap_err();
-        assert!(matches!(refused, OpenError::Foreign(_)), "{refused}");
-    }
-}
+#[path = "schema_tests.rs"]
+mod tests;

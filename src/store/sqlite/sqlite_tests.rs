@@ -18,7 +18,7 @@ fn rename(store: &SqliteStore, user: &str, nick: String) -> Pending<'static, ()>
     let account = Arc::new(Account { nick, face_url: String::new() });
     let rule: OwnerRule =
         Box::new(move |_: &Seen<'_>| Next { account: Some(Some(Arc::clone(&account))), organizer: None });
-    store.write(|done| Job::Owner { owner: owner(user), named: Vec::new(), rule, done })
+    store.queue_change(owner(user), Vec::new(), rule)
 }
 
 fn database(directory: &tempfile::TempDir) -> Connection {
@@ -51,6 +51,127 @@ fn the_log_does_not_grow_without_bound() {
     let log = std::fs::metadata(directory.path().join("confold.db-wal")).unwrap().len();
     // 6,000 commits of at least a page each are 24 MB.
     assert!(log < 16 << 20, "{log} bytes");
+}
+
+/// Readers that never pause leave no moment at which the log could be begun anew by itself.
+#[test]
+fn the_log_does_not_grow_without_bound_while_readers_never_pause() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap();
+    let readers = [store.files.connect().unwrap(), store.files.connect().unwrap()];
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    let longest = std::thread::scope(|scope| {
+        let ended_too = &ended;
+        scope.spawn(move || {
+            let begin = |reader: usize| {
+                readers[reader].execute_batch("BEGIN; SELECT count(*) FROM account").unwrap();
+            };
+            begin(0);
+            // One of the two always reads.
+            while !ended_too.load(Ordering::Relaxed) {
+                for (next, last) in [(1, 0), (0, 1)] {
+                    begin(next);
+                    readers[last].execute_batch("COMMIT").unwrap();
+                }
+            }
+        });
+        let longest = block_on(async {
+            let mut longest = 0;
+            for count in 0..500 {
+                let pending: Vec<_> = (0..200)
+                    .map(|user| rename(&store, &format!("u{user}"), format!("{count}").repeat(400)))
+                    .collect();
+                for change in pending {
+                    change.await.unwrap();
+                }
+                longest = longest.max(store.statistics().log_bytes);
+            }
+            longest
+        });
+        ended.store(true, Ordering::Relaxed);
+        longest
+    });
+    println!("{longest} bytes");
+    assert!(longest > 30 << 20, "{longest} bytes: this test is about more than that");
+    assert!(longest < 64 << 20, "{longest} bytes");
+    assert_eq!(store.statistics().log_held, 0);
+}
+
+/// A reader that stays, such as a backup, may hold the log as long as it lasts. It is counted, and changes go on.
+#[test]
+fn a_reader_that_stays_holds_the_log_and_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap();
+    let reader = store.files.connect().unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM account").unwrap();
+    let write_until = |enough: &dyn Fn(Statistics) -> bool| {
+        block_on(async {
+            for count in 0..10_000 {
+                let pending: Vec<_> = (0..200)
+                    .map(|user| rename(&store, &format!("u{user}"), format!("{count}").repeat(400)))
+                    .collect();
+                for change in pending {
+                    change.await.unwrap();
+                }
+                if enough(store.statistics()) {
+                    return;
+                }
+            }
+            panic!("it never happened: {:?}", store.statistics());
+        });
+    };
+    write_until(&|statistics| statistics.log_held > 0 && statistics.log_in_use > 34 << 20);
+    reader.execute_batch("COMMIT").unwrap();
+    write_until(&|statistics| statistics.log_in_use < 8 << 20);
+}
+
+/// What a crash leaves in the log is copied at the next start, so that it does not add up.
+#[test]
+fn the_log_does_not_grow_over_crashes() {
+    let mut directory = tempfile::tempdir().unwrap();
+    let mut longest = 0;
+    for _ in 0..20 {
+        let store = SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap();
+        block_on(async {
+            for count in 0..100 {
+                rename(&store, &format!("u{count}"), format!("nick {count}")).await.unwrap();
+            }
+        });
+        // The files as they are in the middle of everything, as a crash would leave them.
+        let image = tempfile::tempdir().unwrap();
+        for file in ["confold.db", "confold.db-wal"] {
+            std::fs::copy(directory.path().join(file), image.path().join(file)).unwrap();
+        }
+        longest = longest.max(std::fs::metadata(image.path().join("confold.db-wal")).unwrap().len());
+        drop(store);
+        directory = image;
+    }
+    // 100 commits of some pages each.
+    assert!(longest < 3 << 20, "{longest} bytes");
+    let store = SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap();
+    assert_eq!(block_on(store.load(&owner("u99"))).unwrap().account.unwrap().nick, "nick 99");
+}
+
+/// Callers who have left are not read for.
+#[test]
+fn reads_that_nobody_waits_for_are_not_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = SqliteOptions { readers: 1, ..SqliteOptions::new(directory.path()) };
+    let store = SqliteStore::open(&options).unwrap();
+    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    let held = store.readers.run(move |_| {
+        may_go_on.recv().unwrap();
+        Ok(())
+    });
+    let waiting: Vec<_> = (0..500).map(|count| store.load(&owner(&format!("u{count}")))).collect();
+    assert!(store.statistics().reads_waiting >= 500);
+    drop(waiting);
+    go_on.send(()).unwrap();
+    block_on(async {
+        held.await.unwrap();
+        store.load(&owner("last")).await.unwrap();
+    });
+    assert_eq!(store.statistics().cache_misses, 1, "only the last one was read");
 }
 
 #[test]
@@ -87,6 +208,9 @@ fn a_disbanding_is_one_event_of_the_app() {
     });
     drop(store);
     let db = database(&directory);
+    let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
+    assert_eq!(number("SELECT disbandings FROM app"), 2);
+    assert_eq!(number("SELECT disbanding FROM chat_group"), 2);
     let mut events = db.prepare("SELECT app_id, seq, kind, group_id, incarnation FROM app_event").unwrap();
     let events: Vec<(u32, u32, u32, String, u32)> = events
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
@@ -94,6 +218,59 @@ fn a_disbanding_is_one_event_of_the_app() {
         .collect::<Result<_, _>>()
         .unwrap();
     assert_eq!(events, [(1, 1, 1, "g".to_owned(), 1), (1, 2, 1, "g".to_owned(), 2)]);
+}
+
+/// Creates chat groups and destroys them again.
+async fn disband(store: &SqliteStore, ids: std::ops::Range<u32>) {
+    let pending: Vec<_> = ids
+        .map(|id| {
+            let rule: ChatGroupRule = Box::new(|old| Some(old.cloned().unwrap_or_default().destroyed()));
+            store.change_chat_group(
+                AppId::new(1).unwrap(),
+                ChatGroupId::parse(&format!("g{id}")).unwrap(),
+                rule,
+            )
+        })
+        .collect();
+    for change in pending {
+        change.await.unwrap();
+    }
+}
+
+#[test]
+fn events_that_are_too_many_or_too_old_are_removed_and_their_numbers_go_on() {
+    const EVENTS: &str = "SELECT count(*), coalesce(min(seq), 0), coalesce(max(seq), 0) FROM app_event";
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Clock::system();
+    clock.freeze(Some(1_800_000_000));
+    let open = || {
+        let options = SqliteOptions { clock: clock.clone(), ..SqliteOptions::new(directory.path()) };
+        SqliteStore::open(&options).unwrap()
+    };
+    let events = |sql: &str| {
+        database(&directory).query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap()
+    };
+    let store = open();
+    block_on(async {
+        for thousand in 0..11 {
+            disband(&store, thousand * 1_000..(thousand + 1) * 1_000).await;
+        }
+    });
+    drop(store);
+    assert_eq!(events(EVENTS), (10_000, 1_001, 11_000), "the last ones are kept");
+    clock.advance(7 * 86_400 + 1);
+    let store = open();
+    block_on(async {
+        // Old ones go some at a time, whatever is changed.
+        for count in 0..200 {
+            rename(&store, "a", format!("{count}")).await.unwrap();
+        }
+        disband(&store, 0..1).await;
+    });
+    block_on(store.reset(Scope::App(AppId::new(1).unwrap()))).unwrap();
+    block_on(disband(&store, 5..6));
+    drop(store);
+    assert_eq!(events(EVENTS), (1, 11_002, 11_002), "the number never goes back, not even by a reset");
 }
 
 #[test]
@@ -181,7 +358,7 @@ fn a_writer_that_panics_is_a_failure_of_the_store() {
         barrier.wait();
         Next::default()
     });
-    let change = store.write(|done| Job::Owner { owner: owner("a"), named: Vec::new(), rule, done });
+    let change = store.queue_change(owner("a"), Vec::new(), rule);
     ask_for_a_panic(change, &hold);
     assert_eq!(failure_of(&store), StoreFailure::Thread("writing"));
     assert!(matches!(block_on(rename(&store, "a", "after".to_owned())), Err(StoreError::Closed)));

@@ -1,27 +1,34 @@
 //! The one thread that writes: it drains its queue, runs the rules, commits everything with one
 //! fsync, publishes what it committed to the cache, and only then answers.
+//!
+//! A change that fails is set aside, and the others are run again without it.
 
 use std::{
+    collections::{HashSet, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    thread::{self, JoinHandle},
+    thread,
     time::Duration,
 };
 
-use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot};
+use rusqlite::Connection;
+use tokio::sync::mpsc;
 
 use super::{
-    OpenError, StoreFailure,
-    alarm::Alarm,
-    batch::{Batch, PAGE},
+    OpenError, SqliteOptions, StoreFailure,
+    attempt::{Attempt, Verdict},
+    batch::PAGE,
+    chat_groups,
+    checkpoints::{CheckpointCounts, Checkpoints},
+    files::Files,
+    job::Job,
+    reader::Shared,
+    schema::{self, Opened},
+    threads::StoreThread,
 };
-use crate::{
-    domain::{AppId, ChatGroupId, Conversation, Owner},
-    store::{ChatGroupRule, OwnerRule, Scope, StoreError, cache::OwnerCache, guarded},
-};
+use crate::{clock::Clock, excerpt::quoted, store::StoreError};
 
 /// How many changes share one transaction at the most.
 const BATCH: usize = 512;
@@ -29,75 +36,57 @@ const BATCH: usize = 512;
 const MOMENT: Duration = Duration::from_micros(80);
 /// With so many changes in hand it waits for no more: they share the fsync well enough.
 const ENOUGH: usize = 24;
-/// After how many bytes written the log is copied into the database.
-const CHECKPOINT_BYTES: usize = 8 << 20;
-
-type Done = oneshot::Sender<Result<(), StoreError>>;
-
-/// One change to make.
-pub(super) enum Job {
-    Owner {
-        owner: Owner,
-        named: Vec<Conversation>,
-        rule: OwnerRule,
-        done: Done,
-    },
-    ChatGroup {
-        app: AppId,
-        id: ChatGroupId,
-        rule: ChatGroupRule,
-        done: Done,
-    },
-    /// Notes that the first filling of the store is complete.
-    Filled {
-        done: Done,
-    },
-    /// Forgets a part of what is kept.
-    Reset {
-        scope: Scope,
-        done: Done,
-    },
-    /// Asks whether a transaction can be begun.
-    Ready {
-        done: Done,
-    },
-}
+/// After so many failures that cost a transaction, every change of a batch gets a transaction of its own.
+const MANY_FAILURES: usize = 16;
+/// How often old events are looked for.
+const TRIM_EVERY: Duration = Duration::from_secs(3_600);
 
 /// The handle of the writer thread.
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
-    thread: Option<JoinHandle<()>>,
-    commits: Arc<AtomicU64>,
-    changes: Arc<AtomicU64>,
+    thread: Option<StoreThread>,
+    counts: Arc<Counts>,
+    pub(super) checkpoints: Arc<CheckpointCounts>,
+}
+
+/// What the writer counts.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) commits: AtomicU64,
+    pub(super) changes: AtomicU64,
 }
 
 impl Writer {
     pub(super) fn start(
-        db: Connection,
-        cache: Arc<OwnerCache>,
-        queue: usize,
-        alarm: Alarm,
+        opened: Opened,
+        files: Arc<Files>,
+        options: &SqliteOptions,
+        shared: Shared,
     ) -> Result<Writer, OpenError> {
-        let (jobs, queue) = mpsc::channel(queue);
-        let commits = Arc::new(AtomicU64::new(0));
-        let changes = Arc::new(AtomicU64::new(0));
-        let counted = (Arc::clone(&commits), Arc::clone(&changes));
-        let desk = Desk { db, cache, commits: counted.0, changes: counted.1, alarm, unchecked: 0 };
-        let thread = thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || desk.work(queue))
-            .map_err(OpenError::Thread)?;
-        Ok(Writer { jobs: Some(jobs), thread: Some(thread), commits, changes })
+        let (jobs, queue) = mpsc::channel(options.queue);
+        let (counts, checkpoints) = (Arc::<Counts>::default(), Arc::<CheckpointCounts>::default());
+        let thread = WriterThread {
+            db: opened.connection,
+            files,
+            shared,
+            clock: options.clock.clone(),
+            counts: Arc::clone(&counts),
+            checkpoints: Checkpoints::new(Arc::clone(&checkpoints)),
+            is_marked: opened.marked,
+            trimmed: None,
+        };
+        let thread = StoreThread::start("writer", move || thread.work(queue)).map_err(OpenError::Thread)?;
+        Ok(Writer { jobs: Some(jobs), thread: Some(thread), counts, checkpoints })
     }
 
     pub(super) fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
+        self.counts.commits.load(Ordering::Relaxed)
     }
 
     /// Commits, changes in them, and changes that wait.
     pub(super) fn statistics(&self) -> (u64, u64, u64) {
         let waiting = self.jobs.as_ref().map_or(0, |jobs| jobs.max_capacity() - jobs.capacity());
-        (self.commits(), self.changes.load(Ordering::Relaxed), waiting as u64)
+        (self.commits(), self.counts.changes.load(Ordering::Relaxed), waiting as u64)
     }
 
     pub(super) fn send(&self, job: Job) -> Result<(), StoreError> {
@@ -107,145 +96,157 @@ impl Writer {
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
         })
     }
-}
 
-impl Drop for Writer {
-    fn drop(&mut self) {
+    /// Ends the thread when it has done what waits. It is to be waited for.
+    pub(super) fn close(&mut self) -> Option<StoreThread> {
         self.jobs = None;
-        super::join_within(self.thread.take());
+        self.thread.take()
     }
 }
 
 /// What the writer thread works with.
-struct Desk {
-    db: Connection,
-    cache: Arc<OwnerCache>,
-    commits: Arc<AtomicU64>,
-    changes: Arc<AtomicU64>,
-    alarm: Alarm,
-    /// Bytes committed since the last checkpoint.
-    unchecked: usize,
+pub(super) struct WriterThread {
+    pub(super) db: Connection,
+    pub(super) files: Arc<Files>,
+    pub(super) shared: Shared,
+    pub(super) clock: Clock,
+    pub(super) counts: Arc<Counts>,
+    pub(super) checkpoints: Checkpoints,
+    /// Whether the database says that it is in use.
+    pub(super) is_marked: bool,
+    /// When old events were looked for last, by the monotonic clock.
+    pub(super) trimmed: Option<Duration>,
 }
 
-impl Desk {
+impl WriterThread {
     fn work(mut self, mut queue: mpsc::Receiver<Job>) {
-        let guard = self.alarm.guard("writing");
-        let mut jobs = Vec::with_capacity(BATCH);
+        let guard = self.shared.alarm.guard("writing");
+        // What an earlier process left in the log counts, too. An error shows at the first change.
+        let _ = self.checkpoints.run(&self.db, "NOOP");
+        let mut received = Vec::with_capacity(BATCH);
         let mut company = false;
-        while queue.blocking_recv_many(&mut jobs, BATCH) > 0 {
+        while queue.blocking_recv_many(&mut received, BATCH) > 0 {
             if company {
-                gather(&mut queue, &mut jobs);
+                gather(&mut queue, &mut received);
             }
-            company = jobs.len() > 1;
-            let mut answers = Vec::with_capacity(jobs.len());
-            let committed = self.commit(&mut jobs, &mut answers);
-            let mut lost = match &committed {
-                Err(StoreError::Lost(reason)) => Some(reason.clone()),
-                _ => None,
+            company = received.len() > 1;
+            let lost = match self.make_all(received.drain(..).collect()) {
+                Ok(()) => {
+                    self.trim_events();
+                    self.checkpoints.run_due(&self.db, queue.is_empty())
+                }
+                lost => lost,
             };
-            if let Err(error) = &committed {
-                tracing::error!(%error, changes = answers.len(), "a transaction failed");
-            }
-            for (done, outcome) in answers {
-                // Whoever asked may have given up waiting; the change is made all the same.
-                let _ = done.send(committed.clone().and(outcome));
-            }
-            // When nobody waits, or when the log has become long all the same.
-            if lost.is_none()
-                && self.unchecked > CHECKPOINT_BYTES
-                && (queue.is_empty() || self.unchecked > 4 * CHECKPOINT_BYTES)
-            {
-                lost = self.checkpoint("PASSIVE").err().map(|error| match error {
-                    StoreError::Lost(reason) => reason,
-                    other => other.to_string(),
-                });
-            }
-            if let Some(reason) = lost {
+            if let Err(error) = lost {
                 // What is on the disk is not known any more: only a new start can show it.
-                self.alarm.raise(StoreFailure::Disk(reason));
+                self.shared.alarm.raise(match error {
+                    StoreError::Lost(reason) => StoreFailure::Disk(reason),
+                    StoreError::Moved(reason) => StoreFailure::Moved(reason),
+                    other => StoreFailure::Disk(other.to_string()),
+                });
                 return guard.end();
             }
         }
-        // Too late to tell anybody; the log of the database stays for the next start.
-        let _ = self.checkpoint("TRUNCATE");
+        self.close();
         guard.end();
     }
 
-    /// Makes all changes of one batch durable and visible, or – on an error – none. Every job ends
-    /// in `answers`, with what is wrong with it alone.
-    fn commit(
-        &mut self,
-        jobs: &mut Vec<Job>,
-        answers: &mut Vec<(Done, Result<(), StoreError>)>,
-    ) -> Result<(), StoreError> {
-        // Rolled back by its drop when anything fails.
-        let transaction = match self.db.transaction_with_behavior(TransactionBehavior::Immediate) {
-            Ok(transaction) => transaction,
-            Err(error) => {
-                answers.extend(jobs.drain(..).map(|job| (job.done(), Ok(()))));
-                return Err(error.into());
+    /// Leaves the store as one that was closed in good order.
+    fn close(&mut self) {
+        // Too late for an error to matter: without the mark, or with a log, the next start looks more closely.
+        if self.is_marked && self.files.check_place().is_ok() && schema::mark_closed(&self.db).is_ok() {
+            let _ = self.checkpoints.run(&self.db, "TRUNCATE");
+        }
+    }
+
+    /// Makes all these changes, in one transaction or in several, and answers each.
+    ///
+    /// # Errors
+    /// When it is not known any more what the disk holds: [`StoreError::Lost`] or [`StoreError::Moved`].
+    fn make_all(&mut self, mut jobs: VecDeque<Job>) -> Result<(), StoreError> {
+        // Changes that are likely to fail come last and alone, so that they cost nobody a transaction.
+        let mut doubtful = VecDeque::new();
+        if self.shared.health.damaged() > 0 {
+            (doubtful, jobs) = jobs.into_iter().partition(|job| job.change.is_doubtful(&self.shared.health));
+        }
+        let doubted = doubtful.len();
+        jobs.append(&mut doubtful);
+        let (mut failures, mut made_room, mut aside) = (0, false, HashSet::new());
+        while !jobs.is_empty() {
+            let most = match jobs.len().saturating_sub(doubted) {
+                0 => 1,
+                _ if failures >= MANY_FAILURES => 1,
+                all => all,
+            };
+            match self.attempt(&mut jobs, most, &aside) {
+                Attempt::Committed(outcomes) => {
+                    for outcome in outcomes {
+                        if let Some(job) = jobs.pop_front() {
+                            job.answer(outcome);
+                        }
+                    }
+                }
+                Attempt::Spoiled { taken, by, error } => {
+                    failures += 1;
+                    let error = match self.examine(&by, &jobs, &aside, error) {
+                        Verdict::Refuse(error) => error,
+                        Verdict::PutAside(owner) => {
+                            tracing::error!(
+                                "user {} of app {} cannot be changed where his data is, because the database is damaged \
+                                 next to it; his data is put aside",
+                                quoted(owner.user.as_str()),
+                                owner.app
+                            );
+                            aside.insert(owner);
+                            continue;
+                        }
+                        Verdict::Again => continue,
+                    };
+                    let rest = jobs.split_off(taken);
+                    let (spoilers, others): (Vec<_>, Vec<_>) =
+                        (0..).zip(jobs).partition(|(index, job)| by.is(*index, job));
+                    for (_, job) in spoilers {
+                        job.answer(Err(error.clone()));
+                    }
+                    // The others are run again, in the order they had.
+                    jobs = others.into_iter().map(|(_, job)| job).chain(rest).collect();
+                }
+                // A full disk: what the log holds may go into the database, and the log be used from its start.
+                Attempt::Failed { error: StoreError::Full(_), .. } if !made_room => {
+                    made_room = true;
+                    self.checkpoints.restart(&self.db)?;
+                }
+                Attempt::Failed { taken, error } => {
+                    self.shared.health.failed();
+                    tracing::error!(%error, changes = taken, "a transaction failed");
+                    let is_end = matches!(error, StoreError::Lost(_) | StoreError::Moved(_));
+                    let failed = if is_end { jobs.len() } else { taken };
+                    jobs.drain(..failed).for_each(|job| job.answer(Err(error.clone())));
+                    if is_end {
+                        return Err(error);
+                    }
+                }
             }
-        };
-        let mut batch = Batch::new(&transaction, &self.cache);
-        let mut jobs = jobs.drain(..);
-        while let Some(job) = jobs.next() {
-            let (outcome, done) = match job {
-                Job::Owner { owner, named, mut rule, done } => {
-                    let outcome = batch.change_owner(&owner, named, &mut rule);
-                    discard(rule);
-                    (outcome, done)
-                }
-                Job::ChatGroup { app, id, mut rule, done } => {
-                    let outcome = batch.change_chat_group(app, id, &mut rule);
-                    discard(rule);
-                    (outcome, done)
-                }
-                Job::Filled { done } => (batch.note_filled(), done),
-                Job::Reset { scope, done } => (batch.reset(scope), done),
-                Job::Ready { done } => (Ok(()), done),
-            };
-            let alone = match outcome {
-                // These two come before anything of the change is written.
-                Err(error) if !matches!(error, StoreError::Rule | StoreError::Damaged { .. }) => {
-                    answers.push((done, Ok(())));
-                    answers.extend(jobs.map(|job| (job.done(), Ok(()))));
-                    return Err(error);
-                }
-                alone => alone,
-            };
-            answers.push((done, alone));
         }
-        let (bytes, changed) = batch.complete()?;
-        if bytes == 0 {
-            return Ok(());
-        }
-        transaction.commit().map_err(committing)?;
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        self.changes.fetch_add(answers.len() as u64, Ordering::Relaxed);
-        self.unchecked += bytes + 2 * PAGE;
-        changed.publish(&self.cache);
         Ok(())
     }
 
-    /// Copies the log into the database. What a reader still looks at, and what a full disk refuses,
-    /// is left for the next time.
-    ///
-    /// # Errors
-    /// [`StoreError::Lost`] when the disk failed.
-    fn checkpoint(&mut self, mode: &str) -> Result<(), StoreError> {
-        let sql = format!("PRAGMA wal_checkpoint({mode})");
-        match self.db.query_row(&sql, [], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?)) {
-            Ok(left) => self.unchecked = usize::try_from(left).unwrap_or(0) * PAGE,
-            Err(error) => {
-                tracing::error!(%error, "a checkpoint failed");
-                if let lost @ StoreError::Lost(_) = committing(error) {
-                    return Err(lost);
+    /// Removes events that have become old, now and then, in a transaction of their own.
+    fn trim_events(&mut self) {
+        let now = self.shared.clock.elapsed();
+        if self.trimmed.is_some_and(|trimmed| now < trimmed + TRIM_EVERY) {
+            return;
+        }
+        match chat_groups::trim_all_events(&self.db, self.clock.now()) {
+            // Some at a time: the rest after the next changes.
+            Ok(removed) if removed > 0 => self.checkpoints.note((removed * PAGE) as u64),
+            outcome => {
+                self.trimmed = Some(now);
+                if let Err(error) = outcome {
+                    tracing::error!(%error, "old events cannot be removed");
                 }
-                // Not at every batch again.
-                self.unchecked = 0;
             }
         }
-        Ok(())
     }
 }
 
@@ -264,34 +265,6 @@ fn gather(queue: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
         }
         if jobs.len() == before {
             return;
-        }
-    }
-}
-
-/// Drops a rule. What it has done or refused stays so even if something it holds panics then.
-fn discard<T>(rule: T) {
-    if guarded(|| drop(rule)).is_err() {
-        tracing::error!("a rule failed when it was dropped");
-    }
-}
-
-/// What a failed commit means. When the disk is full nothing was written that counts; when the disk
-/// itself fails – a write or a synchronisation – nobody knows what it holds.
-fn committing(error: rusqlite::Error) -> StoreError {
-    match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::SystemIoFailure) => StoreError::Lost(error.to_string()),
-        _ => error.into(),
-    }
-}
-
-impl Job {
-    fn done(self) -> Done {
-        match self {
-            Job::Owner { done, .. }
-            | Job::ChatGroup { done, .. }
-            | Job::Filled { done }
-            | Job::Reset { done, .. }
-            | Job::Ready { done } => done,
         }
     }
 }

@@ -1,0 +1,211 @@
+//! Every page of a database in turn is lost. Whatever that damages, it must not spread.
+
+use std::{fs, path::Path, sync::Arc};
+
+use super::*;
+use crate::{
+    domain::{
+        Account, ChatGroupKind, ChatGroupProfile, DirectoryMode, GroupName, JoinOption, Limits, World, create,
+    },
+    store::{Damaged, Next, Seen},
+};
+
+const PAGE: usize = 4_096;
+const OWNERS: usize = 48;
+/// Changes of each owner that come at once.
+const ROUNDS: usize = 16;
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+fn app() -> AppId {
+    AppId::new(1).unwrap()
+}
+
+fn owner(count: usize) -> Owner {
+    Owner { app: app(), user: UserId::parse(&format!("user{count:02}")).unwrap() }
+}
+
+/// Puts conversations into a group of an owner.
+fn put(store: &SqliteStore, owner: Owner, name: &str, peers: std::ops::Range<usize>) -> Pending<'static, ()> {
+    let name = GroupName::parse(name).unwrap();
+    let peers: Vec<_> = peers
+        .map(|count| Conversation::User(UserId::parse(&format!("peer-with-a-long-name-{count}")).unwrap()))
+        .collect();
+    let named = peers.clone();
+    let rule: OwnerRule = Box::new(move |seen: &Seen<'_>| {
+        let world = World { limits: &Limits::OPEN, mode: DirectoryMode::Open, presences: seen.presences };
+        let decision = create(seen.organizer, world, &name, &peers, 1_700_000_000).unwrap();
+        Next { organizer: decision.next, account: None }
+    });
+    store.queue_change(owner, named, rule)
+}
+
+/// Sets an owner's nick.
+fn rename(store: &SqliteStore, owner: Owner, nick: &str) -> Pending<'static, ()> {
+    let account = Arc::new(Account { nick: nick.to_owned(), face_url: "f".repeat(200) });
+    let rule: OwnerRule =
+        Box::new(move |_: &Seen<'_>| Next { account: Some(Some(Arc::clone(&account))), organizer: None });
+    store.queue_change(owner, Vec::new(), rule)
+}
+
+/// A store with accounts, organizers of one and of several chunks, and chat groups.
+fn fill(directory: &Path) {
+    let store = SqliteStore::open(&SqliteOptions::new(directory)).unwrap();
+    block_on(async {
+        for count in 0..OWNERS {
+            rename(&store, owner(count), "before").await.unwrap();
+            for group in 0..=count % 4 {
+                put(&store, owner(count), &format!("g{group}"), group * 30..group * 30 + 30).await.unwrap();
+            }
+            let profile = ChatGroupProfile {
+                kind: ChatGroupKind::Public,
+                name: "n".repeat(30),
+                owner: None,
+                introduction: "i".repeat(200),
+                notification: String::new(),
+                face_url: String::new(),
+                max_members: 10,
+                join_option: JoinOption::FreeAccess,
+                created_at: 1,
+                members: Vec::new(),
+            };
+            let rule: ChatGroupRule =
+                Box::new(move |old| Some(old.cloned().unwrap_or_default().revived(profile.clone())));
+            store
+                .change_chat_group(app(), ChatGroupId::parse(&format!("c{count}")).unwrap(), rule)
+                .await
+                .unwrap();
+        }
+    });
+}
+
+/// The change that comes in one round.
+fn change(store: &SqliteStore, count: usize, round: usize) -> Pending<'static, ()> {
+    match round % 2 {
+        0 => put(store, owner(count), "new", round * 8..round * 8 + 16),
+        _ => rename(store, owner(count), "after"),
+    }
+}
+
+/// Checks that an owner has what all rounds gave him.
+async fn check(store: &SqliteStore, page: usize, count: usize) {
+    let loaded = store.load(&owner(count)).await.unwrap_or_else(|error| panic!("page {page}: {error}"));
+    assert_eq!(loaded.account.unwrap().nick, "after", "page {page}, owner {count}");
+    let group = loaded.organizer.groups().iter().find(|group| group.name.as_str() == "new").unwrap().id;
+    let found = loaded.organizer.records().iter().filter(|record| record.groups.contains(&group)).count();
+    assert_eq!(found, (ROUNDS - 2) * 8 + 16, "page {page}, owner {count}");
+}
+
+/// Uses a store that lost a page; how many owners are damaged by that. No other owner may notice.
+async fn use_damaged(store: &SqliteStore, page: usize) -> Vec<usize> {
+    let mut damaged = Vec::new();
+    for count in 0..OWNERS {
+        match store.load(&owner(count)).await {
+            Ok(_) => {}
+            Err(StoreError::Damaged { .. }) => damaged.push(count),
+            Err(other) => panic!("page {page}, owner {count}: {other}"),
+        }
+    }
+    // All at once, so that they share transactions.
+    let mut pending = Vec::new();
+    for round in 0..ROUNDS {
+        pending.extend((0..OWNERS).map(|count| (count, change(store, count, round))));
+    }
+    for (count, change) in pending {
+        match change.await {
+            Ok(()) => assert!(!damaged.contains(&count), "page {page}, owner {count} is damaged"),
+            Err(StoreError::Damaged { .. }) if damaged.contains(&count) => {}
+            Err(error) => panic!("page {page}, owner {count} is sound, but {error}"),
+        }
+    }
+    let readiness = store.ready().await.unwrap_or_else(|error| panic!("page {page}: {error}"));
+    assert!(readiness.damaged >= damaged.len() as u64, "page {page}: {readiness:?}");
+    damaged
+}
+
+#[test]
+fn a_page_that_is_lost_harms_only_those_whose_data_was_on_it() {
+    let whole = tempfile::tempdir().unwrap();
+    fill(whole.path());
+    let database = fs::read(whole.path().join("confold.db")).unwrap();
+    let (mut numbers, mut refused) = (Vec::new(), 0);
+    for page in 1..=database.len() / PAGE {
+        let directory = tempfile::tempdir().unwrap();
+        let mut bytes = database.clone();
+        bytes[(page - 1) * PAGE..page * PAGE].fill(0);
+        fs::write(directory.path().join("confold.db"), bytes).unwrap();
+        let open = || SqliteStore::open(&SqliteOptions::new(directory.path()));
+        // The page of the schema, the one of the store itself, or the one that says who is aside.
+        let Ok(store) = open() else {
+            refused += 1;
+            continue;
+        };
+        block_on(async {
+            let damaged = use_damaged(&store, page).await;
+            drop(store);
+            let store = open().unwrap();
+            for count in (0..OWNERS).filter(|count| !damaged.contains(count)) {
+                check(&store, page, count).await;
+            }
+            numbers.push(damaged.len());
+        });
+    }
+    println!("damaged owners by page: {numbers:?}; {refused} pages without which a store cannot be opened");
+    assert!(refused <= 3, "{refused} pages");
+    assert!(numbers.contains(&1) && numbers.contains(&0), "{numbers:?}");
+    // Roots of tables and indices are everybody's.
+    assert!(numbers.iter().filter(|damaged| **damaged == OWNERS).count() <= 4, "{numbers:?}");
+}
+
+/// Damage that is found when something is written, because memory still holds the owner, is his alone as well.
+#[test]
+fn an_owner_in_memory_whose_page_is_lost_harms_nobody_else() {
+    let directory = tempfile::tempdir().unwrap();
+    fill(directory.path());
+    let store = SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap();
+    block_on(async {
+        for count in 0..OWNERS {
+            store.load(&owner(count)).await.unwrap();
+        }
+    });
+    // Lost behind the store's back: in the file, and in what its connections remember of it.
+    let database = directory.path().join("confold.db");
+    let mut bytes = fs::read(&database).unwrap();
+    let is_of_victim = |page: &[u8]| {
+        // A leaf of a table, which holds documents, with the name of a peer that only big owners have.
+        page[0] == 0x0d && page.windows(22).any(|window| window == b"peer-with-a-long-name-")
+    };
+    let lost: Vec<usize> = (0..bytes.len() / PAGE)
+        .filter(|page| is_of_victim(&bytes[page * PAGE..(page + 1) * PAGE]))
+        .take(3)
+        .collect();
+    assert_eq!(lost.len(), 3);
+    for page in &lost {
+        bytes[page * PAGE..(page + 1) * PAGE].fill(0);
+    }
+    fs::write(&database, bytes).unwrap();
+    block_on(async {
+        let pending: Vec<_> =
+            (0..OWNERS).map(|count| (count, put(&store, owner(count), "new", 0..3))).collect();
+        let mut failed = Vec::new();
+        for (count, change) in pending {
+            if change.await.is_err() {
+                failed.push(count);
+            }
+        }
+        println!("{failed:?} failed after pages {lost:?} were lost");
+        assert!(!failed.is_empty() && failed.len() < OWNERS / 2, "{failed:?}");
+        for count in &failed {
+            let again = put(&store, owner(*count), "new", 0..3).await;
+            assert!(
+                matches!(&again, Err(StoreError::Damaged { what: Damaged::Owner(found), .. }) if *found == owner(*count)),
+                "{again:?}"
+            );
+            // What was acknowledged is still answered from memory.
+            store.load(&owner(*count)).await.unwrap();
+        }
+        assert_eq!(store.ready().await.unwrap().damaged, failed.len() as u64);
+    });
+}

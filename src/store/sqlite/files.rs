@@ -1,0 +1,192 @@
+//! The files of the store: their lock, who can read them, how connections to them are opened, and whether they
+//! are still where they were.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
+
+use super::{
+    notices,
+    open_error::OpenError,
+    wal::{self, Log},
+};
+use crate::private;
+
+/// The files of one store, locked for this process.
+#[derive(Debug)]
+pub(super) struct Files {
+    pub(super) directory: PathBuf,
+    pub(super) database: PathBuf,
+    /// The write-ahead log, which SQLite keeps beside the database.
+    pub(super) log: PathBuf,
+    /// What there is to say about who can read them.
+    pub(super) remarks: Vec<String>,
+    /// What was there when the directory was locked.
+    pub(super) found: Found,
+    /// The database and its log as they were opened.
+    opened: Mutex<[Option<Identity>; 2]>,
+    _lock: File,
+}
+
+/// What a directory held before anything was opened.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    /// Whether a store was kept here at some time.
+    pub(super) lock: bool,
+    /// Whether there is a database with something in it.
+    pub(super) database: bool,
+    pub(super) log: Log,
+}
+
+/// What makes a file this one and no other, whatever its name is.
+type Identity = (u64, u64);
+
+/// The database file of a directory.
+pub(super) fn database(directory: &Path) -> PathBuf {
+    directory.join("confold.db")
+}
+
+impl Files {
+    /// Locks the directory. It and the database are made if they are not there and `create` says so.
+    ///
+    /// # Errors
+    /// [`OpenError`], before anything was changed.
+    pub(super) fn lock(directory: &Path, create: bool) -> Result<Files, OpenError> {
+        // Absolute, so that a parent directory that is moved away is noticed as well.
+        let directory = &std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+        let failed = |source| OpenError::Directory { directory: directory.clone(), source };
+        let (database, lock) = (database(directory), directory.join("lock"));
+        let had_lock = lock.exists();
+        if !create && fs::metadata(&database).map_or(0, |file| file.len()) == 0 {
+            return Err(OpenError::NoStore { directory: directory.clone(), had_one: had_lock });
+        }
+        let made = private::make_folder(directory).map_err(failed)?;
+        let lock = open_or_create(&lock).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(directory.clone())),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        // The database may be a link; SQLite keeps its log beside the real file.
+        let real = fs::canonicalize(&database).unwrap_or_else(|_| database.clone());
+        let log = beside(&real, "-wal");
+        let found = Found {
+            lock: had_lock,
+            database: fs::metadata(&database).is_ok_and(|file| file.len() > 0),
+            log: wal::inspect(&log).map_err(failed)?,
+        };
+        if !found.database && matches!(found.log, Log::Frames(_) | Log::Unreadable) {
+            // SQLite would delete the log of an empty database, and with it what can still be saved.
+            return Err(OpenError::OnlyLog { log, database });
+        }
+        // SQLite would make it readable by everybody.
+        match private::create_file(&database) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+            _ => {}
+        }
+        let mut remarks = tighten(directory, &real);
+        if !made && let Some(mode) = private::open_to_others(directory).map_err(failed)? {
+            remarks.push(format!(
+                "other users of this machine can enter the directory {} (mode {mode:04o}); its files are private, \
+                 but run: chmod go-rwx {0}",
+                directory.display()
+            ));
+        }
+        let opened = Mutex::new([None; 2]);
+        Ok(Files { directory: directory.clone(), database, log, remarks, found, opened, _lock: lock })
+    }
+
+    /// The bytes of the database and of its log.
+    pub(super) fn sizes(&self) -> (u64, u64) {
+        let of = |file: &Path| fs::metadata(file).map_or(0, |file| file.len());
+        (of(&self.database), of(&self.log))
+    }
+
+    /// Opens one connection, as every connection of the process has to be opened.
+    pub(super) fn connect(&self) -> Result<Connection, OpenError> {
+        notices::start();
+        let failed = |source| OpenError::Database { file: self.database.clone(), source };
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        // unix-excl keeps the WAL index in this process's memory, shared by its connections, and
+        // other processes out. `PRAGMA locking_mode` would lock out our own readers as well.
+        let connection =
+            Connection::open_with_flags_and_vfs(&self.database, flags, c"unix-excl").map_err(failed)?;
+        connection.set_prepared_statement_cache_capacity(48);
+        // The writer runs the last checkpoint itself. SQLite's own, at the last close, would try again
+        // what has just failed, believe it, and remove the log that tells a new start the truth.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
+        rusqlite::vtab::array::load_module(&connection).map_err(failed)?;
+        Ok(connection)
+    }
+
+    /// Checks that the files are those that were opened. A file that was deleted or moved away takes what is
+    /// written to it along, although every system call succeeds.
+    ///
+    /// # Errors
+    /// Which file is missing or another one.
+    pub(super) fn check_place(&self) -> Result<(), String> {
+        let mut opened = self.opened.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (file, opened) in [&self.database, &self.log].into_iter().zip(opened.iter_mut()) {
+            let now = match fs::metadata(file) {
+                Ok(file) => (file.dev(), file.ino()),
+                Err(error) => return Err(format!("{} cannot be found any more ({error})", file.display())),
+            };
+            if *opened.get_or_insert(now) != now {
+                return Err(format!("another file has taken the place of {}", file.display()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file that SQLite keeps beside its database.
+fn beside(database: &Path, end: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+/// The lock file. A link in its place is not followed.
+fn open_or_create(file: &Path) -> io::Result<File> {
+    match private::create_file(file) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().append(true).custom_flags(private::NO_LINK | private::NO_WAIT).open(file)
+        }
+        other => other,
+    }
+}
+
+/// Takes away what others may do with the files of a directory, and says what was done.
+fn tighten(directory: &Path, database: &Path) -> Vec<String> {
+    let files = [directory.join("lock"), directory.join("ca.pem"), database.to_owned()];
+    let (mut tightened, mut remarks) = (Vec::new(), Vec::new());
+    for file in files.into_iter().chain(["-wal", "-shm", "-journal"].map(|end| beside(database, end))) {
+        match private::tighten(&file) {
+            Ok(None) => {}
+            Ok(Some(mode)) => {
+                let name = file.file_name().unwrap_or_default();
+                tightened.push(format!("{} (mode {mode:04o})", name.display()));
+            }
+            Err(error) => remarks.push(format!(
+                "other users of this machine can read {}, and that cannot be changed: {error}",
+                file.display()
+            )),
+        }
+    }
+    if !tightened.is_empty() {
+        remarks.push(format!(
+            "other users of this machine could read files in {}, and cannot any more: {}",
+            directory.display(),
+            tightened.join(", ")
+        ));
+    }
+    remarks
+}

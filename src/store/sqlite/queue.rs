@@ -1,0 +1,216 @@
+//! What waits for a reader thread. The queue is bounded in length and in time: when more is asked than can be read, some
+//! callers are told so soon, instead of everybody too late.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use super::reader::Reader;
+use crate::{
+    clock::Clock,
+    store::{StoreError, guarded},
+};
+
+/// Something to read.
+pub(super) trait Task: Send {
+    /// Whether somebody still waits for it.
+    fn is_wanted(&self) -> bool;
+    /// Reads, and answers.
+    fn run(self: Box<Self>, reader: &Reader);
+    /// Answers that there was no time for it.
+    fn refuse(self: Box<Self>);
+}
+
+/// A task made of a function.
+pub(super) struct Read<T, F> {
+    read: F,
+    done: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Read<T, F> {
+    pub(super) fn new(read: F) -> (Read<T, F>, oneshot::Receiver<Result<T, StoreError>>) {
+        let (done, answer) = oneshot::channel();
+        (Read { read, done }, answer)
+    }
+}
+
+impl<T: Send, F: FnOnce(&Reader) -> Result<T, StoreError> + Send> Task for Read<T, F> {
+    fn is_wanted(&self) -> bool {
+        !self.done.is_closed()
+    }
+
+    fn run(self: Box<Self>, reader: &Reader) {
+        let Read { read, done } = *self;
+        let _ = done.send(guarded(|| read(reader)).and_then(|outcome| outcome));
+    }
+
+    fn refuse(self: Box<Self>) {
+        let _ = self.done.send(Err(StoreError::Busy));
+    }
+}
+
+/// The tasks that wait.
+pub(super) struct Queue {
+    state: Mutex<State>,
+    arrived: Condvar,
+    /// How many may wait.
+    limit: usize,
+    /// How long a caller waits for the reading to begin. Reading later would be for nobody: the call has its own limit.
+    patience: Duration,
+    clock: Clock,
+    refused: AtomicU64,
+}
+
+struct State {
+    waiting: VecDeque<Waiting>,
+    is_open: bool,
+}
+
+struct Waiting {
+    task: Box<dyn Task>,
+    since: Duration,
+    /// Waits however long it takes: part of something that would be useless without it, such as an export.
+    is_patient: bool,
+}
+
+impl Queue {
+    pub(super) fn new(limit: usize, patience: Duration) -> Queue {
+        let state = Mutex::new(State { waiting: VecDeque::new(), is_open: true });
+        let clock = Clock::system();
+        Queue { state, arrived: Condvar::new(), limit, patience, clock, refused: AtomicU64::new(0) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a task.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when as many wait as may, [`StoreError::Closed`] when the store is closed.
+    pub(super) fn push(&self, task: Box<dyn Task>, is_patient: bool) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if !state.is_open {
+            return Err(StoreError::Closed);
+        }
+        if state.waiting.len() >= self.limit {
+            // Callers who have left make room; one look at all of them is paid for by those it takes away.
+            state.waiting.retain(|waiting| waiting.task.is_wanted());
+        }
+        if state.waiting.len() >= self.limit {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(StoreError::Busy);
+        }
+        state.waiting.push_back(Waiting { task, since: self.clock.elapsed(), is_patient });
+        drop(state);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// The next task that is worth running; nothing when the queue is closed. Waits for one.
+    pub(super) fn next(&self) -> Option<Box<dyn Task>> {
+        loop {
+            let Waiting { task, since, is_patient } = self.pop()?;
+            if !task.is_wanted() {
+                continue;
+            }
+            if is_patient || self.clock.elapsed() < since + self.patience {
+                return Some(task);
+            }
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            task.refuse();
+        }
+    }
+
+    fn pop(&self) -> Option<Waiting> {
+        let mut state = self.state();
+        loop {
+            if !state.is_open {
+                return None;
+            }
+            if let Some(waiting) = state.waiting.pop_front() {
+                return Some(waiting);
+            }
+            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Ends every thread that waits for a task. What waits is given up.
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.is_open = false;
+        state.waiting.clear();
+        drop(state);
+        self.arrived.notify_all();
+    }
+
+    /// How many wait now, and how many were refused.
+    pub(super) fn statistics(&self) -> (u64, u64) {
+        (self.state().waiting.len() as u64, self.refused.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Asked = (Box<dyn Task>, oneshot::Receiver<Result<u32, StoreError>>);
+
+    fn ask(value: u32) -> Asked {
+        let (read, answer) = Read::new(move |_: &Reader| Ok(value));
+        (Box::new(read), answer)
+    }
+
+    fn queue(limit: usize, patience: u64) -> Queue {
+        Queue::new(limit, Duration::from_secs(patience))
+    }
+
+    #[test]
+    fn callers_who_have_left_cost_nothing_and_make_room() {
+        let queue = queue(3, 60);
+        let mut answers = Vec::new();
+        for value in 0..3 {
+            let (task, answer) = ask(value);
+            queue.push(task, false).unwrap();
+            answers.push(answer);
+        }
+        assert!(matches!(queue.push(ask(3).0, false), Err(StoreError::Busy)), "three wait");
+        answers.remove(1);
+        let (task, _answer) = ask(3);
+        queue.push(task, false).unwrap();
+        answers.remove(0);
+        assert!(queue.next().is_some() && queue.next().is_some(), "the third and the last");
+        assert_eq!(queue.statistics(), (0, 1));
+    }
+
+    #[test]
+    fn who_has_waited_too_long_is_refused_unless_he_is_patient() {
+        let queue = queue(10, 0);
+        let (task, mut hasty) = ask(1);
+        queue.push(task, false).unwrap();
+        let (task, mut patient) = ask(2);
+        queue.push(task, true).unwrap();
+        assert!(queue.next().is_some());
+        assert!(matches!(hasty.try_recv(), Ok(Err(StoreError::Busy))));
+        assert!(matches!(patient.try_recv(), Err(oneshot::error::TryRecvError::Closed)), "taken and dropped");
+        assert_eq!(queue.statistics(), (0, 1));
+    }
+
+    #[test]
+    fn a_closed_queue_takes_and_gives_nothing() {
+        let queue = queue(10, 60);
+        let (task, mut answer) = ask(1);
+        queue.push(task, false).unwrap();
+        queue.close();
+        assert!(queue.next().is_none());
+        assert!(matches!(queue.push(ask(2).0, true), Err(StoreError::Closed)));
+        assert!(matches!(answer.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
+    }
+}

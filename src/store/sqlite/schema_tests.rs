@@ -1,0 +1,233 @@
+use std::path::Path;
+
+use super::*;
+
+const NOW: UnixSeconds = 1_800_000_000;
+
+/// What is said about a damage, and how it is done to a log.
+type Damage = (&'static str, fn(&Path));
+
+fn files(directory: &Path) -> Files {
+    Files::lock(directory, true).unwrap()
+}
+
+fn opened(directory: &Path) -> (Opened, Files) {
+    let files = files(directory);
+    (open(&files, NOW).unwrap(), files)
+}
+
+/// Copies what a crash would leave: the files as they are while the store is in use.
+fn crash(directory: &Path) -> tempfile::TempDir {
+    let image = tempfile::tempdir().unwrap();
+    for file in ["confold.db", "confold.db-wal", "lock"] {
+        std::fs::copy(directory.join(file), image.path().join(file)).unwrap();
+    }
+    image
+}
+
+fn add_account(db: &Connection, user: &str) {
+    db.execute("INSERT INTO account (app_id, user_id, nick, face_url) VALUES (1, ?1, '', '')", [user])
+        .unwrap();
+}
+
+fn incarnation(db: &Connection) -> String {
+    db.query_row("SELECT incarnation FROM store", [], |row| row.get(0)).unwrap()
+}
+
+/// A store in use that holds one account in its log only, as a crash would leave it; and its incarnation.
+fn image_with_account() -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let (opened, _files) = opened(directory.path());
+    add_account(&opened.connection, "a");
+    (crash(directory.path()), incarnation(&opened.connection))
+}
+
+#[test]
+fn commits_are_durable_when_they_return() {
+    let directory = tempfile::tempdir().unwrap();
+    let (Opened { connection, .. }, _files) = opened(directory.path());
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, String>(0)).unwrap();
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(pragma("journal_mode"), "wal");
+    assert_eq!(number("synchronous"), 2, "FULL: NORMAL loses acknowledged commits when power fails");
+    assert_eq!(number("journal_size_limit"), LOG_LIMIT);
+}
+
+#[test]
+fn a_newer_format_and_a_foreign_file_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(opened(directory.path()));
+    let file = directory.path().join("confold.db");
+    Connection::open(&file).unwrap().pragma_update(None, "user_version", FORMAT + 1).unwrap();
+    let refused = open(&files(directory.path()), NOW).err().unwrap();
+    assert!(matches!(refused, OpenError::Newer { found, .. } if found == FORMAT + 1), "{refused}");
+
+    let other = tempfile::tempdir().unwrap();
+    let foreign = Connection::open(other.path().join("confold.db")).unwrap();
+    foreign.execute_batch("CREATE TABLE theirs (a)").unwrap();
+    drop(foreign);
+    let refused = open(&files(other.path()), NOW).err().unwrap();
+    assert!(matches!(refused, OpenError::Foreign(_)), "{refused}");
+}
+
+#[test]
+fn a_store_of_format_1_is_brought_up_to_date() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = Connection::open(directory.path().join("confold.db")).unwrap();
+    old.execute_batch(FORMAT_1).unwrap();
+    old.execute_batch(&format!(
+        "INSERT INTO store VALUES ('0123456789abcdef', 1);
+         INSERT INTO account VALUES (7, 'a', 'nick', '');
+         INSERT INTO chat_group (app_id, group_id, incarnation) VALUES (7, 'gone', 2), (7, 'new', 0), (8, 'gone', 1);
+         INSERT INTO app_event VALUES (7, 1, 1, 'gone', 1), (7, 2, 1, 'gone', 2), (8, 1, 1, 'gone', 1);
+         PRAGMA application_id = {APPLICATION}; PRAGMA user_version = 1; PRAGMA journal_mode = WAL;"
+    ))
+    .unwrap();
+    drop(old);
+    let (Opened { connection, unfilled, opening, marked }, _files) = opened(directory.path());
+    assert!(!unfilled && marked);
+    assert_eq!(incarnation(&connection), "0123456789abcdef");
+    assert!(opening.to_string().contains("1 accounts, 0 owners"), "{opening}");
+    let all = |sql: &str| {
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        rows.collect::<Result<Vec<(i64, String, i64)>, _>>().unwrap()
+    };
+    let group = |app, id: &str, number| (app, id.to_owned(), number);
+    assert_eq!(
+        all("SELECT app_id, group_id, disbanding FROM chat_group ORDER BY seq"),
+        [group(7, "gone", 2), group(7, "new", 0), group(8, "gone", 1)]
+    );
+    assert_eq!(
+        all("SELECT app_id, group_id, at FROM app_event ORDER BY app_id, seq"),
+        [(7, "gone"), (7, "gone"), (8, "gone")].map(|(app, id)| group(app, id, 1_800_000_000))
+    );
+    assert_eq!(
+        all("SELECT app_id, '', disbandings FROM app ORDER BY app_id"),
+        [group(7, "", 2), group(8, "", 1)]
+    );
+}
+
+#[test]
+fn a_start_says_what_it_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let (first, files) = opened(directory.path());
+    let created = first.opening.to_string();
+    assert!(created.starts_with("created a new, empty store in /"), "{created}");
+    let name = incarnation(&first.connection);
+    assert!(created.ends_with(&format!("incarnation {name}")), "{created}");
+    assert!(first.opening.losses.is_empty() && first.opening.doubts.is_empty());
+    add_account(&first.connection, "a");
+    let image = crash(directory.path());
+    mark_closed(&first.connection).unwrap();
+    frames(&first.connection, "TRUNCATE").unwrap();
+    drop((first, files));
+
+    let (closed, _files) = opened(directory.path());
+    let said = closed.opening.to_string();
+    assert!(
+        said.contains(&format!("incarnation {name}, 1 accounts, 0 owners, 0 frames recovered")),
+        "{said}"
+    );
+    assert!(closed.opening.losses.is_empty() && closed.opening.doubts.is_empty());
+
+    let (crashed, _files) = opened(image.path());
+    let said = crashed.opening.to_string();
+    let recovered: u64 = said.split(", ").last().unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(said.contains("1 accounts") && recovered > 0, "{said}");
+    assert!(crashed.opening.losses.is_empty() && crashed.opening.doubts.is_empty());
+}
+
+#[test]
+fn a_log_that_is_missing_or_damaged_is_a_loss() {
+    let log = |image: &tempfile::TempDir| image.path().join("confold.db-wal");
+    let damages: [Damage; 3] = [
+        ("is missing", |log| std::fs::remove_file(log).unwrap()),
+        ("is empty", |log| std::fs::write(log, []).unwrap()),
+        ("has a damaged header", |log| {
+            let mut bytes = std::fs::read(log).unwrap();
+            bytes[..32].fill(0);
+            std::fs::write(log, bytes).unwrap();
+        }),
+    ];
+    for (said, damage) in damages {
+        let (image, before) = image_with_account();
+        damage(&log(&image));
+        let (found, files) = opened(image.path());
+        let losses = &found.opening.losses;
+        assert!(losses.len() == 1 && losses[0].contains(said), "{said}: {losses:?}");
+        let after = incarnation(&found.connection);
+        assert_ne!(after, before, "{said}: cursors of before lead nowhere");
+        assert!(found.opening.to_string().contains(&after), "{}", found.opening);
+        // It is said once: from now on the store is what it is.
+        mark_closed(&found.connection).unwrap();
+        frames(&found.connection, "TRUNCATE").unwrap();
+        drop((found, files));
+        assert!(opened(image.path()).0.opening.losses.is_empty());
+    }
+}
+
+#[test]
+fn frames_that_cannot_be_used_are_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let (opened_first, _files) = opened(directory.path());
+    add_account(&opened_first.connection, "a");
+    add_account(&opened_first.connection, "b");
+    let image = crash(directory.path());
+    let log = image.path().join("confold.db-wal");
+    let mut bytes = std::fs::read(&log).unwrap();
+    // The last frame of the second change.
+    let Log::Frames(count) = super::super::wal::inspect(&log).unwrap() else { panic!("no frames") };
+    let frame = 24 + 4_096;
+    bytes[32 + (usize::try_from(count).unwrap() - 1) * frame + 500] ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+    let (found, _files) = opened(image.path());
+    let doubts = &found.opening.doubts;
+    assert!(doubts.len() == 1 && doubts[0].contains(&format!("the last 1 of {count} frames")), "{doubts:?}");
+    assert!(found.opening.to_string().contains("1 accounts"), "{}", found.opening);
+}
+
+#[test]
+fn a_database_that_is_missing_is_noticed() {
+    let (image, _) = image_with_account();
+    std::fs::remove_file(image.path().join("confold.db")).unwrap();
+    let refused = Files::lock(image.path(), true).unwrap_err();
+    assert!(matches!(refused, OpenError::OnlyLog { .. }), "{refused}");
+    assert!(image.path().join("confold.db-wal").exists(), "what can be saved is still there");
+    std::fs::remove_file(image.path().join("confold.db-wal")).unwrap();
+    let refused = Files::lock(image.path(), false).unwrap_err().to_string();
+    assert!(refused.contains("although one was kept there before"), "{refused}");
+    let (found, _files) = opened(image.path());
+    assert!(found.opening.losses[0].contains("nothing of it is left"), "{:?}", found.opening.losses);
+}
+
+#[test]
+fn no_store_is_made_where_none_may_be() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("not/mounted");
+    let refused = Files::lock(&missing, false).unwrap_err();
+    assert!(matches!(refused, OpenError::NoStore { had_one: false, .. }), "{refused}");
+    assert!(!missing.exists(), "nothing is made");
+    drop(opened(&missing));
+    assert!(Files::lock(&missing, false).is_ok());
+}
+
+#[test]
+fn files_that_are_moved_away_are_noticed() {
+    let outside = tempfile::tempdir().unwrap();
+    let (before, after) = (outside.path().join("before"), outside.path().join("after"));
+    let (_opened, files) = opened(&before);
+    files.check_place().unwrap();
+    std::fs::rename(&before, &after).unwrap();
+    assert!(files.check_place().unwrap_err().contains("cannot be found"));
+    std::fs::create_dir(&before).unwrap();
+    for file in ["confold.db", "confold.db-wal"] {
+        std::fs::copy(after.join(file), before.join(file)).unwrap();
+    }
+    assert!(files.check_place().unwrap_err().contains("another file"));
+    std::fs::remove_dir_all(&before).unwrap();
+    std::fs::rename(&after, &before).unwrap();
+    files.check_place().unwrap();
+    std::fs::remove_file(before.join("confold.db-wal")).unwrap();
+    assert!(files.check_place().unwrap_err().contains("db-wal"));
+}

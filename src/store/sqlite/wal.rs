@@ -1,0 +1,112 @@
+//! What a write-ahead log holds, read from the file before SQLite opens it: SQLite takes what it can use and says
+//! nothing about the rest. The format is that of <https://sqlite.org/fileformat2.html#the_write_ahead_log>.
+
+use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
+
+const HEADER: usize = 32;
+const FRAME_HEADER: usize = 24;
+/// The first four bytes of a log; the last bit tells the byte order of its checksums.
+const MAGIC: u32 = 0x377f_0682;
+
+/// A write-ahead log as it was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Log {
+    /// There is no such file.
+    Missing,
+    /// It was emptied, which only a store that is closed does.
+    Empty,
+    /// Its header is damaged, so that SQLite takes nothing from it.
+    Unreadable,
+    /// So many frames were written to it since it was begun anew. Frames of before do not count.
+    Frames(u64),
+}
+
+/// Looks at a log.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub(super) fn inspect(file: &Path) -> io::Result<Log> {
+    let log = match File::open(file) {
+        Ok(log) => log,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Log::Missing),
+        Err(error) => return Err(error),
+    };
+    let bytes = log.metadata()?.len();
+    if bytes == 0 {
+        return Ok(Log::Empty);
+    }
+    let mut header = [0; HEADER];
+    match log.read_exact_at(&mut header, 0) {
+        Ok(()) if is_sound(&header) => {}
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
+        _ => return Ok(Log::Unreadable),
+    }
+    let page = u64::from(word(&header, 2, u32::from_be_bytes));
+    let salts = &header[16..24];
+    let mut frames = 0;
+    let mut at = HEADER as u64;
+    while at + FRAME_HEADER as u64 + page <= bytes {
+        let mut frame = [0; FRAME_HEADER];
+        log.read_exact_at(&mut frame, at)?;
+        frames += u64::from(&frame[8..16] == salts);
+        at += FRAME_HEADER as u64 + page;
+    }
+    Ok(Log::Frames(frames))
+}
+
+fn word(bytes: &[u8], index: usize, read: fn([u8; 4]) -> u32) -> u32 {
+    read([bytes[4 * index], bytes[4 * index + 1], bytes[4 * index + 2], bytes[4 * index + 3]])
+}
+
+/// Whether a header has the right magic number, a possible page size and its checksum.
+fn is_sound(header: &[u8; HEADER]) -> bool {
+    let magic = word(header, 0, u32::from_be_bytes);
+    let page = word(header, 2, u32::from_be_bytes);
+    let read = if magic & 1 == 1 { u32::from_be_bytes } else { u32::from_le_bytes };
+    let (mut first, mut second) = (0u32, 0u32);
+    for pair in 0..3 {
+        first = first.wrapping_add(word(header, 2 * pair, read)).wrapping_add(second);
+        second = second.wrapping_add(word(header, 2 * pair + 1, read)).wrapping_add(first);
+    }
+    magic & !1 == MAGIC
+        && page.is_power_of_two()
+        && (512..=65_536).contains(&page)
+        && word(header, 6, u32::from_be_bytes) == first
+        && word(header, 7, u32::from_be_bytes) == second
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_read_as_sqlite_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (database, log) = (folder.path().join("a.db"), folder.path().join("a.db-wal"));
+        assert_eq!(inspect(&log).unwrap(), Log::Missing);
+        let db = rusqlite::Connection::open(&database).unwrap();
+        db.pragma_update(None, "journal_mode", "WAL").unwrap();
+        db.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+        db.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)").unwrap();
+        let frames = |mode: &str| {
+            let sql = format!("PRAGMA wal_checkpoint({mode})");
+            u64::try_from(db.query_row(&sql, [], |row| row.get::<_, i64>(1)).unwrap()).unwrap()
+        };
+        assert_eq!(inspect(&log).unwrap(), Log::Frames(frames("NOOP")));
+        // The next write begins the log anew and leaves older frames behind it.
+        frames("RESTART");
+        db.execute_batch("INSERT INTO t VALUES (3)").unwrap();
+        assert_eq!(inspect(&log).unwrap(), Log::Frames(1));
+        let bytes = std::fs::read(&log).unwrap();
+        for place in [0, 9, 17, 31] {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 1;
+            std::fs::write(&log, damaged).unwrap();
+            assert_eq!(inspect(&log).unwrap(), Log::Unreadable, "byte {place}");
+        }
+        std::fs::write(&log, &bytes[..20]).unwrap();
+        assert_eq!(inspect(&log).unwrap(), Log::Unreadable);
+        std::fs::write(&log, []).unwrap();
+        assert_eq!(inspect(&log).unwrap(), Log::Empty);
+    }
+}
