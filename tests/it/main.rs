@@ -27,6 +27,7 @@ mod packages;
 mod patience;
 mod pull;
 mod reload;
+mod robust;
 mod serving;
 mod settings;
 mod tidy;

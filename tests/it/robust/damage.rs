@@ -1,0 +1,186 @@
+//! Damaged pages under a running service: one or many clients of damaged owners beside healthy ones.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use super::{GET, IMPORT, look, mark, metric, site};
+use crate::{
+    harness::{Client, Ending},
+    serving::Site,
+};
+
+const PAGE: usize = 4_096;
+/// Calls by which an owner gets thirty conversations each.
+const PARTS: usize = 10;
+const OWNERS: usize = 40;
+const CREATE: &str = "recentcontact/create_contact_group";
+
+/// Fills a store with owners of several rows each, and stops the server.
+fn filled() -> Site {
+    let site = site();
+    let server = site.serve();
+    let mut client = server.client();
+    for owner in 0..OWNERS {
+        client.ok(IMPORT, &format!(r#"{{"UserID":"owner{owner:02}","Nick":"{}"}}"#, "n".repeat(100)));
+        for part in 0..PARTS {
+            let peers: Vec<String> = (0..30)
+                .map(|peer| format!(r#"{{"Type":1,"To_Account":"peer-{part}-{peer}-of-{owner:02}"}}"#))
+                .collect();
+            let body = format!(
+                r#"{{"From_Account":"owner{owner:02}","GroupContactItem":[{{"GroupName":"g{part}","ContactItem":[{}]}}]}}"#,
+                peers.join(",")
+            );
+            client.ok(CREATE, &body);
+        }
+    }
+    server.terminate();
+    assert!(server.ended_well());
+    site
+}
+
+/// A kind of page: its first byte, and what it holds.
+type Kind = (u8, &'static [u8]);
+
+/// A page of a table of documents with a head in it: the names of the groups stand there.
+const HEAD: Kind = (0x0d, b"\x02g0");
+/// One with chunks only.
+const CHUNK: Kind = (0x0d, b"peer-0-");
+/// A page of the index that finds documents, or of the table of accounts, which is made in the same way.
+const INDEX: Kind = (0x0a, b"owner");
+const ACCOUNT: Kind = (0x0a, b"nnnnnnnnnnnnnnnn");
+
+/// Zeroes a page of this kind in the middle of the database.
+fn lose(site: &Site, kind: Kind, but: Option<Kind>) {
+    let database = site.path("data/confold.db");
+    let mut bytes = fs::read(&database).unwrap();
+    let holds = |page: &[u8], (first, text): Kind| {
+        page[0] == first && page.windows(text.len()).any(|window| window == text)
+    };
+    let pages: Vec<usize> = (1..bytes.len() / PAGE)
+        .filter(|page| {
+            let page = &bytes[page * PAGE..(page + 1) * PAGE];
+            holds(page, kind) && !but.is_some_and(|but| holds(page, but))
+        })
+        .collect();
+    let page = pages[pages.len() / 2];
+    bytes[page * PAGE..(page + 1) * PAGE].fill(0);
+    fs::write(&database, bytes).unwrap();
+}
+
+/// The owners who cannot be read.
+fn damaged(client: &mut Client) -> BTreeSet<usize> {
+    let code = |client: &mut Client, owner: usize| {
+        client.call(GET, &format!(r#"{{"From_Account":"owner{owner:02}","StartIndex":0}}"#)).code()
+    };
+    (0..OWNERS)
+        .filter(|owner| match code(client, *owner) {
+            0 => false,
+            50004 => true,
+            other => panic!("owner {owner}: {other}"),
+        })
+        .collect()
+}
+
+/// Writes of `clients` connections for damaged owners beside eight healthy owners: no healthy write may fail.
+fn check(kind: Kind, but: Option<Kind>, clients: usize) {
+    let site = filled();
+    lose(&site, kind, but);
+    let server = site.serve();
+    let damaged = damaged(&mut server.client());
+    assert!(!damaged.is_empty() && damaged.len() < OWNERS - 8, "{damaged:?}");
+    let healthy: Vec<usize> = (0..OWNERS).filter(|owner| !damaged.contains(owner)).take(8).collect();
+    let victims: Vec<usize> = damaged.iter().copied().collect();
+    let (ended, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let ending = Ending(&ended);
+        for client in 0..clients {
+            let (server, ended, refused, victims) = (&server, &ended, &refused, &victims);
+            scope.spawn(move || {
+                let mut connection = server.client();
+                for count in 0.. {
+                    let owner = victims[(client + count) % victims.len()];
+                    assert_eq!(mark(&mut connection, &format!("owner{owner:02}"), "x"), 50004);
+                    refused.fetch_add(1, Ordering::Relaxed);
+                    if ended.load(Ordering::Relaxed) {
+                        return;
+                    }
+                }
+            });
+        }
+        let writers: Vec<_> = healthy
+            .iter()
+            .map(|owner| {
+                let server = &server;
+                scope.spawn(move || {
+                    let mut connection = server.client();
+                    for count in 0..60 {
+                        // New conversations, so that documents grow and rows move.
+                        let body = format!(
+                            r#"{{"From_Account":"owner{owner:02}","MarkItem":[{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"new{count}"}},"CustomMark":"{}"}}]}}"#,
+                            "m".repeat(50)
+                        );
+                        let reply = connection.ok(super::MARK, &body);
+                        assert_eq!(reply["ResultItem"][0]["ResultCode"], 0, "owner {owner}: {reply}");
+                    }
+                })
+            })
+            .collect();
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        drop(ending);
+    });
+    assert!(refused.into_inner() >= clients);
+    let (status, body) = look(&server, "/readyz");
+    assert!(status == 200 && body.starts_with("ready\ndamaged: "), "{status} {body}");
+    assert!(metric(&server, "confold_store_damaged") >= damaged.len() as u64);
+    let log = site.log();
+    for owner in &damaged {
+        assert!(log.contains(&format!("stored data of user \"owner{owner:02}\" of app")), "{owner}: {log}");
+    }
+    // What healthy owners were told is kept is there after a crash, wherever it was put.
+    server.kill();
+    let server = site.serve();
+    let mut client = server.client();
+    for owner in healthy {
+        let body = format!(r#"{{"From_Account":"owner{owner:02}","StartIndex":0}}"#);
+        let mut found = 0;
+        let mut reply = client.ok(GET, &body);
+        loop {
+            found += reply["ContactItem"].as_array().unwrap().len();
+            if reply["CompleteFlag"] == 1 {
+                break;
+            }
+            let next = &reply["NextStartIndex"];
+            reply = client.ok(GET, &format!(r#"{{"From_Account":"owner{owner:02}","StartIndex":{next}}}"#));
+        }
+        assert_eq!(found, PARTS * 30 + 60, "owner {owner}");
+    }
+}
+
+#[test]
+fn a_lost_page_of_heads_harms_nobody_else() {
+    check(HEAD, None, 1);
+    check(HEAD, None, 16);
+}
+
+#[test]
+fn a_lost_page_of_chunks_harms_nobody_else() {
+    check(CHUNK, Some(HEAD), 1);
+    check(CHUNK, Some(HEAD), 16);
+}
+
+#[test]
+fn a_lost_page_of_an_index_harms_nobody_else() {
+    check(INDEX, Some(ACCOUNT), 1);
+    check(INDEX, Some(ACCOUNT), 16);
+}
+
+#[test]
+fn a_lost_page_of_accounts_harms_nobody_else() {
+    check(ACCOUNT, None, 1);
+    check(ACCOUNT, None, 16);
+}
