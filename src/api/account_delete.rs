@@ -30,6 +30,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         check_count(value, batch::ACCOUNTS)?;
         value.each(user)
     })?;
+    let now = call.service.clock.now();
     let mut pending = Vec::with_capacity(users.len());
     for user in &users {
         let owner = Owner { app: call.app.id, user: user.clone() };
@@ -37,8 +38,10 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         let rule = move |seen: &Seen<'_>| {
             let organizer = seen.organizer;
             let holds = !organizer.groups().is_empty() || !organizer.records().is_empty();
-            let next =
-                Next { account: seen.account.map(|_| None), organizer: holds.then(|| organizer.emptied()) };
+            let next = Next {
+                account: seen.account.map(|_| None),
+                organizer: holds.then(|| organizer.emptied(now)),
+            };
             (seen.account.is_some() || granted, next)
         };
         pending.push(call.service.store.change_telling(owner, Vec::new(), rule));

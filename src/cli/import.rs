@@ -14,6 +14,7 @@ use super::{
     terminal::{print_if_read, say},
 };
 use crate::{
+    clock::Clock,
     excerpt,
     interchange::{Outcome, Purpose, Terms, take_in},
     signals::Signals,
@@ -80,7 +81,8 @@ fn pass(
     purpose: Purpose,
     reading: &mut Reading<'_>,
 ) -> anyhow::Result<Outcome> {
-    let terms = Terms { purpose, limits: options.profile.limits(), only: options.place.app() };
+    let (limits, only) = (options.profile.limits(), options.place.app());
+    let terms = Terms { purpose, limits, only, clock: Clock::system() };
     match place {
         Place::Data(store) => data::wait(take_in(store, terms, reading)),
         Place::Nothing(_) => data::wait(take_in(&MemoryStore::default(), terms, reading)),

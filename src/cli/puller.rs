@@ -91,7 +91,7 @@ impl Puller<'_> {
         let mut records: Vec<RestoredRecord> = records.into_values().collect();
         records.sort_by(|a, b| (a.timestamp, &a.conversation).cmp(&(b.timestamp, &b.conversation)));
         let counters = Counters::default();
-        restore(&Organizer::default(), counters, groups.clone(), records.clone(), |_| 0).map_err(
+        restore(&Organizer::default(), counters, groups.clone(), records.clone(), 0, |_| 0).map_err(
             |unsound| Failure::User(format!("what the server replies contradicts itself: {unsound}")),
         )?;
         let owner = Owner { app: self.app, user };

@@ -5,6 +5,7 @@ use std::io::Read;
 use anyhow::{Context, bail};
 
 use crate::{
+    clock::Clock,
     domain::Limits,
     interchange::{Purpose, Terms, take_in},
     store::Store,
@@ -17,7 +18,7 @@ pub(super) async fn seed(
     input: impl Read,
     limits: Limits,
 ) -> anyhow::Result<()> {
-    let terms = Terms { purpose: Purpose::Apply, limits, only: None };
+    let terms = Terms { purpose: Purpose::Apply, limits, only: None, clock: Clock::system() };
     let outcome = take_in(store, terms, input).await.with_context(|| name.to_owned())?;
     match outcome.faults.first() {
         Some((number, reason)) => bail!("{name}:{number}: {reason}"),

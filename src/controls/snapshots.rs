@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    clock::Clock,
     domain::Limits,
     interchange::{Export, IntakeError, Purpose, Terms, take_in},
     store::{Scope, Store, StoreError},
@@ -63,12 +64,12 @@ impl Snapshots {
     ///
     /// # Errors
     /// [`SnapshotError`].
-    pub async fn restore(&self, name: &str, store: &dyn Store) -> Result<u64, SnapshotError> {
+    pub async fn restore(&self, name: &str, store: &dyn Store, clock: Clock) -> Result<u64, SnapshotError> {
         let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         let file = found.ok_or_else(|| SnapshotError::Unknown(name.to_owned()))?;
         store.reset(Scope::All).await?;
         (&*file).rewind()?;
-        let terms = Terms { purpose: Purpose::Apply, limits: Limits::OPEN, only: None };
+        let terms = Terms { purpose: Purpose::Apply, limits: Limits::OPEN, only: None, clock };
         let outcome = take_in(store, terms, &*file).await?;
         match outcome.faults.first() {
             Some((number, reason)) => Err(SnapshotError::Line(format!("line {number}: {reason}"))),

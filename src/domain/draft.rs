@@ -198,7 +198,7 @@ impl<'a> Draft<'a> {
         }
         touched.sort_by_key(|sheet| sheet.before.unwrap_or(usize::MAX));
 
-        let base = before.with_room_for(changes);
+        let base = before.with_room_for(changes, now);
         let mut counters = *base.counters();
         counters.last_group = self.last_group;
         counters.version += u32::try_from(gone_groups + gone_records).expect("there is room");

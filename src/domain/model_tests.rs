@@ -412,7 +412,7 @@ fn counters_outlive_the_data() {
     let presences = presences();
     let world = World { limits: &LIMITS, mode: DirectoryMode::Strict, presences: &presences };
     let organizer = create(&Organizer::default(), world, &name(0), &[peer(1)], 5).unwrap().next.unwrap();
-    let emptied = organizer.emptied();
+    let emptied = organizer.emptied(6);
     assert!(emptied.groups().is_empty() && emptied.records().is_empty());
     let again = create(&emptied, world, &name(0), &[peer(1)], 3).unwrap();
     assert_eq!(again.outcome.id, 2, "a group id is never used again");

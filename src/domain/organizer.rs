@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{ChatGroupId, Group, GroupId, GroupName, Record, UnixSeconds};
+use super::{ChatGroupId, Group, GroupId, GroupName, LAST_SECOND, Record, UnixSeconds};
 use crate::excerpt::quoted;
 
 /// The number of a change: one counter per owner (decision 2), from 1 to [`MAX_NUMBER`].
@@ -21,6 +21,8 @@ pub struct Counters {
     pub version: ChangeNumber,
     /// How often the owner ran out of change numbers and was renumbered; 0 for nearly everyone.
     pub renumberings: u32,
+    /// When that happened last; 0 when it never did.
+    pub renumbered_at: UnixSeconds,
     /// The last group id given.
     pub last_group: GroupId,
     /// The latest timestamp given to a record.
@@ -29,8 +31,14 @@ pub struct Counters {
 
 impl Counters {
     /// After one more renumbering, which starts at `version`.
-    pub(super) fn renumbered(self, version: ChangeNumber) -> Counters {
-        Counters { version, renumberings: (self.renumberings + 1).min(MAX_NUMBER), ..self }
+    pub(super) fn renumbered(self, version: ChangeNumber, now: UnixSeconds) -> Counters {
+        Counters {
+            version,
+            renumberings: (self.renumberings + 1).min(MAX_NUMBER),
+            // 0 means never, and no time after the last second can be imported again.
+            renumbered_at: now.clamp(1, LAST_SECOND),
+            ..self
+        }
     }
 
     /// Each counter, or that of `other` where it is higher.
@@ -39,6 +47,8 @@ impl Counters {
         Counters {
             version: self.version.max(other.version),
             renumberings: self.renumberings.max(other.renumberings),
+            // Clients may hold a `StartIndex` from before either renumbering.
+            renumbered_at: self.renumbered_at.max(other.renumbered_at),
             last_group: self.last_group.max(other.last_group),
             last_timestamp: self.last_timestamp.max(other.last_timestamp),
         }
@@ -144,36 +154,34 @@ impl Organizer {
 
     /// The organizer as a writer goes on from it: the records numbered in `dead` are dropped as an
     /// ordinary change, each taking a number (decision 20).
+    ///
+    /// The store calls this without knowing the time, which a renumbering needs. If the numbers run out here, the last
+    /// one is taken for all the rest, and the change that follows, which finds none left, renumbers the owner.
     #[must_use]
     pub fn buried(&self, dead: &[ChangeNumber]) -> Organizer {
         let mut buried = self.living(dead);
-        buried.advance(dead.len());
+        let numbers = ChangeNumber::try_from(dead.len()).unwrap_or(MAX_NUMBER);
+        buried.counters.version = buried.counters.version.saturating_add(numbers).min(MAX_NUMBER);
         buried
     }
 
-    /// What is left when the account is deleted: the counters.
+    /// What is left when the account is deleted: the counters. What is gone takes numbers.
     #[must_use]
-    pub fn emptied(&self) -> Organizer {
-        let mut emptied = Organizer { counters: self.counters, ..Organizer::default() };
-        emptied.advance(self.groups.len() + self.records.len());
+    pub fn emptied(&self, now: UnixSeconds) -> Organizer {
+        let gone = self.groups.len() + self.records.len();
+        let emptied = Organizer { counters: self.counters, ..Organizer::default() };
+        let mut emptied = emptied.with_room_for(gone, now).into_owned();
+        emptied.counters.version += ChangeNumber::try_from(gone).expect("there is room for so many changes");
         emptied
     }
 
     /// This organizer, renumbered if `changes` more numbers would lead above [`MAX_NUMBER`].
-    pub(super) fn with_room_for(&self, changes: usize) -> Cow<'_, Organizer> {
+    pub(super) fn with_room_for(&self, changes: usize, now: UnixSeconds) -> Cow<'_, Organizer> {
         if u64::from(self.counters.version) + changes as u64 <= u64::from(MAX_NUMBER) {
             Cow::Borrowed(self)
         } else {
-            Cow::Owned(renumbered(self))
+            Cow::Owned(renumbered(self, now))
         }
-    }
-
-    /// Gives numbers to `changes` changes that leave nothing behind to carry them.
-    fn advance(&mut self, changes: usize) {
-        if let Cow::Owned(roomy) = self.with_room_for(changes) {
-            *self = roomy;
-        }
-        self.counters.version += u32::try_from(changes).expect("there is room for so many changes");
     }
 
     fn check(&self) -> Result<(), Unsound> {
@@ -246,7 +254,7 @@ impl Organizer {
 }
 
 /// The same groups and records with the numbers 1 … n, in the order they had (decision 3).
-fn renumbered(organizer: &Organizer) -> Organizer {
+fn renumbered(organizer: &Organizer, now: UnixSeconds) -> Organizer {
     let mut numbers: Vec<ChangeNumber> = (organizer.groups.iter().map(|group| group.number))
         .chain(organizer.records.iter().map(|record| record.number))
         .collect();
@@ -263,6 +271,6 @@ fn renumbered(organizer: &Organizer) -> Organizer {
         *record = Arc::new(Record { number: position(record.number), ..Record::clone(record) });
     }
     let version = u32::try_from(numbers.len()).expect("as above");
-    next.counters = next.counters.renumbered(version);
+    next.counters = next.counters.renumbered(version, now);
     next
 }

@@ -42,7 +42,7 @@ pub struct RestoredRecord {
 /// carries a number, and all are above what `before` gave out, the numbers are kept; otherwise all
 /// are numbered anew from there: groups by id, then records by timestamp. What is there already keeps
 /// its numbers, so that restoring the same parts for the second time changes nothing. `incarnation` tells the present incarnation of a conversation's chat
-/// group.
+/// group. `now` is when the owner is renumbered, if the numbers above those counters do not suffice.
 ///
 /// # Errors
 /// [`Unsound`] when the parts contradict each other.
@@ -51,6 +51,7 @@ pub fn restore(
     told: Counters,
     mut groups: Vec<RestoredGroup>,
     mut records: Vec<RestoredRecord>,
+    now: UnixSeconds,
     incarnation: impl Fn(&Conversation) -> u32,
 ) -> Result<Organizer, Unsound> {
     groups.sort_by_key(|group| group.id);
@@ -68,7 +69,7 @@ pub fn restore(
     if says_the_same(before, &groups, &records, &incarnation) {
         return before.raised(told);
     }
-    let old = before.emptied();
+    let old = before.emptied(now);
     let floor = old.counters().version;
     let counters = told.raised(*old.counters());
     let anew = match numbers {
@@ -77,7 +78,7 @@ pub fn restore(
     };
     let needed = u64::from(anew.unwrap_or(0)) + (groups.len() + records.len()) as u64;
     if anew.is_some() && needed > u64::from(MAX_NUMBER) {
-        return assemble(counters.renumbered(0), &groups, &records, Some(0), &incarnation);
+        return assemble(counters.renumbered(0, now), &groups, &records, Some(0), &incarnation);
     }
     assemble(counters, &groups, &records, anew, &incarnation)
 }
@@ -157,6 +158,8 @@ mod tests {
     use super::*;
     use crate::domain::UserId;
 
+    const NOW: UnixSeconds = 1_700_000_000;
+
     fn group(id: GroupId, number: Option<ChangeNumber>) -> RestoredGroup {
         RestoredGroup { id, name: GroupName::parse(&format!("g{id}")).unwrap(), number }
     }
@@ -178,7 +181,7 @@ mod tests {
     }
 
     fn restored(before: &Organizer, groups: Vec<RestoredGroup>, records: Vec<RestoredRecord>) -> Organizer {
-        restore(before, Counters::default(), groups, records, |_| 0).unwrap()
+        restore(before, Counters::default(), groups, records, NOW, |_| 0).unwrap()
     }
 
     #[test]
@@ -219,23 +222,36 @@ mod tests {
         // Counters that are told rise all the same.
         let told = Counters { last_group: 7, ..Counters::default() };
         let (groups, records) = parts();
-        let raised = restore(&over, told, groups, records, |_| 0).unwrap();
+        let raised = restore(&over, told, groups, records, NOW, |_| 0).unwrap();
         assert_eq!((raised.counters().last_group, numbers(&raised)), (7, vec![12, 13, 14]));
     }
 
     #[test]
     fn numbers_never_pass_their_end() {
         let told = Counters { version: MAX_NUMBER, ..Counters::default() };
-        let full =
-            restore(&Organizer::default(), told, vec![group(1, None)], vec![record("a", 5, None)], |_| 0);
-        let full = full.unwrap();
-        assert_eq!((numbers(&full), full.counters().renumberings), (vec![1, 2], 1));
+        let parts = || (vec![group(1, None)], vec![record("a", 5, None)]);
+        let (groups, records) = parts();
+        let full = restore(&Organizer::default(), told, groups, records, NOW, |_| 0).unwrap();
+        let Counters { version, renumberings, renumbered_at, .. } = *full.counters();
+        assert_eq!(numbers(&full), [1, 2]);
+        assert_eq!((version, renumberings, renumbered_at), (2, 1, NOW));
+        // After so many numbers, what is gone finds none left, and then what comes in its place.
+        for (version, given) in [(MAX_NUMBER - 2, [3, 4, 5]), (MAX_NUMBER - 4, [1, 2, 3])] {
+            let told = Counters { version, ..Counters::default() };
+            let (groups, records) = parts();
+            let before = restore(&Organizer::default(), told, groups, records, NOW - 900, |_| 0).unwrap();
+            assert_eq!((numbers(&before)[1], before.counters().renumberings), (version + 2, 0));
+            let news = vec![record("b", 5, None), record("c", 5, None)];
+            let after = restored(&before, vec![group(1, None)], news);
+            assert_eq!(numbers(&after), given);
+            assert_eq!((after.counters().renumberings, after.counters().renumbered_at), (1, NOW));
+        }
     }
 
     #[test]
     fn contradictions_are_named() {
         let refused = |groups, records| {
-            restore(&Organizer::default(), Counters::default(), groups, records, |_| 0)
+            restore(&Organizer::default(), Counters::default(), groups, records, NOW, |_| 0)
                 .unwrap_err()
                 .to_string()
         };

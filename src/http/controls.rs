@@ -124,7 +124,8 @@ impl Door {
                     .map(|app| app.limits)
                     .max_by_key(|one| one.groups);
                 let limits = widest.unwrap_or(Limits::TENCENT);
-                let terms = Terms { purpose: Purpose::Apply, limits, only: None };
+                let clock = self.service.clock.clone();
+                let terms = Terms { purpose: Purpose::Apply, limits, only: None, clock };
                 // The status says whether every line was taken.
                 let taken = self.take_in(terms, || Ok(()), body, None).await;
                 return Ok(taken.unwrap_or_else(super::transfer::Refusal::answer));
@@ -140,7 +141,8 @@ impl Door {
             }
             (&Method::POST, "restore") => {
                 let Named { name } = read(body).await?;
-                let lines = controls.snapshots.restore(&name, &**store).await.map_err(unkept)?;
+                let clock = self.service.clock.clone();
+                let lines = controls.snapshots.restore(&name, &**store, clock).await.map_err(unkept)?;
                 json!({ "Lines": lines })
             }
             (&Method::GET, "snapshots") => json!({ "Snapshots": controls.snapshots.names() }),

@@ -170,7 +170,8 @@ impl Door {
                 Ok(answer::lines(ExportBody::new(export, permit)))
             }
             Task::Import(purpose) => {
-                let terms = Terms { purpose, limits: app.limits, only: Some(app.id) };
+                let clock = self.service.clock.clone();
+                let terms = Terms { purpose, limits: app.limits, only: Some(app.id), clock };
                 let still = || {
                     let present = self.entrance();
                     if Arc::ptr_eq(&present, &entrance) {

@@ -6,7 +6,7 @@ use super::{Line, line::OrganizerLine};
 use crate::{
     domain::{
         AppId, ChatGroup, ChatGroupId, ChatGroupLife, Conversation, Limits, MAX_NUMBER, Organizer, Presence,
-        restore,
+        UnixSeconds, restore,
     },
     store::{Next, Seen, Store, StoreError},
 };
@@ -30,7 +30,7 @@ pub type Applying<'a> = Pin<Box<dyn Future<Output = Result<bool, ApplyError>> + 
 /// their way at once; what it returns waits for the answer.
 ///
 /// On an error nothing of the line is applied. A line applied for the second time changes nothing.
-pub fn apply(store: &dyn Store, line: Line, limits: Limits) -> Applying<'_> {
+pub fn apply(store: &dyn Store, line: Line, limits: Limits, now: UnixSeconds) -> Applying<'_> {
     match line {
         Line::Account { owner, account } => {
             let account = Arc::new(account);
@@ -47,7 +47,7 @@ pub fn apply(store: &dyn Store, line: Line, limits: Limits) -> Applying<'_> {
             });
             Box::pin(async { change.await? })
         }
-        Line::Organizer(line) => organizer(store, line, limits, HashMap::new(), false),
+        Line::Organizer(line) => organizer(store, line, limits, now, HashMap::new(), false),
     }
 }
 
@@ -57,24 +57,26 @@ pub(super) fn check<'a>(
     store: &'a dyn Store,
     line: OrganizerLine,
     limits: Limits,
+    now: UnixSeconds,
     lives: &HashMap<(AppId, ChatGroupId), ChatGroupLife>,
 ) -> Applying<'a> {
     let app = line.owner.app;
     let named = line.records.iter().filter_map(|record| record.conversation.chat_group());
     let of_line = named.filter_map(|id| Some((id.clone(), lives.get(&(app, id.clone()))?.alive))).collect();
-    organizer(store, line, limits, of_line, true)
+    organizer(store, line, limits, now, of_line, true)
 }
 
 fn organizer(
     store: &dyn Store,
     line: OrganizerLine,
     limits: Limits,
+    now: UnixSeconds,
     lives: HashMap<ChatGroupId, bool>,
     only_asked: bool,
 ) -> Applying<'_> {
     let named = line.records.iter().map(|record| record.conversation.clone()).collect();
     let owner = line.owner.clone();
-    let rule = move |seen: &Seen<'_>| match restored(&line, seen, limits, &lives) {
+    let rule = move |seen: &Seen<'_>| match restored(&line, seen, limits, now, &lives) {
         Ok(_) if only_asked => (Ok(false), Next::default()),
         Ok(organizer) => {
             let account = (line.known && seen.account.is_none()).then(|| Some(Arc::default()));
@@ -115,6 +117,7 @@ fn restored(
     line: &OrganizerLine,
     seen: &Seen<'_>,
     limits: Limits,
+    now: UnixSeconds,
     lives: &HashMap<ChatGroupId, bool>,
 ) -> Result<Organizer, String> {
     if let Some(id) = disbanded(seen, lives) {
@@ -122,7 +125,7 @@ fn restored(
     }
     let incarnation = |conversation: &Conversation| incarnation(seen, conversation);
     let (groups, records) = (line.groups.clone(), line.records.clone());
-    let organizer = restore(seen.organizer, line.counters, groups, records, incarnation);
+    let organizer = restore(seen.organizer, line.counters, groups, records, now, incarnation);
     within(limits, organizer.map_err(|unsound| unsound.to_string())?)
 }
 

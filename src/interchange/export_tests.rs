@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    clock::Clock,
     domain::{
         ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, Conversation, CustomMark, Decision,
         DirectoryMode, GroupName, JoinOption, LAST_SECOND, Limits, MAX_NUMBER, MarkChange, MemberChange,
@@ -67,7 +68,7 @@ fn time() -> impl Strategy<Value = UnixSeconds> {
 fn organizer_line() -> impl Strategy<Value = Value> {
     let groups = vec((counter(), option::of(counter())), 0..3);
     let records = vec((0..6u8, any::<bool>(), time(), option::of(counter())), 0..4);
-    let counters = option::of((counter(), counter(), counter(), time()));
+    let counters = option::of((counter(), counter(), counter(), time(), time()));
     (0..3u8, any::<bool>(), groups, records, counters, any::<bool>()).prop_map(
         |(user, known, mut groups, mut records, counters, numbered)| {
             groups.sort_unstable();
@@ -100,10 +101,10 @@ fn organizer_line() -> impl Strategy<Value = Value> {
             });
             with(
                 line,
-                counters.map_or(json!({}), |(version, renumberings, last_group, last_time)| {
+                counters.map_or(json!({}), |(version, renumberings, last_group, last_time, renumbered)| {
                     json!({
                         "Version": version, "Renumberings": renumberings, "LastGroupId": last_group,
-                        "LastTimestamp": last_time,
+                        "LastTimestamp": last_time, "LastRenumbering": renumbered,
                     })
                 }),
             )
@@ -203,9 +204,9 @@ async fn take(store: &MemoryStore, step: Step, now: UnixSeconds) {
             change(user, named, Box::new(rule)).await.unwrap();
         }
         Step::DeleteAccount(user) => {
-            let rule = |seen: &crate::store::Seen<'_>| Next {
+            let rule = move |seen: &crate::store::Seen<'_>| Next {
                 account: Some(None),
-                organizer: Some(seen.organizer.emptied()),
+                organizer: Some(seen.organizer.emptied(now)),
             };
             store.change(owner(user), Vec::new(), Box::new(rule)).await.unwrap();
         }
@@ -261,12 +262,12 @@ async fn exported(store: &Arc<MemoryStore>) -> String {
 }
 
 async fn imported(store: &MemoryStore, text: &str) -> Outcome {
-    let terms = Terms { purpose: Purpose::Apply, limits: LIMITS, only: None };
+    let terms = Terms { purpose: Purpose::Apply, limits: LIMITS, only: None, clock: Clock::system() };
     take_in(store, terms, text.as_bytes()).await.unwrap()
 }
 
 async fn checked(store: &MemoryStore, text: &str) -> Outcome {
-    let terms = Terms { purpose: Purpose::Check, limits: LIMITS, only: None };
+    let terms = Terms { purpose: Purpose::Check, limits: LIMITS, only: None, clock: Clock::system() };
     take_in(store, terms, text.as_bytes()).await.unwrap()
 }
 
@@ -341,7 +342,8 @@ fn the_line_of_the_heaviest_owner_is_no_longer_than_a_line_may_be() {
     );
     block_on(async {
         let store = Arc::new(MemoryStore::default());
-        let terms = Terms { purpose: Purpose::Apply, limits: Limits::OPEN, only: None };
+        let terms =
+            Terms { purpose: Purpose::Apply, limits: Limits::OPEN, only: None, clock: Clock::system() };
         assert_eq!(take_in(&*store, terms, line.as_bytes()).await.unwrap().faults, []);
         let exported = exported(&store).await;
         println!("{} bytes of {LONGEST_LINE}", exported.len());

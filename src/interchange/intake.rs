@@ -13,6 +13,7 @@ use super::{
     read_line,
 };
 use crate::{
+    clock::Clock,
     domain::{AppId, ChatGroup, ChatGroupId, ChatGroupLife, Limits, MAX_NUMBER},
     store::{Store, StoreError},
 };
@@ -37,7 +38,7 @@ pub enum Purpose {
 }
 
 /// What lines are taken with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Terms {
     /// What to do.
     pub purpose: Purpose,
@@ -45,6 +46,8 @@ pub struct Terms {
     pub limits: Limits,
     /// The one app lines may be about; any when there is none.
     pub only: Option<AppId>,
+    /// What time it is when a line is taken: many lines take long.
+    pub clock: Clock,
 }
 
 /// What became of lines so far.
@@ -176,10 +179,10 @@ impl<'a> Intake<'a> {
                 format!("the line is about app {}, but only lines about app {only} are taken", line.app());
             return self.refuse(number, reason).await;
         }
-        let limits = self.terms.limits;
+        let (limits, now) = (self.terms.limits, self.terms.clock.now());
         let applying = match (self.terms.purpose, line) {
-            (Purpose::Apply, line) => apply(self.store, line, limits),
-            (Purpose::Check, Line::Organizer(line)) => check(self.store, line, limits, &self.lives),
+            (Purpose::Apply, line) => apply(self.store, line, limits, now),
+            (Purpose::Check, Line::Organizer(line)) => check(self.store, line, limits, now, &self.lives),
             (Purpose::Check, Line::ChatGroup { app, id, group }) => {
                 return match self.note_life(app, id, group.life()).await? {
                     Ok(()) => Ok(()),

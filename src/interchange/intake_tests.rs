@@ -5,8 +5,9 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 use crate::store::MemoryStore;
 
-const APPLY: Terms = Terms { purpose: Purpose::Apply, limits: Limits::OPEN, only: None };
-const CHECK: Terms = Terms { purpose: Purpose::Check, ..APPLY };
+fn terms(purpose: Purpose) -> Terms {
+    Terms { purpose, limits: Limits::OPEN, only: None, clock: Clock::system() }
+}
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
@@ -36,9 +37,9 @@ fn account(name: &str) -> String {
 #[test]
 fn what_is_to_be_applied_ends_at_the_first_bad_line() {
     let text = format!("\n{}\n\r\nbroken\n{}\nworse\n", account("a"), account("b"));
-    let applied = fed(APPLY, [text.as_bytes()]);
+    let applied = fed(terms(Purpose::Apply), [text.as_bytes()]);
     assert_eq!((applied.lines, applied.changed, faulty(&applied)), (2, 1, vec![4]));
-    let checked = fed(CHECK, [text.as_bytes()]);
+    let checked = fed(terms(Purpose::Check), [text.as_bytes()]);
     assert_eq!((checked.lines, checked.changed, faulty(&checked)), (4, 0, vec![4, 6]));
 }
 
@@ -47,13 +48,13 @@ fn a_line_may_be_as_long_as_the_longest_and_no_longer() {
     let mut longest = account("a").into_bytes();
     longest.resize(LONGEST_LINE, b' ');
     let after = format!("\n{}", account("b"));
-    let taken = fed(APPLY, [&*longest, after.as_bytes()]);
+    let taken = fed(terms(Purpose::Apply), [&*longest, after.as_bytes()]);
     assert_eq!((taken.changed, faulty(&taken)), (2, vec![]));
-    let refused = fed(CHECK, [&*longest, b" ", after.as_bytes(), b"\nbroken"]);
+    let refused = fed(terms(Purpose::Check), [&*longest, b" ", after.as_bytes(), b"\nbroken"]);
     assert_eq!((refused.lines, faulty(&refused)), (2, vec![1, 3]));
     // The line feed may be in the piece that makes it too long, or never come.
-    assert_eq!(faulty(&fed(CHECK, [&*longest, b" \n"])), [1]);
-    assert_eq!(faulty(&fed(CHECK, [&*longest, b" "])), [1]);
+    assert_eq!(faulty(&fed(terms(Purpose::Check), [&*longest, b" \n"])), [1]);
+    assert_eq!(faulty(&fed(terms(Purpose::Check), [&*longest, b" "])), [1]);
 }
 
 /// Is interrupted before each byte that it gives.
@@ -73,7 +74,8 @@ impl Read for Interrupted<'_> {
 fn reading_goes_on_after_an_interruption() {
     let text = account("a");
     let store = MemoryStore::default();
-    let outcome = block_on(take_in(&store, APPLY, Interrupted(text.as_bytes(), false))).unwrap();
+    let outcome =
+        block_on(take_in(&store, terms(Purpose::Apply), Interrupted(text.as_bytes(), false))).unwrap();
     assert_eq!((outcome.lines, outcome.changed), (1, 1));
 }
 
@@ -85,13 +87,13 @@ proptest! {
         ], 0..8),
         last in any::<bool>(),
         cuts in vec(any::<prop::sample::Index>(), 0..6),
-        terms in prop_oneof![Just(APPLY), Just(CHECK)],
+        terms in prop_oneof![Just(terms(Purpose::Apply)), Just(terms(Purpose::Check))],
     ) {
         let text = lines.join("\n") + if last { "\n" } else { "" };
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
         cuts.extend([0, text.len()]);
         cuts.sort_unstable();
         let pieces = cuts.windows(2).map(|cut| &text.as_bytes()[cut[0]..cut[1]]);
-        prop_assert_eq!(fed(terms, pieces), fed(terms, [text.as_bytes()]));
+        prop_assert_eq!(fed(terms.clone(), pieces), fed(terms, [text.as_bytes()]));
     }
 }

@@ -156,6 +156,7 @@ fn organizer(app: AppId, fields: Fields<'_>) -> Result<Line, Fault> {
     let counters = Counters {
         version: optional_number(fields, "Version")?.unwrap_or(0),
         renumberings: optional_number(fields, "Renumberings")?.unwrap_or(0),
+        renumbered_at: fields.optional("LastRenumbering", seconds)?.unwrap_or(0),
         last_group: optional_number(fields, "LastGroupId")?.unwrap_or(0),
         last_timestamp: fields.optional("LastTimestamp", seconds)?.unwrap_or(0),
     };

@@ -90,6 +90,7 @@ impl<'a> OrganizerOut<'a> {
             last_group: counters.last_group,
             last_timestamp: counters.last_timestamp,
             renumberings: counters.renumberings,
+            renumbered_at: counters.renumbered_at,
             groups: Vec::new(),
             records: Vec::new(),
         }
@@ -196,6 +197,9 @@ struct OrganizerOut<'a> {
     last_timestamp: u64,
     #[serde(rename = "Renumberings", skip_serializing_if = "is_zero")]
     renumberings: u32,
+    // Numbers are kept by an import, and so is what a `StartIndex` from before the renumbering means.
+    #[serde(rename = "LastRenumbering", skip_serializing_if = "is_no_time")]
+    renumbered_at: u64,
     #[serde(rename = "GroupItem")]
     groups: Vec<GroupOut<'a>>,
     #[serde(rename = "ContactItem")]

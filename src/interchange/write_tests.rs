@@ -50,15 +50,15 @@ fn organizer() -> impl Strategy<Value = Organizer> {
         let names = names.iter().map(|name| GroupName::parse(name).ok()).collect::<Option<Vec<_>>>()?;
         (names[0] != names[1] && names[1] != names[2] && names[0] != names[2]).then_some(names)
     });
-    let counters = (0u32..1 << 20, 0u32..3, 0u32..100, 0u64..1 << 37);
+    let counters = (0u32..1 << 20, 0u32..3, 0u64..1 << 37, 0u32..100, 0u64..1 << 37);
     (names, vec(record(), 0..12), counters).prop_filter_map(
         "distinct conversations",
         |(names, records, told)| {
             let groups =
                 names.into_iter().zip(1..).map(|(name, id)| RestoredGroup { id, name, number: None });
-            let (version, renumberings, last_group, last_timestamp) = told;
-            let told = Counters { version, renumberings, last_group, last_timestamp };
-            restore(&Organizer::default(), told, groups.collect(), records, |_| 0).ok()
+            let (version, renumberings, renumbered_at, last_group, last_timestamp) = told;
+            let told = Counters { version, renumberings, renumbered_at, last_group, last_timestamp };
+            restore(&Organizer::default(), told, groups.collect(), records, 0, |_| 0).ok()
         },
     )
 }
@@ -81,7 +81,7 @@ proptest! {
         let mut again = Vec::new();
         write_organizer(&read, &mut again);
         prop_assert_eq!(String::from_utf8_lossy(&line), String::from_utf8_lossy(&again));
-        let back = restore(&Organizer::default(), read.counters, read.groups, read.records, |_| 0).unwrap();
+        let back = restore(&Organizer::default(), read.counters, read.groups, read.records, 0, |_| 0).unwrap();
         prop_assert_eq!(back, organizer);
     }
 

@@ -206,7 +206,7 @@ async fn accounts_come_and_go(store: &dyn Store) {
     assert_eq!(store.load(&owner).await.unwrap().account.as_deref(), Some(&account), "a change keeps it");
     let rule = |seen: &Seen<'_>| {
         assert!(seen.account.is_some());
-        Next { account: Some(None), organizer: Some(seen.organizer.emptied()) }
+        Next { account: Some(None), organizer: Some(seen.organizer.emptied(5)) }
     };
     store.change(owner.clone(), Vec::new(), Box::new(rule)).await.unwrap();
     let loaded = store.load(&owner).await.unwrap();

@@ -229,13 +229,15 @@ fn counters_stay_within_what_clients_can_read() {
         let found = said(&import(&in_directory(&folder.path().join("data")), &file));
         assert!(found.contains(&format!("{field} must be a number from 0 to {most},")), "{found}");
     }
-    fs::write(
-        &file,
-        r#"{"Kind":"organizer","SdkAppId":5,"From_Account":"a","LastTimestamp":1700000000000000}"#,
-    )
-    .unwrap();
-    let found = said(&import(&in_directory(&folder.path().join("data")), &file));
-    assert!(found.contains("LastTimestamp must be a time in seconds since 1970"), "{found}");
+    for field in ["LastTimestamp", "LastRenumbering"] {
+        fs::write(
+            &file,
+            format!(r#"{{"Kind":"organizer","SdkAppId":5,"From_Account":"a","{field}":1700000000000000}}"#),
+        )
+        .unwrap();
+        let found = said(&import(&in_directory(&folder.path().join("data")), &file));
+        assert!(found.contains(&format!("{field} must be a time in seconds since 1970")), "{found}");
+    }
 }
 
 #[test]

@@ -39,7 +39,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("clock", &["domain"], &[]),
     ("chance", &[], &["getrandom"]),
-    ("interchange", &["domain", "store", "wire"], &["serde", "serde_json", "thiserror"]),
+    ("interchange", &["clock", "domain", "store", "wire"], &["serde", "serde_json", "thiserror"]),
     (
         "api",
         &["domain", "wire", "auth", "store", "clock", "chance"],
@@ -50,7 +50,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("metrics", &["api", "store", "wire"], &["rustix"]),
     (
         "controls",
-        &["domain", "wire", "auth", "store", "chance", "interchange", "api"],
+        &["clock", "domain", "wire", "auth", "store", "chance", "interchange", "api"],
         &["serde", "serde_json", "tempfile", "thiserror", "tokio"],
     ),
     (

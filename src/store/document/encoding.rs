@@ -9,7 +9,9 @@ use crate::domain::{
     ChatGroupId, Conversation, Counters, CustomMark, Group, GroupName, Member, Record, StandardMark, UserId,
 };
 
-/// The present format of heads and chunks.
+/// The present format of heads. The first one did not say when the owner was renumbered last.
+const HEAD: u64 = 2;
+/// The present format of chunks and of lists of members.
 const FORMAT: u64 = 1;
 
 /// The chunks of an organizer as its head lists them, in the order of their records.
@@ -35,12 +37,13 @@ pub(super) fn encode_head(head: &Head) -> Vec<u8> {
     let mut out = Writer(Vec::with_capacity(
         64 + 40 * head.groups.len() + 5 * head.chunks.len() + 96 * head.tail.len(),
     ));
-    let Counters { version, renumberings, last_group, last_timestamp } = head.counters;
-    out.number(FORMAT);
+    let Counters { version, renumberings, renumbered_at, last_group, last_timestamp } = head.counters;
+    out.number(HEAD);
     out.number(version.into());
     out.number(renumberings.into());
     out.number(last_group.into());
     out.number(last_timestamp);
+    out.number(renumbered_at);
     out.count(head.groups.len());
     for group in &head.groups {
         out.number(group.id.into());
@@ -58,12 +61,14 @@ pub(super) fn encode_head(head: &Head) -> Vec<u8> {
 
 pub(super) fn decode_head(bytes: &[u8]) -> Result<Head, Fault> {
     let mut input = Reader(bytes);
-    input.format()?;
+    let format = input.format(HEAD)?;
     let counters = Counters {
         version: input.small()?,
         renumberings: input.small()?,
         last_group: input.small()?,
         last_timestamp: input.number()?,
+        // A head of the first format does not say, which counts as never.
+        renumbered_at: if format == 1 { 0 } else { input.number()? },
     };
     let groups = input.list(|input| {
         let (id, number) = (input.small()?, input.small()?);
@@ -89,7 +94,7 @@ pub(super) fn encode_chunk(records: &[Arc<Record>]) -> Vec<u8> {
 
 pub(super) fn decode_chunk(bytes: &[u8]) -> Result<Vec<Arc<Record>>, Fault> {
     let mut input = Reader(bytes);
-    input.format()?;
+    input.format(FORMAT)?;
     let records = input.list(Reader::record)?;
     input.end()?;
     Ok(records)
@@ -110,7 +115,7 @@ pub(in crate::store) fn encode_members(members: &[Member]) -> Vec<u8> {
 
 pub(in crate::store) fn decode_members(bytes: &[u8]) -> Result<Vec<Member>, Fault> {
     let mut input = Reader(bytes);
-    input.format()?;
+    input.format(FORMAT)?;
     let members = input.list(|input| {
         let user = UserId::parse(input.text()?).map_err(|reason| reason.to_string())?;
         Ok(Member { user, admin: input.number()? == 1, joined_at: input.number()? })
@@ -183,10 +188,12 @@ impl Writer {
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn format(&mut self) -> Result<(), Fault> {
-        match self.number()? {
-            FORMAT => Ok(()),
-            other => Err(format!("format {other} is not known to this version, which reads {FORMAT}")),
+    /// The format of a document, which has to be one of those from 1 to `newest`.
+    fn format(&mut self, newest: u64) -> Result<u64, Fault> {
+        let format = self.number()?;
+        match (1..=newest).contains(&format) {
+            true => Ok(format),
+            false => Err(format!("format {format} is not known to this version, which reads up to {newest}")),
         }
     }
 

@@ -15,8 +15,8 @@ enum Step {
     Change(Vec<usize>, usize),
     /// These records go.
     Drop(Vec<usize>),
-    /// Everything is numbered anew.
-    Renumber,
+    /// The records from this place on (wrapped) move down to this number, or to what is above the one before them.
+    Renumber(usize, u32),
     /// An import puts so many others in the place of all, from this number on.
     Replace(usize, u32),
 }
@@ -88,20 +88,23 @@ fn apply(step: &Step, old: &Organizer, peers: &mut usize) -> Arc<Organizer> {
                 .collect();
             counters.version = counters.version.max(first + u32::try_from(*new).unwrap());
         }
-        Step::Renumber => {
-            for (index, record) in records.iter_mut().enumerate() {
-                *record =
-                    Arc::new(Record { number: u32::try_from(index).unwrap() + 1, ..Record::clone(record) });
+        Step::Renumber(first, from) => {
+            let stay = first % (records.len() + 1);
+            let before = stay.checked_sub(1).map_or(0, |last| records[last].number);
+            counters.version = before.max(*from);
+            for record in &mut records[stay..] {
+                counters.version += 1;
+                *record = Arc::new(Record { number: counters.version, ..Record::clone(record) });
             }
-            counters.version = counters.version.min(u32::try_from(records.len()).unwrap()).max(1);
             counters.renumberings += 1;
+            counters.renumbered_at = counters.last_timestamp;
         }
     }
     organizer(counters, records)
 }
 
 fn start() -> Counters {
-    Counters { version: 1, renumberings: 0, last_group: 200, last_timestamp: 1_700_000_000 }
+    Counters { version: 1, last_group: 200, last_timestamp: 1_700_000_000, ..Counters::default() }
 }
 
 /// Does to a table what a store does with edits.
@@ -126,7 +129,7 @@ proptest! {
             prop_oneof![
                 8 => (prop::collection::vec(any::<usize>(), 0..12), 0..40usize).prop_map(|(old, new)| Step::Change(old, new)),
                 3 => prop::collection::vec(any::<usize>(), 0..60).prop_map(Step::Drop),
-                1 => Just(Step::Renumber),
+                1 => (any::<usize>(), 1..40u32).prop_map(|(first, from)| Step::Renumber(first, from)),
                 1 => (0..50usize, 1..40u32).prop_map(|(new, first)| Step::Replace(new, first)),
             ],
             1..25,
@@ -187,24 +190,57 @@ fn a_small_change_of_a_big_owner_writes_little() {
     assert!(rows / 100 <= 4, "{} rows a change", rows / 100);
 }
 
+/// Version 2, group 1 "a" and 200 "б", and one record, of an owner who was renumbered once.
+fn renumbered() -> Arc<Organizer> {
+    let counters = Counters { renumberings: 1, renumbered_at: 1_700_000_000, ..start() };
+    apply(&Step::Change(Vec::new(), 1), &organizer(counters, Vec::new()), &mut 0)
+}
+
+fn bytes(head: &str, rest: &str) -> Vec<u8> {
+    let digits = format!("{head}{rest}");
+    let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+}
+
+const FIRST_FORMAT: &str = "010201c80181e2cfaa06";
+const SECOND_FORMAT: &str = "020201c80181e2cfaa0680e2cfaa06";
+const AFTER_THE_COUNTERS: &str =
+    "0201010161c8010102d0b10001060575736572310281e2cfaa0600ffffffffffffffff7f04d0b6d0b6";
+
 #[test]
-fn the_first_format_stays_readable() {
-    // Version 2, group 1 "a" and 200 "б", and one record, written by the first version of the format.
-    let current = apply(&Step::Change(Vec::new(), 1), &organizer(start(), Vec::new()), &mut 0);
+fn the_present_format_is_the_second() {
+    let current = renumbered();
     let mut rows = BTreeMap::new();
     write(&mut rows, Stored::default().advance(Arc::clone(&current)));
-    let first_format: Vec<u8> = (FIRST_FORMAT.as_bytes().chunks(2))
-        .map(|digits| u8::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap())
-        .collect();
-    assert_eq!(rows[&0], first_format);
+    assert_eq!(rows[&0], bytes(SECOND_FORMAT, AFTER_THE_COUNTERS));
     assert_eq!(read(&rows).organizer, current);
 }
 
-const FIRST_FORMAT: &str =
-    "010200c80181e2cfaa060201010161c8010102d0b10001060575736572310281e2cfaa0600ffffffffffffffff7f04d0b6d0b6";
+#[test]
+fn the_first_format_stays_readable_and_is_written_anew_as_the_second() {
+    let rows = BTreeMap::from([(0, bytes(FIRST_FORMAT, AFTER_THE_COUNTERS))]);
+    let mut stored = read(&rows);
+    let counters = Counters { renumbered_at: 0, ..*renumbered().counters() };
+    assert_eq!(stored.organizer, organizer(counters, renumbered().records().to_vec()), "no time is in it");
+    let mut rows = rows;
+    write(&mut rows, stored.advance(renumbered()));
+    assert_eq!(rows, BTreeMap::from([(0, bytes(SECOND_FORMAT, AFTER_THE_COUNTERS))]));
+}
 
 #[test]
-fn a_newer_format_is_refused_in_words() {
-    let refused = Stored::decode(&[(0, vec![2])]).unwrap_err();
-    assert_eq!(refused, "head: format 2 is not known to this version, which reads 1");
+fn a_format_that_is_not_known_is_refused_in_words() {
+    for format in [0, 3] {
+        let refused = Stored::decode(&[(0, vec![format])]).unwrap_err();
+        assert_eq!(
+            refused,
+            format!("head: format {format} is not known to this version, which reads up to 2")
+        );
+    }
+    // The chunks, whose format has not changed, are of the first one.
+    let mut rows = BTreeMap::new();
+    let current = apply(&Step::Change(Vec::new(), 40), &organizer(start(), Vec::new()), &mut 0);
+    write(&mut rows, Stored::default().advance(current));
+    rows.get_mut(&1).unwrap()[0] = 2;
+    let refused = Stored::decode(&rows.into_iter().collect::<Vec<_>>()).unwrap_err();
+    assert_eq!(refused, "chunk 1: format 2 is not known to this version, which reads up to 1");
 }

@@ -127,6 +127,7 @@ fn numbers_beyond_the_end_are_refused_by_an_import() {
         organizer("LastGroupId", end),
         organizer("Renumberings", end),
         organizer("LastTimestamp", 253_402_300_800),
+        organizer("LastRenumbering", 253_402_300_800),
         group("Incarnation", end),
         group("Incarnation", end - 1),
         group("MaxMemberCount", 100_001),
