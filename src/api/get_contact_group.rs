@@ -19,7 +19,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
 
 /// Written by hand into one buffer: this is the hot path.
 fn reply(call: Call<'_>, organizer: &Organizer, start: u64) -> Vec<u8> {
-    let page = page(organizer, start, call.app.page_size);
+    let page = page(organizer, start, call.app.page_size, || call.service.clock.now());
     let mut reply = Vec::with_capacity(192 + 160 * page.records.len() + 80 * organizer.groups().len());
     reply.extend_from_slice(br#"{"ContactItem":"#);
     write_list(page.records, &mut reply, |record, reply| write_record(record, reply));

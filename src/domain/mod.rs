@@ -17,6 +17,7 @@ mod marking;
 mod organizer;
 mod record;
 mod rejection;
+mod renumbering;
 mod restore;
 mod view;
 

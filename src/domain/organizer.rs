@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{ChatGroupId, Group, GroupId, GroupName, LAST_SECOND, Record, UnixSeconds};
+use super::{ChatGroupId, Group, GroupId, GroupName, Record, UnixSeconds, renumbering::renumbered};
 use crate::excerpt::quoted;
 
 /// The number of a change: one counter per owner (decision 2), from 1 to [`MAX_NUMBER`].
@@ -30,17 +30,6 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// After one more renumbering, which starts at `version`.
-    pub(super) fn renumbered(self, version: ChangeNumber, now: UnixSeconds) -> Counters {
-        Counters {
-            version,
-            renumberings: (self.renumberings + 1).min(MAX_NUMBER),
-            // 0 means never, and no time after the last second can be imported again.
-            renumbered_at: now.clamp(1, LAST_SECOND),
-            ..self
-        }
-    }
-
     /// Each counter, or that of `other` where it is higher.
     #[must_use]
     pub fn raised(self, other: Counters) -> Counters {
@@ -251,26 +240,4 @@ impl Organizer {
         }
         Ok(())
     }
-}
-
-/// The same groups and records with the numbers 1 … n, in the order they had (decision 3).
-fn renumbered(organizer: &Organizer, now: UnixSeconds) -> Organizer {
-    let mut numbers: Vec<ChangeNumber> = (organizer.groups.iter().map(|group| group.number))
-        .chain(organizer.records.iter().map(|record| record.number))
-        .collect();
-    numbers.sort_unstable();
-    let position = |number: ChangeNumber| {
-        let index = numbers.binary_search(&number).expect("every number was collected above");
-        u32::try_from(index + 1).expect("an owner keeps far fewer than 2^32 things")
-    };
-    let mut next = organizer.clone();
-    for group in &mut next.groups {
-        group.number = position(group.number);
-    }
-    for record in &mut next.records {
-        *record = Arc::new(Record { number: position(record.number), ..Record::clone(record) });
-    }
-    let version = u32::try_from(numbers.len()).expect("as above");
-    next.counters = next.counters.renumbered(version, now);
-    next
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     ChangeNumber, Conversation, Counters, CustomMark, Group, GroupId, GroupName, MAX_NUMBER, Organizer,
-    Record, StandardMark, UnixSeconds, Unsound,
+    Record, StandardMark, UnixSeconds, Unsound, renumbering::MIDDLE,
 };
 
 /// A group to be restored; without a number it gets one.
@@ -78,7 +78,8 @@ pub fn restore(
     };
     let needed = u64::from(anew.unwrap_or(0)) + (groups.len() + records.len()) as u64;
     if anew.is_some() && needed > u64::from(MAX_NUMBER) {
-        return assemble(counters.renumbered(0, now), &groups, &records, Some(0), &incarnation);
+        let counters = counters.renumbered(MIDDLE, now);
+        return assemble(counters, &groups, &records, Some(MIDDLE), &incarnation);
     }
     assemble(counters, &groups, &records, anew, &incarnation)
 }
@@ -233,10 +234,13 @@ mod tests {
         let (groups, records) = parts();
         let full = restore(&Organizer::default(), told, groups, records, NOW, |_| 0).unwrap();
         let Counters { version, renumberings, renumbered_at, .. } = *full.counters();
-        assert_eq!(numbers(&full), [1, 2]);
-        assert_eq!((version, renumberings, renumbered_at), (2, 1, NOW));
+        assert_eq!(numbers(&full), [MIDDLE + 1, MIDDLE + 2]);
+        assert_eq!((version, renumberings, renumbered_at), (MIDDLE + 2, 1, NOW));
         // After so many numbers, what is gone finds none left, and then what comes in its place.
-        for (version, given) in [(MAX_NUMBER - 2, [3, 4, 5]), (MAX_NUMBER - 4, [1, 2, 3])] {
+        for (version, given) in [
+            (MAX_NUMBER - 2, [MIDDLE + 3, MIDDLE + 4, MIDDLE + 5]),
+            (MAX_NUMBER - 4, [MIDDLE + 1, MIDDLE + 2, MIDDLE + 3]),
+        ] {
             let told = Counters { version, ..Counters::default() };
             let (groups, records) = parts();
             let before = restore(&Organizer::default(), told, groups, records, NOW - 900, |_| 0).unwrap();

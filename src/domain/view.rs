@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{ChangeNumber, Conversation, Group, Organizer, Record};
+use super::{ChangeNumber, Conversation, Group, Organizer, Record, UnixSeconds, renumbering::MIDDLE};
 
 /// One page of an organizer's records.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,12 +16,19 @@ pub struct Page<'a> {
 /// The records whose change number is at least `start`, at most `size` (at least 1) of them.
 ///
 /// Since a record that changes takes a higher number, no record is ever missed however much
-/// changes while a client pages (decision 3).
+/// changes while a client pages (decision 3). A renumbering may come between two pages: then a `start` from before
+/// means the middle of all numbers, and a page that gets there goes on to the end, since the `start` that would follow
+/// it would mean the middle again. `now` is asked for only about an owner who was renumbered.
 #[must_use]
-pub fn page(organizer: &Organizer, start: u64, size: usize) -> Page<'_> {
-    let records = organizer.records();
+pub fn page(organizer: &Organizer, start: u64, size: usize, now: impl FnOnce() -> UnixSeconds) -> Page<'_> {
+    let (counters, records) = (organizer.counters(), organizer.records());
+    let in_grace = counters.is_in_grace(now);
+    let start = counters.listed_from(start, in_grace);
     let from = records.partition_point(|record| u64::from(record.number) < start);
-    let to = records.len().min(from + size);
+    let mut to = records.len().min(from + size);
+    if in_grace && records[from..to].last().is_some_and(|record| record.number >= MIDDLE) {
+        to = records.len();
+    }
     let next = (to < records.len()).then(|| records[to - 1].number + 1);
     Page { records: &records[from..to], next }
 }

@@ -76,7 +76,7 @@ fn an_owner_without_group_ids_gets_51010_and_his_export_is_imported_again() {
 }
 
 #[test]
-fn change_numbers_start_again_and_the_export_is_imported_again() {
+fn change_numbers_go_on_above_the_middle_and_the_export_is_imported_again() {
     let folder = tempfile::tempdir().unwrap();
     let line = json!({
         "Kind": "organizer", "SdkAppId": APP, "From_Account": "ann", "Version": LAST, "Renumberings": LAST,
@@ -90,6 +90,8 @@ fn change_numbers_start_again_and_the_export_is_imported_again() {
     drop(client);
     let export = exported_and_imported(folder.path(), server);
     assert!(export.contains("\"Timestamp\":253402300799"), "{export}");
+    // Two groups, and their one record twice.
+    assert!(export.contains(&format!("\"Version\":{}", (1 << 30) + 4)), "{export}");
 }
 
 #[test]
