@@ -66,11 +66,8 @@ impl Stored {
     pub(in crate::store) fn advance(&mut self, next: Arc<Organizer>) -> Vec<Edit> {
         let mut edits: Vec<Edit> = Vec::new();
         let mut free_id = self.chunks.iter().map(|chunk| chunk.id).max().unwrap_or(0) + 1;
-        if next.counters().renumberings != self.organizer.counters().renumberings {
-            edits.extend(self.chunks.drain(..).map(|chunk| (chunk.id, None)));
-        }
         // What did not change kept its slot; everything else is in the tail. A number alone does not
-        // tell: an import may replace everything an owner had.
+        // tell: an import may replace everything an owner had, and a renumbering gives old numbers anew.
         let records = next.records();
         let mut old = self.organizer.records().iter();
         let mut sealed = 0;
