@@ -27,6 +27,7 @@ mod packages;
 mod patience;
 mod pull;
 mod reload;
+mod renumbering;
 mod robust;
 mod serving;
 mod settings;

@@ -1,0 +1,187 @@
+//! Clients in the middle of a pull when the change numbers of an owner run out.
+
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
+
+use serde_json::{Value, json};
+
+use crate::harness::{APP, Client, Server, import_accounts, said};
+
+/// The highest change number.
+const LAST: u32 = 2_147_483_646;
+/// Numbers below it stay when an owner is renumbered, and the others move to those above it.
+const MIDDLE: u64 = 1 << 30;
+
+fn control(client: &mut Client, path: &str, body: &str) {
+    let request = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let answer = client.raw(request.as_bytes()).unwrap();
+    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+}
+
+fn peer(index: usize) -> String {
+    format!("peer{index:04}")
+}
+
+/// Lets ann have a record with the custom mark "start" under each of these numbers, and no number left.
+fn seed(client: &mut Client, numbers: &[u32]) {
+    let peers: Vec<String> = (0..numbers.len()).map(peer).collect();
+    import_accounts(client, &peers);
+    let record = |(peer, number): (&String, &u32)| json!({ "Type": 1, "To_Account": peer, "CustomMark": "start", "Timestamp": 1_700_000_000, "Number": number });
+    let records: Vec<Value> = peers.iter().zip(numbers).map(record).collect();
+    seed_organizer(client, LAST, &records.into());
+}
+
+fn seed_organizer(client: &mut Client, version: u32, records: &Value) {
+    let line = json!({
+        "Kind": "organizer", "SdkAppId": APP, "From_Account": "ann", "Version": version, "ContactItem": records,
+    });
+    control(client, "/_dev/seed", &line.to_string());
+}
+
+fn mark(client: &mut Client, peers: &[usize], text: &str) {
+    let items: Vec<Value> = (peers.iter())
+        .map(|index| {
+            json!({ "OptType": 2, "ContactItem": { "Type": 1, "To_Account": peer(*index) }, "CustomMark": text })
+        })
+        .collect();
+    let reply = client
+        .ok("recentcontact/mark_contact", &json!({ "From_Account": "ann", "MarkItem": items }).to_string());
+    let results = reply["ResultItem"].as_array().unwrap();
+    assert!(results.iter().all(|item| item["ResultCode"] == 0), "{reply}");
+}
+
+/// One page: its records, and where the next one starts.
+fn page(client: &mut Client, start: u64) -> (Value, Option<u64>) {
+    let body = json!({ "From_Account": "ann", "StartIndex": start }).to_string();
+    let mut reply = client.ok("recentcontact/get_contact_group", &body);
+    let next = (reply["CompleteFlag"] == 0).then(|| reply["NextStartIndex"].as_u64().unwrap());
+    (reply["ContactItem"].take(), next)
+}
+
+fn count(page: &(Value, Option<u64>)) -> (usize, Option<u64>) {
+    (page.0.as_array().unwrap().len(), page.1)
+}
+
+/// What a client knows: the custom mark of each peer, as it saw it last.
+#[derive(Default)]
+struct Known(BTreeMap<String, String>);
+
+impl Known {
+    fn learn(&mut self, records: &Value) {
+        for record in records.as_array().unwrap() {
+            let text = |field: &str| record[field].as_str().unwrap().to_owned();
+            self.0.insert(text("To_Account"), text("CustomMark"));
+        }
+    }
+}
+
+#[test]
+fn a_thousand_records_are_pulled_while_their_numbers_run_out() {
+    let server = Server::dev(&["--rate-limit", "off"]);
+    let mut client = server.client();
+    // 850 with gaps between them, and 150 at the end.
+    let numbers: Vec<u32> = (1..=850).map(|count| count * 10).chain(LAST - 149..=LAST).collect();
+    seed(&mut client, &numbers);
+    let mut kept: BTreeMap<String, String> =
+        (0..1_000).map(|index| (peer(index), "start".to_owned())).collect();
+    let (mut known, mut start, mut sizes) = (Known::default(), 0, Vec::new());
+    for pause in 0.. {
+        let (records, next) = page(&mut client, start);
+        known.learn(&records);
+        sizes.push(records.as_array().unwrap().len());
+        let Some(next) = next else { break };
+        assert!(next > start, "the pull goes on");
+        start = next;
+        // Of those read and those unread, near the beginning and near the end.
+        let peers = [pause, 500 - pause, 500 + pause, 999 - pause];
+        mark(&mut client, &peers, &format!("{pause}"));
+        kept.extend(peers.map(|index| (peer(index), format!("{pause}"))));
+    }
+    assert_eq!(known.0, kept);
+    let (last, others) = sizes.split_last().unwrap();
+    assert!(others.iter().all(|size| *size == 100) && *last > 150, "the upper half is one page: {sizes:?}");
+}
+
+#[test]
+fn a_client_above_the_middle_goes_on_after_a_second_renumbering() {
+    let server = Server::dev(&["--rate-limit", "off"]);
+    let mut client = server.client();
+    let numbers: Vec<u32> = (LAST - 299..=LAST).collect();
+    seed(&mut client, &numbers);
+    mark(&mut client, &[299], "first");
+    let all = page(&mut client, 0);
+    assert_eq!(count(&all), (300, None), "for ten minutes the upper half is one page");
+    control(&mut client, "/_dev/clock", r#"{"Advance":601}"#);
+
+    let (records, next) = page(&mut client, 0);
+    assert_eq!(next, Some(MIDDLE + 101), "after them it is split again");
+    let mut known = Known::default();
+    known.learn(&records);
+    // Only the version rises: the same again, as if two thousand million changes had been made meanwhile.
+    seed_organizer(&mut client, LAST - 100, &all.0);
+    assert_eq!(page(&mut client, 0), (records, next), "nothing else has changed");
+    // The hundred that were read take the last numbers; the others move down by a hundred.
+    mark(&mut client, &(0..100).collect::<Vec<_>>(), "read");
+    mark(&mut client, &[150], "second");
+    let rest = page(&mut client, MIDDLE + 101);
+    assert_eq!(count(&rest), (300, None));
+    known.learn(&rest.0);
+    let text = |index| match index {
+        0..100 => "read",
+        150 => "second",
+        299 => "first",
+        _ => "start",
+    };
+    assert_eq!(known.0, (0..300).map(|index| (peer(index), text(index).to_owned())).collect());
+
+    // However late, a number above all that are given now comes from before, and lists everything above the middle.
+    control(&mut client, "/_dev/clock", r#"{"Advance":601}"#);
+    let (mut late, mut start) = (Known::default(), Some(u64::from(LAST) - 100));
+    let mut sizes = Vec::new();
+    while let Some(at) = start {
+        let (records, next) = page(&mut client, at);
+        late.learn(&records);
+        sizes.push(records.as_array().unwrap().len());
+        start = next;
+    }
+    assert_eq!((sizes, late.0), (vec![100, 100, 100], known.0));
+}
+
+fn confold(task: &str, data: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
+    let output = command.arg(task).arg("--data").arg(data).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_ten_minutes_outlive_a_restart_and_a_move_to_another_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+    let server = Server::on(&first);
+    let mut client = server.client();
+    seed(&mut client, &(LAST - 299..=LAST).collect::<Vec<_>>());
+    mark(&mut client, &[299], "x");
+    let all = page(&mut client, 0);
+    assert_eq!(count(&all), (300, None));
+    let stop = |server: Server, client: Client| {
+        drop(client);
+        server.terminate();
+        assert!(server.ended_well());
+    };
+    stop(server, client);
+
+    let server = Server::on(&first);
+    let mut client = server.client();
+    assert_eq!(page(&mut client, MIDDLE + 101), all);
+    stop(server, client);
+
+    let lines = confold("export", &first, &[]);
+    assert!(lines.contains(r#""Renumberings":1,"LastRenumbering":1"#), "{lines}");
+    let file = folder.path().join("lines.ndjson");
+    fs::write(&file, lines).unwrap();
+    confold("import", &second, &[file.to_str().unwrap()]);
+    let server = Server::on(&second);
+    let mut client = server.client();
+    assert_eq!(page(&mut client, MIDDLE + 101), all);
+    stop(server, client);
+}
