@@ -120,7 +120,7 @@ fn every_code_field_decision_ambiguity_line_and_reason_has_a_row_and_no_row_is_s
         ("src/auth/gate.rs", "Refusal"),
         ("src/auth/usersig.rs", "Flaw"),
         ("src/api/error.rs", "Error"),
-        ("src/store/mod.rs", "StoreError"),
+        ("src/store/error.rs", "StoreError"),
     ] {
         let variants = variants(file, name);
         assert!(variants.len() > 4, "{name}: {variants:?}");
