@@ -97,7 +97,7 @@ impl Reading<'_> {
             store: SqliteOptions {
                 directory,
                 // What begins later would be answered too late.
-                read_patience: draft.limits.answer_within / 2,
+                read_patience: draft.limits.answer_within * 4 / 5,
                 close_within: draft.drain,
                 ..draft.store
             },

@@ -135,10 +135,21 @@ impl Queue {
             if !state.is_open {
                 return None;
             }
-            if let Some(waiting) = state.waiting.pop_front() {
+            if let Some(waiting) = self.choose(&mut state.waiting) {
                 return Some(waiting);
             }
             state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Takes one task out of the queue: the first, as long as it has not waited for long. Otherwise more is asked than
+    /// can be read, and then the last one is taken, which can still be answered soon. Those at the front are refused
+    /// when their time is over, and not before, because many would come again at once.
+    fn choose(&self, waiting: &mut VecDeque<Waiting>) -> Option<Waiting> {
+        let waited = self.clock.elapsed().saturating_sub(waiting.front()?.since);
+        match waited < self.patience / 8 || waited >= self.patience {
+            true => waiting.pop_front(),
+            false => waiting.pop_back(),
         }
     }
 
