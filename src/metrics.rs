@@ -65,6 +65,10 @@ pub struct Now {
     pub refused: u64,
     /// Bytes of answers that clients have not taken yet.
     pub unsent: u64,
+    /// Bytes that are reserved for bodies of requests.
+    pub bodies: u64,
+    /// Requests that were refused because there was no memory for their bodies.
+    pub bodies_refused: u64,
     /// Of the process.
     pub process: Process,
 }
@@ -175,6 +179,18 @@ impl Metrics {
             "gauge",
             "Bytes of answers that clients have not taken yet.",
             now.unsent,
+        );
+        out.alone(
+            "confold_body_bytes",
+            "gauge",
+            "Bytes reserved for bodies of calls that are being received or worked on; small bodies reserve none.",
+            now.bodies,
+        );
+        out.alone(
+            "confold_bodies_refused_total",
+            "counter",
+            "Calls refused because bodies took as much memory as limits.bodies allows.",
+            now.bodies_refused,
         );
         out.alone("confold_signatures_remembered", "gauge", "Verified signatures in memory.", now.signatures);
         store::tell(now.store, &mut out);

@@ -138,6 +138,14 @@ pub enum Error {
     /// The call was not answered in time. Whether it had an effect is not known.
     #[error("service timeout or request format error,please check and try again")]
     Timeout,
+    /// There is no memory for the body of the call.
+    #[error(
+        "bodies of calls take as much memory as this server allows for all of them together ({limit} bytes, setting limits.bodies); this call had no effect, try again in a second"
+    )]
+    ManyBodies {
+        /// Bytes allowed.
+        limit: usize,
+    },
     /// The store failed; its text is for the log, never for the caller.
     #[error("{}", about_store(.0))]
     Store(#[from] StoreError),
@@ -172,7 +180,7 @@ impl Error {
             Error::ChatGroupFull(_) => Code::GROUP_FULL,
             Error::OwnerStays(_) => Code::GROUP_OWNER,
             Error::Timeout => Code::TIMEOUT,
-            Error::Store(StoreError::Busy) => Code::OVERLOAD,
+            Error::ManyBodies { .. } | Error::Store(StoreError::Busy) => Code::OVERLOAD,
             Error::Store(
                 StoreError::Failed(_)
                 | StoreError::Full(_)

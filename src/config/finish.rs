@@ -45,6 +45,13 @@ impl Reading<'_> {
         for address in twice(&draft.listen, &draft.tls_listen) {
             wrong(format!("{address} is in listen and in tls.listen, or twice in one of them"));
         }
+        if draft.limits.bodies_bytes < draft.limits.body_bytes {
+            wrong(format!(
+                "limits.bodies is {} bytes, which is less than limits.body allows for one call ({} bytes): raise \
+                 limits.bodies, or lower limits.body",
+                draft.limits.bodies_bytes, draft.limits.body_bytes
+            ));
+        }
         let tls_files = match (draft.certificate, draft.key) {
             (Some(certificate), Some(key)) => {
                 if let Some(now) = files {

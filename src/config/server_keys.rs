@@ -196,6 +196,13 @@ static SERVER: &[Key<ServerDraft>] = &[
         },
     },
     Key {
+        name: "limits.bodies",
+        kind: Kind::Size,
+        default: "64MiB",
+        about: "Memory for the bodies of calls that are being received or worked on, over all connections; at least `limits.body`. Beyond it calls are refused (60018). A body of up to 16 KiB does not count and always passes.",
+        set: |draft, value| put(&mut draft.limits.bodies_bytes, value.size()),
+    },
+    Key {
         name: "limits.head_timeout",
         kind: Kind::Duration,
         default: "10s",

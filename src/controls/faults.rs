@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{api::Command, chance, domain::UserId, excerpt, masking, wire::code::Code};
 
+/// How many rules there may be at once.
+const MOST_RULES: usize = 1_000;
+
 /// A rule as it is given and told. A call is struck by the first rule that fits it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase", default)]
@@ -94,8 +97,15 @@ impl Faults {
     pub fn add(&self, rule: FaultRule) -> Result<FaultRule, String> {
         check(&rule)?;
         let mut rules = self.rules();
+        if rules.rules.len() == MOST_RULES {
+            return Err(format!("there are {MOST_RULES} fault rules, as many as there may be; remove some"));
+        }
         rules.last += 1;
-        let info = rule.info.as_deref().map(|info| masking::text(info).into_owned());
+        let info = rule.info.as_deref().map(|info| {
+            let info = masking::text(info).into_owned();
+            // A reply shows no more of it, so no more is kept.
+            if info.len() > excerpt::MESSAGE_BYTES { excerpt::line(&info).into_owned() } else { info }
+        });
         let rule = FaultRule { id: rules.last, struck: 0, info, ..rule };
         rules.rules.push(rule.clone());
         self.any.store(true, Ordering::Relaxed);

@@ -14,12 +14,22 @@ use crate::{
     store::{Scope, Store, StoreError},
 };
 
+/// How many snapshots there may be at once, each an open file, and how long the name of one may be.
+const MOST: usize = 100;
+const NAME_BYTES: usize = 256;
+
 /// Why a state cannot be kept or brought back.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// There is none of this name.
     #[error("there is no snapshot {}", crate::excerpt::quoted(.0))]
     Unknown(String),
+    /// Its name is too long.
+    #[error("the name of a snapshot has at most {NAME_BYTES} bytes, found {0}")]
+    LongName(usize),
+    /// There are too many.
+    #[error("there are {MOST} snapshots, as many as there may be; use the name of one of them again")]
+    Many,
     /// The temporary file failed.
     #[error("the temporary file of the snapshot failed: {0}")]
     File(#[from] io::Error),
@@ -50,6 +60,17 @@ impl Snapshots {
     /// # Errors
     /// [`SnapshotError`].
     pub async fn take(&self, name: String, store: Arc<dyn Store>) -> Result<(), SnapshotError> {
+        if name.len() > NAME_BYTES {
+            return Err(SnapshotError::LongName(name.len()));
+        }
+        // Snapshots are taken one after the other, so none is added meanwhile.
+        let (count, is_new) = {
+            let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            (kept.len(), !kept.contains_key(&name))
+        };
+        if is_new && count >= MOST {
+            return Err(SnapshotError::Many);
+        }
         let mut file = BufWriter::new(tempfile::tempfile()?);
         let mut export = Export::new(store, None);
         while let Some(lines) = export.next().await? {

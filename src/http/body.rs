@@ -1,11 +1,15 @@
 //! The body of a call: read within its bounds, and read away when the call was refused.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 
+use super::{
+    activity::{Activity, SmallBody},
+    bodies::{Bodies, Reservation, SMALL},
+};
 use crate::{
     api::Error,
     wire::{Fault, Node, Path},
@@ -18,33 +22,132 @@ pub(super) const DRAINED: (usize, Duration) = (64 * 1024, Duration::from_millis(
 /// all.
 pub(super) const DRAINED_HTTP2: (usize, Duration) = (8 << 20, Duration::from_secs(1));
 
-/// Reads a body of at most `limit` bytes.
+/// What bodies are read with.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds<'a> {
+    /// The most bytes of one.
+    pub(super) bytes: usize,
+    /// The budget of all.
+    pub(super) bodies: &'a Arc<Bodies>,
+    /// The connection, when it may carry several requests at once.
+    pub(super) shared: Option<&'a Activity>,
+}
+
+/// A whole body. What it has reserved is given back with it.
+#[derive(Default)]
+pub(super) struct Whole {
+    pub(super) bytes: Bytes,
+    _reserved: Reservation,
+}
+
+/// Reads a body within its bounds.
 ///
 /// # Errors
-/// [`Error::Http`] when it is larger, breaks off or is badly framed.
-pub(super) async fn read(body: &mut Incoming, limit: usize) -> Result<Bytes, Error> {
+/// [`Error::Http`] when it is larger than it may be, breaks off or is badly framed; [`Error::ManyBodies`] when there
+/// is no memory for it.
+pub(super) async fn read(body: &mut Incoming, bounds: Bounds<'_>) -> Result<Whole, Error> {
+    let limit = bounds.bytes;
     let too_large = || Error::Http(format!("the body is larger than {limit} bytes"));
     // A length that is announced needs no waiting for the bytes.
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }
-    // Nearly every body comes in one piece, which is then used where it lies.
-    let mut whole = Bytes::new();
-    let mut pieces = Vec::new();
+    let mut gathered = Gathered::default();
+    let mut spared = Spared { bytes: SMALL, _place: None };
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Error::Http("the body breaks off or is badly framed".to_owned()))?;
         let Ok(piece) = frame.into_data() else { continue };
-        if whole.len().max(pieces.len()) + piece.len() > limit {
+        if gathered.len() + piece.len() > limit {
             return Err(too_large());
         }
-        if whole.is_empty() && pieces.is_empty() {
-            whole = piece;
-        } else {
-            pieces.extend_from_slice(&std::mem::take(&mut whole));
-            pieces.extend_from_slice(&piece);
+        if gathered.len() > 0 {
+            gathered.grow(&piece, body, bounds, spared.bytes)?;
+            continue;
         }
+        if let Some(connection) = bounds.shared
+            && !is_whole(body)
+        {
+            spared = Spared::of(connection);
+        }
+        if piece.len() > spared.bytes {
+            gathered.reserve(piece.len(), bounds.bodies)?;
+        }
+        gathered.first = piece;
     }
-    Ok(if pieces.is_empty() { whole } else { pieces.into() })
+    Ok(gathered.into_whole())
+}
+
+/// Whether all of a body has come. An announced length says so without a look at the stream, which takes a lock.
+fn is_whole(body: &Incoming) -> bool {
+    body.size_hint().exact() == Some(0) || body.is_end_stream()
+}
+
+/// Up to which size a body reserves nothing.
+struct Spared<'a> {
+    bytes: usize,
+    _place: Option<SmallBody<'a>>,
+}
+
+impl<'a> Spared<'a> {
+    /// The same for a body that is not whole: it waits for its client, and a connection may have many of them.
+    fn of(connection: &'a Activity) -> Spared<'a> {
+        let place = connection.small_body();
+        Spared { bytes: if place.is_some() { SMALL } else { 0 }, _place: place }
+    }
+}
+
+/// What of a body is here. Memory is reserved before it is taken.
+#[derive(Default)]
+struct Gathered {
+    /// Nearly every body comes in one piece, which is then used where it lies.
+    first: Bytes,
+    /// All pieces, when there are several.
+    pieces: Vec<u8>,
+    reserved: Reservation,
+}
+
+impl Gathered {
+    fn len(&self) -> usize {
+        self.first.len().max(self.pieces.len())
+    }
+
+    /// Adds a further piece.
+    #[cold]
+    fn grow(
+        &mut self,
+        piece: &[u8],
+        body: &Incoming,
+        bounds: Bounds<'_>,
+        spared: usize,
+    ) -> Result<(), Error> {
+        let needed = self.len() + piece.len();
+        if needed > self.pieces.capacity() {
+            // No more than can still come.
+            let rest = body.size_hint().upper().and_then(|rest| usize::try_from(rest).ok());
+            let most = needed.saturating_add(rest.unwrap_or(usize::MAX)).min(bounds.bytes);
+            let room = self.pieces.capacity().saturating_mul(2).min(most).max(needed);
+            // A small body stays small: it is not made larger by room that it does not need.
+            let room = if needed <= SMALL { room.min(SMALL) } else { room };
+            if room > spared {
+                self.reserve(room, bounds.bodies)?;
+            }
+            self.pieces.reserve_exact(room - self.pieces.len());
+        }
+        self.pieces.extend_from_slice(&std::mem::take(&mut self.first));
+        self.pieces.extend_from_slice(piece);
+        Ok(())
+    }
+
+    #[cold]
+    fn reserve(&mut self, bytes: usize, bodies: &Arc<Bodies>) -> Result<(), Error> {
+        let has_room = self.reserved.grow_to(bytes, bodies);
+        has_room.then_some(()).ok_or(Error::ManyBodies { limit: bodies.limit() })
+    }
+
+    fn into_whole(self) -> Whole {
+        let bytes = if self.pieces.is_empty() { self.first } else { self.pieces.into() };
+        Whole { bytes, _reserved: self.reserved }
+    }
 }
 
 /// Reads a body away, within a number of bytes and a time; whether it came to its end.

@@ -37,7 +37,9 @@ const LAST_FLUSH: Duration = Duration::from_millis(100);
 /// The largest head of a request, and what hyper reads at once: what a slow client can make the server
 /// remember.
 const HEAD_BYTES: usize = 64 * 1024;
-/// HTTP/2: requests at once on a connection, and bytes that may be on their way in one.
+/// HTTP/2: requests at once on a connection, and bytes that may be on their way in one, and in all of them together.
+/// Requests that wait for their turn leave their bodies unread, so this is what a connection can make the server hold,
+/// beside the bodies that are counted; it is as much as a head takes over HTTP/1.
 const STREAMS: u32 = 32;
 const WINDOW: u32 = 64 * 1024;
 
@@ -138,7 +140,7 @@ async fn speak_http2(
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(4 * WINDOW)
+        .initial_connection_window_size(WINDOW)
         .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
         .serve_connection(TokioIo::new(WatchedStream::http2(stream, Arc::clone(&activity))), service);
     see_through(pin!(connection), &activity, limits, stop).await;

@@ -3,9 +3,7 @@
 //! They are there only where the server was started with them, and – with a token – for those who have it. A web
 //! page that a developer happens to look at cannot use them: see [`origin`].
 
-use bytes::Bytes;
-use http_body_util::BodyExt;
-use hyper::{HeaderMap, Method, Response, StatusCode, body::Incoming, header, http::request::Parts};
+use hyper::{HeaderMap, Method, Response, StatusCode, Version, body::Incoming, header, http::request::Parts};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -13,9 +11,11 @@ use super::{
     Door,
     activity::Activity,
     answer::{self, Answered},
+    body::{self, Bounds},
     origin,
 };
 use crate::{
+    api::Error,
     auth::Token,
     controls::{FaultRule, SnapshotError},
     domain::{AppId, Limits, Owner, UnixSeconds, UserId},
@@ -29,6 +29,9 @@ use crate::{
 /// The paths there are, below `/_dev/`, with what they take; for the message about one that is not.
 const PATHS: &str = "GET and DELETE journal; GET, POST and DELETE faults; GET and POST clock; POST reset, seed, \
                      snapshot and restore; GET snapshots";
+
+/// The largest body of a control, apart from a seed, whose lines are taken in as they come.
+const BODY_BYTES: usize = 1 << 20;
 
 /// What is wrong with a request: the status and what is said.
 type Refused = (StatusCode, String);
@@ -112,6 +115,8 @@ impl Door {
             _ => None,
         };
         let store = &self.service.store;
+        let shared = (head.version == Version::HTTP_2).then_some(activity);
+        let bounds = Bounds { bytes: BODY_BYTES.min(self.bodies.most()), bodies: &self.bodies, shared };
         let reply = match (&head.method, path) {
             (&Method::POST, "seed") => {
                 // Of the apps' limits the widest: a file may be about several.
@@ -131,16 +136,16 @@ impl Door {
                 return Ok(taken.unwrap_or_else(super::transfer::Refusal::answer));
             }
             (&Method::POST, "reset") => {
-                store.reset(scope(read(body).await?)?).await.map_err(|error| failed(&error))?;
+                store.reset(scope(read(body, bounds).await?)?).await.map_err(|error| failed(&error))?;
                 json!({})
             }
             (&Method::POST, "snapshot") => {
-                let Named { name } = read(body).await?;
+                let Named { name } = read(body, bounds).await?;
                 controls.snapshots.take(name, std::sync::Arc::clone(store)).await.map_err(unkept)?;
                 json!({ "Snapshots": controls.snapshots.names() })
             }
             (&Method::POST, "restore") => {
-                let Named { name } = read(body).await?;
+                let Named { name } = read(body, bounds).await?;
                 let clock = self.service.clock.clone();
                 let lines = controls.snapshots.restore(&name, &**store, clock).await.map_err(unkept)?;
                 json!({ "Lines": lines })
@@ -148,12 +153,12 @@ impl Door {
             (&Method::GET, "snapshots") => json!({ "Snapshots": controls.snapshots.names() }),
             (&Method::GET, "clock") => self.told_clock(),
             (&Method::POST, "clock") => {
-                self.set_clock(&read(body).await?)?;
+                self.set_clock(&read(body, bounds).await?)?;
                 self.told_clock()
             }
             (&Method::GET, "faults") => json!({ "Faults": controls.faults.all() }),
             (&Method::POST, "faults") => {
-                let rule: FaultRule = read(body).await?;
+                let rule: FaultRule = read(body, bounds).await?;
                 let rule = controls.faults.add(rule).map_err(|said| (StatusCode::BAD_REQUEST, said))?;
                 json!(rule)
             }
@@ -245,11 +250,13 @@ fn check_parameters(query: &str, path: &str) -> Result<(), Refused> {
 }
 
 /// The body, which may be empty for `{}`.
-async fn read<T: DeserializeOwned>(body: &mut Incoming) -> Result<T, Refused> {
+async fn read<T: DeserializeOwned>(body: &mut Incoming, bounds: Bounds<'_>) -> Result<T, Refused> {
     let bad = |said: String| (StatusCode::BAD_REQUEST, said);
-    let whole = http_body_util::Limited::new(body, 1 << 20).collect().await;
-    let bytes: Bytes = whole.map_err(|error| bad(format!("the body cannot be read: {error}")))?.to_bytes();
-    let text = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
+    let whole = body::read(body, bounds).await.map_err(|error| match error {
+        Error::ManyBodies { .. } => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+        error => bad(error.to_string()),
+    })?;
+    let text = if whole.bytes.is_empty() { &b"{}"[..] } else { &whole.bytes };
     let unusable = |error: serde_json::Error| bad(format!("the body cannot be used: {error}"));
     let value: Value = serde_json::from_slice(text).map_err(unusable)?;
     let Some(fields) = value.as_object() else {
@@ -317,6 +324,7 @@ fn failed(error: &StoreError) -> Refused {
 fn unkept(error: SnapshotError) -> Refused {
     match error {
         SnapshotError::Unknown(_) => (StatusCode::NOT_FOUND, error.to_string()),
+        SnapshotError::LongName(_) | SnapshotError::Many => (StatusCode::BAD_REQUEST, error.to_string()),
         SnapshotError::Store(error) => failed(&error),
         other => (StatusCode::SERVICE_UNAVAILABLE, other.to_string()),
     }

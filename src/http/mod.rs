@@ -6,6 +6,7 @@
 mod activity;
 mod admission;
 mod answer;
+mod bodies;
 mod body;
 mod call_log;
 mod connection;
@@ -58,6 +59,8 @@ pub struct Door {
     registry: Arc<registry::Registry>,
     /// The bytes of answers that clients have not taken yet.
     unsent: Arc<unsent::Unsent>,
+    /// The memory for bodies of requests.
+    bodies: Arc<bodies::Bodies>,
     /// The imports and exports that run.
     transfers: transfer::Transfers,
     /// The log lines of the present second.
@@ -113,6 +116,8 @@ pub struct DoorLimits {
     /// Bytes of answers that may wait for clients to take them, over all connections; beyond it connections that
     /// do not read are closed.
     pub unsent_bytes: usize,
+    /// Bytes of bodies that may be received or worked on at once, over all connections; small bodies do not count.
+    pub bodies_bytes: usize,
     /// Whether fields that a command does not have are refused (decision 23).
     pub strict: bool,
 }
@@ -127,6 +132,7 @@ impl Default for DoorLimits {
             patience: Patience { head: Duration::from_secs(10), idle: Duration::from_secs(60) },
             connections: ConnectionLimits { all: 10_000, per_source: 0 },
             unsent_bytes: 16 << 20,
+            bodies_bytes: 64 << 20,
             strict: false,
         }
     }
@@ -152,6 +158,7 @@ impl Door {
             limits,
             registry: registry::Registry::new(limits.connections, Arc::clone(&unsent)),
             unsent,
+            bodies: bodies::Bodies::new(limits.bodies_bytes),
             transfers: transfer::Transfers::default(),
             lines: call_log::LogBudget::default(),
             proxies,
@@ -183,6 +190,8 @@ impl Door {
             evicted,
             refused,
             unsent: self.unsent.bytes() as u64,
+            bodies: self.bodies.reserved() as u64,
+            bodies_refused: self.bodies.refused(),
             process: Process::now(),
         }))
     }

@@ -57,7 +57,7 @@ impl Door {
         let items = std::mem::take(&mut progress.items).into_counts();
         let id = given_id.map_or_else(|| Cow::Owned(call_log::new_id()), Cow::Borrowed);
         let identifier = claimed(uri);
-        let owner = owner_of(&progress.body);
+        let owner = owner_of(&progress.body.bytes);
         let entry = call_log::Entry {
             id: &id,
             command: known,
@@ -126,7 +126,7 @@ impl Door {
                 source: entry.source,
                 path,
                 app,
-                request: Text::of(&progress.body),
+                request: Text::of(&progress.body.bytes),
                 code: code.number(),
                 why,
                 reply: (!progress.cut).then(|| Text::of(reply)),

@@ -186,7 +186,9 @@ impl Door {
         let given_id = head.headers.get(&REQUEST_ID).and_then(|id| call_log::given_id(id.to_str().ok()?));
         let app = admitted.as_ref().ok().map(|(_, app)| app.id);
         let mut progress = Progress::default();
-        let outcome = in_time(self.limits.answer_within, self.run(admitted, &mut body, &mut progress)).await;
+        let shared = (head.version == Version::HTTP_2).then_some(&*place.activity);
+        let within = self.limits.answer_within;
+        let outcome = in_time(within, self.run(admitted, &mut body, shared, &mut progress)).await;
         let took = self.service.clock.elapsed().saturating_sub(started);
         let mut response = match outcome {
             // Hot path: a successful call that nothing observes.

@@ -7,10 +7,13 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use hyper::body::Incoming;
 
-use super::{Door, body};
+use super::{
+    Door,
+    activity::Activity,
+    body::{self, Bounds, Whole},
+};
 use crate::{
     api::{Call, Command, Error, RefusedItems},
     auth::App,
@@ -19,11 +22,12 @@ use crate::{
 };
 
 impl Door {
-    /// Reads the body and runs the command.
+    /// Reads the body and runs the command. `shared` is the connection, when it may carry several calls at once.
     pub(super) async fn run(
         &self,
         admitted: Result<(Command, &App), Error>,
         body: &mut Incoming,
+        shared: Option<&Activity>,
         progress: &mut Progress,
     ) -> Result<Vec<u8>, Error> {
         let (command, app) = match admitted {
@@ -33,9 +37,10 @@ impl Door {
                 return Err(refusal);
             }
         };
-        let body = body::read(body, self.limits.body_bytes).await?;
+        let bounds = Bounds { bytes: self.limits.body_bytes, bodies: &self.bodies, shared };
+        progress.body = body::read(body, bounds).await?;
         progress.body_read = true;
-        progress.body = body.clone();
+        let body = progress.body.bytes.clone();
         let node = body::read_json(&body)?;
         let request =
             Fields::of_request(&node).map_err(|_| Error::Json(format!("found {}", node.describe())))?;
@@ -57,8 +62,8 @@ impl Door {
 pub(super) struct Progress {
     /// Whether the connection can be used again.
     pub(super) body_read: bool,
-    /// The body, for what is recorded of the call.
-    pub(super) body: Bytes,
+    /// The body, for what is recorded of the call. Its memory stays reserved until the call has ended.
+    pub(super) body: Whole,
     /// Whether the connection is closed instead of an answer.
     pub(super) cut: bool,
     /// Single items that were refused.

@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use confold::{clock::Clock, config};
 
 use crate::{
-    harness::{ADMIN, APP, Client, Fault, KEY, Server, import_accounts},
+    harness::{ADMIN, APP, Client, Fault, KEY, Server, eventually, import_accounts, said},
     serving::{Authority, Site, serving},
 };
 
@@ -320,6 +320,31 @@ fn limits_connections_per_source() {
     assert_eq!((refused.code(), refused.headers["connection"].as_str()), (60018, "close"));
     assert!(refused.body.contains("192.0.2.1 has 2 connections open"), "{}", refused.body);
     assert_eq!(from("192.0.2.2").0.code(), 50001, "another source");
+}
+
+#[test]
+fn limits_bodies() {
+    let (site, server, mut client) = serving(
+        "[limits]\nbody = \"20KiB\"\nbodies = \"20KiB\"\ncall_timeout = \"60s\"",
+        "directory = \"open\"",
+    );
+    let whole = BODY.to_owned() + &" ".repeat(20 * 1024 - BODY.len());
+    let mut holder = server.client();
+    let target = holder.target(GET);
+    holder
+        .send(format!("POST {target} HTTP/1.1\r\nContent-Length: {}\r\n\r\n{BODY}", whole.len()).as_bytes())
+        .unwrap();
+    // What the holder has sent is small: there is room for another one until the rest comes.
+    assert_eq!(client.call(GET, &whole).code(), 0);
+    holder.send(&whole.as_bytes()[BODY.len()..whole.len() - 1]).unwrap();
+    eventually("the holder has all the room", || server.client().call(GET, &whole).code() == 60018);
+    assert_eq!(client.call(GET, BODY).code(), 0, "a small body needs no room");
+    holder.send(b" ").unwrap();
+    assert_eq!(holder.answer(false).unwrap().code(), 0);
+    drop(server);
+    site.configure("[limits]\nbody = \"20KiB\"\nbodies = \"19KiB\"", "");
+    let said = said(&site.check());
+    assert!(said.contains("limits.bodies is 19456 bytes, which is less than limits.body allows"), "{said}");
 }
 
 #[test]

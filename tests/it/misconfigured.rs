@@ -237,10 +237,10 @@ fn a_variable_or_flag_is_named_as_it_was_given() {
         |command: &mut std::process::Command| String::from_utf8(command.output().unwrap().stderr).unwrap();
     let found = said(site.command("check-config").env("CONFOLD_LIMITS_BODY", "big"));
     assert!(found.contains("environment variable CONFOLD_LIMITS_BODY must be a size"), "{found}");
-    let found = said(site.command("check-config").env("CONFOLD_LIMITS_BODIE", "1MiB"));
+    let found = said(site.command("check-config").env("CONFOLD_LIMITS_BODDY", "1MiB"));
     assert!(
         found.contains(
-            "CONFOLD_LIMITS_BODIE names no key of the configuration; did you mean CONFOLD_LIMITS_BODY?"
+            "CONFOLD_LIMITS_BODDY names no key of the configuration; did you mean CONFOLD_LIMITS_BODY?"
         ),
         "{found}"
     );

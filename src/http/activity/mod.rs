@@ -38,6 +38,10 @@ const SLOWEST: u64 = 1_024;
 /// Requests that are in work at once on a connection that never carried a good signature. The others wait.
 const STRANGER_REQUESTS: usize = 4;
 
+/// How many small bodies of one connection may be without their end while nothing is reserved for them. Those of further
+/// ones count like large ones.
+const SMALL_BODIES: usize = 4;
+
 /// How many bytes of answers may wait on one connection before its next request has to wait, too.
 const UNSENT_BYTES: usize = 256 * 1024;
 
@@ -73,6 +77,9 @@ pub(super) struct Activity {
     /// How many answers, or parts of them, the client has taken whole.
     taken: AtomicU64,
     all_unsent: Arc<Unsent>,
+    /// Bodies without their end for which nothing is reserved. Only of a connection that carries several requests at
+    /// once.
+    small_bodies: AtomicUsize,
     /// Wakes requests that wait for bytes to be taken.
     wake: Notify,
     strangers: Arc<Semaphore>,
@@ -106,6 +113,7 @@ impl Activity {
             unread: AtomicBool::new(false),
             unsent: AtomicUsize::new(0),
             all_unsent: Arc::clone(all_unsent),
+            small_bodies: AtomicUsize::new(0),
             wake: Notify::new(),
             strangers: Arc::new(Semaphore::new(STRANGER_REQUESTS)),
             handle,
@@ -221,6 +229,13 @@ impl Activity {
         }
     }
 
+    /// Takes one of the few places for small bodies whose end is not here.
+    pub(super) fn small_body(&self) -> Option<SmallBody<'_>> {
+        let place = SmallBody(self);
+        // The place is given back at once when there are too many.
+        (self.small_bodies.fetch_add(1, Ordering::Relaxed) < SMALL_BODIES).then_some(place)
+    }
+
     /// A part of a request was left unread.
     pub(super) fn leave_unread(&self) {
         self.unread.store(true, Ordering::Relaxed);
@@ -287,6 +302,15 @@ impl Activity {
                 return "too few bytes moved for too long while a request was in work";
             }
         }
+    }
+}
+
+/// A small body whose end is not here.
+pub(super) struct SmallBody<'a>(&'a Activity);
+
+impl Drop for SmallBody<'_> {
+    fn drop(&mut self) {
+        self.0.small_bodies.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

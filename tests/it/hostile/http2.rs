@@ -78,6 +78,25 @@ impl Http2 {
 
     /// Begins a request, with a body or without, and returns its stream.
     pub(super) fn request(&mut self, method: &str, path: &str, body: Option<&str>) -> std::io::Result<u32> {
+        let stream = self.begin(method, path, body.is_none())?;
+        if let Some(body) = body {
+            self.frame(DATA, END_STREAM, stream, body.as_bytes())?;
+        }
+        Ok(stream)
+    }
+
+    /// Sends a part of the body of a request, in frames as large as a server takes them.
+    pub(super) fn part(&mut self, stream: u32, part: &[u8], is_last: bool) -> std::io::Result<()> {
+        let mut frames = part.chunks(16 * 1024).peekable();
+        while let Some(frame) = frames.next() {
+            let ends = is_last && frames.peek().is_none();
+            self.frame(DATA, if ends { END_STREAM } else { 0 }, stream, frame)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the head of a request, and returns its stream.
+    pub(super) fn begin(&mut self, method: &str, path: &str, is_all: bool) -> std::io::Result<u32> {
         let stream = self.next;
         self.next += 2;
         let mut block = Vec::new();
@@ -91,11 +110,8 @@ impl Http2 {
                 block.extend(text.as_bytes());
             }
         }
-        let flags = END_HEADERS | if body.is_none() { END_STREAM } else { 0 };
+        let flags = END_HEADERS | if is_all { END_STREAM } else { 0 };
         self.frame(HEADERS, flags, stream, &block)?;
-        if let Some(body) = body {
-            self.frame(DATA, END_STREAM, stream, body.as_bytes())?;
-        }
         Ok(stream)
     }
 

@@ -16,14 +16,14 @@ const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 
 /// A value of the metrics.
-fn metric(client: &mut Client, name: &str) -> u64 {
+pub(super) fn metric(client: &mut Client, name: &str) -> u64 {
     let metrics = client.raw(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().body;
     let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
     line.parse().unwrap()
 }
 
 /// Waits until a value of the metrics is as it has to be; the last one seen.
-fn metric_at_last(client: &mut Client, name: &str, wanted: impl Fn(u64) -> bool) -> u64 {
+pub(super) fn metric_at_last(client: &mut Client, name: &str, wanted: impl Fn(u64) -> bool) -> u64 {
     let since = Clock::system();
     loop {
         let found = metric(client, name);

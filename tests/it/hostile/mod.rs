@@ -3,6 +3,7 @@
 
 mod answers;
 mod authority;
+mod bodies;
 mod counters;
 mod exposed;
 mod files;
