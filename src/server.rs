@@ -10,11 +10,11 @@ use std::{
 
 use tokio::{
     runtime,
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
 };
 
 use crate::{
-    http::{Door, Listening, serve},
+    http::{Bound, Door, Listening, serve},
     signals::Told,
 };
 
@@ -23,8 +23,8 @@ const CERT_POLL: Duration = Duration::from_secs(1);
 
 /// A server that is ready to run.
 pub struct Server {
-    /// Where it listens.
-    pub listening: Vec<Listening>,
+    /// The addresses it has. It listens there when everything else is ready.
+    pub bound: Vec<Bound>,
     /// What it serves.
     pub door: Arc<Door>,
     /// How many threads serve. Each has a runtime of its own: on this work that is faster than one
@@ -49,10 +49,12 @@ enum End {
 
 impl Server {
     /// Serves until it is `told` to stop or something fails, then drains and returns – with an error after a
-    /// failure. `failure` ends when what is served cannot go on, and says why.
+    /// failure. `failure` ends when what is served cannot go on, and says why. `ready` is called when clients can
+    /// connect; before that they are refused.
     ///
     /// # Errors
-    /// When a thread or a runtime cannot be had, and after a failure.
+    /// When a thread or a runtime cannot be had, when another program has begun to listen at an address, and after a
+    /// failure.
     pub fn run<F: std::error::Error + Send + Sync + 'static>(
         self,
         ready: impl FnOnce(),
@@ -63,18 +65,30 @@ impl Server {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopping) = watch::channel(false);
         let mut workers = Workers::default();
+        let mut waiting = Vec::new();
         for _ in 0..self.workers {
-            let shared = self.listening.iter().map(Listening::share).collect::<io::Result<Vec<_>>>()?;
+            let (give, given) = oneshot::channel();
             let (door, stopping, drain) = (Arc::clone(&self.door), stopping.clone(), self.drain);
+            let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
             workers.start(move || {
-                let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-                runtime.block_on(serve(shared, door, stopping, drain))
+                runtime.block_on(async {
+                    // Without sockets the start has failed, for a reason that is reported elsewhere.
+                    let Ok(sockets) = given.await else { return Ok(()) };
+                    serve(sockets, door, stopping, drain).await
+                })
             })?;
+            waiting.push(give);
         }
-        let certificates: Vec<_> =
-            self.listening.iter().filter_map(|one| one.certificates().cloned()).collect();
+        let certificates: Vec<_> = self.bound.iter().filter_map(|one| one.certificates().cloned()).collect();
+        // From here on clients can connect, and everybody who serves them is there.
+        let listening = self.bound.into_iter().map(Bound::listen).collect::<io::Result<Vec<_>>>()?;
+        for give in waiting {
+            let sockets = listening.iter().map(Listening::share).collect::<io::Result<Vec<_>>>()?;
+            // A worker that has ended is noticed below.
+            let _ = give.send(sockets);
+        }
         // The workers have the sockets now, and close them when they are told to stop.
-        drop(self.listening);
+        drop(listening);
         let end = runtime.block_on(async {
             let mut looks = tokio::time::interval(CERT_POLL);
             looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     controls::Controls,
     domain::DirectoryMode,
-    http::{AllowedHosts, Door, DoorLimits, Listening, Proxies, RateLimit, Sides, is_host_name},
+    http::{AllowedHosts, Bound, Door, DoorLimits, Proxies, RateLimit, Sides, is_host_name},
     log,
     metrics::Metrics,
     output,
@@ -141,7 +141,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         Some(url) => Some(url.parse().map_err(|refused| anyhow!("--traces {refused}"))?),
         None => None,
     };
-    let listening = Listening::bind(options.listen).with_context(|| {
+    let bound = Bound::to(options.listen).with_context(|| {
         format!("cannot listen on {}; choose another address with --listen", options.listen)
     })?;
     let clock = Clock::system();
@@ -199,10 +199,10 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let door = Door::with_sides(gate, service, limits, sides);
     files::raise_limit(DoorLimits::default().connections.all);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let address = listening.address();
+    let address = bound.address();
     let trust = tls.as_ref().map(|tls| (tls.greeting(), tls.try_out()));
-    let listening = [Some(listening), tls.map(LocalTls::into_listening)].into_iter().flatten().collect();
-    let server = Server { listening, door, workers, drain: DRAIN };
+    let bound = [Some(bound), tls.map(LocalTls::into_bound)].into_iter().flatten().collect();
+    let server = Server { bound, door, workers, drain: DRAIN };
     let said = || {
         signals.serving();
         signals.advise(" while the server was stopping");

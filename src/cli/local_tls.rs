@@ -10,19 +10,19 @@ use anyhow::Context;
 
 use crate::{
     domain::UnixSeconds,
-    http::Listening,
+    http::Bound,
     tls::{AUTHORITY_NAME, LocalAuthority},
     unfinished::UnfinishedFile,
 };
 
-/// A TLS listener, and the authority that its clients have to trust.
+/// A socket for TLS, and the authority that its clients have to trust.
 pub(super) struct LocalTls {
-    listening: Listening,
+    bound: Bound,
     authority: LocalAuthority,
 }
 
 impl LocalTls {
-    /// Listens on an address with a certificate made now.
+    /// Takes an address, with a certificate made now.
     pub(super) fn bind(address: SocketAddr, now: UnixSeconds) -> anyhow::Result<LocalTls> {
         let authority = LocalAuthority::in_folder(&data_folder()?.join("ca"), now)?;
         if authority.has_replaced_another() {
@@ -34,10 +34,10 @@ impl LocalTls {
             );
         }
         let certificates = authority.certificates(now)?;
-        let listening = Listening::bind(address).with_context(|| {
+        let bound = Bound::to(address).with_context(|| {
             format!("cannot listen on {address}; choose another address with --tls-listen")
         })?;
-        Ok(LocalTls { listening: listening.with_tls(certificates), authority })
+        Ok(LocalTls { bound: bound.with_tls(certificates), authority })
     }
 
     /// Puts the certificate of the authority where others who use the data can find it.
@@ -67,19 +67,19 @@ impl LocalTls {
                Java              keytool -importcert -noprompt -alias confold -file {ca} -keystore trust.p12 \
              -storetype PKCS12 -storepass changeit\n                    \
                java -Djavax.net.ssl.trustStore=trust.p12 -Djavax.net.ssl.trustStorePassword=changeit\n",
-            address = self.listening.address(),
+            address = self.bound.address(),
         )
     }
 
     /// How curl comes to trust it, and the address to call.
     pub(super) fn try_out(&self) -> (String, String) {
         let ca = self.authority.certificate_file();
-        let port = self.listening.address().port();
+        let port = self.bound.address().port();
         (format!("--cacert '{}' ", ca.display()), format!("https://localhost:{port}"))
     }
 
-    pub(super) fn into_listening(self) -> Listening {
-        self.listening
+    pub(super) fn into_bound(self) -> Bound {
+        self.bound
     }
 }
 

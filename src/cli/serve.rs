@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     config::{self, Loaded, Refused, Setting, Sources},
     controls::Controls,
-    http::{AllowedHosts, Door, Listening, Proxies, Sides},
+    http::{AllowedHosts, Bound, Door, Proxies, Sides},
     log,
     metrics::{CertificateCounts, Metrics},
     server::Server,
@@ -57,9 +57,9 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         tracing::warn!("{warning}");
     }
     super::files::raise_limit(config.limits.connections.all);
-    let mut listening = Vec::new();
+    let mut bound = Vec::new();
     for address in &config.listen {
-        listening.push(Listening::bind(*address).with_context(|| format!("listen: cannot use {address}"))?);
+        bound.push(Bound::to(*address).with_context(|| format!("listen: cannot use {address}"))?);
     }
     let certificates = match (&config.tls_files, config.tls_listen.is_empty()) {
         (Some((certificate, key)), false) => {
@@ -69,8 +69,8 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     };
     for address in &config.tls_listen {
         let certificates = certificates.clone().expect("a TLS listener was checked to have files");
-        let bound = Listening::bind(*address).with_context(|| format!("tls.listen: cannot use {address}"))?;
-        listening.push(bound.with_tls(certificates));
+        let socket = Bound::to(*address).with_context(|| format!("tls.listen: cannot use {address}"))?;
+        bound.push(socket.with_tls(certificates));
     }
     let store = SqliteStore::open(&config.store)?;
     data::log_opening(&store);
@@ -106,8 +106,8 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,
     };
-    let greeting = greeting(&listening, config.apps.len());
-    let server = Server { listening, door: Arc::clone(&door), workers, drain: config.drain };
+    let greeting = greeting(&bound, config.apps.len());
+    let server = Server { bound, door: Arc::clone(&door), workers, drain: config.drain };
     let mut apps = config.apps.clone();
     let reload = || {
         let applied = reload(options, &door, &loaded.settings, &mut apps);
@@ -196,11 +196,11 @@ fn restrict(refused: Refused, door: &Door, apps: &mut Vec<App>) {
 }
 
 /// Where the server listens, in words for the person who started it.
-fn greeting(listening: &[Listening], apps: usize) -> String {
-    let line = |one: &Listening| {
+fn greeting(bound: &[Bound], apps: usize) -> String {
+    let line = |one: &Bound| {
         let scheme = if one.certificates().is_some() { "https" } else { "http" };
         format!("confold is listening on {scheme}://{}\n", one.address())
     };
     let apps = if apps == 1 { "1 app".to_owned() } else { format!("{apps} apps") };
-    listening.iter().fold(String::new(), |text, one| text + &line(one)) + "serving " + &apps + "\n"
+    bound.iter().fold(String::new(), |text, one| text + &line(one)) + "serving " + &apps + "\n"
 }

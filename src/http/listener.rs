@@ -1,11 +1,6 @@
-//! Listening: sockets, who gets a place, and the end of all connections.
+//! Accepting: who gets a place, and the end of all connections.
 
-use std::{
-    io,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -18,6 +13,7 @@ use super::{
     activity::TaskHandle,
     connection,
     registry::{Newcomer, NoPlace, PROBE_GRACE, Place},
+    socket::Listening,
     sources::Proxies,
 };
 use crate::{tls::Certificates, wire::code::Code};
@@ -26,55 +22,6 @@ use crate::{tls::Certificates, wire::code::Code};
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// How often summed log lines are written and slow readers are looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
-
-/// A bound socket, not yet accepting.
-#[derive(Debug)]
-pub struct Listening {
-    socket: std::net::TcpListener,
-    address: SocketAddr,
-    certificates: Option<Certificates>,
-}
-
-impl Listening {
-    /// Listens on an address; port 0 takes a free one.
-    ///
-    /// # Errors
-    /// Those of the system, above all that the address is taken.
-    pub fn bind(address: SocketAddr) -> io::Result<Listening> {
-        let socket = std::net::TcpListener::bind(address)?;
-        socket.set_nonblocking(true)?;
-        Ok(Listening { address: socket.local_addr()?, socket, certificates: None })
-    }
-
-    /// The same, speaking TLS.
-    #[must_use]
-    pub fn with_tls(self, certificates: Certificates) -> Listening {
-        Listening { certificates: Some(certificates), ..self }
-    }
-
-    /// Where it listens.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// What it shows of itself, if it speaks TLS.
-    #[must_use]
-    pub fn certificates(&self) -> Option<&Certificates> {
-        self.certificates.as_ref()
-    }
-
-    /// The same socket for one more thread. All threads accept from one queue, so an idle one takes the next
-    /// connection; and, other than with `SO_REUSEPORT`, a second server on a taken port fails instead of getting half
-    /// of the connections.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub fn share(&self) -> io::Result<Listening> {
-        let certificates = self.certificates.clone();
-        Ok(Listening { socket: self.socket.try_clone()?, address: self.address, certificates })
-    }
-}
 
 /// Serves connections until `stop` turns true, then lets requests in flight finish, for `drain` at
 /// the most. Runs on a runtime of the calling thread.

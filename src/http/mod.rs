@@ -22,16 +22,18 @@ mod record;
 mod registry;
 mod request;
 mod run;
+mod socket;
 mod sources;
 mod stream;
 mod transfer;
 mod unsent;
 
 pub use activity::Patience;
-pub use listener::{Listening, serve};
+pub use listener::serve;
 pub use origin::{AllowedHosts, is_host_name};
 pub use rate::RateLimit;
 pub use registry::ConnectionLimits;
+pub use socket::{Bound, Listening};
 pub use sources::Proxies;
 
 /// The name under which the file format is served, as a service that an app may close.

@@ -15,7 +15,7 @@ use confold::{
     auth::{App, Apps, Gate, Identifier, SecretKey, usersig},
     clock::Clock,
     domain::AppId,
-    http::{Door, DoorLimits, Listening, serve},
+    http::{Bound, Door, DoorLimits, serve},
     store::Store,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -192,8 +192,9 @@ pub(crate) struct InProcess {
 
 impl InProcess {
     pub(crate) fn start(app: App, store: Arc<dyn Store>) -> InProcess {
-        let listening = Listening::bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let address = listening.address();
+        let bound = Bound::to(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = bound.address();
+        let listening = bound.listen().unwrap();
         let service = Service { store, clock: Clock::system() };
         let door = Door::new(Gate::new(Apps::new([app])), service, DoorLimits::default());
         let (stop, stopping) = tokio::sync::watch::channel(false);

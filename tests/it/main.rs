@@ -31,6 +31,7 @@ mod renumbering;
 mod robust;
 mod serving;
 mod settings;
+mod starting;
 mod tidy;
 mod tls;
 mod traces;

@@ -76,6 +76,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "hyper",
             "hyper_util",
             "memchr",
+            "rustix",
             "serde",
             "serde_json",
             "tokio",

@@ -13,7 +13,7 @@ use confold::{
     auth::{Apps, Gate},
     clock::Clock,
     domain::{AppId, Owner, UserId},
-    http::{Door, DoorLimits, Listening},
+    http::{Bound, Door, DoorLimits},
     server::Server,
     signals::Signals,
     store::{Next, SqliteOptions, SqliteStore, Store},
@@ -74,11 +74,11 @@ fn serve_without_a_writer() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(&SqliteOptions::new(folder.path())).unwrap());
     let failure = store.failure();
-    let listening = Listening::bind(([127, 0, 0, 1], 0).into()).unwrap();
-    let address = listening.address();
+    let bound = Bound::to(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = bound.address();
     let service = Service { store: Arc::clone(&store) as Arc<dyn Store>, clock: Clock::system() };
     let door = Door::new(Gate::new(Apps::new([page_app()])), service, DoorLimits::default());
-    let server = Server { listening: vec![listening], door, workers: 2, drain: Duration::from_secs(5) };
+    let server = Server { bound: vec![bound], door, workers: 2, drain: Duration::from_secs(5) };
     // It would run until the end of time if it did not notice.
     let (ended, has_ended) = std::sync::mpsc::channel();
     let signals = Signals::install(|_, _| {}).unwrap();

@@ -1,0 +1,104 @@
+//! The start of a server: when it has its address, and when clients can connect.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use rustix::{
+    fs::{CWD, FileType, Mode, mknodat},
+    net::{self, AddressFamily, SocketType, sockopt},
+};
+
+use crate::harness::said;
+
+/// A free address that nobody else gets by chance as long as this lives: a socket has it and does not listen, which keeps
+/// out no program that asks for exactly this address.
+fn reserved() -> (TcpListener, SocketAddr) {
+    let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    sockopt::set_socket_reuseaddr(&socket, true).unwrap();
+    net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let socket = TcpListener::from(socket);
+    let address = socket.local_addr().unwrap();
+    (socket, address)
+}
+
+fn dev(address: SocketAddr, folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
+    command.args(["dev", "--listen", &address.to_string(), "--ready-file", "ready"]);
+    command.current_dir(folder).env("TMPDIR", folder).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.stderr(Stdio::piped());
+    command
+}
+
+/// A server whose start is held by its seed, a FIFO of which this is the other end.
+fn held(address: SocketAddr, folder: &Path) -> (Child, File) {
+    let fifo: PathBuf = folder.join("seed");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let child = dev(address, folder).arg("--seed").arg(&fifo).spawn().unwrap();
+    // This returns when the server has opened the other end, and therefore has its address and its store.
+    let end = File::options().write(true).open(&fifo).unwrap();
+    (child, end)
+}
+
+/// Ends a server when a test ends, in whichever way.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Waits until a server has greeted.
+fn greeted(server: &mut Killed) {
+    let mut output = BufReader::new(server.0.stdout.take().unwrap());
+    let mut greeting = String::new();
+    while !greeting.contains("listening on") {
+        assert!(output.read_line(&mut greeting).unwrap() > 0, "{greeting}");
+    }
+}
+
+#[test]
+fn clients_are_refused_until_the_store_is_ready() {
+    let ((_reserved, address), folder) = (reserved(), tempfile::tempdir().unwrap());
+    let (server, mut seed) = held(address, folder.path());
+    let mut server = Killed(server);
+    let refused = TcpStream::connect(address).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    assert!(!folder.path().join("ready").exists(), "it is not ready");
+    seed.write_all(b"{\"Kind\":\"account\",\"SdkAppId\":1400000000,\"UserID\":\"seeded\"}\n").unwrap();
+    drop(seed);
+    greeted(&mut server);
+    assert!(TcpStream::connect(address).is_ok());
+    let mut client = crate::harness::Client::connect(address);
+    assert_eq!(client.raw(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().status, 200);
+    crate::harness::eventually("the ready file is written", || {
+        fs::read_to_string(folder.path().join("ready"))
+            .is_ok_and(|text| text == format!("http://{address}\n"))
+    });
+}
+
+#[test]
+fn of_two_servers_with_one_address_the_one_that_is_ready_first_serves() {
+    let ((_reserved, address), slow, fast) =
+        (reserved(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (server, seed) = held(address, slow.path());
+    let mut other = Killed(dev(address, fast.path()).spawn().unwrap());
+    greeted(&mut other);
+    drop(seed);
+    let output = server.wait_with_output().unwrap();
+    let text = said(&output);
+    assert!(!output.status.success() && !text.contains("Try:"), "{text}");
+    assert!(text.contains(&format!("cannot listen on {address}: Address already in use")), "{text}");
+    assert!(!slow.path().join("ready").exists());
+    // A third one is refused before it does anything else.
+    let third = dev(address, slow.path()).args(["--data", "never"]).output().unwrap();
+    let text = said(&third);
+    assert!(text.contains(&format!("cannot listen on {address}; choose another address")), "{text}");
+    assert!(!third.status.success() && !slow.path().join("never").exists());
+}
