@@ -85,6 +85,39 @@ impl Clock {
     }
 }
 
+/// A moment by which something has to have happened. All who wait for a part of it ask what is left.
+#[derive(Clone, Debug)]
+pub struct Deadline {
+    clock: Clock,
+    at: Duration,
+}
+
+impl Deadline {
+    /// So long from now.
+    #[must_use]
+    pub fn after(clock: &Clock, time: Duration) -> Deadline {
+        Deadline { clock: clock.clone(), at: clock.elapsed().saturating_add(time) }
+    }
+
+    /// So much earlier.
+    #[must_use]
+    pub fn earlier(&self, by: Duration) -> Deadline {
+        Deadline { clock: self.clock.clone(), at: self.at.saturating_sub(by) }
+    }
+
+    /// The same, or so long from now if that is later.
+    #[must_use]
+    pub fn at_least(&self, time: Duration) -> Deadline {
+        Deadline { clock: self.clock.clone(), at: self.at.max(self.clock.elapsed().saturating_add(time)) }
+    }
+
+    /// The time until then; none when it has passed.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        self.at.saturating_sub(self.clock.elapsed())
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
 fn system_seconds() -> UnixSeconds {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())

@@ -3,8 +3,8 @@
 use std::{
     future::Future,
     io,
-    sync::Arc,
-    thread::{self, JoinHandle},
+    sync::{Arc, mpsc as threads},
+    thread,
     time::Duration,
 };
 
@@ -14,12 +14,18 @@ use tokio::{
 };
 
 use crate::{
+    clock::{Clock, Deadline},
     http::{Bound, Door, Listening, serve},
     signals::Told,
 };
 
 /// How often the files of certificates are looked at.
 const CERT_POLL: Duration = Duration::from_secs(1);
+
+/// How much of the time of a stop, at the most, is kept for what comes behind requests: spans, the store, the log.
+const KEPT: Duration = Duration::from_secs(1);
+/// How long threads may take to end when requests have used up the time of the stop.
+const LAST_STEP: Duration = Duration::from_millis(500);
 
 /// A server that is ready to run.
 pub struct Server {
@@ -30,12 +36,22 @@ pub struct Server {
     /// How many threads serve. Each has a runtime of its own: on this work that is faster than one
     /// runtime that moves tasks between threads.
     pub workers: usize,
-    /// How long requests in flight may take to finish when the server stops.
+    /// How long a stop may take, from its beginning to the end of the process. Requests in flight have nearly all of
+    /// it.
     pub drain: Duration,
 }
 
 /// What a server does when it is told to read its configuration again.
 pub type Reload<'a> = Box<dyn FnMut() + 'a>;
+
+/// A server that has stopped.
+#[derive(Debug)]
+pub struct Stopped {
+    /// An error after a failure, or when it could not start.
+    pub result: io::Result<()>,
+    /// When the process has to have ended.
+    pub by: Deadline,
+}
 
 /// Why a server stops.
 enum End {
@@ -52,30 +68,50 @@ impl Server {
     /// failure. `failure` ends when what is served cannot go on, and says why. `ready` is called when clients can
     /// connect; before that they are refused.
     ///
-    /// # Errors
-    /// When a thread or a runtime cannot be had, when another program has begun to listen at an address, and after a
-    /// failure.
+    /// It also ends with an error when a thread or a runtime cannot be had, or when another program has begun to
+    /// listen at one of the addresses.
     pub fn run<F: std::error::Error + Send + Sync + 'static>(
+        self,
+        ready: impl FnOnce(),
+        told: Told,
+        reload: Reload<'_>,
+        failure: impl Future<Output = F>,
+    ) -> Stopped {
+        let (clock, drain) = (Clock::system(), self.drain);
+        let mut by = None;
+        let mut stops = || by.insert(Deadline::after(&clock, drain)).clone();
+        let result = self.serve(ready, told, reload, failure, &mut stops);
+        Stopped { result, by: by.unwrap_or_else(|| Deadline::after(&clock, drain)) }
+    }
+
+    /// The same. `stops` is called when the stop begins, for the moment when it has to be over.
+    fn serve<F: std::error::Error + Send + Sync + 'static>(
         self,
         ready: impl FnOnce(),
         mut told: Told,
         mut reload: Reload<'_>,
         failure: impl Future<Output = F>,
+        stops: &mut dyn FnMut() -> Deadline,
     ) -> io::Result<()> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopping) = watch::channel(false);
         let mut workers = Workers::default();
         let mut waiting = Vec::new();
+        let kept = KEPT.min(self.drain / 5);
         for _ in 0..self.workers {
             let (give, given) = oneshot::channel();
-            let (door, stopping, drain) = (Arc::clone(&self.door), stopping.clone(), self.drain);
+            let (door, stopping, drain) =
+                (Arc::clone(&self.door), stopping.clone(), self.drain.saturating_sub(kept));
             let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
             workers.start(move || {
-                runtime.block_on(async {
+                let ended = runtime.block_on(async {
                     // Without sockets the start has failed, for a reason that is reported elsewhere.
                     let Ok(sockets) = given.await else { return Ok(()) };
                     serve(sockets, door, stopping, drain).await
-                })
+                });
+                // Work that blocks is not waited for.
+                runtime.shutdown_background();
+                ended
             })?;
             waiting.push(give);
         }
@@ -116,10 +152,12 @@ impl Server {
                 }
             }
         })?;
+        let by = stops();
         tracing::info!("stopping");
         // An error means that all workers have ended already.
         let _ = stop.send(true);
-        let ended = workers.join();
+        let ended = workers.join(&by.earlier(kept / 2));
+        self.door.finish_traces(&by.earlier(kept / 4));
         match end {
             End::Told => ended,
             End::Failure(error) => Err(error),
@@ -134,40 +172,55 @@ impl Server {
 /// The threads that serve. The rest of the server must not go on when one of them ends: the connections it had are
 /// gone, and those that it would have accepted wait.
 struct Workers {
-    threads: Vec<JoinHandle<io::Result<()>>>,
+    /// How many were started.
+    count: usize,
     /// Given to each thread, which drops it at its end, in whichever way it ends.
     alive: mpsc::Sender<Ended>,
     ended: mpsc::Receiver<Ended>,
+    /// How each thread has ended.
+    report: threads::Sender<io::Result<()>>,
+    reports: threads::Receiver<io::Result<()>>,
 }
 
 /// A thread has ended.
 struct Ended;
 
 /// Held by a thread for as long as it lives.
-struct Alive(mpsc::Sender<Ended>);
+struct Alive {
+    notice: mpsc::Sender<Ended>,
+    report: threads::Sender<io::Result<()>>,
+    /// How it ends, when it does not panic.
+    end: Option<io::Result<()>>,
+}
 
 impl Drop for Alive {
     fn drop(&mut self) {
+        let panicked = || Err(io::Error::other("a worker thread panicked, which is a defect"));
+        // The server may have stopped waiting.
+        let _ = self.report.send(self.end.take().unwrap_or_else(panicked));
         // One is enough: the channel holds it until somebody looks.
-        let _ = self.0.try_send(Ended);
+        let _ = self.notice.try_send(Ended);
     }
 }
 
 impl Default for Workers {
     fn default() -> Workers {
         let (alive, ended) = mpsc::channel(1);
-        Workers { threads: Vec::new(), alive, ended }
+        let (report, reports) = threads::channel();
+        Workers { count: 0, alive, ended, report, reports }
     }
 }
 
 impl Workers {
     fn start(&mut self, work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
-        let alive = Alive(self.alive.clone());
+        let alive = Alive { notice: self.alive.clone(), report: self.report.clone(), end: None };
         let work = move || {
-            let _alive = alive;
-            work()
+            let mut alive = alive;
+            alive.end = Some(work());
         };
-        self.threads.push(thread::Builder::new().name("worker".to_owned()).spawn(work)?);
+        // Threads are not joined, because one that hangs would keep the process.
+        thread::Builder::new().name("worker".to_owned()).spawn(work)?;
+        self.count += 1;
         Ok(())
     }
 
@@ -176,13 +229,11 @@ impl Workers {
         self.ended.recv().await;
     }
 
-    /// Waits until all of them have ended; the first error.
-    fn join(self) -> io::Result<()> {
-        let ends = self.threads.into_iter().map(|thread| {
-            thread
-                .join()
-                .unwrap_or_else(|_| Err(io::Error::other("a worker thread panicked, which is a defect")))
-        });
+    /// Waits until all of them have ended, or the time is over; the first error.
+    fn join(self, by: &Deadline) -> io::Result<()> {
+        let late = |_| Err(io::Error::other("a worker thread did not end in time and was left behind"));
+        let by = by.at_least(LAST_STEP);
+        let ends = (0..self.count).map(|_| self.reports.recv_timeout(by.left()).unwrap_or_else(late));
         // All are waited for before an error is returned: the others are still finishing their requests.
         ends.collect::<Vec<_>>().into_iter().collect()
     }
@@ -211,7 +262,17 @@ mod tests {
             .block_on(async { tokio::time::timeout(Duration::from_secs(20), workers.one_ended()).await });
         assert!(ended.is_ok(), "nobody noticed that a thread ended");
         stop.send_replace(true);
-        workers.join()
+        workers.join(&Deadline::after(&Clock::system(), Duration::from_secs(20)))
+    }
+
+    #[test]
+    fn a_thread_that_hangs_is_left_behind() {
+        let mut workers = Workers::default();
+        let (release, held) = threads::channel::<()>();
+        workers.start(move || held.recv().map_err(io::Error::other)).unwrap();
+        let ended = workers.join(&Deadline::after(&Clock::system(), Duration::ZERO));
+        assert!(ended.unwrap_err().to_string().contains("left behind"));
+        assert!(release.send(()).is_ok(), "it still hangs");
     }
 
     #[test]

@@ -7,11 +7,11 @@
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc,
+        mpsc::{self, Receiver, SyncSender},
     },
-    thread::{self, JoinHandle},
+    thread,
     time::Duration,
 };
 
@@ -19,7 +19,9 @@ use serde_json::{Value, json};
 
 use crate::{
     address::{self, Address},
-    chance, excerpt, masking,
+    chance,
+    clock::Deadline,
+    excerpt, masking,
 };
 
 /// How many spans wait at the most.
@@ -75,11 +77,34 @@ impl Parent {
 /// Where spans go.
 #[derive(Debug)]
 pub struct Traces {
-    spans: Option<mpsc::SyncSender<Span>>,
-    thread: Option<JoinHandle<()>>,
-    left_out: Arc<AtomicU64>,
+    items: SyncSender<Item>,
+    /// Disconnected when the thread that sends has ended.
+    sending: Mutex<Receiver<()>>,
+    shared: Arc<Shared>,
     /// Whether it was said that the thread has ended.
     ended: AtomicBool,
+}
+
+/// What goes to the thread that sends.
+#[derive(Debug)]
+enum Item {
+    Span(Span),
+    /// Nothing follows.
+    End,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Spans that wait, and those of the request that is being made.
+    pending: AtomicU64,
+    /// Spans that will never be sent.
+    left_out: AtomicU64,
+    /// The server stops, and until when spans may be sent.
+    stops: OnceLock<Deadline>,
+    /// The collector, and the way to it, for messages.
+    collector: OnceLock<String>,
+    /// Why the last request of a server that stops has failed.
+    failed: Mutex<Option<String>>,
 }
 
 impl Traces {
@@ -88,12 +113,17 @@ impl Traces {
     /// # Errors
     /// When a thread cannot be started.
     pub fn start(endpoint: &Address) -> io::Result<Traces> {
-        let (spans, waiting) = mpsc::sync_channel(WAITING);
-        let left_out = Arc::new(AtomicU64::new(0));
-        let (endpoint, lost) = (endpoint.clone(), Arc::clone(&left_out));
-        let work = move || send_all(&endpoint, &waiting, &lost);
-        let thread = thread::Builder::new().name("traces".to_owned()).spawn(work)?;
-        Ok(Traces { spans: Some(spans), thread: Some(thread), left_out, ended: AtomicBool::new(false) })
+        let (items, waiting) = mpsc::sync_channel(WAITING);
+        let (alive, sending) = mpsc::channel();
+        let shared = Arc::<Shared>::default();
+        let (endpoint, of_thread) = (endpoint.clone(), Arc::clone(&shared));
+        let work = move || {
+            // Dropped when the thread ends, in whichever way.
+            let _alive = alive;
+            Sending { waiting, shared: of_thread }.send_all(&endpoint);
+        };
+        thread::Builder::new().name("traces".to_owned()).spawn(work)?;
+        Ok(Traces { items, sending: Mutex::new(sending), shared, ended: AtomicBool::new(false) })
     }
 
     /// Tells of a call, unless whoever caused it wants none of it.
@@ -101,9 +131,10 @@ impl Traces {
         if span.parent.is_some_and(|parent| !parent.sampled) {
             return;
         }
-        let Some(spans) = &self.spans else { return };
-        if let Err(refused) = spans.try_send(span) {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
+        self.shared.pending.fetch_add(1, Ordering::Relaxed);
+        if let Err(refused) = self.items.try_send(Item::Span(span)) {
+            self.shared.pending.fetch_sub(1, Ordering::Relaxed);
+            self.shared.left_out.fetch_add(1, Ordering::Relaxed);
             // Calls go on without their spans, but not without a word.
             let gone = matches!(refused, mpsc::TrySendError::Disconnected(_));
             if gone && !self.ended.swap(true, Ordering::Relaxed) {
@@ -113,49 +144,94 @@ impl Traces {
             }
         }
     }
-}
 
-impl Drop for Traces {
-    /// Sends what waits.
-    fn drop(&mut self) {
-        self.spans = None;
-        if let Some(thread) = self.thread.take() {
-            // It ends within the time that the collector has.
-            let _ = thread.join();
+    /// Sends what waits, as far as the collector takes it by then, and says how many spans it did not take. A request
+    /// that is still being made is left behind.
+    pub fn finish(&self, by: &Deadline) {
+        // A second call has nothing to add.
+        let _ = self.shared.stops.set(by.clone());
+        // A full queue is not waited for: the thread looks at the line above when it has made its request.
+        let _ = self.items.try_send(Item::End);
+        let sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = sending.recv_timeout(by.left());
+        let lost = self.shared.pending.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            let why = self.shared.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let error = why.unwrap_or_else(|| "no answer came in time".to_owned());
+            let collector = self.shared.collector.get().map_or("the collector", String::as_str);
+            tracing::warn!(error, lost, "spans could not be sent to {collector} before the server ended");
         }
     }
 }
 
-fn send_all(endpoint: &Address, waiting: &mpsc::Receiver<Span>, left_out: &AtomicU64) {
-    let url = endpoint.at("/v1/traces", "");
-    let proxy = endpoint.proxy();
-    let through = proxy.as_ref().map_or_else(String::new, |proxy| {
-        format!(" through the proxy {} that the environment names", address::shown(proxy))
-    });
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(WITHIN))
-        .max_redirects(0)
-        .proxy(proxy)
-        .build()
-        .into();
-    while let Ok(first) = waiting.recv() {
-        let mut spans = vec![first];
-        while spans.len() < AT_ONCE
-            && let Ok(span) = waiting.recv_timeout(GATHER)
-        {
-            spans.push(span);
-        }
-        let count = spans.len() as u64;
-        let body = request(&spans).to_string();
-        if let Err(error) = agent.post(&url).content_type("application/json").send(body) {
-            let lost = left_out.fetch_add(count, Ordering::Relaxed) + count;
-            let error = match error {
+/// The thread that sends.
+struct Sending {
+    waiting: Receiver<Item>,
+    shared: Arc<Shared>,
+}
+
+impl Sending {
+    fn send_all(&self, endpoint: &Address) {
+        let url = endpoint.at("/v1/traces", "");
+        let proxy = endpoint.proxy();
+        let through = proxy.as_ref().map_or_else(String::new, |proxy| {
+            format!(" through the proxy {} that the environment names", address::shown(proxy))
+        });
+        let collector = self.shared.collector.get_or_init(|| format!("{endpoint}{through}"));
+        let agent: ureq::Agent = ureq::Agent::config_builder().max_redirects(0).proxy(proxy).build().into();
+        while let Some(spans) = self.gather() {
+            let Some(within) = self.time_for_request() else { return };
+            let body = request(&spans).to_string();
+            let post = agent.post(&url).content_type("application/json");
+            let sent = post.config().timeout_global(Some(within)).build().send(body);
+            let error = match sent {
+                Ok(_) => {
+                    self.settle(spans.len());
+                    continue;
+                }
                 // It would show the whole address.
-                ureq::Error::BadUri(_) => "the address cannot be used".to_owned(),
-                error => excerpt::line(&error.to_string()).into_owned(),
+                Err(ureq::Error::BadUri(_)) => "the address cannot be used".to_owned(),
+                Err(error) => excerpt::line(&error.to_string()).into_owned(),
             };
-            tracing::warn!(error, lost, "spans could not be sent to {endpoint}{through}");
+            if self.shared.stops.get().is_some() {
+                // The others would fare no better: all of them are reported at once.
+                *self.shared.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                return;
+            }
+            self.settle(spans.len());
+            let count = spans.len() as u64;
+            let lost = self.shared.left_out.fetch_add(count, Ordering::Relaxed) + count;
+            tracing::warn!(error, lost, "spans could not be sent to {collector}");
         }
+    }
+
+    /// The spans of the next request; nothing when none will follow.
+    fn gather(&self) -> Option<Vec<Span>> {
+        let mut spans = Vec::new();
+        while spans.len() < AT_ONCE {
+            let stops = self.shared.stops.get().is_some();
+            let item = match (spans.is_empty(), stops) {
+                (_, true) => self.waiting.try_recv().ok(),
+                (true, false) => self.waiting.recv().ok(),
+                (false, false) => self.waiting.recv_timeout(GATHER).ok(),
+            };
+            match item {
+                Some(Item::Span(span)) => spans.push(span),
+                Some(Item::End) | None => break,
+            }
+        }
+        (!spans.is_empty()).then_some(spans)
+    }
+
+    /// How long the next request may take; nothing when there is no time for one.
+    fn time_for_request(&self) -> Option<Duration> {
+        let left = self.shared.stops.get().map_or(WITHIN, |by| by.left().min(WITHIN));
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// So many spans wait no more.
+    fn settle(&self, spans: usize) {
+        self.shared.pending.fetch_sub(spans as u64, Ordering::Relaxed);
     }
 }
 

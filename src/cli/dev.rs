@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 
 use super::{
-    app_option::AppOption, controls_token::ControlsToken, data, export, files, local_tls::LocalTls,
+    app_option::AppOption, closing, controls_token::ControlsToken, data, export, files, local_tls::LocalTls,
     profile::Profile, ready_file::ReadyFile, scratch::Scratch, seed::seed, terminal,
 };
 use crate::{
@@ -20,13 +20,13 @@ use crate::{
     log,
     metrics::Metrics,
     output,
-    server::Server,
+    server::{Server, Stopped},
     signals::Signals,
     store::{SqliteOptions, SqliteStore, Store},
     traces::Traces,
 };
 
-/// How long requests in flight may take to finish when the server stops.
+/// How long a stop may take, an export at the end not counted.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// The options of `dev`.
@@ -209,18 +209,21 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         terminal::greet(&greeting(address, &apps, &about_token, &clock, trust));
         ready.write(address);
     };
-    let ended = server.run(said, told, Box::new(|| ()), failure);
+    let Stopped { result, by } = server.run(said, told, Box::new(|| ()), failure);
+    log::finish_by(&by);
     signals.stopped();
     drop(ready);
+    // An export takes as long as it takes; a second signal ends it.
     let exported = match &options.export_on_exit {
-        Some(file) => export::to(file, export::Source::Store(store), None),
+        Some(file) => export::to(file, export::Source::Store(Arc::clone(&store)), None),
         None => Ok(()),
     };
+    closing::close(store, &by);
     // Report the server's error; log a failed export separately.
-    if let (Err(_), Err(error)) = (&ended, &exported) {
+    if let (Err(_), Err(error)) = (&result, &exported) {
         tracing::error!("nothing was exported: {error:#}");
     }
-    ended?;
+    result?;
     exported?;
     Ok(ExitCode::SUCCESS)
 }

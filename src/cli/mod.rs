@@ -2,6 +2,7 @@
 
 mod app_option;
 mod caller;
+mod closing;
 mod controls_token;
 mod data;
 mod dev;

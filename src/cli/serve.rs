@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::{
-    data,
+    closing, data,
     overrides::Overrides,
     terminal::{self, say},
 };
@@ -19,7 +19,7 @@ use crate::{
     http::{AllowedHosts, Bound, Door, Proxies, Sides},
     log,
     metrics::{CertificateCounts, Metrics},
-    server::Server,
+    server::{Server, Stopped},
     signals::{Hangup, Signals},
     store::SqliteStore,
     tls::Certificates,
@@ -120,7 +120,10 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         signals.advise(" while the server was stopping");
         terminal::greet(&greeting);
     };
-    server.run(ready, told, Box::new(reload), failure)?;
+    let Stopped { result, by } = server.run(ready, told, Box::new(reload), failure);
+    log::finish_by(&by);
+    closing::close(door, &by);
+    result?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -227,7 +227,7 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "limits.drain_timeout",
         kind: Kind::Duration,
         default: "10s",
-        about: "How long calls may go on when the server is told to stop.",
+        about: "How long a stop may take, from the signal to the end of the process. Calls may go on for all of it but a fifth (at most a second), which is kept for spans that still wait, the store and the log.",
         set: |draft, value| put(&mut draft.drain, value.duration()),
     },
     Key {

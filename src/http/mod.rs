@@ -47,6 +47,7 @@ use std::{
 use crate::{
     api::Service,
     auth::{Apps, Gate},
+    clock::Deadline,
     controls::Controls,
     metrics::{Metrics, Now, Process},
     traces::Traces,
@@ -202,6 +203,13 @@ impl Door {
     fn housekeep(&self) {
         self.lines.report();
         self.registry.shed_slow_readers(self.service.clock.elapsed(), false);
+    }
+
+    /// Sends the spans that still wait, as far as that is possible by then. For the end of a server.
+    pub fn finish_traces(&self, by: &Deadline) {
+        if let Some(traces) = &self.traces {
+            traces.finish(by);
+        }
     }
 
     fn entrance(&self) -> Arc<Entrance> {

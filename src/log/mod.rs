@@ -2,6 +2,8 @@
 
 mod queue;
 
+use std::sync::OnceLock;
+
 use tracing_subscriber::{
     field::MakeExt,
     filter::{LevelFilter, Targets},
@@ -10,7 +12,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::excerpt;
+use crate::{clock::Deadline, excerpt};
 
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -68,9 +70,18 @@ pub fn start(format: LogFormat, level: LogLevel) {
     }));
 }
 
+/// By when the process has to have ended, once that is known.
+static END: OnceLock<Deadline> = OnceLock::new();
+
+/// Says by when the process has to have ended, so that nobody waits longer for the log.
+pub fn finish_by(end: &Deadline) {
+    // A process ends once.
+    let _ = END.set(end.clone());
+}
+
 /// Waits until everything that was logged has been written, for a moment at the most. Called when the process ends.
 pub fn finish() {
-    queue::flush();
+    queue::flush(END.get().map(Deadline::left));
 }
 
 /// Writes what a command has to say to standard error: behind the lines of the log, if it was started, and without

@@ -21,8 +21,9 @@ use crate::excerpt;
 const LINES: usize = 8_192;
 const BYTES: usize = 4 << 20;
 
-/// How long the end of the process waits for lines to be written.
+/// How long the end of the process waits for lines to be written, and how long when the time of a stop is over.
 const FLUSH: Duration = Duration::from_secs(1);
+const LAST_FLUSH: Duration = Duration::from_millis(200);
 
 enum Item {
     Line(Vec<u8>),
@@ -154,8 +155,9 @@ fn write_all(items: &Receiver<Item>) {
     }
 }
 
-/// Waits until everything before this was written, for a moment at the most.
-pub(super) fn flush() {
+/// Waits until everything before this was written, for a moment at the most, and not beyond what is `left`.
+pub(super) fn flush(left: Option<Duration>) {
+    let within = left.map_or(FLUSH, |left| left.clamp(LAST_FLUSH, FLUSH));
     // Without a log there is nothing to wait for, and no thread to start.
     let Some(Some(queue)) = LazyLock::get(&QUEUE) else { return };
     let (done, written) = sync_channel(1);
@@ -163,13 +165,13 @@ pub(super) fn flush() {
     let asked = (0..100).any(|_| {
         let asked = queue.items.try_send(Item::Flush(done.clone())).is_ok();
         if !asked {
-            thread::park_timeout(FLUSH / 100);
+            thread::park_timeout(within / 200);
         }
         asked
     });
     if asked {
         // After this time the process ends without what nobody reads.
-        let _ = written.recv_timeout(FLUSH);
+        let _ = written.recv_timeout(within / 2);
     }
 }
 

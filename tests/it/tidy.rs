@@ -45,7 +45,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["domain", "wire", "auth", "store", "clock", "chance"],
         &["serde", "serde_json", "itoa", "thiserror"],
     ),
-    ("traces", &["address", "chance"], &["serde_json", "tracing", "ureq"]),
+    ("traces", &["address", "chance", "clock"], &["serde_json", "tracing", "ureq"]),
     ("openapi", &["api", "wire"], &["serde_json"]),
     ("metrics", &["api", "store", "wire"], &["rustix"]),
     (
@@ -84,13 +84,13 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "tracing",
         ],
     ),
-    ("log", &[], &["clap", "tracing", "tracing_subscriber"]),
+    ("log", &["clock"], &["clap", "tracing", "tracing_subscriber"]),
     (
         "config",
         &["address", "domain", "wire", "auth", "store", "tls", "api", "http", "log", "secret_file"],
         &["thiserror", "toml"],
     ),
-    ("server", &["http", "signals"], &["tokio", "tracing"]),
+    ("server", &["clock", "http", "signals"], &["tokio", "tracing"]),
     (
         "cli",
         &[

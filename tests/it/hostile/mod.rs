@@ -20,6 +20,7 @@ mod secrets;
 mod servers;
 mod signals;
 mod signatures;
+mod stopping;
 mod strangers;
 mod threads;
 mod trail;

@@ -84,7 +84,7 @@ fn serve_without_a_writer() {
     let signals = Signals::install(|_, _| {}).unwrap();
     let told = signals.told();
     std::thread::spawn(move || {
-        ended.send(server.run(|| end_the_writer(&store), told, Box::new(|| {}), failure))
+        ended.send(server.run(|| end_the_writer(&store), told, Box::new(|| {}), failure).result)
     });
     let end = has_ended.recv_timeout(Duration::from_secs(60)).expect("it does not stop").unwrap_err();
     println!("it ended: {end}");
