@@ -1,10 +1,22 @@
 //! `confold healthcheck`: whether a server answers and its store does, for containers that have no curl.
+//!
+//! Any web server answers 200 to a path it does not know, and something else may have the port. So the body has to say
+//! that it is ours: a first line that is `ready`, or that begins with `not ready`.
 
 use std::{path::PathBuf, process::ExitCode};
 
+use anyhow::bail;
 use clap::Args;
 
-use super::{remote, terminal::print_if_read};
+use super::{
+    remote::{self, Looked},
+    terminal::print_if_read,
+};
+use crate::{excerpt, http::SPEAKS_TLS};
+
+/// How much of the answer is read, and how many of its lines are printed.
+const BYTES: u64 = 16 * 1024;
+const LINES: usize = 20;
 
 /// The options of `healthcheck`.
 #[derive(Debug, Args)]
@@ -18,7 +30,24 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let status = remote::status(&options.url, options.ca.as_deref(), "/readyz")?;
-    print_if_read(if status == 200 { "ready\n" } else { "not ready\n" })?;
-    Ok(if status == 200 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let Looked { server, status, body } =
+        remote::look(&options.url, options.ca.as_deref(), "/readyz", BYTES)?;
+    let text = String::from_utf8_lossy(&body);
+    let first = text.split('\n').next().unwrap_or_default();
+    let is_ready = status == 200 && first == "ready";
+    let is_unready = status == 503 && first.starts_with("not ready");
+    if !is_ready && !is_unready {
+        match status {
+            400 if text.contains(SPEAKS_TLS) => {
+                bail!("{server} speaks TLS on this port: give an address that begins with https://")
+            }
+            300..=399 => bail!(
+                "{server} answers with {status}, which is a redirection and is not followed: it is not confold's /readyz"
+            ),
+            _ => bail!("{server} answers with {status} but is not confold's /readyz"),
+        }
+    }
+    let lines = text.trim_end().lines().take(LINES);
+    print_if_read(lines.fold(String::new(), |printed, line| printed + &excerpt::line(line) + "\n"))?;
+    Ok(if is_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -141,12 +141,26 @@ fn encoded(text: &str) -> String {
     })
 }
 
-/// The status of a path of a server.
-pub(super) fn status(url: &str, ca: Option<&Path>, path: &str) -> anyhow::Result<u16> {
+/// What a server shows at a path.
+pub(super) struct Looked {
+    /// The server, as an error names it.
+    pub(super) server: String,
+    pub(super) status: u16,
+    /// The beginning of the body.
+    pub(super) body: Vec<u8>,
+}
+
+/// Looks at a path of a server, and at so many bytes of the answer; the rest is not waited for.
+pub(super) fn look(url: &str, ca: Option<&Path>, path: &str, bytes: u64) -> anyhow::Result<Looked> {
     let way = Way::to(url, ca)?;
     let request = way.agent.get(way.address.at(path, ""));
     let answered = request.config().timeout_global(Some(CONNECT_WITHIN)).build().call();
-    Ok(answered.map_err(|error| way.unreached(&error))?.status().as_u16())
+    let mut response = answered.map_err(|error| way.unreached(&error))?;
+    let (status, mut body) = (response.status().as_u16(), Vec::new());
+    if let Err(error) = response.body_mut().as_reader().take(bytes).read_to_end(&mut body) {
+        bail!("the answer of {way} breaks off: {}", excerpt::line(&error.to_string()));
+    }
+    Ok(Looked { server: way.to_string(), status, body })
 }
 
 impl Way {

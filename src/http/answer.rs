@@ -197,9 +197,12 @@ pub(super) fn unparsable(why: &str) -> Vec<u8> {
     whole("200 OK", &open, why)
 }
 
+/// What the answer to plain HTTP says on a port that speaks TLS.
+pub const SPEAKS_TLS: &str = "this port speaks TLS";
+
 /// The same for plain HTTP on a port that speaks TLS.
 pub(super) fn not_tls() -> Vec<u8> {
-    whole("400 Bad Request", "", "this port speaks TLS: the address begins with https://")
+    whole("400 Bad Request", "", &format!("{SPEAKS_TLS}: the address begins with https://"))
 }
 
 fn whole(status: &str, headers: &str, why: &str) -> Vec<u8> {

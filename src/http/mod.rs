@@ -29,6 +29,7 @@ mod transfer;
 mod unsent;
 
 pub use activity::Patience;
+pub use answer::SPEAKS_TLS;
 pub use listener::serve;
 pub use origin::{AllowedHosts, is_host_name};
 pub use rate::RateLimit;

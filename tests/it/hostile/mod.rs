@@ -7,6 +7,7 @@ mod bodies;
 mod counters;
 mod exposed;
 mod files;
+mod health;
 mod http2;
 mod log;
 mod memory;
