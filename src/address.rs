@@ -1,17 +1,10 @@
 //! The address of another server: what of it may be shown, and whether a proxy stands before it.
 
-use std::{
-    fmt,
-    net::{IpAddr, ToSocketAddrs},
-    str::FromStr,
-    sync::mpsc,
-    thread,
-    time::Duration,
-};
+use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 
 use ureq::{Proxy, http::Uri};
 
-use crate::excerpt;
+use crate::{excerpt, resolver};
 
 /// How long to wait for the addresses of a name, only to know whether they are this machine's.
 const RESOLVED_WITHIN: Duration = Duration::from_secs(2);
@@ -115,16 +108,7 @@ fn is_this_machine(host: &str) -> bool {
         return false;
     }
     // Names in the hosts file, and numbers such as 127.1.
-    let (found, wait) = mpsc::channel();
-    let look = move || {
-        let addresses = (name.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-        // Nobody waits for it after two seconds.
-        let _ = found.send(addresses.unwrap_or_default());
-    };
-    if thread::Builder::new().name("resolver".to_owned()).spawn(look).is_err() {
-        return false;
-    }
-    let addresses = wait.recv_timeout(RESOLVED_WITHIN).unwrap_or_default();
+    let addresses = resolver::look_up(&format!("{name}:0"), RESOLVED_WITHIN).unwrap_or_default();
     !addresses.is_empty() && addresses.iter().all(|address| is_loopback(address.ip()))
 }
 

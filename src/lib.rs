@@ -35,6 +35,7 @@ pub mod clock;
 pub mod excerpt;
 pub mod masking;
 pub mod private;
+pub mod resolver;
 pub mod secret_file;
 pub mod unfinished;
 

@@ -93,7 +93,7 @@ impl Server {
         failure: impl Future<Output = F>,
         stops: &mut dyn FnMut() -> Deadline,
     ) -> io::Result<()> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = make_runtime()?;
         let (stop, stopping) = watch::channel(false);
         let mut workers = Workers::default();
         let mut waiting = Vec::new();
@@ -102,7 +102,7 @@ impl Server {
             let (give, given) = oneshot::channel();
             let (door, stopping, drain) =
                 (Arc::clone(&self.door), stopping.clone(), self.drain.saturating_sub(kept));
-            let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+            let runtime = make_runtime()?;
             workers.start(move || {
                 let ended = runtime.block_on(async {
                     // Without sockets the start has failed, for a reason that is reported elsewhere.
@@ -169,6 +169,11 @@ impl Server {
     }
 }
 
+fn make_runtime() -> io::Result<runtime::Runtime> {
+    let made = runtime::Builder::new_current_thread().enable_all().build();
+    made.map_err(|error| io::Error::new(error.kind(), format!("a runtime cannot be made: {error}")))
+}
+
 /// The threads that serve. The rest of the server must not go on when one of them ends: the connections it had are
 /// gone, and those that it would have accepted wait.
 struct Workers {
@@ -219,7 +224,13 @@ impl Workers {
             alive.end = Some(work());
         };
         // Threads are not joined, because one that hangs would keep the process.
-        thread::Builder::new().name("worker".to_owned()).spawn(work)?;
+        let started = thread::Builder::new().name("worker".to_owned()).spawn(work);
+        started.map_err(|error| {
+            let said = format!(
+                "a thread that serves cannot be started: {error}; setting workers is the number of them"
+            );
+            io::Error::new(error.kind(), said)
+        })?;
         self.count += 1;
         Ok(())
     }

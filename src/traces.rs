@@ -21,7 +21,7 @@ use crate::{
     address::{self, Address},
     chance,
     clock::Deadline,
-    excerpt, masking,
+    excerpt, masking, resolver,
 };
 
 /// How many spans wait at the most.
@@ -122,7 +122,10 @@ impl Traces {
             let _alive = alive;
             Sending { waiting, shared: of_thread }.send_all(&endpoint);
         };
-        thread::Builder::new().name("traces".to_owned()).spawn(work)?;
+        let started = thread::Builder::new().name("traces".to_owned()).spawn(work);
+        started.map_err(|error| {
+            io::Error::new(error.kind(), format!("the thread that sends spans cannot be started: {error}"))
+        })?;
         Ok(Traces { items, sending: Mutex::new(sending), shared, ended: AtomicBool::new(false) })
     }
 
@@ -178,7 +181,7 @@ impl Sending {
             format!(" through the proxy {} that the environment names", address::shown(proxy))
         });
         let collector = self.shared.collector.get_or_init(|| format!("{endpoint}{through}"));
-        let agent: ureq::Agent = ureq::Agent::config_builder().max_redirects(0).proxy(proxy).build().into();
+        let agent = resolver::agent(ureq::Agent::config_builder().max_redirects(0).proxy(proxy).build());
         while let Some(spans) = self.gather() {
             let Some(within) = self.time_for_request() else { return };
             let body = request(&spans).to_string();

@@ -129,7 +129,7 @@ enum Directory {
 pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {
     signals.advise(" before the server was ready");
     let told = signals.told();
-    log::start(options.log, options.log_level);
+    log::start(options.log, options.log_level)?;
     // Before anything else can fail: nobody shall take an earlier server's file for this one's.
     let mut ready = ReadyFile::new(options.ready_file.as_deref())?;
     if let Some(file) = &options.export_on_exit {

@@ -17,7 +17,7 @@ use crate::{
     auth::usersig,
     chance,
     clock::Clock,
-    excerpt,
+    excerpt, resolver,
 };
 
 /// How long a signature of a tool is valid: longer than anything it does.
@@ -177,7 +177,7 @@ impl Way {
         };
         let proxy = address.proxy();
         let shown = proxy.as_ref().map(address::shown);
-        let agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .http_status_as_error(false)
             .user_agent(concat!("confold/", env!("CARGO_PKG_VERSION")))
             .proxy(proxy)
@@ -188,9 +188,8 @@ impl Way {
             .timeout_per_write(Some(STALLED))
             .timeout_recv_response(Some(STALLED))
             .tls_config(TlsConfig::builder().root_certs(roots).build())
-            .build()
-            .into();
-        Ok(Way { agent, address, proxy: shown })
+            .build();
+        Ok(Way { agent: resolver::agent(config), address, proxy: shown })
     }
 
     /// What is wrong with the way to a server, and what cures it.

@@ -52,7 +52,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let told = signals.told();
     let loaded = config::read(&options.sources())?;
     let config = &loaded.config;
-    log::start(config.log_format, config.log_level);
+    log::start(config.log_format, config.log_level)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }

@@ -92,13 +92,18 @@ pub(super) fn ended_by(ending: Ending, advice: &str) {
     let begin = if io::stderr().is_terminal() { "\r\u{1b}[2K" } else { "" };
     let line = format!("{begin}ended by {}{advice}\n", ending.name());
     let (said, heard) = mpsc::channel();
+    let words = line.clone();
     let speak = move || {
-        log::say(&line);
+        log::say(&words);
         log::finish();
         // Nobody waits for it after a second.
         let _ = said.send(());
     };
     if thread::Builder::new().spawn(speak).is_ok() {
         let _ = heard.recv_timeout(LAST_WORDS);
+    } else if log::is_started() {
+        // Without a thread only what cannot block is said.
+        log::say(&line);
+        log::finish();
     }
 }

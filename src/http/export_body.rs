@@ -1,38 +1,61 @@
 //! An export as the body of an answer.
 
 use std::{
-    pin::Pin,
-    task::{Context, Poll},
+    io,
+    task::{Context, Poll, ready},
+    thread,
 };
 
 use bytes::Bytes;
 use hyper::body::Frame;
-use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, task::JoinHandle};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, mpsc},
+};
 
 use super::activity::InFlight;
 use crate::{interchange::Export, store::StoreError};
 
-type Next = JoinHandle<(Export, Result<Option<Vec<u8>>, StoreError>)>;
+/// Some lines; nothing when there are no more.
+type Lines = Result<Option<Vec<u8>>, StoreError>;
 
 /// Lines that are made on a thread of their own. The next ones are made when the ones before have been taken, so that an
 /// export that nobody reads holds one piece.
 pub(super) struct ExportBody {
+    /// Asks the thread for the next lines; it ends when this is dropped.
+    wanted: mpsc::Sender<()>,
+    made: mpsc::Receiver<Lines>,
     state: State,
     _permit: OwnedSemaphorePermit,
     /// Held until the body has ended.
     in_flight: Option<InFlight>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     /// The next lines can be made.
-    Ready(Box<Export>),
-    Making(Next),
+    Ready,
+    Making,
     Ended,
 }
 
 impl ExportBody {
-    pub(super) fn new(export: Export, permit: OwnedSemaphorePermit) -> ExportBody {
-        ExportBody { state: State::Ready(Box::new(export)), _permit: permit, in_flight: None }
+    /// A body, and the thread that makes its lines.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub(super) fn new(mut export: Export, permit: OwnedSemaphorePermit) -> io::Result<ExportBody> {
+        let (wanted, mut asked) = mpsc::channel(1);
+        let (makes, made) = mpsc::channel(1);
+        let runtime = Handle::current();
+        let work = move || {
+            while asked.blocking_recv().is_some() {
+                // Nobody takes them any more when the client has gone.
+                let _ = makes.blocking_send(runtime.block_on(export.next()));
+            }
+        };
+        thread::Builder::new().name("export".to_owned()).spawn(work)?;
+        Ok(ExportBody { wanted, made, state: State::Ready, _permit: permit, in_flight: None })
     }
 
     /// Keeps the request in work until the body has ended.
@@ -40,43 +63,37 @@ impl ExportBody {
         self.in_flight = Some(in_flight);
     }
 
-    fn go_on(mut export: Export) -> Next {
-        let runtime = Handle::current();
-        tokio::task::spawn_blocking(move || {
-            let lines = runtime.block_on(export.next());
-            (export, lines)
-        })
-    }
-
     /// The next lines. When the store fails the body breaks off, so that nobody takes it for whole.
     pub(super) fn poll(
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, StoreError>>> {
-        let mut making = match std::mem::replace(&mut self.state, State::Ended) {
-            State::Ready(export) => ExportBody::go_on(*export),
-            State::Making(making) => making,
+        match self.state {
+            State::Ready => {
+                // A thread that has ended is noticed below.
+                let _ = self.wanted.try_send(());
+                self.state = State::Making;
+            }
+            State::Making => {}
             State::Ended => return Poll::Ready(None),
-        };
-        let Poll::Ready(made) = Pin::new(&mut making).poll(context) else {
-            self.state = State::Making(making);
-            return Poll::Pending;
-        };
+        }
+        let made = ready!(self.made.poll_recv(context));
+        self.state = if matches!(made, Some(Ok(Some(_)))) { State::Ready } else { State::Ended };
         Poll::Ready(match made {
-            Ok((export, Ok(Some(lines)))) => {
-                self.state = State::Ready(Box::new(export));
+            Some(Ok(Some(lines))) => {
                 let lines = match &self.in_flight {
                     Some(request) => request.count(lines),
                     None => lines.into(),
                 };
                 Some(Ok(Frame::data(lines)))
             }
-            Ok((_, Ok(None))) => None,
-            Ok((_, Err(error))) => {
+            Some(Ok(None)) => None,
+            Some(Err(error)) => {
                 tracing::error!(%error, "an export broke off");
                 Some(Err(error))
             }
-            Err(_) => Some(Err(StoreError::Rule)),
+            // A panic has ended the thread.
+            None => Some(Err(StoreError::Rule)),
         })
     }
 }

@@ -5,7 +5,9 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    io,
     sync::{Arc, Mutex, PoisonError},
+    thread,
     time::Duration,
 };
 
@@ -15,7 +17,7 @@ use hyper::{Response, StatusCode, Uri, Version, body::Incoming, http::request::P
 use serde_json::json;
 use tokio::{
     runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
 };
 
 use super::{
@@ -167,7 +169,8 @@ impl Door {
         match task {
             Task::Export => {
                 let export = Export::new(Arc::clone(&self.service.store), Some(app.id));
-                Ok(answer::lines(ExportBody::new(export, permit)))
+                let body = ExportBody::new(export, permit).map_err(|error| Refusal::thread(&error))?;
+                Ok(answer::lines(body))
             }
             Task::Import(purpose) => {
                 let clock = self.service.clock.clone();
@@ -199,13 +202,18 @@ impl Door {
     ) -> Result<Response<answer::Body>, Refusal> {
         let (pieces, received) = mpsc::channel(PIECES);
         let (store, runtime) = (Arc::clone(&self.service.store), Handle::current());
-        let intake = tokio::task::spawn_blocking(move || {
+        let (done, outcome) = oneshot::channel();
+        let work = move || {
             let outcome = take_in_pieces(&*store, terms, received, &runtime);
             drop(permit);
-            outcome
-        });
+            // The client may have gone.
+            let _ = done.send(outcome);
+        };
+        let started = thread::Builder::new().name("import".to_owned()).spawn(work);
+        started.map_err(|error| Refusal::thread(&error))?;
         let fed = self.feed(pieces, still, body).await;
-        let outcome = intake.await.unwrap_or(Err(StoreError::Rule));
+        // Without an outcome a panic has ended the thread.
+        let outcome = outcome.await.unwrap_or(Err(StoreError::Rule));
         fed?;
         match outcome {
             Ok(outcome) => Ok(report(&outcome.unwrap_or_default())),
@@ -300,6 +308,13 @@ impl Refusal {
 
     fn store(error: StoreError) -> Refusal {
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, &Error::Store(error))
+    }
+
+    /// The system has no thread to give.
+    fn thread(error: &io::Error) -> Refusal {
+        tracing::error!(%error, "a thread for a transfer cannot be started");
+        let said = "the system has no thread for this transfer; try again later".to_owned();
+        Refusal { status: StatusCode::SERVICE_UNAVAILABLE, code: Code::OVERLOAD, said, app: None }
     }
 
     fn body() -> Refusal {

@@ -2,7 +2,7 @@
 
 mod queue;
 
-use std::sync::OnceLock;
+use std::{io, sync::OnceLock};
 
 use tracing_subscriber::{
     field::MakeExt,
@@ -37,8 +37,11 @@ pub enum LogLevel {
 }
 
 /// Starts the log; called once by the command line. From then on panics are logged, too.
-pub fn start(format: LogFormat, level: LogLevel) {
-    queue::start();
+///
+/// # Errors
+/// When its thread cannot be started.
+pub fn start(format: LogFormat, level: LogLevel) -> io::Result<()> {
+    queue::start()?;
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -68,6 +71,7 @@ pub fn start(format: LogFormat, level: LogLevel) {
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "a thread panicked, which is a defect: {said}");
     }));
+    Ok(())
 }
 
 /// By when the process has to have ended, once that is known.
@@ -82,6 +86,12 @@ pub fn finish_by(end: &Deadline) {
 /// Waits until everything that was logged has been written, for a moment at the most. Called when the process ends.
 pub fn finish() {
     queue::flush(END.get().map(Deadline::left));
+}
+
+/// Whether the log was started, so that what is said keeps nobody waiting.
+#[must_use]
+pub fn is_started() -> bool {
+    queue::is_started()
 }
 
 /// Writes what a command has to say to standard error: behind the lines of the log, if it was started, and without

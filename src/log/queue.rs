@@ -41,13 +41,13 @@ struct Queue {
     failed: AtomicU64,
 }
 
-/// The queue of this process; nothing when its thread cannot be started.
-static QUEUE: LazyLock<Option<Queue>> = LazyLock::new(|| {
+/// The queue of this process, or why its thread cannot be started.
+static QUEUE: LazyLock<io::Result<Queue>> = LazyLock::new(|| {
     let (items, received) = sync_channel(LINES);
     let started = thread::Builder::new().name("log".to_owned()).spawn(move || write_all(&received));
     let queue =
         Queue { items, waiting: AtomicUsize::new(0), dropped: AtomicU64::new(0), failed: AtomicU64::new(0) };
-    started.is_ok().then_some(queue)
+    started.map(|_| queue)
 });
 
 /// What tracing writes its lines to, each in one piece.
@@ -58,8 +58,16 @@ pub(super) struct QueueWriter {
 }
 
 /// Starts the queue and its thread.
-pub(super) fn start() {
-    LazyLock::force(&QUEUE);
+pub(super) fn start() -> io::Result<()> {
+    let said = |error: &io::Error| {
+        io::Error::new(error.kind(), format!("the thread that writes the log cannot be started: {error}"))
+    };
+    QUEUE.as_ref().map(drop).map_err(said)
+}
+
+/// Whether there is a queue.
+pub(super) fn is_started() -> bool {
+    matches!(LazyLock::get(&QUEUE), Some(Ok(_)))
 }
 
 /// A writer of text lines into the queue.
@@ -77,7 +85,7 @@ impl Write for QueueWriter {
         let length = line.len();
         let escaped = if self.json { std::str::from_utf8(line).ok().map(excerpt::json) } else { None };
         let line = escaped.as_ref().map_or(line, |text| text.as_bytes());
-        if let Some(queue) = &*QUEUE {
+        if let Ok(queue) = &*QUEUE {
             // What the thread that writes has to say itself needs no room in the queue.
             match IS_WRITER.get() {
                 true => queue.write(line),
@@ -137,7 +145,7 @@ fn write_all(items: &Receiver<Item>) {
     IS_WRITER.set(true);
     while let Ok(item) = items.recv() {
         // The queue is being made while the first line is on its way; then there is nothing to report yet.
-        let Some(queue) = &*QUEUE else { return };
+        let Ok(queue) = &*QUEUE else { return };
         match item {
             Item::Line(line) => {
                 let failed = queue.failed.load(Ordering::Relaxed);
@@ -159,7 +167,7 @@ fn write_all(items: &Receiver<Item>) {
 pub(super) fn flush(left: Option<Duration>) {
     let within = left.map_or(FLUSH, |left| left.clamp(LAST_FLUSH, FLUSH));
     // Without a log there is nothing to wait for, and no thread to start.
-    let Some(Some(queue)) = LazyLock::get(&QUEUE) else { return };
+    let Some(Ok(queue)) = LazyLock::get(&QUEUE) else { return };
     let (done, written) = sync_channel(1);
     // The queue may be full although somebody reads: then there is room in a moment.
     let asked = (0..100).any(|_| {
@@ -178,7 +186,7 @@ pub(super) fn flush(left: Option<Duration>) {
 /// Writes a text: behind the lines of the log, or at once where there is none.
 pub(super) fn say(text: &str) {
     match LazyLock::get(&QUEUE) {
-        Some(Some(queue)) => queue.push(text.as_bytes().to_vec()),
+        Some(Ok(queue)) => queue.push(text.as_bytes().to_vec()),
         // A tool that did not start the log says it itself; when that fails, nobody can be told.
         _ => drop(io::stderr().write_all(text.as_bytes())),
     }

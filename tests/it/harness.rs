@@ -121,14 +121,22 @@ impl Server {
 
     /// Starts a server that has said all when `complete` of what it printed is true.
     pub(crate) fn start_until(command: &mut Command, complete: impl Fn(&str) -> bool) -> Server {
+        Server::try_start_until(command, complete).expect("the server did not start")
+    }
+
+    /// The same; nothing when the server ends instead.
+    pub(crate) fn try_start_until(command: &mut Command, complete: impl Fn(&str) -> bool) -> Option<Server> {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
         while !complete(&greeting) {
-            assert!(output.read_line(&mut greeting).unwrap() > 0, "the server did not start: {greeting}");
+            if output.read_line(&mut greeting).unwrap() == 0 {
+                child.wait().unwrap();
+                return None;
+            }
         }
         let address = address_after(&greeting, "http://").unwrap_or(([127, 0, 0, 1], 0).into());
-        Server { child, address, greeting, folder: None, traced: false }
+        Some(Server { child, address, greeting, folder: None, traced: false })
     }
 
     pub(crate) fn client(&self) -> Client {

@@ -12,7 +12,8 @@ const EVERYWHERE: &[&str] = &["excerpt", "masking"];
 /// Each module, what of the crate it may import, and which third-party crates.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("excerpt", &[], &[]),
-    ("address", &[], &["ureq"]),
+    ("address", &["resolver"], &["ureq"]),
+    ("resolver", &[], &["ureq"]),
     ("private", &[], &["rustix"]),
     ("unfinished", &["chance", "private"], &[]),
     ("output", &["private", "unfinished"], &["rustix"]),
@@ -45,7 +46,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["domain", "wire", "auth", "store", "clock", "chance"],
         &["serde", "serde_json", "itoa", "thiserror"],
     ),
-    ("traces", &["address", "chance", "clock"], &["serde_json", "tracing", "ureq"]),
+    ("traces", &["address", "chance", "clock", "resolver"], &["serde_json", "tracing", "ureq"]),
     ("openapi", &["api", "wire"], &["serde_json"]),
     ("metrics", &["api", "store", "wire"], &["rustix"]),
     (
@@ -113,6 +114,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "address",
             "output",
             "private",
+            "resolver",
             "signals",
             "unfinished",
         ],

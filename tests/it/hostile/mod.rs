@@ -15,6 +15,7 @@ mod outputs;
 mod pages;
 mod places;
 mod printing;
+mod processes;
 mod reloads;
 mod replies;
 mod secrets;

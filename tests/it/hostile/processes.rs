@@ -1,0 +1,114 @@
+//! A limit on processes, which on Linux counts threads: what needs one that cannot be had is refused in words, and nothing
+//! panics.
+
+use std::{
+    fs,
+    os::unix::fs::chown,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+};
+
+use rustix::process::geteuid;
+
+use crate::{
+    harness::{Client, Server, said},
+    serving::Site,
+};
+
+const GET: &str = "recentcontact/get_contact_group";
+const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
+
+/// Everything that runs as a user who has no other process, so that a limit counts what is started here alone.
+struct User {
+    id: String,
+    site: Site,
+    binary: PathBuf,
+}
+
+impl User {
+    /// A user of whom nobody else has heard, with a configuration of a server with few threads. Only root can make one,
+    /// and for root there is no such limit.
+    fn new() -> Option<User> {
+        if !geteuid().is_root() {
+            return None;
+        }
+        // Tests of several checkouts may run at once.
+        let id = 1_000_000 + std::process::id();
+        let (site, binary) = (Site::new(), env!("CARGO_BIN_EXE_confold"));
+        site.configure("workers = 1\n[store]\ndirectory = \"data\"\nreaders = 1", "directory = \"open\"");
+        // The checkout may be where only root can go.
+        let own = site.path("confold");
+        fs::hard_link(binary, &own).or_else(|_| fs::copy(binary, &own).map(drop)).unwrap();
+        for path in [site.folder.path().to_owned(), site.path("confold.toml"), site.path("key")] {
+            chown(path, Some(id), Some(id)).unwrap();
+        }
+        Some(User { id: id.to_string(), site, binary: own })
+    }
+
+    /// A command of confold that may have so many threads.
+    fn command(&self, threads: u32, arguments: &[&str]) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", &self.id, "--regid", &self.id, "--clear-groups"]);
+        command.arg("prlimit").arg(format!("--nproc={threads}")).arg(&self.binary).args(arguments);
+        command.current_dir(self.site.folder.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, threads: u32, arguments: &[&str]) -> Output {
+        self.command(threads, arguments).output().unwrap()
+    }
+}
+
+const SERVE: [&str; 3] = ["serve", "--config", "confold.toml"];
+
+#[track_caller]
+fn assert_refused(output: &Output, why: &str) {
+    let said = said(output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("error: ") && said.contains(why) && !said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn a_thread_that_cannot_be_started_is_an_error() {
+    let Some(user) = User::new() else { return };
+    let unavailable = "Resource temporarily unavailable";
+    // The thread of the allocator may come first; without it the process goes on.
+    assert_refused(&user.run(1, &SERVE), unavailable);
+    assert_refused(&user.run(2, &SERVE), &format!("signals cannot be handled: {unavailable}"));
+    let log = format!("the thread that writes the log cannot be started: {unavailable}");
+    assert_refused(&user.run(3, &SERVE), &log);
+    assert_refused(&user.run(3, &["dev", "--listen", "127.0.0.1:0"]), &log);
+    // The thread that looks up a name; addresses need none.
+    let server = Server::dev(&[]);
+    let port = server.address.port();
+    let by_name = ["healthcheck", "--url", &format!("http://localhost:{port}")];
+    assert_refused(&user.run(3, &by_name), "a thread that looks up a name cannot be started");
+    let output = user.run(3, &["healthcheck", "--url", &format!("http://127.0.0.1:{port}")]);
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+#[test]
+fn a_server_that_can_start_no_further_thread_goes_on_and_refuses_transfers() {
+    let Some(user) = User::new() else { return };
+    // With the first number of threads that is enough, none is left.
+    let server = (4..20).find_map(|threads| {
+        let mut command = user.command(threads, &SERVE);
+        let child = command.stdout(Stdio::piped()).stderr(fs::File::create(user.site.path("log")).unwrap());
+        Server::try_start_until(child, |greeting| greeting.contains("serving "))
+    });
+    let server = server.expect("twenty threads are enough");
+    let mut client = server.client();
+    assert_eq!(client.call(GET, BODY).code(), 0);
+    for task in ["export", "import", "check"] {
+        let mut client = Client::connect(server.address);
+        let target = client.target("x").replace("/v4/x", &format!("/interchange/{task}"));
+        let refused = client.post(&target, "").unwrap();
+        assert_eq!((refused.status, refused.code()), (503, 60018), "{task}: {}", refused.body);
+        assert!(refused.body.contains("the system has no thread"), "{task}: {}", refused.body);
+    }
+    assert_eq!(client.call(GET, BODY).code(), 0);
+    let log = user.site.log();
+    assert!(log.contains("a thread for a transfer cannot be started") && !log.contains("panicked"), "{log}");
+    // The allocator must not report over and over that it would like to have more threads.
+    assert!(log.lines().count() < 20, "{log}");
+}
