@@ -147,8 +147,7 @@ impl Door {
             (&Method::POST, "restore") => {
                 let Named { name } = read(body, bounds).await?;
                 let clock = self.service.clock.clone();
-                let lines = controls.snapshots.restore(&name, &**store, clock).await.map_err(unkept)?;
-                json!({ "Lines": lines })
+                json!({ "Lines": controls.snapshots.restore(&name, &**store, clock).await.map_err(unkept)? })
             }
             (&Method::GET, "snapshots") => json!({ "Snapshots": controls.snapshots.names() }),
             (&Method::GET, "clock") => self.told_clock(),

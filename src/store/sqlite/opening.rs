@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::{
     files::{Files, Found},
-    wal::Log,
+    wal::{Frames, Log},
 };
 
 /// How many rows are counted at a start. A store with more says so, instead of starting later.
@@ -22,6 +22,8 @@ pub struct Opening {
     accounts: Counted,
     owners: Counted,
     recovered: u64,
+    /// Frames of changes that were not complete, or that are damaged.
+    dropped: u64,
     /// What an operator should look at.
     pub doubts: Vec<String>,
     /// What has been lost, or may have been.
@@ -55,16 +57,16 @@ impl Opening {
         let Found { lock, log, .. } = files.found;
         let created = left == Left::Created;
         let (mut doubts, mut losses) = (Vec::new(), Vec::new());
-        let written = match log {
+        let frames = match log {
             Log::Frames(frames) => frames,
-            _ => 0,
+            _ => Frames::default(),
         };
-        if written > recovered {
+        let dropped = frames.written.saturating_sub(recovered);
+        if frames.last_commit > recovered {
             doubts.push(format!(
-                "the last {} of {written} frames in the log {} were dropped, because a transaction in it is incomplete \
-                 or damaged; after a crash these are changes that were never acknowledged, but a failing disk may have \
-                 cost more",
-                written - recovered,
+                "the last {dropped} of {} frames in the log {} were dropped, because one of them is damaged: when power \
+                 failed, these are changes that were never acknowledged, but a failing disk may have cost more",
+                frames.written,
                 files.log.display()
             ));
         }
@@ -100,6 +102,7 @@ impl Opening {
             accounts: count(db, "SELECT 1 FROM account"),
             owners: count(db, "SELECT 1 FROM organizer WHERE chunk = 0"),
             recovered,
+            dropped,
             doubts,
             losses,
         })
@@ -118,15 +121,15 @@ impl Opening {
 
 impl std::fmt::Display for Opening {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Opening { directory, created, incarnation, accounts, owners, recovered, .. } = self;
+        let Opening { directory, created, incarnation, accounts, owners, recovered, dropped, .. } = self;
         let directory = directory.display();
         if *created {
             return write!(f, "created a new, empty store in {directory}: incarnation {incarnation}");
         }
         write!(
             f,
-            "opened the store in {directory}: incarnation {incarnation}, {} accounts, {} owners, {recovered} frames \
-             recovered from the log",
+            "opened the store in {directory}: incarnation {incarnation}, {} accounts, {} owners; frames in the log: \
+             {recovered} recovered, {dropped} dropped",
             shown(*accounts),
             shown(*owners)
         )

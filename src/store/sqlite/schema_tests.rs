@@ -126,14 +126,16 @@ fn a_start_says_what_it_found() {
     let (closed, _files) = opened(directory.path());
     let said = closed.opening.to_string();
     assert!(
-        said.contains(&format!("incarnation {name}, 1 accounts, 0 owners, 0 frames recovered")),
+        said.contains(&format!(
+            "incarnation {name}, 1 accounts, 0 owners; frames in the log: 0 recovered, 0 dropped"
+        )),
         "{said}"
     );
     assert!(closed.opening.losses.is_empty() && closed.opening.doubts.is_empty());
 
     let (crashed, _files) = opened(image.path());
     let said = crashed.opening.to_string();
-    let recovered: u64 = said.split(", ").last().unwrap().split(' ').next().unwrap().parse().unwrap();
+    let recovered: u64 = said.split("log: ").last().unwrap().split(' ').next().unwrap().parse().unwrap();
     assert!(said.contains("1 accounts") && recovered > 0, "{said}");
     assert!(crashed.opening.losses.is_empty() && crashed.opening.doubts.is_empty());
 }
@@ -177,7 +179,8 @@ fn frames_that_cannot_be_used_are_counted() {
     let log = image.path().join("confold.db-wal");
     let mut bytes = std::fs::read(&log).unwrap();
     // The last frame of the second change.
-    let Log::Frames(count) = super::super::wal::inspect(&log).unwrap() else { panic!("no frames") };
+    let Log::Frames(found) = super::super::wal::inspect(&log).unwrap() else { panic!("no frames") };
+    let count = found.written;
     let frame = 24 + 4_096;
     bytes[32 + (usize::try_from(count).unwrap() - 1) * frame + 500] ^= 1;
     std::fs::write(&log, bytes).unwrap();

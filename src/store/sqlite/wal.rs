@@ -17,8 +17,17 @@ pub(super) enum Log {
     Empty,
     /// Its header is damaged, so that SQLite takes nothing from it.
     Unreadable,
-    /// So many frames were written to it since it was begun anew. Frames of before do not count.
-    Frames(u64),
+    /// It holds frames. Those of before it was begun anew do not count.
+    Frames(Frames),
+}
+
+/// The frames of a log, counted from its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Frames {
+    /// How many there are.
+    pub(super) written: u64,
+    /// The place of the last one that ends a transaction; 0 without any. What comes after it was never committed.
+    pub(super) last_commit: u64,
 }
 
 /// Looks at a log.
@@ -43,12 +52,18 @@ pub(super) fn inspect(file: &Path) -> io::Result<Log> {
     }
     let page = u64::from(word(&header, 2, u32::from_be_bytes));
     let salts = &header[16..24];
-    let mut frames = 0;
+    let mut frames = Frames::default();
     let mut at = HEADER as u64;
     while at + FRAME_HEADER as u64 + page <= bytes {
         let mut frame = [0; FRAME_HEADER];
         log.read_exact_at(&mut frame, at)?;
-        frames += u64::from(&frame[8..16] == salts);
+        if &frame[8..16] == salts {
+            frames.written += 1;
+            // The size of the database after a transaction stands in its last frame.
+            if word(&frame, 1, u32::from_be_bytes) != 0 {
+                frames.last_commit = frames.written;
+            }
+        }
         at += FRAME_HEADER as u64 + page;
     }
     Ok(Log::Frames(frames))
@@ -92,11 +107,21 @@ mod tests {
             let sql = format!("PRAGMA wal_checkpoint({mode})");
             u64::try_from(db.query_row(&sql, [], |row| row.get::<_, i64>(1)).unwrap()).unwrap()
         };
-        assert_eq!(inspect(&log).unwrap(), Log::Frames(frames("NOOP")));
+        let all = frames("NOOP");
+        assert_eq!(inspect(&log).unwrap(), Log::Frames(Frames { written: all, last_commit: all }));
+        // A change that was not committed when its process ended.
+        let whole = std::fs::read(&log).unwrap();
+        let mut cut = whole.clone();
+        let last = 32 + (usize::try_from(all).unwrap() - 1) * (24 + 4_096);
+        cut[last + 4..last + 8].fill(0);
+        std::fs::write(&log, cut).unwrap();
+        let Log::Frames(found) = inspect(&log).unwrap() else { panic!("no frames") };
+        assert!(found.written == all && found.last_commit < all, "{found:?}");
+        std::fs::write(&log, whole).unwrap();
         // The next write begins the log anew and leaves older frames behind it.
         frames("RESTART");
         db.execute_batch("INSERT INTO t VALUES (3)").unwrap();
-        assert_eq!(inspect(&log).unwrap(), Log::Frames(1));
+        assert_eq!(inspect(&log).unwrap(), Log::Frames(Frames { written: 1, last_commit: 1 }));
         let bytes = std::fs::read(&log).unwrap();
         for place in [0, 9, 17, 31] {
             let mut damaged = bytes.clone();

@@ -50,7 +50,8 @@ fn a_new_store_one_that_was_closed_and_one_that_crashed() {
 
     let server = site.serve();
     let log = said(&site);
-    let line = format!("incarnation {incarnation}, 0 accounts, 1 owners, 0 frames recovered from the log");
+    let line =
+        format!("incarnation {incarnation}, 0 accounts, 1 owners; frames in the log: 0 recovered, 0 dropped");
     assert!(log.contains("opened the store in /") && log.contains(&line), "{log}");
     assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
     assert_eq!(mark(&mut server.client(), "a", "y"), 0);
@@ -58,7 +59,10 @@ fn a_new_store_one_that_was_closed_and_one_that_crashed() {
 
     let server = site.serve();
     let log = said(&site);
-    assert!(log.contains(&incarnation) && !log.contains(" 0 frames recovered"), "{log}");
+    assert!(
+        log.contains(&incarnation) && !log.contains(" 0 recovered") && log.contains(" 0 dropped"),
+        "{log}"
+    );
     assert!(log.contains("SQLite: recovered"), "SQLite's own notices are there: {log}");
     assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
     assert_eq!(marked(&mut server.client(), "a").as_deref(), Some("y"));
