@@ -94,7 +94,10 @@ fn a_server_that_can_start_no_further_thread_goes_on_and_refuses_transfers() {
     let server = (4..20).find_map(|threads| {
         let mut command = user.command(threads, &SERVE);
         let child = command.stdout(Stdio::piped()).stderr(fs::File::create(user.site.path("log")).unwrap());
-        Server::try_start_until(child, |greeting| greeting.contains("serving "))
+        let started = Server::try_start_until(child, |greeting| greeting.contains("serving "));
+        // Whatever it lacked: a thread of the store, or one that serves.
+        assert!(!user.site.log().contains("panicked"), "{threads} threads: {}", user.site.log());
+        started
     });
     let server = server.expect("twenty threads are enough");
     let mut client = server.client();
@@ -111,4 +114,7 @@ fn a_server_that_can_start_no_further_thread_goes_on_and_refuses_transfers() {
     assert!(log.contains("a thread for a transfer cannot be started") && !log.contains("panicked"), "{log}");
     // The allocator must not report over and over that it would like to have more threads.
     assert!(log.lines().count() < 20, "{log}");
+    server.terminate();
+    assert!(server.ended_well());
+    assert!(!user.site.log().contains("panicked"), "{}", user.site.log());
 }
