@@ -29,8 +29,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const STALLED: Duration = Duration::from_secs(60);
 /// And how many bytes it sends in that time at least.
 const STALLED_BYTES: usize = 1_024;
-/// The largest reply to a call: many times what the service's own page of 100 conversations takes.
-const REPLY_BYTES: u64 = 8 << 20;
+/// The largest reply to a call. A page that may not be split, shortly after its owner was renumbered, may have 20,000
+/// conversations.
+const REPLY_BYTES: u64 = 32 << 20;
 /// The largest report about an import: a thousand faults, and each is a line.
 const REPORT_BYTES: u64 = 4 << 20;
 

@@ -7,8 +7,9 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI32, AtomicU64, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -21,10 +22,11 @@ use crate::store::StoreError;
 const COPY_ABOVE: u64 = 8 << 20;
 /// Above this size the log is copied even while changes wait, and is begun anew.
 const RESTART_ABOVE: u64 = 32 << 20;
-/// How long the writer waits for readers when the log is to be begun anew.
-const RESTART_WITHIN: Duration = Duration::from_millis(250);
-/// How long it waits otherwise. Nobody else writes, so that this never counts.
-const USUAL_WAIT: Duration = Duration::from_secs(5);
+/// How often the writer looks whether readers have finished when the log is to be begun anew, and the time between: a
+/// quarter of a second in all. Each time that it was in vain the next wait is twice as long, up to two seconds.
+const LOOKS: i32 = 250;
+const MOST_LOOKS: i32 = 8 * LOOKS;
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// What a page takes in the log.
 const FRAME: u64 = PAGE as u64 + 24;
 
@@ -36,6 +38,8 @@ pub(super) struct Checkpoints {
     length: u64,
     /// Beyond this length it is to be begun anew.
     restart_above: u64,
+    /// How often to look whether readers have finished.
+    looks: Arc<AtomicI32>,
     counts: Arc<CheckpointCounts>,
 }
 
@@ -49,8 +53,22 @@ pub(super) struct CheckpointCounts {
 }
 
 impl Checkpoints {
-    pub(super) fn new(counts: Arc<CheckpointCounts>) -> Checkpoints {
-        Checkpoints { uncopied: 0, length: 0, restart_above: RESTART_ABOVE, counts }
+    /// For checkpoints of the writer's connection.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub(super) fn new(db: &mut Connection, counts: Arc<CheckpointCounts>) -> rusqlite::Result<Checkpoints> {
+        let looks = Arc::new(AtomicI32::new(LOOKS));
+        let most = Arc::clone(&looks);
+        // SQLite's own way of waiting looks every tenth of a second in the end, and may always come between two readers.
+        db.busy_handler(Some(move |looked| {
+            let goes_on = looked < most.load(Ordering::Relaxed);
+            if goes_on {
+                wait_for_reader();
+            }
+            goes_on
+        }))?;
+        Ok(Checkpoints { uncopied: 0, length: 0, restart_above: RESTART_ABOVE, looks, counts })
     }
 
     /// Takes note of a commit of roughly so many bytes.
@@ -79,21 +97,19 @@ impl Checkpoints {
     /// # Errors
     /// [`StoreError::Lost`] when the disk failed.
     pub(super) fn restart(&mut self, db: &Connection) -> Result<(), StoreError> {
-        let patience = |within| {
-            if let Err(error) = db.busy_timeout(within) {
-                tracing::warn!(%error, "the time for a checkpoint cannot be set");
-            }
-        };
-        patience(RESTART_WITHIN);
         let ended = self.run(db, "RESTART");
-        patience(USUAL_WAIT);
         match ended? {
-            Ended::Complete => (self.length, self.restart_above) = (0, RESTART_ABOVE),
+            Ended::Complete => {
+                (self.length, self.restart_above) = (0, RESTART_ABOVE);
+                self.looks.store(LOOKS, Ordering::Relaxed);
+            }
             // A long reader, such as a backup, or a full disk: the log grows meanwhile. Trying at every commit would
             // hold up writers.
             ended => {
                 self.restart_above = self.length + COPY_ABOVE;
                 if ended == Ended::Held {
+                    let looks = self.looks.load(Ordering::Relaxed);
+                    self.looks.store((2 * looks).min(MOST_LOOKS), Ordering::Relaxed);
                     self.counts.held.fetch_add(1, Ordering::Relaxed);
                     tracing::warn!(
                         log_bytes = self.length,
@@ -128,6 +144,11 @@ impl Checkpoints {
             }
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "SQLite gives no sign when a reader has finished")]
+fn wait_for_reader() {
+    thread::sleep(LOOK_AGAIN);
 }
 
 /// How a checkpoint ended.

@@ -147,9 +147,9 @@ impl Queue {
     /// when their time is over, and not before, because many would come again at once.
     fn choose(&self, waiting: &mut VecDeque<Waiting>) -> Option<Waiting> {
         let waited = self.clock.elapsed().saturating_sub(waiting.front()?.since);
-        match waited < self.patience / 8 || waited >= self.patience {
-            true => waiting.pop_front(),
-            false => waiting.pop_back(),
+        match is_late(waited, self.patience) {
+            true => waiting.pop_back(),
+            false => waiting.pop_front(),
         }
     }
 
@@ -166,6 +166,11 @@ impl Queue {
     pub(super) fn statistics(&self) -> (u64, u64) {
         (self.state().waiting.len() as u64, self.refused.load(Ordering::Relaxed))
     }
+}
+
+/// Whether a task that has waited so long keeps its place while later ones are run.
+fn is_late(waited: Duration, patience: Duration) -> bool {
+    waited >= patience / 8 && waited < patience
 }
 
 #[cfg(test)]
@@ -212,6 +217,16 @@ mod tests {
         assert!(matches!(hasty.try_recv(), Ok(Err(StoreError::Busy))));
         assert!(matches!(patient.try_recv(), Err(oneshot::error::TryRecvError::Closed)), "taken and dropped");
         assert_eq!(queue.statistics(), (0, 1));
+    }
+
+    #[test]
+    fn when_the_first_has_waited_for_long_the_last_is_read_until_the_first_is_to_be_refused() {
+        let patience = Duration::from_millis(2_400);
+        let late = |milliseconds| is_late(Duration::from_millis(milliseconds), patience);
+        assert_eq!(
+            [late(0), late(299), late(300), late(2_399), late(2_400)],
+            [false, false, true, true, false]
+        );
     }
 
     #[test]

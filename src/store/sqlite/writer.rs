@@ -58,20 +58,22 @@ pub(super) struct Counts {
 
 impl Writer {
     pub(super) fn start(
-        opened: Opened,
+        mut opened: Opened,
         files: Arc<Files>,
         options: &SqliteOptions,
         shared: Shared,
     ) -> Result<Writer, OpenError> {
         let (jobs, queue) = mpsc::channel(options.queue);
         let (counts, checkpoints) = (Arc::<Counts>::default(), Arc::<CheckpointCounts>::default());
+        let own = Checkpoints::new(&mut opened.connection, Arc::clone(&checkpoints))
+            .map_err(|source| OpenError::Database { file: files.database.clone(), source })?;
         let thread = WriterThread {
             db: opened.connection,
             files,
             shared,
             clock: options.clock.clone(),
             counts: Arc::clone(&counts),
-            checkpoints: Checkpoints::new(Arc::clone(&checkpoints)),
+            checkpoints: own,
             is_marked: opened.marked,
             trimmed: None,
         };
@@ -184,6 +186,13 @@ impl WriterThread {
                         if let Some(job) = jobs.pop_front() {
                             job.answer(outcome);
                         }
+                    }
+                    // Also between the transactions of one batch, which may be large.
+                    if let Err(error) = self.checkpoints.run_due(&self.db, false) {
+                        for job in jobs {
+                            job.answer(Err(error.clone()));
+                        }
+                        return Err(error);
                     }
                 }
                 Attempt::Spoiled { taken, by, error } => {
