@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Call, Error, account_import::user, shapes::check_count};
 use crate::{
     domain::{Owner, batch},
-    store::{Next, Seen},
+    store::{Next, Seen, StoreError},
     wire::{Fields, code::Code},
 };
 
@@ -48,9 +48,12 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     }
     let mut result_item = Vec::with_capacity(users.len());
     for (user, deletion) in users.iter().zip(pending) {
-        let (code, result_info) = match deletion.await? {
-            true => (Code::OK, ""),
-            false => (Code::ACCOUNT_UNKNOWN, "Err_TLS_PT_Open_Login_Account_Not_Exist"),
+        let (code, result_info) = match deletion.await {
+            Ok(true) => (Code::OK, ""),
+            Ok(false) => (Code::ACCOUNT_UNKNOWN, "Err_TLS_PT_Open_Login_Account_Not_Exist"),
+            // The others are deleted all the same.
+            Err(StoreError::Damaged { .. }) => (Code::ACCOUNT_INTERNAL, "internal error, please try again"),
+            Err(error) => return Err(error.into()),
         };
         call.items.note(code.number());
         result_item.push(ResultItem { result_code: code.number(), result_info, user_id: user.as_str() });

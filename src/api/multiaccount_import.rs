@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     domain::{UserId, batch},
+    store::StoreError,
     wire::{Fields, code::Code},
 };
 
@@ -44,14 +45,22 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let mut pending = Vec::new();
     for (id, profile) in accounts {
         if let (Ok(user), Some(profile)) = (UserId::importable(&id), profile) {
-            pending.push(submit(&call, user, profile));
+            pending.push((id, submit(&call, user, profile)));
         } else {
             call.items.note(Code::ACCOUNT_PARAMETER.number());
             fail_accounts.push(id);
         }
     }
-    for import in pending {
-        import.await?;
+    for (id, import) in pending {
+        match import.await {
+            Ok(()) => {}
+            // The others are imported all the same.
+            Err(StoreError::Damaged { .. }) => {
+                call.items.note(Code::ACCOUNT_INTERNAL.number());
+                fail_accounts.push(id);
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(call.ok(&Reply { fail_accounts }))
 }

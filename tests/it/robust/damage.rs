@@ -161,6 +161,26 @@ fn check(kind: Kind, but: Option<Kind>, clients: usize) {
     }
 }
 
+/// A call about many accounts does what it can and names those that are damaged.
+#[test]
+fn a_call_about_many_accounts_fails_for_the_damaged_ones_only() {
+    let site = filled();
+    lose(&site, ACCOUNT, None);
+    let server = site.serve();
+    let mut client = server.client();
+    let damaged = damaged(&mut client);
+    let (lost, sound) =
+        (damaged.first().unwrap(), (0..OWNERS).find(|owner| !damaged.contains(owner)).unwrap());
+    let body = format!(r#"{{"Accounts":["owner{sound:02}","owner{lost:02}","aa-new"]}}"#);
+    let reply = client.ok("im_open_login_svc/multiaccount_import", &body);
+    assert_eq!(reply["FailAccounts"], serde_json::json!([format!("owner{lost:02}")]));
+    let body = format!(r#"{{"DeleteItem":[{{"UserID":"owner{lost:02}"}},{{"UserID":"aa-new"}}]}}"#);
+    let reply = client.ok("im_open_login_svc/account_delete", &body);
+    let code = |index: usize| reply["ResultItem"][index]["ResultCode"].as_u64().unwrap();
+    assert_eq!((code(0), code(1)), (70500, 0), "{reply}");
+    assert_eq!(look(&server, "/readyz").0, 200);
+}
+
 #[test]
 fn a_lost_page_of_heads_harms_nobody_else() {
     check(HEAD, None, 1);
