@@ -20,7 +20,7 @@ pub(super) fn close(holder: impl Send + 'static, by: &Deadline) {
         drop(closing);
     };
     if let Err(error) = thread::Builder::new().name("closing".to_owned()).spawn(work) {
-        // Then it was closed here.
+        // The closure was dropped, which closed the store on this thread.
         tracing::warn!(%error, "the store was closed without a limit of time, because no thread can be started");
         return;
     }

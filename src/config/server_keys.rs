@@ -199,7 +199,7 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "limits.bodies",
         kind: Kind::Size,
         default: "64MiB",
-        about: "Memory for the bodies of calls that are being received or worked on, over all connections; at least `limits.body`. Beyond it calls are refused (60018). A body of up to 16 KiB does not count and always passes.",
+        about: "Memory for the bodies of calls that are being received or worked on, over all connections; at least `limits.body`. Beyond it calls are refused (60018). A body of up to 16 KiB does not count and always passes (over HTTP/2 four of them on a connection).",
         set: |draft, value| put(&mut draft.limits.bodies_bytes, value.size()),
     },
     Key {

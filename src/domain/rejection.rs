@@ -16,7 +16,7 @@ pub enum Rejection {
     #[error("the chat group {} does not exist or was disbanded", quoted(.0.as_str()))]
     UnknownChatGroup(ChatGroupId),
     /// What is stored about the peer or chat group of a conversation is damaged.
-    #[error("what is stored about {0} is damaged, so that it is not known whether it exists")]
+    #[error("what is stored about {0} is damaged, so confold cannot tell whether it exists")]
     UnreadablePeer(Conversation),
     /// One more conversation with a group than the owner may have.
     #[error("the owner already has {limit} conversations in groups, the most allowed")]

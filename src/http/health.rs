@@ -1,4 +1,4 @@
-//! Health checks, with ordinary statuses: `/healthz` tells that the process answers, `/readyz` that a change would be
+//! Health checks, with ordinary statuses: `/healthz` reports that the process is alive, `/readyz` that a change would be
 //! durable now.
 
 use std::time::Duration;
@@ -12,8 +12,8 @@ pub(super) fn alive() -> Response<Body> {
     answer::text(StatusCode::OK, "ok\n")
 }
 
-/// Asks the store, which may hang: a probe is told so within the time of a call. The first line of the answer is `ready`
-/// or begins with `not ready: `; damage of single owners is told in a second one, because everybody else is served.
+/// Asks the store, which may hang: the answer comes within the time of a call. Its first line is `ready` or begins with
+/// `not ready: `; damage of single owners is reported on a second line, because everybody else is served.
 pub(super) async fn ready(store: &dyn Store, within: Duration) -> Response<Body> {
     match tokio::time::timeout(within, store.ready()).await {
         Ok(Ok(Readiness { damaged: 0 })) => answer::text(StatusCode::OK, "ready\n"),

@@ -1,4 +1,4 @@
-//! Sockets: an address is taken at once, but clients get in only when there is somebody to serve them.
+//! Sockets: an address is taken at once, but clients can connect only once the workers are ready.
 
 use std::{
     io,

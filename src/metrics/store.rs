@@ -18,6 +18,7 @@ pub(super) fn tell(statistics: Statistics, out: &mut Exposition) {
         log_in_use,
         log_held,
         damaged,
+        unwritable,
     } = statistics;
     for (name, kind, help, value) in [
         ("commits_total", "counter", "Transactions, one fsync each.", commits),
@@ -35,14 +36,15 @@ pub(super) fn tell(statistics: Statistics, out: &mut Exposition) {
         ),
         ("disk_bytes", "gauge", "Bytes of the database and its log.", disk_bytes),
         ("log_bytes", "gauge", "Bytes of the file of the write-ahead log.", log_bytes),
-        ("log_used_bytes", "gauge", "Bytes of the write-ahead log since it was begun anew.", log_in_use),
+        ("log_used_bytes", "gauge", "Bytes of the write-ahead log that are in use.", log_in_use),
         (
             "log_held_total",
             "counter",
-            "How often the log could not be begun anew because something was reading from it for long.",
+            "Times the write-ahead log could not be restarted because of a long-running reader.",
             log_held,
         ),
         ("damaged", "gauge", "Owners and chat groups whose stored data is known to be damaged.", damaged),
+        ("unwritable", "gauge", "1 when damage keeps sound data from being changed.", unwritable),
     ] {
         out.alone(&format!("confold_store_{name}"), kind, help, value);
     }

@@ -68,7 +68,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// Whether it is about the medium as a whole, so that no change is to blame.
-    pub(super) fn is_of_the_medium(&self) -> bool {
+    pub(super) fn is_storage_failure(&self) -> bool {
         matches!(
             self,
             StoreError::Full(_) | StoreError::ReadOnly(_) | StoreError::Lost(_) | StoreError::Moved(_)

@@ -118,6 +118,8 @@ pub struct Statistics {
     pub log_held: u64,
     /// How much stored data is known to be damaged: owners and chat groups.
     pub damaged: u64,
+    /// 1 when damage is known to keep sound data from being changed.
+    pub unwritable: u64,
 }
 
 /// A store whose next change would be durable.
@@ -250,7 +252,7 @@ impl dyn Store + '_ {
     }
 }
 
-/// What a rule, wherever it runs, tells to whoever passed it in.
+/// Carries a rule's result from the writer thread back to the caller.
 struct Told<T>(Arc<Mutex<Option<T>>>);
 
 impl<T> Told<T> {

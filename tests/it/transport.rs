@@ -2,7 +2,7 @@
 
 use confold::api::Command;
 
-use crate::harness::{ADMIN, APP, Client, KEY, Server, import_accounts, query, sign};
+use crate::harness::{ADMIN, APP, Client, KEY, Server, eventually, import_accounts, query, sign};
 
 const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
@@ -375,9 +375,12 @@ fn a_signature_in_the_wrong_place_is_not_shown() {
         assert!(!said.contains(&signature[..12]), "{said}");
     }
     assert_eq!(client.call(GET, BODY).code(), 0);
+    // The log is written by a thread of its own.
+    let read = || std::fs::read_to_string(log.path()).unwrap();
+    let failed = || read().lines().filter(|line| line.contains("failed call")).count();
+    eventually("five failed calls are in the log", || failed() == 5);
     drop(server);
-    let lines = std::fs::read_to_string(log.path()).unwrap();
-    assert_eq!(lines.lines().filter(|line| line.contains("failed call")).count(), 5, "{lines}");
+    let lines = read();
     assert!(!lines.contains(&signature[..12]) && !lines.contains(KEY), "{lines}");
     // The form of the log: one JSON object a line, with what is known of the call.
     let last: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();

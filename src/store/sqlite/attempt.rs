@@ -1,7 +1,7 @@
 //! One attempt of the writer to commit what is at the front of its queue, and what to make of one that damage spoiled.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashSet, VecDeque},
     sync::atomic::Ordering,
 };
 
@@ -10,12 +10,13 @@ use rusqlite::{Transaction, TransactionBehavior};
 use super::{
     batch::{Batch, PAGE},
     error::committing,
+    files::Misplaced,
     job::{Change, Job},
     rows::Rows,
     writer::WriterThread,
 };
 use crate::{
-    domain::{AppId, Conversation, Owner, Presence},
+    domain::{AppId, ChatGroupId, Owner},
     store::{Damaged, StoreError},
 };
 
@@ -47,6 +48,12 @@ impl WriterThread {
         most: usize,
         aside: &HashSet<Owner>,
     ) -> Attempt {
+        // Before anything is written: a write would hide that a file was cut.
+        if self.is_marked
+            && let Err(error) = self.look_at_files()
+        {
+            return Attempt::Failed { taken: most, error };
+        }
         // Rolled back by its drop when anything fails.
         let transaction = match Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate) {
             Ok(transaction) => transaction,
@@ -65,7 +72,7 @@ impl WriterThread {
             }
             let outcome = job.change.make(&mut batch, &self.clock);
             match outcome {
-                Err(error) if error.is_of_the_medium() => {
+                Err(error) if error.is_storage_failure() => {
                     return Attempt::Failed { taken: most, error };
                 }
                 // A rule that panicked has not written anything. Other failures may have, and after SQLite met damage
@@ -80,7 +87,7 @@ impl WriterThread {
         let taken = outcomes.len();
         let (bytes, changed) = match batch.complete() {
             Ok(complete) => complete,
-            Err((_, error)) if error.is_of_the_medium() => return Attempt::Failed { taken, error },
+            Err((_, error)) if error.is_storage_failure() => return Attempt::Failed { taken, error },
             Err((owner, error)) => return Attempt::Spoiled { taken, by: Culprit::Owner(owner), error },
         };
         if bytes == 0 {
@@ -89,11 +96,17 @@ impl WriterThread {
         if let Err(error) = transaction.commit() {
             return Attempt::Failed { taken, error: committing(error) };
         }
-        // Every system call has succeeded; whether the files are still where they are looked for is another question.
-        if let Err(reason) = self.files.check_place() {
-            return Attempt::Failed { taken, error: StoreError::Moved(reason) };
+        // Every system call has succeeded, but the files may have been moved meanwhile.
+        if let Err(error) = self.look_at_files() {
+            return Attempt::Failed { taken, error };
         }
-        self.is_marked = true;
+        if !self.is_marked {
+            // Into the database file itself: the log may be lost.
+            self.is_marked = true;
+            if let Err(error) = self.checkpoints.run(&self.db, "PASSIVE") {
+                return Attempt::Failed { taken, error };
+            }
+        }
         self.shared.health.committed();
         self.counts.commits.fetch_add(1, Ordering::Relaxed);
         self.counts.changes.fetch_add(taken as u64, Ordering::Relaxed);
@@ -103,6 +116,19 @@ impl WriterThread {
         }
         changed.publish(&self.shared.cache);
         Attempt::Committed(outcomes)
+    }
+
+    /// Checks that the files are those that were opened.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`].
+    fn look_at_files(&mut self) -> Result<(), StoreError> {
+        let Err(misplaced) = self.files.check_identity() else { return Ok(()) };
+        if misplaced == Misplaced::Log {
+            // The log that is open has everything, and the database is in its place.
+            let _ = self.checkpoints.run(&self.db, "PASSIVE");
+        }
+        Err(StoreError::Moved(self.files.describe(misplaced)))
     }
 
     /// Finds out what damage that spoiled a transaction means, and whether the changes can be made in another way.
@@ -115,16 +141,20 @@ impl WriterThread {
     ) -> Verdict {
         let health = &self.shared.health;
         match error {
-            StoreError::Damaged { what: Damaged::Directory(app), .. }
-                if self.finds_unreadable(app, by, jobs) =>
-            {
-                return Verdict::Again;
+            StoreError::Damaged { what: Damaged::Directory(app), .. } if self.learns(app, by, jobs) => {
+                return Verdict::Retry;
             }
             StoreError::Damaged { what: Damaged::Database, .. } => {}
             error => {
                 health.note(&error);
                 return Verdict::Refuse(error);
             }
+        }
+        if let Some((app, id)) = by.chat_group(jobs) {
+            let error =
+                StoreError::Damaged { what: Damaged::ChatGroup(app, id.clone()), reason: error.to_string() };
+            health.note(&error);
+            return Verdict::Refuse(error);
         }
         if let Some(owner) = by.owner(jobs) {
             match self.rows().owner(owner) {
@@ -136,30 +166,31 @@ impl WriterThread {
                 _ => {}
             }
         }
-        health.note_unwritable(&error);
-        Verdict::Refuse(error)
+        match by.change(jobs) {
+            Some(Change::Probe) if health.note_probe_damaged() => Verdict::Retry,
+            // What belongs to nobody says nothing about the changes of owners.
+            Some(Change::Filled | Change::Reset(_)) => Verdict::Refuse(error),
+            _ => {
+                health.note_unwritable(&error);
+                Verdict::Refuse(error)
+            }
+        }
     }
 
-    /// Looks up one after the other what a job names. Whether something was found that cannot be read, and was not
-    /// known before.
-    fn finds_unreadable(&self, app: AppId, by: &Culprit, jobs: &VecDeque<Job>) -> bool {
+    /// Looks up one after the other what the change of an owner needs to know of others. Whether something was found that
+    /// cannot be read, and was not known before.
+    fn learns(&self, app: AppId, by: &Culprit, jobs: &VecDeque<Job>) -> bool {
         let Culprit::Job(index) = by else { return false };
-        let Some(Job { change: Change::Owner { presences, .. }, .. }) = jobs.get(*index) else {
+        let Some(Job { change: Change::Owner { owner, presences, .. }, .. }) = jobs.get(*index) else {
             return false;
         };
-        let health = &self.shared.health;
-        let is_damaged = |conversation: &Conversation| {
-            let mut alone = HashMap::from([(conversation.clone(), Presence::Unreadable)]);
-            matches!(self.rows().look_up(app, &mut alone, health), Err(StoreError::Damaged { .. }))
-        };
-        let damaged: Vec<_> = presences.keys().filter(|conversation| is_damaged(conversation)).collect();
-        // All of them are to be remembered, not only the first.
-        let news = damaged.iter().filter(|conversation| health.note_unreadable(app, conversation));
-        news.count() > 0
+        let named = self.rows().learns_of(app, presences.keys());
+        self.rows().learns_about(owner) || named
     }
 
     pub(super) fn rows(&self) -> Rows<'_> {
-        Rows { db: &self.db, has_aside: self.shared.health.has_aside() }
+        let health = &self.shared.health;
+        Rows { db: &self.db, health, has_aside: health.has_aside() }
     }
 }
 
@@ -170,15 +201,31 @@ pub(super) enum Verdict {
     /// The owner himself is sound: his data is put aside, out of the reach of the damage that is next to it.
     PutAside(Owner),
     /// Everything is run again, with what is known now.
-    Again,
+    Retry,
 }
 
 impl Culprit {
+    /// The change, if it is a single one.
+    fn change<'a>(&self, jobs: &'a VecDeque<Job>) -> Option<&'a Change> {
+        match self {
+            Culprit::Job(index) => Some(&jobs.get(*index)?.change),
+            Culprit::Owner(_) => None,
+        }
+    }
+
+    /// The chat group whose change it is.
+    fn chat_group<'a>(&self, jobs: &'a VecDeque<Job>) -> Option<(AppId, &'a ChatGroupId)> {
+        match self.change(jobs)? {
+            Change::ChatGroup { app, id, .. } => Some((*app, id)),
+            _ => None,
+        }
+    }
+
     /// The owner whose change it is.
     fn owner<'a>(&'a self, jobs: &'a VecDeque<Job>) -> Option<&'a Owner> {
         match self {
             Culprit::Owner(owner) => Some(owner),
-            Culprit::Job(index) => match &jobs.get(*index)?.change {
+            Culprit::Job(_) => match self.change(jobs)? {
                 Change::Owner { owner, .. } => Some(owner),
                 _ => None,
             },

@@ -7,17 +7,13 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::{
-    chat_groups,
-    health::Health,
-    rows::{self, Rows},
-};
+use super::{chat_groups, health::Health, rows::Rows};
 use crate::{
     domain::{
         Account, AppId, ChangeNumber, ChatGroupId, Conversation, Organizer, Owner, Presence, UnixSeconds,
     },
     store::{
-        ChatGroupRule, Next, OwnerRule, Scope, Seen, StoreError,
+        ChatGroupRule, Damaged, Next, OwnerRule, Scope, Seen, StoreError,
         cache::{self, OwnerCache},
         document::Stored,
         guarded,
@@ -49,6 +45,8 @@ pub(super) struct Batch<'a> {
     bytes: usize,
     /// Roughly how much is still to be written for owners.
     pending: usize,
+    /// Whether a readiness check has written something.
+    is_probed: bool,
 }
 
 /// One owner within a transaction. What happens to a hot owner in one batch is written once.
@@ -85,6 +83,7 @@ impl<'a> Batch<'a> {
             forgotten: Vec::new(),
             bytes: 0,
             pending: 0,
+            is_probed: false,
         }
     }
 
@@ -101,7 +100,8 @@ impl<'a> Batch<'a> {
 
 impl<'a> Batch<'a> {
     fn rows(&self) -> Rows<'a> {
-        Rows { db: self.db, has_aside: self.health.has_aside() || !self.aside.is_empty() }
+        let has_aside = self.health.has_aside() || !self.aside.is_empty();
+        Rows { db: self.db, health: self.health, has_aside }
     }
 
     /// Roughly how many bytes a commit would write.
@@ -117,13 +117,13 @@ impl<'a> Batch<'a> {
         rule: &mut OwnerRule,
     ) -> Result<(), StoreError> {
         let rows = self.rows();
-        rows.look_up(owner.app, presences, self.health)?;
+        rows.look_up(owner.app, presences)?;
         let working = match self.owners.entry(owner.clone()) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
-                // The cache does not know yet what this transaction forgot, nor that the disk is damaged.
-                let is_elsewhere =
-                    self.forgotten.iter().any(|scope| scope.covers(owner)) || self.health.is_damaged(owner);
+                // The cache may still hold what this transaction deleted, and says nothing about damage on the disk.
+                let is_elsewhere = self.forgotten.iter().any(|scope| scope.covers(owner))
+                    || self.health.is_damaged(|| Damaged::Owner(owner.clone()));
                 let cache = (!is_elsewhere).then_some(self.cache);
                 let working = Working::begin(rows, cache, owner);
                 match &working {
@@ -134,7 +134,7 @@ impl<'a> Batch<'a> {
             }
         };
         if self.disbanded.iter().any(|(app, _)| *app == owner.app) {
-            working.dead = rows::dead(self.db, owner.app, &working.organizer)?;
+            working.dead = rows.dead(owner.app, &working.organizer)?;
         }
         let buried = match working.dead.is_empty() {
             true => None,
@@ -191,10 +191,19 @@ impl<'a> Batch<'a> {
 
     /// Writes something that has to be durable like any change, and that needs free pages as changes do.
     pub(super) fn probe(&mut self) -> Result<(), StoreError> {
+        if self.is_probed {
+            return Ok(());
+        }
+        self.is_probed = true;
+        if self.health.is_probe_damaged() {
+            self.db.prepare_cached("UPDATE store SET probes = probes + 1")?.execute([])?;
+            self.bytes += PAGE;
+            return Ok(());
+        }
         // While changes fail, a small one that happens to find room would prove nothing.
         let bytes = if self.health.is_failing() { LARGE_PROBE } else { PROBE };
         self.db
-            .prepare_cached("UPDATE store SET probe = randomblob(?1)")?
+            .prepare_cached("UPDATE probe SET doc = randomblob(?1)")?
             .execute([i64::try_from(bytes).unwrap_or(0)])?;
         self.bytes += PAGE + bytes;
         Ok(())
@@ -210,7 +219,7 @@ impl<'a> Batch<'a> {
     pub(super) fn reset(&mut self, scope: &Scope) -> Result<(), StoreError> {
         self.owners.retain(|owner, _| !scope.covers(owner));
         self.disbanded.retain(|(app, _)| !scope.covers_app(*app));
-        rows::forget(self.db, scope)?;
+        self.rows().forget(scope)?;
         self.bytes += PAGE;
         self.forgotten.push(scope.clone());
         Ok(())
@@ -228,7 +237,9 @@ impl<'a> Batch<'a> {
             let failed = |error| (owner.clone(), error);
             if working.changed && self.aside.contains(owner) {
                 // Everything of him is written anew, to where nothing is damaged.
+                self.db.execute("UPDATE store SET aside = 1", []).map_err(|error| failed(error.into()))?;
                 rows.write_account_aside(owner, working.account.as_deref()).map_err(failed)?;
+                rows.forget_aside(owner).map_err(failed)?;
                 working.stored = Stored::default();
                 self.bytes += PAGE;
             }

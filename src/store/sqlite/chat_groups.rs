@@ -1,4 +1,4 @@
-//! Rows of chat groups, and the events that tell of their end.
+//! Rows of chat groups, and the events that record their disbanding.
 
 use std::rc::Rc;
 
@@ -128,8 +128,11 @@ pub(super) fn write_disbanding(
     let (app, id, now) = (app.number(), id.as_str(), i64::try_from(now).unwrap_or(i64::MAX));
     let number: i64 = db
         .prepare_cached(
-            "INSERT INTO app (app_id, disbandings) VALUES (?1, 1)
-             ON CONFLICT DO UPDATE SET disbandings = disbandings + 1 RETURNING disbandings",
+            // Above the events that are there, too, in case the page of the counter is an old one.
+            "INSERT INTO app (app_id, disbandings)
+             VALUES (?1, 1 + (SELECT coalesce(max(seq), 0) FROM app_event WHERE app_id = ?1))
+             ON CONFLICT DO UPDATE SET disbandings = max(disbandings + 1, excluded.disbandings)
+             RETURNING disbandings",
         )?
         .query_row([app], |row| row.get(0))?;
     db.prepare_cached("UPDATE chat_group SET disbanding = ?3 WHERE app_id = ?1 AND group_id = ?2")?
@@ -138,22 +141,21 @@ pub(super) fn write_disbanding(
         "INSERT INTO app_event (app_id, seq, kind, group_id, incarnation, at) VALUES (?1, ?2, 1, ?3, ?4, ?5)",
     )?
     .execute(params![app, number, id, incarnation, now])?;
-    trim_events(db, app, number, now).map(drop)
+    trim_events(db, app, number, now)?;
+    Ok(())
 }
 
 /// Removes the oldest events of an app that are too many or too old, some at a time; how many were removed.
-fn trim_events(db: &Connection, app: u32, newest: i64, now: i64) -> Result<usize, StoreError> {
-    let removed = db
-        .prepare_cached(
-            "DELETE FROM app_event WHERE app_id = ?1 AND (seq <= ?2 OR at < ?3)
+fn trim_events(db: &Connection, app: u32, newest: i64, now: i64) -> rusqlite::Result<usize> {
+    db.prepare_cached(
+        "DELETE FROM app_event WHERE app_id = ?1 AND (seq <= ?2 OR at < ?3)
              AND seq IN (SELECT seq FROM app_event WHERE app_id = ?1 ORDER BY seq LIMIT ?4)",
-        )?
-        .execute(params![app, newest - EVENTS, now.saturating_sub(EVENTS_WITHIN), EVENTS_AT_ONCE])?;
-    Ok(removed)
+    )?
+    .execute(params![app, newest - EVENTS, now.saturating_sub(EVENTS_WITHIN), EVENTS_AT_ONCE])
 }
 
 /// Removes some old events of every app, also of those in which nothing is disbanded any more; how many were removed.
-pub(super) fn trim_all_events(db: &Connection, now: UnixSeconds) -> Result<usize, StoreError> {
+pub(super) fn trim_all_events(db: &Connection, now: UnixSeconds) -> rusqlite::Result<usize> {
     let mut apps = db.prepare_cached("SELECT app_id, disbandings FROM app")?;
     let apps =
         apps.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(u32, i64)>, _>>()?;

@@ -1,8 +1,8 @@
 //! Keeping the write-ahead log short.
 //!
-//! A passive checkpoint copies what no reader needs any more, but the log is only begun anew at a moment when nobody
-//! reads from it, and under constant reads there is none. So when the log has become long, one checkpoint makes such a
-//! moment: it lets the readers at work finish – each takes some milliseconds – while new ones read from the database.
+//! A passive checkpoint copies what no reader needs any more, but SQLite restarts the log only when no reader uses it,
+//! which never happens under constant reads. So when the log has become long, one checkpoint makes it happen: it waits
+//! for the readers at work – each takes some milliseconds – while new ones read from the database.
 
 use std::{
     sync::{
@@ -43,7 +43,7 @@ pub(super) struct Checkpoints {
     counts: Arc<CheckpointCounts>,
 }
 
-/// What checkpoints have to tell.
+/// Checkpoint counters, for the metrics.
 #[derive(Debug, Default)]
 pub(super) struct CheckpointCounts {
     /// Bytes in the log that count.
@@ -103,7 +103,7 @@ impl Checkpoints {
                 (self.length, self.restart_above) = (0, RESTART_ABOVE);
                 self.looks.store(LOOKS, Ordering::Relaxed);
             }
-            // A long reader, such as a backup, or a full disk: the log grows meanwhile. Trying at every commit would
+            // A reader that hangs, or a full disk: the log grows meanwhile. Trying at every commit would
             // hold up writers.
             ended => {
                 self.restart_above = self.length + COPY_ABOVE;
@@ -158,6 +158,6 @@ pub(super) enum Ended {
     Complete,
     /// A reader kept something from being copied.
     Held,
-    /// The disk had no room.
+    /// It failed, usually for want of room.
     Refused,
 }

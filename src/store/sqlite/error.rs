@@ -24,7 +24,10 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 /// Says of damage whose data it is.
-pub(super) fn of<T>(what: impl FnOnce() -> Damaged, read: Result<T, StoreError>) -> Result<T, StoreError> {
+pub(super) fn attribute_damage<T>(
+    what: impl FnOnce() -> Damaged,
+    read: Result<T, StoreError>,
+) -> Result<T, StoreError> {
     read.map_err(|error| match error {
         StoreError::Damaged { what: Damaged::Database, reason } => {
             StoreError::Damaged { what: what(), reason }

@@ -3,10 +3,13 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io,
+    io::{self, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
@@ -14,6 +17,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use super::{
     notices,
     open_error::OpenError,
+    schema,
     wal::{self, Log},
 };
 use crate::private;
@@ -30,8 +34,9 @@ pub(super) struct Files {
     /// What was there when the directory was locked.
     pub(super) found: Found,
     /// The database and its log as they were opened.
-    opened: Mutex<[Option<Identity>; 2]>,
-    _lock: File,
+    opened: [OnceLock<Opened>; 2],
+    /// Locked, and not empty once a store was kept here.
+    lock: File,
 }
 
 /// What a directory held before anything was opened.
@@ -62,7 +67,7 @@ impl Files {
         let directory = &std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
         let failed = |source| OpenError::Directory { directory: directory.clone(), source };
         let (database, lock) = (database(directory), directory.join("lock"));
-        let had_lock = lock.exists();
+        let had_lock = fs::metadata(&lock).is_ok_and(|lock| lock.len() > 0);
         if !create && fs::metadata(&database).map_or(0, |file| file.len()) == 0 {
             return Err(OpenError::NoStore { directory: directory.clone(), had_one: had_lock });
         }
@@ -98,8 +103,8 @@ impl Files {
                 directory.display()
             ));
         }
-        let opened = Mutex::new([None; 2]);
-        Ok(Files { directory: directory.clone(), database, log, remarks, found, opened, _lock: lock })
+        let opened = [OnceLock::new(), OnceLock::new()];
+        Ok(Files { directory: directory.clone(), database, log, remarks, found, opened, lock })
     }
 
     /// The bytes of the database and of its log.
@@ -127,24 +132,86 @@ impl Files {
         Ok(connection)
     }
 
-    /// Checks that the files are those that were opened. A file that was deleted or moved away takes what is
-    /// written to it along, although every system call succeeds.
+    /// Leaves a sign that a store is kept here, by which a database that is missing is noticed.
+    pub(super) fn leave_sign(&self) -> io::Result<()> {
+        match self.found.lock {
+            true => Ok(()),
+            false => (&self.lock).write_all(b"A confold store is kept in this directory.\n"),
+        }
+    }
+
+    /// Checks that the files are those that were opened, and that nobody has cut them. A file that was deleted or moved
+    /// away keeps accepting writes that nobody will find again.
     ///
     /// # Errors
-    /// Which file is missing or another one.
-    pub(super) fn check_place(&self) -> Result<(), String> {
-        let mut opened = self.opened.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for (file, opened) in [&self.database, &self.log].into_iter().zip(opened.iter_mut()) {
-            let now = match fs::metadata(file) {
-                Ok(file) => (file.dev(), file.ino()),
-                Err(error) => return Err(format!("{} cannot be found any more ({error})", file.display())),
-            };
-            if *opened.get_or_insert(now) != now {
-                return Err(format!("another file has taken the place of {}", file.display()));
+    /// Which of them is not.
+    pub(super) fn check_identity(&self) -> Result<(), Misplaced> {
+        let looked =
+            [(&self.database, &self.opened[0]), (&self.log, &self.opened[1])].map(|(file, opened)| {
+                let Ok(now) = fs::metadata(file) else { return Look::Elsewhere };
+                let opened = opened
+                    .get_or_init(|| Opened { identity: (now.dev(), now.ino()), length: AtomicU64::new(0) });
+                if opened.identity != (now.dev(), now.ino()) {
+                    return Look::Elsewhere;
+                }
+                let before = opened.length.swap(now.len(), Ordering::Relaxed);
+                // SQLite itself only cuts a log that had become very long.
+                if now.len() < before && before <= schema::LOG_LIMIT.unsigned_abs() {
+                    Look::Cut
+                } else {
+                    Look::Sound
+                }
+            });
+        match looked {
+            [Look::Sound, Look::Sound] => Ok(()),
+            [Look::Elsewhere, _] => Err(Misplaced::Database),
+            [Look::Sound, Look::Elsewhere] => Err(Misplaced::Log),
+            [Look::Cut, _] | [_, Look::Cut] => Err(Misplaced::Cut),
+        }
+    }
+
+    /// What there is to say about files that are not as they were left.
+    pub(super) fn describe(&self, misplaced: Misplaced) -> String {
+        let (database, log) = (self.database.display(), self.log.display());
+        match misplaced {
+            Misplaced::Database => {
+                format!("{database} is not where it was opened, or another file has taken its place")
+            }
+            Misplaced::Log => format!(
+                "{log} is not where it was opened, or another file has taken its place; what it held was put into the database"
+            ),
+            Misplaced::Cut => {
+                format!("{database} or {log} has become shorter, which only another program can have done")
             }
         }
-        Ok(())
     }
+}
+
+/// A file as it was opened.
+#[derive(Debug)]
+struct Opened {
+    identity: Identity,
+    /// Its length when it was looked at last.
+    length: AtomicU64,
+}
+
+/// What one look at a file shows.
+#[derive(Clone, Copy)]
+enum Look {
+    Sound,
+    Elsewhere,
+    Cut,
+}
+
+/// Files that are not as they were left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Misplaced {
+    /// The database is somewhere else, or deleted.
+    Database,
+    /// Only the log is.
+    Log,
+    /// One of them was cut.
+    Cut,
 }
 
 /// A file that SQLite keeps beside its database.

@@ -30,6 +30,8 @@ pub(super) struct Health {
     aside: AtomicBool,
     /// Whether something cannot be looked up.
     has_unreadable: AtomicBool,
+    /// Whether the pages that readiness checks use are damaged.
+    probe_damaged: AtomicBool,
 }
 
 #[derive(Default)]
@@ -41,6 +43,9 @@ struct State {
     committed: Option<Duration>,
     /// Whether the last transaction failed as a whole.
     failing: bool,
+    /// When the log said so last, and how many changes were refused since.
+    complained: Option<Duration>,
+    refused: usize,
     /// How damage made the change of an owner fail whose own data can be read.
     unwritable: Option<String>,
 }
@@ -53,6 +58,7 @@ impl Health {
             damaged: AtomicU64::new(0),
             aside: AtomicBool::new(has_aside),
             has_unreadable: AtomicBool::new(false),
+            probe_damaged: AtomicBool::new(false),
         }
     }
 
@@ -68,6 +74,21 @@ impl Health {
     /// Takes note that owners were put aside. To be called before their new data is published.
     pub(super) fn note_aside(&self) {
         self.aside.store(true, Ordering::Release);
+    }
+
+    /// Takes note that readiness checks cannot use their own pages, if that is news.
+    pub(super) fn note_probe_damaged(&self) -> bool {
+        !self.probe_damaged.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether readiness checks cannot use their own pages.
+    pub(super) fn is_probe_damaged(&self) -> bool {
+        self.probe_damaged.load(Ordering::Acquire)
+    }
+
+    /// Whether damage is known to keep sound data from being changed.
+    pub(super) fn is_unwritable(&self) -> bool {
+        self.state().unwritable.is_some()
     }
 
     /// How many owners and chat groups are known to be damaged.
@@ -101,17 +122,27 @@ impl Health {
         }
     }
 
-    /// Whether an owner is known to be damaged, so that what memory holds of him says nothing about the disk.
-    pub(super) fn is_damaged(&self, owner: &Owner) -> bool {
-        self.damaged() > 0 && self.state().damaged.contains(&Damaged::Owner(owner.clone()))
+    /// Whether this is known to be damaged. What memory holds of it says nothing about the disk then.
+    pub(super) fn is_damaged(&self, what: impl FnOnce() -> Damaged) -> bool {
+        self.damaged() > 0 && self.state().damaged.contains(&what())
     }
 
     /// Takes note that an account or a chat group cannot be looked up, if that is news.
     pub(super) fn note_unreadable(&self, app: AppId, conversation: &Conversation) -> bool {
         let mut state = self.state();
-        let is_news =
-            state.unreadable.len() < REMEMBERED && state.unreadable.insert((app, conversation.clone()));
+        if state.unreadable.len() >= REMEMBERED {
+            // Those that are asked for again are found again.
+            state.unreadable.clear();
+        }
+        let is_news = state.unreadable.insert((app, conversation.clone()));
         self.has_unreadable.store(true, Ordering::Release);
+        drop(state);
+        // Accounts are not named: callers can ask for any number of names that would be on a page that is lost.
+        let what = match conversation.chat_group() {
+            Some(id) => Damaged::ChatGroup(app, id.clone()),
+            None => Damaged::Directory(app),
+        };
+        self.note(&StoreError::Damaged { what, reason: "it cannot be looked up".to_owned() });
         is_news
     }
 
@@ -136,12 +167,21 @@ impl Health {
 
     pub(super) fn committed(&self) {
         let mut state = self.state();
-        (state.committed, state.failing) = (Some(self.clock.elapsed()), false);
+        (state.committed, state.failing, state.complained) = (Some(self.clock.elapsed()), false, None);
     }
 
-    pub(super) fn failed(&self) {
+    /// Takes note that a transaction failed as a whole. The log says so when it begins, and then once a second.
+    pub(super) fn failed(&self, error: &StoreError, changes: usize) {
+        let now = self.clock.elapsed();
         let mut state = self.state();
         (state.committed, state.failing) = (None, true);
+        state.refused += changes;
+        if state.complained.is_none_or(|complained| now >= complained + Duration::from_secs(1)) {
+            state.complained = Some(now);
+            let changes = std::mem::take(&mut state.refused);
+            drop(state);
+            tracing::error!(%error, changes, "transactions fail");
+        }
     }
 
     /// Whether the last transaction failed.

@@ -8,7 +8,7 @@ use super::{batch::Batch, health::Health};
 use crate::{
     clock::Clock,
     domain::{AppId, ChatGroupId, Conversation, Owner, Presence},
-    store::{ChatGroupRule, OwnerRule, Scope, StoreError, guarded},
+    store::{ChatGroupRule, Damaged, OwnerRule, Scope, StoreError, guarded},
 };
 
 type Done = oneshot::Sender<Result<(), StoreError>>;
@@ -41,9 +41,18 @@ pub(super) enum Change {
 }
 
 impl Change {
-    /// Whether it is about an owner who is known to be damaged.
-    pub(super) fn is_doubtful(&self, health: &Health) -> bool {
-        matches!(self, Change::Owner { owner, .. } if health.is_damaged(owner))
+    /// Whether it is about an owner or a chat group that is known to be damaged.
+    pub(super) fn is_about_damage(&self, health: &Health) -> bool {
+        match self {
+            Change::Owner { owner, .. } => health.is_damaged(|| Damaged::Owner(owner.clone())),
+            Change::ChatGroup { app, id, .. } => health.is_damaged(|| Damaged::ChatGroup(*app, id.clone())),
+            Change::Filled | Change::Reset(_) | Change::Probe => false,
+        }
+    }
+
+    /// Whether changes before it and after it may not change places with it.
+    pub(super) fn is_about_all(&self) -> bool {
+        matches!(self, Change::Filled | Change::Reset(_))
     }
 
     /// Makes the change as a part of a batch.

@@ -47,7 +47,7 @@ pub(super) fn owners(
             reason: reason.to_string(),
         })?;
         let owner = Owner { app, user };
-        let (stored, account, dead) = rows.owner(&owner)?;
+        let (stored, account, dead) = rows.owner_and_learn(&owner)?;
         let organizer = match dead.is_empty() {
             true => stored.organizer,
             false => Arc::new(stored.organizer.living(&dead)),

@@ -9,6 +9,7 @@ mod attempt;
 mod batch;
 mod chat_groups;
 mod checkpoints;
+mod directory;
 mod error;
 mod files;
 mod health;
@@ -103,6 +104,8 @@ pub struct SqliteStore {
     unfilled: bool,
     opening: Opening,
     close_within: Duration,
+    /// Held while a readiness check writes.
+    probing: tokio::sync::Mutex<()>,
     // Held, and given up last: the lock on the directory.
     files: Arc<Files>,
 }
@@ -117,10 +120,10 @@ impl SqliteStore {
     /// Opens the store in a directory, or creates it there.
     ///
     /// # Errors
-    /// [`OpenError`], in words for whoever started the server.
+    /// [`OpenError`], with a message for the operator.
     pub fn open(options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
         let files = Arc::new(Files::lock(&options.directory, options.create)?);
-        let opened = schema::open(&files, options.clock.now())?;
+        let opened = schema::open(&files, options.create, options.clock.now())?;
         let has_aside = rows::has_aside(&opened.connection)
             .map_err(|source| OpenError::Database { file: files.database.clone(), source })?;
         let shared = Shared {
@@ -139,6 +142,7 @@ impl SqliteStore {
             unfilled,
             opening,
             close_within: options.close_within,
+            probing: tokio::sync::Mutex::default(),
             files,
         })
     }
@@ -161,8 +165,8 @@ impl SqliteStore {
         &self.files.remarks
     }
 
-    /// Whether what it shall begin with is still to be put into it: it is new, or the first filling
-    /// did not come to its end.
+    /// Whether initial data still has to be loaded: the store is new, or the first filling did not come to its
+    /// end.
     #[must_use]
     pub fn is_unfilled(&self) -> bool {
         self.unfilled
@@ -287,21 +291,18 @@ impl Store for SqliteStore {
             log_in_use: checkpoints.length.load(Ordering::Relaxed),
             log_held: checkpoints.held.load(Ordering::Relaxed),
             damaged: self.shared.health.damaged(),
+            unwritable: self.shared.health.is_unwritable().into(),
         }
     }
 
     fn ready(&self) -> Pending<'_, Readiness> {
-        // A commit of just now is as good as one more, so that checks cost little however often they come.
-        let probe = match self.shared.health.is_fresh() {
-            Ok(true) if self.files.check_place().is_ok() => None,
-            Ok(_) => Some(self.write(Change::Probe)),
-            Err(error) => return Box::pin(async { Err(error) }),
-        };
         Box::pin(async {
-            if let Some(probe) = probe {
-                probe.await?;
+            // One check at a time writes something. The others wait for it and then see that it succeeded just now.
+            let _turn = self.probing.lock().await;
+            if !self.shared.health.is_fresh()? {
+                self.write(Change::Probe).await?;
             }
-            // What the probe itself met counts, too.
+            // The probe itself may have met damage.
             self.shared.health.is_fresh()?;
             Ok(Readiness { damaged: self.shared.health.damaged() })
         })

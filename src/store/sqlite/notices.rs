@@ -11,7 +11,7 @@ use rusqlite::ffi;
 use crate::{clock::Clock, excerpt};
 
 /// How many lines are written in one second: a damaged page is reported anew by every call that meets it.
-const A_SECOND: u32 = 10;
+const LINES_PER_SECOND: u32 = 10;
 
 /// Sends the notices of all connections that are opened from now on to the log.
 pub(super) fn start() {
@@ -40,14 +40,14 @@ impl Budget {
     fn allows_one(&mut self) -> bool {
         let now = self.clock.elapsed();
         if now >= self.began + Duration::from_secs(1) {
-            let left_out = self.lines.saturating_sub(A_SECOND);
+            let left_out = self.lines.saturating_sub(LINES_PER_SECOND);
             (self.began, self.lines) = (now, 0);
             if left_out > 0 {
                 tracing::warn!(left_out, "further notices of SQLite were left out");
             }
         }
         self.lines += 1;
-        self.lines <= A_SECOND
+        self.lines <= LINES_PER_SECOND
     }
 }
 

@@ -1,5 +1,4 @@
-//! What a store found when it was opened, in words for the log: a store that has lost something must not begin as if
-//! nothing had happened.
+//! What a store found when it was opened, in words for the log: a store that has lost something must report it.
 
 use std::path::PathBuf;
 
@@ -10,7 +9,7 @@ use super::{
     wal::{Frames, Log},
 };
 
-/// How many rows are counted at a start. A store with more says so, instead of starting later.
+/// How many rows are looked at for a start. A store with more says so, instead of starting later.
 const COUNTED: u64 = 200_000;
 
 /// What was found.
@@ -30,12 +29,12 @@ pub struct Opening {
     pub losses: Vec<String>,
 }
 
-/// A number of rows, which is not counted to its end when it is large; nothing when the table cannot be read.
-type Counted = Option<u64>;
+/// A number of rows, and whether all were looked at; nothing when the table cannot be read.
+type Counted = Option<(u64, bool)>;
 
 /// What the database itself says about how it was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Left {
+pub(super) enum PreviousEnd {
     /// There was none.
     Created,
     /// It was closed in good order.
@@ -51,11 +50,11 @@ impl Opening {
     pub(super) fn of(
         files: &Files,
         db: &Connection,
-        left: Left,
+        left: PreviousEnd,
         recovered: u64,
     ) -> rusqlite::Result<Opening> {
         let Found { lock, log, .. } = files.found;
-        let created = left == Left::Created;
+        let created = left == PreviousEnd::Created;
         let (mut doubts, mut losses) = (Vec::new(), Vec::new());
         let frames = match log {
             Log::Frames(frames) => frames,
@@ -74,15 +73,17 @@ impl Opening {
             Log::Missing => Some("is missing"),
             Log::Empty => Some("is empty"),
             Log::Unreadable => Some("has a damaged header, so that nothing could be recovered from it"),
+            // A store in use has written at least that it is in use.
+            Log::Frames(Frames { stored: 0, .. }) => Some("was cut, so that nothing is left of it"),
             Log::Frames(_) => None,
         };
         match (gone, left) {
-            (Some(gone), Left::InUse) => losses.push(format!(
-                "the log {} {gone}, although the store was not closed: acknowledged changes since its last checkpoint \
-                 are lost; the store has a new incarnation",
+            (Some(gone), PreviousEnd::InUse) => losses.push(format!(
+                "the log {} {gone}, although the store was not closed: unless this is a copy of a store in use, or another \
+                 program such as sqlite3 has opened it since, acknowledged changes since its last checkpoint are lost; the store has a new incarnation",
                 files.log.display()
             )),
-            (Some(gone), Left::Unknown) if log != Log::Empty => losses.push(format!(
+            (Some(gone), PreviousEnd::Unknown) if log != Log::Empty => losses.push(format!(
                 "the log {} {gone}: if the store was not closed before, changes are lost",
                 files.log.display()
             )),
@@ -99,8 +100,8 @@ impl Opening {
             directory: files.directory.clone(),
             created,
             incarnation: db.query_row("SELECT incarnation FROM store", [], |row| row.get(0))?,
-            accounts: count(db, "SELECT 1 FROM account"),
-            owners: count(db, "SELECT 1 FROM organizer WHERE chunk = 0"),
+            accounts: count(db, "SELECT 1 FROM account", "1"),
+            owners: count(db, "SELECT chunk FROM organizer", "chunk = 0"),
             recovered,
             dropped,
             doubts,
@@ -109,8 +110,8 @@ impl Opening {
     }
 
     /// Whether acknowledged changes are known to be lost, so that versions and cursors of before lead nowhere.
-    pub(super) fn is_another_life(&self, left: Left) -> bool {
-        left == Left::InUse && !self.losses.is_empty()
+    pub(super) fn has_lost_commits(&self, left: PreviousEnd) -> bool {
+        left == PreviousEnd::InUse && !self.losses.is_empty()
     }
 
     /// The store has another incarnation now.
@@ -139,12 +140,16 @@ impl std::fmt::Display for Opening {
 fn shown(count: Counted) -> String {
     match count {
         None => "an unknown number of".to_owned(),
-        Some(count) if count > COUNTED => format!("more than {COUNTED}"),
-        Some(count) => count.to_string(),
+        Some((count, true)) => count.to_string(),
+        Some((count, false)) => format!("at least {count}"),
     }
 }
 
-fn count(db: &Connection, rows: &str) -> Counted {
-    let sql = format!("SELECT count(*) FROM ({rows} LIMIT {})", COUNTED + 1);
-    db.query_row(&sql, [], |row| row.get::<_, i64>(0)).ok().and_then(|count| u64::try_from(count).ok())
+/// Counts the rows for which `condition` is true, among the first [`COUNTED`].
+fn count(db: &Connection, rows: &str, condition: &str) -> Counted {
+    let sql = format!("SELECT count(*), coalesce(sum({condition}), 0) FROM ({rows} LIMIT {})", COUNTED + 1);
+    let number = |row: &rusqlite::Row<'_>, index| {
+        row.get::<_, i64>(index).map(|number| u64::try_from(number).unwrap_or(0))
+    };
+    db.query_row(&sql, [], |row| Ok((number(row, 1)?, number(row, 0)? <= COUNTED))).ok()
 }

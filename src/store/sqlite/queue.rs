@@ -1,5 +1,5 @@
-//! What waits for a reader thread. The queue is bounded in length and in time: when more is asked than can be read, some
-//! callers are told so soon, instead of everybody too late.
+//! What waits for a reader thread. The queue is bounded in length and in time: under overload some callers are refused
+//! early instead of all of them timing out.
 
 use std::{
     collections::VecDeque,
@@ -17,6 +17,9 @@ use crate::{
     clock::Clock,
     store::{StoreError, guarded},
 };
+
+/// How often a full queue is searched for callers who have left.
+const SWEEP: Duration = Duration::from_millis(10);
 
 /// Something to read.
 pub(super) trait Task: Send {
@@ -62,7 +65,7 @@ pub(super) struct Queue {
     arrived: Condvar,
     /// How many may wait.
     limit: usize,
-    /// How long a caller waits for the reading to begin. Reading later would be for nobody: the call has its own limit.
+    /// How long a caller waits for the reading to begin. A later read would miss the deadline of its call.
     patience: Duration,
     clock: Clock,
     refused: AtomicU64,
@@ -71,6 +74,8 @@ pub(super) struct Queue {
 struct State {
     waiting: VecDeque<Waiting>,
     is_open: bool,
+    /// When those who have left were looked for last, and nobody had.
+    swept: Option<Duration>,
 }
 
 struct Waiting {
@@ -82,7 +87,7 @@ struct Waiting {
 
 impl Queue {
     pub(super) fn new(limit: usize, patience: Duration) -> Queue {
-        let state = Mutex::new(State { waiting: VecDeque::new(), is_open: true });
+        let state = Mutex::new(State { waiting: VecDeque::new(), is_open: true, swept: None });
         let clock = Clock::system();
         Queue { state, arrived: Condvar::new(), limit, patience, clock, refused: AtomicU64::new(0) }
     }
@@ -100,15 +105,18 @@ impl Queue {
         if !state.is_open {
             return Err(StoreError::Closed);
         }
-        if state.waiting.len() >= self.limit {
-            // Callers who have left make room; one look at all of them is paid for by those it takes away.
+        let now = self.clock.elapsed();
+        if state.waiting.len() >= self.limit && state.swept.is_none_or(|swept| now >= swept + SWEEP) {
+            // Callers who have left make room. This looks at the whole queue: not for each newcomer when it was in vain.
             state.waiting.retain(|waiting| waiting.task.is_wanted());
+            state.swept = (state.waiting.len() >= self.limit).then_some(now);
         }
-        if state.waiting.len() >= self.limit {
+        // Those that are patient are few: their number is bounded elsewhere.
+        if state.waiting.len() >= self.limit && !is_patient {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(StoreError::Busy);
         }
-        state.waiting.push_back(Waiting { task, since: self.clock.elapsed(), is_patient });
+        state.waiting.push_back(Waiting { task, since: now, is_patient });
         drop(state);
         self.arrived.notify_one();
         Ok(())
@@ -121,7 +129,7 @@ impl Queue {
             if !task.is_wanted() {
                 continue;
             }
-            if is_patient || self.clock.elapsed() < since + self.patience {
+            if is_patient || self.clock.elapsed() < since.saturating_add(self.patience) {
                 return Some(task);
             }
             self.refused.fetch_add(1, Ordering::Relaxed);
@@ -135,7 +143,7 @@ impl Queue {
             if !state.is_open {
                 return None;
             }
-            if let Some(waiting) = self.choose(&mut state.waiting) {
+            if let Some(waiting) = self.choose(&mut state.waiting, self.clock.elapsed()) {
                 return Some(waiting);
             }
             state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -145,8 +153,8 @@ impl Queue {
     /// Takes one task out of the queue: the first, as long as it has not waited for long. Otherwise more is asked than
     /// can be read, and then the last one is taken, which can still be answered soon. Those at the front are refused
     /// when their time is over, and not before, because many would come again at once.
-    fn choose(&self, waiting: &mut VecDeque<Waiting>) -> Option<Waiting> {
-        let waited = self.clock.elapsed().saturating_sub(waiting.front()?.since);
+    fn choose(&self, waiting: &mut VecDeque<Waiting>, now: Duration) -> Option<Waiting> {
+        let waited = now.saturating_sub(waiting.front()?.since);
         match is_late(waited, self.patience) {
             true => waiting.pop_back(),
             false => waiting.pop_front(),
@@ -197,17 +205,17 @@ mod tests {
             queue.push(task, false).unwrap();
             answers.push(answer);
         }
-        assert!(matches!(queue.push(ask(3).0, false), Err(StoreError::Busy)), "three wait");
         answers.remove(1);
         let (task, _answer) = ask(3);
         queue.push(task, false).unwrap();
+        assert!(matches!(queue.push(ask(4).0, false), Err(StoreError::Busy)), "three wait");
         answers.remove(0);
         assert!(queue.next().is_some() && queue.next().is_some(), "the third and the last");
         assert_eq!(queue.statistics(), (0, 1));
     }
 
     #[test]
-    fn who_has_waited_too_long_is_refused_unless_he_is_patient() {
+    fn expired_reads_are_refused_unless_they_are_patient() {
         let queue = queue(10, 0);
         let (task, mut hasty) = ask(1);
         queue.push(task, false).unwrap();
@@ -227,6 +235,20 @@ mod tests {
             [late(0), late(299), late(300), late(2_399), late(2_400)],
             [false, false, true, true, false]
         );
+        let queue = Queue::new(10, patience);
+        let at = Duration::from_secs;
+        let mut waiting: VecDeque<_> =
+            (1..=4).map(|since| Waiting { task: ask(0).0, since: at(since), is_patient: false }).collect();
+        let mut taken = |now| queue.choose(&mut waiting, now).map(|chosen| chosen.since);
+        assert_eq!(taken(at(1)), Some(at(1)), "nobody has waited for long");
+        assert_eq!(
+            taken(at(4)),
+            Some(at(4)),
+            "the second has waited for two seconds, and the last can be served"
+        );
+        assert_eq!(taken(at(5)), Some(at(2)), "whose time is over");
+        assert_eq!(taken(at(6)), Some(at(3)));
+        assert_eq!(taken(at(6)), None);
     }
 
     #[test]

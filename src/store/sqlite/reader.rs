@@ -8,6 +8,7 @@ use super::{
     OpenError, SqliteOptions,
     alarm::Alarm,
     chat_groups,
+    error::attribute_damage,
     files::Files,
     health::Health,
     listing,
@@ -19,7 +20,7 @@ use crate::{
     clock::Clock,
     domain::{AppId, ChatGroup, ChatGroupId, Owner, UserId},
     store::{
-        ChatGroupPage, ChatGroupQuery, Loaded, Pending, StoreError,
+        ChatGroupPage, ChatGroupQuery, Damaged, Loaded, Pending, StoreError,
         cache::{OwnerCache, Snapshot},
     },
 };
@@ -120,20 +121,22 @@ impl Drop for Readers {
 }
 
 impl Reader {
-    fn rows<'a>(&self, db: &'a Connection) -> Rows<'a> {
-        Rows { db, has_aside: self.health.has_aside() }
+    fn rows<'a>(&'a self, db: &'a Connection) -> Rows<'a> {
+        Rows { db, health: &self.health, has_aside: self.health.has_aside() }
+    }
+
+    /// Takes note of damage, if that is what was met.
+    fn noted<T>(&self, read: Result<T, StoreError>) -> Result<T, StoreError> {
+        read.inspect_err(|error| self.health.note(error))
     }
 
     pub(super) fn owner(&self, owner: &Owner) -> Result<Loaded, StoreError> {
         let entry = self.cache.get_or_load(owner, || {
             let snapshot = self.db.unchecked_transaction()?;
-            let read = self.rows(&snapshot).owner(owner);
+            let read = self.rows(&snapshot).owner_and_learn(owner);
             snapshot.finish()?;
-            match &read {
-                Ok(_) => self.health.note_sound(owner),
-                Err(error) => self.health.note(error),
-            }
-            let (stored, account, dead) = read?;
+            let (stored, account, dead) = self.noted(read)?;
+            self.health.note_sound(owner);
             Ok::<_, StoreError>(Snapshot { account, stored, dead })
         })?;
         Ok(entry.loaded())
@@ -141,7 +144,8 @@ impl Reader {
 
     pub(super) fn accounts(&self, owners: &[Owner]) -> Result<Vec<bool>, StoreError> {
         let Some(first) = owners.first() else { return Ok(Vec::new()) };
-        let imported = self.rows(&self.db).imported(first.app, owners.iter().map(|owner| &owner.user))?;
+        let imported = self.rows(&self.db).imported(first.app, owners.iter().map(|owner| &owner.user));
+        let imported = self.noted(attribute_damage(|| Damaged::Directory(first.app), imported))?;
         Ok(owners.iter().map(|owner| imported.contains(owner.user.as_str())).collect())
     }
 
@@ -150,7 +154,7 @@ impl Reader {
         app: AppId,
         ids: &[ChatGroupId],
     ) -> Result<Vec<Option<ChatGroup>>, StoreError> {
-        ids.iter().map(|id| chat_groups::chat_group(&self.db, app, id)).collect()
+        ids.iter().map(|id| self.noted(chat_groups::chat_group(&self.db, app, id))).collect()
     }
 
     pub(super) fn list_chat_groups(
@@ -158,7 +162,8 @@ impl Reader {
         app: AppId,
         query: ChatGroupQuery,
     ) -> Result<ChatGroupPage, StoreError> {
-        chat_groups::list_chat_groups(&self.db, app, query)
+        let page = chat_groups::list_chat_groups(&self.db, app, query);
+        self.noted(attribute_damage(|| Damaged::Directory(app), page))
     }
 
     pub(super) fn apps(&self) -> Result<Vec<AppId>, StoreError> {
@@ -172,9 +177,9 @@ impl Reader {
         after: Option<&UserId>,
     ) -> Result<Vec<(UserId, Loaded)>, StoreError> {
         let snapshot = self.db.unchecked_transaction()?;
-        let owners = listing::owners(self.rows(&snapshot), app, after)?;
+        let owners = listing::owners(self.rows(&snapshot), app, after);
         snapshot.finish()?;
-        Ok(owners)
+        self.noted(attribute_damage(|| Damaged::Directory(app), owners))
     }
 
     pub(super) fn all_chat_groups(
@@ -182,6 +187,7 @@ impl Reader {
         app: AppId,
         after: u64,
     ) -> Result<Vec<(u64, ChatGroupId, ChatGroup)>, StoreError> {
-        listing::chat_groups(&self.db, app, after)
+        let page = listing::chat_groups(&self.db, app, after);
+        self.noted(attribute_damage(|| Damaged::Directory(app), page))
     }
 }

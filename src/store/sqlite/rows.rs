@@ -1,19 +1,12 @@
 //! Rows of owners and statements, for reader and writer alike.
 
-use std::{
-    collections::{HashMap, HashSet},
-    rc::Rc,
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params, types::Value};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{error::of, health::Health};
+use super::{error::attribute_damage, health::Health};
 use crate::{
-    domain::{
-        Account, AppId, ChangeNumber, ChatGroupId, ChatGroupLife, Conversation, Organizer, Owner, Presence,
-        UserId,
-    },
+    domain::{Account, ChangeNumber, Owner},
     store::{
         Damaged, Scope, StoreError,
         document::{Edit, Stored},
@@ -31,6 +24,8 @@ pub(super) type StoredOwner = (Stored, Option<Arc<Account>>, Vec<ChangeNumber>);
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
     pub(super) db: &'a Connection,
+    /// What is known to be unreadable.
+    pub(super) health: &'a Health,
     /// Whether anybody is aside, so that it has to be asked.
     pub(super) has_aside: bool,
 }
@@ -60,18 +55,37 @@ const ASIDE: Documents = Documents {
 type AsideAccount = Option<Arc<Account>>;
 
 impl Rows<'_> {
-    /// Reads one owner.
+    /// Reads one owner. A record about a chat group that is known to be unreadable counts as living.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] says whose data is.
     pub(super) fn owner(self, owner: &Owner) -> Result<StoredOwner, StoreError> {
-        let what = || Damaged::Owner(owner.clone());
-        let (stored, account) = match of(what, self.aside(owner))? {
-            Some(account) => (of(what, documents(self.db, &ASIDE, owner))?, account),
-            None => (of(what, documents(self.db, &MAIN, owner))?, of(what, account(self.db, owner))?),
-        };
-        let dead = of(|| Damaged::Directory(owner.app), dead(self.db, owner.app, &stored.organizer))?;
+        let (stored, account) = self.own_data(owner)?;
+        let dead = self.dead(owner.app, &stored.organizer)?;
         Ok((stored, account, dead))
+    }
+
+    /// The same outside of the writer's transactions: chat groups that turn out to be unreadable are remembered.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) fn owner_and_learn(self, owner: &Owner) -> Result<StoredOwner, StoreError> {
+        match self.owner(owner) {
+            Err(StoreError::Damaged { what: Damaged::Directory(_), .. }) if self.learns_about(owner) => {
+                self.owner(owner)
+            }
+            read => read,
+        }
+    }
+
+    /// What is stored of the owner himself.
+    pub(super) fn own_data(self, owner: &Owner) -> Result<(Stored, Option<Arc<Account>>), StoreError> {
+        let what = || Damaged::Owner(owner.clone());
+        let (documents_of, account) = match attribute_damage(what, self.aside(owner))? {
+            Some(account) => (&ASIDE, account),
+            None => (&MAIN, attribute_damage(what, account(self.db, owner))?),
+        };
+        Ok((attribute_damage(what, documents(self.db, documents_of, owner))?, account))
     }
 
     /// Whether an owner is aside, and then his account.
@@ -128,6 +142,49 @@ impl Rows<'_> {
         Ok(())
     }
 
+    /// Deletes a part of what is kept. A store that is emptied is another from then on (decision 21).
+    pub(super) fn forget(self, scope: &Scope) -> Result<(), StoreError> {
+        let db = self.db;
+        if let Scope::Owner(owner) = scope
+            && self.aside(owner)?.is_some()
+        {
+            // What the usual tables hold of him may be next to damage; it does not count as long as he is aside.
+            self.forget_aside(owner)?;
+            return self.write_account_aside(owner, None);
+        }
+        let mut tables = vec!["organizer", "account"];
+        if self.has_aside {
+            tables.extend(["organizer_aside", "account_aside"]);
+        }
+        if !matches!(scope, Scope::Owner(_)) {
+            tables.extend(["chat_group", "app_event"]);
+        }
+        for table in tables {
+            match scope {
+                Scope::All => db.execute(&format!("DELETE FROM {table}"), [])?,
+                Scope::App(app) => {
+                    db.execute(&format!("DELETE FROM {table} WHERE app_id = ?1"), [app.number()])?
+                }
+                Scope::Owner(owner) => db.execute(
+                    &format!("DELETE FROM {table} WHERE app_id = ?1 AND user_id = ?2"),
+                    params![owner.app.number(), owner.user.as_str()],
+                )?,
+            };
+        }
+        if *scope == Scope::All {
+            db.execute("UPDATE store SET incarnation = lower(hex(randomblob(8)))", [])?;
+        }
+        Ok(())
+    }
+
+    /// Removes what an owner who is aside had there before.
+    pub(super) fn forget_aside(self, owner: &Owner) -> Result<(), StoreError> {
+        self.db
+            .prepare_cached("DELETE FROM organizer_aside WHERE app_id = ?1 AND user_id = ?2")?
+            .execute(params![owner.app.number(), owner.user.as_str()])?;
+        Ok(())
+    }
+
     /// Puts an owner aside, with this account and nothing of his organizer yet. To be used when damage in the usual
     /// tables keeps him from being changed there.
     pub(super) fn write_account_aside(
@@ -145,71 +202,12 @@ impl Rows<'_> {
             .execute(params![owner.app.number(), owner.user.as_str(), account.is_some(), nick, face_url])?;
         Ok(())
     }
-
-    /// Which of these users have an account: one query for all.
-    pub(super) fn imported<'u>(
-        self,
-        app: AppId,
-        users: impl Iterator<Item = &'u UserId> + Clone,
-    ) -> Result<HashSet<String>, StoreError> {
-        let mut aside = HashMap::new();
-        if self.has_aside
-            && let Some(users) = list(users.clone().map(UserId::as_str))
-        {
-            let mut statement = self.db.prepare_cached(
-                "SELECT user_id, imported FROM account_aside WHERE app_id = ?1 AND user_id IN rarray(?2)",
-            )?;
-            let found = statement
-                .query_map(params![app.number(), users], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
-            aside = found.collect::<Result<HashMap<_, bool>, _>>()?;
-        }
-        let others = users.map(UserId::as_str).filter(|user| !aside.contains_key(*user));
-        let Some(others) = list(others) else { return Ok(known(aside)) };
-        let mut statement = self
-            .db
-            .prepare_cached("SELECT user_id FROM account WHERE app_id = ?1 AND user_id IN rarray(?2)")?;
-        let found = statement.query_map(params![app.number(), others], |row| row.get(0))?;
-        let mut imported = found.collect::<Result<HashSet<_>, _>>()?;
-        imported.extend(known(aside));
-        Ok(imported)
-    }
-
-    /// Looks up what the directory says about these conversations now, in two queries at most. What is known to be
-    /// unreadable is not asked for again.
-    pub(super) fn look_up(
-        self,
-        app: AppId,
-        presences: &mut HashMap<Conversation, Presence>,
-        health: &Health,
-    ) -> Result<(), StoreError> {
-        let readable = || presences.keys().filter(|conversation| !health.is_unreadable(app, conversation));
-        let users = readable().filter_map(|conversation| match conversation {
-            Conversation::User(user) => Some(user),
-            Conversation::ChatGroup(_) => None,
-        });
-        let directory = || Damaged::Directory(app);
-        let imported = of(directory, self.imported(app, users))?;
-        let ids = readable().filter_map(Conversation::chat_group);
-        let lives = of(directory, lives(self.db, app, ids))?;
-        for (conversation, presence) in presences {
-            *presence = match conversation {
-                unreadable if health.is_unreadable(app, unreadable) => Presence::Unreadable,
-                Conversation::User(user) => Presence::User { imported: imported.contains(user.as_str()) },
-                Conversation::ChatGroup(id) => Presence::ChatGroup(lives.get(id.as_str()).copied()),
-            };
-        }
-        Ok(())
-    }
-}
-
-/// Those who have an account.
-fn known(users: HashMap<String, bool>) -> HashSet<String> {
-    users.into_iter().filter(|(_, imported)| *imported).map(|(user, _)| user).collect()
 }
 
 /// Whether anybody is aside.
 pub(super) fn has_aside(db: &Connection) -> rusqlite::Result<bool> {
-    db.query_row("SELECT EXISTS (SELECT 1 FROM account_aside)", [], |row| row.get(0))
+    // Not by a look into their tables, which may be damaged although they were never used.
+    db.query_row("SELECT aside FROM store", [], |row| row.get(0))
 }
 
 fn documents(db: &Connection, documents: &Documents, owner: &Owner) -> Result<Stored, StoreError> {
@@ -230,62 +228,4 @@ fn account(db: &Connection, owner: &Owner) -> Result<Option<Arc<Account>>, Store
         })
         .optional()?;
     Ok(account)
-}
-
-/// Where these chat groups stand in their lives: one query for all.
-pub(super) fn lives<'a>(
-    db: &Connection,
-    app: AppId,
-    ids: impl Iterator<Item = &'a ChatGroupId>,
-) -> Result<HashMap<String, ChatGroupLife>, StoreError> {
-    let Some(ids) = list(ids.map(ChatGroupId::as_str)) else { return Ok(HashMap::new()) };
-    let mut statement = db.prepare_cached(
-        "SELECT group_id, incarnation, kind IS NOT NULL FROM chat_group
-         WHERE app_id = ?1 AND group_id IN rarray(?2)",
-    )?;
-    let found = statement.query_map(params![app.number(), ids], |row| {
-        Ok((row.get(0)?, ChatGroupLife { incarnation: row.get(1)?, alive: row.get(2)? }))
-    })?;
-    Ok(found.collect::<Result<_, _>>()?)
-}
-
-/// The records of an organizer whose chat groups have moved on.
-pub(super) fn dead(
-    db: &Connection,
-    app: AppId,
-    organizer: &Organizer,
-) -> Result<Vec<ChangeNumber>, StoreError> {
-    let ids = organizer.records().iter().filter_map(|record| record.conversation.chat_group());
-    let lives = lives(db, app, ids)?;
-    Ok(organizer.dead(|id| lives.get(id.as_str()).map_or(0, |life| life.incarnation)))
-}
-
-/// Deletes a part of what is kept. A store that is emptied is another from then on (decision 21).
-pub(super) fn forget(db: &Connection, scope: &Scope) -> Result<(), StoreError> {
-    let tables: &[&str] = match scope {
-        Scope::Owner(_) => &["organizer", "account", "organizer_aside", "account_aside"],
-        _ => &["organizer", "account", "organizer_aside", "account_aside", "chat_group", "app_event"],
-    };
-    for table in tables {
-        match scope {
-            Scope::All => db.execute(&format!("DELETE FROM {table}"), [])?,
-            Scope::App(app) => {
-                db.execute(&format!("DELETE FROM {table} WHERE app_id = ?1"), [app.number()])?
-            }
-            Scope::Owner(owner) => db.execute(
-                &format!("DELETE FROM {table} WHERE app_id = ?1 AND user_id = ?2"),
-                params![owner.app.number(), owner.user.as_str()],
-            )?,
-        };
-    }
-    if *scope == Scope::All {
-        db.execute("UPDATE store SET incarnation = lower(hex(randomblob(8)))", [])?;
-    }
-    Ok(())
-}
-
-/// A list of texts as a statement's parameter; `None` when it is empty.
-fn list<'a>(texts: impl Iterator<Item = &'a str>) -> Option<Rc<Vec<Value>>> {
-    let values: Vec<Value> = texts.map(|text| Value::from(text.to_owned())).collect();
-    (!values.is_empty()).then(|| Rc::new(values))
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Transaction};
 use super::{
     files::Files,
     open_error::OpenError,
-    opening::{Left, Opening},
+    opening::{Opening, PreviousEnd},
     wal::Log,
 };
 use crate::domain::UnixSeconds;
@@ -32,7 +32,7 @@ pub(super) struct Opened {
 }
 
 /// Opens the database of these files, or makes it. `now` dates what an older format has no date for.
-pub(super) fn open(files: &Files, now: UnixSeconds) -> Result<Opened, OpenError> {
+pub(super) fn open(files: &Files, create: bool, now: UnixSeconds) -> Result<Opened, OpenError> {
     let failed = |source| OpenError::Database { file: files.database.clone(), source };
     let mut connection = files.connect()?;
     let pragma =
@@ -44,30 +44,45 @@ pub(super) fn open(files: &Files, now: UnixSeconds) -> Result<Opened, OpenError>
     if (tables > 0 || application != 0) && application != APPLICATION {
         return Err(OpenError::Foreign(files.database.clone()));
     }
+    if format == 0 && !create {
+        let directory = files.directory.clone();
+        return Err(OpenError::NoStore { directory, had_one: files.found.lock });
+    }
     if format > FORMAT {
         return Err(OpenError::Newer { file: files.database.clone(), found: format });
     }
     set_up(&connection).map_err(failed)?;
     // Before anything is written: what the log held and SQLite could use.
     let recovered = match files.found.log {
-        Log::Frames(_) => frames(&connection, "NOOP").map_err(failed)?.0,
+        Log::Frames(found) => match frames(&connection, "NOOP") {
+            Ok((frames, ..)) => frames,
+            // SQLite asks for the right to write even here.
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly) => {
+                found.last_commit
+            }
+            Err(error) => return Err(failed(error)),
+        },
         _ => 0,
     };
-    let left = upgrade(&mut connection, format, now).map_err(failed)?;
-    let mut opening = Opening::of(files, &connection, left, recovered).map_err(failed)?;
+    let previous = upgrade(&mut connection, format, now).map_err(failed)?;
+    let mut opening = Opening::of(files, &connection, previous, recovered).map_err(failed)?;
     let unfilled =
         !connection.query_row("SELECT filled FROM store", [], |row| row.get::<_, bool>(0)).map_err(failed)?;
-    let marked = match mark(&connection, opening.is_another_life(left)) {
-        Ok(renewed) => {
-            if let Some(incarnation) = renewed {
-                opening.renew(incarnation);
-            }
+    let marked = match mark(&connection, &mut opening, previous) {
+        Ok(()) => {
             // Recorded as the files to which everything is written from now on.
-            files.check_place().is_ok()
+            files.check_identity().is_ok()
         }
+        // What is there can still be read.
         Err(error) => match error.sqlite_error_code() {
-            // What is there can still be read.
-            Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::ReadOnly) => {
+            Some(rusqlite::ErrorCode::DiskFull) => {
+                opening.losses.push(format!(
+                    "there is no room left for the store in {}, and changes are refused until there is: {error}",
+                    files.directory.display()
+                ));
+                false
+            }
+            Some(rusqlite::ErrorCode::ReadOnly) => {
                 opening.losses.push(format!(
                     "the store in {} can only be read, and every change is refused: {error}",
                     files.directory.display()
@@ -77,6 +92,12 @@ pub(super) fn open(files: &Files, now: UnixSeconds) -> Result<Opened, OpenError>
             _ => return Err(failed(error)),
         },
     };
+    // Without it only the next start knows less.
+    if let Err(error) = files.leave_sign() {
+        opening
+            .doubts
+            .push(format!("the lock file in {} cannot be written: {error}", files.directory.display()));
+    }
     Ok(Opened { connection, unfilled, opening, marked })
 }
 
@@ -91,17 +112,14 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Says in the database file itself, not only in its log, that it is in use. A log that is missing at the next start
-/// is known to be a loss by that. A store that has lost changes becomes another one: its new incarnation is returned.
-fn mark(connection: &Connection, another_life: bool) -> rusqlite::Result<Option<String>> {
-    if another_life {
+/// is known to be a loss by that. A store that has lost changes becomes another one.
+fn mark(connection: &Connection, opening: &mut Opening, previous: PreviousEnd) -> rusqlite::Result<()> {
+    if opening.has_lost_commits(previous) {
         connection.execute("UPDATE store SET incarnation = lower(hex(randomblob(8)))", [])?;
+        opening.renew(connection.query_row("SELECT incarnation FROM store", [], |row| row.get(0))?);
     }
     mark_in_use(connection)?;
-    frames(connection, "PASSIVE")?;
-    match another_life {
-        true => connection.query_row("SELECT incarnation FROM store", [], |row| row.get(0)).map(Some),
-        false => Ok(None),
-    }
+    frames(connection, "PASSIVE").map(drop)
 }
 
 /// Writes that the store is in use.
@@ -128,10 +146,10 @@ pub(super) fn frames(connection: &Connection, mode: &str) -> rusqlite::Result<(u
 }
 
 /// Makes the tables, or brings those of an older format up to the present one. Says how the store was left.
-fn upgrade(connection: &mut Connection, format: i64, now: UnixSeconds) -> rusqlite::Result<Left> {
+fn upgrade(connection: &mut Connection, format: i64, now: UnixSeconds) -> rusqlite::Result<PreviousEnd> {
     if format == FORMAT {
         let closed = connection.query_row("SELECT closed FROM store", [], |row| row.get::<_, bool>(0))?;
-        return Ok(if closed { Left::Closed } else { Left::InUse });
+        return Ok(if closed { PreviousEnd::Closed } else { PreviousEnd::InUse });
     }
     let transaction = connection.transaction()?;
     let left = match format {
@@ -144,9 +162,9 @@ fn upgrade(connection: &mut Connection, format: i64, now: UnixSeconds) -> rusqli
                 [],
             )?;
             transaction.pragma_update(None, "application_id", APPLICATION)?;
-            Left::Created
+            PreviousEnd::Created
         }
-        _ => Left::Unknown,
+        _ => PreviousEnd::Unknown,
     };
     from_1_to_2(&transaction, now)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
@@ -162,8 +180,11 @@ fn from_1_to_2(transaction: &Transaction<'_>, now: UnixSeconds) -> rusqlite::Res
     transaction.execute("UPDATE app_event SET at = ?1", [now])?;
     transaction.execute_batch(
         "INSERT INTO app (app_id, disbandings) SELECT app_id, max(seq) FROM app_event GROUP BY app_id;
-         UPDATE chat_group SET disbanding = coalesce((SELECT max(seq) FROM app_event
-            WHERE app_event.app_id = chat_group.app_id AND app_event.group_id = chat_group.group_id), 0);",
+         UPDATE chat_group SET disbanding = latest.seq
+            FROM (SELECT app_id, group_id, max(seq) AS seq FROM app_event GROUP BY app_id, group_id) AS latest
+            WHERE latest.app_id = chat_group.app_id AND latest.group_id = chat_group.group_id;
+         DELETE FROM app_event WHERE seq <=
+            (SELECT disbandings FROM app WHERE app.app_id = app_event.app_id) - 10000;",
     )
 }
 
@@ -193,9 +214,14 @@ CREATE TABLE app_event (
 ";
 
 const FORMAT_2: &str = "
--- Whether the store was closed in good order; and what a readiness check writes.
+-- Whether the store was closed in good order, whether anybody is in the tables for those who are aside, and how many
+-- readiness checks had to write here.
 ALTER TABLE store ADD COLUMN closed INTEGER NOT NULL DEFAULT 1;
-ALTER TABLE store ADD COLUMN probe BLOB;
+ALTER TABLE store ADD COLUMN aside INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE store ADD COLUMN probes INTEGER NOT NULL DEFAULT 0;
+-- What readiness checks write. A table of its own: it takes pages, and any page may be lost.
+CREATE TABLE probe (id INTEGER PRIMARY KEY, doc BLOB NOT NULL);
+INSERT INTO probe VALUES (1, x'');
 -- The number of the last disbanding in an app. It never goes back, however many events are removed.
 CREATE TABLE app (app_id INTEGER PRIMARY KEY, disbandings INTEGER NOT NULL);
 -- The number of the disbanding that ended the group last.

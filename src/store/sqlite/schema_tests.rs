@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use super::*;
+use super::{super::files::Misplaced, *};
 
 const NOW: UnixSeconds = 1_800_000_000;
 
@@ -13,7 +13,7 @@ fn files(directory: &Path) -> Files {
 
 fn opened(directory: &Path) -> (Opened, Files) {
     let files = files(directory);
-    (open(&files, NOW).unwrap(), files)
+    (open(&files, true, NOW).unwrap(), files)
 }
 
 /// Copies what a crash would leave: the files as they are while the store is in use.
@@ -59,14 +59,14 @@ fn a_newer_format_and_a_foreign_file_are_refused() {
     drop(opened(directory.path()));
     let file = directory.path().join("confold.db");
     Connection::open(&file).unwrap().pragma_update(None, "user_version", FORMAT + 1).unwrap();
-    let refused = open(&files(directory.path()), NOW).err().unwrap();
+    let refused = open(&files(directory.path()), true, NOW).err().unwrap();
     assert!(matches!(refused, OpenError::Newer { found, .. } if found == FORMAT + 1), "{refused}");
 
     let other = tempfile::tempdir().unwrap();
     let foreign = Connection::open(other.path().join("confold.db")).unwrap();
     foreign.execute_batch("CREATE TABLE theirs (a)").unwrap();
     drop(foreign);
-    let refused = open(&files(other.path()), NOW).err().unwrap();
+    let refused = open(&files(other.path()), true, NOW).err().unwrap();
     assert!(matches!(refused, OpenError::Foreign(_)), "{refused}");
 }
 
@@ -213,6 +213,17 @@ fn no_store_is_made_where_none_may_be() {
     assert!(!missing.exists(), "nothing is made");
     drop(opened(&missing));
     assert!(Files::lock(&missing, false).is_ok());
+    // A file is there, but no store in it.
+    for database in [Vec::from("\n"), {
+        let empty = tempfile::tempdir().unwrap();
+        let file = empty.path().join("empty.db");
+        Connection::open(&file).unwrap().execute_batch("CREATE TABLE t (a); DROP TABLE t").unwrap();
+        std::fs::read(file).unwrap()
+    }] {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("confold.db"), database).unwrap();
+        assert!(open(&Files::lock(directory.path(), false).unwrap(), false, NOW).is_err());
+    }
 }
 
 #[test]
@@ -220,17 +231,22 @@ fn files_that_are_moved_away_are_noticed() {
     let outside = tempfile::tempdir().unwrap();
     let (before, after) = (outside.path().join("before"), outside.path().join("after"));
     let (_opened, files) = opened(&before);
-    files.check_place().unwrap();
+    files.check_identity().unwrap();
+    let open = |name: &str| std::fs::OpenOptions::new().write(true).open(before.join(name)).unwrap();
+    let length = std::fs::metadata(before.join("confold.db-wal")).unwrap().len();
+    open("confold.db-wal").set_len(length - 1).unwrap();
+    assert_eq!(files.check_identity(), Err(Misplaced::Cut));
+    open("confold.db-wal").set_len(length).unwrap();
     std::fs::rename(&before, &after).unwrap();
-    assert!(files.check_place().unwrap_err().contains("cannot be found"));
+    assert_eq!(files.check_identity(), Err(Misplaced::Database));
     std::fs::create_dir(&before).unwrap();
     for file in ["confold.db", "confold.db-wal"] {
         std::fs::copy(after.join(file), before.join(file)).unwrap();
     }
-    assert!(files.check_place().unwrap_err().contains("another file"));
+    assert_eq!(files.check_identity(), Err(Misplaced::Database), "copies are other files");
     std::fs::remove_dir_all(&before).unwrap();
     std::fs::rename(&after, &before).unwrap();
-    files.check_place().unwrap();
+    files.check_identity().unwrap();
     std::fs::remove_file(before.join("confold.db-wal")).unwrap();
-    assert!(files.check_place().unwrap_err().contains("db-wal"));
+    assert_eq!(files.check_identity(), Err(Misplaced::Log));
 }

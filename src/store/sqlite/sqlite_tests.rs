@@ -222,7 +222,7 @@ fn reads_that_nobody_waits_for_are_not_made() {
 }
 
 #[test]
-fn one_damaged_owner_is_his_own_misfortune() {
+fn a_damaged_owner_does_not_affect_others() {
     let directory = tempfile::tempdir().unwrap();
     drop(SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap());
     let damage = "INSERT INTO organizer (app_id, user_id, chunk, doc) VALUES (1, 'bad', 0, x'0102')";

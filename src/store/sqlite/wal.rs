@@ -5,7 +5,7 @@ use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
-/// The first four bytes of a log; the last bit tells the byte order of its checksums.
+/// The first four bytes of a log; the last bit gives the byte order of its checksums.
 const MAGIC: u32 = 0x377f_0682;
 
 /// A write-ahead log as it was found.
@@ -13,7 +13,7 @@ const MAGIC: u32 = 0x377f_0682;
 pub(super) enum Log {
     /// There is no such file.
     Missing,
-    /// It was emptied, which only a store that is closed does.
+    /// It was emptied, as it is when a store is closed, or nothing was written to it yet.
     Empty,
     /// Its header is damaged, so that SQLite takes nothing from it.
     Unreadable,
@@ -24,6 +24,8 @@ pub(super) enum Log {
 /// The frames of a log, counted from its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Frames {
+    /// How many the file has room for, those from before it was begun anew included.
+    pub(super) stored: u64,
     /// How many there are.
     pub(super) written: u64,
     /// The place of the last one that ends a transaction; 0 without any. What comes after it was never committed.
@@ -57,6 +59,7 @@ pub(super) fn inspect(file: &Path) -> io::Result<Log> {
     while at + FRAME_HEADER as u64 + page <= bytes {
         let mut frame = [0; FRAME_HEADER];
         log.read_exact_at(&mut frame, at)?;
+        frames.stored += 1;
         if &frame[8..16] == salts {
             frames.written += 1;
             // The size of the database after a transaction stands in its last frame.
@@ -108,7 +111,10 @@ mod tests {
             u64::try_from(db.query_row(&sql, [], |row| row.get::<_, i64>(1)).unwrap()).unwrap()
         };
         let all = frames("NOOP");
-        assert_eq!(inspect(&log).unwrap(), Log::Frames(Frames { written: all, last_commit: all }));
+        assert_eq!(
+            inspect(&log).unwrap(),
+            Log::Frames(Frames { stored: all, written: all, last_commit: all })
+        );
         // A change that was not committed when its process ended.
         let whole = std::fs::read(&log).unwrap();
         let mut cut = whole.clone();
@@ -121,7 +127,7 @@ mod tests {
         // The next write begins the log anew and leaves older frames behind it.
         frames("RESTART");
         db.execute_batch("INSERT INTO t VALUES (3)").unwrap();
-        assert_eq!(inspect(&log).unwrap(), Log::Frames(Frames { written: 1, last_commit: 1 }));
+        assert_eq!(inspect(&log).unwrap(), Log::Frames(Frames { stored: all, written: 1, last_commit: 1 }));
         let bytes = std::fs::read(&log).unwrap();
         for place in [0, 9, 17, 31] {
             let mut damaged = bytes.clone();

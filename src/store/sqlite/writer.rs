@@ -22,6 +22,7 @@ use super::{
     batch::PAGE,
     chat_groups,
     checkpoints::{CheckpointCounts, Checkpoints},
+    error::committing,
     files::Files,
     job::Job,
     reader::Shared,
@@ -134,8 +135,7 @@ impl WriterThread {
             company = received.len() > 1;
             let lost = match self.make_all(received.drain(..).collect()) {
                 Ok(()) => {
-                    self.trim_events();
-                    self.checkpoints.run_due(&self.db, queue.is_empty())
+                    self.trim_events().and_then(|()| self.checkpoints.run_due(&self.db, queue.is_empty()))
                 }
                 lost => lost,
             };
@@ -156,7 +156,7 @@ impl WriterThread {
     /// Leaves the store as one that was closed in good order.
     fn close(&mut self) {
         // Too late for an error to matter: without the mark, or with a log, the next start looks more closely.
-        if self.is_marked && self.files.check_place().is_ok() && schema::mark_closed(&self.db).is_ok() {
+        if self.is_marked && self.files.check_identity().is_ok() && schema::mark_closed(&self.db).is_ok() {
             let _ = self.checkpoints.run(&self.db, "TRUNCATE");
         }
     }
@@ -166,16 +166,17 @@ impl WriterThread {
     /// # Errors
     /// When it is not known any more what the disk holds: [`StoreError::Lost`] or [`StoreError::Moved`].
     fn make_all(&mut self, mut jobs: VecDeque<Job>) -> Result<(), StoreError> {
-        // Changes that are likely to fail come last and alone, so that they cost nobody a transaction.
-        let mut doubtful = VecDeque::new();
-        if self.shared.health.damaged() > 0 {
-            (doubtful, jobs) = jobs.into_iter().partition(|job| job.change.is_doubtful(&self.shared.health));
+        // Changes of what is known to be damaged come last and alone, so that they cost nobody a transaction. Those of one
+        // owner or chat group keep their order.
+        let mut last = VecDeque::new();
+        if self.shared.health.damaged() > 0 && !jobs.iter().any(|job| job.change.is_about_all()) {
+            (last, jobs) = jobs.into_iter().partition(|job| job.change.is_about_damage(&self.shared.health));
         }
-        let doubted = doubtful.len();
-        jobs.append(&mut doubtful);
+        let alone = last.len();
+        jobs.append(&mut last);
         let (mut failures, mut made_room, mut aside) = (0, false, HashSet::new());
         while !jobs.is_empty() {
-            let most = match jobs.len().saturating_sub(doubted) {
+            let most = match jobs.len().saturating_sub(alone) {
                 0 => 1,
                 _ if failures >= MANY_FAILURES => 1,
                 all => all,
@@ -209,7 +210,7 @@ impl WriterThread {
                             aside.insert(owner);
                             continue;
                         }
-                        Verdict::Again => continue,
+                        Verdict::Retry => continue,
                     };
                     let rest = jobs.split_off(taken);
                     let (spoilers, others): (Vec<_>, Vec<_>) =
@@ -226,8 +227,7 @@ impl WriterThread {
                     self.checkpoints.restart(&self.db)?;
                 }
                 Attempt::Failed { taken, error } => {
-                    self.shared.health.failed();
-                    tracing::error!(%error, changes = taken, "a transaction failed");
+                    self.shared.health.failed(&error, taken);
                     let is_end = matches!(error, StoreError::Lost(_) | StoreError::Moved(_));
                     let failed = if is_end { jobs.len() } else { taken };
                     jobs.drain(..failed).for_each(|job| job.answer(Err(error.clone())));
@@ -240,29 +240,35 @@ impl WriterThread {
         Ok(())
     }
 
-    /// Removes events that have become old, now and then, in a transaction of their own.
-    fn trim_events(&mut self) {
+    /// Removes events that have become old, now and then, in transactions of their own.
+    ///
+    /// # Errors
+    /// [`StoreError::Lost`] when the disk failed.
+    fn trim_events(&mut self) -> Result<(), StoreError> {
         let now = self.shared.clock.elapsed();
         if self.trimmed.is_some_and(|trimmed| now < trimmed + TRIM_EVERY) {
-            return;
+            return Ok(());
         }
         match chat_groups::trim_all_events(&self.db, self.clock.now()) {
             // Some at a time: the rest after the next changes.
             Ok(removed) if removed > 0 => self.checkpoints.note((removed * PAGE) as u64),
-            outcome => {
+            Ok(_) => self.trimmed = Some(now),
+            Err(error) => {
                 self.trimmed = Some(now);
-                if let Err(error) = outcome {
-                    tracing::error!(%error, "old events cannot be removed");
+                tracing::error!(%error, "old events cannot be removed");
+                if let lost @ StoreError::Lost(_) = committing(error) {
+                    return Err(lost);
                 }
             }
         }
+        Ok(())
     }
 }
 
 /// Lets those who are about to send a change do so, for as long as more keep coming: some were
 /// answered together just now. Without this the first of them would have an fsync to itself. A
 /// writer who is alone never waits.
-#[expect(clippy::disallowed_methods, reason = "nothing tells that somebody is about to send a change")]
+#[expect(clippy::disallowed_methods, reason = "there is no signal for an upcoming write, so wait briefly")]
 fn gather(queue: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
     while jobs.len() < ENOUGH {
         let before = jobs.len();

@@ -92,7 +92,7 @@ fn replies_without_end_are_left() {
             more = connection.write_all(&piece);
         }
     });
-    assert_refused(&pull(&fake), "ann: a reply of the server has more than 8388608 bytes");
+    assert_refused(&pull(&fake), "ann: a reply of the server has more than 33554432 bytes");
     // What the sockets hold comes on top.
     assert!(sent.load(Ordering::Relaxed) < 64 << 20, "{sent:?}");
 

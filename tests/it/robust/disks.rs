@@ -8,7 +8,7 @@ use std::{
 
 use super::{look, mark, marked, metric, site};
 use crate::{
-    harness::{Fault, eventually},
+    harness::{Client, Fault, eventually},
     serving::Site,
 };
 
@@ -111,10 +111,40 @@ fn a_folder_that_is_moved_away_stops_the_server_before_anything_is_acknowledged(
     assert_eq!(mark(&mut client, "a", "refused"), 50004);
     assert!(!server.ended_well(), "it stops by itself, with an error");
     let log = site.log();
-    assert!(log.contains("cannot be found any more"), "{log}");
+    assert!(log.contains("is not where it was opened"), "{log}");
     fs::rename(site.path("moved"), site.path("data")).unwrap();
     let found = marked(&mut site.serve().client(), "a").unwrap();
     assert!(["before", "refused"].contains(&found.as_str()), "what was acknowledged is there: {found}");
+}
+
+/// What the log held is put into the database before the server stops: both are still open.
+#[test]
+fn a_log_that_is_deleted_costs_nothing_that_was_acknowledged() {
+    let site = site();
+    let server = site.serve();
+    let mut client = server.client();
+    for count in 0..20 {
+        assert_eq!(mark(&mut client, "a", &format!("{count}")), 0);
+    }
+    fs::remove_file(site.path("data/confold.db-wal")).unwrap();
+    assert_eq!(mark(&mut client, "b", "refused"), 50004);
+    assert!(!server.ended_well(), "it stops by itself, with an error");
+    let server = site.serve();
+    assert_eq!(marked(&mut server.client(), "a").as_deref(), Some("19"));
+}
+
+#[test]
+fn a_log_that_is_cut_is_noticed_at_the_next_change() {
+    let site = site();
+    let server = site.serve();
+    let mut client = server.client();
+    for count in 0..20 {
+        assert_eq!(mark(&mut client, "a", &format!("{count}")), 0);
+    }
+    fs::File::options().write(true).open(site.path("data/confold.db-wal")).unwrap().set_len(0).unwrap();
+    assert_eq!(mark(&mut client, "b", "refused"), 50004);
+    assert!(!server.ended_well(), "it stops by itself, with an error");
+    assert!(site.log().contains("has become shorter"), "{}", site.log());
 }
 
 #[test]
@@ -122,6 +152,12 @@ fn a_folder_that_is_deleted_is_noticed_by_a_readiness_check() {
     let site = site();
     let server = site.serve();
     fs::remove_dir_all(site.path("data")).unwrap();
-    assert_eq!(look(&server, "/readyz").0, 503);
+    // A change of just now was durable; a later check finds out. The server may have ended by then.
+    let is_unready = || {
+        let Ok(mut client) = Client::try_connect(server.address) else { return true };
+        let answer = client.raw(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        answer.is_ok_and(|answer| answer.status == 503)
+    };
+    eventually("the server is ready", is_unready);
     assert!(!server.ended_well(), "it stops by itself, with an error");
 }
