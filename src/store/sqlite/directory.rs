@@ -19,19 +19,18 @@ impl Rows<'_> {
     /// The records of an organizer whose chat groups have moved on.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`], of the directory, when a chat group cannot be read.
+    /// [`StoreError::Damaged`], of the directory, when a chat group cannot be read and its events do not say either.
     pub(super) fn dead(self, app: AppId, organizer: &Organizer) -> Result<Vec<ChangeNumber>, StoreError> {
-        let mut unreadable = HashMap::new();
-        let readable = organizer.records().iter().filter_map(|record| {
-            let id = record.conversation.chat_group()?;
-            if self.health.is_unreadable(app, &record.conversation) {
-                unreadable.insert(id.as_str(), record.incarnation);
-                return None;
-            }
-            Some(id)
-        });
-        let lives = attribute_damage(|| Damaged::Directory(app), lives(self.db, app, readable))?;
-        Ok(organizer.dead(|id| match unreadable.get(id.as_str()) {
+        let conversations = || organizer.records().iter().map(|record| &record.conversation);
+        let groups = |is_unreadable: bool| {
+            conversations()
+                .filter(move |conversation| self.health.is_unreadable(app, conversation) == is_unreadable)
+                .filter_map(Conversation::chat_group)
+        };
+        let directory = || Damaged::Directory(app);
+        let lives = attribute_damage(directory, lives(self.db, app, groups(false)))?;
+        let ended = attribute_damage(directory, ended(self.db, app, groups(true)))?;
+        Ok(organizer.dead(|id| match ended.get(id.as_str()) {
             Some(incarnation) => *incarnation,
             None => lives.get(id.as_str()).map_or(0, |life| life.incarnation),
         }))
@@ -136,6 +135,41 @@ fn lives<'a>(
         Ok((row.get(0)?, ChatGroupLife { incarnation: row.get(1)?, alive: row.get(2)? }))
     })?;
     Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// The incarnations of chat groups whose rows cannot be read, as the events of the app tell them.
+///
+/// # Errors
+/// [`StoreError::Damaged`] when older events were removed already, so that a group without one may have been destroyed.
+fn ended<'a>(
+    db: &Connection,
+    app: AppId,
+    ids: impl Iterator<Item = &'a ChatGroupId>,
+) -> Result<HashMap<String, u32>, StoreError> {
+    let ids: Vec<&str> = ids.map(ChatGroupId::as_str).collect();
+    let Some(unreadable) = list(ids.iter().copied()) else { return Ok(HashMap::new()) };
+    let mut statement = db.prepare_cached(
+        "SELECT group_id, max(incarnation) FROM app_event
+         WHERE app_id = ?1 AND group_id IN rarray(?2) GROUP BY group_id",
+    )?;
+    let found =
+        statement.query_map(params![app.number(), unreadable], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut ended = found.collect::<Result<HashMap<String, u32>, _>>()?;
+    let is_complete: bool = db
+        .prepare_cached(
+            "SELECT (SELECT count(*) FROM app_event WHERE app_id = ?1)
+             = coalesce((SELECT disbandings FROM app WHERE app_id = ?1), 0)",
+        )?
+        .query_row([app.number()], |row| row.get(0))?;
+    for id in ids {
+        if !is_complete && !ended.contains_key(id) {
+            let reason =
+                "a chat group cannot be read, and may have been destroyed longer ago than events are kept";
+            return Err(StoreError::Damaged { what: Damaged::Directory(app), reason: reason.to_owned() });
+        }
+        ended.entry(id.to_owned()).or_insert(0);
+    }
+    Ok(ended)
 }
 
 /// A list of texts as a statement's parameter; `None` when it is empty.

@@ -55,7 +55,7 @@ const ASIDE: Documents = Documents {
 type AsideAccount = Option<Arc<Account>>;
 
 impl Rows<'_> {
-    /// Reads one owner. A record about a chat group that is known to be unreadable counts as living.
+    /// Reads one owner. About a chat group that is known to be unreadable the events of its app are asked.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] says whose data is.
