@@ -4,7 +4,10 @@ use crate::store::{Damaged, StoreError};
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> StoreError {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase, ReadOnly};
+        use rusqlite::ErrorCode::{
+            ConstraintViolation, DatabaseCorrupt, DiskFull, InternalMalfunction, NotADatabase, ReadOnly,
+            TooBig,
+        };
         let reason = error.to_string();
         let is_content = matches!(
             error,
@@ -14,7 +17,10 @@ impl From<rusqlite::Error> for StoreError {
                 | rusqlite::Error::Utf8Error(..)
         );
         match error.sqlite_error_code() {
-            Some(DatabaseCorrupt | NotADatabase) => StoreError::Damaged { what: Damaged::Database, reason },
+            // No statement here can break a constraint or become too large, unless a page shows what it should not.
+            Some(DatabaseCorrupt | NotADatabase | ConstraintViolation | TooBig | InternalMalfunction) => {
+                StoreError::Damaged { what: Damaged::Database, reason }
+            }
             _ if is_content => StoreError::Damaged { what: Damaged::Database, reason },
             Some(DiskFull) => StoreError::Full(reason),
             Some(ReadOnly) => StoreError::ReadOnly(reason),
