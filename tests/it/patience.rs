@@ -116,7 +116,9 @@ fn an_export_may_take_longer_than_a_connection_may_be_idle() {
 #[test]
 fn more_listeners_than_connections_starve_nobody() {
     let listen = "listen = [\"127.0.0.1:0\", \"127.0.0.1:0\", \"127.0.0.1:0\"]\nworkers = 2\n[limits]\nconnections = 1";
-    let (_site, server, client) = serving(listen, "");
+    let (_site, server, mut client) = serving(listen, "");
+    // Accepted late, it would take the place of one that comes after it.
+    assert_eq!(client.call(GET, BODY).code(), 50001);
     drop(client);
     for address in server.greeting.lines().filter_map(|line| line.split("http://").nth(1)) {
         assert_eq!(Client::connect(address.parse().unwrap()).call(GET, BODY).code(), 50001, "{address}");
