@@ -11,15 +11,17 @@ use std::{
     time::Duration,
 };
 
+use hyper::Uri;
 use tracing::{debug, error, info, warn};
 
+use super::admission::claimed;
 use crate::{
     api::{Command, Error},
     chance,
     domain::AppId,
     excerpt, masking,
     store::StoreError,
-    wire::code::Code,
+    wire::{Node, code::Code},
 };
 
 /// A call that takes longer gets a line at info.
@@ -31,17 +33,18 @@ const LINES_PER_SECOND: u64 = 50;
 /// The longest id of a request that is taken over from its header `X-Request-Id`.
 const ID_BYTES: usize = 64;
 
-/// What is known of a request when it ends.
+/// What is known of a request when it ends. A line of the log finds in it what only the log shows, because most
+/// refusals in bulk get no line.
 pub(super) struct Entry<'a> {
     pub(super) id: &'a str,
     pub(super) command: Option<Command>,
     pub(super) app: Option<AppId>,
     pub(super) took: Duration,
     pub(super) source: IpAddr,
-    /// Who called, as the query says; verified only when the call was let in.
-    pub(super) identifier: Option<&'a str>,
-    /// `From_Account`, as far as the body was read.
-    pub(super) owner: Option<&'a str>,
+    /// Its query says who called; that is verified only when the call was let in.
+    pub(super) uri: &'a Uri,
+    /// As far as it was read. It may name the owner.
+    pub(super) body: &'a [u8],
     /// The codes of single items that were refused, and how often.
     pub(super) items: &'a BTreeMap<u32, u32>,
 }
@@ -55,8 +58,8 @@ macro_rules! line {
             code = $code.number(),
             ms = ($entry.took.as_secs_f64() * 1e6).round() / 1e3,
             source = %$entry.source,
-            identifier = $entry.identifier.map(shown).map(tracing::field::display),
-            owner = $entry.owner.map(shown).map(tracing::field::display),
+            identifier = claimed($entry.uri).as_deref().map(shown).map(tracing::field::display),
+            owner = owner_of($entry.body).as_deref().map(shown).map(tracing::field::display),
             $($rest)+
         )
     };
@@ -65,6 +68,13 @@ macro_rules! line {
 /// A caller's text as a line shows it: without a signature that stands in the wrong place, and in short.
 fn shown(text: &str) -> String {
     excerpt::plain(&masking::text(text)).to_string()
+}
+
+/// The owner that a body names.
+fn owner_of(body: &[u8]) -> Option<String> {
+    let node = Node::parse(body).ok()?;
+    let Some(Node::Text(owner)) = node.member("From_Account") else { return None };
+    Some(owner.to_string())
 }
 
 impl Entry<'_> {

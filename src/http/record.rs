@@ -6,7 +6,7 @@ use hyper::{HeaderMap, Response, Uri, header};
 
 use super::{
     Door,
-    admission::{claimed, shown},
+    admission::shown,
     answer::{self, Cut},
     call_log,
     request::REQUEST_ID,
@@ -18,7 +18,7 @@ use crate::{
     domain::AppId,
     excerpt, masking,
     traces::{Parent, Span},
-    wire::{Envelope, Node, code::Code},
+    wire::{Envelope, code::Code},
 };
 
 /// What is known of a call when it has ended.
@@ -56,16 +56,14 @@ impl Door {
         };
         let items = std::mem::take(&mut progress.items).into_counts();
         let id = given_id.map_or_else(|| Cow::Owned(call_log::new_id()), Cow::Borrowed);
-        let identifier = claimed(uri);
-        let owner = owner_of(&progress.body.bytes);
         let entry = call_log::Entry {
             id: &id,
             command: known,
             app,
             took,
             source,
-            identifier: identifier.as_deref(),
-            owner: owner.as_deref(),
+            uri,
+            body: &progress.body.bytes,
             items: &items,
         };
         match &error {
@@ -134,11 +132,4 @@ impl Door {
             });
         }
     }
-}
-
-/// The owner that a body names, for the record of a call that has something to record.
-fn owner_of(body: &[u8]) -> Option<String> {
-    let node = Node::parse(body).ok()?;
-    let Some(Node::Text(owner)) = node.member("From_Account") else { return None };
-    Some(owner.to_string())
 }

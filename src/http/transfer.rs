@@ -22,7 +22,6 @@ use tokio::{
 
 use super::{
     Door, INTERCHANGE,
-    admission::claimed,
     answer::{self, Answered},
     body::drain,
     call_log,
@@ -120,15 +119,14 @@ impl Door {
     }
 
     fn record_refusal(&self, uri: &Uri, refusal: &Refusal, arrival: &Arrival<'_>, id: &str) {
-        let identifier = claimed(uri);
         let entry = call_log::Entry {
             id,
             command: None,
             app: refusal.app,
             took: self.service.clock.elapsed().saturating_sub(arrival.started),
             source: arrival.source,
-            identifier: identifier.as_deref(),
-            owner: None,
+            uri,
+            body: &[],
             items: &BTreeMap::new(),
         };
         entry.refused(uri.path(), refusal.code, &refusal.said, &self.lines, arrival.started);
