@@ -47,5 +47,5 @@ pub(super) fn wait<T, E>(work: impl Future<Output = Result<T, E>>) -> anyhow::Re
 where
     anyhow::Error: From<E>,
 {
-    Ok(tokio::runtime::Builder::new_current_thread().build()?.block_on(work)?)
+    Ok(tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(work)?)
 }

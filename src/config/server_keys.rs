@@ -151,7 +151,7 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "store.read_queue",
         kind: Kind::Number(1, 1_000_000),
         default: "16384",
-        about: "Reads that may wait for such a thread; beyond it calls are refused (60018). So is a call that has waited for four fifths of `limits.call_timeout`. While many wait, those that came last are read first, because they are the ones that can still be answered in time.",
+        about: "Calls that may wait for such a thread; beyond it calls are refused (60018). So is a call that has waited for four fifths of `limits.call_timeout`. Calls that wait for the same owner are answered by one read. While many wait, those that came last are read first, because they are the ones that can still be answered in time.",
         set: |draft, value| put(&mut draft.store.read_queue, value.size()),
     },
     Key {

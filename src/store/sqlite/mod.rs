@@ -7,6 +7,7 @@
 mod alarm;
 mod attempt;
 mod batch;
+mod caller;
 mod chat_groups;
 mod checkpoints;
 mod directory;
@@ -23,7 +24,9 @@ mod reader;
 mod rows;
 mod schema;
 mod threads;
+mod waitlist;
 mod wal;
+mod work;
 mod writer;
 
 use std::{
@@ -227,8 +230,7 @@ impl Store for SqliteStore {
         if let Some(loaded) = self.peek(owner) {
             return Box::pin(async { Ok(loaded) });
         }
-        let owner = owner.clone();
-        self.readers.run(move |reader| reader.owner(&owner))
+        self.readers.load(owner)
     }
 
     fn peek(&self, owner: &Owner) -> Option<Loaded> {

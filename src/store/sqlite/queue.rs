@@ -2,7 +2,6 @@
 //! early instead of all of them timing out.
 
 use std::{
-    collections::VecDeque,
     sync::{
         Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -10,60 +9,24 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::oneshot;
-
-use super::reader::Reader;
+use super::{
+    caller::{Answer, caller},
+    reader::Reader,
+    waitlist::Waitlist,
+    work::{Read, Work},
+};
 use crate::{
     clock::Clock,
-    store::{StoreError, guarded},
+    domain::Owner,
+    store::{Loaded, StoreError},
 };
 
-/// How often a full queue is searched for callers who have left.
-const SWEEP: Duration = Duration::from_millis(10);
-
-/// Something to read.
-pub(super) trait Task: Send {
-    /// Whether somebody still waits for it.
-    fn is_wanted(&self) -> bool;
-    /// Reads, and answers.
-    fn run(self: Box<Self>, reader: &Reader);
-    /// Answers that there was no time for it.
-    fn refuse(self: Box<Self>);
-}
-
-/// A task made of a function.
-pub(super) struct Read<T, F> {
-    read: F,
-    done: oneshot::Sender<Result<T, StoreError>>,
-}
-
-impl<T, F> Read<T, F> {
-    pub(super) fn new(read: F) -> (Read<T, F>, oneshot::Receiver<Result<T, StoreError>>) {
-        let (done, answer) = oneshot::channel();
-        (Read { read, done }, answer)
-    }
-}
-
-impl<T: Send, F: FnOnce(&Reader) -> Result<T, StoreError> + Send> Task for Read<T, F> {
-    fn is_wanted(&self) -> bool {
-        !self.done.is_closed()
-    }
-
-    fn run(self: Box<Self>, reader: &Reader) {
-        let Read { read, done } = *self;
-        let _ = done.send(guarded(|| read(reader)).and_then(|outcome| outcome));
-    }
-
-    fn refuse(self: Box<Self>) {
-        let _ = self.done.send(Err(StoreError::Busy));
-    }
-}
-
-/// The tasks that wait.
+/// The work that waits.
 pub(super) struct Queue {
-    state: Mutex<State>,
+    /// The callers, until the queue is closed.
+    list: Mutex<Option<Waitlist>>,
     arrived: Condvar,
-    /// How many may wait.
+    /// How many callers may wait.
     limit: usize,
     /// How long a caller waits for the reading to begin. A later read would miss the deadline of its call.
     patience: Duration,
@@ -71,194 +34,161 @@ pub(super) struct Queue {
     refused: AtomicU64,
 }
 
-struct State {
-    waiting: VecDeque<Waiting>,
-    is_open: bool,
-    /// When those who have left were looked for last, and nobody had.
-    swept: Option<Duration>,
-}
-
-struct Waiting {
-    task: Box<dyn Task>,
-    since: Duration,
-    /// Waits however long it takes: part of something that would be useless without it, such as an export.
-    is_patient: bool,
-}
-
 impl Queue {
     pub(super) fn new(limit: usize, patience: Duration) -> Queue {
-        let state = Mutex::new(State { waiting: VecDeque::new(), is_open: true, swept: None });
-        let clock = Clock::system();
-        Queue { state, arrived: Condvar::new(), limit, patience, clock, refused: AtomicU64::new(0) }
+        let (list, arrived, refused) =
+            (Mutex::new(Some(Waitlist::default())), Condvar::new(), AtomicU64::new(0));
+        Queue { list, arrived, limit, patience, clock: Clock::system(), refused }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn list(&self) -> MutexGuard<'_, Option<Waitlist>> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a task.
+    /// Lets `enter` add one more caller. It says whether there is new work to do.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when as many wait as may, [`StoreError::Closed`] when the store is closed.
-    pub(super) fn push(&self, task: Box<dyn Task>, is_patient: bool) -> Result<(), StoreError> {
-        let mut state = self.state();
-        if !state.is_open {
-            return Err(StoreError::Closed);
-        }
+    fn add(
+        &self,
+        is_patient: bool,
+        enter: impl FnOnce(&mut Waitlist, Duration) -> bool,
+    ) -> Result<(), StoreError> {
         let now = self.clock.elapsed();
-        if state.waiting.len() >= self.limit && state.swept.is_none_or(|swept| now >= swept + SWEEP) {
-            // Callers who have left make room. This looks at the whole queue: not for each newcomer when it was in vain.
-            state.waiting.retain(|waiting| waiting.task.is_wanted());
-            state.swept = (state.waiting.len() >= self.limit).then_some(now);
+        let mut list = self.list();
+        let open = list.as_mut().ok_or(StoreError::Closed)?;
+        if open.callers() >= self.limit {
+            open.make_room(now);
         }
         // Those that are patient are few: their number is bounded elsewhere.
-        if state.waiting.len() >= self.limit && !is_patient {
+        if open.callers() >= self.limit && !is_patient {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(StoreError::Busy);
         }
-        state.waiting.push_back(Waiting { task, since: now, is_patient });
-        drop(state);
-        self.arrived.notify_one();
+        if enter(open, now) {
+            drop(list);
+            self.arrived.notify_one();
+        }
         Ok(())
     }
 
-    /// The next task that is worth running; nothing when the queue is closed. Waits for one.
-    pub(super) fn next(&self) -> Option<Box<dyn Task>> {
-        loop {
-            let Waiting { task, since, is_patient } = self.pop()?;
-            if !task.is_wanted() {
-                continue;
-            }
-            if is_patient || self.clock.elapsed() < since.saturating_add(self.patience) {
-                return Some(task);
-            }
+    /// Asks for an owner. Whoever asks for the same one before the reading begins gets the same answer: a read that
+    /// begins after a call has come shows everything that was acknowledged before it.
+    ///
+    /// # Errors
+    /// As [`Queue::read`].
+    pub(super) fn load(&self, owner: &Owner) -> Result<Answer<Loaded>, StoreError> {
+        let (caller, answer) = caller();
+        self.add(false, |list, now| !list.load(owner, caller, now))?;
+        Ok(answer)
+    }
+
+    /// Asks for something else.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when as many wait as may, [`StoreError::Closed`] when the store is closed.
+    pub(super) fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+        is_patient: bool,
+    ) -> Result<Answer<T>, StoreError> {
+        let (caller, answer) = caller();
+        self.add(is_patient, |list, now| {
+            list.read(Box::new(Read { read, caller }), now, is_patient);
+            true
+        })?;
+        Ok(answer)
+    }
+
+    /// Waits for what was asked for, as long as it may take: patience until the reading begins, then until it ends.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when no reader thread had time for it, [`StoreError::Closed`] when the store is closed,
+    /// and whatever the read met.
+    pub(super) async fn wait<T>(&self, answer: Answer<T>) -> Result<T, StoreError> {
+        let outcome = answer.wait_for(self.patience).await;
+        if let Err(StoreError::Busy) = outcome {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            task.refuse();
         }
+        outcome
     }
 
-    fn pop(&self) -> Option<Waiting> {
-        let mut state = self.state();
+    /// What is to be done next; nothing when the queue is closed. Waits for it.
+    pub(super) fn next(&self) -> Option<Work> {
+        let mut list = self.list();
         loop {
-            if !state.is_open {
-                return None;
+            let next = list.as_mut()?.next(self.clock.elapsed(), self.patience);
+            if next.is_some() {
+                return next;
             }
-            if let Some(waiting) = self.choose(&mut state.waiting, self.clock.elapsed()) {
-                return Some(waiting);
-            }
-            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+            list = self.arrived.wait(list).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Takes one task out of the queue: the first, as long as it has not waited for long. Otherwise more is asked than
-    /// can be read, and then the last one is taken, which can still be answered soon. Those at the front are refused
-    /// when their time is over, and not before, because many would come again at once.
-    fn choose(&self, waiting: &mut VecDeque<Waiting>, now: Duration) -> Option<Waiting> {
-        let waited = now.saturating_sub(waiting.front()?.since);
-        match is_late(waited, self.patience) {
-            true => waiting.pop_back(),
-            false => waiting.pop_front(),
-        }
-    }
-
-    /// Ends every thread that waits for a task. What waits is given up.
+    /// Ends every thread that waits for work. What waits is given up.
     pub(super) fn close(&self) {
-        let mut state = self.state();
-        state.is_open = false;
-        state.waiting.clear();
-        drop(state);
+        let left = self.list().take();
         self.arrived.notify_all();
+        drop(left);
     }
 
-    /// How many wait now, and how many were refused.
+    /// How many callers wait now, and how many were refused.
     pub(super) fn statistics(&self) -> (u64, u64) {
-        (self.state().waiting.len() as u64, self.refused.load(Ordering::Relaxed))
+        (self.list().as_ref().map_or(0, Waitlist::callers) as u64, self.refused.load(Ordering::Relaxed))
     }
-}
-
-/// Whether a task that has waited so long keeps its place while later ones are run.
-fn is_late(waited: Duration, patience: Duration) -> bool {
-    waited >= patience / 8 && waited < patience
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    type Asked = (Box<dyn Task>, oneshot::Receiver<Result<u32, StoreError>>);
-
-    fn ask(value: u32) -> Asked {
-        let (read, answer) = Read::new(move |_: &Reader| Ok(value));
-        (Box::new(read), answer)
-    }
+    use crate::domain::{AppId, UserId};
 
     fn queue(limit: usize, patience: u64) -> Queue {
         Queue::new(limit, Duration::from_secs(patience))
     }
 
+    fn owner(name: &str) -> Owner {
+        Owner { app: AppId::new(7).unwrap(), user: UserId::parse(name).unwrap() }
+    }
+
+    fn ask(queue: &Queue) -> Result<Answer<u32>, StoreError> {
+        queue.read(|_: &Reader| Ok(1), false)
+    }
+
     #[test]
-    fn callers_who_have_left_cost_nothing_and_make_room() {
+    fn only_so_many_wait_but_those_that_are_patient_always_may() {
         let queue = queue(3, 60);
-        let mut answers = Vec::new();
-        for value in 0..3 {
-            let (task, answer) = ask(value);
-            queue.push(task, false).unwrap();
-            answers.push(answer);
-        }
-        answers.remove(1);
-        let (task, _answer) = ask(3);
-        queue.push(task, false).unwrap();
-        assert!(matches!(queue.push(ask(4).0, false), Err(StoreError::Busy)), "three wait");
-        answers.remove(0);
-        assert!(queue.next().is_some() && queue.next().is_some(), "the third and the last");
-        assert_eq!(queue.statistics(), (0, 1));
+        let mut loads: Vec<_> = ["a", "a"].map(|name| queue.load(&owner(name)).unwrap()).into();
+        let _read = ask(&queue).unwrap();
+        assert!(matches!(ask(&queue), Err(StoreError::Busy)));
+        assert!(matches!(queue.load(&owner("a")), Err(StoreError::Busy)), "who joins needs a place as well");
+        let _patient = queue.read(|_: &Reader| Ok(1), true).unwrap();
+        assert_eq!(queue.statistics(), (4, 2));
+        loads.clear();
+        let _read = ask(&queue).unwrap();
+        assert_eq!(queue.statistics(), (3, 2), "those who have left made room");
     }
 
-    #[test]
-    fn expired_reads_are_refused_unless_they_are_patient() {
+    #[tokio::test]
+    async fn those_who_wait_in_vain_are_counted() {
         let queue = queue(10, 0);
-        let (task, mut hasty) = ask(1);
-        queue.push(task, false).unwrap();
-        let (task, mut patient) = ask(2);
-        queue.push(task, true).unwrap();
-        assert!(queue.next().is_some());
-        assert!(matches!(hasty.try_recv(), Ok(Err(StoreError::Busy))));
-        assert!(matches!(patient.try_recv(), Err(oneshot::error::TryRecvError::Closed)), "taken and dropped");
+        let (hasty, patient) = (ask(&queue).unwrap(), queue.read(|_: &Reader| Ok(1), true).unwrap());
+        assert!(matches!(queue.wait(hasty).await, Err(StoreError::Busy)));
+        assert_eq!(queue.statistics(), (2, 1), "the first is left to be skipped");
+        assert!(matches!(queue.next(), Some(Work::Read(task)) if task.is_wanted()));
+        assert!(matches!(patient.wait().await, Err(StoreError::Closed)), "taken and dropped");
         assert_eq!(queue.statistics(), (0, 1));
     }
 
-    #[test]
-    fn when_the_first_has_waited_for_long_the_last_is_read_until_the_first_is_to_be_refused() {
-        let patience = Duration::from_millis(2_400);
-        let late = |milliseconds| is_late(Duration::from_millis(milliseconds), patience);
-        assert_eq!(
-            [late(0), late(299), late(300), late(2_399), late(2_400)],
-            [false, false, true, true, false]
-        );
-        let queue = Queue::new(10, patience);
-        let at = Duration::from_secs;
-        let mut waiting: VecDeque<_> =
-            (1..=4).map(|since| Waiting { task: ask(0).0, since: at(since), is_patient: false }).collect();
-        let mut taken = |now| queue.choose(&mut waiting, now).map(|chosen| chosen.since);
-        assert_eq!(taken(at(1)), Some(at(1)), "nobody has waited for long");
-        assert_eq!(
-            taken(at(4)),
-            Some(at(4)),
-            "the second has waited for two seconds, and the last can be served"
-        );
-        assert_eq!(taken(at(5)), Some(at(2)), "whose time is over");
-        assert_eq!(taken(at(6)), Some(at(3)));
-        assert_eq!(taken(at(6)), None);
-    }
-
-    #[test]
-    fn a_closed_queue_takes_and_gives_nothing() {
+    #[tokio::test]
+    async fn a_closed_queue_takes_and_gives_nothing() {
         let queue = queue(10, 60);
-        let (task, mut answer) = ask(1);
-        queue.push(task, false).unwrap();
+        let (answer, load) = (ask(&queue).unwrap(), queue.load(&owner("a")).unwrap());
         queue.close();
         assert!(queue.next().is_none());
-        assert!(matches!(queue.push(ask(2).0, true), Err(StoreError::Closed)));
-        assert!(matches!(answer.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
+        assert!(matches!(queue.read(|_: &Reader| Ok(1), true), Err(StoreError::Closed)));
+        assert!(matches!(queue.load(&owner("a")), Err(StoreError::Closed)));
+        assert!(matches!(queue.wait(answer).await, Err(StoreError::Closed)));
+        assert!(matches!(queue.wait(load).await, Err(StoreError::Closed)));
     }
 }

@@ -5,16 +5,8 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::{
-    OpenError, SqliteOptions,
-    alarm::Alarm,
-    chat_groups,
-    error::attribute_damage,
-    files::Files,
-    health::Health,
-    listing,
-    queue::{Queue, Read},
-    rows::Rows,
-    threads::StoreThread,
+    OpenError, SqliteOptions, alarm::Alarm, caller::Answer, chat_groups, error::attribute_damage,
+    files::Files, health::Health, listing, queue::Queue, rows::Rows, threads::StoreThread,
 };
 use crate::{
     clock::Clock,
@@ -63,8 +55,8 @@ impl Readers {
             let queue = Arc::clone(&queue);
             let work = move || {
                 let guard = alarm.guard("reading");
-                while let Some(task) = queue.next() {
-                    task.run(&reader);
+                while let Some(work) = queue.next() {
+                    work.run(&reader);
                 }
                 guard.end();
             };
@@ -73,12 +65,22 @@ impl Readers {
         Ok(readers)
     }
 
+    /// Loads an owner on one of the threads, if that begins soon enough for a call.
+    pub(super) fn load(&self, owner: &Owner) -> Pending<'static, Loaded> {
+        self.wait(self.queue.load(owner))
+    }
+
     /// Runs `read` on one of the threads, if that begins soon enough for a call.
     pub(super) fn run<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<'static, T> {
-        self.queue(read, false)
+        self.wait(self.queue.read(read, false))
+    }
+
+    fn wait<T: Send + 'static>(&self, asked: Result<Answer<T>, StoreError>) -> Pending<'static, T> {
+        let queue = Arc::clone(&self.queue);
+        Box::pin(async move { queue.wait(asked?).await })
     }
 
     /// Runs `read` on one of the threads, whenever that begins.
@@ -86,23 +88,11 @@ impl Readers {
         &self,
         read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<'static, T> {
-        self.queue(read, true)
+        let asked = self.queue.read(read, true);
+        Box::pin(async move { asked?.wait().await })
     }
 
-    fn queue<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
-        is_patient: bool,
-    ) -> Pending<'static, T> {
-        let (read, answer) = Read::new(read);
-        let pushed = self.queue.push(Box::new(read), is_patient);
-        Box::pin(async move {
-            pushed?;
-            answer.await.map_err(|_| StoreError::Closed)?
-        })
-    }
-
-    /// How many reads wait now, and how many were refused.
+    /// How many callers wait now, and how many were refused.
     pub(super) fn statistics(&self) -> (u64, u64) {
         self.queue.statistics()
     }

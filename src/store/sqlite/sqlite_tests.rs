@@ -384,7 +384,12 @@ impl std::task::Wake for PanicsWhenWoken {
 /// It has to be polled before the answer is there, so `hold` keeps the thread from giving it.
 fn ask_for_a_panic<T>(mut pending: Pending<'static, T>, hold: &std::sync::Barrier) {
     let waker = std::task::Waker::from(Arc::new(PanicsWhenWoken));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let entered = runtime.enter();
     assert!(pending.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+    drop(entered);
+    // When it ends it wakes everybody who has a timer, and so has this one.
+    std::mem::forget(runtime);
     hold.wait();
     // Dropped, it would not be woken any more.
     std::mem::forget(pending);

@@ -1,0 +1,59 @@
+//! What reader threads do.
+
+use super::{caller::Caller, reader::Reader};
+use crate::{
+    domain::Owner,
+    store::{Loaded, StoreError, guarded},
+};
+
+/// What a reader thread is to do next.
+pub(super) enum Work {
+    /// Load an owner, for everybody who asked for him before this began.
+    Load(Owner, Vec<Caller<Loaded>>),
+    /// Read something else, for one caller.
+    Read(Box<dyn Task>),
+}
+
+/// Something to read for one caller.
+pub(super) trait Task: Send {
+    /// Whether he still waits.
+    fn is_wanted(&self) -> bool;
+    /// Reads, and answers, unless he has left.
+    fn run(self: Box<Self>, reader: &Reader);
+}
+
+/// A task made of a function.
+pub(super) struct Read<T, F> {
+    pub(super) read: F,
+    pub(super) caller: Caller<T>,
+}
+
+impl<T: Send, F: FnOnce(&Reader) -> Result<T, StoreError> + Send> Task for Read<T, F> {
+    fn is_wanted(&self) -> bool {
+        self.caller.is_waiting()
+    }
+
+    fn run(self: Box<Self>, reader: &Reader) {
+        let Read { read, caller } = *self;
+        if caller.begin() {
+            caller.answer(guarded(|| read(reader)).and_then(|outcome| outcome));
+        }
+    }
+}
+
+impl Work {
+    pub(super) fn run(self, reader: &Reader) {
+        match self {
+            Work::Read(task) => task.run(reader),
+            Work::Load(owner, mut callers) => {
+                callers.retain(Caller::begin);
+                if !callers.is_empty() {
+                    let loaded = guarded(|| reader.owner(&owner)).and_then(|outcome| outcome);
+                    for caller in callers {
+                        caller.answer(loaded.clone());
+                    }
+                }
+            }
+        }
+    }
+}
