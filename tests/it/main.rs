@@ -34,6 +34,7 @@ mod settings;
 mod starting;
 mod tidy;
 mod tls;
+mod tour;
 mod traces;
 mod transport;
 mod unit;

@@ -1,0 +1,169 @@
+//! The pages that take a new user by the hand. Every command on them is run, and every answer shown is the real one.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use crate::harness::{SAMPLE_KEY, Server, query};
+
+const APP: u32 = 1_400_000_000;
+const ADMIN: &str = "administrator";
+
+/// A fenced block of a page: its language and its lines.
+struct Block {
+    language: String,
+    text: String,
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+fn blocks(page: &str) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut is_inside = false;
+    for line in page.lines() {
+        match line.strip_prefix("```") {
+            Some(language) if !is_inside => {
+                blocks.push(Block { language: language.to_owned(), text: String::new() });
+                is_inside = true;
+            }
+            Some(_) => is_inside = false,
+            None if is_inside => {
+                let block = blocks.last_mut().unwrap();
+                block.text.push_str(line);
+                block.text.push('\n');
+            }
+            None => {}
+        }
+    }
+    assert!(!is_inside, "a block is not closed");
+    blocks
+}
+
+/// The file that a block is to be saved as, which its first line names in a comment.
+fn file_name(block: &Block) -> Option<&str> {
+    let word = block.text.lines().next()?.trim_start_matches("<?php").split_whitespace().nth(1)?;
+    word.contains('.').then_some(word)
+}
+
+/// A command that keeps what it writes in `folder`.
+fn command(program: &str, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folder).env("TMPDIR", folder).env("HOME", folder).stdin(Stdio::null());
+    command
+}
+
+fn succeed(output: &Output) -> String {
+    let (said, complained) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}\n{complained}");
+    said.into_owned()
+}
+
+/// A text as it is compared: the time of a change is another one at each run, and long replies are shown in several
+/// lines.
+fn comparable(block: &Block, text: &str) -> Vec<String> {
+    if block.language != "json" {
+        return text.lines().map(str::to_owned).collect();
+    }
+    let values = serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>();
+    let mut values: Vec<_> = values.map(|value| value.unwrap()).collect();
+    values.iter_mut().for_each(forget_times);
+    // As text, because the order of the fields is part of what is shown.
+    values.iter().map(ToString::to_string).collect()
+}
+
+fn forget_times(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Array(values) => values.iter_mut().for_each(forget_times),
+        serde_json::Value::Object(fields) => {
+            for (name, value) in fields {
+                if name == "Timestamp" {
+                    *value = 0.into();
+                }
+                forget_times(value);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_command_of_the_tour_does_what_it_says() {
+    let blocks = blocks(&page("docs/tour.md"));
+    let folder = tempfile::tempdir().unwrap();
+    let binary = Path::new(env!("CARGO_BIN_EXE_confold")).parent().unwrap().display();
+    let mut script = format!("set -eu\nPATH={binary}:$PATH\ntrap 'kill $SERVER 2> /dev/null || true' EXIT\n");
+    for (at, block) in blocks.iter().enumerate() {
+        match block.language.as_str() {
+            "sh" => script.push_str(&[block.text.as_str(), &format!("echo '@@{at}'\n")].concat()),
+            "python" => fs::write(folder.path().join(file_name(block).unwrap()), &block.text).unwrap(),
+            "json" | "text" => {}
+            other => panic!("what is to be done with a block of {other}?"),
+        }
+    }
+    let said = succeed(&command("bash", folder.path()).args(["-c", &script]).output().unwrap());
+    let mut rest = said.as_str();
+    let mut compared = 0;
+    for (at, block) in blocks.iter().enumerate().filter(|(_, block)| block.language == "sh") {
+        let (printed, after) = rest.split_once(&format!("@@{at}\n")).unwrap();
+        rest = after;
+        if let Some(shown) = blocks.get(at + 1).filter(|next| ["json", "text"].contains(&&*next.language)) {
+            assert_eq!(comparable(shown, printed), comparable(shown, &shown.text), "after {}", block.text);
+            compared += 1;
+        }
+    }
+    assert!(compared >= 12, "only {compared} answers were compared");
+}
+
+#[test]
+fn what_the_page_about_signing_prints_is_let_in() {
+    let blocks = blocks(&page("docs/signing.md"));
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    let mut tried = Vec::new();
+    for block in &blocks {
+        let (language, folder) = (block.language.as_str(), tempfile::tempdir().unwrap());
+        let (program, arguments): (_, &[&str]) = match language {
+            "python" => ("python3", &[]),
+            "js" => ("node", &[]),
+            "php" => ("php", &[]),
+            "java" => ("java", &[]),
+            "go" => ("go", &["run"]),
+            _ => continue,
+        };
+        let file = file_name(block).unwrap();
+        fs::write(folder.path().join(file), &block.text).unwrap();
+        let made = command(program, folder.path()).args(arguments).arg(file).env("KEY", SAMPLE_KEY).output();
+        // Java and Go are large, so the tests do not install them.
+        let Ok(output) = made else {
+            assert!(["java", "go"].contains(&language), "{program} cannot be run");
+            continue;
+        };
+        let usersig = succeed(&output);
+        let target = format!(
+            "/v4/recentcontact/get_contact_group?sdkappid={APP}&identifier={ADMIN}&usersig={}&random=1&contenttype=json",
+            usersig.trim()
+        );
+        let answer = client.post(&target, r#"{"From_Account":"user0","StartIndex":0}"#).unwrap();
+        assert_eq!(answer.code(), 0, "{language}: {answer:?}");
+        tried.push(language);
+    }
+    assert!(["python", "js", "php"].iter().all(|language| tried.contains(language)), "{tried:?}");
+}
+
+#[test]
+fn the_first_write_of_the_readme_gets_the_reply_shown() {
+    let blocks = blocks(&page("README.md"));
+    let at = blocks.iter().position(|block| block.text.contains("/create_contact_group?$QUERY")).unwrap();
+    let server = Server::dev(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let script = blocks[at].text.replace("127.0.0.1:8080", &server.address.to_string());
+    let mut bash = command("bash", folder.path());
+    let output = bash.args(["-c", &script]).env("QUERY", query(APP, ADMIN, SAMPLE_KEY)).output().unwrap();
+    let shown = &blocks[at + 1];
+    assert_eq!(comparable(shown, &succeed(&output)), comparable(shown, &shown.text));
+}
