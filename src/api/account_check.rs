@@ -1,4 +1,5 @@
-//! `account_check`: tells which accounts have been imported. An unknown one is no error.
+//! `account_check`: says which accounts have been imported, and administrators count as such (decision 28). An unknown
+//! account is not an error.
 
 use serde::Serialize;
 
@@ -31,7 +32,9 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     })?;
     let owners = users.iter().map(|user| Owner { app: call.app.id, user: user.clone() }).collect();
     let imported = call.service.store.accounts(owners).await?;
+    let directory = call.app.directory();
     let result_item = (users.iter().zip(imported))
+        .map(|(user, imported)| (user, imported || directory.appoints(user)))
         .map(|(user, imported)| ResultItem {
             user_id: user.as_str(),
             result_code: 0,

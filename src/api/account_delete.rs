@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Call, Error, account_import::user, shapes::check_count};
 use crate::{
-    domain::{Owner, batch},
+    domain::{Owner, UserId, batch},
     store::{Next, Seen, StoreError},
     wire::{Fields, code::Code},
 };
@@ -25,16 +25,31 @@ struct ResultItem<'a> {
     user_id: &'a str,
 }
 
+/// Why an administrator is not deleted (decision 28).
+const ADMINISTRATOR: &str = "administrators are set in the configuration, and this one cannot be deleted; take the user \
+                             off the app's setting admins first (confold dev: the option --app)";
+
+impl<'a> ResultItem<'a> {
+    fn new(code: Code, result_info: &'static str, user: &'a UserId) -> ResultItem<'a> {
+        ResultItem { result_code: code.number(), result_info, user_id: user.as_str() }
+    }
+}
+
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let users = request.required("DeleteItem", |value| {
         check_count(value, batch::ACCOUNTS)?;
         value.each(user)
     })?;
     let now = call.service.clock.now();
+    let directory = call.app.directory();
     let mut pending = Vec::with_capacity(users.len());
     for user in &users {
+        if directory.appoints(user) {
+            pending.push(None);
+            continue;
+        }
         let owner = Owner { app: call.app.id, user: user.clone() };
-        let granted = call.app.directory.takes_for_granted(user);
+        let granted = directory.takes_for_granted(user);
         let rule = move |seen: &Seen<'_>| {
             let organizer = seen.organizer;
             let holds = !organizer.groups().is_empty() || !organizer.records().is_empty();
@@ -44,10 +59,15 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
             };
             (seen.account.is_some() || granted, next)
         };
-        pending.push(call.service.store.change_telling(owner, Vec::new(), rule));
+        pending.push(Some(call.service.store.change_telling(owner, Vec::new(), rule)));
     }
     let mut result_item = Vec::with_capacity(users.len());
     for (user, deletion) in users.iter().zip(pending) {
+        let Some(deletion) = deletion else {
+            call.items.note(Code::ACCOUNT_KEPT.number());
+            result_item.push(ResultItem::new(Code::ACCOUNT_KEPT, ADMINISTRATOR, user));
+            continue;
+        };
         let (code, result_info) = match deletion.await {
             Ok(true) => (Code::OK, ""),
             Ok(false) => (Code::ACCOUNT_UNKNOWN, "Err_TLS_PT_Open_Login_Account_Not_Exist"),
@@ -56,7 +76,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
             Err(error) => return Err(error.into()),
         };
         call.items.note(code.number());
-        result_item.push(ResultItem { result_code: code.number(), result_info, user_id: user.as_str() });
+        result_item.push(ResultItem::new(code, result_info, user));
     }
     Ok(call.ok(&Reply { result_item }))
 }

@@ -49,7 +49,8 @@ impl Call<'_> {
     pub(super) async fn known(&self, users: &[UserId]) -> Result<Vec<bool>, Error> {
         let owners = users.iter().map(|user| Owner { app: self.app.id, user: user.clone() }).collect();
         let imported = self.service.store.accounts(owners).await?;
-        let granted = |user| self.app.directory.takes_for_granted(user);
+        let directory = self.app.directory();
+        let granted = |user| directory.takes_for_granted(user);
         Ok(imported.into_iter().zip(users).map(|(imported, user)| imported || granted(user)).collect())
     }
 }

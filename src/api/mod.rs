@@ -36,7 +36,7 @@ pub use route::{Command, Family};
 use crate::{
     auth::{App, Edition},
     clock::Clock,
-    domain::{Conversation, Decision, Organizer, Owner, Rejection, UserId, World},
+    domain::{Conversation, Decision, Directory, Organizer, Owner, Rejection, UserId, World},
     store::{Loaded, Next, Seen, Store},
     wire::{Envelope, Fault, Fields},
 };
@@ -120,7 +120,7 @@ impl Call<'_> {
             Some(loaded) => loaded,
             None => store.load(owner).await?,
         };
-        if account.is_none() && !self.app.directory.takes_for_granted(&owner.user) {
+        if account.is_none() && !self.app.directory().takes_for_granted(&owner.user) {
             return Err(unknown_owner(&owner.user));
         }
         Ok(organizer)
@@ -135,13 +135,15 @@ impl Call<'_> {
         named: Vec<Conversation>,
         mut rule: impl FnMut(&Organizer, World<'_>) -> Result<Decision<T>, Rejection> + Send + 'static,
     ) -> Result<T, Error> {
-        let (mode, limits) = (self.app.directory, self.app.limits);
+        // The rule may outlive the call, and with it the configuration that the call came in by.
+        let (mode, admins, limits) = (self.app.directory, self.app.admins.clone(), self.app.limits);
         let user = owner.user.clone();
         let rule = move |seen: &Seen<'_>| {
-            if seen.account.is_none() && !mode.takes_for_granted(&user) {
+            let directory = Directory { mode, appointed: &admins };
+            if seen.account.is_none() && !directory.takes_for_granted(&user) {
                 return (Err(unknown_owner(&user)), Next::default());
             }
-            match rule(seen.organizer, World { limits: &limits, mode, presences: seen.presences }) {
+            match rule(seen.organizer, World { limits: &limits, directory, presences: seen.presences }) {
                 Ok(Decision { outcome, next }) => (Ok(outcome), Next { organizer: next, account: None }),
                 Err(rejection) => (Err(rejection.into()), Next::default()),
             }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, net::IpAddr, sync::Arc};
 
 use subtle::ConstantTimeEq;
 
-use crate::domain::{AppId, DirectoryMode, Limits, UnixSeconds};
+use crate::domain::{AppId, Directory, DirectoryMode, Limits, UnixSeconds};
 
 /// The key of an app, as the ASCII text by which signatures are made. Never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -142,6 +142,12 @@ impl App {
             calls_per_second: None,
             failed_signatures: Some(60),
         }
+    }
+
+    /// Who exists in it, whatever is stored: its administrators count as imported (decision 28).
+    #[must_use]
+    pub fn directory(&self) -> Directory<'_> {
+        Directory { mode: self.directory, appointed: &self.admins }
     }
 }
 

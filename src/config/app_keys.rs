@@ -72,7 +72,7 @@ static APP: &[Key<AppDraft>] = &[
         name: "admins",
         kind: Kind::List(IDENTIFIERS),
         default: "administrator",
-        about: "Who may call for the app (60010 for anybody else).",
+        about: "Who may call for the app (60010 for anybody else). Each of them counts as an imported user.",
         set: |draft, value| put(&mut draft.app.admins, value.items(IDENTIFIERS, identifier)?),
     },
     Key {

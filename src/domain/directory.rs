@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Conversation, Limits, Rejection};
+use super::{Conversation, Limits, Rejection, UserId};
 
 /// An imported account. Nick and face are kept for clients that set them; no rule reads them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,13 +47,43 @@ pub enum DirectoryMode {
     Open,
 }
 
+/// Which users exist in an app, whatever is stored about them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Directory<'a> {
+    /// Whether users and chat groups have to be made known first.
+    pub mode: DirectoryMode,
+    /// Users who count as imported without being stored: the administrators of the app (decision 28).
+    pub appointed: &'a [String],
+}
+
+impl From<DirectoryMode> for Directory<'_> {
+    /// A directory in which nobody is appointed.
+    fn from(mode: DirectoryMode) -> Self {
+        Directory { mode, appointed: &[] }
+    }
+}
+
+impl Directory<'_> {
+    /// Whether a user counts as imported although nothing is stored about him.
+    #[must_use]
+    pub fn appoints(&self, user: &UserId) -> bool {
+        self.appointed.iter().any(|name| name == user.as_str())
+    }
+
+    /// Whether a user counts as existing without an account.
+    #[must_use]
+    pub fn takes_for_granted(&self, user: &UserId) -> bool {
+        self.appoints(user) || self.mode == DirectoryMode::Open && user.is_importable()
+    }
+}
+
 /// What a rule looks at beside the organizer.
 #[derive(Clone, Copy, Debug)]
 pub struct World<'a> {
     /// The app's limits.
     pub limits: &'a Limits,
-    /// The app's directory mode.
-    pub mode: DirectoryMode,
+    /// The app's directory.
+    pub directory: Directory<'a>,
     /// The presence of each conversation the call names.
     pub presences: &'a HashMap<Conversation, Presence>,
 }
@@ -66,7 +96,7 @@ impl World<'_> {
     pub fn incarnation(&self, conversation: &Conversation) -> Result<u32, Rejection> {
         match (conversation, self.presences.get(conversation)) {
             (Conversation::User(user), Some(Presence::User { imported })) => {
-                if *imported || self.mode.takes_for_granted(user) {
+                if *imported || self.directory.takes_for_granted(user) {
                     Ok(0)
                 } else {
                     Err(Rejection::UnknownPeer(user.clone()))
@@ -74,10 +104,12 @@ impl World<'_> {
             }
             (Conversation::ChatGroup(id), Some(Presence::ChatGroup(life))) => match life {
                 Some(ChatGroupLife { alive: true, incarnation }) => Ok(*incarnation),
-                None if self.mode == DirectoryMode::Open => Ok(0),
+                None if self.directory.mode == DirectoryMode::Open => Ok(0),
                 _ => Err(Rejection::UnknownChatGroup(id.clone())),
             },
-            (Conversation::User(user), Some(Presence::Unreadable)) if self.mode.takes_for_granted(user) => {
+            (Conversation::User(user), Some(Presence::Unreadable))
+                if self.directory.takes_for_granted(user) =>
+            {
                 Ok(0)
             }
             (conversation, Some(Presence::Unreadable)) => {
@@ -86,14 +118,6 @@ impl World<'_> {
             (Conversation::User(user), _) => Err(Rejection::UnknownPeer(user.clone())),
             (Conversation::ChatGroup(id), _) => Err(Rejection::UnknownChatGroup(id.clone())),
         }
-    }
-}
-
-impl DirectoryMode {
-    /// Whether a user counts as existing without an account.
-    #[must_use]
-    pub fn takes_for_granted(self, user: &super::UserId) -> bool {
-        self == DirectoryMode::Open && user.is_importable()
     }
 }
 
@@ -107,8 +131,9 @@ mod tests {
         let user = Conversation::User(UserId::parse("a").unwrap());
         let group = Conversation::ChatGroup(ChatGroupId::parse("g").unwrap());
         let presences = HashMap::from([&user, &group].map(|named| (named.clone(), Presence::Unreadable)));
-        let incarnation = |mode, conversation| {
-            World { limits: &Limits::OPEN, mode, presences: &presences }.incarnation(conversation)
+        let incarnation = |mode: DirectoryMode, conversation| {
+            World { limits: &Limits::OPEN, directory: mode.into(), presences: &presences }
+                .incarnation(conversation)
         };
         let refused = |conversation: &Conversation| Err(Rejection::UnreadablePeer(conversation.clone()));
         assert_eq!(incarnation(DirectoryMode::Strict, &user), refused(&user));
@@ -116,5 +141,9 @@ mod tests {
         // Its incarnation counts in an open directory, too.
         assert_eq!(incarnation(DirectoryMode::Strict, &group), refused(&group));
         assert_eq!(incarnation(DirectoryMode::Open, &group), refused(&group));
+        let appointed = ["a".to_owned()];
+        let directory = Directory { appointed: &appointed, ..Directory::default() };
+        let world = World { limits: &Limits::OPEN, directory, presences: &presences };
+        assert_eq!(world.incarnation(&user), Ok(0), "an administrator needs no account");
     }
 }

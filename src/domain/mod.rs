@@ -26,7 +26,7 @@ mod model_tests;
 
 pub use chat_group::{ChatGroup, ChatGroupKind, ChatGroupProfile, JoinOption, Member, Role};
 pub use conversation::Conversation;
-pub use directory::{Account, ChatGroupLife, DirectoryMode, Presence, World};
+pub use directory::{Account, ChatGroupLife, Directory, DirectoryMode, Presence, World};
 pub use draft::Decision;
 pub use group::{Group, GroupId, GroupName};
 pub use grouping::{Created, Deleted, MemberChange, Regrouped, create, delete, rename, update_members};

@@ -216,7 +216,7 @@ fn run(
     now: u64,
 ) -> Result<(Vec<&'static str>, Option<Organizer>), &'static str> {
     let presences = presences();
-    let world = World { limits: &LIMITS, mode: DirectoryMode::Strict, presences: &presences };
+    let world = World { limits: &LIMITS, directory: DirectoryMode::Strict.into(), presences: &presences };
     let told = |results: Vec<Result<(), Rejection>>| results.iter().map(kind_of).collect();
     let refused = |rejection: Rejection| kind_of(&Err(rejection));
     match step {
@@ -394,7 +394,7 @@ fn check_pages(organizer: &Organizer) -> Result<(), TestCaseError> {
 #[test]
 fn a_dead_record_is_absent_for_readers_and_dropped_by_the_next_writer() {
     let presences = presences();
-    let world = World { limits: &LIMITS, mode: DirectoryMode::Strict, presences: &presences };
+    let world = World { limits: &LIMITS, directory: DirectoryMode::Strict.into(), presences: &presences };
     let both = [peer(6), peer(1)];
     let organizer = create(&Organizer::default(), world, &name(0), &both, 5).unwrap().next.unwrap();
     let dead = organizer.dead(|id| u32::from(id.as_str() == "@TGS#6"));
@@ -410,7 +410,7 @@ fn a_dead_record_is_absent_for_readers_and_dropped_by_the_next_writer() {
 #[test]
 fn counters_outlive_the_data() {
     let presences = presences();
-    let world = World { limits: &LIMITS, mode: DirectoryMode::Strict, presences: &presences };
+    let world = World { limits: &LIMITS, directory: DirectoryMode::Strict.into(), presences: &presences };
     let organizer = create(&Organizer::default(), world, &name(0), &[peer(1)], 5).unwrap().next.unwrap();
     let emptied = organizer.emptied(6);
     assert!(emptied.groups().is_empty() && emptied.records().is_empty());

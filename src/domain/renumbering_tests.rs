@@ -59,7 +59,8 @@ fn counted(organizer: &Organizer) -> (ChangeNumber, u32, UnixSeconds) {
 fn marked(organizer: &Organizer, peers: &[usize], custom: &str, now: UnixSeconds) -> Organizer {
     let presences: HashMap<_, _> =
         peers.iter().map(|index| (peer(*index), Presence::User { imported: true })).collect();
-    let world = World { limits: &Limits::OPEN, mode: DirectoryMode::Strict, presences: &presences };
+    let world =
+        World { limits: &Limits::OPEN, directory: DirectoryMode::Strict.into(), presences: &presences };
     let change = MarkChange { standard: None, custom: Some(CustomMark::parse(custom).unwrap()) };
     let items: Vec<_> = peers.iter().map(|index| Ok((peer(*index), change.clone()))).collect();
     mark(organizer, world, &items, now).unwrap().next.unwrap_or_else(|| organizer.clone())

@@ -150,7 +150,8 @@ fn steps() -> impl Strategy<Value = Vec<(Step, UnixSeconds)>> {
 async fn take(store: &MemoryStore, step: Step, now: UnixSeconds) {
     let change = |user: u8, named: Vec<Conversation>, rule: Rule| {
         let rule = move |seen: &crate::store::Seen<'_>| {
-            let world = World { limits: &LIMITS, mode: DirectoryMode::Open, presences: seen.presences };
+            let world =
+                World { limits: &LIMITS, directory: DirectoryMode::Open.into(), presences: seen.presences };
             Next { account: None, organizer: rule(seen.organizer, world) }
         };
         store.change(owner(user), named, Box::new(rule))

@@ -152,7 +152,9 @@ fn read(fields: Fields<'_>) -> Result<Line, Fault> {
 }
 
 fn organizer(app: AppId, fields: Fields<'_>) -> Result<Line, Fault> {
-    let user = fields.required("From_Account", importable)?;
+    let known = fields.optional("Account", |value| value.read::<bool>())?.unwrap_or(true);
+    // Without an account he may be an administrator of the configuration, whose name is not bound to that rule.
+    let user = fields.required("From_Account", if known { importable } else { any_user })?;
     let counters = Counters {
         version: optional_number(fields, "Version")?.unwrap_or(0),
         renumberings: optional_number(fields, "Renumberings")?.unwrap_or(0),
@@ -160,7 +162,6 @@ fn organizer(app: AppId, fields: Fields<'_>) -> Result<Line, Fault> {
         last_group: optional_number(fields, "LastGroupId")?.unwrap_or(0),
         last_timestamp: fields.optional("LastTimestamp", seconds)?.unwrap_or(0),
     };
-    let known = fields.optional("Account", |value| value.read::<bool>())?.unwrap_or(true);
     let groups = fields.optional("GroupItem", |items| items.each(group))?.unwrap_or_default();
     let records = fields.optional("ContactItem", |items| items.each(record))?.unwrap_or_default();
     Ok(Line::Organizer(OrganizerLine { owner: Owner { app, user }, known, counters, groups, records }))
@@ -211,7 +212,7 @@ fn chat_group(fields: Fields<'_>) -> Result<ChatGroup, Fault> {
             .optional("Type", |value| parsed(value, ChatGroupKind::parse))?
             .unwrap_or(ChatGroupKind::Public),
         name: text("Name")?,
-        owner: fields.optional("Owner_Account", importable)?,
+        owner: fields.optional("Owner_Account", any_user)?,
         introduction: text("Introduction")?,
         notification: text("Notification")?,
         face_url: text("FaceUrl")?,
@@ -245,7 +246,7 @@ fn members(list: Value<'_>) -> Result<Vec<Member>, Fault> {
 fn member(item: Value<'_>) -> Result<Member, Fault> {
     let fields = item.fields()?;
     Ok(Member {
-        user: fields.required("Member_Account", importable)?,
+        user: fields.required("Member_Account", any_user)?,
         admin: fields.optional_text("Role")? == Some("Admin"),
         joined_at: fields.optional("JoinTime", any_seconds)?.unwrap_or(0),
     })
@@ -264,6 +265,10 @@ fn text_of(fields: Fields<'_>, name: &str) -> Result<String, Fault> {
 
 fn importable(value: Value<'_>) -> Result<UserId, Fault> {
     parsed(value, UserId::importable)
+}
+
+fn any_user(value: Value<'_>) -> Result<UserId, Fault> {
+    parsed(value, UserId::parse)
 }
 
 fn parsed<T>(

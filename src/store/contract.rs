@@ -106,7 +106,8 @@ fn profile(name: &str) -> ChatGroupProfile {
 fn grouping(name: &str, conversations: Vec<Conversation>) -> OwnerRule {
     let name = GroupName::parse(name).unwrap();
     Box::new(move |seen: &Seen<'_>| {
-        let world = World { limits: &Limits::OPEN, mode: DirectoryMode::Open, presences: seen.presences };
+        let world =
+            World { limits: &Limits::OPEN, directory: DirectoryMode::Open.into(), presences: seen.presences };
         let decision = create(seen.organizer, world, &name, &conversations, 1_700_000_000).unwrap();
         Next { organizer: decision.next, account: None }
     })
@@ -291,8 +292,11 @@ async fn concurrent_changes_of_one_owner_are_all_kept(store: &dyn Store) {
             let name = GroupName::parse("first").unwrap();
             let change = vec![(MemberChange::Add, peer.clone())];
             let rule: OwnerRule = Box::new(move |seen: &Seen<'_>| {
-                let world =
-                    World { limits: &Limits::OPEN, mode: DirectoryMode::Open, presences: seen.presences };
+                let world = World {
+                    limits: &Limits::OPEN,
+                    directory: DirectoryMode::Open.into(),
+                    presences: seen.presences,
+                };
                 let decision = update_members(seen.organizer, world, &name, &change, 5).unwrap();
                 Next { organizer: decision.next, account: None }
             });

@@ -143,4 +143,6 @@ codes! {
     ACCOUNT_PARAMETER = 70402;
     /// Account service: an internal error.
     ACCOUNT_INTERNAL = 70500;
+    /// Account service: the account cannot be deleted.
+    ACCOUNT_KEPT = 71000;
 }

@@ -29,6 +29,7 @@ mod pull;
 mod reload;
 mod renumbering;
 mod robust;
+mod senders;
 mod serving;
 mod settings;
 mod starting;

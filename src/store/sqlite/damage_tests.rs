@@ -42,7 +42,8 @@ fn put(store: &SqliteStore, owner: Owner, name: &str, peers: Vec<Conversation>) 
     let name = GroupName::parse(name).unwrap();
     let named = peers.clone();
     let rule: OwnerRule = Box::new(move |seen: &Seen<'_>| {
-        let world = World { limits: &Limits::OPEN, mode: DirectoryMode::Open, presences: seen.presences };
+        let world =
+            World { limits: &Limits::OPEN, directory: DirectoryMode::Open.into(), presences: seen.presences };
         let decision = create(seen.organizer, world, &name, &peers, 1_700_000_000).unwrap();
         Next { organizer: decision.next, account: None }
     });
