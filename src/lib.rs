@@ -32,6 +32,7 @@ pub mod traces;
 pub mod address;
 pub mod chance;
 pub mod clock;
+pub mod display;
 pub mod excerpt;
 pub mod masking;
 pub mod private;

@@ -1,6 +1,6 @@
 //! The index of all commands: where they are called, how often, and how they answer.
 
-use crate::wire::BaseFields;
+use crate::wire::{self, BaseFields};
 
 /// The services commands belong to; each has its own error numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +112,23 @@ impl Command {
     /// Its path below `/v4/`.
     #[must_use]
     pub fn path(self) -> String {
-        format!("/v4/{}/{}", self.family().name(), self.name())
+        format!("/v4/{}", self.full_name())
+    }
+
+    /// Its name with that of its service: `recentcontact/get_contact_group`.
+    #[must_use]
+    pub fn full_name(self) -> String {
+        format!("{}/{}", self.family().name(), self.name())
+    }
+
+    /// The command that was most likely meant by a name, given with its service or without.
+    #[must_use]
+    pub fn nearest(name: &str) -> Option<Command> {
+        let names: Vec<String> = (Command::ALL.iter())
+            .map(|command| if name.contains('/') { command.full_name() } else { command.name().to_owned() })
+            .collect();
+        let found = wire::nearest(name, names.iter().map(String::as_str))?;
+        let index = names.iter().position(|name| name == found)?;
+        Some(Command::ALL[index])
     }
 }

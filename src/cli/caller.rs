@@ -41,6 +41,9 @@ pub(super) struct Caller {
 impl Options {
     /// Who calls, when it is said in full.
     pub(super) fn caller(&self, default: Option<AppName>) -> anyhow::Result<Caller> {
+        if let (None, Some(file)) = (&self.app, &self.key_file) {
+            bail!("--key-file {} is given without --app: name the app whose key it holds", file.display());
+        }
         let app = self.app.clone().or(default).context("--app is missing: the number of the app")?;
         let key = match (&self.key_file, app.key) {
             (Some(_), Some(_)) => bail!("--app holds a key, and --key-file another: give one of them"),

@@ -9,11 +9,11 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
     data,
     place::{self, Place},
+    progress::Progress,
     remote::Remote,
     terminal::say,
 };
@@ -52,23 +52,16 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
 /// Exports to a path. A file appears when it is complete.
 pub(super) fn to(path: &Path, source: Source, app: Option<AppId>) -> anyhow::Result<()> {
     let mut out = Output::open(path)?.of_json();
-    let target = match out.is_terminal() {
-        true => ProgressDrawTarget::hidden(),
-        false => ProgressDrawTarget::stderr_with_hz(5),
+    let progress = match out.is_terminal() {
+        true => Progress::hidden(),
+        false => Progress::endless("exporting"),
     };
-    write(source, app, &mut out, target)?;
+    write(source, app, &mut out, progress)?;
     out.finish()?;
     Ok(())
 }
 
-fn write(
-    source: Source,
-    app: Option<AppId>,
-    out: &mut Output,
-    target: ProgressDrawTarget,
-) -> anyhow::Result<()> {
-    let progress = ProgressBar::with_draw_target(None, target);
-    progress.set_style(ProgressStyle::with_template("exporting {spinner} {bytes}, {bytes_per_sec}")?);
+fn write(source: Source, app: Option<AppId>, out: &mut Output, progress: Progress) -> anyhow::Result<()> {
     match source {
         Source::Store(store) => from_store(store, app, out, &progress)?,
         Source::Server(remote) => {
@@ -85,8 +78,9 @@ fn write(
             }
         }
     }
-    progress.finish_and_clear();
-    if progress.position() == 0 {
+    let is_empty = progress.position() == 0;
+    drop(progress);
+    if is_empty {
         say(format!("nothing is kept{}", app.map(|app| format!(" for app {app}")).unwrap_or_default()));
     }
     Ok(())
@@ -96,7 +90,7 @@ fn from_store(
     store: Arc<dyn Store>,
     app: Option<AppId>,
     out: &mut Output,
-    progress: &ProgressBar,
+    progress: &Progress,
 ) -> anyhow::Result<()> {
     let mut export = Export::new(store, app);
     data::wait(async {

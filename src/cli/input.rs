@@ -7,7 +7,8 @@ use std::{
 };
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::progress::Progress;
 
 /// All files, pipes spooled.
 pub(super) struct Input {
@@ -24,7 +25,7 @@ pub(super) struct Reading<'a> {
     /// Lines before each file that was begun.
     pub(super) before: Vec<u64>,
     lines: u64,
-    progress: ProgressBar,
+    progress: Progress,
 }
 
 impl Input {
@@ -54,10 +55,7 @@ impl Input {
         for (_, file) in &self.files {
             io::Seek::rewind(&mut &*file)?;
         }
-        let progress = ProgressBar::with_draw_target(Some(self.bytes), ProgressDrawTarget::stderr_with_hz(5));
-        let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes}, {eta} left")?;
-        progress.set_style(style);
-        progress.set_message(what);
+        let progress = Progress::of(what, self.bytes);
         Ok(Reading {
             files: self.files.iter(),
             current: None,
@@ -78,12 +76,6 @@ impl Reading<'_> {
             (Some(name), Some(before)) => format!("{name}:{}", line - before),
             _ => format!("line {line}"),
         }
-    }
-}
-
-impl Drop for Reading<'_> {
-    fn drop(&mut self) {
-        self.progress.finish_and_clear();
     }
 }
 
@@ -120,8 +112,23 @@ impl Read for Reading<'_> {
 }
 
 /// A temporary copy of what can be read only once; it is gone when it is closed.
-fn spool(mut input: impl Read) -> io::Result<File> {
+fn spool(input: impl Read) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
-    io::copy(&mut input, &mut file)?;
+    let mut counted = Counted { input, progress: Progress::endless("reading") };
+    io::copy(&mut counted, &mut file)?;
     Ok(file)
+}
+
+/// Input whose sender may take its time.
+struct Counted<R> {
+    input: R,
+    progress: Progress,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.progress.inc(read as u64);
+        Ok(read)
+    }
 }

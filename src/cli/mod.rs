@@ -1,6 +1,7 @@
 //! The command line.
 
 mod app_option;
+mod call;
 mod caller;
 mod closing;
 mod controls_token;
@@ -15,7 +16,9 @@ mod local_tls;
 mod manual;
 mod overrides;
 mod place;
+mod pretty;
 mod profile;
+mod progress;
 mod pull;
 mod puller;
 mod ready_file;
@@ -24,6 +27,7 @@ mod scratch;
 mod seed;
 mod serve;
 mod terminal;
+mod unreached;
 mod usersig;
 
 use std::process::ExitCode;
@@ -56,6 +60,8 @@ enum Task {
     Import(import::Options),
     /// Fetch groups and marks from a server that speaks this API, Tencent's own among them.
     Pull(pull::Options),
+    /// Sign a call, send it and print the reply.
+    Call(call::Options),
     /// Say whether a server and its store answer.
     Healthcheck(healthcheck::Options),
     /// Print a UserSig.
@@ -95,6 +101,7 @@ impl Task {
             Task::Export(options) => export::run(options, signals),
             Task::Import(options) => import::run(options, signals),
             Task::Pull(options) => pull::run(options, signals),
+            Task::Call(options) => Ok(call::run(options)),
             Task::Healthcheck(options) => healthcheck::run(options),
             Task::Usersig(options) => usersig::make(options),
             Task::VerifyUsersig(options) => usersig::verify(options),

@@ -11,10 +11,10 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
     caller,
+    progress::Progress,
     puller::{Failure, Puller},
     remote::Remote,
     terminal::{print_if_read, say},
@@ -67,9 +67,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let remote = Remote::new(&options.url, options.ca.as_deref(), &caller)?;
     let clock = Clock::system();
     let mut puller = Puller::new(remote, caller.app, &clock, options.rate);
-    let progress =
-        ProgressBar::with_draw_target(Some(users.metadata()?.len()), ProgressDrawTarget::stderr_with_hz(5));
-    progress.set_style(ProgressStyle::with_template("pulling {wide_bar} {percent} %, {eta} left")?);
+    let progress = Progress::share("pulling", users.metadata()?.len());
     let (mut fetched, mut refused) = (0u64, 0u64);
     for line in BufReader::new(users).lines() {
         let line = line.with_context(failed)?;
@@ -88,12 +86,12 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
             }
             Err(Failure::Pull(error)) => return Err(error),
             Err(Failure::User(reason)) => {
-                progress.suspend(|| say(format!("{}: {}", excerpt::plain(name), excerpt::line(&reason))));
+                progress.say(&format!("{}: {}", excerpt::plain(name), excerpt::line(&reason)));
                 refused += 1;
             }
         }
     }
-    progress.finish_and_clear();
+    drop(progress);
     let summary =
         format!("pulled {fetched}, already there {}, refused {refused}", done.len() as u64 - fetched);
     match sink {

@@ -3,7 +3,7 @@
 
 use std::{fs, io, io::Read, path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, anyhow, bail};
 use serde_json::Value;
 use ureq::{
     Agent, Body, SendBody,
@@ -11,7 +11,7 @@ use ureq::{
     tls::{Certificate, RootCerts, TlsConfig},
 };
 
-use super::caller::Caller;
+use super::{caller::Caller, unreached};
 use crate::{
     address::{self, Address},
     auth::usersig,
@@ -34,11 +34,20 @@ const STALLED_BYTES: usize = 1_024;
 const REPLY_BYTES: u64 = 32 << 20;
 /// The largest report about an import: a thousand faults, and each is a line.
 const REPORT_BYTES: u64 = 4 << 20;
+/// The header in which a reply says more than its `ErrorInfo` may.
+const HINT: &str = "x-confold-hint";
 
 /// A server and who we are to it.
 pub(super) struct Remote {
     way: Way,
     query: String,
+}
+
+/// A reply to a call.
+pub(super) struct Reply {
+    pub(super) body: Vec<u8>,
+    /// What the server says beside `ErrorInfo`.
+    pub(super) hint: Option<String>,
 }
 
 /// The way to a server.
@@ -66,12 +75,27 @@ impl Remote {
 
     /// Calls a command; the reply as it came. The error is that of the network.
     pub(super) fn call(&self, path: &str, body: &[u8]) -> Result<Vec<u8>, ureq::Error> {
+        self.ask(path, body).map(|reply| reply.body)
+    }
+
+    /// Calls a command; the reply with what its head says beside it.
+    pub(super) fn ask(&self, path: &str, body: &[u8]) -> Result<Reply, ureq::Error> {
         let request = self.way.agent.post(self.address(path)).content_type("application/json");
         let mut response = request.config().timeout_global(Some(ANSWER_WITHIN)).build().send(body)?;
+        let hint =
+            response.headers().get(HINT).map(|hint| String::from_utf8_lossy(hint.as_bytes()).into_owned());
         match response.status().as_u16() {
-            200 => response.body_mut().with_config().limit(REPLY_BYTES).read_to_vec(),
+            200 => {
+                let body = response.body_mut().with_config().limit(REPLY_BYTES).read_to_vec()?;
+                Ok(Reply { body, hint })
+            }
             status => Err(ureq::Error::StatusCode(status)),
         }
+    }
+
+    /// The error of an answer that is not a reply to a call, for example the page of a proxy.
+    pub(super) fn strange(&self) -> anyhow::Error {
+        self.way.strange(200)
     }
 
     /// Sends a stream of lines to a path outside `/v4/`; the reply, with whether all was well.
@@ -83,7 +107,9 @@ impl Remote {
         if let Some(info) = reply["ErrorInfo"].as_str() {
             bail!("the server refuses: {}", said(info, &reply["ErrorCode"]));
         }
-        ensure!(reply["Lines"].is_number(), "{} answers with {status}; is it a confold server?", self.way);
+        if !reply["Lines"].is_number() {
+            return Err(self.way.strange(status.as_u16()));
+        }
         Ok((status.is_success(), reply))
     }
 
@@ -99,7 +125,7 @@ impl Remote {
                 Some(info) if !status.is_success() => {
                     bail!("the server refuses: {}", said(info, &reply["ErrorCode"]))
                 }
-                _ => bail!("{} answers with {status} and no lines; is it a confold server?", self.way),
+                _ => return Err(self.way.strange(status.as_u16())),
             }
         }
         let lines = response.into_body().into_with_config().limit(u64::MAX).reader();
@@ -117,13 +143,10 @@ impl Remote {
     }
 
     fn read_json(&self, mut response: Response<Body>) -> anyhow::Result<Value> {
-        let status = response.status();
+        let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(REPORT_BYTES).read_to_vec();
-        let text = body.map_err(|error| anyhow!("{}", excerpt::line(&error.to_string())));
-        let text = text.with_context(|| format!("the answer of {} breaks off", self.way))?;
-        serde_json::from_slice(&text).with_context(|| {
-            format!("{} answers with {status} and no JSON; is it a confold server?", self.way)
-        })
+        let text = body.map_err(|error| self.way.broken(&error.into_io()))?;
+        serde_json::from_slice(&text).map_err(|_| self.way.strange(status))
     }
 }
 
@@ -159,7 +182,7 @@ pub(super) fn look(url: &str, ca: Option<&Path>, path: &str, bytes: u64) -> anyh
     let mut response = answered.map_err(|error| way.unreached(&error))?;
     let (status, mut body) = (response.status().as_u16(), Vec::new());
     if let Err(error) = response.body_mut().as_reader().take(bytes).read_to_end(&mut body) {
-        bail!("the answer of {way} breaks off: {}", excerpt::line(&error.to_string()));
+        return Err(way.broken(&error));
     }
     Ok(Looked { server: way.to_string(), status, body })
 }
@@ -195,29 +218,20 @@ impl Way {
 
     /// What is wrong with the way to a server, and what cures it.
     fn unreached(&self, error: &ureq::Error) -> anyhow::Error {
-        let said = match error {
-            // It would show the whole address.
-            ureq::Error::BadUri(_) => "its address cannot be used".to_owned(),
-            ureq::Error::StatusCode(status @ 300..=399) => {
-                format!("http status: {status}, which is a redirection, and those are not followed")
-            }
-            error => excerpt::line(&error.to_string()).into_owned(),
-        };
-        let hint = if said.contains("UnknownIssuer") {
-            "; its certificate is of an authority that is not known: name the authority's certificate with --ca FILE"
-        } else if said.contains("CaUsedAsEndEntity") {
-            "; its certificate is itself that of an authority: make one for the server (with openssl: -addext \
-             basicConstraints=critical,CA:FALSE)"
-        } else if said.contains("NotValidForName") {
-            "; its certificate is for another name"
-        } else if said.contains("InvalidContentType") {
-            "; it speaks no TLS there: perhaps the address begins with http://"
-        } else if said.contains("invalid HTTP version") {
-            "; it speaks no HTTP there: perhaps the address begins with https://"
-        } else {
-            ""
-        };
-        anyhow!("{self} cannot be reached: {said}{hint}")
+        match error {
+            ureq::Error::StatusCode(status) => self.strange(*status),
+            error => anyhow!("{self} cannot be reached: {}", unreached::words(error)),
+        }
+    }
+
+    /// What an answer says that is not one of this API.
+    fn strange(&self, status: u16) -> anyhow::Error {
+        anyhow!("{self} answers with {}", unreached::strange(status))
+    }
+
+    /// The error of an answer that ends before its end.
+    fn broken(&self, error: &io::Error) -> anyhow::Error {
+        anyhow!("the answer of {self} breaks off: {}", unreached::broken(error))
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    excerpt, log,
+    display, excerpt, log,
     output::{Output, OutputError},
     signals::Ending,
     unfinished,
@@ -44,7 +44,7 @@ pub(super) fn print_if_read(text: impl AsRef<[u8]>) -> Result<(), OutputError> {
 
 /// Prints what a server says when it is ready. It serves all the same if that fails.
 pub(super) fn greet(text: &str) {
-    if let Err(error) = print_if_read(text) {
+    if let Err(error) = print_if_read(display::lettered(text).as_bytes()) {
         let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         tracing::warn!(error = why, "where the server listens cannot be printed");
     }
@@ -52,7 +52,9 @@ pub(super) fn greet(text: &str) {
 
 /// Says a line on standard error, printable whatever is in it. If nobody can hear it, nothing happens.
 pub(super) fn say(line: impl Display) {
-    log::say(&format!("{}\n", excerpt::line(&line.to_string())));
+    let line = line.to_string();
+    let line = excerpt::line(&line);
+    log::say(&format!("{}\n", display::lettered(&line)));
 }
 
 /// Ends a task: an error is said, each line of it as a line.
@@ -73,9 +75,12 @@ pub(super) fn ended(result: anyhow::Result<ExitCode>) -> ExitCode {
 
 /// Ends a command line that was not understood, or that asked for help.
 pub(super) fn explained(error: &clap::Error) -> ExitCode {
-    let text = |on_terminal: bool| match on_terminal && std::env::var_os("NO_COLOR").is_none() {
-        true => error.render().ansi().to_string(),
-        false => error.render().to_string(),
+    let text = |on_terminal: bool| {
+        let text = match display::has_colours(on_terminal) {
+            true => error.render().ansi().to_string(),
+            false => error.render().to_string(),
+        };
+        display::lettered(&text).into_owned()
     };
     if error.use_stderr() {
         let _ = io::stderr().write_all(text(io::stderr().is_terminal()).as_bytes());
@@ -89,7 +94,7 @@ pub(super) fn explained(error: &clap::Error) -> ExitCode {
 pub(super) fn ended_by(ending: Ending, advice: &str) {
     unfinished::abandon_all();
     // A progress bar may stand where the line begins.
-    let begin = if io::stderr().is_terminal() { "\r\u{1b}[2K" } else { "" };
+    let begin = if display::is_redrawn(io::stderr().is_terminal()) { "\r\u{1b}[2K" } else { "" };
     let line = format!("{begin}ended by {}{advice}\n", ending.name());
     let (said, heard) = mpsc::channel();
     let words = line.clone();

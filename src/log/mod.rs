@@ -12,7 +12,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::{clock::Deadline, excerpt};
+use crate::{clock::Deadline, display, excerpt};
 
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -53,7 +53,7 @@ pub fn start(format: LogFormat, level: LogLevel) -> io::Result<()> {
     let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).log_internal_errors(false);
     match format {
         LogFormat::Text => {
-            let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            let ansi = display::has_colours(std::io::IsTerminal::is_terminal(&std::io::stderr()));
             log.with_writer(queue::text)
                 .with_ansi(ansi)
                 .fmt_fields(fields(ansi))

@@ -280,7 +280,7 @@ impl Files {
             reason,
         };
         let key = CertifiedKey::from_der(chain, key, &ring::default_provider())
-            .map_err(|error| unusable(error.to_string()))?;
+            .map_err(|error| unusable(super::words::words(&error)))?;
         let validity =
             validity.ok_or_else(|| unusable("the certificate has no readable validity".to_owned()))?;
         Ok(Usable { key: Arc::new(key), validity })

@@ -32,7 +32,7 @@ pub enum CertificateError {
         certificate: PathBuf,
         /// The file of its key.
         key: PathBuf,
-        /// What rustls says.
+        /// Why, in words.
         reason: String,
     },
     /// Clients would refuse the new one, and accept the one that is shown.

@@ -5,8 +5,10 @@ mod constraints;
 mod error;
 mod local_ca;
 mod validity;
+mod words;
 
 pub use certificates::{CertificateState, Certificates};
 pub use error::CertificateError;
 pub use local_ca::{AUTHORITY_NAME, AuthorityError, LocalAuthority, OFFICIAL_NAMES};
 pub use validity::{Doubt, Validity};
+pub use words::explained;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod beginners;
+mod calling;
 mod cli;
 mod clients;
 mod configuration;

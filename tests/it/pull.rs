@@ -20,6 +20,11 @@ fn pull(url: &str, folder: &Path, more: &[&str]) -> Output {
     command.args(more).output().unwrap()
 }
 
+/// What was printed on standard output; standard error has the progress of a pull that takes long.
+fn printed(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// Gives an owner groups with so many conversations, some marked.
 fn fill(client: &mut Client, owner: &str, conversations: usize) {
     let peers: Vec<String> = (0..conversations).map(|peer| format!("peer{peer:03}")).collect();
@@ -66,7 +71,7 @@ fn what_is_pulled_page_by_page_is_imported_to_the_same_replies() {
     import_accounts(&mut client, &["none".to_owned()]);
     fs::write(folder.path().join("users"), "ann\r\nbob\n\nnone\n").unwrap();
     let output = pull(&format!("http://{}", first.address), folder.path(), &["--rate", "1000"]);
-    assert_eq!(said(&output), "pulled 3, already there 0, refused 0\n");
+    assert_eq!(printed(&output), "pulled 3, already there 0, refused 0\n");
     let url = format!("http://{}", second.address);
     let import = Command::new(env!("CARGO_BIN_EXE_confold"))
         .args(["import", "--url", &url, "--app", &format!("{APP}:{KEY}:{ADMIN}")])
@@ -95,7 +100,7 @@ fn an_interrupted_pull_goes_on() {
     let ten: usize = whole.lines().take(10).map(|line| line.len() + 1).sum();
     fs::write(&file, &whole[..ten + 20]).unwrap();
     let output = pull(&url, folder.path(), &["--rate", "1000"]);
-    assert_eq!(said(&output), "pulled 20, already there 10, refused 0\n");
+    assert_eq!(printed(&output), "pulled 20, already there 10, refused 0\n");
     assert_eq!(fs::read_to_string(&file).unwrap(), whole);
 }
 
@@ -141,7 +146,7 @@ fn calls_too_many_are_tried_again() {
     let url = format!("https://localhost:{}", server.tls_address().port());
     let ca = site.path("ca.pem");
     let output = pull(&url, site.folder.path(), &["--rate", "1000", "--ca", ca.to_str().unwrap()]);
-    assert_eq!(said(&output), "pulled 8, already there 0, refused 0\n", "by TLS, with 60011 between");
+    assert_eq!(printed(&output), "pulled 8, already there 0, refused 0\n", "by TLS, with 60011 between");
     // Without the authority nothing is sent.
     fs::remove_file(site.path("out.ndjson")).unwrap();
     let output = pull(&url, site.folder.path(), &[]);

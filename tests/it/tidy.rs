@@ -12,6 +12,7 @@ const EVERYWHERE: &[&str] = &["excerpt", "masking"];
 /// Each module, what of the crate it may import, and which third-party crates.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("excerpt", &[], &[]),
+    ("display", &[], &[]),
     ("address", &["resolver"], &["ureq"]),
     ("resolver", &[], &["ureq"]),
     ("private", &[], &["rustix"]),
@@ -85,7 +86,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "tracing",
         ],
     ),
-    ("log", &["clock"], &["clap", "tracing", "tracing_subscriber"]),
+    ("log", &["clock", "display"], &["clap", "tracing", "tracing_subscriber"]),
     (
         "config",
         &["address", "domain", "wire", "auth", "store", "tls", "api", "http", "log", "secret_file"],
@@ -112,6 +113,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "traces",
             "server",
             "address",
+            "display",
             "output",
             "private",
             "resolver",

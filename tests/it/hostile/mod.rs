@@ -59,7 +59,7 @@ fn assert_plain(text: &str) {
 }
 
 /// A server that answers as it likes.
-struct Fake {
+pub(crate) struct Fake {
     address: SocketAddr,
     /// How many requests came.
     requests: Arc<AtomicUsize>,
@@ -69,7 +69,7 @@ struct Fake {
 
 impl Fake {
     /// Starts one. `answer` gets the number of the request, from 0 on, its head and body, and the connection.
-    fn start(answer: impl Fn(usize, &str, &mut TcpStream) + Send + Sync + 'static) -> Fake {
+    pub(crate) fn start(answer: impl Fn(usize, &str, &mut TcpStream) + Send + Sync + 'static) -> Fake {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (requests, ending) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
@@ -89,7 +89,7 @@ impl Fake {
     }
 
     /// One that answers every request with this body, in JSON.
-    fn json(answer: impl Fn(usize, &str) -> String + Send + Sync + 'static) -> Fake {
+    pub(crate) fn json(answer: impl Fn(usize, &str) -> String + Send + Sync + 'static) -> Fake {
         Fake::start(move |number, request, connection| {
             let body = answer(number, request);
             let head = format!(
@@ -101,11 +101,11 @@ impl Fake {
         })
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }
 }

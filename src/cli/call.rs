@@ -1,0 +1,231 @@
+//! `confold call`: one signed call, for a person at a terminal or for a script.
+
+use std::{
+    fs::File,
+    io::{self, IsTerminal, Read},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::{Context, anyhow, bail, ensure};
+use clap::Args;
+use serde_json::Value;
+
+use super::{
+    app_option::AppName,
+    caller, pretty,
+    remote::{Remote, Reply},
+    terminal::{print_if_read, say},
+};
+use crate::{api::Command, display, excerpt};
+
+/// The statuses beside success and 1, which is that the service refuses the call. `manual.rs` documents them.
+const UNUSABLE: u8 = 2;
+pub(super) const ITEMS_REFUSED: u8 = 3;
+pub(super) const NO_ANSWER: u8 = 4;
+/// The largest body that is read from a file.
+const BODY_BYTES: u64 = 64 << 20;
+/// How many refused items are named on standard error.
+const ITEMS: usize = 10;
+
+/// The options of `call`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// What to call: SERVICE/COMMAND, the whole path, or the name of the command alone.
+    #[arg(value_name = "COMMAND")]
+    command: String,
+    /// The body, a JSON object; @FILE reads it from a file, and - from standard input.
+    #[arg(value_name = "BODY", default_value = "{}", allow_hyphen_values = true)]
+    body: String,
+    /// The address of the server.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// The authority by which the server's certificate is checked, a PEM file [default: those that browsers
+    /// trust].
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    #[command(flatten)]
+    caller: caller::Options,
+    /// Who signs and calls, when it is not the administrator.
+    #[arg(long, value_name = "NAME", conflicts_with = "admin")]
+    identifier: Option<String>,
+    /// Print the reply as it came, also on a terminal.
+    #[arg(long)]
+    raw: bool,
+}
+
+/// What became of a call.
+enum Outcome {
+    Done,
+    Refused,
+    ItemsRefused,
+}
+
+pub(super) fn run(options: &Options) -> ExitCode {
+    let failed = |status: u8, error: &anyhow::Error| {
+        say(format!("error: {error:#}"));
+        ExitCode::from(status)
+    };
+    let (remote, path, body) = match prepared(options) {
+        Ok(prepared) => prepared,
+        Err(error) => return failed(UNUSABLE, &error),
+    };
+    let answered = remote.ask(&path, &body).map_err(|error| remote.unreached(&error));
+    let read = answered.and_then(|reply| match serde_json::from_slice(&reply.body) {
+        Ok(Value::Object(fields)) => Ok((reply, Value::Object(fields))),
+        _ => Err(remote.strange()),
+    });
+    let (reply, fields) = match read {
+        Ok(read) => read,
+        Err(error) => return failed(NO_ANSWER, &error),
+    };
+    if let Err(error) = print_if_read(shown(&reply.body, options.raw)) {
+        return failed(1, &anyhow!(error));
+    }
+    match told(&reply, &fields, &path) {
+        Outcome::Done => ExitCode::SUCCESS,
+        Outcome::Refused => ExitCode::FAILURE,
+        Outcome::ItemsRefused => ExitCode::from(ITEMS_REFUSED),
+    }
+}
+
+/// Everything that can be wrong before something is sent.
+fn prepared(options: &Options) -> anyhow::Result<(Remote, String, Vec<u8>)> {
+    let path = path(&options.command)?;
+    let mut caller = options.caller.caller(Some(AppName::sample()))?;
+    if let Some(identifier) = caller::identifier("--identifier", options.identifier.as_deref())? {
+        caller.admin = identifier;
+    }
+    let body = body(&options.body)?;
+    Ok((Remote::new(&options.url, options.ca.as_deref(), &caller)?, path, body))
+}
+
+/// The path of a command. Another server may have commands that are unknown here, so a name with its service is
+/// taken as it is.
+fn path(name: &str) -> anyhow::Result<String> {
+    let name = name.strip_prefix('/').unwrap_or(name);
+    let name = name.strip_prefix("v4/").unwrap_or(name);
+    let is_word = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+    };
+    if let Some((service, command)) = name.split_once('/') {
+        ensure!(
+            is_word(service) && is_word(command),
+            "the command is SERVICE/COMMAND, such as recentcontact/get_contact_group, found {}",
+            excerpt::quoted(name)
+        );
+        return Ok(format!("/v4/{service}/{command}"));
+    }
+    let known = || Command::ALL.iter().filter(|command| command.name() == name);
+    match (known().next(), known().nth(1)) {
+        (Some(command), None) => Ok(command.path()),
+        (Some(one), Some(other)) => bail!(
+            "{name} is a command of several services; name the service: {} or {}",
+            one.full_name(),
+            other.full_name()
+        ),
+        (None, _) => bail!(
+            "there is no command {}{}; the commands are {}",
+            excerpt::quoted(name),
+            Command::nearest(name)
+                .map_or(String::new(), |command| format!("; did you mean {}?", command.name())),
+            Command::ALL.iter().map(|command| command.name()).collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+/// The body that is sent. Whether it is JSON is for the server to say, which says it best.
+fn body(given: &str) -> anyhow::Result<Vec<u8>> {
+    let read = |input: &mut dyn Read, name: &str| {
+        let mut body = Vec::new();
+        let cannot = || format!("cannot read {name}");
+        input.take(BODY_BYTES + 1).read_to_end(&mut body).with_context(cannot)?;
+        ensure!(body.len() as u64 <= BODY_BYTES, "{name} has more than {} MiB", BODY_BYTES >> 20);
+        Ok(body)
+    };
+    match given.strip_prefix('@') {
+        None if given == "-" => read(&mut io::stdin().lock(), "standard input"),
+        None => Ok(given.as_bytes().to_vec()),
+        Some("-") => read(&mut io::stdin().lock(), "standard input"),
+        Some(file) => {
+            let mut opened = File::open(file).with_context(|| format!("cannot read {file}"))?;
+            read(&mut opened, file)
+        }
+    }
+}
+
+/// A reply as it is printed: for people on a terminal, for programs elsewhere.
+fn shown(body: &[u8], raw: bool) -> String {
+    let text = String::from_utf8_lossy(body);
+    let on_terminal = io::stdout().is_terminal();
+    match (on_terminal, raw) {
+        (true, false) => pretty::json(&text, display::has_colours(true)),
+        (true, true) => excerpt::json(text.trim_end()).into_owned() + "\n",
+        (false, _) => text.trim_end().to_owned() + "\n",
+    }
+}
+
+/// Says on standard error why the service refuses, if it does.
+fn told(reply: &Reply, fields: &Value, path: &str) -> Outcome {
+    let code = fields["ErrorCode"].as_i64().unwrap_or_default();
+    let outcome = if code != 0 {
+        let info = fields["ErrorInfo"].as_str().unwrap_or("without a reason");
+        say(format!("refused: {} ({code})", excerpt::line(info)));
+        // The server's own suggestion knows more.
+        let name = path.trim_start_matches("/v4/");
+        if let Some(meant) = Command::nearest(name).filter(|meant| meant.full_name() != name)
+            && !info.contains("did you mean")
+        {
+            say(format!("hint: did you mean {}?", meant.full_name()));
+        }
+        Outcome::Refused
+    } else {
+        let mut refused = Vec::new();
+        refused_items(fields, "", &mut refused);
+        for item in refused.iter().take(ITEMS) {
+            say(format!("refused: {item}"));
+        }
+        if refused.len() > ITEMS {
+            say(format!("and {} more", refused.len() - ITEMS));
+        }
+        if refused.is_empty() { Outcome::Done } else { Outcome::ItemsRefused }
+    };
+    if let Some(hint) = &reply.hint {
+        say(format!("hint: {}", excerpt::line(hint)));
+    }
+    outcome
+}
+
+/// The items that a reply of success refuses all the same: those with a code of their own, accounts in
+/// `FailAccounts`, and members whose `Result` is 0.
+fn refused_items(value: &Value, path: &str, refused: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                refused_items(item, &format!("{path}[{index}]"), refused);
+            }
+        }
+        Value::Object(fields) => {
+            for (code, info) in [("ResultCode", "ResultInfo"), ("ErrorCode", "ErrorInfo")] {
+                if let Some(code) = fields.get(code).and_then(Value::as_i64).filter(|code| *code != 0) {
+                    let info = fields.get(info).and_then(Value::as_str).unwrap_or("without a reason");
+                    refused.push(format!("{}: {} ({code})", excerpt::plain(path), excerpt::line(info)));
+                }
+            }
+            if let (Some(Value::String(member)), Some(0)) =
+                (fields.get("Member_Account"), fields.get("Result").and_then(Value::as_i64))
+            {
+                refused.push(format!("{}: {} was not added", excerpt::plain(path), excerpt::quoted(member)));
+            }
+            if let Some(accounts) = fields.get("FailAccounts").and_then(Value::as_array) {
+                let named = accounts.iter().filter_map(Value::as_str);
+                refused.extend(named.map(|name| format!("FailAccounts: {}", excerpt::quoted(name))));
+            }
+            for (name, field) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                refused_items(field, &path, refused);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,341 @@
+//! `confold call`, and what every tool says when no good answer comes from a server.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    process::{Command, Output, Stdio},
+    sync::{Mutex, mpsc},
+};
+
+use crate::{
+    harness::{ADMIN, APP, KEY, SAMPLE_KEY, Server, fed, import_accounts, said},
+    hostile::Fake,
+    serving::{Authority, Site},
+};
+
+const GET: &str = "get_contact_group";
+const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
+
+fn confold(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
+    command.args(arguments).env_remove("NO_COLOR").env_remove("CONFOLD_KEY");
+    command
+}
+
+/// A call of the page's app.
+fn call(server: &Server, arguments: &[&str]) -> Output {
+    let (url, app) = (format!("http://{}", server.address), format!("{APP}:{KEY}:{ADMIN}"));
+    confold(&["call", "--url", &url, "--app", &app]).args(arguments).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_call_is_signed_and_its_reply_printed_as_it_came() {
+    let server = Server::dev(&[]);
+    let expected = server.client().call("recentcontact/get_contact_group", BODY).body + "\n";
+    for name in [GET, "recentcontact/get_contact_group", "v4/recentcontact/get_contact_group"] {
+        let output = call(&server, &[name, BODY]);
+        assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()), "{name}");
+        assert_eq!(stdout(&output), expected, "{name}");
+    }
+    // Without an app it is the first one that every emulator has.
+    let url = format!("http://{}", server.address);
+    let output = confold(&["call", "--url", &url, GET, BODY]).output().unwrap();
+    assert!(output.status.success() && stdout(&output).contains("\"ErrorCode\":0"), "{}", said(&output));
+    // A key of its own comes from a file or a variable.
+    let folder = tempfile::tempdir().unwrap();
+    let (key, body) = (folder.path().join("key"), folder.path().join("body.json"));
+    fs::write(&key, KEY).unwrap();
+    fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    fs::write(&body, BODY).unwrap();
+    let app = APP.to_string();
+    let by_file =
+        ["call", "--url", &url, "--app", &app, "--admin", ADMIN, "--key-file", key.to_str().unwrap(), GET];
+    let output = confold(&by_file).arg(format!("@{}", body.display())).output().unwrap();
+    assert_eq!(stdout(&output), expected, "{}", said(&output));
+    let mut by_variable = confold(&["call", "--url", &url, "--app", &app, "--admin", ADMIN, GET, "-"]);
+    let output = fed(by_variable.env("CONFOLD_KEY", KEY), BODY);
+    assert_eq!(stdout(&output), expected, "{}", said(&output));
+    // No body is an empty object.
+    let output = call(&server, &["get_appid_group_list"]);
+    assert!(stdout(&output).contains("\"TotalCount\""), "{}", said(&output));
+}
+
+#[test]
+fn the_status_says_what_became_of_a_call() {
+    let server = Server::dev(&[]);
+    import_accounts(&mut server.client(), &["user1".to_owned()]);
+    let url = format!("http://{}", server.address);
+    let nobody = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    let mark = r#"{"From_Account":"user1","MarkItem":[{"OptType":2,"ContactItem":{"Type":1,"To_Account":"ghost"},"CustomMark":"x"}]}"#;
+    for (status, arguments, words) in [
+        (1, vec![GET, r#"{"From_Account":"ghost","StartIndex":0}"#], "refused: "),
+        (1, vec![GET, "{"], "refused: the body must be one JSON object"),
+        (1, vec![GET, BODY, "--identifier", "user0"], "is not an administrator of app 88888888"),
+        (3, vec!["mark_contact", mark], "refused: ResultItem[0]: "),
+        (3, vec!["multiaccount_import", r#"{"Accounts":["a b"]}"#], "refused: FailAccounts: \"a b\""),
+        (
+            2,
+            vec!["get_contact_groups", BODY],
+            "; did you mean get_contact_group?; the commands are create_contact_group",
+        ),
+        (2, vec!["a/b/c", BODY], "the command is SERVICE/COMMAND"),
+        (2, vec![GET, "@/nowhere/body"], "cannot read /nowhere/body: No such file"),
+        (2, vec![GET, BODY, "--nothing"], "unexpected argument '--nothing'"),
+        (2, vec![GET, BODY, "--key-file", "/nowhere", "--url", &url], "cannot be used multiple times"),
+        (
+            1,
+            vec!["recentcontacts/get_contact_group", BODY],
+            "hint: did you mean recentcontact/get_contact_group?",
+        ),
+        (1, vec!["recentcontact/get_contact_groups", BODY], "did you mean get_contact_group?"),
+    ] {
+        let output = call(&server, &arguments);
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", said(&output));
+        assert!(stderr(&output).contains(words), "{arguments:?}: {}", stderr(&output));
+        assert!(!stderr(&output).contains(KEY) && !stderr(&output).contains("eJ"), "{}", stderr(&output));
+        // What was answered is printed, whatever it says.
+        assert_eq!(stdout(&output).starts_with('{'), status != 2, "{arguments:?}: {}", said(&output));
+    }
+    let output = confold(&["call", "--url", &nobody, GET, BODY]).output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert_eq!(
+        stderr(&output),
+        format!(
+            "error: the server at {nobody} cannot be reached: nothing listens there; start the server, or correct the address (--url)\n"
+        )
+    );
+    let output = confold(&["call", "--url", &url, "--key-file", "/nowhere", GET]).output().unwrap();
+    assert!(
+        output.status.code() == Some(2) && stderr(&output).contains("without --app"),
+        "{}",
+        said(&output)
+    );
+    let output = confold(&["call", "--url", &url, "--app", "7", GET]).output().unwrap();
+    assert!(output.status.code() == Some(2) && stderr(&output).contains("the key of app 7 is missing"));
+}
+
+#[test]
+fn what_a_header_says_beside_the_reply_is_printed_too() {
+    let fake = Fake::start(|_, _, connection| {
+        let body = r#"{"ActionStatus":"FAIL","ErrorCode":10021,"ErrorInfo":"group id has be used!"}"#;
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nX-Confold-Hint: choose \u{1b}another\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let _ = connection.write_all((head.replace('\u{1b}', "") + body).as_bytes());
+    });
+    let output = confold(&["call", "--url", &fake.url(), "create_group"]).output().unwrap();
+    assert_eq!(stderr(&output), "refused: group id has be used! (10021)\nhint: choose another\n");
+}
+
+/// Runs a command on a terminal of its own; what it shows there.
+fn on_terminal(line: &str, variables: &[(&str, &str)]) -> String {
+    let mut command = Command::new("script");
+    command.args(["-qec", line, "/dev/null"]).stdin(std::process::Stdio::null());
+    for variable in ["NO_COLOR", "CLICOLOR_FORCE", "LC_ALL", "LC_CTYPE", "LANG"] {
+        command.env_remove(variable);
+    }
+    command.env("TERM", "xterm").envs(variables.iter().copied());
+    said(&command.output().unwrap()).replace("\r\n", "\n")
+}
+
+#[test]
+fn on_a_terminal_a_reply_has_lines_and_colours() {
+    let server = Server::dev(&[]);
+    let line = |more: &str| {
+        format!(
+            "{} call --url http://{} get_contact_group '{BODY}' {more}",
+            env!("CARGO_BIN_EXE_confold"),
+            server.address
+        )
+    };
+    let coloured = on_terminal(&line(""), &[]);
+    assert!(coloured.contains("\u{1b}[34m\"ContactItem\"\u{1b}[0m: [\n    {\n"), "{coloured:?}");
+    for variables in [[("NO_COLOR", "1")], [("TERM", "dumb")]] {
+        let plain = on_terminal(&line(""), &variables);
+        assert!(plain.contains("{\n  \"ContactItem\": [\n    {\n") && !plain.contains('\u{1b}'), "{plain:?}");
+        assert!(plain.contains("  \"CompleteFlag\": 1,\n  \"NextStartIndex\": 0,\n"), "{plain:?}");
+    }
+    let raw = on_terminal(&line("--raw"), &[]);
+    assert!(raw.starts_with("{\"ContactItem\":[{\"Type\":1,") && raw.lines().count() == 1, "{raw:?}");
+    // The messages of the command line itself, too.
+    let help = format!("{} call --nothing", env!("CARGO_BIN_EXE_confold"));
+    assert!(on_terminal(&help, &[]).contains('\u{1b}'));
+    for variables in [[("NO_COLOR", "1")], [("TERM", "dumb")]] {
+        assert!(!on_terminal(&help, &variables).contains('\u{1b}'));
+    }
+}
+
+/// A server that answers with this status and a page, as a proxy does.
+fn proxy(status: &'static str) -> Fake {
+    Fake::start(move |_, _, connection| {
+        let page = "<html><body><h1>Bad Gateway</h1>nginx</body></html>";
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{page}",
+            page.len()
+        );
+        let _ = connection.write_all(head.as_bytes());
+    })
+}
+
+/// Every tool that calls a server, and what it says about this one.
+fn tools(url: &str, more: &[&str]) -> Vec<(String, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [("users", "user0\n"), ("lines", "")] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let app = format!("1400000000:{SAMPLE_KEY}");
+    let tools = [
+        vec!["call", GET, BODY],
+        vec!["import", "lines", "--app", &app],
+        vec!["export", "--app", &app],
+        vec!["pull", "--users", "users", "--output", "out", "--app", &app],
+    ];
+    let run = |tool: &Vec<&str>| {
+        let mut command = confold(tool);
+        let output = command.args(["--url", url]).args(more).current_dir(folder.path()).output().unwrap();
+        assert!(!output.status.success(), "{tool:?}");
+        (tool[0].to_owned(), stderr(&output))
+    };
+    tools.iter().map(run).collect()
+}
+
+#[test]
+fn what_is_not_confold_is_named_in_words() {
+    for (status, words) in [
+        (
+            "502 Bad Gateway",
+            "answers with 502 (Bad Gateway), which comes from a proxy or load balancer that does not reach the server behind it",
+        ),
+        ("404 Not Found", "answers with 404 (Not Found) because there is nothing at this path"),
+        (
+            "301 Moved Permanently",
+            "answers with 301 (Moved Permanently), which is a redirection and is not followed",
+        ),
+        ("200 OK", "answers with 200 (OK) but not with a reply of this API; is it a confold server?"),
+    ] {
+        let fake = proxy(status);
+        for (tool, said) in tools(&fake.url(), &[]) {
+            // `pull` looks into a reply of success itself.
+            if tool == "pull" && status.starts_with("200") {
+                continue;
+            }
+            assert!(said.contains(words), "{tool} {status}: {said}");
+            for library in ["http status", "expected value", "line 1 column", "os error"] {
+                assert!(!said.contains(library), "{tool} {status}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_tls_is_named_in_words() {
+    let (site, authority, other) = (Site::new(), Authority::new(), Authority::new());
+    let (certificate, key) = (site.path("cert.pem"), site.path("cert-key.pem"));
+    authority.issue(&certificate, &key);
+    // An address that the certificate does not have.
+    let tls = "[tls]\nlisten = [\"127.0.0.2:0\"]\ncertificate = \"cert.pem\"\nkey = \"cert-key.pem\"";
+    site.configure(tls, "");
+    let server = site.serve();
+    let address = server.tls_address();
+    let own = site.write("ca.pem", &authority.pem);
+    let wrong = site.write("other.pem", &other.pem);
+    let own = own.to_str().unwrap();
+    for (url, more, words) in [
+        (
+            format!("https://{address}"),
+            vec![],
+            "is of an authority that is not known: name the authority's certificate with --ca FILE",
+        ),
+        (
+            format!("https://{address}"),
+            vec!["--ca", own],
+            "is for another name than the address has: it is for",
+        ),
+        (format!("https://{address}"), vec!["--ca", wrong.to_str().unwrap()], "certificate"),
+        (
+            format!("https://{}", server.address),
+            vec!["--ca", own],
+            "it speaks no TLS there: perhaps the address begins with http://",
+        ),
+    ] {
+        for (tool, said) in tools(&url, &more) {
+            assert!(said.contains(words), "{tool}: {said}");
+            for library in [
+                "invalid peer certificate",
+                "UnknownIssuer",
+                "NotValidFor",
+                "InvalidContentType",
+                "BadSignature",
+            ] {
+                assert!(!said.contains(library), "{tool}: {said}");
+            }
+        }
+    }
+    // A key of another certificate.
+    authority.issue(&site.path("second.pem"), &key);
+    let said = said(&site.check());
+    assert!(said.contains("cannot be used together: the key does not belong to the certificate"), "{said}");
+    assert!(!said.contains("KeyMismatch"), "{said}");
+}
+
+#[test]
+fn a_long_task_says_a_plain_line_in_a_pipe_and_a_short_one_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("lines"), "{}\n".repeat(100)).unwrap();
+    let (release, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let fake = Fake::start(move |number, _, connection| {
+        // The first request asks whether the caller is let in; the second one has the lines.
+        if number == 1 {
+            held.lock().unwrap().recv().unwrap();
+        }
+        let lines = if number == 0 { 0 } else { 100 };
+        let body = format!(r#"{{"Lines":{lines},"Changed":0,"Faults":[],"MoreFaults":0}}"#);
+        let _ = write!(connection, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    });
+    let (url, app) = (fake.url(), format!("1400000000:{SAMPLE_KEY}"));
+    let mut command = confold(&["import", "lines", "--dry-run", "--url", &url, "--app", &app]);
+    command.current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let (mut errors, mut line) = (BufReader::new(child.stderr.take().unwrap()), String::new());
+    errors.read_line(&mut line).unwrap();
+    release.send(()).unwrap();
+    assert_eq!(line, "checking: 300 B of 300 B (100 %)\n");
+    let mut rest = String::new();
+    errors.read_to_string(&mut rest).unwrap();
+    assert!(child.wait().unwrap().success(), "{rest}");
+    assert!(!rest.contains('\u{1b}') && !rest.contains('\r'), "{rest:?}");
+}
+
+#[test]
+fn bars_are_drawn_in_letters_that_the_locale_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines: String = (0..20_000)
+        .map(|user| format!("{{\"Kind\":\"account\",\"SdkAppId\":1,\"UserID\":\"u{user}\"}}\n"))
+        .collect();
+    fs::write(folder.path().join("lines"), lines).unwrap();
+    let line = |data: &str| {
+        let folder = folder.path().display();
+        format!("{} import {folder}/lines --data {folder}/{data}", env!("CARGO_BIN_EXE_confold"))
+    };
+    let utf8 = on_terminal(&line("a"), &[("LC_ALL", "C.UTF-8")]);
+    assert!(utf8.contains('█') && utf8.contains("imported 20000 lines"), "{utf8:?}");
+    for (data, variables) in [("b", &[("LC_ALL", "C"), ("LANG", "C.UTF-8")][..]), ("c", &[])] {
+        let ascii = on_terminal(&line(data), variables);
+        assert!(ascii.is_ascii() && ascii.contains('#'), "{ascii:?}");
+    }
+    let dumb = on_terminal(&line("d"), &[("TERM", "dumb"), ("LC_ALL", "C.UTF-8")]);
+    assert!(!dumb.contains('\u{1b}') && !dumb.contains('█'), "{dumb:?}");
+}
