@@ -238,11 +238,13 @@ fn refusal_code(refusal: &Refusal) -> Code {
         Refusal::Signature { flaw, .. } => match flaw {
             Flaw::Empty => Code::SIG_EMPTY,
             Flaw::TooLong | Flaw::Base64 | Flaw::Zlib | Flaw::TooLarge | Flaw::Json => Code::SIG_ILLEGAL,
-            Flaw::Field(_) | Flaw::IdentifierForm(_) | Flaw::Userbuf => Code::SIG_INCOMPLETE,
+            Flaw::Version1 | Flaw::Field(_) | Flaw::IdentifierForm(_) | Flaw::Userbuf => {
+                Code::SIG_INCOMPLETE
+            },
             Flaw::App(_) => Code::SIG_APP,
             Flaw::Identifier(_) => Code::SIG_IDENTIFIER,
             Flaw::Forged => Code::SIG_FORGED,
-            Flaw::Expired => Code::SIG_EXPIRED,
+            Flaw::Expired { .. } => Code::SIG_EXPIRED,
         },
     }
 }

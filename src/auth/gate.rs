@@ -9,7 +9,7 @@ use super::{
     usersig::{Claims, Flaw},
 };
 use crate::{
-    domain::{AppId, UnixSeconds},
+    domain::{AppId, UnixSeconds, utc},
     excerpt::quoted,
 };
 
@@ -22,37 +22,51 @@ pub struct Credentials<'a> {
     pub identifier: Option<&'a str>,
     /// `usersig`.
     pub usersig: Option<&'a str>,
-    /// A parameter that looks like one of the three but is not, for the error that names it.
-    pub look_alike: Option<&'a str>,
+    /// Parameters that look like those that are missing, for the error that names them.
+    pub look_alikes: &'a [LookAlike],
     /// Where the call comes from.
     pub source: IpAddr,
     /// The service it is for, by its name in the path.
     pub service: &'a str,
 }
 
-impl Credentials<'_> {
-    fn look_alike_of(&self, name: &str) -> Option<String> {
-        self.look_alike.filter(|other| other.eq_ignore_ascii_case(name)).map(str::to_owned)
-    }
+/// A parameter that nobody asks for, and the missing one that is probably meant by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookAlike {
+    /// Its name as it was found.
+    pub found: String,
+    /// The name of the parameter that is missing.
+    pub meant: &'static str,
+}
 
+impl Credentials<'_> {
     fn without(&self, name: &'static str) -> Refusal {
-        Refusal::NoIdentity { name, look_alike: self.look_alike_of(name) }
+        Refusal::NoIdentity { name, look_alikes: self.look_alikes.to_vec() }
     }
 }
 
-fn hint(look_alike: Option<&str>) -> String {
-    look_alike
-        .map_or(String::new(), |found| format!("; found {}, but names are case-sensitive", quoted(found)))
+/// Names all look-alikes, those of the parameter `name` first: who has written one name in another way has often
+/// written all of them so.
+fn hint(name: &str, look_alikes: &[LookAlike]) -> String {
+    let (mut own, others): (Vec<_>, Vec<_>) = look_alikes.iter().partition(|one| one.meant == name);
+    own.extend(others);
+    if own.is_empty() {
+        return String::new();
+    }
+    let named = own.iter().map(|one| format!("{} (has to be {})", quoted(&one.found), one.meant));
+    let escaped = own.iter().any(|one| one.found.to_ascii_lowercase().starts_with("amp;"));
+    let cure = if escaped { "; the address was escaped for HTML, write & instead of &amp;" } else { "" };
+    format!("; found {}{cure}", named.collect::<Vec<_>>().join(", "))
 }
 
 /// Why a caller is refused, in the order of the checks. No text shows a signature or key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// No `sdkappid`.
-    #[error("the query parameter sdkappid is missing or empty{}", hint(look_alike.as_deref()))]
+    #[error("the query parameter sdkappid is missing or empty{}", hint("sdkappid", look_alikes))]
     NoAppId {
-        /// A parameter that looks like it.
-        look_alike: Option<String>,
+        /// Parameters that look like those that are missing.
+        look_alikes: Vec<LookAlike>,
     },
     /// `sdkappid` is no decimal number of an app.
     #[error("the query parameter sdkappid must be a decimal number from 1 to 4294967295, found {}", quoted(.0))]
@@ -61,12 +75,12 @@ pub enum Refusal {
     #[error("this server has no app {0}; add it with --app {0}:KEY (serve: a table [[app]])")]
     UnknownApp(AppId),
     /// `identifier` or `usersig` is missing.
-    #[error("the query parameter {name} is missing{}", hint(look_alike.as_deref()))]
+    #[error("the query parameter {name} is missing{}", hint(name, look_alikes))]
     NoIdentity {
         /// Which.
         name: &'static str,
-        /// A parameter that looks like it.
-        look_alike: Option<String>,
+        /// Parameters that look like those that are missing.
+        look_alikes: Vec<LookAlike>,
     },
     /// The UserSig is refused.
     #[error("{}", describe_flaw(flaw, *app, identifier))]
@@ -167,7 +181,7 @@ impl Gate {
     /// The first [`Refusal`] in the order of its variants.
     pub fn admit(&self, said: Credentials<'_>, now: UnixSeconds) -> Result<&App, Refusal> {
         let id = match said.sdkappid {
-            None | Some("") => return Err(Refusal::NoAppId { look_alike: said.look_alike_of("sdkappid") }),
+            None | Some("") => return Err(Refusal::NoAppId { look_alikes: said.look_alikes.to_vec() }),
             Some(text) => read_app_id(text)?,
         };
         let app = self.apps.get(id).ok_or(Refusal::UnknownApp(id))?;
@@ -235,17 +249,28 @@ fn read_app_id(text: &str) -> Result<AppId, Refusal> {
         .ok_or_else(|| Refusal::MalformedAppId(text.to_owned()))
 }
 
-/// What a caller is told of a flaw. Client libraries search for the phrases "UserSig … expired"
-/// and "does not match the Usersig".
+/// A flaw in words. Client libraries search for the phrases "UserSig … expired" and "does not match the Usersig"
+/// (decision 29); the sentences that stand before others are in `api`.
 fn describe_flaw(flaw: &Flaw, app: AppId, identifier: &str) -> String {
     match flaw {
-        Flaw::App(found) => format!("The requested SDKAppID({app}) does not match the Usersig({found})"),
-        Flaw::Identifier(_) => {
-            format!("the identifier {} does not match the Usersig: {flaw}", quoted(identifier))
-        }
-        Flaw::Expired => "The UserSig in use is expired; make a new one, valid for a day or more".to_owned(),
-        Flaw::Forged => format!("UserSig verification failed for app {app}: {flaw}"),
+        Flaw::App(found) => format!(
+            "The requested SDKAppID({app}) does not match the Usersig({found}). You can run a self-checking with \
+             confold verify-usersig; call with sdkappid={found}, or sign with the key of app {app}"
+        ),
+        // Not with a colon behind the name: what follows one is masked as the signature itself.
+        Flaw::Identifier(found) => format!(
+            "the identifier {} does not match the Usersig, which was made for the identifier {}",
+            quoted(identifier),
+            quoted(found),
+        ),
+        Flaw::Expired { until, now } => format!(
+            "The UserSig in use is expired: it was valid until {}, and the clock of this server says {}; make a new \
+             one, valid for a day or more",
+            utc(*until),
+            utc(*now),
+        ),
+        Flaw::Forged => format!("This UserSig is refused for app {app}: {flaw}"),
         Flaw::Empty => "the UserSig is empty: it has 0 bytes".to_owned(),
-        _ => format!("The UserSig in use is illegal: {flaw}"),
+        _ => format!("This UserSig cannot be used: {flaw}"),
     }
 }

@@ -5,9 +5,10 @@ mod apps;
 mod failures;
 mod gate;
 mod identifier;
+mod members;
 mod remembered;
 pub mod usersig;
 
 pub use apps::{App, Apps, Edition, Network, PAGE_KEY, SAMPLE_KEY, SecretKey, Token};
-pub use gate::{Credentials, Gate, Refusal};
+pub use gate::{Credentials, Gate, LookAlike, Refusal};
 pub use identifier::{Identifier, IdentifierError};

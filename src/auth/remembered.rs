@@ -4,7 +4,10 @@ use std::hash::{Hash, Hasher};
 
 use quick_cache::{Equivalent, sync::Cache};
 
-use super::{App, usersig::Flaw};
+use super::{
+    App,
+    usersig::{Flaw, check_validity},
+};
 use crate::domain::{AppId, UnixSeconds};
 
 /// How many signatures are remembered. Each holds its text: some 4 MB when full of ordinary ones,
@@ -61,9 +64,7 @@ impl Remembered {
         if app.key.as_ref() != Some(&verified.key) {
             return Ok(false);
         }
-        if i64::try_from(now).unwrap_or(i64::MAX) > verified.expires_at {
-            return Err(Flaw::Expired);
-        }
+        check_validity(verified.expires_at, now)?;
         Ok(true)
     }
 
@@ -107,6 +108,9 @@ mod tests {
         assert_eq!(remembered.holds(&app("old"), "boss", "text", 100), Ok(true));
         assert_eq!(remembered.holds(&app("new"), "boss", "text", 100), Ok(false));
         assert_eq!(remembered.holds(&app("old"), "boss", "other", 100), Ok(false));
-        assert_eq!(remembered.holds(&app("old"), "boss", "text", 101), Err(Flaw::Expired));
+        assert_eq!(
+            remembered.holds(&app("old"), "boss", "text", 101),
+            Err(Flaw::Expired { until: 100, now: 101 })
+        );
     }
 }

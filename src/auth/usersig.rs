@@ -6,10 +6,7 @@
 //! compression, so that a text is never compared, only decoded and its HMAC computed again.
 //! Format and check order: the official libraries `tls-sig-api-v2`.
 
-use std::{
-    fmt,
-    io::{Read, Write},
-};
+use std::io::{Read, Write};
 
 use base64::{
     Engine,
@@ -17,13 +14,12 @@ use base64::{
     engine::general_purpose::{GeneralPurpose, STANDARD},
 };
 use hmac::{Hmac, KeyInit, Mac};
-use serde_json::Value;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use super::{Identifier, IdentifierError, SecretKey};
+use super::{Identifier, IdentifierError, SecretKey, members::Members};
 use crate::{
-    domain::{AppId, UnixSeconds},
+    domain::{AppId, UnixSeconds, utc},
     excerpt,
 };
 
@@ -72,6 +68,12 @@ pub enum Flaw {
     /// What zlib holds is no JSON object.
     #[error("its content is no JSON object")]
     Json,
+    /// It was made with a private key, by the method that came before this one.
+    #[error(
+        "it is a version 1 signature, made with a private key (ECDSA); confold, like the service today, takes \
+         version 2, which is made with the app's secret key (HMAC-SHA256, libraries tls-sig-api-v2)"
+    )]
+    Version1,
     /// A field is missing, stands twice or has the wrong type, or the version is not 2.0.
     #[error("its field {0} is missing, stands twice or is unusable")]
     Field(&'static str),
@@ -91,8 +93,13 @@ pub enum Flaw {
     #[error("it was not made with this app's key, or was changed afterwards")]
     Forged,
     /// Its validity is over.
-    #[error("its validity is over")]
-    Expired,
+    #[error("it was valid until {}, and the time now is {}", utc(*until), utc(*now))]
+    Expired {
+        /// The last second in which it was valid.
+        until: i64,
+        /// The time at which it was checked.
+        now: i64,
+    },
 }
 
 impl Claims {
@@ -117,18 +124,21 @@ impl Claims {
         if json.len() > MAX_INFLATED {
             return Err(Flaw::TooLarge);
         }
-        let fields: Fields = serde_json::from_slice(&json).map_err(|_| Flaw::Json)?;
-        Claims::from_fields(&fields)
+        let members: Members = serde_json::from_slice(&json).map_err(|_| Flaw::Json)?;
+        Claims::from_members(&members)
     }
 
-    fn from_fields(fields: &Fields) -> Result<Claims, Flaw> {
-        let text = |name: &'static str| fields.get(name)?.as_str().ok_or(Flaw::Field(name));
+    fn from_members(members: &Members) -> Result<Claims, Flaw> {
+        let text = |name: &'static str| members.get(name)?.as_str().ok_or(Flaw::Field(name));
+        if members.are_of_version_1() {
+            return Err(Flaw::Version1);
+        }
         if text("TLS.ver")? != "2.0" {
             return Err(Flaw::Field("TLS.ver"));
         }
         let signature = STANDARD.decode(text("TLS.sig")?).map_err(|_| Flaw::Field("TLS.sig"))?;
         let identifier = Identifier::parse(text("TLS.identifier")?).map_err(Flaw::IdentifierForm)?;
-        let userbuf = match fields.has("TLS.userbuf") {
+        let userbuf = match members.has("TLS.userbuf") {
             true => Some(text("TLS.userbuf")?),
             false => None,
         };
@@ -138,9 +148,9 @@ impl Claims {
         }
         Ok(Claims {
             identifier,
-            app: fields.number("TLS.sdkappid")?.try_into().map_err(|_| Flaw::Field("TLS.sdkappid"))?,
-            issued_at: fields.number("TLS.time")?,
-            valid_for: fields.number("TLS.expire")?,
+            app: members.number("TLS.sdkappid")?.try_into().map_err(|_| Flaw::Field("TLS.sdkappid"))?,
+            issued_at: members.number("TLS.time")?,
+            valid_for: members.number("TLS.expire")?,
             userbuf: userbuf.map(str::to_owned),
             signature,
         })
@@ -156,11 +166,7 @@ impl Claims {
         if !bool::from(self.expected_signature(key).ct_eq(&self.signature)) {
             return Err(Flaw::Forged);
         }
-        // Strictly later: the last second still passes.
-        if i64::try_from(now).unwrap_or(i64::MAX) > self.expires_at() {
-            return Err(Flaw::Expired);
-        }
-        Ok(())
+        check_validity(self.expires_at(), now)
     }
 
     /// The first part of [`Claims::check`], for which no key is needed.
@@ -199,57 +205,14 @@ impl Claims {
     }
 }
 
-/// The members of the JSON object, each as often as it stands there. Of two members with one name a parser may
-/// take either, so that a signature could mean different things to two servers.
-struct Fields(Vec<(String, Value)>);
-
-impl Fields {
-    fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(other, _)| other == name)
-    }
-
-    fn get(&self, name: &'static str) -> Result<&Value, Flaw> {
-        let mut found = self.0.iter().filter(|(other, _)| other == name);
-        match (found.next(), found.next()) {
-            (Some((_, value)), None) => Ok(value),
-            _ => Err(Flaw::Field(name)),
-        }
-    }
-
-    /// A number, or its decimal form as text: some libraries write it so. The HMAC is computed over the number,
-    /// so only the one text that a number is written as is accepted.
-    fn number(&self, name: &'static str) -> Result<i64, Flaw> {
-        let value = self.get(name)?;
-        let from_text = || {
-            value
-                .as_str()
-                .and_then(|text| text.parse().ok().filter(|number: &i64| number.to_string() == text))
-        };
-        value.as_i64().or_else(from_text).ok_or(Flaw::Field(name))
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Fields {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Fields, D::Error> {
-        struct Members;
-
-        impl<'de> serde::de::Visitor<'de> for Members {
-            type Value = Fields;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    fields.push(member);
-                }
-                Ok(Fields(fields))
-            }
-        }
-
-        deserializer.deserialize_map(Members)
+/// Checks that something valid until `until` is valid at `now`. The last second still passes.
+///
+/// # Errors
+/// [`Flaw::Expired`].
+pub(super) fn check_validity(until: i64, now: UnixSeconds) -> Result<(), Flaw> {
+    match i64::try_from(now).unwrap_or(i64::MAX) {
+        now if now > until => Err(Flaw::Expired { until, now }),
+        _ => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
 use proptest::prelude::*;
+use serde_json::Value;
 
 use super::*;
 use crate::auth::{App, Apps, Credentials, Gate, Refusal};
@@ -24,11 +25,11 @@ fn code(flaw: &Flaw) -> u64 {
     match flaw {
         Flaw::Empty => 70002,
         Flaw::TooLong | Flaw::Base64 | Flaw::Zlib | Flaw::TooLarge | Flaw::Json => 70003,
-        Flaw::Field(_) | Flaw::IdentifierForm(_) | Flaw::Userbuf => 70005,
+        Flaw::Version1 | Flaw::Field(_) | Flaw::IdentifierForm(_) | Flaw::Userbuf => 70005,
         Flaw::Forged => 70009,
         Flaw::Identifier(_) => 70013,
         Flaw::App(_) => 70014,
-        Flaw::Expired => 70001,
+        Flaw::Expired { .. } => 70001,
     }
 }
 
@@ -56,7 +57,7 @@ fn all_vectors_have_their_code() {
                 sdkappid: Some(&id),
                 identifier: Some(text("identifier")),
                 usersig: Some(text("usersig")),
-                look_alike: None,
+                look_alikes: &[],
                 source: HERE,
                 service: "recentcontact",
             };
@@ -76,7 +77,10 @@ fn what_is_made_verifies_and_expires() {
         let text = make(app(), &named(identifier), &key(KEY), 1_000, 60);
         let claims = Claims::decode(&text).unwrap();
         assert_eq!(claims.check(app(), identifier, &key(KEY), 1_060), Ok(()));
-        assert_eq!(claims.check(app(), identifier, &key(KEY), 1_061), Err(Flaw::Expired));
+        assert_eq!(
+            claims.check(app(), identifier, &key(KEY), 1_061),
+            Err(Flaw::Expired { until: 1_060, now: 1_061 })
+        );
         assert_eq!(
             claims.check(app(), identifier, &key("another"), 1_061),
             Err(Flaw::Forged),
@@ -114,6 +118,42 @@ fn hostile_texts_are_refused_within_bounds() {
     assert_eq!(Claims::decode(&bomb), Err(Flaw::TooLarge));
     assert_eq!(Claims::decode(&packed(b"[]")), Err(Flaw::Json));
     assert_eq!(Claims::decode(&packed(b"{}")), Err(Flaw::Field("TLS.ver")));
+}
+
+#[test]
+fn a_signature_made_with_a_private_key_is_called_one() {
+    // As the libraries of the method before this one write it; some write a version, some only fields of their own.
+    let old = serde_json::json!({
+        "TLS.account_type": "0", "TLS.identifier": "administrator", "TLS.appid_at_3rd": "0", "TLS.sdk_appid": "1400000000",
+        "TLS.expire_after": "15552000", "TLS.version": "201512300000", "TLS.sig": "MEUCIQ==", "TLS.time": "1500000000",
+    });
+    let with_version = |version: Value| {
+        let mut members = old.clone();
+        members["TLS.ver"] = version;
+        members
+    };
+    let third = serde_json::json!({
+        "TLS.3rd_appid": "1400000000", "TLS.identifier": "a", "TLS.sig": "MEUCIQ==", "TLS.expire_after": "1",
+    });
+    for members in [old.clone(), third, with_version("1.0".into()), with_version(serde_json::json!(1.0))] {
+        assert_eq!(Claims::decode(&packed(members.to_string().as_bytes())), Err(Flaw::Version1), "{members}");
+    }
+    let said = Flaw::Version1.to_string();
+    assert!(
+        said.contains("private key") && said.contains("version 2") && said.contains("secret key"),
+        "{said}"
+    );
+    // Others are incomplete, as before; what is of version 2 may have any further field.
+    for members in
+        [with_version("3.0".into()), with_version(Value::Null), serde_json::json!({"TLS.sig": "AAAA"})]
+    {
+        let decoded = Claims::decode(&packed(members.to_string().as_bytes()));
+        assert_eq!(decoded, Err(Flaw::Field("TLS.ver")), "{members}");
+    }
+    let both = serde_json::json!({
+        "TLS.identifier": "administrator", "TLS.sdkappid": 1_400_000_000, "TLS.time": 1, "TLS.expire": 9, "TLS.version": "x",
+    });
+    assert!(Claims::decode(&foreign(&both, "")).is_ok());
 }
 
 /// A UserSig as a foreign program could make it: these members, and the HMAC of that text.
@@ -245,7 +285,7 @@ fn fields_may_be_numbers_or_text_and_must_be_there() {
     let claims = Claims::decode(&packed(full.as_bytes())).unwrap();
     assert_eq!((claims.app, claims.issued_at, claims.valid_for), (7, 9, 60));
     for (name, broken) in [
-        ("TLS.ver", full.replace("2.0", "1.0")),
+        ("TLS.ver", full.replace("2.0", "2.1")),
         ("TLS.identifier", full.replace(r#""TLS.identifier":"a""#, r#""TLS.identifier":5"#)),
         ("TLS.sdkappid", full.replace(r#""7""#, r#""-7""#)),
         ("TLS.expire", full.replace(r#""60""#, "true")),
@@ -274,7 +314,7 @@ fn a_remembered_signature_ends_with_its_validity_its_key_and_its_admin() {
         sdkappid: Some("1400000000"),
         identifier: Some("boss"),
         usersig: Some(&text),
-        look_alike: None,
+        look_alikes: &[],
         source: HERE,
         service: "recentcontact",
     };
@@ -301,7 +341,7 @@ fn the_gate_names_what_is_missing_in_order() {
                 sdkappid,
                 identifier,
                 usersig,
-                look_alike: None,
+                look_alikes: &[],
                 source: HERE,
                 service: "recentcontact",
             },
@@ -309,19 +349,19 @@ fn the_gate_names_what_is_missing_in_order() {
         )
         .unwrap_err()
     };
-    assert_eq!(admit(None, None, None), Refusal::NoAppId { look_alike: None });
-    assert_eq!(admit(Some(""), None, None), Refusal::NoAppId { look_alike: None });
+    assert_eq!(admit(None, None, None), Refusal::NoAppId { look_alikes: Vec::new() });
+    assert_eq!(admit(Some(""), None, None), Refusal::NoAppId { look_alikes: Vec::new() });
     for malformed in ["0", "-1", "+7", "1e3", "4294967296", "7 ", "x"] {
         assert_eq!(admit(Some(malformed), None, None), Refusal::MalformedAppId(malformed.to_owned()));
     }
     assert_eq!(admit(Some("7"), None, None), Refusal::UnknownApp(AppId::new(7).unwrap()));
     assert_eq!(
         admit(Some("1400000000"), None, None),
-        Refusal::NoIdentity { name: "identifier", look_alike: None }
+        Refusal::NoIdentity { name: "identifier", look_alikes: Vec::new() }
     );
     assert_eq!(
         admit(Some("1400000000"), Some("a"), None),
-        Refusal::NoIdentity { name: "usersig", look_alike: None }
+        Refusal::NoIdentity { name: "usersig", look_alikes: Vec::new() }
     );
     assert!(matches!(
         admit(Some("1400000000"), Some("a"), Some("")),

@@ -63,7 +63,7 @@ pub(super) struct Options {
     /// Tell calls to an OpenTelemetry collector, for example <http://localhost:4318>.
     #[arg(long, value_name = "URL")]
     traces: Option<String>,
-    /// Refuse fields that a command does not have, which are ignored otherwise.
+    /// Refuse fields that a command does not have, and a `random` that is no number, which are ignored otherwise.
     #[arg(long)]
     strict: bool,
     /// A name by which the controls, the metrics and files in and out may be called, beside addresses and names of

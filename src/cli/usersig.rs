@@ -12,6 +12,7 @@ use super::{
 use crate::{
     auth::usersig::{self, Claims, DEFAULT_VALIDITY},
     clock::Clock,
+    domain::utc,
     excerpt,
 };
 
@@ -68,12 +69,14 @@ pub(super) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
         }
     };
     print_if_read(format!(
-        "identifier  {}\napp         {}\nmade at     {} (seconds since 1970)\nvalid until {}, the time now is \
-         {now}\n{verdict}\n",
+        "identifier  {}\napp         {}\nmade at     {} ({})\nvalid until {} ({})\nnow         {} ({now})\n{verdict}\n",
         excerpt::plain(&claims.identifier),
         claims.app,
+        utc(claims.issued_at),
         claims.issued_at,
+        utc(claims.expires_at()),
         claims.expires_at(),
+        utc(i64::try_from(now).unwrap_or(i64::MAX)),
     ))?;
     Ok(code)
 }

@@ -108,7 +108,7 @@ fn admits(app: &App, admin: &str, secret: &str, source: &str, service: &str) -> 
         sdkappid: Some("1"),
         identifier: Some(admin),
         usersig: Some(&signature),
-        look_alike: None,
+        look_alikes: &[],
         source: source.parse().unwrap(),
         service,
     };

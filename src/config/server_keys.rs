@@ -244,7 +244,8 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "limits.strict",
         kind: Kind::Switch,
         default: "false",
-        about: "Whether fields that a command does not have are refused (50002) instead of ignored.",
+        about: "Whether fields that a command does not have (50002), and a `random` that is no number from 0 to \
+                4294967295 (60002), are refused instead of ignored.",
         set: |draft, value| put(&mut draft.limits.strict, value.switch()),
     },
     Key {

@@ -2,7 +2,7 @@
 
 use toml::value::{Datetime, Offset};
 
-use crate::domain::UnixSeconds;
+use crate::domain::{UnixSeconds, utc};
 
 /// The seconds of a date and time with an offset; `None` for a date alone, which means a different
 /// moment in each place.
@@ -20,17 +20,7 @@ pub(super) fn seconds(instant: Datetime) -> Option<UnixSeconds> {
 
 /// The date and time of these seconds, in UTC.
 pub(super) fn display(seconds: UnixSeconds) -> String {
-    let (days, clock) = (i64::try_from(seconds / 86_400).unwrap_or(0), seconds % 86_400);
-    // Shift the year to begin in March, so that the leap day is its last.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", clock / 3_600, clock / 60 % 60, clock % 60)
+    utc(i64::try_from(seconds).unwrap_or(i64::MAX))
 }
 
 /// Days from 1970-01-01 to a date of the Gregorian calendar.

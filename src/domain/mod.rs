@@ -4,6 +4,7 @@
 //! it takes the organizer as it is, what the directory says about the conversations named, and the
 //! time, and gives back an outcome and – if anything really changed – the organizer as it shall be.
 
+mod calendar;
 mod chat_group;
 mod conversation;
 mod directory;
@@ -24,6 +25,7 @@ mod view;
 #[cfg(test)]
 mod model_tests;
 
+pub use calendar::utc;
 pub use chat_group::{ChatGroup, ChatGroupKind, ChatGroupProfile, JoinOption, Member, Role};
 pub use conversation::Conversation;
 pub use directory::{Account, ChatGroupLife, Directory, DirectoryMode, Presence, World};

@@ -65,11 +65,14 @@ impl Entrance {
         now: UnixSeconds,
     ) -> Result<&App, Error> {
         let query = Query::parse(uri.query().unwrap_or(""))?;
+        if self.strict {
+            query.check_strictly()?;
+        }
         let said = Credentials {
             sdkappid: query.sdkappid.as_deref(),
             identifier: query.identifier.as_deref(),
             usersig: query.usersig.as_deref(),
-            look_alike: query.look_alike.as_deref(),
+            look_alikes: &query.look_alikes,
             source,
             service,
         };

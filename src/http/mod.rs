@@ -85,6 +85,8 @@ pub struct Door {
 struct Entrance {
     gate: Gate,
     rates: rate::Rates,
+    /// Whether what has no meaning has to be well-formed all the same.
+    strict: bool,
 }
 
 /// What not every server has.
@@ -122,7 +124,8 @@ pub struct DoorLimits {
     pub unsent_bytes: usize,
     /// Bytes of bodies that may be received or worked on at once, over all connections; small bodies do not count.
     pub bodies_bytes: usize,
-    /// Whether fields that a command does not have are refused (decision 23).
+    /// Whether fields that a command does not have are refused (decision 23), and a `random` that is no number
+    /// (decision 27).
     pub strict: bool,
 }
 
@@ -155,7 +158,7 @@ impl Door {
         let Sides { controls, metrics, traces, proxies, hosts, published_keys } = sides;
         let rates = rate::Rates::new(limits.rate, gate.apps());
         let unsent = Arc::new(unsent::Unsent::new(limits.unsent_bytes));
-        let entrance = RwLock::new(Arc::new(Entrance { gate, rates }));
+        let entrance = RwLock::new(Arc::new(Entrance { gate, rates, strict: limits.strict }));
         Arc::new(Door {
             entrance,
             service,
@@ -179,7 +182,7 @@ impl Door {
     pub fn admit_only(&self, apps: Apps) {
         let old = self.entrance();
         let rates = old.rates.with(&apps);
-        let next = Entrance { gate: old.gate.with(apps), rates };
+        let next = Entrance { gate: old.gate.with(apps), rates, strict: old.strict };
         *self.entrance.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
     }
 

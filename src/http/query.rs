@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter};
 
-use crate::{api::Error, excerpt};
+use crate::{api::Error, auth::LookAlike, excerpt, wire::nearest};
 
 /// The parameters that a call may carry, percent-decoded; others are ignored. Of a repeated one
 /// the first counts.
@@ -13,16 +13,33 @@ pub(super) struct Query<'a> {
     pub(super) sdkappid: Option<Cow<'a, str>>,
     pub(super) identifier: Option<Cow<'a, str>>,
     pub(super) usersig: Option<Cow<'a, str>>,
-    /// A parameter that would be one of these if case did not matter.
-    pub(super) look_alike: Option<Cow<'a, str>>,
+    /// As it was sent; it has no meaning, and only the strict mode asks whether it is a number.
+    random: Option<&'a str>,
+    /// Parameters that are probably meant to be those of these that are missing.
+    pub(super) look_alikes: Vec<LookAlike>,
 }
+
+/// The parameters by their names, with other names that clients have given them.
+const NAMES: [(&str, &[&str]); 4] = [
+    ("sdkappid", &["app", "appid", "sdkapp", "sdkid"]),
+    (
+        "identifier",
+        &["account", "accountid", "admin", "adminid", "identity", "uid", "user", "userid", "username"],
+    ),
+    ("usersig", &["sig", "sign", "signature", "usersignature"]),
+    ("contenttype", &[]),
+];
+
+/// How many look-alikes are named, and how long their names are at the most.
+const LOOK_ALIKES: usize = 8;
+const LOOK_ALIKE_BYTES: usize = 40;
 
 impl<'a> Query<'a> {
     /// Reads a query string, and checks the parameters that only have to be well-formed.
     ///
     /// # Errors
-    /// [`Error::Http`] for a bad escape, text that is not UTF-8, a `contenttype` other than `json`
-    /// or a `random` that is no unsigned 32-bit number; both may be absent.
+    /// [`Error::Http`] for a bad escape, text that is not UTF-8, or a `contenttype` other than `json`; it may be absent.
+    /// `random` may be anything (decision 27).
     pub(super) fn parse(text: &'a str) -> Result<Query<'a>, Error> {
         let mut query = Query::default();
         // Most clients encode nothing, and looking once is cheaper than per parameter.
@@ -38,6 +55,11 @@ impl<'a> Query<'a> {
             }
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let key = decode(key)?;
+            if key == "random" {
+                // Whatever it is, it is not even decoded.
+                query.random.get_or_insert(value);
+                continue;
+            }
             let value = decode(value)?;
             match &*key {
                 "sdkappid" => drop(query.sdkappid.get_or_insert(value)),
@@ -49,25 +71,63 @@ impl<'a> Query<'a> {
                         shortened(&value)
                     )));
                 }
-                // Real clients send leading zeros; it is no nonce and only has to be a number.
-                "random" if value.parse::<u32>().is_err() || value.starts_with('+') => {
-                    return Err(Error::Http(format!(
-                        "the query parameter random must be a number from 0 to 4294967295, found {}",
-                        shortened(&value)
-                    )));
-                }
-                other
-                    if ["sdkappid", "identifier", "usersig"]
-                        .iter()
-                        .any(|name| other.eq_ignore_ascii_case(name)) =>
-                {
-                    query.look_alike = Some(key);
-                }
                 _ => {}
             }
         }
+        let required = [&query.sdkappid, &query.identifier, &query.usersig];
+        if required.iter().any(|value| value.as_deref().unwrap_or_default().is_empty()) {
+            query.look_alikes = query.find_look_alikes(text);
+        }
         Ok(query)
     }
+
+    /// Checks in the strict mode what else is ignored.
+    ///
+    /// # Errors
+    /// [`Error::Http`] for a `random` that is no unsigned 32-bit number; it may be absent, and may have leading zeros.
+    pub(super) fn check_strictly(&self) -> Result<(), Error> {
+        let Some(sent) = self.random else { return Ok(()) };
+        let random = decode(sent)?;
+        match random.parse::<u32>() {
+            Ok(_) if !random.starts_with('+') => Ok(()),
+            _ => Err(Error::Http(format!(
+                "the query parameter random must be a number from 0 to 4294967295 (strict mode), found {}",
+                shortened(&random)
+            ))),
+        }
+    }
+
+    /// Looks at a query string again, of which something is missing.
+    fn find_look_alikes(&self, text: &str) -> Vec<LookAlike> {
+        let is_missing = |name| match name {
+            "sdkappid" => self.sdkappid.as_deref().unwrap_or_default().is_empty(),
+            "identifier" => self.identifier.as_deref().unwrap_or_default().is_empty(),
+            "usersig" => self.usersig.is_none(),
+            _ => true,
+        };
+        (text.split('&'))
+            .filter_map(|pair| decode(pair.split('=').next()?).ok())
+            .filter(|key| !NAMES.iter().any(|(name, _)| name == key))
+            .filter_map(|key| Some(LookAlike { meant: meant_by(&key)?, found: key.into_owned() }))
+            .filter(|one| is_missing(one.meant))
+            .take(LOOK_ALIKES)
+            .collect()
+    }
+}
+
+/// The parameter that is probably meant by a key: whatever its case, with other separators, behind an ampersand that
+/// was escaped for HTML, by another of its names, or with a letter wrong.
+fn meant_by(key: &str) -> Option<&'static str> {
+    if key.len() > LOOK_ALIKE_BYTES {
+        return None;
+    }
+    let mut plain = key.to_ascii_lowercase();
+    while let Some(rest) = plain.strip_prefix("amp;") {
+        plain = rest.to_owned();
+    }
+    plain.retain(|character| character.is_ascii_alphanumeric());
+    let known = NAMES.iter().find(|(name, others)| *name == plain || others.contains(&plain.as_str()));
+    known.map(|(name, _)| *name).or_else(|| nearest(&plain, NAMES.iter().map(|(name, _)| *name)))
 }
 
 /// Undoes percent-encoding. A plus sign is a plus sign: clients build this string without encoding
@@ -119,20 +179,78 @@ mod tests {
 
     #[test]
     fn malformed_parameters_are_named() {
-        for bad in [
-            "identifier=%4",
-            "identifier=%zz",
-            "identifier=%ff",
-            "contenttype=xml",
-            "random=-1",
-            "random=x",
-            "random=4294967296",
-            "random=",
-            "random=+1",
-        ] {
+        for bad in ["identifier=%4", "identifier=%zz", "identifier=%ff", "contenttype=xml", "x=%", "%ff=1"] {
             assert!(matches!(Query::parse(bad), Err(Error::Http(_))), "{bad}");
         }
-        assert!(Query::parse("random=4294967295&contenttype=json").is_ok());
+        assert!(Query::parse("contenttype=json").is_ok());
         assert_eq!(Query::parse("").unwrap(), Query::default());
+    }
+
+    #[test]
+    fn random_may_be_anything_but_in_the_strict_mode() {
+        let numbers = ["", "random=0", "random=4294967295", "random=079924292", "r%61ndom=%37"];
+        let others = [
+            "random",
+            "random=",
+            "random=x",
+            "random=-1",
+            "random=+1",
+            "random=1.5",
+            "random=%2B1",
+            "random=4294967296",
+            "random=1764237600123",
+            "random=123456789012345678901234567",
+            "random=6f1c7ad2-3f0e-4a7e-9b0e-2f6f3b1b5c11",
+            "random=%zz",
+            "random=%ff",
+            "random=%",
+        ];
+        for text in numbers {
+            assert!(Query::parse(text).unwrap().check_strictly().is_ok(), "{text}");
+        }
+        for text in others {
+            let query = Query::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert!(matches!(query.check_strictly(), Err(Error::Http(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn look_alikes_of_what_is_missing_are_found_in_every_spelling() {
+        for (meant, spellings) in [
+            (
+                "sdkappid",
+                vec!["SdkAppId", "SDKAppID", "SdkAppid", "sdk_app_id", "sdk-appid", "appid", "AppId"],
+            ),
+            (
+                "sdkappid",
+                vec![
+                    "amp;sdkappid",
+                    "AMP;SdkAppId",
+                    "amp;amp;sdkappid",
+                    "?sdkappid",
+                    "%20sdkappid",
+                    "sdkapid",
+                ],
+            ),
+            ("identifier", vec!["Identifier", "userid", "UserID", "user_id", "amp;identifier", "identifer"]),
+            ("usersig", vec!["UserSig", "userSig", "user_sig", "User-Sig", "amp;usersig", "sig", "usersign"]),
+            ("contenttype", vec!["contentType", "content_type", "Content-Type", "amp;contenttype"]),
+        ] {
+            for key in spellings {
+                let found = decode(key).unwrap().into_owned();
+                let text = format!("{key}=7");
+                assert_eq!(Query::parse(&text).unwrap().look_alikes, [LookAlike { found, meant }], "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_is_missing_has_look_alikes_and_they_are_bounded() {
+        let look_alikes = |text: &str| Query::parse(text).unwrap().look_alikes;
+        assert_eq!(look_alikes("sdkappid=7&identifier=a&usersig=x&UserSig=y&appid=7"), []);
+        assert_eq!(look_alikes("sdkappid=7&usersig=x&appid=7&random=1&x=y&amp;x=y"), []);
+        assert_eq!(look_alikes("sdkappid=&appid=7").len(), 1, "an empty one is missing");
+        assert_eq!(look_alikes(&"UserSig=x&".repeat(100)).len(), LOOK_ALIKES);
+        assert_eq!(look_alikes(&format!("{}sdkappid=7", "_".repeat(8_000))), []);
     }
 }

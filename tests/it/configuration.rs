@@ -500,6 +500,22 @@ fn limits_strict() {
         info,
         "StartIndx is refused: there is no such field here (strict mode); did you mean StartIndex?"
     );
+    // What has no meaning in the query has to be well-formed, too.
+    let random = |setting: &str, random: &str| {
+        let (_site, _server, mut client) = serving(setting, "directory = \"open\"");
+        let target = client.target(GET).replace("random=99999999", random);
+        let answer = client.post(&target, r#"{"From_Account":"user0","StartIndex":0}"#).unwrap();
+        (answer.code(), answer.json()["ErrorInfo"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(random("", "random=x").0, 0);
+    assert_eq!(random("[limits]\nstrict = true", "random=4294967295").0, 0);
+    let (code, info) = random("[limits]\nstrict = true", "random=4294967296");
+    assert_eq!(code, 60002);
+    assert_eq!(
+        info,
+        "HTTP parse Error: the query parameter random must be a number from 0 to 4294967295 (strict mode), found \
+         \"4294967296\""
+    );
 }
 
 #[test]

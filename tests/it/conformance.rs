@@ -95,7 +95,7 @@ fn line_04_signature_vectors_have_their_codes() {
             sdkappid: Some(&number),
             identifier: Some(text("identifier")),
             usersig: Some(text("usersig")),
-            look_alike: None,
+            look_alikes: &[],
             source: IpAddr::from([127, 0, 0, 1]),
             service: "recentcontact",
         };
@@ -103,7 +103,7 @@ fn line_04_signature_vectors_have_their_codes() {
             Ok(_) => 0,
             Err(Refusal::NotAdmin { .. }) => 60010,
             Err(Refusal::Signature { flaw, .. }) => match flaw {
-                Flaw::Expired => 70001,
+                Flaw::Expired { .. } => 70001,
                 Flaw::Zlib | Flaw::Base64 | Flaw::Json => 70003,
                 Flaw::Forged => 70009,
                 Flaw::Identifier(_) => 70013,

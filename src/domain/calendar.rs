@@ -1,0 +1,40 @@
+//! Times as people read them.
+
+/// The date and time of these seconds since 1970, in UTC: `2026-11-27T10:00:00Z`.
+#[must_use]
+pub fn utc(seconds: i64) -> String {
+    let (days, clock) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Shift the year to begin in March, so that the leap day is its last.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", clock / 3_600, clock / 60 % 60, clock % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_what_the_calendar_says() {
+        for (seconds, expected) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+            (951_825_600, "2000-02-29T12:00:00Z"),
+            (1_672_999_466, "2023-01-06T10:04:26Z"),
+            (2_147_483_648, "2038-01-19T03:14:08Z"),
+            (253_402_300_800, "10000-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(utc(seconds), expected);
+        }
+        // What a signature may claim cannot make it fail.
+        for seconds in [i64::MIN, i64::MAX] {
+            assert!(utc(seconds).ends_with('Z'));
+        }
+    }
+}
