@@ -56,6 +56,28 @@ pub fn line(message: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// A message as the value of a header: the same, with what is not ASCII escaped too.
+#[must_use]
+pub fn header(message: &str) -> String {
+    let mut out = String::with_capacity(message.len());
+    for character in line(message).chars() {
+        let before = out.len();
+        match character {
+            ' '..='~' => out.push(character),
+            // No need to say by a number what has a spelling in ASCII.
+            '–' => out.push('-'),
+            '…' => out.push_str("..."),
+            other => write!(out, "{}", other.escape_unicode()).expect("writing to a text cannot fail"),
+        }
+        if out.len() > MESSAGE_BYTES - "...".len() {
+            out.truncate(before);
+            out.push_str("...");
+            break;
+        }
+    }
+    out
+}
+
 /// A text in JSON with the characters escaped that JSON allows but a terminal or a log should not see. In valid
 /// JSON they stand in strings only, so that its meaning stays the same.
 #[must_use]
@@ -159,6 +181,14 @@ mod tests {
         assert_eq!(quoted(&long).to_string(), format!("\"{}\"…", "é".repeat(64)));
     }
 
+    #[test]
+    fn a_header_is_ascii_on_one_line_and_bounded() {
+        assert_eq!(header("the id \"g\" – is taken"), "the id \"g\" - is taken");
+        assert_eq!(header("群\r\nx-evil: 1…"), r"\u{7fa4}\r\nx-evil: 1...");
+        let long = header(&"é".repeat(900));
+        assert!(long.len() <= MESSAGE_BYTES && long.ends_with("\\u{e9}..."), "{long}");
+    }
+
     proptest! {
         #[test]
         fn nothing_hidden_and_nothing_long_gets_through(text in any::<String>(), times in 1usize..600) {
@@ -167,6 +197,8 @@ mod tests {
                 prop_assert!(!shown.chars().any(is_hidden), "{shown:?}");
             }
             prop_assert!(line(&text).len() <= MESSAGE_BYTES);
+            let header = header(&text);
+            prop_assert!(header.len() <= MESSAGE_BYTES && header.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
             // Ten characters are the longest escape: \u{10ffff}.
             prop_assert!(quoted(&text).to_string().chars().count() <= 10 * CHARACTERS + 3);
         }

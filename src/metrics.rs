@@ -18,7 +18,11 @@ use std::{
 
 pub use operations::{CertificateCounts, Operations};
 
-use crate::{api::Command, store::Statistics, wire::code::Code};
+use crate::{
+    api::{Absent, Command},
+    store::Statistics,
+    wire::code::Code,
+};
 
 /// The upper bounds of the latency histogram, in microseconds.
 const BOUNDS: [u64; 12] =
@@ -36,6 +40,8 @@ pub struct Metrics {
     latencies: [Latency; COMMANDS],
     /// Single items that were refused, by command and code.
     items: Box<[[AtomicU64; CODES]; COMMANDS]>,
+    /// Calls of commands that the vendor has and this server has not.
+    absent: Box<[AtomicU64; Absent::COUNT]>,
     /// Requests of the tools, by what they ask for and the code of the reply.
     transfers: Mutex<BTreeMap<(&'static str, u32), u64>>,
     connections: AtomicU64,
@@ -93,6 +99,7 @@ impl Default for Metrics {
             calls: Box::new(std::array::from_fn(|_| std::array::from_fn(none))),
             latencies: std::array::from_fn(|_| Latency::default()),
             items: Box::new(std::array::from_fn(|_| std::array::from_fn(none))),
+            absent: Box::new(std::array::from_fn(none)),
             transfers: Mutex::default(),
             connections: AtomicU64::new(0),
             operations: Arc::default(),
@@ -126,6 +133,11 @@ impl Metrics {
         }
     }
 
+    /// Counts a call of a command that the vendor has and this server has not.
+    pub fn absent(&self, absent: Absent) {
+        self.absent[absent.index()].fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts a request of the tools: an export, an import or a check.
     pub fn transfer(&self, task: &'static str, code: Code) {
         let mut transfers = self.transfers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,6 +159,14 @@ impl Metrics {
             "Single items refused by calls that succeeded, by command and code.",
             &self.items,
         );
+        let absent = "confold_unimplemented_calls_total";
+        out.family(absent, "counter", "Calls of the vendor's commands that confold does not implement.");
+        for (of, count) in Absent::all().zip(self.absent.iter()) {
+            let count = count.load(Ordering::Relaxed);
+            if count > 0 {
+                out.sample(absent, &[("service", of.service()), ("command", of.command())], count);
+            }
+        }
         out.family("confold_transfers_total", "counter", "Imports, checks and exports by code of the reply.");
         for ((task, code), count) in self.transfers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             out.sample("confold_transfers_total", &[("task", task), ("code", &code.to_string())], count);

@@ -3,9 +3,9 @@
 
 use serde::Serialize;
 
-use super::{Call, Error, account_import::user, shapes::check_count};
+use super::{Call, Error, account_import::user, sentences::NO_ACCOUNT, shapes::check_count};
 use crate::{
-    domain::{Owner, UserId, batch},
+    domain::{Owner, Rejection, UserId, batch},
     store::{Next, Seen, StoreError},
     wire::{Fields, code::Code},
 };
@@ -70,12 +70,15 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         };
         let (code, result_info) = match deletion.await {
             Ok(true) => (Code::OK, ""),
-            Ok(false) => (Code::ACCOUNT_UNKNOWN, "Err_TLS_PT_Open_Login_Account_Not_Exist"),
+            Ok(false) => (Code::ACCOUNT_UNKNOWN, NO_ACCOUNT),
             // The others are deleted all the same.
             Err(StoreError::Damaged { .. }) => (Code::ACCOUNT_INTERNAL, "internal error, please try again"),
             Err(error) => return Err(error.into()),
         };
         call.items.note(code.number());
+        if result_info == NO_ACCOUNT {
+            call.items.hint(|| format!("DeleteItem: {}", Rejection::UnknownPeer(user.clone())));
+        }
         result_item.push(ResultItem::new(code, result_info, user));
     }
     Ok(call.ok(&Reply { result_item }))

@@ -153,14 +153,16 @@ fn read_profile(
     request: Fields<'_>,
     kind: ChatGroupKind,
     created_at: UnixSeconds,
-) -> Result<ChatGroupProfile, Fault> {
+) -> Result<ChatGroupProfile, Error> {
     let text = |name: &str, limit| {
         request.optional(name, |value| bounded(value, limit)).map(Option::unwrap_or_default)
     };
     Ok(ChatGroupProfile {
         kind,
         name: request.required("Name", |value| match bounded(value, 30)? {
-            name if name.is_empty() => Err(Fault::refused(value.path, "it has 1 to 30 bytes, found 0")),
+            name if name.is_empty() => {
+                Err(Error::Fault(Fault::refused(value.path, "it has 1 to 30 bytes, found 0")))
+            }
             name => Ok(name),
         })?,
         owner: request.optional("Owner_Account", |value| {
@@ -207,11 +209,11 @@ fn read_members(request: Fields<'_>, now: UnixSeconds) -> Result<Vec<Member>, Er
     })
 }
 
-fn bounded(value: Value<'_>, limit: usize) -> Result<String, Fault> {
+fn bounded(value: Value<'_>, limit: usize) -> Result<String, Error> {
     let text: &str = value.read()?;
     match text.len() {
         bytes if bytes <= limit => Ok(text.to_owned()),
-        bytes => Err(Fault::refused(value.path, format!("it has at most {limit} bytes, found {bytes}"))),
+        bytes => Err(Error::GroupTextLength { path: value.path.to_string(), limit, bytes }),
     }
 }
 

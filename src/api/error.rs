@@ -1,19 +1,20 @@
-//! Why a call is refused, and the one place where reasons become Tencent's numbers and sentences.
+//! Why a call is refused, and the one place where reasons become Tencent's numbers. An error displays what confold
+//! says of it (decision 24); how that stands in a reply beside the vendor's own sentence is in `sentences.rs`.
 
-use super::{Command, Family};
+use super::{Absent, Family};
 use crate::{
     auth::{Refusal, usersig::Flaw},
     domain::{ChatGroupId, Rejection, UserId},
     excerpt::quoted,
     store::StoreError,
-    wire::{Fault, code::Code, nearest},
+    wire::{Fault, code::Code},
 };
 
 /// Why a whole call is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The request or its URL is no proper HTTP request to this service.
-    #[error("HTTP parse Error{}", detail(.0))]
+    #[error("{0}")]
     Http(String),
     /// A fault rule of the controls says so.
     #[error("{1}")]
@@ -22,13 +23,16 @@ pub enum Error {
     #[error("{0}")]
     NoResource(String),
     /// The service of the path has no such command.
-    #[error("the service {service} has no command {}{}", quoted(name), suggestion(*family, name), service = family.name())]
+    #[error("the service {service} has no command {}{}", quoted(name), Absent::suggestion(service, name))]
     NoCommand {
         /// The service.
-        family: Family,
+        service: &'static str,
         /// What was asked for.
         name: String,
     },
+    /// The vendor has this command, and this server has not.
+    #[error("{0}")]
+    Absent(Absent),
     /// The caller did not pass the gate.
     #[error("{0}")]
     Refused(#[from] Refusal),
@@ -82,6 +86,16 @@ pub enum Error {
         /// Which rule.
         rejection: Rejection,
     },
+    /// A text of a chat group is too long.
+    #[error("{path} is refused: it has at most {limit} bytes, found {bytes}")]
+    GroupTextLength {
+        /// Which field.
+        path: String,
+        /// The most allowed.
+        limit: usize,
+        /// Bytes found.
+        bytes: usize,
+    },
     /// A text of an account's profile is too long.
     #[error("{path} has at most {limit} bytes, found {bytes}")]
     ProfileLength {
@@ -94,12 +108,12 @@ pub enum Error {
     },
     /// A chat group does not exist.
     #[error(
-        "this group does not exist: {} is unknown or was disbanded; create it with v4/group_open_http_svc/create_group or import_group",
+        "{} is unknown or was disbanded; create it with v4/group_open_http_svc/create_group or import_group",
         quoted(.0.as_str())
     )]
     NoChatGroup(ChatGroupId),
     /// The id of a chat group is malformed.
-    #[error("invalid group id: {0}")]
+    #[error("{0}")]
     ChatGroupIdForm(Fault),
     /// The id of a chat group is in use by another owner.
     #[error("the group id {} is already used by a chat group of another owner", quoted(.0.as_str()))]
@@ -136,7 +150,9 @@ pub enum Error {
     )]
     NoUser(UserId),
     /// The call was not answered in time. Whether it had an effect is not known.
-    #[error("service timeout or request format error,please check and try again")]
+    #[error(
+        "the call was not answered in time, and may have had its effect or not; read what it should have changed before it is made again"
+    )]
     Timeout,
     /// There is no memory for the body of the call.
     #[error(
@@ -158,8 +174,9 @@ impl Error {
         match self {
             Error::Http(_) => Code::HTTP,
             Error::Injected(code, _) => *code,
-            Error::NoCommand { family: Family::Group, .. } => Code::GROUP_COMMAND,
-            Error::NoResource(_) | Error::NoCommand { .. } => Code::RESOURCE,
+            Error::NoCommand { service, .. } => no_command_code(service),
+            Error::Absent(absent) => no_command_code(absent.service()),
+            Error::NoResource(_) => Code::RESOURCE,
             Error::Refused(refusal) => refusal_code(refusal),
             Error::Frequency { .. } => Code::FREQUENCY,
             Error::AppFrequency { .. } => Code::APP_FREQUENCY,
@@ -176,7 +193,7 @@ impl Error {
             Error::NoUser(_) => Code::GROUP_USER,
             Error::ManyMembers { .. } => Code::GROUP_PACKET,
             Error::NoMemberList(_) => Code::GROUP_PERMISSION,
-            Error::NoRemoval(_) => Code::GROUP_PARAMETER,
+            Error::NoRemoval(_) | Error::GroupTextLength { .. } => Code::GROUP_PARAMETER,
             Error::ChatGroupFull(_) => Code::GROUP_FULL,
             Error::OwnerStays(_) => Code::GROUP_OWNER,
             Error::Timeout => Code::TIMEOUT,
@@ -195,10 +212,9 @@ impl Error {
     }
 }
 
-fn suggestion(family: Family, name: &str) -> String {
-    let names =
-        Command::ALL.iter().filter(|command| command.family() == family).map(|command| command.name());
-    nearest(name, names).map_or(String::new(), |name| format!("; did you mean {name}?"))
+/// Of a command that a service does not have. The group service has a number of its own for it.
+fn no_command_code(service: &str) -> Code {
+    if service == Family::Group.name() { Code::GROUP_COMMAND } else { Code::RESOURCE }
 }
 
 /// What a caller can be told about a failure of the store.
@@ -207,10 +223,6 @@ fn about_store(error: &StoreError) -> &'static str {
         StoreError::Busy => "too many calls are waiting for the store of this server; try again in a second",
         _ => "internal error, please try again",
     }
-}
-
-fn detail(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!(": {text}") }
 }
 
 /// What became of one item of a call: `ResultCode` and `ResultInfo`.
@@ -238,9 +250,7 @@ fn refusal_code(refusal: &Refusal) -> Code {
         Refusal::Signature { flaw, .. } => match flaw {
             Flaw::Empty => Code::SIG_EMPTY,
             Flaw::TooLong | Flaw::Base64 | Flaw::Zlib | Flaw::TooLarge | Flaw::Json => Code::SIG_ILLEGAL,
-            Flaw::Version1 | Flaw::Field(_) | Flaw::IdentifierForm(_) | Flaw::Userbuf => {
-                Code::SIG_INCOMPLETE
-            },
+            Flaw::Version1 | Flaw::Field(_) | Flaw::IdentifierForm(_) | Flaw::Userbuf => Code::SIG_INCOMPLETE,
             Flaw::App(_) => Code::SIG_APP,
             Flaw::Identifier(_) => Code::SIG_IDENTIFIER,
             Flaw::Forged => Code::SIG_FORGED,

@@ -128,7 +128,7 @@ fn failed(id: &str, error: &Error) -> GroupInfo {
     let fields = vec![
         ("GroupId", json!(id)),
         ("ErrorCode", json!(code)),
-        ("ErrorInfo", json!(excerpt::line(&error.to_string()))),
+        ("ErrorInfo", json!(excerpt::line(&error.told().info))),
     ];
     GroupInfo { fields, members: None }
 }

@@ -1,5 +1,6 @@
 //! The commands: one file each, from the fields of a request to the bytes of a reply.
 
+mod absent;
 mod account_check;
 mod account_delete;
 mod account_import;
@@ -21,6 +22,7 @@ mod multiaccount_import;
 mod refused;
 mod route;
 mod search_contact_group;
+mod sentences;
 mod shapes;
 mod update_contact_group;
 
@@ -28,10 +30,12 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use serde::Serialize;
 
+pub use absent::Absent;
 pub use describe::{Description, Field, Shape};
 pub use error::Error;
 pub use refused::RefusedItems;
 pub use route::{Command, Family};
+pub use sentences::Told;
 
 use crate::{
     auth::{App, Edition},

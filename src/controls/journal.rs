@@ -1,7 +1,7 @@
 //! The last calls: what was asked, what was answered, and why.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     net::IpAddr,
     sync::{Mutex, PoisonError},
 };
@@ -9,7 +9,7 @@ use std::{
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::{domain::UnixSeconds, masking};
+use crate::{api::Absent, domain::UnixSeconds, masking};
 
 /// How many calls are remembered.
 const CALLS: usize = 500;
@@ -42,7 +42,7 @@ pub struct Entry {
     pub request: Text,
     /// `ErrorCode` of the reply.
     pub code: u32,
-    /// Why the call was refused; empty when it was not.
+    /// Why the call was refused, or one of its items where the reply has the vendor's sentence; otherwise empty.
     pub why: String,
     /// The reply; absent when the connection was closed instead.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,6 +59,9 @@ pub struct Journal(Mutex<Kept>);
 struct Kept {
     last: u64,
     entries: VecDeque<Entry>,
+    /// Calls of commands that the vendor has and this server has not, by service and command. There are only as many
+    /// names as [`Absent`] has.
+    absent: BTreeMap<String, u64>,
 }
 
 impl Journal {
@@ -73,6 +76,17 @@ impl Journal {
         let Entry { path, why, .. } = &entry;
         let (path, why) = (masking::text(path).into_owned(), masking::text(why).into_owned());
         kept.entries.push_back(Entry { id, path, why, ..entry });
+    }
+
+    /// Counts a call of a command that the vendor has and this server has not.
+    pub fn count_absent(&self, absent: Absent) {
+        let name = format!("{}/{}", absent.service(), absent.command());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).absent.entry(name).or_default() += 1;
+    }
+
+    /// How often each command was called that the vendor has and this server has not.
+    pub fn absent(&self) -> BTreeMap<String, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).absent.clone()
     }
 
     /// The last calls that `wanted` takes, oldest first: so many, or fewer when they are large.
@@ -96,7 +110,9 @@ impl Journal {
 
     /// Forgets all calls.
     pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).entries.clear();
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.entries.clear();
+        kept.absent.clear();
     }
 }
 

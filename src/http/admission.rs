@@ -7,7 +7,7 @@ use hyper::Uri;
 
 use super::{Entrance, query::Query};
 use crate::{
-    api::{Command, Error, Family},
+    api::{Absent, Command, Error, Family},
     auth::{App, Credentials},
     domain::UnixSeconds,
     excerpt::{self, quoted},
@@ -24,8 +24,15 @@ pub(super) fn route(path: &str) -> Result<Command, Error> {
     };
     let (service, name) =
         path.strip_prefix("/v4/").and_then(|rest| rest.split_once('/')).ok_or_else(unknown)?;
-    let family = Family::find(service).ok_or_else(unknown)?;
-    Command::find(family, name).ok_or_else(|| Error::NoCommand { family, name: shown(name) })
+    let family = Family::find(service);
+    if let Some(command) = family.and_then(|family| Command::find(family, name)) {
+        return Ok(command);
+    }
+    if let Some(absent) = Absent::find(service, name) {
+        return Err(Error::Absent(absent));
+    }
+    let service = family.map(Family::name).or_else(|| Absent::service_named(service)).ok_or_else(unknown)?;
+    Err(Error::NoCommand { service, name: shown(name) })
 }
 
 /// A path up to where a query may begin that was badly set off, because a signature is never shown; an excerpt

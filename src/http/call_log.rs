@@ -78,11 +78,11 @@ fn owner_of(body: &[u8]) -> Option<String> {
 }
 
 impl Entry<'_> {
-    /// Logs a call that was answered.
-    pub(super) fn succeeded(&self, lines: &LogBudget, now: Duration) {
+    /// Logs a call that was answered; `hint` is what confold says of an item where its reply is the vendor's sentence.
+    pub(super) fn succeeded(&self, hint: Option<&str>, lines: &LogBudget, now: Duration) {
         if !self.items.is_empty() && lines.take(Code::OK, now) {
             let items = self.items.iter().map(|(code, count)| format!("{code} x{count}"));
-            line!(info, self, Code::OK, items = items.collect::<Vec<_>>().join(", "), "items refused");
+            line!(info, self, Code::OK, items = items.collect::<Vec<_>>().join(", "), hint, "items refused");
         } else if self.took >= SLOW && lines.take(Code::OK, now) {
             line!(info, self, Code::OK, "slow call");
         } else {

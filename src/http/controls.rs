@@ -17,7 +17,7 @@ use super::{
 use crate::{
     api::Error,
     auth::Token,
-    controls::{FaultRule, SnapshotError},
+    controls::{Controls, FaultRule, SnapshotError},
     domain::{AppId, Limits, Owner, UnixSeconds, UserId},
     excerpt::{self, plain, quoted},
     interchange::{LAST_SECOND, Purpose, Terms},
@@ -165,17 +165,7 @@ impl Door {
                 let id = parameter(query, "Id").map(|id| number(id, "Id")).transpose()?;
                 json!({ "Removed": controls.faults.remove(id) })
             }
-            (&Method::GET, "journal") => {
-                let limit = parameter(query, "Limit").map_or(Ok(100), |limit| number(limit, "Limit"))?;
-                let code: Option<u32> =
-                    parameter(query, "Code").map(|code| number(code, "Code")).transpose()?;
-                let command = parameter(query, "Command");
-                let calls = controls.journal.last(limit as usize, |entry| {
-                    code.is_none_or(|code| entry.code == code)
-                        && command.is_none_or(|name| entry.path.rsplit('/').next() == Some(name))
-                });
-                json!({ "Calls": calls })
-            }
+            (&Method::GET, "journal") => told_journal(controls, query)?,
             (&Method::DELETE, "journal") => {
                 controls.journal.clear();
                 json!({})
@@ -252,8 +242,8 @@ fn check_parameters(query: &str, path: &str) -> Result<(), Refused> {
 async fn read<T: DeserializeOwned>(body: &mut Incoming, bounds: Bounds<'_>) -> Result<T, Refused> {
     let bad = |said: String| (StatusCode::BAD_REQUEST, said);
     let whole = body::read(body, bounds).await.map_err(|error| match error {
-        Error::ManyBodies { .. } => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-        error => bad(error.to_string()),
+        Error::ManyBodies { .. } => (StatusCode::SERVICE_UNAVAILABLE, error.told().info),
+        error => bad(error.told().info),
     })?;
     let text = if whole.bytes.is_empty() { &b"{}"[..] } else { &whole.bytes };
     let unusable = |error: serde_json::Error| bad(format!("the body cannot be used: {error}"));
@@ -300,6 +290,23 @@ fn scope(reset: Reset) -> Result<Scope, Refused> {
         }
         (None, Some(_)) => Err(bad("From_Account needs its SdkAppId".to_owned())),
     }
+}
+
+/// The last calls that a query asks for, and how often commands were called that are not here.
+fn told_journal(controls: &Controls, query: &str) -> Result<Value, Refused> {
+    let limit = parameter(query, "Limit").map_or(Ok(100), |limit| number(limit, "Limit"))?;
+    let code: Option<u32> = parameter(query, "Code").map(|code| number(code, "Code")).transpose()?;
+    let command = parameter(query, "Command");
+    let calls = controls.journal.last(limit as usize, |entry| {
+        code.is_none_or(|code| entry.code == code)
+            && command.is_none_or(|name| entry.path.rsplit('/').next() == Some(name))
+    });
+    let mut reply = json!({ "Calls": calls });
+    let absent = controls.journal.absent();
+    if !absent.is_empty() {
+        reply["Unimplemented"] = json!(absent);
+    }
+    Ok(reply)
 }
 
 /// A parameter of the query string; none of ours needs an escape.

@@ -13,13 +13,38 @@ use super::{
     run::Progress,
 };
 use crate::{
-    api::{Command, Error, Family},
+    api::{Command, Error, Family, Told},
     controls::{self, Text},
     domain::AppId,
     excerpt, masking,
     traces::{Parent, Span},
     wire::{Envelope, code::Code},
 };
+
+/// The header that carries what confold says of an error where the text of the reply is the vendor's (decision 29).
+const HINT: header::HeaderName = header::HeaderName::from_static("x-confold-hint");
+
+/// Why a call failed, without secrets.
+struct Failure {
+    error: Error,
+    /// `ErrorInfo` of the reply.
+    info: String,
+    /// What confold says beside it.
+    hint: Option<String>,
+}
+
+/// A message as it is kept and shown.
+#[expect(clippy::needless_pass_by_value, reason = "it takes the place of what it is made from")]
+fn shown_text(text: String) -> String {
+    masking::text(&excerpt::line(&text)).into_owned()
+}
+
+impl Failure {
+    /// The explanation: for the log, the journal and traces.
+    fn why(&self) -> &str {
+        self.hint.as_deref().unwrap_or(&self.info)
+    }
+}
 
 /// What is known of a call when it has ended.
 pub(super) struct Ended<'a> {
@@ -41,20 +66,18 @@ impl Door {
         progress: &mut Progress,
     ) -> Result<Response<answer::Body>, Cut> {
         let Ended { known, app, source, started, took, given_id } = *ended;
-        let (code, error, reply) = match outcome {
+        let (code, failure, reply) = match outcome {
             Ok(reply) => (Code::OK, None, reply),
             Err(error) => {
-                let family = match &error {
-                    Error::NoCommand { family, .. } => *family,
-                    _ => known.map_or(Family::RecentContact, Command::family),
-                };
-                let code = error.code(family);
-                let why = masking::text(&excerpt::line(&error.to_string())).into_owned();
-                let reply = Envelope::fail(known.map(Command::base_fields), code, &why);
-                (code, Some((error, why)), reply)
+                let code = error.code(known.map_or(Family::RecentContact, Command::family));
+                let Told { info, hint } = error.told();
+                let (info, hint) = (shown_text(info), hint.map(shown_text));
+                let reply = Envelope::fail(known.map(Command::base_fields), code, &info);
+                (code, Some(Failure { error, info, hint }), reply)
             }
         };
-        let items = std::mem::take(&mut progress.items).into_counts();
+        let (items, item_hint) = std::mem::take(&mut progress.items).into_parts();
+        let item_hint = item_hint.map(shown_text);
         let id = given_id.map_or_else(|| Cow::Owned(call_log::new_id()), Cow::Borrowed);
         let entry = call_log::Entry {
             id: &id,
@@ -66,18 +89,29 @@ impl Door {
             body: &progress.body.bytes,
             items: &items,
         };
-        match &error {
-            None => entry.succeeded(&self.lines, started),
-            Some((error, why)) => entry.failed(code, error, why, &self.lines, started),
+        match &failure {
+            None => entry.succeeded(item_hint.as_deref(), &self.lines, started),
+            Some(failure) => entry.failed(code, &failure.error, failure.why(), &self.lines, started),
+        }
+        let absent = match failure.as_ref().map(|failure| &failure.error) {
+            Some(Error::Absent(absent)) => Some(*absent),
+            _ => None,
+        };
+        if let (Some(controls), Some(absent)) = (&self.controls, absent) {
+            controls.journal.count_absent(absent);
         }
         if let Some(metrics) = &self.metrics {
             metrics.refused_items(known, &items);
+            if let Some(absent) = absent {
+                metrics.absent(absent);
+            }
             if !progress.cut {
                 metrics.call(known, code, took);
             }
         }
         if self.traces.is_some() || self.controls.is_some() {
-            let why = error.map_or(String::new(), |(_, why)| why);
+            let why = failure.as_ref().map(|failure| failure.why().to_owned()).or(item_hint);
+            let why = why.unwrap_or_default();
             self.observe(headers, &entry, shown(uri.path()), code, why, progress, &reply);
         }
         if progress.cut {
@@ -88,6 +122,11 @@ impl Door {
             && let Ok(id) = header::HeaderValue::from_str(&id)
         {
             response.headers_mut().insert(REQUEST_ID, id);
+        }
+        let hint = failure.and_then(|failure| failure.hint);
+        if let Some(hint) = hint.and_then(|hint| header::HeaderValue::from_str(&excerpt::header(&hint)).ok())
+        {
+            response.headers_mut().insert(HINT, hint);
         }
         Ok(response)
     }

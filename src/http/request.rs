@@ -143,7 +143,7 @@ impl Door {
                     "/" => String::new(),
                     _ => format!("calls are made by POST, found {}", excerpt::plain(head.method.as_str())),
                 };
-                let said = Error::Http(said).to_string();
+                let said = Error::Http(said).told().info;
                 Answered::refused(answer::json(Envelope::fail(None, Code::HTTP, &said)))
             }
         }

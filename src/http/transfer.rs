@@ -290,7 +290,7 @@ impl Refusal {
     }
 
     fn new(status: StatusCode, error: &Error) -> Refusal {
-        let said = excerpt::line(&error.to_string()).into_owned();
+        let said = excerpt::line(&error.told().info).into_owned();
         Refusal { status, code: error.code(Family::RecentContact), said, app: None }
     }
 

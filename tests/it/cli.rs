@@ -6,7 +6,10 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::harness::{ADMIN, APP, KEY, Server, said};
+use crate::{
+    harness::{ADMIN, APP, KEY, SAMPLE_KEY, Server, said},
+    refusals::packed,
+};
 
 fn confold(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_confold")).args(arguments).output().unwrap()
@@ -265,6 +268,9 @@ fn ones_own_key_for_a_known_app_takes_its_place() {
     assert_eq!(answer.code(), 0);
 }
 
+/// A signature of the published app that was valid for a minute of 2017.
+const EXPIRED: &str = "eJyrVgrxCdYrSy1SslJQMtIzUNJRAItkpqTmlWSmZUIkElNyM-Myi0uKEkvyi2BKilOyEwsKMlOACgxNDKAAKpdaUZBZlAqUMYOJlGTmgviGpmgqizPTQTaU6ee7uFYlBkZVRhU6BuelOIV6R1QWGQQE57hWmkTlZOUFunqFVniaVQWX2yrVAgDOTDWq";
+
 #[test]
 fn usersigs_are_made_and_explained() {
     let app = format!("{APP}:{KEY}:{ADMIN}");
@@ -275,6 +281,9 @@ fn usersigs_are_made_and_explained() {
         let output = confold(&[&["verify-usersig"], arguments].concat());
         (output.status.success(), said(&output))
     };
+    let expired_for = format!("1400000000:{SAMPLE_KEY}:administrator");
+    let old =
+        packed(&serde_json::json!({"TLS.identifier": ADMIN, "TLS.sdk_appid": "7", "TLS.expire_after": "9"}));
     let (good, words) = verify(&["--app", &app, signature]);
     assert!(good && words.contains("is good for admin of app 88888888"), "{words}");
     for (arguments, reason) in [
@@ -286,6 +295,11 @@ fn usersigs_are_made_and_explained() {
         (vec![signature, "--identifier", "admin"], "made for app 88888888"),
         (vec!["--app", &app, &signature[..100]], "no complete zlib stream"),
         (vec!["--app", &app, "+++"], "not base64"),
+        (
+            vec!["--app", &expired_for, EXPIRED],
+            "it was valid until 2017-07-14T02:41:00Z, and the time now is 20",
+        ),
+        (vec!["--app", &app, &old], "it is a version 1 signature, made with a private key"),
     ] {
         let (good, words) = verify(&arguments);
         assert!(!good && words.contains(reason), "{words}");

@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use confold::wire::{OBJECTS, code::Code};
+use confold::{
+    api::Absent,
+    wire::{OBJECTS, code::Code},
+};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -18,7 +21,7 @@ fn rows() -> Vec<(String, String, Vec<String>)> {
         .filter(|line| line.starts_with("| ") && !line.starts_with("| |"))
         .map(cells)
         .filter(|cells| {
-            !["code", "codes", "field", "field of a reply", "parameter", "limit", "reason"]
+            !["code", "codes", "service", "field", "field of a reply", "parameter", "limit", "reason"]
                 .contains(&cells[0].as_str())
         })
         .map(|cells| {
@@ -38,6 +41,7 @@ fn file_of(name: &str) -> std::path::PathBuf {
     let places = [
         format!("tests/it/{name}.rs"),
         format!("tests/it/hostile/{name}.rs"),
+        format!("src/api/{name}.rs"),
         format!("src/domain/{name}.rs"),
         format!("src/wire/{name}.rs"),
         format!("src/auth/{name}.rs"),
@@ -112,8 +116,8 @@ fn every_code_field_decision_ambiguity_line_and_reason_has_a_row_and_no_row_is_s
     let mut expected = BTreeSet::new();
     expected.extend(Code::ALL.iter().map(|(_, code)| code.number().to_string()));
     expected.extend(OBJECTS.iter().flat_map(|object| object.iter()).map(|field| format!("`{field}`")));
-    expected.extend((1..=26).chain(35..=36).map(|number| format!("decision {number}")));
-    expected.extend([28].map(|number| format!("decision {number}")));
+    expected.extend((1..=29).chain([34, 35, 36]).map(|number| format!("decision {number}")));
+    expected.extend(Absent::all().map(|absent| format!("refused: {}", absent.service())));
     expected.extend((1..=42).map(|number| format!("A{number}")));
     expected.extend((1..=22).map(|number| format!("line {number}")));
     for (file, name) in [
@@ -161,6 +165,24 @@ fn every_code_field_decision_ambiguity_line_and_reason_has_a_row_and_no_row_is_s
                     "{number} does occur"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn every_command_that_is_refused_by_name_stands_in_the_row_of_its_service_and_no_other_does() {
+    for (key, statement, _) in rows() {
+        let Some(service) = key.strip_prefix("refused: ") else { continue };
+        let mut found: BTreeSet<String> =
+            statement.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        if statement.starts_with("every command") {
+            found.insert("*".to_owned());
+        }
+        let of_service = || Absent::all().filter(|absent| absent.service() == service);
+        let expected: BTreeSet<String> = of_service().map(|absent| absent.command().to_owned()).collect();
+        assert_eq!(found, expected, "{service}");
+        for absent in of_service() {
+            assert!(statement.contains(absent.reason()), "{service}: {}", absent.reason());
         }
     }
 }

@@ -27,6 +27,7 @@ mod openapi;
 mod packages;
 mod patience;
 mod pull;
+mod refusals;
 mod reload;
 mod renumbering;
 mod robust;
