@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::{Command, Field, Shape},
-    wire::code::Code,
+    api::Command,
+    wire::{Field, Shape, code::Code},
 };
 
 /// The description, version 3.1 of the format, as JSON text.
@@ -112,8 +112,8 @@ fn operation(command: Command) -> Value {
 
 fn schema(shape: &Shape) -> Value {
     match shape {
-        Shape::Text => json!({ "type": "string" }),
-        Shape::Number => json!({ "type": "integer" }),
+        Shape::Text | Shape::Word(_) => json!({ "type": "string" }),
+        Shape::Number | Shape::Choice(_) => json!({ "type": "integer" }),
         Shape::List(of) => json!({ "type": "array", "items": schema(of) }),
         Shape::Object(fields) => object(fields),
     }
@@ -122,7 +122,7 @@ fn schema(shape: &Shape) -> Value {
 fn object(fields: &[Field]) -> Value {
     let property = |field: &Field| {
         let mut schema = schema(&field.shape);
-        schema["description"] = json!(field.about);
+        schema["description"] = json!(field.about());
         (field.name.to_owned(), schema)
     };
     let required: Vec<&str> = fields.iter().filter(|field| field.required).map(|field| field.name).collect();

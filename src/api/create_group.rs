@@ -14,7 +14,7 @@ use crate::{
         ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, JoinOption, Member, Rejection, UnixSeconds,
         UserId, batch,
     },
-    wire::{Fault, Fields, Node, Value},
+    wire::{Fault, Fields, Value},
 };
 
 #[derive(Serialize)]
@@ -137,12 +137,7 @@ fn generated_id(community: bool) -> ChatGroupId {
 }
 
 fn read_id(request: Fields<'_>) -> Result<Option<ChatGroupId>, Error> {
-    let id = request.optional("GroupId", |value| match value.read::<&str>()? {
-        // Some clients send an empty id for none.
-        "" => Ok(None),
-        _ => chat_group_id(value).map(Some),
-    });
-    id.map(Option::flatten)
+    request.optional("GroupId", chat_group_id)
 }
 
 fn read_kind(request: Fields<'_>) -> Result<ChatGroupKind, Fault> {
@@ -190,19 +185,14 @@ fn read_profile(
 
 /// `MemberList`; of an empty or absent one nobody comes.
 fn read_members(request: Fields<'_>, now: UnixSeconds) -> Result<Vec<Member>, Error> {
-    let empty = request.optional("MemberList", |list| list.read::<&[Node<'_>]>().map(<[_]>::is_empty))?;
-    if empty.unwrap_or(true) {
+    if request.optional("MemberList", |_| Ok::<_, Fault>(()))?.is_none() {
         return Ok(Vec::new());
     }
     check_members(request, "MemberList", batch::FIRST_MEMBERS)?;
     request.required("MemberList", |list| {
         list.each(|item| {
             let fields = item.fields()?;
-            let admin = fields.optional("Role", |value| match value.read::<&str>()? {
-                "Admin" => Ok(true),
-                "" | "Member" => Ok(false),
-                _ => Err(Fault::unfit(value.path, "Admin, or absent", value.node)),
-            })?;
+            let admin = fields.optional("Role", |role| Ok::<_, Fault>(role.word()? == "Admin"))?;
             let user = fields.required("Member_Account", user)?;
             Ok(Member { user, admin: admin.unwrap_or(false), joined_at: now })
         })
@@ -218,5 +208,5 @@ fn bounded(value: Value<'_>, limit: usize) -> Result<String, Error> {
 }
 
 fn named<T>(value: Value<'_>, parse: impl Fn(&str) -> Result<T, Rejection>) -> Result<T, Fault> {
-    parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))
+    parse(value.word()?).map_err(|reason| Fault::refused(value.path, reason))
 }

@@ -34,16 +34,10 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         u64::try_from(value.read::<i64>()?)
             .map_err(|_| Fault::unfit(value.path, "0 or a Next of a reply", value.node))
     })?;
-    // A client library sends the empty one when it means all.
-    let kind = request.optional("GroupType", |value| match value.read()? {
-        "" => Ok(None),
-        name => ChatGroupKind::parse(name).map(Some).map_err(|reason| Fault::refused(value.path, reason)),
+    let kind = request.optional("GroupType", |value| {
+        ChatGroupKind::parse(value.word()?).map_err(|reason| Fault::refused(value.path, reason))
     })?;
-    let query = ChatGroupQuery {
-        kind: kind.flatten(),
-        from: from.unwrap_or(0),
-        limit: limit.unwrap_or(batch::LISTED),
-    };
+    let query = ChatGroupQuery { kind, from: from.unwrap_or(0), limit: limit.unwrap_or(batch::LISTED) };
     let page = call.service.store.list_chat_groups(call.app.id, query).await?;
     let group_id_list = page.ids.iter().map(|id| Listed { group_id: id.as_str() }).collect();
     // 0 tells that nothing is left.

@@ -66,10 +66,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
 /// or a bad value only the item (decision 15, §4.4).
 fn read_item(value: Value<'_>) -> Result<Item, Fault> {
     let fields = value.fields()?;
-    let opt_type = fields.required("OptType", |value| match value.read::<i64>() {
-        Ok(kind @ 1..=3) => Ok(kind),
-        _ => Err(Fault::unfit(value.path, "1 (standard marks), 2 (custom mark) or 3 (both)", value.node)),
-    })?;
+    let opt_type = fields.required("OptType", |value| value.choice())?;
     let change = match read_change(fields, opt_type) {
         Ok(change) => Ok(change),
         Err(Misread::Item(rejection)) => Err(rejection),
@@ -123,7 +120,10 @@ fn read_change(fields: Fields<'_>, opt_type: i64) -> Result<MarkChange, Misread>
 /// A list of bit numbers. A list is asked for; what is no bit number in it refuses the item only.
 fn bits(value: Value<'_>) -> Result<Vec<MarkBit>, Misread> {
     value.read::<&[Node<'_>]>()?;
-    let bit = |bit: Value<'_>| MarkBit::new(bit.read()?).map_err(|reason| Fault::refused(bit.path, reason));
+    let bit = |bit: Value<'_>| match bit.read::<i64>() {
+        Ok(number) => MarkBit::new(number).map_err(|reason| Fault::refused(bit.path, reason)),
+        Err(_) => Err(Fault::unfit(bit.path, "a bit number from 0 to 63", bit.node)),
+    };
     value.each(bit).map_err(|fault: Fault| Misread::Item(unreadable(&fault)))
 }
 

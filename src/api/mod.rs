@@ -31,7 +31,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use serde::Serialize;
 
 pub use absent::Absent;
-pub use describe::{Description, Field, Shape};
+pub use describe::Description;
 pub use error::Error;
 pub use refused::RefusedItems;
 pub use route::{Command, Family};

@@ -1,6 +1,6 @@
 //! The index of all commands: where they are called, how often, and how they answer.
 
-use crate::wire::{self, BaseFields};
+use crate::wire::{self, BaseFields, Empties};
 
 /// The services commands belong to; each has its own error numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +109,16 @@ impl Family {
 }
 
 impl Command {
+    /// What empty values of its optional fields mean (decision 31): in the services of accounts and chat groups, whose
+    /// commands create or ask, nothing. A command there that changes what exists would take an empty text as it is.
+    #[must_use]
+    pub fn empties(self) -> Empties {
+        match self.family() {
+            Family::RecentContact => Empties::Values,
+            Family::Account | Family::Group => Empties::Absent,
+        }
+    }
+
     /// Its path below `/v4/`.
     #[must_use]
     pub fn path(self) -> String {

@@ -46,10 +46,7 @@ enum Update {
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let owner = call.owner(request)?;
-    request.required("UpdateType", |value| match value.read::<i64>() {
-        Ok(1) => Ok(()),
-        _ => Err(Fault::unfit(value.path, "1, the only one defined", value.node)),
-    })?;
+    request.required("UpdateType", |value| value.choice())?;
     let (old, update) = request.required("UpdateGroup", |value| read(value.fields()?))?;
     call.check_edition("conversation groups")?;
     let now = call.service.clock.now();
@@ -91,13 +88,9 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
 
 /// `OldGroupName` is needed for both types, although a table says otherwise (ambiguity A22).
 fn read(group: Fields<'_>) -> Result<(GroupName, Update), Error> {
-    let renames = group.required("UpdateGroupType", |value| match value.read::<i64>() {
-        Ok(1) => Ok(true),
-        Ok(2) => Ok(false),
-        _ => Err(Fault::unfit(value.path, "1 (rename) or 2 (change members)", value.node)),
-    })?;
+    let kind = group.required("UpdateGroupType", |value| value.choice())?;
     let old = group.required("OldGroupName", group_name)?;
-    if renames {
+    if kind == 1 {
         return Ok((old, Update::Rename(group.required("NewGroupName", group_name)?)));
     }
     let changes = group.required("ContactUpdateItem", |items| -> Result<_, Error> {
@@ -109,10 +102,9 @@ fn read(group: Fields<'_>) -> Result<(GroupName, Update), Error> {
 
 fn read_change(item: Value<'_>) -> Result<(MemberChange, Conversation), Fault> {
     let fields = item.fields()?;
-    let change = fields.required("ContactOptType", |value| match value.read::<i64>() {
-        Ok(1) => Ok(MemberChange::Add),
-        Ok(2) => Ok(MemberChange::Remove),
-        _ => Err(Fault::unfit(value.path, "1 (add) or 2 (remove)", value.node)),
-    })?;
+    let change = match fields.required("ContactOptType", |value| value.choice())? {
+        1 => MemberChange::Add,
+        _ => MemberChange::Remove,
+    };
     Ok((change, fields.required("ContactItem", read_contact)?))
 }

@@ -164,6 +164,9 @@ macro_rules! named {
             /// All of them. How one is stored is its place here: append, never reorder.
             pub const ALL: &[$type] = &[$($type::$variant,)+];
 
+            /// Their names.
+            pub const NAMES: &[&str] = &[$($name,)+];
+
             /// Its name.
             #[must_use]
             pub fn name(self) -> &'static str {

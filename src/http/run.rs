@@ -42,8 +42,8 @@ impl Door {
         progress.body_read = true;
         let body = progress.body.bytes.clone();
         let node = body::read_json(&body)?;
-        let request =
-            Fields::of_request(&node).map_err(|_| Error::Json(format!("found {}", node.describe())))?;
+        let request = Fields::of_call(&node, command.description().request, command.empties())
+            .map_err(|_| Error::Json(format!("found {}", node.describe())))?;
         body::check_accounts(&node, Path::Root).map_err(Error::AccountType)?;
         if self.limits.strict {
             command.check_strictly(&node).map_err(Error::Fault)?;

@@ -2,8 +2,15 @@
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::{Fault, Value};
+use super::{Fault, Shape, Value, may, must};
 use crate::domain::{ChatGroupId, Conversation, Group, Record, UserId};
+
+/// `{Type, To_Account | ToGroupId}` in a request.
+pub const CONTACT: Shape = Shape::Object(&[
+    must("Type", Shape::Choice(&[(1, "one-to-one, with To_Account"), (2, "group, with ToGroupId")]), ""),
+    may("To_Account", Shape::Text, "The user, for Type 1."),
+    may("ToGroupId", Shape::Text, "The chat group, for Type 2."),
+]);
 
 /// Reads `{Type, To_Account | ToGroupId}`. The peer is chosen by `Type` and the other field
 /// ignored: real callers send both.
@@ -11,11 +18,8 @@ use crate::domain::{ChatGroupId, Conversation, Group, Record, UserId};
 /// # Errors
 /// A [`Fault`] when the type is neither 1 nor 2, or the peer is missing or no id.
 pub fn read_contact(value: Value<'_>) -> Result<Conversation, Fault> {
-    let fields = value.fields()?;
-    let kind = fields.required("Type", |value| match value.read::<i64>() {
-        Ok(kind @ (1 | 2)) => Ok(kind),
-        _ => Err(Fault::unfit(value.path, "1 (one-to-one) or 2 (group)", value.node)),
-    })?;
+    let fields = value.described(&CONTACT).fields()?;
+    let kind = fields.required("Type", |value| value.choice())?;
     if kind == 1 {
         fields.required("To_Account", |value| {
             let user = UserId::parse(value.read()?);

@@ -1,134 +1,20 @@
 //! Typed access to the members of a request's objects, with faults that name path, rule and value.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
-use super::Node;
-use crate::excerpt;
+use super::{
+    Fault, Field, Node, Path, Problem, Shape,
+    names::{known_beside, nearest},
+};
 
-/// The fields of the objects of requests, an object a line. A field that is known beside the missing
-/// one is not mistaken for it.
-pub const OBJECTS: &[&[&str]] = &[
-    &[
-        "From_Account",
-        "StartIndex",
-        "ContactItem",
-        "GroupContactItem",
-        "GroupName",
-        "MarkItem",
-        "UpdateType",
-        "UpdateGroup",
-    ],
-    &["UpdateGroupType", "OldGroupName", "NewGroupName", "ContactUpdateItem"],
-    &["ContactOptType", "ContactItem"],
-    &["OptType", "ContactItem", "SetMark", "ClearMark", "CustomMark"],
-    &["Type", "To_Account", "ToGroupId"],
-    &["UserID", "Identifier", "Nick", "FaceUrl"],
-    &["Accounts", "AccountList", "CheckItem", "DeleteItem"],
-    &[
-        "Type",
-        "Name",
-        "Owner_Account",
-        "GroupId",
-        "Introduction",
-        "Notification",
-        "FaceUrl",
-        "MaxMemberCount",
-        "ApplyJoinOption",
-        "CreateTime",
-        "MemberList",
-    ],
-    &["GroupIdList", "ResponseFilter"],
-    &["GroupId", "MemberList", "Silence"],
-    &["GroupId", "MemberToDel_Account", "Silence", "Reason"],
-    &["GroupId", "User_Account"],
-    &["Member_Account", "Role"],
-    &["Limit", "Next", "GroupType"],
-];
-
-/// Where a value stands in a request, as a chain back to the root.
-#[derive(Clone, Copy, Debug)]
-pub enum Path<'p> {
-    /// The request itself.
-    Root,
-    /// A member of an object.
-    Member(&'p Path<'p>, &'p str),
-    /// An element of an array, from 0.
-    Element(&'p Path<'p>, usize),
-}
-
-impl Path<'_> {
-    fn write(&self, out: &mut String) {
-        match self {
-            Path::Root => {}
-            Path::Member(parent, name) => {
-                parent.write(out);
-                if !out.is_empty() {
-                    out.push('.');
-                }
-                out.push_str(name);
-            }
-            Path::Element(parent, index) => {
-                parent.write(out);
-                write!(out, "[{index}]").expect("writing to a text cannot fail");
-            }
-        }
-    }
-}
-
-/// Shows an excerpt: every path of a documented field fits, but the names in a path may be the caller's own.
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut whole = String::new();
-        self.write(&mut whole);
-        write!(f, "{}", excerpt::plain(&whole))
-    }
-}
-
-/// A field of a request that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}{}{problem}", self.path, if self.path.is_empty() { "" } else { " " })]
-pub struct Fault {
-    /// Which field, as `MarkItem[2].ContactItem.Type`; empty for the request itself.
-    pub path: String,
-    /// What is wrong with it.
-    pub problem: Problem,
-}
-
-/// What can be wrong with a field.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// A required field is not there.
-    #[error("is missing{}", look_alike.as_ref().map(|name| format!("; did you mean it by {}?", excerpt::quoted(name))).unwrap_or_default())]
-    Missing {
-        /// A field of the same object that looks like the missing one (decision 23).
-        look_alike: Option<String>,
-    },
-    /// A field has a value of another type, or outside its set of values.
-    #[error("must be {expected}, found {found}")]
-    Unfit {
-        /// What it has to be.
-        expected: String,
-        /// What was found.
-        found: String,
-    },
-    /// A field breaks a rule of its value; the text says which.
-    #[error("is refused: {0}")]
-    Refused(String),
-}
-
-impl Fault {
-    /// The value at `path` is not what it has to be.
-    #[must_use]
-    pub fn unfit(path: Path<'_>, expected: impl Into<String>, found: &Node<'_>) -> Fault {
-        let problem = Problem::Unfit { expected: expected.into(), found: found.describe() };
-        Fault { path: path.to_string(), problem }
-    }
-
-    /// The value at `path` breaks a rule that `reason` explains.
-    #[must_use]
-    pub fn refused(path: Path<'_>, reason: impl fmt::Display) -> Fault {
-        Fault { path: path.to_string(), problem: Problem::Refused(reason.to_string()) }
-    }
+/// What `""`, `0` and `[]` mean for an optional field (decision 31).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Empties {
+    /// What they are: an empty text clears.
+    #[default]
+    Values,
+    /// Nothing: libraries that were generated send them for fields that nobody has set.
+    Absent,
 }
 
 /// The members of one object of a request.
@@ -137,6 +23,9 @@ pub struct Fields<'n> {
     node: &'n Node<'n>,
     /// Where the object stands.
     pub path: Path<'n>,
+    /// What the object is known to have.
+    described: &'static [Field],
+    empties: Empties,
 }
 
 /// One value of a request and where it stands.
@@ -146,6 +35,9 @@ pub struct Value<'n> {
     pub node: &'n Node<'n>,
     /// Where it stands.
     pub path: Path<'n>,
+    /// What it has to be, where that is known.
+    shape: Option<&'static Shape>,
+    empties: Empties,
 }
 
 /// A type that a JSON value can be read as.
@@ -201,15 +93,56 @@ impl<'n> Value<'n> {
         T::from_node(self.node).ok_or_else(|| Fault::unfit(self.path, T::EXPECTED, self.node))
     }
 
-    /// The value as an object.
+    /// The same value, which has to be as `shape` says.
+    #[must_use]
+    pub fn described(self, shape: &'static Shape) -> Value<'n> {
+        Value { shape: Some(shape), ..self }
+    }
+
+    /// The value as one of the numbers that its description allows.
+    ///
+    /// # Errors
+    /// A [`Fault`] that lists them, when it is another one.
+    pub fn choice(self) -> Result<i64, Fault> {
+        let found = i64::from_node(self.node);
+        match (found, self.shape) {
+            (Some(found), Some(Shape::Choice(choices)))
+                if choices.iter().any(|(value, _)| *value == found) =>
+            {
+                Ok(found)
+            }
+            _ => Err(self.not_allowed::<i64>()),
+        }
+    }
+
+    /// The value as one of the texts that its description allows.
+    ///
+    /// # Errors
+    /// A [`Fault`] that lists them, when it is another one.
+    pub fn word(self) -> Result<&'n str, Fault> {
+        let found = <&str>::from_node(self.node);
+        match (found, self.shape) {
+            (Some(found), Some(Shape::Word(words))) if words.contains(&found) => Ok(found),
+            _ => Err(self.not_allowed::<&str>()),
+        }
+    }
+
+    fn not_allowed<T: FromNode<'n>>(self) -> Fault {
+        let allowed = self.shape.and_then(Shape::allowed);
+        Fault::unfit(self.path, allowed.unwrap_or_else(|| T::EXPECTED.to_owned()), self.node)
+    }
+
+    /// The value as an object. Where an object is described, an empty array is an empty one: PHP writes it so
+    /// (decision 32).
     ///
     /// # Errors
     /// A [`Fault`] when it is none.
     pub fn fields(self) -> Result<Fields<'n>, Fault> {
-        match self.node {
-            Node::Object(_) => Ok(Fields { node: self.node, path: self.path }),
-            _ => Err(Fault::unfit(self.path, "an object", self.node)),
-        }
+        let described = match self.shape {
+            Some(Shape::Object(fields)) => Some(*fields),
+            _ => None,
+        };
+        Fields::of(self.node, self.path, described, self.empties)
     }
 
     /// Reads each element of an array with `read`.
@@ -221,22 +154,77 @@ impl<'n> Value<'n> {
         mut read: impl FnMut(Value<'_>) -> Result<T, E>,
     ) -> Result<Vec<T>, E> {
         let items: &[Node<'_>] = self.read()?;
+        let shape = match self.shape {
+            Some(Shape::List(of)) => Some(*of),
+            _ => None,
+        };
         (items.iter().enumerate())
-            .map(|(index, node)| read(Value { node, path: Path::Element(&self.path, index) }))
+            .map(|(index, node)| {
+                read(Value { node, path: Path::Element(&self.path, index), shape, empties: self.empties })
+            })
             .collect()
     }
 }
 
 impl<'n> Fields<'n> {
-    /// The members of a request's body, which must be an object.
+    /// The members of an object about which nothing is known.
     ///
     /// # Errors
     /// A [`Fault`] when it is none.
     pub fn of_request(node: &'n Node<'n>) -> Result<Fields<'n>, Fault> {
-        Value { node, path: Path::Root }.fields()
+        Fields::of(node, Path::Root, None, Empties::Values)
     }
 
-    /// Runs `read` on the member `name`, if it is there and not `null`.
+    /// The members of a call's body, which must be an object with these.
+    ///
+    /// # Errors
+    /// A [`Fault`] when it is none.
+    pub fn of_call(
+        node: &'n Node<'n>,
+        described: &'static [Field],
+        empties: Empties,
+    ) -> Result<Fields<'n>, Fault> {
+        Fields::of(node, Path::Root, Some(described), empties)
+    }
+
+    fn of(
+        node: &'n Node<'n>,
+        path: Path<'n>,
+        described: Option<&'static [Field]>,
+        empties: Empties,
+    ) -> Result<Fields<'n>, Fault> {
+        let is_object = match node {
+            Node::Object(_) => true,
+            Node::Array(items) => items.is_empty() && described.is_some(),
+            _ => false,
+        };
+        match is_object {
+            true => Ok(Fields { node, path, described: described.unwrap_or_default(), empties }),
+            false => Err(Fault::unfit(path, "an object", node)),
+        }
+    }
+
+    fn field(&self, name: &str) -> Option<&'static Field> {
+        self.described.iter().find(|field| field.name == name)
+    }
+
+    /// The member `name`, unless it is optional and counts as absent.
+    fn member(&self, name: &str, is_required: bool) -> Option<&'n Node<'n>> {
+        let is_there = |node: &&Node<'_>| is_required || self.empties == Empties::Values || !node.is_empty();
+        self.node.member(name).filter(is_there)
+    }
+
+    fn read<T, E: From<Fault>>(
+        &self,
+        name: &str,
+        node: &'n Node<'n>,
+        read: impl FnOnce(Value<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let shape = self.field(name).map(|field| &field.shape);
+        read(Value { node, path: Path::Member(&self.path, name), shape, empties: self.empties })
+    }
+
+    /// Runs `read` on the member `name`, if it is there and neither `null` nor an empty one that counts as absent.
     ///
     /// # Errors
     /// Those of `read`.
@@ -245,10 +233,7 @@ impl<'n> Fields<'n> {
         name: &str,
         read: impl FnOnce(Value<'_>) -> Result<T, E>,
     ) -> Result<Option<T>, E> {
-        self.node
-            .member(name)
-            .map(|node| read(Value { node, path: Path::Member(&self.path, name) }))
-            .transpose()
+        self.member(name, false).map(|node| self.read(name, node, read)).transpose()
     }
 
     /// Runs `read` on the member `name`.
@@ -260,7 +245,10 @@ impl<'n> Fields<'n> {
         name: &str,
         read: impl FnOnce(Value<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.optional(name, read)?.ok_or_else(|| self.missing(name).into())
+        match self.member(name, true) {
+            Some(node) => self.read(name, node, read),
+            None => Err(self.missing(name).into()),
+        }
     }
 
     /// The member `name` as text.
@@ -268,7 +256,10 @@ impl<'n> Fields<'n> {
     /// # Errors
     /// A [`Fault`] when it is missing or no string.
     pub fn text(&self, name: &str) -> Result<&'n str, Fault> {
-        self.optional_text(name)?.ok_or_else(|| self.missing(name))
+        match self.member(name, true) {
+            Some(node) => self.text_of(name, node),
+            None => Err(self.missing(name)),
+        }
     }
 
     /// The member `name` as text, if it is there.
@@ -276,9 +267,12 @@ impl<'n> Fields<'n> {
     /// # Errors
     /// A [`Fault`] when it is no string.
     pub fn optional_text(&self, name: &str) -> Result<Option<&'n str>, Fault> {
-        let Some(node) = self.node.member(name) else { return Ok(None) };
+        self.member(name, false).map(|node| self.text_of(name, node)).transpose()
+    }
+
+    fn text_of(&self, name: &str, node: &'n Node<'n>) -> Result<&'n str, Fault> {
         let unfit = || Fault::unfit(Path::Member(&self.path, name), <&str>::EXPECTED, node);
-        <&str>::from_node(node).ok_or_else(unfit).map(Some)
+        <&str>::from_node(node).ok_or_else(unfit)
     }
 
     /// The fault of the member `name`, which breaks a rule that `reason` explains.
@@ -290,7 +284,8 @@ impl<'n> Fields<'n> {
     /// The fault of a member that has to be there and is not.
     #[must_use]
     pub fn missing(&self, name: &str) -> Fault {
-        let problem = Problem::Missing { look_alike: self.look_alike(name) };
+        let wanted = self.field(name).map(Field::wanted).unwrap_or_default();
+        let problem = Problem::Missing { look_alike: self.look_alike(name), wanted };
         Fault { path: Path::Member(&self.path, name).to_string(), problem }
     }
 
@@ -303,41 +298,6 @@ impl<'n> Fields<'n> {
             .map(|(name, _)| &**name);
         nearest(wanted, names).map(str::to_owned)
     }
-}
-
-/// The name that is the wanted one but for case, underscores or a few letters.
-pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let plain = |name: &str| {
-        let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-        name.to_ascii_lowercase()
-    };
-    let letters = plain(wanted);
-    // Whatever is much longer is something else, and comparing it would only cost time.
-    names
-        .filter(|name| name.len() <= 2 * wanted.len() + 8)
-        .map(|name| (distance(&letters, &plain(name)), name))
-        .filter(|(distance, _)| *distance <= letters.len() / 4)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
-}
-
-fn known_beside(name: &str, wanted: &str) -> bool {
-    OBJECTS.iter().any(|object| object.contains(&name) && object.contains(&wanted))
-}
-
-/// How many letters have to be inserted, dropped or replaced to turn `a` into `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.bytes().enumerate() {
-            let replaced = diagonal + usize::from(from != to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -379,6 +339,54 @@ mod tests {
         assert_eq!(missing(r#"{"StartIndex":0}"#), "From_Account is missing");
         let new_name = fault(r#"{"OldGroupName":"a"}"#, |fields| fields.text("NewGroupName").map(|_| ()));
         assert_eq!(new_name, "NewGroupName is missing", "a field that is known is not mistaken for it");
+    }
+
+    const PART: Shape =
+        Shape::Object(&[crate::wire::must("Kind", Shape::Choice(&[(1, "one"), (2, "two")]), "")]);
+    const CALL: &[Field] =
+        &[crate::wire::must("Part", PART, "What to do."), crate::wire::may("Note", Shape::Text, "A note.")];
+
+    #[test]
+    fn what_is_described_is_explained_where_it_is_missing_or_wrong() {
+        let kind = |body: &str| {
+            let node = Node::parse(body.as_bytes()).unwrap();
+            let fields = Fields::of_call(&node, CALL, Empties::Values).unwrap();
+            let kind =
+                fields.required("Part", |part| part.fields()?.required("Kind", |value| value.choice()));
+            kind.map_err(|fault: Fault| fault.to_string())
+        };
+        assert_eq!(kind(r#"{"Part":{"Kind":"2"}}"#), Ok(2));
+        let refused = |body: &str, said: &str| assert_eq!(kind(body).unwrap_err(), said);
+        refused("{}", "Part is missing (an object: what to do)");
+        refused(r#"{"part":{}}"#, r#"Part is missing; did you mean it by "part"?"#);
+        // An empty array is an empty object (decision 32).
+        for empty in [r#"{"Part":{}}"#, r#"{"Part":[]}"#] {
+            refused(empty, "Part.Kind is missing; it must be 1 (one) or 2 (two)");
+        }
+        refused("[]", "Part is missing (an object: what to do)");
+        refused(r#"{"Part":{"Kind":3}}"#, "Part.Kind must be 1 (one) or 2 (two), found the number 3");
+        refused(r#"{"Part":{"Kind":[]}}"#, "Part.Kind must be 1 (one) or 2 (two), found an array of 0");
+        refused(r#"{"Part":[{}]}"#, "Part must be an object, found an array of 1");
+    }
+
+    #[test]
+    fn an_empty_optional_is_absent_where_it_is_no_value() {
+        for empty in [r#""""#, "0", "0.0", "-0", "[]", "null"] {
+            let body = format!(r#"{{"Note":{empty}}}"#);
+            let node = Node::parse(body.as_bytes()).unwrap();
+            let absent = Fields::of_call(&node, CALL, Empties::Absent).unwrap();
+            assert_eq!(absent.optional_text("Note"), Ok(None), "{empty}");
+            assert_eq!(absent.optional("Note", |value| value.read::<i64>()), Ok(None), "{empty}");
+            let values = Fields::of_call(&node, CALL, Empties::Values).unwrap();
+            let found = values.optional("Note", |_| Ok::<_, Fault>(())).unwrap();
+            assert_eq!(found.is_some(), empty != "null", "{empty}");
+            // What is required has to be there, and is read as it is.
+            let read = absent.required("Note", |_| Ok::<_, Fault>(()));
+            assert_eq!(read.is_ok(), empty != "null", "{empty}");
+        }
+        let node = Node::parse(br#"{"Note":" "}"#).unwrap();
+        let kept = Fields::of_call(&node, CALL, Empties::Absent).unwrap();
+        assert_eq!(kept.optional_text("Note"), Ok(Some(" ")));
     }
 
     #[test]

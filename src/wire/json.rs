@@ -49,6 +49,18 @@ impl<'a> Node<'a> {
         (*node != Node::Null).then_some(node)
     }
 
+    /// Whether this is an empty text, zero or an empty array: what a library sends for a field that nobody has set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Node::Text(text) => text.is_empty(),
+            Node::Integer(number) => *number == 0,
+            Node::Float(number) => *number == 0.0,
+            Node::Array(items) => items.is_empty(),
+            Node::Null | Node::Bool(_) | Node::Object(_) => false,
+        }
+    }
+
     /// What this is, in words for an error: kind, and the value where it is short.
     #[must_use]
     pub fn describe(&self) -> String {

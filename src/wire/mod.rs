@@ -6,10 +6,16 @@
 pub mod code;
 mod contact;
 mod envelope;
+mod fault;
 mod fields;
 mod json;
+mod names;
+mod shape;
 
-pub use contact::{ContactItem, read_contact, write_group_items, write_list, write_record};
+pub use contact::{CONTACT, ContactItem, read_contact, write_group_items, write_list, write_record};
 pub use envelope::{BaseFields, Envelope};
-pub use fields::{Fault, Fields, FromNode, OBJECTS, Path, Problem, Value, nearest};
+pub use fault::{Fault, Path, Problem};
+pub use fields::{Empties, Fields, FromNode, Value};
 pub use json::Node;
+pub use names::{OBJECTS, nearest};
+pub use shape::{Field, Shape, may, must};

@@ -42,7 +42,7 @@ fn mistakes() -> Vec<Mistake> {
             at(GET),
             r#"{"From_Account":"user0","NextStartIndex":0}"#,
             50002,
-            r"StartIndex is missing",
+            r"StartIndex is missing (an integer: 0, then NextStartIndex of the reply before)",
         ),
         mistake(
             "user never imported",
@@ -120,7 +120,7 @@ fn mistakes() -> Vec<Mistake> {
             at("/v4/recentcontact/create_contact_group"),
             r#"{"From_Account":"user0","GroupName":"a","ContactIds":["teacher4"]}"#,
             50002,
-            "GroupContactItem is missing",
+            "GroupContactItem is missing (an array: exactly one, with its GroupName and its ContactItem)",
         ),
         mistake(
             "conversation as a bare id",
@@ -134,7 +134,7 @@ fn mistakes() -> Vec<Mistake> {
             at("/v4/recentcontact/search_contact_group"),
             r#"{"From_Account":"user0","ContactItem":[{"Type":"C2C","To_Account":"teacher4"}]}"#,
             50002,
-            r#"ContactItem[0].Type must be 1 (one-to-one) or 2 (group), found the string "C2C""#,
+            r#"ContactItem[0].Type must be 1 (one-to-one, with To_Account) or 2 (group, with ToGroupId), found the string "C2C""#,
         ),
         mistake(
             "mark counted from one to 64",

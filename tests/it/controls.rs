@@ -178,7 +178,10 @@ fn the_journal_tells_what_was_asked_and_why_it_was_refused() {
     let calls = journal["Calls"].as_array().unwrap();
     let codes: Vec<_> = calls.iter().map(|call| call["Code"].as_u64().unwrap()).collect();
     assert_eq!(codes, [0, 50002, 60003, 60009]);
-    assert_eq!(calls[1]["Why"], "StartIndex is missing");
+    assert_eq!(
+        calls[1]["Why"],
+        "StartIndex is missing (an integer: 0, then NextStartIndex of the reply before)"
+    );
     assert_eq!(calls[0]["Request"], json!({"From_Account": "user0", "StartIndex": 0}));
     assert_eq!(calls[0]["Reply"]["CompleteFlag"], 1);
     assert_eq!((&calls[2]["Request"], &calls[0]["SdkAppId"]), (&json!("no json"), &json!(APP)));

@@ -116,7 +116,7 @@ fn every_code_field_decision_ambiguity_line_and_reason_has_a_row_and_no_row_is_s
     let mut expected = BTreeSet::new();
     expected.extend(Code::ALL.iter().map(|(_, code)| code.number().to_string()));
     expected.extend(OBJECTS.iter().flat_map(|object| object.iter()).map(|field| format!("`{field}`")));
-    expected.extend((1..=29).chain([34, 35, 36]).map(|number| format!("decision {number}")));
+    expected.extend((1..=29).chain([31, 32, 34, 35, 36]).map(|number| format!("decision {number}")));
     expected.extend(Absent::all().map(|absent| format!("refused: {}", absent.service())));
     expected.extend((1..=42).map(|number| format!("A{number}")));
     expected.extend((1..=22).map(|number| format!("line {number}")));

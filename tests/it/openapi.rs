@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, fs, path::Path, process::Command as Process};
 
 use confold::{
-    api::{Command, Field, Shape},
+    api::Command,
     openapi,
+    wire::{Field, Shape},
 };
 use serde_json::{Value, json};
 
@@ -36,7 +37,7 @@ fn collect(fields: &[Field], names: &mut BTreeSet<&'static str>) {
         match shape {
             Shape::List(of) => of_shape(of, names),
             Shape::Object(fields) => collect(fields, names),
-            Shape::Text | Shape::Number => {}
+            Shape::Text | Shape::Word(_) | Shape::Number | Shape::Choice(_) => {}
         }
     }
     for field in fields {
@@ -111,8 +112,8 @@ fn fits(value: &Value, fields: &[Field], place: &str) {
 
 fn fits_shape(value: &Value, shape: &Shape, place: &str) {
     match shape {
-        Shape::Text => assert!(value.is_string(), "{place} is no text"),
-        Shape::Number => assert!(value.is_u64(), "{place} is no number"),
+        Shape::Text | Shape::Word(_) => assert!(value.is_string(), "{place} is no text"),
+        Shape::Number | Shape::Choice(_) => assert!(value.is_u64(), "{place} is no number"),
         Shape::List(of) => value.as_array().unwrap().iter().for_each(|item| fits_shape(item, of, place)),
         Shape::Object(fields) => fits(value, fields, place),
     }

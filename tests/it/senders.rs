@@ -126,3 +126,193 @@ fn a_new_administrator_exists_from_the_reload_on() {
     eventually("the new administrator is one", || get(client, "later") == 0);
     assert_eq!(get(client, "客服 1"), 50001, "who is not an administrator any more has no account");
 }
+
+#[test]
+fn an_empty_optional_is_absent_where_something_is_created_or_asked_for() {
+    let (_site, server, mut client) = serving("", "");
+    let client = &mut client;
+    // As libraries that were generated from a description send what nobody has set.
+    let unset = json!({
+        "Owner_Account": "", "GroupId": "", "Introduction": "", "Notification": "", "FaceUrl": "",
+        "MaxMemberCount": 0, "ApplyJoinOption": "", "CreateTime": 0, "MemberList": [],
+    });
+    for command in ["create_group", "import_group"] {
+        let mut body = unset.clone();
+        body["Type"] = json!("Public");
+        body["Name"] = json!("n");
+        let id = done(client, GROUPS, command, &body)["GroupId"].clone();
+        let asked = json!({ "GroupIdList": [id], "ResponseFilter": { "GroupBaseInfoFilter": [], "MemberInfoFilter": [] } });
+        let info = done(client, GROUPS, "get_group_info", &asked)["GroupInfo"][0].clone();
+        let found = [&info["MaxMemberNum"], &info["ApplyJoinOption"], &info["Owner_Account"]];
+        assert_eq!(found, [&json!(2000), &json!("NeedPermission"), &json!("")], "{command}: {info}");
+        assert!(info["CreateTime"].as_u64().unwrap() > 1_700_000_000, "{command}: {info}");
+    }
+    // What is required is as it was: an empty one is refused for its own reason.
+    for (field, said) in
+        [("Type", "Type must be Public, "), ("Name", "Name is refused: it has 1 to 30 bytes")]
+    {
+        let mut body = unset.clone();
+        body["Type"] = json!("Public");
+        body["Name"] = json!("n");
+        body[field] = json!("");
+        let answer = client.call("group_open_http_svc/create_group", &body.to_string());
+        let found = answer.json()["ErrorInfo"].as_str().unwrap().to_owned();
+        assert!(answer.code() == 10004 && found.starts_with(said), "{found}");
+    }
+
+    // An empty text does not take a nick away, and an empty UserID is none beside an Identifier.
+    done(client, ACCOUNTS, "account_import", &json!({ "UserID": "ann", "Nick": "Ann", "FaceUrl": "f" }));
+    done(client, ACCOUNTS, "account_import", &json!({ "UserID": "ann", "Nick": "", "FaceUrl": "" }));
+    done(client, ACCOUNTS, "account_import", &json!({ "UserID": "", "Identifier": "bob", "Nick": 0 }));
+    let list = json!({ "Accounts": ["carl"], "AccountList": [] });
+    done(client, ACCOUNTS, "multiaccount_import", &list);
+    let list = json!({ "Accounts": [], "AccountList": [{ "UserID": "ann", "Nick": "", "FaceUrl": "" }] });
+    done(client, ACCOUNTS, "multiaccount_import", &list);
+    for user in ["ann", "bob", "carl"] {
+        assert_eq!(checked(client, user), "Imported", "{user}");
+    }
+    assert!(exported(&server).contains(r#""UserID":"ann","Nick":"Ann","FaceUrl":"f""#));
+
+    // Members and lists.
+    let group = json!({ "Type": "Public", "Name": "n", "GroupId": "g", "MemberList": [{ "Member_Account": "ann", "Role": "" }] });
+    done(client, GROUPS, "create_group", &group);
+    let member =
+        json!({ "GroupId": "g", "Silence": 0, "MemberList": [{ "Member_Account": "bob", "Role": "" }] });
+    assert_eq!(done(client, GROUPS, "add_group_member", &member)["MemberList"][0]["Result"], 1);
+    for next in [json!(""), json!(0)] {
+        let listed = done(
+            client,
+            GROUPS,
+            "get_appid_group_list",
+            &json!({ "Limit": 0, "Next": next, "GroupType": "" }),
+        );
+        assert_eq!((&listed["TotalCount"], &listed["Next"]), (&json!(3), &json!(0)));
+    }
+
+    // In recentcontact an empty text is a value: it clears a custom mark.
+    let mark = |custom: &str| {
+        json!({ "From_Account": "ann", "MarkItem": [
+            { "OptType": 2, "ContactItem": { "Type": 1, "To_Account": "bob" }, "CustomMark": custom }] })
+    };
+    done(client, CONTACTS, "mark_contact", &mark("x"));
+    done(client, CONTACTS, "mark_contact", &mark(""));
+    let all = done(client, CONTACTS, "get_contact_group", &json!({ "From_Account": "ann", "StartIndex": 0 }));
+    assert_eq!(all["ContactItem"], json!([]));
+}
+
+/// The number and the text of an answer.
+fn refused(client: &mut Client, command: &str, body: &str) -> (u64, String) {
+    let answer = client.call(command, body);
+    (answer.code(), answer.json()["ErrorInfo"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn an_empty_array_is_an_empty_object() {
+    let (_site, _server, mut client) = serving("", "directory = \"open\"");
+    let client = &mut client;
+    let (code, said) = refused(client, "recentcontact/get_contact_group", " [ ] ");
+    assert_eq!(
+        (code, &*said),
+        (50002, "From_Account is missing (a string: the user who organizes his conversations)")
+    );
+    let listed = done(client, GROUPS, "get_appid_group_list", &json!([]));
+    assert_eq!(listed["TotalCount"], 0);
+    // An empty body is not JSON, and an array with something in it is no object.
+    assert_eq!(refused(client, "recentcontact/get_contact_group", "").0, 60003);
+    let (code, said) = refused(client, "recentcontact/get_contact_group", "[{}]");
+    assert_eq!((code, &*said), (60003, "the body must be one JSON object: found an array of 1"));
+
+    // Inside as well: what is refused is what it would be for {}.
+    let lacks_type = "ContactItem.Type is missing; it must be 1 (one-to-one, with To_Account) or 2 (group, with ToGroupId)";
+    for empty in [json!([]), json!({})] {
+        let marked = done(
+            client,
+            CONTACTS,
+            "mark_contact",
+            &json!({ "From_Account": "a", "MarkItem": [{ "OptType": 1, "SetMark": [0], "ContactItem": empty }] }),
+        );
+        let item = &marked["ResultItem"][0];
+        assert_eq!((&item["ResultCode"], &item["ContactItem"]), (&json!(50002), &json!({})));
+        assert_eq!(item["ResultInfo"], format!("MarkItem[0].{lacks_type}"));
+        let update = json!({ "From_Account": "a", "UpdateType": 1, "UpdateGroup": empty });
+        let (code, said) = refused(client, "recentcontact/update_contact_group", &update.to_string());
+        assert_eq!(code, 50002);
+        assert!(said.starts_with("UpdateGroup.UpdateGroupType is missing; it must be 1 (rename"), "{said}");
+        let asked = json!({ "GroupIdList": ["g"], "ResponseFilter": empty });
+        done(client, GROUPS, "get_group_info", &asked);
+    }
+}
+
+#[test]
+fn a_field_of_few_values_lists_them_where_it_is_missing_or_wrong() {
+    let (_site, _server, mut client) = serving("", "directory = \"open\"");
+    let contact = "1 (one-to-one, with To_Account) or 2 (group, with ToGroupId)";
+    let kinds = "Public, Private, Work, ChatRoom, Meeting, AVChatRoom or Community";
+    let joins = "FreeAccess, NeedPermission or DisableApply";
+    // Where the field stands, what allows it, and a body with a place for it.
+    for (command, path, allowed, body) in [
+        (
+            "recentcontact/search_contact_group",
+            "ContactItem[0].Type",
+            contact,
+            r#"{"From_Account":"a","ContactItem":[{"To_Account":"b"@}]}"#,
+        ),
+        (
+            "recentcontact/mark_contact",
+            "MarkItem[0].OptType",
+            "1 (standard marks), 2 (custom mark) or 3 (both)",
+            r#"{"From_Account":"a","MarkItem":[{"SetMark":[1]@}]}"#,
+        ),
+        (
+            "recentcontact/update_contact_group",
+            "UpdateType",
+            "1 (the only one defined)",
+            r#"{"From_Account":"a"@}"#,
+        ),
+        (
+            "recentcontact/update_contact_group",
+            "UpdateGroup.UpdateGroupType",
+            "1 (rename, with NewGroupName) or 2 (change members, with ContactUpdateItem)",
+            r#"{"From_Account":"a","UpdateType":1,"UpdateGroup":{"OldGroupName":"g"@}}"#,
+        ),
+        (
+            "recentcontact/update_contact_group",
+            "UpdateGroup.ContactUpdateItem[0].ContactOptType",
+            "1 (add) or 2 (remove)",
+            r#"{"From_Account":"a","UpdateType":1,"UpdateGroup":{"UpdateGroupType":2,"OldGroupName":"g","ContactUpdateItem":[{"ContactItem":{"Type":1,"To_Account":"b"}@}]}}"#,
+        ),
+        ("group_open_http_svc/create_group", "Type", kinds, r#"{"Name":"n"@}"#),
+        ("group_open_http_svc/create_group", "ApplyJoinOption", joins, r#"{"Type":"Public","Name":"n"@}"#),
+        (
+            "group_open_http_svc/create_group",
+            "MemberList[0].Role",
+            "Admin or Member",
+            r#"{"Type":"Public","Name":"n","MemberList":[{"Member_Account":"a"@}]}"#,
+        ),
+        ("group_open_http_svc/get_appid_group_list", "GroupType", kinds, r#"{"Limit":1@}"#),
+    ] {
+        let name = path.rsplit('.').next().unwrap();
+        for (value, found) in [("7", "the number 7"), (r#""x""#, r#"the string "x""#), ("{}", "an object")] {
+            let (_, said) = refused(&mut client, command, &body.replace('@', &format!(",{name:?}:{value}")));
+            assert_eq!(said, format!("{path} must be {allowed}, found {found}"));
+        }
+        let (code, said) = refused(&mut client, command, &body.replace('@', ""));
+        let is_optional = ["ApplyJoinOption", "Role", "GroupType"].contains(&name);
+        let expected =
+            if is_optional { String::new() } else { format!("{path} is missing; it must be {allowed}") };
+        assert_eq!((code == 0, said), (is_optional, expected), "{command}");
+    }
+    // A bit that is none says which there are.
+    let mark = |bit: Value| {
+        json!({ "From_Account": "a", "MarkItem": [
+            { "OptType": 1, "ContactItem": { "Type": 1, "To_Account": "b" }, "SetMark": [bit] }] })
+    };
+    for (bit, found) in [(json!(64), "found 64"), (json!("x"), "found the string \"x\"")] {
+        let said = done(&mut client, CONTACTS, "mark_contact", &mark(bit))["ResultItem"][0]["ResultInfo"]
+            .to_string();
+        assert!(
+            said.contains("a bit number from 0 to 63") && said.contains(&found.replace('"', "\\\"")),
+            "{said}"
+        );
+    }
+}

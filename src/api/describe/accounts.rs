@@ -13,7 +13,11 @@ const USER_ITEM: Shape = Object(&[must("UserID", Text, "The user.")]);
 pub(super) const ACCOUNT_IMPORT: Description = Description {
     summary: "Make a user known",
     request: &[
-        may("UserID", Text, "The user, 1 to 32 bytes of printable ASCII; required."),
+        may(
+            "UserID",
+            Text,
+            "The user, 1 to 32 bytes of printable ASCII without blanks; this or Identifier is required.",
+        ),
         may("Identifier", Text, "The same, as older clients say it."),
         may("Nick", Text, "At most 500 bytes."),
         may("FaceUrl", Text, "At most 500 bytes."),
@@ -25,7 +29,7 @@ pub(super) const ACCOUNT_IMPORT: Description = Description {
 pub(super) const MULTIACCOUNT_IMPORT: Description = Description {
     summary: "Make up to 100 users known",
     request: &[
-        may("Accounts", List(&Text), "The users; required unless AccountList is there."),
+        may("Accounts", List(&Text), "1 to 100 users; this or AccountList is required."),
         may(
             "AccountList",
             List(&Object(&[
@@ -33,7 +37,7 @@ pub(super) const MULTIACCOUNT_IMPORT: Description = Description {
                 may("Nick", Text, "At most 500 bytes."),
                 may("FaceUrl", Text, "At most 500 bytes."),
             ])),
-            "The users with their profiles.",
+            "1 to 100 users with their profiles.",
         ),
     ],
     reply: &[must("FailAccounts", List(&Text), "Those who could not be imported.")],
@@ -42,7 +46,7 @@ pub(super) const MULTIACCOUNT_IMPORT: Description = Description {
 
 pub(super) const ACCOUNT_CHECK: Description = Description {
     summary: "Whether users are known",
-    request: &[must("CheckItem", List(&USER_ITEM), "1 to 100.")],
+    request: &[must("CheckItem", List(&USER_ITEM), "1 to 100 users, each as an object with its UserID.")],
     reply: &[must(
         "ResultItem",
         List(&Object(&[
@@ -58,7 +62,7 @@ pub(super) const ACCOUNT_CHECK: Description = Description {
 
 pub(super) const ACCOUNT_DELETE: Description = Description {
     summary: "Forget users and what they organized",
-    request: &[must("DeleteItem", List(&USER_ITEM), "1 to 100.")],
+    request: &[must("DeleteItem", List(&USER_ITEM), "1 to 100 users, each as an object with its UserID.")],
     reply: &[must("ResultItem", List(&Object(&[CODE, INFO, must("UserID", Text, "The user.")])), "Each.")],
     example: r#"{"DeleteItem":[{"UserID":"teacher4"}]}"#,
 };

@@ -2,12 +2,13 @@
 
 use super::{
     Description, Field,
-    Shape::{self, List, Number, Object, Text},
+    Shape::{self, List, Number, Object, Text, Word},
     may, must,
 };
+use crate::domain::{ChatGroupKind, JoinOption};
 
 const MEMBER: Shape =
-    Object(&[must("Member_Account", Text, "The user."), may("Role", Text, "Admin, or absent.")]);
+    Object(&[must("Member_Account", Text, "The user."), may("Role", Word(&["Admin", "Member"]), "")]);
 const GROUP_ID: Field = must("GroupId", Text, "The id of the chat group.");
 const PROFILE: [Field; 8] = [
     may("Owner_Account", Text, "Its owner."),
@@ -16,11 +17,11 @@ const PROFILE: [Field; 8] = [
     may("Notification", Text, "At most 300 bytes."),
     may("FaceUrl", Text, "The address of its portrait, at most 100 bytes."),
     may("MaxMemberCount", Number, "From 1 to 6000 [2000]."),
-    may("ApplyJoinOption", Text, "FreeAccess, NeedPermission or DisableApply."),
+    may("ApplyJoinOption", Word(JoinOption::NAMES), ""),
     may("CreateTime", Number, "Seconds; import_group only."),
 ];
 const CHAT_GROUP: &[Field] = &[
-    must("Type", Text, "Private, Public, ChatRoom, AVChatRoom, Community, Work or Meeting."),
+    must("Type", Word(ChatGroupKind::NAMES), ""),
     must("Name", Text, "1 to 30 bytes."),
     PROFILE[0],
     PROFILE[1],
@@ -92,7 +93,7 @@ pub(super) const GET_APPID_GROUP_LIST: Description = Description {
     request: &[
         may("Limit", Number, "1 to 10000 [10000]."),
         may("Next", Number, "0, then Next of the reply before."),
-        may("GroupType", Text, "Only of this type; all when it is empty."),
+        may("GroupType", Word(ChatGroupKind::NAMES), "Only of this type; all when it is empty."),
     ],
     reply: &[
         must("TotalCount", Number, "How many there are."),
@@ -106,7 +107,7 @@ pub(super) const ADD_GROUP_MEMBER: Description = Description {
     summary: "Add members to a chat group",
     request: &[
         GROUP_ID,
-        must("MemberList", List(&MEMBER), "1 to 300."),
+        must("MemberList", List(&MEMBER), "1 to 300 users, each as an object with its Member_Account."),
         may("Silence", Number, "Not looked at."),
     ],
     reply: &[must(
@@ -124,7 +125,7 @@ pub(super) const DELETE_GROUP_MEMBER: Description = Description {
     summary: "Remove members from a chat group",
     request: &[
         GROUP_ID,
-        must("MemberToDel_Account", List(&Text), "1 to 500."),
+        must("MemberToDel_Account", List(&Text), "1 to 500 users."),
         may("Silence", Number, "Not looked at."),
         may("Reason", Text, "Not looked at."),
     ],
@@ -134,7 +135,7 @@ pub(super) const DELETE_GROUP_MEMBER: Description = Description {
 
 pub(super) const GET_ROLE_IN_GROUP: Description = Description {
     summary: "What users are in a chat group",
-    request: &[GROUP_ID, must("User_Account", List(&Text), "1 to 500.")],
+    request: &[GROUP_ID, must("User_Account", List(&Text), "1 to 500 users.")],
     reply: &[must(
         "UserIdList",
         List(&Object(&[

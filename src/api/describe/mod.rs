@@ -1,38 +1,12 @@
-//! What every command takes and replies, as a table: from it come `/openapi.json` and the strict mode,
-//! which refuses fields that a command does not have (decision 23).
+//! What every command takes and replies, as a table: from it come `/openapi.json`, the strict mode, which refuses fields
+//! that a command does not have (decision 23), and what is said about a field that is missing or wrong.
 
 mod accounts;
 mod groups;
 mod recentcontact;
 
 use super::Command;
-use crate::wire::{Fault, Node, Path, nearest};
-
-/// What a field holds.
-#[derive(Clone, Copy, Debug)]
-pub enum Shape {
-    /// A text.
-    Text,
-    /// A whole number.
-    Number,
-    /// An array.
-    List(&'static Shape),
-    /// An object with these fields.
-    Object(&'static [Field]),
-}
-
-/// One field of a request or reply.
-#[derive(Clone, Copy, Debug)]
-pub struct Field {
-    /// As on the wire.
-    pub name: &'static str,
-    /// Whether it is always there.
-    pub required: bool,
-    /// What it holds.
-    pub shape: Shape,
-    /// What it means.
-    pub about: &'static str,
-}
+use crate::wire::{Fault, Field, Node, Path, Shape, may, must, nearest};
 
 /// What a command is.
 #[derive(Clone, Copy, Debug)]
@@ -45,14 +19,6 @@ pub struct Description {
     pub reply: &'static [Field],
     /// A body that works on the data of the documentation page.
     pub example: &'static str,
-}
-
-const fn must(name: &'static str, shape: Shape, about: &'static str) -> Field {
-    Field { name, required: true, shape, about }
-}
-
-const fn may(name: &'static str, shape: Shape, about: &'static str) -> Field {
-    Field { name, required: false, shape, about }
 }
 
 impl Command {

@@ -2,16 +2,12 @@
 
 use super::{
     Description, Field,
-    Shape::{self, List, Number, Object, Text},
+    Shape::{self, Choice, List, Number, Object, Text},
     may, must,
 };
+use crate::wire::CONTACT;
 
 const OWNER: Field = must("From_Account", Text, "The user who organizes his conversations.");
-const CONTACT: Shape = Object(&[
-    must("Type", Number, "1: with a user, 2: in a chat group."),
-    may("To_Account", Text, "The user, for Type 1."),
-    may("ToGroupId", Text, "The chat group, for Type 2."),
-]);
 const CONTACTS: Shape = List(&CONTACT);
 /// What an item echoes: nothing when it could not be read.
 const ECHO: Shape = Object(&[
@@ -46,7 +42,7 @@ pub(super) const CREATE_CONTACT_GROUP: Description = Description {
                 must("GroupName", Text, "1 to 32 bytes."),
                 must("ContactItem", CONTACTS, "1 to 100 conversations."),
             ])),
-            "Exactly one.",
+            "Exactly one, with its GroupName and its ContactItem.",
         ),
     ],
     reply: &[must(
@@ -68,20 +64,27 @@ pub(super) const UPDATE_CONTACT_GROUP: Description = Description {
     summary: "Rename a conversation group, or add and remove conversations",
     request: &[
         OWNER,
-        must("UpdateType", Number, "1."),
+        must("UpdateType", Choice(&[(1, "the only one defined")]), ""),
         must(
             "UpdateGroup",
             Object(&[
-                must("UpdateGroupType", Number, "1: rename, 2: change conversations."),
+                must(
+                    "UpdateGroupType",
+                    Choice(&[
+                        (1, "rename, with NewGroupName"),
+                        (2, "change members, with ContactUpdateItem"),
+                    ]),
+                    "",
+                ),
                 must("OldGroupName", Text, "Which group."),
                 may("NewGroupName", Text, "Its new name, for UpdateGroupType 1."),
                 may(
                     "ContactUpdateItem",
                     List(&Object(&[
-                        must("ContactOptType", Number, "1: add, 2: remove."),
+                        must("ContactOptType", Choice(&[(1, "add"), (2, "remove")]), ""),
                         must("ContactItem", CONTACT, "Which conversation."),
                     ])),
-                    "1 to 100, for UpdateGroupType 2.",
+                    "1 to 100 conversations, for UpdateGroupType 2.",
                 ),
             ]),
             "What to change.",
@@ -127,13 +130,13 @@ pub(super) const MARK_CONTACT: Description = Description {
         must(
             "MarkItem",
             List(&Object(&[
-                must("OptType", Number, "1: standard marks, 2: custom mark, 3: both."),
+                must("OptType", Choice(&[(1, "standard marks"), (2, "custom mark"), (3, "both")]), ""),
                 may("ContactItem", CONTACT, "Which conversation."),
                 may("SetMark", List(&Number), "Bits to set, 0 to 63."),
                 may("ClearMark", List(&Number), "Bits to clear, 0 to 63."),
                 may("CustomMark", Text, "At most 256 bytes; empty clears it."),
             ])),
-            "1 to 100.",
+            "1 to 100 conversations, each with what to do.",
         ),
     ],
     reply: &[must(

@@ -1,0 +1,133 @@
+//! What objects on the wire hold: one table of each, from which come the words about a field that is missing or wrong,
+//! the strict mode, and the description of the server.
+
+use std::borrow::Cow;
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug)]
+pub enum Shape {
+    /// A text.
+    Text,
+    /// One of a few texts.
+    Word(&'static [&'static str]),
+    /// A whole number.
+    Number,
+    /// One of a few whole numbers, each with what it means.
+    Choice(&'static [(i64, &'static str)]),
+    /// An array.
+    List(&'static Shape),
+    /// An object with these fields.
+    Object(&'static [Field]),
+}
+
+/// One field of a request or reply.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// As on the wire.
+    pub name: &'static str,
+    /// Whether it is always there.
+    pub required: bool,
+    /// What it holds.
+    pub shape: Shape,
+    /// What it means; empty when its values say so.
+    pub about: &'static str,
+}
+
+/// A field that is always there.
+#[must_use]
+pub const fn must(name: &'static str, shape: Shape, about: &'static str) -> Field {
+    Field { name, required: true, shape, about }
+}
+
+/// A field that may be left out.
+#[must_use]
+pub const fn may(name: &'static str, shape: Shape, about: &'static str) -> Field {
+    Field { name, required: false, shape, about }
+}
+
+impl Field {
+    /// What it means, as a sentence.
+    #[must_use]
+    pub fn about(&self) -> Cow<'static, str> {
+        match self.shape {
+            Shape::Choice(choices) if self.about.is_empty() => {
+                let each: Vec<String> =
+                    choices.iter().map(|(value, meaning)| format!("{value}: {meaning}")).collect();
+                Cow::Owned(format!("{}.", each.join("; ")))
+            }
+            Shape::Word(words) if self.about.is_empty() => Cow::Owned(format!("{}.", either(words))),
+            _ => Cow::Borrowed(self.about),
+        }
+    }
+
+    /// What should have been there, for the message that it is missing: follows `is missing`.
+    pub(super) fn wanted(&self) -> String {
+        if let Some(allowed) = self.shape.allowed() {
+            return format!("; it must be {allowed}");
+        }
+        let about = self.about.trim_end_matches('.');
+        let mut letters = about.chars();
+        let about = match letters.next() {
+            Some(first) if !letters.as_str().starts_with(|c: char| c.is_ascii_uppercase()) => {
+                format!("{}{}", first.to_ascii_lowercase(), letters.as_str())
+            }
+            _ => about.to_owned(),
+        };
+        format!(" ({}: {about})", self.shape.kind())
+    }
+}
+
+impl Shape {
+    /// The values there are, when they are few: `1 (add) or 2 (remove)`.
+    pub(super) fn allowed(&self) -> Option<String> {
+        match self {
+            Shape::Choice(choices) => {
+                let each: Vec<String> =
+                    choices.iter().map(|(value, meaning)| format!("{value} ({meaning})")).collect();
+                Some(either(&each))
+            }
+            Shape::Word(words) => Some(either(words)),
+            _ => None,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Shape::Text | Shape::Word(_) => "a string",
+            Shape::Number | Shape::Choice(_) => "an integer",
+            Shape::List(_) => "an array",
+            Shape::Object(_) => "an object",
+        }
+    }
+}
+
+/// `a, b or c`
+fn either<T: AsRef<str>>(items: &[T]) -> String {
+    let mut text = String::new();
+    for (index, item) in items.iter().enumerate() {
+        text.push_str(match index {
+            0 => "",
+            last if last + 1 == items.len() => " or ",
+            _ => ", ",
+        });
+        text.push_str(item.as_ref());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_explained_by_its_values_or_by_what_it_means() {
+        let choice = must("A", Shape::Choice(&[(1, "add"), (2, "remove")]), "");
+        assert_eq!(choice.about(), "1: add; 2: remove.");
+        assert_eq!(choice.wanted(), "; it must be 1 (add) or 2 (remove)");
+        let word = may("B", Shape::Word(&["x", "y", "z"]), "");
+        assert_eq!((&*word.about(), &*word.wanted()), ("x, y or z.", "; it must be x, y or z"));
+        assert_eq!(must("C", Shape::Text, "The user.").wanted(), " (a string: the user)");
+        assert_eq!(must("D", Shape::List(&Shape::Number), "1 to 5.").wanted(), " (an array: 1 to 5)");
+        assert_eq!(must("E", Shape::Number, "ID of it.").wanted(), " (an integer: ID of it)");
+    }
+}
