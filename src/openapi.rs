@@ -64,7 +64,7 @@ fn parameters() -> Value {
         "sdkappid": parameter("sdkappid", true, json!({ "type": "integer", "minimum": 1 }), "The app."),
         "identifier": parameter("identifier", true, json!({ "type": "string" }), "An administrator of the app."),
         "usersig": parameter("usersig", true, json!({ "type": "string" }), "His signature."),
-        "random": parameter("random", false, json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }), "Any number."),
+        "random": parameter("random", false, json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }), "Any number. Anything else is ignored, but in the strict mode refused."),
         "contenttype": parameter("contenttype", false, json!({ "const": "json" }), "json."),
     })
 }
