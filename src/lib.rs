@@ -34,6 +34,7 @@ pub mod chance;
 pub mod clock;
 pub mod display;
 pub mod excerpt;
+pub mod listen;
 pub mod masking;
 pub mod private;
 pub mod resolver;

@@ -35,7 +35,7 @@ pub(super) struct Options {
     #[arg(value_name = "COMMAND")]
     command: String,
     /// The body, a JSON object; @FILE reads it from a file, and - from standard input.
-    #[arg(value_name = "BODY", default_value = "{}", allow_hyphen_values = true)]
+    #[arg(value_name = "BODY", default_value = "{}")]
     body: String,
     /// The address of the server.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]

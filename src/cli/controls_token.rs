@@ -22,7 +22,7 @@ pub(super) struct ControlsToken {
 impl ControlsToken {
     /// None as long as only this machine can reach the server, unless one was chosen.
     pub(super) fn of(options: &Options) -> anyhow::Result<ControlsToken> {
-        if let Some(file) = &options.dev_token_file {
+        if let Some(file) = &options.token_file {
             return ControlsToken::from_file(file);
         }
         let reached = [Some(options.listen), options.tls_listen];
@@ -33,15 +33,18 @@ impl ControlsToken {
         }
         let token = chance::text(LENGTH, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789");
         let announcement = format!(
-            "Other machines can reach this server, so its controls under /_dev/ need a header (--dev-token-file \
+            "Other machines can reach this server, so its controls under /_dev/ need a header (--controls-token-file \
              chooses the token):\n  Authorization: Bearer {token}\n"
         );
         Ok(ControlsToken { token: Some(Token::new(&token)), announcement })
     }
 
     fn from_file(file: &Path) -> anyhow::Result<ControlsToken> {
-        let text = read_secret(file).context("--dev-token-file")?;
-        ensure!(text.len() >= SHORTEST, "--dev-token-file: the token has fewer than {SHORTEST} characters");
+        let text = read_secret(file).context("--controls-token-file")?;
+        ensure!(
+            text.len() >= SHORTEST,
+            "--controls-token-file: the token has fewer than {SHORTEST} characters"
+        );
         let announcement = format!(
             "The controls under /_dev/ need a header with the token in {}:\n  Authorization: Bearer …\n",
             file.display()

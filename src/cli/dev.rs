@@ -15,9 +15,9 @@ use crate::{
     auth::{App, Apps, Edition, Gate, Network, usersig},
     clock::Clock,
     controls::Controls,
-    domain::DirectoryMode,
+    domain::{DirectoryMode, batch},
     http::{AllowedHosts, Bound, Door, DoorLimits, Proxies, RateLimit, Sides, is_host_name},
-    log,
+    listen, log,
     metrics::Metrics,
     output,
     server::{Server, Stopped},
@@ -32,7 +32,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// The options of `dev`.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Where to listen: an IP address and a port; port 0 takes a free one.
+    /// Where to listen: an IP address and a port, a port of this machine alone, or :PORT for every IPv4 address; port
+    /// 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
     pub(super) listen: SocketAddr,
     /// Also speak TLS here, with a certificate of a local authority that is made once.
@@ -40,39 +41,46 @@ pub(super) struct Options {
     pub(super) tls_listen: Option<SocketAddr>,
     /// Open the controls under /_dev/ only to those who send the token in this file, which others cannot read. When
     /// other machines can reach the server a token is needed anyway; without this option one is made and printed.
-    #[arg(long, value_name = "FILE")]
-    pub(super) dev_token_file: Option<PathBuf>,
+    #[arg(long = "controls-token-file", alias = "dev-token-file", value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
     /// Keep everything in this directory. Without it everything is gone at exit.
-    #[arg(long, value_name = "DIR", visible_alias = "store-directory")]
+    #[arg(long = "store-directory", visible_alias = "data", value_name = "DIR")]
     data: Option<PathBuf>,
     /// Load this NDJSON file into the data directory when it is created.
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
+    /// Begin without the data of the documentation's page: nothing is there but what --seed brings.
+    #[arg(long)]
+    empty: bool,
     /// Write everything that is kept to this file when the server ends.
     #[arg(long, value_name = "FILE")]
     export_on_exit: Option<PathBuf>,
-    /// Write the address to this file when the server answers; it is removed when the server ends.
+    /// Write the address to this file when the server answers, and in a second line that of TLS; it is removed when the
+    /// server ends.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
     /// Count calls per second as the service does, or let all pass.
-    #[arg(long, value_enum, default_value_t = Switch::On)]
-    rate_limit: Switch,
+    #[arg(long = "limits-rate-limit", alias = "rate-limit", value_name = "true|false", default_value = "true",
+          num_args = 0..=1, default_missing_value = "true", value_parser = switch)]
+    rate_limit: bool,
     /// Count calls, and tell the counts at /metrics.
-    #[arg(long, value_enum, default_value_t = Switch::On)]
-    metrics: Switch,
+    #[arg(long = "metrics-enabled", alias = "metrics", value_name = "true|false", default_value = "true",
+          num_args = 0..=1, default_missing_value = "true", value_parser = switch)]
+    metrics: bool,
     /// Tell calls to an OpenTelemetry collector, for example <http://localhost:4318>.
-    #[arg(long, value_name = "URL")]
+    #[arg(long = "traces-endpoint", alias = "traces", value_name = "URL")]
     traces: Option<String>,
     /// Refuse fields that a command does not have, and a `random` that is no number, which are ignored otherwise.
-    #[arg(long)]
+    #[arg(long = "limits-strict", alias = "strict", value_name = "true|false", default_value = "false",
+          num_args = 0..=1, default_missing_value = "true", value_parser = switch)]
     strict: bool,
     /// A name by which the controls, the metrics and files in and out may be called, beside addresses and names of
-    /// this machine; may be given several times.
-    #[arg(long, value_name = "NAME", value_parser = host_name)]
+    /// this machine; may be given several times, or with commas between the names.
+    #[arg(long = "allowed-hosts", alias = "allow-host", value_name = "NAME", value_delimiter = ',', value_parser = host_name)]
     allow_host: Vec<String>,
     /// A proxy, or a network of proxies, that may say where a connection or request comes from, by the PROXY
-    /// protocol or by X-Forwarded-For; may be given several times.
-    #[arg(long, value_name = "NETWORK", value_parser = network)]
+    /// protocol or by X-Forwarded-For; may be given several times, or with commas between the networks.
+    #[arg(long, value_name = "NETWORK", value_delimiter = ',', value_parser = network)]
     pub(super) trusted_proxies: Vec<Network>,
     /// One more app; may be given several times.
     #[arg(long, value_name = "ID:KEY[:ADMIN]")]
@@ -86,8 +94,11 @@ pub(super) struct Options {
     /// The limits of an owner: 20 groups and 1,000 conversations, or 100 and 10,000.
     #[arg(long, value_enum, default_value_t = Profile::Tencent)]
     profile: Profile,
+    /// Conversations in one reply of get_contact_group.
+    #[arg(long, value_name = "NUMBER", default_value_t = PAGE_SIZE, value_parser = page_size)]
+    page_size: usize,
     /// The form of the log on standard error.
-    #[arg(long, visible_alias = "log-format", value_enum, default_value_t = log::LogFormat::Text)]
+    #[arg(long = "log-format", alias = "log", value_enum, default_value_t = log::LogFormat::Text)]
     log: log::LogFormat,
     /// How much is logged.
     #[arg(long, value_enum, default_value_t = log::LogLevel::Info)]
@@ -95,8 +106,24 @@ pub(super) struct Options {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| "it is an IP address with a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
+    listen::read(text)
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "on" => Ok(true),
+        "false" | "off" => Ok(false),
+        _ => Err("it is true or false".to_owned()),
+    }
+}
+
+/// The page size that an app has by default, and the largest one.
+const PAGE_SIZE: usize = batch::PAGE;
+const LARGEST_PAGE: usize = 10_000;
+
+fn page_size(text: &str) -> Result<usize, String> {
+    let size = text.parse().ok().filter(|size| (1..=LARGEST_PAGE).contains(size));
+    size.ok_or_else(|| format!("it is a number from 1 to {LARGEST_PAGE}"))
 }
 
 fn network(text: &str) -> Result<Network, String> {
@@ -106,12 +133,6 @@ fn network(text: &str) -> Result<Network, String> {
 fn host_name(text: &str) -> Result<String, String> {
     let cure = "it is a host name without a scheme, port or wildcard, such as chat.test";
     is_host_name(text).then(|| text.to_owned()).ok_or_else(|| cure.to_owned())
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Switch {
-    On,
-    Off,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -138,7 +159,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let ControlsToken { token, announcement: about_token } = ControlsToken::of(options)?;
     let traces: Option<Address> = match &options.traces {
         // Read here: the command line would show what it refuses.
-        Some(url) => Some(url.parse().map_err(|refused| anyhow!("--traces {refused}"))?),
+        Some(url) => Some(url.parse().map_err(|refused| anyhow!("--traces-endpoint {refused}"))?),
         None => None,
     };
     let bound = Bound::to(options.listen).with_context(|| {
@@ -178,16 +199,13 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         apps.push(app.clone());
     }
     let gate = Gate::new(Apps::new(apps.iter().map(|app| options.settings(app.app()))));
-    let rate = match options.rate_limit {
-        Switch::On => RateLimit::On,
-        Switch::Off => RateLimit::Off,
-    };
+    let rate = if options.rate_limit { RateLimit::On } else { RateLimit::Off };
     let failure = store.failure();
     let store: Arc<dyn Store> = Arc::new(store);
     let service = Service { store: Arc::clone(&store), clock: clock.clone() };
     let limits = DoorLimits { rate, strict: options.strict, ..DoorLimits::default() };
     let traces = traces.as_ref().map(Traces::start).transpose()?;
-    let metrics = matches!(options.metrics, Switch::On).then(Metrics::default);
+    let metrics = options.metrics.then(Metrics::default);
     let sides = Sides {
         controls: Some(Controls::new(token)),
         metrics,
@@ -241,6 +259,7 @@ impl Options {
                 EditionName::Basic => Edition::Basic,
             },
             limits: self.profile.limits(),
+            page_size: self.page_size,
             // Developers make mistakes and want each one's own error.
             failed_signatures: None,
             ..app
@@ -248,12 +267,14 @@ impl Options {
     }
 }
 
-/// Loads the data of the documentation page, then the user's own. What a failed attempt has loaded
+/// Loads the data of the documentation page, if it is wanted, then the user's own. What a failed attempt has loaded
 /// is loaded over.
 fn fill(store: &SqliteStore, options: &Options) -> anyhow::Result<()> {
     data::wait(async {
-        seed(store, "the page's data", include_bytes!("page.ndjson").as_slice(), options.profile.limits())
-            .await?;
+        if !options.empty {
+            let page = include_bytes!("page.ndjson").as_slice();
+            seed(store, "the page's data", page, options.profile.limits()).await?;
+        }
         if let Some(path) = &options.seed {
             let file =
                 File::open(path).with_context(|| format!("cannot read the seed file {}", path.display()))?;

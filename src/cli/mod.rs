@@ -1,5 +1,6 @@
 //! The command line.
 
+mod advice;
 mod app_option;
 mod call;
 mod caller;
@@ -33,7 +34,7 @@ mod usersig;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use rustix::fs::Mode;
 
 use crate::{log, signals::Signals};
@@ -86,7 +87,11 @@ pub fn run() -> ExitCode {
     };
     let code = match Arguments::try_parse() {
         Ok(arguments) => terminal::ended(arguments.command.run(&signals)),
-        Err(error) => terminal::explained(&error),
+        Err(error) => {
+            let words: Vec<String> =
+                std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+            terminal::explained(&advice::advised(error, &Arguments::command(), &words))
+        }
     };
     log::finish();
     code
@@ -113,10 +118,56 @@ impl Task {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
         super::Arguments::command().debug_assert();
+    }
+
+    /// What only `dev` has: what an emulator does at its start and end, and the settings that `serve` has for each app,
+    /// under their names in the file.
+    const OF_DEV: &[&str] = &[
+        "help",
+        "seed",
+        "empty",
+        "export-on-exit",
+        "ready-file",
+        "app",
+        "directory",
+        "edition",
+        "profile",
+        "page-size",
+    ];
+
+    #[test]
+    fn dev_and_serve_have_one_vocabulary() {
+        let command = super::Arguments::command();
+        let names = |task: &str, long: &str| -> Option<BTreeSet<String>> {
+            let task = command.find_subcommand(task).unwrap();
+            let flag = task.get_arguments().find(|argument| argument.get_long() == Some(long))?;
+            Some(flag.get_all_aliases().unwrap_or_default().iter().map(ToString::to_string).collect())
+        };
+        let dev = command.find_subcommand("dev").unwrap();
+        let mut shared = 0;
+        for long in dev.get_arguments().filter_map(|argument| argument.get_long()) {
+            match names("serve", long) {
+                Some(others) => {
+                    assert_eq!(names("dev", long).unwrap(), others, "--{long}");
+                    shared += 1;
+                }
+                None => assert!(OF_DEV.contains(&long), "serve has no --{long}"),
+            }
+        }
+        assert!(shared >= super::overrides::OTHER_NAMES.len() + 3);
+        for (key, _) in super::overrides::OTHER_NAMES {
+            assert!(names("dev", &key.replace(['.', '_'], "-")).is_some(), "{key}");
+        }
+        let app_keys: BTreeSet<&str> = crate::config::app_keys().iter().map(|key| key.name).collect();
+        for setting in ["directory", "edition", "profile", "page-size"] {
+            assert!(app_keys.contains(setting.replace('-', "_").as_str()), "{setting}");
+        }
     }
 }

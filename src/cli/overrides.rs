@@ -1,8 +1,21 @@
-//! A flag for every key of the configuration, made from the table of keys.
+//! A flag for every key of the configuration, made from the table of keys; and the other names of these flags.
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, error::Error};
 
 use crate::config::server_keys;
+
+/// Names of flags beside those that are made from the keys, by which `dev` and `serve` know them both. They are older
+/// than the rule that `dev` names its flags after the keys, or shorter.
+pub(super) const OTHER_NAMES: &[(&str, &[&str])] = &[
+    ("store.directory", &["data"]),
+    ("allowed_hosts", &["allow-host"]),
+    ("limits.rate_limit", &["rate-limit"]),
+    ("limits.strict", &["strict"]),
+    ("metrics.enabled", &["metrics"]),
+    ("traces.endpoint", &["traces"]),
+    ("controls.token_file", &["dev-token-file"]),
+    ("log.format", &["log"]),
+];
 
 /// The flags that were given, by the names of their keys.
 #[derive(Clone, Debug)]
@@ -10,7 +23,11 @@ pub(super) struct Overrides(pub(super) Vec<(&'static str, String)>);
 
 impl FromArgMatches for Overrides {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Overrides, Error> {
-        let given = |name| Some((name, matches.get_one::<String>(name)?.clone()));
+        let given = |name| {
+            let values: Vec<String> = matches.get_many(name)?.cloned().collect();
+            // A list may be given at once or item by item.
+            Some((name, values.join(",")))
+        };
         Ok(Overrides(server_keys().iter().filter_map(|key| given(key.name)).collect()))
     }
 
@@ -27,14 +44,20 @@ impl Args for Overrides {
                 "" => String::new(),
                 default => format!(" [default: {default}]"),
             };
-            command.arg(
-                Arg::new(key.name)
-                    .long(key.flag())
-                    .value_name("VALUE")
-                    .action(ArgAction::Set)
-                    .help(format!("{} Takes {}{default}", key.about(), key.takes()))
-                    .help_heading("Settings, which win over environment and file"),
-            )
+            let mut flag = Arg::new(key.name)
+                .long(key.flag())
+                .value_name("VALUE")
+                .action(if key.is_list() { ArgAction::Append } else { ArgAction::Set })
+                .help(format!("{} Takes {}{default}", key.about(), key.takes()))
+                .help_heading("Settings, which win over environment and file");
+            if key.is_switch() {
+                flag = flag.num_args(0..=1).default_missing_value("true");
+            }
+            for (_, names) in OTHER_NAMES.iter().filter(|(name, _)| *name == key.name) {
+                // The tools have this one, too.
+                flag = if *names == ["data"] { flag.visible_alias("data") } else { flag.aliases(*names) };
+            }
+            command.arg(flag)
         })
     }
 

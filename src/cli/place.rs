@@ -13,7 +13,7 @@ use crate::{domain::AppId, store::SqliteStore};
 #[command(group(clap::ArgGroup::new("place").required(true).args(["data", "url"])))]
 pub(super) struct Options {
     /// The data directory, when no server uses it.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, alias = "store-directory", value_name = "DIR")]
     data: Option<PathBuf>,
     /// The address of a running confold server.
     #[arg(long, value_name = "URL")]

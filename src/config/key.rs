@@ -8,7 +8,7 @@ use std::{
 use toml::de::DeValue;
 
 use super::time;
-use crate::{address::Address, excerpt, masking};
+use crate::{address::Address, excerpt, listen, masking};
 
 /// One key: its name, what it takes, and where its value goes.
 pub struct Key<T: 'static> {
@@ -39,6 +39,8 @@ pub(super) enum Kind {
     Size,
     /// Texts; in a flag or variable separated by commas.
     List(&'static str),
+    /// Addresses to listen at, in any form that [`listen::read`] understands.
+    Listen,
     Choice(&'static [&'static str]),
     Instant,
 }
@@ -87,6 +89,18 @@ impl<T> Key<T> {
         self.kind.describe()
     }
 
+    /// Whether it takes several values.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        matches!(self.kind, Kind::List(_) | Kind::Listen)
+    }
+
+    /// Whether it is on or off.
+    #[must_use]
+    pub fn is_switch(&self) -> bool {
+        self.kind == Kind::Switch
+    }
+
     /// What it is for.
     #[must_use]
     pub fn about(&self) -> &'static str {
@@ -114,6 +128,7 @@ impl Kind {
             Kind::Duration => "a time such as \"500ms\", \"10s\" or \"2m\"".to_owned(),
             Kind::Size => "a size such as \"512KiB\" or \"1MiB\", or a number of bytes".to_owned(),
             Kind::List(of) => format!("a list of {of}"),
+            Kind::Listen => format!("a list of {}", listen::FORMS),
             Kind::Choice(names) => {
                 names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or ")
             }
@@ -146,12 +161,14 @@ impl Kind {
                 number(given).filter(|number| (least..=most).contains(number)).map(Value::Number)
             }
             Kind::Switch => match given {
+                Given::Text("on" | "off") => Some(Value::Switch(text == Some("on"))),
                 Given::Text(text) => text.parse().ok().map(Value::Switch),
                 Given::Toml(value) => value.as_bool().map(Value::Switch),
             },
             Kind::Duration => text.and_then(read_duration).map(Value::Duration),
             Kind::Size => number(given).or_else(|| text.and_then(read_size)).map(Value::Number),
             Kind::List(_) => list(given).map(Value::List),
+            Kind::Listen => list(given).map(|items| listen::read_all(&items)).transpose()?.map(Value::List),
             Kind::Instant => match given {
                 Given::Text(text) => text.parse().ok().and_then(time::seconds),
                 Given::Toml(DeValue::Datetime(instant)) => time::seconds(*instant),

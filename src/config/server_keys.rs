@@ -7,6 +7,7 @@ use crate::{
     address::Address,
     auth::Network,
     http::{DoorLimits, RateLimit, is_host_name},
+    listen,
     log::{LogFormat, LogLevel},
     store::SqliteOptions,
 };
@@ -58,7 +59,7 @@ impl ServerDraft {
 
 const NETWORKS: &str = "IP addresses or networks, such as \"10.0.0.5\" or \"10.0.0.0/8\"";
 const HOSTS: &str = "host names without a port, such as \"metrics.example.com\"";
-const ADDRESSES: &str = "IP addresses with a port, such as \"0.0.0.0:8080\" or \"[::]:8080\"";
+use listen::FORMS as ADDRESSES;
 
 /// The keys of the server.
 #[must_use]
@@ -69,7 +70,7 @@ pub fn server_keys() -> &'static [Key<ServerDraft>] {
 static SERVER: &[Key<ServerDraft>] = &[
     Key {
         name: "listen",
-        kind: Kind::List(ADDRESSES),
+        kind: Kind::Listen,
         default: "127.0.0.1:8080",
         about: "Where plain HTTP is spoken; port 0 takes a free one. An empty list closes it.",
         set: |draft, value| put(&mut draft.listen, value.items(ADDRESSES, |item| item.parse().ok())?),
@@ -100,7 +101,7 @@ static SERVER: &[Key<ServerDraft>] = &[
     },
     Key {
         name: "tls.listen",
-        kind: Kind::List(ADDRESSES),
+        kind: Kind::Listen,
         default: "",
         about: "Where TLS is spoken: HTTP/1.1 and HTTP/2, whichever the client asks for.",
         set: |draft, value| put(&mut draft.tls_listen, value.items(ADDRESSES, |item| item.parse().ok())?),

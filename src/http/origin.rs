@@ -36,7 +36,7 @@ impl AllowedHosts {
         };
         Err(format!(
             "host rule: {} is not a known name of this server (protection from DNS rebinding); use its address, or allow \
-             the name (confold dev --allow-host NAME, serve: the setting allowed_hosts)",
+             the name (--allowed-hosts NAME, or the setting allowed_hosts)",
             quoted(&host)
         ))
     }

@@ -14,6 +14,7 @@ mod disband;
 mod dockerfile;
 mod example;
 mod faults;
+mod flags;
 mod golden;
 mod harness;
 mod hostile;

@@ -45,12 +45,12 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
         (
             "listen = \"127.0.0.1:80\"",
             "",
-            "confold.toml:2: listen must be a list of IP addresses with a port, such as \"0.0.0.0:8080\" or \"[::]:8080\", found \"127.0.0.1:80\"",
+            "confold.toml:2: listen must be a list of addresses with a port, such as \"127.0.0.1:8080\", \"[::]:8080\", \"localhost:8080\" or \":8080\" (every IPv4 address), found \"127.0.0.1:80\"",
         ),
         (
-            "listen = [\"localhost:80\"]",
+            "listen = [\"chat.example:80\"]",
             "",
-            "must hold IP addresses with a port, such as \"0.0.0.0:8080\" or \"[::]:8080\", found \"localhost:80\"",
+            "found \"chat.example:80\" (names other than localhost are not looked up: give an IP address of this machine and a port)",
         ),
         (
             "[limits]\nbody = \"1MB\"",

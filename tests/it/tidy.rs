@@ -13,6 +13,7 @@ const EVERYWHERE: &[&str] = &["excerpt", "masking"];
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("excerpt", &[], &[]),
     ("display", &[], &[]),
+    ("listen", &[], &[]),
     ("address", &["resolver"], &["ureq"]),
     ("resolver", &[], &["ureq"]),
     ("private", &[], &["rustix"]),
@@ -89,7 +90,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("log", &["clock", "display"], &["clap", "tracing", "tracing_subscriber"]),
     (
         "config",
-        &["address", "domain", "wire", "auth", "store", "tls", "api", "http", "log", "secret_file"],
+        &["address", "listen", "domain", "wire", "auth", "store", "tls", "api", "http", "log", "secret_file"],
         &["thiserror", "toml"],
     ),
     ("server", &["clock", "http", "signals"], &["tokio", "tracing"]),
@@ -114,6 +115,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "server",
             "address",
             "display",
+            "listen",
             "output",
             "private",
             "resolver",

@@ -146,7 +146,7 @@ fn a_token_can_be_chosen() {
         let output =
             confold(&["dev", "--listen", "127.0.0.1:0", "--dev-token-file"]).arg(file).output().unwrap();
         assert!(
-            !output.status.success() && said(&output).contains("--dev-token-file: "),
+            !output.status.success() && said(&output).contains("--controls-token-file: "),
             "{}",
             said(&output)
         );

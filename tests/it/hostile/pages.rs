@@ -42,7 +42,7 @@ fn pages_are_refused_by_the_rule_that_is_named() {
             let answer = ask(&server, method, path, headers);
             assert_eq!(answer.status, 403, "{method} {path} with {headers:?}: {}", answer.body);
             assert!(answer.body.contains(rule), "{path} {headers:?}: {}", answer.body);
-            let cure = if rule == "host rule" { "--allow-host NAME" } else { "call it from a program" };
+            let cure = if rule == "host rule" { "--allowed-hosts NAME" } else { "call it from a program" };
             assert!(answer.body.contains(cure), "{}", answer.body);
         }
         let answer = ask(&server, method, path, "Host: 127.0.0.1:8080\r\n");
@@ -61,7 +61,7 @@ fn pages_are_refused_by_the_rule_that_is_named() {
 
 #[test]
 fn names_that_were_allowed_pass() {
-    let server = Server::dev(&["--allow-host", "chat.test", "--allow-host", "Other.Test"]);
+    let server = Server::dev(&["--allowed-hosts", "chat.test", "--allow-host", "Other.Test"]);
     for (method, path) in PATHS {
         for host in ["chat.test:8080", "CHAT.TEST", "other.test"] {
             // An export whose reader has left may still hold its permit.

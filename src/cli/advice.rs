@@ -1,0 +1,136 @@
+//! What helps when a command line is not understood: options as other programs call them, and what they are called
+//! here.
+
+use clap::{
+    Command,
+    builder::StyledStr,
+    error::{ContextKind, ContextValue, Error, ErrorKind},
+};
+
+/// Names of options elsewhere, and the option that has their meaning here, with what to write. The first line whose
+/// option a command has is taken.
+const LOOK_ALIKES: &[(&[&str], &str, &str)] = &[
+    (&["port", "p", "http-port"], "listen", "--listen 127.0.0.1:{port}"),
+    (&["port", "p", "http-port"], "url", "--url http://127.0.0.1:{port}"),
+    (&["https-port", "tls-port", "tls", "https", "ssl"], "tls-listen", "--tls-listen 127.0.0.1:{port}"),
+    (&["host", "bind", "address", "addr", "ip", "b"], "listen", "--listen {host}:8080"),
+    (&["host", "address", "addr", "server", "endpoint", "base-url"], "url", "--url http://{host}:8080"),
+    (&["config-file", "conf", "cfg", "configuration", "c", "f"], "config", "--config {value}"),
+    (
+        &["config", "config-file", "conf", "c", "f"],
+        "seed",
+        "options of its own; a configuration file is read by confold serve --config {value}",
+    ),
+    (
+        &["key", "k", "secret", "secret-key", "app-key", "secretkey"],
+        "key-file",
+        "--key-file FILE, --app ID:KEY, or the variable CONFOLD_KEY",
+    ),
+    (
+        &["key", "k", "secret", "secret-key", "app-key", "secretkey", "key-file"],
+        "app",
+        "--app ID:KEY[:ADMIN]",
+    ),
+    (
+        &["key", "secret", "secret-key", "app", "key-file"],
+        "config",
+        "a table [[app]] in the configuration file, with key_file",
+    ),
+    (&["sdkappid", "sdk-app-id", "app-id", "appid"], "app", "--app {value}"),
+    (&["admin", "administrator", "user", "identifier"], "admin", "--admin {value}"),
+    (&["admin", "administrator", "user", "identifier"], "app", "--app ID:KEY:{value}"),
+    (&["dir", "data-dir", "data-directory", "db", "database", "storage", "d"], "data", "--data {value}"),
+    (
+        &["dir", "data-dir", "data-directory", "db", "database", "storage", "d"],
+        "store-directory",
+        "--store-directory {value}",
+    ),
+    (&["cert", "tls-cert", "certificate", "cert-file"], "tls-certificate", "--tls-certificate {value}"),
+    (&["cacert", "ca-cert", "ca-file", "ca-certificate", "insecure", "k"], "ca", "--ca FILE"),
+    (&["verbose", "v", "vv", "debug"], "log-level", "--log-level debug"),
+    (&["quiet", "q", "silent"], "log-level", "--log-level error"),
+    (&["json", "log-json"], "log-format", "--log-format json"),
+    (&["out", "file", "to"], "output", "--output {value}"),
+    (&["dry", "check", "n"], "dry-run", "--dry-run"),
+    (&["data", "body", "json", "d"], "raw", "the body as the second argument: '{{…}}', @FILE or -"),
+    (&["no-seed", "no-data", "clean", "blank"], "empty", "--empty"),
+];
+
+/// Adds to the error of an unknown option what it is called here. `words` are those of the command line.
+pub(super) fn advised(mut error: Error, command: &Command, words: &[String]) -> Error {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return error };
+    let option = option.clone();
+    let task = words.iter().skip(1).find_map(|word| command.find_subcommand(word));
+    let Some(cure) = task.and_then(|task| cure(task, &option, words)) else { return error };
+    // What clap has found is only similar in its letters.
+    error.remove(ContextKind::SuggestedArg);
+    let tip = StyledStr::from(format!("here it is {cure}"));
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    error
+}
+
+fn cure(task: &Command, option: &str, words: &[String]) -> Option<String> {
+    let (written, joined) = match option.split_once('=') {
+        Some((option, value)) => (option, Some(value)),
+        None => (option, None),
+    };
+    let name = written.trim_start_matches('-').replace('_', "-").to_ascii_lowercase();
+    let knows = |known: &str| {
+        task.get_arguments().any(|argument| {
+            argument.get_long() == Some(known)
+                || argument.get_all_aliases().is_some_and(|aliases| aliases.contains(&known))
+        })
+    };
+    let value = joined.or_else(|| value_of(written, words)).filter(|value| is_harmless(value));
+    // The right option, with underscores or capitals.
+    if knows(&name) {
+        return Some(format!("--{name}"));
+    }
+    let (_, _, cure) =
+        LOOK_ALIKES.iter().find(|(names, known, _)| names.contains(&name.as_str()) && knows(known))?;
+    let port = value.filter(|value| value.parse::<u16>().is_ok()).unwrap_or("PORT");
+    let host = value.unwrap_or("127.0.0.1");
+    let shown = value.unwrap_or("VALUE");
+    Some(
+        cure.replace("{port}", port)
+            .replace("{host}", host)
+            .replace("{value}", shown)
+            .replace("{{", "{")
+            .replace("}}", "}"),
+    )
+}
+
+/// The value that was given to an option.
+fn value_of<'a>(option: &str, words: &'a [String]) -> Option<&'a str> {
+    let at = words.iter().position(|word| word.split('=').next() == Some(option))?;
+    match words[at].split_once('=') {
+        Some((_, value)) => Some(value),
+        None => words.get(at + 1).map(String::as_str).filter(|value| !value.starts_with('-')),
+    }
+}
+
+/// Whether a value may be repeated: a short word, which is neither a key nor something that a shell reads as more than
+/// a word.
+fn is_harmless(value: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
+    !value.is_empty() && value.len() <= 24 && value.bytes().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_not_repeated() {
+        let key = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
+        assert!(
+            !is_harmless(key)
+                && !is_harmless("$(x)")
+                && is_harmless("9000")
+                && is_harmless("/etc/confold.toml")
+        );
+    }
+}

@@ -1,0 +1,123 @@
+//! Where a server listens, as people write it. One reader for flags, variables and the configuration file.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::excerpt;
+
+/// What is understood, for a message.
+pub const FORMS: &str = "addresses with a port, such as \"127.0.0.1:8080\", \"[::]:8080\", \"localhost:8080\" or \":8080\" \
+                         (every IPv4 address)";
+
+/// Reads where to listen. Beside an IP address with a port these are understood:
+///
+/// - `localhost:8080` is 127.0.0.1, so that a machine without IPv6 needs nothing else,
+/// - `:8080` and `*:8080` are every IPv4 address, as they are for other servers,
+/// - `8080` is 127.0.0.1: nothing says that other machines shall reach it.
+///
+/// # Errors
+/// What cures it. What was found is not repeated.
+pub fn read(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    if let Some(port) = port(text) {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    if text.contains("://") {
+        return Err("it is written without http:// or https://, and without a path".to_owned());
+    }
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        let shown = SocketAddr::new(address, 8080);
+        return Err(format!("the port is missing: {shown}, for example"));
+    }
+    let Some((host, digits)) = text.rsplit_once(':') else {
+        return Err(match text.eq_ignore_ascii_case("localhost") {
+            true => "the port is missing: localhost:8080, for example".to_owned(),
+            false => NAMES.to_owned(),
+        });
+    };
+    let port = port(digits).ok_or("the port is a number from 0 to 65535")?;
+    match host {
+        "" | "*" => Ok((Ipv4Addr::UNSPECIFIED, port).into()),
+        name if name.eq_ignore_ascii_case("localhost") => Ok((Ipv4Addr::LOCALHOST, port).into()),
+        name if name.contains(':') => match name.parse::<IpAddr>() {
+            Ok(address) => {
+                Err(format!("an IPv6 address stands in brackets: {}", SocketAddr::new(address, port)))
+            }
+            Err(_) => Err(NAMES.to_owned()),
+        },
+        _ => Err(NAMES.to_owned()),
+    }
+}
+
+/// Reads several, and writes them as they were understood.
+///
+/// # Errors
+/// What they must be, what was found, and what cures it.
+pub fn read_all(items: &[String]) -> Result<Vec<String>, String> {
+    let (mut addresses, mut bad) = (Vec::new(), Vec::new());
+    for item in items {
+        match read(item) {
+            Ok(address) => addresses.push(address.to_string()),
+            Err(cure) => bad.push(format!("{} ({cure})", excerpt::quoted(item))),
+        }
+    }
+    if bad.is_empty() {
+        return Ok(addresses);
+    }
+    bad.truncate(5);
+    Err(format!("must hold {FORMS}, found {}", bad.join(", ")))
+}
+
+const NAMES: &str =
+    "names other than localhost are not looked up: give an IP address of this machine and a port";
+
+/// Digits alone: a sign is not a part of a port.
+fn port(text: &str) -> Option<u16> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_write_is_understood() {
+        for (text, address) in [
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("[::1]:0", "[::1]:0"),
+            ("localhost:8080", "127.0.0.1:8080"),
+            ("LocalHost:1", "127.0.0.1:1"),
+            (":8080", "0.0.0.0:8080"),
+            ("*:8080", "0.0.0.0:8080"),
+            ("8080", "127.0.0.1:8080"),
+            ("0", "127.0.0.1:0"),
+        ] {
+            assert_eq!(read(text), Ok(address.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_gets_a_cure() {
+        for (text, cure) in [
+            ("http://127.0.0.1:8080", "without http://"),
+            ("127.0.0.1", "the port is missing: 127.0.0.1:8080"),
+            ("::1", "the port is missing: [::1]:8080"),
+            ("[::1]", "the port is missing: [::1]:8080"),
+            ("localhost", "the port is missing: localhost:8080"),
+            ("localhost:", "a number from 0 to 65535"),
+            (":65536", "a number from 0 to 65535"),
+            (":+80", "a number from 0 to 65535"),
+            ("2001:db8::1:zz", "a number from 0 to 65535"),
+            ("1:2:3:4:5:6:7:8:80", "in brackets: [1:2:3:4:5:6:7:8]:80"),
+            ("chat.example.com:80", "not looked up"),
+            ("", "not looked up"),
+            ("65536", "not looked up"),
+        ] {
+            let said = read(text).unwrap_err();
+            assert!(said.contains(cure), "{text}: {said}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The flags of `dev` and `serve`: one vocabulary, addresses as people write them, and what is said about a flag of
+//! another program.
+
+use std::process::Command;
+
+use crate::{
+    harness::{Server, said},
+    serving::Site,
+};
+
+const GET: &str = "recentcontact/get_contact_group";
+const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
+
+fn confold(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
+    command.args(arguments);
+    command
+}
+
+#[test]
+fn a_flag_of_another_program_gets_the_one_of_this() {
+    let key = "0123456789abcdef0123456789abcdef";
+    for (arguments, cure) in [
+        (vec!["dev", "--port", "9000"], "here it is --listen 127.0.0.1:9000"),
+        (vec!["dev", "--port=9000"], "here it is --listen 127.0.0.1:9000"),
+        (vec!["dev", "-p", "9000"], "here it is --listen 127.0.0.1:9000"),
+        (vec!["serve", "--config", "x", "--port", "9000"], "here it is --listen 127.0.0.1:9000"),
+        (vec!["healthcheck", "--port", "9000"], "here it is --url http://127.0.0.1:9000"),
+        (vec!["dev", "--host", "0.0.0.0"], "here it is --listen 0.0.0.0:8080"),
+        (vec!["dev", "--bind", "10.0.0.5"], "here it is --listen 10.0.0.5:8080"),
+        (vec!["serve", "--config-file", "a.toml"], "here it is --config a.toml"),
+        (vec!["dev", "--config", "a.toml"], "a configuration file is read by confold serve --config a.toml"),
+        (vec!["dev", "--key", key], "here it is --app ID:KEY[:ADMIN]"),
+        (
+            vec!["usersig", "--key", key],
+            "here it is --key-file FILE, --app ID:KEY, or the variable CONFOLD_KEY",
+        ),
+        (vec!["serve", "--key", key], "a table [[app]] in the configuration file, with key_file"),
+        (vec!["dev", "--data-dir", "d"], "here it is --data d"),
+        (vec!["import", "f", "--database", "d"], "here it is --data d"),
+        (vec!["dev", "--verbose"], "here it is --log-level debug"),
+        (vec!["dev", "--Log_Level", "debug"], "here it is --log-level"),
+        (
+            vec!["call", "get_contact_group", "--body", "{}"],
+            "the body as the second argument: '{…}', @FILE or -",
+        ),
+        (vec!["usersig", "--sdkappid", "1400000000"], "here it is --app 1400000000"),
+    ] {
+        let output = confold(&arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(said(&output).contains(cure), "{arguments:?}: {}", said(&output));
+        assert!(!said(&output).contains(key), "{}", said(&output));
+    }
+    // What is similar to nothing is refused as ever.
+    let output = confold(&["dev", "--frobnicate"]).output().unwrap();
+    assert!(said(&output).contains("unexpected argument") && !said(&output).contains("here it is"));
+}
+
+#[test]
+fn addresses_are_understood_as_people_write_them() {
+    for (text, shown) in [
+        ("localhost:0", "http://127.0.0.1:"),
+        ("0", "http://127.0.0.1:"),
+        (":0", "http://0.0.0.0:"),
+        ("*:0", "http://0.0.0.0:"),
+    ] {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut command = confold(&["dev", "--log-level", "error", "--listen", text]);
+        let server = Server::start_until(command.env("TMPDIR", temporary.path()), |greeting| {
+            greeting.contains("curl -d")
+        });
+        assert!(
+            server.greeting.starts_with(&format!("confold is listening on {shown}")),
+            "{}",
+            server.greeting
+        );
+        // An emulator that others can reach has its token.
+        let is_open = shown.contains("0.0.0.0");
+        assert_eq!(server.greeting.contains("Other machines can reach this server"), is_open, "{text}");
+        let site = Site::new();
+        site.configure(&format!("listen = [{text:?}]"), "");
+        let server = site.serve();
+        assert!(
+            server.greeting.starts_with(&format!("confold is listening on {shown}")),
+            "{}",
+            server.greeting
+        );
+        site.configure("", "");
+        let by_variable = said(&site.command("check-config").env("CONFOLD_LISTEN", text).output().unwrap());
+        let by_flag = said(&site.command("check-config").args(["--listen", text]).output().unwrap());
+        for checked in [by_variable, by_flag] {
+            let understood = shown.trim_start_matches("http://");
+            assert!(checked.contains(&format!("listen = [\"{understood}0\"]")), "{checked}");
+        }
+    }
+    for (text, cure) in [
+        ("http://127.0.0.1:8080", "it is written without http://"),
+        ("127.0.0.1", "the port is missing: 127.0.0.1:8080"),
+        ("chat.example:80", "names other than localhost are not looked up"),
+    ] {
+        let output = confold(&["dev", "--listen", text]).output().unwrap();
+        assert!(said(&output).contains(cure), "{text}: {}", said(&output));
+        let site = Site::new();
+        site.configure(&format!("listen = [{text:?}]"), "");
+        assert!(said(&site.check()).contains(cure), "{text}: {}", said(&site.check()));
+    }
+}
+
+#[test]
+fn dev_and_serve_understand_the_same_names() {
+    let site = Site::new();
+    site.configure("[store]", "");
+    let checked = |arguments: &[&str]| said(&site.command("check-config").args(arguments).output().unwrap());
+    let by_new = checked(&[
+        "--store-directory",
+        "d",
+        "--limits-rate-limit",
+        "false",
+        "--limits-strict",
+        "--log-format",
+        "json",
+        "--metrics-enabled",
+        "true",
+        "--traces-endpoint",
+        "http://localhost:4318",
+        "--allowed-hosts",
+        "a.test,b.test",
+    ]);
+    let by_old = checked(&[
+        "--data",
+        "d",
+        "--rate-limit",
+        "off",
+        "--strict",
+        "--log",
+        "json",
+        "--metrics",
+        "on",
+        "--traces",
+        "http://localhost:4318",
+        "--allow-host",
+        "a.test",
+        "--allow-host",
+        "b.test",
+    ]);
+    assert!(by_new.contains("allowed_hosts = [\"a.test\", \"b.test\"]"), "{by_new}");
+    assert_eq!(by_old.replace("--data", ""), by_new.replace("--data", ""));
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let server = Server::dev(&[
+        "--store-directory",
+        data.to_str().unwrap(),
+        "--limits-rate-limit",
+        "off",
+        "--limits-strict",
+        "--log-format",
+        "json",
+        "--metrics-enabled",
+        "false",
+        "--allowed-hosts",
+        "a.test,b.test",
+    ]);
+    assert!(data.join("confold.db").exists());
+    let mut client = server.client();
+    assert_eq!(client.call(GET, r#"{"From_Account":"user0","StartIndex":0,"Other":1}"#).code(), 50002);
+    let host = |name: &str| format!("GET /_dev/journal HTTP/1.1\r\nHost: {name}\r\n\r\n");
+    assert_eq!(client.raw(host("b.test").as_bytes()).unwrap().status, 200);
+    assert_eq!(client.raw(host("c.test").as_bytes()).unwrap().status, 403);
+    assert_eq!(client.raw(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().status, 404);
+}
+
+#[test]
+fn an_emulator_may_begin_with_nothing_and_have_small_pages() {
+    let server = Server::dev(&["--page-size", "1"]);
+    let reply = server.client().ok(GET, BODY);
+    assert_eq!((reply["ContactItem"].as_array().unwrap().len(), &reply["CompleteFlag"]), (1, &0.into()));
+    let server = Server::dev(&["--empty"]);
+    assert_eq!(server.client().call(GET, BODY).code(), 50001, "nobody was imported");
+    for size in ["0", "10001", "x"] {
+        let output = confold(&["dev", "--page-size", size]).output().unwrap();
+        assert!(said(&output).contains("it is a number from 1 to 10000"), "{}", said(&output));
+    }
+}
