@@ -2,17 +2,19 @@
 //! signal ends the process in the middle.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fs::{self, File},
     io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{chance, private};
 
-/// What exists at present.
-static PRESENT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+/// What exists at present. What has a name that others know is held open, so that it is known again: somebody else may
+/// have put something of his own in its place.
+static PRESENT: Mutex<BTreeMap<PathBuf, Option<File>>> = Mutex::new(BTreeMap::new());
 
 /// A file under a random name that becomes the real one when it is complete, or goes away.
 #[derive(Debug)]
@@ -100,23 +102,39 @@ impl Drop for UnfinishedFolder {
     }
 }
 
-/// Notes a file that is complete, but not to outlive the process.
-pub fn remember(file: &Path) {
-    present().insert(file.to_owned());
+/// Notes a file that is complete, but not to outlive the process; it is held open until then.
+pub fn remember(path: &Path, file: File) {
+    present().insert(path.to_owned(), Some(file));
 }
 
-/// Removes such a file.
-pub fn remove(file: &Path) {
+/// Removes such a file, unless another one has taken its place.
+pub fn remove(path: &Path) {
     let mut present = present();
-    let _ = fs::remove_file(file);
-    present.remove(file);
+    if let Some(Some(file)) = present.remove(path)
+        && is_at(&file, path)
+    {
+        // Nobody is left who could do something about it.
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// Whether a path still leads to the file that is held open. As long as it is open no other one has its number.
+fn is_at(file: &File, path: &Path) -> bool {
+    let number = |found: fs::Metadata| (found.dev(), found.ino());
+    match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(held), Ok(found)) => number(held) == number(found),
+        _ => false,
+    }
 }
 
 /// Removes everything that is unfinished. Nothing can be created, renamed or removed afterwards, so the process
 /// has to end; threads that try wait until then.
 pub fn abandon_all() {
     let present = present();
-    for path in &*present {
+    for (path, file) in &*present {
+        if file.as_ref().is_some_and(|file| !is_at(file, path)) {
+            continue;
+        }
         // Another thread may still put files into a folder.
         for _ in 0..3 {
             let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
@@ -128,7 +146,7 @@ pub fn abandon_all() {
     std::mem::forget(present);
 }
 
-fn present() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+fn present() -> MutexGuard<'static, BTreeMap<PathBuf, Option<File>>> {
     PRESENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -146,7 +164,7 @@ fn create_in<T>(
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
             Ok(made) => {
-                present.insert(path.clone());
+                present.insert(path.clone(), None);
                 return Ok((path, made));
             }
         }

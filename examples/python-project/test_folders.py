@@ -21,14 +21,14 @@ def setUpModule():
     ready = pathlib.Path(folder.name) / "ready"
     server = subprocess.Popen(
         [os.environ.get("CONFOLD", "confold"), "dev", "--listen", "127.0.0.1:0", "--ready-file", ready,
-         "--app", f"{APP}:{KEY}", "--rate-limit", "off", "--log-level", "error"],
+         "--app", f"{APP}:{KEY}", "--limits-rate-limit", "off", "--log-level", "error"],
         stdout=subprocess.DEVNULL)
     patience = time.time() + 30
     while not ready.exists():
         if server.poll() is not None or time.time() > patience:
             raise RuntimeError("confold did not start")
         time.sleep(0.005)
-    url = ready.read_text().strip()
+    url = ready.read_text().splitlines()[0]
     # The state every test begins with.
     lines = [json.dumps({"Kind": "account", "SdkAppId": APP, "UserID": user}) for user in USERS]
     control("POST", "reset")

@@ -219,13 +219,14 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let address = bound.address();
     let trust = tls.as_ref().map(|tls| (tls.greeting(), tls.try_out()));
+    let tls_address = tls.as_ref().map(LocalTls::address);
     let bound = [Some(bound), tls.map(LocalTls::into_bound)].into_iter().flatten().collect();
     let server = Server { bound, door, workers, drain: DRAIN };
     let said = || {
         signals.serving();
         signals.advise(" while the server was stopping");
         terminal::greet(&greeting(address, &apps, &about_token, &clock, trust));
-        ready.write(address);
+        ready.write(address, tls_address);
     };
     let Stopped { result, by } = server.run(said, told, Box::new(|| ()), failure);
     log::finish_by(&by);

@@ -67,7 +67,7 @@ impl LocalTls {
                Java              keytool -importcert -noprompt -alias confold -file {ca} -keystore trust.p12 \
              -storetype PKCS12 -storepass changeit\n                    \
                java -Djavax.net.ssl.trustStore=trust.p12 -Djavax.net.ssl.trustStorePassword=changeit\n",
-            address = self.bound.address(),
+            address = self.address(),
         )
     }
 
@@ -76,6 +76,11 @@ impl LocalTls {
         let ca = self.authority.certificate_file();
         let port = self.bound.address().port();
         (format!("--cacert '{}' ", ca.display()), format!("https://localhost:{port}"))
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.bound.address()
     }
 
     pub(super) fn into_bound(self) -> Bound {

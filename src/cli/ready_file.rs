@@ -1,12 +1,14 @@
-//! `--ready-file`: a file that is there while the server answers, and holds its address.
+//! `--ready-file`: a file that is there while the server answers, and holds its addresses.
 
 use std::{
+    fs::File,
+    io,
     net::SocketAddr,
     path::{Path, PathBuf},
     thread,
 };
 
-use anyhow::Context;
+use anyhow::anyhow;
 
 use crate::{
     output::{self, Output, OutputError},
@@ -24,29 +26,39 @@ impl ReadyFile {
     /// removed, so nobody takes it for this one's.
     pub(super) fn new(path: Option<&Path>) -> anyhow::Result<ReadyFile> {
         if let Some(path) = path {
-            output::check(path).and_then(|()| output::remove(path)).context("--ready-file")?;
+            let usable = output::check(path).and_then(|()| output::remove(path));
+            usable.map_err(|error| {
+                let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                anyhow!("--ready-file: {error}: {why}{}", cure(&error))
+            })?;
         }
         Ok(ReadyFile { path: path.map(Path::to_owned), present: None })
     }
 
     /// Writes the file. A FIFO waits for its reader, so it is written beside everything else.
-    pub(super) fn write(&mut self, address: SocketAddr) {
+    pub(super) fn write(&mut self, plain: SocketAddr, tls: Option<SocketAddr>) {
         let Some(path) = self.path.clone() else { return };
+        let text = text(plain, tls);
         if output::waits(&path) {
-            let work = move || note(&path, write(&path, address).map(drop));
+            let work = move || note(&path, write(&path, &text).map(drop));
             if let Err(error) = thread::Builder::new().name("ready file".to_owned()).spawn(work) {
                 tracing::error!(%error, "the ready file cannot be written");
             }
             return;
         }
-        match write(&path, address) {
-            Ok(made) => {
-                if let Some(file) = &made {
-                    unfinished::remember(file);
+        match write(&path, &text) {
+            Ok(Some(made)) => match own(&made, &text) {
+                Ok(file) => {
+                    unfinished::remember(&made, file);
+                    self.present = Some(made);
                 }
-                self.present = made;
-            }
-            failed => note(&path, failed.map(drop)),
+                Err(error) => tracing::warn!(
+                    %error,
+                    "the ready file {} is not that of this server any more, and will not be removed by it",
+                    made.display()
+                ),
+            },
+            written => note(&path, written.map(drop)),
         }
     }
 }
@@ -59,10 +71,42 @@ impl Drop for ReadyFile {
     }
 }
 
-fn write(path: &Path, address: SocketAddr) -> Result<Option<PathBuf>, OutputError> {
+/// Plain HTTP comes first: who reads one line gets what every client can use.
+fn text(plain: SocketAddr, tls: Option<SocketAddr>) -> String {
+    let tls = tls.map_or_else(String::new, |address| match address.ip().is_unspecified() {
+        // The certificate has no such address.
+        true => format!("https://localhost:{}\n", address.port()),
+        false => format!("https://{address}\n"),
+    });
+    format!("http://{plain}\n{tls}")
+}
+
+fn write(path: &Path, text: &str) -> Result<Option<PathBuf>, OutputError> {
     let mut out = Output::open(path)?;
-    out.write(format!("http://{address}\n").as_bytes())?;
+    out.write(text.as_bytes())?;
     out.finish()
+}
+
+/// The file that was written, opened again. Another server may have been faster to put its own in that place.
+fn own(path: &Path, text: &str) -> io::Result<File> {
+    let file = File::open(path)?;
+    match io::read_to_string(&file)? == text {
+        true => Ok(file),
+        false => Err(io::Error::other("another server has written it")),
+    }
+}
+
+/// What helps when the path cannot be used.
+fn cure(error: &OutputError) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => " (the folder of the file has to be there)",
+        io::ErrorKind::IsADirectory => " (name a file in it)",
+        io::ErrorKind::NotADirectory => " (a part of the path is a file)",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            " (the folder of the file has to be writable for this user)"
+        }
+        _ => "",
+    }
 }
 
 fn note(path: &Path, written: Result<(), OutputError>) {

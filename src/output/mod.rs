@@ -40,6 +40,12 @@ impl OutputError {
     pub fn reader_is_gone(&self) -> bool {
         self.source.kind() == io::ErrorKind::BrokenPipe
     }
+
+    /// Of which kind the system's error is.
+    #[must_use]
+    pub fn kind(&self) -> io::ErrorKind {
+        self.source.kind()
+    }
 }
 
 impl fmt::Display for OutputError {

@@ -102,3 +102,70 @@ fn of_two_servers_with_one_address_the_one_that_is_ready_first_serves() {
     assert!(text.contains(&format!("cannot listen on {address}; choose another address")), "{text}");
     assert!(!third.status.success() && !slow.path().join("never").exists());
 }
+
+/// Starts a server of its own with this ready file, and waits until the file is its own.
+fn with_ready_file(ready: &Path, more: &[&str]) -> crate::harness::Server {
+    let server = crate::harness::Server::dev(&[&["--ready-file", ready.to_str().unwrap()], more].concat());
+    let first = format!("http://{}\n", server.address);
+    crate::harness::eventually("the ready file is written", || {
+        fs::read_to_string(ready).is_ok_and(|text| text.starts_with(&first))
+    });
+    server
+}
+
+#[test]
+fn a_ready_file_is_removed_only_by_its_owner() {
+    let folder = tempfile::tempdir().unwrap();
+    let ready = folder.path().join("ready");
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
+        let first = with_ready_file(&ready, &[]);
+        let second = with_ready_file(&ready, &[]);
+        first.signal(signal);
+        first.ended_well();
+        assert_eq!(fs::read_to_string(&ready).unwrap(), format!("http://{}\n", second.address));
+        second.signal(signal);
+        second.ended_well();
+        assert!(!ready.exists());
+    }
+    // One that a crash has left behind is replaced.
+    with_ready_file(&ready, &[]).kill();
+    assert!(ready.exists());
+    let server = with_ready_file(&ready, &[]);
+    server.terminate();
+    assert!(server.ended_well() && !ready.exists());
+}
+
+#[test]
+fn a_ready_file_has_a_line_for_each_address() {
+    let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ready = folder.path().join("ready");
+    let mut command = crate::harness::Server::dev_command();
+    command.args(["--tls-listen", "127.0.0.1:0", "--ready-file", ready.to_str().unwrap()]);
+    command.env("XDG_DATA_HOME", home.path()).env("TMPDIR", folder.path());
+    let server =
+        crate::harness::Server::start_until(&mut command, |greeting| greeting.contains("curl --cacert"));
+    let expected = format!("http://{}\nhttps://{}\n", server.address, server.tls_address());
+    crate::harness::eventually("the ready file is written", || {
+        fs::read_to_string(&ready).is_ok_and(|text| text == expected)
+    });
+}
+
+#[test]
+fn an_unusable_ready_file_fails_the_start_before_anything_else() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    for (path, cure) in [
+        ("nowhere/ready", "(the folder of the file has to be there)"),
+        (".", "(name a file in it)"),
+        ("file/ready", "(a part of the path is a file)"),
+        ("/sys/ready", "(the folder of the file has to be writable for this user)"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
+        command.args(["dev", "--listen", "127.0.0.1:0", "--data", "data", "--ready-file", path]);
+        let output = command.current_dir(folder.path()).output().unwrap();
+        let text = said(&output);
+        assert!(!output.status.success() && text.starts_with("error: --ready-file: cannot write "), "{text}");
+        assert!(text.contains(cure), "{path}: {text}");
+        assert!(!folder.path().join("data").exists(), "{path}");
+    }
+}
