@@ -39,6 +39,9 @@ pub mod masking;
 pub mod private;
 pub mod resolver;
 pub mod secret_file;
+pub mod secret_word;
+pub mod text_file;
 pub mod unfinished;
+pub mod written_path;
 
 pub mod cli;

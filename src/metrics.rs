@@ -3,6 +3,7 @@
 //! Everything has a place from the start: counting is adding to an atomic number, and the number of
 //! series is bounded by the commands and codes there are.
 
+mod apps;
 mod operations;
 mod store;
 
@@ -20,6 +21,7 @@ pub use operations::{CertificateCounts, Operations};
 
 use crate::{
     api::{Absent, Command},
+    auth::PreviousUse,
     store::Statistics,
     wire::code::Code,
 };
@@ -57,7 +59,7 @@ struct Latency {
 }
 
 /// What is asked for when the metrics are told.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Now {
     /// Of the store.
     pub store: Statistics,
@@ -75,6 +77,8 @@ pub struct Now {
     pub bodies: u64,
     /// Requests that were refused because there was no memory for their bodies.
     pub bodies_refused: u64,
+    /// How previous keys of apps are used.
+    pub previous_keys: Vec<PreviousUse>,
     /// Of the process.
     pub process: Process,
 }
@@ -213,6 +217,7 @@ impl Metrics {
             now.bodies_refused,
         );
         out.alone("confold_signatures_remembered", "gauge", "Verified signatures in memory.", now.signatures);
+        apps::tell(now, &mut out);
         store::tell(now.store, &mut out);
         self.operations.tell(&mut out);
         let Process { cpu_seconds, resident_bytes, open_files, threads } = now.process;

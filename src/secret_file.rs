@@ -1,5 +1,8 @@
 //! Secrets in files: read only when nobody else can read them. The configuration, the keys of apps and of
 //! certificates, at a start and whenever they are read again, all go through here.
+//!
+//! Two files that every user can read are used all the same: one on a file system that is mounted read-only, where no
+//! mode can be changed – the secrets of a container are mounted so –, and one for which a setting says so.
 
 use std::{
     fs::{self, File, Metadata},
@@ -7,6 +10,23 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
+
+use rustix::fs::{StatVfs, StatVfsMountFlags, fstatvfs, statvfs};
+
+use crate::{
+    secret_word::{self, NotAWord},
+    text_file::{self, NotText},
+};
+
+/// Who may be able to read a secret file, beside its owner and its group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Readers {
+    /// Nobody.
+    #[default]
+    Nobody,
+    /// Every user of the machine, as the setting `allow_readable_key_files` says. They cannot change it.
+    Everybody,
+}
 
 /// Why a secret file is not used.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +41,9 @@ pub enum SecretError {
     },
     /// Others can read or change it.
     #[error(
-        "the file {file} can be read or changed by every user of this machine (mode {mode:04o}); run: chmod o-rwx {file}"
+        "the file {file} can be read or changed by every user of this machine (mode {mode:04o}); run: chmod o-rwx {file}\
+         {}",
+        if *mode & 0o002 == 0 { " (serve: the setting allow_readable_key_files lets them read it)" } else { "" }
     )]
     Open {
         /// Which.
@@ -36,29 +58,36 @@ pub enum SecretError {
     #[error("{0} is no file")]
     NoFile(PathBuf),
     /// It holds more than one word.
-    #[error(
-        "the file {0} must hold the secret and nothing else; it has white space or control characters in it"
-    )]
-    Words(PathBuf),
+    #[error("the file {file} must hold the secret and nothing else; it {reason}")]
+    Words {
+        /// Which.
+        file: PathBuf,
+        /// What does not belong there.
+        reason: NotAWord,
+    },
+    /// It is no text.
+    #[error("the file {file} cannot be used: {reason}")]
+    NotText {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        reason: NotText,
+    },
 }
 
 /// The text of a secret file, without the line feed at its end.
 ///
 /// # Errors
 /// [`SecretError`], which never shows what is in the file.
-pub fn read_secret(file: &Path) -> Result<String, SecretError> {
-    let text = String::from_utf8(read_private(file)?).map_err(|_| SecretError::Unreadable {
-        file: file.to_owned(),
-        source: io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"),
-    })?;
+pub fn read_secret(file: &Path, readers: Readers) -> Result<String, SecretError> {
+    let text = text_file::decode(&read_private(file, readers)?)
+        .map_err(|reason| SecretError::NotText { file: file.to_owned(), reason })?;
     let text = text.trim_end_matches(['\n', '\r']);
-    if text.is_empty() {
-        return Err(SecretError::Empty(file.to_owned()));
+    match secret_word::check(text) {
+        Ok(()) => Ok(text.to_owned()),
+        Err(NotAWord::Empty) => Err(SecretError::Empty(file.to_owned())),
+        Err(reason) => Err(SecretError::Words { file: file.to_owned(), reason }),
     }
-    if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\u{feff}') {
-        return Err(SecretError::Words(file.to_owned()));
-    }
-    Ok(text.to_owned())
 }
 
 /// Refuses a file that others can read or change. A group may: that is how certificates are shared
@@ -66,10 +95,10 @@ pub fn read_secret(file: &Path) -> Result<String, SecretError> {
 ///
 /// # Errors
 /// [`SecretError`].
-pub fn check_private(file: &Path) -> Result<(), SecretError> {
+pub fn check_private(file: &Path, readers: Readers) -> Result<(), SecretError> {
     let metadata =
         fs::metadata(file).map_err(|source| SecretError::Unreadable { file: file.to_owned(), source })?;
-    check(file, &metadata)
+    check(file, &metadata, readers, || statvfs(file))
 }
 
 /// Reads a file that others can neither read nor change. What is checked is what is read, even when the file is
@@ -77,24 +106,32 @@ pub fn check_private(file: &Path) -> Result<(), SecretError> {
 ///
 /// # Errors
 /// [`SecretError`].
-pub fn read_private(file: &Path) -> Result<Vec<u8>, SecretError> {
+pub fn read_private(file: &Path, readers: Readers) -> Result<Vec<u8>, SecretError> {
     // Before it is opened: opening a named pipe would wait for a writer.
-    check_private(file)?;
+    check_private(file, readers)?;
     let unreadable = |source| SecretError::Unreadable { file: file.to_owned(), source };
     let mut open = File::open(file).map_err(unreadable)?;
-    check(file, &open.metadata().map_err(unreadable)?)?;
+    check(file, &open.metadata().map_err(unreadable)?, readers, || fstatvfs(&open))?;
     let mut content = Vec::new();
     open.read_to_end(&mut content).map_err(unreadable)?;
     Ok(content)
 }
 
-fn check(file: &Path, metadata: &Metadata) -> Result<(), SecretError> {
+fn check(
+    file: &Path,
+    metadata: &Metadata,
+    readers: Readers,
+    file_system: impl Fn() -> rustix::io::Result<StatVfs>,
+) -> Result<(), SecretError> {
     if !metadata.is_file() {
         return Err(SecretError::NoFile(file.to_owned()));
     }
     let mode = metadata.permissions().mode() & 0o7777;
+    let is_read_only = || file_system().is_ok_and(|known| known.f_flag.contains(StatVfsMountFlags::RDONLY));
     match mode & 0o006 {
         0 => Ok(()),
+        0o004 if readers == Readers::Everybody => Ok(()),
+        _ if is_read_only() => Ok(()),
         _ => Err(SecretError::Open { file: file.to_owned(), mode }),
     }
 }

@@ -4,7 +4,10 @@ use std::{collections::HashMap, fmt, net::IpAddr, sync::Arc};
 
 use subtle::ConstantTimeEq;
 
-use crate::domain::{AppId, Directory, DirectoryMode, Limits, UnixSeconds};
+use crate::{
+    domain::{AppId, Directory, DirectoryMode, Limits, UnixSeconds},
+    secret_word::{self, NotAWord},
+};
 
 /// The key of an app, as the ASCII text by which signatures are made. Never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,10 +22,12 @@ pub const PAGE_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123
 const SHORTEST: usize = 32;
 
 impl SecretKey {
-    /// A key; official ones are 64 hexadecimal digits, any text that is not empty works.
-    #[must_use]
-    pub fn new(text: &str) -> Option<SecretKey> {
-        (!text.is_empty()).then(|| SecretKey(text.into()))
+    /// A key; official ones are 64 hexadecimal digits, any other word of ASCII characters works.
+    ///
+    /// # Errors
+    /// What in it cannot be meant as a key, wherever it comes from: a file, a variable, a flag.
+    pub fn new(text: &str) -> Result<SecretKey, NotAWord> {
+        secret_word::check(text).map(|()| SecretKey(text.into()))
     }
 
     /// Whether it is one of the keys of `confold dev`, which everybody knows.
@@ -82,6 +87,24 @@ pub enum Edition {
     Basic,
 }
 
+/// A key that was replaced. Programs that sign with it are let in until its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreviousKey {
+    /// The key.
+    pub key: SecretKey,
+    /// The last second in which it is accepted.
+    pub until: UnixSeconds,
+}
+
+/// Which of the keys of an app has made a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generation {
+    /// The one that signs.
+    Present,
+    /// The one before it.
+    Previous,
+}
+
 /// One app: its key, its administrators and its settings.
 #[derive(Clone, Debug)]
 pub struct App {
@@ -89,6 +112,8 @@ pub struct App {
     pub id: AppId,
     /// The key that signs for it; without one nobody can call (70016).
     pub key: Option<SecretKey>,
+    /// The key before that one, while signatures made with it are still accepted.
+    pub previous_key: Option<PreviousKey>,
     /// Who may call for it.
     pub admins: Vec<String>,
     /// Who must exist before he can be organized.
@@ -123,12 +148,20 @@ impl App {
         App { key: Some(key), admins, ..App::without_key(id) }
     }
 
+    /// The keys by which signatures are accepted at this time. Without a key of its own an app has none.
+    pub(super) fn keys(&self, now: UnixSeconds) -> impl Iterator<Item = (Generation, &SecretKey)> {
+        let previous = self.previous_key.as_ref().filter(|previous| now <= previous.until);
+        let previous = previous.map(|previous| (Generation::Previous, &previous.key));
+        self.key.iter().flat_map(move |key| [Some((Generation::Present, key)), previous]).flatten()
+    }
+
     /// An app with default settings that nobody can call yet.
     #[must_use]
     pub fn without_key(id: AppId) -> App {
         App {
             id,
             key: None,
+            previous_key: None,
             admins: Vec::new(),
             directory: DirectoryMode::Strict,
             edition: Edition::Ultimate,

@@ -3,9 +3,10 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    App, Apps,
+    App, Apps, Generation,
     failures::Failures,
     remembered::Remembered,
+    rotation::{PreviousUse, Rotations},
     usersig::{Claims, Flaw},
 };
 use crate::{
@@ -147,20 +148,30 @@ pub struct Gate {
     apps: Apps,
     remembered: Arc<Remembered>,
     failures: Arc<Failures>,
+    rotations: Rotations,
 }
 
 impl Gate {
     /// A gate to these apps.
     #[must_use]
     pub fn new(apps: Apps) -> Gate {
-        Gate { apps, remembered: Arc::new(Remembered::new()), failures: Arc::new(Failures::new()) }
+        let rotations = Rotations::default().with(&apps);
+        Gate { apps, remembered: Arc::new(Remembered::new()), failures: Arc::new(Failures::new()), rotations }
     }
 
     /// A gate to other apps that remembers what this one does. A signature is remembered with the key
     /// that verified it, so that under another key it is verified again.
     #[must_use]
     pub fn with(&self, apps: Apps) -> Gate {
-        Gate { apps, remembered: Arc::clone(&self.remembered), failures: Arc::clone(&self.failures) }
+        let rotations = self.rotations.with(&apps);
+        let (remembered, failures) = (Arc::clone(&self.remembered), Arc::clone(&self.failures));
+        Gate { apps, remembered, failures, rotations }
+    }
+
+    /// How the previous keys of apps are used.
+    #[must_use]
+    pub fn previous_use(&self) -> Vec<PreviousUse> {
+        self.rotations.all()
     }
 
     /// How many verified signatures it remembers.
@@ -188,13 +199,17 @@ impl Gate {
         let identifier =
             said.identifier.filter(|text| !text.is_empty()).ok_or_else(|| said.without("identifier"))?;
         let usersig = said.usersig.ok_or_else(|| said.without("usersig"))?;
-        if let Err(refusal) = self.verify(app, identifier, usersig, now) {
-            // Counted for failures only: a text that verifies is never refused for others.
-            let failed = matches!(refusal, Refusal::Signature { .. });
-            return Err(match failed && self.failures.too_many(app, identifier, said.source, now) {
-                true => Refusal::TooManyFailures(identifier.to_owned()),
-                false => refusal,
-            });
+        match self.verify(app, identifier, usersig, now) {
+            Ok(Generation::Present) => {}
+            Ok(Generation::Previous) => self.rotations.count(id, identifier, said.source),
+            Err(refusal) => {
+                // Counted for failures only: a text that verifies is never refused for others.
+                let failed = matches!(refusal, Refusal::Signature { .. });
+                return Err(match failed && self.failures.too_many(app, identifier, said.source, now) {
+                    true => Refusal::TooManyFailures(identifier.to_owned()),
+                    false => refusal,
+                });
+            }
         }
         if app.denied.iter().any(|denied| denied == identifier) {
             return Err(Refusal::Denied(identifier.to_owned()));
@@ -214,17 +229,37 @@ impl Gate {
         Ok(app)
     }
 
-    fn verify(&self, app: &App, identifier: &str, usersig: &str, now: UnixSeconds) -> Result<(), Refusal> {
+    /// Verifies a signature by one of the keys of the app, and says which of them has made it.
+    fn verify(
+        &self,
+        app: &App,
+        identifier: &str,
+        usersig: &str,
+        now: UnixSeconds,
+    ) -> Result<Generation, Refusal> {
         let signature = |flaw| Refusal::Signature { flaw, app: app.id, identifier: identifier.to_owned() };
-        if self.remembered.holds(app, identifier, usersig, now).map_err(signature)? {
-            return Ok(());
+        if let Some(made_by) = self.remembered.holds(app, identifier, usersig, now).map_err(signature)? {
+            return Ok(made_by);
         }
         let claims = Claims::decode(usersig).map_err(signature)?;
         claims.check_subject(app.id, identifier).map_err(signature)?;
-        let key = app.key.as_ref().ok_or(Refusal::NoKey(app.id))?;
-        claims.check(app.id, identifier, key, now).map_err(signature)?;
-        self.remembered.keep(app, identifier, usersig, claims.expires_at());
-        Ok(())
+        let mut refusal = Refusal::NoKey(app.id);
+        for (generation, key) in app.keys(now) {
+            match claims.check(app.id, identifier, key, now) {
+                Ok(()) => {
+                    self.remembered.keep(app.id, identifier, usersig, claims.expires_at(), key);
+                    return Ok(generation);
+                }
+                Err(flaw) => {
+                    let is_forged = flaw == Flaw::Forged;
+                    refusal = signature(flaw);
+                    if !is_forged {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(refusal)
     }
 }
 

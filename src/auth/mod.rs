@@ -7,8 +7,12 @@ mod gate;
 mod identifier;
 mod members;
 mod remembered;
+mod rotation;
 pub mod usersig;
 
-pub use apps::{App, Apps, Edition, Network, PAGE_KEY, SAMPLE_KEY, SecretKey, Token};
+pub use apps::{
+    App, Apps, Edition, Generation, Network, PAGE_KEY, PreviousKey, SAMPLE_KEY, SecretKey, Token,
+};
 pub use gate::{Credentials, Gate, LookAlike, Refusal};
 pub use identifier::{Identifier, IdentifierError};
+pub use rotation::PreviousUse;

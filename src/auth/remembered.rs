@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use quick_cache::{Equivalent, sync::Cache};
 
 use super::{
-    App,
+    App, Generation, SecretKey,
     usersig::{Flaw, check_validity},
 };
 use crate::domain::{AppId, UnixSeconds};
@@ -34,7 +34,7 @@ struct Key {
 #[derive(Clone)]
 struct Verified {
     expires_at: i64,
-    key: super::SecretKey,
+    key: SecretKey,
 }
 
 impl Remembered {
@@ -47,7 +47,8 @@ impl Remembered {
         self.0.len()
     }
 
-    /// Whether the text was verified before, under the app's present key.
+    /// Which key of the app has made the text, if it was verified before by one that is accepted now. So a key that
+    /// was removed, or whose end has come, is forgotten with all it has made.
     ///
     /// # Errors
     /// [`Flaw::Expired`] when it was, and has expired since.
@@ -57,21 +58,20 @@ impl Remembered {
         identifier: &str,
         text: &str,
         now: UnixSeconds,
-    ) -> Result<bool, Flaw> {
+    ) -> Result<Option<Generation>, Flaw> {
         let Some(verified) = self.0.get(&Borrowed { app: app.id, identifier, text }) else {
-            return Ok(false);
+            return Ok(None);
         };
-        if app.key.as_ref() != Some(&verified.key) {
-            return Ok(false);
-        }
+        let Some((generation, _)) = app.keys(now).find(|(_, key)| **key == verified.key) else {
+            return Ok(None);
+        };
         check_validity(verified.expires_at, now)?;
-        Ok(true)
+        Ok(Some(generation))
     }
 
-    pub(super) fn keep(&self, app: &App, identifier: &str, text: &str, expires_at: i64) {
-        let Some(verified_with) = &app.key else { return };
-        let key = Key { app: app.id, identifier: identifier.into(), text: text.into() };
-        self.0.insert(key, Verified { expires_at, key: verified_with.clone() });
+    pub(super) fn keep(&self, app: AppId, identifier: &str, text: &str, expires_at: i64, key: &SecretKey) {
+        let verified = Verified { expires_at, key: key.clone() };
+        self.0.insert(Key { app, identifier: identifier.into(), text: text.into() }, verified);
     }
 }
 
@@ -98,19 +98,37 @@ impl Equivalent<Key> for Borrowed<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::SecretKey;
+    use crate::auth::PreviousKey;
+
+    fn key(text: &str) -> SecretKey {
+        SecretKey::new(text).unwrap()
+    }
+
+    fn app(present: &str) -> App {
+        App::new(AppId::new(7).unwrap(), key(present), Vec::new())
+    }
 
     #[test]
     fn what_was_verified_with_another_key_is_forgotten() {
-        let app = |key| App::new(AppId::new(7).unwrap(), SecretKey::new(key).unwrap(), Vec::new());
-        let remembered = Remembered::new();
-        remembered.keep(&app("old"), "boss", "text", 100);
-        assert_eq!(remembered.holds(&app("old"), "boss", "text", 100), Ok(true));
-        assert_eq!(remembered.holds(&app("new"), "boss", "text", 100), Ok(false));
-        assert_eq!(remembered.holds(&app("old"), "boss", "other", 100), Ok(false));
+        let (remembered, present) = (Remembered::new(), Some(Generation::Present));
+        remembered.keep(app("old").id, "boss", "text", 100, &key("old"));
+        assert_eq!(remembered.holds(&app("old"), "boss", "text", 100), Ok(present));
+        assert_eq!(remembered.holds(&app("new"), "boss", "text", 100), Ok(None));
+        assert_eq!(remembered.holds(&app("old"), "boss", "other", 100), Ok(None));
         assert_eq!(
             remembered.holds(&app("old"), "boss", "text", 101),
             Err(Flaw::Expired { until: 100, now: 101 })
         );
+    }
+
+    #[test]
+    fn what_was_verified_with_a_previous_key_is_forgotten_at_its_end() {
+        let remembered = Remembered::new();
+        remembered.keep(app("old").id, "boss", "text", 1_000, &key("old"));
+        let rotated = App { previous_key: Some(PreviousKey { key: key("old"), until: 100 }), ..app("new") };
+        assert_eq!(remembered.holds(&rotated, "boss", "text", 100), Ok(Some(Generation::Previous)));
+        assert_eq!(remembered.holds(&rotated, "boss", "text", 101), Ok(None));
+        let without_key = App { key: None, ..rotated };
+        assert_eq!(remembered.holds(&without_key, "boss", "text", 100), Ok(None));
     }
 }

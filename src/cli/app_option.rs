@@ -30,7 +30,7 @@ impl AppName {
 
     fn of(id: u32, key: &str, admin: &str) -> AppName {
         let id = AppId::new(id).expect("the numbers of this file are not 0");
-        AppName { id, key: SecretKey::new(key), admin: Identifier::parse(admin).ok() }
+        AppName { id, key: SecretKey::new(key).ok(), admin: Identifier::parse(admin).ok() }
     }
 }
 
@@ -42,10 +42,8 @@ impl FromStr for AppName {
         let id = parts.next().unwrap_or_default();
         let id = (id.parse().ok().and_then(AppId::new))
             .ok_or_else(|| format!("the app is a number from 1 to 4294967295, found {}", shown(id)))?;
-        let key = match parts.next().map(SecretKey::new) {
-            Some(None) => return Err("the key is empty: the form is ID:KEY or ID:KEY:ADMIN".to_owned()),
-            key => key.flatten(),
-        };
+        let key = parts.next().map(SecretKey::new).transpose();
+        let key = key.map_err(|reason| format!("the key {reason}; the form is ID:KEY or ID:KEY:ADMIN"))?;
         let admin = parts.next().map(Identifier::parse).transpose();
         let admin = admin.map_err(|reason| format!("the administrator {reason}"))?;
         Ok(AppName { id, key, admin })

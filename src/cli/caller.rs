@@ -9,7 +9,7 @@ use super::app_option::{AppName, administrator};
 use crate::{
     auth::{Identifier, SecretKey},
     domain::AppId,
-    secret_file::read_secret,
+    secret_file::{Readers, read_secret},
 };
 
 /// The variable that holds a key when nothing else does.
@@ -48,11 +48,11 @@ impl Options {
         let key = match (&self.key_file, app.key) {
             (Some(_), Some(_)) => bail!("--app holds a key, and --key-file another: give one of them"),
             (Some(file), None) => {
-                let text = read_secret(file).context("--key-file")?;
-                SecretKey::new(&text).expect("a secret file that is empty is refused")
+                let text = read_secret(file, Readers::Nobody).context("--key-file")?;
+                SecretKey::new(&text).expect("a secret file holds one word")
             }
             (None, Some(key)) => key,
-            (None, None) => from_environment().ok_or_else(|| {
+            (None, None) => from_environment()?.ok_or_else(|| {
                 anyhow!(
                     "the key of app {} is missing: give --key-file FILE, or set the variable {KEY}",
                     app.id
@@ -70,6 +70,8 @@ pub(super) fn identifier(option: &str, text: Option<&str>) -> anyhow::Result<Opt
 }
 
 #[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
-fn from_environment() -> Option<SecretKey> {
-    std::env::var(KEY).ok().and_then(|text| SecretKey::new(&text))
+fn from_environment() -> anyhow::Result<Option<SecretKey>> {
+    let Some(text) = std::env::var_os(KEY) else { return Ok(None) };
+    let key = SecretKey::new(&text.to_string_lossy());
+    key.map(Some).map_err(|reason| anyhow!("the key in the variable {KEY} {reason}"))
 }

@@ -5,7 +5,11 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 
 use super::dev::Options;
-use crate::{auth::Token, chance, secret_file::read_secret};
+use crate::{
+    auth::Token,
+    chance,
+    secret_file::{Readers, read_secret},
+};
 
 /// The fewest characters of a token.
 const SHORTEST: usize = 16;
@@ -40,7 +44,7 @@ impl ControlsToken {
     }
 
     fn from_file(file: &Path) -> anyhow::Result<ControlsToken> {
-        let text = read_secret(file).context("--controls-token-file")?;
+        let text = read_secret(file, Readers::Nobody).context("--controls-token-file")?;
         ensure!(
             text.len() >= SHORTEST,
             "--controls-token-file: the token has fewer than {SHORTEST} characters"

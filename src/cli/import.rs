@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{
-    data,
+    data, guarded_paths,
     input::{Input, Reading},
     place::{self, Place},
     profile::Profile,
@@ -25,7 +25,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct Options {
     /// Files in the format of docs/interchange.md; - is standard input.
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required = true, value_parser = guarded_paths::text)]
     files: Vec<String>,
     #[command(flatten)]
     place: place::Options,

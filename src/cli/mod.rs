@@ -10,6 +10,7 @@ mod data;
 mod dev;
 mod export;
 mod files;
+mod guarded_paths;
 mod healthcheck;
 mod import;
 mod input;
@@ -31,10 +32,10 @@ mod terminal;
 mod unreached;
 mod usersig;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use anyhow::anyhow;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use rustix::fs::Mode;
 
 use crate::{log, signals::Signals};
@@ -85,7 +86,7 @@ pub fn run() -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return terminal::ended(Err(anyhow!(error).context("signals cannot be handled"))),
     };
-    let code = match Arguments::try_parse() {
+    let code = match parsed(std::env::args_os()) {
         Ok(arguments) => terminal::ended(arguments.command.run(&signals)),
         Err(error) => {
             let words: Vec<String> =
@@ -95,6 +96,13 @@ pub fn run() -> ExitCode {
     };
     log::finish();
     code
+}
+
+/// Reads a command line.
+fn parsed(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let mut command = guarded_paths::guarded(Arguments::command());
+    let matches = command.try_get_matches_from_mut(words)?;
+    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 impl Task {
@@ -120,11 +128,35 @@ impl Task {
 mod tests {
     use std::collections::BTreeSet;
 
-    use clap::CommandFactory;
+    use clap::{CommandFactory, error::ErrorKind};
 
     #[test]
     fn the_command_line_is_consistent() {
-        super::Arguments::command().debug_assert();
+        super::guarded_paths::guarded(super::Arguments::command()).debug_assert();
+    }
+
+    #[test]
+    fn every_option_that_takes_a_path_refuses_what_nobody_can_have_meant() {
+        let mut options = 0;
+        for task in super::Arguments::command().get_subcommands() {
+            for option in task.get_arguments() {
+                let takes = option.get_value_names().unwrap_or_default();
+                if !takes.iter().any(|name| ["FILE", "DIR"].contains(&name.as_str())) {
+                    continue;
+                }
+                options += 1;
+                for bad in ["", "~/x", "$HOME/x", "/x\n"] {
+                    let mut words = vec!["confold".to_owned(), task.get_name().to_owned()];
+                    words.extend(option.get_long().map(|long| format!("--{long}")));
+                    words.push(bad.to_owned());
+                    let refused = super::parsed(words.iter().map(Into::into)).unwrap_err();
+                    assert_eq!(refused.kind(), ErrorKind::ValueValidation, "{words:?}: {refused}");
+                    let said = refused.to_string();
+                    assert!(said.contains(option.get_id().as_str()) || said.contains("<FILE>"), "{said}");
+                }
+            }
+        }
+        assert!(options > 15, "{options} options take a path");
     }
 
     /// What only `dev` has: what an emulator does at its start and end, and the settings that `serve` has for each app,

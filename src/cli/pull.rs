@@ -26,6 +26,7 @@ use crate::{
     interchange::{Line, read_line, write_organizer},
     output::{Continued, Output},
     signals::Signals,
+    text_file,
 };
 
 /// The options of `pull`.
@@ -69,7 +70,9 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let mut puller = Puller::new(remote, caller.app, &clock, options.rate);
     let progress = Progress::share("pulling", users.metadata()?.len());
     let (mut fetched, mut refused) = (0u64, 0u64);
-    for line in BufReader::new(users).lines() {
+    let mut users = BufReader::new(users);
+    text_file::begin(&mut users).with_context(failed)?;
+    for line in users.lines() {
         let line = line.with_context(failed)?;
         progress.inc(line.len() as u64 + 1);
         let name = line.trim_end_matches('\r');

@@ -17,7 +17,7 @@ use crate::{
     auth::usersig,
     chance,
     clock::Clock,
-    excerpt, resolver,
+    excerpt, resolver, text_file,
 };
 
 /// How long a signature of a tool is valid: longer than anything it does.
@@ -194,7 +194,8 @@ impl Way {
             None => RootCerts::WebPki,
             Some(file) => {
                 let pem = fs::read(file).with_context(|| format!("--ca: cannot read {}", file.display()))?;
-                let certificate = Certificate::from_pem(&pem)
+                let pem = text_file::unmarked(&pem).with_context(|| format!("--ca: {}", file.display()))?;
+                let certificate = Certificate::from_pem(pem)
                     .with_context(|| format!("--ca: {} holds no certificate", file.display()))?;
                 RootCerts::Specific(Arc::new(vec![certificate]))
             }

@@ -63,7 +63,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     }
     let certificates = match (&config.tls_files, config.tls_listen.is_empty()) {
         (Some((certificate, key)), false) => {
-            Some(Certificates::from_files(certificate, key, Clock::system())?)
+            Some(Certificates::from_files(certificate, key, config.key_readers, Clock::system())?)
         }
         _ => None,
     };

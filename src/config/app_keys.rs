@@ -6,7 +6,7 @@ use super::key::{Key, Kind, put};
 use crate::{
     api::Family,
     auth::{App, Edition, Identifier, Network, SecretKey},
-    domain::{AppId, DirectoryMode, Limits},
+    domain::{AppId, DirectoryMode, Limits, UnixSeconds},
     http::INTERCHANGE,
 };
 
@@ -14,16 +14,43 @@ use crate::{
 #[derive(Debug)]
 pub struct AppDraft {
     pub(super) id: Option<AppId>,
-    pub(super) key_file: Option<PathBuf>,
-    pub(super) key_env: Option<String>,
+    pub(super) key: KeySource,
+    pub(super) previous: KeySource,
+    pub(super) previous_until: Option<UnixSeconds>,
     pub(super) app: App,
+}
+
+/// Where a key of an app is given. It should be one of the three.
+#[derive(Debug, Default)]
+pub(super) struct KeySource {
+    /// In the configuration itself.
+    pub(super) inline: Option<SecretKey>,
+    pub(super) file: Option<PathBuf>,
+    /// The name of an environment variable.
+    pub(super) variable: Option<String>,
+}
+
+impl KeySource {
+    /// How many of the three there are.
+    pub(super) fn count(&self) -> usize {
+        [self.inline.is_some(), self.file.is_some(), self.variable.is_some()]
+            .iter()
+            .filter(|one| **one)
+            .count()
+    }
 }
 
 impl AppDraft {
     /// Nothing said; every default is then put in.
     pub(super) fn new() -> AppDraft {
         let id = AppId::new(1).expect("1 is the number of an app");
-        AppDraft { id: None, key_file: None, key_env: None, app: App::without_key(id) }
+        AppDraft {
+            id: None,
+            key: KeySource::default(),
+            previous: KeySource::default(),
+            previous_until: None,
+            app: App::without_key(id),
+        }
     }
 }
 
@@ -52,21 +79,49 @@ static APP: &[Key<AppDraft>] = &[
         kind: Kind::Secret,
         default: "",
         about: "The key that signs for it. The configuration file must then be readable by nobody else.",
-        set: |draft, value| put(&mut draft.app.key, Some(secret(&value.text())?)),
+        set: |draft, value| put(&mut draft.key.inline, Some(secret(&value.text())?)),
     },
     Key {
         name: "key_file",
         kind: Kind::Path,
         default: "",
         about: "A file that holds the key, and that others cannot read.",
-        set: |draft, value| put(&mut draft.key_file, Some(value.path())),
+        set: |draft, value| put(&mut draft.key.file, Some(value.path())),
     },
     Key {
         name: "key_env",
         kind: Kind::Text,
         default: "",
         about: "The name of an environment variable that holds the key.",
-        set: |draft, value| put(&mut draft.key_env, Some(value.text())),
+        set: |draft, value| put(&mut draft.key.variable, Some(value.text())),
+    },
+    Key {
+        name: "previous_key",
+        kind: Kind::Secret,
+        default: "",
+        about: "The key before this one. Signatures made with it are accepted until `previous_key_until`, so that programs can be given the new key one after the other; see \"Rotating a key\" in operations.md.",
+        set: |draft, value| put(&mut draft.previous.inline, Some(secret(&value.text())?)),
+    },
+    Key {
+        name: "previous_key_file",
+        kind: Kind::Path,
+        default: "",
+        about: "A file that holds the previous key, and that others cannot read.",
+        set: |draft, value| put(&mut draft.previous.file, Some(value.path())),
+    },
+    Key {
+        name: "previous_key_env",
+        kind: Kind::Text,
+        default: "",
+        about: "The name of an environment variable that holds the previous key.",
+        set: |draft, value| put(&mut draft.previous.variable, Some(value.text())),
+    },
+    Key {
+        name: "previous_key_until",
+        kind: Kind::Instant,
+        default: "",
+        about: "When the previous key stops being accepted, at most 366 days from now. Required with a previous key.",
+        set: |draft, value| put(&mut draft.previous_until, Some(value.number())),
     },
     Key {
         name: "admins",
@@ -167,7 +222,7 @@ static APP: &[Key<AppDraft>] = &[
 ];
 
 fn secret(text: &str) -> Result<SecretKey, String> {
-    SecretKey::new(text).ok_or_else(|| "must not be empty".to_owned())
+    SecretKey::new(text).map_err(|reason| reason.to_string())
 }
 
 fn identifier(text: &str) -> Option<String> {

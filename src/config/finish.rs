@@ -11,7 +11,7 @@ use super::{
 use crate::{
     auth::{App, Token},
     domain::UnixSeconds,
-    secret_file::{check_private, read_secret},
+    secret_file::{Readers, check_private, read_secret},
     store::SqliteOptions,
     tls::Certificates,
 };
@@ -55,7 +55,7 @@ impl Reading<'_> {
         let tls_files = match (draft.certificate, draft.key) {
             (Some(certificate), Some(key)) => {
                 if let Some(now) = files {
-                    let (found, doubt) = check_tls(&certificate, &key, now);
+                    let (found, doubt) = check_tls(&certificate, &key, draft.key_readers, now);
                     found.into_iter().for_each(&mut wrong);
                     doubts = doubt;
                 }
@@ -74,7 +74,8 @@ impl Reading<'_> {
         if !draft.tls_listen.is_empty() && tls_files.is_none() {
             wrong("tls.listen needs a certificate: set tls.certificate and tls.key".to_owned());
         }
-        let token = match draft.token_file.as_deref().filter(|_| files.is_some()).map(read_secret) {
+        let token = draft.token_file.as_deref().filter(|_| files.is_some());
+        let token = match token.map(|file| read_secret(file, draft.key_readers)) {
             Some(Ok(text)) if text.len() < 16 => {
                 wrong("controls.token_file: the token has fewer than 16 characters".to_owned());
                 None
@@ -98,6 +99,7 @@ impl Reading<'_> {
             listen: draft.listen,
             tls_listen: draft.tls_listen,
             tls_files,
+            key_readers: draft.key_readers,
             trusted_proxies: draft.trusted_proxies,
             allowed_hosts: draft.allowed_hosts,
             workers: draft.workers,
@@ -121,10 +123,15 @@ impl Reading<'_> {
 }
 
 /// What is wrong with the files of a certificate, and what clients would say of it.
-fn check_tls(certificate: &Path, key: &Path, now: UnixSeconds) -> (Vec<String>, Option<String>) {
+fn check_tls(
+    certificate: &Path,
+    key: &Path,
+    readers: Readers,
+    now: UnixSeconds,
+) -> (Vec<String>, Option<String>) {
     let mut problems = Vec::new();
-    let usable = match check_private(key) {
-        Ok(()) => Certificates::check_files(certificate, key, now),
+    let usable = match check_private(key, readers) {
+        Ok(()) => Certificates::check_files(certificate, key, readers, now),
         Err(error) => {
             problems.push(format!("tls.key: {}", chain(&error)));
             Certificates::check_chain(certificate).map(|()| None)

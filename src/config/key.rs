@@ -8,7 +8,7 @@ use std::{
 use toml::de::DeValue;
 
 use super::time;
-use crate::{address::Address, excerpt, listen, masking};
+use crate::{address::Address, excerpt, listen, masking, written_path};
 
 /// One key: its name, what it takes, and where its value goes.
 pub struct Key<T: 'static> {
@@ -147,6 +147,9 @@ impl Kind {
             Given::Toml(value) => value.as_str(),
         };
         let value = match self {
+            Kind::Text if text == Some("") => {
+                return Err("is empty; write its value, or remove the line".to_owned());
+            }
             Kind::Text | Kind::Secret => text.map(|text| Value::Text(text.to_owned())),
             Kind::Choice(names) => {
                 text.filter(|text| names.contains(text)).map(|text| Value::Text(text.to_owned()))
@@ -156,7 +159,12 @@ impl Kind {
                 Some(text) => return text.parse().map(Value::Address),
                 None => None,
             },
-            Kind::Path => text.map(|text| Value::Path(base.join(text))),
+            Kind::Path => match text {
+                Some(text) => {
+                    return written_path::read(text.as_ref()).map(|path| Value::Path(base.join(path)));
+                }
+                None => None,
+            },
             Kind::Number(least, most) => {
                 number(given).filter(|number| (least..=most).contains(number)).map(Value::Number)
             }
@@ -293,6 +301,8 @@ fn number(given: &Given<'_>) -> Option<u64> {
 
 fn list(given: &Given<'_>) -> Option<Vec<String>> {
     match given {
+        // An empty text is refused, because it is most often a mistake.
+        Given::Text("[]") => Some(Vec::new()),
         Given::Text(text) => {
             Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
         }

@@ -28,6 +28,7 @@ use crate::{
     auth::{App, Network, Token},
     http::DoorLimits,
     log::{LogFormat, LogLevel},
+    secret_file::Readers,
     store::SqliteOptions,
 };
 
@@ -40,6 +41,8 @@ pub struct Config {
     pub tls_listen: Vec<SocketAddr>,
     /// The files of certificate and key.
     pub tls_files: Option<(PathBuf, PathBuf)>,
+    /// Who may be able to read the files of keys.
+    pub key_readers: Readers,
     /// Proxies that may name the source of a connection or request.
     pub trusted_proxies: Vec<Network>,
     /// Names by which what needs no secret may be called.

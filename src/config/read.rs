@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, fs,
+    fmt,
     path::{Path, PathBuf},
 };
 
@@ -11,12 +11,12 @@ use toml::de::{DeTable, DeValue};
 use super::{
     Loaded, Origin, Setting, app_keys, environment_name,
     key::{Given, Key},
-    read_app::ReadApp,
-    restrict::{Standing, StandingApp},
+    read_app::{looks_like_an_app, standing},
+    restrict::Standing,
     server_keys,
     server_keys::ServerDraft,
 };
-use crate::{domain::UnixSeconds, excerpt, wire::nearest};
+use crate::{domain::UnixSeconds, excerpt, secret_file::Readers, text_file, wire::nearest};
 
 /// Where a configuration comes from.
 #[derive(Clone, Debug)]
@@ -60,6 +60,8 @@ pub(super) struct Reading<'a> {
     text: &'a str,
     pub(super) problems: Vec<(usize, String)>,
     pub(super) warnings: Vec<String>,
+    /// Who may be able to read the files of keys.
+    pub(super) readers: Readers,
     /// Whether a part that could not be understood may have been meant as an app.
     hides_apps: bool,
 }
@@ -85,10 +87,11 @@ pub fn read_again(sources: &Sources) -> Result<Loaded, Refused> {
 fn read_with(sources: &Sources, files: Option<UnixSeconds>) -> Result<Loaded, Refused> {
     let file = &sources.file;
     let unread = |problem: String| Refused { problems: Problems(vec![problem]), standing: None };
-    let text = fs::read_to_string(file)
-        .map_err(|error| unread(format!("cannot read {}: {error}", file.display())))?;
+    let text =
+        text_file::read(file).map_err(|error| unread(format!("cannot read {}: {error}", file.display())))?;
     let (problems, warnings) = (Vec::new(), Vec::new());
-    let mut reading = Reading { file, text: &text, problems, warnings, hides_apps: false };
+    let mut reading =
+        Reading { file, text: &text, problems, warnings, readers: Readers::Nobody, hides_apps: false };
     let root = DeTable::parse(&text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let hint = reading.quotation_hint(at);
@@ -108,6 +111,7 @@ fn read_with(sources: &Sources, files: Option<UnixSeconds>) -> Result<Loaded, Re
             reading.take(spot, key, &Given::Text(text), &mut draft, &mut settings);
         }
     }
+    reading.readers = draft.key_readers;
     let read_apps: Vec<_> = apps.iter().map(|table| reading.app(table, sources)).collect();
     let config = reading.finish(draft, &read_apps, files);
     match config {
@@ -267,6 +271,15 @@ impl<'a> Reading<'a> {
     ) -> bool {
         let Spot { line, said, origin } = spot;
         let base = if origin == Origin::File { self.folder() } else { PathBuf::new() };
+        if let Given::Text(text) = given
+            && text.trim().is_empty()
+        {
+            // An empty value is most often a variable that was never filled in.
+            let other = if origin == Origin::Flag { "leave the flag out" } else { "unset it" };
+            let said = format!("{said} is empty; give it {}, or {other}", key.kind.describe());
+            self.problems.push((line, said));
+            return false;
+        }
         let taken = key.kind.read(given, &base).and_then(|value| {
             let shown = key.kind.display(&value);
             (key.set)(draft, value).map(|()| shown)
@@ -310,25 +323,6 @@ impl<'a> Reading<'a> {
                 )));
             }
         }
-    }
-}
-
-/// What a refused file says of apps. A file without any app, as one that is being written, removes none.
-fn standing(apps: Vec<ReadApp>, hides_apps: bool) -> Standing {
-    let complete = !hides_apps && !apps.is_empty() && apps.iter().all(|read| read.app.is_some());
-    let apps = apps.into_iter().filter_map(|read| Some(StandingApp { app: read.app?, unsure: read.unsure }));
-    Standing { apps: apps.collect(), complete }
-}
-
-/// Whether a table under an unknown name, or one of several, has a key of an app.
-fn looks_like_an_app(value: &DeValue<'_>) -> bool {
-    match value {
-        DeValue::Table(table) => {
-            table.keys().any(|name| app_keys().iter().any(|key| key.name == name.get_ref().as_ref()))
-                || table.values().any(|value| looks_like_an_app(value.get_ref()))
-        }
-        DeValue::Array(items) => items.iter().any(|item| looks_like_an_app(item.get_ref())),
-        _ => false,
     }
 }
 

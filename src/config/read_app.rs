@@ -1,15 +1,29 @@
-//! Reading one `[[app]]`.
+//! Reading one `[[app]]`, and what all of them say when the file is refused.
+
+use toml::de::DeValue;
 
 use super::{
     Origin, Setting, Sources, app_keys,
-    app_keys::AppDraft,
+    app_keys::{AppDraft, KeySource},
     key::Given,
     read::{Reading, Table, chain},
+    restrict::{Standing, StandingApp},
+    time,
 };
 use crate::{
-    auth::{App, SecretKey},
+    auth::{App, PreviousKey, SecretKey},
+    domain::AppId,
+    excerpt,
     secret_file::{check_private, read_secret},
 };
+
+/// The key of the configuration that holds the key of an app, and the first part of the others that name it.
+const KEY: &str = "key";
+const PREVIOUS: &str = "previous_key";
+
+const DAY: u64 = 86_400;
+/// How many days a previous key may be accepted: UserSigs are valid for 180 days unless another time was asked for.
+const LONGEST: u64 = 366;
 
 /// What one table told.
 pub(super) struct ReadApp {
@@ -55,82 +69,182 @@ impl<'a> Reading<'a> {
             return ReadApp { at: *at, app: None, settings, unsure };
         };
         let before = self.problems.len();
-        let key = self.key(*at, id.number(), &draft, sources);
-        // A key about which something is wrong replaces none, even if it could be read.
-        let unread = self.problems.len() > before;
-        let absent = key.is_none() && unsure.iter().any(|name| name.starts_with("key"));
-        if unread || absent {
-            unsure.push("key");
-        } else {
-            unsure.retain(|name| *name != "key");
+        let key = self.key(*at, id, KEY, &draft.key, sources);
+        self.settle(&mut unsure, KEY, key.is_none(), before);
+        if draft.key.count() == 0 {
+            self.warnings.push(format!("app {id} has no key: no signature can be verified (70016)"));
         }
+        // What could not be read, or is misspelt, was complained of already.
+        let is_clear = |name: &str| !unsure.iter().any(|other| other.starts_with(name));
+        let previous_key = if is_clear(PREVIOUS) && (key.is_some() || is_clear(KEY)) {
+            let before = self.problems.len();
+            let previous_key = self.previous_key(*at, id, &draft, key.as_ref(), sources);
+            self.settle(&mut unsure, PREVIOUS, previous_key.is_none(), before);
+            previous_key
+        } else {
+            unsure.push(PREVIOUS);
+            None
+        };
         if draft.app.admins.is_empty() {
             self.warnings.push(format!("app {id} has no administrator: nobody can call for it (60010)"));
         }
-        ReadApp { at: *at, app: Some(App { id, key, ..draft.app }), settings, unsure }
+        ReadApp { at: *at, app: Some(App { id, key, previous_key, ..draft.app }), settings, unsure }
     }
 
-    /// The key of an app, from the one place that was named.
-    fn key(&mut self, at: usize, id: u32, draft: &AppDraft, sources: &Sources) -> Option<SecretKey> {
-        let inline = draft.app.key.is_some();
-        let named = [inline, draft.key_file.is_some(), draft.key_env.is_some()];
-        if named.iter().filter(|named| **named).count() > 1 {
-            self.problem(at, format!("app {id} has more than one of key, key_file and key_env; keep one"));
+    /// Notes whether it is clear what the file says of a key: a key about which something is wrong – since there were
+    /// `before` problems – replaces none, even if it could be read.
+    fn settle(&self, unsure: &mut Vec<&'static str>, key: &'static str, is_absent: bool, before: usize) {
+        let unread = self.problems.len() > before;
+        let absent = is_absent && unsure.iter().any(|name| name.starts_with(key));
+        match unread || absent {
+            true => unsure.push(key),
+            false => unsure.retain(|name| *name != key),
+        }
+    }
+
+    /// The previous key of an app with its end.
+    fn previous_key(
+        &mut self,
+        at: usize,
+        id: AppId,
+        draft: &AppDraft,
+        key: Option<&SecretKey>,
+        sources: &Sources,
+    ) -> Option<PreviousKey> {
+        let until = match (draft.previous.count(), draft.previous_until) {
+            (0, None) => return None,
+            (0, Some(_)) => {
+                let said = "has previous_key_until, but no previous key; set previous_key_file, or remove it";
+                self.problem(at, format!("app {id} {said}"));
+                return None;
+            }
+            (_, None) => {
+                let example = time::display(sources.now + 30 * DAY);
+                let said = format!("set previous_key_until, for example to {example}");
+                self.problem(at, format!("app {id} has a previous key without an end; {said}"));
+                return None;
+            }
+            (_, Some(until)) => until,
+        };
+        if until > sources.now.saturating_add(LONGEST * DAY) {
+            let latest = time::display(sources.now + LONGEST * DAY);
+            let said =
+                format!("previous_key_until is more than {LONGEST} days away; choose one before {latest}");
+            self.problem(at, format!("app {id}: {said}"));
             return None;
         }
-        if inline && let Err(error) = check_private(self.file) {
+        if draft.key.count() == 0 {
+            self.problem(
+                at,
+                format!("app {id} has a previous key, but no key; the key that signs now is key_file"),
+            );
+            return None;
+        }
+        let previous = self.key(at, id, PREVIOUS, &draft.previous, sources)?;
+        if key == Some(&previous) {
+            let said = "has the same key as key and as previous key; put the new one under key";
+            self.problem(at, format!("app {id} {said}"));
+            return None;
+        }
+        if until < sources.now {
+            let ended = time::display(until);
+            self.warnings.push(format!(
+                "the previous key of app {id} is not accepted any more, because previous_key_until ({ended}) is over; \
+                 remove both from the configuration"
+            ));
+        }
+        Some(PreviousKey { key: previous, until })
+    }
+
+    /// A key of an app, from the one place that was named. `name` is the key of the configuration that holds it.
+    fn key(
+        &mut self,
+        at: usize,
+        id: AppId,
+        name: &str,
+        source: &KeySource,
+        sources: &Sources,
+    ) -> Option<SecretKey> {
+        if source.count() > 1 {
+            let said = format!("has more than one of {name}, {name}_file and {name}_env; keep one");
+            self.problem(at, format!("app {id} {said}"));
+            return None;
+        }
+        if source.inline.is_some()
+            && let Err(error) = check_private(self.file, self.readers)
+        {
             self.problem(at, format!("app {id} has its key in this file, but {}", chain(&error)));
         }
         let looks_like_a_key =
             |text: &str| text.len() >= 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let file = draft.key_file.as_ref().and_then(|file| file.file_name()?.to_str());
-        if file.into_iter().chain(draft.key_env.as_deref()).any(looks_like_a_key) {
+        let file = source.file.as_ref().and_then(|file| file.file_name()?.to_str());
+        if file.into_iter().chain(source.variable.as_deref()).any(looks_like_a_key) {
             self.problem(
                 at,
                 format!(
-                    "app {id} names a file or variable that looks like a key; a key itself goes under key"
+                    "app {id} names a file or variable that looks like a key; a key itself goes under {name}"
                 ),
             );
             return None;
         }
-        let read = match (&draft.key_file, &draft.key_env) {
-            (Some(file), _) => {
-                read_secret(file).map(Some).map_err(|error| format!("key_file: {}", chain(&error)))
+        let read = match (&source.inline, &source.file, &source.variable) {
+            (Some(key), ..) => Ok(key.clone()),
+            (_, Some(file), _) => read_secret(file, self.readers)
+                .map_err(|error| format!("{name}_file: {}", chain(&error)))
+                .map(|text| SecretKey::new(&text).expect("a secret file holds one word")),
+            (.., Some(variable)) => {
+                let shown = excerpt::plain(variable);
+                match sources.environment.get(variable) {
+                    Some(text) if !text.is_empty() => SecretKey::new(text)
+                        .map_err(|reason| format!("{name}_env: the environment variable {shown} {reason}")),
+                    _ => Err(format!("{name}_env: the environment variable {shown} is not set, or empty")),
+                }
             }
-            (_, Some(name)) => match sources.environment.get(name) {
-                Some(text) if !text.is_empty() => Ok(Some(text.clone())),
-                _ => Err(format!("key_env: the environment variable {name} is not set, or empty")),
-            },
-            _ => Ok(None),
+            _ => return None,
         };
         let key = match read {
-            Ok(Some(text)) => SecretKey::new(&text),
-            Ok(None) if inline => draft.app.key.clone(),
-            Ok(None) => {
-                self.warnings.push(format!("app {id} has no key: no signature can be verified (70016)"));
-                None
-            }
+            Ok(key) => key,
             Err(error) => {
                 self.problem(at, format!("app {id}: {error}"));
-                None
+                return None;
             }
-        }?;
+        };
+        let called = name.replace('_', " ");
         if key.is_published() {
             self.problem(
                 at,
                 format!(
-                    "the key of app {id} is one that confold dev uses, which everybody knows; make one of your own, \
-                     for example with: openssl rand -hex 32"
+                    "the {called} of app {id} is one that confold dev uses, which everybody knows; make one of your \
+                     own, for example with: openssl rand -hex 32"
                 ),
             );
             return None;
         }
         if key.is_short() {
             self.warnings.push(format!(
-                "the key of app {id} has fewer than 32 characters and can be guessed; make a longer one, for \
+                "the {called} of app {id} has fewer than 32 characters and can be guessed; make a longer one, for \
                  example with: openssl rand -hex 32"
             ));
         }
         Some(key)
+    }
+}
+
+/// What a refused file says of apps. A file without any app, as one that is being written, removes none.
+pub(super) fn standing(apps: Vec<ReadApp>, hides_apps: bool) -> Standing {
+    let complete = !hides_apps && !apps.is_empty() && apps.iter().all(|read| read.app.is_some());
+    let apps = apps.into_iter().filter_map(|read| Some(StandingApp { app: read.app?, unsure: read.unsure }));
+    Standing { apps: apps.collect(), complete }
+}
+
+/// Whether a table under an unknown name, or one of several, has a key of an app.
+pub(super) fn looks_like_an_app(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Table(table) => {
+            table.keys().any(|name| app_keys().iter().any(|key| key.name == name.get_ref().as_ref()))
+                || table.values().any(|value| looks_like_an_app(value.get_ref()))
+        }
+        DeValue::Array(items) => items.iter().any(|item| looks_like_an_app(item.get_ref())),
+        _ => false,
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! An administrator who was removed because they left, or a key that was replaced because it leaked, must not stay
 //! valid for as long as a misspelt word elsewhere in the file keeps the whole of it from being taken over. So a
-//! refused configuration removes apps, administrators and keys, closes services, narrows the allowed sources, and
-//! denies and disables. It gives nobody anything. Where the file does not say clearly what is meant – a value that
+//! refused configuration removes apps, administrators and keys, previous ones included, closes services, narrows the
+//! allowed sources, and denies and disables. It gives nobody anything. Where the file does not say clearly what is meant – a value that
 //! cannot be read, or one that is absent beside a misspelt key – the running value stays.
 
 use super::app_keys;
 use crate::{
-    auth::{App, Network, SecretKey},
+    auth::{App, Network, PreviousKey, SecretKey},
     domain::AppId,
     excerpt::quoted,
 };
@@ -82,6 +82,10 @@ impl StandingApp {
         {
             taken.push(said.to_owned());
         }
+        if self.is_sure("previous_key") {
+            next.previous_key = narrower_previous_key(running, &next, file.previous_key.as_ref());
+            taken.extend(previous_key_news(running, &next).map(str::to_owned));
+        }
         if self.is_sure("denied") {
             for denied in file.denied.iter().filter(|denied| !running.denied.contains(denied)) {
                 next.denied.push(denied.clone());
@@ -123,6 +127,30 @@ fn narrower_key(running: &mut Option<SecretKey>, file: Option<&SecretKey>) -> Op
     }
     *running = file.cloned();
     Some(if file.is_some() { "its key is replaced" } else { "its key is removed" })
+}
+
+/// The previous key of the file, as far as that key is accepted already: as the present one, or as the previous one
+/// until its end. A rotation in a file with a mistake so keeps in whom it means to keep in, and lets nobody in.
+fn narrower_previous_key(running: &App, next: &App, file: Option<&PreviousKey>) -> Option<PreviousKey> {
+    let file = file.filter(|file| next.key.as_ref() != Some(&file.key))?;
+    if running.key.as_ref() == Some(&file.key) {
+        return Some(file.clone());
+    }
+    let previous = running.previous_key.as_ref().filter(|previous| previous.key == file.key)?;
+    Some(PreviousKey { until: previous.until.min(file.until), ..file.clone() })
+}
+
+/// What became of the previous key, if something was taken away.
+fn previous_key_news(running: &App, next: &App) -> Option<&'static str> {
+    let before = running.previous_key.as_ref()?;
+    match &next.previous_key {
+        Some(after) if after.key == before.key => {
+            (after.until < before.until).then_some("its previous key ends earlier")
+        }
+        // It may have become the key again.
+        _ if next.key.as_ref() == Some(&before.key) => None,
+        _ => Some("its previous key is removed"),
+    }
 }
 
 /// The sources that two settings both allow; nothing allows all.

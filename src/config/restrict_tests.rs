@@ -63,6 +63,39 @@ fn keys_are_replaced_or_removed_but_not_added() {
     }
 }
 
+#[test]
+fn a_previous_key_stays_as_far_as_its_key_is_accepted_already() {
+    let previous = |text: &str, until| Some(PreviousKey { key: key(text), until });
+    let with = |present: &str, previous_key: Option<PreviousKey>| App {
+        key: Some(key(present)),
+        previous_key,
+        ..app(1, &["ann"])
+    };
+    let replaced = "its key is replaced";
+    let (removed, earlier) = ("its previous key is removed", "its previous key ends earlier");
+    for (running, file_has, expected, changes) in [
+        // A rotation begins, goes on, and ends.
+        (with("a", None), with("b", previous("a", 9)), previous("a", 9), vec![replaced]),
+        (with("b", previous("a", 9)), with("b", previous("a", 9)), previous("a", 9), vec![]),
+        (with("b", previous("a", 9)), with("b", None), None, vec![removed]),
+        (with("b", previous("a", 9)), with("b", previous("a", 5)), previous("a", 5), vec![earlier]),
+        (with("b", previous("a", 9)), with("c", previous("b", 9)), previous("b", 9), vec![replaced, removed]),
+        // The key before comes back.
+        (with("b", previous("a", 9)), with("a", previous("b", 9)), previous("b", 9), vec![replaced]),
+        // Nothing is added: neither a key nor time.
+        (with("b", None), with("b", previous("x", 9)), None, vec![]),
+        (with("b", previous("a", 9)), with("b", previous("a", 99)), previous("a", 9), vec![]),
+        (with("b", previous("a", 9)), with("b", previous("x", 9)), None, vec![removed]),
+    ] {
+        let (next, said) = restrict(&[running], &file(vec![(file_has, vec![])], true));
+        let changes: Vec<String> = changes.iter().map(|change| format!("app 1: {change}")).collect();
+        assert_eq!((next[0].previous_key.clone(), said), (expected, changes));
+    }
+    let running = with("b", previous("a", 9));
+    let (next, said) = restrict(&[running], &file(vec![(with("b", None), vec!["previous_key"])], true));
+    assert_eq!((next[0].previous_key.clone(), said.len()), (previous("a", 9), 0), "it is not clear");
+}
+
 /// An app with settings of which each may take rights away.
 fn settings() -> impl Strategy<Value = App> {
     let names = || prop::sample::subsequence(vec!["ann", "bob", "eve"], 0..=3);
@@ -72,19 +105,24 @@ fn settings() -> impl Strategy<Value = App> {
         0..=4,
     );
     let key = prop::option::of(prop::sample::select(vec!["k", "l"]));
+    let previous = prop::option::of((prop::sample::select(vec!["k", "l", "m"]), NOW - 1..NOW + 2));
     (
         names(),
         names(),
         services,
         prop::option::of(networks),
-        key,
+        (key, previous),
         any::<bool>(),
         prop::option::of(NOW - 1..NOW + 2),
     )
-        .prop_map(|(admins, denied, closed, sources, secret, disabled, plan_until)| {
+        .prop_map(|(admins, denied, closed, sources, (secret, previous), disabled, plan_until)| {
             let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect::<Vec<_>>();
             App {
                 key: secret.map(key_of),
+                // The configuration refuses a previous key without a key, and one that is the key.
+                previous_key: previous
+                    .filter(|(text, _)| secret.is_some_and(|secret| secret != *text))
+                    .map(|(text, until)| PreviousKey { key: key_of(text), until }),
                 denied: owned(denied),
                 closed_services: owned(closed),
                 allowed_sources: sources.map(|networks| {
@@ -121,13 +159,17 @@ proptest! {
     #[test]
     fn who_is_let_in_is_let_in_by_both(running in settings(), read in settings()) {
         let (next, _) = restrict(std::slice::from_ref(&running), &file(vec![(read.clone(), vec![])], true));
-        let before = App { key: running.key.as_ref().and(read.key.clone()), ..running };
+        // Where there was a key, the one of the file takes its place.
+        let replaced =
+            App { key: running.key.as_ref().and(read.key.clone()), previous_key: None, ..running.clone() };
         for admin in ["ann", "bob", "eve"] {
-            for secret in ["k", "l"] {
+            for secret in ["k", "l", "m"] {
                 for source in ["10.1.2.3", "10.1.9.9", "10.9.9.9", "192.168.1.1", "2001:db8::1", "2001:db9::1"] {
                     for service in ["recentcontact", "interchange"] {
                         let lets_in = |app: &App| admits(app, admin, secret, source, service);
-                        prop_assert_eq!(lets_in(&next[0]), lets_in(&before) && lets_in(&read), "{} {}", admin, source);
+                        let before = lets_in(&replaced) || (running.key.is_some() && lets_in(&running));
+                        let expected = before && lets_in(&read);
+                        prop_assert_eq!(lets_in(&next[0]), expected, "{} {} {}", admin, secret, source);
                     }
                 }
             }

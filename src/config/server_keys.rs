@@ -9,6 +9,7 @@ use crate::{
     http::{DoorLimits, RateLimit, is_host_name},
     listen,
     log::{LogFormat, LogLevel},
+    secret_file::Readers,
     store::SqliteOptions,
 };
 
@@ -27,6 +28,7 @@ pub struct ServerDraft {
     pub(super) limits: DoorLimits,
     pub(super) drain: Duration,
     pub(super) token_file: Option<PathBuf>,
+    pub(super) key_readers: Readers,
     pub(super) metrics: bool,
     pub(super) traces: Option<Address>,
     pub(super) log_format: LogFormat,
@@ -49,6 +51,7 @@ impl ServerDraft {
             limits: DoorLimits::default(),
             drain: Duration::ZERO,
             token_file: None,
+            key_readers: Readers::Nobody,
             metrics: false,
             traces: None,
             log_format: LogFormat::Text,
@@ -98,6 +101,16 @@ static SERVER: &[Key<ServerDraft>] = &[
         default: "0",
         about: "Threads that serve; 0 means one for each processor.",
         set: |draft, value| put(&mut draft.workers, value.size()),
+    },
+    Key {
+        name: "allow_readable_key_files",
+        kind: Kind::Switch,
+        default: "false",
+        about: "Whether files with keys and tokens may be readable by every user of the machine, as secrets are that a container mounts with mode 0444. On a file system that is mounted read-only they may be without this setting. A file that every user can change is refused all the same.",
+        set: |draft, value| {
+            let readers = if value.switch() { Readers::Everybody } else { Readers::Nobody };
+            put(&mut draft.key_readers, readers)
+        },
     },
     Key {
         name: "tls.listen",

@@ -21,6 +21,7 @@ mod rate;
 mod record;
 mod registry;
 mod request;
+mod rotation;
 mod run;
 mod socket;
 mod sources;
@@ -69,6 +70,8 @@ pub struct Door {
     transfers: transfer::Transfers,
     /// The log lines of the present second.
     lines: call_log::LogBudget,
+    /// What was logged about previous keys.
+    rotations: rotation::Reports,
     proxies: Proxies,
     hosts: AllowedHosts,
     published_keys: bool,
@@ -168,6 +171,7 @@ impl Door {
             bodies: bodies::Bodies::new(limits.bodies_bytes),
             transfers: transfer::Transfers::default(),
             lines: call_log::LogBudget::default(),
+            rotations: rotation::Reports::default(),
             proxies,
             hosts,
             published_keys,
@@ -199,6 +203,7 @@ impl Door {
             unsent: self.unsent.bytes() as u64,
             bodies: self.bodies.reserved() as u64,
             bodies_refused: self.bodies.refused(),
+            previous_keys: self.entrance().gate.previous_use(),
             process: Process::now(),
         }))
     }
@@ -206,6 +211,7 @@ impl Door {
     /// Writes summed log lines, and sends readers away who take nothing while memory is tight.
     fn housekeep(&self) {
         self.lines.report();
+        self.rotations.report(&self.entrance().gate.previous_use(), self.service.clock.elapsed());
         self.registry.shed_slow_readers(self.service.clock.elapsed(), false);
     }
 

@@ -32,13 +32,13 @@ pub(super) fn find(path: &Path) -> io::Result<Target> {
         return Ok(Target::Standard);
     }
     if path.as_os_str().as_bytes().ends_with(b"/") {
-        return Err(io::ErrorKind::IsADirectory.into());
+        return Err(is_folder());
     }
     let mut path = path.to_owned();
     for _ in 0..LINKS {
         let Some(name) = path.file_name() else {
             let empty = path.as_os_str().is_empty();
-            return Err(if empty { io::ErrorKind::NotFound } else { io::ErrorKind::IsADirectory }.into());
+            return Err(if empty { io::Error::other("the path is empty") } else { is_folder() });
         };
         let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let above = fs::canonicalize(above)?;
@@ -49,7 +49,7 @@ pub(super) fn find(path: &Path) -> io::Result<Target> {
         };
         let kind = found.file_type();
         if kind.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
+            return Err(is_folder());
         }
         if kind.is_socket() {
             return Err(io::Error::other("it is a socket"));
@@ -69,6 +69,10 @@ pub(super) fn find(path: &Path) -> io::Result<Target> {
         path = above.join(fs::read_link(&whole)?);
     }
     Err(io::Error::other("too many links lead to it"))
+}
+
+fn is_folder() -> io::Error {
+    io::Error::new(io::ErrorKind::IsADirectory, "it is a directory; name a file")
 }
 
 /// Whether what was found in a folder like `/tmp` belongs to another user. The system itself refuses to follow

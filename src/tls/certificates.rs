@@ -23,8 +23,13 @@ use tokio_rustls::{
     },
 };
 
-use super::{CertificateError, Doubt, Validity};
-use crate::{clock::Clock, domain::UnixSeconds, secret_file::read_private};
+use super::{CertificateError, Doubt, Validity, error::Misfit};
+use crate::{
+    clock::Clock,
+    domain::UnixSeconds,
+    secret_file::{Readers, read_private},
+    text_file,
+};
 
 /// A certificate with its key, for every connection that begins now.
 #[derive(Clone)]
@@ -62,6 +67,8 @@ pub struct CertificateState {
 struct Files {
     certificate: PathBuf,
     key: PathBuf,
+    /// Who may be able to read the key.
+    readers: Readers,
     clock: Clock,
     seen: Mutex<Seen>,
     taken: AtomicU64,
@@ -106,17 +113,18 @@ impl Shown {
 }
 
 impl Certificates {
-    /// Those in two PEM files: a certificate with its chain, and its key, which nobody else may be able to read.
-    /// The clock says which are valid.
+    /// Those in two PEM files: a certificate with its chain, and its key, which only these readers may be able to
+    /// read. The clock says which are valid.
     ///
     /// # Errors
     /// [`CertificateError`], in words for the author of the configuration.
     pub fn from_files(
         certificate: &Path,
         key: &Path,
+        readers: Readers,
         clock: Clock,
     ) -> Result<Certificates, CertificateError> {
-        let files = Files::new(certificate, key, clock);
+        let files = Files::new(certificate, key, readers, clock);
         let held = files.read()?;
         let shown = files.usable(&held)?;
         files.seen.lock().unwrap_or_else(PoisonError::into_inner).settled = held;
@@ -130,9 +138,10 @@ impl Certificates {
     pub fn check_files(
         certificate: &Path,
         key: &Path,
+        readers: Readers,
         now: UnixSeconds,
     ) -> Result<Option<Doubt>, CertificateError> {
-        let files = Files::new(certificate, key, Clock::system());
+        let files = Files::new(certificate, key, readers, Clock::system());
         Ok(files.usable(&files.read()?)?.validity.doubt(now))
     }
 
@@ -147,7 +156,7 @@ impl Certificates {
 
     /// One that is in memory only, PEM texts.
     pub(super) fn from_pem(certificate: &str, key: &str) -> Result<Certificates, CertificateError> {
-        let files = Files::new(Path::new("certificate"), Path::new("key"), Clock::system());
+        let files = Files::new(Path::new("certificate"), Path::new("key"), Readers::Nobody, Clock::system());
         let shown = files.usable(&(certificate.into(), key.into()))?;
         Ok(Certificates::showing(shown))
     }
@@ -252,10 +261,11 @@ impl Certificates {
 }
 
 impl Files {
-    fn new(certificate: &Path, key: &Path, clock: Clock) -> Files {
+    fn new(certificate: &Path, key: &Path, readers: Readers, clock: Clock) -> Files {
         Files {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
+            readers,
             clock,
             seen: Mutex::default(),
             taken: AtomicU64::new(0),
@@ -266,34 +276,49 @@ impl Files {
 
     fn read(&self) -> Result<Held, CertificateError> {
         let unreadable = |source| CertificateError::Unreadable { file: self.certificate.clone(), source };
-        Ok((fs::read(&self.certificate).map_err(unreadable)?, read_private(&self.key)?))
+        Ok((fs::read(&self.certificate).map_err(unreadable)?, read_private(&self.key, self.readers)?))
     }
 
     fn usable(&self, (certificate, key): &Held) -> Result<Usable, CertificateError> {
         let chain = read_chain(&self.certificate, certificate)?;
         let validity = chain.first().and_then(|own| Validity::of(own));
-        let key =
-            PrivateKeyDer::from_pem_slice(key).map_err(|_| CertificateError::NoKey(self.key.clone()))?;
-        let unusable = |reason: String| CertificateError::Unusable {
+        let key = read_key(&self.key, key)?;
+        let unusable = |reason| CertificateError::Unusable {
             certificate: self.certificate.clone(),
             key: self.key.clone(),
             reason,
         };
         let key = CertifiedKey::from_der(chain, key, &ring::default_provider())
-            .map_err(|error| unusable(super::words::words(&error)))?;
-        let validity =
-            validity.ok_or_else(|| unusable("the certificate has no readable validity".to_owned()))?;
+            .map_err(|error| unusable(Misfit::from(&error)))?;
+        let validity = validity.ok_or_else(|| unusable(Misfit::Damaged))?;
         Ok(Usable { key: Arc::new(key), validity })
     }
 }
 
 /// The certificates of a PEM text, at least one.
 fn read_chain(file: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
-    let chain = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
+    let chain = CertificateDer::pem_slice_iter(unmarked(file, text)?).collect::<Result<Vec<_>, _>>();
     chain
         .ok()
         .filter(|chain| !chain.is_empty())
         .ok_or_else(|| CertificateError::NoCertificate(file.to_owned()))
+}
+
+/// The private key of a PEM text.
+fn read_key(file: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, CertificateError> {
+    let text = unmarked(file, text)?;
+    PrivateKeyDer::from_pem_slice(text).map_err(|_| {
+        let has = |part: &[u8]| text.windows(part.len()).any(|window| window == part);
+        match has(b"BEGIN ENCRYPTED PRIVATE KEY") || has(b"Proc-Type: 4,ENCRYPTED") {
+            true => CertificateError::Encrypted(file.to_owned()),
+            false => CertificateError::NoKey(file.to_owned()),
+        }
+    })
+}
+
+fn unmarked<'a>(file: &Path, text: &'a [u8]) -> Result<&'a [u8], CertificateError> {
+    let refused = |reason| CertificateError::NotText { file: file.to_owned(), reason };
+    text_file::unmarked(text).map_err(refused)
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ impl Site {
 
     fn show(&self) -> Certificates {
         let (certificate, key) = self.files();
-        Certificates::from_files(&certificate, &key, self.clock.clone()).unwrap()
+        Certificates::from_files(&certificate, &key, Readers::Nobody, self.clock.clone()).unwrap()
     }
 }
 
@@ -116,7 +116,7 @@ fn a_key_that_others_can_read_is_refused_until_they_cannot() {
     assert_eq!(certificates.state().not_after, next);
     let (certificate, key) = site.files();
     assert!(matches!(
-        Certificates::from_files(&certificate, &key, site.clock.clone()),
+        Certificates::from_files(&certificate, &key, Readers::Nobody, site.clock.clone()),
         Err(CertificateError::Key(SecretError::Open { .. }))
     ));
 }

@@ -128,8 +128,10 @@ impl LocalAuthority {
             return Err(AuthorityError::Damaged { file: key, reason });
         }
         let (certificate_text, key_text) = (read(&certificate)?, read(&key)?);
-        let pair = KeyPair::from_pem(&key_text)
-            .map_err(|error| AuthorityError::Damaged { file: key, reason: error.to_string() })?;
+        let pair = KeyPair::from_pem(&key_text).map_err(|_| AuthorityError::Damaged {
+            file: key,
+            reason: "it holds no private key of a kind that is made here".to_owned(),
+        })?;
         let der = CertificateDer::from_pem_slice(certificate_text.as_bytes()).ok();
         let own = pair.public_key_raw();
         if !der.is_some_and(|der| der.windows(own.len()).any(|part| part == own)) {

@@ -8,7 +8,7 @@ mod validity;
 mod words;
 
 pub use certificates::{CertificateState, Certificates};
-pub use error::CertificateError;
+pub use error::{CertificateError, Misfit};
 pub use local_ca::{AUTHORITY_NAME, AuthorityError, LocalAuthority, OFFICIAL_NAMES};
 pub use validity::{Doubt, Validity};
 pub use words::explained;

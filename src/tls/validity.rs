@@ -90,6 +90,7 @@ impl fmt::Display for Doubt {
 /// A time span in the largest unit of which it has two.
 fn span(seconds: u64) -> String {
     match seconds {
+        1 => "1 second".to_owned(),
         0..120 => format!("{seconds} seconds"),
         120..7_200 => format!("{} minutes", seconds / 60),
         7_200..172_800 => format!("{} hours", seconds / 3_600),
@@ -160,7 +161,7 @@ mod tests {
         let validity = Validity { not_before: 1_000_000, not_after: 2_000_000 };
         assert_eq!((validity.doubt(1_000_000), validity.doubt(2_000_000)), (None, None));
         let said = |now| validity.doubt(now).unwrap().to_string();
-        assert_eq!(said(2_000_001), "expired 1 seconds ago, so clients refuse it");
+        assert_eq!(said(2_000_001), "expired 1 second ago, so clients refuse it");
         assert_eq!(said(2_000_000 + 86_400 * 3), "expired 3 days ago, so clients refuse it");
         assert_eq!(said(999_999 - 7_200), "becomes valid in 2 hours only, so clients refuse it until then");
     }

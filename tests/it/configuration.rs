@@ -1,12 +1,12 @@
 //! What each key of the configuration does. Every key has the test of its name.
 
-use std::{fs, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
 use confold::{clock::Clock, config};
 
 use crate::{
     harness::{ADMIN, APP, Client, Fault, KEY, Server, eventually, import_accounts, said},
-    serving::{Authority, Site, serving},
+    serving::{Authority, Site, later, serving},
 };
 
 const GET: &str = "recentcontact/get_contact_group";
@@ -135,6 +135,29 @@ fn serving_tls(authority: &Authority) -> (Site, Server) {
     );
     let server = site.serve();
     (site, server)
+}
+
+#[test]
+fn allow_readable_key_files() {
+    let check = |mode: u32, setting: &str| {
+        let site = Site::new();
+        site.configure(setting, "");
+        fs::set_permissions(site.path("key"), fs::Permissions::from_mode(mode)).unwrap();
+        site.check()
+    };
+    let allowed = "allow_readable_key_files = true";
+    let refused = said(&check(0o444, ""));
+    assert!(refused.contains("the setting allow_readable_key_files lets them read it"), "{refused}");
+    assert!(check(0o444, allowed).status.success());
+    let refused = said(&check(0o446, allowed));
+    assert!(refused.contains("run: chmod o-rwx") && !refused.contains("allow_readable"), "{refused}");
+    // Keys of certificates and the configuration itself are files with keys, too.
+    let (authority, site) = (Authority::new(), Site::new());
+    authority.issue_with_mode(&site.path("cert.pem"), &site.path("cert-key.pem"), 0o444);
+    let tls = "[tls]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"cert.pem\"\nkey = \"cert-key.pem\"";
+    site.configure(&format!("{allowed}\n{tls}"), &format!("key = {KEY:?}"));
+    fs::set_permissions(site.path("confold.toml"), fs::Permissions::from_mode(0o444)).unwrap();
+    assert_eq!(site.serve().client().call(GET, BODY).code(), 50001);
 }
 
 #[test]
@@ -617,8 +640,45 @@ fn app_key_file() {
 fn app_key_env() {
     let site = Site::new();
     site.configure("", "key_env = \"THE_KEY\"");
-    let server = Site::serve_by(site.command("serve").env("THE_KEY", "from outside"));
-    assert_eq!(server.client().signed_for(APP, ADMIN, "from outside").call(GET, BODY).code(), 50001);
+    let server = Site::serve_by(site.command("serve").env("THE_KEY", "from-outside"));
+    assert_eq!(server.client().signed_for(APP, ADMIN, "from-outside").call(GET, BODY).code(), 50001);
+}
+
+/// The codes of two callers, one with a key called `old` and one with the page's.
+fn codes_with_previous(setting: &str) -> [u64; 2] {
+    let site = Site::new();
+    site.write("old", "old-key-of-the-app");
+    site.configure("", &format!("key_file = \"key\"\n{setting}"));
+    let server = Site::serve_by(site.command("serve").env("THE_OLD_KEY", "old-key-of-the-app"));
+    ["old-key-of-the-app", KEY].map(|key| server.client().signed_for(APP, ADMIN, key).call(GET, BODY).code())
+}
+
+#[test]
+fn app_previous_key() {
+    let until = format!("previous_key_until = {}", later(30));
+    assert_eq!(codes_with_previous(""), [70009, 50001]);
+    assert_eq!(
+        codes_with_previous(&format!("previous_key = \"old-key-of-the-app\"\n{until}")),
+        [50001, 50001]
+    );
+}
+
+#[test]
+fn app_previous_key_file() {
+    let until = format!("previous_key_until = {}", later(30));
+    assert_eq!(codes_with_previous(&format!("previous_key_file = \"old\"\n{until}")), [50001, 50001]);
+}
+
+#[test]
+fn app_previous_key_env() {
+    let until = format!("previous_key_until = {}", later(30));
+    assert_eq!(codes_with_previous(&format!("previous_key_env = \"THE_OLD_KEY\"\n{until}")), [50001, 50001]);
+}
+
+#[test]
+fn app_previous_key_until() {
+    let over = "previous_key_file = \"old\"\nprevious_key_until = 2020-01-01T00:00:00Z";
+    assert_eq!(codes_with_previous(over), [70009, 50001]);
 }
 
 #[test]

@@ -32,6 +32,7 @@ mod refusals;
 mod reload;
 mod renumbering;
 mod robust;
+mod rotation;
 mod senders;
 mod serving;
 mod settings;

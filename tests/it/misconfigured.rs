@@ -155,14 +155,14 @@ fn secret_files_that_others_can_read_are_refused() {
     assert!(found.contains("key_file: ") && found.contains("(mode 0644); run: chmod o-rwx "), "{found}");
 
     let site = Site::new();
-    site.configure("", "key = \"secret text\"");
+    site.configure("", "key = \"secret-text\"");
     open(site.path("confold.toml"));
     let found = refusal(&site);
     assert!(
         found.contains("app 88888888 has its key in this file, but ") && found.contains("(mode 0644)"),
         "{found}"
     );
-    assert!(!found.contains("secret text"));
+    assert!(!found.contains("secret-text"));
 
     let (site, authority) = (Site::new(), Authority::new());
     authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
@@ -188,7 +188,7 @@ fn an_empty_key_file_and_files_that_are_no_certificate_are_refused() {
 
 #[test]
 fn a_key_file_holds_the_key_and_nothing_else() {
-    for text in ["two words", "# a comment\nkey", "\u{feff}key", " key", "key\n\nkey"] {
+    for text in ["two words", "# a comment\nkey", "key\u{feff}", " key", "key\n\nkey", "\"key\"", "kéy"] {
         let site = Site::new();
         site.write("key", text);
         site.configure("", "");
@@ -273,4 +273,204 @@ fn serve_refuses_what_check_config_refuses_and_a_taken_port() {
     site.configure(&format!("listen = [\"{address}\"]"), "");
     let said = String::from_utf8(site.command("serve").output().unwrap().stderr).unwrap();
     assert!(said.contains(&format!("listen: cannot use {address}: Address already in use")), "{said}");
+}
+
+/// What is said of a command that has to fail.
+fn failing(command: &mut std::process::Command) -> String {
+    let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn confold(arguments: &[&str]) -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_confold"));
+    command.args(arguments);
+    command
+}
+
+#[test]
+fn a_path_that_nobody_can_have_meant_is_refused_wherever_it_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    for (bad, said) in [
+        ("~/data", "is \"~/data\", but ~ is replaced by a shell only; write the whole path"),
+        ("$HOME/data", "is \"$HOME/data\", but \"$HOME\" is not replaced here; write the whole path"),
+        ("${DATA}", "but \"${DATA}\" is not replaced here"),
+        ("%APPDATA%", "but \"%APPDATA%\" is not replaced here"),
+        ("\"/data\"", "which has quotation marks that are taken as part of the name"),
+        ("/data\n", "which has a line feed or another control character in it"),
+    ] {
+        let site = Site::new();
+        site.configure("", "");
+        let found = failing(site.command("serve").env("CONFOLD_STORE_DIRECTORY", bad));
+        assert!(
+            found.contains("environment variable CONFOLD_STORE_DIRECTORY is ") && found.contains(said),
+            "{found}"
+        );
+        let found = failing(site.command("serve").args(["--store-directory", bad]));
+        assert!(found.contains("--store-directory is ") && found.contains(said), "{found}");
+        site.configure(&format!("[store]\ndirectory = {bad:?}"), "");
+        let found = failing(&mut site.command("serve"));
+        assert!(found.contains("confold.toml:3: store.directory is ") && found.contains(said), "{found}");
+        site.configure(&format!("[tls]\ncertificate = {bad:?}"), &format!("key_file = {bad:?}"));
+        let found = failing(&mut site.command("check-config"));
+        assert!(found.contains("tls.certificate is ") && found.contains("app.key_file is "), "{found}");
+        for option in ["--data", "--ready-file", "--seed", "--export-on-exit", "--dev-token-file"] {
+            let mut command = confold(&["dev", "--listen", "127.0.0.1:0", option, bad]);
+            let found = failing(command.current_dir(folder.path()));
+            assert!(found.contains(option) && found.contains(said), "{found}");
+        }
+        let left: Vec<_> = [folder.path(), site.folder.path()]
+            .iter()
+            .flat_map(|folder| fs::read_dir(folder).unwrap())
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left.len(), 2, "nothing but the key and the configuration: {left:?}");
+    }
+}
+
+#[test]
+fn an_empty_variable_or_flag_is_refused_by_name() {
+    for key in confold::config::server_keys() {
+        let variable = confold::config::environment_name(key.name);
+        for empty in ["", " "] {
+            let site = Site::new();
+            site.configure("", "");
+            let found = failing(site.command("check-config").env(&variable, empty));
+            let expected = format!("environment variable {variable} is empty; give it ");
+            assert!(found.contains(&expected) && found.contains(", or unset it"), "{found}");
+            let found =
+                failing(site.command("check-config").args([format!("--{}", key.flag()), empty.to_owned()]));
+            let expected = format!("--{} is empty; give it ", key.flag());
+            assert!(found.contains(&expected) && found.contains(", or leave the flag out"), "{found}");
+        }
+    }
+    // A list that is to be empty is written so.
+    let site = Site::new();
+    site.configure("", "");
+    let found = failing(site.command("check-config").env("CONFOLD_LISTEN", "[]"));
+    assert!(found.contains("the server listens nowhere"), "{found}");
+    let found = refusal_of(&page_config("[store]\ndirectory = \"\"", "key_env = \"\""));
+    assert!(found.contains("confold.toml:3: store.directory is empty; give it a path"), "{found}");
+    assert!(found.contains("app.key_env is empty; write its value, or remove the line"), "{found}");
+}
+
+#[test]
+fn a_key_with_a_stray_character_is_refused_wherever_it_comes_from() {
+    let key = "0123456789abcdef0123456789abcdef";
+    for (before, after, said) in [
+        ("", "\r", "has a carriage return at its end"),
+        ("", " ", "has a blank at its end"),
+        ("\"", "\"", "has a quotation mark at its beginning"),
+        ("\u{feff}", "", "has a byte order mark at its beginning"),
+        ("é", "", "has a character outside ASCII at its beginning"),
+        ("a b", "", "has a blank in it"),
+    ] {
+        let bad = format!("{before}{key}{after}");
+        let cure = "; it must be one word of ASCII characters, without blanks, control characters and quotation marks";
+        let with = |expected: &str, found: String| {
+            assert!(found.contains(&format!("{expected}{said}{cure}")), "{bad:?}: {found}");
+            assert!(!found.contains(key), "{found}");
+        };
+        let written = bad.replace('"', "\\\"").replace('\r', "\\r");
+        with("app.key ", refusal_of(&page_config("", &format!("key = \"{written}\""))));
+        let site = Site::new();
+        site.configure("", "key_env = \"THE_KEY\"");
+        let found = failing(site.command("check-config").env("THE_KEY", &bad));
+        with("app 88888888: key_env: the environment variable THE_KEY ", found);
+        let option = format!("5:{bad}");
+        for task in [&["dev", "--listen", "127.0.0.1:0"][..], &["usersig"], &["verify-usersig", "sig"]] {
+            with("--app <ID", {
+                let found = failing(confold(task).args(["--app", &option]));
+                // The name of the option differs from task to task.
+                found
+                    .replace(['[', ']'], "")
+                    .replace(":KEY:ADMIN>: the key ", "")
+                    .replace("; the form is ID:KEY or ID:KEY:ADMIN", "")
+            });
+        }
+        for task in [&["usersig"][..], &["verify-usersig", "sig"]] {
+            let found = failing(confold(task).args(["--app", "5"]).env("CONFOLD_KEY", &bad));
+            with("the key in the variable CONFOLD_KEY ", found);
+        }
+    }
+    let found = failing(confold(&["usersig", "--app", "5"]).env("CONFOLD_KEY", ""));
+    assert!(found.contains("the key in the variable CONFOLD_KEY is empty"), "{found}");
+}
+
+/// A text as some programs of Windows save it.
+fn utf16(text: &str) -> Vec<u8> {
+    [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over_and_utf_16_is_refused_by_name() {
+    let (site, authority) = (Site::new(), Authority::new());
+    authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
+    site.configure("[tls]\ncertificate = \"cert.pem\"\nkey = \"cert-key.pem\"", "");
+    let files = ["confold.toml", "key", "cert.pem", "cert-key.pem"];
+    let text = |file: &str| fs::read_to_string(site.path(file)).unwrap();
+    for file in files {
+        fs::write(site.path(file), format!("\u{feff}{}", text(file))).unwrap();
+    }
+    let output = site.check();
+    assert!(output.status.success(), "{output:?}");
+    for file in files {
+        let before = text(file);
+        fs::write(site.path(file), utf16(before.trim_start_matches('\u{feff}'))).unwrap();
+        let found = refusal(&site);
+        assert!(found.contains(file) && found.contains("it is UTF-16; save it as UTF-8"), "{found}");
+        assert_eq!(found.lines().count(), 1, "{found}");
+        fs::write(site.path(file), before).unwrap();
+    }
+    fs::write(site.path("confold.toml"), b"# fine\n# caf\xe9\n").unwrap();
+    let found = refusal(&site);
+    assert!(found.contains("its line 2 is not UTF-8; save it as UTF-8"), "{found}");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_refused_in_words_for_people() {
+    let openssl = |folder: &Site, arguments: &str| {
+        let words = arguments.split(' ');
+        let output =
+            std::process::Command::new("openssl").args(words).current_dir(folder.folder.path()).output();
+        assert!(output.as_ref().unwrap().status.success(), "{output:?}");
+    };
+    for (make, said) in [
+        (
+            &[
+                "req -x509 -newkey rsa:2048 -nodes -subj /CN=x -keyout k.pem -out c.pem",
+                "genpkey -algorithm ed25519 -out k.pem",
+            ][..],
+            "the certificate was made for another key; use the key that its request was signed with",
+        ),
+        (
+            &[
+                "genpkey -algorithm ed25519 -out k.pem",
+                "req -new -key k.pem -subj /CN=x -out r.pem",
+                "x509 -req -in r.pem -signkey k.pem -out c.pem",
+            ],
+            "the certificate is of version 1, which clients refuse; make one of version 3",
+        ),
+        (
+            &["req -x509 -newkey rsa:1024 -nodes -subj /CN=x -keyout k.pem -out c.pem"],
+            "the key is none that can be used; it is RSA of 2048 bits or more, ECDSA P-256 or P-384, or Ed25519",
+        ),
+        (
+            &["req -x509 -newkey rsa:2048 -passout pass:secret -subj /CN=x -keyout k.pem -out c.pem"],
+            "is protected by a password, which nobody can type when a server starts",
+        ),
+    ] {
+        let site = Site::new();
+        for arguments in make {
+            openssl(&site, arguments);
+        }
+        fs::set_permissions(site.path("k.pem"), fs::Permissions::from_mode(0o600)).unwrap();
+        site.configure("[tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"", "");
+        let found = refusal(&site);
+        assert!(found.contains(said), "{make:?}: {found}");
+        for foreign in ["KeyMismatch", "UnsupportedCertVersion", "unexpected error", "InvalidCert", "General"]
+        {
+            assert!(!found.contains(foreign), "{found}");
+        }
+    }
 }

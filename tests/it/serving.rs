@@ -136,3 +136,17 @@ impl Authority {
         }
     }
 }
+
+/// A date and time so many days from now, as TOML has it.
+pub(crate) fn later(days: u64) -> String {
+    let at = confold::clock::Clock::system().now() + days * 86_400;
+    let shown = time_of(at);
+    format!("{shown}Z")
+}
+
+/// The date and time of these seconds, in UTC, by the system's own tool.
+fn time_of(seconds: u64) -> String {
+    let output =
+        Command::new("date").args(["-u", "-d", &format!("@{seconds}"), "+%Y-%m-%dT%H:%M:%S"]).output();
+    String::from_utf8(output.unwrap().stdout).unwrap().trim().to_owned()
+}

@@ -1,0 +1,41 @@
+//! Paths on the command line: each option that takes a path, in every task, refuses what nobody can have meant.
+
+use std::{any::TypeId, ffi::OsStr, path::PathBuf};
+
+use clap::{
+    Arg, Command, Error,
+    builder::{OsStringValueParser, TypedValueParser},
+    error::ErrorKind,
+};
+
+use crate::written_path;
+
+/// The same command line, in which all options of the type [`PathBuf`] are read by [`WrittenPath`]. An option that is
+/// added somewhere needs nothing for it.
+pub(super) fn guarded(command: Command) -> Command {
+    let takes_path = |arg: &Arg| arg.get_value_parser().type_id() == TypeId::of::<PathBuf>();
+    command
+        .mut_args(|arg| if takes_path(&arg) { arg.value_parser(WrittenPath) } else { arg })
+        .mut_subcommands(guarded)
+}
+
+/// Reads a path as [`written_path`] does.
+#[derive(Clone)]
+pub(super) struct WrittenPath;
+
+impl TypedValueParser for WrittenPath {
+    type Value = PathBuf;
+
+    fn parse_ref(&self, command: &Command, option: Option<&Arg>, value: &OsStr) -> Result<PathBuf, Error> {
+        let value = OsStringValueParser::new().parse_ref(command, option, value)?;
+        written_path::read(&value).map_err(|reason| {
+            let option = option.map_or_else(String::new, |option| format!("{option} "));
+            Error::raw(ErrorKind::ValueValidation, format!("{option}{reason}\n")).with_cmd(command)
+        })
+    }
+}
+
+/// The same for a path that a task keeps as a text.
+pub(super) fn text(value: &str) -> Result<String, String> {
+    written_path::read(value.as_ref()).map(|_| value.to_owned()).map_err(|reason| format!("it {reason}"))
+}
