@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use rustix::fs::OFlags;
+use rustix::fs::{Access, AtFlags, CWD, OFlags, accessat};
 
 /// The mode of a private file.
 const FILE: u32 = 0o600;
@@ -85,6 +85,26 @@ pub fn tighten(file: &Path) -> io::Result<Option<u32>> {
     }
     open.set_permissions(Permissions::from_mode(FILE))?;
     Ok(Some(mode))
+}
+
+/// Finds out whether files can be made in a folder, and changes nothing.
+///
+/// # Errors
+/// Why they cannot be.
+pub fn can_write_into(folder: &Path) -> io::Result<()> {
+    may(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)
+}
+
+/// Finds out whether a file can be read and written, and changes nothing.
+///
+/// # Errors
+/// Why it cannot be.
+pub fn can_read_and_write(file: &Path) -> io::Result<()> {
+    may(file, Access::READ_OK | Access::WRITE_OK)
+}
+
+fn may(path: &Path, access: Access) -> io::Result<()> {
+    accessat(CWD, path, access, AtFlags::EACCESS).map_err(io::Error::from)
 }
 
 /// Opening a name that is a link fails.

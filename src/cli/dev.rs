@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     app_option::AppOption, closing, controls_token::ControlsToken, data, export, files, local_tls::LocalTls,
-    profile::Profile, ready_file::ReadyFile, scratch::Scratch, seed::seed, terminal,
+    profile::Profile, ready_file::ReadyFile, scratch::Scratch, seed::seed, started::Started, terminal,
 };
 use crate::{
     address::Address,
@@ -162,12 +162,13 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         Some(url) => Some(url.parse().map_err(|refused| anyhow!("--traces-endpoint {refused}"))?),
         None => None,
     };
-    let bound = Bound::to(options.listen).with_context(|| {
+    let others: Vec<SocketAddr> = options.tls_listen.into_iter().collect();
+    let bound = Bound::beside(options.listen, &others).with_context(|| {
         format!("cannot listen on {}; choose another address with --listen", options.listen)
     })?;
     let clock = Clock::system();
     let tls = match options.tls_listen {
-        Some(address) => Some(LocalTls::bind(address, clock.now())?),
+        Some(address) => Some(LocalTls::bind(address, options.listen, clock.now())?),
         None => None,
     };
     let scratch = match options.data {
@@ -218,6 +219,8 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     files::raise_limit(DoorLimits::default().connections.all);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let address = bound.address();
+    let bounds = std::iter::once(&bound).chain(tls.as_ref().map(LocalTls::bound));
+    let started = Started::new(directory, bounds, apps.iter().map(|app| app.id));
     let trust = tls.as_ref().map(|tls| (tls.greeting(), tls.try_out()));
     let tls_address = tls.as_ref().map(LocalTls::address);
     let bound = [Some(bound), tls.map(LocalTls::into_bound)].into_iter().flatten().collect();
@@ -225,6 +228,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let said = || {
         signals.serving();
         signals.advise(" while the server was stopping");
+        started.log();
         terminal::greet(&greeting(address, &apps, &about_token, &clock, trust));
         ready.write(address, tls_address);
     };

@@ -22,8 +22,8 @@ pub(super) struct LocalTls {
 }
 
 impl LocalTls {
-    /// Takes an address, with a certificate made now.
-    pub(super) fn bind(address: SocketAddr, now: UnixSeconds) -> anyhow::Result<LocalTls> {
+    /// Takes an address beside that of plain HTTP, with a certificate made now.
+    pub(super) fn bind(address: SocketAddr, plain: SocketAddr, now: UnixSeconds) -> anyhow::Result<LocalTls> {
         let authority = LocalAuthority::in_folder(&data_folder()?.join("ca"), now)?;
         if authority.has_replaced_another() {
             tracing::warn!(
@@ -34,7 +34,7 @@ impl LocalTls {
             );
         }
         let certificates = authority.certificates(now)?;
-        let bound = Bound::to(address).with_context(|| {
+        let bound = Bound::beside(address, &[plain]).with_context(|| {
             format!("cannot listen on {address}; choose another address with --tls-listen")
         })?;
         Ok(LocalTls { bound: bound.with_tls(certificates), authority })
@@ -81,6 +81,11 @@ impl LocalTls {
     /// Where it listens.
     pub(super) fn address(&self) -> SocketAddr {
         self.bound.address()
+    }
+
+    /// What it listens on.
+    pub(super) fn bound(&self) -> &Bound {
+        &self.bound
     }
 
     pub(super) fn into_bound(self) -> Bound {

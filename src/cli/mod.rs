@@ -28,6 +28,8 @@ mod remote;
 mod scratch;
 mod seed;
 mod serve;
+mod started;
+mod surroundings;
 mod terminal;
 mod unreached;
 mod usersig;

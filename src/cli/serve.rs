@@ -8,16 +8,19 @@ use clap::Args;
 use super::{
     closing, data,
     overrides::Overrides,
+    started::Started,
+    surroundings,
     terminal::{self, say},
 };
 use crate::{
     api::Service,
     auth::{App, Apps, Gate},
     clock::Clock,
-    config::{self, Loaded, Refused, Setting, Sources},
+    config::{self, Changes, Known, Loaded, Refused, Setting, Sources},
     controls::Controls,
+    domain::AppId,
     http::{AllowedHosts, Bound, Door, Proxies, Sides},
-    log,
+    log::{self, List},
     metrics::{CertificateCounts, Metrics},
     server::{Server, Stopped},
     signals::{Hangup, Signals},
@@ -42,6 +45,9 @@ pub(super) fn check(options: &Options) -> anyhow::Result<ExitCode> {
     for warning in &loaded.warnings {
         say(format!("warning: {warning}"));
     }
+    for note in surroundings::notes(&loaded.config) {
+        say(format!("note: {note}"));
+    }
     terminal::print(loaded.effective())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -57,9 +63,9 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         tracing::warn!("{warning}");
     }
     super::files::raise_limit(config.limits.connections.all);
-    let mut bound = Vec::new();
+    let (mut bound, all) = (Vec::new(), [&config.listen[..], &config.tls_listen].concat());
     for address in &config.listen {
-        bound.push(Bound::to(*address).with_context(|| format!("listen: cannot use {address}"))?);
+        bound.push(Bound::beside(*address, &all).with_context(|| format!("listen: cannot use {address}"))?);
     }
     let certificates = match (&config.tls_files, config.tls_listen.is_empty()) {
         (Some((certificate, key)), false) => {
@@ -69,7 +75,8 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     };
     for address in &config.tls_listen {
         let certificates = certificates.clone().expect("a TLS listener was checked to have files");
-        let socket = Bound::to(*address).with_context(|| format!("tls.listen: cannot use {address}"))?;
+        let socket =
+            Bound::beside(*address, &all).with_context(|| format!("tls.listen: cannot use {address}"))?;
         bound.push(socket.with_tls(certificates));
     }
     let store = SqliteStore::open(&config.store)?;
@@ -107,10 +114,11 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         workers => workers,
     };
     let greeting = greeting(&bound, config.apps.len());
+    let started = Started::new(&config.store.directory, &bound, config.apps.iter().map(|app| app.id));
     let server = Server { bound, door: Arc::clone(&door), workers, drain: config.drain };
-    let mut apps = config.apps.clone();
+    let mut known = Known { apps: config.apps.clone(), settings: loaded.apps.clone() };
     let reload = || {
-        let applied = reload(options, &door, &loaded.settings, &mut apps);
+        let applied = reload(options, &door, &loaded.settings, &mut known);
         if let Some(operations) = &operations {
             operations.reloaded(applied);
         }
@@ -118,6 +126,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let ready = || {
         signals.serving();
         signals.advise(" while the server was stopping");
+        started.log();
         terminal::greet(&greeting);
     };
     let Stopped { result, by } = server.run(ready, told, Box::new(reload), failure);
@@ -149,22 +158,27 @@ fn note_filled(store: &SqliteStore) -> anyhow::Result<()> {
 }
 
 /// Reads the configuration again and lets its apps in; whether it was taken over. `running` are the settings of the
-/// server as it was started, `apps` those that are let in.
-fn reload(options: &Options, door: &Door, running: &[Setting], apps: &mut Vec<App>) -> bool {
-    let Loaded { config, settings, warnings, .. } = match config::read_again(&options.sources()) {
+/// server as it was started, `known` the apps that are let in.
+fn reload(options: &Options, door: &Door, running: &[Setting], known: &mut Known) -> bool {
+    let Loaded { config, settings, warnings, apps } = match config::read_again(&options.sources()) {
         Ok(loaded) => loaded,
         Err(refused) => {
-            restrict(refused, door, apps);
+            restrict(refused, door, &mut known.apps);
             return false;
         }
     };
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    *apps = config.apps;
-    door.admit_only(Apps::new(apps.iter().cloned()));
-    let apps: Vec<u32> = apps.iter().map(|app| app.id.number()).collect();
-    tracing::info!(?apps, "the apps were read again");
+    let next = Known { apps: config.apps, settings: apps };
+    let Changes { added, removed, changed } = next.since(known);
+    *known = next;
+    door.admit_only(Apps::new(known.apps.iter().cloned()));
+    let numbers = |ids: Vec<AppId>| List::of(ids.into_iter().map(AppId::number));
+    let apps = numbers(known.apps.iter().map(|app| app.id).collect());
+    let (added, removed) = (numbers(added), numbers(removed));
+    let changed = List::shown(changed.iter().map(|(app, names)| format!("{app}: {}", names.join(", "))));
+    tracing::info!(?apps, ?added, ?removed, ?changed, "the apps were read again");
     for (old, new) in running.iter().zip(&settings).filter(|(old, new)| old.value != new.value) {
         tracing::warn!(
             "{} was changed to {}: it stays {} until the server is started again",

@@ -12,7 +12,7 @@ use crate::{
     auth::{App, Token},
     domain::UnixSeconds,
     secret_file::{Readers, check_private, read_secret},
-    store::SqliteOptions,
+    store::{SqliteOptions, survey},
     tls::Certificates,
 };
 
@@ -42,9 +42,7 @@ impl Reading<'_> {
         if draft.listen.is_empty() && draft.tls_listen.is_empty() {
             wrong("the server listens nowhere: both listen and tls.listen are empty".to_owned());
         }
-        for address in twice(&draft.listen, &draft.tls_listen) {
-            wrong(format!("{address} is in listen and in tls.listen, or twice in one of them"));
-        }
+        overlaps(&draft.listen, &draft.tls_listen).into_iter().for_each(&mut wrong);
         if draft.limits.bodies_bytes < draft.limits.body_bytes {
             wrong(format!(
                 "limits.bodies is {} bytes, which is less than limits.body allows for one call ({} bytes): raise \
@@ -91,8 +89,10 @@ impl Reading<'_> {
             wrong("store.directory is missing: the folder where everything is kept".to_owned());
             return None;
         };
-        if files.is_some() && directory.exists() && !directory.is_dir() {
-            wrong(format!("store.directory: {} is no directory", directory.display()));
+        if files.is_some()
+            && let Err(error) = survey(&directory, draft.store.create)
+        {
+            wrong(format!("store.directory: {}", chain(&error)));
         }
         self.warnings.extend(doubts);
         Some(Config {
@@ -148,12 +148,25 @@ fn check_tls(
     }
 }
 
-/// Addresses that stand in these lists more than once; port 0 is a new one each time.
-fn twice(listen: &[SocketAddr], tls: &[SocketAddr]) -> Vec<SocketAddr> {
+/// What is wrong between the addresses of these lists: one of them twice, or one that includes another. Port 0 is a
+/// new port each time. The same port of IPv4 and of IPv6 are two addresses (see [`crate::http::Bound::beside`]).
+fn overlaps(listen: &[SocketAddr], tls: &[SocketAddr]) -> Vec<String> {
     let mut all: Vec<SocketAddr> = listen.iter().chain(tls).filter(|one| one.port() != 0).copied().collect();
     all.sort();
-    let mut found: Vec<SocketAddr> =
-        all.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+    let twice = |one: SocketAddr| format!("{one} is in listen and in tls.listen, or twice in one of them");
+    let mut found: Vec<String> =
+        all.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| twice(pair[0])).collect();
+    all.dedup();
+    for whole in all.iter().filter(|one| one.ip().is_unspecified()) {
+        let is_part = |one: &&SocketAddr| {
+            one.port() == whole.port() && one.is_ipv4() == whole.is_ipv4() && !one.ip().is_unspecified()
+        };
+        for part in all.iter().filter(is_part) {
+            found.push(format!(
+                "{whole} includes {part}, so that both cannot be listened at; keep one of them"
+            ));
+        }
+    }
     found.dedup();
     found
 }

@@ -5,6 +5,7 @@
 //! settings are in the file only, its key in a file or the environment.
 
 mod app_keys;
+mod changes;
 mod document;
 mod finish;
 mod key;
@@ -17,6 +18,7 @@ mod time;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use app_keys::app_keys;
+pub use changes::{Changes, Known};
 pub use document::{example, reference};
 pub use key::environment_name;
 pub use read::{Problems, Refused, Sources, read, read_again};

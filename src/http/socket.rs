@@ -35,11 +35,26 @@ impl Bound {
     /// # Errors
     /// Those of the system, above all that another program listens there.
     pub fn to(address: SocketAddr) -> io::Result<Bound> {
+        Bound::beside(address, &[])
+    }
+
+    /// The same for an address among others that this server takes, too. `[::]` is all addresses of the machine, those
+    /// of IPv4 included – unless one of the others is of IPv4 and has the same port: then it is all of IPv6.
+    ///
+    /// # Errors
+    /// Those of the system, above all that another program listens there.
+    pub fn beside(address: SocketAddr, others: &[SocketAddr]) -> io::Result<Bound> {
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = net::socket_with(family, SocketType::STREAM, flags, None)?;
         // Without it a server could not be started again for a minute after it had clients.
         sockopt::set_socket_reuseaddr(&socket, true)?;
+        if address.is_ipv6() && address.ip().is_unspecified() {
+            let has_port = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port();
+            let only = address.port() != 0 && others.iter().any(has_port);
+            // Said in either case: what holds otherwise is a setting of the system.
+            sockopt::set_ipv6_v6only(&socket, only)?;
+        }
         net::bind(&socket, &address)?;
         let socket = TcpListener::from(socket);
         Ok(Bound { address: socket.local_addr()?, socket, certificates: None })
@@ -112,6 +127,25 @@ mod tests {
         assert_eq!(Bound::to(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop((listening, other));
         assert!(Bound::to(address).unwrap().listen().is_ok(), "connections that have ended keep nobody out");
+    }
+
+    #[test]
+    fn the_addresses_of_both_protocols_may_have_one_port() {
+        let Ok(six) = Bound::to("[::]:0".parse().unwrap()) else { return };
+        let port = six.address().port();
+        assert!(!sockopt::ipv6_v6only(&six.socket).unwrap(), "alone it is for both");
+        drop(six);
+        let all: Vec<SocketAddr> =
+            [format!("[::]:{port}"), format!("0.0.0.0:{port}")].map(|one| one.parse().unwrap()).into();
+        for order in [[0, 1], [1, 0]] {
+            // Another program may have taken the port meanwhile; then there is nothing to see.
+            let bound = order.map(|at| Bound::beside(all[at], &all));
+            let [Ok(one), Ok(other)] = bound else { continue };
+            let (_one, _other) = (one.listen().unwrap(), other.listen().unwrap());
+            for local in ["127.0.0.1", "::1"] {
+                assert!(TcpStream::connect((local, port)).is_ok(), "{local}");
+            }
+        }
     }
 
     #[test]

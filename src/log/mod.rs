@@ -1,5 +1,7 @@
 //! The log: text for people, JSON for machines, on standard error.
 
+mod json;
+mod list;
 mod queue;
 
 use std::{io, sync::OnceLock};
@@ -11,6 +13,8 @@ use tracing_subscriber::{
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
+
+pub use list::List;
 
 use crate::{clock::Deadline, display, excerpt};
 
@@ -62,7 +66,7 @@ pub fn start(format: LogFormat, level: LogLevel) -> io::Result<()> {
                 .init();
         }
         LogFormat::Json => {
-            log.with_writer(queue::json).json().flatten_event(true).finish().with(of_ours).init();
+            log.with_writer(queue::json).event_format(json::Json).finish().with(of_ours).init();
         }
     }
     // The default hook writes to standard error directly and would block on an unread pipe.

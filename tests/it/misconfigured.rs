@@ -112,7 +112,14 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
             "",
             "127.0.0.1:80 is in listen and in tls.listen, or twice in one of them",
         ),
-        ("[store]\ndirectory = \"key\"", "", "key is no directory"),
+        (
+            "listen = [\"0.0.0.0:8081\", \"127.0.0.1:8081\", \"[::]:8081\"]",
+            "",
+            "0.0.0.0:8081 includes 127.0.0.1:8081, so that both cannot be listened at; keep one of them",
+        ),
+        ("[store]\ndirectory = \"key\"", "", "key as a directory: it is no directory"),
+        ("[store]\ndirectory = \"key/below\"", "", "key is no directory"),
+        ("[store]\ncreate = false\ndirectory = \"data\"", "", "there is no store in "),
     ] {
         let found = refusal_of(&page_config(server, app));
         assert!(found.contains(said), "{server:?} {app:?}: {found}");
@@ -472,5 +479,113 @@ fn a_certificate_that_cannot_be_used_is_refused_in_words_for_people() {
         {
             assert!(!found.contains(foreign), "{found}");
         }
+    }
+}
+
+/// Everything in a folder, with what would show that something was written.
+fn everything_in(folder: &std::path::Path) -> Vec<(std::path::PathBuf, std::time::SystemTime, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let metadata = path.symlink_metadata().unwrap();
+        if metadata.is_dir() {
+            found.extend(everything_in(&path));
+        }
+        let content = if metadata.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
+        found.push((path, metadata.modified().unwrap(), content));
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn check_config_finds_what_a_start_would_and_changes_nothing() {
+    let site = Site::new();
+    site.configure("[store]\ndirectory = \"new/deep/data\"", "");
+    let before = everything_in(site.folder.path());
+    assert!(site.check().status.success());
+    assert!(everything_in(site.folder.path()) == before, "nothing is made");
+    // A server that runs is no mistake, and is not disturbed.
+    let (_reserved, address) = crate::starting::reserved();
+    site.configure(&format!("listen = [\"{address}\"]"), "");
+    let server = site.serve();
+    let output = site.check();
+    let found = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{found}");
+    assert!(found.contains(&format!("note: listen: {address} is in use")), "{found}");
+    let directory = site.path("data");
+    let expected =
+        format!("note: the store in {} is in use: a server that has it is running", directory.display());
+    assert!(found.contains(&expected), "{found}");
+    assert_eq!(server.client().call("recentcontact/get_contact_group", "{}").code(), 50002);
+    drop(server);
+    let before = everything_in(site.folder.path());
+    let output = site.check();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert!(everything_in(site.folder.path()) == before, "nothing is changed");
+}
+
+#[test]
+fn both_protocols_share_a_port() {
+    let (_reserved, address) = crate::starting::reserved();
+    let port = address.port();
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        eprintln!("skipped: there is no IPv6 here");
+        return;
+    }
+    let site = Site::new();
+    site.configure(&format!("listen = [\"[::]:{port}\", \"0.0.0.0:{port}\"]"), "");
+    assert!(site.check().status.success());
+    let _server = site.serve();
+    for address in [format!("127.0.0.1:{port}"), format!("[::1]:{port}")] {
+        let mut client = crate::harness::Client::connect(address.parse().unwrap());
+        assert_eq!(client.call("recentcontact/get_contact_group", "{}").code(), 50002, "{address}");
+    }
+}
+
+/// What `check-config` does while a folder is mounted read-only; nothing where that cannot be done. It is done in a name
+/// space of its own, where even a user without rights may mount.
+fn checked_read_only(site: &Site, folder: &str) -> Option<std::process::Output> {
+    let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && echo mounted >&2 && \
+                  exec \"$2\" check-config --config \"$3\"";
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]).arg(site.path(folder));
+    command.arg(env!("CARGO_BIN_EXE_confold")).arg(site.path("confold.toml"));
+    let output = command.output().unwrap();
+    if !output.stderr.starts_with(b"mounted\n") {
+        eprintln!("skipped: nothing can be mounted here: {output:?}");
+        return None;
+    }
+    Some(output)
+}
+
+#[test]
+fn a_key_file_on_a_read_only_file_system_may_be_readable() {
+    let site = Site::new();
+    site.write("secrets/key", crate::harness::KEY);
+    site.configure("", "key_file = \"secrets/key\"");
+    fs::set_permissions(site.path("secrets/key"), fs::Permissions::from_mode(0o444)).unwrap();
+    assert!(refusal(&site).contains("(mode 0444)"));
+    if let Some(output) = checked_read_only(&site, "secrets") {
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
+#[test]
+fn a_store_folder_that_cannot_be_made_or_written_is_a_mistake() {
+    for directory in ["below", "below/new/deep"] {
+        let site = Site::new();
+        fs::create_dir(site.path("below")).unwrap();
+        site.configure(&format!("[store]\ndirectory = {directory:?}"), "");
+        assert!(site.check().status.success());
+        let Some(output) = checked_read_only(&site, "below") else { return };
+        let found = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "{found}");
+        let expected = format!(
+            "store.directory: cannot use {} as a directory: {} cannot be written: Read-only file system",
+            site.path(directory).display(),
+            site.path("below").display()
+        );
+        assert!(found.contains(&expected), "{found}");
     }
 }

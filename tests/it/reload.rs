@@ -9,7 +9,7 @@ use confold::clock::Clock;
 use rustix::process::Signal;
 
 use crate::{
-    harness::{APP, Client, Ending, KEY, Server},
+    harness::{APP, Client, Ending, KEY, Server, eventually},
     serving::Site,
 };
 
@@ -173,4 +173,64 @@ fn a_certificate_being_replaced_keeps_no_administrator_in() {
     site.configure(&format!("listen = [\"127.0.0.1:0\"]\n{tls}"), "admins = [\"other\"]");
     server.signal(Signal::HUP);
     until(&mut admin, 60010);
+}
+
+/// The lines of a log in JSON that have this message.
+fn lines(site: &Site, message: &str) -> Vec<serde_json::Value> {
+    let log = site.log();
+    let whole = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    whole.filter(|line| line["message"] == message).collect()
+}
+
+#[test]
+fn the_log_says_what_runs_and_what_a_reload_has_changed() {
+    let site = Site::new();
+    site.write("second", "second-key");
+    let json = "[log]\nformat = \"json\"";
+    site.configure(json, &format!("[[app]]\nid = {OTHER}\nkey_file = \"second\""));
+    let server = site.serve();
+    let started = "confold is serving";
+    eventually("the log says what runs", || !lines(&site, started).is_empty());
+    let line = lines(&site, started).remove(0);
+    assert_eq!(line["level"], "INFO");
+    assert_eq!(line["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(line["store"], site.path("data").to_str().unwrap());
+    assert_eq!(line["listen"], serde_json::json!([server.address.to_string()]));
+    assert_eq!(line["tls_listen"], serde_json::json!([]));
+    assert_eq!(line["apps"], serde_json::json!([APP, OTHER]));
+    // A setting, a key in the same file, an app that comes and one that goes.
+    let third = OTHER + 1;
+    site.write("key", "another-key");
+    site.configure(json, &format!("directory = \"open\"\n[[app]]\nid = {third}\nkey_file = \"second\""));
+    server.signal(Signal::HUP);
+    let read = "the apps were read again";
+    eventually("the log says what has changed", || !lines(&site, read).is_empty());
+    let line = lines(&site, read).remove(0);
+    assert_eq!(line["apps"], serde_json::json!([APP, third]));
+    assert_eq!(
+        (&line["added"], &line["removed"]),
+        (&serde_json::json!([third]), &serde_json::json!([OTHER]))
+    );
+    assert_eq!(line["changed"], serde_json::json!([format!("{APP}: directory, key_file")]));
+    assert!(!site.log().contains("another-key"));
+    server.signal(Signal::HUP);
+    eventually("it was read again", || lines(&site, read).len() == 2);
+    assert_eq!(lines(&site, read)[1]["changed"], serde_json::json!([]));
+}
+
+#[test]
+fn dev_logs_what_runs_as_serve_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let server = Server::logging_text(&[], &log);
+    let expected = format!(
+        "confold is serving version=\"{}\" store={}",
+        env!("CARGO_PKG_VERSION"),
+        server.folder.as_ref().unwrap().path().display()
+    );
+    eventually("the log says what runs", || {
+        let text = std::fs::read_to_string(&log).unwrap();
+        let listed = format!("listen=[\"{}\"] tls_listen=[] apps=[1400000000, {APP}]", server.address);
+        text.lines().any(|line| line.contains(&expected) && line.contains(&listed))
+    });
 }

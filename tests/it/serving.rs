@@ -31,6 +31,7 @@ impl Site {
     /// Writes a file that others cannot read.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let file = self.path(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(&file, text).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         file

@@ -106,7 +106,7 @@ fn more_calls_a_second_than_the_app_may_make_give_60011() {
 fn too_many_failed_signatures_give_70050_but_a_good_one_passes() {
     let server = start(App { failed_signatures: Some(3), ..page_app() });
     let mut client = server.client();
-    let forged = |identifier: &str| format!("/v4/{GET}?{}", query(APP, identifier, "wrong key"));
+    let forged = |identifier: &str| format!("/v4/{GET}?{}", query(APP, identifier, "wrong-key"));
     let code = |client: &mut Client, target: &str| client.post(target, BODY).unwrap().code();
     let codes: Vec<u64> = (0..8).map(|_| code(&mut client, &forged(ADMIN))).collect();
     // A minute may begin among them, once.
@@ -308,7 +308,7 @@ fn a_reply_does_not_depend_on_the_host_or_a_content_type() {
 fn in_dev_every_failed_signature_has_its_own_code() {
     let server = crate::harness::Server::dev(&[]);
     let mut client = server.client();
-    let forged = format!("/v4/{GET}?{}", query(APP, ADMIN, "wrong key"));
+    let forged = format!("/v4/{GET}?{}", query(APP, ADMIN, "wrong-key"));
     for _ in 0..150 {
         assert_eq!(client.post(&forged, BODY).unwrap().code(), 70009);
     }

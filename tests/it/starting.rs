@@ -17,7 +17,7 @@ use crate::harness::said;
 
 /// A free address that nobody else gets by chance as long as this lives: a socket has it and does not listen, which keeps
 /// out no program that asks for exactly this address.
-fn reserved() -> (TcpListener, SocketAddr) {
+pub(crate) fn reserved() -> (TcpListener, SocketAddr) {
     let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     sockopt::set_socket_reuseaddr(&socket, true).unwrap();
     net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();

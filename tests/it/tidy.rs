@@ -90,7 +90,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "tracing",
         ],
     ),
-    ("log", &["clock", "display"], &["clap", "tracing", "tracing_subscriber"]),
+    ("log", &["clock", "display"], &["clap", "serde_json", "tracing", "tracing_subscriber"]),
     (
         "config",
         &[

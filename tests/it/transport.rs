@@ -137,7 +137,7 @@ fn checks_come_in_order_and_a_stranger_learns_nothing() {
         (format!("sdkappid={APP}&identifier={ADMIN}&usersig=xxx"), 70003),
         (format!("sdkappid=7&identifier={ADMIN}&usersig={good}"), 70014),
         (format!("sdkappid={APP}&identifier=other&usersig={good}"), 70013),
-        (format!("sdkappid={APP}&identifier={ADMIN}&usersig={}", sign(APP, ADMIN, "another key")), 70009),
+        (format!("sdkappid={APP}&identifier={ADMIN}&usersig={}", sign(APP, ADMIN, "another-key")), 70009),
         (format!("sdkappid={APP}&identifier=user0&usersig={}", sign(APP, "user0", KEY)), 60010),
         (format!("sdkappid={APP}&identifier={ADMIN}&usersig={good}"), 60003),
     ] {
@@ -345,7 +345,7 @@ fn a_stranger_is_not_waited_for_and_a_slow_body_gets_60008() {
         |target: &str| format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{{");
     let clock = confold::clock::Clock::system();
     let mut stranger = server.client();
-    let forged = format!("/v4/{GET}?{}", query(APP, ADMIN, "another key"));
+    let forged = format!("/v4/{GET}?{}", query(APP, ADMIN, "another-key"));
     let answer = stranger.raw(announce(&forged).as_bytes()).unwrap();
     assert_eq!((answer.code(), answer.headers["connection"].as_str()), (70009, "close"));
     assert!(clock.elapsed().as_millis() < 2_000, "he waited {:?}", clock.elapsed());

@@ -23,6 +23,7 @@ mod queue;
 mod reader;
 mod rows;
 mod schema;
+mod survey;
 mod threads;
 mod waitlist;
 mod wal;
@@ -40,6 +41,7 @@ use tokio::sync::oneshot;
 pub use alarm::StoreFailure;
 pub use open_error::OpenError;
 pub use opening::Opening;
+pub use survey::{is_in_use, survey};
 
 use self::{
     alarm::Alarm,

@@ -126,13 +126,13 @@ fn a_source_is_whom_a_trusted_proxy_names_and_nobody_else() {
     assert!(second.try_call(GET, BODY).is_err());
     assert_eq!(first.call(GET, BODY).code(), 50001);
     // A refused signature is counted for the source, and logged with it.
-    let mut guesser = from(&server, "203.0.113.77").signed_for(APP, ADMIN, "another key");
+    let mut guesser = from(&server, "203.0.113.77").signed_for(APP, ADMIN, "another-key");
     assert_eq!(guesser.call(GET, BODY).code(), 70009);
     drop(guesser);
     // Whoever guesses from another source has a count of their own.
     let mut codes = Vec::new();
     for source in ["203.0.113.78", "203.0.113.78", "203.0.113.78", "203.0.113.79"] {
-        let mut guesser = from(&server, source).signed_for(APP, ADMIN, "another key");
+        let mut guesser = from(&server, source).signed_for(APP, ADMIN, "another-key");
         codes.push(guesser.call(GET, BODY).code());
     }
     assert_eq!(codes, [70009, 70009, 70050, 70009]);

@@ -1,0 +1,38 @@
+//! What the log says of a server that serves: the same for `dev` and `serve`, so that one line of a log shows what ran.
+
+use std::path::{Path, PathBuf};
+
+use crate::{domain::AppId, http::Bound, log::List};
+
+/// What is known of a server before it begins.
+pub(super) struct Started {
+    store: PathBuf,
+    listen: List,
+    tls_listen: List,
+    apps: List,
+}
+
+impl Started {
+    /// A server with these parts.
+    pub(super) fn new<'a>(
+        store: &Path,
+        bound: impl IntoIterator<Item = &'a Bound>,
+        apps: impl IntoIterator<Item = AppId>,
+    ) -> Started {
+        let (tls, plain): (Vec<&Bound>, Vec<&Bound>) =
+            bound.into_iter().partition(|one| one.certificates().is_some());
+        Started {
+            store: std::path::absolute(store).unwrap_or_else(|_| store.to_owned()),
+            listen: List::shown(plain.iter().map(|one| one.address())),
+            tls_listen: List::shown(tls.iter().map(|one| one.address())),
+            apps: List::of(apps.into_iter().map(AppId::number)),
+        }
+    }
+
+    /// Says it, when clients can connect.
+    pub(super) fn log(&self) {
+        let Started { store, listen, tls_listen, apps } = self;
+        let (version, store) = (env!("CARGO_PKG_VERSION"), store.display());
+        tracing::info!(version, %store, ?listen, ?tls_listen, ?apps, "confold is serving");
+    }
+}

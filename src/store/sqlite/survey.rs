@@ -1,0 +1,51 @@
+//! Whether a store could be opened in a directory, found out without making, opening or locking anything.
+
+use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
+
+use super::{files::database, open_error::OpenError};
+use crate::private::{can_read_and_write, can_write_into};
+
+/// Finds out whether a server that starts now could use a directory, made if it is not there and `create` says so.
+///
+/// # Errors
+/// The [`OpenError`] that the start would have for a reason that can be seen from outside.
+pub fn survey(directory: &Path, create: bool) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Directory { directory: directory.to_owned(), source };
+    let (database, lock) = (database(directory), directory.join("lock"));
+    if directory.exists() && !directory.is_dir() {
+        return Err(failed(io::Error::new(io::ErrorKind::NotADirectory, "it is no directory")));
+    }
+    if !create && fs::metadata(&database).map_or(0, |file| file.len()) == 0 {
+        let had_one = fs::metadata(&lock).is_ok_and(|lock| lock.len() > 0);
+        return Err(OpenError::NoStore { directory: directory.to_owned(), had_one });
+    }
+    // What is there already, and would have to take the first folder that is made.
+    let above = std::path::absolute(directory).map_err(failed)?;
+    let above = above.ancestors().find(|folder| folder.symlink_metadata().is_ok()).unwrap_or(directory);
+    if !above.is_dir() {
+        let said = format!("{} is no directory", above.display());
+        return Err(failed(io::Error::new(io::ErrorKind::NotADirectory, said)));
+    }
+    let cannot = |file: &Path, error: io::Error| {
+        failed(io::Error::new(error.kind(), format!("{} cannot be written: {error}", file.display())))
+    };
+    can_write_into(above).map_err(|error| cannot(above, error))?;
+    for file in [&database, &lock] {
+        if file.exists() {
+            can_read_and_write(file).map_err(|error| cannot(file, error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a server holds the lock of a directory, as far as the system shows its locks.
+#[must_use]
+pub fn is_in_use(directory: &Path) -> bool {
+    let Ok(lock) = fs::metadata(directory.join("lock")) else { return false };
+    let inode = format!(":{}", lock.ino());
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    locks.lines().any(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.get(1) == Some(&"FLOCK") && words.get(5).is_some_and(|file| file.ends_with(&inode))
+    })
+}
