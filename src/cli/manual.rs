@@ -1,11 +1,14 @@
 //! `confold completions` and `confold man`: made from the command line itself.
 
-use std::{io::Write, process::ExitCode};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
-use super::{Arguments, terminal::print};
+use super::{command, reference, terminal::print};
 
 /// The options of `completions`.
 #[derive(Debug, Args)]
@@ -17,14 +20,14 @@ pub(super) struct Completions {
 
 pub(super) fn completions(options: &Completions) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(options.shell, &mut Arguments::command(), "confold", &mut script);
+    clap_complete::generate(options.shell, &mut command(), "confold", &mut script);
     print(&script)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The page of the command, and below it one for each task.
 pub(super) fn page() -> anyhow::Result<ExitCode> {
-    let mut command = Arguments::command();
+    let mut command = command();
     command.build();
     let mut page = Vec::new();
     let man = clap_mangen::Man::new(command.clone());
@@ -39,6 +42,39 @@ pub(super) fn page() -> anyhow::Result<ExitCode> {
         man.render_description_section(&mut page)?;
         man.render_options_section(&mut page)?;
     }
+    let statuses = reference::STATUSES.iter().map(|(status, what)| (status.to_string(), (*what).to_owned()));
+    section(&mut page, "EXIT STATUS", statuses)?;
+    section(&mut page, "ENVIRONMENT", reference::variables())?;
+    let files = reference::FILES.iter().map(|(file, what)| ((*file).to_owned(), (*what).to_owned()));
+    section(&mut page, "FILES", files)?;
+    writeln!(page, ".SH EXAMPLES")?;
+    for (what, line) in reference::EXAMPLES.iter().flat_map(|(_, examples)| *examples) {
+        writeln!(page, ".PP\n{}\n.PP\n.RS 4\n.nf\n{}\n.fi\n.RE", escaped(what), escaped(line))?;
+    }
     print(&page)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A section of names with what they mean.
+fn section(
+    page: &mut Vec<u8>,
+    name: &str,
+    rows: impl IntoIterator<Item = (String, String)>,
+) -> io::Result<()> {
+    writeln!(page, ".SH \"{name}\"")?;
+    for (name, what) in rows {
+        writeln!(page, ".TP\n\\fB{}\\fR\n{}", escaped(&name), escaped(&what))?;
+    }
+    Ok(())
+}
+
+/// A line of text as roff has it: dashes and apostrophes stay what they are, so that a line can be copied.
+fn escaped(text: &str) -> String {
+    let text = text
+        .replace('\\', "\\e")
+        .replace('-', "\\-")
+        .replace('\'', "\\(aq")
+        .replace('–', "\\(en")
+        .replace('~', "\\(ti");
+    if text.starts_with('.') { format!("\\&{text}") } else { text }
 }

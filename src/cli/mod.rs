@@ -24,6 +24,7 @@ mod progress;
 mod pull;
 mod puller;
 mod ready_file;
+mod reference;
 mod remote;
 mod scratch;
 mod seed;
@@ -37,7 +38,7 @@ mod usersig;
 use std::{ffi::OsString, process::ExitCode};
 
 use anyhow::anyhow;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use rustix::fs::Mode;
 
 use crate::{log, signals::Signals};
@@ -93,16 +94,21 @@ pub fn run() -> ExitCode {
         Err(error) => {
             let words: Vec<String> =
                 std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-            terminal::explained(&advice::advised(error, &Arguments::command(), &words))
+            terminal::explained(&advice::advised(error, &command(), &words))
         }
     };
     log::finish();
     code
 }
 
+/// The whole command line, with the examples in its help, and with a look at every path.
+fn command() -> Command {
+    guarded_paths::guarded(reference::with_examples(Arguments::command()))
+}
+
 /// Reads a command line.
 fn parsed(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
-    let mut command = guarded_paths::guarded(Arguments::command());
+    let mut command = command();
     let matches = command.try_get_matches_from_mut(words)?;
     Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
@@ -134,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        super::guarded_paths::guarded(super::Arguments::command()).debug_assert();
+        super::command().debug_assert();
     }
 
     #[test]
@@ -178,7 +184,7 @@ mod tests {
 
     #[test]
     fn dev_and_serve_have_one_vocabulary() {
-        let command = super::Arguments::command();
+        let command = super::command();
         let names = |task: &str, long: &str| -> Option<BTreeSet<String>> {
             let task = command.find_subcommand(task).unwrap();
             let flag = task.get_arguments().find(|argument| argument.get_long() == Some(long))?;

@@ -348,13 +348,31 @@ fn the_manual_page_and_completions_name_every_task_and_flag() {
         "export",
         "import",
         "pull",
+        "call",
+        "healthcheck",
         "usersig",
         "verify-usersig",
         "completions",
+        "man",
     ] {
         let heading = format!(".SH CONFOLD {}\n", task.to_uppercase());
         assert!(page.contains(&heading), "{heading}");
+        let help = said(&confold(&[task, "--help"]));
+        assert!(
+            help.contains("\nExample") && help.contains(&format!("    confold {task}")),
+            "{task}: {help}"
+        );
     }
+    // The sections that belong to every page, and what has to stand in them.
+    let section =
+        |name: &str| page.split(&format!(".SH \"{name}\"\n")).nth(1).unwrap().split("\n.SH ").next().unwrap();
+    for status in ["0", "1", "2", "3", "4"] {
+        assert!(section("EXIT STATUS").contains(&format!(".TP\n\\fB{status}\\fR\n")), "{status}");
+    }
+    for variable in ["CONFOLD_KEY", "CONFOLD_STORE_DIRECTORY", "NO_COLOR", "TERM", "LC_ALL, LC_CTYPE, LANG"] {
+        assert!(section("ENVIRONMENT").contains(&format!("\\fB{variable}\\fR\n")), "{variable}");
+    }
+    assert!(section("FILES").contains("confold.db") && page.contains(".SH EXAMPLES\n"));
     // What a shell and man make of them.
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("confold.bash");
