@@ -13,7 +13,7 @@ pub fn has_colours(is_terminal: bool) -> bool {
 /// Whether a line may be drawn again in the same place.
 #[must_use]
 pub fn is_redrawn(is_terminal: bool) -> bool {
-    is_terminal && !is_dumb(&variable)
+    is_terminal && !is_dumb(variable)
 }
 
 /// Whether the locale is one of UTF-8, so that letters and lines beyond ASCII are shown as what they are.

@@ -30,6 +30,7 @@ use crate::{
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// The options of `dev`.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[derive(Debug, Args)]
 pub(super) struct Options {
     /// Where to listen: an IP address and a port, a port of this machine alone, or :PORT for every IPv4 address; port
@@ -94,7 +95,7 @@ pub(super) struct Options {
     /// The limits of an owner: 20 groups and 1,000 conversations, or 100 and 10,000.
     #[arg(long, value_enum, default_value_t = Profile::Tencent)]
     profile: Profile,
-    /// Conversations in one reply of get_contact_group.
+    /// Conversations in one reply of `get_contact_group`.
     #[arg(long, value_name = "NUMBER", default_value_t = PAGE_SIZE, value_parser = page_size)]
     page_size: usize,
     /// The form of the log on standard error.
@@ -311,6 +312,7 @@ fn greeting(
     let known = apps.iter().fold(String::new(), |known, app| known + &app.line());
     format!(
         "confold is listening on http://{address}\n{trust}{known}{about_token}\
+         Every command: {base}/openapi.json, a tour of them: docs/tour.md, the controls: {base}/_dev/ (docs/controls.md)\n\
          UserSig of {} for app {}, valid for 180 days:\n  {signature}\n\
          Try:\n  curl {option}-d '{{\"From_Account\":\"user0\",\"StartIndex\":0}}' '{url}'\n",
         app.admin, app.id,

@@ -59,7 +59,12 @@ fn sweep(parent: &Path) {
         entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)));
     let removed = named.filter(|entry| remove_if_left_behind(&entry.path()).unwrap_or(false)).count();
     if removed > 0 {
-        tracing::info!("removed {removed} temporary folders that earlier servers had left behind");
+        let folders = if removed == 1 {
+            "1 temporary folder".to_owned()
+        } else {
+            format!("{removed} temporary folders")
+        };
+        tracing::info!("removed {folders} that earlier servers had left behind");
     }
 }
 

@@ -70,13 +70,11 @@ pub(super) fn broken(error: &io::Error) -> String {
     if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
         return words(error);
     }
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => "it closed the connection in the middle".to_owned(),
-        _ => {
-            let said = error.to_string();
-            excerpt::line(said.split(" (os error").next().unwrap_or_default()).into_owned()
-        }
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return "it closed the connection in the middle".to_owned();
     }
+    let said = error.to_string();
+    excerpt::line(said.split(" (os error").next().unwrap_or_default()).into_owned()
 }
 
 fn in_vain(timeout: Timeout) -> String {

@@ -164,11 +164,27 @@ pub(super) fn metrics(text: String) -> Response<Body> {
     with(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", Content::Made(text.into()))
 }
 
-/// What a browser sees at `/`.
-pub(super) fn page() -> Response<Body> {
-    let mut response =
-        with(StatusCode::OK, "text/html; charset=utf-8", Content::Fixed(include_bytes!("page.html")));
+/// What a browser sees at `/`, of an emulator or of any other server.
+pub(super) fn page(is_emulator: bool) -> Response<Body> {
+    const PAGE: &str = include_str!("page.html");
+    const OF_EMULATOR: &str = concat!(
+        include_str!("page.html"),
+        "<p>This is an emulator (<code>confold dev</code>): <a href=\"/_dev/journal?Limit=20\"><code>/_dev/</code></a> shows what was \
+         asked of it, sets its clock, resets it and lets calls fail (<code>docs/controls.md</code>).</p>\n"
+    );
+    let page = if is_emulator { OF_EMULATOR } else { PAGE };
+    let mut response = with(StatusCode::OK, "text/html; charset=utf-8", Content::Fixed(page.as_bytes()));
     open_to_pages(response.headers_mut());
+    response
+}
+
+/// Says in a header of the answer at `/` where a person finds more. Its body is that of the service, to the letter.
+pub(super) fn pointing(mut response: Response<Body>, is_emulator: bool) -> Response<Body> {
+    let said = match is_emulator {
+        true => "GET /openapi.json describes the commands, /_dev/ has the controls; see docs/tour.md",
+        false => "GET /openapi.json describes the commands; see docs/tour.md",
+    };
+    response.headers_mut().insert("x-confold-hint", HeaderValue::from_static(said));
     response
 }
 

@@ -115,13 +115,13 @@ impl Door {
         let is_get = matches!(*method, Method::GET | Method::HEAD);
         // hyper leaves the body of an answer to HEAD out.
         match path {
-            _ if is_service => Door::no_call(head),
+            _ if is_service => self.no_call(head),
             path if path.starts_with("/_dev/") => self.control(head, body, &arrival.place.activity).await,
             path if let Some(task) = Task::find(path) => match *method {
                 Method::POST => self.transfer(task, head, arrival, id, body).await,
                 _ => Answered::refused(not_allowed(method, "POST")),
             },
-            _ if !is_ours(path) => Answered::refused(answer::not_found(Door::no_call(head).response)),
+            _ if !is_ours(path) => Answered::refused(answer::not_found(self.no_call(head).response)),
             _ if !is_get => Answered::refused(not_allowed(method, "GET")),
             "/healthz" => Answered::given(health::alive()),
             "/readyz" => {
@@ -133,18 +133,24 @@ impl Door {
     }
 
     /// Answers at `/`, below `/v4/` and at unknown paths what is not a POST.
-    fn no_call(head: &Parts) -> Answered {
+    fn no_call(&self, head: &Parts) -> Answered {
         let path = head.uri.path();
         match head.method {
             Method::HEAD | Method::OPTIONS => Answered::given(answer::empty()),
-            Method::GET if path == "/" && accepts_html(&head.headers) => Answered::given(answer::page()),
+            Method::GET if path == "/" && accepts_html(&head.headers) => {
+                Answered::given(answer::page(self.published_keys))
+            }
             _ => {
                 let said = match path {
                     "/" => String::new(),
                     _ => format!("calls are made by POST, found {}", excerpt::plain(head.method.as_str())),
                 };
                 let said = Error::Http(said).told().info;
-                Answered::refused(answer::json(Envelope::fail(None, Code::HTTP, &said)))
+                let response = answer::json(Envelope::fail(None, Code::HTTP, &said));
+                Answered::refused(match path {
+                    "/" => answer::pointing(response, self.published_keys),
+                    _ => response,
+                })
             }
         }
     }

@@ -322,9 +322,8 @@ fn a_long_task_says_a_plain_line_in_a_pipe_and_a_short_one_nothing() {
 #[test]
 fn bars_are_drawn_in_letters_that_the_locale_has() {
     let folder = tempfile::tempdir().unwrap();
-    let lines: String = (0..20_000)
-        .map(|user| format!("{{\"Kind\":\"account\",\"SdkAppId\":1,\"UserID\":\"u{user}\"}}\n"))
-        .collect();
+    let account = |user: usize| format!("{{\"Kind\":\"account\",\"SdkAppId\":1,\"UserID\":\"u{user}\"}}\n");
+    let lines = (0..20_000).fold(String::new(), |lines, user| lines + &account(user));
     fs::write(folder.path().join("lines"), lines).unwrap();
     let line = |data: &str| {
         let folder = folder.path().display();

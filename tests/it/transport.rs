@@ -53,7 +53,21 @@ fn a_browser_gets_a_page_and_a_probe_a_status() {
     let mut client = server.client();
     let page = client.raw(b"GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html,*/*\r\n\r\n").unwrap();
     assert_eq!((page.status, page.headers["content-type"].as_str()), (200, "text/html; charset=utf-8"));
-    assert!(page.body.contains("confold"));
+    let site = crate::serving::Site::new();
+    site.configure("", "");
+    let company = site.serve();
+    let plain = company.client().raw(b"GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html,*/*\r\n\r\n").unwrap();
+    for pointer in ["confold", "/openapi.json", "docs/tour.md"] {
+        assert!(page.body.contains(pointer) && plain.body.contains(pointer), "{pointer}");
+    }
+    // Only an emulator has these.
+    assert!(page.body.contains("/_dev/") && !plain.body.contains("/_dev/"), "{}", plain.body);
+    for (server, has_controls) in [(&server, true), (&company, false)] {
+        let answer = server.client().raw(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let hint = &answer.headers["x-confold-hint"];
+        assert!(hint.contains("/openapi.json") && hint.contains("docs/tour.md"), "{hint}");
+        assert_eq!(hint.contains("/_dev/"), has_controls, "{hint}");
+    }
     for (path, said) in [("/healthz", "ok\n"), ("/readyz", "ready\n")] {
         let answer = client.raw(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
         assert_eq!((answer.status, answer.body.as_str()), (200, said));
