@@ -4,11 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::{
+    HeaderMap,
+    body::{Body, Incoming},
+};
 
 use super::{
     activity::{Activity, SmallBody},
     bodies::{Bodies, Reservation, SMALL},
+    encoding,
 };
 use crate::{
     api::Error,
@@ -25,7 +29,9 @@ pub(super) const DRAINED_HTTP2: (usize, Duration) = (8 << 20, Duration::from_sec
 /// What bodies are read with.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds<'a> {
-    /// The most bytes of one.
+    /// The headers of the request, which say how the body is encoded.
+    pub(super) headers: &'a HeaderMap,
+    /// The most bytes of one, also when it is unpacked.
     pub(super) bytes: usize,
     /// The budget of all.
     pub(super) bodies: &'a Arc<Bodies>,
@@ -40,11 +46,18 @@ pub(super) struct Whole {
     _reserved: Reservation,
 }
 
-/// Reads a body within its bounds.
+impl Whole {
+    /// These bytes, for which memory is reserved.
+    pub(super) fn new(bytes: Bytes, reserved: Reservation) -> Whole {
+        Whole { bytes, _reserved: reserved }
+    }
+}
+
+/// Reads a body within its bounds, and unpacks it when it is compressed.
 ///
 /// # Errors
-/// [`Error::Http`] when it is larger than it may be, breaks off or is badly framed; [`Error::ManyBodies`] when there
-/// is no memory for it.
+/// [`Error::Http`] when it is larger than it may be, breaks off, is badly framed or encoded; [`Error::ManyBodies`] when
+/// there is no memory for it.
 pub(super) async fn read(body: &mut Incoming, bounds: Bounds<'_>) -> Result<Whole, Error> {
     let limit = bounds.bytes;
     let too_large = || Error::Http(format!("the body is larger than {limit} bytes"));
@@ -74,7 +87,7 @@ pub(super) async fn read(body: &mut Incoming, bounds: Bounds<'_>) -> Result<Whol
         }
         gathered.first = piece;
     }
-    Ok(gathered.into_whole())
+    encoding::decoded(gathered.into_whole(), bounds)
 }
 
 /// Whether all of a body has come. An announced length says so without a look at the stream, which takes a lock.
@@ -171,9 +184,11 @@ pub(super) async fn drain(body: &mut Incoming, (bytes, within): (usize, Duration
 /// # Errors
 /// [`Error::Json`].
 pub(super) fn read_json(body: &[u8]) -> Result<Node<'_>, Error> {
-    match body {
+    match encoding::without_mark(body) {
         [] => Err(Error::Json("it is empty; a call that needs nothing sends {}".to_owned())),
-        body => Node::parse(body).map_err(|error| Error::Json(error.to_string())),
+        text => Node::parse(text).map_err(|error| {
+            Error::Json(encoding::foreign(text).map_or_else(|| error.to_string(), str::to_owned))
+        }),
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     activity::Activity,
     answer::{self, Answered},
     body::{self, Bounds},
-    origin,
+    encoding, origin,
 };
 use crate::{
     api::Error,
@@ -116,9 +116,11 @@ impl Door {
         };
         let store = &self.service.store;
         let shared = (head.version == Version::HTTP_2).then_some(activity);
-        let bounds = Bounds { bytes: BODY_BYTES.min(self.bodies.most()), bodies: &self.bodies, shared };
+        let bytes = BODY_BYTES.min(self.bodies.most());
+        let bounds = Bounds { headers: &head.headers, bytes, bodies: &self.bodies, shared };
         let reply = match (&head.method, path) {
             (&Method::POST, "seed") => {
+                encoding::check_plain(&head.headers).map_err(|said| (StatusCode::BAD_REQUEST, said))?;
                 // Of the apps' limits the widest: a file may be about several.
                 let widest = self
                     .entrance()
@@ -245,9 +247,17 @@ async fn read<T: DeserializeOwned>(body: &mut Incoming, bounds: Bounds<'_>) -> R
         Error::ManyBodies { .. } => (StatusCode::SERVICE_UNAVAILABLE, error.told().info),
         error => bad(error.told().info),
     })?;
-    let text = if whole.bytes.is_empty() { &b"{}"[..] } else { &whole.bytes };
+    let text = match encoding::without_mark(&whole.bytes) {
+        [] => &b"{}"[..],
+        text => text,
+    };
     let unusable = |error: serde_json::Error| bad(format!("the body cannot be used: {error}"));
-    let value: Value = serde_json::from_slice(text).map_err(unusable)?;
+    let read = serde_json::from_slice(text);
+    let value: Value = read.map_err(|error| {
+        encoding::foreign(text).map_or_else(|| unusable(error), |said| bad(said.to_owned()))
+    })?;
+    // An empty object, as PHP writes it.
+    let value = if value == json!([]) { json!({}) } else { value };
     let Some(fields) = value.as_object() else {
         return Err(bad("the body must be one JSON object".to_owned()));
     };

@@ -11,6 +11,7 @@ mod body;
 mod call_log;
 mod connection;
 mod controls;
+mod encoding;
 mod export_body;
 mod health;
 mod listener;

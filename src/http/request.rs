@@ -194,7 +194,8 @@ impl Door {
         let mut progress = Progress::default();
         let shared = (head.version == Version::HTTP_2).then_some(&*place.activity);
         let within = self.limits.answer_within;
-        let outcome = in_time(within, self.run(admitted, &mut body, shared, &mut progress)).await;
+        let outcome =
+            in_time(within, self.run(admitted, &head.headers, &mut body, shared, &mut progress)).await;
         let took = self.service.clock.elapsed().saturating_sub(started);
         let mut response = match outcome {
             // Hot path: a successful call that nothing observes.

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use hyper::body::Incoming;
+use hyper::{
+    HeaderMap,
+    body::{Body, Incoming},
+};
 
 use super::{
     Door,
@@ -26,6 +29,7 @@ impl Door {
     pub(super) async fn run(
         &self,
         admitted: Result<(Command, &App), Error>,
+        headers: &HeaderMap,
         body: &mut Incoming,
         shared: Option<&Activity>,
         progress: &mut Progress,
@@ -37,9 +41,11 @@ impl Door {
                 return Err(refusal);
             }
         };
-        let bounds = Bounds { bytes: self.limits.body_bytes, bodies: &self.bodies, shared };
-        progress.body = body::read(body, bounds).await?;
-        progress.body_read = true;
+        let bounds = Bounds { headers, bytes: self.limits.body_bytes, bodies: &self.bodies, shared };
+        let whole = body::read(body, bounds).await;
+        // A body that came whole and cannot be unpacked leaves nothing unread.
+        progress.body_read = whole.is_ok() || body.is_end_stream();
+        progress.body = whole?;
         let body = progress.body.bytes.clone();
         let node = body::read_json(&body)?;
         let request = Fields::of_call(&node, command.description().request, command.empties())

@@ -24,7 +24,7 @@ use super::{
     Door, INTERCHANGE,
     answer::{self, Answered},
     body::drain,
-    call_log,
+    call_log, encoding,
     export_body::ExportBody,
     origin,
     request::Arrival,
@@ -171,6 +171,8 @@ impl Door {
                 Ok(answer::lines(body))
             }
             Task::Import(purpose) => {
+                encoding::check_plain(headers)
+                    .map_err(|said| Refusal { app: Some(app.id), ..Refusal::encoding(said) })?;
                 let clock = self.service.clock.clone();
                 let terms = Terms { purpose, limits: app.limits, only: Some(app.id), clock };
                 let still = || {
@@ -302,6 +304,10 @@ impl Refusal {
     /// The caller is not let in, or not any more.
     fn caller(error: &Error) -> Refusal {
         Refusal::new(StatusCode::FORBIDDEN, error)
+    }
+
+    fn encoding(said: String) -> Refusal {
+        Refusal { status: StatusCode::BAD_REQUEST, code: Code::HTTP, said, app: None }
     }
 
     fn store(error: StoreError) -> Refusal {

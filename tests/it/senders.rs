@@ -1,11 +1,18 @@
 //! What real clients send: administrators as users, empty values, empty arrays for objects, encoded bodies.
 
-use std::process::{Command, Stdio};
+use std::{
+    io::{Read, Write},
+    process::{Command, Stdio},
+};
 
+use flate2::{
+    Compression,
+    write::{GzEncoder, ZlibEncoder},
+};
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{ADMIN, APP, Client, KEY, Server, eventually, said},
+    harness::{ADMIN, APP, Answer, Client, KEY, Server, eventually, said},
     serving::{Site, serving},
 };
 
@@ -313,6 +320,170 @@ fn a_field_of_few_values_lists_them_where_it_is_missing_or_wrong() {
         assert!(
             said.contains("a bit number from 0 to 63") && said.contains(&found.replace('"', "\\\"")),
             "{said}"
+        );
+    }
+}
+
+/// A body with further headers, as this client signs it.
+fn encoded(client: &mut Client, target: &str, headers: &str, body: &[u8]) -> Answer {
+    let head =
+        format!("POST {target} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
+    client.raw(&[head.as_bytes(), body].concat()).unwrap()
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(text).unwrap();
+    packed.finish().unwrap()
+}
+
+fn zlib(text: &[u8]) -> Vec<u8> {
+    let mut packed = ZlibEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(text).unwrap();
+    packed.finish().unwrap()
+}
+
+const BODY: &[u8] = br#"{"From_Account":"a","StartIndex":0}"#;
+const LIMIT: usize = 1 << 20;
+
+#[test]
+fn a_compressed_body_is_read_within_the_bounds_of_bodies() {
+    let (_site, _server, mut client) =
+        serving("limits.body = \"1MiB\"\nlimits.bodies = \"2MiB\"\n", "directory = \"open\"");
+    let target = client.target("recentcontact/get_contact_group");
+    let mut call = |headers: &str, body: &[u8]| {
+        let answer = encoded(&mut client, &target, headers, body);
+        (answer.code(), answer.json()["ErrorInfo"].as_str().unwrap().to_owned())
+    };
+    let named = |name: &str| format!("Content-Encoding: {name}\r\n");
+    let ok = (0, String::new());
+    for (name, body) in [
+        ("gzip", gzip(BODY)),
+        ("GZIP", gzip(BODY)),
+        ("x-gzip", gzip(BODY)),
+        ("identity, gzip", gzip(BODY)),
+        ("gzip", [gzip(&BODY[..9]), gzip(&BODY[9..])].concat()),
+        ("deflate", zlib(BODY)),
+        ("identity", BODY.to_vec()),
+        ("", BODY.to_vec()),
+    ] {
+        assert_eq!(call(&named(name), &body), ok, "{name}");
+    }
+    // A large one, many times: its memory is given back.
+    let large = [BODY, &b" ".repeat(LIMIT - BODY.len())[..]].concat();
+    for _ in 0..8 {
+        assert_eq!(call(&named("gzip"), &gzip(&large)), ok);
+    }
+    // One byte more, eight times as many.
+    for size in [LIMIT + 1, 8 * LIMIT] {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+        std::io::copy(&mut std::io::repeat(b' ').take(size as u64), &mut packed).unwrap();
+        let (code, said) = call(&named("gzip"), &packed.finish().unwrap());
+        assert_eq!(code, 60002);
+        assert!(said.ends_with("the body is larger than 1048576 bytes when it is unpacked"), "{said}");
+    }
+    // What is not read is named, with what is; the connection goes on.
+    for (name, shown) in
+        [("br", "br"), ("zstd", "zstd"), ("gzip, br", "gzip, br"), ("gzip, gzip", "gzip, gzip")]
+    {
+        let (code, said) = call(&named(name), BODY);
+        assert_eq!(code, 60002);
+        let expected = format!(
+            "a body with the header Content-Encoding: \"{shown}\" is not read; send it as it is, or compressed by gzip or deflate"
+        );
+        assert!(said.ends_with(&expected), "{said}");
+    }
+    let whole = gzip(BODY);
+    for (name, body, expected) in [
+        ("gzip", &whole[..whole.len() - 9], "the body ends before its gzip does"),
+        ("gzip", BODY, "the body cannot be unpacked as its header Content-Encoding: gzip says"),
+        ("deflate", &whole[..], "the body cannot be unpacked as its header Content-Encoding: deflate says"),
+    ] {
+        let (code, said) = call(&named(name), body);
+        assert_eq!(code, 60002);
+        assert!(said.contains(expected), "{said}");
+    }
+    let (code, said) = call("", &whole);
+    assert_eq!(code, 60003);
+    assert!(
+        said.contains("the body is compressed by gzip; name that in the header Content-Encoding"),
+        "{said}"
+    );
+    assert_eq!(call("", BODY), ok);
+}
+
+#[test]
+fn what_a_compressed_body_unpacks_to_takes_memory_of_the_budget() {
+    let (_site, server, mut client) =
+        serving("limits.body = \"1MiB\"\nlimits.bodies = \"1MiB\"\n", "directory = \"open\"");
+    let target = client.target("recentcontact/get_contact_group");
+    let large = [BODY, &b" ".repeat(700 * 1024)[..]].concat();
+    let packed = gzip(&large);
+    assert!(packed.len() < 16 * 1024, "the packed body alone takes nothing");
+    let mut call = || encoded(&mut client, &target, "Content-Encoding: gzip\r\n", &packed).code();
+    assert_eq!(call(), 0);
+    // Another client holds most of the budget.
+    let mut other = server.client();
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: {LIMIT}\r\n\r\n",
+        other.target("recentcontact/get_contact_group")
+    );
+    other.send(head.as_bytes()).unwrap();
+    other.send(&b" ".repeat(900 * 1024)).unwrap();
+    eventually("the budget is taken", || call() == 60018);
+    drop(other);
+    eventually("the budget is given back", || call() == 0);
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over_and_other_encodings_are_named() {
+    let server = Server::dev(&["--directory", "open"]);
+    let mut client = server.client();
+    let target = client.target("recentcontact/get_contact_group");
+    let marked = |text: &[u8]| [b"\xEF\xBB\xBF", text].concat();
+    assert_eq!(encoded(&mut client, &target, "", &marked(BODY)).code(), 0);
+    assert_eq!(encoded(&mut client, &target, "Content-Encoding: gzip\r\n", &gzip(&marked(BODY))).code(), 0);
+    let empty = encoded(&mut client, &target, "", &marked(b""));
+    assert_eq!(empty.code(), 60003);
+    assert!(empty.body.contains("it is empty"), "{}", empty.body);
+
+    let units: Vec<u16> = std::str::from_utf8(BODY).unwrap().encode_utf16().collect();
+    let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+    let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+    let wide: Vec<u8> = BODY.iter().flat_map(|byte| u32::from(*byte).to_be_bytes()).collect();
+    let encodings =
+        [[&b"\xFF\xFE"[..], &little].concat(), [&b"\xFE\xFF"[..], &big].concat(), little, big, wide];
+    for body in &encodings {
+        let answer = encoded(&mut client, &target, "", body);
+        let said = answer.json()["ErrorInfo"].as_str().unwrap().to_owned();
+        assert_eq!(answer.code(), 60003);
+        assert!(said.starts_with("the body must be one JSON object: the body is UTF-16"), "{said}");
+        assert!(said.ends_with("; send UTF-8"), "{said}");
+    }
+
+    // The controls and the files of lines do the same, or say that they do not.
+    let journal = br#"{"Freeze":true}"#;
+    for (headers, body) in
+        [("", marked(journal)), ("Content-Encoding: gzip\r\n", gzip(journal)), ("", journal.to_vec())]
+    {
+        let set = encoded(&mut client, "/_dev/clock", headers, &body);
+        assert_eq!((set.status, &set.json()["Frozen"]), (200, &json!(true)), "{}", set.body);
+    }
+    assert_eq!(encoded(&mut client, "/_dev/clock", "", br#"{"Resume":true}"#).status, 200);
+    assert_eq!(encoded(&mut client, "/_dev/reset", "", b"[]").status, 200, "an empty object of PHP");
+    let refused = encoded(&mut client, "/_dev/clock", "", &encodings[0]);
+    assert_eq!(refused.status, 400);
+    assert!(refused.body.contains("the body is UTF-16; send UTF-8"), "{}", refused.body);
+    let import = client.target("x").replace("/v4/x", "/interchange/import");
+    for target in ["/_dev/seed", &import] {
+        let refused = encoded(&mut client, target, "Content-Encoding: br\r\n", b"x");
+        assert_eq!(refused.status, 400);
+        assert!(
+            refused.body.contains(
+                r#"lines with the header Content-Encoding: \"br\" are not read; send them as they are"#
+            ),
+            "{}",
+            refused.body
         );
     }
 }

@@ -78,6 +78,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         ],
         &[
             "bytes",
+            "flate2",
             "http_body_util",
             "hyper",
             "hyper_util",
