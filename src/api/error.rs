@@ -108,8 +108,8 @@ pub enum Error {
     },
     /// A chat group does not exist.
     #[error(
-        "{} is unknown or was disbanded; create it with v4/group_open_http_svc/create_group or import_group",
-        quoted(.0.as_str())
+        "{} is unknown or was disbanded; {}",
+        quoted(.0.as_str()), creation(.0)
     )]
     NoChatGroup(ChatGroupId),
     /// The id of a chat group is malformed.
@@ -144,10 +144,7 @@ pub enum Error {
     #[error("MemberToDel_Account: {} is the owner of the group and cannot be removed from it", quoted(.0.as_str()))]
     OwnerStays(UserId),
     /// A user named in a chat group call does not exist.
-    #[error(
-        "the account {} has not been imported; import it with v4/im_open_login_svc/account_import, or start dev with --directory open (serve: the app's setting directory)",
-        quoted(.0.as_str())
-    )]
+    #[error("{}", explain(&Rejection::UnknownPeer(.0.clone())))]
     NoUser(UserId),
     /// The call was not answered in time. Whether it had an effect is not known.
     #[error(
@@ -262,7 +259,7 @@ fn refusal_code(refusal: &Refusal) -> Code {
 fn rejection_code(rejection: &Rejection, family: Family) -> Code {
     match rejection {
         Rejection::UnknownOwner(_) | Rejection::UnknownPeer(_) => Code::ACCOUNT_ABSENT,
-        Rejection::UnknownChatGroup(_) => Code::CHAT_GROUP,
+        Rejection::UnknownChatGroup(_) | Rejection::DisbandedChatGroup(_) => Code::CHAT_GROUP,
         Rejection::UnreadablePeer(_) => internal_code(family),
         Rejection::TooManyGrouped { .. } | Rejection::TooManyMarked { .. } => Code::CONVERSATIONS,
         Rejection::TooManyGroups { .. } | Rejection::NoGroupIdLeft => Code::GROUPS,
@@ -297,15 +294,41 @@ fn internal_code(family: Family) -> Code {
     }
 }
 
-/// A rejection in words, with the command or flag that cures it where there is one (decision 24).
+/// A rejection in words, with the command or flag that cures it where there is one (decision 24). An id that can never be
+/// made known gets the rule of ids instead.
 fn explain(rejection: &Rejection) -> String {
     match rejection {
-        Rejection::UnknownOwner(_) | Rejection::UnknownPeer(_) => format!(
-            "{rejection}; import it with v4/im_open_login_svc/account_import, or start dev with --directory open (serve: the app's setting directory)"
-        ),
-        Rejection::UnknownChatGroup(_) => format!(
-            "{rejection}; create it with v4/group_open_http_svc/create_group or import_group, or – unless it was disbanded – start dev with --directory open (serve: the app's setting directory)"
+        Rejection::UnknownOwner(user) | Rejection::UnknownPeer(user) => {
+            match UserId::importable(user.as_str()) {
+                Ok(_) => format!(
+                    "{rejection}; import it with v4/im_open_login_svc/account_import, or start dev with {OPEN}"
+                ),
+                Err(rule) => format!("{rejection} and never can be: {rule}"),
+            }
+        }
+        Rejection::UnknownChatGroup(id) => {
+            format!("{rejection}; {}, or start dev with {OPEN}", creation(id))
+        }
+        Rejection::DisbandedChatGroup(id) => format!(
+            "{rejection}; to use its id again, {}; what was kept about it before stays gone",
+            creation(id)
         ),
         other => other.to_string(),
+    }
+}
+
+/// How every well-formed id comes to count as existing.
+const OPEN: &str = "--directory open (serve: the app's setting directory)";
+
+/// How a chat group of this id comes into being.
+fn creation(id: &ChatGroupId) -> &'static str {
+    match id.as_str() {
+        text if text.len() > ChatGroupId::MAX_CREATED_BYTES => {
+            "take it in from a file with confold import, since no command creates an id of more than 48 bytes"
+        }
+        text if text.starts_with(ChatGroupId::RESERVED_PREFIX) => {
+            "create it with v4/group_open_http_svc/import_group, which alone takes an id that begins with @TGS#"
+        }
+        _ => "create it with v4/group_open_http_svc/create_group or import_group",
     }
 }

@@ -92,7 +92,8 @@ impl World<'_> {
     /// Whether something may be kept about `conversation`, and under which incarnation.
     ///
     /// # Errors
-    /// [`Rejection::UnknownPeer`], [`Rejection::UnknownChatGroup`] or [`Rejection::UnreadablePeer`].
+    /// [`Rejection::UnknownPeer`], [`Rejection::UnknownChatGroup`], [`Rejection::DisbandedChatGroup`] or
+    /// [`Rejection::UnreadablePeer`].
     pub fn incarnation(&self, conversation: &Conversation) -> Result<u32, Rejection> {
         match (conversation, self.presences.get(conversation)) {
             (Conversation::User(user), Some(Presence::User { imported })) => {
@@ -104,8 +105,9 @@ impl World<'_> {
             }
             (Conversation::ChatGroup(id), Some(Presence::ChatGroup(life))) => match life {
                 Some(ChatGroupLife { alive: true, incarnation }) => Ok(*incarnation),
+                Some(ChatGroupLife { alive: false, .. }) => Err(Rejection::DisbandedChatGroup(id.clone())),
                 None if self.directory.mode == DirectoryMode::Open => Ok(0),
-                _ => Err(Rejection::UnknownChatGroup(id.clone())),
+                None => Err(Rejection::UnknownChatGroup(id.clone())),
             },
             (Conversation::User(user), Some(Presence::Unreadable))
                 if self.directory.takes_for_granted(user) =>

@@ -54,7 +54,11 @@ impl UserId {
     pub fn importable(text: &str) -> Result<UserId, Rejection> {
         let user = UserId::parse(text)?;
         match text.chars().find(|c| !c.is_ascii_graphic()) {
-            Some(found) => Err(Rejection::IdCharacter { what: "UserID to be imported", found }),
+            Some(found) => Err(Rejection::IdCharacter {
+                what: "UserID to be imported",
+                alphabet: "printable ASCII without blanks",
+                found,
+            }),
             None => Ok(user),
         }
     }
@@ -119,7 +123,9 @@ impl ChatGroupId {
     fn within(text: &str, limit: usize) -> Result<ChatGroupId, Rejection> {
         check_length("chat group id", text, limit)?;
         match text.chars().find(|c| !matches!(c, ' '..='~')) {
-            Some(found) => Err(Rejection::IdCharacter { what: "chat group id", found }),
+            Some(found) => {
+                Err(Rejection::IdCharacter { what: "chat group id", alphabet: "printable ASCII", found })
+            }
             None => Ok(ChatGroupId(text.into())),
         }
     }
@@ -196,7 +202,7 @@ mod tests {
         assert!(ChatGroupId::parse(&"g".repeat(97)).is_err());
         assert_eq!(
             ChatGroupId::parse("群"),
-            Err(Rejection::IdCharacter { what: "chat group id", found: '群' })
+            Err(Rejection::IdCharacter { what: "chat group id", alphabet: "printable ASCII", found: '群' })
         );
     }
 }

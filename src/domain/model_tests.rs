@@ -263,7 +263,9 @@ fn run(
 fn kind_of(result: &Result<(), Rejection>) -> &'static str {
     match result {
         Ok(()) => "ok",
-        Err(Rejection::UnknownPeer(_) | Rejection::UnknownChatGroup(_)) => "unknown",
+        Err(
+            Rejection::UnknownPeer(_) | Rejection::UnknownChatGroup(_) | Rejection::DisbandedChatGroup(_),
+        ) => "unknown",
         Err(Rejection::TooManyGrouped { .. }) => "grouped",
         Err(Rejection::TooManyMarked { .. }) => "marked",
         Err(Rejection::TooManyGroups { .. }) => "groups",

@@ -13,8 +13,11 @@ pub enum Rejection {
     #[error("the account {} has not been imported", quoted(.0.as_str()))]
     UnknownPeer(UserId),
     /// The chat group of a conversation does not exist.
-    #[error("the chat group {} does not exist or was disbanded", quoted(.0.as_str()))]
+    #[error("the chat group {} does not exist", quoted(.0.as_str()))]
     UnknownChatGroup(ChatGroupId),
+    /// The chat group of a conversation was disbanded.
+    #[error("the chat group {} was disbanded", quoted(.0.as_str()))]
+    DisbandedChatGroup(ChatGroupId),
     /// What is stored about the peer or chat group of a conversation is damaged.
     #[error("what is stored about {0} is damaged, so confold cannot tell whether it exists")]
     UnreadablePeer(Conversation),
@@ -71,10 +74,12 @@ pub enum Rejection {
         limit: usize,
     },
     /// An id holds a character outside its alphabet.
-    #[error("a {what} is printable ASCII, found {found:?}")]
+    #[error("a {what} is {alphabet}, found {found:?}")]
     IdCharacter {
         /// Which id.
         what: &'static str,
+        /// What it is written in.
+        alphabet: &'static str,
         /// The character found.
         found: char,
     },

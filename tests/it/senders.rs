@@ -487,3 +487,69 @@ fn a_byte_order_mark_is_passed_over_and_other_encodings_are_named() {
         );
     }
 }
+
+#[test]
+fn a_cure_is_one_that_helps() {
+    let (_site, _server, mut strict) = serving("", "");
+    let (_other_site, _other_server, mut open) = serving("", "directory = \"open\"");
+    let get = |user: &str| json!({ "From_Account": user, "StartIndex": 0 }).to_string();
+    // An id that can be imported, and those that never can be.
+    let (code, said) = refused(&mut strict, "recentcontact/get_contact_group", &get("a"));
+    assert_eq!(code, 50001);
+    assert!(
+        said.contains(
+            "import it with v4/im_open_login_svc/account_import, or start dev with --directory open"
+        ),
+        "{said}"
+    );
+    for (user, shown, found) in [("a b", "a b", "' '"), ("安", "安", "'安'"), ("a\tb", "a\\tb", "'\\t'")] {
+        for client in [&mut strict, &mut open] {
+            let rule = format!(
+                "the account \"{shown}\" has not been imported and never can be: a UserID to be imported is printable ASCII without blanks, found {found}"
+            );
+            let (code, said) = refused(client, "recentcontact/get_contact_group", &get(user));
+            assert_eq!((code, said), (50001, format!("From_Account: {rule}")));
+            let group = json!({ "Type": "Public", "Name": "n", "Owner_Account": user }).to_string();
+            assert_eq!(refused(client, "group_open_http_svc/create_group", &group), (10019, rule.clone()));
+            done(client, ACCOUNTS, "account_import", &json!({ "UserID": "a" }));
+            let mark = json!({ "From_Account": "a", "MarkItem": [
+                { "OptType": 1, "ContactItem": { "Type": 1, "To_Account": user }, "SetMark": [0] }] });
+            assert_eq!(done(client, CONTACTS, "mark_contact", &mark)["ResultItem"][0]["ResultInfo"], rule);
+        }
+    }
+    // Chat groups: by the form of their ids, and by what became of them.
+    let mut about = |client: &mut Client, id: &str| {
+        let mark = json!({ "From_Account": "a", "MarkItem": [
+            { "OptType": 1, "ContactItem": { "Type": 2, "ToGroupId": id }, "SetMark": [0] }] });
+        let item = done(client, CONTACTS, "mark_contact", &mark)["ResultItem"][0].clone();
+        (item["ResultCode"].as_u64().unwrap(), item["ResultInfo"].as_str().unwrap().to_owned())
+    };
+    let open_cure = ", or start dev with --directory open (serve: the app's setting directory)";
+    for (id, cure) in [
+        ("g", "create it with v4/group_open_http_svc/create_group or import_group"),
+        (
+            "@TGS#g",
+            "create it with v4/group_open_http_svc/import_group, which alone takes an id that begins with @TGS#",
+        ),
+        (
+            &"t".repeat(49),
+            "take it in from a file with confold import, since no command creates an id of more than 48 bytes",
+        ),
+    ] {
+        let expected = format!("the chat group \"{id}\" does not exist; {cure}{open_cure}");
+        assert_eq!(about(&mut strict, id), (51007, expected));
+        assert_eq!(about(&mut open, id).0, 0, "{id}");
+    }
+    for client in [&mut strict, &mut open] {
+        done(client, GROUPS, "create_group", &json!({ "Type": "Public", "Name": "n", "GroupId": "h" }));
+        done(client, GROUPS, "destroy_group", &json!({ "GroupId": "h" }));
+        let expected = "the chat group \"h\" was disbanded; to use its id again, create it with v4/group_open_http_svc/create_group or import_group; what was kept about it before stays gone";
+        assert_eq!(about(client, "h"), (51007, expected.to_owned()));
+        let (code, said) = refused(client, "group_open_http_svc/destroy_group", r#"{"GroupId":"@TGS#x"}"#);
+        let is_open = code == 0;
+        assert!(
+            is_open || said.ends_with("import_group, which alone takes an id that begins with @TGS#"),
+            "{said}"
+        );
+    }
+}
