@@ -96,6 +96,36 @@ pub struct PreviousKey {
     pub until: UnixSeconds,
 }
 
+/// How many calls a second of a command are allowed, as a configuration says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallRates {
+    /// Of commands that are named.
+    pub named: Vec<(&'static str, u32)>,
+    /// Of all others.
+    pub others: Option<u32>,
+}
+
+impl CallRates {
+    /// What is said about a command.
+    #[must_use]
+    pub fn of(&self, command: &str) -> Option<u32> {
+        let named = self.named.iter().find(|(name, _)| *name == command);
+        named.map(|(_, rate)| *rate).or(self.others)
+    }
+
+    /// These rates, and those of a wider setting where these say nothing.
+    #[must_use]
+    pub fn over(mut self, wider: &CallRates) -> CallRates {
+        if self.others.is_none() {
+            self.others = wider.others;
+            let missing = |(name, _): &&(&str, u32)| self.named.iter().all(|(other, _)| other != name);
+            let missing: Vec<_> = wider.named.iter().filter(missing).copied().collect();
+            self.named.extend(missing);
+        }
+        self
+    }
+}
+
 /// Which of the keys of an app has made a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Generation {
@@ -134,6 +164,8 @@ pub struct App {
     pub allowed_sources: Option<Vec<Network>>,
     /// Identifiers that are refused although they sign well (70051).
     pub denied: Vec<String>,
+    /// Calls a second of single commands (60007 above), where they are not the command's own.
+    pub rates: CallRates,
     /// Calls a second over all commands (60011 above).
     pub calls_per_second: Option<u32>,
     /// Failed signatures of one identifier and address in a minute (70050 above); 60 unless said
@@ -172,6 +204,7 @@ impl App {
             plan_until: None,
             allowed_sources: None,
             denied: Vec::new(),
+            rates: CallRates::default(),
             calls_per_second: None,
             failed_signatures: Some(60),
         }

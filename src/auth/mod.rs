@@ -11,7 +11,7 @@ mod rotation;
 pub mod usersig;
 
 pub use apps::{
-    App, Apps, Edition, Generation, Network, PAGE_KEY, PreviousKey, SAMPLE_KEY, SecretKey, Token,
+    App, Apps, CallRates, Edition, Generation, Network, PAGE_KEY, PreviousKey, SAMPLE_KEY, SecretKey, Token,
 };
 pub use gate::{Credentials, Gate, LookAlike, Refusal};
 pub use identifier::{Identifier, IdentifierError};

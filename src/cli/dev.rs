@@ -12,7 +12,7 @@ use super::{
 use crate::{
     address::Address,
     api::{Command, Service},
-    auth::{App, Apps, Edition, Gate, Network, usersig},
+    auth::{App, Apps, CallRates, Edition, Gate, Network, usersig},
     clock::Clock,
     controls::Controls,
     domain::{DirectoryMode, batch},
@@ -64,6 +64,9 @@ pub(super) struct Options {
     #[arg(long = "limits-rate-limit", alias = "rate-limit", value_name = "true|false", default_value = "true",
           num_args = 0..=1, default_missing_value = "true", value_parser = switch)]
     rate_limit: bool,
+    /// Calls per second of each command that an app may make; as the service allows when nothing is said.
+    #[arg(long = "limits-rate", value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
     /// Count calls, and tell the counts at /metrics.
     #[arg(long = "metrics-enabled", alias = "metrics", value_name = "true|false", default_value = "true",
           num_args = 0..=1, default_missing_value = "true", value_parser = switch)]
@@ -266,6 +269,7 @@ impl Options {
             },
             limits: self.profile.limits(),
             page_size: self.page_size,
+            rates: CallRates { others: self.rate, ..CallRates::default() },
             // Developers make mistakes and want each one's own error.
             failed_signatures: None,
             ..app

@@ -29,6 +29,9 @@ use crate::{
     traces::Traces,
 };
 
+/// Settings of the server that are about its apps, and change with them.
+const AT_ONCE: &[&str] = &["limits.rate", "allow_readable_key_files"];
+
 /// The options of `serve` and `check-config`.
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -179,7 +182,8 @@ fn reload(options: &Options, door: &Door, running: &[Setting], known: &mut Known
     let (added, removed) = (numbers(added), numbers(removed));
     let changed = List::shown(changed.iter().map(|(app, names)| format!("{app}: {}", names.join(", "))));
     tracing::info!(?apps, ?added, ?removed, ?changed, "the apps were read again");
-    for (old, new) in running.iter().zip(&settings).filter(|(old, new)| old.value != new.value) {
+    let differs = |(old, new): &(&Setting, &Setting)| old.value != new.value && !AT_ONCE.contains(&new.name);
+    for (old, new) in running.iter().zip(&settings).filter(differs) {
         tracing::warn!(
             "{} was changed to {}: it stays {} until the server is started again",
             new.name,

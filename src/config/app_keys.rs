@@ -203,6 +203,13 @@ static APP: &[Key<AppDraft>] = &[
         set: |draft, value| put(&mut draft.app.denied, value.items(IDENTIFIERS, identifier)?),
     },
     Key {
+        name: "rate",
+        kind: Kind::Rates,
+        default: "",
+        about: "Calls per second of each command (60007 above), in place of `limits.rate`. A command that is neither named nor among `others` has what `limits.rate` says.",
+        set: |draft, value| put(&mut draft.app.rates, value.rates()),
+    },
+    Key {
         name: "calls_per_second",
         kind: Kind::Number(1, u32::MAX as u64),
         default: "",

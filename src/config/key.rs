@@ -7,8 +7,8 @@ use std::{
 
 use toml::de::DeValue;
 
-use super::time;
-use crate::{address::Address, excerpt, listen, masking, written_path};
+use super::{rates, time};
+use crate::{address::Address, auth::CallRates, excerpt, listen, masking, written_path};
 
 /// One key: its name, what it takes, and where its value goes.
 pub struct Key<T: 'static> {
@@ -43,6 +43,8 @@ pub(super) enum Kind {
     Listen,
     Choice(&'static [&'static str]),
     Instant,
+    /// Numbers for commands; in a flag or variable as `get_contact_group=500,others=100`.
+    Rates,
 }
 
 /// A value of the kind that its key takes.
@@ -55,6 +57,7 @@ pub(super) enum Value {
     Switch(bool),
     Duration(Duration),
     List(Vec<String>),
+    Rates(CallRates),
 }
 
 /// What somebody wrote.
@@ -133,6 +136,7 @@ impl Kind {
                 names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or ")
             }
             Kind::Instant => "a date and time such as 2027-01-01T00:00:00Z".to_owned(),
+            Kind::Rates => rates::DESCRIPTION.to_owned(),
         }
     }
 
@@ -177,6 +181,7 @@ impl Kind {
             Kind::Size => number(given).or_else(|| text.and_then(read_size)).map(Value::Number),
             Kind::List(_) => list(given).map(Value::List),
             Kind::Listen => list(given).map(|items| listen::read_all(&items)).transpose()?.map(Value::List),
+            Kind::Rates => return rates::read(given).map(Value::Rates),
             Kind::Instant => match given {
                 Given::Text(text) => text.parse().ok().and_then(time::seconds),
                 Given::Toml(DeValue::Datetime(instant)) => time::seconds(*instant),
@@ -217,6 +222,7 @@ impl Kind {
                 0 => format!("\"{}s\"", duration.as_secs()),
                 _ => format!("\"{}ms\"", duration.as_millis()),
             },
+            Value::Rates(rates) => rates::display(rates),
             Value::List(items) => {
                 format!("[{}]", items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(", "))
             }
@@ -271,6 +277,13 @@ impl Value {
         }
     }
 
+    pub(super) fn rates(self) -> CallRates {
+        match self {
+            Value::Rates(rates) => rates,
+            other => unreachable!("the key takes rates, not {other:?}"),
+        }
+    }
+
     /// Each item of a list, parsed.
     pub(super) fn items<I>(self, what: &str, parse: impl Fn(&str) -> Option<I>) -> Result<Vec<I>, String> {
         let Value::List(items) = self else { unreachable!("the key takes a list, not {self:?}") };
@@ -289,7 +302,7 @@ pub(super) fn put<T>(place: &mut T, value: T) -> Result<(), String> {
     Ok(())
 }
 
-fn number(given: &Given<'_>) -> Option<u64> {
+pub(super) fn number(given: &Given<'_>) -> Option<u64> {
     match given {
         Given::Text(text) => text.parse().ok(),
         Given::Toml(value) => {

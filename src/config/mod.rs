@@ -9,6 +9,7 @@ mod changes;
 mod document;
 mod finish;
 mod key;
+mod rates;
 mod read;
 mod read_app;
 mod restrict;

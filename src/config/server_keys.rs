@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use super::key::{Key, Kind, put};
 use crate::{
     address::Address,
-    auth::Network,
+    auth::{CallRates, Network},
     http::{DoorLimits, RateLimit, is_host_name},
     listen,
     log::{LogFormat, LogLevel},
@@ -26,6 +26,7 @@ pub struct ServerDraft {
     pub(super) directory: Option<PathBuf>,
     pub(super) store: SqliteOptions,
     pub(super) limits: DoorLimits,
+    pub(super) rates: CallRates,
     pub(super) drain: Duration,
     pub(super) token_file: Option<PathBuf>,
     pub(super) key_readers: Readers,
@@ -49,6 +50,7 @@ impl ServerDraft {
             directory: None,
             store: SqliteOptions::new(""),
             limits: DoorLimits::default(),
+            rates: CallRates::default(),
             drain: Duration::ZERO,
             token_file: None,
             key_readers: Readers::Nobody,
@@ -248,11 +250,18 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "limits.rate_limit",
         kind: Kind::Switch,
         default: "true",
-        about: "Whether calls per second are counted: 200 of a command for each app (60007 above).",
+        about: "Whether calls per second are counted, for each app and command (60007 above).",
         set: |draft, value| {
             let rate = if value.switch() { RateLimit::On } else { RateLimit::Off };
             put(&mut draft.limits.rate, rate)
         },
+    },
+    Key {
+        name: "limits.rate",
+        kind: Kind::Rates,
+        default: "",
+        about: "Calls per second of each command that an app may make (60007 above), unless the `rate` of the app says otherwise. When nothing is said it is as in the service: 100 of account_check, account_delete and multiaccount_import, 200 of every other command. It changes when the apps are read again.",
+        set: |draft, value| put(&mut draft.rates, value.rates()),
     },
     Key {
         name: "limits.strict",

@@ -9,7 +9,7 @@ use super::{Entrance, query::Query};
 use crate::{
     api::{Absent, Command, Error, Family},
     auth::{App, Credentials},
-    domain::UnixSeconds,
+    domain::{AppId, UnixSeconds},
     excerpt::{self, quoted},
 };
 
@@ -45,6 +45,11 @@ pub(super) fn shown(path: &str) -> String {
 /// Who a request says has signed it, whether or not that is true: for the log.
 pub(super) fn claimed(uri: &Uri) -> Option<String> {
     Query::parse(uri.query()?).ok()?.identifier.map(Cow::into_owned)
+}
+
+/// The app that a request names, whether or not it may: for the metrics.
+pub(super) fn claimed_app(uri: &Uri) -> Option<AppId> {
+    Query::parse(uri.query()?).ok()?.sdkappid?.parse().ok().and_then(AppId::new)
 }
 
 impl Entrance {

@@ -52,7 +52,7 @@ use crate::{
     auth::{Apps, Gate},
     clock::Deadline,
     controls::Controls,
-    metrics::{Metrics, Now, Process},
+    metrics::{CallsOfApps, Metrics, Now, Process},
     traces::Traces,
 };
 
@@ -91,6 +91,8 @@ struct Entrance {
     rates: rate::Rates,
     /// Whether what has no meaning has to be well-formed all the same.
     strict: bool,
+    /// What is counted of each app.
+    calls: CallsOfApps,
 }
 
 /// What not every server has.
@@ -162,7 +164,8 @@ impl Door {
         let Sides { controls, metrics, traces, proxies, hosts, published_keys } = sides;
         let rates = rate::Rates::new(limits.rate, gate.apps());
         let unsent = Arc::new(unsent::Unsent::new(limits.unsent_bytes));
-        let entrance = RwLock::new(Arc::new(Entrance { gate, rates, strict: limits.strict }));
+        let calls = CallsOfApps::default().with(gate.apps());
+        let entrance = RwLock::new(Arc::new(Entrance { gate, rates, calls, strict: limits.strict }));
         Arc::new(Door {
             entrance,
             service,
@@ -187,7 +190,8 @@ impl Door {
     pub fn admit_only(&self, apps: Apps) {
         let old = self.entrance();
         let rates = old.rates.with(&apps);
-        let next = Entrance { gate: old.gate.with(apps), rates, strict: old.strict };
+        let calls = old.calls.with(&apps);
+        let next = Entrance { gate: old.gate.with(apps), rates, calls, strict: old.strict };
         *self.entrance.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
     }
 
@@ -195,16 +199,18 @@ impl Door {
     fn rendered_metrics(&self) -> Option<String> {
         let metrics = self.metrics.as_ref()?;
         let (open, evicted, refused) = self.registry.counts();
+        let entrance = self.entrance();
         Some(metrics.text(&Now {
             store: self.service.store.statistics(),
-            signatures: self.entrance().gate.remembers() as u64,
+            signatures: entrance.gate.remembers() as u64,
             open,
             evicted,
             refused,
             unsent: self.unsent.bytes() as u64,
             bodies: self.bodies.reserved() as u64,
             bodies_refused: self.bodies.refused(),
-            previous_keys: self.entrance().gate.previous_use(),
+            previous_keys: entrance.gate.previous_use(),
+            apps: entrance.calls.clone(),
             process: Process::now(),
         }))
     }

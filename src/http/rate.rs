@@ -65,7 +65,7 @@ impl Rates {
         {
             return Err(Error::AppFrequency { limit, wait_ms });
         }
-        let limit = command.per_second();
+        let limit = app.rates.of(command.name()).unwrap_or_else(|| command.per_second());
         if count(&windows.commands[command as usize], limit, elapsed) {
             return Ok(());
         }
@@ -98,7 +98,7 @@ fn count(window: &AtomicU64, limit: u32, elapsed: Duration) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{App, SecretKey};
+    use crate::auth::{App, CallRates, SecretKey};
 
     fn app(calls_per_second: Option<u32>) -> App {
         let app = App::new(AppId::new(1).unwrap(), SecretKey::new("k").unwrap(), Vec::new());
@@ -176,6 +176,20 @@ mod tests {
             };
             assert_eq!(passed, expected, "{}", command.name());
         }
+    }
+
+    #[test]
+    fn an_app_may_have_other_limits_for_its_commands() {
+        let app = App {
+            rates: CallRates { named: vec![("get_contact_group", 250)], others: Some(3) },
+            ..app(None)
+        };
+        let rates = Rates::new(RateLimit::On, &Apps::new([app.clone()]));
+        let passed =
+            |command| (0..300).filter(|_| rates.take(&app, command, Duration::from_secs(7)).is_ok()).count();
+        assert_eq!((passed(Command::GetContactGroup), passed(Command::MarkContact)), (250, 3));
+        let refused = rates.take(&app, Command::MarkContact, Duration::from_secs(7)).unwrap_err();
+        assert!(matches!(refused, Error::Frequency { limit: 3, .. }), "{refused:?}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use hyper::{HeaderMap, Response, Uri, header};
 
 use super::{
     Door,
-    admission::shown,
+    admission::{claimed_app, shown},
     answer::{self, Cut},
     call_log,
     request::REQUEST_ID,
@@ -17,6 +17,7 @@ use crate::{
     controls::{self, Text},
     domain::AppId,
     excerpt, masking,
+    metrics::CallsOfApps,
     traces::{Parent, Span},
     wire::{Envelope, code::Code},
 };
@@ -50,6 +51,8 @@ impl Failure {
 pub(super) struct Ended<'a> {
     pub(super) known: Option<Command>,
     pub(super) app: Option<AppId>,
+    /// Where the calls of its app are counted.
+    pub(super) calls: &'a CallsOfApps,
     pub(super) source: IpAddr,
     pub(super) started: Duration,
     pub(super) took: Duration,
@@ -65,7 +68,7 @@ impl Door {
         outcome: Result<Vec<u8>, Error>,
         progress: &mut Progress,
     ) -> Result<Response<answer::Body>, Cut> {
-        let Ended { known, app, source, started, took, given_id } = *ended;
+        let Ended { known, app, calls, source, started, took, given_id } = *ended;
         let (code, failure, reply) = match outcome {
             Ok(reply) => (Code::OK, None, reply),
             Err(error) => {
@@ -107,6 +110,7 @@ impl Door {
             }
             if !progress.cut {
                 metrics.call(known, code, took);
+                app.or_else(|| claimed_app(uri)).inspect(|app| calls.count(*app, code));
             }
         }
         if self.traces.is_some() || self.controls.is_some() {

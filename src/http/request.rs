@@ -116,7 +116,13 @@ impl Door {
         // hyper leaves the body of an answer to HEAD out.
         match path {
             _ if is_service => self.no_call(head),
-            path if path.starts_with("/_dev/") => self.control(head, body, &arrival.place.activity).await,
+            path if let Some(control) = path.strip_prefix("/_dev/") => {
+                let answered = self.control(head, body, &arrival.place.activity).await;
+                if let Some(metrics) = &self.metrics {
+                    metrics.control(control, answered.response.status().as_u16());
+                }
+                answered
+            }
             path if let Some(task) = Task::find(path) => match *method {
                 Method::POST => self.transfer(task, head, arrival, id, body).await,
                 _ => Answered::refused(not_allowed(method, "POST")),
@@ -202,12 +208,14 @@ impl Door {
             Ok(reply) if given_id.is_none() && !self.is_observed() && !progress.is_news() && took < SLOW => {
                 if let Some(metrics) = &self.metrics {
                     metrics.call(known, Code::OK, took);
+                    app.inspect(|app| entrance.calls.count(*app, Code::OK));
                 }
                 answer::json(reply)
             }
             outcome => {
                 let head = (&head.uri, &head.headers);
-                let ended = Ended { known, app, source, started, took, given_id };
+                let calls = &entrance.calls;
+                let ended = Ended { known, app, calls, source, started, took, given_id };
                 self.record(head, &ended, outcome, &mut progress)?
             }
         };

@@ -509,6 +509,40 @@ fn limits_rate_limit() {
     assert!(calls("[limits]\nrate_limit = true") > 0, "450 calls take less than a second");
 }
 
+/// How many of so many calls in one go pass, by the code that is not a refusal. A second may begin among them.
+fn passed(client: &mut Client, command: &str, calls: usize) -> usize {
+    let target = client.target(command);
+    let one = format!("POST {target} HTTP/1.1\r\nContent-Length: {}\r\n\r\n{BODY}", BODY.len());
+    client.send(one.repeat(calls).as_bytes()).unwrap();
+    (0..calls).filter(|_| client.answer(false).unwrap().code() != 60007).count()
+}
+
+#[test]
+fn limits_rate() {
+    let (_site, _server, mut client) = serving("[limits]\nrate = 5", "");
+    assert!((5..=10).contains(&passed(&mut client, GET, 20)));
+    let (_site, _server, mut client) =
+        serving("[limits]\nrate = { get_contact_group = 4, others = 1000 }", "");
+    assert!((4..=8).contains(&passed(&mut client, GET, 20)));
+    assert_eq!(passed(&mut client, MARK, 300), 300);
+    // As a variable; what is not named is as in the service.
+    let site = Site::new();
+    site.configure("", "");
+    let server = Site::serve_by(site.command("serve").env("CONFOLD_LIMITS_RATE", "get_contact_group=3"));
+    let mut client = server.client();
+    assert!((3..=6).contains(&passed(&mut client, GET, 20)));
+    assert_eq!(passed(&mut client, MARK, 100), 100);
+    drop(server);
+    // It is about apps, and is read again with them.
+    site.configure("[limits]\nrate = 1000", "");
+    let server = site.serve();
+    site.configure("[limits]\nrate = 2", "");
+    server.signal(rustix::process::Signal::HUP);
+    let mut client = server.client();
+    eventually("the new rate is counted", || passed(&mut client, GET, 20) < 20);
+    assert!(!site.log().contains("until the server is started again"), "{}", site.log());
+}
+
 #[test]
 fn limits_strict() {
     let said = |setting: &str| {
@@ -754,6 +788,18 @@ fn app_allowed_sources() {
 #[test]
 fn app_denied() {
     assert_eq!(code_with(&format!("denied = [{ADMIN:?}]")), 70051);
+}
+
+#[test]
+fn app_rate() {
+    let (_site, _server, mut client) = serving(
+        "[limits]\nrate = { get_contact_group = 4, mark_contact = 5 }",
+        "rate = { mark_contact = 1000 }",
+    );
+    assert!((4..=8).contains(&passed(&mut client, GET, 20)), "as the server says");
+    assert_eq!(passed(&mut client, MARK, 300), 300);
+    let (_site, _server, mut client) = serving("[limits]\nrate = { get_contact_group = 4 }", "rate = 1000");
+    assert_eq!(passed(&mut client, GET, 300), 300, "the app's own for all commands");
 }
 
 #[test]

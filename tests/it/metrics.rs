@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    harness::{Client, Server, fed, import_accounts, said},
-    serving::{Authority, Site},
+    harness::{ADMIN, APP, Client, Server, fed, import_accounts, said},
+    serving::{Authority, Site, later},
 };
 
 fn deploy(file: &str) -> PathBuf {
@@ -72,6 +72,37 @@ fn what_happens_is_counted_and_promtool_finds_nothing() {
 }
 
 #[test]
+fn apps_and_controls_are_counted_and_as_many_as_there_are() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    client.call("recentcontact/get_contact_group", r#"{"From_Account":"user0","StartIndex":0}"#);
+    let mut forger = server.client().signed_for(APP, ADMIN, "wrong-key");
+    forger.call("recentcontact/get_contact_group", "{}");
+    // An app that the server does not have makes no series, nor does a path that is made up.
+    let mut stranger = server.client().signed_for(7, ADMIN, "wrong-key");
+    assert_eq!(stranger.call("recentcontact/get_contact_group", "{}").code(), 70020);
+    for path in ["clock", "made-up", "made-up/2"] {
+        client.raw(format!("GET /_dev/{path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+    }
+    let told = scrape(&mut client);
+    promtool(&["check", "metrics"], &told);
+    let series = |app: u32, code: u32| format!("confold_app_calls_total{{app=\"{app}\",code=\"{code}\"}}");
+    for (series, expected) in [
+        (series(APP, 0), 1.0),
+        (series(APP, 70_009), 1.0),
+        (series(1_400_000_000, 0), 0.0),
+        (r#"confold_controls_total{path="clock",status="200"}"#.to_owned(), 1.0),
+        (r#"confold_controls_total{path="other",status="404"}"#.to_owned(), 2.0),
+    ] {
+        assert!((value(&told, &series) - expected).abs() < 1e-9, "{series} in {told}");
+    }
+    assert!(!told.contains("app=\"7\""), "{told}");
+    let age =
+        confold::clock::Clock::system().stamp().as_secs_f64() - value(&told, "process_start_time_seconds");
+    assert!((-5.0..600.0).contains(&age), "it began {age} seconds ago");
+}
+
+#[test]
 fn alert_rules_are_sound_and_about_what_there_is() {
     promtool(&["check", "rules", deploy("alerts.yml").to_str().unwrap()], "");
     let server = Server::dev(&[]);
@@ -81,7 +112,11 @@ fn alert_rules_are_sound_and_about_what_there_is() {
     let (site, authority) = (Site::new(), Authority::new());
     authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
     let files = "certificate = \"cert.pem\"\nkey = \"cert-key.pem\"";
-    site.configure(&format!("[tls]\nlisten = [\"127.0.0.1:0\"]\n{files}\n[metrics]\nenabled = true"), "");
+    site.write("old", "the-key-before");
+    let previous =
+        format!("key_file = \"key\"\nprevious_key_file = \"old\"\nprevious_key_until = {}", later(9));
+    let tls = format!("[tls]\nlisten = [\"127.0.0.1:0\"]\n{files}\n[metrics]\nenabled = true");
+    site.configure(&tls, &previous);
     let told = scrape(&mut client) + &scrape(&mut site.serve().client());
     let known: BTreeSet<&str> =
         told.lines().filter_map(|line| line.split([' ', '{']).next()).filter(|name| *name != "#").collect();

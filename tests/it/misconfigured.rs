@@ -65,6 +65,18 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
         ("[limits]\nidle_timeout = \"0s\"", "", "limits.idle_timeout must be longer than nothing"),
         ("workers = 5000", "", "confold.toml:3: workers must be a number from 0 to 1024, found 5000"),
         (
+            "[limits]\nrate = 0",
+            "",
+            "confold.toml:4: limits.rate must be a number of calls from 1, or one for each command that is named, such as { get_contact_group = 500, others = 100 }, found 0; limits.rate_limit = false lets every call pass",
+        ),
+        (
+            "[limits]\nrate = { get_contact_grup = 5 }",
+            "",
+            "limits.rate names \"get_contact_grup\", which is no command; did you mean get_contact_group?",
+        ),
+        ("", "rate = { mark_contact = \"many\" }", "found \"many\" for \"mark_contact\""),
+        ("", "rate = {}", "and names nothing"),
+        (
             "[log]\nlevel = \"loud\"",
             "",
             "log.level must be \"error\" or \"warn\" or \"info\" or \"debug\", found \"loud\"",

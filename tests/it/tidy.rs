@@ -53,7 +53,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("traces", &["address", "chance", "clock", "resolver"], &["serde_json", "tracing", "ureq"]),
     ("openapi", &["api", "wire"], &["serde_json"]),
-    ("metrics", &["api", "auth", "store", "wire"], &["rustix"]),
+    ("metrics", &["api", "auth", "domain", "store", "wire"], &["rustix"]),
     (
         "controls",
         &["clock", "domain", "wire", "auth", "store", "chance", "interchange", "api"],

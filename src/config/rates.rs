@@ -1,0 +1,79 @@
+//! Calls per second as they are written: one number for every command, or a number for some of them.
+
+use toml::de::DeValue;
+
+use super::key::{Given, number};
+use crate::{api::Command, auth::CallRates, excerpt::quoted, wire::nearest};
+
+/// What a key of this kind takes.
+pub(super) const DESCRIPTION: &str = "a number of calls from 1, or one for each command that is named, such as \
+                                      { get_contact_group = 500, others = 100 }";
+
+/// The name of all commands that are not named.
+const OTHERS: &str = "others";
+
+/// Reads rates.
+///
+/// # Errors
+/// What is wrong, behind the name of the key.
+pub(super) fn read(given: &Given<'_>) -> Result<CallRates, String> {
+    let mut rates = CallRates::default();
+    match given {
+        Given::Text(text) => {
+            for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+                let (name, rate) = part.split_once('=').unwrap_or((OTHERS, part));
+                put(&mut rates, name.trim(), &Given::Text(rate.trim()))?;
+            }
+        }
+        Given::Toml(DeValue::Table(table)) => {
+            for (name, rate) in table {
+                put(&mut rates, name.get_ref(), &Given::Toml(rate.get_ref()))?;
+            }
+        }
+        Given::Toml(_) => put(&mut rates, OTHERS, given)?,
+    }
+    match rates == CallRates::default() {
+        true => Err(format!("must be {DESCRIPTION}, and names nothing")),
+        false => Ok(rates),
+    }
+}
+
+fn put(rates: &mut CallRates, name: &str, given: &Given<'_>) -> Result<(), String> {
+    let rate = number(given).and_then(|rate| u32::try_from(rate).ok()).filter(|rate| *rate > 0);
+    let rate = rate.ok_or_else(|| {
+        let found = match given {
+            Given::Text(text) => quoted(text).to_string(),
+            Given::Toml(value) => match value {
+                DeValue::String(text) => quoted(text).to_string(),
+                DeValue::Integer(number) => number.to_string(),
+                other => format!("a TOML {}", other.type_str()),
+            },
+        };
+        let of = if name == OTHERS { String::new() } else { format!(" for {}", quoted(name)) };
+        format!("must be {DESCRIPTION}, found {found}{of}; limits.rate_limit = false lets every call pass")
+    })?;
+    if name == OTHERS {
+        rates.others = Some(rate);
+        return Ok(());
+    }
+    let mut names = Command::ALL.iter().map(|command| command.name());
+    let Some(command) = names.clone().find(|command| *command == name) else {
+        let hint = nearest(name, names.by_ref()).map_or_else(
+            || format!("; {OTHERS} is all that are not named"),
+            |other| format!("; did you mean {other}?"),
+        );
+        return Err(format!("names {}, which is no command{hint}", quoted(name)));
+    };
+    rates.named.push((command, rate));
+    Ok(())
+}
+
+/// Rates as TOML has them.
+pub(super) fn display(rates: &CallRates) -> String {
+    if let (true, Some(every)) = (rates.named.is_empty(), rates.others) {
+        return every.to_string();
+    }
+    let others = rates.others.map(|rate| (OTHERS, rate));
+    let all = rates.named.iter().copied().chain(others).map(|(name, rate)| format!("{name} = {rate}"));
+    format!("{{ {} }}", all.collect::<Vec<_>>().join(", "))
+}

@@ -1,0 +1,57 @@
+//! What the system says of this process, under the names that Prometheus gives to it everywhere.
+
+/// What the system says of this process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Process {
+    /// When it began, in seconds since 1970.
+    pub start_seconds: f64,
+    /// Seconds of processor time.
+    pub cpu_seconds: f64,
+    /// Bytes in memory.
+    pub resident_bytes: u64,
+    /// Files and sockets that are open.
+    pub open_files: u64,
+    /// Threads.
+    pub threads: u64,
+}
+
+impl Process {
+    /// As it is now; zeros where the system does not say.
+    #[must_use]
+    pub fn now() -> Process {
+        let read = |file: &str| std::fs::read_to_string(format!("/proc/{file}")).unwrap_or_default();
+        let (stat, memory) = (read("self/stat"), read("self/statm"));
+        // What comes after the name, which may hold anything.
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        let field = |index: usize| fields.get(index).and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+        let pages = memory.split(' ').nth(1).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        let ticks = f64::from(u32::try_from(rustix::param::clock_ticks_per_second()).unwrap_or(100));
+        // The process began so many ticks after the machine, which says when that was.
+        let machine = read("stat").lines().find_map(|line| line.strip_prefix("btime ")?.parse::<f64>().ok());
+        let after: f64 = fields.get(19).and_then(|text| text.parse().ok()).unwrap_or(0.0);
+        Process {
+            start_seconds: machine.map_or(0.0, |machine| machine + after / ticks),
+            cpu_seconds: (f64::from(field(11)) + f64::from(field(12))) / ticks,
+            resident_bytes: pages * rustix::param::page_size() as u64,
+            open_files: std::fs::read_dir("/proc/self/fd").map_or(0, |files| files.count() as u64),
+            threads: u64::from(field(17)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_says_something_of_this_process() {
+        let process = Process::now();
+        assert!(
+            process.resident_bytes > 1 << 20 && process.open_files > 2 && process.threads > 1,
+            "{process:?}"
+        );
+        let now = crate::clock::Clock::system().stamp().as_secs_f64();
+        let age = now - process.start_seconds;
+        assert!((-5.0..3_600.0).contains(&age), "it began {age} seconds ago");
+    }
+}
