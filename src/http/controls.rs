@@ -115,12 +115,9 @@ impl Door {
             _ => None,
         };
         let store = &self.service.store;
-        let shared = (head.version == Version::HTTP_2).then_some(activity);
-        let bytes = BODY_BYTES.min(self.bodies.most());
-        let bounds = Bounds { headers: &head.headers, bytes, bodies: &self.bodies, shared };
+        let bounds = self.bounds_of_controls(head, activity);
         let reply = match (&head.method, path) {
             (&Method::POST, "seed") => {
-                encoding::check_plain(&head.headers).map_err(|said| (StatusCode::BAD_REQUEST, said))?;
                 // Of the apps' limits the widest: a file may be about several.
                 let widest = self
                     .entrance()
@@ -134,7 +131,7 @@ impl Door {
                 let clock = self.service.clock.clone();
                 let terms = Terms { purpose: Purpose::Apply, limits, only: None, clock };
                 // The status says whether every line was taken.
-                let taken = self.take_in(terms, || Ok(()), body, None).await;
+                let taken = self.take_in(terms, || Ok(()), &head.headers, body, None).await;
                 return Ok(taken.unwrap_or_else(super::transfer::Refusal::answer));
             }
             (&Method::POST, "reset") => {
@@ -182,6 +179,13 @@ impl Door {
             }
         };
         Ok(answer::json_with(StatusCode::OK, reply.to_string().into_bytes()))
+    }
+
+    /// What the bodies of controls are read with.
+    fn bounds_of_controls<'a>(&'a self, head: &'a Parts, activity: &'a Activity) -> Bounds<'a> {
+        let shared = (head.version == Version::HTTP_2).then_some(activity);
+        let bytes = BODY_BYTES.min(self.bodies.most());
+        Bounds { headers: &head.headers, bytes, bodies: &self.bodies, shared }
     }
 
     fn told_clock(&self) -> Value {

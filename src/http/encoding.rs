@@ -142,9 +142,6 @@ pub(super) fn foreign(body: &[u8]) -> Option<&'static str> {
         _ if beginning.contains(&0) && beginning.iter().any(|byte| *byte != 0) => {
             Some("the body is UTF-16 or UTF-32; send UTF-8")
         }
-        [0x1F, 0x8B, ..] => Some(
-            "the body is compressed by gzip; name that in the header Content-Encoding, or send it as it is",
-        ),
         _ => None,
     }
 }

@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::{Response, StatusCode, Uri, Version, body::Incoming, http::request::Parts};
+use hyper::{HeaderMap, Response, StatusCode, Uri, Version, body::Incoming, http::request::Parts};
 use serde_json::json;
 use tokio::{
     runtime::Handle,
@@ -171,8 +171,6 @@ impl Door {
                 Ok(answer::lines(body))
             }
             Task::Import(purpose) => {
-                encoding::check_plain(headers)
-                    .map_err(|said| Refusal { app: Some(app.id), ..Refusal::encoding(said) })?;
                 let clock = self.service.clock.clone();
                 let terms = Terms { purpose, limits: app.limits, only: Some(app.id), clock };
                 let still = || {
@@ -182,7 +180,7 @@ impl Door {
                     }
                     present.identify(INTERCHANGE, uri, source, self.service.clock.now()).map(drop)
                 };
-                let taken = self.take_in(terms, still, body, Some(permit)).await;
+                let taken = self.take_in(terms, still, headers, body, Some(permit)).await;
                 taken.map_err(|refusal| Refusal { app: Some(app.id), ..refusal })
             }
         }
@@ -197,9 +195,11 @@ impl Door {
         &self,
         terms: Terms,
         still: impl Fn() -> Result<(), Error>,
+        headers: &HeaderMap,
         body: &mut Incoming,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Result<Response<answer::Body>, Refusal> {
+        encoding::check_plain(headers).map_err(Refusal::encoding)?;
         let (pieces, received) = mpsc::channel(PIECES);
         let (store, runtime) = (Arc::clone(&self.service.store), Handle::current());
         let (done, outcome) = oneshot::channel();
@@ -306,6 +306,7 @@ impl Refusal {
         Refusal::new(StatusCode::FORBIDDEN, error)
     }
 
+    /// The lines cannot be read as they are encoded.
     fn encoding(said: String) -> Refusal {
         Refusal { status: StatusCode::BAD_REQUEST, code: Code::HTTP, said, app: None }
     }

@@ -518,7 +518,7 @@ fn a_cure_is_one_that_helps() {
         }
     }
     // Chat groups: by the form of their ids, and by what became of them.
-    let mut about = |client: &mut Client, id: &str| {
+    let about = |client: &mut Client, id: &str| {
         let mark = json!({ "From_Account": "a", "MarkItem": [
             { "OptType": 1, "ContactItem": { "Type": 2, "ToGroupId": id }, "SetMark": [0] }] });
         let item = done(client, CONTACTS, "mark_contact", &mark)["ResultItem"][0].clone();
