@@ -65,6 +65,12 @@ impl Clock {
         self.hand.frozen.load(Ordering::Relaxed) != 0
     }
 
+    /// Whether the wall clock was set, and shows another time than the system's.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.is_frozen() || self.hand.ahead.load(Ordering::Relaxed) != 0
+    }
+
     /// Lets the wall clock stand still, at `at` or where it is.
     pub fn freeze(&self, at: Option<UnixSeconds>) {
         self.hand.frozen.store(at.unwrap_or_else(|| self.now()).max(1), Ordering::Relaxed);

@@ -7,7 +7,9 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{
-    data, guarded_paths,
+    data,
+    effects::{count, losses, summary},
+    guarded_paths,
     input::{Input, Reading},
     place::{self, Place},
     profile::Profile,
@@ -16,7 +18,7 @@ use super::{
 use crate::{
     clock::Clock,
     excerpt,
-    interchange::{Outcome, Purpose, Terms, take_in},
+    interchange::{Outcome, Purpose, Terms, UnknownFields, take_in},
     signals::Signals,
     store::MemoryStore,
 };
@@ -29,9 +31,12 @@ pub(super) struct Options {
     files: Vec<String>,
     #[command(flatten)]
     place: place::Options,
-    /// Only check: name every bad line, and change nothing.
+    /// Only check: name every bad line, say what would be changed and who would lose something, and change nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Ignore fields that a line cannot have, unless they look like one that it can have. They are refused otherwise.
+    #[arg(long)]
+    lenient: bool,
     /// The limits of an owner in a data directory: 20 groups and 1,000 conversations, or 100 and 10,000. A
     /// running server has its own.
     #[arg(long, value_enum, default_value_t = Profile::Tencent)]
@@ -51,7 +56,13 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     }
     drop(reading);
     if options.dry_run {
-        print_if_read(format!("{} lines are good; nothing was changed\n", checked.lines))?;
+        let good = if checked.lines == 1 { "is good" } else { "are good" };
+        print_if_read(format!(
+            "{} {good}; nothing was changed\n{}{}",
+            count(checked.lines, "line"),
+            summary(&checked.tally),
+            losses(&checked.tally, false)
+        ))?;
         return Ok(ExitCode::SUCCESS);
     }
     signals
@@ -69,8 +80,10 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         data::wait(store.note_filled())?;
     }
     print_if_read(format!(
-        "imported {} lines; {} of them changed something\n",
-        applied.lines, applied.changed
+        "imported {}; {} of them changed something\n{}",
+        count(applied.lines, "line"),
+        applied.changed,
+        losses(&applied.tally, true)
     ))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -82,7 +95,8 @@ fn pass(
     reading: &mut Reading<'_>,
 ) -> anyhow::Result<Outcome> {
     let (limits, only) = (options.profile.limits(), options.place.app());
-    let terms = Terms { purpose, limits, only, clock: Clock::system() };
+    let unknown = if options.lenient { UnknownFields::Ignored } else { UnknownFields::Refused };
+    let terms = Terms { purpose, limits, only, unknown, clock: Clock::system() };
     match place {
         Place::Data(store) => data::wait(take_in(store, terms, reading)),
         Place::Nothing(_) => data::wait(take_in(&MemoryStore::default(), terms, reading)),
@@ -91,10 +105,15 @@ fn pass(
                 Purpose::Check => "/interchange/check",
                 Purpose::Apply => "/interchange/import",
             };
-            let (is_success, reply) = remote.send_lines(path, reading)?;
+            let (is_success, reply) = remote.send_lines(path, unknown, reading)?;
             let outcome = outcome_of(&reply);
             if !is_success && outcome.faults.is_empty() {
                 bail!("the server refuses the lines, but does not say which one or why");
+            }
+            if is_success && options.dry_run && !reply["Effect"].is_object() {
+                bail!(
+                    "the server does not say what the lines would change; it is of an older version than this tool"
+                );
             }
             Ok(outcome)
         }
@@ -111,6 +130,7 @@ fn outcome_of(reply: &Value) -> Outcome {
         changed: number("Changed"),
         faults: faults.iter().filter_map(fault).collect(),
         more_faults: number("MoreFaults"),
+        tally: serde_json::from_value(reply["Effect"].clone()).unwrap_or_default(),
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, Read},
+    io::{self, Read},
     path::Path,
 };
 
 use anyhow::Context;
 
-use super::progress::Progress;
+use super::progress::{Counter, Progress};
+use crate::interchange::uncompressed;
 
 /// All files, pipes spooled.
 pub(super) struct Input {
@@ -19,7 +20,7 @@ pub(super) struct Input {
 /// One reading of them all. Each file ends with a line feed, whether it has one or not.
 pub(super) struct Reading<'a> {
     files: std::slice::Iter<'a, (String, File)>,
-    current: Option<BufReader<&'a File>>,
+    current: Option<Box<dyn Read + 'a>>,
     ended: bool,
     names: Vec<&'a str>,
     /// Lines before each file that was begun.
@@ -86,17 +87,15 @@ impl Read for Reading<'_> {
                 let Some((name, file)) = self.files.next() else { return Ok(0) };
                 self.names.push(name);
                 self.before.push(self.lines);
-                self.current = Some(BufReader::with_capacity(1 << 16, file));
+                let counted = Counted { input: file, counter: self.progress.counter() };
+                let opened = uncompressed(counted);
+                self.current = Some(opened.map_err(|error| of_file(Some(name), &error))?);
                 self.ended = true;
                 continue;
             };
-            let named = |error: io::Error| match self.names.last() {
-                Some(name) => io::Error::new(error.kind(), format!("{name}: {error}")),
-                None => error,
-            };
-            let read = current.read(buffer).map_err(named)?;
+            let name = self.names.last().copied();
+            let read = current.read(buffer).map_err(|error| of_file(name, &error))?;
             if read > 0 {
-                self.progress.inc(read as u64);
                 self.ended = buffer[read - 1] == b'\n';
                 self.lines += buffer[..read].split(|byte| *byte == b'\n').count() as u64 - 1;
                 return Ok(read);
@@ -111,24 +110,30 @@ impl Read for Reading<'_> {
     }
 }
 
+/// An error that names its file.
+fn of_file(name: Option<&str>, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", name.unwrap_or("the input")))
+}
+
 /// A temporary copy of what can be read only once; it is gone when it is closed.
 fn spool(input: impl Read) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
-    let mut counted = Counted { input, progress: Progress::endless("reading") };
+    let progress = Progress::endless("reading");
+    let mut counted = Counted { input, counter: progress.counter() };
     io::copy(&mut counted, &mut file)?;
     Ok(file)
 }
 
-/// Input whose sender may take its time.
+/// Input of which a progress counts the bytes as they come.
 struct Counted<R> {
     input: R,
-    progress: Progress,
+    counter: Counter,
 }
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(buffer)?;
-        self.progress.inc(read as u64);
+        self.counter.inc(read as u64);
         Ok(read)
     }
 }

@@ -8,6 +8,7 @@ mod closing;
 mod controls_token;
 mod data;
 mod dev;
+mod effects;
 mod export;
 mod files;
 mod guarded_paths;

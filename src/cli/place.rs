@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{caller, data, remote::Remote};
-use crate::{domain::AppId, store::SqliteStore};
+use crate::{domain::AppId, interchange::UnknownFields, store::SqliteStore};
 
 /// The options that say where.
 #[derive(Debug, Args)]
@@ -54,7 +54,7 @@ impl Options {
                 let url = url.as_deref().expect("clap asks for one of the two");
                 let remote = Remote::new(url, self.ca.as_deref(), &self.caller.caller(None)?)?;
                 // No lines at all: whoever is not let in hears it before he sends many.
-                remote.send_lines("/interchange/check", std::io::empty())?;
+                remote.send_lines("/interchange/check", UnknownFields::Refused, std::io::empty())?;
                 Ok(Place::Server(remote))
             }
         }

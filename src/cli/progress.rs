@@ -70,6 +70,11 @@ impl Progress {
         self.bar.inc(bytes);
     }
 
+    /// What counts bytes that are done, for the place where they are read.
+    pub(super) fn counter(&self) -> Counter {
+        Counter(self.bar.clone())
+    }
+
     /// How many bytes are done.
     pub(super) fn position(&self) -> u64 {
         self.bar.position()
@@ -78,6 +83,16 @@ impl Progress {
     /// Says a line where a bar may stand.
     pub(super) fn say(&self, said: &str) {
         self.bar.suspend(|| say(said));
+    }
+}
+
+/// Counts the bytes of a progress that somebody else ends.
+pub(super) struct Counter(ProgressBar);
+
+impl Counter {
+    /// So many bytes are done.
+    pub(super) fn inc(&self, bytes: u64) {
+        self.0.inc(bytes);
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
     clock::Clock,
     domain::AppId,
     excerpt,
-    interchange::{Line, read_line, write_organizer},
+    interchange::{Line, UnknownFields, read_line, write_organizer},
     output::{Continued, Output},
     signals::Signals,
     text_file,
@@ -152,7 +152,7 @@ fn users_in(file: &mut File, app: AppId) -> anyhow::Result<HashSet<String>> {
         if line.ends_with(b"\n") {
             good += line.len() as u64;
             number += 1;
-            match read_line(&line) {
+            match read_line(&line, UnknownFields::Ignored) {
                 Ok(Line::Organizer(line)) if line.owner.app == app => {
                     done.insert(line.owner.user.to_string());
                 }

@@ -17,7 +17,9 @@ use crate::{
     auth::usersig,
     chance,
     clock::Clock,
-    excerpt, resolver, text_file,
+    excerpt,
+    interchange::UnknownFields,
+    resolver, text_file,
 };
 
 /// How long a signature of a tool is valid: longer than anything it does.
@@ -99,12 +101,20 @@ impl Remote {
     }
 
     /// Sends a stream of lines to a path outside `/v4/`; the reply, with whether all was well.
-    pub(super) fn send_lines(&self, path: &str, mut lines: impl Read) -> anyhow::Result<(bool, Value)> {
-        let request = self.way.agent.post(self.address(path)).content_type("application/x-ndjson");
+    pub(super) fn send_lines(
+        &self,
+        path: &str,
+        unknown: UnknownFields,
+        mut lines: impl Read,
+    ) -> anyhow::Result<(bool, Value)> {
+        let lenient = if unknown == UnknownFields::Ignored { "&lenient=1" } else { "" };
+        let address = self.address(path) + lenient;
+        let request = self.way.agent.post(address).content_type("application/x-ndjson");
         let response =
             request.send(SendBody::from_reader(&mut lines)).map_err(|error| self.unreached(&error))?;
         let (status, reply) = (response.status(), self.read_json(response)?);
-        if let Some(info) = reply["ErrorInfo"].as_str() {
+        // Bad lines are named one by one by the caller.
+        if let (Some(info), None) = (reply["ErrorInfo"].as_str(), reply["Lines"].as_u64()) {
             bail!("the server refuses: {}", said(info, &reply["ErrorCode"]));
         }
         if !reply["Lines"].is_number() {

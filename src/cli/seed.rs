@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use crate::{
     clock::Clock,
     domain::Limits,
-    interchange::{Purpose, Terms, take_in},
+    interchange::{Purpose, Terms, UnknownFields, take_in, uncompressed},
     store::Store,
 };
 
@@ -18,8 +18,13 @@ pub(super) async fn seed(
     input: impl Read,
     limits: Limits,
 ) -> anyhow::Result<()> {
-    let terms = Terms { purpose: Purpose::Apply, limits, only: None, clock: Clock::system() };
-    let outcome = take_in(store, terms, input).await.with_context(|| name.to_owned())?;
+    let (unknown, clock) = (UnknownFields::Refused, Clock::system());
+    let terms = Terms { purpose: Purpose::Apply, limits, only: None, unknown, clock };
+    let outcome = match uncompressed(input) {
+        Ok(input) => take_in(store, terms, input).await,
+        Err(error) => Err(error.into()),
+    };
+    let outcome = outcome.with_context(|| name.to_owned())?;
     match outcome.faults.first() {
         Some((number, reason)) => bail!("{name}:{number}: {reason}"),
         None => Ok(()),

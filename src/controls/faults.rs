@@ -8,19 +8,24 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::{api::Command, chance, domain::UserId, excerpt, masking, wire::code::Code};
+use crate::{
+    api::Command,
+    chance,
+    domain::UserId,
+    excerpt, masking,
+    wire::{Fault, Fields, Node, Value, code::Code, nearest},
+};
 
 /// How many rules there may be at once.
 const MOST_RULES: usize = 1_000;
 
 /// A rule as it is given and told. A call is struck by the first rule that fits it.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase", default)]
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct FaultRule {
     /// Its number, given by the server.
-    #[serde(skip_deserializing)]
     pub id: u32,
     /// Only calls of this command.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,8 +55,61 @@ pub struct FaultRule {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub lose_answer: bool,
     /// How many calls it has struck.
-    #[serde(skip_deserializing)]
     pub struck: u32,
+}
+
+impl FaultRule {
+    /// The fields that a rule is given by.
+    pub const FIELDS: &[&str] = &[
+        "Command",
+        "From_Account",
+        "Probability",
+        "Times",
+        "Code",
+        "Info",
+        "LatencyMs",
+        "Drop",
+        "LoseAnswer",
+    ];
+
+    /// Reads a rule, of whose fields the names are known to be right.
+    ///
+    /// # Errors
+    /// A [`Fault`] that names the first field with a value of another type.
+    pub fn read(fields: Fields<'_>) -> Result<FaultRule, Fault> {
+        let text = |name| Ok::<_, Fault>(fields.optional_text(name)?.map(str::to_owned));
+        let flag =
+            |name| Ok::<_, Fault>(fields.optional(name, |value| value.read::<bool>())?.unwrap_or(false));
+        let number = |name| fields.optional(name, whole);
+        let probability = fields.optional("Probability", |value| match value.node {
+            Node::Float(number) => Ok(*number),
+            node => {
+                let number = match node {
+                    Node::Integer(number) => i32::try_from(*number).ok(),
+                    _ => None,
+                };
+                number.map(f64::from).ok_or_else(|| Fault::unfit(value.path, "a number from 0 to 1", node))
+            }
+        })?;
+        Ok(FaultRule {
+            id: 0,
+            command: text("Command")?,
+            owner: text("From_Account")?,
+            probability,
+            times: number("Times")?,
+            code: number("Code")?,
+            info: text("Info")?,
+            latency_ms: number("LatencyMs")?.map(u64::from),
+            drop: flag("Drop")?,
+            lose_answer: flag("LoseAnswer")?,
+            struck: 0,
+        })
+    }
+}
+
+fn whole(value: Value<'_>) -> Result<u32, Fault> {
+    let number = value.read::<i64>().ok().and_then(|number| u32::try_from(number).ok());
+    number.ok_or_else(|| Fault::unfit(value.path, "a number from 0 to 4294967295", value.node))
 }
 
 /// What a rule does to a call, after the latency.
@@ -98,7 +156,9 @@ impl Faults {
         check(&rule)?;
         let mut rules = self.rules();
         if rules.rules.len() == MOST_RULES {
-            return Err(format!("there are {MOST_RULES} fault rules, as many as there may be; remove some"));
+            return Err(format!(
+                "there are {MOST_RULES} fault rules, as many as there may be; remove some with DELETE /_dev/faults"
+            ));
         }
         rules.last += 1;
         let info = rule.info.as_deref().map(|info| {
@@ -164,11 +224,12 @@ fn check(rule: &FaultRule) -> Result<(), String> {
         && !Command::ALL.iter().any(|command| command.name() == name)
     {
         let known: Vec<_> = Command::ALL.iter().map(|command| command.name()).collect();
-        return Err(format!(
-            "Command must be one of {}, found {}",
-            known.join(", "),
-            excerpt::quoted(&masking::text(name))
-        ));
+        let masked = masking::text(name);
+        let found = excerpt::quoted(&masked);
+        return Err(match nearest(name, known.iter().copied()) {
+            Some(meant) => format!("Command: there is no command {found}; did you mean {meant}?"),
+            None => format!("Command must be one of {}, found {found}", known.join(", ")),
+        });
     }
     if let Some(Err(reason)) = rule.owner.as_deref().map(UserId::parse) {
         return Err(format!("From_Account can match no call: {reason}"));
@@ -197,7 +258,7 @@ mod tests {
     use super::*;
 
     fn rule(text: &str) -> FaultRule {
-        serde_json::from_str(text).unwrap()
+        FaultRule::read(Fields::of_request(&Node::parse(text.as_bytes()).unwrap()).unwrap()).unwrap()
     }
 
     #[test]
@@ -235,6 +296,11 @@ mod tests {
         let faults = Faults::default();
         for (text, said) in [
             (r#"{"Command":"get"}"#, "Command must be one of create_contact_group, "),
+            (
+                r#"{"Command":"mark_contacts"}"#,
+                "Command: there is no command \"mark_contacts\"; did you mean mark_contact?",
+            ),
+            (r#"{"Command":""}"#, "Command must be one of "),
             (r#"{"Code":60007,"From_Account":""}"#, "From_Account can match no call: "),
             (
                 r#"{"Code":60007,"From_Account":"a-user-id-of-more-than-32-bytes-in-all"}"#,
@@ -249,6 +315,5 @@ mod tests {
             let refused = faults.add(rule(text)).unwrap_err();
             assert!(refused.contains(said), "{text}: {refused}");
         }
-        assert!(serde_json::from_str::<FaultRule>(r#"{"Cod":1}"#).is_err());
     }
 }

@@ -51,6 +51,14 @@ pub struct Entry {
     pub ms: f64,
 }
 
+impl Entry {
+    /// Whether it is of this command.
+    #[must_use]
+    pub fn is_of(&self, command: &str) -> bool {
+        self.path.rsplit('/').next() == Some(command)
+    }
+}
+
 /// The last calls of a server.
 #[derive(Debug, Default)]
 pub struct Journal(Mutex<Kept>);
@@ -106,6 +114,17 @@ impl Journal {
             .collect();
         found.reverse();
         found
+    }
+
+    /// Whether a call of this command is remembered.
+    pub fn has(&self, command: &str) -> bool {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.entries.iter().any(|entry| entry.is_of(command))
+    }
+
+    /// How many calls are remembered.
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entries.len()
     }
 
     /// Forgets all calls.

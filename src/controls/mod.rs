@@ -4,10 +4,14 @@
 mod faults;
 mod journal;
 mod snapshots;
+mod spool;
 
 pub use faults::{Effect, FaultRule, Faults, Struck};
 pub use journal::{Entry, Journal, Text};
 pub use snapshots::{SnapshotError, Snapshots};
+pub use spool::{Spool, SpoolError};
+
+use std::sync::Arc;
 
 use crate::auth::Token;
 
@@ -23,7 +27,7 @@ pub struct Controls {
     /// States to come back to.
     pub snapshots: Snapshots,
     /// Held by whatever changes everything, so that it happens one after the other.
-    pub turn: tokio::sync::Mutex<()>,
+    pub turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Controls {
@@ -35,7 +39,14 @@ impl Controls {
             faults: Faults::default(),
             journal: Journal::default(),
             snapshots: Snapshots::default(),
-            turn: tokio::sync::Mutex::default(),
+            turn: Arc::default(),
         }
+    }
+
+    /// Forgets fault rules, calls and snapshots.
+    pub fn clear(&self) {
+        self.faults.remove(None);
+        self.journal.clear();
+        self.snapshots.clear();
     }
 }

@@ -4,14 +4,16 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, BufWriter, Seek, Write},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{
     clock::Clock,
     domain::Limits,
-    interchange::{Export, IntakeError, Purpose, Terms, take_in},
+    excerpt::quoted,
+    interchange::{Export, IntakeError, Purpose, Terms, UnknownFields, take_in},
     store::{Scope, Store, StoreError},
+    wire::nearest,
 };
 
 /// How many snapshots there may be at once, each an open file, and how long the name of one may be.
@@ -22,16 +24,26 @@ const NAME_BYTES: usize = 256;
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// There is none of this name.
-    #[error("there is no snapshot {}", crate::excerpt::quoted(.0))]
-    Unknown(String),
+    #[error("there is no snapshot {}{}", quoted(name), meant.as_ref().map(|meant| format!("; did you mean {}?", quoted(meant))).unwrap_or_default())]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The name of a snapshot that looks like it.
+        meant: Option<String>,
+    },
+    /// It has no name.
+    #[error("the name of a snapshot is empty; give it one, such as start")]
+    NoName,
     /// Its name is too long.
     #[error("the name of a snapshot has at most {NAME_BYTES} bytes, found {0}")]
     LongName(usize),
     /// There are too many.
-    #[error("there are {MOST} snapshots, as many as there may be; use the name of one of them again")]
+    #[error(
+        "there are {MOST} snapshots, as many as there may be; use the name of one of them again, or remove some with DELETE /_dev/snapshots"
+    )]
     Many,
     /// The temporary file failed.
-    #[error("the temporary file of the snapshot failed: {0}")]
+    #[error("the temporary file failed: {0}")]
     File(#[from] io::Error),
     /// The store failed.
     #[error("{0}")]
@@ -60,12 +72,15 @@ impl Snapshots {
     /// # Errors
     /// [`SnapshotError`].
     pub async fn take(&self, name: String, store: Arc<dyn Store>) -> Result<(), SnapshotError> {
+        if name.is_empty() {
+            return Err(SnapshotError::NoName);
+        }
         if name.len() > NAME_BYTES {
             return Err(SnapshotError::LongName(name.len()));
         }
         // Snapshots are taken one after the other, so none is added meanwhile.
         let (count, is_new) = {
-            let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let kept = self.kept();
             (kept.len(), !kept.contains_key(&name))
         };
         if is_new && count >= MOST {
@@ -77,7 +92,7 @@ impl Snapshots {
             file.write_all(&lines)?;
         }
         let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(file));
+        self.kept().insert(name, Arc::new(file));
         Ok(())
     }
 
@@ -86,11 +101,12 @@ impl Snapshots {
     /// # Errors
     /// [`SnapshotError`].
     pub async fn restore(&self, name: &str, store: &dyn Store, clock: Clock) -> Result<u64, SnapshotError> {
-        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        let file = found.ok_or_else(|| SnapshotError::Unknown(name.to_owned()))?;
+        let found = self.kept().get(name).cloned();
+        let file = found.ok_or_else(|| self.unknown(name))?;
         store.reset(Scope::All).await?;
         (&*file).rewind()?;
-        let terms = Terms { purpose: Purpose::Apply, limits: Limits::OPEN, only: None, clock };
+        let unknown = UnknownFields::Refused;
+        let terms = Terms { purpose: Purpose::Apply, limits: Limits::OPEN, only: None, unknown, clock };
         let outcome = take_in(store, terms, &*file).await?;
         match outcome.faults.first() {
             Some((number, reason)) => Err(SnapshotError::Line(format!("line {number}: {reason}"))),
@@ -98,8 +114,31 @@ impl Snapshots {
         }
     }
 
+    /// Removes one of them.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn remove(&self, name: &str) -> Result<(), SnapshotError> {
+        let removed = self.kept().remove(name);
+        removed.map(drop).ok_or_else(|| self.unknown(name))
+    }
+
+    /// Removes all; how many there were.
+    pub fn clear(&self) -> usize {
+        std::mem::take(&mut *self.kept()).len()
+    }
+
     /// The names there are.
     pub fn names(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.kept().keys().cloned().collect()
+    }
+
+    fn unknown(&self, name: &str) -> SnapshotError {
+        let meant = nearest(name, self.kept().keys().map(String::as_str)).map(str::to_owned);
+        SnapshotError::Unknown { name: name.to_owned(), meant }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<String, Arc<File>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,6 +10,7 @@ mod bodies;
 mod body;
 mod call_log;
 mod connection;
+mod control_requests;
 mod controls;
 mod encoding;
 mod export_body;
@@ -27,6 +28,7 @@ mod run;
 mod socket;
 mod sources;
 mod stream;
+mod taken;
 mod transfer;
 mod unsent;
 

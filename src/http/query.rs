@@ -132,7 +132,7 @@ fn meant_by(key: &str) -> Option<&'static str> {
 
 /// Undoes percent-encoding. A plus sign is a plus sign: clients build this string without encoding
 /// it, so one in an identifier is meant.
-fn decode(text: &str) -> Result<Cow<'_, str>, Error> {
+pub(super) fn decode(text: &str) -> Result<Cow<'_, str>, Error> {
     let bad = |what: &str| Error::Http(format!("the query string holds {what} in {}", shortened(text)));
     let mut bytes = text.bytes();
     let mut out = Vec::with_capacity(text.len());

@@ -14,7 +14,6 @@ use std::{
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::{HeaderMap, Response, StatusCode, Uri, Version, body::Incoming, http::request::Parts};
-use serde_json::json;
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
@@ -28,6 +27,7 @@ use super::{
     export_body::ExportBody,
     origin,
     request::Arrival,
+    taken::{report, unknown_fields},
 };
 use crate::{
     api::{Error, Family},
@@ -172,7 +172,9 @@ impl Door {
             }
             Task::Import(purpose) => {
                 let clock = self.service.clock.clone();
-                let terms = Terms { purpose, limits: app.limits, only: Some(app.id), clock };
+                let unknown = unknown_fields(uri.query().unwrap_or_default())
+                    .map_err(|said| Refusal { app: Some(app.id), ..Refusal::query(said) })?;
+                let terms = Terms { purpose, limits: app.limits, only: Some(app.id), unknown, clock };
                 let still = || {
                     let present = self.entrance();
                     if Arc::ptr_eq(&present, &entrance) {
@@ -301,6 +303,11 @@ impl Refusal {
         Refusal { status: StatusCode::FORBIDDEN, code: Code::RESOURCE, said, app: None }
     }
 
+    /// The query asks for something that there is not.
+    fn query(said: String) -> Refusal {
+        Refusal { status: StatusCode::BAD_REQUEST, code: Code::HTTP, said, app: None }
+    }
+
     /// The caller is not let in, or not any more.
     fn caller(error: &Error) -> Refusal {
         Refusal::new(StatusCode::FORBIDDEN, error)
@@ -326,17 +333,4 @@ impl Refusal {
         let said = "the body breaks off or does not come in time".to_owned();
         Refusal { status: StatusCode::BAD_REQUEST, code: Code::HTTP, said, app: None }
     }
-}
-
-fn report(outcome: &Outcome) -> Response<answer::Body> {
-    let status = if outcome.faults.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
-    let faults = (outcome.faults.iter())
-        .map(|(line, reason)| json!({ "Line": line, "Reason": excerpt::line(reason) }));
-    let body = json!({
-        "Lines": outcome.lines,
-        "Changed": outcome.changed,
-        "Faults": faults.collect::<Vec<_>>(),
-        "MoreFaults": outcome.more_faults,
-    });
-    answer::json_with(status, body.to_string().into_bytes())
 }

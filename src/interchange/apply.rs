@@ -2,11 +2,15 @@
 
 use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc};
 
-use super::{Line, line::OrganizerLine};
+use super::{
+    Line,
+    effect::{About, Effect, Turn, of_owner},
+    line::OrganizerLine,
+};
 use crate::{
     domain::{
-        AppId, ChatGroup, ChatGroupId, ChatGroupLife, Conversation, Limits, MAX_NUMBER, Organizer, Presence,
-        UnixSeconds, restore,
+        Account, AppId, ChatGroup, ChatGroupId, ChatGroupLife, Conversation, Limits, MAX_NUMBER, Organizer,
+        Owner, Presence, UnixSeconds, restore,
     },
     store::{Next, Seen, Store, StoreError},
 };
@@ -22,8 +26,8 @@ pub enum ApplyError {
     Store(#[from] StoreError),
 }
 
-/// A line on its way into a store; at its end it tells whether something was changed.
-pub type Applying<'a> = Pin<Box<dyn Future<Output = Result<bool, ApplyError>> + Send + 'a>>;
+/// A line on its way into a store; at its end it says what it has changed.
+pub type Applying<'a> = Pin<Box<dyn Future<Output = Result<Effect, ApplyError>> + Send + 'a>>;
 
 /// Applies one line. An organizer replaces what its owner had – his counters only rise – and makes
 /// his account known if it is not. The change is queued by this call, so that many lines can be on
@@ -32,17 +36,10 @@ pub type Applying<'a> = Pin<Box<dyn Future<Output = Result<bool, ApplyError>> + 
 /// On an error nothing of the line is applied. A line applied for the second time changes nothing.
 pub fn apply(store: &dyn Store, line: Line, limits: Limits, now: UnixSeconds) -> Applying<'_> {
     match line {
-        Line::Account { owner, account } => {
-            let account = Arc::new(account);
-            let change = store.change_telling(owner, Vec::new(), move |seen| {
-                let news = seen.account != Some(&account);
-                (news, Next { account: news.then(|| Some(Arc::clone(&account))), organizer: None })
-            });
-            Box::pin(async { Ok(change.await?) })
-        }
+        Line::Account { owner, account } => self::account(store, owner, account, false),
         Line::ChatGroup { app, id, group } => {
             let change = store.change_chat_group_telling(app, id, move |old| match succession(&group, old) {
-                Ok(next) => (Ok(next.is_some()), next),
+                Ok(next) => (Ok(effect_on_chat_group(old, next.as_ref())), next),
                 Err(refused) => (Err(ApplyError::Refused(refused)), None),
             });
             Box::pin(async { change.await? })
@@ -51,19 +48,51 @@ pub fn apply(store: &dyn Store, line: Line, limits: Limits, now: UnixSeconds) ->
     }
 }
 
-/// Whether a line about an organizer could be applied: what it would be refused for, and nothing is
-/// changed. `lives` tells of chat groups that would live, or not, other than they do now.
+/// What a line about an account or an organizer would do, or be refused for; nothing is changed. `lives` has the chat
+/// groups that would live, or not, other than they do now.
 pub(super) fn check<'a>(
     store: &'a dyn Store,
-    line: OrganizerLine,
+    line: Checked,
     limits: Limits,
     now: UnixSeconds,
     lives: &HashMap<(AppId, ChatGroupId), ChatGroupLife>,
 ) -> Applying<'a> {
+    let line = match line {
+        Checked::Account(owner, account) => return self::account(store, owner, account, true),
+        Checked::Organizer(line) => line,
+    };
     let app = line.owner.app;
     let named = line.records.iter().filter_map(|record| record.conversation.chat_group());
     let of_line = named.filter_map(|id| Some((id.clone(), lives.get(&(app, id.clone()))?.alive))).collect();
     organizer(store, line, limits, now, of_line, true)
+}
+
+/// A line that is checked against one owner.
+pub(super) enum Checked {
+    Account(Owner, Account),
+    Organizer(OrganizerLine),
+}
+
+fn account(store: &dyn Store, owner: Owner, account: Account, only_asked: bool) -> Applying<'_> {
+    let account = Arc::new(account);
+    let change = store.change_telling(owner, Vec::new(), move |seen| {
+        let news = seen.account != Some(&account);
+        let turn = Turn::of(seen.account.is_some(), news);
+        let next = (news && !only_asked).then(|| Some(Arc::clone(&account)));
+        let effect = Effect { changed: next.is_some(), about: About::Account(turn) };
+        (effect, Next { account: next, organizer: None })
+    });
+    Box::pin(async { Ok(change.await?) })
+}
+
+/// What a line about a chat group does to it.
+pub(super) fn effect_on_chat_group(old: Option<&ChatGroup>, next: Option<&ChatGroup>) -> Effect {
+    let destroyed = match (old.map(ChatGroup::life), next.map(ChatGroup::life)) {
+        (Some(old), Some(next)) => old.alive && next.incarnation > old.incarnation,
+        _ => false,
+    };
+    let turn = Turn::of(old.is_some(), next.is_some());
+    Effect { changed: next.is_some(), about: About::ChatGroup { turn, destroyed } }
 }
 
 fn organizer(
@@ -77,11 +106,15 @@ fn organizer(
     let named = line.records.iter().map(|record| record.conversation.clone()).collect();
     let owner = line.owner.clone();
     let rule = move |seen: &Seen<'_>| match restored(&line, seen, limits, now, &lives) {
-        Ok(_) if only_asked => (Ok(false), Next::default()),
         Ok(organizer) => {
+            let about = of_owner(&line.owner, seen.organizer, &organizer);
+            if only_asked {
+                return (Ok(Effect { changed: false, about }), Next::default());
+            }
             let account = (line.known && seen.account.is_none()).then(|| Some(Arc::default()));
             let organizer = (organizer != *seen.organizer).then_some(organizer);
-            (Ok(account.is_some() || organizer.is_some()), Next { account, organizer })
+            let changed = account.is_some() || organizer.is_some();
+            (Ok(Effect { changed, about }), Next { account, organizer })
         }
         Err(refused) => (Err(ApplyError::Refused(refused)), Next::default()),
     };
@@ -90,7 +123,7 @@ fn organizer(
 }
 
 /// A chat group in the place of what was there, if that is something else.
-fn succession(line: &ChatGroup, old: Option<&ChatGroup>) -> Result<Option<ChatGroup>, String> {
+pub(super) fn succession(line: &ChatGroup, old: Option<&ChatGroup>) -> Result<Option<ChatGroup>, String> {
     let next = ChatGroup {
         incarnation: next_life(line.life(), old.map(ChatGroup::life))?.incarnation,
         profile: line.profile.clone(),

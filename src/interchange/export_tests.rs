@@ -12,7 +12,7 @@ use crate::{
         DirectoryMode, GroupName, JoinOption, LAST_SECOND, Limits, MAX_NUMBER, MarkChange, MemberChange,
         Organizer, Rejection, UnixSeconds, World, create, delete, mark, rename, update_members,
     },
-    interchange::{Outcome, Purpose, Terms, line::LONGEST_LINE, take_in},
+    interchange::{Outcome, Purpose, Terms, UnknownFields, line::LONGEST_LINE, take_in},
     store::{MemoryStore, Next},
 };
 
@@ -263,12 +263,24 @@ async fn exported(store: &Arc<MemoryStore>) -> String {
 }
 
 async fn imported(store: &MemoryStore, text: &str) -> Outcome {
-    let terms = Terms { purpose: Purpose::Apply, limits: LIMITS, only: None, clock: Clock::system() };
+    let terms = Terms {
+        purpose: Purpose::Apply,
+        limits: LIMITS,
+        only: None,
+        unknown: UnknownFields::Refused,
+        clock: Clock::system(),
+    };
     take_in(store, terms, text.as_bytes()).await.unwrap()
 }
 
 async fn checked(store: &MemoryStore, text: &str) -> Outcome {
-    let terms = Terms { purpose: Purpose::Check, limits: LIMITS, only: None, clock: Clock::system() };
+    let terms = Terms {
+        purpose: Purpose::Check,
+        limits: LIMITS,
+        only: None,
+        unknown: UnknownFields::Refused,
+        clock: Clock::system(),
+    };
     take_in(store, terms, text.as_bytes()).await.unwrap()
 }
 
@@ -343,8 +355,13 @@ fn the_line_of_the_heaviest_owner_is_no_longer_than_a_line_may_be() {
     );
     block_on(async {
         let store = Arc::new(MemoryStore::default());
-        let terms =
-            Terms { purpose: Purpose::Apply, limits: Limits::OPEN, only: None, clock: Clock::system() };
+        let terms = Terms {
+            purpose: Purpose::Apply,
+            limits: Limits::OPEN,
+            only: None,
+            unknown: UnknownFields::Refused,
+            clock: Clock::system(),
+        };
         assert_eq!(take_in(&*store, terms, line.as_bytes()).await.unwrap().faults, []);
         let exported = exported(&store).await;
         println!("{} bytes of {LONGEST_LINE}", exported.len());

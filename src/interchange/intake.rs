@@ -7,8 +7,9 @@ use std::{
 };
 
 use super::{
-    ApplyError, Applying, Line, apply,
-    apply::{check, next_life},
+    ApplyError, Applying, Line, Tally, apply,
+    apply::{Checked, check, effect_on_chat_group, next_life, succession},
+    encoding::{foreign, without_mark},
     line::LONGEST_LINE,
     read_line,
 };
@@ -16,6 +17,7 @@ use crate::{
     clock::Clock,
     domain::{AppId, ChatGroup, ChatGroupId, ChatGroupLife, Limits, MAX_NUMBER},
     store::{Store, StoreError},
+    wire::UnknownFields,
 };
 
 /// How many lines are on their way into the store at once: they share commits.
@@ -46,6 +48,8 @@ pub struct Terms {
     pub limits: Limits,
     /// The one app lines may be about; any when there is none.
     pub only: Option<AppId>,
+    /// What becomes of fields that a line cannot have.
+    pub unknown: UnknownFields,
     /// What time it is when a line is taken: many lines take long.
     pub clock: Clock,
 }
@@ -61,6 +65,8 @@ pub struct Outcome {
     pub faults: Vec<(u64, String)>,
     /// How many more there are.
     pub more_faults: u64,
+    /// What they changed, or would change.
+    pub tally: Tally,
 }
 
 /// Why lines could not be taken in to their end.
@@ -103,6 +109,8 @@ pub struct Intake<'a> {
     bytes: usize,
     /// Chat groups that the lines checked so far would bring to life, destroy, or bring near their last incarnation.
     lives: HashMap<(AppId, ChatGroupId), ChatGroupLife>,
+    /// Whether the text turned out to be something else than lines.
+    is_foreign: bool,
     outcome: Outcome,
 }
 
@@ -125,6 +133,7 @@ impl<'a> Intake<'a> {
             on_their_way: VecDeque::new(),
             bytes: 0,
             lives: HashMap::new(),
+            is_foreign: false,
             outcome: Outcome::default(),
         }
     }
@@ -146,10 +155,10 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Whether nothing more is taken: something is bad that was to be applied.
+    /// Whether nothing more is taken: something is bad that was to be applied, or the text is not lines at all.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.terms.purpose == Purpose::Apply && !self.outcome.faults.is_empty()
+        self.is_foreign || (self.terms.purpose == Purpose::Apply && !self.outcome.faults.is_empty())
     }
 
     async fn finish_line(&mut self) -> Result<(), StoreError> {
@@ -166,11 +175,15 @@ impl<'a> Intake<'a> {
     }
 
     async fn take(&mut self, number: u64, text: &[u8]) -> Result<(), StoreError> {
-        if text.trim_ascii().is_empty() {
+        if without_mark(text).trim_ascii().is_empty() {
             return Ok(());
         }
         self.outcome.lines += 1;
-        let line = match read_line(text) {
+        if let Some(reason) = foreign(text) {
+            self.is_foreign = true;
+            return self.refuse(number, reason).await;
+        }
+        let line = match read_line(text, self.terms.unknown) {
             Ok(line) => line,
             Err(reason) => return self.refuse(number, reason).await,
         };
@@ -182,14 +195,18 @@ impl<'a> Intake<'a> {
         let (limits, now) = (self.terms.limits, self.terms.clock.now());
         let applying = match (self.terms.purpose, line) {
             (Purpose::Apply, line) => apply(self.store, line, limits, now),
-            (Purpose::Check, Line::Organizer(line)) => check(self.store, line, limits, now, &self.lives),
+            (Purpose::Check, Line::Organizer(line)) => {
+                check(self.store, Checked::Organizer(line), limits, now, &self.lives)
+            }
+            (Purpose::Check, Line::Account { owner, account }) => {
+                check(self.store, Checked::Account(owner, account), limits, now, &self.lives)
+            }
             (Purpose::Check, Line::ChatGroup { app, id, group }) => {
-                return match self.note_life(app, id, group.life()).await? {
+                return match self.note_life(app, id, &group).await? {
                     Ok(()) => Ok(()),
                     Err(reason) => self.refuse(number, reason).await,
                 };
             }
-            (Purpose::Check, Line::Account { .. }) => return Ok(()),
         };
         self.bytes += text.len();
         self.on_their_way.push_back((number, text.len(), applying));
@@ -226,7 +243,10 @@ impl<'a> Intake<'a> {
         let Some((number, bytes, applying)) = self.on_their_way.pop_front() else { return Ok(()) };
         self.bytes -= bytes;
         match applying.await {
-            Ok(changed) => self.outcome.changed += u64::from(changed),
+            Ok(effect) => {
+                self.outcome.changed += u64::from(effect.changed);
+                self.outcome.tally.count(effect.about);
+            }
             Err(ApplyError::Refused(reason)) => self.note(number, reason),
             Err(ApplyError::Store(error)) => return Err(error),
         }
@@ -245,15 +265,20 @@ impl<'a> Intake<'a> {
         &mut self,
         app: AppId,
         id: ChatGroupId,
-        line: ChatGroupLife,
+        group: &ChatGroup,
     ) -> Result<Result<(), String>, StoreError> {
+        let line = group.life();
         let found = self.store.chat_groups(app, vec![id.clone()]).await?;
-        let stored = found.first().and_then(Option::as_ref).map(ChatGroup::life);
+        let found = found.first().and_then(Option::as_ref);
+        let stored = found.map(ChatGroup::life);
         let before = self.lives.get(&(app, id.clone())).copied().or(stored);
         let next = match next_life(line, before) {
             Ok(next) => next,
             Err(reason) => return Ok(Err(reason)),
         };
+        if let Ok(news) = succession(group, found) {
+            self.outcome.tally.count(effect_on_chat_group(found, news.as_ref()).about);
+        }
         let as_stored = next.alive == stored.is_none_or(|stored| stored.alive);
         match as_stored && next.incarnation < NEAR_THE_END {
             true => self.lives.remove(&(app, id)),

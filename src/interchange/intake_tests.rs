@@ -6,7 +6,13 @@ use super::*;
 use crate::store::MemoryStore;
 
 fn terms(purpose: Purpose) -> Terms {
-    Terms { purpose, limits: Limits::OPEN, only: None, clock: Clock::system() }
+    Terms {
+        purpose,
+        limits: Limits::OPEN,
+        only: None,
+        unknown: UnknownFields::Refused,
+        clock: Clock::system(),
+    }
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {

@@ -1,13 +1,17 @@
 //! Reading one line. Fields are named as on the wire where the wire has them, so that a reply of
 //! `get_contact_group` is most of a line.
 
+use super::{
+    encoding::without_mark,
+    known::{self, check_saved_reply, only},
+};
 use crate::{
     domain::{
         Account, AppId, ChangeNumber, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, Counters,
         CustomMark, GroupId, GroupName, JoinOption, LAST_SECOND, MAX_NUMBER, Member, Owner, RestoredGroup,
         RestoredRecord, StandardMark, UserId,
     },
-    wire::{Fault, Fields, Node, Value, read_contact},
+    wire::{Fault, Fields, Node, UnknownFields, Value, read_contact, unreadable},
 };
 
 /// The longest line. The heaviest owner there can be – 10,000 conversations in 100 groups each, 10,000 with a custom
@@ -89,7 +93,8 @@ pub struct ReplyPage {
 /// # Errors
 /// What is wrong with it: the field, the rule and what was found.
 pub fn read_reply(text: &[u8]) -> Result<ReplyPage, String> {
-    let node = Node::parse(text).map_err(|error| format!("the reply is no JSON object: {error}"))?;
+    let node = Node::parse(text)
+        .map_err(|error| format!("the reply is no JSON object: {}", unreadable(text, &error)))?;
     let fields = Fields::of_request(&node).map_err(|fault| format!("the reply {fault}"))?;
     read_page(fields).map_err(|fault| fault.to_string())
 }
@@ -105,8 +110,8 @@ fn read_page(fields: Fields<'_>) -> Result<ReplyPage, Fault> {
         next: None,
     };
     if code == 0 {
-        page.groups = fields.optional("GroupItem", |items| items.each(group))?.unwrap_or_default();
-        page.records = fields.optional("ContactItem", |items| items.each(record))?.unwrap_or_default();
+        page.groups = fields.optional("GroupItem", |items| items.each(read_group))?.unwrap_or_default();
+        page.records = fields.optional("ContactItem", |items| items.each(read_record))?.unwrap_or_default();
         if number("CompleteFlag")? != Some(1) {
             page.next = Some(fields.required("NextStartIndex", |value| value.read::<i64>())?);
         }
@@ -114,20 +119,19 @@ fn read_page(fields: Fields<'_>) -> Result<ReplyPage, Fault> {
     Ok(page)
 }
 
-/// Reads a line.
+/// Reads a line; `unknown` says what becomes of fields that it cannot have.
 ///
 /// # Errors
 /// What is wrong with it: the field, the rule and what was found.
-pub fn read_line(text: &[u8]) -> Result<Line, String> {
-    let node = Node::parse(text).map_err(|error| {
-        let error = error.to_string().replace("line 1 column", "column");
-        format!("the line is no JSON object: {error}")
-    })?;
+pub fn read_line(text: &[u8], unknown: UnknownFields) -> Result<Line, String> {
+    let text = without_mark(text);
+    let node = Node::parse(text)
+        .map_err(|error| format!("the line is no JSON object: {}", unreadable(text, &error)))?;
     let fields = Fields::of_request(&node).map_err(|fault| format!("the line {fault}"))?;
-    read(fields).map_err(|fault| fault.to_string())
+    read(fields, unknown).map_err(|fault| fault.to_string())
 }
 
-fn read(fields: Fields<'_>) -> Result<Line, Fault> {
+fn read(fields: Fields<'_>, unknown: UnknownFields) -> Result<Line, Fault> {
     let app = fields.required("SdkAppId", |value| {
         let number = value.read::<i64>()?;
         (u32::try_from(number).ok().and_then(AppId::new))
@@ -135,23 +139,27 @@ fn read(fields: Fields<'_>) -> Result<Line, Fault> {
     })?;
     match fields.text("Kind")? {
         "account" => {
+            only(fields, known::ACCOUNT, unknown, "an account")?;
             let user = fields.required("UserID", importable)?;
             let text = |name| text_of(fields, name);
             let account = Account { nick: text("Nick")?, face_url: text("FaceUrl")? };
             Ok(Line::Account { owner: Owner { app, user }, account })
         }
         "chat_group" => {
+            only(fields, known::CHAT_GROUP, unknown, "a chat group")?;
             let id = fields.required("GroupId", |value| parsed(value, ChatGroupId::parse))?;
-            Ok(Line::ChatGroup { app, id, group: chat_group(fields)? })
+            Ok(Line::ChatGroup { app, id, group: chat_group(fields, unknown)? })
         }
-        "organizer" => organizer(app, fields),
+        "organizer" => organizer(app, fields, unknown),
         _ => fields.required("Kind", |value| {
             Err(Fault::unfit(value.path, "account, chat_group or organizer", value.node))
         }),
     }
 }
 
-fn organizer(app: AppId, fields: Fields<'_>) -> Result<Line, Fault> {
+fn organizer(app: AppId, fields: Fields<'_>, unknown: UnknownFields) -> Result<Line, Fault> {
+    only(fields, known::ORGANIZER, unknown, "an organizer")?;
+    check_saved_reply(fields)?;
     let known = fields.optional("Account", |value| value.read::<bool>())?.unwrap_or(true);
     // Without an account he may be an administrator of the configuration, whose name is not bound to that rule.
     let user = fields.required("From_Account", if known { importable } else { any_user })?;
@@ -162,12 +170,20 @@ fn organizer(app: AppId, fields: Fields<'_>) -> Result<Line, Fault> {
         last_group: optional_number(fields, "LastGroupId")?.unwrap_or(0),
         last_timestamp: fields.optional("LastTimestamp", seconds)?.unwrap_or(0),
     };
+    let group = |item: Value<'_>| {
+        only(item.fields()?, known::GROUP, unknown, "a group")?;
+        read_group(item)
+    };
+    let record = |item: Value<'_>| {
+        only(item.fields()?, known::RECORD, unknown, "a record")?;
+        read_record(item)
+    };
     let groups = fields.optional("GroupItem", |items| items.each(group))?.unwrap_or_default();
     let records = fields.optional("ContactItem", |items| items.each(record))?.unwrap_or_default();
     Ok(Line::Organizer(OrganizerLine { owner: Owner { app, user }, known, counters, groups, records }))
 }
 
-fn group(item: Value<'_>) -> Result<RestoredGroup, Fault> {
+fn read_group(item: Value<'_>) -> Result<RestoredGroup, Fault> {
     let fields = item.fields()?;
     Ok(RestoredGroup {
         name: fields.required("GroupName", |value| parsed(value, GroupName::parse))?,
@@ -176,7 +192,7 @@ fn group(item: Value<'_>) -> Result<RestoredGroup, Fault> {
     })
 }
 
-fn record(item: Value<'_>) -> Result<RestoredRecord, Fault> {
+fn read_record(item: Value<'_>) -> Result<RestoredRecord, Fault> {
     let fields = item.fields()?;
     let groups: Option<Vec<GroupId>> = fields.optional("ContactGroupId", |ids| ids.each(number))?;
     Ok(RestoredRecord {
@@ -191,7 +207,7 @@ fn record(item: Value<'_>) -> Result<RestoredRecord, Fault> {
     })
 }
 
-fn chat_group(fields: Fields<'_>) -> Result<ChatGroup, Fault> {
+fn chat_group(fields: Fields<'_>, unknown: UnknownFields) -> Result<ChatGroup, Fault> {
     let incarnation = optional_number(fields, "Incarnation")?.unwrap_or(0);
     if fields.optional("Destroyed", |value| value.read::<bool>())? == Some(true) {
         return Ok(ChatGroup { incarnation, profile: None });
@@ -227,14 +243,14 @@ fn chat_group(fields: Fields<'_>) -> Result<ChatGroup, Fault> {
             .optional("ApplyJoinOption", |value| parsed(value, JoinOption::parse))?
             .unwrap_or_default(),
         created_at: fields.optional("CreateTime", any_seconds)?.unwrap_or(0),
-        members: fields.optional("MemberList", members)?.unwrap_or_default(),
+        members: fields.optional("MemberList", |list| members(list, unknown))?.unwrap_or_default(),
     };
     Ok(ChatGroup { incarnation, profile: Some(profile) })
 }
 
-fn members(list: Value<'_>) -> Result<Vec<Member>, Fault> {
+fn members(list: Value<'_>, unknown: UnknownFields) -> Result<Vec<Member>, Fault> {
     let path = list.path;
-    let members = list.each(member)?;
+    let members = list.each(|item| member(item, unknown))?;
     match members.len() {
         found if found > MOST_MEMBERS as usize => {
             Err(Fault::refused(path, format!("it has at most {MOST_MEMBERS} members, found {found}")))
@@ -243,8 +259,9 @@ fn members(list: Value<'_>) -> Result<Vec<Member>, Fault> {
     }
 }
 
-fn member(item: Value<'_>) -> Result<Member, Fault> {
+fn member(item: Value<'_>, unknown: UnknownFields) -> Result<Member, Fault> {
     let fields = item.fields()?;
+    only(fields, known::MEMBER, unknown, "a member")?;
     Ok(Member {
         user: fields.required("Member_Account", any_user)?,
         admin: fields.optional_text("Role")? == Some("Admin"),

@@ -2,13 +2,18 @@
 //! `docs/interchange.md` describes it for users.
 
 mod apply;
+mod effect;
+mod encoding;
 mod export;
 mod intake;
+mod known;
 mod line;
 mod write;
 
-pub use crate::domain::LAST_SECOND;
+pub use crate::{domain::LAST_SECOND, wire::UnknownFields};
 pub use apply::{ApplyError, Applying, apply};
+pub use effect::{Effect, Loss, Parts, Tally, Turns};
+pub use encoding::uncompressed;
 pub use export::Export;
 pub use intake::{Intake, IntakeError, Outcome, Purpose, Terms, take_in};
 pub use line::{Line, OrganizerLine, ReplyPage, read_line, read_reply};

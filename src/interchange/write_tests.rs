@@ -10,7 +10,7 @@ use crate::{
         ChatGroupKind, GroupName, Member, Organizer, RestoredGroup, RestoredRecord, StandardMark, UserId,
         restore,
     },
-    interchange::{Line, read_line},
+    interchange::{Line, UnknownFields, read_line},
 };
 
 fn text(most: usize) -> impl Strategy<Value = String> {
@@ -76,7 +76,7 @@ proptest! {
         let account = known.then(Arc::default);
         let line = written(&owner, &Loaded { account, organizer: Arc::new(organizer.clone()) });
         prop_assert_eq!(line.split(|byte| *byte == b'\n').count(), 2);
-        let Ok(Line::Organizer(read)) = read_line(&line) else { panic!("{}", String::from_utf8_lossy(&line)) };
+        let Ok(Line::Organizer(read)) = read_line(&line, UnknownFields::Refused) else { panic!("{}", String::from_utf8_lossy(&line)) };
         prop_assert_eq!((&read.owner, read.known), (&owner, known));
         let mut again = Vec::new();
         write_organizer(&read, &mut again);
@@ -90,7 +90,7 @@ proptest! {
         let owner = Owner { app: AppId::new(7).unwrap(), user };
         let account = Account { nick, face_url };
         let loaded = Loaded { account: Some(Arc::new(account.clone())), organizer: Arc::default() };
-        match read_line(&written(&owner, &loaded)) {
+        match read_line(&written(&owner, &loaded), UnknownFields::Refused) {
             Ok(Line::Account { owner: of, account: read }) => prop_assert_eq!((of, read), (owner, account)),
             other => panic!("{other:?}"),
         }
@@ -123,7 +123,7 @@ proptest! {
         let (app, id) = (AppId::new(7).unwrap(), ChatGroupId::parse("@TGS#x").unwrap());
         let mut line = Vec::new();
         write_chat_group(app, &id, &group, &mut line);
-        match read_line(&line) {
+        match read_line(&line, UnknownFields::Refused) {
             Ok(Line::ChatGroup { app: of, id: named, group: read }) => {
                 prop_assert_eq!((of, named, read), (app, id, group));
             }

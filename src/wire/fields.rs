@@ -167,6 +167,11 @@ impl<'n> Value<'n> {
 }
 
 impl<'n> Fields<'n> {
+    /// The object itself.
+    pub(super) fn node(&self) -> &'n Node<'n> {
+        self.node
+    }
+
     /// The members of an object about which nothing is known.
     ///
     /// # Errors

@@ -81,7 +81,7 @@ impl<'a> Node<'a> {
 
 /// The most values in one text: an array of empty arrays takes many times its length in memory. The line of the
 /// heaviest owner has some two millions.
-const MOST_NODES: u32 = 3_000_000;
+pub(super) const MOST_NODES: u32 = 3_000_000;
 
 /// Reads one value, of those that may still come.
 #[derive(Clone, Copy)]

@@ -9,13 +9,17 @@ mod envelope;
 mod fault;
 mod fields;
 mod json;
+mod known;
 mod names;
 mod shape;
+mod unreadable;
 
 pub use contact::{CONTACT, ContactItem, read_contact, write_group_items, write_list, write_record};
 pub use envelope::{BaseFields, Envelope};
 pub use fault::{Fault, Path, Problem};
 pub use fields::{Empties, Fields, FromNode, Value};
 pub use json::Node;
+pub use known::UnknownFields;
 pub use names::{OBJECTS, nearest};
 pub use shape::{Field, Shape, may, must};
+pub use unreadable::unreadable;

@@ -45,7 +45,7 @@ fn one_owner_one_app_or_everything_is_reset() {
     mark(&mut client, "ann", "bob").unwrap();
     done(&mut client, "POST /_dev/reset", &json!({"SdkAppId": APP, "From_Account": "ann"}).to_string());
     assert_eq!((records(&mut client, "ann"), records(&mut client, "user0")), (None, Some(2)));
-    done(&mut client, "POST /_dev/reset", &json!({"SdkAppId": 1}).to_string());
+    done(&mut client, "POST /_dev/reset", &json!({"SdkAppId": 1_400_000_000}).to_string());
     assert_eq!(records(&mut client, "user0"), Some(2), "another app");
     done(&mut client, "POST /_dev/reset", &json!({"SdkAppId": APP}).to_string());
     assert_eq!(records(&mut client, "user0"), None);
@@ -162,7 +162,7 @@ fn faults_strike_those_whom_they_name() {
     assert_eq!(client.call(GET, BODY).code(), 60008);
     assert_eq!(done(&mut client, "DELETE /_dev/faults", ""), json!({"Removed": 5}));
     let refused = control(&mut client, "POST /_dev/faults", r#"{"Cod":1}"#);
-    assert!(refused.status == 400 && refused.body.contains("unknown field `Cod`"), "{}", refused.body);
+    assert!(refused.status == 400 && refused.body.contains("did you mean Code?"), "{}", refused.body);
 }
 
 #[test]
@@ -279,6 +279,295 @@ fn what_is_misspelt_or_null_does_not_widen_what_is_done() {
     let allowed = ["localhost:8080", "127.0.0.1", "[::1]:80", "confold:8080", "host.docker.internal"];
     assert_eq!(allowed.map(host), [200; 5]);
     assert_eq!((host("evil.example"), host("evil.example:8080")), (403, 403));
+}
+
+#[test]
+fn a_reset_says_what_stays_and_takes_the_controls_when_it_is_asked_to() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    client.call(GET, BODY);
+    done(&mut client, "POST /_dev/faults", r#"{"Command":"destroy_group","Code":60007}"#);
+    done(&mut client, "POST /_dev/snapshot", r#"{"Name":"start"}"#);
+    done(&mut client, "POST /_dev/clock", r#"{"Freeze":1700000000}"#);
+    let stays = |clock: &str, faults: u32, journal: u32, snapshots: u32| json!({"Stays": {"Clock": clock, "Faults": faults, "Journal": journal, "Snapshots": snapshots}});
+    assert_eq!(done(&mut client, "POST /_dev/reset", ""), stays("frozen", 1, 1, 1));
+    let narrow = json!({"SdkAppId": APP, "Controls": false}).to_string();
+    assert_eq!(done(&mut client, "POST /_dev/reset", &narrow), stays("frozen", 1, 1, 1));
+    done(&mut client, "POST /_dev/clock", r#"{"Resume":true}"#);
+    done(&mut client, "POST /_dev/clock", r#"{"Advance":60}"#);
+    assert_eq!(done(&mut client, "POST /_dev/reset", ""), stays("moved on", 1, 1, 1));
+    let all = done(&mut client, "POST /_dev/reset", r#"{"Controls":true}"#);
+    assert_eq!(all, stays("as the system's", 0, 0, 0));
+    assert_eq!(done(&mut client, "GET /_dev/faults", ""), json!({"Faults": []}));
+    assert_eq!(done(&mut client, "GET /_dev/journal", ""), json!({"Calls": []}));
+    assert_eq!(done(&mut client, "GET /_dev/snapshots", ""), json!({"Snapshots": []}));
+}
+
+#[test]
+fn what_a_control_cannot_mean_is_refused_with_what_was_probably_meant() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    done(&mut client, "POST /_dev/snapshot", r#"{"Name":"start"}"#);
+    done(&mut client, "POST /_dev/faults", r#"{"Command":"destroy_group","Code":60007}"#);
+    for (request, body, status, said) in [
+        (
+            "POST /_dev/reset",
+            r#"{"SdkAppId":1}"#,
+            400,
+            "SdkAppId: this server has no app 1 and keeps nothing about it; there is 88888888, 1400000000",
+        ),
+        ("POST /_dev/reset", r#"{"SdkAppId":1,"From_Account":"user0"}"#, 400, "this server has no app 1 and"),
+        (
+            "POST /_dev/reset",
+            r#"{"SdkAppId":0}"#,
+            400,
+            "SdkAppId must be a number from 1 to 4294967295, found the number 0",
+        ),
+        (
+            "POST /_dev/reset",
+            r#"{"SdkAppID":88888888}"#,
+            400,
+            "SdkAppID is refused: the body of /_dev/reset has no such field; did you mean SdkAppId?",
+        ),
+        (
+            "POST /_dev/reset",
+            r#"{"SdkAppId":88888888,"From_Acount":"ann"}"#,
+            400,
+            "did you mean From_Account?",
+        ),
+        ("POST /_dev/reset", r#"{"SdkAppId":88888888,"From_Account":""}"#, 400, "From_Account is refused: "),
+        ("POST /_dev/reset", r#"{"Control":true}"#, 400, "did you mean Controls?"),
+        (
+            "POST /_dev/reset",
+            r#"{"Controls":"yes"}"#,
+            400,
+            "Controls must be true or false, found the string",
+        ),
+        (
+            "POST /_dev/reset",
+            r#"{"From_Account":"ann"}"#,
+            400,
+            "From_Account is refused: it needs its SdkAppId",
+        ),
+        (
+            "POST /_dev/reset",
+            r#"{"SdkAppId":"#,
+            400,
+            "the body is no JSON object: it ends at byte 12, before the value is complete",
+        ),
+        (
+            "POST /_dev/reset",
+            "everything",
+            400,
+            r#"the body is no JSON object: \"e\" is not expected at column 1"#,
+        ),
+        ("POST /_dev/snapshot", "{}", 400, "Name is missing"),
+        (
+            "POST /_dev/snapshot",
+            r#"{"Name":""}"#,
+            400,
+            "the name of a snapshot is empty; give it one, such as start",
+        ),
+        ("POST /_dev/snapshot", r#"{"Name":7}"#, 400, "Name must be a string, found the number 7"),
+        (
+            "POST /_dev/restore",
+            r#"{"Name":"starts"}"#,
+            404,
+            r#"there is no snapshot \"starts\"; did you mean \"start\"?"#,
+        ),
+        (
+            "DELETE /_dev/snapshots?Name=star",
+            "",
+            404,
+            r#"there is no snapshot \"star\"; did you mean \"start\"?"#,
+        ),
+        ("DELETE /_dev/snapshots?Nam=start", "", 400, "did you mean Name?"),
+        (
+            "DELETE /_dev/snapshots?Name=",
+            "",
+            400,
+            "the parameter Name is empty; leave it out, or give it a value",
+        ),
+        ("DELETE /_dev/snapshots?Name=start&Name=other", "", 400, "the parameter Name is there twice"),
+        (
+            "DELETE /_dev/snapshots",
+            r#"{"Name":"start"}"#,
+            400,
+            "DELETE /_dev/snapshots takes no body; what it is about stands in its query",
+        ),
+        ("DELETE /_dev/faults", r#"{"Id":1}"#, 400, "DELETE /_dev/faults takes no body"),
+        ("DELETE /_dev/faults?Id=one", "", 400, r#"Id must be a number from 0 to 4294967295, found \"one\""#),
+        ("GET /_dev/journal?Comand=mark_contact", "", 400, "did you mean Command?"),
+        (
+            "GET /_dev/journal?Command=mark_contacts",
+            "",
+            400,
+            r#"Command: there is no command \"mark_contacts\", and no call of it in the journal; did you mean mark_contact?"#,
+        ),
+        ("GET /_dev/journal?Command=", "", 400, "the parameter Command is empty"),
+        (
+            "GET /_dev/journal?Code=5002",
+            "",
+            400,
+            "Code must be 0 or an error code from 10000 to 99999, found 5002",
+        ),
+        ("GET /_dev/clock?At=1", "", 400, r#"this request has no parameter \"At=1\"; it has none"#),
+        (
+            "POST /_dev/clock",
+            r#"{"Freeze":"now"}"#,
+            400,
+            r#"Freeze must be true, or a time in seconds since 1970, from 1 to 253402300799, found the string \"now\""#,
+        ),
+        (
+            "POST /_dev/clock",
+            r#"{"Freeze":false}"#,
+            400,
+            "Freeze must be true, or a time in seconds since 1970, from 1 to 253402300799, found the boolean false",
+        ),
+        ("POST /_dev/clock", r#"{"Freeze":1.5}"#, 400, "found the number 1.5"),
+        (
+            "POST /_dev/clock",
+            r#"{"Advance":-1}"#,
+            400,
+            "Advance must be a number of seconds from 0 to 4294967295, found the number -1",
+        ),
+        ("POST /_dev/clock", r#"{"Resume":false}"#, 400, "Resume must be true, found the boolean false"),
+        ("POST /_dev/clock", r#"{"Frieze":true}"#, 400, "did you mean Freeze?"),
+        ("POST /_dev/clock", "{}", 400, "the body is refused: give one of Freeze"),
+        (
+            "POST /_dev/faults",
+            r#"{"Command":"mark_contcat","Code":60007}"#,
+            400,
+            "did you mean mark_contact?",
+        ),
+        (
+            "POST /_dev/faults",
+            r#"{"Code":60007,"Times":"twice"}"#,
+            400,
+            "Times must be a number from 0 to 4294967295, found the string",
+        ),
+        (
+            "POST /_dev/faults",
+            r#"{"Code":60007,"Probability":"all"}"#,
+            400,
+            "Probability must be a number from 0 to 1, found the string",
+        ),
+        ("POST /_dev/faults", r#"{"Code":60007,"Latency_Ms":1}"#, 400, "did you mean LatencyMs?"),
+        ("GET /_dev/snapshot", "", 404, "there is no GET of /_dev/snapshot; there are"),
+        ("GET /_dev/jurnal", "", 404, "there is no GET of /_dev/jurnal; did you mean /_dev/journal?"),
+    ] {
+        let answer = control(&mut client, request, body);
+        assert!(
+            answer.status == status && answer.body.contains(said),
+            "{request} {body}: {} {}",
+            answer.status,
+            answer.body
+        );
+        let told = answer.json();
+        assert_eq!((&told["ActionStatus"], told["ErrorCode"].is_u64()), (&json!("FAIL"), true), "{told}");
+        for theirs in ["untagged", "expected value", "invalid type", "unknown field", "line 1 column"] {
+            assert!(!answer.body.contains(theirs), "{}", answer.body);
+        }
+    }
+    assert_eq!(records(&mut client, "user0"), Some(2), "nothing was reset");
+    assert_eq!(done(&mut client, "GET /_dev/snapshots", ""), json!({"Snapshots": ["start"]}));
+    assert_eq!(done(&mut client, "GET /_dev/faults", "")["Faults"].as_array().unwrap().len(), 1);
+    // A command that is known, and an app that is kept without being served, are none of these.
+    assert_eq!(done(&mut client, "GET /_dev/journal?Command=destroy_group", ""), json!({"Calls": []}));
+    done(&mut client, "POST /_dev/seed", r#"{"Kind":"account","SdkAppId":7,"UserID":"a"}"#);
+    done(&mut client, "POST /_dev/reset", r#"{"SdkAppId":7}"#);
+}
+
+#[test]
+fn snapshots_and_fault_rules_are_bounded_and_can_be_removed() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    let named = |name: &str| json!({ "Name": name }).to_string();
+    for number in 0..99 {
+        done(&mut client, "POST /_dev/snapshot", &named(&format!("s{number}")));
+    }
+    done(&mut client, "POST /_dev/snapshot", &named("with a blank & more"));
+    let full = control(&mut client, "POST /_dev/snapshot", &named("one more"));
+    assert!(
+        full.status == 400
+            && full.body.contains("there are 100 snapshots, as many as there may be; use the name of one of them again, or remove some with DELETE /_dev/snapshots"),
+        "{}",
+        full.body
+    );
+    done(&mut client, "POST /_dev/snapshot", &named("s7"));
+    let long = control(&mut client, "POST /_dev/snapshot", &named(&"x".repeat(257)));
+    assert!(long.status == 400 && long.body.contains("at most 256 bytes, found 257"), "{}", long.body);
+    let one = done(&mut client, "DELETE /_dev/snapshots?Name=with%20a%20blank%20%26%20more", "");
+    assert_eq!(one, json!({"Removed": 1}));
+    done(&mut client, "POST /_dev/snapshot", &named("one more"));
+    assert_eq!(done(&mut client, "DELETE /_dev/snapshots", ""), json!({"Removed": 100}));
+    assert_eq!(done(&mut client, "GET /_dev/snapshots", ""), json!({"Snapshots": []}));
+    for _ in 0..1_000 {
+        done(&mut client, "POST /_dev/faults", r#"{"Command":"destroy_group","Drop":true}"#);
+    }
+    let full = control(&mut client, "POST /_dev/faults", r#"{"Command":"destroy_group","Drop":true}"#);
+    assert!(
+        full.status == 400
+            && full.body.contains(
+                "there are 1000 fault rules, as many as there may be; remove some with DELETE /_dev/faults"
+            ),
+        "{}",
+        full.body
+    );
+}
+
+#[test]
+fn a_body_that_comes_slowly_holds_up_nobody() {
+    let server = Server::dev(&[]);
+    let line = r#"{"Kind":"account","SdkAppId":88888888,"UserID":"slow"}"#;
+    // Each keeps back its last byte.
+    let slow = [
+        ("reset", r#"{"SdkAppId":1400000000}"#),
+        ("seed", line),
+        ("snapshot", r#"{"Name":"slow"}"#),
+        ("restore", r#"{"Name":"quick"}"#),
+        ("clock", r#"{"Resume":true}"#),
+    ];
+    let mut waiting: Vec<(Client, &str)> = (slow.iter())
+        .map(|(path, body)| {
+            let mut client = server.client();
+            let (begun, last) = body.split_at(body.len() - 1);
+            let length = body.len();
+            let request =
+                format!("POST /_dev/{path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{begun}");
+            client.send(request.as_bytes()).unwrap();
+            (client, last)
+        })
+        .collect();
+    let mut client = server.client();
+    for _ in 0..3 {
+        done(&mut client, "POST /_dev/snapshot", r#"{"Name":"quick"}"#);
+        done(&mut client, "POST /_dev/seed", r#"{"Kind":"account","SdkAppId":88888888,"UserID":"quick"}"#);
+        done(&mut client, "POST /_dev/restore", r#"{"Name":"quick"}"#);
+        done(&mut client, "GET /_dev/journal", "");
+    }
+    assert_eq!(records(&mut client, "slow"), None, "nothing of a body is applied before it is whole");
+    for (client, last) in &mut waiting {
+        client.send(last.as_bytes()).unwrap();
+        let answer = client.answer(false).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    // The last of them has brought back a state, in which nobody is called slow.
+    assert_eq!(done(&mut client, "GET /_dev/snapshots", ""), json!({"Snapshots": ["quick", "slow"]}));
+}
+
+#[test]
+fn lines_that_break_off_change_nothing() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    let line = r#"{"Kind":"account","SdkAppId":88888888,"UserID":"early"}"#;
+    let chunk = format!("{:x}\r\n{line}\n\r\n", line.len() + 1);
+    let request =
+        format!("POST /_dev/seed HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}zz\r\n");
+    client.send(request.as_bytes()).unwrap();
+    let answer = client.answer(false).unwrap();
+    assert!(answer.status == 400 && answer.body.contains("nothing was applied"), "{}", answer.body);
+    assert_eq!(records(&mut server.client(), "early"), None);
 }
 
 #[test]

@@ -168,7 +168,14 @@ fn a_dry_run_checks_and_changes_nothing() {
     fs::write(&file, lines(3)).unwrap();
     let directory = in_directory(&folder.path().join("data"));
     let output = confold(&["import", "--dry-run"]).arg(&file).args(&directory).output().unwrap();
-    assert_eq!(said(&output), "13 lines are good; nothing was changed\n");
+    assert_eq!(
+        said(&output),
+        "13 lines are good; nothing was changed\n\
+         chat groups: 10 would be created, 0 replaced, 0 unchanged\n\
+         owners: 3 would be created, 0 replaced, 0 unchanged\n\
+         groups of owners: 3 would be added, 0 removed, 0 changed\n\
+         records of owners: 6 would be added, 0 removed, 0 changed\n"
+    );
     assert!(!folder.path().join("data").exists(), "no store is made");
     fs::write(&file, "broken").unwrap();
     assert!(!import(&directory, &file).status.success());
@@ -262,7 +269,7 @@ fn a_fault_in_the_middle_of_an_upload_is_told_alone() {
 const BROKEN: [(&str, &str); 20] = [
     ("{", "the line is no JSON object"),
     ("[]", "the line must be an object"),
-    ("\u{FEFF}{}", "the line is no JSON object"),
+    ("\u{FEFF}{}", "SdkAppId is missing"),
     (r#"{"Kind":"organizer","From_Account":"a"}"#, "SdkAppId is missing"),
     (r#"{"Kind":"organizer","SdkAppId":0,"From_Account":"a"}"#, "SdkAppId must be a number from 1"),
     (

@@ -19,6 +19,7 @@ mod golden;
 mod harness;
 mod hostile;
 mod hot_owners;
+mod imports;
 mod interchange;
 mod ledger;
 mod metrics;

@@ -45,7 +45,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("clock", &["domain"], &[]),
     ("chance", &[], &["getrandom"]),
-    ("interchange", &["clock", "domain", "store", "wire"], &["serde", "serde_json", "thiserror"]),
+    ("interchange", &["clock", "domain", "store", "wire"], &["flate2", "serde", "serde_json", "thiserror"]),
     (
         "api",
         &["domain", "wire", "auth", "store", "clock", "chance"],

@@ -1,0 +1,71 @@
+//! What an import does, or would do, in words.
+
+use std::fmt::Write as _;
+
+use crate::{
+    excerpt::plain,
+    interchange::{Loss, Parts, Tally, Turns},
+};
+
+/// So many things: `1 line`, `2 lines`.
+pub(super) fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// What would be changed, a kind of thing a line. A kind about which there is no line is left out, apart from owners.
+pub(super) fn summary(tally: &Tally) -> String {
+    let mut out = String::new();
+    let mut turns = |what: &str, turns: &Turns, always: bool| {
+        let Turns { created, replaced, unchanged } = turns;
+        if always || created + replaced + unchanged > 0 {
+            writeln!(out, "{what}: {created} would be created, {replaced} replaced, {unchanged} unchanged")
+                .expect("writing to a text cannot fail");
+        }
+    };
+    turns("accounts", &tally.accounts, false);
+    turns("chat groups", &tally.chat_groups, false);
+    turns("owners", &tally.owners, true);
+    for (what, Parts { added, removed, changed }) in [("groups", &tally.groups), ("records", &tally.records)]
+    {
+        writeln!(out, "{what} of owners: {added} would be added, {removed} removed, {changed} changed")
+            .expect("writing to a text cannot fail");
+    }
+    out
+}
+
+/// Who loses something, or would lose something if nothing is `done`: by name, as far as names are known. Empty when
+/// nobody does.
+pub(super) fn losses(tally: &Tally, done: bool) -> String {
+    let (verb, destroyed) = if done { ("lost", "destroyed") } else { ("would lose", "would be destroyed") };
+    let mut out = String::new();
+    if tally.chat_groups_destroyed > 0 {
+        let groups = count(tally.chat_groups_destroyed, "chat group");
+        out += &format!("{groups} {destroyed}, and with that whatever owners keep about them\n");
+    }
+    let owners = tally.losses.len() as u64 + tally.more_losses;
+    if owners == 0 {
+        return out;
+    }
+    let emptied = match tally.emptied {
+        0 => String::new(),
+        all => format!(", {all} of them everything"),
+    };
+    out += &format!("{} {verb} something{emptied}:\n", count(owners, "owner"));
+    for loss in &tally.losses {
+        out += &format!("  {}\n", of_owner(loss));
+    }
+    if tally.more_losses > 0 {
+        out += &format!("  and {} more\n", tally.more_losses);
+    }
+    out
+}
+
+fn of_owner(loss: &Loss) -> String {
+    let parts = match (loss.groups, loss.records) {
+        (groups, 0) => count(groups, "group"),
+        (0, records) => count(records, "record"),
+        (groups, records) => format!("{} and {}", count(groups, "group"), count(records, "record")),
+    };
+    let all = if loss.everything { ", which is everything" } else { "" };
+    format!("{} of app {}: {parts}{all}", plain(&loss.user), loss.app)
+}

@@ -1,0 +1,81 @@
+//! Lines that are received before they are applied: a client that sends them slowly keeps nobody waiting.
+
+use std::io::{self, Read, Seek, Write};
+
+/// How many bytes may be sent at once, and how many of them are kept in memory.
+const MOST_BYTES: u64 = 1 << 30;
+const IN_MEMORY: usize = 64 * 1024;
+
+/// Lines on their way in; beyond a small number of bytes they are in a temporary file that is gone when it is closed.
+#[derive(Debug)]
+pub struct Spool {
+    file: tempfile::SpooledTempFile,
+    bytes: u64,
+    most: u64,
+}
+
+/// Why lines cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// There are too many.
+    #[error(
+        "lines have at most {0} bytes in one request, and this one has more; send them in several requests, or use \
+         confold import"
+    )]
+    TooLarge(u64),
+    /// The temporary file failed.
+    #[error("the temporary file for the lines failed: {0}")]
+    File(#[from] io::Error),
+}
+
+impl Default for Spool {
+    fn default() -> Spool {
+        Spool::of(MOST_BYTES)
+    }
+}
+
+impl Spool {
+    fn of(most: u64) -> Spool {
+        Spool { file: tempfile::spooled_tempfile(IN_MEMORY), bytes: 0, most }
+    }
+
+    /// Keeps a piece.
+    ///
+    /// # Errors
+    /// [`SpoolError`].
+    pub fn add(&mut self, piece: &[u8]) -> Result<(), SpoolError> {
+        self.bytes += piece.len() as u64;
+        if self.bytes > self.most {
+            return Err(SpoolError::TooLarge(self.most));
+        }
+        Ok(self.file.write_all(piece)?)
+    }
+
+    /// All of it, from the beginning.
+    ///
+    /// # Errors
+    /// When the temporary file fails.
+    pub fn into_lines(mut self) -> io::Result<impl Read + Send> {
+        self.file.rewind()?;
+        Ok(self.file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_added_is_read_and_no_more_is_taken_than_there_may_be() {
+        let mut spool = Spool::of(200_000);
+        for _ in 0..2 {
+            spool.add(&[b'x'; 100_000]).unwrap();
+        }
+        let refused = spool.add(b"x").unwrap_err().to_string();
+        assert!(refused.starts_with("lines have at most 200000 bytes in one request"), "{refused}");
+        let mut spool = Spool::default();
+        spool.add(b"some").unwrap();
+        spool.add(b" lines").unwrap();
+        assert_eq!(io::read_to_string(spool.into_lines().unwrap()).unwrap(), "some lines");
+    }
+}

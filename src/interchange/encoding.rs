@@ -1,0 +1,102 @@
+//! What a text of lines may be written in: UTF-8, with or without a byte order mark. A compressed file is read where
+//! it is read as a file; anything else is refused by its name.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use flate2::bufread::MultiGzDecoder;
+
+/// What editors of Windows put before a text in UTF-8.
+const MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// How compressed files begin.
+const GZIP: &[u8] = b"\x1F\x8B";
+const COMPRESSED: [(&[u8], &str); 5] = [
+    (GZIP, "gzip"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x28\xB5\x2F\xFD", "zstd"),
+    (b"\xFD7zXZ", "xz"),
+    (b"BZh", "bzip2"),
+];
+
+/// The text of a line without a byte order mark. Files with marks may have been put together, so that one can stand
+/// before any line.
+pub(super) fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(MARK).unwrap_or(text)
+}
+
+/// Why nothing can be read of a text that begins like this, if that is so.
+pub(super) fn foreign(text: &[u8]) -> Option<String> {
+    if is_utf16(text) {
+        let cure = "write it as UTF-8, for example with iconv -f UTF-16 -t UTF-8";
+        return Some(format!("the text is UTF-16, and lines are UTF-8; {cure}"));
+    }
+    let (_, name) = COMPRESSED.iter().find(|(beginning, _)| text.starts_with(beginning))?;
+    Some(format!(
+        "this is {name}, and not lines; uncompress it first (confold import and confold dev --seed read files in gzip)"
+    ))
+}
+
+/// Whether a text is UTF-16 of either order, with a byte order mark or without: JSON begins with characters of ASCII.
+fn is_utf16(text: &[u8]) -> bool {
+    let ascii = |byte: u8| byte != 0 && byte.is_ascii();
+    match *text {
+        [0xFF, 0xFE, _, 0, ..] | [0xFE, 0xFF, 0, _, ..] => true,
+        [first, 0, second, 0, ..] | [0, first, 0, second, ..] => ascii(first) && ascii(second),
+        _ => false,
+    }
+}
+
+/// The text of a file: what it says, or, of a compressed one in gzip, what it says uncompressed.
+///
+/// # Errors
+/// When its beginning cannot be read.
+pub fn uncompressed<'a>(mut file: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    let mut beginning = Vec::new();
+    file.by_ref().take(GZIP.len() as u64).read_to_end(&mut beginning)?;
+    let is_packed = beginning == GZIP;
+    let whole = io::Cursor::new(beginning).chain(BufReader::with_capacity(1 << 16, file));
+    match is_packed {
+        true => Ok(Box::new(Unpacked(MultiGzDecoder::new(whole)))),
+        false => Ok(Box::new(whole)),
+    }
+}
+
+/// Bytes out of a compressed file, with an error in words of ours when it is damaged.
+struct Unpacked<R>(MultiGzDecoder<R>);
+
+impl<R: BufRead> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        self.0.read(buffer).map_err(|error| match error.kind() {
+            UnexpectedEof => io::Error::new(UnexpectedEof, "the gzip file ends too early; it was cut off"),
+            InvalidData | InvalidInput => io::Error::new(InvalidData, "the gzip file is damaged"),
+            _ => error,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utf16(text: &str, mark: bool, little: bool) -> Vec<u8> {
+        let units = mark.then_some(0xFEFF).into_iter().chain(text.encode_utf16());
+        units.flat_map(|unit| if little { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect()
+    }
+
+    #[test]
+    fn other_encodings_are_known_by_their_beginnings() {
+        for (mark, little) in [(true, true), (true, false), (false, true), (false, false)] {
+            for text in ["{\"Kind\":\"account\"}", "\r\n{\"Kind\"", "  {"] {
+                let said = foreign(&utf16(text, mark, little)).unwrap();
+                assert!(said.starts_with("the text is UTF-16, "), "{said}");
+            }
+        }
+        for (beginning, name) in COMPRESSED {
+            assert!(foreign(beginning).unwrap().starts_with(&format!("this is {name}, ")));
+        }
+        for text in [&b"{\"a\":1}"[..], b"", b"\xEF\xBB\xBF{}", b"\xff\xfe", b"\0", b"\0\0\0\0", b"B"] {
+            assert_eq!(foreign(text), None, "{text:?}");
+        }
+    }
+}
