@@ -172,7 +172,24 @@ fn lines() -> Value {
 
 /// What became of lines.
 fn taken() -> Value {
-    json!({ "type": "object", "required": ["Lines", "Changed", "Faults", "MoreFaults"] })
+    json!({ "type": "object", "required": ["Lines", "Changed", "Faults", "MoreFaults", "Effect"] })
+}
+
+/// Why lines were refused: all of that, and what every refusal has.
+fn lines_refused() -> Value {
+    answer(
+        "Which lines are bad, in Faults; the first in ErrorInfo, too.",
+        "application/json",
+        json!({ "$ref": "#/components/schemas/Failure" }),
+    )
+}
+
+/// Whether fields that lines cannot have are ignored.
+fn lenient() -> Value {
+    json!({
+        "name": "lenient", "in": "query", "schema": { "enum": ["0", "1"] },
+        "description": "1: fields that a line cannot have are ignored, unless they look like one that it can have.",
+    })
 }
 
 /// An object with these fields and no others.
@@ -204,9 +221,14 @@ fn probes() -> Vec<(&'static str, Value)> {
 
 fn interchange() -> Vec<(&'static str, Value)> {
     let import = |id: &str, summary: &str| {
+        let mut parameters = signed();
+        if let Some(parameters) = parameters.as_array_mut() {
+            parameters.push(lenient());
+        }
         json!({ "post": {
-            "operationId": id, "summary": summary, "tags": ["interchange"], "parameters": signed(), "requestBody": lines(),
-            "responses": { "200": json_answer(taken()), "400": json_answer(any()), "403": refused(), "503": refused() },
+            "operationId": id, "summary": summary, "tags": ["interchange"], "parameters": parameters,
+            "requestBody": lines(),
+            "responses": { "200": json_answer(taken()), "400": lines_refused(), "403": refused(), "503": refused() },
         } })
     };
     let export = json!({ "post": {
@@ -219,7 +241,7 @@ fn interchange() -> Vec<(&'static str, Value)> {
     } });
     vec![
         ("/interchange/export", export),
-        ("/interchange/check", import("check", "Say what lines would be refused for")),
+        ("/interchange/check", import("check", "Say what lines would be refused for, or change")),
         ("/interchange/import", import("import", "Apply lines")),
     ]
 }
@@ -241,13 +263,22 @@ fn control(id: &str, summary: &str, body: Option<Value>) -> Value {
 
 fn controls() -> Vec<(&'static str, Value)> {
     let text = || json!({ "type": "string" });
-    let named = || closed(&["Name"], &json!({ "Name": text() }));
-    let scope = closed(&[], &json!({ "SdkAppId": number(), "From_Account": text() }));
+    let named = || {
+        let name = json!({ "type": "string", "minLength": 1, "maxLength": 256 });
+        closed(&["Name"], &json!({ "Name": name }))
+    };
+    let scope = closed(
+        &[],
+        &json!({
+            "SdkAppId": { "type": "integer", "minimum": 1, "maximum": u32::MAX }, "From_Account": text(),
+            "Controls": { "type": "boolean" },
+        }),
+    );
     let clock = closed(
         &[],
         &json!({
-            "Freeze": { "anyOf": [{ "type": "boolean" }, { "type": "integer", "minimum": 0 }] },
-            "Advance": number(), "Resume": { "type": "boolean" },
+            "Freeze": { "anyOf": [{ "const": true }, { "type": "integer", "minimum": 1 }] },
+            "Advance": number(), "Resume": { "const": true },
         }),
     );
     let rule = closed(
@@ -255,14 +286,20 @@ fn controls() -> Vec<(&'static str, Value)> {
         &json!({
             "Command": text(), "From_Account": text(), "Probability": { "type": "number", "minimum": 0, "maximum": 1 },
             "Times": number(), "Code": { "type": "integer", "minimum": 10000, "maximum": 99999 }, "Info": text(),
-            "LatencyMs": { "type": "integer", "minimum": 0 }, "Drop": { "type": "boolean" },
+            "LatencyMs": number(), "Drop": { "type": "boolean" },
             "LoseAnswer": { "type": "boolean" },
         }),
     );
     let mut seed = control("seed", "Apply lines of the file format", None);
     seed["requestBody"] = lines();
     seed["responses"]["200"] = json_answer(taken());
-    seed["responses"]["400"] = json_answer(any());
+    seed["responses"]["400"] = lines_refused();
+    seed["responses"]["413"] = refused();
+    seed["parameters"] = json!([lenient()]);
+    let mut remove = control("removeSnapshots", "Remove all snapshots, or one", None);
+    remove["parameters"] = json!([{ "name": "Name", "in": "query", "schema": text() }]);
+    let mut remove_faults = control("removeFaults", "Remove all fault rules, or one", None);
+    remove_faults["parameters"] = json!([{ "name": "Id", "in": "query", "schema": number() }]);
     let mut journal = control("journal", "The last calls", None);
     let parameter = |name: &str, schema: Value| json!({ "name": name, "in": "query", "schema": schema });
     journal["parameters"] =
@@ -278,7 +315,10 @@ fn controls() -> Vec<(&'static str, Value)> {
             json!({ "post": control("snapshot", "Keep the state under a name", Some(named())) }),
         ),
         ("/_dev/restore", json!({ "post": control("restore", "Bring a state back", Some(named())) })),
-        ("/_dev/snapshots", json!({ "get": control("snapshots", "The names there are", None) })),
+        (
+            "/_dev/snapshots",
+            json!({ "get": control("snapshots", "The names there are", None), "delete": remove }),
+        ),
         (
             "/_dev/clock",
             json!({
@@ -291,7 +331,7 @@ fn controls() -> Vec<(&'static str, Value)> {
             json!({
                 "get": control("faults", "The fault rules", None),
                 "post": control("addFault", "Add a fault rule", Some(rule)),
-                "delete": control("removeFaults", "Remove all fault rules", None),
+                "delete": remove_faults,
             }),
         ),
         (

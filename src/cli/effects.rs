@@ -37,27 +37,24 @@ pub(super) fn summary(tally: &Tally) -> String {
 /// nobody does.
 pub(super) fn losses(tally: &Tally, done: bool) -> String {
     let (verb, destroyed) = if done { ("lost", "destroyed") } else { ("would lose", "would be destroyed") };
-    let mut out = String::new();
+    let mut lines = Vec::new();
     if tally.chat_groups_destroyed > 0 {
         let groups = count(tally.chat_groups_destroyed, "chat group");
-        out += &format!("{groups} {destroyed}, and with that whatever owners keep about them\n");
+        lines.push(format!("{groups} {destroyed}, and with that whatever owners keep about them"));
     }
     let owners = tally.losses.len() as u64 + tally.more_losses;
-    if owners == 0 {
-        return out;
+    if owners > 0 {
+        let emptied = match tally.emptied {
+            0 => String::new(),
+            all => format!(", {all} of them everything"),
+        };
+        lines.push(format!("{} {verb} something{emptied}:", count(owners, "owner")));
     }
-    let emptied = match tally.emptied {
-        0 => String::new(),
-        all => format!(", {all} of them everything"),
-    };
-    out += &format!("{} {verb} something{emptied}:\n", count(owners, "owner"));
-    for loss in &tally.losses {
-        out += &format!("  {}\n", of_owner(loss));
-    }
+    lines.extend(tally.losses.iter().map(|loss| format!("  {}", of_owner(loss))));
     if tally.more_losses > 0 {
-        out += &format!("  and {} more\n", tally.more_losses);
+        lines.push(format!("  and {} more", tally.more_losses));
     }
-    out
+    lines.into_iter().map(|line| line + "\n").collect()
 }
 
 fn of_owner(loss: &Loss) -> String {

@@ -72,10 +72,10 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let (mut fetched, mut refused) = (0u64, 0u64);
     let mut users = BufReader::new(users);
     text_file::begin(&mut users).with_context(failed)?;
-    for line in users.lines() {
+    for (index, line) in users.split(b'\n').enumerate() {
         let line = line.with_context(failed)?;
         progress.inc(line.len() as u64 + 1);
-        let name = line.trim_end_matches('\r');
+        let name = user_of(&line).with_context(|| format!("{}:{}", options.users.display(), index + 1))?;
         if name.is_empty() || done.contains(name) {
             continue;
         }
@@ -110,6 +110,13 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         }
     }
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The user whom a line of the list names.
+fn user_of(line: &[u8]) -> anyhow::Result<&str> {
+    let text =
+        std::str::from_utf8(line).ok().context("the line is not UTF-8, and a user id is plain ASCII")?;
+    Ok(text.trim_end_matches('\r'))
 }
 
 impl Sink {

@@ -6,7 +6,7 @@ use std::{collections::HashMap, time::Duration};
 use anyhow::anyhow;
 use serde_json::json;
 
-use super::remote::Remote;
+use super::{remote::Remote, terminal::say};
 use crate::{
     api::Command,
     clock::Clock,
@@ -43,7 +43,8 @@ pub(super) struct Puller<'a> {
     next: Duration,
     /// For the replies about the present user.
     waited: Duration,
-    /// Whether the server has ever answered: before that nothing is tried twice.
+    /// Whether the server has ever answered. Before that an error is not tried again that the address causes, and not
+    /// the moment.
     reached: bool,
 }
 
@@ -57,14 +58,19 @@ impl Puller<'_> {
     /// What the server keeps for a user.
     pub(super) fn organizer(&mut self, name: &str) -> Result<OrganizerLine, Failure> {
         let user = UserId::parse(name).map_err(|reason| Failure::User(reason.to_string()))?;
-        let mut records: HashMap<Conversation, RestoredRecord> = HashMap::new();
+        // Each with its place in what the server has listed.
+        let mut records: HashMap<Conversation, (usize, RestoredRecord)> = HashMap::new();
+        let mut listed = 0;
         let (mut start, mut idle) = (0, 0);
         self.waited = Duration::ZERO;
         let groups = loop {
             let page = self.page(name, start)?;
             let before = records.len();
             // What changed while it was pulled comes again, newer.
-            records.extend(page.records.into_iter().map(|record| (record.conversation.clone(), record)));
+            for record in page.records {
+                listed += 1;
+                records.insert(record.conversation.clone(), (listed, record));
+            }
             idle += usize::from(records.len() == before);
             if records.len() > RECORDS || page.groups.len() > GROUPS {
                 return Err(endless(format!(
@@ -88,8 +94,10 @@ impl Puller<'_> {
                 Some(next) => start = next,
             }
         };
-        let mut records: Vec<RestoredRecord> = records.into_values().collect();
-        records.sort_by(|a, b| (a.timestamp, &a.conversation).cmp(&(b.timestamp, &b.conversation)));
+        // Records of the same second stay in the order in which the server lists them: an import numbers them so.
+        let mut records: Vec<(usize, RestoredRecord)> = records.into_values().collect();
+        records.sort_by_key(|(place, record)| (record.timestamp, *place));
+        let records: Vec<RestoredRecord> = records.into_iter().map(|(_, record)| record).collect();
         let counters = Counters::default();
         restore(&Organizer::default(), counters, groups.clone(), records.clone(), 0, |_| 0).map_err(
             |unsound| Failure::User(format!("what the server replies contradicts itself: {unsound}")),
@@ -116,8 +124,12 @@ impl Puller<'_> {
                 Err(ureq::Error::BodyExceedsLimit(most)) => {
                     return Err(Failure::User(format!("a reply of the server has more than {most} bytes")));
                 }
-                Err(error) if attempt == TRIES || !self.reached => {
+                Err(error) if attempt == TRIES || !(self.reached || may_pass(&error)) => {
                     return Err(Failure::Pull(self.remote.unreached(&error)));
+                }
+                Err(error) if !self.reached && attempt == 1 => {
+                    // It may be the address that is wrong: nobody shall wait in silence for that to pass.
+                    say(format!("{}; trying again", self.remote.unreached(&error)));
                 }
                 Ok(Ok(_)) | Err(_) => {}
             }
@@ -157,6 +169,19 @@ fn accepted(page: ReplyPage) -> Result<ReplyPage, Failure> {
 /// Whether an error passes by itself: too many calls, a time-out, a fault inside.
 fn passes(code: i64) -> bool {
     matches!(code, 60007 | 60008 | 60011 | 60014 | 60018 | 60019 | 50004 | 50005 | 70169 | 70202 | 70500)
+}
+
+/// Whether an error on the way may pass by itself: the connection or the moment is to blame, and not the address, the
+/// certificate or what the server is.
+fn may_pass(error: &ureq::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidInput};
+    match error {
+        ureq::Error::StatusCode(status) => matches!(status, 408 | 425 | 429 | 500..=599),
+        // Errors of TLS come as invalid data.
+        ureq::Error::Io(error) => !matches!(error.kind(), InvalidData | InvalidInput),
+        ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed => true,
+        _ => false,
+    }
 }
 
 /// Whether a code says that nothing of this caller is taken, whichever user it asks about: no later call can go

@@ -15,7 +15,7 @@ use crate::{
     chance,
     domain::UserId,
     excerpt, masking,
-    wire::{Fault, Fields, Node, Value, code::Code, nearest},
+    wire::{Fault, Fields, Node, Value, code::Code, meant},
 };
 
 /// How many rules there may be at once.
@@ -226,8 +226,8 @@ fn check(rule: &FaultRule) -> Result<(), String> {
         let known: Vec<_> = Command::ALL.iter().map(|command| command.name()).collect();
         let masked = masking::text(name);
         let found = excerpt::quoted(&masked);
-        return Err(match nearest(name, known.iter().copied()) {
-            Some(meant) => format!("Command: there is no command {found}; did you mean {meant}?"),
+        return Err(match meant(name, &known) {
+            Some(other) => format!("Command: there is no command {found}; did you mean {other}?"),
             None => format!("Command must be one of {}, found {found}", known.join(", ")),
         });
     }

@@ -69,7 +69,7 @@ mod tests {
     fn what_was_added_is_read_and_no_more_is_taken_than_there_may_be() {
         let mut spool = Spool::of(200_000);
         for _ in 0..2 {
-            spool.add(&[b'x'; 100_000]).unwrap();
+            spool.add(&vec![b'x'; 100_000]).unwrap();
         }
         let refused = spool.add(b"x").unwrap_err().to_string();
         assert!(refused.starts_with("lines have at most 200000 bytes in one request"), "{refused}");

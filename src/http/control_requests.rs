@@ -11,7 +11,7 @@ use crate::{
     interchange::{LAST_SECOND, UnknownFields},
     masking,
     store::Scope,
-    wire::{Fault, Fields, FromNode, Node, Path, Value, nearest, unreadable},
+    wire::{Fault, Fields, FromNode, Node, Path, Value, meant, unreadable},
 };
 
 /// What is wrong with a request: the status and what is said.
@@ -44,8 +44,11 @@ pub(super) enum SetClock {
     Resume,
 }
 
-/// What there is: a path below `/_dev/` with the methods it takes, each with the parameters of its query.
-const PATHS: &[(&str, &[(&str, &[&str])])] = &[
+/// A method, with the parameters of its query.
+type Taken = (&'static str, &'static [&'static str]);
+
+/// What there is: a path below `/_dev/` with the methods it takes.
+const PATHS: &[(&str, &[Taken])] = &[
     ("journal", &[("GET", &["Limit", "Code", "Command"]), ("DELETE", &[])]),
     ("faults", &[("GET", &[]), ("POST", &[]), ("DELETE", &["Id"])]),
     ("clock", &[("GET", &[]), ("POST", &[])]),
@@ -219,10 +222,9 @@ fn nothing_there(method: &str, path: &str) -> Refused {
             format!("{} {path}", methods.join(" and "))
         })
         .collect();
-    let hint = match nearest(path, PATHS.iter().map(|(known, _)| *known).filter(|known| *known != path)) {
-        Some(meant) if !PATHS.iter().any(|(known, _)| *known == path) => {
-            format!("; did you mean /_dev/{meant}?")
-        }
+    let known: Vec<&str> = PATHS.iter().map(|(known, _)| *known).collect();
+    let hint = match meant(path, &known) {
+        Some(other) if !known.contains(&path) => format!("; did you mean /_dev/{other}?"),
         _ => String::new(),
     };
     let said = format!(
@@ -241,8 +243,8 @@ fn check_parameters(query: &str, known: &[&str]) -> Result<(), Refused> {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let there = match known {
             [] => "; it has none".to_owned(),
-            known => match nearest(name, known.iter().copied()) {
-                Some(meant) if meant != name => format!("; did you mean {meant}?"),
+            known => match meant(name, known) {
+                Some(other) => format!("; did you mean {other}?"),
                 _ => format!("; it has {}", known.join(", ")),
             },
         };

@@ -28,7 +28,7 @@ use crate::{
     interchange::{IntakeError, LAST_SECOND, Purpose, Terms, UnknownFields, take_in},
     masking,
     store::{Scope, StoreError},
-    wire::{code::Code, nearest},
+    wire::{code::Code, meant},
 };
 
 /// The largest body of a control, apart from the lines of a seed.
@@ -275,14 +275,12 @@ fn has_token(token: &Token, headers: &HeaderMap) -> bool {
 
 /// Refuses a command that there is not, unless it was called all the same.
 fn check_command(controls: &Controls, command: &str) -> Result<(), Refused> {
-    let known = || {
-        let ours = Command::ALL.iter().map(|command| command.name());
-        ours.chain(Absent::all().map(Absent::command))
-    };
-    if known().any(|name| name == command) || controls.journal.has(command) {
+    let ours = Command::ALL.iter().map(|command| command.name());
+    let known: Vec<&str> = ours.chain(Absent::all().map(Absent::command)).collect();
+    if known.contains(&command) || controls.journal.has(command) {
         return Ok(());
     }
-    let hint = nearest(command, known()).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+    let hint = meant(command, &known).map(|other| format!("; did you mean {other}?")).unwrap_or_default();
     let found = masking::text(command);
     Err(bad(format!(
         "Command: there is no command {}, and no call of it in the journal{hint}",

@@ -37,8 +37,9 @@ pub(super) fn find(path: &Path) -> io::Result<Target> {
     let mut path = path.to_owned();
     for _ in 0..LINKS {
         let Some(name) = path.file_name() else {
-            let empty = path.as_os_str().is_empty();
-            return Err(if empty { io::Error::other("the path is empty") } else { is_folder() });
+            let is_empty = path.as_os_str().is_empty();
+            let said = "it is empty; name a file, or - for standard output";
+            return Err(if is_empty { io::Error::new(io::ErrorKind::NotFound, said) } else { is_folder() });
         };
         let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let above = fs::canonicalize(above)?;
@@ -72,7 +73,7 @@ pub(super) fn find(path: &Path) -> io::Result<Target> {
 }
 
 fn is_folder() -> io::Error {
-    io::Error::new(io::ErrorKind::IsADirectory, "it is a directory; name a file")
+    io::Error::new(io::ErrorKind::IsADirectory, "it is a directory; name a file in it")
 }
 
 /// Whether what was found in a folder like `/tmp` belongs to another user. The system itself refuses to follow

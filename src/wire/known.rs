@@ -38,9 +38,9 @@ impl Fields<'_> {
                     return refused("it is there twice, and only one can count; remove the other".to_owned());
                 }
                 seen |= 1 << place;
-            } else if let Some(meant) = look_alike(name, known) {
+            } else if let Some(other) = meant(name, known) {
                 return refused(format!(
-                    "{what} has no such field; did you mean {meant}? Rename it, or remove it if it is something else"
+                    "{what} has no such field; did you mean {other}? Rename it, or remove it if it is something else"
                 ));
             } else if unknown == UnknownFields::Refused {
                 return refused(format!("{what} has no such field; remove it{cure}"));
@@ -51,8 +51,9 @@ impl Fields<'_> {
 }
 
 /// The known name that a name was probably meant to be.
-fn look_alike<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    // The length of a known name bounds how far the other may be from it, and not the other way round.
+#[must_use]
+pub fn meant<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    // The length of the known name bounds how far the other may be from it, so that a short one has look-alikes too.
     known.iter().copied().find(|known| nearest(known, std::iter::once(name)).is_some())
 }
 

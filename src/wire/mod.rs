@@ -19,7 +19,7 @@ pub use envelope::{BaseFields, Envelope};
 pub use fault::{Fault, Path, Problem};
 pub use fields::{Empties, Fields, FromNode, Value};
 pub use json::Node;
-pub use known::UnknownFields;
+pub use known::{UnknownFields, meant};
 pub use names::{OBJECTS, nearest};
 pub use shape::{Field, Shape, may, must};
 pub use unreadable::unreadable;

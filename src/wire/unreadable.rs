@@ -48,11 +48,10 @@ fn place(text: &[u8], error: &serde_json::Error) -> (String, usize) {
 fn found(place: &str, rest: &str) -> String {
     let Some(character) = rest.chars().next() else { return format!("it ends too early, at {place}") };
     let hint = match character {
-        '\'' => "; texts and names stand in double quotes",
         '/' | '#' => "; JSON has no comments",
         ']' | '}' => "; perhaps there is one comma too many before it",
         '\n' | '\r' | '\t' => "; in a text it is written as an escape, such as \\n",
-        'A'..='Z' | 'a'..='z' | '_' => "; texts and names stand in double quotes",
+        '\'' | 'A'..='Z' | 'a'..='z' | '_' => "; texts and names stand in double quotes",
         _ => "",
     };
     format!("{} is not expected at {place}{hint}", excerpt::quoted(character.encode_utf8(&mut [0; 4])))

@@ -303,162 +303,145 @@ fn a_reset_says_what_stays_and_takes_the_controls_when_it_is_asked_to() {
     assert_eq!(done(&mut client, "GET /_dev/snapshots", ""), json!({"Snapshots": []}));
 }
 
+/// Requests of controls that were meant otherwise: request, body, status, and what is said.
+const MISTAKES: &[(&str, &str, u16, &str)] = &[
+    (
+        "POST /_dev/reset",
+        r#"{"SdkAppId":1}"#,
+        400,
+        "SdkAppId: this server has no app 1 and keeps nothing about it; there is 88888888, 1400000000",
+    ),
+    ("POST /_dev/reset", r#"{"SdkAppId":1,"From_Account":"user0"}"#, 400, "this server has no app 1 and"),
+    (
+        "POST /_dev/reset",
+        r#"{"SdkAppId":0}"#,
+        400,
+        "SdkAppId must be a number from 1 to 4294967295, found the number 0",
+    ),
+    (
+        "POST /_dev/reset",
+        r#"{"SdkAppID":88888888}"#,
+        400,
+        "SdkAppID is refused: the body of /_dev/reset has no such field; did you mean SdkAppId?",
+    ),
+    ("POST /_dev/reset", r#"{"SdkAppId":88888888,"From_Acount":"ann"}"#, 400, "did you mean From_Account?"),
+    ("POST /_dev/reset", r#"{"SdkAppId":88888888,"From_Account":""}"#, 400, "From_Account is refused: "),
+    ("POST /_dev/reset", r#"{"Control":true}"#, 400, "did you mean Controls?"),
+    ("POST /_dev/reset", r#"{"Controls":"yes"}"#, 400, "Controls must be true or false, found the string"),
+    ("POST /_dev/reset", r#"{"From_Account":"ann"}"#, 400, "From_Account is refused: it needs its SdkAppId"),
+    (
+        "POST /_dev/reset",
+        r#"{"SdkAppId":"#,
+        400,
+        "the body is no JSON object: it ends at byte 12, before the value is complete",
+    ),
+    (
+        "POST /_dev/reset",
+        "everything",
+        400,
+        r#"the body is no JSON object: \"e\" is not expected at column 1"#,
+    ),
+    ("POST /_dev/snapshot", "{}", 400, "Name is missing"),
+    (
+        "POST /_dev/snapshot",
+        r#"{"Name":""}"#,
+        400,
+        "the name of a snapshot is empty; give it one, such as start",
+    ),
+    ("POST /_dev/snapshot", r#"{"Name":7}"#, 400, "Name must be a string, found the number 7"),
+    (
+        "POST /_dev/restore",
+        r#"{"Name":"starts"}"#,
+        404,
+        r#"there is no snapshot \"starts\"; did you mean \"start\"?"#,
+    ),
+    (
+        "DELETE /_dev/snapshots?Name=star",
+        "",
+        404,
+        r#"there is no snapshot \"star\"; did you mean \"start\"?"#,
+    ),
+    ("DELETE /_dev/snapshots?Nam=start", "", 400, "did you mean Name?"),
+    (
+        "DELETE /_dev/snapshots?Name=",
+        "",
+        400,
+        "the parameter Name is empty; leave it out, or give it a value",
+    ),
+    ("DELETE /_dev/snapshots?Name=start&Name=other", "", 400, "the parameter Name is there twice"),
+    (
+        "DELETE /_dev/snapshots",
+        r#"{"Name":"start"}"#,
+        400,
+        "DELETE /_dev/snapshots takes no body; what it is about stands in its query",
+    ),
+    ("DELETE /_dev/faults", r#"{"Id":1}"#, 400, "DELETE /_dev/faults takes no body"),
+    ("DELETE /_dev/faults?Id=one", "", 400, r#"Id must be a number from 0 to 4294967295, found \"one\""#),
+    ("GET /_dev/journal?Comand=mark_contact", "", 400, "did you mean Command?"),
+    (
+        "GET /_dev/journal?Command=mark_contacts",
+        "",
+        400,
+        r#"Command: there is no command \"mark_contacts\", and no call of it in the journal; did you mean mark_contact?"#,
+    ),
+    ("GET /_dev/journal?Command=", "", 400, "the parameter Command is empty"),
+    (
+        "GET /_dev/journal?Code=5002",
+        "",
+        400,
+        "Code must be 0 or an error code from 10000 to 99999, found 5002",
+    ),
+    ("GET /_dev/clock?At=1", "", 400, r#"this request has no parameter \"At=1\"; it has none"#),
+    (
+        "POST /_dev/clock",
+        r#"{"Freeze":"now"}"#,
+        400,
+        r#"Freeze must be true, or a time in seconds since 1970, from 1 to 253402300799, found the string \"now\""#,
+    ),
+    (
+        "POST /_dev/clock",
+        r#"{"Freeze":false}"#,
+        400,
+        "Freeze must be true, or a time in seconds since 1970, from 1 to 253402300799, found the boolean false",
+    ),
+    ("POST /_dev/clock", r#"{"Freeze":1.5}"#, 400, "found the number 1.5"),
+    (
+        "POST /_dev/clock",
+        r#"{"Advance":-1}"#,
+        400,
+        "Advance must be a number of seconds from 0 to 4294967295, found the number -1",
+    ),
+    ("POST /_dev/clock", r#"{"Resume":false}"#, 400, "Resume must be true, found the boolean false"),
+    ("POST /_dev/clock", r#"{"Frieze":true}"#, 400, "did you mean Freeze?"),
+    ("POST /_dev/clock", "{}", 400, "the body is refused: give one of Freeze"),
+    ("POST /_dev/faults", r#"{"Command":"mark_contcat","Code":60007}"#, 400, "did you mean mark_contact?"),
+    (
+        "POST /_dev/faults",
+        r#"{"Code":60007,"Times":"twice"}"#,
+        400,
+        "Times must be a number from 0 to 4294967295, found the string",
+    ),
+    (
+        "POST /_dev/faults",
+        r#"{"Code":60007,"Probability":"all"}"#,
+        400,
+        "Probability must be a number from 0 to 1, found the string",
+    ),
+    ("POST /_dev/faults", r#"{"Code":60007,"Latency_Ms":1}"#, 400, "did you mean LatencyMs?"),
+    ("GET /_dev/snapshot", "", 404, "there is no GET of /_dev/snapshot; there are"),
+    ("GET /_dev/jurnal", "", 404, "there is no GET of /_dev/jurnal; did you mean /_dev/journal?"),
+];
+
 #[test]
 fn what_a_control_cannot_mean_is_refused_with_what_was_probably_meant() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     done(&mut client, "POST /_dev/snapshot", r#"{"Name":"start"}"#);
     done(&mut client, "POST /_dev/faults", r#"{"Command":"destroy_group","Code":60007}"#);
-    for (request, body, status, said) in [
-        (
-            "POST /_dev/reset",
-            r#"{"SdkAppId":1}"#,
-            400,
-            "SdkAppId: this server has no app 1 and keeps nothing about it; there is 88888888, 1400000000",
-        ),
-        ("POST /_dev/reset", r#"{"SdkAppId":1,"From_Account":"user0"}"#, 400, "this server has no app 1 and"),
-        (
-            "POST /_dev/reset",
-            r#"{"SdkAppId":0}"#,
-            400,
-            "SdkAppId must be a number from 1 to 4294967295, found the number 0",
-        ),
-        (
-            "POST /_dev/reset",
-            r#"{"SdkAppID":88888888}"#,
-            400,
-            "SdkAppID is refused: the body of /_dev/reset has no such field; did you mean SdkAppId?",
-        ),
-        (
-            "POST /_dev/reset",
-            r#"{"SdkAppId":88888888,"From_Acount":"ann"}"#,
-            400,
-            "did you mean From_Account?",
-        ),
-        ("POST /_dev/reset", r#"{"SdkAppId":88888888,"From_Account":""}"#, 400, "From_Account is refused: "),
-        ("POST /_dev/reset", r#"{"Control":true}"#, 400, "did you mean Controls?"),
-        (
-            "POST /_dev/reset",
-            r#"{"Controls":"yes"}"#,
-            400,
-            "Controls must be true or false, found the string",
-        ),
-        (
-            "POST /_dev/reset",
-            r#"{"From_Account":"ann"}"#,
-            400,
-            "From_Account is refused: it needs its SdkAppId",
-        ),
-        (
-            "POST /_dev/reset",
-            r#"{"SdkAppId":"#,
-            400,
-            "the body is no JSON object: it ends at byte 12, before the value is complete",
-        ),
-        (
-            "POST /_dev/reset",
-            "everything",
-            400,
-            r#"the body is no JSON object: \"e\" is not expected at column 1"#,
-        ),
-        ("POST /_dev/snapshot", "{}", 400, "Name is missing"),
-        (
-            "POST /_dev/snapshot",
-            r#"{"Name":""}"#,
-            400,
-            "the name of a snapshot is empty; give it one, such as start",
-        ),
-        ("POST /_dev/snapshot", r#"{"Name":7}"#, 400, "Name must be a string, found the number 7"),
-        (
-            "POST /_dev/restore",
-            r#"{"Name":"starts"}"#,
-            404,
-            r#"there is no snapshot \"starts\"; did you mean \"start\"?"#,
-        ),
-        (
-            "DELETE /_dev/snapshots?Name=star",
-            "",
-            404,
-            r#"there is no snapshot \"star\"; did you mean \"start\"?"#,
-        ),
-        ("DELETE /_dev/snapshots?Nam=start", "", 400, "did you mean Name?"),
-        (
-            "DELETE /_dev/snapshots?Name=",
-            "",
-            400,
-            "the parameter Name is empty; leave it out, or give it a value",
-        ),
-        ("DELETE /_dev/snapshots?Name=start&Name=other", "", 400, "the parameter Name is there twice"),
-        (
-            "DELETE /_dev/snapshots",
-            r#"{"Name":"start"}"#,
-            400,
-            "DELETE /_dev/snapshots takes no body; what it is about stands in its query",
-        ),
-        ("DELETE /_dev/faults", r#"{"Id":1}"#, 400, "DELETE /_dev/faults takes no body"),
-        ("DELETE /_dev/faults?Id=one", "", 400, r#"Id must be a number from 0 to 4294967295, found \"one\""#),
-        ("GET /_dev/journal?Comand=mark_contact", "", 400, "did you mean Command?"),
-        (
-            "GET /_dev/journal?Command=mark_contacts",
-            "",
-            400,
-            r#"Command: there is no command \"mark_contacts\", and no call of it in the journal; did you mean mark_contact?"#,
-        ),
-        ("GET /_dev/journal?Command=", "", 400, "the parameter Command is empty"),
-        (
-            "GET /_dev/journal?Code=5002",
-            "",
-            400,
-            "Code must be 0 or an error code from 10000 to 99999, found 5002",
-        ),
-        ("GET /_dev/clock?At=1", "", 400, r#"this request has no parameter \"At=1\"; it has none"#),
-        (
-            "POST /_dev/clock",
-            r#"{"Freeze":"now"}"#,
-            400,
-            r#"Freeze must be true, or a time in seconds since 1970, from 1 to 253402300799, found the string \"now\""#,
-        ),
-        (
-            "POST /_dev/clock",
-            r#"{"Freeze":false}"#,
-            400,
-            "Freeze must be true, or a time in seconds since 1970, from 1 to 253402300799, found the boolean false",
-        ),
-        ("POST /_dev/clock", r#"{"Freeze":1.5}"#, 400, "found the number 1.5"),
-        (
-            "POST /_dev/clock",
-            r#"{"Advance":-1}"#,
-            400,
-            "Advance must be a number of seconds from 0 to 4294967295, found the number -1",
-        ),
-        ("POST /_dev/clock", r#"{"Resume":false}"#, 400, "Resume must be true, found the boolean false"),
-        ("POST /_dev/clock", r#"{"Frieze":true}"#, 400, "did you mean Freeze?"),
-        ("POST /_dev/clock", "{}", 400, "the body is refused: give one of Freeze"),
-        (
-            "POST /_dev/faults",
-            r#"{"Command":"mark_contcat","Code":60007}"#,
-            400,
-            "did you mean mark_contact?",
-        ),
-        (
-            "POST /_dev/faults",
-            r#"{"Code":60007,"Times":"twice"}"#,
-            400,
-            "Times must be a number from 0 to 4294967295, found the string",
-        ),
-        (
-            "POST /_dev/faults",
-            r#"{"Code":60007,"Probability":"all"}"#,
-            400,
-            "Probability must be a number from 0 to 1, found the string",
-        ),
-        ("POST /_dev/faults", r#"{"Code":60007,"Latency_Ms":1}"#, 400, "did you mean LatencyMs?"),
-        ("GET /_dev/snapshot", "", 404, "there is no GET of /_dev/snapshot; there are"),
-        ("GET /_dev/jurnal", "", 404, "there is no GET of /_dev/jurnal; did you mean /_dev/journal?"),
-    ] {
+    for (request, body, status, said) in MISTAKES {
         let answer = control(&mut client, request, body);
         assert!(
-            answer.status == status && answer.body.contains(said),
+            answer.status == *status && answer.body.contains(said),
             "{request} {body}: {} {}",
             answer.status,
             answer.body

@@ -29,6 +29,7 @@ mod openapi;
 mod packages;
 mod patience;
 mod pull;
+mod recipes;
 mod refusals;
 mod reload;
 mod renumbering;

@@ -54,7 +54,6 @@ fn pages(client: &mut Client, owner: &str) -> (Vec<serde_json::Value>, serde_jso
         let page = client.ok(GET, &format!(r#"{{"From_Account":"{owner}","StartIndex":{start}}}"#));
         items.extend(page["ContactItem"].as_array().unwrap().iter().cloned());
         if page["CompleteFlag"] == 1 {
-            items.sort_by_key(|item| (item["Timestamp"].as_u64(), item["To_Account"].to_string()));
             return (items, page["GroupItem"].clone());
         }
         start = page["NextStartIndex"].as_u64().unwrap();
@@ -81,6 +80,78 @@ fn what_is_pulled_page_by_page_is_imported_to_the_same_replies() {
     assert!(import.status.success(), "{}", said(&import));
     for owner in ["ann", "bob", "none"] {
         assert_eq!(pages(&mut first.client(), owner), pages(&mut second.client(), owner), "{owner}");
+    }
+}
+
+/// A user whose records were all changed in the same second, in an order that is not that of their names.
+#[test]
+fn the_order_within_a_second_is_kept() {
+    let (first, second) = (Server::dev(&["--directory", "open"]), Server::dev(&[]));
+    let mut client = first.client();
+    client
+        .raw(b"POST /_dev/clock HTTP/1.1\r\nHost: x\r\nContent-Length: 21\r\n\r\n{\"Freeze\":1700000000}")
+        .unwrap();
+    let peers: Vec<String> = (0..250).map(|number| format!("peer{:03}", number * 97 % 250)).collect();
+    for some in peers.chunks(50) {
+        let items: Vec<String> = some
+            .iter()
+            .map(|peer| {
+                format!(r#"{{"OptType":1,"ContactItem":{{"Type":1,"To_Account":"{peer}"}},"SetMark":[3]}}"#)
+            })
+            .collect();
+        client.ok(
+            "recentcontact/mark_contact",
+            &format!(r#"{{"From_Account":"ann","MarkItem":[{}]}}"#, items.join(",")),
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // As an editor of Windows writes a list.
+    fs::write(folder.path().join("users"), "\u{feff}ann\r\n").unwrap();
+    let url = format!("http://{}", first.address);
+    let output = pull(&url, folder.path(), &["--rate", "1000"]);
+    assert_eq!(said(&output), "pulled 1, already there 0, refused 0\n");
+    let file = folder.path().join("out.ndjson");
+    let line: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let names = |items: &serde_json::Value| -> Vec<String> {
+        items.as_array().unwrap().iter().map(|item| item["To_Account"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&line["ContactItem"]), peers);
+    let url = format!("http://{}", second.address);
+    let mut import = Command::new(env!("CARGO_BIN_EXE_confold"));
+    import.args(["import", "--url", &url, "--app", &format!("{APP}:{KEY}:{ADMIN}")]).arg(&file);
+    assert!(import.status().unwrap().success());
+    assert_eq!(pages(&mut first.client(), "ann"), pages(&mut second.client(), "ann"));
+}
+
+#[test]
+fn the_first_call_is_tried_again_as_the_others_are() {
+    let server = Server::dev(&[]);
+    let mut client = server.client();
+    let rule = r#"{"Command":"get_contact_group","Drop":true,"Times":1}"#;
+    let request =
+        format!("POST /_dev/faults HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{rule}", rule.len());
+    assert_eq!(client.raw(request.as_bytes()).unwrap().status, 200);
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("users"), "user0\n").unwrap();
+    let output = pull(&format!("http://{}", server.address), folder.path(), &[]);
+    assert!(output.status.success(), "{}", said(&output));
+    let told = said(&output);
+    assert!(told.starts_with("pulled 1, already there 0, refused 0\n"), "{told}");
+    assert!(told.contains(" cannot be reached: ") && told.ends_with("; trying again\n"), "{told}");
+}
+
+#[test]
+fn a_list_of_users_in_another_encoding_is_refused_by_its_name() {
+    let server = Server::dev(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let utf16: Vec<u8> = "\u{feff}user0\nuser1\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (bytes, expected) in
+        [(&utf16[..], "users:1: the list is UTF-16"), (b"user0\nJos\xe9\n", "users:2: the line is not UTF-8")]
+    {
+        fs::write(folder.path().join("users"), bytes).unwrap();
+        let output = pull(&format!("http://{}", server.address), folder.path(), &[]);
+        assert!(!output.status.success() && said(&output).contains(expected), "{}", said(&output));
+        assert!(!said(&output).contains("stream did not contain"), "{}", said(&output));
     }
 }
 

@@ -1,0 +1,125 @@
+//! The recipes of docs/ci.md, run as they stand there: in a folder in which an earlier run has left its ready file.
+
+use std::{
+    fs,
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::json;
+
+use crate::harness::said;
+
+/// The blocks that no test runs, by what only they hold, and why.
+const NOT_RUN: [(&str, &str); 3] = [
+    ("docker build", "no container engine is needed by the tests"),
+    ("docker run -d", "the same"),
+    ("cargo build --release", "a release build takes minutes"),
+];
+
+/// The blocks of the page in this language.
+fn blocks(language: &str) -> Vec<String> {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci.md")).unwrap();
+    let fence = format!("```{language}\n");
+    page.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+/// A folder of a project with a ready file of a server that is gone, fixtures and tests of its own.
+fn project(fixtures: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    // The port is free again, so that nobody answers there.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    fs::write(folder.path().join("ready"), format!("http://{gone}\n")).unwrap();
+    fs::write(folder.path().join("fixtures.ndjson"), fixtures).unwrap();
+    let make = "test:\n\t@curl --fail-with-body -sS \"$$CHAT_URL/readyz\"\n\t@echo tests ran\n";
+    fs::write(folder.path().join("Makefile"), make).unwrap();
+    folder
+}
+
+/// A shell in which `confold` is the one that was built.
+fn shell(program: &str, script: &str, folder: &Path) -> Command {
+    let built = Path::new(env!("CARGO_BIN_EXE_confold")).parent().unwrap();
+    let mut command = Command::new(program);
+    command.args(["-c", &format!("PATH=\"{}:$PATH\"\n{script}", built.display())]);
+    command.current_dir(folder).env("TMPDIR", folder);
+    command.stdin(Stdio::null());
+    command
+}
+
+fn fixture() -> String {
+    json!({"Kind": "account", "SdkAppId": 1_400_000_001, "UserID": "ann"}).to_string()
+}
+
+#[test]
+fn the_shell_recipe_runs_beside_a_ready_file_of_an_earlier_run() {
+    let (run, left): (Vec<String>, Vec<String>) =
+        blocks("sh").into_iter().partition(|block| !NOT_RUN.iter().any(|(part, _)| block.contains(part)));
+    assert_eq!(left.len(), NOT_RUN.len(), "every block is run, or stands in the list of those that are not");
+    assert_eq!(run.len(), 1, "{run:?}");
+    let folder = project(&fixture());
+    let output = shell("sh", &run[0], folder.path()).output().unwrap();
+    let told = said(&output);
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains(r#""Changed":1"#) && told.contains("ready\ntests ran\n"), "{told}");
+    // A bad fixture ends it before the tests, and says why.
+    let folder = project(&fixture().replace("UserID", "UserIDs"));
+    let output = shell("sh", &run[0], folder.path()).output().unwrap();
+    let told = said(&output);
+    assert!(!output.status.success() && !told.contains("tests ran"), "{told}");
+    assert!(told.contains(r#""ErrorInfo":"line 1: UserIDs is refused"#), "{told}");
+}
+
+/// The scripts of the steps, in their order.
+fn steps(workflow: &str) -> Vec<String> {
+    let lines: Vec<&str> = workflow.lines().collect();
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut found = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        let Some(script) = line.trim_start().trim_start_matches("- ").strip_prefix("run: ") else { continue };
+        found.push(match script {
+            "|" => {
+                let deeper = lines[index + 1..].iter().take_while(|next| indent(next) > indent(line));
+                deeper.fold(String::new(), |script, line| script + line.trim_start() + "\n")
+            }
+            script => script.to_owned(),
+        });
+    }
+    found
+}
+
+/// Runs the steps as the runner does: each in a shell of its own, the environment carried on by a file.
+fn run_steps(steps: &[String], folder: &Path) -> Vec<Output> {
+    let environment = folder.join("environment");
+    fs::write(&environment, "").unwrap();
+    let mut groups = Vec::new();
+    let outputs = steps.iter().map(|step| {
+        let mut command = shell("bash", &format!("set -e\n{step}"), folder);
+        command.env("RUNNER_TEMP", folder).env("GITHUB_ENV", &environment).process_group(0);
+        let carried = fs::read_to_string(&environment).unwrap();
+        command.envs(carried.lines().filter_map(|line| line.split_once('=')));
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        groups.push(child.id());
+        child.wait_with_output().unwrap()
+    });
+    let outputs = outputs.collect();
+    // The server outlives its step, as it does there, until the job ends.
+    for group in groups {
+        let group = i32::try_from(group).ok().and_then(Pid::from_raw).unwrap();
+        let _ = kill_process_group(group, Signal::TERM);
+    }
+    outputs
+}
+
+#[test]
+fn the_steps_of_the_workflow_run_beside_a_ready_file_of_an_earlier_run() {
+    let workflow = blocks("yaml");
+    let steps = steps(&workflow[0]);
+    assert_eq!((workflow.len(), steps.len()), (1, 4), "{steps:?}");
+    let folder = project("");
+    let outputs = run_steps(&steps, folder.path());
+    let told: Vec<String> = outputs.iter().map(said).collect();
+    assert!(outputs.iter().all(|output| output.status.success()), "{told:?}");
+    assert_eq!((told[2].as_str(), told[3].as_str()), ("ready\ntests ran\n", r#"{"Calls":[]}"#), "{told:?}");
+}
