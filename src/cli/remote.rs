@@ -256,6 +256,19 @@ impl std::fmt::Display for Way {
     }
 }
 
+/// Why no more bytes come, without the words of the libraries in between.
+fn broken(error: &io::Error) -> io::Error {
+    let of_ureq = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
+    let is_late = error.kind() == io::ErrorKind::TimedOut || matches!(of_ureq, Some(ureq::Error::Timeout(_)));
+    match is_late {
+        true => {
+            let said = format!("nothing came in {} seconds", STALLED.as_secs());
+            io::Error::new(io::ErrorKind::TimedOut, said)
+        }
+        false => io::Error::new(error.kind(), "the connection ended or broke before all had come"),
+    }
+}
+
 /// Bytes that come steadily, or an error. Only the time that is spent waiting for them counts.
 struct Steady<R> {
     lines: R,
@@ -267,7 +280,7 @@ struct Steady<R> {
 impl<R: Read> Read for Steady<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let before = self.clock.elapsed();
-        let read = self.lines.read(buffer)?;
+        let read = self.lines.read(buffer).map_err(|error| broken(&error))?;
         self.bytes += read;
         self.waited += self.clock.elapsed().saturating_sub(before);
         if self.bytes >= STALLED_BYTES {

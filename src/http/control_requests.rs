@@ -124,6 +124,8 @@ impl<'a> Beginning<'a> {
     }
 
     fn object(&self, text: &[u8]) -> Result<Asked, Refused> {
+        // An editor may have put a byte order mark before it.
+        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
         let node = Node::parse(text)
             .map_err(|error| bad(format!("the body is no JSON object: {}", unreadable(text, &error))))?;
         let fields = Fields::of_request(&node).map_err(|fault| bad(format!("the body {fault}")))?;

@@ -90,6 +90,7 @@ proptest! {
     fn a_text_may_be_cut_anywhere(
         lines in vec(prop_oneof![
             Just(String::new()), Just("\r".to_owned()), Just("broken".to_owned()), "[a-c]".prop_map(|name| account(&name)),
+            Just("\u{feff}".to_owned()), "[a-c]".prop_map(|name| format!("\u{feff}{}\r", account(&name))),
         ], 0..8),
         last in any::<bool>(),
         cuts in vec(any::<prop::sample::Index>(), 0..6),

@@ -353,7 +353,7 @@ mod tests {
             assert!(why(&folder).contains("directory"), "{}", folder.display());
         }
         assert!(why(&path("nowhere/file")).contains("No such file"));
-        assert_eq!(why(Path::new("")), "the path is empty");
+        assert_eq!(why(Path::new("")), "it is empty; name a file, or - for standard output");
         // Reached as /dev/stdout is: by a link to a descriptor.
         let open = File::create_new(path("file")).unwrap();
         fs::write(path("file"), "first\n").unwrap();

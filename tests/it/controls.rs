@@ -458,7 +458,7 @@ fn what_a_control_cannot_mean_is_refused_with_what_was_probably_meant() {
     // A command that is known, and an app that is kept without being served, are none of these.
     assert_eq!(done(&mut client, "GET /_dev/journal?Command=destroy_group", ""), json!({"Calls": []}));
     done(&mut client, "POST /_dev/seed", r#"{"Kind":"account","SdkAppId":7,"UserID":"a"}"#);
-    done(&mut client, "POST /_dev/reset", r#"{"SdkAppId":7}"#);
+    done(&mut client, "POST /_dev/reset", "\u{feff}{\"SdkAppId\":7}");
 }
 
 #[test]
