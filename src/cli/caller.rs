@@ -69,7 +69,6 @@ pub(super) fn identifier(option: &str, text: Option<&str>) -> anyhow::Result<Opt
     (text.map(Identifier::parse).transpose()).map_err(|reason| anyhow!("{option}: the identifier {reason}"))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
 fn from_environment() -> anyhow::Result<Option<SecretKey>> {
     let Some(text) = std::env::var_os(KEY) else { return Ok(None) };
     let key = SecretKey::new(&text.to_string_lossy());

@@ -22,7 +22,7 @@ const KEY: &str = "key";
 const PREVIOUS: &str = "previous_key";
 
 const DAY: u64 = 86_400;
-/// How many days a previous key may be accepted: UserSigs are valid for 180 days unless another time was asked for.
+/// How many days a previous key may be accepted: signatures are valid for 180 days unless another time was asked for.
 const LONGEST: u64 = 366;
 
 /// What one table told.
