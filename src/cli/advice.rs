@@ -63,10 +63,14 @@ pub(super) fn advised(mut error: Error, command: &Command, words: &[String]) -> 
     }
     let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return error };
     let option = option.clone();
-    let task = words.iter().skip(1).find_map(|word| command.find_subcommand(word));
-    let Some(cure) = task.and_then(|task| cure(task, &option, words)) else { return error };
-    // What clap has found is only similar in its letters.
+    let mut command = command.clone();
+    command.build();
+    let named = words.iter().skip(1).find(|word| command.find_subcommand(word).is_some());
+    let Some(task) = named.and_then(|word| command.find_subcommand_mut(word)) else { return error };
+    let Some(cure) = cure(task, &option, words) else { return error };
+    // What clap has found is only similar in its letters, and its usage shows that.
     error.remove(ContextKind::SuggestedArg);
+    error.insert(ContextKind::Usage, ContextValue::StyledStr(task.render_usage()));
     let tip = StyledStr::from(format!("here it is {cure}"));
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
     error

@@ -124,13 +124,18 @@ fn path(name: &str) -> anyhow::Result<String> {
             one.full_name(),
             other.full_name()
         ),
-        (None, _) => bail!(
-            "there is no command {}{}; the commands are {}",
-            excerpt::quoted(name),
-            Command::nearest(name)
-                .map_or(String::new(), |command| format!("; did you mean {}?", command.name())),
-            Command::ALL.iter().map(|command| command.name()).collect::<Vec<_>>().join(", ")
-        ),
+        (None, _) => {
+            let cure = Command::nearest(name).map_or_else(
+                || {
+                    format!(
+                        "the commands are {}",
+                        Command::ALL.iter().map(|command| command.name()).collect::<Vec<_>>().join(", ")
+                    )
+                },
+                |meant| format!("did you mean {}?", meant.name()),
+            );
+            bail!("there is no command {}; {cure}", excerpt::quoted(name))
+        }
     }
 }
 

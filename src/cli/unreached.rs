@@ -111,6 +111,6 @@ pub(super) fn strange(status: u16) -> String {
         500..=599 => "and without a reason; look into the log of that server".to_owned(),
         _ => "but not with a reply of this API; is it a confold server?".to_owned(),
     };
-    let comma = if what.starts_with("which") { "," } else { "" };
+    let comma = if what.starts_with("which") || what.starts_with("perhaps") { "," } else { "" };
     format!("{shown}{comma} {what}")
 }

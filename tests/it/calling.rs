@@ -87,7 +87,7 @@ fn the_status_says_what_became_of_a_call() {
         (
             2,
             vec!["get_contact_groups", BODY],
-            "; did you mean get_contact_group?; the commands are create_contact_group",
+            "there is no command \"get_contact_groups\"; did you mean get_contact_group?",
         ),
         (2, vec!["a/b/c", BODY], "the command is SERVICE/COMMAND"),
         (2, vec![GET, "@/nowhere/body"], "cannot read /nowhere/body: No such file"),

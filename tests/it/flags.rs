@@ -50,6 +50,7 @@ fn a_flag_of_another_program_gets_the_one_of_this() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(said(&output).contains(cure), "{arguments:?}: {}", said(&output));
         assert!(!said(&output).contains(key), "{}", said(&output));
+        assert!(said(&output).contains(&format!("\nUsage: confold {} [", arguments[0])), "{}", said(&output));
     }
     // What is similar to nothing is refused as ever.
     let output = confold(&["dev", "--frobnicate"]).output().unwrap();
