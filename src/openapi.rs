@@ -277,8 +277,8 @@ fn controls() -> Vec<(&'static str, Value)> {
     let clock = closed(
         &[],
         &json!({
-            "Freeze": { "anyOf": [{ "const": true }, { "type": "integer", "minimum": 1 }] },
-            "Advance": number(), "Resume": { "const": true },
+            "Freeze": { "anyOf": [{ "type": "boolean" }, { "type": "integer", "minimum": 1 }] },
+            "Advance": number(), "Resume": { "type": "boolean" },
         }),
     );
     let rule = closed(
