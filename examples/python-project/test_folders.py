@@ -11,7 +11,7 @@ import urllib.request
 
 from folders import Folders, Lost, Refused
 
-APP, KEY = 1400000001, "a key of our own"
+APP, KEY = 1400000001, "a-key-of-our-own"
 USERS = ["ann", "bob", "carl"]
 
 

@@ -1,7 +1,13 @@
 //! A server that speaks this API, seen from a tool: another confold, or the service itself. It may be hostile:
 //! what it sends is bounded in size and time, and no text of its reaches the terminal as it came.
 
-use std::{fs, io, io::Read, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow, bail};
 use serde_json::Value;
@@ -60,6 +66,18 @@ struct Way {
     proxy: Option<String>,
 }
 
+/// Lines that are sent, and why they could not be read to their end.
+struct Sent<R> {
+    lines: R,
+    failure: Option<String>,
+}
+
+impl<R: Read> Read for Sent<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.lines.read(buffer).inspect_err(|error| self.failure = Some(error.to_string()))
+    }
+}
+
 impl Remote {
     /// A server at `url`. Its certificate is checked against the authorities that browsers trust, or
     /// against the one in the file `ca` alone.
@@ -105,13 +123,16 @@ impl Remote {
         &self,
         path: &str,
         unknown: UnknownFields,
-        mut lines: impl Read,
+        lines: impl Read,
     ) -> anyhow::Result<(bool, Value)> {
         let lenient = if unknown == UnknownFields::Ignored { "&lenient=1" } else { "" };
         let address = self.address(path) + lenient;
         let request = self.way.agent.post(address).content_type("application/x-ndjson");
-        let response =
-            request.send(SendBody::from_reader(&mut lines)).map_err(|error| self.unreached(&error))?;
+        let mut lines = Sent { lines, failure: None };
+        let response = request.send(SendBody::from_reader(&mut lines)).map_err(|error| {
+            // What is wrong with the lines themselves would be taken for a fault of the connection.
+            lines.failure.take().map_or_else(|| self.unreached(&error), |said| anyhow!(said))
+        })?;
         let (status, reply) = (response.status(), self.read_json(response)?);
         // Bad lines are named one by one by the caller.
         if let (Some(info), None) = (reply["ErrorInfo"].as_str(), reply["Lines"].as_u64()) {

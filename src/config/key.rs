@@ -7,7 +7,10 @@ use std::{
 
 use toml::de::DeValue;
 
-use super::{rates, time};
+use super::{
+    rates, time,
+    units::{read_duration, read_size},
+};
 use crate::{address::Address, auth::CallRates, excerpt, listen, masking, written_path};
 
 /// One key: its name, what it takes, and where its value goes.
@@ -334,35 +337,6 @@ fn quoted(text: &str) -> String {
         c => out + &c.to_string(),
     });
     format!("\"{escaped}\"")
-}
-
-fn read_duration(text: &str) -> Option<Duration> {
-    let (number, unit) = split(text)?;
-    match unit {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => Some(Duration::from_secs(number)),
-        "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
-        "h" => Some(Duration::from_secs(number.checked_mul(3_600)?)),
-        _ => None,
-    }
-}
-
-fn read_size(text: &str) -> Option<u64> {
-    let (number, unit) = split(text)?;
-    let factor = match unit {
-        "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return None,
-    };
-    // More could not be written in TOML.
-    number.checked_mul(factor).filter(|size| i64::try_from(*size).is_ok())
-}
-
-fn split(text: &str) -> Option<(u64, &str)> {
-    let end = text.find(|c: char| !c.is_ascii_digit())?;
-    Some((text[..end].parse().ok()?, text[end..].trim_start()))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod read_app;
 mod restrict;
 mod server_keys;
 mod time;
+mod units;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 

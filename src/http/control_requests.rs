@@ -3,7 +3,7 @@
 
 use hyper::{Method, StatusCode};
 
-use super::{query::decode, taken::unknown_fields};
+use super::{encoding, query::decode, taken::unknown_fields};
 use crate::{
     controls::FaultRule,
     domain::{AppId, Owner, UnixSeconds, UserId},
@@ -124,10 +124,17 @@ impl<'a> Beginning<'a> {
     }
 
     fn object(&self, text: &[u8]) -> Result<Asked, Refused> {
-        // An editor may have put a byte order mark before it.
-        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-        let node = Node::parse(text)
-            .map_err(|error| bad(format!("the body is no JSON object: {}", unreadable(text, &error))))?;
+        let text = match encoding::without_mark(text) {
+            // An empty object, as PHP writes it.
+            empty if empty.trim_ascii() == b"[]" => b"{}",
+            text => text,
+        };
+        let node = Node::parse(text).map_err(|error| {
+            bad(encoding::foreign(text).map_or_else(
+                || format!("the body is no JSON object: {}", unreadable(text, &error)),
+                str::to_owned,
+            ))
+        })?;
         let fields = Fields::of_request(&node).map_err(|fault| bad(format!("the body {fault}")))?;
         self.fields(&node, fields).map_err(|fault| {
             bad(if fault.path.is_empty() { format!("the body {fault}") } else { fault.to_string() })

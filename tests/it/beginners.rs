@@ -96,7 +96,7 @@ fn mistakes() -> Vec<Mistake> {
         ),
         mistake(
             "wrong-key",
-            format!("{GET}?{}", query(APP, ADMIN, "my other key")),
+            format!("{GET}?{}", query(APP, ADMIN, "my-other-key")),
             BODY,
             70009,
             "This UserSig is refused for app 88888888: it was not made with this app's key, or was changed afterwards",

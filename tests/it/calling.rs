@@ -286,7 +286,7 @@ fn what_is_wrong_with_tls_is_named_in_words() {
     // A key of another certificate.
     authority.issue(&site.path("second.pem"), &key);
     let said = said(&site.check());
-    assert!(said.contains("cannot be used together: the key does not belong to the certificate"), "{said}");
+    assert!(said.contains("cannot be used together: the certificate was made for another key"), "{said}");
     assert!(!said.contains("KeyMismatch"), "{said}");
 }
 
@@ -302,7 +302,7 @@ fn a_long_task_says_a_plain_line_in_a_pipe_and_a_short_one_nothing() {
             held.lock().unwrap().recv().unwrap();
         }
         let lines = if number == 0 { 0 } else { 100 };
-        let body = format!(r#"{{"Lines":{lines},"Changed":0,"Faults":[],"MoreFaults":0}}"#);
+        let body = format!(r#"{{"Lines":{lines},"Changed":0,"Faults":[],"MoreFaults":0,"Effect":{{}}}}"#);
         let _ = write!(connection, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     });
     let (url, app) = (fake.url(), format!("1400000000:{SAMPLE_KEY}"));

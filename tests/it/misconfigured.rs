@@ -333,10 +333,17 @@ fn a_path_that_nobody_can_have_meant_is_refused_wherever_it_is_given() {
         site.configure(&format!("[tls]\ncertificate = {bad:?}"), &format!("key_file = {bad:?}"));
         let found = failing(&mut site.command("check-config"));
         assert!(found.contains("tls.certificate is ") && found.contains("app.key_file is "), "{found}");
-        for option in ["--data", "--ready-file", "--seed", "--export-on-exit", "--dev-token-file"] {
+        // The second name is the one under which a setting is known, also where another name is understood.
+        for (option, name) in [
+            ("--data", "--store-directory"),
+            ("--ready-file", "--ready-file"),
+            ("--seed", "--seed"),
+            ("--export-on-exit", "--export-on-exit"),
+            ("--dev-token-file", "--controls-token-file"),
+        ] {
             let mut command = confold(&["dev", "--listen", "127.0.0.1:0", option, bad]);
             let found = failing(command.current_dir(folder.path()));
-            assert!(found.contains(option) && found.contains(said), "{found}");
+            assert!(found.contains(name) && found.contains(said), "{found}");
         }
         let left: Vec<_> = [folder.path(), site.folder.path()]
             .iter()

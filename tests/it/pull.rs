@@ -145,9 +145,10 @@ fn a_list_of_users_in_another_encoding_is_refused_by_its_name() {
     let server = Server::dev(&[]);
     let folder = tempfile::tempdir().unwrap();
     let utf16: Vec<u8> = "\u{feff}user0\nuser1\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    for (bytes, expected) in
-        [(&utf16[..], "users:1: the list is UTF-16"), (b"user0\nJos\xe9\n", "users:2: the line is not UTF-8")]
-    {
+    for (bytes, expected) in [
+        (&utf16[..], "users: it is UTF-16; save it as UTF-8"),
+        (b"user0\nJos\xe9\n", "users:2: the line is not UTF-8"),
+    ] {
         fs::write(folder.path().join("users"), bytes).unwrap();
         let output = pull(&format!("http://{}", server.address), folder.path(), &[]);
         assert!(!output.status.success() && said(&output).contains(expected), "{}", said(&output));

@@ -157,7 +157,7 @@ fn other_texts_begin_with_the_vendors_sentence_or_hold_its_phrase() {
         ),
         (signed("xxx"), 70003, illegal),
         (signed(&incomplete), 70005, illegal),
-        (format!("{path}?{}", query(APP, ADMIN, "another key")), 70009, forged),
+        (format!("{path}?{}", query(APP, ADMIN, "another-key")), 70009, forged),
         (
             signed(&sign(7, "boss", "key")),
             70014,
