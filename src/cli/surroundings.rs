@@ -3,13 +3,22 @@
 
 use std::{io, net::SocketAddr};
 
-use crate::{config::Config, http::Bound, store::is_in_use};
+use crate::{
+    config::Config,
+    http::Bound,
+    store::{is_in_use, is_read_only},
+};
 
 /// What would keep a server from starting now, a line each.
 pub(super) fn notes(config: &Config) -> Vec<String> {
     let mut notes = Vec::new();
+    let directory = config.store.directory.display();
+    if is_read_only(&config.store.directory) {
+        notes.push(format!(
+            "the store in {directory} can only be read by this user: every change would be refused"
+        ));
+    }
     if is_in_use(&config.store.directory) {
-        let directory = config.store.directory.display();
         notes.push(format!("the store in {directory} is in use: a server that has it is running"));
     }
     let all = [&config.listen[..], &config.tls_listen].concat();

@@ -23,8 +23,24 @@ A key of the server can be given in three ways; **flags win over the environment
 list in a flag or variable is separated by commas. An app's settings are in the file only; its key may be in a file of its
 own or in a variable.
 
-Relative paths in the file are seen from the folder of the file. Secret files – `key_file`, `tls.key`, and the configuration
-itself when it holds a `key` – are refused when every user of the machine can read or change them.
+Relative paths in the file are seen from the folder of the file. A path is taken as it is written: `~`, `$HOME` and `%VAR%`
+are replaced by shells only, so a path with one of them is refused, and so is an empty or blank one. A variable or flag
+that is set to nothing is refused by name, because it is most often one that was never filled in; a list that is to be
+empty is written `[]` there.
+
+A key is one word of ASCII characters, wherever it comes from; a blank, a carriage return or a quotation mark in it is
+refused. Files are UTF-8; a byte order mark is passed over, UTF-16 is refused.
+
+Secret files – `key_file`, `previous_key_file`, `tls.key`, `controls.token_file`, and the configuration itself when it holds
+a `key` – are refused when every user of the machine can read or change them. **Secrets of a container** are often mounted
+with mode 0444: on a file system that is mounted read-only, as Kubernetes and Docker mount them, they are accepted as they
+are. Where they are not mounted read-only and their mode cannot be changed, set `allow_readable_key_files = true`.
+
+`[::]:8080` is every address of the machine, those of IPv4 included. Together with an address of IPv4 of the same port, such
+as `0.0.0.0:8080`, it is every address of IPv6.
+
+`confold check-config` changes nothing. It fails when the store folder could not be made or written. That the store or an
+address is in use now is only a note: the server that runs already is the most common cause.
 
 **SIGHUP** reads the file again: apps, administrators, keys and their settings change at once, for remembered signatures
 too, and no call is dropped. The settings of the server itself take effect at the next start; the log names those that have
@@ -32,7 +48,8 @@ changed. The files of `tls.certificate` and `tls.key` are read again within a se
 
 When something is wrong with the file, the server says so in its log and takes it over in one direction only: **what it takes
 away is applied, what it adds is not**. Administrators and apps that are no longer in it are out, and so is a key that was
-removed. A key that was replaced stops working, and the new one is used in its place. `denied`, `disabled`,
+removed. A key that was replaced stops working, and the new one is used in its place – unless the file has it as
+`previous_key`, which stays as far as that key was accepted before. `denied`, `disabled`,
 `closed_services`, narrower `allowed_sources` and an earlier `plan_until` take effect. Everything else stays as it was until
 the file is right. The running value stays, too, where a value cannot be read, or where a key is missing while the
 same table has an unknown one, which may be its misspelling. Apps are removed only if no other table could be one of them, and never by a file
@@ -121,7 +138,8 @@ that is a backup; with the server stopped, a copy of the folder is one too.
         .expect(WRITTEN);
     }
     text.push_str(
-        "\nOne of `key`, `key_file` and `key_env`; without any, no signature of the app can be verified (70016).\n",
+        "\nOne of `key`, `key_file` and `key_env`; without any, no signature of the app can be verified (70016). The same holds \
+         for `previous_key`, `previous_key_file` and `previous_key_env`, which need `previous_key_until`.\n",
     );
     text
 }

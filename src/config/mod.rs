@@ -14,6 +14,7 @@ mod read;
 mod read_app;
 mod restrict;
 mod server_keys;
+mod syntax;
 mod time;
 mod units;
 

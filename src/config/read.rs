@@ -15,6 +15,7 @@ use super::{
     restrict::Standing,
     server_keys,
     server_keys::ServerDraft,
+    syntax,
 };
 use crate::{domain::UnixSeconds, excerpt, secret_file::Readers, text_file, wire::nearest};
 
@@ -94,9 +95,8 @@ fn read_with(sources: &Sources, files: Option<UnixSeconds>) -> Result<Loaded, Re
         Reading { file, text: &text, problems, warnings, readers: Readers::Nobody, hides_apps: false };
     let root = DeTable::parse(&text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        let hint = reading.quotation_hint(at);
-        let (line, said) = (reading.line(at), error.message());
-        unread(format!("{}:{line}: this is no TOML: {said}{hint}", file.display()))
+        let (line, said) = (reading.line(at), syntax::meaning(error.message()));
+        unread(format!("{}:{line}: this is no TOML: {said}", file.display()))
     })?;
     let mut draft = ServerDraft::new();
     let mut settings = Reading::defaults(server_keys(), &mut draft);
@@ -145,16 +145,6 @@ pub(super) type Table<'a> = (usize, &'a DeTable<'a>);
 impl<'a> Reading<'a> {
     fn line(&self, at: usize) -> usize {
         self.text[..at.min(self.text.len())].matches('\n').count() + 1
-    }
-
-    /// For a text without quotation marks, the most common mistake.
-    fn quotation_hint(&self, at: usize) -> &'static str {
-        let line = self.text[..at.min(self.text.len())].lines().last().unwrap_or_default();
-        let rest = self.text[at.min(self.text.len())..].lines().next().unwrap_or_default();
-        let value = format!("{line}{rest}");
-        let bare =
-            value.split_once('=').is_some_and(|(_, value)| value.trim().starts_with(char::is_alphabetic));
-        if bare { "; a text stands in quotation marks" } else { "" }
     }
 
     pub(super) fn problem(&mut self, at: usize, said: impl fmt::Display) {

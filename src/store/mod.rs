@@ -23,7 +23,9 @@ use std::{
 
 pub use error::{Damaged, StoreError};
 pub use memory::MemoryStore;
-pub use sqlite::{OpenError, Opening, SqliteOptions, SqliteStore, StoreFailure, is_in_use, survey};
+pub use sqlite::{
+    OpenError, Opening, SqliteOptions, SqliteStore, StoreFailure, is_in_use, is_read_only, survey,
+};
 
 use crate::domain::{
     Account, AppId, ChatGroup, ChatGroupId, ChatGroupKind, Conversation, Organizer, Owner, Presence, UserId,

@@ -95,7 +95,7 @@ fn mistakes() -> Vec<Mistake> {
             "The requested SDKAppID(1400000000) does not match the Usersig(88888888)",
         ),
         mistake(
-            "wrong-key",
+            "wrong key",
             format!("{GET}?{}", query(APP, ADMIN, "my-other-key")),
             BODY,
             70009,

@@ -143,7 +143,12 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
 fn what_is_missing_or_no_toml_is_named() {
     assert!(refusal_of("listen = [\n").contains("confold.toml:"), "{}", refusal_of("listen = [\n"));
     let found = refusal_of("a = 1\na = 2\n");
-    assert!(found.contains("confold.toml:2: this is no TOML: duplicate key"), "{found}");
+    assert!(
+        found.contains(
+            "confold.toml:2: this is no TOML: this name stands here a second time; keep one of the two"
+        ),
+        "{found}"
+    );
     let found = refusal_of("store.directory = \"data\"\n");
     assert!(found.contains("there is no app; add one under [[app]] with id, key_file and admins"), "{found}");
     let found = refusal_of("[[app]]\nid = 1\nkey_file = \"key\"\n");
@@ -156,6 +161,36 @@ fn what_is_missing_or_no_toml_is_named() {
     let site = Site::new();
     let found = refusal(&site);
     assert!(found.contains("cannot read ") && found.contains("confold.toml: No such file"), "{found}");
+}
+
+#[test]
+fn what_is_no_toml_is_said_in_words_for_people() {
+    for (text, said) in [
+        ("a = ", "a value is needed behind =, and a text stands in quotation marks"),
+        ("a = text", "a text stands in quotation marks"),
+        ("a = tru", "a value that is a word is true or false"),
+        ("a", "a name stands without a value; write NAME = VALUE"),
+        ("= 1", "a name is missing in front of ="),
+        ("[x", "the [ of a section is not closed"),
+        ("a = [1,", "the [ of a list is not closed"),
+        ("a = {b=1", "a { is not closed"),
+        ("a = \"x", "a text is not closed"),
+        ("a = 'x", "a text is not closed"),
+        ("a = 1 b = 2", "something stands behind the value; write one setting a line"),
+        ("a = \"C:\\data\"", "a \\ in a text means something of its own; write \\\\"),
+        ("a = 2027-13-01", "a date that there is not"),
+        ("a = 1_", "the line cannot be read"),
+        ("[[app]]\n[app]", "this name stands here a second time"),
+    ] {
+        let found = refusal_of(text);
+        assert!(
+            found.contains(&format!(": this is no TOML: {said}")) || found.contains(said),
+            "{text}: {found}"
+        );
+        for foreign in ["expected", "literal", "invalid", "unquoted", "assignment"] {
+            assert!(!found.contains(foreign), "{text}: {found}");
+        }
+    }
 }
 
 #[test]

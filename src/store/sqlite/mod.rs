@@ -41,7 +41,7 @@ use tokio::sync::oneshot;
 pub use alarm::StoreFailure;
 pub use open_error::OpenError;
 pub use opening::Opening;
-pub use survey::{is_in_use, survey};
+pub use survey::{is_in_use, is_read_only, survey};
 
 use self::{
     alarm::Alarm,

@@ -30,12 +30,17 @@ pub fn survey(directory: &Path, create: bool) -> Result<(), OpenError> {
         failed(io::Error::new(error.kind(), format!("{} cannot be written: {error}", file.display())))
     };
     can_write_into(above).map_err(|error| cannot(above, error))?;
-    for file in [&database, &lock] {
-        if file.exists() {
-            can_read_and_write(file).map_err(|error| cannot(file, error))?;
-        }
+    if lock.exists() {
+        can_read_and_write(&lock).map_err(|error| cannot(&lock, error))?;
     }
     Ok(())
+}
+
+/// Whether there is a database that can be read and not written: a server serves it, and refuses every change.
+#[must_use]
+pub fn is_read_only(directory: &Path) -> bool {
+    let database = database(directory);
+    database.exists() && can_read_and_write(&database).is_err()
 }
 
 /// Whether a server holds the lock of a directory, as far as the system shows its locks.

@@ -205,7 +205,7 @@ fn a_pull_goes_on_through_a_link_and_remembers_nothing_of_a_stream() {
     let reading = reader(&place.path("fifo"));
     assert_eq!(said(&pull("fifo")), "pulled 1, already there 0, refused 0\n");
     assert_eq!(reading.join().unwrap().as_bytes(), output.stdout);
-    assert!(said(&pull("real")).contains("cannot write real: it is a directory"));
+    assert!(said(&pull("real")).contains("cannot write real: it is a directory; name a file"));
 
     // Two of them at once would mix their lines.
     let held = File::open(place.path("real/out")).unwrap();
