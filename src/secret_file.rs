@@ -65,7 +65,7 @@ pub enum SecretError {
         /// What does not belong there.
         reason: NotAWord,
     },
-    /// It is no text.
+    /// It is not text.
     #[error("the file {file} cannot be used: {reason}")]
     NotText {
         /// Which.

@@ -66,7 +66,7 @@ pub enum Error {
         /// What was to be written.
         what: &'static str,
     },
-    /// The body is no JSON object.
+    /// The body is not a JSON object.
     #[error("the body must be one JSON object: {0}")]
     Json(String),
     /// A field whose name ends in `_Account` holds something else than strings.

@@ -65,8 +65,8 @@ pub enum Flaw {
     /// It inflates to more than [`MAX_INFLATED`].
     #[error("it inflates to more than {MAX_INFLATED} bytes")]
     TooLarge,
-    /// What zlib holds is no JSON object.
-    #[error("its content is no JSON object")]
+    /// What zlib holds is not a JSON object.
+    #[error("its content is not a JSON object")]
     Json,
     /// It was made with a private key, by the method that came before this one.
     #[error(

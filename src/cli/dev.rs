@@ -74,7 +74,7 @@ pub(super) struct Options {
     /// Tell calls to an OpenTelemetry collector, for example <http://localhost:4318>.
     #[arg(long = "traces-endpoint", alias = "traces", value_name = "URL")]
     traces: Option<String>,
-    /// Refuse fields that a command does not have, and a `random` that is no number, which are ignored otherwise.
+    /// Refuse fields that a command does not have, and a `random` that is not a number, which are ignored otherwise.
     #[arg(long = "limits-strict", alias = "strict", value_name = "true|false", default_value = "false",
           num_args = 0..=1, default_missing_value = "true", value_parser = switch)]
     strict: bool,

@@ -62,7 +62,7 @@ fn put(rates: &mut CallRates, name: &str, given: &Given<'_>) -> Result<(), Strin
             || format!("; {OTHERS} is all that are not named"),
             |other| format!("; did you mean {other}?"),
         );
-        return Err(format!("names {}, which is no command{hint}", quoted(name)));
+        return Err(format!("names {}, which is not a command{hint}", quoted(name)));
     };
     rates.named.push((command, rate));
     Ok(())

@@ -96,7 +96,7 @@ fn read_with(sources: &Sources, files: Option<UnixSeconds>) -> Result<Loaded, Re
     let root = DeTable::parse(&text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let (line, said) = (reading.line(at), syntax::meaning(error.message()));
-        unread(format!("{}:{line}: this is no TOML: {said}", file.display()))
+        unread(format!("{}:{line}: this is not TOML: {said}", file.display()))
     })?;
     let mut draft = ServerDraft::new();
     let mut settings = Reading::defaults(server_keys(), &mut draft);

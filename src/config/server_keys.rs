@@ -267,7 +267,7 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "limits.strict",
         kind: Kind::Switch,
         default: "false",
-        about: "Whether fields that a command does not have (50002), and a `random` that is no number from 0 to \
+        about: "Whether fields that a command does not have (50002), and a `random` that is not a number from 0 to \
                 4294967295 (60002), are refused instead of ignored.",
         set: |draft, value| put(&mut draft.limits.strict, value.switch()),
     },

@@ -184,7 +184,7 @@ pub(super) fn pointing(mut response: Response<Body>, is_emulator: bool) -> Respo
         true => "GET /openapi.json describes the commands, /_dev/ has the controls; see docs/tour.md",
         false => "GET /openapi.json describes the commands; see docs/tour.md",
     };
-    response.headers_mut().insert("x-confold-hint", HeaderValue::from_static(said));
+    response.headers_mut().insert(super::record::HINT, HeaderValue::from_static(said));
     response
 }
 

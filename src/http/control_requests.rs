@@ -131,7 +131,7 @@ impl<'a> Beginning<'a> {
         };
         let node = Node::parse(text).map_err(|error| {
             bad(encoding::foreign(text).map_or_else(
-                || format!("the body is no JSON object: {}", unreadable(text, &error)),
+                || format!("the body is not a JSON object: {}", unreadable(text, &error)),
                 str::to_owned,
             ))
         })?;

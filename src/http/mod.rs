@@ -132,7 +132,7 @@ pub struct DoorLimits {
     pub unsent_bytes: usize,
     /// Bytes of bodies that may be received or worked on at once, over all connections; small bodies do not count.
     pub bodies_bytes: usize,
-    /// Whether fields that a command does not have are refused (decision 23), and a `random` that is no number
+    /// Whether fields that a command does not have are refused (decision 23), and a `random` that is not a number
     /// (decision 27).
     pub strict: bool,
 }

@@ -84,7 +84,7 @@ impl<'a> Query<'a> {
     /// Checks in the strict mode what else is ignored.
     ///
     /// # Errors
-    /// [`Error::Http`] for a `random` that is no unsigned 32-bit number; it may be absent, and may have leading zeros.
+    /// [`Error::Http`] for a `random` that is not an unsigned 32-bit number; it may be absent, and may have leading zeros.
     pub(super) fn check_strictly(&self) -> Result<(), Error> {
         let Some(sent) = self.random else { return Ok(()) };
         let random = decode(sent)?;

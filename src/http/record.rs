@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The header that carries what confold says of an error where the text of the reply is the vendor's (decision 29).
-const HINT: header::HeaderName = header::HeaderName::from_static("x-confold-hint");
+pub(super) const HINT: header::HeaderName = header::HeaderName::from_static("x-confold-hint");
 
 /// Why a call failed, without secrets.
 struct Failure {

@@ -94,7 +94,7 @@ pub struct ReplyPage {
 /// What is wrong with it: the field, the rule and what was found.
 pub fn read_reply(text: &[u8]) -> Result<ReplyPage, String> {
     let node = Node::parse(text)
-        .map_err(|error| format!("the reply is no JSON object: {}", unreadable(text, &error)))?;
+        .map_err(|error| format!("the reply is not a JSON object: {}", unreadable(text, &error)))?;
     let fields = Fields::of_request(&node).map_err(|fault| format!("the reply {fault}"))?;
     read_page(fields).map_err(|fault| fault.to_string())
 }
@@ -126,7 +126,7 @@ fn read_page(fields: Fields<'_>) -> Result<ReplyPage, Fault> {
 pub fn read_line(text: &[u8], unknown: UnknownFields) -> Result<Line, String> {
     let text = without_mark(text);
     let node = Node::parse(text)
-        .map_err(|error| format!("the line is no JSON object: {}", unreadable(text, &error)))?;
+        .map_err(|error| format!("the line is not a JSON object: {}", unreadable(text, &error)))?;
     let fields = Fields::of_request(&node).map_err(|fault| format!("the line {fault}"))?;
     read(fields, unknown).map_err(|fault| fault.to_string())
 }

@@ -122,7 +122,7 @@ fn a_seed_is_loaded_once_and_its_faults_are_named() {
     assert_eq!(reply["GroupItem"].as_array().unwrap().len(), 3, "the seed did not overwrite what was there");
 
     for (line, reason) in [
-        ("{", "seed.ndjson:1: the line is no JSON object"),
+        ("{", "seed.ndjson:1: the line is not a JSON object"),
         (r#"{"Kind":"account","UserID":"a"}"#, "SdkAppId is missing"),
         (
             r#"{"Kind":"acount","SdkAppId":1}"#,

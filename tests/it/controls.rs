@@ -333,13 +333,13 @@ const MISTAKES: &[(&str, &str, u16, &str)] = &[
         "POST /_dev/reset",
         r#"{"SdkAppId":"#,
         400,
-        "the body is no JSON object: it ends at byte 12, before the value is complete",
+        "the body is not a JSON object: it ends at byte 12, before the value is complete",
     ),
     (
         "POST /_dev/reset",
         "everything",
         400,
-        r#"the body is no JSON object: \"e\" is not expected at column 1"#,
+        r#"the body is not a JSON object: \"e\" is not expected at column 1"#,
     ),
     ("POST /_dev/snapshot", "{}", 400, "Name is missing"),
     (

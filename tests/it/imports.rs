@@ -349,7 +349,7 @@ fn byte_order_marks_line_ends_of_windows_and_gzip_are_read() {
             assert!(said(&output).starts_with("imported 3 lines; "), "{}", said(&output));
         }
         let output = import(place, &[], "in.gz", &packed(&format!("{a}\n\nbroken")));
-        assert!(said(&output).starts_with("in.gz:3: the line is no JSON object: "), "{}", said(&output));
+        assert!(said(&output).starts_with("in.gz:3: the line is not a JSON object: "), "{}", said(&output));
         let output = import(place, &[], "in.gz", &packed(&windows.repeat(50))[..60]);
         assert!(
             !output.status.success()
@@ -392,7 +392,7 @@ fn what_is_written_in_another_encoding_is_refused_by_its_name() {
     let output = import(&place, &[], "in.ndjson", &latin);
     let found = said(&output);
     let expected = format!(
-        "in.ndjson:1: the line is no JSON object: byte {} is not UTF-8, and JSON is written in UTF-8\n",
+        "in.ndjson:1: the line is not a JSON object: byte {} is not UTF-8, and JSON is written in UTF-8\n",
         account("a").len() + 12
     );
     assert!(found.starts_with(&expected), "{found} {expected}");

@@ -267,7 +267,7 @@ fn a_fault_in_the_middle_of_an_upload_is_told_alone() {
 
 /// Twenty lines, each wrong in another way, with the reason that is told.
 const BROKEN: [(&str, &str); 20] = [
-    ("{", "the line is no JSON object"),
+    ("{", "the line is not a JSON object"),
     ("[]", "the line must be an object"),
     ("\u{FEFF}{}", "SdkAppId is missing"),
     (r#"{"Kind":"organizer","From_Account":"a"}"#, "SdkAppId is missing"),
@@ -386,7 +386,7 @@ fn a_line_that_is_not_utf_8_and_one_that_never_ends_are_named() {
     bytes.extend(b"\n{}");
     fs::write(&file, bytes).unwrap();
     let said = said(&import(&in_directory(&folder.path().join("data")), &file));
-    assert!(said.contains("in.ndjson:1: the line is no JSON object"), "{said}");
+    assert!(said.contains("in.ndjson:1: the line is not a JSON object"), "{said}");
     assert!(said.contains("in.ndjson:3: the line is longer than 41943040 bytes"), "{said}");
     assert!(said.contains("in.ndjson:4: SdkAppId is missing"), "{said}");
 }
@@ -418,7 +418,7 @@ fn several_files_and_a_pipe_are_one_import() {
     let run =
         |files: &[&Path], input: &str| said(&fed(confold(&["import"]).args(files).args(&directory), input));
     let found = run(&[&file, &second], "");
-    assert!(found.contains("second.ndjson:2: the line is no JSON object"), "{found}");
+    assert!(found.contains("second.ndjson:2: the line is not a JSON object"), "{found}");
     let piped = "{\"Kind\":\"account\",\"SdkAppId\":5,\"UserID\":\"c\"}\n";
     assert!(run(&[Path::new("-")], "x\n").contains("standard input:1: "));
     assert_eq!(run(&[&file, Path::new("-")], piped), "imported 2 lines; 2 of them changed something\n");

@@ -130,7 +130,7 @@ fn mistakes_in_rates_addresses_and_folders_are_named() {
         (
             "[limits]\nrate = { get_contact_grup = 5 }",
             "",
-            "limits.rate names \"get_contact_grup\", which is no command; did you mean get_contact_group?",
+            "limits.rate names \"get_contact_grup\", which is not a command; did you mean get_contact_group?",
         ),
         ("", "rate = { mark_contact = \"many\" }", "found \"many\" for \"mark_contact\""),
         ("", "rate = {}", "and names nothing"),
@@ -139,8 +139,8 @@ fn mistakes_in_rates_addresses_and_folders_are_named() {
             "",
             "0.0.0.0:8081 includes 127.0.0.1:8081, so that both cannot be listened at; keep one of them",
         ),
-        ("[store]\ndirectory = \"key\"", "", "key as a directory: it is no directory"),
-        ("[store]\ndirectory = \"key/below\"", "", "key is no directory"),
+        ("[store]\ndirectory = \"key\"", "", "key as a directory: it is not a directory"),
+        ("[store]\ndirectory = \"key/below\"", "", "key is not a directory"),
         ("[store]\ncreate = false\ndirectory = \"data\"", "", "there is no store in "),
     ] {
         let found = refusal_of(&page_config(server, app));
@@ -155,7 +155,7 @@ fn what_is_missing_or_no_toml_is_named() {
     let found = refusal_of("a = 1\na = 2\n");
     assert!(
         found.contains(
-            "confold.toml:2: this is no TOML: this name stands here a second time; keep one of the two"
+            "confold.toml:2: this is not TOML: this name stands here a second time; keep one of the two"
         ),
         "{found}"
     );
@@ -194,7 +194,7 @@ fn what_is_no_toml_is_said_in_words_for_people() {
     ] {
         let found = refusal_of(text);
         assert!(
-            found.contains(&format!(": this is no TOML: {said}")) || found.contains(said),
+            found.contains(&format!(": this is not TOML: {said}")) || found.contains(said),
             "{text}: {found}"
         );
         for foreign in ["expected", "literal", "invalid", "unquoted", "assignment"] {

@@ -237,7 +237,7 @@ fn a_file_of_something_else_is_not_touched() {
     fs::write(folder.path().join("out.ndjson"), "my notes\n").unwrap();
     let output = pull(&format!("http://{}", server.address), folder.path(), &[]);
     assert!(
-        !output.status.success() && said(&output).contains("line 1: the line is no JSON object"),
+        !output.status.success() && said(&output).contains("line 1: the line is not a JSON object"),
         "{}",
         said(&output)
     );

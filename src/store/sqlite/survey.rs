@@ -13,7 +13,7 @@ pub fn survey(directory: &Path, create: bool) -> Result<(), OpenError> {
     let failed = |source| OpenError::Directory { directory: directory.to_owned(), source };
     let (database, lock) = (database(directory), directory.join("lock"));
     if directory.exists() && !directory.is_dir() {
-        return Err(failed(io::Error::new(io::ErrorKind::NotADirectory, "it is no directory")));
+        return Err(failed(io::Error::new(io::ErrorKind::NotADirectory, "it is not a directory")));
     }
     if !create && fs::metadata(&database).map_or(0, |file| file.len()) == 0 {
         let had_one = fs::metadata(&lock).is_ok_and(|lock| lock.len() > 0);
@@ -23,7 +23,7 @@ pub fn survey(directory: &Path, create: bool) -> Result<(), OpenError> {
     let above = std::path::absolute(directory).map_err(failed)?;
     let above = above.ancestors().find(|folder| folder.symlink_metadata().is_ok()).unwrap_or(directory);
     if !above.is_dir() {
-        let said = format!("{} is no directory", above.display());
+        let said = format!("{} is not a directory", above.display());
         return Err(failed(io::Error::new(io::ErrorKind::NotADirectory, said)));
     }
     let cannot = |file: &Path, error: io::Error| {

@@ -88,7 +88,7 @@ fn what_a_refused_configuration_does_not_say_clearly_stays() {
     let good = fs::read_to_string(site.path("confold.toml")).unwrap();
     let broken = [
         String::new(),
-        "this is no TOML".to_owned(),
+        "this is not TOML".to_owned(),
         good.replace("admins = [\"ann\"]", "admins = [5]"),
         good.replace("admins", "admin"),
         good.replace("key_file", "key_fil"),
