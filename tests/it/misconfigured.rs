@@ -339,10 +339,17 @@ fn serve_refuses_what_check_config_refuses_and_a_taken_port() {
     assert!(said.contains(&format!("listen: cannot use {address}: Address already in use")), "{said}");
 }
 
-/// What is said of a command that has to fail.
+/// What is said of a command that has to fail. One that prints something has succeeded, and may be a server: it is ended.
 fn failing(command: &mut std::process::Command) -> String {
-    let output = command.stdin(std::process::Stdio::null()).output().unwrap();
-    assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+    use std::{io::Read, process::Stdio};
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let printed = child.stdout.as_mut().unwrap().read(&mut [0]).unwrap() > 0;
+    if printed {
+        child.kill().unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    assert!(!printed && !output.status.success(), "{command:?} {output:?}");
     String::from_utf8(output.stderr).unwrap()
 }
 
@@ -365,12 +372,14 @@ fn a_path_that_nobody_can_have_meant_is_refused_wherever_it_is_given() {
     ] {
         let site = Site::new();
         site.configure("", "");
-        let found = failing(site.command("serve").env("CONFOLD_STORE_DIRECTORY", bad));
+        let found =
+            failing(site.command("serve").current_dir(folder.path()).env("CONFOLD_STORE_DIRECTORY", bad));
         assert!(
             found.contains("environment variable CONFOLD_STORE_DIRECTORY is ") && found.contains(said),
             "{found}"
         );
-        let found = failing(site.command("serve").args(["--store-directory", bad]));
+        let found =
+            failing(site.command("serve").current_dir(folder.path()).args(["--store-directory", bad]));
         assert!(found.contains("--store-directory is ") && found.contains(said), "{found}");
         site.configure(&format!("[store]\ndirectory = {bad:?}"), "");
         let found = failing(&mut site.command("serve"));
