@@ -35,6 +35,8 @@ impl Reading<'_> {
         known.sort_by_key(|app| app.id);
         let file = self.file.display().to_string();
         let mut doubts = None;
+        let refused = self.refused.clone();
+        let is_missing = |key: &str| !refused.contains(&key);
         let mut wrong = |said: String| self.problems.push((usize::MAX, format!("{file}: {said}")));
         if apps.is_empty() {
             wrong("there is no app; add one under [[app]] with id, key_file and admins".to_owned());
@@ -59,17 +61,19 @@ impl Reading<'_> {
                 }
                 Some((certificate, key))
             }
-            (None, None) => None,
-            (Some(_), None) => {
+            (Some(_), None) if is_missing("tls.key") => {
                 wrong("tls.certificate needs its key: set tls.key".to_owned());
                 None
             }
-            (None, Some(_)) => {
+            (None, Some(_)) if is_missing("tls.certificate") => {
                 wrong("tls.key needs its certificate: set tls.certificate".to_owned());
                 None
             }
+            // There is none, or it was said what is wrong with one of the two.
+            _ => None,
         };
-        if !draft.tls_listen.is_empty() && tls_files.is_none() {
+        let is_clear = is_missing("tls.certificate") && is_missing("tls.key");
+        if !draft.tls_listen.is_empty() && tls_files.is_none() && is_clear {
             wrong("tls.listen needs a certificate: set tls.certificate and tls.key".to_owned());
         }
         let token = draft.token_file.as_deref().filter(|_| files.is_some());
@@ -86,7 +90,9 @@ impl Reading<'_> {
             None => None,
         };
         let Some(directory) = draft.directory else {
-            wrong("store.directory is missing: the folder where everything is kept".to_owned());
+            if is_missing("store.directory") {
+                wrong("store.directory is missing: the folder where everything is kept".to_owned());
+            }
             return None;
         };
         if files.is_some()

@@ -61,6 +61,8 @@ pub(super) struct Reading<'a> {
     text: &'a str,
     pub(super) problems: Vec<(usize, String)>,
     pub(super) warnings: Vec<String>,
+    /// The keys whose value was refused: they are not missing.
+    pub(super) refused: Vec<&'static str>,
     /// Who may be able to read the files of keys.
     pub(super) readers: Readers,
     /// Whether a part that could not be understood may have been meant as an app.
@@ -91,8 +93,15 @@ fn read_with(sources: &Sources, files: Option<UnixSeconds>) -> Result<Loaded, Re
     let text =
         text_file::read(file).map_err(|error| unread(format!("cannot read {}: {error}", file.display())))?;
     let (problems, warnings) = (Vec::new(), Vec::new());
-    let mut reading =
-        Reading { file, text: &text, problems, warnings, readers: Readers::Nobody, hides_apps: false };
+    let mut reading = Reading {
+        file,
+        text: &text,
+        problems,
+        warnings,
+        refused: Vec::new(),
+        readers: Readers::Nobody,
+        hides_apps: false,
+    };
     let root = DeTable::parse(&text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let (line, said) = (reading.line(at), syntax::meaning(error.message()));
@@ -268,6 +277,7 @@ impl<'a> Reading<'a> {
             let other = if origin == Origin::Flag { "leave the flag out" } else { "unset it" };
             let said = format!("{said} is empty; give it {}, or {other}", key.kind.describe());
             self.problems.push((line, said));
+            self.refused.push(key.name);
             return false;
         }
         let taken = key.kind.read(given, &base).and_then(|value| {
@@ -283,6 +293,7 @@ impl<'a> Reading<'a> {
             }
             Err(reason) => {
                 self.problems.push((line, format!("{said} {reason}")));
+                self.refused.push(key.name);
                 false
             }
         }

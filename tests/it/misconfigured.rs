@@ -139,6 +139,16 @@ fn mistakes_in_rates_addresses_and_folders_are_named() {
             "",
             "0.0.0.0:8081 includes 127.0.0.1:8081, so that both cannot be listened at; keep one of them",
         ),
+        (
+            "[store]\ndirectory = \"~/data\"",
+            "",
+            "store.directory is \"~/data\", but ~ is replaced by a shell only",
+        ),
+        (
+            "[tls]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"$HOME/c.pem\"\nkey = \"key\"",
+            "",
+            "tls.certificate is \"$HOME/c.pem\", but \"$HOME\" is not replaced here",
+        ),
         ("[store]\ndirectory = \"key\"", "", "key as a directory: it is not a directory"),
         ("[store]\ndirectory = \"key/below\"", "", "key is not a directory"),
         ("[store]\ncreate = false\ndirectory = \"data\"", "", "there is no store in "),
