@@ -30,7 +30,7 @@ impl FromStr for Address {
                 true => "found something else".to_owned(),
                 false => format!("found {}", excerpt::quoted(text)),
             };
-            format!("must be an address such as http://localhost:4318 or https://console.tim.qq.com, {found}")
+            format!("must be an address such as http://localhost:8080 or https://console.tim.qq.com, {found}")
         };
         let scheme = ["http://", "https://"].into_iter().find(|scheme| text.starts_with(scheme));
         let scheme = scheme.ok_or_else(refused)?;

@@ -244,15 +244,21 @@ fn refusal_code(refusal: &Refusal) -> Code {
         Refusal::PlanExpired(_) => Code::PLAN_EXPIRED,
         Refusal::Source { .. } => Code::SOURCE,
         Refusal::NotAdmin { .. } => Code::ADMIN,
-        Refusal::Signature { flaw, .. } => match flaw {
-            Flaw::Empty => Code::SIG_EMPTY,
-            Flaw::TooLong | Flaw::Base64 | Flaw::Zlib | Flaw::TooLarge | Flaw::Json => Code::SIG_ILLEGAL,
-            Flaw::Version1 | Flaw::Field(_) | Flaw::IdentifierForm(_) | Flaw::Userbuf => Code::SIG_INCOMPLETE,
-            Flaw::App(_) => Code::SIG_APP,
-            Flaw::Identifier(_) => Code::SIG_IDENTIFIER,
-            Flaw::Forged => Code::SIG_FORGED,
-            Flaw::Expired { .. } => Code::SIG_EXPIRED,
-        },
+        Refusal::Signature { flaw, .. } => flaw_code(flaw),
+    }
+}
+
+/// The number by which a call with such a `UserSig` is refused.
+#[must_use]
+pub fn flaw_code(flaw: &Flaw) -> Code {
+    match flaw {
+        Flaw::Empty => Code::SIG_EMPTY,
+        Flaw::TooLong | Flaw::Base64 | Flaw::Zlib | Flaw::TooLarge | Flaw::Json => Code::SIG_ILLEGAL,
+        Flaw::Version1 | Flaw::Field(_) | Flaw::IdentifierForm(_) | Flaw::Userbuf => Code::SIG_INCOMPLETE,
+        Flaw::App(_) => Code::SIG_APP,
+        Flaw::Identifier(_) => Code::SIG_IDENTIFIER,
+        Flaw::Forged => Code::SIG_FORGED,
+        Flaw::Expired { .. } => Code::SIG_EXPIRED,
     }
 }
 

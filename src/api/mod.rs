@@ -32,7 +32,7 @@ use serde::Serialize;
 
 pub use absent::Absent;
 pub use describe::Description;
-pub use error::Error;
+pub use error::{Error, flaw_code};
 pub use refused::RefusedItems;
 pub use route::{Command, Family};
 pub use sentences::Told;

@@ -28,6 +28,15 @@ impl AppName {
         AppName::of(1_400_000_000, SAMPLE_KEY, "administrator")
     }
 
+    /// The app of this number, if it is one that every `confold dev` has.
+    pub(super) fn published(id: AppId) -> Option<AppName> {
+        AppName::all_published().into_iter().find(|app| app.id == id)
+    }
+
+    fn all_published() -> [AppName; 2] {
+        [AppName::sample(), AppName::of(88_888_888, PAGE_KEY, "admin")]
+    }
+
     fn of(id: u32, key: &str, admin: &str) -> AppName {
         let id = AppId::new(id).expect("the numbers of this file are not 0");
         AppName { id, key: SecretKey::new(key).ok(), admin: Identifier::parse(admin).ok() }
@@ -119,7 +128,7 @@ pub(super) fn administrator() -> Identifier {
 impl AppOption {
     /// The app of the published sample key, and the app of the documentation's sample request.
     pub(super) fn known() -> [AppOption; 2] {
-        [AppName::sample(), AppName::of(88_888_888, PAGE_KEY, "admin")].map(|AppName { id, key, admin }| {
+        AppName::all_published().map(|AppName { id, key, admin }| {
             let key = key.expect("the apps of this file have keys");
             AppOption { id, key, admin: admin.expect("the apps of this file have administrators") }
         })

@@ -17,7 +17,10 @@ use super::{
     remote::{Remote, Reply},
     terminal::{print_if_read, say},
 };
-use crate::{api::Command, display, excerpt};
+use crate::{
+    api::{Absent, Command},
+    display, excerpt,
+};
 
 /// The statuses beside success and 1, which is that the service refuses the call. `manual.rs` documents them.
 const UNUSABLE: u8 = 2;
@@ -124,6 +127,11 @@ fn path(name: &str) -> anyhow::Result<String> {
             one.full_name(),
             other.full_name()
         ),
+        (None, _) if let Some(absent) = Absent::all().find(|absent| absent.command() == name) => bail!(
+            "confold does not implement {name} of the service {}, because {}",
+            absent.service(),
+            absent.reason()
+        ),
         (None, _) => {
             let cure = Command::nearest(name).map_or_else(
                 || {
@@ -175,7 +183,8 @@ fn told(reply: &Reply, fields: &Value, path: &str) -> Outcome {
     let code = fields["ErrorCode"].as_i64().unwrap_or_default();
     let outcome = if code != 0 {
         let info = fields["ErrorInfo"].as_str().unwrap_or("without a reason");
-        say(format!("refused: {} ({code})", excerpt::line(info)));
+        let request = reply.request.as_deref().map(|id| format!(", request {}", excerpt::plain(id)));
+        say(format!("refused: {} ({code}{})", excerpt::line(info), request.unwrap_or_default()));
         // The server's own suggestion knows more.
         let name = path.trim_start_matches("/v4/");
         if let Some(meant) = Command::nearest(name).filter(|meant| meant.full_name() != name)

@@ -44,6 +44,8 @@ impl Options {
         if let (None, Some(file)) = (&self.app, &self.key_file) {
             bail!("--key-file {} is given without --app: name the app whose key it holds", file.display());
         }
+        // A tool that knows an app of the emulator knows its published key as well.
+        let published = default.as_ref().and(self.app.as_ref()).and_then(|app| AppName::published(app.id));
         let app = self.app.clone().or(default).context("--app is missing: the number of the app")?;
         let key = match (&self.key_file, app.key) {
             (Some(_), Some(_)) => bail!("--app holds a key, and --key-file another: give one of them"),
@@ -52,14 +54,19 @@ impl Options {
                 SecretKey::new(&text).expect("a secret file holds one word")
             }
             (None, Some(key)) => key,
-            (None, None) => from_environment()?.ok_or_else(|| {
-                anyhow!(
-                    "the key of app {} is missing: give --key-file FILE, or set the variable {KEY}",
-                    app.id
-                )
-            })?,
+            (None, None) => from_environment()?
+                .or(published.as_ref().and_then(|known| known.key.clone()))
+                .ok_or_else(|| {
+                    anyhow!(
+                        "the key of app {} is missing: give --key-file FILE, or set the variable {KEY}",
+                        app.id
+                    )
+                })?,
         };
-        let admin = identifier("--admin", self.admin.as_deref())?.or(app.admin).unwrap_or_else(administrator);
+        let admin = identifier("--admin", self.admin.as_deref())?
+            .or(app.admin)
+            .or(published.and_then(|known| known.admin))
+            .unwrap_or_else(administrator);
         Ok(Caller { app: app.id, key, admin })
     }
 }

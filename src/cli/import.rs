@@ -136,6 +136,9 @@ fn outcome_of(reply: &Value) -> Outcome {
 
 /// Names every bad line on standard error; whether there is one.
 fn tell_faults(outcome: &Outcome, reading: &Reading<'_>) -> bool {
+    if !outcome.faults.is_empty() {
+        reading.end_progress();
+    }
     for (line, reason) in &outcome.faults {
         say(format!("{}: {}", reading.place(*line), excerpt::line(reason)));
     }

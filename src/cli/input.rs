@@ -70,6 +70,11 @@ impl Input {
 }
 
 impl Reading<'_> {
+    /// Takes the bar away, so that a message can take its place.
+    pub(super) fn end_progress(&self) {
+        self.progress.end();
+    }
+
     /// The file and its own line of a line of the whole, as `file:line`.
     pub(super) fn place(&self, line: u64) -> String {
         let file = self.before.partition_point(|before| *before < line).saturating_sub(1);

@@ -75,6 +75,11 @@ impl Progress {
         Counter(self.bar.clone())
     }
 
+    /// Shows nothing any more.
+    pub(super) fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+
     /// How many bytes are done.
     pub(super) fn position(&self) -> u64 {
         self.bar.position()

@@ -44,6 +44,8 @@ const REPLY_BYTES: u64 = 32 << 20;
 const REPORT_BYTES: u64 = 4 << 20;
 /// The header in which a reply says more than its `ErrorInfo` may.
 const HINT: &str = "x-confold-hint";
+/// The header with the id of a call.
+const REQUEST_ID: &str = "x-request-id";
 
 /// A server and who we are to it.
 pub(super) struct Remote {
@@ -56,6 +58,8 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
     /// What the server says beside `ErrorInfo`.
     pub(super) hint: Option<String>,
+    /// The id by which the server's log knows the call.
+    pub(super) request: Option<String>,
 }
 
 /// The way to a server.
@@ -102,12 +106,15 @@ impl Remote {
     pub(super) fn ask(&self, path: &str, body: &[u8]) -> Result<Reply, ureq::Error> {
         let request = self.way.agent.post(self.address(path)).content_type("application/json");
         let mut response = request.config().timeout_global(Some(ANSWER_WITHIN)).build().send(body)?;
-        let hint =
-            response.headers().get(HINT).map(|hint| String::from_utf8_lossy(hint.as_bytes()).into_owned());
+        let header = |name: &str| {
+            let value = response.headers().get(name)?;
+            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let (hint, request) = (header(HINT), header(REQUEST_ID));
         match response.status().as_u16() {
             200 => {
                 let body = response.body_mut().with_config().limit(REPLY_BYTES).read_to_vec()?;
-                Ok(Reply { body, hint })
+                Ok(Reply { body, hint, request })
             }
             status => Err(ureq::Error::StatusCode(status)),
         }

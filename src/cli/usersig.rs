@@ -10,7 +10,8 @@ use super::{
     terminal::{print, print_if_read},
 };
 use crate::{
-    auth::usersig::{self, Claims, DEFAULT_VALIDITY},
+    api::flaw_code,
+    auth::usersig::{self, Claims, DEFAULT_VALIDITY, Flaw},
     clock::Clock,
     domain::utc,
     excerpt,
@@ -48,6 +49,11 @@ pub(super) fn make(options: &Make) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is wrong with a signature, and the code by which a call with it is refused.
+fn reason(flaw: &Flaw) -> String {
+    format!("{} ({})", excerpt::line(&flaw.to_string()), flaw_code(flaw).number())
+}
+
 pub(super) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
     let Caller { app, key, admin } = options.caller.caller(Some(AppName::sample()))?;
     let identifier = caller::identifier("--identifier", options.identifier.as_deref())?.unwrap_or(admin);
@@ -55,7 +61,7 @@ pub(super) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
     let claims = match Claims::decode(&options.usersig) {
         Ok(claims) => claims,
         Err(flaw) => {
-            print_if_read(format!("The UserSig cannot be read: {}.\n", excerpt::line(&flaw.to_string())))?;
+            print_if_read(format!("The UserSig cannot be read: {}.\n", reason(&flaw)))?;
             return Ok(ExitCode::FAILURE);
         }
     };
@@ -63,8 +69,7 @@ pub(super) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
     let (verdict, code) = match claims.check(app, &identifier, &key, now) {
         Ok(()) => (format!("The UserSig is good for {shown} of app {app}."), ExitCode::SUCCESS),
         Err(flaw) => {
-            let flaw = flaw.to_string();
-            let said = format!("The UserSig is refused for {shown} of app {app}: {}.", excerpt::line(&flaw));
+            let said = format!("The UserSig is refused for {shown} of app {app}: {}.", reason(&flaw));
             (said, ExitCode::FAILURE)
         }
     };

@@ -14,7 +14,7 @@ use std::{
 use hyper::Uri;
 use tracing::{debug, error, info, warn};
 
-use super::admission::claimed;
+use super::admission::{claimed, claimed_app};
 use crate::{
     api::{Command, Error},
     chance,
@@ -41,7 +41,7 @@ pub(super) struct Entry<'a> {
     pub(super) app: Option<AppId>,
     pub(super) took: Duration,
     pub(super) source: IpAddr,
-    /// Its query says who called; that is verified only when the call was let in.
+    /// Its query says who called and for which app; that is verified only when the call was let in.
     pub(super) uri: &'a Uri,
     /// As far as it was read. It may name the owner.
     pub(super) body: &'a [u8],
@@ -53,7 +53,7 @@ macro_rules! line {
     ($level:ident, $entry:expr, $code:expr, $($rest:tt)+) => {
         $level!(
             request = $entry.id,
-            app = $entry.app.map(AppId::number),
+            app = $entry.app.or_else(|| claimed_app($entry.uri)).map(AppId::number),
             command = $entry.command.map(Command::name),
             code = $code.number(),
             ms = ($entry.took.as_secs_f64() * 1e6).round() / 1e3,

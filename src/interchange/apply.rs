@@ -107,11 +107,12 @@ fn organizer(
     let owner = line.owner.clone();
     let rule = move |seen: &Seen<'_>| match restored(&line, seen, limits, now, &lives) {
         Ok(organizer) => {
-            let about = of_owner(&line.owner, seen.organizer, &organizer);
+            let made_known = line.known && seen.account.is_none();
+            let about = of_owner(&line.owner, seen.organizer, &organizer, made_known);
             if only_asked {
                 return (Ok(Effect { changed: false, about }), Next::default());
             }
-            let account = (line.known && seen.account.is_none()).then(|| Some(Arc::default()));
+            let account = made_known.then(|| Some(Arc::default()));
             let organizer = (organizer != *seen.organizer).then_some(organizer);
             let changed = account.is_some() || organizer.is_some();
             (Ok(Effect { changed, about }), Next { account, organizer })

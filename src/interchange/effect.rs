@@ -164,9 +164,9 @@ impl Parts {
     }
 }
 
-/// What an owner's organizer becomes, in the place of the one before.
-pub(super) fn of_owner(owner: &Owner, before: &Organizer, after: &Organizer) -> About {
-    let turn = Turn::of(!before.is_pristine(), before != after);
+/// What an owner becomes, in the place of the one before; `made_known` when his account is new.
+pub(super) fn of_owner(owner: &Owner, before: &Organizer, after: &Organizer, made_known: bool) -> About {
+    let turn = Turn::of(!before.is_pristine(), made_known || before != after);
     let (groups, records) = match turn {
         Turn::Unchanged => Default::default(),
         Turn::Created | Turn::Replaced => (groups(before, after), records(before, after)),
