@@ -131,7 +131,7 @@ mod tests {
             (
                 signature(Flaw::Json),
                 "The UserSig in use is illegal. Please regenerate UserSig through official API. (FYI: \
-                 https://cloud.tencent.com/document/product/269/32688 ) This UserSig cannot be used: its content is no \
+                 https://cloud.tencent.com/document/product/269/32688 ) This UserSig cannot be used: its content is not a \
                  JSON object",
             ),
             (

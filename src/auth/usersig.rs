@@ -60,7 +60,7 @@ pub enum Flaw {
     #[error("it is not base64 in the alphabet A-Z a-z 0-9 * - _, or was cut")]
     Base64,
     /// What base64 holds is no zlib stream, or one cut short.
-    #[error("its content is no complete zlib stream")]
+    #[error("its content is not a complete zlib stream")]
     Zlib,
     /// It inflates to more than [`MAX_INFLATED`].
     #[error("it inflates to more than {MAX_INFLATED} bytes")]
