@@ -26,6 +26,13 @@ pub fn read(text: &str) -> Result<SocketAddr, String> {
     if text.contains("://") {
         return Err("it is written without http:// or https://, and without a path".to_owned());
     }
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    if !text.contains('[') && matches!(text.parse(), Ok(IpAddr::V6(_))) {
+        // Whether its last part was meant as a port cannot be seen.
+        return Err("an IPv6 address stands in brackets, with its port behind them: [::1]:8080".to_owned());
+    }
     let bare = text.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = bare.parse::<IpAddr>() {
         let shown = SocketAddr::new(address, 8080);
@@ -104,7 +111,7 @@ mod tests {
         for (text, cure) in [
             ("http://127.0.0.1:8080", "without http://"),
             ("127.0.0.1", "the port is missing: 127.0.0.1:8080"),
-            ("::1", "the port is missing: [::1]:8080"),
+            ("::1", "stands in brackets, with its port behind them"),
             ("[::1]", "the port is missing: [::1]:8080"),
             ("localhost", "the port is missing: localhost:8080"),
             ("localhost:", "a number from 0 to 65535"),
@@ -113,7 +120,7 @@ mod tests {
             ("2001:db8::1:zz", "a number from 0 to 65535"),
             ("1:2:3:4:5:6:7:8:80", "in brackets: [1:2:3:4:5:6:7:8]:80"),
             ("chat.example.com:80", "not looked up"),
-            ("", "not looked up"),
+            ("", "it is empty"),
             ("65536", "not looked up"),
         ] {
             let said = read(text).unwrap_err();

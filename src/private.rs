@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use rustix::fs::{Access, AtFlags, CWD, OFlags, accessat};
+use rustix::fs::{Access, AtFlags, CWD, FsWord, OFlags, PROC_SUPER_MAGIC, accessat, statfs};
 
 /// The mode of a private file.
 const FILE: u32 = 0o600;
@@ -20,14 +20,21 @@ const FOLDER: u32 = 0o700;
 /// # Errors
 /// When it cannot be made, or when something else has its name.
 pub fn make_folder(folder: &Path) -> io::Result<bool> {
-    match create_folder(folder) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(false),
+    match create_unless_there(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).ok_or(error)?;
             make_folder(above)?;
-            make_folder(folder)
+            // Some file systems of the kernel say NotFound although the folder above is there.
+            create_unless_there(folder)
         }
+        made => made,
+    }
+}
+
+fn create_unless_there(folder: &Path) -> io::Result<bool> {
+    match create_folder(folder) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -40,6 +47,14 @@ pub fn create_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().mode(FOLDER).create(folder)?;
     // The umask may have taken more away than it should.
     fs::set_permissions(folder, Permissions::from_mode(FOLDER))
+}
+
+/// Whether a folder shows the state of the kernel, as below `/proc` and `/sys`. An administrator seems to have every right
+/// there.
+#[must_use]
+pub fn is_of_the_kernel(folder: &Path) -> bool {
+    const SYSFS: FsWord = 0x6265_6572;
+    statfs(folder).is_ok_and(|found| [PROC_SUPER_MAGIC, SYSFS].contains(&found.f_type))
 }
 
 /// The mode of a folder if other users can enter it.
@@ -123,6 +138,11 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         fs::symlink_metadata(path).unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_an_error() {
+        assert!(make_folder(Path::new("/proc/confold/below")).is_err());
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub enum SecretError {
     #[error(
         "the file {file} can be read or changed by every user of this machine (mode {mode:04o}); run: chmod o-rwx {file}\
          {}",
-        if *mode & 0o002 == 0 { " (serve: the setting allow_readable_key_files lets them read it)" } else { "" }
+        if *mode & 0o002 == 0 { " (confold serve: allow_readable_key_files = true accepts it as it is)" } else { "" }
     )]
     Open {
         /// Which.

@@ -53,6 +53,12 @@ const LOOK_ALIKES: &[(&[&str], &str, &str)] = &[
     (&["out", "file", "to"], "output", "--output {value}"),
     (&["dry", "check", "n"], "dry-run", "--dry-run"),
     (&["data", "body", "json", "d"], "raw", "the body as the second argument: '{{…}}', @FILE or -"),
+    (
+        &["directory", "edition", "profile", "page-size", "membership"],
+        "config",
+        "a setting of each app, in its table [[app]] of the configuration file",
+    ),
+    (&["seed", "empty", "ready-file", "export-on-exit"], "config", "an option of confold dev alone"),
     (&["no-seed", "no-data", "clean", "blank"], "empty", "--empty"),
 ];
 

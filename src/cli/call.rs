@@ -75,7 +75,10 @@ pub(super) fn run(options: &Options) -> ExitCode {
     };
     let answered = remote.ask(&path, &body).map_err(|error| remote.unreached(&error));
     let read = answered.and_then(|reply| match serde_json::from_slice(&reply.body) {
-        Ok(Value::Object(fields)) => Ok((reply, Value::Object(fields))),
+        // What has no such code is no reply of this API, whatever it says.
+        Ok(Value::Object(fields)) if fields.get("ErrorCode").is_some_and(Value::is_i64) => {
+            Ok((reply, Value::Object(fields)))
+        }
         _ => Err(remote.strange()),
     });
     let (reply, fields) = match read {

@@ -14,6 +14,7 @@ use crate::{
     api::{Command, Service},
     auth::{App, Apps, CallRates, Edition, Gate, Network, usersig},
     clock::Clock,
+    config::read_rates,
     controls::Controls,
     domain::{DirectoryMode, batch},
     http::{AllowedHosts, Bound, Door, DoorLimits, Proxies, RateLimit, Sides, is_host_name},
@@ -65,13 +66,13 @@ pub(super) struct Options {
           num_args = 0..=1, default_missing_value = "true", value_parser = switch)]
     rate_limit: bool,
     /// Calls per second of each command that an app may make; as the service allows when nothing is said.
-    #[arg(long = "limits-rate", value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
-    rate: Option<u32>,
-    /// Count calls, and tell the counts at /metrics.
+    #[arg(long = "limits-rate", value_name = "NUMBER|COMMAND=NUMBER,…", value_parser = read_rates)]
+    rates: Option<CallRates>,
+    /// Count calls, and show the counts at /metrics.
     #[arg(long = "metrics-enabled", alias = "metrics", value_name = "true|false", default_value = "true",
           num_args = 0..=1, default_missing_value = "true", value_parser = switch)]
     metrics: bool,
-    /// Tell calls to an OpenTelemetry collector, for example <http://localhost:4318>.
+    /// Send a span of each call to an OpenTelemetry collector, such as `http://localhost:4318`.
     #[arg(long = "traces-endpoint", alias = "traces", value_name = "URL")]
     traces: Option<String>,
     /// Refuse fields that a command does not have, and a `random` that is not a number, which are ignored otherwise.
@@ -269,7 +270,7 @@ impl Options {
             },
             limits: self.profile.limits(),
             page_size: self.page_size,
-            rates: CallRates { others: self.rate, ..CallRates::default() },
+            rates: self.rates.clone().unwrap_or_default(),
             // Developers make mistakes and want each one's own error.
             failed_signatures: None,
             ..app

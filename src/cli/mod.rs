@@ -171,6 +171,32 @@ mod tests {
         assert!(options > 15, "{options} options take a path");
     }
 
+    #[test]
+    fn every_option_that_takes_a_number_says_so_in_words() {
+        let mut options = 0;
+        for task in super::Arguments::command().get_subcommands() {
+            for option in task.get_arguments() {
+                let takes = option.get_value_names().unwrap_or_default();
+                if !takes.iter().any(|name| name.contains("NUMBER") || *name == "SECONDS") {
+                    continue;
+                }
+                options += 1;
+                for bad in ["x", "-1", "1.5", "99999999999999999999"] {
+                    let given = format!("--{}={bad}", option.get_long().unwrap());
+                    let words = ["confold", task.get_name(), given.as_str()];
+                    let refused = super::parsed(words.iter().map(Into::into)).unwrap_err();
+                    assert_eq!(refused.kind(), ErrorKind::ValueValidation, "{words:?}: {refused}");
+                    let said = refused.to_string();
+                    assert!(
+                        said.contains("number") && !said.contains("digit") && !said.contains("..="),
+                        "{said}"
+                    );
+                }
+            }
+        }
+        assert!(options >= 4, "{options} options take a number");
+    }
+
     /// What only `dev` has: what an emulator does at its start and end, and the settings that `serve` has for each app,
     /// under their names in the file.
     const OF_DEV: &[&str] = &[

@@ -49,7 +49,7 @@ pub(super) struct Options {
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
     /// Calls per second at the most; the service allows an app 200, for everything it does.
-    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = calls_per_second)]
     rate: u32,
 }
 
@@ -57,6 +57,11 @@ pub(super) struct Options {
 enum Sink {
     File(File),
     Stream(Output),
+}
+
+fn calls_per_second(text: &str) -> Result<u32, String> {
+    let rate = text.parse().ok().filter(|rate| *rate > 0);
+    rate.ok_or_else(|| "it is a number of calls per second from 1".to_owned())
 }
 
 pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {

@@ -100,7 +100,6 @@ fn own(path: &Path, text: &str) -> io::Result<File> {
 fn cure(error: &OutputError) -> &'static str {
     match error.kind() {
         io::ErrorKind::NotFound => " (the folder of the file has to be there)",
-        io::ErrorKind::IsADirectory => " (name a file in it)",
         io::ErrorKind::NotADirectory => " (a part of the path is a file)",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             " (the folder of the file has to be writable for this user)"

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 
 use super::{
@@ -44,7 +44,7 @@ pub(super) struct Options {
 
 /// Says what would run, or everything that is wrong.
 pub(super) fn check(options: &Options) -> anyhow::Result<ExitCode> {
-    let loaded = config::read(&options.sources())?;
+    let loaded = config::read(&options.sources()?)?;
     for warning in &loaded.warnings {
         say(format!("warning: {warning}"));
     }
@@ -59,7 +59,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     signals.hangup(Hangup::Reloads);
     signals.advise(" before the server was ready");
     let told = signals.told();
-    let loaded = config::read(&options.sources())?;
+    let loaded = config::read(&options.sources()?)?;
     let config = &loaded.config;
     log::start(config.log_format, config.log_level)?;
     for warning in &loaded.warnings {
@@ -140,15 +140,26 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
 }
 
 impl Options {
-    fn sources(&self) -> Sources {
-        Sources {
-            file: self.config.clone(),
-            environment: std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-                .collect(),
-            flags: self.overrides.0.clone(),
-            now: Clock::system().now(),
+    fn sources(&self) -> anyhow::Result<Sources> {
+        let mut environment = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            let Ok(name) = name.into_string() else { continue };
+            match value.into_string() {
+                Ok(value) => environment.push((name, value)),
+                Err(_) if name.starts_with("CONFOLD_") => {
+                    bail!("the environment variable {name} is not UTF-8; what it says cannot be used")
+                }
+                // It is of another program.
+                Err(_) => {}
+            }
         }
+        let (file, flags) = (self.config.clone(), self.overrides.0.clone());
+        Ok(Sources {
+            file,
+            environment: environment.into_iter().collect(),
+            flags,
+            now: Clock::system().now(),
+        })
     }
 }
 
@@ -163,7 +174,15 @@ fn note_filled(store: &SqliteStore) -> anyhow::Result<()> {
 /// Reads the configuration again and lets its apps in; whether it was taken over. `running` are the settings of the
 /// server as it was started, `known` the apps that are let in.
 fn reload(options: &Options, door: &Door, running: &[Setting], known: &mut Known) -> bool {
-    let Loaded { config, settings, warnings, apps } = match config::read_again(&options.sources()) {
+    let sources = match options.sources() {
+        Ok(sources) => sources,
+        // It did not change since the start, which would have failed.
+        Err(error) => {
+            tracing::error!("configuration rejected: {error}");
+            return false;
+        }
+    };
+    let Loaded { config, settings, warnings, apps } = match config::read_again(&sources) {
         Ok(loaded) => loaded,
         Err(refused) => {
             restrict(refused, door, &mut known.apps);

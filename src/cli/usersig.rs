@@ -26,7 +26,7 @@ pub(super) struct Make {
     #[arg(long)]
     identifier: Option<String>,
     /// How many seconds it shall be valid.
-    #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_VALIDITY)]
+    #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_VALIDITY, value_parser = seconds)]
     expire: u64,
 }
 
@@ -47,6 +47,10 @@ pub(super) fn make(options: &Make) -> anyhow::Result<ExitCode> {
     let identifier = caller::identifier("--identifier", options.identifier.as_deref())?.unwrap_or(admin);
     print(usersig::make(app, &identifier, &key, Clock::system().now(), options.expire) + "\n")?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "it is a number of seconds, such as 86400 for a day".to_owned())
 }
 
 /// What is wrong with a signature, and the code by which a call with it is refused.

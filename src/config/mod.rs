@@ -24,6 +24,7 @@ pub use app_keys::app_keys;
 pub use changes::{Changes, Known};
 pub use document::{example, reference};
 pub use key::environment_name;
+pub use rates::read_rates;
 pub use read::{Problems, Refused, Sources, read, read_again};
 pub use restrict::{Standing, restrict};
 pub use server_keys::server_keys;

@@ -20,6 +20,9 @@ pub(super) fn read(given: &Given<'_>) -> Result<CallRates, String> {
     let mut rates = CallRates::default();
     match given {
         Given::Text(text) => {
+            let text = text.trim();
+            // As in the file.
+            let text = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
             for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
                 let (name, rate) = part.split_once('=').unwrap_or((OTHERS, part));
                 put(&mut rates, name.trim(), &Given::Text(rate.trim()))?;
@@ -36,6 +39,14 @@ pub(super) fn read(given: &Given<'_>) -> Result<CallRates, String> {
         true => Err(format!("must be {DESCRIPTION}, and names nothing")),
         false => Ok(rates),
     }
+}
+
+/// Reads rates from a text.
+///
+/// # Errors
+/// What is wrong, behind the name of the option.
+pub fn read_rates(text: &str) -> Result<CallRates, String> {
+    read(&Given::Text(text))
 }
 
 fn put(rates: &mut CallRates, name: &str, given: &Given<'_>) -> Result<(), String> {

@@ -85,6 +85,16 @@ impl<'a> Reading<'a> {
             unsure.push(PREVIOUS);
             None
         };
+        if unsure.contains(&PREVIOUS) && table.iter().any(|(name, _)| name.get_ref().starts_with("prev")) {
+            // A rotation is meant, and something is wrong with it: without its previous key the new key would shut out
+            // every program that has not got it yet.
+            unsure.push(KEY);
+            if draft.previous.count() == 0
+                && table.iter().all(|(name, _)| is_no_other_previous(name.get_ref()))
+            {
+                unsure.retain(|name| *name != PREVIOUS);
+            }
+        }
         if draft.app.admins.is_empty() {
             self.warnings.push(format!("app {id} has no administrator: nobody can call for it (60010)"));
         }
@@ -247,4 +257,9 @@ pub(super) fn looks_like_an_app(value: &DeValue<'_>) -> bool {
         DeValue::Array(items) => items.iter().any(|item| looks_like_an_app(item.get_ref())),
         _ => false,
     }
+}
+
+/// Whether a name is not that of a previous key, spelled well or not: its end alone names none.
+fn is_no_other_previous(name: &str) -> bool {
+    !name.starts_with("prev") || name == "previous_key_until"
 }

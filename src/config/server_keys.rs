@@ -275,14 +275,14 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "metrics.enabled",
         kind: Kind::Switch,
         default: "false",
-        about: "Whether calls are counted and told at /metrics, to everybody who reaches the server.",
+        about: "Whether calls are counted, and the counts shown at /metrics to everybody who reaches the server.",
         set: |draft, value| put(&mut draft.metrics, value.switch()),
     },
     Key {
         name: "traces.endpoint",
         kind: Kind::Address,
         default: "",
-        about: "An OpenTelemetry collector that is told of every call, such as http://localhost:4318 (OTLP over HTTP, JSON); off when nothing is said.",
+        about: "An OpenTelemetry collector that gets a span of every call, such as http://localhost:4318 (OTLP over HTTP, JSON); off when nothing is said.",
         set: |draft, value| put(&mut draft.traces, Some(value.address())),
     },
     Key {

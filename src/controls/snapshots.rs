@@ -66,6 +66,30 @@ impl From<IntakeError> for SnapshotError {
 #[derive(Debug, Default)]
 pub struct Snapshots(Mutex<BTreeMap<String, Arc<File>>>);
 
+/// One of them.
+#[derive(Debug)]
+pub struct Snapshot(Arc<File>);
+
+impl Snapshot {
+    /// Brings its state back: everything is forgotten first, so that this must come to its end. Calls made meanwhile see
+    /// parts of it.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub async fn bring_back(&self, store: &dyn Store, clock: Clock) -> Result<u64, SnapshotError> {
+        let file = &self.0;
+        store.reset(Scope::All).await?;
+        (&**file).rewind()?;
+        let unknown = UnknownFields::Refused;
+        let terms = Terms { purpose: Purpose::Apply, limits: Limits::OPEN, only: None, unknown, clock };
+        let outcome = take_in(store, terms, &**file).await?;
+        match outcome.faults.first() {
+            Some((number, reason)) => Err(SnapshotError::Line(format!("line {number}: {reason}"))),
+            None => Ok(outcome.lines),
+        }
+    }
+}
+
 impl Snapshots {
     /// Keeps the present state under a name, in the place of what had that name.
     ///
@@ -96,22 +120,13 @@ impl Snapshots {
         Ok(())
     }
 
-    /// Brings a state back: everything is forgotten first. Calls made meanwhile see parts of it.
+    /// The snapshot of a name.
     ///
     /// # Errors
-    /// [`SnapshotError`].
-    pub async fn restore(&self, name: &str, store: &dyn Store, clock: Clock) -> Result<u64, SnapshotError> {
+    /// When there is none.
+    pub fn find(&self, name: &str) -> Result<Snapshot, SnapshotError> {
         let found = self.kept().get(name).cloned();
-        let file = found.ok_or_else(|| self.unknown(name))?;
-        store.reset(Scope::All).await?;
-        (&*file).rewind()?;
-        let unknown = UnknownFields::Refused;
-        let terms = Terms { purpose: Purpose::Apply, limits: Limits::OPEN, only: None, unknown, clock };
-        let outcome = take_in(store, terms, &*file).await?;
-        match outcome.faults.first() {
-            Some((number, reason)) => Err(SnapshotError::Line(format!("line {number}: {reason}"))),
-            None => Ok(outcome.lines),
-        }
+        found.map(Snapshot).ok_or_else(|| self.unknown(name))
     }
 
     /// Removes one of them.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     api::Error,
-    wire::{Fault, Node, Path},
+    wire::{Fault, Node, Path, unreadable},
 };
 
 /// How much of a refused call's body is read away before the answer, and for how long: a small one that is
@@ -187,7 +187,7 @@ pub(super) fn read_json(body: &[u8]) -> Result<Node<'_>, Error> {
     match encoding::without_mark(body) {
         [] => Err(Error::Json("it is empty; a call that needs nothing sends {}".to_owned())),
         text => Node::parse(text).map_err(|error| {
-            Error::Json(encoding::foreign(text).map_or_else(|| error.to_string(), str::to_owned))
+            Error::Json(encoding::foreign(text).map_or_else(|| unreadable(text, &error), str::to_owned))
         }),
     }
 }

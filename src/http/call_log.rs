@@ -58,8 +58,8 @@ macro_rules! line {
             code = $code.number(),
             ms = ($entry.took.as_secs_f64() * 1e6).round() / 1e3,
             source = %$entry.source,
-            identifier = claimed($entry.uri).as_deref().map(shown).map(tracing::field::display),
-            owner = owner_of($entry.body).as_deref().map(shown).map(tracing::field::display),
+            identifier = claimed($entry.uri).as_deref().map(shown).as_deref(),
+            owner = owner_of($entry.body).as_deref().map(shown).as_deref(),
             $($rest)+
         )
     };

@@ -8,7 +8,10 @@ use std::{sync::Arc, thread};
 use http_body_util::BodyExt;
 use hyper::{HeaderMap, Response, StatusCode, Version, body::Incoming, header, http::request::Parts};
 use serde_json::{Value, json};
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedMutexGuard, oneshot},
+};
 
 use super::{
     Door,
@@ -113,9 +116,12 @@ impl Door {
                 json!({ "Snapshots": controls.snapshots.names() })
             }
             Asked::Restore(name) => {
-                let _turn = controls.turn.lock().await;
-                let clock = self.service.clock.clone();
-                json!({ "Lines": controls.snapshots.restore(&name, &**store, clock).await.map_err(unkept)? })
+                let turn = Arc::clone(&controls.turn).lock_owned().await;
+                let snapshot = controls.snapshots.find(&name).map_err(unkept)?;
+                let (store, clock) = (Arc::clone(store), self.service.clock.clone());
+                let restored =
+                    to_the_end(turn, async move { snapshot.bring_back(&*store, clock).await }).await?;
+                json!({ "Lines": restored.unwrap_or(Err(StoreError::Rule.into())).map_err(unkept)? })
             }
             Asked::Snapshots => json!({ "Snapshots": controls.snapshots.names() }),
             Asked::RemoveSnapshots(None) => json!({ "Removed": controls.snapshots.clear() }),
@@ -181,23 +187,11 @@ impl Door {
         let limits = widest.unwrap_or(Limits::TENCENT);
         let clock = self.service.clock.clone();
         let terms = Terms { purpose: Purpose::Apply, limits, only: None, unknown, clock };
-        let (store, runtime) = (Arc::clone(&self.service.store), Handle::current());
+        let store = Arc::clone(&self.service.store);
         let lines = lines.into_lines().map_err(|error| unkept(SnapshotError::File(error)))?;
         let turn = Arc::clone(&controls.turn).lock_owned().await;
-        let (done, outcome) = oneshot::channel();
-        let work = move || {
-            let outcome = runtime.block_on(take_in(&*store, terms, lines));
-            drop(turn);
-            // The client may have gone.
-            let _ = done.send(outcome);
-        };
-        thread::Builder::new().name("seed".to_owned()).spawn(work).map_err(|error| {
-            tracing::error!(%error, "a thread for a seed cannot be started");
-            let said = "the system has no thread for these lines; try again later";
-            (StatusCode::SERVICE_UNAVAILABLE, said.to_owned())
-        })?;
-        // Without an outcome a panic has ended the thread.
-        match outcome.await.unwrap_or(Err(IntakeError::Store(StoreError::Rule))) {
+        let taken = to_the_end(turn, async move { take_in(&*store, terms, lines).await }).await?;
+        match taken.unwrap_or(Err(IntakeError::Store(StoreError::Rule))) {
             // The status says whether every line was taken.
             Ok(outcome) => Ok(report(&outcome)),
             Err(error) => Err(unkept(error.into())),
@@ -222,7 +216,7 @@ impl Door {
         known.dedup();
         let there: Vec<String> = known.iter().map(ToString::to_string).collect();
         let said = format!(
-            "SdkAppId: this server has no app {app} and keeps nothing about it; there is {}",
+            "SdkAppId: this server has no app {app} and keeps nothing about it; it knows {}",
             there.join(", ")
         );
         Err(bad(line(&said).into_owned()))
@@ -266,6 +260,28 @@ impl Door {
         }
         Ok(())
     }
+}
+
+/// Does work that must not break off half way on a thread of its own, which has the turn until it ends, whatever becomes
+/// of the client. Nothing when a panic has ended it.
+async fn to_the_end<T: Send + 'static>(
+    turn: OwnedMutexGuard<()>,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<Option<T>, Refused> {
+    let runtime = Handle::current();
+    let (done, outcome) = oneshot::channel();
+    let thread = move || {
+        let outcome = runtime.block_on(work);
+        drop(turn);
+        // The client may have gone.
+        let _ = done.send(outcome);
+    };
+    thread::Builder::new().name("control".to_owned()).spawn(thread).map_err(|error| {
+        tracing::error!(%error, "a thread for a control cannot be started");
+        let said = "the system has no thread for this; try again later";
+        (StatusCode::SERVICE_UNAVAILABLE, said.to_owned())
+    })?;
+    Ok(outcome.await.ok())
 }
 
 fn has_token(token: &Token, headers: &HeaderMap) -> bool {

@@ -68,6 +68,24 @@ pub(super) fn only(
     fields.only(known, unknown, what, CURE)
 }
 
+/// Refuses a line from which an unknown field was passed over while a list is missing: the field may well hold what the
+/// list should, and the line would take away what is there.
+pub(super) fn check_lists(fields: Fields<'_>, unknown: UnknownFields) -> Result<(), Fault> {
+    let Some(stranger) = fields.names().find(|name| !ORGANIZER.contains(name)) else { return Ok(()) };
+    let missing =
+        ["ContactItem", "GroupItem"].into_iter().find(|list| !fields.names().any(|name| name == *list));
+    match (unknown, missing) {
+        (UnknownFields::Ignored, Some(list)) => {
+            let said = format!(
+                "it is not known, and {list} is missing: without it the line would take away what is there; rename the \
+                 field, or add {list}, which may be empty"
+            );
+            Err(fields.refused(stranger, &said))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Refuses a saved reply that is not all that the user has: a refusal, or one page of several. The line replaces
 /// what is there, so that whatever is missing in it would be lost.
 pub(super) fn check_saved_reply(fields: Fields<'_>) -> Result<(), Fault> {

@@ -3,7 +3,7 @@
 
 use super::{
     encoding::without_mark,
-    known::{self, check_saved_reply, only},
+    known::{self, check_lists, check_saved_reply, only},
 };
 use crate::{
     domain::{
@@ -159,6 +159,7 @@ fn read(fields: Fields<'_>, unknown: UnknownFields) -> Result<Line, Fault> {
 
 fn organizer(app: AppId, fields: Fields<'_>, unknown: UnknownFields) -> Result<Line, Fault> {
     only(fields, known::ORGANIZER, unknown, "an organizer")?;
+    check_lists(fields, unknown)?;
     check_saved_reply(fields)?;
     let known = fields.optional("Account", |value| value.read::<bool>())?.unwrap_or(true);
     // Without an account he may be an administrator of the configuration, whose name is not bound to that rule.

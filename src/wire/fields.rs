@@ -172,6 +172,12 @@ impl<'n> Fields<'n> {
         self.node
     }
 
+    /// The names of its members.
+    pub fn names(&self) -> impl Iterator<Item = &'n str> {
+        let members: &'n [_] = if let Node::Object(members) = self.node { members } else { &[] };
+        members.iter().map(|(name, _)| &**name)
+    }
+
     /// The members of an object about which nothing is known.
     ///
     /// # Errors

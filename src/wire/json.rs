@@ -68,6 +68,8 @@ impl<'a> Node<'a> {
             Node::Null => "null".to_owned(),
             Node::Bool(value) => format!("the boolean {value}"),
             Node::Integer(value) => format!("the number {value}"),
+            // Written out, the largest numbers have three hundred digits.
+            Node::Float(value) if value.abs() >= 1e21 => format!("the number {value:e}"),
             Node::Float(value) => format!("the number {value}"),
             Node::Text(value) => match value.chars().nth(excerpt::CHARACTERS) {
                 None => format!("the string {}", excerpt::quoted(value)),

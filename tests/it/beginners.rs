@@ -56,7 +56,7 @@ fn mistakes() -> Vec<Mistake> {
             at(GET),
             "{\"From_Account\":\"user0\", // who\n\"StartIndex\":0}",
             60003,
-            "the body must be one JSON object: key must be a string at line 1 column 26",
+            r#"the body must be one JSON object: "/" is not expected at line 1, column 26; JSON has no comments"#,
         ),
         mistake("no body", at(GET), "", 60003, "it is empty; a call that needs nothing sends {}"),
         mistake(

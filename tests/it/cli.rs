@@ -293,7 +293,7 @@ fn usersigs_are_made_and_explained() {
             "not made with this app's key",
         ),
         (vec![signature, "--identifier", "admin"], "made for app 88888888"),
-        (vec!["--app", &app, &signature[..100]], "no complete zlib stream"),
+        (vec!["--app", &app, &signature[..100]], "not a complete zlib stream"),
         (vec!["--app", &app, "+++"], "not base64"),
         (
             vec!["--app", &expired_for, EXPIRED],

@@ -147,7 +147,7 @@ fn allow_readable_key_files() {
     };
     let allowed = "allow_readable_key_files = true";
     let refused = said(&check(0o444, ""));
-    assert!(refused.contains("the setting allow_readable_key_files lets them read it"), "{refused}");
+    assert!(refused.contains("allow_readable_key_files = true accepts it as it is"), "{refused}");
     assert!(check(0o444, allowed).status.success());
     let refused = said(&check(0o446, allowed));
     assert!(refused.contains("run: chmod o-rwx") && !refused.contains("allow_readable"), "{refused}");

@@ -309,7 +309,7 @@ const MISTAKES: &[(&str, &str, u16, &str)] = &[
         "POST /_dev/reset",
         r#"{"SdkAppId":1}"#,
         400,
-        "SdkAppId: this server has no app 1 and keeps nothing about it; there is 88888888, 1400000000",
+        "SdkAppId: this server has no app 1 and keeps nothing about it; it knows 88888888, 1400000000",
     ),
     ("POST /_dev/reset", r#"{"SdkAppId":1,"From_Account":"user0"}"#, 400, "this server has no app 1 and"),
     (
@@ -551,6 +551,25 @@ fn lines_that_break_off_change_nothing() {
     let answer = client.answer(false).unwrap();
     assert!(answer.status == 400 && answer.body.contains("nothing was applied"), "{}", answer.body);
     assert_eq!(records(&mut server.client(), "early"), None);
+}
+
+#[test]
+fn a_state_is_brought_back_whole_also_when_its_client_leaves() {
+    let server = Server::dev(&[]);
+    let account =
+        |number| format!("{{\"Kind\":\"account\",\"SdkAppId\":88888888,\"UserID\":\"u{number}\"}}\n");
+    let lines: String = (0..5_000).map(account).collect();
+    done(&mut server.client(), "POST /_dev/seed", &lines);
+    done(&mut server.client(), "POST /_dev/snapshot", r#"{"Name":"s"}"#);
+    let mut client = server.client();
+    let body = r#"{"Name":"s"}"#;
+    let request =
+        format!("POST /_dev/restore HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    client.send(request.as_bytes()).unwrap();
+    drop(client);
+    // It comes after what was begun.
+    done(&mut server.client(), "POST /_dev/snapshot", r#"{"Name":"after"}"#);
+    assert_eq!(records(&mut server.client(), "u4999"), Some(0));
 }
 
 #[test]

@@ -151,6 +151,11 @@ fn mistakes_in_rates_addresses_and_folders_are_named() {
         ),
         ("[store]\ndirectory = \"key\"", "", "key as a directory: it is not a directory"),
         ("[store]\ndirectory = \"key/below\"", "", "key is not a directory"),
+        (
+            "[store]\ndirectory = \"/proc/confold\"",
+            "",
+            "/proc belongs to the kernel, and no files can be kept there",
+        ),
         ("[store]\ncreate = false\ndirectory = \"data\"", "", "there is no store in "),
     ] {
         let found = refusal_of(&page_config(server, app));

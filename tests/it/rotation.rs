@@ -158,6 +158,42 @@ fn a_file_with_a_mistake_rotates_a_key_without_a_refused_call() {
 }
 
 #[test]
+fn a_mistake_in_a_rotation_shuts_nobody_out() {
+    let site = Site::new();
+    site.write("old", OLD);
+    site.configure("", "key_file = \"old\"");
+    let server = site.serve();
+    let (mut late, mut early) = (client(&server, OLD), client(&server, KEY));
+    for (count, mistake) in [
+        "previous_key_file = \"old\"".to_owned(),
+        format!("previous_key_file = \"old\"\nprevious_key_untill = {}", later(30)),
+        "previous_key_file = \"old\"\nprevious_key_until = 2030-01-01".to_owned(),
+        format!("previous_key_file = \"old\"\nprevious_key_until = {}", later(400)),
+        format!("previous_key_file = \"nowhere\"\nprevious_key_until = {}", later(30)),
+        format!("previous_key_fil = \"old\"\nprevious_key_until = {}", later(30)),
+    ]
+    .iter()
+    .enumerate()
+    {
+        site.configure("", &format!("{NEW}{mistake}"));
+        server.signal(Signal::HUP);
+        // Every refused file has at least one line.
+        eventually("it is refused", || site.log().matches("configuration rejected").count() > count);
+        assert_eq!(late.call(GET, BODY).code(), 50001, "{mistake}: {}", site.log());
+        assert_eq!(early.call(GET, BODY).code(), 70009, "{mistake}");
+    }
+    site.configure("", &format!("{NEW}previous_key_file = \"old\"\nprevious_key_until = {}", later(30)));
+    server.signal(Signal::HUP);
+    becomes(&mut early, 50001);
+    assert_eq!(late.call(GET, BODY).code(), 50001);
+    // Its end alone names no previous key.
+    site.configure("", &format!("{NEW}previous_key_until = {}", later(30)));
+    server.signal(Signal::HUP);
+    becomes(&mut late, 70009);
+    assert_eq!(early.call(GET, BODY).code(), 50001);
+}
+
+#[test]
 fn what_is_wrong_with_a_rotation_is_named() {
     let refusal = |app: &str| {
         let site = Site::new();

@@ -156,7 +156,7 @@ fn an_unusable_ready_file_fails_the_start_before_anything_else() {
     fs::write(folder.path().join("file"), "").unwrap();
     for (path, cure) in [
         ("nowhere/ready", "(the folder of the file has to be there)"),
-        (".", "(name a file in it)"),
+        (".", "it is a directory; name a file in it"),
         ("file/ready", "(a part of the path is a file)"),
         ("/sys/ready", "(the folder of the file has to be writable for this user)"),
     ] {
