@@ -114,6 +114,13 @@ pub(super) const STATUSES: &[(u8, &str)] = &[
         NO_ANSWER,
         "Only call: no reply came – the server cannot be reached, did not answer in time, or is something else.",
     ),
+    (129, "SIGHUP ended the command, because its terminal went away: 128 and the number of the signal."),
+    (
+        130,
+        "SIGINT (Ctrl-C) ended the command. dev and serve stop in order at the first one, with 0; a second one ends them at once, \
+         with this status.",
+    ),
+    (143, "SIGTERM ended the command; dev and serve as with SIGINT."),
 ];
 
 /// The variables beside those of the configuration.
@@ -197,6 +204,7 @@ fn heading(examples: usize) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signals::Ending;
 
     /// The words of a line, as a shell makes them of it.
     fn words(line: &str) -> Vec<String> {
@@ -210,6 +218,13 @@ mod tests {
             }
         }
         words
+    }
+
+    #[test]
+    fn the_status_of_every_signal_that_ends_a_command_is_listed() {
+        for ending in [Ending::Hangup, Ending::Interrupt, Ending::Terminate] {
+            assert!(STATUSES.iter().any(|(status, _)| i32::from(*status) == ending.status()), "{ending:?}");
+        }
     }
 
     #[test]

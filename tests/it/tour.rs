@@ -100,7 +100,6 @@ fn every_command_of_the_tour_does_what_it_says() {
     for (at, block) in blocks.iter().enumerate() {
         match block.language.as_str() {
             "sh" => script.push_str(&[block.text.as_str(), &format!("echo '@@{at}'\n")].concat()),
-            "python" => fs::write(folder.path().join(file_name(block).unwrap()), &block.text).unwrap(),
             "json" | "text" => {}
             other => panic!("what is to be done with a block of {other}?"),
         }
@@ -116,7 +115,7 @@ fn every_command_of_the_tour_does_what_it_says() {
             compared += 1;
         }
     }
-    assert!(compared >= 12, "only {compared} answers were compared");
+    assert!(compared >= 15, "only {compared} answers were compared");
 }
 
 #[test]
