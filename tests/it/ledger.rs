@@ -186,3 +186,82 @@ fn every_command_that_is_refused_by_name_stands_in_the_row_of_its_service_and_no
         }
     }
 }
+
+/// Messages whose whole text is put together elsewhere.
+const MADE_ELSEWHERE: [&str; 5] = ["{doubt}", "{loss}", "{opening}", "{warning}", "{why}"];
+
+/// The message of a call of a macro that logs: the first text among its arguments that is not part of another one.
+fn message(arguments: &str) -> Option<String> {
+    let (mut depth, mut before, mut rest) = (0, ',', arguments.chars());
+    while let Some(c) = rest.next() {
+        match c {
+            '"' => {
+                let mut text = String::new();
+                loop {
+                    match rest.next()? {
+                        '"' => break,
+                        '\\' => match rest.next()? {
+                            '\n' => rest = rest.as_str().trim_start().chars(),
+                            escaped => text.push(escaped),
+                        },
+                        c => text.push(c),
+                    }
+                }
+                if depth == 0 && before == ',' {
+                    return Some(text);
+                }
+            }
+            '(' | '[' | '{' => depth += 1,
+            ')' if depth == 0 => return None,
+            ')' | ']' | '}' => depth -= 1,
+            _ => {}
+        }
+        if !c.is_whitespace() {
+            before = c;
+        }
+    }
+    None
+}
+
+/// How the page about operations shows a message, or begins it if it is long, with … for what differs.
+fn shown(message: &str) -> String {
+    let mut parts = message.split('{');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    parts.for_each(|part| text.extend(["…", part.split_once('}').unwrap().1]));
+    match text.match_indices(' ').nth(6) {
+        Some((end, _)) => format!("`{}", &text[..end]),
+        None => format!("`{text}`"),
+    }
+}
+
+#[test]
+fn every_line_of_the_log_stands_in_the_page_about_operations() {
+    let page = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let lines = page.split("\n## Lines of the log\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let (mut folders, mut found, mut missing) = (vec![root().join("src")], 0, Vec::new());
+    let mut elsewhere = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            let macros = ["trace!(", "debug!(", "info!(", "warn!(", "error!(", "event!(", " line!("];
+            for at in macros.iter().flat_map(|name| text.match_indices(name).map(|(at, _)| at + name.len())) {
+                let message = message(&text[at..])
+                    .unwrap_or_else(|| panic!("{}: a line without a text", path.display()));
+                found += 1;
+                if MADE_ELSEWHERE.contains(&message.as_str()) {
+                    elsewhere.insert(message);
+                } else if !lines.contains(&shown(&message)) {
+                    missing.push(message);
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "docs/operations.md, Lines of the log, has no row for {missing:#?}");
+    assert_eq!(elsewhere, MADE_ELSEWHERE.map(str::to_owned).into(), "{found} lines were found");
+    assert!(found > 50, "only {found} lines were found");
+}
