@@ -158,11 +158,19 @@ fn what_the_page_about_signing_prints_is_let_in() {
 fn the_first_write_of_the_readme_gets_the_reply_shown() {
     let blocks = blocks(&page("README.md"));
     let at = blocks.iter().position(|block| block.text.contains("/create_contact_group?$QUERY")).unwrap();
-    let server = Server::dev(&[]);
     let folder = tempfile::tempdir().unwrap();
-    let script = blocks[at].text.replace("127.0.0.1:8080", &server.address.to_string());
-    let mut bash = command("bash", folder.path());
-    let output = bash.args(["-c", &script]).env("QUERY", query(APP, ADMIN, SAMPLE_KEY)).output().unwrap();
     let shown = &blocks[at + 1];
-    assert_eq!(comparable(shown, &succeed(&output)), comparable(shown, &shown.text));
+    // By `confold call`, and by curl.
+    for block in [&blocks[at - 1], &blocks[at]] {
+        let server = Server::dev(&[]);
+        let script = (block.text).replace("127.0.0.1:8080", &server.address.to_string()).replace(
+            "target/release/confold call",
+            &format!("$CONFOLD call --url http://{}", server.address),
+        );
+        assert_ne!(script, block.text);
+        let mut bash = command("bash", folder.path());
+        bash.args(["-c", &script]).env("CONFOLD", env!("CARGO_BIN_EXE_confold"));
+        let output = bash.env("QUERY", query(APP, ADMIN, SAMPLE_KEY)).output().unwrap();
+        assert_eq!(comparable(shown, &succeed(&output)), comparable(shown, &shown.text), "{script}");
+    }
 }
