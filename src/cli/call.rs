@@ -30,6 +30,8 @@ pub(super) const NO_ANSWER: u8 = 4;
 const BODY_BYTES: u64 = 64 << 20;
 /// How many refused items are named on standard error.
 const ITEMS: usize = 10;
+/// How many refused items are looked for: a batch has at most a hundred, and a hostile server may send millions.
+const MOST_ITEMS: usize = 1_000;
 
 /// The options of `call`.
 #[derive(Debug, Args)]
@@ -202,8 +204,10 @@ fn told(reply: &Reply, fields: &Value, path: &str) -> Outcome {
         for item in refused.iter().take(ITEMS) {
             say(format!("refused: {item}"));
         }
-        if refused.len() > ITEMS {
-            say(format!("and {} more", refused.len() - ITEMS));
+        match refused.len() {
+            MOST_ITEMS.. => say("and many more"),
+            count if count > ITEMS => say(format!("and {} more", count - ITEMS)),
+            _ => {}
         }
         if refused.is_empty() { Outcome::Done } else { Outcome::ItemsRefused }
     };
@@ -217,8 +221,11 @@ fn told(reply: &Reply, fields: &Value, path: &str) -> Outcome {
 /// `FailAccounts`, and members whose `Result` is 0.
 fn refused_items(value: &Value, path: &str, refused: &mut Vec<String>) {
     match value {
+        _ if refused.len() >= MOST_ITEMS => {}
         Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
+            for (index, item) in
+                items.iter().enumerate().filter(|(_, item)| item.is_object() || item.is_array())
+            {
                 refused_items(item, &format!("{path}[{index}]"), refused);
             }
         }
@@ -236,10 +243,12 @@ fn refused_items(value: &Value, path: &str, refused: &mut Vec<String>) {
             }
             if let Some(accounts) = fields.get("FailAccounts").and_then(Value::as_array) {
                 let named = accounts.iter().filter_map(Value::as_str);
+                let named = named.take(MOST_ITEMS);
                 refused.extend(named.map(|name| format!("FailAccounts: {}", excerpt::quoted(name))));
             }
             for (name, field) in fields {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let name = excerpt::plain(name);
+                let path = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
                 refused_items(field, &path, refused);
             }
         }

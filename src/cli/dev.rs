@@ -156,7 +156,6 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     signals.advise(" before the server was ready");
     let told = signals.told();
     log::start(options.log, options.log_level)?;
-    // Before anything else can fail: nobody shall take an earlier server's file for this one's.
     let mut ready = ReadyFile::new(options.ready_file.as_deref())?;
     if let Some(file) = &options.export_on_exit {
         output::check(file).context("--export-on-exit")?;
@@ -176,6 +175,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         Some(address) => Some(LocalTls::bind(address, options.listen, clock.now())?),
         None => None,
     };
+    ready.clear()?;
     let scratch = match options.data {
         Some(_) => None,
         None => Some(Scratch::new()?),

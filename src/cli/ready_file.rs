@@ -22,17 +22,16 @@ pub(super) struct ReadyFile {
 }
 
 impl ReadyFile {
-    /// Makes sure that the file can be written when it is time. One that an earlier server has left behind is
-    /// removed, so nobody takes it for this one's.
+    /// Makes sure that the file can be written when it is time.
     pub(super) fn new(path: Option<&Path>) -> anyhow::Result<ReadyFile> {
-        if let Some(path) = path {
-            let usable = output::check(path).and_then(|()| output::remove(path));
-            usable.map_err(|error| {
-                let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-                anyhow!("--ready-file: {error}: {why}{}", cure(&error))
-            })?;
-        }
+        path.map_or(Ok(()), output::check).map_err(|error| unusable(&error))?;
         Ok(ReadyFile { path: path.map(Path::to_owned), present: None })
+    }
+
+    /// Removes a file that an earlier server has left behind, so that it is not taken for that of this server. Called
+    /// when this server has its addresses: before, the file may be that of a server that runs and has them.
+    pub(super) fn clear(&self) -> anyhow::Result<()> {
+        self.path.as_deref().map_or(Ok(()), output::remove).map_err(|error| unusable(&error))
     }
 
     /// Writes the file. A FIFO waits for its reader, so it is written beside everything else.
@@ -69,6 +68,11 @@ impl Drop for ReadyFile {
             unfinished::remove(file);
         }
     }
+}
+
+fn unusable(error: &OutputError) -> anyhow::Error {
+    let why = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    anyhow!("--ready-file: {error}: {why}{}", cure(error))
 }
 
 /// Plain HTTP comes first: who reads one line gets what every client can use.

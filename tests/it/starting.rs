@@ -127,6 +127,15 @@ fn a_ready_file_is_removed_only_by_its_owner() {
         second.ended_well();
         assert!(!ready.exists());
     }
+    // A server that cannot have the addresses of another leaves its file alone.
+    let first = with_ready_file(&ready, &[]);
+    let address = first.address.to_string();
+    let mut second = Command::new(env!("CARGO_BIN_EXE_confold"));
+    second.args(["dev", "--listen", &address, "--ready-file", ready.to_str().unwrap()]);
+    assert!(!second.output().unwrap().status.success());
+    assert_eq!(fs::read_to_string(&ready).unwrap(), format!("http://{address}\n"));
+    first.terminate();
+    first.ended_well();
     // One that a crash has left behind is replaced.
     with_ready_file(&ready, &[]).kill();
     assert!(ready.exists());
