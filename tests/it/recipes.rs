@@ -44,6 +44,8 @@ fn shell(program: &str, script: &str, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.args(["-c", &format!("PATH=\"{}:$PATH\"\n{script}", built.display())]);
     command.current_dir(folder).env("TMPDIR", folder);
+    // The tests may have been started by make, which would make the one of the recipe talk about folders.
+    command.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").env_remove("MFLAGS");
     command.stdin(Stdio::null());
     command
 }

@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::chown,
     path::PathBuf,
     process::{Command, Output, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use rustix::process::geteuid;
@@ -17,6 +18,9 @@ use crate::{
 
 const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
+
+/// How many users were made.
+static USERS: AtomicU32 = AtomicU32::new(0);
 
 /// Everything that runs as a user who has no other process, so that a limit counts what is started here alone.
 struct User {
@@ -32,8 +36,8 @@ impl User {
         if !geteuid().is_root() {
             return None;
         }
-        // Tests of several checkouts may run at once.
-        let id = 1_000_000 + std::process::id();
+        // Tests of several checkouts may run at once, and several tests in one process.
+        let id = 1_000_000 + std::process::id() * 8 + USERS.fetch_add(1, Ordering::Relaxed);
         let (site, binary) = (Site::new(), env!("CARGO_BIN_EXE_confold"));
         site.configure("workers = 1\n[store]\ndirectory = \"data\"\nreaders = 1", "directory = \"open\"");
         // The checkout may be where only root can go.
