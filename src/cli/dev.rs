@@ -175,7 +175,6 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         Some(address) => Some(LocalTls::bind(address, options.listen, clock.now())?),
         None => None,
     };
-    ready.clear()?;
     let scratch = match options.data {
         Some(_) => None,
         None => Some(Scratch::new()?),

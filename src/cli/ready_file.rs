@@ -1,11 +1,12 @@
 //! `--ready-file`: a file that is there while the server answers, and holds its addresses.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     thread,
+    time::Duration,
 };
 
 use anyhow::anyhow;
@@ -15,6 +16,9 @@ use crate::{
     unfinished,
 };
 
+/// How long the server of a file may take to accept a connection; it is on this machine.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// The file, not written yet or present.
 pub(super) struct ReadyFile {
     path: Option<PathBuf>,
@@ -22,16 +26,16 @@ pub(super) struct ReadyFile {
 }
 
 impl ReadyFile {
-    /// Makes sure that the file can be written when it is time.
+    /// Makes sure that the file can be written when it is time. One that an earlier server has left behind is removed, so
+    /// that it is not taken for that of this server; one whose server still answers stays until this one is ready.
     pub(super) fn new(path: Option<&Path>) -> anyhow::Result<ReadyFile> {
-        path.map_or(Ok(()), output::check).map_err(|error| unusable(&error))?;
+        if let Some(path) = path {
+            output::check(path).map_err(|error| unusable(&error))?;
+            if !is_of_a_living_server(path) {
+                output::remove(path).map_err(|error| unusable(&error))?;
+            }
+        }
         Ok(ReadyFile { path: path.map(Path::to_owned), present: None })
-    }
-
-    /// Removes a file that an earlier server has left behind, so that it is not taken for that of this server. Called
-    /// when this server has its addresses: before, the file may be that of a server that runs and has them.
-    pub(super) fn clear(&self) -> anyhow::Result<()> {
-        self.path.as_deref().map_or(Ok(()), output::remove).map_err(|error| unusable(&error))
     }
 
     /// Writes the file. A FIFO waits for its reader, so it is written beside everything else.
@@ -68,6 +72,17 @@ impl Drop for ReadyFile {
             unfinished::remove(file);
         }
     }
+}
+
+/// Whether the address in the file takes connections.
+fn is_of_a_living_server(path: &Path) -> bool {
+    // Anything else, such as a FIFO, could keep its reader waiting.
+    if !path.metadata().is_ok_and(|file| file.is_file() && file.len() < 1_024) {
+        return false;
+    }
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let address = text.lines().next().and_then(|line| line.strip_prefix("http://")?.parse().ok());
+    address.is_some_and(|address| TcpStream::connect_timeout(&address, PATIENCE).is_ok())
 }
 
 fn unusable(error: &OutputError) -> anyhow::Error {
