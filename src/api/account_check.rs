@@ -4,10 +4,7 @@
 use serde::Serialize;
 
 use super::{Call, Error, account_import::user, shapes::check_count};
-use crate::{
-    domain::{Owner, batch},
-    wire::Fields,
-};
+use crate::{domain::batch, wire::Fields};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -30,8 +27,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         check_count(value, batch::ACCOUNTS)?;
         value.each(user)
     })?;
-    let owners = users.iter().map(|user| Owner { app: call.app.id, user: user.clone() }).collect();
-    let imported = call.service.store.accounts(owners).await?;
+    let imported = call.service.store.accounts(call.app.id, users.clone()).await?;
     let directory = call.app.directory();
     let result_item = (users.iter().zip(imported))
         .map(|(user, imported)| (user, imported || directory.appoints(user)))

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::{Call, Error, account_import::user, sentences::NO_ACCOUNT, shapes::check_count};
 use crate::{
-    domain::{Owner, Rejection, UserId, batch},
-    store::{Next, Seen, StoreError},
+    domain::{Edit, Outcome, Owner, Rejection, UserId, batch},
+    store::StoreError,
     wire::{Fields, code::Code},
 };
 
@@ -40,37 +40,16 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         check_count(value, batch::ACCOUNTS)?;
         value.each(user)
     })?;
-    let now = call.service.clock.now();
-    let directory = call.app.directory();
-    let mut pending = Vec::with_capacity(users.len());
-    for user in &users {
-        if directory.appoints(user) {
-            pending.push(None);
-            continue;
-        }
-        let owner = Owner { app: call.app.id, user: user.clone() };
-        let granted = directory.takes_for_granted(user);
-        let rule = move |seen: &Seen<'_>| {
-            let organizer = seen.organizer;
-            let holds = !organizer.groups().is_empty() || !organizer.records().is_empty();
-            let next = Next {
-                account: seen.account.map(|_| None),
-                organizer: holds.then(|| organizer.emptied(now)),
-            };
-            (seen.account.is_some() || granted, next)
-        };
-        pending.push(Some(call.service.store.change_telling(owner, Vec::new(), rule)));
-    }
+    let deletions: Vec<_> = (users.iter())
+        .map(|user| call.commit(Owner { app: call.app.id, user: user.clone() }, Edit::DeleteAccount))
+        .collect();
     let mut result_item = Vec::with_capacity(users.len());
-    for (user, deletion) in users.iter().zip(pending) {
-        let Some(deletion) = deletion else {
-            call.items.note(Code::ACCOUNT_KEPT.number());
-            result_item.push(ResultItem::new(Code::ACCOUNT_KEPT, ADMINISTRATOR, user));
-            continue;
-        };
+    for (user, deletion) in users.iter().zip(deletions) {
         let (code, result_info) = match deletion.await {
-            Ok(true) => (Code::OK, ""),
-            Ok(false) => (Code::ACCOUNT_UNKNOWN, NO_ACCOUNT),
+            Ok(Ok(Outcome::Account { existed: true, .. })) => (Code::OK, ""),
+            Ok(Ok(_)) => (Code::ACCOUNT_UNKNOWN, NO_ACCOUNT),
+            Ok(Err(Rejection::Administrator(_))) => (Code::ACCOUNT_KEPT, ADMINISTRATOR),
+            Ok(Err(rejection)) => return Err(rejection.into()),
             // The others are deleted all the same.
             Err(StoreError::Damaged { .. }) => (Code::ACCOUNT_INTERNAL, "internal error, please try again"),
             Err(error) => return Err(error.into()),

@@ -1,13 +1,11 @@
 //! `account_import`: makes one account known, or known better.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 
 use super::{Call, Error};
 use crate::{
-    domain::{Account, Owner, UserId},
-    store::{Next, Pending},
+    domain::{Edit, Outcome, Owner, Rejection, UserId},
+    store::Pending,
     wire::{Fault, Fields, Path, Value},
 };
 
@@ -33,7 +31,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         UserId::importable(value.read()?).map_err(|why| Fault::refused(value.path, why))
     })?;
     let import = read_profile(request)?;
-    submit(&call, user, import).await?;
+    submit(&call, user, import).await??;
     Ok(call.ok(&Reply {}))
 }
 
@@ -49,21 +47,14 @@ pub(super) fn read_profile(fields: Fields<'_>) -> Result<Import, Error> {
     Ok(Import { nick: text("Nick")?, face_url: text("FaceUrl")? })
 }
 
-/// Queues the import at once; what it returns waits for it.
-pub(super) fn submit<'a>(call: &Call<'a>, user: UserId, import: Import) -> Pending<'a, ()> {
-    let owner = Owner { app: call.app.id, user };
-    let rule = move |seen: &crate::store::Seen<'_>| {
-        let old = seen.account.map(|account| Account::clone(account));
-        let known = old.is_some();
-        let old = old.unwrap_or_default();
-        let new = Account {
-            nick: import.nick.clone().unwrap_or_else(|| old.nick.clone()),
-            face_url: import.face_url.clone().unwrap_or_else(|| old.face_url.clone()),
-        };
-        let account = (!known || new != old).then(|| Some(Arc::new(new)));
-        Next { account, organizer: None }
-    };
-    call.service.store.change(owner, Vec::new(), Box::new(rule))
+/// Queues the import at once; the future waits for it.
+pub(super) fn submit<'a>(
+    call: &'a Call<'_>,
+    user: UserId,
+    import: Import,
+) -> Pending<'a, Result<Outcome, Rejection>> {
+    let Import { nick, face_url } = import;
+    call.commit(Owner { app: call.app.id, user }, Edit::ImportAccount { nick, face_url })
 }
 
 /// Reads the `UserID` of a list element as whoever it names, importable or not.

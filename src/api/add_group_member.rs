@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::{
     Call, Error,
-    members::{check_members, user, with_members},
+    members::{check_members, user},
     shapes::chat_group_id,
 };
 use crate::{
-    domain::{ChatGroup, Member, batch},
+    domain::{ChatGroupEdit, ChatGroupOutcome, Joining, Member, batch},
     wire::Fields,
 };
 
@@ -32,32 +32,16 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     check_members(request, "MemberList", batch::ADDED_MEMBERS)?;
     let users = request
         .required("MemberList", |list| list.each(|item| item.fields()?.required("Member_Account", user)))?;
-    let known = call.known(&users).await?;
     let joined_at = call.service.clock.now();
-    let newcomers: Vec<Member> = (users.iter().zip(&known))
-        .filter(|(_, known)| **known)
-        .map(|(user, _)| Member { user: user.clone(), admin: false, joined_at })
-        .collect();
-    let rule_id = id.clone();
-    let rule = move |old: Option<&ChatGroup>| {
-        let mut profile = match with_members(old, &rule_id, "add_group_member") {
-            Ok(profile) => profile.clone(),
-            Err(error) => return (Err(error), None),
-        };
-        let Some(added) = profile.add(newcomers.iter().cloned()) else {
-            return (Err(Error::ChatGroupFull(profile.max_members)), None);
-        };
-        let next = added.contains(&true).then(|| old.cloned().unwrap_or_default().revived(profile));
-        (Ok(added), next)
-    };
-    let added = call.service.store.change_chat_group_telling(call.app.id, id, rule).await??;
-    let mut added = added.into_iter();
-    let member_list = (users.iter().zip(known))
-        .map(|(user, known)| {
-            let result = match known.then(|| added.next()).flatten() {
-                None => 0,
-                Some(true) => 1,
-                Some(false) => 2,
+    let members = users.iter().map(|user| Member { user: user.clone(), admin: false, joined_at }).collect();
+    let ChatGroupOutcome { joined, .. } =
+        call.edit_chat_group(&id, ChatGroupEdit::AddMembers(members)).await?;
+    let member_list = (users.iter().zip(joined))
+        .map(|(user, joined)| {
+            let result = match joined {
+                Joining::Unknown => 0,
+                Joining::Added => 1,
+                Joining::Present => 2,
             };
             MemberResult { account: user.as_str(), result }
         })

@@ -7,7 +7,7 @@ use super::{
     shapes::{GroupItem, ItemResult, check_batch, group_name, only},
 };
 use crate::{
-    domain::{Conversation, Created, GroupName, create},
+    domain::{Conversation, Edit, GroupName, Grouped},
     wire::{Fields, read_contact},
 };
 
@@ -28,13 +28,8 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let owner = call.owner(request)?;
     let (name, conversations) = read(request)?;
     call.check_edition("conversation groups")?;
-    let now = call.service.clock.now();
-    let (rule_name, rule_conversations) = (name.clone(), conversations.clone());
-    let Created { id, items } = call
-        .change(owner, conversations.clone(), move |organizer, world| {
-            create(organizer, world, &rule_name, &rule_conversations, now)
-        })
-        .await?;
+    let edit = Edit::CreateGroup { name: name.clone(), conversations: conversations.clone() };
+    let Grouped { id, items } = call.edit(owner, edit).await?;
     let result_item = (conversations.iter().zip(&items))
         .map(|(conversation, result)| ItemResult::new(call, Some(conversation), result))
         .collect();

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     chance,
     domain::{
-        ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, JoinOption, Member, Rejection, UnixSeconds,
-        UserId, batch,
+        ChatGroupEdit, ChatGroupId, ChatGroupKind, ChatGroupProfile, JoinOption, Member, Rejection,
+        UnixSeconds, UserId, batch,
     },
     wire::{Fault, Fields, Value},
 };
@@ -35,16 +35,9 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         return Err(request.refused("GroupId", rule).into());
     }
     let now = call.service.clock.now();
-    let mut profile = read_profile(request, kind, now)?;
+    let profile = read_profile(request, kind, now)?;
     let members = read_members(request, now)?;
-    if kind == ChatGroupKind::AvChatRoom && !members.is_empty() {
-        return Err(Error::NoMemberList("MemberList"));
-    }
-    check_users(call, &profile, &members).await?;
-    if profile.add(members).is_none() {
-        return Err(Error::ChatGroupFull(profile.max_members));
-    }
-    create(call, id, profile).await
+    create(call, id, profile, members).await
 }
 
 pub(super) async fn run_import(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
@@ -56,38 +49,29 @@ pub(super) async fn run_import(call: Call<'_>, request: Fields<'_>) -> Result<Ve
     })?;
     let now = call.service.clock.now();
     let profile = read_profile(request, kind, created_at.unwrap_or(now))?;
-    check_users(call, &profile, &[]).await?;
-    create(call, id, profile).await
-}
-
-/// Owner and members have to exist.
-async fn check_users(call: Call<'_>, profile: &ChatGroupProfile, members: &[Member]) -> Result<(), Error> {
-    let members = members.iter().map(|member| &member.user);
-    let users: Vec<UserId> = profile.owner.iter().chain(members).cloned().collect();
-    let known = call.known(&users).await?;
-    match users.into_iter().zip(known).find(|(_, known)| !known) {
-        Some((unknown, _)) => Err(Error::NoUser(unknown)),
-        None => Ok(()),
-    }
+    create(call, id, profile, Vec::new()).await
 }
 
 async fn create(
     call: Call<'_>,
     id: Option<ChatGroupId>,
     profile: ChatGroupProfile,
+    members: Vec<Member>,
 ) -> Result<Vec<u8>, Error> {
     let community = profile.kind == ChatGroupKind::Community;
+    let edit = ChatGroupEdit::Create { profile, members };
     let id = match id {
-        Some(id) => match claim(call, &id, &profile).await? {
-            Claim::Made => id,
-            Claim::Taken => return Err(Error::ChatGroupTaken(id)),
-            Claim::Own => return Err(Error::ChatGroupOwn(id)),
-        },
-        // One in 36^9 is taken: then another one is.
+        Some(id) => {
+            call.edit_chat_group(&id, edit).await?;
+            id
+        }
+        // One in 36^9 is taken: then another one is tried.
         None => loop {
             let id = generated_id(community);
-            if claim(call, &id, &profile).await? == Claim::Made {
-                break id;
+            match call.edit_chat_group(&id, edit.clone()).await {
+                Ok(_) => break id,
+                Err(Error::ChatGroupTaken(_) | Error::ChatGroupOwn(_)) => {}
+                Err(error) => return Err(error),
             }
         },
     };
@@ -97,30 +81,6 @@ async fn create(
         huge_group_flag: community.then_some(1),
     };
     Ok(call.ok(&reply))
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Claim {
-    Made,
-    Taken,
-    Own,
-}
-
-/// Creates the chat group if the id is free. That of a destroyed group is, until it has been destroyed so often that
-/// its incarnations are used up.
-async fn claim(call: Call<'_>, id: &ChatGroupId, profile: &ChatGroupProfile) -> Result<Claim, Error> {
-    let profile = profile.clone();
-    let rule = move |old: Option<&ChatGroup>| match old {
-        Some(ChatGroup { profile: Some(living), .. }) => {
-            let own = living.owner.is_some() && living.owner == profile.owner;
-            (if own { Claim::Own } else { Claim::Taken }, None)
-        }
-        _ => match old.cloned().unwrap_or_default().created(profile.clone()) {
-            Some(created) => (Claim::Made, Some(created)),
-            None => (Claim::Taken, None),
-        },
-    };
-    Ok(call.service.store.change_chat_group_telling(call.app.id, id.clone(), rule).await?)
 }
 
 /// An id as the service gives them out: `@TGS#` and nine letters and digits, for a community
@@ -179,7 +139,6 @@ fn read_profile(
             .optional("ApplyJoinOption", |value| named(value, JoinOption::parse))?
             .unwrap_or_default(),
         created_at,
-        members: Vec::new(),
     })
 }
 

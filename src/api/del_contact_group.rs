@@ -7,7 +7,7 @@ use super::{
     shapes::{GroupItem, group_name, only},
 };
 use crate::{
-    domain::{Deleted, delete},
+    domain::{Edit, Grouped},
     wire::Fields,
 };
 
@@ -21,11 +21,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let owner = call.owner(request)?;
     let name = request.required("GroupName", |value| only(value, "group name", group_name))?;
     call.check_edition("conversation groups")?;
-    let now = call.service.clock.now();
-    let rule_name = name.clone();
-    let Deleted { id } = call
-        .change(owner, Vec::new(), move |organizer, world| delete(organizer, world, &rule_name, now))
-        .await?;
+    let Grouped { id, .. } = call.edit(owner, Edit::DeleteGroup { name: name.clone() }).await?;
     let reply = Reply { group_item: [GroupItem { group_name: name.as_str(), group_id: id }] };
     Ok(call.ok(&reply))
 }

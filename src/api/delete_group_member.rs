@@ -1,14 +1,14 @@
-//! `delete_group_member`: removes members from a chat group. Removing who is not in it succeeds.
+//! `delete_group_member`: removes members from a chat group. Removing a user who is not a member succeeds.
 
 use serde::Serialize;
 
 use super::{
     Call, Error,
-    members::{check_members, living, user},
+    members::{check_members, user},
     shapes::chat_group_id,
 };
 use crate::{
-    domain::{ChatGroup, ChatGroupKind, batch},
+    domain::{ChatGroupEdit, batch},
     wire::Fields,
 };
 
@@ -19,24 +19,6 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let id = request.required("GroupId", chat_group_id)?;
     check_members(request, "MemberToDel_Account", batch::NAMED_MEMBERS)?;
     let users = request.required("MemberToDel_Account", |list| list.each(user))?;
-    let rule_id = id.clone();
-    let rule = move |old: Option<&ChatGroup>| {
-        let mut profile = match living(old, &rule_id) {
-            Ok(profile) => profile.clone(),
-            Err(error) => return (Err(error), None),
-        };
-        if profile.kind == ChatGroupKind::AvChatRoom {
-            // Here, other than for adding, the service calls it a wrong parameter.
-            return (Err(Error::NoRemoval(rule_id.to_string())), None);
-        }
-        if let Some(owner) = profile.owner.as_ref().filter(|owner| users.contains(owner)) {
-            return (Err(Error::OwnerStays(owner.clone())), None);
-        }
-        let before = profile.members.len();
-        profile.members.retain(|member| !users.contains(&member.user));
-        let changed = profile.members.len() < before;
-        (Ok(()), changed.then(|| old.cloned().unwrap_or_default().revived(profile)))
-    };
-    call.service.store.change_chat_group_telling(call.app.id, id, rule).await??;
+    call.edit_chat_group(&id, ChatGroupEdit::RemoveMembers(users)).await?;
     Ok(call.ok(&Reply {}))
 }

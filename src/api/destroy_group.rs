@@ -4,25 +4,13 @@
 use serde::Serialize;
 
 use super::{Call, Error, shapes::chat_group_id};
-use crate::{
-    domain::{ChatGroup, DirectoryMode},
-    wire::Fields,
-};
+use crate::{domain::ChatGroupEdit, wire::Fields};
 
 #[derive(Serialize)]
 struct Reply {}
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let id = request.required("GroupId", chat_group_id)?;
-    let open = call.app.directory == DirectoryMode::Open;
-    let rule = move |old: Option<&ChatGroup>| {
-        // In an open directory a group that was never created exists as well.
-        let exists = old.map_or(open, |group| group.profile.is_some());
-        (exists, exists.then(|| old.cloned().unwrap_or_default().destroyed()))
-    };
-    let existed = call.service.store.change_chat_group_telling(call.app.id, id.clone(), rule).await?;
-    if !existed {
-        return Err(Error::NoChatGroup(id));
-    }
+    call.edit_chat_group(&id, ChatGroupEdit::Destroy).await?;
     Ok(call.ok(&Reply {}))
 }

@@ -10,7 +10,7 @@ use super::{
     shapes::{chat_group_id, check_count},
 };
 use crate::{
-    domain::{AppId, ChatGroupId, ChatGroupKind, ChatGroupProfile, batch},
+    domain::{AppId, ChatGroupId, ChatGroupKind, ChatGroupProfile, Member, WantedMembers, batch},
     excerpt,
     wire::{Fault, Fields, Value},
 };
@@ -61,25 +61,30 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     })?;
     let wanted = wanted.unwrap_or_default();
     let readable: Vec<ChatGroupId> = ids.iter().filter_map(|(_, id)| id.as_ref().ok().cloned()).collect();
-    let mut found = call.service.store.chat_groups(call.app.id, readable).await?.into_iter();
+    let mut found =
+        call.service.store.chat_groups(call.app.id, readable, WantedMembers::All).await?.into_iter();
     let mut group_info = Vec::with_capacity(ids.len());
     for (text, id) in ids {
-        let profile = match id {
-            Ok(id) => match found.next().flatten().and_then(|group| group.profile) {
-                Some(profile) => Ok(profile),
-                None => Err(Error::NoChatGroup(id)),
-            },
-            Err(error) => Err(error),
-        };
-        group_info.push(match profile {
-            Ok(profile) => described(call.app.id, &text, &profile, &wanted),
-            Err(error) => failed(&text, &error),
+        let found = id.and_then(|id| {
+            let state = found.next().flatten();
+            let count = state.as_ref().map_or(0, |state| state.group.member_count());
+            let alive = state.and_then(|state| Some((state.group.profile?, state.members)));
+            let (profile, members) = alive.ok_or(Error::NoChatGroup(id))?;
+            Ok(described(call.app.id, &text, &profile, count, &members, &wanted))
         });
+        group_info.push(found.unwrap_or_else(|error| failed(&text, &error)));
     }
     Ok(call.ok(&Reply { group_info }))
 }
 
-fn described(app: AppId, id: &str, profile: &ChatGroupProfile, wanted: &Wanted) -> GroupInfo {
+fn described(
+    app: AppId,
+    id: &str,
+    profile: &ChatGroupProfile,
+    count: usize,
+    members: &[Member],
+    wanted: &Wanted,
+) -> GroupInfo {
     let base = [
         ("Type", json!(profile.kind.name())),
         ("Name", json!(profile.name)),
@@ -92,7 +97,7 @@ fn described(app: AppId, id: &str, profile: &ChatGroupProfile, wanted: &Wanted) 
         ("LastInfoTime", json!(profile.created_at)),
         ("LastMsgTime", json!(0)),
         ("NextMsgSeq", json!(1)),
-        ("MemberNum", json!(profile.member_count())),
+        ("MemberNum", json!(count)),
         ("MaxMemberNum", json!(profile.max_members)),
         ("ApplyJoinOption", json!(profile.join_option.name())),
         ("MuteAllMember", json!("Off")),
@@ -102,12 +107,12 @@ fn described(app: AppId, id: &str, profile: &ChatGroupProfile, wanted: &Wanted) 
     let mut fields = vec![("GroupId", json!(id)), ("ErrorCode", json!(0)), ("ErrorInfo", json!(""))];
     fields.extend(base);
     let members = (profile.kind != ChatGroupKind::AvChatRoom).then(|| {
-        let owner = profile.owner.iter().map(|owner| (owner, profile.created_at));
-        let others = profile.members.iter().map(|member| (&member.user, member.joined_at));
-        let members = owner.chain(others).map(|(user, joined_at)| {
+        let owner = profile.owner.iter().map(|owner| (owner, None, profile.created_at));
+        let others = members.iter().map(|member| (&member.user, Some(member), member.joined_at));
+        let members = owner.chain(others).map(|(user, member, joined_at)| {
             let all = [
                 ("Member_Account", json!(user.as_str())),
-                ("Role", json!(profile.role(user).name())),
+                ("Role", json!(profile.role(user, member).name())),
                 ("JoinTime", json!(joined_at)),
                 ("MsgSeq", json!(0)),
                 ("MsgFlag", json!("AcceptAndNotify")),

@@ -7,7 +7,10 @@ use super::{
     members::{check_members, user, with_members},
     shapes::chat_group_id,
 };
-use crate::{domain::batch, wire::Fields};
+use crate::{
+    domain::{UserId, WantedMembers, batch},
+    wire::Fields,
+};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -27,10 +30,11 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let id = request.required("GroupId", chat_group_id)?;
     check_members(request, "User_Account", batch::NAMED_MEMBERS)?;
     let users = request.required("User_Account", |list| list.each(user))?;
-    let groups = call.service.store.chat_groups(call.app.id, vec![id.clone()]).await?;
-    let profile = with_members(groups.first().and_then(Option::as_ref), &id, "get_role_in_group")?;
-    let user_id_list = (users.iter())
-        .map(|user| UserRole { account: user.as_str(), role: profile.role(user).name() })
-        .collect();
+    let wanted = WantedMembers::Named(users.clone());
+    let groups = call.service.store.chat_groups(call.app.id, vec![id.clone()], wanted).await?;
+    let (profile, members) = with_members(groups.first().and_then(Option::as_ref), &id, call.command)?;
+    let role = |user: &UserId| profile.role(user, members.iter().find(|member| member.user == *user));
+    let user_id_list =
+        users.iter().map(|user| UserRole { account: user.as_str(), role: role(user).name() }).collect();
     Ok(call.ok(&Reply { user_id_list }))
 }

@@ -7,7 +7,7 @@ use super::{
     shapes::{ItemResult, check_batch},
 };
 use crate::{
-    domain::{Conversation, CustomMark, MarkBit, MarkChange, Rejection, StandardChange, mark},
+    domain::{Conversation, CustomMark, Edit, MarkBit, MarkChange, Rejection, StandardChange},
     wire::{Fault, Fields, Node, Value, read_contact},
 };
 
@@ -49,10 +49,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
             (None, Ok(_)) => unreachable!("an item without a conversation is rejected"),
         })
         .collect();
-    let named = orders.iter().flatten().map(|(conversation, _)| conversation.clone()).collect();
-    let now = call.service.clock.now();
-    let results =
-        call.change(owner, named, move |organizer, world| mark(organizer, world, &orders, now)).await?;
+    let results: Vec<Result<(), Rejection>> = call.edit(owner, Edit::Mark { items: orders }).await?;
     let result_item = (items.iter().zip(&results))
         .map(|(item, result)| ResultItem {
             opt_type: item.opt_type,

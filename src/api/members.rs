@@ -1,8 +1,8 @@
 //! What the member commands of the group service share.
 
-use super::{Call, Error};
+use super::{Command, Error};
 use crate::{
-    domain::{ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, Owner, UserId},
+    domain::{ChatGroupId, ChatGroupKind, ChatGroupProfile, ChatGroupState, Member, UserId},
     wire::{Fault, Fields, Node, Path, Value},
 };
 
@@ -23,34 +23,16 @@ pub(super) fn check_members(request: Fields<'_>, name: &str, limit: usize) -> Re
     }
 }
 
-/// The living group of this id, in a rule or elsewhere.
-pub(super) fn living<'g>(
-    group: Option<&'g ChatGroup>,
-    id: &ChatGroupId,
-) -> Result<&'g ChatGroupProfile, Error> {
-    group.and_then(|group| group.profile.as_ref()).ok_or_else(|| Error::NoChatGroup(id.clone()))
-}
-
-/// The same, refused when it has no list of members for `what` is asked.
+/// The chat group of this id, which has to be alive and of a kind with a list of members.
 pub(super) fn with_members<'g>(
-    group: Option<&'g ChatGroup>,
+    group: Option<&'g ChatGroupState>,
     id: &ChatGroupId,
-    what: &'static str,
-) -> Result<&'g ChatGroupProfile, Error> {
-    let profile = living(group, id)?;
+    command: Command,
+) -> Result<(&'g ChatGroupProfile, &'g [Member]), Error> {
+    let found = group.and_then(|state| Some((state.group.profile.as_ref()?, &state.members[..])));
+    let (profile, members) = found.ok_or_else(|| Error::NoChatGroup(id.clone()))?;
     match profile.kind {
-        ChatGroupKind::AvChatRoom => Err(Error::NoMemberList(what)),
-        _ => Ok(profile),
-    }
-}
-
-impl Call<'_> {
-    /// Whether each of these users exists for the group service.
-    pub(super) async fn known(&self, users: &[UserId]) -> Result<Vec<bool>, Error> {
-        let owners = users.iter().map(|user| Owner { app: self.app.id, user: user.clone() }).collect();
-        let imported = self.service.store.accounts(owners).await?;
-        let directory = self.app.directory();
-        let granted = |user| directory.takes_for_granted(user);
-        Ok(imported.into_iter().zip(users).map(|(imported, user)| imported || granted(user)).collect())
+        ChatGroupKind::AvChatRoom => Err(Error::NoMemberList(command.name())),
+        _ => Ok((profile, members)),
     }
 }

@@ -40,8 +40,11 @@ pub use sentences::Told;
 use crate::{
     auth::{App, Edition},
     clock::Clock,
-    domain::{Conversation, Decision, Directory, Organizer, Owner, Rejection, UserId, World},
-    store::{Loaded, Next, Seen, Store},
+    domain::{
+        ChatGroupEdit, ChatGroupId, ChatGroupOutcome, Edit, MembershipMode, Organizer, Outcome, Owner,
+        OwnerState, Rejection, Terms, UserId,
+    },
+    store::{ChatGroupWrite, Pending, Store, StoreError, Write},
     wire::{Envelope, Fault, Fields},
 };
 
@@ -120,39 +123,51 @@ impl Call<'_> {
     /// The organizer of an owner, who has to exist.
     async fn load(&self, owner: &Owner) -> Result<Arc<Organizer>, Error> {
         let store = &self.service.store;
-        let Loaded { account, organizer } = match store.peek(owner) {
-            Some(loaded) => loaded,
-            None => store.load(owner).await?,
+        let OwnerState { account, organizer } = match store.peek(owner) {
+            Some(loaded) => loaded.state,
+            None => store.load(owner).await?.state,
         };
         if account.is_none() && !self.app.directory().takes_for_granted(&owner.user) {
-            return Err(unknown_owner(&owner.user));
+            return Err(Error::owner(Rejection::UnknownOwner(owner.user.clone())));
         }
         Ok(organizer)
     }
 
-    /// Changes the organizer of an owner, who has to exist, by `rule`; `named` are the
-    /// conversations about which the rule asks its world. The outcome is that of the last run of
-    /// the rule, and everything it decided is durable.
-    async fn change<T: Send + 'static>(
+    /// Makes an edit of an owner. When this returns, what was decided is durable.
+    async fn edit<T: TryFrom<Outcome>>(&self, owner: Owner, edit: Edit) -> Result<T, Error> {
+        let outcome = self.commit(owner, edit).await?.map_err(|rejection| match rejection {
+            unknown @ Rejection::UnknownOwner(_) => Error::owner(unknown),
+            other => other.into(),
+        })?;
+        outcome.try_into().map_err(|_| StoreError::Rule.into())
+    }
+
+    /// Queues an edit of an owner at once; the future waits for its outcome.
+    fn commit(&self, owner: Owner, edit: Edit) -> Pending<'_, Result<Outcome, Rejection>> {
+        self.service.store.commit(Write::new(owner, edit, self.terms()))
+    }
+
+    /// Makes an edit of a chat group.
+    async fn edit_chat_group(
         &self,
-        owner: Owner,
-        named: Vec<Conversation>,
-        mut rule: impl FnMut(&Organizer, World<'_>) -> Result<Decision<T>, Rejection> + Send + 'static,
-    ) -> Result<T, Error> {
-        // The rule may outlive the call, and with it the configuration that the call came in by.
-        let (mode, admins, limits) = (self.app.directory, self.app.admins.clone(), self.app.limits);
-        let user = owner.user.clone();
-        let rule = move |seen: &Seen<'_>| {
-            let directory = Directory { mode, appointed: &admins };
-            if seen.account.is_none() && !directory.takes_for_granted(&user) {
-                return (Err(unknown_owner(&user)), Next::default());
-            }
-            match rule(seen.organizer, World { limits: &limits, directory, presences: seen.presences }) {
-                Ok(Decision { outcome, next }) => (Ok(outcome), Next { organizer: next, account: None }),
-                Err(rejection) => (Err(rejection.into()), Next::default()),
-            }
-        };
-        self.service.store.change_telling(owner, named, rule).await?
+        id: &ChatGroupId,
+        edit: ChatGroupEdit,
+    ) -> Result<ChatGroupOutcome, Error> {
+        let write = ChatGroupWrite::new(self.app.id, id.clone(), edit, self.terms());
+        let outcome = self.service.store.commit_chat_group(write).await?;
+        outcome.map_err(|rejection| Error::of_chat_group(rejection, id, self.command))
+    }
+
+    /// The terms of the call's app as they are now: an edit may outlive the call, and with it the configuration.
+    fn terms(&self) -> Terms {
+        let App { limits, directory, admins, .. } = self.app;
+        Terms {
+            limits: *limits,
+            directory: *directory,
+            membership: MembershipMode::Ignore,
+            admins: Arc::clone(admins),
+            now: self.service.clock.now(),
+        }
     }
 
     /// Refuses what the app's edition does not include (decision 13). Asked when the request has been
@@ -168,8 +183,4 @@ impl Call<'_> {
     fn ok(&self, payload: &impl Serialize) -> Vec<u8> {
         Envelope::ok(self.command.base_fields(), payload)
     }
-}
-
-fn unknown_owner(user: &UserId) -> Error {
-    Error::At { path: "From_Account".to_owned(), rejection: Rejection::UnknownOwner(user.clone()) }
 }

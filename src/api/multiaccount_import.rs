@@ -53,7 +53,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     }
     for (id, import) in pending {
         match import.await {
-            Ok(()) => {}
+            Ok(imported) => drop(imported?),
             // The others are imported all the same.
             Err(StoreError::Damaged { .. }) => {
                 call.items.note(Code::ACCOUNT_INTERNAL.number());

@@ -7,7 +7,7 @@ use super::{
     shapes::{ItemResult, check_batch, group_name},
 };
 use crate::{
-    domain::{Conversation, GroupName, MemberChange, Organizer, Regrouped, World, rename, update_members},
+    domain::{Conversation, Edit, GroupName, Grouped, MemberChange},
     wire::{Fault, Fields, Value, read_contact},
 };
 
@@ -38,7 +38,6 @@ struct ContactResultItem<'a> {
 }
 
 /// What to do with the group; the wire's `UpdateGroupType` 1 and 2.
-#[derive(Clone)]
 enum Update {
     Rename(GroupName),
     Members(Vec<(MemberChange, Conversation)>),
@@ -49,17 +48,11 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     request.required("UpdateType", |value| value.choice())?;
     let (old, update) = request.required("UpdateGroup", |value| read(value.fields()?))?;
     call.check_edition("conversation groups")?;
-    let now = call.service.clock.now();
-    let named = match &update {
-        Update::Rename(_) => Vec::new(),
-        Update::Members(changes) => changes.iter().map(|(_, conversation)| conversation.clone()).collect(),
+    let edit = match &update {
+        Update::Rename(new) => Edit::RenameGroup { name: old.clone(), new: new.clone() },
+        Update::Members(changes) => Edit::ChangeMembers { name: old.clone(), changes: changes.clone() },
     };
-    let (rule_old, rule_update) = (old.clone(), update.clone());
-    let rule = move |organizer: &Organizer, world: World<'_>| match &rule_update {
-        Update::Rename(new) => rename(organizer, &rule_old, new, now),
-        Update::Members(changes) => update_members(organizer, world, &rule_old, changes, now),
-    };
-    let Regrouped { id, items } = call.change(owner, named, rule).await?;
+    let Grouped { id, items } = call.edit(owner, edit).await?;
     let (update_group_type, group_name, changes) = match &update {
         Update::Rename(new) => (1, new.as_str(), &[][..]),
         Update::Members(changes) => (2, old.as_str(), &changes[..]),

@@ -145,7 +145,7 @@ pub struct App {
     /// The key before that one, while signatures made with it are still accepted.
     pub previous_key: Option<PreviousKey>,
     /// Who may call for it.
-    pub admins: Vec<String>,
+    pub admins: Arc<Vec<String>>,
     /// Who must exist before he can be organized.
     pub directory: DirectoryMode,
     /// What its owners may write.
@@ -177,7 +177,7 @@ impl App {
     /// An app with default settings.
     #[must_use]
     pub fn new(id: AppId, key: SecretKey, admins: Vec<String>) -> App {
-        App { key: Some(key), admins, ..App::without_key(id) }
+        App { key: Some(key), admins: Arc::new(admins), ..App::without_key(id) }
     }
 
     /// The keys by which signatures are accepted at this time. Without a key of its own an app has none.
@@ -194,7 +194,7 @@ impl App {
             id,
             key: None,
             previous_key: None,
-            admins: Vec::new(),
+            admins: Arc::default(),
             directory: DirectoryMode::Strict,
             edition: Edition::Ultimate,
             limits: Limits::TENCENT,

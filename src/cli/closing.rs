@@ -1,57 +1,45 @@
-//! The end of a server: what is closed may hang, and the process ends all the same.
+//! The end of a server: closing the store may hang, and the process ends all the same.
 
-use std::{
-    sync::mpsc::{self, RecvTimeoutError},
-    thread,
-    time::Duration,
-};
+use std::time::Duration;
 
-use crate::clock::Deadline;
+use super::data;
+use crate::{clock::Deadline, store::Store};
 
 /// How long closing may take when requests have used up the time of the stop.
 const AT_LEAST: Duration = Duration::from_millis(500);
 
-/// Drops what holds the store, which closes it, and waits for that until the deadline. A disk that hangs keeps nobody
-/// waiting: what was acknowledged is durable already.
-pub(super) fn close(holder: impl Send + 'static, by: &Deadline) {
-    let (closing, closed) = mpsc::channel::<()>();
-    let work = move || {
-        drop(holder);
-        drop(closing);
-    };
-    if let Err(error) = thread::Builder::new().name("closing".to_owned()).spawn(work) {
-        // The closure was dropped, which closed the store on this thread.
-        tracing::warn!(%error, "the store was closed without a limit of time, because no thread can be started");
-        return;
-    }
-    if closed.recv_timeout(by.at_least(AT_LEAST).left()) == Err(RecvTimeoutError::Timeout) {
+/// Closes the store, and waits for that until the deadline. A disk that hangs does not keep the process from ending:
+/// what was acknowledged is durable already.
+pub(super) fn close(store: &dyn Store, by: &Deadline) {
+    let within = by.at_least(AT_LEAST).left();
+    let closed = data::wait(async { anyhow::Ok(tokio::time::timeout(within, store.close()).await) });
+    if !matches!(closed, Ok(Ok(()))) {
         tracing::warn!("the store could not be closed in time; nothing that was acknowledged is lost");
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
-    use crate::clock::Clock;
-
-    /// Takes as long to drop as somebody holds the other end.
-    struct Hangs(mpsc::Receiver<()>);
-
-    impl Drop for Hangs {
-        fn drop(&mut self) {
-            let _ = self.0.recv();
-        }
-    }
+    use crate::{
+        clock::Clock,
+        store::{self, StoreConfig},
+    };
 
     #[test]
-    fn what_hangs_is_left_behind() {
-        let (release, held) = mpsc::channel();
+    fn a_store_that_hangs_is_left_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store::open(&StoreConfig::new(directory.path())).unwrap();
+        let (release, held) = mpsc::channel::<()>();
+        let pause = store.between_writes(Box::new(move || assert!(held.recv().is_ok())));
         let clock = Clock::system();
-        close(Hangs(held), &Deadline::after(&clock, Duration::ZERO));
-        assert!(release.send(()).is_ok(), "it is still being dropped");
-        // What does not hang is closed when this returns.
-        let (holder, dropped) = mpsc::channel::<()>();
-        close(holder, &Deadline::after(&clock, Duration::from_secs(60)));
-        assert_eq!(dropped.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+        close(&*store, &Deadline::after(&clock, Duration::ZERO));
+        release.send(()).expect("the writer is still held");
+        // Without a hanging thread the store is closed when this returns.
+        close(&*store, &Deadline::after(&clock, Duration::from_secs(60)));
+        data::wait(pause).unwrap();
+        assert!(data::wait(store.note_filled()).is_err(), "a closed store takes no changes");
     }
 }

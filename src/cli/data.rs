@@ -1,31 +1,31 @@
 //! A data directory in the hands of a tool: opened with an error that knows the other way, and waited for.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use anyhow::bail;
 
 use super::terminal::say;
-use crate::store::{OpenError, SqliteOptions, SqliteStore};
+use crate::store::{self, OpenError, OpeningReport, Store, StoreConfig};
 
 /// Memory for the owners that a tool works on.
 const TOOL_CACHE: u64 = 16 << 20;
 
 /// Writes to the log what was found when a store was opened.
-pub(super) fn log_opening(store: &SqliteStore) {
-    let opening = store.opening();
-    for loss in &opening.losses {
+pub(super) fn log_opening(store: &dyn Store) {
+    let OpeningReport { summary, doubts, losses } = store.opening();
+    for loss in &losses {
         tracing::error!("{loss}");
     }
-    for doubt in store.remarks().iter().chain(&opening.doubts) {
+    for doubt in &doubts {
         tracing::warn!("{doubt}");
     }
-    tracing::info!("{opening}");
+    tracing::info!("{summary}");
 }
 
-/// Opens a store for a tool, or makes it.
-pub(super) fn open_for_tool(directory: &Path) -> anyhow::Result<SqliteStore> {
-    let options = SqliteOptions { cache_bytes: TOOL_CACHE, readers: 1, ..SqliteOptions::new(directory) };
-    match SqliteStore::open(&options) {
+/// Opens the store in a directory for a tool, or makes it.
+pub(super) fn open_for_tool(directory: &Path) -> anyhow::Result<Arc<dyn Store>> {
+    let config = StoreConfig { cache_bytes: TOOL_CACHE, readers: 1, ..StoreConfig::new(directory) };
+    match store::open(&config) {
         Err(OpenError::InUse(directory)) => bail!(
             "the directory {} is in use by a running server; reach that server instead, with --url http://ADDRESS \
              --app ID --admin NAME --key-file FILE, or stop it first",
@@ -33,8 +33,8 @@ pub(super) fn open_for_tool(directory: &Path) -> anyhow::Result<SqliteStore> {
         ),
         other => {
             let store = other?;
-            let opening = store.opening();
-            for remark in store.remarks().iter().chain(&opening.losses).chain(&opening.doubts) {
+            let OpeningReport { doubts, losses, .. } = store.opening();
+            for remark in losses.iter().chain(&doubts) {
                 say(format!("warning: {remark}"));
             }
             Ok(store)

@@ -23,7 +23,7 @@ use crate::{
     output,
     server::{Server, Stopped},
     signals::Signals,
-    store::{SqliteOptions, SqliteStore, Store},
+    store::{self, Store, StoreConfig},
     traces::Traces,
 };
 
@@ -181,15 +181,15 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     };
     let directory = options.data.as_deref().or(scratch.as_ref().map(Scratch::path));
     let directory = directory.expect("either --data or a temporary folder is there");
-    let store = SqliteStore::open(&SqliteOptions { clock: clock.clone(), ..SqliteOptions::new(directory) })?;
+    let store = store::open(&StoreConfig { clock: clock.clone(), ..StoreConfig::new(directory) })?;
     if options.data.is_some() {
-        data::log_opening(&store);
+        data::log_opening(&*store);
     }
     if let Some(tls) = &tls {
         tls.copy_ca(directory)?;
     }
     if store.is_unfilled() {
-        fill(&store, options)?;
+        fill(&*store, options)?;
     } else if let Some(seed) = &options.seed {
         tracing::warn!("{} is not loaded: {} holds data already", seed.display(), directory.display());
     }
@@ -206,7 +206,6 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let gate = Gate::new(Apps::new(apps.iter().map(|app| options.settings(app.app()))));
     let rate = if options.rate_limit { RateLimit::On } else { RateLimit::Off };
     let failure = store.failure();
-    let store: Arc<dyn Store> = Arc::new(store);
     let service = Service { store: Arc::clone(&store), clock: clock.clone() };
     let limits = DoorLimits { rate, strict: options.strict, ..DoorLimits::default() };
     let traces = traces.as_ref().map(Traces::start).transpose()?;
@@ -242,10 +241,10 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     drop(ready);
     // An export takes as long as it takes; a second signal ends it.
     let exported = match &options.export_on_exit {
-        Some(file) => export::to(file, export::Source::Store(Arc::clone(&store)), None),
+        Some(file) => export::to(file, export::Source::Store(&store), None),
         None => Ok(()),
     };
-    closing::close(store, &by);
+    closing::close(&*store, &by);
     // Report the server's error; log a failed export separately.
     if let (Err(_), Err(error)) = (&result, &exported) {
         tracing::error!("nothing was exported: {error:#}");
@@ -279,7 +278,7 @@ impl Options {
 
 /// Loads the data of the documentation page, if it is wanted, then the user's own. What a failed attempt has loaded
 /// is loaded over.
-fn fill(store: &SqliteStore, options: &Options) -> anyhow::Result<()> {
+fn fill(store: &dyn Store, options: &Options) -> anyhow::Result<()> {
     data::wait(async {
         if !options.empty {
             let page = include_bytes!("page.ndjson").as_slice();

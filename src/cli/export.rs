@@ -31,26 +31,28 @@ pub(super) struct Options {
 }
 
 /// What is exported.
-pub(super) enum Source {
-    Store(Arc<dyn Store>),
-    Server(Remote),
+pub(super) enum Source<'a> {
+    Store(&'a Arc<dyn Store>),
+    Server(&'a Remote),
 }
 
 pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {
     signals.advise(": the export is not complete, and an output file is left as it was; run it again");
-    let source = match options.place.open()? {
-        Place::Data(store) => Source::Store(Arc::new(store)),
-        Place::Server(remote) => Source::Server(remote),
-        Place::Nothing(directory) => {
-            bail!("there is no store in {}; it would hold a file confold.db", directory.display())
-        }
-    };
-    to(options.output.as_deref().unwrap_or(Path::new("-")), source, options.place.app())?;
+    options.place.open()?.close_after(|place| {
+        let source = match place {
+            Place::Data(store) => Source::Store(store),
+            Place::Server(remote) => Source::Server(remote),
+            Place::Nothing(directory) => {
+                bail!("there is no store in {}; it would hold a file confold.db", directory.display())
+            }
+        };
+        to(options.output.as_deref().unwrap_or(Path::new("-")), source, options.place.app())
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Exports to a path. A file appears when it is complete.
-pub(super) fn to(path: &Path, source: Source, app: Option<AppId>) -> anyhow::Result<()> {
+pub(super) fn to(path: &Path, source: Source<'_>, app: Option<AppId>) -> anyhow::Result<()> {
     let mut out = Output::open(path)?.of_json();
     let progress = match out.is_terminal() {
         true => Progress::hidden(),
@@ -61,7 +63,7 @@ pub(super) fn to(path: &Path, source: Source, app: Option<AppId>) -> anyhow::Res
     Ok(())
 }
 
-fn write(source: Source, app: Option<AppId>, out: &mut Output, progress: Progress) -> anyhow::Result<()> {
+fn write(source: Source<'_>, app: Option<AppId>, out: &mut Output, progress: Progress) -> anyhow::Result<()> {
     match source {
         Source::Store(store) => from_store(store, app, out, &progress)?,
         Source::Server(remote) => {
@@ -87,12 +89,12 @@ fn write(source: Source, app: Option<AppId>, out: &mut Output, progress: Progres
 }
 
 fn from_store(
-    store: Arc<dyn Store>,
+    store: &Arc<dyn Store>,
     app: Option<AppId>,
     out: &mut Output,
     progress: &Progress,
 ) -> anyhow::Result<()> {
-    let mut export = Export::new(store, app);
+    let mut export = Export::new(Arc::clone(store), app);
     data::wait(async {
         while let Some(lines) = export.next().await? {
             out.write(&lines)?;

@@ -20,7 +20,7 @@ use crate::{
     excerpt,
     interchange::{Outcome, Purpose, Terms, UnknownFields, take_in},
     signals::Signals,
-    store::MemoryStore,
+    store,
 };
 
 /// The options of `import`.
@@ -48,9 +48,17 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {
     signals.advise(": nothing was changed; run the same command again");
     let input = Input::open(&options.files)?;
-    let mut place = options.place.open()?;
+    options.place.open()?.close_after(|place| import(options, signals, &input, place))
+}
+
+fn import(
+    options: &Options,
+    signals: &Signals,
+    input: &Input,
+    place: &mut Place,
+) -> anyhow::Result<ExitCode> {
     let mut reading = input.read("checking")?;
-    let checked = pass(&place, options, Purpose::Check, &mut reading)?;
+    let checked = pass(place, options, Purpose::Check, &mut reading)?;
     if tell_faults(&checked, &reading) {
         bail!("nothing was changed");
     }
@@ -69,14 +77,14 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         .advise(": what was applied stays, and changes nothing the second time; run the same command again");
     place.create()?;
     let mut reading = input.read("importing")?;
-    let applied = pass(&place, options, Purpose::Apply, &mut reading)?;
+    let applied = pass(place, options, Purpose::Apply, &mut reading)?;
     if tell_faults(&applied, &reading) {
         bail!(
             "the data has changed since it was checked: lines before this one are imported, later ones may be"
         );
     }
     drop(reading);
-    if let Place::Data(store) = &place {
+    if let Place::Data(store) = place {
         data::wait(store.note_filled())?;
     }
     print_if_read(format!(
@@ -98,8 +106,8 @@ fn pass(
     let unknown = if options.lenient { UnknownFields::Ignored } else { UnknownFields::Refused };
     let terms = Terms { purpose, limits, only, unknown, clock: Clock::system() };
     match place {
-        Place::Data(store) => data::wait(take_in(store, terms, reading)),
-        Place::Nothing(_) => data::wait(take_in(&MemoryStore::default(), terms, reading)),
+        Place::Data(store) => data::wait(take_in(&**store, terms, reading)),
+        Place::Nothing(_) => data::wait(take_in(&*store::in_memory(), terms, reading)),
         Place::Server(remote) => {
             let path = match purpose {
                 Purpose::Check => "/interchange/check",

@@ -1,11 +1,15 @@
 //! Where a tool finds the data: a directory, or a running server (decision 25).
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
 
 use super::{caller, data, remote::Remote};
-use crate::{domain::AppId, interchange::UnknownFields, store::SqliteStore};
+use crate::{
+    domain::AppId,
+    interchange::UnknownFields,
+    store::{self, Store},
+};
 
 /// The options that say where.
 #[derive(Debug, Args)]
@@ -28,7 +32,7 @@ pub(super) struct Options {
 
 /// Where.
 pub(super) enum Place {
-    Data(SqliteStore),
+    Data(Arc<dyn Store>),
     /// A directory in which no store is yet.
     Nothing(PathBuf),
     Server(Remote),
@@ -44,11 +48,25 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Runs the work of a tool, and closes the store afterwards, also when the work has failed.
+    pub(super) fn close_after<T>(
+        mut self,
+        work: impl FnOnce(&mut Place) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let done = work(&mut self);
+        if let Place::Data(store) = &self {
+            data::wait(async { anyhow::Ok(store.close().await) })?;
+        }
+        done
+    }
+}
+
 impl Options {
     /// Opens it, if there is something to open. No store is made by that.
     pub(super) fn open(&self) -> anyhow::Result<Place> {
         match (&self.data, &self.url) {
-            (Some(directory), _) if !SqliteStore::exists(directory) => Ok(Place::Nothing(directory.clone())),
+            (Some(directory), _) if !store::exists(directory) => Ok(Place::Nothing(directory.clone())),
             (Some(directory), _) => Ok(Place::Data(data::open_for_tool(directory)?)),
             (None, url) => {
                 let url = url.as_deref().expect("clap asks for one of the two");

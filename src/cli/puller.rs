@@ -10,7 +10,7 @@ use super::{remote::Remote, terminal::say};
 use crate::{
     api::Command,
     clock::Clock,
-    domain::{AppId, Conversation, Counters, Limits, Organizer, Owner, RestoredRecord, UserId, restore},
+    domain::{AppId, Conversation, Counters, Limits, Owner, Restoration, RestoredRecord, UserId},
     excerpt,
     interchange::{OrganizerLine, ReplyPage, read_reply},
 };
@@ -99,11 +99,12 @@ impl Puller<'_> {
         records.sort_by_key(|(place, record)| (record.timestamp, *place));
         let records: Vec<RestoredRecord> = records.into_iter().map(|(_, record)| record).collect();
         let counters = Counters::default();
-        restore(&Organizer::default(), counters, groups.clone(), records.clone(), 0, |_| 0).map_err(
-            |unsound| Failure::User(format!("what the server replies contradicts itself: {unsound}")),
-        )?;
+        let restoration = Restoration { counters, groups, records, makes_known: true };
+        restoration.check().map_err(|unsound| {
+            Failure::User(format!("what the server replies contradicts itself: {unsound}"))
+        })?;
         let owner = Owner { app: self.app, user };
-        Ok(OrganizerLine { owner, known: true, counters, groups, records })
+        Ok(OrganizerLine { owner, restoration })
     }
 
     /// One page; what may go well the next time is tried again.

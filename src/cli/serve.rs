@@ -24,7 +24,7 @@ use crate::{
     metrics::{CertificateCounts, Metrics},
     server::{Server, Stopped},
     signals::{Hangup, Signals},
-    store::SqliteStore,
+    store::{self, Store},
     tls::Certificates,
     traces::Traces,
 };
@@ -82,11 +82,11 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
             Bound::beside(*address, &all).with_context(|| format!("tls.listen: cannot use {address}"))?;
         bound.push(socket.with_tls(certificates));
     }
-    let store = SqliteStore::open(&config.store)?;
-    data::log_opening(&store);
-    note_filled(&store)?;
+    let store = store::open(&config.store)?;
+    data::log_opening(&*store);
+    note_filled(&*store)?;
     let failure = store.failure();
-    let service = Service { store: Arc::new(store), clock: Clock::system() };
+    let service = Service { store: Arc::clone(&store), clock: Clock::system() };
     let gate = Gate::new(Apps::new(config.apps.iter().cloned()));
     let controls = config.token.clone().map(|token| Controls::new(Some(token)));
     let metrics = config.metrics.then(Metrics::default);
@@ -134,7 +134,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     };
     let Stopped { result, by } = server.run(ready, told, Box::new(reload), failure);
     log::finish_by(&by);
-    closing::close(door, &by);
+    closing::close(&*store, &by);
     result?;
     Ok(ExitCode::SUCCESS)
 }
@@ -164,7 +164,7 @@ impl Options {
 }
 
 /// A store that is run for a company never gets the data that `dev` begins with.
-fn note_filled(store: &SqliteStore) -> anyhow::Result<()> {
+fn note_filled(store: &dyn Store) -> anyhow::Result<()> {
     if store.is_unfilled() {
         data::wait(store.note_filled())?;
     }

@@ -1,6 +1,6 @@
 //! Every key of an app.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use super::key::{Key, Kind, put};
 use crate::{
@@ -128,7 +128,7 @@ static APP: &[Key<AppDraft>] = &[
         kind: Kind::List(IDENTIFIERS),
         default: "administrator",
         about: "Who may call for the app (60010 for anybody else). Each of them counts as an imported user.",
-        set: |draft, value| put(&mut draft.app.admins, value.items(IDENTIFIERS, identifier)?),
+        set: |draft, value| put(&mut draft.app.admins, Arc::new(value.items(IDENTIFIERS, identifier)?)),
     },
     Key {
         name: "directory",

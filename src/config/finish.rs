@@ -12,7 +12,7 @@ use crate::{
     auth::{App, Token},
     domain::UnixSeconds,
     secret_file::{Readers, check_private, read_secret},
-    store::{SqliteOptions, survey},
+    store::{StoreConfig, survey},
     tls::Certificates,
 };
 
@@ -109,7 +109,7 @@ impl Reading<'_> {
             trusted_proxies: draft.trusted_proxies,
             allowed_hosts: draft.allowed_hosts,
             workers: draft.workers,
-            store: SqliteOptions {
+            store: StoreConfig {
                 directory,
                 // What begins later would be answered too late.
                 read_patience: draft.limits.answer_within * 4 / 5,

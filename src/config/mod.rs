@@ -35,7 +35,7 @@ use crate::{
     http::DoorLimits,
     log::{LogFormat, LogLevel},
     secret_file::Readers,
-    store::SqliteOptions,
+    store::StoreConfig,
 };
 
 /// A configuration that can be run.
@@ -56,7 +56,7 @@ pub struct Config {
     /// Threads that serve.
     pub workers: usize,
     /// Where everything is kept, and with how much memory.
-    pub store: SqliteOptions,
+    pub store: StoreConfig,
     /// What the door accepts.
     pub limits: DoorLimits,
     /// How long a stop may take.

@@ -12,6 +12,7 @@ use crate::{
     domain::AppId,
     excerpt::quoted,
 };
+use std::sync::Arc;
 
 /// The apps of a file that is refused, as far as they can be read.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +57,7 @@ impl Standing {
         let mut found = tables.next()?.clone();
         for other in tables {
             let unclear = found.unsure.contains(&"admins") || other.unsure.contains(&"admins");
-            found.app.admins.extend(other.app.admins.iter().cloned());
+            Arc::make_mut(&mut found.app.admins).extend(other.app.admins.iter().cloned());
             found.unsure =
                 app_keys().iter().map(|key| key.name).filter(|name| unclear || *name != "admins").collect();
         }
@@ -73,7 +74,7 @@ impl StandingApp {
     fn narrow(&self, running: &App) -> (App, Vec<String>) {
         let (file, mut next, mut taken) = (&self.app, running.clone(), Vec::new());
         if self.is_sure("admins") {
-            next.admins.retain(|admin| file.admins.contains(admin));
+            Arc::make_mut(&mut next.admins).retain(|admin| file.admins.contains(admin));
             let gone = running.admins.iter().filter(|admin| !file.admins.contains(admin));
             taken.extend(gone.map(|admin| format!("the administrator {} is removed", quoted(admin))));
         }

@@ -10,7 +10,7 @@ use crate::{
     listen,
     log::{LogFormat, LogLevel},
     secret_file::Readers,
-    store::SqliteOptions,
+    store::StoreConfig,
 };
 
 /// The settings of the server while they are read.
@@ -24,7 +24,7 @@ pub struct ServerDraft {
     pub(super) allowed_hosts: Vec<String>,
     pub(super) workers: usize,
     pub(super) directory: Option<PathBuf>,
-    pub(super) store: SqliteOptions,
+    pub(super) store: StoreConfig,
     pub(super) limits: DoorLimits,
     pub(super) rates: CallRates,
     pub(super) drain: Duration,
@@ -48,7 +48,7 @@ impl ServerDraft {
             allowed_hosts: Vec::new(),
             workers: 0,
             directory: None,
-            store: SqliteOptions::new(""),
+            store: StoreConfig::new(""),
             limits: DoorLimits::default(),
             rates: CallRates::default(),
             drain: Duration::ZERO,

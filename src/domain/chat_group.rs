@@ -1,19 +1,19 @@
 //! Chat groups: the directory's side of group conversations.
 
-use std::collections::HashSet;
-
-use super::{ChatGroupLife, MAX_NUMBER, Rejection, UnixSeconds, UserId};
+use super::{ChatGroupLife, Rejection, UnixSeconds, UserId};
 use crate::excerpt::quoted;
 
 /// A chat group as the directory keeps it, destroyed ones included: their incarnation is what
 /// keeps old records dead.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChatGroup {
-    /// Raised by each destruction (decision 20), up to [`MAX_NUMBER`]. A living group is below it, so that it can
+    /// Raised by each destruction (decision 20), up to [`super::MAX_NUMBER`]. A living group is below it, so that it can
     /// always be destroyed once more.
     pub incarnation: u32,
     /// The group itself; `None` while it is destroyed.
     pub profile: Option<ChatGroupProfile>,
+    /// How many members it has beside its owner; always 0 for an `AVChatRoom`.
+    pub listed: usize,
 }
 
 impl ChatGroup {
@@ -23,23 +23,11 @@ impl ChatGroup {
         ChatGroupLife { incarnation: self.incarnation, alive: self.profile.is_some() }
     }
 
-    /// The group created under `profile`, in the incarnation it has; `None` when it is alive, or when its id was
-    /// destroyed so often that no incarnation is left for one more destruction.
+    /// How many members it has, the owner included.
     #[must_use]
-    pub fn created(&self, profile: ChatGroupProfile) -> Option<ChatGroup> {
-        (self.profile.is_none() && self.incarnation < MAX_NUMBER).then(|| self.revived(profile))
-    }
-
-    /// The group with another profile, in the incarnation it has.
-    #[must_use]
-    pub fn revived(&self, profile: ChatGroupProfile) -> ChatGroup {
-        ChatGroup { incarnation: self.incarnation, profile: Some(profile) }
-    }
-
-    /// The group destroyed: everything kept about it so far is dead.
-    #[must_use]
-    pub fn destroyed(&self) -> ChatGroup {
-        ChatGroup { incarnation: self.incarnation.saturating_add(1).min(MAX_NUMBER), profile: None }
+    pub fn member_count(&self) -> usize {
+        let owner = self.profile.as_ref().and_then(|profile| profile.owner.as_ref());
+        self.listed + usize::from(owner.is_some())
     }
 }
 
@@ -64,8 +52,6 @@ pub struct ChatGroupProfile {
     pub join_option: JoinOption,
     /// When it was created.
     pub created_at: UnixSeconds,
-    /// Its members beside the owner, in the order they came; always empty for an `AVChatRoom`.
-    pub members: Vec<Member>,
 }
 
 /// A member of a chat group who is not its owner.
@@ -73,13 +59,13 @@ pub struct ChatGroupProfile {
 pub struct Member {
     /// Who.
     pub user: UserId,
-    /// Whether he administers the group.
+    /// Whether they administer the group.
     pub admin: bool,
-    /// When he came.
+    /// When they joined.
     pub joined_at: UnixSeconds,
 }
 
-/// What somebody is in a chat group.
+/// The role of a user in a chat group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// `Owner`
@@ -111,44 +97,15 @@ impl ChatGroupProfile {
     /// How many members it may have at the most.
     pub const MOST_MEMBERS: u32 = 6_000;
 
-    /// How many members it has, the owner included.
+    /// What `user` is in it; `member` is the entry in its list of members, if there is one.
     #[must_use]
-    pub fn member_count(&self) -> usize {
-        self.members.len() + usize::from(self.owner.is_some())
-    }
-
-    /// What `user` is in it.
-    #[must_use]
-    pub fn role(&self, user: &UserId) -> Role {
-        if self.owner.as_ref() == Some(user) {
-            return Role::Owner;
-        }
-        match self.members.iter().find(|member| member.user == *user) {
+    pub fn role(&self, user: &UserId, member: Option<&Member>) -> Role {
+        match member {
+            _ if self.owner.as_ref() == Some(user) => Role::Owner,
             Some(Member { admin: true, .. }) => Role::Admin,
             Some(_) => Role::Member,
             None => Role::NotMember,
         }
-    }
-
-    /// Adds those who are not in it yet, and tells of each whether he was added; `None` when not all
-    /// would fit, and then nobody is added.
-    pub fn add(&mut self, newcomers: impl IntoIterator<Item = Member>) -> Option<Vec<bool>> {
-        let before = self.members.len();
-        let mut present: HashSet<UserId> = self.members.iter().map(|member| member.user.clone()).collect();
-        present.extend(self.owner.clone());
-        let mut added = Vec::new();
-        for member in newcomers {
-            let new = present.insert(member.user.clone());
-            if new {
-                self.members.push(member);
-            }
-            added.push(new);
-        }
-        if self.member_count() > self.max_members as usize {
-            self.members.truncate(before);
-            return None;
-        }
-        Some(added)
     }
 }
 

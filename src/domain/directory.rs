@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Conversation, Limits, Rejection, UserId};
+use super::{Conversation, MembershipMode, Rejection, Terms, UserId};
 
 /// An imported account. Nick and face are kept for clients that set them; no rule reads them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,8 +30,14 @@ pub enum Presence {
         /// Whether the account is imported.
         imported: bool,
     },
-    /// A chat group; `None` when the directory never heard of it.
-    ChatGroup(Option<ChatGroupLife>),
+    /// A chat group.
+    ChatGroup {
+        /// Where it stands in its life; `None` when the directory does not know it.
+        life: Option<ChatGroupLife>,
+        /// Whether the owner is a member, as everybody is of a chat group without a list of members. Looked up only
+        /// where the terms require membership, and true otherwise.
+        is_member: bool,
+    },
     /// What is stored about it is damaged, so that nobody knows.
     Unreadable,
 }
@@ -80,10 +86,10 @@ impl Directory<'_> {
 /// What a rule looks at beside the organizer.
 #[derive(Clone, Copy, Debug)]
 pub struct World<'a> {
-    /// The app's limits.
-    pub limits: &'a Limits,
-    /// The app's directory.
-    pub directory: Directory<'a>,
+    /// Whose organizer it is.
+    pub owner: &'a UserId,
+    /// What the app allows.
+    pub terms: &'a Terms,
     /// The presence of each conversation the call names.
     pub presences: &'a HashMap<Conversation, Presence>,
 }
@@ -92,28 +98,22 @@ impl World<'_> {
     /// Whether something may be kept about `conversation`, and under which incarnation.
     ///
     /// # Errors
-    /// [`Rejection::UnknownPeer`], [`Rejection::UnknownChatGroup`], [`Rejection::DisbandedChatGroup`] or
-    /// [`Rejection::UnreadablePeer`].
+    /// [`Rejection::UnknownPeer`], [`Rejection::UnknownChatGroup`], [`Rejection::DisbandedChatGroup`],
+    /// [`Rejection::NotMember`] or [`Rejection::UnreadablePeer`].
     pub fn incarnation(&self, conversation: &Conversation) -> Result<u32, Rejection> {
+        let takes_for_granted = |user: &UserId| self.terms.takes_for_granted(user);
         match (conversation, self.presences.get(conversation)) {
-            (Conversation::User(user), Some(Presence::User { imported })) => {
-                if *imported || self.directory.takes_for_granted(user) {
-                    Ok(0)
-                } else {
-                    Err(Rejection::UnknownPeer(user.clone()))
-                }
-            }
-            (Conversation::ChatGroup(id), Some(Presence::ChatGroup(life))) => match life {
-                Some(ChatGroupLife { alive: true, incarnation }) => Ok(*incarnation),
+            (Conversation::User(_), Some(Presence::User { imported: true })) => Ok(0),
+            (Conversation::User(user), Some(_)) if takes_for_granted(user) => Ok(0),
+            (Conversation::ChatGroup(id), Some(Presence::ChatGroup { life, is_member })) => match life {
                 Some(ChatGroupLife { alive: false, .. }) => Err(Rejection::DisbandedChatGroup(id.clone())),
-                None if self.directory.mode == DirectoryMode::Open => Ok(0),
+                Some(_) if !is_member && self.terms.membership == MembershipMode::Require => {
+                    Err(Rejection::NotMember(id.clone()))
+                }
+                Some(ChatGroupLife { alive: true, incarnation }) => Ok(*incarnation),
+                None if self.terms.directory == DirectoryMode::Open => Ok(0),
                 None => Err(Rejection::UnknownChatGroup(id.clone())),
             },
-            (Conversation::User(user), Some(Presence::Unreadable))
-                if self.directory.takes_for_granted(user) =>
-            {
-                Ok(0)
-            }
             (conversation, Some(Presence::Unreadable)) => {
                 Err(Rejection::UnreadablePeer(conversation.clone()))
             }
@@ -125,27 +125,48 @@ impl World<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::domain::{ChatGroupId, UserId};
+    use crate::domain::{ChatGroupId, Limits};
 
     #[test]
     fn what_cannot_be_read_is_refused_unless_it_is_taken_for_granted() {
         let user = Conversation::User(UserId::parse("a").unwrap());
         let group = Conversation::ChatGroup(ChatGroupId::parse("g").unwrap());
         let presences = HashMap::from([&user, &group].map(|named| (named.clone(), Presence::Unreadable)));
-        let incarnation = |mode: DirectoryMode, conversation| {
-            World { limits: &Limits::OPEN, directory: mode.into(), presences: &presences }
-                .incarnation(conversation)
+        let owner = UserId::parse("owner").unwrap();
+        let incarnation = |directory: DirectoryMode, admins: &[&str], conversation| {
+            let admins = Arc::new(admins.iter().map(|name| (*name).to_owned()).collect());
+            let terms = Terms { directory, admins, ..Terms::of_tools(Limits::OPEN, 0) };
+            World { owner: &owner, terms: &terms, presences: &presences }.incarnation(conversation)
         };
         let refused = |conversation: &Conversation| Err(Rejection::UnreadablePeer(conversation.clone()));
-        assert_eq!(incarnation(DirectoryMode::Strict, &user), refused(&user));
-        assert_eq!(incarnation(DirectoryMode::Open, &user), Ok(0));
+        assert_eq!(incarnation(DirectoryMode::Strict, &[], &user), refused(&user));
+        assert_eq!(incarnation(DirectoryMode::Open, &[], &user), Ok(0));
         // Its incarnation counts in an open directory, too.
-        assert_eq!(incarnation(DirectoryMode::Strict, &group), refused(&group));
-        assert_eq!(incarnation(DirectoryMode::Open, &group), refused(&group));
-        let appointed = ["a".to_owned()];
-        let directory = Directory { appointed: &appointed, ..Directory::default() };
-        let world = World { limits: &Limits::OPEN, directory, presences: &presences };
-        assert_eq!(world.incarnation(&user), Ok(0), "an administrator needs no account");
+        assert_eq!(incarnation(DirectoryMode::Strict, &[], &group), refused(&group));
+        assert_eq!(incarnation(DirectoryMode::Open, &[], &group), refused(&group));
+        assert_eq!(
+            incarnation(DirectoryMode::Strict, &["a"], &user),
+            Ok(0),
+            "an administrator needs no account"
+        );
+    }
+
+    #[test]
+    fn membership_matters_only_where_it_is_required() {
+        let id = ChatGroupId::parse("g").unwrap();
+        let group = Conversation::ChatGroup(id.clone());
+        let owner = UserId::parse("owner").unwrap();
+        let incarnation = |membership, is_member| {
+            let life = Some(ChatGroupLife { incarnation: 7, alive: true });
+            let presences = HashMap::from([(group.clone(), Presence::ChatGroup { life, is_member })]);
+            let terms = Terms { membership, ..Terms::of_tools(Limits::OPEN, 0) };
+            World { owner: &owner, terms: &terms, presences: &presences }.incarnation(&group)
+        };
+        assert_eq!(incarnation(MembershipMode::Ignore, false), Ok(7));
+        assert_eq!(incarnation(MembershipMode::Require, true), Ok(7));
+        assert_eq!(incarnation(MembershipMode::Require, false), Err(Rejection::NotMember(id)));
     }
 }

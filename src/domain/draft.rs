@@ -3,19 +3,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    ChangeNumber, Conversation, CustomMark, Group, GroupId, GroupName, LAST_SECOND, MAX_NUMBER, Organizer,
-    Record, Rejection, StandardMark, UnixSeconds, World,
+    Conversation, CustomMark, Delta, Group, GroupId, GroupName, LAST_SECOND, MAX_NUMBER, Organizer, Record,
+    Rejection, StandardMark, UnixSeconds, World, edit::Organized, removal::Numbers,
 };
-
-/// What a rule decided: what to answer, and the organizer to keep – `None` when the call changed
-/// nothing, so that nothing is written and no number or timestamp moves.
-#[derive(Debug)]
-pub struct Decision<T> {
-    /// What to answer.
-    pub outcome: T,
-    /// The organizer as it shall be, if it differs.
-    pub next: Option<Organizer>,
-}
 
 /// A working copy of one organizer: its groups, and the records of the conversations a call names.
 pub(super) struct Draft<'a> {
@@ -117,7 +107,7 @@ impl<'a> Draft<'a> {
         if let Ok(group) = self.group(name) {
             return Ok(group.id);
         }
-        let limit = world.limits.groups;
+        let limit = world.terms.limits.groups;
         if self.groups.len() >= limit {
             return Err(Rejection::TooManyGroups { limit });
         }
@@ -155,29 +145,29 @@ impl<'a> Draft<'a> {
         let grouped = self.grouped - usize::from(old.is_grouped()) + usize::from(new.is_grouped());
         let marked = self.marked - usize::from(old.is_marked()) + usize::from(new.is_marked());
         // Only an item that adds to a count can be refused: an owner above a limit that was
-        // lowered can still change and remove what he has.
-        if grouped > self.grouped && grouped > world.limits.grouped {
-            return Err(Rejection::TooManyGrouped { limit: world.limits.grouped });
+        // lowered can still change and remove what they have.
+        if grouped > self.grouped && grouped > world.terms.limits.grouped {
+            return Err(Rejection::TooManyGrouped { limit: world.terms.limits.grouped });
         }
-        if marked > self.marked && marked > world.limits.marked {
-            return Err(Rejection::TooManyMarked { limit: world.limits.marked });
+        if marked > self.marked && marked > world.terms.limits.marked {
+            return Err(Rejection::TooManyMarked { limit: world.terms.limits.marked });
         }
         (self.grouped, self.marked) = (grouped, marked);
         self.sheets[index].content = new;
         Ok(())
     }
 
-    /// The organizer after the call, or `None` when the call changed nothing.
+    /// The change that the call makes, or `None` when it changes nothing.
     ///
-    /// Numbers go to what is different now from before the call, once each: first to what is gone,
-    /// then to the groups, then to the records – those that were there in the order they had, then
-    /// the new ones in the order they were named (decision 2).
-    pub(super) fn finish(self, now: UnixSeconds) -> Option<Organizer> {
+    /// Numbers go to what differs from before the call, once each: first to what is gone, then to the groups, then to
+    /// the records – those that were there in the order they had, then the new ones in the order they were named
+    /// (decision 2).
+    pub(super) fn finish(self, now: UnixSeconds) -> Option<Organized> {
         let before = self.before;
+        let new_group = |old: &Group| self.groups.iter().find(|group| group.id == old.id);
         let changed_groups = self.groups.iter().filter(|group| !before.groups().contains(group)).count();
-        let gone_groups =
-            (before.groups().iter()).filter(|old| self.groups.iter().all(|group| group.id != old.id)).count();
-        let mut gone_records = 0;
+        let gone_groups = before.groups().iter().filter(|old| new_group(old).is_none()).count();
+        let mut gone_records = Vec::new();
         let mut touched: Vec<&Sheet> = Vec::new();
         let mut moved = vec![false; before.records().len()];
         for sheet in &self.sheets {
@@ -186,46 +176,66 @@ impl<'a> Draft<'a> {
                 Some(index) if Content::of(&before.records()[index]) == sheet.content => {}
                 Some(index) => {
                     moved[index] = true;
-                    if held { touched.push(sheet) } else { gone_records += 1 }
+                    if held { touched.push(sheet) } else { gone_records.push(index) }
                 }
                 None if held => touched.push(sheet),
                 None => {}
             }
         }
-        let changes = gone_groups + gone_records + changed_groups + touched.len();
+        let changes = gone_groups + gone_records.len() + changed_groups + touched.len();
         if changes == 0 {
             return None;
         }
+        gone_records.sort_unstable();
         touched.sort_by_key(|sheet| sheet.before.unwrap_or(usize::MAX));
 
-        let base = before.with_room_for(changes, now);
+        let (base, mut deltas) = before.with_room_for(changes, now);
+        deltas.reserve_exact(changes);
         let mut counters = *base.counters();
-        counters.last_group = self.last_group;
-        counters.version += u32::try_from(gone_groups + gone_records).expect("there is room");
-        let mut next_number = || -> ChangeNumber {
-            counters.version += 1;
-            counters.version
-        };
-        let groups = (self.groups.into_iter())
-            .map(|group| match before.groups().iter().position(|old| *old == group) {
-                Some(unchanged) => base.groups()[unchanged].clone(),
-                None => Group { number: next_number(), ..group },
-            })
-            .collect();
+        let mut number = Numbers::after(&counters);
+        // Renumbering keeps the order, so that an index into what was there before means the same in `base`.
+        for (old, group) in before.groups().iter().zip(base.groups()) {
+            if new_group(old).is_none() {
+                deltas.push(Delta::GroupDeleted { number: number.next(), group: group.clone() });
+            }
+        }
+        for index in gone_records {
+            let record = Arc::clone(&base.records()[index]);
+            deltas.push(Delta::RecordGone { number: number.next(), record });
+        }
+        let mut groups = Vec::with_capacity(self.groups.len());
+        for group in self.groups {
+            let was = before.groups().iter().position(|old| old.id == group.id);
+            groups.push(match was.map(|index| &base.groups()[index]) {
+                Some(old) if old.name == group.name => old.clone(),
+                old => {
+                    let group = Group { number: number.next(), ..group };
+                    deltas.push(match old {
+                        Some(old) => Delta::GroupRenamed { before: old.name.clone(), group: group.clone() },
+                        None => Delta::GroupCreated(group.clone()),
+                    });
+                    group
+                }
+            });
+        }
         let timestamp = now.min(LAST_SECOND).max(counters.last_timestamp);
-        let mut records: Vec<Arc<Record>> = (base.records().iter().zip(&moved))
-            .filter(|(_, moved)| !**moved)
-            .map(|(record, _)| Arc::clone(record))
-            .collect();
-        records.extend(touched.iter().map(|sheet| {
+        let mut records = Vec::with_capacity(base.records().len() + touched.len());
+        let unmoved = base.records().iter().zip(&moved).filter(|(_, moved)| !**moved);
+        records.extend(unmoved.map(|(record, _)| Arc::clone(record)));
+        for sheet in &touched {
             let Content { incarnation, groups, mark, custom } = sheet.content.clone();
-            let conversation = sheet.conversation.clone();
-            let number = next_number();
-            Arc::new(Record { conversation, incarnation, groups, mark, custom, number, timestamp })
-        }));
+            let (conversation, number) = (sheet.conversation.clone(), number.next());
+            let record =
+                Arc::new(Record { conversation, incarnation, groups, mark, custom, number, timestamp });
+            let before = sheet.before.map(|index| Arc::clone(&base.records()[index]));
+            deltas.push(Delta::RecordChanged { before, record: Arc::clone(&record) });
+            records.push(record);
+        }
+        counters.version = number.last();
+        counters.last_group = self.last_group;
         if !touched.is_empty() {
             counters.last_timestamp = timestamp;
         }
-        Some(Organizer::assemble(counters, groups, records))
+        Some(Organized { next: Organizer::assemble(counters, groups, records), deltas })
     }
 }

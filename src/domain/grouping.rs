@@ -1,34 +1,10 @@
 //! The rules of conversation groups: create, rename, add and remove conversations, delete.
 
 use super::{
-    Conversation, Decision, Group, GroupId, GroupName, Organizer, Rejection, UnixSeconds, World, batch,
+    Conversation, Group, GroupId, GroupName, Grouped, Organizer, Rejection, World, batch,
     draft::{Content, Draft},
+    edit::Organized,
 };
-
-/// What became of a create call.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Created {
-    /// The id of the group, new or found.
-    pub id: GroupId,
-    /// What became of each conversation, in the order they were named.
-    pub items: Vec<Result<(), Rejection>>,
-}
-
-/// What became of a rename or a change of members.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Regrouped {
-    /// The id of the group.
-    pub id: GroupId,
-    /// What became of each conversation, in the order they were named; empty for a rename.
-    pub items: Vec<Result<(), Rejection>>,
-}
-
-/// The group that a delete call dropped.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Deleted {
-    /// Its id, never used again.
-    pub id: GroupId,
-}
 
 /// What to do with one conversation of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,45 +15,42 @@ pub enum MemberChange {
     Remove,
 }
 
+/// What became of an edit of one group, and its change.
+type Decided = Result<(Grouped, Option<Organized>), Rejection>;
+
 /// Creates a group with the named conversations. A name that exists keeps its group and gets the
 /// conversations added, so that a retry is harmless (decision 10). The group is made even when
 /// every conversation is refused.
 ///
 /// # Errors
 /// [`Rejection::BatchSize`], [`Rejection::TooManyGroups`], [`Rejection::NoGroupIdLeft`].
-pub fn create(
+pub(super) fn create(
     organizer: &Organizer,
     world: World<'_>,
     name: &GroupName,
     conversations: &[Conversation],
-    now: UnixSeconds,
-) -> Result<Decision<Created>, Rejection> {
+) -> Decided {
     check_batch(conversations.len())?;
     let mut draft = Draft::new(organizer, conversations);
     let id = draft.group_or_new(name, world)?;
     let items = (conversations.iter())
         .map(|conversation| apply(&mut draft, world, id, MemberChange::Add, conversation))
         .collect();
-    Ok(Decision { outcome: Created { id, items }, next: draft.finish(now) })
+    Ok((Grouped { id, items }, draft.finish(world.terms.now)))
 }
 
 /// Renames a group; its id and its conversations stay, and no record's timestamp moves.
 ///
 /// # Errors
 /// [`Rejection::NoSuchGroup`]; [`Rejection::NameTaken`] when another group has the new name.
-pub fn rename(
-    organizer: &Organizer,
-    old: &GroupName,
-    new: &GroupName,
-    now: UnixSeconds,
-) -> Result<Decision<Regrouped>, Rejection> {
+pub(super) fn rename(organizer: &Organizer, world: World<'_>, old: &GroupName, new: &GroupName) -> Decided {
     let mut draft = Draft::new(organizer, []);
     let id = draft.group(old)?.id;
     if organizer.group_named(new).is_some_and(|other| other.id != id) {
         return Err(Rejection::NameTaken(new.as_str().to_owned()));
     }
     draft.group(old)?.name = new.clone();
-    Ok(Decision { outcome: Regrouped { id, items: Vec::new() }, next: draft.finish(now) })
+    Ok((Grouped { id, items: Vec::new() }, draft.finish(world.terms.now)))
 }
 
 /// Adds conversations to a group and removes them, in the order given. Adding what is there and
@@ -85,20 +58,19 @@ pub fn rename(
 ///
 /// # Errors
 /// [`Rejection::BatchSize`], [`Rejection::NoSuchGroup`].
-pub fn update_members(
+pub(super) fn change_members(
     organizer: &Organizer,
     world: World<'_>,
     name: &GroupName,
     changes: &[(MemberChange, Conversation)],
-    now: UnixSeconds,
-) -> Result<Decision<Regrouped>, Rejection> {
+) -> Decided {
     check_batch(changes.len())?;
     let mut draft = Draft::new(organizer, changes.iter().map(|(_, conversation)| conversation));
     let id = draft.group(name)?.id;
     let items = (changes.iter())
         .map(|(change, conversation)| apply(&mut draft, world, id, *change, conversation))
         .collect();
-    Ok(Decision { outcome: Regrouped { id, items }, next: draft.finish(now) })
+    Ok((Grouped { id, items }, draft.finish(world.terms.now)))
 }
 
 /// Deletes a group and takes its id out of every record; marks stay, and records that are left
@@ -106,12 +78,7 @@ pub fn update_members(
 ///
 /// # Errors
 /// [`Rejection::NoSuchGroup`].
-pub fn delete(
-    organizer: &Organizer,
-    world: World<'_>,
-    name: &GroupName,
-    now: UnixSeconds,
-) -> Result<Decision<Deleted>, Rejection> {
+pub(super) fn delete(organizer: &Organizer, world: World<'_>, name: &GroupName) -> Decided {
     let id = (organizer.group_named(name))
         .map(|group: &Group| group.id)
         .ok_or_else(|| Rejection::NoSuchGroup(name.as_str().to_owned()))?;
@@ -125,7 +92,7 @@ pub fn delete(
         apply(&mut draft, world, id, MemberChange::Remove, conversation)?;
     }
     draft.drop_group(id);
-    Ok(Decision { outcome: Deleted { id }, next: draft.finish(now) })
+    Ok((Grouped { id, items: Vec::new() }, draft.finish(world.terms.now)))
 }
 
 /// Applies one change of membership, or refuses it alone.

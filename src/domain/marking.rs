@@ -1,7 +1,7 @@
 //! The rule of standard and custom marks.
 
 use super::{
-    Conversation, CustomMark, Decision, MarkBit, Organizer, Rejection, UnixSeconds, World, draft::Draft,
+    Conversation, CustomMark, MarkBit, Organizer, Rejection, World, draft::Draft, edit::Organized,
     grouping::check_batch,
 };
 
@@ -36,12 +36,11 @@ impl MarkChange {
 ///
 /// # Errors
 /// [`Rejection::BatchSize`].
-pub fn mark(
+pub(super) fn mark(
     organizer: &Organizer,
     world: World<'_>,
     items: &[Result<(Conversation, MarkChange), Rejection>],
-    now: UnixSeconds,
-) -> Result<Decision<Vec<Result<(), Rejection>>>, Rejection> {
+) -> Result<(Vec<Result<(), Rejection>>, Option<Organized>), Rejection> {
     check_batch(items.len())?;
     let mut draft = Draft::new(organizer, items.iter().flatten().map(|(conversation, _)| conversation));
     let outcome = (items.iter())
@@ -50,7 +49,7 @@ pub fn mark(
             apply(&mut draft, world, conversation, change)
         })
         .collect();
-    Ok(Decision { outcome, next: draft.finish(now) })
+    Ok((outcome, draft.finish(world.terms.now)))
 }
 
 fn apply(

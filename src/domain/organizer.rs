@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{ChatGroupId, Group, GroupId, GroupName, Record, UnixSeconds, renumbering::renumbered};
+use super::{ChatGroupId, Delta, Group, GroupId, GroupName, Record, UnixSeconds, renumbering::renumbered};
 use crate::excerpt::quoted;
 
 /// The number of a change: one counter per owner (decision 2), from 1 to [`MAX_NUMBER`].
@@ -83,18 +83,23 @@ impl Organizer {
         organizer
     }
 
+    /// For a state in the middle of several deltas, which need not keep the invariants.
+    pub(super) fn unchecked(counters: Counters, groups: Vec<Group>, records: Vec<Arc<Record>>) -> Organizer {
+        Organizer { counters, groups, records }
+    }
+
     /// The counters.
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// The same with counters raised to those told, where these are higher.
+    /// The same organizer with each counter raised to that of `floor`, where this is higher.
     ///
     /// # Errors
-    /// None that a sound organizer can have.
-    pub(super) fn raised(&self, told: Counters) -> Result<Organizer, Unsound> {
-        Organizer::from_parts(self.counters.raised(told), self.groups.clone(), self.records.clone())
+    /// [`Unsound`] when `floor` has a version that no owner can reach.
+    pub(super) fn raised(&self, floor: Counters) -> Result<Organizer, Unsound> {
+        Organizer::from_parts(self.counters.raised(floor), self.groups.clone(), self.records.clone())
     }
 
     /// The groups, by ascending id.
@@ -122,7 +127,7 @@ impl Organizer {
     }
 
     /// The change numbers of the records whose chat group has moved on to another incarnation.
-    /// `current` tells a chat group's incarnation now, 0 for one never heard of.
+    /// `current` gives the incarnation that a chat group has now, 0 for an unknown one.
     pub fn dead(&self, mut current: impl FnMut(&ChatGroupId) -> u32) -> Vec<ChangeNumber> {
         self.records
             .iter()
@@ -133,43 +138,12 @@ impl Organizer {
             .collect()
     }
 
-    /// The organizer as a reader sees it: without the records numbered in `dead` (ascending).
-    #[must_use]
-    pub fn living(&self, dead: &[ChangeNumber]) -> Organizer {
-        let mut living = self.clone();
-        living.records.retain(|record| dead.binary_search(&record.number).is_err());
-        living
-    }
-
-    /// The organizer as a writer goes on from it: the records numbered in `dead` are dropped as an
-    /// ordinary change, each taking a number (decision 20).
-    ///
-    /// The store calls this without knowing the time, which a renumbering needs. If the numbers run out here, the last
-    /// one is taken for all the rest, and the change that follows, which finds none left, renumbers the owner.
-    #[must_use]
-    pub fn buried(&self, dead: &[ChangeNumber]) -> Organizer {
-        let mut buried = self.living(dead);
-        let numbers = ChangeNumber::try_from(dead.len()).unwrap_or(MAX_NUMBER);
-        buried.counters.version = buried.counters.version.saturating_add(numbers).min(MAX_NUMBER);
-        buried
-    }
-
-    /// What is left when the account is deleted: the counters. What is gone takes numbers.
-    #[must_use]
-    pub fn emptied(&self, now: UnixSeconds) -> Organizer {
-        let gone = self.groups.len() + self.records.len();
-        let emptied = Organizer { counters: self.counters, ..Organizer::default() };
-        let mut emptied = emptied.with_room_for(gone, now).into_owned();
-        emptied.counters.version += ChangeNumber::try_from(gone).expect("there is room for so many changes");
-        emptied
-    }
-
-    /// This organizer, renumbered if `changes` more numbers would lead above [`MAX_NUMBER`].
-    pub(super) fn with_room_for(&self, changes: usize, now: UnixSeconds) -> Cow<'_, Organizer> {
+    /// This organizer, renumbered if `changes` more numbers would lead above [`MAX_NUMBER`], and the delta of that.
+    pub(super) fn with_room_for(&self, changes: usize, now: UnixSeconds) -> (Cow<'_, Organizer>, Vec<Delta>) {
         if u64::from(self.counters.version) + changes as u64 <= u64::from(MAX_NUMBER) {
-            Cow::Borrowed(self)
+            (Cow::Borrowed(self), Vec::new())
         } else {
-            Cow::Owned(renumbered(self, now))
+            (Cow::Owned(renumbered(self, now)), vec![Delta::Renumbered { at: now }])
         }
     }
 

@@ -9,6 +9,12 @@ pub enum Rejection {
     /// The owner's account does not exist.
     #[error("the account {} has not been imported", quoted(.0.as_str()))]
     UnknownOwner(UserId),
+    /// The owner is an administrator of the app, whose account cannot be deleted.
+    #[error("{} is an administrator of the app, and administrators cannot be deleted", quoted(.0.as_str()))]
+    Administrator(UserId),
+    /// What an import has to put in the place of an owner's data contradicts itself, the limits or the directory.
+    #[error("{0}")]
+    Import(String),
     /// The peer of a one-to-one conversation does not exist.
     #[error("the account {} has not been imported", quoted(.0.as_str()))]
     UnknownPeer(UserId),
@@ -18,6 +24,9 @@ pub enum Rejection {
     /// The chat group of a conversation was disbanded.
     #[error("the chat group {} was disbanded", quoted(.0.as_str()))]
     DisbandedChatGroup(ChatGroupId),
+    /// The owner is not a member of the chat group of a conversation, where that is required.
+    #[error("the owner is not a member of the chat group {}", quoted(.0.as_str()))]
+    NotMember(ChatGroupId),
     /// What is stored about the peer or chat group of a conversation is damaged.
     #[error("what is stored about {0} is damaged, so confold cannot tell whether it exists")]
     UnreadablePeer(Conversation),

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    ChangeNumber, Conversation, Counters, CustomMark, Group, GroupId, GroupName, MAX_NUMBER, Organizer,
-    Record, StandardMark, UnixSeconds, Unsound, renumbering::MIDDLE,
+    Account, Change, ChangeNumber, ChatGroupId, Conversation, Counters, CustomMark, Decision, Delta, Group,
+    GroupId, GroupName, Limits, MAX_NUMBER, Organizer, Outcome, OwnerState, Presence, Record, Rejection,
+    StandardMark, UnixSeconds, Unsound, World, renumbering::MIDDLE,
 };
+use crate::excerpt::quoted;
 
 /// A group to be restored; without a number it gets one.
 #[derive(Clone, Debug)]
@@ -35,25 +37,115 @@ pub struct RestoredRecord {
     pub timestamp: UnixSeconds,
 }
 
-/// Puts an organizer together whose records are listed by timestamp (decision 4), in the place of
-/// `before`.
+/// What an import puts in the place of everything that an owner organized.
+#[derive(Clone, Debug, Default)]
+pub struct Restoration {
+    /// Floors of the counters.
+    pub counters: Counters,
+    /// The groups.
+    pub groups: Vec<RestoredGroup>,
+    /// The records.
+    pub records: Vec<RestoredRecord>,
+    /// Whether the owner's account is imported, too, if it does not exist.
+    pub makes_known: bool,
+}
+
+impl Restoration {
+    /// Checks that the parts do not contradict each other.
+    ///
+    /// # Errors
+    /// [`Unsound`] says how they do.
+    pub fn check(&self) -> Result<(), Unsound> {
+        restored(&Organizer::default(), self, 0, |_| 0).map(drop)
+    }
+}
+
+/// Decides a restoration.
 ///
-/// The counters of `before` and those the import tells are floors. When every group and record
-/// carries a number, and all are above what `before` gave out, the numbers are kept; otherwise all
-/// are numbered anew from there: groups by id, then records by timestamp. What is there already keeps
-/// its numbers, so that restoring the same parts for the second time changes nothing. `incarnation` tells the present incarnation of a conversation's chat
-/// group. `now` is when the owner is renumbered, if the numbers above those counters do not suffice.
+/// # Errors
+/// [`Rejection::Import`] when the parts contradict each other or the limits, or a record is about a chat group that
+/// was disbanded.
+pub(super) fn restore(
+    state: &OwnerState,
+    restoration: &Restoration,
+    world: World<'_>,
+) -> Result<Decision<Outcome, Change>, Rejection> {
+    if let Some(id) = disbanded(world) {
+        return Err(Rejection::Import(format!(
+            "the chat group {} of a record was disbanded",
+            quoted(id.as_str())
+        )));
+    }
+    let incarnation = |conversation: &Conversation| match world.presences.get(conversation) {
+        Some(Presence::ChatGroup { life: Some(life), .. }) => life.incarnation,
+        _ => 0,
+    };
+    let (organizer, mut deltas) = restored(&state.organizer, restoration, world.terms.now, incarnation)
+        .map_err(|unsound| Rejection::Import(unsound.to_string()))?;
+    check_limits(&organizer, &world.terms.limits)?;
+    let organizer = match deltas.is_empty() {
+        true => Arc::clone(&state.organizer),
+        false => Arc::new(organizer),
+    };
+    let mut account = state.account.clone();
+    if restoration.makes_known && account.is_none() {
+        let imported = Arc::<Account>::default();
+        account = Some(Arc::clone(&imported));
+        deltas.push(Delta::AccountImported { before: None, account: imported });
+    }
+    let before = Arc::clone(&state.organizer);
+    let made_known = state.account.is_none() && account.is_some();
+    let outcome = Outcome::Restored { before, after: Arc::clone(&organizer), made_known };
+    let change = (!deltas.is_empty()).then_some(Change { next: OwnerState { account, organizer }, deltas });
+    Ok(Decision { outcome, change })
+}
+
+/// A chat group about which nothing can be kept; of several the first by id, so that the error is the same each time.
+fn disbanded<'a>(world: World<'a>) -> Option<&'a ChatGroupId> {
+    let found =
+        world.presences.iter().filter_map(|(conversation, presence)| match (conversation, presence) {
+            (Conversation::ChatGroup(id), Presence::ChatGroup { life: Some(life), .. }) if !life.alive => {
+                Some(id)
+            }
+            _ => None,
+        });
+    found.min()
+}
+
+fn check_limits(organizer: &Organizer, limits: &Limits) -> Result<(), Rejection> {
+    let records = organizer.records();
+    let grouped = records.iter().filter(|record| record.is_grouped()).count();
+    let marked = records.iter().filter(|record| record.is_marked()).count();
+    let counts = [
+        ("conversation groups", organizer.groups().len(), limits.groups),
+        ("conversations in groups", grouped, limits.grouped),
+        ("marked conversations", marked, limits.marked),
+    ];
+    match counts.into_iter().find(|(_, found, limit)| found > limit) {
+        Some((what, found, limit)) => {
+            Err(Rejection::Import(format!("an owner has at most {limit} {what}, found {found}")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The restored organizer, whose records are listed by timestamp (decision 4), and what changed.
+///
+/// The counters of `before` and those of the import are floors. When every group and record carries a number, and all
+/// are above what `before` gave out, the numbers are kept; otherwise all are numbered anew from there: groups by id,
+/// then records by timestamp. What is there already keeps its numbers, so that restoring the same parts for the second
+/// time changes nothing. `incarnation` gives the present incarnation of a conversation's chat group. The owner is
+/// renumbered as of `now` if the numbers above those counters do not suffice.
 ///
 /// # Errors
 /// [`Unsound`] when the parts contradict each other.
-pub fn restore(
+fn restored(
     before: &Organizer,
-    told: Counters,
-    mut groups: Vec<RestoredGroup>,
-    mut records: Vec<RestoredRecord>,
+    restoration: &Restoration,
     now: UnixSeconds,
     incarnation: impl Fn(&Conversation) -> u32,
-) -> Result<Organizer, Unsound> {
+) -> Result<(Organizer, Vec<Delta>), Unsound> {
+    let Restoration { counters: floor, mut groups, mut records, makes_known: _ } = restoration.clone();
     groups.sort_by_key(|group| group.id);
     // Stable: records of the same second stay in the order of their numbers, or of the import.
     records.sort_by_key(|record| (record.timestamp, record.number));
@@ -61,27 +153,38 @@ pub fn restore(
         .chain(records.iter().map(|record| record.number))
         .collect::<Option<Vec<ChangeNumber>>>();
     if numbers.is_some() {
-        let kept = assemble(told, &groups, &records, None, &incarnation)?;
+        let kept = assemble(floor, &groups, &records, None, &incarnation)?;
         if kept == *before {
-            return Ok(kept);
+            return Ok((kept, Vec::new()));
         }
     }
     if says_the_same(before, &groups, &records, &incarnation) {
-        return before.raised(told);
+        let raised = before.raised(floor)?;
+        let deltas = match raised.counters() == before.counters() {
+            true => Vec::new(),
+            false => vec![Delta::CountersSet(*raised.counters())],
+        };
+        return Ok((raised, deltas));
     }
-    let old = before.emptied(now);
-    let floor = old.counters().version;
-    let counters = told.raised(*old.counters());
+    let (old, mut deltas) = before.emptied(now);
+    let last = old.counters().version;
+    let counters = floor.raised(*old.counters());
     let anew = match numbers {
-        Some(numbers) if numbers.iter().all(|number| *number > floor) => None,
+        Some(numbers) if numbers.iter().all(|number| *number > last) => None,
         _ => Some(counters.version),
     };
     let needed = u64::from(anew.unwrap_or(0)) + (groups.len() + records.len()) as u64;
-    if anew.is_some() && needed > u64::from(MAX_NUMBER) {
+    let restored = if anew.is_some() && needed > u64::from(MAX_NUMBER) {
         let counters = counters.renumbered(MIDDLE, now);
-        return assemble(counters, &groups, &records, Some(MIDDLE), &incarnation);
-    }
-    assemble(counters, &groups, &records, anew, &incarnation)
+        assemble(counters, &groups, &records, Some(MIDDLE), &incarnation)?
+    } else {
+        assemble(counters, &groups, &records, anew, &incarnation)?
+    };
+    deltas.extend(restored.groups().iter().cloned().map(Delta::GroupCreated));
+    let records = restored.records().iter().cloned();
+    deltas.extend(records.map(|record| Delta::RecordChanged { before: None, record }));
+    deltas.push(Delta::CountersSet(*restored.counters()));
+    Ok((restored, deltas))
 }
 
 /// Whether these parts are what is there, whatever their numbers: a line applied for the second time.
@@ -91,21 +194,21 @@ fn says_the_same(
     records: &[RestoredRecord],
     incarnation: impl Fn(&Conversation) -> u32,
 ) -> bool {
-    let same_record = |(there, told): (&Arc<Record>, &RestoredRecord)| {
-        let mut groups = told.groups.clone();
+    let same_record = |(there, imported): (&Arc<Record>, &RestoredRecord)| {
+        let mut groups = imported.groups.clone();
         groups.sort_unstable();
         groups.dedup();
-        there.conversation == told.conversation
+        there.conversation == imported.conversation
             && there.groups == groups
-            && there.mark == told.mark
-            && there.custom == told.custom
-            && there.timestamp == told.timestamp
-            && there.incarnation == incarnation(&told.conversation)
+            && there.mark == imported.mark
+            && there.custom == imported.custom
+            && there.timestamp == imported.timestamp
+            && there.incarnation == incarnation(&imported.conversation)
     };
     before.groups().len() == groups.len()
         && before.records().len() == records.len()
         && (before.groups().iter().zip(groups))
-            .all(|(there, told)| there.id == told.id && there.name == told.name)
+            .all(|(there, imported)| there.id == imported.id && there.name == imported.name)
         && before.records().iter().zip(records).all(same_record)
 }
 

@@ -4,13 +4,12 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::write::{write_chat_group, write_owner};
 use crate::{
-    domain::{AppId, Owner, UserId},
-    store::{Store, StoreError},
+    domain::{AppId, Owner},
+    store::{Cursor, Part, Store, StoreError},
 };
 
-/// An export on its way. App by app come the chat groups, in the order in which the store heard of
-/// them, then the owners by their ids. Each line is true at one moment; what changes meanwhile may or
-/// may not be in lines that come later.
+/// An export on its way. App by app come the chat groups, then the owners, in the order in which the store lists them.
+/// Each line is true as of one moment; what changes meanwhile may or may not be in lines that come later.
 pub struct Export {
     store: Arc<dyn Store>,
     apps: Option<VecDeque<AppId>>,
@@ -18,15 +17,15 @@ pub struct Export {
 }
 
 enum Place {
-    ChatGroups(u64),
-    Owners(Option<UserId>),
+    ChatGroups(Option<Cursor>),
+    Owners(Option<Cursor>),
 }
 
 impl Export {
     /// An export of one app, or of all.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, only: Option<AppId>) -> Export {
-        Export { store, apps: only.map(|app| [app].into()), place: Place::ChatGroups(0) }
+        Export { store, apps: only.map(|app| [app].into()), place: Place::ChatGroups(None) }
     }
 
     /// The next lines, whole ones; nothing at the end.
@@ -39,29 +38,26 @@ impl Export {
         }
         let mut out = Vec::new();
         while let Some(app) = self.apps.as_ref().and_then(|apps| apps.front().copied()) {
-            match &mut self.place {
-                Place::ChatGroups(after) => {
-                    let groups = self.store.all_chat_groups(app, *after).await?;
-                    for (place, id, group) in &groups {
-                        write_chat_group(app, id, group, &mut out);
-                        *after = *place;
+            match &self.place {
+                Place::ChatGroups(from) => {
+                    let Part { items, next } = self.store.list_all_chat_groups(app, from.clone()).await?;
+                    for (id, state) in &items {
+                        write_chat_group(app, id, state, &mut out);
                     }
-                    if groups.is_empty() {
-                        self.place = Place::Owners(None);
-                    }
+                    self.place = if next.is_some() { Place::ChatGroups(next) } else { Place::Owners(None) };
                 }
-                Place::Owners(after) => {
-                    let owners = self.store.list_owners(app, after.clone()).await?;
-                    let none = owners.is_empty();
-                    for (user, loaded) in owners {
-                        let owner = Owner { app, user };
-                        write_owner(&owner, &loaded, &mut out);
-                        *after = Some(owner.user);
+                Place::Owners(from) => {
+                    let Part { items, next } = self.store.list_owners(app, from.clone()).await?;
+                    for (user, state) in items {
+                        write_owner(&Owner { app, user }, &state, &mut out);
                     }
-                    if none {
-                        self.apps.as_mut().and_then(VecDeque::pop_front);
-                        self.place = Place::ChatGroups(0);
-                    }
+                    self.place = match next.is_some() {
+                        true => Place::Owners(next),
+                        false => {
+                            self.apps.as_mut().and_then(VecDeque::pop_front);
+                            Place::ChatGroups(None)
+                        }
+                    };
                 }
             }
             if !out.is_empty() {

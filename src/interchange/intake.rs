@@ -2,20 +2,23 @@
 //! with many on their way at once.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     io::{self, Read},
 };
 
 use super::{
-    ApplyError, Applying, Line, Tally, apply,
-    apply::{Checked, check, effect_on_chat_group, next_life, succession},
+    ApplyError, Applying, Line, OrganizerLine, Tally, apply,
+    apply::{check, effect_on_chat_group, import_of},
     encoding::{foreign, without_mark},
     line::LONGEST_LINE,
     read_line,
 };
 use crate::{
     clock::Clock,
-    domain::{AppId, ChatGroup, ChatGroupId, ChatGroupLife, Limits, MAX_NUMBER},
+    domain::{
+        self, AppId, ChatGroupEdit, ChatGroupId, ChatGroupLife, ChatGroupState, ChatGroupWorld, Edit, Limits,
+        MAX_NUMBER, WantedMembers,
+    },
     store::{Store, StoreError},
     wire::UnknownFields,
 };
@@ -109,6 +112,8 @@ pub struct Intake<'a> {
     bytes: usize,
     /// Chat groups that the lines checked so far would bring to life, destroy, or bring near their last incarnation.
     lives: HashMap<(AppId, ChatGroupId), ChatGroupLife>,
+    /// Whether the lines on their way are about chat groups.
+    after_chat_group: bool,
     /// Whether the text turned out to be something else than lines.
     is_foreign: bool,
     outcome: Outcome,
@@ -133,6 +138,7 @@ impl<'a> Intake<'a> {
             on_their_way: VecDeque::new(),
             bytes: 0,
             lives: HashMap::new(),
+            after_chat_group: false,
             is_foreign: false,
             outcome: Outcome::default(),
         }
@@ -192,17 +198,20 @@ impl<'a> Intake<'a> {
                 format!("the line is about app {}, but only lines about app {only} are taken", line.app());
             return self.refuse(number, reason).await;
         }
-        let (limits, now) = (self.terms.limits, self.terms.clock.now());
+        let terms = domain::Terms::of_tools(self.terms.limits, self.terms.clock.now());
         let applying = match (self.terms.purpose, line) {
-            (Purpose::Apply, line) => apply(self.store, line, limits, now),
-            (Purpose::Check, Line::Organizer(line)) => {
-                check(self.store, Checked::Organizer(line), limits, now, &self.lives)
+            (Purpose::Apply, line) => {
+                self.wait_for_chat_groups(&line).await?;
+                apply(self.store, line, terms)
+            }
+            (Purpose::Check, Line::Organizer(OrganizerLine { owner, restoration })) => {
+                check(self.store, owner, Edit::Restore(restoration), terms, &self.lives)
             }
             (Purpose::Check, Line::Account { owner, account }) => {
-                check(self.store, Checked::Account(owner, account), limits, now, &self.lives)
+                check(self.store, owner, import_of(account), terms, &self.lives)
             }
-            (Purpose::Check, Line::ChatGroup { app, id, group }) => {
-                return match self.note_life(app, id, &group).await? {
+            (Purpose::Check, Line::ChatGroup { app, id, state }) => {
+                return match self.note_life(app, id, state, &terms).await? {
                     Ok(()) => Ok(()),
                     Err(reason) => self.refuse(number, reason).await,
                 };
@@ -212,6 +221,20 @@ impl<'a> Intake<'a> {
         self.on_their_way.push_back((number, text.len(), applying));
         while self.on_their_way.len() >= AT_ONCE || self.bytes > BYTES_AT_ONCE {
             self.finish_one().await?;
+        }
+        Ok(())
+    }
+
+    /// A line about an owner may name a chat group of a line before it, and edits of different owners and chat groups are
+    /// made in any order. Therefore lines about chat groups are complete before a line about an owner begins, and the
+    /// other way round.
+    async fn wait_for_chat_groups(&mut self, line: &Line) -> Result<(), StoreError> {
+        let is_chat_group = matches!(line, Line::ChatGroup { .. });
+        if is_chat_group != self.after_chat_group {
+            while !self.on_their_way.is_empty() {
+                self.finish_one().await?;
+            }
+            self.after_chat_group = is_chat_group;
         }
         Ok(())
     }
@@ -265,19 +288,21 @@ impl<'a> Intake<'a> {
         &mut self,
         app: AppId,
         id: ChatGroupId,
-        group: &ChatGroup,
+        line: ChatGroupState,
+        terms: &domain::Terms,
     ) -> Result<Result<(), String>, StoreError> {
-        let line = group.life();
-        let found = self.store.chat_groups(app, vec![id.clone()]).await?;
-        let found = found.first().and_then(Option::as_ref);
-        let stored = found.map(ChatGroup::life);
+        let found = self.store.chat_groups(app, vec![id.clone()], WantedMembers::All).await?.pop().flatten();
+        let stored = found.as_ref().map(|found| found.group.life());
         let before = self.lives.get(&(app, id.clone())).copied().or(stored);
-        let next = match next_life(line, before) {
+        let next = match line.group.life().imported_over(before) {
             Ok(next) => next,
-            Err(reason) => return Ok(Err(reason)),
+            Err(rejection) => return Ok(Err(rejection.to_string())),
         };
-        if let Ok(news) = succession(group, found) {
-            self.outcome.tally.count(effect_on_chat_group(found, news.as_ref()).about);
+        let edit = ChatGroupEdit::Restore { group: line.group, members: line.members };
+        let members = found.as_ref().map_or(&[][..], |found| &found.members);
+        let world = ChatGroupWorld { terms, imported: &HashSet::new(), members };
+        if let Ok(decision) = edit.decide(found.as_ref().map(|found| &found.group), world) {
+            self.outcome.tally.count(effect_on_chat_group(&decision.outcome).about);
         }
         let as_stored = next.alive == stored.is_none_or(|stored| stored.alive);
         match as_stored && next.incarnation < NEAR_THE_END {

@@ -7,9 +7,9 @@ use super::{
 };
 use crate::{
     domain::{
-        Account, AppId, ChangeNumber, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, Counters,
-        CustomMark, GroupId, GroupName, JoinOption, LAST_SECOND, MAX_NUMBER, Member, Owner, RestoredGroup,
-        RestoredRecord, StandardMark, UserId,
+        Account, AppId, ChangeNumber, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile,
+        ChatGroupState, Counters, CustomMark, GroupId, GroupName, JoinOption, LAST_SECOND, MAX_NUMBER,
+        Member, Owner, Restoration, RestoredGroup, RestoredRecord, StandardMark, UserId,
     },
     wire::{Fault, Fields, Node, UnknownFields, Value, read_contact, unreadable},
 };
@@ -39,8 +39,8 @@ pub enum Line {
         app: AppId,
         /// Its id.
         id: ChatGroupId,
-        /// The group, living or destroyed.
-        group: ChatGroup,
+        /// The group, living or destroyed, and its members.
+        state: ChatGroupState,
     },
     /// `"Kind":"organizer"`
     Organizer(OrganizerLine),
@@ -51,14 +51,8 @@ pub enum Line {
 pub struct OrganizerLine {
     /// Whose.
     pub owner: Owner,
-    /// Whether his account is made known by the line.
-    pub known: bool,
-    /// His counters, as far as the line tells them.
-    pub counters: Counters,
-    /// His groups.
-    pub groups: Vec<RestoredGroup>,
-    /// His records.
-    pub records: Vec<RestoredRecord>,
+    /// What it puts in the place of what they had organized.
+    pub restoration: Restoration,
 }
 
 impl Line {
@@ -148,7 +142,7 @@ fn read(fields: Fields<'_>, unknown: UnknownFields) -> Result<Line, Fault> {
         "chat_group" => {
             only(fields, known::CHAT_GROUP, unknown, "a chat group")?;
             let id = fields.required("GroupId", |value| parsed(value, ChatGroupId::parse))?;
-            Ok(Line::ChatGroup { app, id, group: chat_group(fields, unknown)? })
+            Ok(Line::ChatGroup { app, id, state: chat_group(fields, unknown)? })
         }
         "organizer" => organizer(app, fields, unknown),
         _ => fields.required("Kind", |value| {
@@ -181,7 +175,8 @@ fn organizer(app: AppId, fields: Fields<'_>, unknown: UnknownFields) -> Result<L
     };
     let groups = fields.optional("GroupItem", |items| items.each(group))?.unwrap_or_default();
     let records = fields.optional("ContactItem", |items| items.each(record))?.unwrap_or_default();
-    Ok(Line::Organizer(OrganizerLine { owner: Owner { app, user }, known, counters, groups, records }))
+    let restoration = Restoration { counters, groups, records, makes_known: known };
+    Ok(Line::Organizer(OrganizerLine { owner: Owner { app, user }, restoration }))
 }
 
 fn read_group(item: Value<'_>) -> Result<RestoredGroup, Fault> {
@@ -208,10 +203,11 @@ fn read_record(item: Value<'_>) -> Result<RestoredRecord, Fault> {
     })
 }
 
-fn chat_group(fields: Fields<'_>, unknown: UnknownFields) -> Result<ChatGroup, Fault> {
+fn chat_group(fields: Fields<'_>, unknown: UnknownFields) -> Result<ChatGroupState, Fault> {
     let incarnation = optional_number(fields, "Incarnation")?.unwrap_or(0);
     if fields.optional("Destroyed", |value| value.read::<bool>())? == Some(true) {
-        return Ok(ChatGroup { incarnation, profile: None });
+        let group = ChatGroup { incarnation, profile: None, listed: 0 };
+        return Ok(ChatGroupState { group, members: Vec::new() });
     }
     let incarnation = match incarnation {
         // It could not be destroyed any more.
@@ -244,9 +240,10 @@ fn chat_group(fields: Fields<'_>, unknown: UnknownFields) -> Result<ChatGroup, F
             .optional("ApplyJoinOption", |value| parsed(value, JoinOption::parse))?
             .unwrap_or_default(),
         created_at: fields.optional("CreateTime", any_seconds)?.unwrap_or(0),
-        members: fields.optional("MemberList", |list| members(list, unknown))?.unwrap_or_default(),
     };
-    Ok(ChatGroup { incarnation, profile: Some(profile) })
+    let members = fields.optional("MemberList", |list| members(list, unknown))?.unwrap_or_default();
+    let group = ChatGroup { incarnation, profile: Some(profile), listed: members.len() };
+    Ok(ChatGroupState { group, members })
 }
 
 fn members(list: Value<'_>, unknown: UnknownFields) -> Result<Vec<Member>, Fault> {

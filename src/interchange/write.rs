@@ -3,20 +3,17 @@
 use serde::Serialize;
 
 use super::OrganizerLine;
-use crate::{
-    domain::{
-        Account, AppId, ChangeNumber, ChatGroup, ChatGroupId, ChatGroupProfile, Conversation, Counters,
-        CustomMark, Group, GroupId, JoinOption, Owner, Record, RestoredGroup, RestoredRecord, StandardMark,
-        UnixSeconds,
-    },
-    store::Loaded,
+use crate::domain::{
+    Account, AppId, ChangeNumber, ChatGroupId, ChatGroupProfile, ChatGroupState, Conversation, Counters,
+    CustomMark, Group, GroupId, JoinOption, Member, Owner, OwnerState, Record, Restoration, RestoredGroup,
+    RestoredRecord, StandardMark, UnixSeconds,
 };
 
 /// Appends the lines of one owner: his account, unless it says nothing that the organizer does not,
 /// and his organizer, if he ever had one.
-pub fn write_owner(owner: &Owner, loaded: &Loaded, out: &mut Vec<u8>) {
-    let organizer = &loaded.organizer;
-    if let Some(account) = &loaded.account
+pub fn write_owner(owner: &Owner, state: &OwnerState, out: &mut Vec<u8>) {
+    let OwnerState { account, organizer } = state;
+    if let Some(account) = account
         && (**account != Account::default() || organizer.is_pristine())
     {
         write(
@@ -32,7 +29,7 @@ pub fn write_owner(owner: &Owner, loaded: &Loaded, out: &mut Vec<u8>) {
     }
     if !organizer.is_pristine() {
         let line = OrganizerOut {
-            account: loaded.account.is_none().then_some(false),
+            account: account.is_none().then_some(false),
             groups: organizer.groups().iter().map(GroupOut::from).collect(),
             records: organizer.records().iter().map(|record| RecordOut::from(&**record)).collect(),
             ..OrganizerOut::new(owner, *organizer.counters())
@@ -43,11 +40,12 @@ pub fn write_owner(owner: &Owner, loaded: &Loaded, out: &mut Vec<u8>) {
 
 /// Appends the line of an organizer that was put together elsewhere.
 pub fn write_organizer(line: &OrganizerLine, out: &mut Vec<u8>) {
+    let Restoration { counters, groups, records, makes_known } = &line.restoration;
     let line = OrganizerOut {
-        account: (!line.known).then_some(false),
-        groups: line.groups.iter().map(GroupOut::from).collect(),
-        records: line.records.iter().map(RecordOut::from).collect(),
-        ..OrganizerOut::new(&line.owner, line.counters)
+        account: (!makes_known).then_some(false),
+        groups: groups.iter().map(GroupOut::from).collect(),
+        records: records.iter().map(RecordOut::from).collect(),
+        ..OrganizerOut::new(&line.owner, *counters)
     };
     write(&line, out);
 }
@@ -127,14 +125,15 @@ impl<'a> RecordOut<'a> {
 }
 
 /// Appends the line of a chat group, living or destroyed.
-pub fn write_chat_group(app: AppId, id: &ChatGroupId, group: &ChatGroup, out: &mut Vec<u8>) {
+pub fn write_chat_group(app: AppId, id: &ChatGroupId, state: &ChatGroupState, out: &mut Vec<u8>) {
+    let ChatGroupState { group, members } = state;
     let line = ChatGroupOut {
         kind: "chat_group",
         app: app.number(),
         id: id.as_str(),
         incarnation: group.incarnation,
         destroyed: group.profile.is_none(),
-        profile: group.profile.as_ref().map(profile),
+        profile: group.profile.as_ref().map(|group| profile(group, members)),
     };
     write(&line, out);
 }
@@ -144,7 +143,7 @@ fn write(line: &impl Serialize, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-fn profile(profile: &ChatGroupProfile) -> ProfileOut<'_> {
+fn profile<'a>(profile: &'a ChatGroupProfile, members: &'a [Member]) -> ProfileOut<'a> {
     ProfileOut {
         kind: profile.kind.name(),
         name: &profile.name,
@@ -155,7 +154,7 @@ fn profile(profile: &ChatGroupProfile) -> ProfileOut<'_> {
         max_members: profile.max_members,
         join_option: (profile.join_option != JoinOption::default()).then(|| profile.join_option.name()),
         created_at: profile.created_at,
-        members: (profile.members.iter())
+        members: (members.iter())
             .map(|member| MemberOut {
                 user: member.user.as_str(),
                 role: member.admin.then_some("Admin"),

@@ -21,8 +21,8 @@ use quick_cache::{
     sync::{Cache, GuardResult},
 };
 
-use super::{Loaded, Scope, document::Stored};
-use crate::domain::{Account, AppId, ChangeNumber, ChatGroupId, Organizer, Owner};
+use super::{Loaded, Revision, Scope, document::Stored};
+use crate::domain::{Account, AppId, ChangeNumber, ChatGroupId, Organizer, Owner, OwnerState};
 
 /// How many disbandings of an app are remembered; an entry that lags further behind is read anew.
 const REMEMBERED: usize = 1_024;
@@ -33,6 +33,7 @@ pub(super) struct Entry {
     pub(super) account: Option<Arc<Account>>,
     /// The organizer as it is stored.
     pub(super) stored: Arc<Stored>,
+    pub(super) revision: Revision,
     /// The records of it that are dead.
     pub(super) dead: Vec<ChangeNumber>,
     /// The organizer without them.
@@ -44,10 +45,13 @@ pub(super) struct Entry {
     seen: AtomicU64,
 }
 
-/// One owner as a reader found him in the database.
+/// One owner as read from the database.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Snapshot {
     pub(super) account: Option<Arc<Account>>,
-    pub(super) stored: Stored,
+    pub(super) stored: Arc<Stored>,
+    pub(super) revision: Revision,
+    /// The records of it that are dead.
     pub(super) dead: Vec<ChangeNumber>,
 }
 
@@ -76,13 +80,8 @@ impl Weighter<Owner, Arc<Entry>> for ByBytes {
 }
 
 impl Entry {
-    pub(super) fn new(
-        account: Option<Arc<Account>>,
-        stored: Arc<Stored>,
-        dead: Vec<ChangeNumber>,
-        disbandings: Arc<Disbandings>,
-        seen: u64,
-    ) -> Entry {
+    pub(super) fn new(snapshot: Snapshot, disbandings: Arc<Disbandings>, seen: u64) -> Entry {
+        let Snapshot { account, stored, revision, dead } = snapshot;
         let living = match dead.is_empty() {
             true => Arc::clone(&stored.organizer),
             false => Arc::new(stored.organizer.living(&dead)),
@@ -91,11 +90,23 @@ impl Entry {
         // A view of its own shares the records, but has a list of them.
         let view = if dead.is_empty() { 0 } else { 8 * living.records().len() };
         let weight = (stored.weight() + texts + view) as u64;
-        Entry { account, stored, dead, living, weight, disbandings, seen: AtomicU64::new(seen) }
+        Entry { account, stored, revision, dead, living, weight, disbandings, seen: AtomicU64::new(seen) }
     }
 
     pub(super) fn loaded(&self) -> Loaded {
-        Loaded { account: self.account.clone(), organizer: Arc::clone(&self.living) }
+        let state = OwnerState { account: self.account.clone(), organizer: Arc::clone(&self.living) };
+        Loaded { state, revision: self.revision }
+    }
+
+    /// The owner as stored.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let Entry { account, stored, revision, dead, .. } = self;
+        Snapshot {
+            account: account.clone(),
+            stored: Arc::clone(stored),
+            revision: *revision,
+            dead: dead.clone(),
+        }
     }
 
     /// Whether no chat group of this owner was disbanded since the entry was made.
@@ -195,9 +206,7 @@ impl OwnerCache {
                     // lag, never lie.
                     let seen = disbandings.count();
                     self.misses.fetch_add(1, Ordering::Relaxed);
-                    let Snapshot { account, stored, dead } = load()?;
-                    let entry = Entry::new(account, Arc::new(stored), dead, disbandings, seen);
-                    let entry = Arc::new(entry);
+                    let entry = Arc::new(Entry::new(load()?, disbandings, seen));
                     // Refused when a commit of this owner has passed: the value is then good for
                     // this reader, who asked before that commit was answered, and for nobody else.
                     let _ = guard.insert(Arc::clone(&entry));

@@ -1,5 +1,6 @@
 //! Why a store could not do what it was asked, and what of its data is damaged.
 
+use super::Revision;
 use crate::{
     domain::{AppId, ChatGroupId, Owner},
     excerpt::quoted,
@@ -55,9 +56,12 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A rule panicked: a defect, by which nothing was changed.
+    /// A rule panicked or contradicted itself: a defect, by which nothing was changed.
     #[error("a rule failed inside")]
     Rule,
+    /// The organizer has another revision than the write expected; nothing was changed.
+    #[error("the owner was changed meanwhile and has revision {}", .0.0)]
+    Conflict(Revision),
     /// More is waiting to be read or written than the store accepts.
     #[error("too many calls are waiting for the store")]
     Busy,

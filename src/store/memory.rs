@@ -1,194 +1,393 @@
-//! The reference store: plain maps under one lock. For tests; it forgets everything at exit.
+//! The reference store: plain maps in memory. For checks and tests; it forgets everything at exit.
+//!
+//! It is split into partitions on purpose, as a store of several machines is: edits of different partitions are not made
+//! in the order in which they were handed over, and lists go from one partition to the next. Nothing that passes its
+//! tests relies on one global order.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::{HashMap, HashSet, VecDeque},
+    future::pending,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
+
+use tokio::sync::oneshot;
 
 use super::{
-    ChatGroupPage, ChatGroupQuery, ChatGroupRule, Loaded, Next, OwnerRule, Pending, Readiness, Scope, Seen,
-    Store, guarded,
+    ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Cursor, Directory, Listing, Loaded, Maintenance,
+    OpeningReport, Owners, Part, Pending, Readiness, Revision, Scope, Statistics, StoreError, StoreFailure,
+    Write, guarded,
 };
 use crate::domain::{
-    Account, AppId, ChatGroup, ChatGroupId, Conversation, Organizer, Owner, Presence, UserId,
+    AppId, Change, ChangeNumber, ChatGroupId, ChatGroupKind, ChatGroupOutcome, ChatGroupRejection,
+    ChatGroupState, ChatGroupWorld, Conversation, Decision, Outcome, Owner, OwnerState, Presence, Rejection,
+    UserId, WantedMembers,
 };
 
+/// How many partitions there are.
+const PARTITIONS: usize = 3;
 /// How much is listed at a time.
-const PAGE: usize = 3;
+const PART: usize = 3;
+/// The bits of a place in a list that say where in its partition it is.
+const PLACE_BITS: u32 = 40;
 
 /// A store in memory.
-#[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<Kept>);
+#[derive(Default)]
+pub struct MemoryStore {
+    partitions: [Partition; PARTITIONS],
+    closed: AtomicBool,
+}
 
-#[derive(Debug, Default)]
+#[derive(Default)]
+struct Partition {
+    /// Edits in the order in which they were handed over. It stays locked while they are made.
+    queue: Mutex<VecDeque<Job>>,
+    kept: Mutex<Kept>,
+}
+
+type Job = Box<dyn FnOnce(&MemoryStore) + Send>;
+
+#[derive(Default)]
 struct Kept {
-    accounts: HashMap<Owner, Arc<Account>>,
-    organizers: HashMap<Owner, Organizer>,
-    chat_groups: HashMap<(AppId, ChatGroupId), ChatGroup>,
-    /// In the order they were first heard of.
+    owners: HashMap<Owner, (OwnerState, Revision)>,
+    chat_groups: HashMap<(AppId, ChatGroupId), ChatGroupState>,
+    /// The keys of `chat_groups` in the order in which they were first heard of.
     listed: Vec<(AppId, ChatGroupId)>,
 }
 
-impl MemoryStore {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Kept {
-    fn organizer(&self, owner: &Owner) -> (Organizer, Vec<u32>) {
-        let organizer = self.organizers.get(owner).cloned().unwrap_or_default();
-        let dead = organizer
-            .dead(|id| self.chat_groups.get(&(owner.app, id.clone())).map_or(0, |group| group.incarnation));
-        (organizer, dead)
+/// The partition of an id: any spread will do.
+fn partition_of(id: &str) -> usize {
+    id.bytes().fold(0, |sum: usize, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % PARTITIONS
+}
+
+impl MemoryStore {
+    fn owners(&self, owner: &Owner) -> MutexGuard<'_, Kept> {
+        lock(&self.partitions[partition_of(owner.user.as_str())].kept)
     }
 
-    fn presence(&self, app: AppId, conversation: &Conversation) -> Presence {
-        match conversation {
+    fn chat_groups(&self, id: &ChatGroupId) -> MutexGuard<'_, Kept> {
+        lock(&self.partitions[partition_of(id.as_str())].kept)
+    }
+
+    fn chat_group(&self, app: AppId, id: &ChatGroupId) -> Option<ChatGroupState> {
+        self.chat_groups(id).chat_groups.get(&(app, id.clone())).cloned()
+    }
+
+    fn is_imported(&self, owner: &Owner) -> bool {
+        self.owners(owner).owners.get(owner).is_some_and(|(state, _)| state.account.is_some())
+    }
+
+    /// The owner as kept, with the numbers of the dead records.
+    fn owner(&self, owner: &Owner) -> (OwnerState, Revision, Vec<ChangeNumber>) {
+        let (state, revision) = self.owners(owner).owners.get(owner).cloned().unwrap_or_default();
+        let dead = state
+            .organizer
+            .dead(|id| self.chat_group(owner.app, id).map_or(0, |state| state.group.incarnation));
+        (state, revision, dead)
+    }
+
+    /// The owner as readers see them.
+    fn living(&self, owner: &Owner) -> Loaded {
+        let (state, revision, dead) = self.owner(owner);
+        let organizer = Arc::new(state.organizer.living(&dead));
+        Loaded { state: OwnerState { organizer, ..state }, revision }
+    }
+
+    fn presence(&self, app: AppId, named: &Conversation, member: &UserId) -> Presence {
+        match named {
             Conversation::User(user) => {
-                let peer = Owner { app, user: user.clone() };
-                Presence::User { imported: self.accounts.contains_key(&peer) }
+                Presence::User { imported: self.is_imported(&Owner { app, user: user.clone() }) }
             }
             Conversation::ChatGroup(id) => {
-                Presence::ChatGroup(self.chat_groups.get(&(app, id.clone())).map(ChatGroup::life))
+                let found = self.chat_group(app, id);
+                let is_member = found.as_ref().is_none_or(|state| {
+                    let profile = state.group.profile.as_ref();
+                    profile.is_some_and(|profile| {
+                        profile.kind == ChatGroupKind::AvChatRoom || profile.owner.as_ref() == Some(member)
+                    }) || state.members.iter().any(|listed| listed.user == *member)
+                });
+                Presence::ChatGroup { life: found.map(|state| state.group.life()), is_member }
             }
+        }
+    }
+
+    fn edit_owner(&self, write: &Write) -> Result<Result<Outcome, Rejection>, StoreError> {
+        let Write { owner, edit, expected, .. } = write;
+        let presences = (edit.named().into_iter())
+            .map(|named| (named.clone(), self.presence(owner.app, named, &owner.user)))
+            .collect();
+        let (state, revision, dead) = self.owner(owner);
+        if expected.is_some_and(|expected| expected != revision) {
+            return Err(StoreError::Conflict(revision));
+        }
+        let decision = guarded(|| write.decide(&state, &dead, &presences))?;
+        let Decision { outcome, change } = match decision {
+            Ok(decision) => decision,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        if let Some(Change { next, deltas }) = change {
+            // Every rule is held to what deltas mean, wherever this store is used.
+            assert_eq!(state.folded(&deltas), next, "deltas lead to the next state");
+            let is_written = !Arc::ptr_eq(&next.organizer, &state.organizer);
+            let revision = Revision(revision.0 + u64::from(is_written));
+            self.owners(owner).owners.insert(owner.clone(), (next, revision));
+        }
+        Ok(Ok(outcome))
+    }
+
+    fn edit_chat_group(
+        &self,
+        write: &ChatGroupWrite,
+    ) -> Result<Result<ChatGroupOutcome, ChatGroupRejection>, StoreError> {
+        let ChatGroupWrite { app, id, edit, terms, .. } = write;
+        let is_imported = |user: &&UserId| self.is_imported(&Owner { app: *app, user: (*user).clone() });
+        let imported: HashSet<UserId> = edit.users().into_iter().filter(is_imported).cloned().collect();
+        let old = self.chat_group(*app, id);
+        let members = old.as_ref().map_or(Vec::new(), |state| wanted_of(state, &edit.wanted()));
+        let world = ChatGroupWorld { terms, imported: &imported, members: &members };
+        let decision = guarded(|| edit.decide(old.as_ref().map(|state| &state.group), world))?;
+        let Decision { outcome, change } = match decision {
+            Ok(decision) => decision,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        if let Some(change) = change {
+            let next = old.unwrap_or_default().folded(&change.deltas);
+            assert_eq!(next.group, change.next, "deltas lead to the next state");
+            let mut kept = self.chat_groups(id);
+            let key = (*app, id.clone());
+            if kept.chat_groups.insert(key.clone(), next).is_none() {
+                kept.listed.push(key);
+            }
+        }
+        Ok(Ok(outcome))
+    }
+
+    /// Queues a job of a partition; it is made when its answer is waited for, or together with a later one.
+    fn queue<T: Send + 'static>(
+        &self,
+        partition: usize,
+        make: impl FnOnce(&MemoryStore) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<'_, T> {
+        let (caller, answer) = oneshot::channel();
+        let job: Job = Box::new(move |store| drop(caller.send(make(store))));
+        lock(&self.partitions[partition].queue).push_back(job);
+        Box::pin(async move {
+            self.make_queued(partition);
+            answer.await.map_err(|_| StoreError::Closed)?
+        })
+    }
+
+    fn make_queued(&self, partition: usize) {
+        let mut queue = lock(&self.partitions[partition].queue);
+        while let Some(job) = queue.pop_front() {
+            // Dropped after a close, a job answers that.
+            if !self.closed.load(Ordering::Acquire) {
+                job(self);
+            }
+        }
+    }
+
+    /// A read, unless the store is closed.
+    fn read<T: Send + 'static>(&self, read: impl FnOnce() -> T) -> Pending<'static, T> {
+        let found = match self.closed.load(Ordering::Acquire) {
+            true => Err(StoreError::Closed),
+            false => Ok(read()),
+        };
+        Box::pin(async { found })
+    }
+}
+
+fn wanted_of(state: &ChatGroupState, wanted: &WantedMembers) -> Vec<crate::domain::Member> {
+    match wanted {
+        WantedMembers::All => state.members.clone(),
+        WantedMembers::Named(users) => {
+            state.members.iter().filter(|member| users.contains(&member.user)).cloned().collect()
         }
     }
 }
 
-impl Store for MemoryStore {
+impl Owners for MemoryStore {
+    fn peek(&self, _: &Owner) -> Option<Loaded> {
+        None
+    }
+
     fn load(&self, owner: &Owner) -> Pending<'_, Loaded> {
-        let kept = self.kept();
-        let (organizer, dead) = kept.organizer(owner);
-        let loaded = Loaded {
-            account: kept.accounts.get(owner).cloned(),
-            organizer: Arc::new(organizer.living(&dead)),
+        self.make_queued(partition_of(owner.user.as_str()));
+        self.read(|| self.living(owner))
+    }
+
+    fn commit(&self, write: Write) -> Pending<'_, Result<Outcome, Rejection>> {
+        self.queue(partition_of(write.owner.user.as_str()), move |store| store.edit_owner(&write))
+    }
+}
+
+impl Directory for MemoryStore {
+    fn accounts(&self, app: AppId, users: Vec<UserId>) -> Pending<'_, Vec<bool>> {
+        self.read(|| users.into_iter().map(|user| self.is_imported(&Owner { app, user })).collect())
+    }
+
+    fn presences(&self, app: AppId, named: Vec<Conversation>) -> Pending<'_, Vec<Presence>> {
+        let without_membership = |presence| match presence {
+            Presence::ChatGroup { life, .. } => Presence::ChatGroup { life, is_member: true },
+            other => other,
         };
-        Box::pin(async { Ok(loaded) })
+        let nobody = UserId::parse("-").expect("one byte is a user id");
+        let presence = |named: &Conversation| without_membership(self.presence(app, named, &nobody));
+        self.read(|| named.iter().map(presence).collect())
     }
 
-    fn accounts(&self, owners: Vec<Owner>) -> Pending<'_, Vec<bool>> {
-        let kept = self.kept();
-        let known = owners.iter().map(|owner| kept.accounts.contains_key(owner)).collect();
-        Box::pin(async { Ok(known) })
-    }
-
-    fn change(&self, owner: Owner, named: Vec<Conversation>, mut rule: OwnerRule) -> Pending<'_, ()> {
-        let mut kept = self.kept();
-        let presences = (named.into_iter())
-            .map(|conversation| {
-                let presence = kept.presence(owner.app, &conversation);
-                (conversation, presence)
-            })
-            .collect();
-        let (organizer, dead) = kept.organizer(&owner);
-        let buried = organizer.buried(&dead);
-        let seen = Seen { account: kept.accounts.get(&owner), organizer: &buried, presences: &presences };
-        let Next { account, organizer } = match guarded(|| rule(&seen)) {
-            Ok(next) => next,
-            Err(error) => return Box::pin(async { Err(error) }),
+    fn chat_groups(
+        &self,
+        app: AppId,
+        ids: Vec<ChatGroupId>,
+        wanted: WantedMembers,
+    ) -> Pending<'_, Vec<Option<ChatGroupState>>> {
+        let find = |id: &ChatGroupId| {
+            let state = self.chat_group(app, id)?;
+            let members = wanted_of(&state, &wanted);
+            Some(ChatGroupState { group: state.group, members })
         };
-        match account {
-            Some(Some(account)) => drop(kept.accounts.insert(owner.clone(), account)),
-            Some(None) => drop(kept.accounts.remove(&owner)),
-            None => {}
-        }
-        if let Some(organizer) = organizer {
-            kept.organizers.insert(owner, organizer);
-        }
-        Box::pin(async { Ok(()) })
+        self.read(|| ids.iter().map(find).collect())
     }
 
-    fn chat_groups(&self, app: AppId, ids: Vec<ChatGroupId>) -> Pending<'_, Vec<Option<ChatGroup>>> {
-        let kept = self.kept();
-        let found = ids.into_iter().map(|id| kept.chat_groups.get(&(app, id)).cloned()).collect();
-        Box::pin(async { Ok(found) })
-    }
-
-    fn change_chat_group(&self, app: AppId, id: ChatGroupId, mut rule: ChatGroupRule) -> Pending<'_, ()> {
-        let mut kept = self.kept();
-        let key = (app, id);
-        match guarded(|| rule(kept.chat_groups.get(&key))) {
-            Ok(Some(next)) => {
-                if kept.chat_groups.insert(key.clone(), next).is_none() {
-                    kept.listed.push(key);
-                }
-            }
-            Ok(None) => {}
-            Err(error) => return Box::pin(async { Err(error) }),
-        }
-        Box::pin(async { Ok(()) })
+    fn commit_chat_group(
+        &self,
+        write: ChatGroupWrite,
+    ) -> Pending<'_, Result<ChatGroupOutcome, ChatGroupRejection>> {
+        self.queue(partition_of(write.id.as_str()), move |store| store.edit_chat_group(&write))
     }
 
     fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage> {
-        let kept = self.kept();
-        let fits = |key: &(AppId, ChatGroupId)| {
-            let kind = kept.chat_groups[key].profile.as_ref().map(|profile| profile.kind);
-            key.0 == app
-                && kind.is_some()
-                && query.kind.is_none_or(|wanted| kind.is_some_and(|kind| wanted.aliases().contains(&kind)))
-        };
-        let living: Vec<(u64, &ChatGroupId)> = (1..)
-            .zip(&kept.listed)
-            .filter(|(_, key)| fits(key))
-            .map(|(place, key)| (place, &key.1))
-            .collect();
-        let mut rest = living.iter().filter(|(place, _)| *place >= query.from);
-        let ids = rest.by_ref().take(query.limit).map(|(_, id)| (*id).clone()).collect();
-        let page = ChatGroupPage { ids, next: rest.next().map(|(place, _)| *place), total: living.len() };
-        Box::pin(async { Ok(page) })
+        let mut living: Vec<(u64, ChatGroupId)> = Vec::new();
+        for (partition, number) in self.partitions.iter().zip(0u64..) {
+            let kept = lock(&partition.kept);
+            for (key, place) in kept.listed.iter().zip(1u64..) {
+                let Some(profile) = &kept.chat_groups[key].group.profile else { continue };
+                let fits = query.kind.is_none_or(|wanted| wanted.aliases().contains(&profile.kind));
+                if key.0 == app && fits {
+                    living.push((number << PLACE_BITS | place, key.1.clone()));
+                }
+            }
+        }
+        let total = living.len();
+        let mut rest = living.into_iter().filter(|(place, _)| *place >= query.from);
+        let ids = rest.by_ref().take(query.limit).map(|(_, id)| id).collect();
+        let page = ChatGroupPage { ids, next: rest.next().map(|(place, _)| place), total };
+        self.read(|| page)
     }
+}
 
+impl Listing for MemoryStore {
     fn apps(&self) -> Pending<'_, Vec<AppId>> {
-        let kept = self.kept();
-        let owners = kept.accounts.keys().chain(kept.organizers.keys()).map(|owner| owner.app);
-        let mut apps: Vec<AppId> = owners.chain(kept.listed.iter().map(|(app, _)| *app)).collect();
+        let mut apps = Vec::new();
+        for partition in &self.partitions {
+            let kept = lock(&partition.kept);
+            apps.extend(kept.owners.keys().map(|owner| owner.app));
+            apps.extend(kept.listed.iter().map(|(app, _)| *app));
+        }
         apps.sort();
         apps.dedup();
-        Box::pin(async { Ok(apps) })
+        self.read(|| apps)
     }
 
-    fn list_owners(&self, app: AppId, after: Option<UserId>) -> Pending<'_, Vec<(UserId, Loaded)>> {
-        let kept = self.kept();
-        let mut users: Vec<&UserId> = (kept.accounts.keys().chain(kept.organizers.keys()))
-            .filter(|owner| owner.app == app && after.as_ref().is_none_or(|after| owner.user > *after))
-            .map(|owner| &owner.user)
-            .collect();
-        users.sort();
-        users.dedup();
-        let loaded = (users.into_iter().take(PAGE))
-            .map(|user| {
-                let owner = Owner { app, user: user.clone() };
-                let (organizer, dead) = kept.organizer(&owner);
-                let account = kept.accounts.get(&owner).cloned();
-                (user.clone(), Loaded { account, organizer: Arc::new(organizer.living(&dead)) })
-            })
-            .collect();
-        Box::pin(async { Ok(loaded) })
+    fn list_owners(&self, app: AppId, from: Option<Cursor>) -> Pending<'_, Part<(UserId, OwnerState)>> {
+        let all = self.partitions.iter().zip(0usize..).flat_map(|(partition, number)| {
+            let kept = lock(&partition.kept);
+            let mut users: Vec<UserId> =
+                kept.owners.keys().filter(|owner| owner.app == app).map(|owner| owner.user.clone()).collect();
+            users.sort();
+            users.into_iter().map(move |user| (format!("{number} {}", user.as_str()), user))
+        });
+        let part = part(all, from.as_ref());
+        let load = |user: UserId| {
+            let state = self.living(&Owner { app, user: user.clone() }).state;
+            (user, state)
+        };
+        let items = part.items.into_iter().map(load).collect();
+        self.read(|| Part { items, next: part.next })
     }
 
-    fn all_chat_groups(&self, app: AppId, after: u64) -> Pending<'_, Vec<(u64, ChatGroupId, ChatGroup)>> {
-        let kept = self.kept();
-        let groups = ((1..).zip(&kept.listed))
-            .filter(|(place, (of, _))| *place > after && *of == app)
-            .map(|(place, key)| (place, key.1.clone(), kept.chat_groups[key].clone()))
-            .take(PAGE)
-            .collect();
-        Box::pin(async { Ok(groups) })
+    fn list_all_chat_groups(
+        &self,
+        app: AppId,
+        from: Option<Cursor>,
+    ) -> Pending<'_, Part<(ChatGroupId, ChatGroupState)>> {
+        let all = self.partitions.iter().zip(0usize..).flat_map(|(partition, number)| {
+            let listed = lock(&partition.kept).listed.clone();
+            let of_app = listed.into_iter().zip(0u32..).filter(|((of, _), _)| *of == app);
+            of_app.map(move |((_, id), place)| (format!("{number} {place:010}"), id)).collect::<Vec<_>>()
+        });
+        let part = part(all, from.as_ref());
+        let load = |id: ChatGroupId| {
+            let ChatGroupState { group, members } = self.chat_group(app, &id)?;
+            Some((id, ChatGroupState { group, members }))
+        };
+        let items = part.items.into_iter().filter_map(load).collect();
+        self.read(|| Part { items, next: part.next })
+    }
+}
+
+/// The next items of a list in the order of its cursors.
+fn part<T>(all: impl Iterator<Item = (String, T)>, from: Option<&Cursor>) -> Part<T> {
+    let rest = all.filter(|(place, _)| from.is_none_or(|Cursor(last)| place > last));
+    let (places, items): (Vec<String>, Vec<T>) = rest.take(PART).unzip();
+    Part { items, next: places.into_iter().next_back().map(Cursor) }
+}
+
+impl Maintenance for MemoryStore {
+    fn opening(&self) -> OpeningReport {
+        OpeningReport::default()
     }
 
-    fn reset(&self, scope: Scope) -> Pending<'_, ()> {
-        let mut kept = self.kept();
-        kept.accounts.retain(|owner, _| !scope.covers(owner));
-        kept.organizers.retain(|owner, _| !scope.covers(owner));
-        kept.chat_groups.retain(|(app, _), _| !scope.covers_app(*app));
-        // Places of the others stay: what is listed is never renumbered.
-        let known: Vec<_> = kept.listed.iter().filter(|(app, _)| !scope.covers_app(*app)).cloned().collect();
-        kept.listed = known;
-        Box::pin(async { Ok(()) })
+    fn is_unfilled(&self) -> bool {
+        true
+    }
+
+    fn note_filled(&self) -> Pending<'_, ()> {
+        self.read(|| ())
+    }
+
+    fn statistics(&self) -> Statistics {
+        Statistics::default()
     }
 
     fn ready(&self) -> Pending<'_, Readiness> {
-        Box::pin(async { Ok(Readiness::default()) })
+        self.read(Readiness::default)
+    }
+
+    fn reset(&self, scope: Scope) -> Pending<'_, ()> {
+        for partition in 0..PARTITIONS {
+            self.make_queued(partition);
+            let mut kept = lock(&self.partitions[partition].kept);
+            kept.owners.retain(|owner, _| !scope.covers(owner));
+            kept.chat_groups.retain(|(app, _), _| !scope.covers_app(*app));
+            kept.listed.retain(|(app, _)| !scope.covers_app(*app));
+        }
+        self.read(|| ())
+    }
+
+    fn between_writes(&self, work: Box<dyn FnOnce() + Send>) -> Pending<'_, ()> {
+        let held: Vec<_> = self.partitions.iter().map(|partition| lock(&partition.queue)).collect();
+        let done = guarded(work);
+        drop(held);
+        Box::pin(async { done })
+    }
+
+    fn failure(&self) -> Pin<Box<dyn Future<Output = StoreFailure> + Send>> {
+        Box::pin(pending())
+    }
+
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            (0..PARTITIONS).for_each(|partition| self.make_queued(partition));
+            self.closed.store(true, Ordering::Release);
+        })
     }
 }

@@ -1,80 +1,56 @@
-//! Where organizers, accounts and chat groups live. A store knows no rule.
+//! Where owners, accounts and chat groups live. A store runs edits and knows no rule.
 //!
-//! Its contract is the same for both things it keeps – owners and chat groups: `load` what is
-//! there, and `change` it by a rule that the caller passes in. A change is answered only when its
-//! result is durable; the rule may run more than once and may not assume when or where.
+//! The contract is split by purpose: [`Owners`], [`Directory`], [`Listing`] and [`Maintenance`]; a [`Store`] is all of
+//! them. Several processes may share a store, so nothing is promised that only one process could keep: edits of one
+//! owner handed over by one process are made in that order, but there is no order between different owners or chat
+//! groups, and lists have no order but their own.
 
 mod cache;
+mod checksum;
 mod document;
 mod error;
 mod memory;
 mod sqlite;
+mod write;
 
 #[cfg(test)]
 mod contract;
 
 use std::{
-    collections::HashMap,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 pub use error::{Damaged, StoreError};
-pub use memory::MemoryStore;
-pub use sqlite::{
-    OpenError, Opening, SqliteOptions, SqliteStore, StoreFailure, is_in_use, is_read_only, survey,
-};
+pub use sqlite::{OpenError, SqliteOptions as StoreConfig, StoreFailure, is_in_use, is_read_only, survey};
+pub use write::{CallContext, ChatGroupWrite, OperationId, Revision, Write};
 
 use crate::domain::{
-    Account, AppId, ChatGroup, ChatGroupId, ChatGroupKind, Conversation, Organizer, Owner, Presence, UserId,
+    AppId, ChatGroupId, ChatGroupKind, ChatGroupOutcome, ChatGroupRejection, ChatGroupState, Conversation,
+    Outcome, Owner, OwnerState, Presence, Rejection, UserId, WantedMembers,
 };
 
 /// A store's answer that may take a while.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// One owner as a reader sees him: records about chat groups disbanded since are left out.
-#[derive(Clone, Debug)]
+/// One owner as a reader sees them: records about chat groups disbanded since are left out.
+#[derive(Clone, Debug, Default)]
 pub struct Loaded {
-    /// His account, if it is imported.
-    pub account: Option<Arc<Account>>,
-    /// His organizer; empty when he never had one.
-    pub organizer: Arc<Organizer>,
+    /// The account and the organizer.
+    pub state: OwnerState,
+    /// How often the organizer has been written.
+    pub revision: Revision,
 }
-
-/// What a rule on an owner looks at.
-#[derive(Debug)]
-pub struct Seen<'a> {
-    /// His account, if it is imported.
-    pub account: Option<&'a Arc<Account>>,
-    /// His organizer, without the dead records.
-    pub organizer: &'a Organizer,
-    /// The presence of each conversation that the change was said to name.
-    pub presences: &'a HashMap<Conversation, Presence>,
-}
-
-/// What a rule on an owner wants kept; `None` keeps what is there.
-#[derive(Debug, Default)]
-pub struct Next {
-    /// The account: set, or removed by the inner `None`.
-    pub account: Option<Option<Arc<Account>>>,
-    /// The organizer.
-    pub organizer: Option<Organizer>,
-}
-
-/// A rule on one owner.
-pub type OwnerRule = Box<dyn FnMut(&Seen<'_>) -> Next + Send>;
-
-/// A rule on one chat group, which the store may never have heard of; `None` keeps what is there.
-pub type ChatGroupRule = Box<dyn FnMut(Option<&ChatGroup>) -> Option<ChatGroup> + Send>;
 
 /// Which chat groups to list.
 #[derive(Clone, Copy, Debug)]
 pub struct ChatGroupQuery {
-    /// Only those of this kind, by whichever of its names.
+    /// Only those of this kind, by either of its names.
     pub kind: Option<ChatGroupKind>,
-    /// 0, or where the page before told to go on.
+    /// 0, or the `next` of the page before.
     pub from: u64,
     /// At most so many.
     pub limit: usize,
@@ -85,11 +61,25 @@ pub struct ChatGroupQuery {
 pub struct ChatGroupPage {
     /// Their ids.
     pub ids: Vec<ChatGroupId>,
-    /// Where the next page begins; `None` when nothing is left.
+    /// Where the next page begins; `None` when nothing is left. It means nothing outside this store, and fits into 53
+    /// bits, so that clients can keep it as a floating-point number.
     pub next: Option<u64>,
     /// How many there are in all.
     pub total: usize,
 }
+
+/// Some of a long list, and where to go on.
+#[derive(Clone, Debug)]
+pub struct Part<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next part begins; `None` when nothing is left.
+    pub next: Option<Cursor>,
+}
+
+/// A place in a list. It means nothing outside the store that gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor(String);
 
 /// What a store counts of itself, since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,12 +106,23 @@ pub struct Statistics {
     pub log_bytes: u64,
     /// Bytes of it that are in use.
     pub log_in_use: u64,
-    /// How often the log could not be used from its start again, because something was reading from it for long.
+    /// How often the log could not be used from its start again, because a reader used it for long.
     pub log_held: u64,
     /// How much stored data is known to be damaged: owners and chat groups.
     pub damaged: u64,
     /// 1 when damage is known to keep sound data from being changed.
     pub unwritable: u64,
+}
+
+/// What was found when a store was opened, in words for the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpeningReport {
+    /// What is there.
+    pub summary: String,
+    /// What an operator should look at.
+    pub doubts: Vec<String>,
+    /// What has been lost, or may have been.
+    pub losses: Vec<String>,
 }
 
 /// A store whose next change would be durable.
@@ -138,7 +139,7 @@ pub enum Scope {
     All,
     /// Everything of one app.
     App(AppId),
-    /// One owner, with his account.
+    /// One owner, with the account.
     Owner(Owner),
 }
 
@@ -164,120 +165,125 @@ impl Scope {
     }
 }
 
-/// A place for owners and chat groups.
-pub trait Store: Send + Sync {
+/// Owners: their accounts and organizers.
+pub trait Owners: Send + Sync {
+    /// Reads one owner if that takes no waiting.
+    fn peek(&self, owner: &Owner) -> Option<Loaded>;
+
     /// Reads one owner.
     fn load(&self, owner: &Owner) -> Pending<'_, Loaded>;
 
-    /// Reads one owner if that takes no waiting.
-    fn peek(&self, owner: &Owner) -> Option<Loaded> {
-        let _ = owner;
-        None
-    }
+    /// Makes one edit of an owner. The answer comes when the change is durable, or when the edit is refused or changes
+    /// nothing. Edits of one owner that this process hands over are made in the order of these calls; dropping the
+    /// answer does not take an edit back.
+    fn commit(&self, write: Write) -> Pending<'_, Result<Outcome, Rejection>>;
+}
 
+/// The directory of accounts and chat groups.
+pub trait Directory: Send + Sync {
     /// Whether each of these users has an account, in their order.
-    fn accounts(&self, owners: Vec<Owner>) -> Pending<'_, Vec<bool>>;
+    fn accounts(&self, app: AppId, users: Vec<UserId>) -> Pending<'_, Vec<bool>>;
 
-    /// Changes one owner by `rule`, which sees the presence of the conversations in `named`.
-    /// The change is queued by this call, in the order of calls; the answer comes when what the
-    /// rule wants kept is durable. Not waiting for the answer does not take the change back.
-    fn change(&self, owner: Owner, named: Vec<Conversation>, rule: OwnerRule) -> Pending<'_, ()>;
+    /// What an edit of this owner would see of these conversations, in their order. Membership is not looked up.
+    fn presences(&self, app: AppId, named: Vec<Conversation>) -> Pending<'_, Vec<Presence>>;
 
-    /// Reads these chat groups, in their order, destroyed ones included.
-    fn chat_groups(&self, app: AppId, ids: Vec<ChatGroupId>) -> Pending<'_, Vec<Option<ChatGroup>>>;
+    /// Reads these chat groups, in their order, destroyed ones included, each with the members that are wanted.
+    fn chat_groups(
+        &self,
+        app: AppId,
+        ids: Vec<ChatGroupId>,
+        wanted: WantedMembers,
+    ) -> Pending<'_, Vec<Option<ChatGroupState>>>;
 
-    /// Changes one chat group by `rule`. When its incarnation rises, every record about an older
-    /// one is absent from the moment of the answer, and one event of the app tells so.
-    fn change_chat_group(&self, app: AppId, id: ChatGroupId, rule: ChatGroupRule) -> Pending<'_, ()>;
+    /// Makes one edit of a chat group, as [`Owners::commit`] does. When the incarnation rises, every record about an
+    /// older one is absent from the moment of the answer.
+    fn commit_chat_group(
+        &self,
+        write: ChatGroupWrite,
+    ) -> Pending<'_, Result<ChatGroupOutcome, ChatGroupRejection>>;
 
-    /// Lists the living chat groups of an app, page by page, in an order that never changes.
+    /// Lists the living chat groups of an app, page by page. A chat group that lives all the while is on one page.
     fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage>;
+}
 
+/// Everything that is kept, part by part: for exports.
+pub trait Listing: Send + Sync {
     /// The apps about which something is kept, by number.
     fn apps(&self) -> Pending<'_, Vec<AppId>>;
 
-    /// Owners of an app, by user id from the first one after `after`: some at a time, none at the end.
-    /// Each is as he was at one moment; who has neither account nor organizer is left out.
-    fn list_owners(&self, app: AppId, after: Option<UserId>) -> Pending<'_, Vec<(UserId, Loaded)>>;
+    /// The owners of an app who have an account or an organizer, each as of one moment.
+    fn list_owners(&self, app: AppId, from: Option<Cursor>) -> Pending<'_, Part<(UserId, OwnerState)>>;
 
-    /// The chat groups of an app, destroyed ones included, in the order in which the store first heard
-    /// of them and after the place `after`: some at a time, each with its place, none at the end.
-    fn all_chat_groups(&self, app: AppId, after: u64) -> Pending<'_, Vec<(u64, ChatGroupId, ChatGroup)>>;
+    /// The chat groups of an app with all their members, destroyed ones included.
+    fn list_all_chat_groups(
+        &self,
+        app: AppId,
+        from: Option<Cursor>,
+    ) -> Pending<'_, Part<(ChatGroupId, ChatGroupState)>>;
+}
 
-    /// Forgets everything in `scope`, counters and incarnations too, as if it had never been. For
-    /// emulators: nothing else ever lowers a counter.
-    fn reset(&self, scope: Scope) -> Pending<'_, ()>;
+/// What operators, tools and emulators do with a store as a whole.
+pub trait Maintenance: Send + Sync {
+    /// What was found when the store was opened.
+    fn opening(&self) -> OpeningReport;
 
-    /// What it counts of itself.
-    fn statistics(&self) -> Statistics {
-        Statistics::default()
-    }
+    /// Whether initial data still has to be loaded: the store is new, or the first filling did not come to its end.
+    fn is_unfilled(&self) -> bool;
+
+    /// Notes that the first filling is complete.
+    fn note_filled(&self) -> Pending<'_, ()>;
+
+    /// What the store counts of itself.
+    fn statistics(&self) -> Statistics;
 
     /// Whether a change would be durable now.
     ///
     /// # Errors
     /// Why it would not.
     fn ready(&self) -> Pending<'_, Readiness>;
+
+    /// Forgets everything in `scope`, counters and incarnations too, as if it had never been. For emulators: nothing
+    /// else ever lowers a counter.
+    fn reset(&self, scope: Scope) -> Pending<'_, ()>;
+
+    /// Runs `work` while nothing is being written; changes wait until it ends. For backups, which copy files.
+    fn between_writes(&self, work: Box<dyn FnOnce() + Send>) -> Pending<'_, ()>;
+
+    /// Ends when the store cannot go on, and says why: what the disk holds is not known, or a thread has ended. The
+    /// server has to stop, and to start again from what is there.
+    fn failure(&self) -> Pin<Box<dyn Future<Output = StoreFailure> + Send>>;
+
+    /// Makes the changes that wait, ends all threads and leaves the files in good order. The store answers
+    /// [`StoreError::Closed`] from then on. Closing it a second time does nothing.
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
-impl dyn Store + '_ {
-    /// [`Store::change`] by a rule that also tells something: what it told when it ran last.
-    pub fn change_telling<T: Send + 'static>(
-        &self,
-        owner: Owner,
-        named: Vec<Conversation>,
-        mut rule: impl FnMut(&Seen<'_>) -> (T, Next) + Send + 'static,
-    ) -> Pending<'_, T> {
-        let told = Told::new();
-        let tell = told.clone();
-        let change = self.change(owner, named, Box::new(move |seen| tell.keep(rule(seen))));
-        Box::pin(async move {
-            change.await?;
-            Ok(told.take())
-        })
-    }
+/// A place for owners and chat groups.
+pub trait Store: Owners + Directory + Listing + Maintenance {}
 
-    /// [`Store::change_chat_group`] by a rule that also tells something.
-    pub fn change_chat_group_telling<T: Send + 'static>(
-        &self,
-        app: AppId,
-        id: ChatGroupId,
-        mut rule: impl FnMut(Option<&ChatGroup>) -> (T, Option<ChatGroup>) + Send + 'static,
-    ) -> Pending<'_, T> {
-        let told = Told::new();
-        let tell = told.clone();
-        let change = self.change_chat_group(app, id, Box::new(move |old| tell.keep(rule(old))));
-        Box::pin(async move {
-            change.await?;
-            Ok(told.take())
-        })
-    }
+impl<T: Owners + Directory + Listing + Maintenance> Store for T {}
+
+/// Opens the store that a configuration names, or creates it. This is the only place that chooses a backend.
+///
+/// # Errors
+/// [`OpenError`], with a message for the operator.
+pub fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, OpenError> {
+    Ok(Arc::new(sqlite::SqliteStore::open(config)?))
 }
 
-/// Carries a rule's result from the writer thread back to the caller.
-struct Told<T>(Arc<Mutex<Option<T>>>);
-
-impl<T> Told<T> {
-    fn new() -> Told<T> {
-        Told(Arc::new(Mutex::new(None)))
-    }
-
-    fn clone(&self) -> Told<T> {
-        Told(Arc::clone(&self.0))
-    }
-
-    fn keep<N>(&self, (told, next): (T, N)) -> N {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
-        next
-    }
-
-    fn take(&self) -> T {
-        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        told.expect("a store that answers Ok has run the rule")
-    }
+/// Whether there is a store in this directory.
+#[must_use]
+pub fn exists(directory: &Path) -> bool {
+    sqlite::SqliteStore::exists(directory)
 }
 
-/// Runs a rule; a panic in it is that rule's alone and stops no store.
+/// An empty store that forgets everything at exit: for checks and tests.
+#[must_use]
+pub fn in_memory() -> Arc<dyn Store> {
+    Arc::new(memory::MemoryStore::default())
+}
+
+/// Runs a rule; a panic in it is its own and stops no store.
 fn guarded<T>(rule: impl FnOnce() -> T) -> Result<T, StoreError> {
     catch_unwind(AssertUnwindSafe(rule)).map_err(|_| StoreError::Rule)
 }

@@ -100,19 +100,7 @@ pub(super) fn decode_chunk(bytes: &[u8]) -> Result<Vec<Arc<Record>>, Fault> {
     Ok(records)
 }
 
-/// The members of a chat group, as one column of its row.
-pub(in crate::store) fn encode_members(members: &[Member]) -> Vec<u8> {
-    let mut out = Writer(Vec::with_capacity(8 + 24 * members.len()));
-    out.number(FORMAT);
-    out.count(members.len());
-    for member in members {
-        out.text(member.user.as_str());
-        out.number(member.admin.into());
-        out.number(member.joined_at);
-    }
-    out.0
-}
-
+/// Reads the members of a chat group as format 2 of the database kept them, in one column of its row.
 pub(in crate::store) fn decode_members(bytes: &[u8]) -> Result<Vec<Member>, Fault> {
     let mut input = Reader(bytes);
     input.format(FORMAT)?;

@@ -6,7 +6,7 @@ use super::{
     SLOTS,
     encoding::{Head, Listed, decode_chunk, decode_head, encode_chunk, encode_head},
 };
-use crate::domain::{ChangeNumber, Conversation, Organizer, Record};
+use crate::domain::{ChangeNumber, Conversation, Delta, Organizer, Record};
 
 /// An organizer together with the layout of its stored form.
 #[derive(Clone, Debug, Default)]
@@ -21,10 +21,16 @@ struct Chunk {
     id: u32,
     /// The number in each slot; 0 where the slot is struck.
     slots: Vec<ChangeNumber>,
+    /// The highest number that was in a slot when the chunk was sealed or read: chunks are found by it.
+    last: ChangeNumber,
 }
 
-/// One row to write (`Some`) or to delete (`None`).
-pub(in crate::store) type Edit = (u32, Option<Vec<u8>>);
+/// Deltas that do not lead from the organizer that is stored to the one that follows: a defect in a rule.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct LayoutDefect;
+
+/// One chunk to write (`Some`) or to delete (`None`).
+pub(in crate::store) type ChunkEdit = (u32, Option<Vec<u8>>);
 
 impl Stored {
     /// Reads an organizer from its rows: the head, and the other chunks in any order.
@@ -54,7 +60,7 @@ impl Stored {
                     number
                 })
                 .collect();
-            chunks.push(Chunk { id, slots });
+            chunks.push(Chunk::of(id, slots));
         }
         records.extend(head.tail);
         let organizer = Organizer::from_parts(head.counters, head.groups, records)
@@ -62,30 +68,41 @@ impl Stored {
         Ok(Stored { organizer: Arc::new(organizer), chunks })
     }
 
-    /// Goes over to `next` and tells which rows to write for it.
-    pub(in crate::store) fn advance(&mut self, next: Arc<Organizer>) -> Vec<Edit> {
-        let mut edits: Vec<Edit> = Vec::new();
+    /// Goes over to `next`, to which `deltas` lead, and returns the rows to write for it.
+    ///
+    /// # Errors
+    /// When the deltas do not lead there: a defect, by which nothing may be written.
+    pub(in crate::store) fn advance(
+        &mut self,
+        next: Arc<Organizer>,
+        deltas: &[Delta],
+    ) -> Result<Vec<ChunkEdit>, LayoutDefect> {
+        let mut edits: Vec<ChunkEdit> = Vec::new();
+        let mut dropped = Vec::new();
         let mut free_id = self.chunks.iter().map(|chunk| chunk.id).max().unwrap_or(0) + 1;
-        // What did not change kept its slot; everything else is in the tail. A number alone does not
-        // tell: an import may replace everything an owner had, and a renumbering gives old numbers anew.
-        let records = next.records();
-        let mut old = self.organizer.records().iter();
-        let mut sealed = 0;
-        for chunk in &mut self.chunks {
-            for (slot, old) in chunk.slots.iter_mut().filter(|slot| **slot != 0).zip(old.by_ref()) {
-                let kept = records.get(sealed).is_some_and(|new| Arc::ptr_eq(new, old) || new == old);
-                if kept {
-                    sealed += 1;
-                } else {
-                    *slot = 0;
-                }
+        // What a delta is about leaves its slot; a renumbering gives old numbers anew, so that nothing stays.
+        if deltas.iter().any(|delta| matches!(delta, Delta::Renumbered { .. })) {
+            dropped.extend(self.chunks.drain(..).map(|chunk| chunk.id));
+        }
+        for (before, _) in deltas.iter().filter_map(Delta::record) {
+            if let Some(before) = before {
+                self.strike(before.number);
             }
+        }
+        let records = next.records();
+        let numbers = self.chunks.iter().flat_map(|chunk| &chunk.slots).filter(|number| **number != 0);
+        let mut sealed = 0;
+        for number in numbers {
+            if records.get(sealed).is_none_or(|record| record.number != *number) {
+                return Err(LayoutDefect);
+            }
+            sealed += 1;
         }
         // Seal what the tail is too long for.
         let mut seal = |chunks: &mut Vec<Chunk>, records: &[Arc<Record>], place: usize| {
             edits.push((free_id, Some(encode_chunk(records))));
             let slots = records.iter().map(|record| record.number).collect();
-            chunks.insert(place, Chunk { id: free_id, slots });
+            chunks.insert(place, Chunk::of(free_id, slots));
             free_id += 1;
         };
         while records.len() - sealed > SLOTS {
@@ -94,7 +111,6 @@ impl Stored {
             sealed += SLOTS;
         }
         // Drop chunks with nothing left, and merge neighbours that fit into one.
-        let mut dropped = Vec::new();
         self.chunks.retain(|chunk| {
             let keep = chunk.living() > 0;
             if !keep {
@@ -128,7 +144,18 @@ impl Stored {
         };
         edits.push((0, Some(encode_head(&head))));
         self.organizer = next;
-        edits
+        Ok(edits)
+    }
+
+    /// Strikes the record of this number from its chunk, if it is in one and not in the tail.
+    fn strike(&mut self, number: ChangeNumber) {
+        // The living numbers ascend within a chunk and from chunk to chunk.
+        let place = self.chunks.partition_point(|chunk| chunk.last < number);
+        if let Some(chunk) = self.chunks.get_mut(place)
+            && let Some(slot) = chunk.slots.iter_mut().find(|slot| **slot == number)
+        {
+            *slot = 0;
+        }
     }
 
     /// Roughly how many bytes this takes in memory.
@@ -146,6 +173,11 @@ impl Stored {
 }
 
 impl Chunk {
+    fn of(id: u32, slots: Vec<ChangeNumber>) -> Chunk {
+        let last = slots.iter().copied().max().unwrap_or(0);
+        Chunk { id, slots, last }
+    }
+
     fn living(&self) -> usize {
         self.slots.iter().filter(|slot| **slot != 0).count()
     }

@@ -12,8 +12,8 @@
 mod encoding;
 mod layout;
 
-pub(super) use encoding::{decode_members, encode_members};
-pub(super) use layout::{Edit, Stored};
+pub(super) use encoding::decode_members;
+pub(super) use layout::{ChunkEdit, LayoutDefect, Stored};
 
 /// Records per chunk, and in the tail.
 const SLOTS: usize = 16;

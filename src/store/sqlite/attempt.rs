@@ -11,7 +11,7 @@ use super::{
     batch::{Batch, PAGE},
     error::committing,
     files::Misplaced,
-    job::{Change, Job},
+    job::Job,
     rows::Rows,
     writer::WriterThread,
 };
@@ -70,14 +70,14 @@ impl WriterThread {
             if batch.weight() > BATCH_BYTES {
                 break;
             }
-            let outcome = job.change.make(&mut batch, &self.clock);
+            let outcome = job.make(&mut batch, &self.clock);
             match outcome {
                 Err(error) if error.is_storage_failure() => {
                     return Attempt::Failed { taken: most, error };
                 }
-                // A rule that panicked has not written anything. Other failures may have, and after SQLite met damage
+                // A rule that panicked and a conflict have not written anything. Other failures may have, and after SQLite met damage
                 // in a transaction, it refuses sound changes in it as well.
-                Err(error) if !matches!(error, StoreError::Rule) => {
+                Err(error) if !matches!(error, StoreError::Rule | StoreError::Conflict(_)) => {
                     let by = Culprit::Job(outcomes.len());
                     return Attempt::Spoiled { taken: outcomes.len() + 1, by, error };
                 }
@@ -166,10 +166,10 @@ impl WriterThread {
                 _ => {}
             }
         }
-        match by.change(jobs) {
-            Some(Change::Probe) if health.note_probe_damaged() => Verdict::Retry,
+        match by.job(jobs) {
+            Some(Job::Probe(_)) if health.note_probe_damaged() => Verdict::Retry,
             // What belongs to nobody says nothing about the changes of owners.
-            Some(Change::Filled | Change::Reset(_)) => Verdict::Refuse(error),
+            Some(Job::Filled(_) | Job::Reset(..)) => Verdict::Refuse(error),
             _ => {
                 health.note_unwritable(&error);
                 Verdict::Refuse(error)
@@ -181,11 +181,9 @@ impl WriterThread {
     /// cannot be read, and was not known before.
     fn learns(&self, app: AppId, by: &Culprit, jobs: &VecDeque<Job>) -> bool {
         let Culprit::Job(index) = by else { return false };
-        let Some(Job { change: Change::Owner { owner, presences, .. }, .. }) = jobs.get(*index) else {
-            return false;
-        };
+        let Some(Job::Owner { write, presences, .. }) = jobs.get(*index) else { return false };
         let named = self.rows().learns_of(app, presences.keys());
-        self.rows().learns_about(owner) || named
+        self.rows().learns_about(&write.owner) || named
     }
 
     pub(super) fn rows(&self) -> Rows<'_> {
@@ -205,28 +203,28 @@ pub(super) enum Verdict {
 }
 
 impl Culprit {
-    /// The change, if it is a single one.
-    fn change<'a>(&self, jobs: &'a VecDeque<Job>) -> Option<&'a Change> {
+    /// The job, if it is a single one.
+    fn job<'a>(&self, jobs: &'a VecDeque<Job>) -> Option<&'a Job> {
         match self {
-            Culprit::Job(index) => Some(&jobs.get(*index)?.change),
+            Culprit::Job(index) => jobs.get(*index),
             Culprit::Owner(_) => None,
         }
     }
 
-    /// The chat group whose change it is.
+    /// The chat group that it edits.
     fn chat_group<'a>(&self, jobs: &'a VecDeque<Job>) -> Option<(AppId, &'a ChatGroupId)> {
-        match self.change(jobs)? {
-            Change::ChatGroup { app, id, .. } => Some((*app, id)),
+        match self.job(jobs)? {
+            Job::ChatGroup { write, .. } => Some((write.app, &write.id)),
             _ => None,
         }
     }
 
-    /// The owner whose change it is.
+    /// The owner that it edits.
     fn owner<'a>(&'a self, jobs: &'a VecDeque<Job>) -> Option<&'a Owner> {
         match self {
             Culprit::Owner(owner) => Some(owner),
-            Culprit::Job(_) => match self.change(jobs)? {
-                Change::Owner { owner, .. } => Some(owner),
+            Culprit::Job(_) => match self.job(jobs)? {
+                Job::Owner { write, .. } => Some(&write.owner),
                 _ => None,
             },
         }
@@ -234,9 +232,9 @@ impl Culprit {
 
     /// Whether it is this job, the one at `index`.
     pub(super) fn is(&self, index: usize, job: &Job) -> bool {
-        match (self, &job.change) {
+        match (self, job) {
             (Culprit::Job(culprit), _) => index == *culprit,
-            (Culprit::Owner(culprit), Change::Owner { owner, .. }) => owner == culprit,
+            (Culprit::Owner(culprit), Job::Owner { write, .. }) => write.owner == *culprit,
             (Culprit::Owner(_), _) => false,
         }
     }

@@ -1,21 +1,24 @@
 //! One transaction of the writer: the changes in it, and what becomes visible when it is committed.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
 
 use rusqlite::Connection;
 
-use super::{chat_groups, health::Health, rows::Rows};
+use super::{chat_groups, disbandings, error::attribute_damage, health::Health, rows::Rows};
 use crate::{
     domain::{
-        Account, AppId, ChangeNumber, ChatGroupId, Conversation, Organizer, Owner, Presence, UnixSeconds,
+        AppId, Change, ChatGroupChange, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, ChatGroupWorld,
+        Conversation, Decision, Delta, MembershipMode, Outcome, Owner, OwnerState, Presence, Rejection,
+        UnixSeconds,
     },
     store::{
-        ChatGroupRule, Damaged, Next, OwnerRule, Scope, Seen, StoreError,
-        cache::{self, OwnerCache},
-        document::Stored,
+        ChatGroupWrite, Damaged, Revision, Scope, StoreError, Write,
+        cache::{self, OwnerCache, Snapshot},
+        document::{LayoutDefect, Stored},
         guarded,
     },
 };
@@ -37,7 +40,7 @@ pub(super) struct Batch<'a> {
     health: &'a Health,
     /// Owners to put aside when they are changed.
     aside: &'a HashSet<Owner>,
-    owners: HashMap<Owner, Working>,
+    owners: HashMap<Owner, OwnerInBatch>,
     disbanded: Vec<(AppId, ChatGroupId)>,
     /// What this transaction forgot.
     forgotten: Vec<Scope>,
@@ -50,18 +53,18 @@ pub(super) struct Batch<'a> {
 }
 
 /// One owner within a transaction. What happens to a hot owner in one batch is written once.
-pub(super) struct Working {
-    account: Option<Arc<Account>>,
-    stored: Stored,
-    dead: Vec<ChangeNumber>,
-    /// The organizer as the changes of this batch left it.
-    organizer: Arc<Organizer>,
-    changed: bool,
+pub(super) struct OwnerInBatch {
+    /// The owner as last committed, and later as written.
+    stored: Snapshot,
+    /// The owner as the edits of this batch left them.
+    state: OwnerState,
+    /// What the edits of this batch changed.
+    deltas: Vec<Delta>,
 }
 
 /// What a committed transaction changed.
 pub(super) struct Changed {
-    owners: HashMap<Owner, Working>,
+    owners: HashMap<Owner, OwnerInBatch>,
     disbanded: Vec<(AppId, ChatGroupId)>,
     forgotten: Vec<Scope>,
 }
@@ -109,84 +112,102 @@ impl<'a> Batch<'a> {
         self.bytes + self.pending
     }
 
-    /// Changes an owner by `rule`. `presences` has an entry for each conversation that the rule asks about.
-    pub(super) fn change_owner(
+    /// Makes an edit of an owner. `presences` has an entry for each conversation that the edit names.
+    pub(super) fn edit_owner(
         &mut self,
-        owner: &Owner,
+        write: &Write,
         presences: &mut HashMap<Conversation, Presence>,
-        rule: &mut OwnerRule,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Result<Outcome, Rejection>, StoreError> {
         let rows = self.rows();
-        rows.look_up(owner.app, presences)?;
-        let working = match self.owners.entry(owner.clone()) {
+        let owner = &write.owner;
+        let member = (write.terms.membership == MembershipMode::Require).then_some(&owner.user);
+        rows.look_up(owner.app, member, presences)?;
+        let edited = match self.owners.entry(owner.clone()) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
                 // The cache may still hold what this transaction deleted, and says nothing about damage on the disk.
                 let is_elsewhere = self.forgotten.iter().any(|scope| scope.covers(owner))
                     || self.health.is_damaged(|| Damaged::Owner(owner.clone()));
                 let cache = (!is_elsewhere).then_some(self.cache);
-                let working = Working::begin(rows, cache, owner);
-                match &working {
-                    Ok(_) if is_elsewhere => self.health.note_sound(owner),
-                    _ => {}
+                let begun = OwnerInBatch::begin(rows, cache, owner);
+                if begun.is_ok() && is_elsewhere {
+                    self.health.note_sound(owner);
                 }
-                entry.insert(working?)
+                entry.insert(begun?)
             }
         };
         if self.disbanded.iter().any(|(app, _)| *app == owner.app) {
-            working.dead = rows.dead(owner.app, &working.organizer)?;
+            edited.stored.dead = rows.dead(owner.app, &edited.state.organizer)?;
         }
-        let buried = match working.dead.is_empty() {
-            true => None,
-            false => Some(working.organizer.buried(&working.dead)),
+        let found = edited.revision();
+        if write.expected.is_some_and(|expected| expected != found) {
+            return Err(StoreError::Conflict(found));
+        }
+        let decision = guarded(|| write.decide(&edited.state, &edited.stored.dead, presences))?;
+        let Decision { outcome, change } = match decision {
+            Ok(decision) => decision,
+            Err(rejection) => return Ok(Err(rejection)),
         };
-        let seen = Seen {
-            account: working.account.as_ref(),
-            organizer: buried.as_ref().unwrap_or(&working.organizer),
-            presences,
-        };
-        let Next { account, organizer } = guarded(|| rule(&seen))?;
-        if let Some(account) = account {
+        let Some(Change { next, deltas }) = change else { return Ok(Ok(outcome)) };
+        if next.account != edited.state.account {
             if self.aside.contains(owner) {
-                rows.write_account_aside(owner, account.as_deref())?;
+                rows.write_account_aside(owner, next.account.as_deref())?;
             } else {
-                rows.write_account(owner, account.as_deref())?;
+                rows.write_account(owner, next.account.as_deref())?;
             }
             self.bytes += PAGE;
-            working.account = account;
-            working.changed = true;
         }
-        if let Some(organizer) = organizer {
-            // Each change took a number. After a renumbering everything is written.
-            let (before, after) = (working.organizer.counters(), organizer.counters());
-            let changes = match before.renumberings == after.renumberings {
-                true => after.version.saturating_sub(before.version) as usize,
-                false => usize::MAX,
-            };
-            self.pending += PAGE + RECORD * changes.min(organizer.records().len() + organizer.groups().len());
-            working.organizer = Arc::new(organizer);
-            working.dead = Vec::new();
-            working.changed = true;
+        if !Arc::ptr_eq(&next.organizer, &edited.state.organizer) {
+            // After a renumbering everything is written.
+            let is_renumbered = deltas.iter().any(|delta| matches!(delta, Delta::Renumbered { .. }));
+            let all = next.organizer.records().len() + next.organizer.groups().len();
+            self.pending += PAGE + RECORD * if is_renumbered { all } else { deltas.len().min(all) };
+            edited.stored.dead = Vec::new();
         }
-        Ok(())
+        edited.state = next;
+        edited.deltas.extend(deltas);
+        Ok(Ok(outcome))
     }
 
-    pub(super) fn change_chat_group(
+    /// Makes an edit of a chat group.
+    pub(super) fn edit_chat_group(
         &mut self,
-        app: AppId,
-        id: &ChatGroupId,
-        rule: &mut ChatGroupRule,
+        write: &ChatGroupWrite,
         now: UnixSeconds,
-    ) -> Result<(), StoreError> {
-        let old = chat_groups::chat_group(self.db, app, id)?;
-        let Some(next) = guarded(|| rule(old.as_ref()))? else { return Ok(()) };
-        self.bytes += PAGE + chat_groups::write_chat_group(self.db, app, id, &next)?;
-        if next.incarnation > old.map_or(0, |old| old.incarnation) {
-            chat_groups::write_disbanding(self.db, app, id, next.incarnation, now)?;
+    ) -> Result<Result<ChatGroupOutcome, ChatGroupRejection>, StoreError> {
+        let (app, id) = (write.app, &write.id);
+        let named = write.edit.users();
+        let imported = match named.is_empty() {
+            true => HashSet::new(),
+            false => attribute_damage(
+                || Damaged::Directory(app),
+                self.rows().imported(app, named.iter().copied()),
+            )?,
+        };
+        let imported = named.into_iter().filter(|user| imported.contains(user.as_str())).cloned().collect();
+        let old = chat_groups::row(self.db, app, id)?;
+        let members = match &old {
+            Some(row) => {
+                let members = row.members(self.db, app, id, &write.edit.wanted());
+                attribute_damage(|| Damaged::ChatGroup(app, id.clone()), members)?
+            }
+            None => Vec::new(),
+        };
+        let world = ChatGroupWorld { terms: &write.terms, imported: &imported, members: &members };
+        let group = old.as_ref().map(|row| &row.group);
+        let Decision { outcome, change } = match guarded(|| write.edit.decide(group, world))? {
+            Ok(decision) => decision,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        let Some(ChatGroupChange { next, deltas }) = change else { return Ok(Ok(outcome)) };
+        let mut disbanding = None;
+        if next.incarnation > group.map_or(0, |old| old.incarnation) {
+            disbanding = Some(disbandings::write_disbanding(self.db, app, id, next.incarnation, now)?);
             self.bytes += 2 * PAGE;
             self.disbanded.push((app, id.clone()));
         }
-        Ok(())
+        self.bytes += PAGE + chat_groups::write(self.db, app, id, old, &next, disbanding, &deltas)?;
+        Ok(Ok(outcome))
     }
 
     /// Writes something that has to be durable like any change, and that needs free pages as changes do.
@@ -233,38 +254,57 @@ impl<'a> Batch<'a> {
 
     fn write_organizers(&mut self) -> Result<(), (Owner, StoreError)> {
         let rows = self.rows();
-        for (owner, working) in &mut self.owners {
+        for (owner, edited) in &mut self.owners {
             let failed = |error| (owner.clone(), error);
-            if working.changed && self.aside.contains(owner) {
-                // Everything of him is written anew, to where nothing is damaged.
+            if !edited.is_changed() {
+                continue;
+            }
+            let mut stored = Stored::clone(&edited.stored.stored);
+            let mut deltas = Cow::Borrowed(&edited.deltas);
+            if self.aside.contains(owner) {
+                // Everything of this owner is written anew, to where nothing is damaged.
                 self.db.execute("UPDATE store SET aside = 1", []).map_err(|error| failed(error.into()))?;
-                rows.write_account_aside(owner, working.account.as_deref()).map_err(failed)?;
+                rows.write_account_aside(owner, edited.state.account.as_deref()).map_err(failed)?;
                 rows.forget_aside(owner).map_err(failed)?;
-                working.stored = Stored::default();
+                stored = Stored::default();
+                deltas = Cow::Owned(Vec::new());
                 self.bytes += PAGE;
             }
-            if !Arc::ptr_eq(&working.organizer, &working.stored.organizer) {
-                let edits = working.stored.advance(Arc::clone(&working.organizer));
+            if !Arc::ptr_eq(&edited.state.organizer, &stored.organizer) {
+                let edits = stored.advance(Arc::clone(&edited.state.organizer), &deltas);
+                let edits = edits.map_err(|LayoutDefect| failed(StoreError::Rule))?;
                 self.bytes +=
                     edits.iter().map(|(_, doc)| PAGE + doc.as_ref().map_or(0, Vec::len)).sum::<usize>();
-                rows.write_organizer(owner, &edits).map_err(failed)?;
+                edited.stored.revision = edited.revision();
+                rows.write_organizer(owner, &edits, edited.stored.revision).map_err(failed)?;
             }
+            edited.stored.stored = Arc::new(stored);
+            edited.stored.account.clone_from(&edited.state.account);
         }
         Ok(())
     }
 }
 
-impl Working {
+impl OwnerInBatch {
     /// An owner as last committed: from the cache, which is exact, or from the database.
-    fn begin(rows: Rows<'_>, cache: Option<&OwnerCache>, owner: &Owner) -> Result<Working, StoreError> {
-        let (account, stored, dead) = if let Some(entry) = cache.and_then(|cache| cache.get(owner)) {
-            (entry.account.clone(), Stored::clone(&entry.stored), entry.dead.clone())
-        } else {
-            let (stored, account, dead) = rows.owner(owner)?;
-            (account, stored, dead)
+    fn begin(rows: Rows<'_>, cache: Option<&OwnerCache>, owner: &Owner) -> Result<OwnerInBatch, StoreError> {
+        let stored = match cache.and_then(|cache| cache.get(owner)) {
+            Some(entry) => entry.snapshot(),
+            None => rows.owner(owner)?,
         };
-        let organizer = Arc::clone(&stored.organizer);
-        Ok(Working { account, stored, dead, organizer, changed: false })
+        let organizer = Arc::clone(&stored.stored.organizer);
+        let state = OwnerState { account: stored.account.clone(), organizer };
+        Ok(OwnerInBatch { stored, state, deltas: Vec::new() })
+    }
+
+    fn is_changed(&self) -> bool {
+        !self.deltas.is_empty()
+    }
+
+    /// The revision that the organizer has with the edits of this batch.
+    fn revision(&self) -> Revision {
+        let is_written = !Arc::ptr_eq(&self.state.organizer, &self.stored.stored.organizer);
+        Revision(self.stored.revision.0 + u64::from(is_written))
     }
 }
 
@@ -275,12 +315,10 @@ impl Changed {
         for scope in &self.forgotten {
             cache.forget(scope);
         }
-        for (owner, working) in self.owners.into_iter().filter(|(_, working)| working.changed) {
+        for (owner, edited) in self.owners.into_iter().filter(|(_, edited)| edited.is_changed()) {
             let disbandings = cache.disbandings(owner.app);
             let seen = disbandings.count();
-            let entry =
-                cache::Entry::new(working.account, Arc::new(working.stored), working.dead, disbandings, seen);
-            cache.publish(owner, entry);
+            cache.publish(owner, cache::Entry::new(edited.stored, disbandings, seen));
         }
         for (app, id) in self.disbanded {
             cache.disbandings(app).publish(id);

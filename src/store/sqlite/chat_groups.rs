@@ -1,102 +1,210 @@
-//! Rows of chat groups, and the events that record their disbanding.
+//! Rows of chat groups, and lists of them. Their members have a table of their own, see `members.rs`.
 
-use std::rc::Rc;
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
 
-use rusqlite::{Connection, OptionalExtension, Row, params, types::Value};
+use rusqlite::{Connection, Row, params, types::Value};
 
+use super::{directory::list, error::attribute_damage, members, sums};
 use crate::{
     domain::{
-        AppId, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, JoinOption, UnixSeconds, UserId,
+        AppId, ChatGroup, ChatGroupDelta, ChatGroupId, ChatGroupKind, ChatGroupLife, ChatGroupProfile,
+        JoinOption, Member, UserId, WantedMembers,
     },
     store::{
-        ChatGroupPage, ChatGroupQuery, Damaged, StoreError,
-        document::{decode_members, encode_members},
+        ChatGroupPage, ChatGroupQuery, ChatGroupState, Damaged, StoreError, checksum::Column,
+        document::decode_members,
     },
 };
 
-pub(super) fn chat_group(
-    db: &Connection,
-    app: AppId,
-    id: &ChatGroupId,
-) -> Result<Option<ChatGroup>, StoreError> {
-    let mut statement = db.prepare_cached(
-        "SELECT incarnation, kind, name, owner, introduction, notification, face_url, max_members,
-                join_option, created_at, members
-         FROM chat_group WHERE app_id = ?1 AND group_id = ?2",
-    )?;
-    let row = statement
-        .query_row(params![app.number(), id.as_str()], |row| {
-            Ok((
-                row.get::<_, u32>(0)?,
-                row.get::<_, Option<u8>>(1)?.map(|kind| profile(row, kind)).transpose()?,
-            ))
-        })
-        .optional();
-    let damaged = |reason| StoreError::Damaged { what: Damaged::ChatGroup(app, id.clone()), reason };
-    let row = row.map_err(|error| match StoreError::from(error) {
-        StoreError::Damaged { reason, .. } => damaged(reason),
-        other => other,
-    })?;
-    let Some((incarnation, profile)) = row else { return Ok(None) };
-    Ok(Some(ChatGroup { incarnation, profile: profile.transpose().map_err(damaged)? }))
+/// A chat group as its row has it.
+pub(super) struct ChatGroupRow {
+    pub(super) group: ChatGroup,
+    /// How many places in the list of members were given out. None is given twice, so that the order is kept.
+    pub(super) places: i64,
+    /// The number of the disbanding that ended the group last.
+    pub(super) disbanding: i64,
+    /// The members as format 2 kept them, until the list of members is written for the first time.
+    packed_members: Option<Vec<Member>>,
 }
 
-fn profile(row: &Row<'_>, kind: u8) -> rusqlite::Result<Result<ChatGroupProfile, String>> {
+/// The columns of a row apart from its key, and its checksum.
+const COLUMNS: &str = "incarnation, kind, name, owner, introduction, notification, face_url, max_members,
+    join_option, created_at, member_count, places, disbanding, sum, members, group_id";
+
+impl ChatGroupRow {
+    /// Reads a row of [`COLUMNS`].
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`], without saying which chat group it is.
+    fn read(app: AppId, id: &ChatGroupId, row: &Row<'_>) -> Result<ChatGroupRow, StoreError> {
+        sums::check("chat_group", key(app, id.as_str()), row, 13)?;
+        let damaged = |reason| StoreError::Damaged { what: Damaged::Database, reason };
+        let packed_members = match row.get::<_, Option<Vec<u8>>>(14)? {
+            Some(packed) => {
+                let mut users = HashSet::new();
+                let members = decode_members(&packed).map_err(damaged)?;
+                Some(
+                    members
+                        .into_iter()
+                        .filter(|member| users.insert(member.user.clone()))
+                        .collect::<Vec<_>>(),
+                )
+            }
+            None => None,
+        };
+        let profile = row.get::<_, Option<u8>>(1)?.map(|kind| profile(row, kind)).transpose()?;
+        let listed = match &packed_members {
+            Some(members) => members.len(),
+            None => row.get::<_, u32>(10)? as usize,
+        };
+        let group = ChatGroup { incarnation: row.get(0)?, profile, listed };
+        let (places, disbanding) = (row.get(11)?, row.get(12)?);
+        Ok(ChatGroupRow { group, places, disbanding, packed_members })
+    }
+
+    /// The members that are wanted, in the order they came.
+    pub(super) fn members(
+        &self,
+        db: &Connection,
+        app: AppId,
+        id: &ChatGroupId,
+        wanted: &WantedMembers,
+    ) -> Result<Vec<Member>, StoreError> {
+        match (&self.packed_members, wanted) {
+            _ if self.group.listed == 0 => Ok(Vec::new()),
+            (None, wanted) => members::read(db, app, id, wanted),
+            (Some(packed), WantedMembers::All) => Ok(packed.clone()),
+            (Some(packed), WantedMembers::Named(users)) => {
+                Ok(packed.iter().filter(|member| users.contains(&member.user)).cloned().collect())
+            }
+        }
+    }
+}
+
+fn profile(row: &Row<'_>, kind: u8) -> Result<ChatGroupProfile, StoreError> {
+    let damaged = |reason| StoreError::Damaged { what: Damaged::Database, reason };
     let owner: Option<String> = row.get(3)?;
+    let owner = owner.map(|owner| UserId::parse(&owner)).transpose();
     let join_option: u8 = row.get(8)?;
-    let profile = ChatGroupProfile {
-        kind: match ChatGroupKind::ALL.get(usize::from(kind)) {
-            Some(kind) => *kind,
-            None => return Ok(Err(format!("unknown kind {kind}"))),
-        },
+    Ok(ChatGroupProfile {
+        kind: (ChatGroupKind::ALL.get(usize::from(kind)).copied())
+            .ok_or_else(|| damaged(format!("unknown kind {kind}")))?,
         name: row.get(2)?,
-        owner: match owner.map(|owner| UserId::parse(&owner)).transpose() {
-            Ok(owner) => owner,
-            Err(reason) => return Ok(Err(reason.to_string())),
-        },
+        owner: owner.map_err(|reason| damaged(reason.to_string()))?,
         introduction: row.get(4)?,
         notification: row.get(5)?,
         face_url: row.get(6)?,
         max_members: row.get(7)?,
-        join_option: match JoinOption::ALL.get(usize::from(join_option)) {
-            Some(option) => *option,
-            None => return Ok(Err(format!("unknown join option {join_option}"))),
-        },
+        join_option: (JoinOption::ALL.get(usize::from(join_option)).copied())
+            .ok_or_else(|| damaged(format!("unknown join option {join_option}")))?,
         created_at: row.get::<_, i64>(9)?.try_into().unwrap_or(0),
-        members: match decode_members(&row.get::<_, Vec<u8>>(10)?) {
-            Ok(members) => members,
-            Err(reason) => return Ok(Err(reason)),
-        },
-    };
-    Ok(Ok(profile))
+    })
 }
 
-/// Writes a chat group. Returns roughly how many bytes that takes beside a page.
-pub(super) fn write_chat_group(
+/// Reads the row of a chat group.
+///
+/// # Errors
+/// [`StoreError::Damaged`] of this chat group.
+pub(super) fn row(db: &Connection, app: AppId, id: &ChatGroupId) -> Result<Option<ChatGroupRow>, StoreError> {
+    let read = || -> Result<_, StoreError> {
+        let mut statement = db.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM chat_group WHERE app_id = ?1 AND group_id = ?2"
+        ))?;
+        let mut rows = statement.query(params![app.number(), id.as_str()])?;
+        rows.next()?.map(|row| ChatGroupRow::read(app, id, row)).transpose()
+    };
+    attribute_damage(|| Damaged::ChatGroup(app, id.clone()), read())
+}
+
+/// Where these chat groups stand in their lives: one query for all.
+///
+/// # Errors
+/// [`StoreError::Damaged`], without saying which chat group it is.
+pub(super) fn lives<'a>(
+    db: &Connection,
+    app: AppId,
+    ids: impl Iterator<Item = &'a ChatGroupId>,
+) -> Result<HashMap<String, ChatGroupLife>, StoreError> {
+    let Some(ids) = list(ids.map(ChatGroupId::as_str)) else { return Ok(HashMap::new()) };
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM chat_group WHERE app_id = ?1 AND group_id IN rarray(?2)"
+    ))?;
+    let mut rows = statement.query(params![app.number(), ids])?;
+    let mut lives = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let id: String = row.get(15)?;
+        sums::check("chat_group", key(app, &id), row, 13)?;
+        let alive = row.get::<_, Option<u8>>(1)?.is_some();
+        lives.insert(id, ChatGroupLife { incarnation: row.get(0)?, alive });
+    }
+    match ids.iter().filter(|id| matches!(id, Value::Text(id) if lives.contains_key(id))).count()
+        >= lives.len()
+    {
+        true => Ok(lives),
+        // An entry of the index leads to the row of another chat group.
+        false => Err(StoreError::Damaged {
+            what: Damaged::Database,
+            reason: "the index of chat groups leads to a wrong row".to_owned(),
+        }),
+    }
+}
+
+/// Reads a chat group with the members that are wanted.
+///
+/// # Errors
+/// [`StoreError::Damaged`] of this chat group.
+pub(super) fn loaded(
     db: &Connection,
     app: AppId,
     id: &ChatGroupId,
-    group: &ChatGroup,
+    wanted: &WantedMembers,
+) -> Result<Option<ChatGroupState>, StoreError> {
+    let Some(row) = row(db, app, id)? else { return Ok(None) };
+    let members = attribute_damage(|| Damaged::ChatGroup(app, id.clone()), row.members(db, app, id, wanted))?;
+    Ok(Some(ChatGroupState { group: row.group, members }))
+}
+
+/// Writes a chat group in the place of the row that was there, and what these deltas change of its members.
+/// Returns roughly how many bytes that takes.
+///
+/// # Errors
+/// Those of SQLite.
+pub(super) fn write(
+    db: &Connection,
+    app: AppId,
+    id: &ChatGroupId,
+    old: Option<ChatGroupRow>,
+    next: &ChatGroup,
+    disbanding: Option<i64>,
+    deltas: &[ChatGroupDelta],
 ) -> Result<usize, StoreError> {
-    let (app, id) = (app.number(), id.as_str());
-    let profile = group.profile.as_ref();
-    let members = profile.map(|profile| encode_members(&profile.members));
-    let bytes = members.as_ref().map_or(0, Vec::len);
+    let (mut places, last, packed) = match old {
+        Some(row) => (row.places, row.disbanding, row.packed_members),
+        None => (0, 0, None),
+    };
+    let unpacked = packed.into_iter().flatten().map(ChatGroupDelta::Joined);
+    let bytes = members::write(db, app, id, &mut places, unpacked.chain(deltas.iter().cloned()))?;
+    let ChatGroup { incarnation, profile, listed } = next;
+    let profile = profile.as_ref();
     db.prepare_cached(
-        "INSERT INTO chat_group (app_id, group_id, incarnation, kind, name, owner, introduction,
-            notification, face_url, max_members, join_option, created_at, members)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-         ON CONFLICT (app_id, group_id) DO UPDATE SET incarnation = excluded.incarnation,
-            kind = excluded.kind, name = excluded.name, owner = excluded.owner,
-            introduction = excluded.introduction, notification = excluded.notification,
-            face_url = excluded.face_url, max_members = excluded.max_members,
+        "INSERT INTO chat_group (app_id, group_id, incarnation, kind, name, owner, introduction, notification,
+            face_url, max_members, join_option, created_at, member_count, places, disbanding, sum)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
+            row_sum('chat_group', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15))
+         ON CONFLICT (app_id, group_id) DO UPDATE SET incarnation = excluded.incarnation, kind = excluded.kind,
+            name = excluded.name, owner = excluded.owner, introduction = excluded.introduction,
+            notification = excluded.notification, face_url = excluded.face_url, max_members = excluded.max_members,
             join_option = excluded.join_option, created_at = excluded.created_at,
-            members = excluded.members",
+            member_count = excluded.member_count, places = excluded.places, disbanding = excluded.disbanding,
+            sum = excluded.sum, members = NULL",
     )?
     .execute(params![
-        app,
-        id,
-        group.incarnation,
+        app.number(),
+        id.as_str(),
+        incarnation,
         profile.and_then(|profile| place(ChatGroupKind::ALL, profile.kind)),
         profile.map(|profile| &profile.name),
         profile.and_then(|profile| profile.owner.as_ref()).map(UserId::as_str),
@@ -106,61 +214,16 @@ pub(super) fn write_chat_group(
         profile.map(|profile| profile.max_members),
         profile.and_then(|profile| place(JoinOption::ALL, profile.join_option)),
         profile.map(|profile| i64::try_from(profile.created_at).unwrap_or(i64::MAX)),
-        members,
+        u32::try_from(*listed).unwrap_or(u32::MAX),
+        places,
+        disbanding.unwrap_or(last),
     ])?;
     Ok(bytes)
 }
 
-/// How many disbandings of an app are kept, and for how many seconds.
-const EVENTS: i64 = 10_000;
-const EVENTS_WITHIN: i64 = 7 * 86_400;
-/// How many old ones are looked at for one that is written, so that many of them go in several steps.
-const EVENTS_AT_ONCE: i64 = 64;
-
-/// Writes that a chat group was disbanded: the number of the disbanding into its row, one event for the app.
-pub(super) fn write_disbanding(
-    db: &Connection,
-    app: AppId,
-    id: &ChatGroupId,
-    incarnation: u32,
-    now: UnixSeconds,
-) -> Result<(), StoreError> {
-    let (app, id, now) = (app.number(), id.as_str(), i64::try_from(now).unwrap_or(i64::MAX));
-    let number: i64 = db
-        .prepare_cached(
-            // Above the events that are there, too, in case the page of the counter is an old one.
-            "INSERT INTO app (app_id, disbandings)
-             VALUES (?1, 1 + (SELECT coalesce(max(seq), 0) FROM app_event WHERE app_id = ?1))
-             ON CONFLICT DO UPDATE SET disbandings = max(disbandings + 1, excluded.disbandings)
-             RETURNING disbandings",
-        )?
-        .query_row([app], |row| row.get(0))?;
-    db.prepare_cached("UPDATE chat_group SET disbanding = ?3 WHERE app_id = ?1 AND group_id = ?2")?
-        .execute(params![app, id, number])?;
-    db.prepare_cached(
-        "INSERT INTO app_event (app_id, seq, kind, group_id, incarnation, at) VALUES (?1, ?2, 1, ?3, ?4, ?5)",
-    )?
-    .execute(params![app, number, id, incarnation, now])?;
-    trim_events(db, app, number, now)?;
-    Ok(())
-}
-
-/// Removes the oldest events of an app that are too many or too old, some at a time; how many were removed.
-fn trim_events(db: &Connection, app: u32, newest: i64, now: i64) -> rusqlite::Result<usize> {
-    db.prepare_cached(
-        "DELETE FROM app_event WHERE app_id = ?1 AND (seq <= ?2 OR at < ?3)
-             AND seq IN (SELECT seq FROM app_event WHERE app_id = ?1 ORDER BY seq LIMIT ?4)",
-    )?
-    .execute(params![app, newest - EVENTS, now.saturating_sub(EVENTS_WITHIN), EVENTS_AT_ONCE])
-}
-
-/// Removes some old events of every app, also of those in which nothing is disbanded any more; how many were removed.
-pub(super) fn trim_all_events(db: &Connection, now: UnixSeconds) -> rusqlite::Result<usize> {
-    let mut apps = db.prepare_cached("SELECT app_id, disbandings FROM app")?;
-    let apps =
-        apps.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(u32, i64)>, _>>()?;
-    let now = i64::try_from(now).unwrap_or(i64::MAX);
-    apps.into_iter().map(|(app, newest)| trim_events(db, app, newest, now)).sum()
+/// The key of a chat group's row, as its checksum has it.
+fn key(app: AppId, id: &str) -> [Column<'_>; 2] {
+    [Column::Number(app.number().into()), Column::Text(id.as_bytes())]
 }
 
 /// One page of the living chat groups of an app.
@@ -182,6 +245,7 @@ pub(super) fn list_chat_groups(
             "SELECT count(*) FROM chat_group WHERE app_id = ?1 AND kind IS NOT NULL AND kind IN rarray(?2)",
         )?
         .query_row(params![app.number(), kinds], |row| row.get::<_, i64>(0))?;
+    // In the order in which this store first heard of them, which a chat group keeps for ever.
     let mut statement = db.prepare_cached(
         "SELECT seq, group_id FROM chat_group
          WHERE app_id = ?1 AND kind IS NOT NULL AND kind IN rarray(?2) AND seq >= ?3

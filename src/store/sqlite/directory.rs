@@ -5,14 +5,15 @@ use std::{
     rc::Rc,
 };
 
-use rusqlite::{Connection, params, types::Value};
+use rusqlite::{params, types::Value};
 
-use super::{error::attribute_damage, rows::Rows};
+use super::{chat_groups, disbandings::ended, error::attribute_damage, rows::Rows, sums};
 use crate::{
     domain::{
-        AppId, ChangeNumber, ChatGroupId, ChatGroupLife, Conversation, Organizer, Owner, Presence, UserId,
+        AppId, ChangeNumber, ChatGroupId, ChatGroupKind, Conversation, Organizer, Owner, Presence, UserId,
+        WantedMembers,
     },
-    store::{Damaged, StoreError},
+    store::{Damaged, StoreError, checksum::Column},
 };
 
 impl Rows<'_> {
@@ -28,7 +29,7 @@ impl Rows<'_> {
                 .filter_map(Conversation::chat_group)
         };
         let directory = || Damaged::Directory(app);
-        let lives = attribute_damage(directory, lives(self.db, app, groups(false)))?;
+        let lives = attribute_damage(directory, chat_groups::lives(self.db, app, groups(false)))?;
         let ended = attribute_damage(directory, ended(self.db, app, groups(true)))?;
         Ok(organizer.dead(|id| match ended.get(id.as_str()) {
             Some(incarnation) => *incarnation,
@@ -39,8 +40,8 @@ impl Rows<'_> {
     /// Looks up the chat groups of an owner one after the other, outside of the writer's transactions. Whether one was
     /// found that cannot be read, and was not known before.
     pub(super) fn learns_about(self, owner: &Owner) -> bool {
-        let Ok((stored, _)) = self.own_data(owner) else { return false };
-        let conversations = stored.organizer.records().iter().map(|record| &record.conversation);
+        let Ok(own) = self.own_data(owner) else { return false };
+        let conversations = own.stored.organizer.records().iter().map(|record| &record.conversation);
         self.learns_of(owner.app, conversations.filter(|conversation| conversation.chat_group().is_some()))
     }
 
@@ -52,7 +53,7 @@ impl Rows<'_> {
     ) -> bool {
         let is_damaged = |conversation: &Conversation| {
             let mut alone = HashMap::from([(conversation.clone(), Presence::Unreadable)]);
-            matches!(self.look_up(app, &mut alone), Err(StoreError::Damaged { .. }))
+            matches!(self.look_up(app, None, &mut alone), Err(StoreError::Damaged { .. }))
         };
         // All of them are to be remembered, not only the first.
         let damaged = conversations.filter(|conversation| is_damaged(conversation));
@@ -65,33 +66,42 @@ impl Rows<'_> {
         app: AppId,
         users: impl Iterator<Item = &'u UserId> + Clone,
     ) -> Result<HashSet<String>, StoreError> {
-        let mut aside = HashMap::new();
+        let key = [Column::Number(app.number().into())];
+        let mut aside = HashMap::<String, bool>::new();
         if self.has_aside
             && let Some(users) = list(users.clone().map(UserId::as_str))
         {
             let mut statement = self.db.prepare_cached(
-                "SELECT user_id, imported FROM account_aside WHERE app_id = ?1 AND user_id IN rarray(?2)",
+                "SELECT user_id, nick, face_url, imported, sum FROM account_aside
+                 WHERE app_id = ?1 AND user_id IN rarray(?2)",
             )?;
-            let found = statement
-                .query_map(params![app.number(), users], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
-            aside = found.collect::<Result<HashMap<_, bool>, _>>()?;
+            let mut rows = statement.query(params![app.number(), users])?;
+            while let Some(row) = rows.next()? {
+                sums::check("account_aside", key, row, 4)?;
+                aside.insert(row.get(0)?, row.get(3)?);
+            }
         }
         let others = users.map(UserId::as_str).filter(|user| !aside.contains_key(*user));
         let Some(others) = list(others) else { return Ok(known(aside)) };
-        let mut statement = self
-            .db
-            .prepare_cached("SELECT user_id FROM account WHERE app_id = ?1 AND user_id IN rarray(?2)")?;
-        let found = statement.query_map(params![app.number(), others], |row| row.get(0))?;
-        let mut imported = found.collect::<Result<HashSet<_>, _>>()?;
+        let mut statement = self.db.prepare_cached(
+            "SELECT user_id, nick, face_url, sum FROM account WHERE app_id = ?1 AND user_id IN rarray(?2)",
+        )?;
+        let mut rows = statement.query(params![app.number(), others])?;
+        let mut imported = HashSet::new();
+        while let Some(row) = rows.next()? {
+            sums::check("account", key, row, 3)?;
+            imported.insert(row.get(0)?);
+        }
         imported.extend(known(aside));
         Ok(imported)
     }
 
-    /// Looks up what the directory says about these conversations now, in two queries at most. What is known to be
-    /// unreadable is not asked for again.
+    /// Looks up what the directory says about these conversations now, in two queries at most, and where membership
+    /// counts whether `member` is one of each chat group. What is known to be unreadable is not looked up again.
     pub(super) fn look_up(
         self,
         app: AppId,
+        member: Option<&UserId>,
         presences: &mut HashMap<Conversation, Presence>,
     ) -> Result<(), StoreError> {
         let health = self.health;
@@ -103,15 +113,33 @@ impl Rows<'_> {
         let directory = || Damaged::Directory(app);
         let imported = attribute_damage(directory, self.imported(app, users))?;
         let ids = readable().filter_map(Conversation::chat_group);
-        let lives = attribute_damage(directory, lives(self.db, app, ids))?;
+        let lives = attribute_damage(directory, chat_groups::lives(self.db, app, ids))?;
         for (conversation, presence) in presences {
             *presence = match conversation {
                 unreadable if health.is_unreadable(app, unreadable) => Presence::Unreadable,
                 Conversation::User(user) => Presence::User { imported: imported.contains(user.as_str()) },
-                Conversation::ChatGroup(id) => Presence::ChatGroup(lives.get(id.as_str()).copied()),
+                Conversation::ChatGroup(id) => {
+                    let life = lives.get(id.as_str()).copied();
+                    let is_member = match member {
+                        Some(user) => attribute_damage(directory, self.is_member(app, id, user))?,
+                        None => true,
+                    };
+                    Presence::ChatGroup { life, is_member }
+                }
             };
         }
         Ok(())
+    }
+
+    /// Whether a user is a member of a chat group; of one without a list of members everybody is.
+    fn is_member(self, app: AppId, id: &ChatGroupId, user: &UserId) -> Result<bool, StoreError> {
+        let Some(row) = chat_groups::row(self.db, app, id)? else { return Ok(true) };
+        let Some(profile) = &row.group.profile else { return Ok(false) };
+        if profile.kind == ChatGroupKind::AvChatRoom || profile.owner.as_ref() == Some(user) {
+            return Ok(true);
+        }
+        let wanted = WantedMembers::Named(vec![user.clone()]);
+        Ok(!row.members(self.db, app, id, &wanted)?.is_empty())
     }
 }
 
@@ -120,60 +148,8 @@ fn known(users: HashMap<String, bool>) -> HashSet<String> {
     users.into_iter().filter(|(_, imported)| *imported).map(|(user, _)| user).collect()
 }
 
-/// Where these chat groups stand in their lives: one query for all.
-fn lives<'a>(
-    db: &Connection,
-    app: AppId,
-    ids: impl Iterator<Item = &'a ChatGroupId>,
-) -> Result<HashMap<String, ChatGroupLife>, StoreError> {
-    let Some(ids) = list(ids.map(ChatGroupId::as_str)) else { return Ok(HashMap::new()) };
-    let mut statement = db.prepare_cached(
-        "SELECT group_id, incarnation, kind IS NOT NULL FROM chat_group
-         WHERE app_id = ?1 AND group_id IN rarray(?2)",
-    )?;
-    let found = statement.query_map(params![app.number(), ids], |row| {
-        Ok((row.get(0)?, ChatGroupLife { incarnation: row.get(1)?, alive: row.get(2)? }))
-    })?;
-    Ok(found.collect::<Result<_, _>>()?)
-}
-
-/// The incarnations of chat groups whose rows cannot be read, as the events of the app tell them.
-///
-/// # Errors
-/// [`StoreError::Damaged`] when older events were removed already, so that a group without one may have been destroyed.
-fn ended<'a>(
-    db: &Connection,
-    app: AppId,
-    ids: impl Iterator<Item = &'a ChatGroupId>,
-) -> Result<HashMap<String, u32>, StoreError> {
-    let ids: Vec<&str> = ids.map(ChatGroupId::as_str).collect();
-    let Some(unreadable) = list(ids.iter().copied()) else { return Ok(HashMap::new()) };
-    let mut statement = db.prepare_cached(
-        "SELECT group_id, max(incarnation) FROM app_event
-         WHERE app_id = ?1 AND group_id IN rarray(?2) GROUP BY group_id",
-    )?;
-    let found =
-        statement.query_map(params![app.number(), unreadable], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut ended = found.collect::<Result<HashMap<String, u32>, _>>()?;
-    let is_complete: bool = db
-        .prepare_cached(
-            "SELECT (SELECT count(*) FROM app_event WHERE app_id = ?1)
-             = coalesce((SELECT disbandings FROM app WHERE app_id = ?1), 0)",
-        )?
-        .query_row([app.number()], |row| row.get(0))?;
-    for id in ids {
-        if !is_complete && !ended.contains_key(id) {
-            let reason =
-                "a chat group cannot be read, and may have been destroyed longer ago than events are kept";
-            return Err(StoreError::Damaged { what: Damaged::Directory(app), reason: reason.to_owned() });
-        }
-        ended.entry(id.to_owned()).or_insert(0);
-    }
-    Ok(ended)
-}
-
 /// A list of texts as a statement's parameter; `None` when it is empty.
-fn list<'a>(texts: impl Iterator<Item = &'a str>) -> Option<Rc<Vec<Value>>> {
+pub(super) fn list<'a>(texts: impl Iterator<Item = &'a str>) -> Option<Rc<Vec<Value>>> {
     let values: Vec<Value> = texts.map(|text| Value::from(text.to_owned())).collect();
     (!values.is_empty()).then(|| Rc::new(values))
 }

@@ -17,7 +17,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use super::{
     notices,
     open_error::OpenError,
-    schema,
+    schema, sums,
     wal::{self, Log},
 };
 use crate::private;
@@ -124,11 +124,12 @@ impl Files {
         // other processes out. `PRAGMA locking_mode` would lock out our own readers as well.
         let connection =
             Connection::open_with_flags_and_vfs(&self.database, flags, c"unix-excl").map_err(failed)?;
-        connection.set_prepared_statement_cache_capacity(48);
+        connection.set_prepared_statement_cache_capacity(64);
         // The writer runs the last checkpoint itself. SQLite's own, at the last close, would try again
         // what has just failed, believe it, and remove the log that tells a new start the truth.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
         rusqlite::vtab::array::load_module(&connection).map_err(failed)?;
+        sums::install(&connection).map_err(failed)?;
         Ok(connection)
     }
 

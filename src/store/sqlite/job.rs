@@ -7,78 +7,97 @@ use tokio::sync::oneshot;
 use super::{batch::Batch, health::Health};
 use crate::{
     clock::Clock,
-    domain::{AppId, ChatGroupId, Conversation, Owner, Presence},
-    store::{ChatGroupRule, Damaged, OwnerRule, Scope, StoreError, guarded},
+    domain::{ChatGroupOutcome, ChatGroupRejection, Conversation, Outcome, Presence, Rejection},
+    store::{ChatGroupWrite, Damaged, Scope, StoreError, Write, guarded},
 };
 
-type Done = oneshot::Sender<Result<(), StoreError>>;
-
-/// One change to make.
-pub(super) struct Job {
-    pub(super) change: Change,
-    pub(super) done: Done,
-}
-
-/// What a job changes. It may be done more than once: a transaction that fails because of another job is made anew.
-pub(super) enum Change {
+/// One change to make. It may be made more than once: a transaction that fails because of another job is made anew.
+pub(super) enum Job {
+    /// An edit of an owner.
     Owner {
-        owner: Owner,
-        /// The conversations that the rule asks about.
+        write: Box<Write>,
+        /// The conversations that the edit names.
         presences: HashMap<Conversation, Presence>,
-        rule: OwnerRule,
+        slot: OutcomeSlot<Result<Outcome, Rejection>>,
     },
-    ChatGroup {
-        app: AppId,
-        id: ChatGroupId,
-        rule: ChatGroupRule,
-    },
+    /// An edit of a chat group.
+    ChatGroup { write: Box<ChatGroupWrite>, slot: OutcomeSlot<Result<ChatGroupOutcome, ChatGroupRejection>> },
     /// Notes that the first filling of the store is complete.
-    Filled,
+    Filled(OutcomeSlot<()>),
     /// Forgets a part of what is kept.
-    Reset(Scope),
+    Reset(Scope, OutcomeSlot<()>),
     /// Asks whether a change would be durable.
-    Probe,
+    Probe(OutcomeSlot<()>),
+    /// Runs something while nothing is written.
+    Pause(Box<dyn FnOnce() + Send>, OutcomeSlot<()>),
 }
 
-impl Change {
+/// Keeps the outcome of a change until it is durable, and sends it to the caller then.
+pub(super) struct OutcomeSlot<T> {
+    outcome: Option<T>,
+    caller: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T> OutcomeSlot<T> {
+    /// A slot, and where its caller waits.
+    pub(super) fn new() -> (OutcomeSlot<T>, oneshot::Receiver<Result<T, StoreError>>) {
+        let (caller, answer) = oneshot::channel();
+        (OutcomeSlot { outcome: None, caller }, answer)
+    }
+
+    fn keep(&mut self, outcome: T) {
+        self.outcome = Some(outcome);
+    }
+
+    /// Answers the caller, who may have given up waiting; the change is made all the same.
+    fn answer(self, committed: Result<(), StoreError>) {
+        let outcome = committed.and_then(|()| self.outcome.ok_or(StoreError::Rule));
+        let _ = self.caller.send(outcome);
+    }
+}
+
+impl Job {
     /// Whether it is about an owner or a chat group that is known to be damaged.
     pub(super) fn is_about_damage(&self, health: &Health) -> bool {
         match self {
-            Change::Owner { owner, .. } => health.is_damaged(|| Damaged::Owner(owner.clone())),
-            Change::ChatGroup { app, id, .. } => health.is_damaged(|| Damaged::ChatGroup(*app, id.clone())),
-            Change::Filled | Change::Reset(_) | Change::Probe => false,
+            Job::Owner { write, .. } => health.is_damaged(|| Damaged::Owner(write.owner.clone())),
+            Job::ChatGroup { write, .. } => {
+                health.is_damaged(|| Damaged::ChatGroup(write.app, write.id.clone()))
+            }
+            Job::Filled(_) | Job::Reset(..) | Job::Probe(_) | Job::Pause(..) => false,
         }
     }
 
     /// Whether changes before it and after it may not change places with it.
     pub(super) fn is_about_all(&self) -> bool {
-        matches!(self, Change::Filled | Change::Reset(_))
+        matches!(self, Job::Filled(_) | Job::Reset(..))
     }
 
     /// Makes the change as a part of a batch.
     pub(super) fn make(&mut self, batch: &mut Batch<'_>, clock: &Clock) -> Result<(), StoreError> {
         match self {
-            Change::Owner { owner, presences, rule } => batch.change_owner(owner, presences, rule),
-            Change::ChatGroup { app, id, rule } => batch.change_chat_group(*app, id, rule, clock.now()),
-            Change::Filled => batch.note_filled(),
-            Change::Reset(scope) => batch.reset(scope),
-            Change::Probe => batch.probe(),
+            Job::Owner { write, presences, slot } => slot.keep(batch.edit_owner(write, presences)?),
+            Job::ChatGroup { write, slot } => slot.keep(batch.edit_chat_group(write, clock.now())?),
+            Job::Filled(slot) => slot.keep(batch.note_filled()?),
+            Job::Reset(scope, slot) => slot.keep(batch.reset(scope)?),
+            Job::Probe(slot) => slot.keep(batch.probe()?),
+            // The writer runs it between two batches.
+            Job::Pause(..) => {}
         }
+        Ok(())
     }
-}
 
-impl Job {
-    /// Answers it. Who asked may have given up waiting; the change is made all the same.
-    pub(super) fn answer(self, outcome: Result<(), StoreError>) {
-        let Job { change, done } = self;
-        discard(change);
-        let _ = done.send(outcome);
-    }
-}
-
-/// Drops a rule. What it has done or refused stays so even if something it holds panics then.
-fn discard<T>(rule: T) {
-    if guarded(|| drop(rule)).is_err() {
-        tracing::error!("a rule failed when it was dropped");
+    /// Answers it.
+    pub(super) fn answer(self, committed: Result<(), StoreError>) {
+        match self {
+            Job::Owner { slot, .. } => slot.answer(committed),
+            Job::ChatGroup { slot, .. } => slot.answer(committed),
+            Job::Filled(slot) | Job::Reset(_, slot) | Job::Probe(slot) => slot.answer(committed),
+            Job::Pause(work, mut slot) => {
+                let done = committed.and_then(|()| guarded(work));
+                slot.keep(());
+                slot.answer(done);
+            }
+        }
     }
 }

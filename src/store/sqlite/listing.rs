@@ -6,8 +6,8 @@ use rusqlite::{Connection, params};
 
 use super::{chat_groups, rows::Rows};
 use crate::{
-    domain::{AppId, ChatGroup, ChatGroupId, Owner, UserId},
-    store::{Damaged, Loaded, StoreError},
+    domain::{AppId, ChatGroupId, Owner, OwnerState, UserId, WantedMembers},
+    store::{ChatGroupState, Cursor, Damaged, Part, StoreError, cache::Snapshot},
 };
 
 /// Rows looked at for one page.
@@ -24,68 +24,72 @@ pub(super) fn apps(db: &Connection) -> Result<Vec<AppId>, StoreError> {
     Ok(numbers.into_iter().filter_map(AppId::new).collect())
 }
 
+/// Some owners, by user id.
 pub(super) fn owners(
     rows: Rows<'_>,
     app: AppId,
-    after: Option<&UserId>,
-) -> Result<Vec<(UserId, Loaded)>, StoreError> {
+    from: Option<&Cursor>,
+) -> Result<Part<(UserId, OwnerState)>, StoreError> {
     let mut statement = rows.db.prepare_cached(
         "SELECT user_id FROM account WHERE app_id = ?1 AND user_id > ?2
          UNION SELECT user_id FROM organizer WHERE app_id = ?1 AND user_id > ?2
          UNION SELECT user_id FROM account_aside WHERE app_id = ?1 AND user_id > ?2
          ORDER BY user_id LIMIT ?3",
     )?;
-    let after = after.map_or("", UserId::as_str);
+    // The cursor is the last user of the part before.
+    let after = from.map_or("", |Cursor(user)| user);
     let users = statement
         .query_map(params![app.number(), after, PAGE], |row| row.get(0))?
         .collect::<Result<Vec<String>, _>>()?;
-    let mut page = Vec::new();
-    let mut weight = 0;
-    for user in users {
-        let user = UserId::parse(&user).map_err(|reason| StoreError::Damaged {
+    let (mut items, mut next, mut weight) = (Vec::new(), None, 0);
+    for text in users {
+        let user = UserId::parse(&text).map_err(|reason| StoreError::Damaged {
             what: Damaged::Directory(app),
             reason: reason.to_string(),
         })?;
         let owner = Owner { app, user };
-        let (stored, account, dead) = rows.owner_and_learn(&owner)?;
+        let Snapshot { account, stored, dead, .. } = rows.owner_and_learn(&owner)?;
         let organizer = match dead.is_empty() {
-            true => stored.organizer,
+            true => Arc::clone(&stored.organizer),
             false => Arc::new(stored.organizer.living(&dead)),
         };
         weight += organizer.records().len();
-        page.push((owner.user, Loaded { account, organizer }));
+        items.push((owner.user, OwnerState { account, organizer }));
+        next = Some(Cursor(text));
         if weight > WEIGHT {
             break;
         }
     }
-    Ok(page)
+    Ok(Part { items, next })
 }
 
+/// Some chat groups, in the order in which this store first heard of them.
 pub(super) fn chat_groups(
     db: &Connection,
     app: AppId,
-    after: u64,
-) -> Result<Vec<(u64, ChatGroupId, ChatGroup)>, StoreError> {
+    from: Option<&Cursor>,
+) -> Result<Part<(ChatGroupId, ChatGroupState)>, StoreError> {
     let mut statement = db.prepare_cached(
         "SELECT seq, group_id FROM chat_group WHERE app_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
     )?;
-    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    // The cursor is the place of the last one of the part before.
+    let after = from.map_or(0, |Cursor(place)| place.parse().unwrap_or(i64::MAX));
     let found = statement
         .query_map(params![app.number(), after, PAGE], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<Vec<(i64, String)>, _>>()?;
-    let mut page = Vec::new();
-    let mut weight = 0;
+    let (mut items, mut next, mut weight) = (Vec::new(), None, 0);
     for (seq, id) in found {
         let id = ChatGroupId::parse(&id).map_err(|reason| StoreError::Damaged {
             what: Damaged::Directory(app),
             reason: reason.to_string(),
         })?;
-        let Some(group) = chat_groups::chat_group(db, app, &id)? else { continue };
-        weight += group.profile.as_ref().map_or(0, |profile| profile.members.len());
-        page.push((u64::try_from(seq).unwrap_or(0), id, group));
+        next = Some(Cursor(seq.to_string()));
+        let Some(group) = chat_groups::loaded(db, app, &id, &WantedMembers::All)? else { continue };
+        weight += group.members.len();
+        items.push((id, group));
         if weight > WEIGHT {
             break;
         }
     }
-    Ok(page)
+    Ok(Part { items, next })
 }

@@ -11,11 +11,13 @@ mod caller;
 mod chat_groups;
 mod checkpoints;
 mod directory;
+mod disbandings;
 mod error;
 mod files;
 mod health;
 mod job;
 mod listing;
+mod members;
 mod notices;
 mod open_error;
 mod opening;
@@ -23,8 +25,10 @@ mod queue;
 mod reader;
 mod rows;
 mod schema;
+mod sums;
 mod survey;
 mod threads;
+mod upgrade;
 mod waitlist;
 mod wal;
 mod work;
@@ -32,35 +36,39 @@ mod writer;
 
 use std::{
     path::{Path, PathBuf},
+    pin::Pin,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use tokio::sync::oneshot;
-
 pub use alarm::StoreFailure;
 pub use open_error::OpenError;
-pub use opening::Opening;
 pub use survey::{is_in_use, is_read_only, survey};
 
 use self::{
     alarm::Alarm,
     files::Files,
     health::Health,
-    job::{Change, Job},
+    job::{Job, OutcomeSlot},
+    opening::Opening,
     reader::{Readers, Shared},
+    threads::StoreThread,
     writer::Writer,
 };
 use super::{
-    ChatGroupPage, ChatGroupQuery, ChatGroupRule, Loaded, OwnerRule, Pending, Readiness, Scope, Statistics,
-    Store, StoreError, cache::OwnerCache,
+    ChatGroupPage, ChatGroupQuery, ChatGroupState, ChatGroupWrite, Cursor, Directory, Listing, Loaded,
+    Maintenance, OpeningReport, Owners, Part, Pending, Readiness, Scope, Statistics, StoreError, Write,
+    cache::OwnerCache,
 };
 use crate::{
     clock::Clock,
-    domain::{AppId, ChatGroup, ChatGroupId, Conversation, Owner, Presence, UserId},
+    domain::{
+        AppId, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, Conversation, Outcome, Owner, OwnerState,
+        Presence, Rejection, UserId, WantedMembers,
+    },
 };
 
-/// How to open a [`SqliteStore`].
+/// How to open the embedded store.
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
     /// The directory of its files.
@@ -111,7 +119,7 @@ pub struct SqliteStore {
     close_within: Duration,
     /// Held while a readiness check writes.
     probing: tokio::sync::Mutex<()>,
-    // Held, and given up last: the lock on the directory.
+    /// Held until the store is dropped: the lock on the directory.
     files: Arc<Files>,
 }
 
@@ -158,60 +166,16 @@ impl SqliteStore {
         files::database(directory).exists()
     }
 
-    /// What was found when it was opened.
-    #[must_use]
-    pub fn opening(&self) -> &Opening {
-        &self.opening
-    }
-
-    /// What there is to say about who can read its files: nothing, if all is well.
-    #[must_use]
-    pub fn remarks(&self) -> &[String] {
-        &self.files.remarks
-    }
-
-    /// Whether initial data still has to be loaded: the store is new, or the first filling did not come to its
-    /// end.
-    #[must_use]
-    pub fn is_unfilled(&self) -> bool {
-        self.unfilled
-    }
-
-    /// Notes that the first filling is complete.
-    #[must_use = "it is noted only when this has been waited for"]
-    pub fn note_filled(&self) -> Pending<'_, ()> {
-        self.write(Change::Filled)
-    }
-
-    /// Ends when the store cannot go on: the disk has failed under a commit, so that what it holds is not known, or
-    /// one of its threads has ended. Whoever uses the store has to stop, and to start again from what is there.
-    pub fn failure(&self) -> impl Future<Output = StoreFailure> + use<> {
-        self.shared.alarm.raised()
-    }
-
     /// How many transactions were committed since it was opened: one fsync each.
-    #[must_use]
-    pub fn commits(&self) -> u64 {
+    #[cfg(test)]
+    fn commits(&self) -> u64 {
         self.writer.commits()
     }
 
-    fn queue_change(&self, owner: Owner, named: Vec<Conversation>, rule: OwnerRule) -> Pending<'static, ()> {
-        // Looked up when the rule is run.
-        let unknown = |conversation: Conversation| {
-            let presence = match conversation {
-                Conversation::User(_) => Presence::User { imported: false },
-                Conversation::ChatGroup(_) => Presence::ChatGroup(None),
-            };
-            (conversation, presence)
-        };
-        let presences = named.into_iter().map(unknown).collect();
-        self.write(Change::Owner { owner, presences, rule })
-    }
-
-    /// Queues a change at once; what it returns only waits for the answer.
-    fn write(&self, change: Change) -> Pending<'static, ()> {
-        let (done, answer) = oneshot::channel();
-        let sent = self.writer.send(Job { change, done });
+    /// Queues a job at once; the future only waits for the answer.
+    fn queue<T: Send + 'static>(&self, job: impl FnOnce(OutcomeSlot<T>) -> Job) -> Pending<'static, T> {
+        let (slot, answer) = OutcomeSlot::new();
+        let sent = self.writer.send(job(slot));
         Box::pin(async move {
             sent?;
             answer.await.map_err(|_| StoreError::Closed)?
@@ -219,15 +183,11 @@ impl SqliteStore {
     }
 }
 
-impl Drop for SqliteStore {
-    fn drop(&mut self) {
-        let mut ending = self.readers.close();
-        ending.extend(self.writer.close());
-        threads::wait(&ending, self.close_within);
+impl Owners for SqliteStore {
+    fn peek(&self, owner: &Owner) -> Option<Loaded> {
+        self.shared.cache.get(owner).map(|entry| entry.loaded())
     }
-}
 
-impl Store for SqliteStore {
     fn load(&self, owner: &Owner) -> Pending<'_, Loaded> {
         if let Some(loaded) = self.peek(owner) {
             return Box::pin(async { Ok(loaded) });
@@ -235,44 +195,80 @@ impl Store for SqliteStore {
         self.readers.load(owner)
     }
 
-    fn peek(&self, owner: &Owner) -> Option<Loaded> {
-        self.shared.cache.get(owner).map(|entry| entry.loaded())
+    fn commit(&self, write: Write) -> Pending<'_, Result<Outcome, Rejection>> {
+        // The writer looks them up when it makes the edit.
+        let presences =
+            write.edit.named().into_iter().map(|named| (named.clone(), Presence::Unreadable)).collect();
+        let write = Box::new(write);
+        self.queue(|slot| Job::Owner { write, presences, slot })
+    }
+}
+
+impl Directory for SqliteStore {
+    fn accounts(&self, app: AppId, users: Vec<UserId>) -> Pending<'_, Vec<bool>> {
+        self.readers.run(move |reader| reader.accounts(app, &users))
     }
 
-    fn accounts(&self, owners: Vec<Owner>) -> Pending<'_, Vec<bool>> {
-        self.readers.run(move |reader| reader.accounts(&owners))
+    fn presences(&self, app: AppId, named: Vec<Conversation>) -> Pending<'_, Vec<Presence>> {
+        self.readers.run_patiently(move |reader| reader.presences(app, &named))
     }
 
-    fn change(&self, owner: Owner, named: Vec<Conversation>, rule: OwnerRule) -> Pending<'_, ()> {
-        self.queue_change(owner, named, rule)
+    fn chat_groups(
+        &self,
+        app: AppId,
+        ids: Vec<ChatGroupId>,
+        wanted: WantedMembers,
+    ) -> Pending<'_, Vec<Option<ChatGroupState>>> {
+        self.readers.run(move |reader| reader.chat_groups(app, &ids, &wanted))
     }
 
-    fn chat_groups(&self, app: AppId, ids: Vec<ChatGroupId>) -> Pending<'_, Vec<Option<ChatGroup>>> {
-        self.readers.run(move |reader| reader.chat_groups(app, &ids))
-    }
-
-    fn change_chat_group(&self, app: AppId, id: ChatGroupId, rule: ChatGroupRule) -> Pending<'_, ()> {
-        self.write(Change::ChatGroup { app, id, rule })
+    fn commit_chat_group(
+        &self,
+        write: ChatGroupWrite,
+    ) -> Pending<'_, Result<ChatGroupOutcome, ChatGroupRejection>> {
+        let write = Box::new(write);
+        self.queue(|slot| Job::ChatGroup { write, slot })
     }
 
     fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage> {
         self.readers.run(move |reader| reader.list_chat_groups(app, query))
     }
+}
 
+impl Listing for SqliteStore {
     fn apps(&self) -> Pending<'_, Vec<AppId>> {
         self.readers.run_patiently(|reader| reader.apps())
     }
 
-    fn list_owners(&self, app: AppId, after: Option<UserId>) -> Pending<'_, Vec<(UserId, Loaded)>> {
-        self.readers.run_patiently(move |reader| reader.list_owners(app, after.as_ref()))
+    fn list_owners(&self, app: AppId, from: Option<Cursor>) -> Pending<'_, Part<(UserId, OwnerState)>> {
+        self.readers.run_patiently(move |reader| reader.list_owners(app, from.as_ref()))
     }
 
-    fn all_chat_groups(&self, app: AppId, after: u64) -> Pending<'_, Vec<(u64, ChatGroupId, ChatGroup)>> {
-        self.readers.run_patiently(move |reader| reader.all_chat_groups(app, after))
+    fn list_all_chat_groups(
+        &self,
+        app: AppId,
+        from: Option<Cursor>,
+    ) -> Pending<'_, Part<(ChatGroupId, ChatGroupState)>> {
+        self.readers.run_patiently(move |reader| reader.list_all_chat_groups(app, from.as_ref()))
+    }
+}
+
+impl Maintenance for SqliteStore {
+    fn opening(&self) -> OpeningReport {
+        let Opening { doubts, losses, .. } = &self.opening;
+        OpeningReport {
+            summary: self.opening.to_string(),
+            doubts: self.files.remarks.iter().chain(doubts).cloned().collect(),
+            losses: losses.clone(),
+        }
     }
 
-    fn reset(&self, scope: Scope) -> Pending<'_, ()> {
-        self.write(Change::Reset(scope))
+    fn is_unfilled(&self) -> bool {
+        self.unfilled
+    }
+
+    fn note_filled(&self) -> Pending<'_, ()> {
+        self.queue(Job::Filled)
     }
 
     fn statistics(&self) -> Statistics {
@@ -304,11 +300,32 @@ impl Store for SqliteStore {
             // One check at a time writes something. The others wait for it and then see that it succeeded just now.
             let _turn = self.probing.lock().await;
             if !self.shared.health.is_fresh()? {
-                self.write(Change::Probe).await?;
+                self.queue(Job::Probe).await?;
             }
             // The probe itself may have met damage.
             self.shared.health.is_fresh()?;
             Ok(Readiness { damaged: self.shared.health.damaged() })
+        })
+    }
+
+    fn reset(&self, scope: Scope) -> Pending<'_, ()> {
+        self.queue(|slot| Job::Reset(scope, slot))
+    }
+
+    fn between_writes(&self, work: Box<dyn FnOnce() + Send>) -> Pending<'_, ()> {
+        self.queue(|slot| Job::Pause(work, slot))
+    }
+
+    fn failure(&self) -> Pin<Box<dyn Future<Output = StoreFailure> + Send>> {
+        Box::pin(self.shared.alarm.raised())
+    }
+
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            // The writer first: its last checkpoint copies the whole log when no reader is at work.
+            let mut ending: Vec<&StoreThread> = self.readers.close().iter().collect();
+            ending.push(self.writer.close());
+            threads::wait(&ending, self.close_within).await;
         })
     }
 }

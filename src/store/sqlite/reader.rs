@@ -1,6 +1,6 @@
 //! The threads that read what the cache misses, so that a cold or hung read holds up nobody else.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use rusqlite::Connection;
 
@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    domain::{AppId, ChatGroup, ChatGroupId, Owner, UserId},
+    domain::{AppId, ChatGroupId, Conversation, Owner, OwnerState, Presence, UserId, WantedMembers},
     store::{
-        ChatGroupPage, ChatGroupQuery, Damaged, Loaded, Pending, StoreError,
+        ChatGroupPage, ChatGroupQuery, ChatGroupState, Cursor, Damaged, Loaded, Part, Pending, StoreError,
         cache::{OwnerCache, Snapshot},
     },
 };
@@ -97,10 +97,10 @@ impl Readers {
         self.queue.statistics()
     }
 
-    /// Ends the threads, each after what it is doing. They are to be waited for.
-    pub(super) fn close(&mut self) -> Vec<StoreThread> {
+    /// Ends the threads, each after what it is doing.
+    pub(super) fn close(&self) -> &[StoreThread] {
         self.queue.close();
-        std::mem::take(&mut self.threads)
+        &self.threads
     }
 }
 
@@ -125,26 +125,45 @@ impl Reader {
             let snapshot = self.db.unchecked_transaction()?;
             let read = self.rows(&snapshot).owner_and_learn(owner);
             snapshot.finish()?;
-            let (stored, account, dead) = self.noted(read)?;
+            let found = self.noted(read)?;
             self.health.note_sound(owner);
-            Ok::<_, StoreError>(Snapshot { account, stored, dead })
+            Ok::<Snapshot, StoreError>(found)
         })?;
         Ok(entry.loaded())
     }
 
-    pub(super) fn accounts(&self, owners: &[Owner]) -> Result<Vec<bool>, StoreError> {
-        let Some(first) = owners.first() else { return Ok(Vec::new()) };
-        let imported = self.rows(&self.db).imported(first.app, owners.iter().map(|owner| &owner.user));
-        let imported = self.noted(attribute_damage(|| Damaged::Directory(first.app), imported))?;
-        Ok(owners.iter().map(|owner| imported.contains(owner.user.as_str())).collect())
+    pub(super) fn accounts(&self, app: AppId, users: &[UserId]) -> Result<Vec<bool>, StoreError> {
+        let imported = self.rows(&self.db).imported(app, users.iter());
+        let imported = self.noted(attribute_damage(|| Damaged::Directory(app), imported))?;
+        Ok(users.iter().map(|user| imported.contains(user.as_str())).collect())
+    }
+
+    pub(super) fn presences(&self, app: AppId, named: &[Conversation]) -> Result<Vec<Presence>, StoreError> {
+        let mut presences: HashMap<Conversation, Presence> =
+            named.iter().map(|conversation| (conversation.clone(), Presence::Unreadable)).collect();
+        let look_up = |presences: &mut HashMap<_, _>| self.rows(&self.db).look_up(app, None, presences);
+        match look_up(&mut presences) {
+            // What cannot be read is known from here on, and the others can be looked up without it.
+            Err(StoreError::Damaged { .. }) if self.rows(&self.db).learns_of(app, named.iter()) => {
+                self.noted(look_up(&mut presences))?;
+            }
+            found => self.noted(found)?,
+        }
+        Ok(named.iter().map(|conversation| presences[conversation]).collect())
     }
 
     pub(super) fn chat_groups(
         &self,
         app: AppId,
         ids: &[ChatGroupId],
-    ) -> Result<Vec<Option<ChatGroup>>, StoreError> {
-        ids.iter().map(|id| self.noted(chat_groups::chat_group(&self.db, app, id))).collect()
+        wanted: &WantedMembers,
+    ) -> Result<Vec<Option<ChatGroupState>>, StoreError> {
+        // A chat group and its members are read as of one moment.
+        let snapshot = self.db.unchecked_transaction()?;
+        let found =
+            ids.iter().map(|id| self.noted(chat_groups::loaded(&snapshot, app, id, wanted))).collect();
+        snapshot.finish()?;
+        found
     }
 
     pub(super) fn list_chat_groups(
@@ -164,20 +183,22 @@ impl Reader {
     pub(super) fn list_owners(
         &self,
         app: AppId,
-        after: Option<&UserId>,
-    ) -> Result<Vec<(UserId, Loaded)>, StoreError> {
+        from: Option<&Cursor>,
+    ) -> Result<Part<(UserId, OwnerState)>, StoreError> {
         let snapshot = self.db.unchecked_transaction()?;
-        let owners = listing::owners(self.rows(&snapshot), app, after);
+        let owners = listing::owners(self.rows(&snapshot), app, from);
         snapshot.finish()?;
         self.noted(attribute_damage(|| Damaged::Directory(app), owners))
     }
 
-    pub(super) fn all_chat_groups(
+    pub(super) fn list_all_chat_groups(
         &self,
         app: AppId,
-        after: u64,
-    ) -> Result<Vec<(u64, ChatGroupId, ChatGroup)>, StoreError> {
-        let page = listing::chat_groups(&self.db, app, after);
-        self.noted(attribute_damage(|| Damaged::Directory(app), page))
+        from: Option<&Cursor>,
+    ) -> Result<Part<(ChatGroupId, ChatGroupState)>, StoreError> {
+        let snapshot = self.db.unchecked_transaction()?;
+        let part = listing::chat_groups(&snapshot, app, from);
+        snapshot.finish()?;
+        self.noted(attribute_damage(|| Damaged::Directory(app), part))
     }
 }

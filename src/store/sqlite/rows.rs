@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
-use super::{error::attribute_damage, health::Health};
+use super::{error::attribute_damage, health::Health, sums};
 use crate::{
-    domain::{Account, ChangeNumber, Owner},
+    domain::{Account, Owner},
     store::{
-        Damaged, Scope, StoreError,
-        document::{Edit, Stored},
+        Damaged, Revision, Scope, StoreError,
+        cache::Snapshot,
+        checksum::Column,
+        document::{ChunkEdit, Stored},
     },
 };
-
-/// One owner as he is stored: his organizer, his account, and which of his records are dead.
-pub(super) type StoredOwner = (Stored, Option<Arc<Account>>, Vec<ChangeNumber>);
 
 /// The rows of owners.
 ///
@@ -32,22 +31,27 @@ pub(super) struct Rows<'a> {
 
 /// The statements on one of the two tables for documents.
 struct Documents {
+    table: &'static str,
     read: &'static str,
     write: &'static str,
     delete: &'static str,
 }
 
 const MAIN: Documents = Documents {
-    read: "SELECT chunk, doc FROM organizer WHERE app_id = ?1 AND user_id = ?2",
-    write: "INSERT INTO organizer (app_id, user_id, chunk, doc) VALUES (?1, ?2, ?3, ?4)
-            ON CONFLICT DO UPDATE SET doc = excluded.doc",
+    table: "organizer",
+    read: "SELECT chunk, doc, revision, sum FROM organizer WHERE app_id = ?1 AND user_id = ?2",
+    write: "INSERT INTO organizer (app_id, user_id, chunk, doc, revision, sum)
+            VALUES (?1, ?2, ?3, ?4, ?5, row_sum('organizer', ?1, ?2, ?3, ?4, ?5))
+            ON CONFLICT DO UPDATE SET doc = excluded.doc, revision = excluded.revision, sum = excluded.sum",
     delete: "DELETE FROM organizer WHERE app_id = ?1 AND user_id = ?2 AND chunk = ?3",
 };
 
 const ASIDE: Documents = Documents {
-    read: "SELECT chunk, doc FROM organizer_aside WHERE app_id = ?1 AND user_id = ?2",
-    write: "INSERT INTO organizer_aside (app_id, user_id, chunk, doc) VALUES (?1, ?2, ?3, ?4)
-            ON CONFLICT DO UPDATE SET doc = excluded.doc",
+    table: "organizer_aside",
+    read: "SELECT chunk, doc, revision, sum FROM organizer_aside WHERE app_id = ?1 AND user_id = ?2",
+    write: "INSERT INTO organizer_aside (app_id, user_id, chunk, doc, revision, sum)
+            VALUES (?1, ?2, ?3, ?4, ?5, row_sum('organizer_aside', ?1, ?2, ?3, ?4, ?5))
+            ON CONFLICT DO UPDATE SET doc = excluded.doc, revision = excluded.revision, sum = excluded.sum",
     delete: "DELETE FROM organizer_aside WHERE app_id = ?1 AND user_id = ?2 AND chunk = ?3",
 };
 
@@ -59,17 +63,17 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// [`StoreError::Damaged`] says whose data is.
-    pub(super) fn owner(self, owner: &Owner) -> Result<StoredOwner, StoreError> {
-        let (stored, account) = self.own_data(owner)?;
-        let dead = self.dead(owner.app, &stored.organizer)?;
-        Ok((stored, account, dead))
+    pub(super) fn owner(self, owner: &Owner) -> Result<Snapshot, StoreError> {
+        let own = self.own_data(owner)?;
+        let dead = self.dead(owner.app, &own.stored.organizer)?;
+        Ok(Snapshot { dead, ..own })
     }
 
     /// The same outside of the writer's transactions: chat groups that turn out to be unreadable are remembered.
     ///
     /// # Errors
     /// As above.
-    pub(super) fn owner_and_learn(self, owner: &Owner) -> Result<StoredOwner, StoreError> {
+    pub(super) fn owner_and_learn(self, owner: &Owner) -> Result<Snapshot, StoreError> {
         match self.owner(owner) {
             Err(StoreError::Damaged { what: Damaged::Directory(_), .. }) if self.learns_about(owner) => {
                 self.owner(owner)
@@ -78,43 +82,51 @@ impl Rows<'_> {
         }
     }
 
-    /// What is stored of the owner himself.
-    pub(super) fn own_data(self, owner: &Owner) -> Result<(Stored, Option<Arc<Account>>), StoreError> {
+    /// What is stored of the owner alone; which records are dead is not looked up.
+    pub(super) fn own_data(self, owner: &Owner) -> Result<Snapshot, StoreError> {
         let what = || Damaged::Owner(owner.clone());
         let (documents_of, account) = match attribute_damage(what, self.aside(owner))? {
             Some(account) => (&ASIDE, account),
             None => (&MAIN, attribute_damage(what, account(self.db, owner))?),
         };
-        Ok((attribute_damage(what, documents(self.db, documents_of, owner))?, account))
+        let (stored, revision) = attribute_damage(what, documents(self.db, documents_of, owner))?;
+        Ok(Snapshot { account, stored: Arc::new(stored), revision, dead: Vec::new() })
     }
 
-    /// Whether an owner is aside, and then his account.
+    /// Whether an owner is aside, and then the account.
     fn aside(self, owner: &Owner) -> Result<Option<AsideAccount>, StoreError> {
         if !self.has_aside {
             return Ok(None);
         }
-        let found = self
-            .db
-            .prepare_cached(
-                "SELECT imported, nick, face_url FROM account_aside WHERE app_id = ?1 AND user_id = ?2",
-            )?
-            .query_row(params![owner.app.number(), owner.user.as_str()], |row| {
-                let account = Account { nick: row.get(1)?, face_url: row.get(2)? };
-                Ok(row.get::<_, bool>(0)?.then(|| Arc::new(account)))
-            })
-            .optional()?;
-        Ok(found)
+        let mut statement = self.db.prepare_cached(
+            "SELECT nick, face_url, imported, sum FROM account_aside WHERE app_id = ?1 AND user_id = ?2",
+        )?;
+        let mut rows = statement.query(params![owner.app.number(), owner.user.as_str()])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        sums::check("account_aside", key(owner), row, 3)?;
+        let account = Account { nick: row.get(0)?, face_url: row.get(1)? };
+        Ok(Some(row.get::<_, bool>(2)?.then(|| Arc::new(account))))
     }
 
     /// Writes some chunks of an organizer.
-    pub(super) fn write_organizer(self, owner: &Owner, edits: &[Edit]) -> Result<(), StoreError> {
+    pub(super) fn write_organizer(
+        self,
+        owner: &Owner,
+        edits: &[ChunkEdit],
+        revision: Revision,
+    ) -> Result<(), StoreError> {
+        let revision = i64::try_from(revision.0).unwrap_or(i64::MAX);
         let documents = if self.aside(owner)?.is_some() { ASIDE } else { MAIN };
         let mut delete = self.db.prepare_cached(documents.delete)?;
         let mut write = self.db.prepare_cached(documents.write)?;
         let (app, user) = (owner.app.number(), owner.user.as_str());
         for (chunk, doc) in edits {
             match doc {
-                Some(doc) => write.execute(params![app, user, chunk, doc])?,
+                // That of the organizer stands in its head.
+                Some(doc) => {
+                    let revision = if *chunk == 0 { revision } else { 0 };
+                    write.execute(params![app, user, chunk, doc, revision])?
+                }
                 None => delete.execute(params![app, user, chunk])?,
             };
         }
@@ -131,7 +143,8 @@ impl Rows<'_> {
             Some(Account { nick, face_url }) => self
                 .db
                 .prepare_cached(
-                    "INSERT OR REPLACE INTO account (app_id, user_id, nick, face_url) VALUES (?1, ?2, ?3, ?4)",
+                    "INSERT OR REPLACE INTO account (app_id, user_id, nick, face_url, sum)
+                     VALUES (?1, ?2, ?3, ?4, row_sum('account', ?1, ?2, ?3, ?4))",
                 )?
                 .execute(params![app, user, nick, face_url])?,
             None => self
@@ -157,7 +170,7 @@ impl Rows<'_> {
             tables.extend(["organizer_aside", "account_aside"]);
         }
         if !matches!(scope, Scope::Owner(_)) {
-            tables.extend(["chat_group", "app_event"]);
+            tables.extend(["chat_group", "chat_group_member", "app_event"]);
         }
         for table in tables {
             match scope {
@@ -196,10 +209,10 @@ impl Rows<'_> {
         let Account { nick, face_url } = account.unwrap_or(&nothing);
         self.db
             .prepare_cached(
-                "INSERT OR REPLACE INTO account_aside (app_id, user_id, imported, nick, face_url)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT OR REPLACE INTO account_aside (app_id, user_id, nick, face_url, imported, sum)
+                 VALUES (?1, ?2, ?3, ?4, ?5, row_sum('account_aside', ?1, ?2, ?3, ?4, ?5))",
             )?
-            .execute(params![owner.app.number(), owner.user.as_str(), account.is_some(), nick, face_url])?;
+            .execute(params![owner.app.number(), owner.user.as_str(), nick, face_url, account.is_some()])?;
         Ok(())
     }
 }
@@ -210,22 +223,34 @@ pub(super) fn has_aside(db: &Connection) -> rusqlite::Result<bool> {
     db.query_row("SELECT aside FROM store", [], |row| row.get(0))
 }
 
-fn documents(db: &Connection, documents: &Documents, owner: &Owner) -> Result<Stored, StoreError> {
+fn documents(
+    db: &Connection,
+    documents: &Documents,
+    owner: &Owner,
+) -> Result<(Stored, Revision), StoreError> {
     let mut statement = db.prepare_cached(documents.read)?;
-    let rows = statement
-        .query_map(params![owner.app.number(), owner.user.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<Vec<(u32, Vec<u8>)>, _>>()?;
-    Stored::decode(&rows)
-        .map_err(|reason| StoreError::Damaged { what: Damaged::Owner(owner.clone()), reason })
+    let mut rows = statement.query(params![owner.app.number(), owner.user.as_str()])?;
+    let (mut chunks, mut revision) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        sums::check(documents.table, key(owner), row, 3)?;
+        revision = revision.max(row.get::<_, i64>(2)?);
+        chunks.push((row.get(0)?, row.get(1)?));
+    }
+    let stored = Stored::decode(&chunks)
+        .map_err(|reason| StoreError::Damaged { what: Damaged::Owner(owner.clone()), reason })?;
+    Ok((stored, Revision(u64::try_from(revision).unwrap_or(0))))
 }
 
 fn account(db: &Connection, owner: &Owner) -> Result<Option<Arc<Account>>, StoreError> {
     let mut statement =
-        db.prepare_cached("SELECT nick, face_url FROM account WHERE app_id = ?1 AND user_id = ?2")?;
-    let account = statement
-        .query_row(params![owner.app.number(), owner.user.as_str()], |row| {
-            Ok(Arc::new(Account { nick: row.get(0)?, face_url: row.get(1)? }))
-        })
-        .optional()?;
-    Ok(account)
+        db.prepare_cached("SELECT nick, face_url, sum FROM account WHERE app_id = ?1 AND user_id = ?2")?;
+    let mut rows = statement.query(params![owner.app.number(), owner.user.as_str()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    sums::check("account", key(owner), row, 2)?;
+    Ok(Some(Arc::new(Account { nick: row.get(0)?, face_url: row.get(1)? })))
+}
+
+/// The key of an owner's rows, as their checksums have it.
+fn key(owner: &Owner) -> [Column<'_>; 2] {
+    [Column::Number(owner.app.number().into()), Column::Text(owner.user.as_str().as_bytes())]
 }

@@ -6,12 +6,13 @@ use super::{
     files::Files,
     open_error::OpenError,
     opening::{Opening, PreviousEnd},
+    upgrade,
     wal::Log,
 };
 use crate::domain::UnixSeconds;
 
 /// The present format of the database. An older one is brought up to it on opening; a newer one is refused.
-pub(super) const FORMAT: i64 = 2;
+pub(super) const FORMAT: i64 = 3;
 
 /// `PRAGMA application_id`: tells a confold database from any other (`cfld`).
 const APPLICATION: i64 = 0x6366_6c64;
@@ -64,7 +65,8 @@ pub(super) fn open(files: &Files, create: bool, now: UnixSeconds) -> Result<Open
         },
         _ => 0,
     };
-    let previous = upgrade(&mut connection, format, now).map_err(failed)?;
+    let previous = bring_up_to_date(&mut connection, format, now).map_err(failed)?;
+    upgrade::rewrite_rows(&connection).map_err(failed)?;
     let mut opening = Opening::of(files, &connection, previous, recovered).map_err(failed)?;
     let unfilled =
         !connection.query_row("SELECT filled FROM store", [], |row| row.get::<_, bool>(0)).map_err(failed)?;
@@ -146,10 +148,13 @@ pub(super) fn frames(connection: &Connection, mode: &str) -> rusqlite::Result<(u
 }
 
 /// Makes the tables, or brings those of an older format up to the present one. Says how the store was left.
-fn upgrade(connection: &mut Connection, format: i64, now: UnixSeconds) -> rusqlite::Result<PreviousEnd> {
+fn bring_up_to_date(
+    connection: &mut Connection,
+    format: i64,
+    now: UnixSeconds,
+) -> rusqlite::Result<PreviousEnd> {
     if format == FORMAT {
-        let closed = connection.query_row("SELECT closed FROM store", [], |row| row.get::<_, bool>(0))?;
-        return Ok(if closed { PreviousEnd::Closed } else { PreviousEnd::InUse });
+        return how_it_was_left(connection);
     }
     let transaction = connection.transaction()?;
     let left = match format {
@@ -164,12 +169,24 @@ fn upgrade(connection: &mut Connection, format: i64, now: UnixSeconds) -> rusqli
             transaction.pragma_update(None, "application_id", APPLICATION)?;
             PreviousEnd::Created
         }
-        _ => PreviousEnd::Unknown,
+        1 => PreviousEnd::Unknown,
+        _ => how_it_was_left(&transaction)?,
     };
-    from_1_to_2(&transaction, now)?;
+    if format < 2 {
+        from_1_to_2(&transaction, now)?;
+    }
+    upgrade::from_2_to_3(&transaction)?;
+    if format == 0 {
+        transaction.execute("UPDATE store SET rewritten = 1", [])?;
+    }
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()?;
     Ok(left)
+}
+
+fn how_it_was_left(connection: &Connection) -> rusqlite::Result<PreviousEnd> {
+    let closed = connection.query_row("SELECT closed FROM store", [], |row| row.get::<_, bool>(0))?;
+    Ok(if closed { PreviousEnd::Closed } else { PreviousEnd::InUse })
 }
 
 /// Format 2 knows how the store was left, counts the disbandings of an app in a row of their own, and dates them, so

@@ -6,7 +6,7 @@
 use std::{
     collections::{HashSet, VecDeque},
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -20,8 +20,8 @@ use super::{
     OpenError, SqliteOptions, StoreFailure,
     attempt::{Attempt, Verdict},
     batch::PAGE,
-    chat_groups,
     checkpoints::{CheckpointCounts, Checkpoints},
+    disbandings,
     error::committing,
     files::Files,
     job::Job,
@@ -34,18 +34,18 @@ use crate::{clock::Clock, excerpt::quoted, store::StoreError};
 /// How many changes share one transaction at the most.
 const BATCH: usize = 512;
 /// How long the writer waits for one more change when it had company: less than an fsync of a fast disk.
-const MOMENT: Duration = Duration::from_micros(80);
+const GROUP_COMMIT_WAIT: Duration = Duration::from_micros(80);
 /// With so many changes in hand it waits for no more: they share the fsync well enough.
-const ENOUGH: usize = 24;
+const GROUP_COMMIT_TARGET: usize = 24;
 /// After so many failures that cost a transaction, every change of a batch gets a transaction of its own.
-const MANY_FAILURES: usize = 16;
+const MAX_SHARED_FAILURES: usize = 16;
 /// How often old events are looked for.
 const TRIM_EVERY: Duration = Duration::from_secs(3_600);
 
 /// The handle of the writer thread.
 pub(super) struct Writer {
-    jobs: Option<mpsc::Sender<Job>>,
-    thread: Option<StoreThread>,
+    jobs: RwLock<Option<mpsc::Sender<Job>>>,
+    thread: StoreThread,
     counts: Arc<Counts>,
     pub(super) checkpoints: Arc<CheckpointCounts>,
 }
@@ -79,7 +79,7 @@ impl Writer {
             trimmed: None,
         };
         let thread = StoreThread::start("writer", move || thread.work(queue)).map_err(OpenError::Thread)?;
-        Ok(Writer { jobs: Some(jobs), thread: Some(thread), counts, checkpoints })
+        Ok(Writer { jobs: RwLock::new(Some(jobs)), thread, counts, checkpoints })
     }
 
     pub(super) fn commits(&self) -> u64 {
@@ -88,22 +88,27 @@ impl Writer {
 
     /// Commits, changes in them, and changes that wait.
     pub(super) fn statistics(&self) -> (u64, u64, u64) {
-        let waiting = self.jobs.as_ref().map_or(0, |jobs| jobs.max_capacity() - jobs.capacity());
+        let waiting = self.jobs().as_ref().map_or(0, |jobs| jobs.max_capacity() - jobs.capacity());
         (self.commits(), self.counts.changes.load(Ordering::Relaxed), waiting as u64)
     }
 
     pub(super) fn send(&self, job: Job) -> Result<(), StoreError> {
-        let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
+        let jobs = self.jobs();
+        let jobs = jobs.as_ref().ok_or(StoreError::Closed)?;
         jobs.try_send(job).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
         })
     }
 
-    /// Ends the thread when it has done what waits. It is to be waited for.
-    pub(super) fn close(&mut self) -> Option<StoreThread> {
-        self.jobs = None;
-        self.thread.take()
+    fn jobs(&self) -> RwLockReadGuard<'_, Option<mpsc::Sender<Job>>> {
+        self.jobs.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes no more changes; the thread ends when it has made those that wait.
+    pub(super) fn close(&self) -> &StoreThread {
+        *self.jobs.write().unwrap_or_else(PoisonError::into_inner) = None;
+        &self.thread
     }
 }
 
@@ -133,7 +138,7 @@ impl WriterThread {
                 gather(&mut queue, &mut received);
             }
             company = received.len() > 1;
-            let lost = match self.make_all(received.drain(..).collect()) {
+            let lost = match self.make_in_order(received.drain(..).collect()) {
                 Ok(()) => {
                     self.trim_events().and_then(|()| self.checkpoints.run_due(&self.db, queue.is_empty()))
                 }
@@ -161,6 +166,21 @@ impl WriterThread {
         }
     }
 
+    /// Makes all these changes, and pauses where one of the jobs asks for it.
+    ///
+    /// # Errors
+    /// Those of [`WriterThread::make_all`].
+    fn make_in_order(&mut self, mut jobs: VecDeque<Job>) -> Result<(), StoreError> {
+        while let Some(place) = jobs.iter().position(|job| matches!(job, Job::Pause(..))) {
+            let after = jobs.split_off(place + 1);
+            let pause = jobs.pop_back();
+            self.make_all(jobs)?;
+            pause.into_iter().for_each(|pause| pause.answer(Ok(())));
+            jobs = after;
+        }
+        self.make_all(jobs)
+    }
+
     /// Makes all these changes, in one transaction or in several, and answers each.
     ///
     /// # Errors
@@ -169,8 +189,8 @@ impl WriterThread {
         // Changes of what is known to be damaged come last and alone, so that they cost nobody a transaction. Those of one
         // owner or chat group keep their order.
         let mut last = VecDeque::new();
-        if self.shared.health.damaged() > 0 && !jobs.iter().any(|job| job.change.is_about_all()) {
-            (last, jobs) = jobs.into_iter().partition(|job| job.change.is_about_damage(&self.shared.health));
+        if self.shared.health.damaged() > 0 && !jobs.iter().any(|job| job.is_about_all()) {
+            (last, jobs) = jobs.into_iter().partition(|job| job.is_about_damage(&self.shared.health));
         }
         let alone = last.len();
         jobs.append(&mut last);
@@ -178,7 +198,7 @@ impl WriterThread {
         while !jobs.is_empty() {
             let most = match jobs.len().saturating_sub(alone) {
                 0 => 1,
-                _ if failures >= MANY_FAILURES => 1,
+                _ if failures >= MAX_SHARED_FAILURES => 1,
                 all => all,
             };
             match self.attempt(&mut jobs, most, &aside) {
@@ -249,7 +269,7 @@ impl WriterThread {
         if self.trimmed.is_some_and(|trimmed| now < trimmed + TRIM_EVERY) {
             return Ok(());
         }
-        match chat_groups::trim_all_events(&self.db, self.clock.now()) {
+        match disbandings::trim_all_events(&self.db, self.clock.now()) {
             // Some at a time: the rest after the next changes.
             Ok(removed) if removed > 0 => self.checkpoints.note((removed * PAGE) as u64),
             Ok(_) => self.trimmed = Some(now),
@@ -270,9 +290,9 @@ impl WriterThread {
 /// writer who is alone never waits.
 #[expect(clippy::disallowed_methods, reason = "there is no signal for an upcoming write, so wait briefly")]
 fn gather(queue: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
-    while jobs.len() < ENOUGH {
+    while jobs.len() < GROUP_COMMIT_TARGET {
         let before = jobs.len();
-        thread::sleep(MOMENT);
+        thread::sleep(GROUP_COMMIT_WAIT);
         while jobs.len() < BATCH
             && let Ok(job) = queue.try_recv()
         {

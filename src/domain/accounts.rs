@@ -1,0 +1,65 @@
+//! The rules of accounts: importing and deleting, and who may organize anything.
+
+use std::sync::Arc;
+
+use super::{Account, Change, Decision, Delta, Outcome, OwnerState, Rejection, World};
+
+/// Makes an account known, or changes its profile. What is absent stays as it was.
+pub(super) fn import(
+    state: &OwnerState,
+    nick: Option<&str>,
+    face_url: Option<&str>,
+) -> Decision<Outcome, Change> {
+    let before = state.account.clone();
+    let old = before.as_deref().cloned().unwrap_or_default();
+    let account = Account {
+        nick: nick.map_or(old.nick, str::to_owned),
+        face_url: face_url.map_or(old.face_url, str::to_owned),
+    };
+    let changed = before.as_deref() != Some(&account);
+    let outcome = Outcome::Account { existed: before.is_some(), changed };
+    if !changed {
+        return Decision { outcome, change: None };
+    }
+    let account = Arc::new(account);
+    let next = OwnerState { account: Some(Arc::clone(&account)), organizer: Arc::clone(&state.organizer) };
+    let change = Change { next, deltas: vec![Delta::AccountImported { before, account }] };
+    Decision { outcome, change: Some(change) }
+}
+
+/// Deletes an account and everything its owner organized; the counters stay (decision 9). An account that the
+/// directory takes for granted exists without being stored.
+///
+/// # Errors
+/// [`Rejection::Administrator`]: administrators are set in the configuration (decision 28).
+pub(super) fn delete(state: &OwnerState, world: World<'_>) -> Result<Decision<Outcome, Change>, Rejection> {
+    let World { owner, terms, .. } = world;
+    if terms.directory().appoints(owner) {
+        return Err(Rejection::Administrator(owner.clone()));
+    }
+    let existed = state.account.is_some() || terms.takes_for_granted(owner);
+    let organizer = &state.organizer;
+    let (organizer, mut deltas) = match organizer.groups().is_empty() && organizer.records().is_empty() {
+        true => (Arc::clone(organizer), Vec::new()),
+        false => {
+            let (emptied, deltas) = organizer.emptied(terms.now);
+            (Arc::new(emptied), deltas)
+        }
+    };
+    deltas.extend(state.account.clone().map(Delta::AccountDeleted));
+    let change =
+        (!deltas.is_empty()).then_some(Change { next: OwnerState { account: None, organizer }, deltas });
+    let outcome = Outcome::Account { existed, changed: state.account.is_some() };
+    Ok(Decision { outcome, change })
+}
+
+/// Checks that the owner exists.
+///
+/// # Errors
+/// [`Rejection::UnknownOwner`].
+pub(super) fn check_owner(state: &OwnerState, world: World<'_>) -> Result<(), Rejection> {
+    match state.account.is_some() || world.terms.takes_for_granted(world.owner) {
+        true => Ok(()),
+        false => Err(Rejection::UnknownOwner(world.owner.clone())),
+    }
+}

@@ -1,0 +1,100 @@
+//! The disbandings of an app's chat groups: one event each, kept for a while.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, params};
+
+use super::{directory::list, sums};
+use crate::{
+    domain::{AppId, ChatGroupId, UnixSeconds},
+    store::{Damaged, StoreError, checksum::Column},
+};
+
+/// How many disbandings of an app are kept, and for how many seconds.
+const EVENTS: i64 = 10_000;
+const EVENTS_WITHIN: i64 = 7 * 86_400;
+/// How many old ones are looked at for one that is written, so that many of them go in several steps.
+const EVENTS_AT_ONCE: i64 = 64;
+
+/// Writes one event of the app that a chat group was disbanded. Returns the number of the disbanding.
+pub(super) fn write_disbanding(
+    db: &Connection,
+    app: AppId,
+    id: &ChatGroupId,
+    incarnation: u32,
+    now: UnixSeconds,
+) -> Result<i64, StoreError> {
+    let (app, id, now) = (app.number(), id.as_str(), i64::try_from(now).unwrap_or(i64::MAX));
+    let number: i64 = db
+        .prepare_cached(
+            // Above the events that are there, too, in case the page of the counter is an old one.
+            "INSERT INTO app (app_id, disbandings)
+             VALUES (?1, 1 + (SELECT coalesce(max(seq), 0) FROM app_event WHERE app_id = ?1))
+             ON CONFLICT DO UPDATE SET disbandings = max(disbandings + 1, excluded.disbandings)
+             RETURNING disbandings",
+        )?
+        .query_row([app], |row| row.get(0))?;
+    db.prepare_cached(
+        "INSERT INTO app_event (app_id, seq, group_id, incarnation, at, kind, sum)
+         VALUES (?1, ?2, ?3, ?4, ?5, 1, row_sum('app_event', ?1, ?2, ?3, ?4, ?5, 1))",
+    )?
+    .execute(params![app, number, id, incarnation, now])?;
+    trim_events(db, app, number, now)?;
+    Ok(number)
+}
+
+/// Removes the oldest events of an app that are too many or too old, some at a time; how many were removed.
+fn trim_events(db: &Connection, app: u32, newest: i64, now: i64) -> rusqlite::Result<usize> {
+    db.prepare_cached(
+        "DELETE FROM app_event WHERE app_id = ?1 AND (seq <= ?2 OR at < ?3)
+             AND seq IN (SELECT seq FROM app_event WHERE app_id = ?1 ORDER BY seq LIMIT ?4)",
+    )?
+    .execute(params![app, newest - EVENTS, now.saturating_sub(EVENTS_WITHIN), EVENTS_AT_ONCE])
+}
+
+/// Removes some old events of every app, also of those in which nothing is disbanded any more; how many were removed.
+pub(super) fn trim_all_events(db: &Connection, now: UnixSeconds) -> rusqlite::Result<usize> {
+    let mut apps = db.prepare_cached("SELECT app_id, disbandings FROM app")?;
+    let apps =
+        apps.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(u32, i64)>, _>>()?;
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    apps.into_iter().map(|(app, newest)| trim_events(db, app, newest, now)).sum()
+}
+
+/// The incarnations of chat groups whose rows cannot be read, as the events of the app have them.
+///
+/// # Errors
+/// [`StoreError::Damaged`] when older events were removed already, so that a group without one may have been destroyed.
+pub(super) fn ended<'a>(
+    db: &Connection,
+    app: AppId,
+    ids: impl Iterator<Item = &'a ChatGroupId>,
+) -> Result<HashMap<String, u32>, StoreError> {
+    let ids: Vec<&str> = ids.map(ChatGroupId::as_str).collect();
+    let Some(unreadable) = list(ids.iter().copied()) else { return Ok(HashMap::new()) };
+    let mut statement = db.prepare_cached(
+        "SELECT seq, group_id, incarnation, at, kind, sum FROM app_event WHERE app_id = ?1 AND group_id IN rarray(?2)",
+    )?;
+    let mut rows = statement.query(params![app.number(), unreadable])?;
+    let mut ended = HashMap::new();
+    while let Some(row) = rows.next()? {
+        sums::check("app_event", [Column::Number(app.number().into())], row, 5)?;
+        let latest = ended.entry(row.get(1)?).or_insert(0);
+        *latest = row.get::<_, u32>(2)?.max(*latest);
+    }
+    let is_complete: bool = db
+        .prepare_cached(
+            "SELECT (SELECT count(*) FROM app_event WHERE app_id = ?1)
+             = coalesce((SELECT disbandings FROM app WHERE app_id = ?1), 0)",
+        )?
+        .query_row([app.number()], |row| row.get(0))?;
+    for id in ids {
+        if !is_complete && !ended.contains_key(id) {
+            let reason =
+                "a chat group cannot be read, and may have been destroyed longer ago than events are kept";
+            return Err(StoreError::Damaged { what: Damaged::Directory(app), reason: reason.to_owned() });
+        }
+        ended.entry(id.to_owned()).or_insert(0);
+    }
+    Ok(ended)
+}
