@@ -100,7 +100,7 @@ impl Puller<'_> {
         let records: Vec<RestoredRecord> = records.into_iter().map(|(_, record)| record).collect();
         let counters = Counters::default();
         let restoration = Restoration { counters, groups, records, makes_known: true };
-        restoration.check().map_err(|unsound| {
+        restoration.organizer().map_err(|unsound| {
             Failure::User(format!("what the server replies contradicts itself: {unsound}"))
         })?;
         let owner = Owner { app: self.app, user };

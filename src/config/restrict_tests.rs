@@ -27,7 +27,7 @@ fn rights_are_taken_away_and_none_is_given() {
     let standing = file(vec![(app(1, &["ann", "eve"]), vec![]), (app(3, &["ann"]), vec![])], true);
     let (next, said) = restrict(&running, &standing);
     assert_eq!(
-        next.iter().map(|app| (app.id, app.admins.clone())).collect::<Vec<_>>(),
+        next.iter().map(|app| (app.id, app.admins.to_vec())).collect::<Vec<_>>(),
         [(id(1), vec!["ann".to_owned()])]
     );
     assert_eq!(said, ["app 1: the administrator \"bob\" is removed", "app 2 is removed"]);
@@ -45,7 +45,7 @@ fn what_is_not_clear_stays() {
     // Of two tables it is clear who is in neither.
     let twice = vec![(app(1, &["ann"]), vec![]), (App { disabled: true, ..app(1, &["eve"]) }, vec![])];
     let (next, said) = restrict(&running, &file(twice, true));
-    assert_eq!((next[0].admins.clone(), next[0].disabled), (vec!["ann".to_owned()], false));
+    assert_eq!((next[0].admins.to_vec(), next[0].disabled), (vec!["ann".to_owned()], false));
     assert_eq!(said, ["app 1: the administrator \"bob\" is removed"]);
 }
 
@@ -130,7 +130,7 @@ fn settings() -> impl Strategy<Value = App> {
                 }),
                 disabled,
                 plan_until,
-                ..App { admins: owned(admins), ..App::without_key(id(1)) }
+                ..App { admins: Arc::new(owned(admins)), ..App::without_key(id(1)) }
             }
         })
 }

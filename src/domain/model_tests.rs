@@ -71,9 +71,10 @@ fn presences() -> HashMap<Conversation, Presence> {
             let conversation = peer(index);
             let presence = match conversation {
                 Conversation::User(_) => Presence::User { imported: exists(index) },
-                Conversation::ChatGroup(_) => Presence::ChatGroup(
-                    exists(index).then_some(ChatGroupLife { incarnation: 0, alive: true }),
-                ),
+                Conversation::ChatGroup(_) => Presence::ChatGroup {
+                    life: exists(index).then_some(ChatGroupLife { incarnation: 0, alive: true }),
+                    is_member: true,
+                },
             };
             (conversation, presence)
         })
@@ -210,54 +211,159 @@ impl Model {
     }
 }
 
+/// The edit that a step stands for.
+fn edit(step: &Step) -> Edit {
+    match step {
+        Step::Create { name: index, peers } => Edit::CreateGroup {
+            name: name(*index),
+            conversations: peers.iter().map(|index| peer(*index)).collect(),
+        },
+        Step::Rename { old, new } => Edit::RenameGroup { name: name(*old), new: name(*new) },
+        Step::Update { name: index, changes } => Edit::ChangeMembers {
+            name: name(*index),
+            changes: (changes.iter())
+                .map(|(add, index)| {
+                    (if *add { MemberChange::Add } else { MemberChange::Remove }, peer(*index))
+                })
+                .collect(),
+        },
+        Step::Delete { name: index } => Edit::DeleteGroup { name: name(*index) },
+        Step::Mark { items } => {
+            let bits = |bits: &[u8]| bits.iter().map(|bit| MarkBit::new((*bit).into()).unwrap()).collect();
+            let item = |(index, clear, set, custom): &Order| {
+                let standard = (clear.is_some() || set.is_some()).then(|| StandardChange {
+                    clear: bits(clear.as_deref().unwrap_or_default()),
+                    set: bits(set.as_deref().unwrap_or_default()),
+                });
+                let custom = custom.map(|length| CustomMark::parse(&"x".repeat(length.into())).unwrap());
+                Ok((peer(*index), MarkChange { standard, custom }))
+            };
+            Edit::Mark { items: items.iter().map(item).collect() }
+        }
+    }
+}
+
+/// Decides an edit of an owner who exists.
+fn decide(
+    organizer: &Organizer,
+    dead: &[ChangeNumber],
+    edit: &Edit,
+    now: u64,
+) -> Result<Decision<Outcome, Change>, Rejection> {
+    let state = OwnerState { account: Some(Arc::default()), organizer: Arc::new(organizer.clone()) };
+    let presences = presences();
+    let terms = Terms::of_tools(LIMITS, now);
+    let owner = UserId::parse("owner").unwrap();
+    let decision =
+        edit.decide(&state, dead, World { owner: &owner, terms: &terms, presences: &presences })?;
+    if let Some(change) = &decision.change {
+        assert_eq!(state.folded(&change.deltas), change.next, "the deltas lead to the next state");
+        check_delta_numbers(&state.organizer, change);
+    }
+    Ok(decision)
+}
+
+/// Unless the owner was renumbered or restored, deltas take exactly the numbers that follow the version, in order.
+fn check_delta_numbers(before: &Organizer, change: &Change) {
+    let is_plain = |delta: &Delta| !matches!(delta, Delta::Renumbered { .. } | Delta::CountersSet(_));
+    if change.deltas.iter().all(is_plain) {
+        let taken: Vec<ChangeNumber> = change.deltas.iter().filter_map(Delta::number).collect();
+        let version = before.counters().version;
+        assert_eq!(taken, (version + 1..=change.next.organizer.counters().version).collect::<Vec<_>>());
+    }
+}
+
 fn run(
     organizer: &Organizer,
     step: &Step,
     now: u64,
-) -> Result<(Vec<&'static str>, Option<Organizer>), &'static str> {
-    let presences = presences();
-    let world = World { limits: &LIMITS, directory: DirectoryMode::Strict.into(), presences: &presences };
-    let told = |results: Vec<Result<(), Rejection>>| results.iter().map(kind_of).collect();
-    let refused = |rejection: Rejection| kind_of(&Err(rejection));
-    match step {
-        Step::Create { name: index, peers } => {
-            let peers: Vec<_> = peers.iter().map(|index| peer(*index)).collect();
-            let decision = create(organizer, world, &name(*index), &peers, now).map_err(refused)?;
-            Ok((told(decision.outcome.items), decision.next))
-        }
-        Step::Rename { old, new } => {
-            let decision = rename(organizer, &name(*old), &name(*new), now).map_err(refused)?;
-            Ok((told(decision.outcome.items), decision.next))
-        }
-        Step::Update { name: index, changes } => {
-            let changes: Vec<_> = (changes.iter())
-                .map(|(add, index)| {
-                    (if *add { MemberChange::Add } else { MemberChange::Remove }, peer(*index))
-                })
-                .collect();
-            let decision = update_members(organizer, world, &name(*index), &changes, now).map_err(refused)?;
-            Ok((told(decision.outcome.items), decision.next))
-        }
-        Step::Delete { name: index } => {
-            let decision = delete(organizer, world, &name(*index), now).map_err(refused)?;
-            Ok((Vec::new(), decision.next))
-        }
-        Step::Mark { items } => {
-            let bits = |bits: &[u8]| bits.iter().map(|bit| MarkBit::new((*bit).into()).unwrap()).collect();
-            let items: Vec<_> = (items.iter())
-                .map(|(index, clear, set, custom)| {
-                    let standard = (clear.is_some() || set.is_some()).then(|| StandardChange {
-                        clear: bits(clear.as_deref().unwrap_or_default()),
-                        set: bits(set.as_deref().unwrap_or_default()),
-                    });
-                    let custom = custom.map(|length| CustomMark::parse(&"x".repeat(length.into())).unwrap());
-                    Ok((peer(*index), MarkChange { standard, custom }))
-                })
-                .collect();
-            let decision = mark(organizer, world, &items, now).map_err(refused)?;
-            Ok((told(decision.outcome), decision.next))
+) -> Result<(Vec<&'static str>, Option<Change>), &'static str> {
+    let decision = decide(organizer, &[], &edit(step), now).map_err(|rejection| kind_of(&Err(rejection)))?;
+    let items = match decision.outcome {
+        Outcome::Grouped(Grouped { items, .. }) | Outcome::Marked(items) => items,
+        other => panic!("not expected here: {other:?}"),
+    };
+    Ok((items.iter().map(kind_of).collect(), decision.change))
+}
+
+/// What the deltas say happened, in the model's terms: groups by id, and entries by conversation.
+#[derive(Debug, Default, PartialEq)]
+struct Happened {
+    /// The name before and after; empty where there was or is none.
+    groups: BTreeMap<u32, (String, String)>,
+    /// Groups added and removed, bits before and after, custom mark before and after.
+    entries: BTreeMap<Conversation, (BTreeSet<u32>, BTreeSet<u32>, [BTreeSet<u8>; 2], [String; 2])>,
+}
+
+fn bits_of(mark: StandardMark) -> BTreeSet<u8> {
+    (0..64).filter(|bit| mark.bits() >> bit & 1 == 1).collect()
+}
+
+/// What the deltas of a change say.
+fn told(deltas: &[Delta]) -> Happened {
+    let mut happened = Happened::default();
+    for delta in deltas {
+        let name = |name: &GroupName| name.as_str().to_owned();
+        let (id, names) = match delta {
+            Delta::GroupCreated(group) => (group.id, (String::new(), name(&group.name))),
+            Delta::GroupRenamed { before, group } => (group.id, (name(before), name(&group.name))),
+            Delta::GroupDeleted { group, .. } => (group.id, (name(&group.name), String::new())),
+            _ => {
+                let Some((before, after)) = delta.record() else { continue };
+                assert_eq!(
+                    after.is_none(),
+                    matches!(delta, Delta::RecordGone { .. }),
+                    "nothing is buried here"
+                );
+                let record = after.or(before).expect("a record before or after");
+                let RecordParts { added_to, removed_from, standard, custom } = delta.parts();
+                let text =
+                    |mark: Option<CustomMark>| mark.map_or(String::new(), |mark| mark.as_str().to_owned());
+                let entry = (
+                    added_to.into_iter().collect(),
+                    removed_from.into_iter().collect(),
+                    standard.map_or_else(Default::default, |(old, new)| [bits_of(old), bits_of(new)]),
+                    custom.map_or_else(Default::default, |(old, new)| [text(old), text(new)]),
+                );
+                assert!(
+                    happened.entries.insert(record.conversation.clone(), entry).is_none(),
+                    "one delta each"
+                );
+                continue;
+            }
+        };
+        assert!(happened.groups.insert(id, names).is_none(), "one delta each");
+    }
+    happened
+}
+
+/// What differs between two states of the model.
+fn happened(before: &Model, after: &Model) -> Happened {
+    let mut happened = Happened::default();
+    let ids: BTreeSet<u32> = before.groups.keys().chain(after.groups.keys()).copied().collect();
+    for id in ids {
+        let name = |model: &Model| model.groups.get(&id).cloned().unwrap_or_default();
+        if name(before) != name(after) {
+            happened.groups.insert(id, (name(before), name(after)));
         }
     }
+    let named = before.entries.iter().chain(&after.entries).map(|(conversation, ..)| conversation);
+    for conversation in named.collect::<BTreeSet<_>>() {
+        let (old, new) = (before.entry(conversation), after.entry(conversation));
+        if old != new {
+            let bits =
+                if old.bits == new.bits { Default::default() } else { [old.bits.clone(), new.bits.clone()] };
+            let custom = if old.custom == new.custom {
+                Default::default()
+            } else {
+                [old.custom.clone(), new.custom.clone()]
+            };
+            let added = new.groups.difference(&old.groups).copied().collect();
+            let removed = old.groups.difference(&new.groups).copied().collect();
+            happened.entries.insert(conversation.clone(), (added, removed, bits, custom));
+        }
+    }
+    happened
 }
 
 fn kind_of(result: &Result<(), Rejection>) -> &'static str {
@@ -284,7 +390,7 @@ fn visible(organizer: &Organizer) -> Visible {
         .map(|record| {
             let entry = Entry {
                 groups: record.groups.iter().copied().collect(),
-                bits: (0..64).filter(|bit| record.mark.bits() >> bit & 1 == 1).collect(),
+                bits: bits_of(record.mark),
                 custom: record.custom.as_ref().map_or(String::new(), |custom| custom.as_str().to_owned()),
             };
             (record.conversation.clone(), entry, record.timestamp)
@@ -318,14 +424,18 @@ proptest! {
         let mut now = 1_000_000u64;
         for (step, tick) in &steps {
             now = now.saturating_add_signed((*tick).into());
-            let before = organizer.clone();
+            let (before, model_before) = (organizer.clone(), model.clone());
             let expected = model.apply(step, now);
             match run(&organizer, step, now) {
-                Ok((items, next)) => {
+                Ok((items, change)) => {
                     prop_assert_eq!(Ok(items), expected);
-                    // Nothing that changes nothing is written, and what is written changed.
-                    prop_assert_ne!(next.as_ref(), Some(&before));
-                    organizer = next.unwrap_or(organizer);
+                    let deltas = change.as_ref().map_or(&[][..], |change| &change.deltas);
+                    prop_assert_eq!(told(deltas), happened(&model_before, &model));
+                    if let Some(change) = change {
+                        // What changes nothing is not written, and what is written changed.
+                        prop_assert_ne!(&*change.next.organizer, &before);
+                        organizer = Organizer::clone(&change.next.organizer);
+                    }
                 }
                 Err(kind) => prop_assert_eq!(Err(kind), expected),
             }
@@ -346,7 +456,8 @@ proptest! {
             let (left, right) = (run(&plain, step, 7), run(&tight, step, 7));
             prop_assert_eq!(left.as_ref().map(|(items, _)| items), right.as_ref().map(|(items, _)| items));
             if let (Ok((_, Some(left))), Ok((_, Some(right)))) = (left, right) {
-                (plain, tight) = (left, right);
+                (plain, tight) =
+                    (Organizer::clone(&left.next.organizer), Organizer::clone(&right.next.organizer));
             }
             prop_assert_eq!(visible(&plain), visible(&tight));
             prop_assert!(tight.counters().version <= MAX_NUMBER);
@@ -393,32 +504,105 @@ fn check_pages(organizer: &Organizer) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// A new organizer with one group and these conversations in it.
+fn organized(peers: &[u8]) -> Organizer {
+    let step = Step::Create { name: 0, peers: peers.to_vec() };
+    let change = run(&Organizer::default(), &step, 5).unwrap().1.unwrap();
+    Organizer::clone(&change.next.organizer)
+}
+
 #[test]
-fn a_dead_record_is_absent_for_readers_and_dropped_by_the_next_writer() {
-    let presences = presences();
-    let world = World { limits: &LIMITS, directory: DirectoryMode::Strict.into(), presences: &presences };
-    let both = [peer(6), peer(1)];
-    let organizer = create(&Organizer::default(), world, &name(0), &both, 5).unwrap().next.unwrap();
+fn a_dead_record_is_absent_for_readers_and_buried_by_the_next_change() {
+    let organizer = organized(&[6, 1]);
     let dead = organizer.dead(|id| u32::from(id.as_str() == "@TGS#6"));
     assert_eq!(dead, [organizer.records()[0].number]);
     let living = organizer.living(&dead);
     assert_eq!(living.records(), &organizer.records()[1..]);
     assert_eq!(living.counters(), organizer.counters(), "reading changes no counter");
-    let buried = organizer.buried(&dead);
-    assert_eq!(buried.records(), living.records());
-    assert_eq!(buried.counters().version, organizer.counters().version + 1, "an ordinary change");
+    // An edit that changes nothing does not bury either.
+    let nothing = decide(&organizer, &dead, &edit(&Step::Create { name: 0, peers: vec![1] }), 9).unwrap();
+    assert_eq!(nothing.change, None);
+    let change =
+        decide(&organizer, &dead, &edit(&Step::Create { name: 0, peers: vec![2] }), 9).unwrap().change;
+    let Change { next, deltas } = change.unwrap();
+    let version = organizer.counters().version;
+    let buried = Delta::RecordBuried { number: version + 1, record: Arc::clone(&organizer.records()[0]) };
+    assert_eq!((deltas.len(), &deltas[0]), (2, &buried), "an ordinary change");
+    assert_eq!(next.organizer.counters().version, version + 2);
+    assert_eq!(&next.organizer.records()[..1], living.records());
 }
 
 #[test]
 fn counters_outlive_the_data() {
-    let presences = presences();
-    let world = World { limits: &LIMITS, directory: DirectoryMode::Strict.into(), presences: &presences };
-    let organizer = create(&Organizer::default(), world, &name(0), &[peer(1)], 5).unwrap().next.unwrap();
-    let emptied = organizer.emptied(6);
+    let organizer = organized(&[1]);
+    let Decision { outcome, change } = decide(&organizer, &[], &Edit::DeleteAccount, 6).unwrap();
+    assert_eq!(outcome, Outcome::Account { existed: true, changed: true });
+    let Change { next, deltas } = change.unwrap();
+    let kinds: Vec<bool> = deltas.iter().map(|delta| delta.number().is_some()).collect();
+    assert_eq!(
+        (kinds, next.account.is_some()),
+        (vec![true, true, false], false),
+        "a group, a record, the account"
+    );
+    let emptied = &*next.organizer;
     assert!(emptied.groups().is_empty() && emptied.records().is_empty());
-    let again = create(&emptied, world, &name(0), &[peer(1)], 3).unwrap();
-    assert_eq!(again.outcome.id, 2, "a group id is never used again");
-    let again = again.next.unwrap();
+    let again = run(emptied, &Step::Create { name: 0, peers: vec![1] }, 3).unwrap().1.unwrap().next.organizer;
+    assert_eq!(again.groups()[0].id, 2, "a group id is never used again");
     assert!(again.records()[0].number > organizer.counters().version);
     assert_eq!(again.records()[0].timestamp, 5, "the later of now and the owner's last one");
+}
+
+/// Imports over each other, with and without numbers.
+fn restorations() -> impl Strategy<Value = Vec<Restoration>> {
+    let number = || prop::option::of(1..200u32);
+    let group = (1..4u32, number()).prop_map(|(id, number)| RestoredGroup {
+        id,
+        name: name(u8::try_from(id).unwrap()),
+        number,
+    });
+    let record = (0..PEERS, 0..9u64, number()).prop_map(|(index, timestamp, number)| RestoredRecord {
+        conversation: peer(index),
+        groups: Vec::new(),
+        mark: StandardMark::from_bits(1),
+        custom: None,
+        number,
+        timestamp,
+    });
+    let floor = prop_oneof![4 => Just(0), 1 => Just(MAX_NUMBER - 3), 1 => 0..300u32];
+    let restoration =
+        (prop::collection::vec(group, 0..3), prop::collection::vec(record, 0..4), floor, any::<bool>());
+    let restoration = restoration.prop_map(|(groups, records, version, makes_known)| Restoration {
+        counters: Counters { version, ..Counters::default() },
+        groups,
+        records,
+        makes_known,
+    });
+    prop::collection::vec(restoration, 1..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn deltas_of_imports_and_deletions_lead_to_the_next_state(
+        restorations in restorations(),
+        deletes in prop::collection::vec(any::<bool>(), 6),
+    ) {
+        let mut organizer = Organizer::default();
+        for (restoration, delete) in restorations.iter().zip(deletes) {
+            let restore = Edit::Restore(restoration.clone());
+            for edit in [Some(restore), delete.then_some(Edit::DeleteAccount)].into_iter().flatten() {
+                // `decide` folds the deltas and compares. Imports that contradict themselves are refused.
+                if let Ok(Decision { change: Some(change), .. }) = decide(&organizer, &[], &edit, 7) {
+                    let renumberings = organizer.counters().renumberings;
+                    organizer = Organizer::clone(&change.next.organizer);
+                    // A line applied for the second time changes nothing, unless it had the owner renumbered, whose
+                    // version it raises again.
+                    if matches!(edit, Edit::Restore(_)) && organizer.counters().renumberings == renumberings {
+                        prop_assert_eq!(decide(&organizer, &[], &edit, 8).unwrap().change, None);
+                    }
+                }
+            }
+        }
+    }
 }

@@ -6,8 +6,8 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::domain::{
-    Conversation, CustomMark, DirectoryMode, Group, GroupName, Limits, MarkChange, Presence, RestoredRecord,
-    StandardMark, UserId, World, mark, page, restore,
+    Change, Conversation, CustomMark, Edit, Group, GroupName, Limits, MarkChange, OwnerState, Presence,
+    Restoration, RestoredRecord, StandardMark, Terms, UserId, World, page,
 };
 
 const NOW: UnixSeconds = 1_700_000_000;
@@ -55,15 +55,42 @@ fn counted(organizer: &Organizer) -> (ChangeNumber, u32, UnixSeconds) {
     (version, renumberings, renumbered_at)
 }
 
-/// Sets the custom marks of these peers; an empty text clears them.
-fn marked(organizer: &Organizer, peers: &[usize], custom: &str, now: UnixSeconds) -> Organizer {
+/// Sets the custom marks of these peers; an empty text clears them. The records numbered in `dead` are buried.
+fn marked_after(
+    organizer: &Organizer,
+    dead: &[ChangeNumber],
+    peers: &[usize],
+    custom: &str,
+    now: UnixSeconds,
+) -> Organizer {
     let presences: HashMap<_, _> =
         peers.iter().map(|index| (peer(*index), Presence::User { imported: true })).collect();
-    let world =
-        World { limits: &Limits::OPEN, directory: DirectoryMode::Strict.into(), presences: &presences };
     let change = MarkChange { standard: None, custom: Some(CustomMark::parse(custom).unwrap()) };
-    let items: Vec<_> = peers.iter().map(|index| Ok((peer(*index), change.clone()))).collect();
-    mark(organizer, world, &items, now).unwrap().next.unwrap_or_else(|| organizer.clone())
+    let items = peers.iter().map(|index| Ok((peer(*index), change.clone()))).collect();
+    changed(organizer, dead, &Edit::Mark { items }, &presences, now)
+}
+
+/// The same with nothing to bury.
+fn marked(organizer: &Organizer, peers: &[usize], custom: &str, now: UnixSeconds) -> Organizer {
+    marked_after(organizer, &[], peers, custom, now)
+}
+
+/// The organizer after an edit, to which its deltas lead.
+fn changed(
+    organizer: &Organizer,
+    dead: &[ChangeNumber],
+    edit: &Edit,
+    presences: &HashMap<Conversation, Presence>,
+    now: UnixSeconds,
+) -> Organizer {
+    let state = OwnerState { account: Some(Arc::default()), organizer: Arc::new(organizer.clone()) };
+    let (owner, terms) = (UserId::parse("owner").unwrap(), Terms::of_tools(Limits::OPEN, now));
+    let world = World { owner: &owner, terms: &terms, presences };
+    let Some(Change { next, deltas }) = edit.decide(&state, dead, world).unwrap().change else {
+        return organizer.clone();
+    };
+    assert_eq!(state.folded(&deltas), next);
+    Organizer::clone(&next.organizer)
 }
 
 /// How many records a page has, and where the next one starts.
@@ -104,24 +131,25 @@ fn all_may_stay_and_all_may_move_also_a_second_time() {
 }
 
 #[test]
-fn burying_leaves_the_renumbering_to_the_change_it_is_done_for() {
+fn burying_renumbers_when_its_numbers_do_not_fit() {
     let before = owner(MAX_NUMBER - 1, &[], &[4, MIDDLE + 2, MIDDLE + 3]);
-    let buried = before.buried(&[MIDDLE + 2, MIDDLE + 3]);
-    assert_eq!((numbers(&buried).1, counted(&buried)), (vec![4], (MAX_NUMBER, 0, 0)));
-    let changed = marked(&buried, &[1], "x", NOW);
-    assert_eq!((numbers(&changed).1, counted(&changed)), (vec![4, MIDDLE + 1], (MIDDLE + 1, 1, NOW)));
-    let emptied = buried.emptied(NOW);
-    assert_eq!(counted(&emptied), (MIDDLE + 1, 1, NOW));
-    // One of two numbers was left.
-    let roomy = owner(MAX_NUMBER - 2, &[], &[4, 5]).buried(&[5]);
-    assert_eq!(counted(&marked(&roomy, &[7], "x", NOW)), (MAX_NUMBER, 0, 0));
+    // The two that are dead move to MIDDLE + 1 and + 2, and are buried by the next two numbers.
+    let after = marked_after(&before, &[MIDDLE + 2, MIDDLE + 3], &[1], "x", NOW);
+    assert_eq!((numbers(&after).1, counted(&after)), (vec![4, MIDDLE + 5], (MIDDLE + 5, 1, NOW)));
+    // One burial and one mark just fit.
+    let roomy = marked_after(&owner(MAX_NUMBER - 2, &[], &[4, 5]), &[5], &[7], "x", NOW);
+    assert_eq!(counted(&roomy), (MAX_NUMBER, 0, 0));
+    // The burial fits, and the mark after it does not.
+    let tight = marked_after(&owner(MAX_NUMBER - 1, &[], &[4, 5]), &[5], &[7], "x", NOW);
+    assert_eq!((numbers(&tight).1, counted(&tight)), (vec![4, MIDDLE + 1], (MIDDLE + 1, 1, NOW)));
 }
 
 #[test]
 fn what_is_gone_with_an_account_takes_numbers_after_a_renumbering() {
-    let emptied = owner(MAX_NUMBER - 2, &[1], &[4, MIDDLE + 2]).emptied(NOW);
-    assert_eq!(counted(&emptied), (MIDDLE + 3, 1, NOW));
-    let emptied = owner(MAX_NUMBER - 3, &[1], &[4, MIDDLE + 2]).emptied(NOW);
+    let emptied = owner(MAX_NUMBER - 2, &[1], &[4, MIDDLE + 2]).emptied(NOW).0;
+    // The record above the middle was moved to MIDDLE + 1 before three things went.
+    assert_eq!(counted(&emptied), (MIDDLE + 4, 1, NOW));
+    let emptied = owner(MAX_NUMBER - 3, &[1], &[4, MIDDLE + 2]).emptied(NOW).0;
     assert_eq!(counted(&emptied), (MAX_NUMBER, 0, 0), "they just fit");
 }
 
@@ -214,11 +242,11 @@ fn written(organizer: &Organizer, write: &Write, text: &str, now: UnixSeconds) -
             let mut dead: Vec<_> = places.map(|place| records[place % records.len()].number).collect();
             dead.sort_unstable();
             dead.dedup();
-            marked(&organizer.buried(&dead), peers, text, now)
+            marked_after(organizer, &dead, peers, text, now)
         }
-        Write::Empty(peers) => marked(&organizer.emptied(now), peers, text, now),
+        Write::Empty(peers) => marked(&organizer.emptied(now).0, peers, text, now),
         Write::Import(left, by) => {
-            let floor = organizer.emptied(now).counters().version;
+            let floor = organizer.emptied(now).0.counters().version;
             let left = left.checked_rem(organizer.records().len());
             let kept = organizer.records().iter().enumerate().filter(|(place, _)| Some(*place) != left);
             let mut parts: Vec<_> = (kept.zip(1..))
@@ -236,7 +264,8 @@ fn written(organizer: &Organizer, write: &Write, text: &str, now: UnixSeconds) -
                     part.number = None;
                 }
             }
-            restore(organizer, Counters::default(), Vec::new(), parts, now, |_| 0).unwrap()
+            let restoration = Restoration { records: parts, ..Restoration::default() };
+            changed(organizer, &[], &Edit::Restore(restoration), &HashMap::new(), now)
         }
         Write::Jump(room) => {
             let version = organizer.counters().version.max(MAX_NUMBER - room);

@@ -51,12 +51,12 @@ pub struct Restoration {
 }
 
 impl Restoration {
-    /// Checks that the parts do not contradict each other.
+    /// The organizer of an owner who had nothing before.
     ///
     /// # Errors
-    /// [`Unsound`] says how they do.
-    pub fn check(&self) -> Result<(), Unsound> {
-        restored(&Organizer::default(), self, 0, |_| 0).map(drop)
+    /// [`Unsound`] when the parts contradict each other.
+    pub fn organizer(&self) -> Result<Organizer, Unsound> {
+        restored(&Organizer::default(), self, 0, |_| 0).map(|(organizer, _)| organizer)
     }
 }
 
@@ -285,7 +285,19 @@ mod tests {
     }
 
     fn restored(before: &Organizer, groups: Vec<RestoredGroup>, records: Vec<RestoredRecord>) -> Organizer {
-        restore(before, Counters::default(), groups, records, NOW, |_| 0).unwrap()
+        raised(before, Counters::default(), groups, records, NOW).unwrap()
+    }
+
+    /// With floors of the counters.
+    fn raised(
+        before: &Organizer,
+        counters: Counters,
+        groups: Vec<RestoredGroup>,
+        records: Vec<RestoredRecord>,
+        now: UnixSeconds,
+    ) -> Result<Organizer, Unsound> {
+        let restoration = Restoration { counters, groups, records, makes_known: false };
+        super::restored(before, &restoration, now, |_| 0).map(|(organizer, _)| organizer)
     }
 
     #[test]
@@ -324,29 +336,29 @@ mod tests {
         assert_eq!(numbers(&over), [12, 13, 14]);
         assert_eq!(restored_over(&over), over);
         // Counters that are told rise all the same.
-        let told = Counters { last_group: 7, ..Counters::default() };
+        let floor = Counters { last_group: 7, ..Counters::default() };
         let (groups, records) = parts();
-        let raised = restore(&over, told, groups, records, NOW, |_| 0).unwrap();
+        let raised = raised(&over, floor, groups, records, NOW).unwrap();
         assert_eq!((raised.counters().last_group, numbers(&raised)), (7, vec![12, 13, 14]));
     }
 
     #[test]
     fn numbers_never_pass_their_end() {
-        let told = Counters { version: MAX_NUMBER, ..Counters::default() };
+        let floor = Counters { version: MAX_NUMBER, ..Counters::default() };
         let parts = || (vec![group(1, None)], vec![record("a", 5, None)]);
         let (groups, records) = parts();
-        let full = restore(&Organizer::default(), told, groups, records, NOW, |_| 0).unwrap();
+        let full = raised(&Organizer::default(), floor, groups, records, NOW).unwrap();
         let Counters { version, renumberings, renumbered_at, .. } = *full.counters();
         assert_eq!(numbers(&full), [MIDDLE + 1, MIDDLE + 2]);
         assert_eq!((version, renumberings, renumbered_at), (MIDDLE + 2, 1, NOW));
         // After so many numbers, what is gone finds none left, and then what comes in its place.
         for (version, given) in [
-            (MAX_NUMBER - 2, [MIDDLE + 3, MIDDLE + 4, MIDDLE + 5]),
+            (MAX_NUMBER - 2, [MIDDLE + 5, MIDDLE + 6, MIDDLE + 7]),
             (MAX_NUMBER - 4, [MIDDLE + 1, MIDDLE + 2, MIDDLE + 3]),
         ] {
-            let told = Counters { version, ..Counters::default() };
+            let floor = Counters { version, ..Counters::default() };
             let (groups, records) = parts();
-            let before = restore(&Organizer::default(), told, groups, records, NOW - 900, |_| 0).unwrap();
+            let before = raised(&Organizer::default(), floor, groups, records, NOW - 900).unwrap();
             assert_eq!((numbers(&before)[1], before.counters().renumberings), (version + 2, 0));
             let news = vec![record("b", 5, None), record("c", 5, None)];
             let after = restored(&before, vec![group(1, None)], news);
@@ -358,9 +370,7 @@ mod tests {
     #[test]
     fn contradictions_are_named() {
         let refused = |groups, records| {
-            restore(&Organizer::default(), Counters::default(), groups, records, NOW, |_| 0)
-                .unwrap_err()
-                .to_string()
+            raised(&Organizer::default(), Counters::default(), groups, records, NOW).unwrap_err().to_string()
         };
         assert_eq!(
             refused(vec![], vec![record("a", 5, None)]),

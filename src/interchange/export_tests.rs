@@ -8,12 +8,12 @@ use super::*;
 use crate::{
     clock::Clock,
     domain::{
-        ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, Conversation, CustomMark, Decision,
-        DirectoryMode, GroupName, JoinOption, LAST_SECOND, Limits, MAX_NUMBER, MarkChange, MemberChange,
-        Organizer, Rejection, UnixSeconds, World, create, delete, mark, rename, update_members,
+        self, ChatGroupEdit, ChatGroupId, ChatGroupKind, ChatGroupProfile, Conversation, CustomMark,
+        DirectoryMode, Edit, GroupName, JoinOption, LAST_SECOND, Limits, MAX_NUMBER, MarkChange,
+        MemberChange, UnixSeconds, UserId,
     },
     interchange::{Outcome, Purpose, Terms, UnknownFields, line::LONGEST_LINE, take_in},
-    store::{MemoryStore, Next},
+    store::{self, ChatGroupWrite, Write},
 };
 
 const APP: u32 = 7;
@@ -147,94 +147,43 @@ fn steps() -> impl Strategy<Value = Vec<(Step, UnixSeconds)>> {
 }
 
 /// Does what a command does; what is refused changes nothing.
-async fn take(store: &MemoryStore, step: Step, now: UnixSeconds) {
-    let change = |user: u8, named: Vec<Conversation>, rule: Rule| {
-        let rule = move |seen: &crate::store::Seen<'_>| {
-            let world =
-                World { limits: &LIMITS, directory: DirectoryMode::Open.into(), presences: seen.presences };
-            Next { account: None, organizer: rule(seen.organizer, world) }
-        };
-        store.change(owner(user), named, Box::new(rule))
-    };
+async fn take(store: &dyn Store, step: Step, now: UnixSeconds) {
+    let terms = || domain::Terms { directory: DirectoryMode::Open, ..domain::Terms::of_tools(LIMITS, now) };
     let peers = |peers: &[u8]| peers.iter().copied().map(peer).collect::<Vec<_>>();
-    match step {
-        Step::Line(line) => drop(imported(store, &line.to_string()).await),
+    let (user, edit) = match step {
+        Step::Line(line) => return drop(imported(store, &line.to_string()).await),
         Step::Create(user, group, named) => {
-            let named = peers(&named);
-            let rule = {
-                let named = named.clone();
-                move |organizer: &Organizer, world: World<'_>| {
-                    next(create(organizer, world, &name(group), &named, now))
-                }
-            };
-            change(user, named, Box::new(rule)).await.unwrap();
+            (user, Edit::CreateGroup { name: name(group), conversations: peers(&named) })
         }
-        Step::Rename(user, old, new) => {
-            let rule = move |organizer: &Organizer, _: World<'_>| {
-                next(rename(organizer, &name(old), &name(new), now))
-            };
-            change(user, Vec::new(), Box::new(rule)).await.unwrap();
-        }
+        Step::Rename(user, old, new) => (user, Edit::RenameGroup { name: name(old), new: name(new) }),
         Step::Update(user, group, changes) => {
             let kind = |add| if add { MemberChange::Add } else { MemberChange::Remove };
-            let changes: Vec<_> = changes.into_iter().map(|(add, index)| (kind(add), peer(index))).collect();
-            let named = changes.iter().map(|(_, peer)| peer.clone()).collect();
-            let rule = move |organizer: &Organizer, world: World<'_>| {
-                next(update_members(organizer, world, &name(group), &changes, now))
-            };
-            change(user, named, Box::new(rule)).await.unwrap();
+            let changes = changes.into_iter().map(|(add, index)| (kind(add), peer(index))).collect();
+            (user, Edit::ChangeMembers { name: name(group), changes })
         }
-        Step::Delete(user, group) => {
-            // A group of somebody who is in it with everybody: all of them are named.
-            let rule = move |organizer: &Organizer, world: World<'_>| {
-                next(delete(organizer, world, &name(group), now))
-            };
-            change(user, Vec::new(), Box::new(rule)).await.unwrap();
-        }
+        Step::Delete(user, group) => (user, Edit::DeleteGroup { name: name(group) }),
         Step::Mark(user, items) => {
-            let items: Vec<_> = (items.into_iter())
-                .map(|(index, custom)| {
-                    let custom =
-                        custom.map(|length| CustomMark::parse(&"\u{1}".repeat(length.into())).unwrap());
-                    Ok((peer(index), MarkChange { standard: None, custom }))
-                })
-                .collect();
-            let named = items.iter().flatten().map(|(peer, _)| peer.clone()).collect();
-            let rule =
-                move |organizer: &Organizer, world: World<'_>| next(mark(organizer, world, &items, now));
-            change(user, named, Box::new(rule)).await.unwrap();
-        }
-        Step::DeleteAccount(user) => {
-            let rule = move |seen: &crate::store::Seen<'_>| Next {
-                account: Some(None),
-                organizer: Some(seen.organizer.emptied(now)),
+            let item = |(index, custom): (u8, Option<u8>)| {
+                let custom = custom.map(|length| CustomMark::parse(&"\u{1}".repeat(length.into())).unwrap());
+                Ok((peer(index), MarkChange { standard: None, custom }))
             };
-            store.change(owner(user), Vec::new(), Box::new(rule)).await.unwrap();
+            (user, Edit::Mark { items: items.into_iter().map(item).collect() })
         }
+        Step::DeleteAccount(user) => (user, Edit::DeleteAccount),
         Step::CreateChatGroup(index) => {
-            let rule = move |old: Option<&ChatGroup>| old.cloned().unwrap_or_default().created(profile(now));
-            store
-                .change_chat_group(AppId::new(APP).unwrap(), chat_group(index), Box::new(rule))
-                .await
-                .unwrap();
+            let edit = ChatGroupEdit::Create { profile: profile(now), members: Vec::new() };
+            return take_chat_group(store, index, edit, terms()).await;
         }
         Step::DestroyChatGroup(index) => {
-            let rule = |old: Option<&ChatGroup>| {
-                old.is_none_or(|old| old.profile.is_some())
-                    .then(|| old.cloned().unwrap_or_default().destroyed())
-            };
-            store
-                .change_chat_group(AppId::new(APP).unwrap(), chat_group(index), Box::new(rule))
-                .await
-                .unwrap();
+            return take_chat_group(store, index, ChatGroupEdit::Destroy, terms()).await;
         }
-    }
+    };
+    drop(store.commit(Write::new(owner(user), edit, terms())).await.unwrap());
 }
 
-type Rule = Box<dyn Fn(&Organizer, World<'_>) -> Option<Organizer> + Send>;
-
-fn next<T>(decision: Result<Decision<T>, Rejection>) -> Option<Organizer> {
-    decision.ok()?.next
+async fn take_chat_group(store: &dyn Store, index: u8, edit: ChatGroupEdit, terms: domain::Terms) {
+    let write = ChatGroupWrite::new(AppId::new(APP).unwrap(), chat_group(index), edit, terms);
+    drop(store.commit_chat_group(write).await.unwrap());
 }
 
 fn profile(now: UnixSeconds) -> ChatGroupProfile {
@@ -249,12 +198,11 @@ fn profile(now: UnixSeconds) -> ChatGroupProfile {
         join_option: JoinOption::default(),
         // As the clock gives it.
         created_at: now.min(LAST_SECOND),
-        members: Vec::new(),
     }
 }
 
-async fn exported(store: &Arc<MemoryStore>) -> String {
-    let mut export = Export::new(Arc::clone(store) as Arc<dyn Store>, None);
+async fn exported(store: &Arc<dyn Store>) -> String {
+    let mut export = Export::new(Arc::clone(store), None);
     let mut text = Vec::new();
     while let Some(lines) = export.next().await.unwrap() {
         text.extend(lines);
@@ -262,7 +210,7 @@ async fn exported(store: &Arc<MemoryStore>) -> String {
     String::from_utf8(text).unwrap()
 }
 
-async fn imported(store: &MemoryStore, text: &str) -> Outcome {
+async fn imported(store: &dyn Store, text: &str) -> Outcome {
     let terms = Terms {
         purpose: Purpose::Apply,
         limits: LIMITS,
@@ -273,7 +221,7 @@ async fn imported(store: &MemoryStore, text: &str) -> Outcome {
     take_in(store, terms, text.as_bytes()).await.unwrap()
 }
 
-async fn checked(store: &MemoryStore, text: &str) -> Outcome {
+async fn checked(store: &dyn Store, text: &str) -> Outcome {
     let terms = Terms {
         purpose: Purpose::Check,
         limits: LIMITS,
@@ -290,23 +238,23 @@ proptest! {
     #[test]
     fn every_state_that_can_be_reached_is_exported_and_imported_again(steps in steps()) {
         block_on(async {
-            let store = Arc::new(MemoryStore::default());
+            let store = store::in_memory();
             for (step, now) in steps {
                 let told = format!("{step:?}");
                 if let Step::Line(line) = &step {
                     // What the check lets pass can be applied, and the other way round.
                     let line = line.to_string();
-                    let faults = checked(&store, &line).await.faults;
-                    prop_assert_eq!(faults, imported(&store, &line).await.faults, "{}", told);
+                    let faults = checked(&*store, &line).await.faults;
+                    prop_assert_eq!(faults, imported(&*store, &line).await.faults, "{}", told);
                 } else {
-                    take(&store, step, now).await;
+                    take(&*store, step, now).await;
                 }
                 let first = exported(&store).await;
-                let other = Arc::new(MemoryStore::default());
-                prop_assert_eq!(checked(&other, &first).await.faults, vec![], "{} then {}", told, first);
-                prop_assert_eq!(imported(&other, &first).await.faults, vec![], "{} then {}", told, first);
+                let other = store::in_memory();
+                prop_assert_eq!(checked(&*other, &first).await.faults, vec![], "{} then {}", told, first);
+                prop_assert_eq!(imported(&*other, &first).await.faults, vec![], "{} then {}", told, first);
                 prop_assert_eq!(&exported(&other).await, &first, "{}", told);
-                prop_assert_eq!(imported(&other, &first).await.changed, 0, "the second time: {}", first);
+                prop_assert_eq!(imported(&*other, &first).await.changed, 0, "the second time: {}", first);
             }
             Ok(())
         })?;
@@ -316,8 +264,8 @@ proptest! {
     fn what_is_checked_can_be_applied(lines in vec(chat_group_line(), 1..8)) {
         block_on(async {
             let text = lines.iter().fold(String::new(), |text, line| text + &line.to_string() + "\n");
-            let store = Arc::new(MemoryStore::default());
-            let (checked, applied) = (checked(&store, &text).await.faults, imported(&store, &text).await.faults);
+            let store = store::in_memory();
+            let (checked, applied) = (checked(&*store, &text).await.faults, imported(&*store, &text).await.faults);
             prop_assert_eq!(checked.first(), applied.first(), "{}", text);
             Ok(())
         })?;
@@ -354,7 +302,7 @@ fn the_line_of_the_heaviest_owner_is_no_longer_than_a_line_may_be() {
         records.join(",")
     );
     block_on(async {
-        let store = Arc::new(MemoryStore::default());
+        let store = store::in_memory();
         let terms = Terms {
             purpose: Purpose::Apply,
             limits: Limits::OPEN,

@@ -3,7 +3,7 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::store::MemoryStore;
+use crate::store;
 
 fn terms(purpose: Purpose) -> Terms {
     Terms {
@@ -21,9 +21,9 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 
 /// What becomes of a text that comes in these pieces.
 fn fed<'a>(terms: Terms, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
-    let store = MemoryStore::default();
+    let store = store::in_memory();
     block_on(async {
-        let mut intake = Intake::new(&store, terms);
+        let mut intake = Intake::new(&*store, terms);
         for piece in pieces {
             intake.feed(piece).await.unwrap();
         }
@@ -79,9 +79,9 @@ impl Read for Interrupted<'_> {
 #[test]
 fn reading_goes_on_after_an_interruption() {
     let text = account("a");
-    let store = MemoryStore::default();
+    let store = store::in_memory();
     let outcome =
-        block_on(take_in(&store, terms(Purpose::Apply), Interrupted(text.as_bytes(), false))).unwrap();
+        block_on(take_in(&*store, terms(Purpose::Apply), Interrupted(text.as_bytes(), false))).unwrap();
     assert_eq!((outcome.lines, outcome.changed), (1, 1));
 }
 

@@ -7,8 +7,8 @@ use proptest::{collection::vec, option, prelude::*};
 use super::*;
 use crate::{
     domain::{
-        ChatGroupKind, GroupName, Member, Organizer, RestoredGroup, RestoredRecord, StandardMark, UserId,
-        restore,
+        ChatGroup, ChatGroupKind, GroupName, Member, Organizer, RestoredGroup, RestoredRecord, StandardMark,
+        UserId,
     },
     interchange::{Line, UnknownFields, read_line},
 };
@@ -53,19 +53,20 @@ fn organizer() -> impl Strategy<Value = Organizer> {
     let counters = (0u32..1 << 20, 0u32..3, 0u64..1 << 37, 0u32..100, 0u64..1 << 37);
     (names, vec(record(), 0..12), counters).prop_filter_map(
         "distinct conversations",
-        |(names, records, told)| {
+        |(names, records, counters)| {
             let groups =
                 names.into_iter().zip(1..).map(|(name, id)| RestoredGroup { id, name, number: None });
-            let (version, renumberings, renumbered_at, last_group, last_timestamp) = told;
-            let told = Counters { version, renumberings, renumbered_at, last_group, last_timestamp };
-            restore(&Organizer::default(), told, groups.collect(), records, 0, |_| 0).ok()
+            let (version, renumberings, renumbered_at, last_group, last_timestamp) = counters;
+            let counters = Counters { version, renumberings, renumbered_at, last_group, last_timestamp };
+            let groups = groups.collect();
+            Restoration { counters, groups, records, makes_known: false }.organizer().ok()
         },
     )
 }
 
-fn written(owner: &Owner, loaded: &Loaded) -> Vec<u8> {
+fn written(owner: &Owner, state: &OwnerState) -> Vec<u8> {
     let mut out = Vec::new();
-    write_owner(owner, loaded, &mut out);
+    write_owner(owner, state, &mut out);
     out
 }
 
@@ -74,23 +75,22 @@ proptest! {
     fn an_organizer_comes_back_as_it_was(user in user(), organizer in organizer(), known: bool) {
         let owner = Owner { app: AppId::new(7).unwrap(), user };
         let account = known.then(Arc::default);
-        let line = written(&owner, &Loaded { account, organizer: Arc::new(organizer.clone()) });
+        let line = written(&owner, &OwnerState { account, organizer: Arc::new(organizer.clone()) });
         prop_assert_eq!(line.split(|byte| *byte == b'\n').count(), 2);
         let Ok(Line::Organizer(read)) = read_line(&line, UnknownFields::Refused) else { panic!("{}", String::from_utf8_lossy(&line)) };
-        prop_assert_eq!((&read.owner, read.known), (&owner, known));
+        prop_assert_eq!((&read.owner, read.restoration.makes_known), (&owner, known));
         let mut again = Vec::new();
         write_organizer(&read, &mut again);
         prop_assert_eq!(String::from_utf8_lossy(&line), String::from_utf8_lossy(&again));
-        let back = restore(&Organizer::default(), read.counters, read.groups, read.records, 0, |_| 0).unwrap();
-        prop_assert_eq!(back, organizer);
+        prop_assert_eq!(read.restoration.organizer().unwrap(), organizer);
     }
 
     #[test]
     fn an_account_comes_back_as_it_was(user in user(), nick in text(30), face_url in text(30)) {
         let owner = Owner { app: AppId::new(7).unwrap(), user };
         let account = Account { nick, face_url };
-        let loaded = Loaded { account: Some(Arc::new(account.clone())), organizer: Arc::default() };
-        match read_line(&written(&owner, &loaded), UnknownFields::Refused) {
+        let state = OwnerState { account: Some(Arc::new(account.clone())), organizer: Arc::default() };
+        match read_line(&written(&owner, &state), UnknownFields::Refused) {
             Ok(Line::Account { owner: of, account: read }) => prop_assert_eq!((of, read), (owner, account)),
             other => panic!("{other:?}"),
         }
@@ -117,15 +117,18 @@ proptest! {
             max_members: numbers.1,
             join_option: JoinOption::ALL[join_option],
             created_at: numbers.2,
-            members: members.into_iter().map(member).collect(),
         };
-        let group = ChatGroup { incarnation: numbers.0, profile: alive.then_some(profile) };
+        let members: Vec<Member> =
+            if alive { members.into_iter().map(member).collect() } else { Vec::new() };
+        let profile = alive.then_some(profile);
+        let group = ChatGroup { incarnation: numbers.0, profile, listed: members.len() };
+        let state = ChatGroupState { group, members };
         let (app, id) = (AppId::new(7).unwrap(), ChatGroupId::parse("@TGS#x").unwrap());
         let mut line = Vec::new();
-        write_chat_group(app, &id, &group, &mut line);
+        write_chat_group(app, &id, &state, &mut line);
         match read_line(&line, UnknownFields::Refused) {
-            Ok(Line::ChatGroup { app: of, id: named, group: read }) => {
-                prop_assert_eq!((of, named, read), (app, id, group));
+            Ok(Line::ChatGroup { app: of, id: named, state: read }) => {
+                prop_assert_eq!((of, named, read), (app, id, state));
             }
             other => panic!("{other:?} {}", String::from_utf8_lossy(&line)),
         }

@@ -22,18 +22,18 @@ fn stored(records: usize) -> Stored {
     let counters = Counters { version: number(records), last_timestamp: 1, ..Counters::default() };
     let organizer = Organizer::from_parts(counters, Vec::new(), (0..records).map(record).collect()).unwrap();
     let mut stored = Stored::default();
-    stored.advance(Arc::new(organizer));
+    stored.advance(Arc::new(organizer), &[]).unwrap();
     stored
 }
 
 fn snapshot(records: usize) -> Snapshot {
-    Snapshot { account: None, stored: stored(records), dead: Vec::new() }
+    Snapshot { stored: Arc::new(stored(records)), ..Snapshot::default() }
 }
 
 fn publish(cache: &OwnerCache, records: usize) {
     let disbandings = cache.disbandings(owner().app);
     let seen = disbandings.count();
-    cache.publish(owner(), Entry::new(None, Arc::new(stored(records)), Vec::new(), disbandings, seen));
+    cache.publish(owner(), Entry::new(snapshot(records), disbandings, seen));
 }
 
 fn kept(cache: &OwnerCache) -> Option<usize> {

@@ -71,6 +71,6 @@ mod tests {
     fn the_algorithm_is_pinned() {
         // With another value, rows written before could not be read any more.
         let row = [Column::Number(1), Column::Text(b"user"), Column::Null, Column::Bytes(&[7])];
-        assert_eq!(row_sum("organizer", row), 0);
+        assert_eq!(row_sum("organizer", row), 5_363_288_062_350_115_520);
     }
 }

@@ -1,39 +1,36 @@
 //! The one suite that every store has to pass.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
+use std::sync::Arc;
 
 use super::{
-    ChatGroupQuery, ChatGroupRule, MemoryStore, Next, OwnerRule, Scope, Seen, SqliteOptions, SqliteStore,
-    Store, StoreError,
+    ChatGroupQuery, ChatGroupWrite, Pending, Revision, Scope, Store, StoreConfig, StoreError, Write,
 };
 use crate::domain::{
-    Account, AppId, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupLife, ChatGroupProfile, Conversation,
-    DirectoryMode, GroupName, JoinOption, Limits, Member, MemberChange, Organizer, Owner, Presence, UserId,
-    World, create, update_members,
+    Account, AppId, ChatGroup, ChatGroupEdit, ChatGroupId, ChatGroupKind, ChatGroupLife, ChatGroupProfile,
+    ChatGroupRejection, ChatGroupState, Conversation, DirectoryMode, Edit, GroupName, Grouped, JoinOption,
+    Joining, Limits, Member, MemberChange, MembershipMode, Organizer, Outcome, Owner, Presence, Rejection,
+    Terms, UserId, WantedMembers,
 };
 
 /// Runs each test of this module on each store.
 macro_rules! suite {
     ($($test:ident)+) => {
         mod memory {
-            $(#[test] fn $test() { super::block_on(super::$test(&super::MemoryStore::default())); })+
+            $(#[test] fn $test() { super::block_on(super::$test(&*super::super::in_memory())); })+
         }
         mod sqlite {
             $(#[test] fn $test() {
                 let directory = tempfile::tempdir().unwrap();
-                let store = super::SqliteStore::open(&super::SqliteOptions::new(directory.path())).unwrap();
-                super::block_on(super::$test(&store));
+                let store = super::super::open(&super::StoreConfig::new(directory.path())).unwrap();
+                super::block_on(super::$test(&*store));
             })+
         }
         /// Nothing stays in memory: every read comes from the database.
         mod sqlite_without_cache {
             $(#[test] fn $test() {
                 let directory = tempfile::tempdir().unwrap();
-                let options = super::SqliteOptions { cache_bytes: 0, ..super::SqliteOptions::new(directory.path()) };
-                super::block_on(super::$test(&super::SqliteStore::open(&options).unwrap()));
+                let options = super::StoreConfig { cache_bytes: 0, ..super::StoreConfig::new(directory.path()) };
+                super::block_on(super::$test(&*super::super::open(&options).unwrap()));
             })+
         }
     };
@@ -42,8 +39,10 @@ macro_rules! suite {
 suite! {
     an_owner_never_heard_of_is_empty
     what_is_changed_is_read_back
-    a_rule_that_keeps_nothing_changes_nothing
-    a_rule_sees_what_the_directory_says
+    an_edit_that_changes_nothing_writes_nothing
+    an_edit_sees_what_the_directory_says
+    membership_is_looked_up_where_it_counts
+    an_expected_revision_is_compared
     accounts_come_and_go
     owners_of_different_apps_are_apart
     chat_groups_come_and_go
@@ -52,8 +51,11 @@ suite! {
     concurrent_changes_of_one_owner_are_all_kept
     changes_are_made_even_if_nobody_waits
     a_panic_in_a_rule_is_its_own
+    members_come_and_go
+    nothing_is_written_in_a_pause
+    a_closed_store_refuses_everything
     big_owners_are_read_back
-    a_disbanding_counts_from_the_next_change_on
+    a_disbanding_counts_from_its_answer_on
     living_chat_groups_are_listed_page_by_page
     everything_is_listed_for_exports
     what_is_reset_was_never_there
@@ -98,52 +100,83 @@ fn profile(name: &str) -> ChatGroupProfile {
         max_members: 77,
         join_option: JoinOption::DisableApply,
         created_at: 1_700_000_000,
-        members: vec![member("ann", true), member("bob", false)],
     }
 }
 
-/// A rule that puts conversations into the group `name`, in an open directory.
-fn grouping(name: &str, conversations: Vec<Conversation>) -> OwnerRule {
-    let name = GroupName::parse(name).unwrap();
-    Box::new(move |seen: &Seen<'_>| {
-        let world =
-            World { limits: &Limits::OPEN, directory: DirectoryMode::Open.into(), presences: seen.presences };
-        let decision = create(seen.organizer, world, &name, &conversations, 1_700_000_000).unwrap();
-        Next { organizer: decision.next, account: None }
-    })
+fn members() -> Vec<Member> {
+    vec![member("zoe", true), member("bob", false)]
+}
+
+/// The terms of an open directory.
+fn terms() -> Terms {
+    Terms { directory: DirectoryMode::Open, ..Terms::of_tools(Limits::OPEN, 1_700_000_000) }
+}
+
+/// An edit that puts conversations into the group `name`.
+fn grouping(name: &str, conversations: &[Conversation]) -> Edit {
+    Edit::CreateGroup { name: GroupName::parse(name).unwrap(), conversations: conversations.to_vec() }
+}
+
+fn commit<'a>(store: &'a dyn Store, owner: &Owner, edit: Edit) -> Pending<'a, Result<Outcome, Rejection>> {
+    store.commit(Write::new(owner.clone(), edit, terms()))
 }
 
 async fn keep(store: &dyn Store, owner: &Owner, name: &str, conversations: &[Conversation]) {
-    let rule = grouping(name, conversations.to_vec());
-    store.change(owner.clone(), conversations.to_vec(), rule).await.unwrap();
+    commit(store, owner, grouping(name, conversations)).await.unwrap().unwrap();
 }
 
 async fn organizer(store: &dyn Store, owner: &Owner) -> Arc<Organizer> {
-    store.load(owner).await.unwrap().organizer
+    store.load(owner).await.unwrap().state.organizer
 }
 
 async fn conversations(store: &dyn Store, owner: &Owner) -> Vec<Conversation> {
     organizer(store, owner).await.records().iter().map(|record| record.conversation.clone()).collect()
 }
 
-async fn set_account(store: &dyn Store, owner: &Owner, account: Option<Account>) {
-    let account = account.map(Arc::new);
-    let rule = move |_: &Seen<'_>| Next { account: Some(account.clone()), organizer: None };
-    store.change(owner.clone(), Vec::new(), Box::new(rule)).await.unwrap();
+async fn set_account(store: &dyn Store, owner: &Owner, Account { nick, face_url }: Account) {
+    let edit = Edit::ImportAccount { nick: Some(nick), face_url: Some(face_url) };
+    commit(store, owner, edit).await.unwrap().unwrap();
 }
 
-async fn set_chat_group(store: &dyn Store, app: AppId, id: &str, change: fn(ChatGroup) -> ChatGroup) {
-    let rule: ChatGroupRule = Box::new(move |old| Some(change(old.cloned().unwrap_or_default())));
-    store.change_chat_group(app, chat_group(id), rule).await.unwrap();
+async fn edit_chat_group(
+    store: &dyn Store,
+    app: AppId,
+    id: &str,
+    edit: ChatGroupEdit,
+) -> Result<Vec<Joining>, ChatGroupRejection> {
+    let write = ChatGroupWrite::new(app, chat_group(id), edit, terms());
+    store.commit_chat_group(write).await.unwrap().map(|outcome| outcome.joined)
+}
+
+/// Makes a chat group live with this profile, whatever it was before.
+async fn revive(store: &dyn Store, app: AppId, id: &str, profile: ChatGroupProfile) {
+    let group = ChatGroup { incarnation: 0, profile: Some(profile), listed: 0 };
+    edit_chat_group(store, app, id, ChatGroupEdit::Restore { group, members: members() }).await.unwrap();
+}
+
+async fn destroy(store: &dyn Store, app: AppId, id: &str) {
+    edit_chat_group(store, app, id, ChatGroupEdit::Destroy).await.unwrap();
+}
+
+/// A chat group with all its members.
+async fn whole(store: &dyn Store, app: AppId, id: &str) -> Option<ChatGroupState> {
+    store.chat_groups(app, vec![chat_group(id)], WantedMembers::All).await.unwrap().remove(0)
+}
+
+/// Whether accounts exist in the app with the number 1.
+async fn accounts(store: &dyn Store, users: &[&str]) -> Vec<bool> {
+    let users = users.iter().map(|user| UserId::parse(user).unwrap()).collect();
+    store.accounts(app(1), users).await.unwrap()
 }
 
 async fn an_owner_never_heard_of_is_empty(store: &dyn Store) {
     let loaded = store.load(&owner(1, "nobody")).await.unwrap();
-    assert!(loaded.account.is_none());
-    assert!(loaded.organizer.is_pristine());
-    assert_eq!(store.accounts(vec![owner(1, "nobody")]).await.unwrap(), [false]);
-    assert_eq!(store.accounts(Vec::new()).await.unwrap(), Vec::<bool>::new());
-    assert_eq!(store.chat_groups(app(1), vec![chat_group("g")]).await.unwrap(), [None]);
+    assert!(loaded.state.account.is_none());
+    assert!(loaded.state.organizer.is_pristine());
+    assert_eq!(loaded.revision, Revision(0));
+    assert_eq!(accounts(store, &["nobody"]).await, [false]);
+    assert_eq!(accounts(store, &[]).await, Vec::<bool>::new());
+    assert_eq!(whole(store, app(1), "g").await, None);
     store.ready().await.unwrap();
 }
 
@@ -159,58 +192,100 @@ async fn what_is_changed_is_read_back(store: &dyn Store) {
     assert_eq!(&second.records()[..2], first.records());
 }
 
-async fn a_rule_that_keeps_nothing_changes_nothing(store: &dyn Store) {
+async fn an_edit_that_changes_nothing_writes_nothing(store: &dyn Store) {
     let owner = owner(1, "a");
     keep(store, &owner, "first", &[user("x")]).await;
-    let before = organizer(store, &owner).await;
-    store.change(owner.clone(), Vec::new(), Box::new(|_| Next::default())).await.unwrap();
-    assert_eq!(organizer(store, &owner).await, before);
+    let before = store.load(&owner).await.unwrap();
+    keep(store, &owner, "first", &[user("x")]).await;
+    let unknown = Edit::DeleteGroup { name: GroupName::parse("other").unwrap() };
+    let refused = commit(store, &owner, unknown).await.unwrap();
+    assert_eq!(refused, Err(Rejection::NoSuchGroup("other".to_owned())));
+    let after = store.load(&owner).await.unwrap();
+    assert_eq!((after.state, after.revision), (before.state, before.revision));
 }
 
-async fn a_rule_sees_what_the_directory_says(store: &dyn Store) {
-    set_account(store, &owner(1, "x"), Some(Account::default())).await;
-    set_account(store, &owner(2, "y"), Some(Account::default())).await;
-    set_chat_group(store, app(1), "living", |group| group.revived(profile("l"))).await;
-    set_chat_group(store, app(1), "gone", |group| group.destroyed()).await;
+async fn an_edit_sees_what_the_directory_says(store: &dyn Store) {
+    set_account(store, &owner(1, "x"), Account::default()).await;
+    set_account(store, &owner(1, "a"), Account::default()).await;
+    set_account(store, &owner(2, "y"), Account::default()).await;
+    revive(store, app(1), "living", profile("l")).await;
+    destroy(store, app(1), "gone").await;
     let named: Vec<_> =
         ["x", "y"].map(user).into_iter().chain(["living", "gone", "unknown"].map(in_group)).collect();
-    let told = Arc::new(Mutex::new(HashMap::new()));
-    let result = Arc::clone(&told);
-    let rule = move |seen: &Seen<'_>| {
-        result.lock().unwrap().clone_from(seen.presences);
-        Next::default()
+    let life = |incarnation, alive| Some(ChatGroupLife { incarnation, alive });
+    let of_chat_group = |life| Presence::ChatGroup { life, is_member: true };
+    let expected = [
+        Presence::User { imported: true },
+        Presence::User { imported: false },
+        of_chat_group(life(0, true)),
+        of_chat_group(life(1, false)),
+        of_chat_group(None),
+    ];
+    assert_eq!(store.presences(app(1), named.clone()).await.unwrap(), expected);
+    let strict = Terms { directory: DirectoryMode::Strict, ..terms() };
+    let edit = grouping("first", &named);
+    let outcome = store.commit(Write::new(owner(1, "a"), edit, strict)).await.unwrap().unwrap();
+    let refused = |id: &str| UserId::parse(id).unwrap();
+    let items = vec![
+        Ok(()),
+        Err(Rejection::UnknownPeer(refused("y"))),
+        Ok(()),
+        Err(Rejection::DisbandedChatGroup(chat_group("gone"))),
+        Err(Rejection::UnknownChatGroup(chat_group("unknown"))),
+    ];
+    assert_eq!(outcome, Outcome::Grouped(Grouped { id: 1, items }));
+}
+
+async fn membership_is_looked_up_where_it_counts(store: &dyn Store) {
+    revive(store, app(1), "group", profile("n")).await;
+    let room = ChatGroupProfile { kind: ChatGroupKind::AvChatRoom, ..profile("n") };
+    let without_list = ChatGroup { incarnation: 0, profile: Some(room), listed: 0 };
+    let without_list = ChatGroupEdit::Restore { group: without_list, members: Vec::new() };
+    edit_chat_group(store, app(1), "room", without_list).await.unwrap();
+    let named = [in_group("group"), in_group("room"), in_group("unknown")];
+    let outsider = Err(Rejection::NotMember(chat_group("group")));
+    for (who, first) in [("boss", Ok(())), ("bob", Ok(())), ("stranger", outsider)] {
+        let terms = Terms { membership: MembershipMode::Require, ..terms() };
+        let write = Write::new(owner(1, who), grouping("first", &named), terms);
+        let outcome = store.commit(write).await.unwrap().unwrap();
+        assert_eq!(outcome, Outcome::Grouped(Grouped { id: 1, items: vec![first, Ok(()), Ok(())] }), "{who}");
+    }
+}
+
+async fn an_expected_revision_is_compared(store: &dyn Store) {
+    let owner = owner(1, "a");
+    let expecting = |revision, name: &str| Write {
+        expected: Some(Revision(revision)),
+        ..Write::new(owner.clone(), grouping(name, &[user("x")]), terms())
     };
-    store.change(owner(1, "a"), named, Box::new(rule)).await.unwrap();
-    let life = |incarnation, alive| Presence::ChatGroup(Some(ChatGroupLife { incarnation, alive }));
-    let expected = HashMap::from([
-        (user("x"), Presence::User { imported: true }),
-        (user("y"), Presence::User { imported: false }),
-        (in_group("living"), life(0, true)),
-        (in_group("gone"), life(1, false)),
-        (in_group("unknown"), Presence::ChatGroup(None)),
-    ]);
-    assert_eq!(*told.lock().unwrap(), expected);
+    store.commit(expecting(0, "first")).await.unwrap().unwrap();
+    let first = store.load(&owner).await.unwrap().revision;
+    assert!(first > Revision(0));
+    let refused = store.commit(expecting(0, "second")).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(found)) if found == first), "{refused:?}");
+    assert_eq!(organizer(store, &owner).await.groups().len(), 1);
+    store.commit(expecting(first.0, "second")).await.unwrap().unwrap();
+    assert!(store.load(&owner).await.unwrap().revision > first);
+    // Deleting the account takes nothing back.
+    let second = store.load(&owner).await.unwrap().revision;
+    commit(store, &owner, Edit::DeleteAccount).await.unwrap().unwrap();
+    assert!(store.load(&owner).await.unwrap().revision > second);
 }
 
 async fn accounts_come_and_go(store: &dyn Store) {
     let owner = owner(1, "a");
     let account = Account { nick: "N".to_owned(), face_url: "F".to_owned() };
-    // A read before, so that a store with a memory remembers that there was nothing.
-    assert!(store.load(&owner).await.unwrap().account.is_none());
-    set_account(store, &owner, Some(account.clone())).await;
-    assert_eq!(store.load(&owner).await.unwrap().account.as_deref(), Some(&account));
-    assert_eq!(
-        store.accounts(vec![owner.clone(), super::contract::owner(1, "b")]).await.unwrap(),
-        [true, false]
-    );
+    // A read before, so that a store with a cache remembers that there was nothing.
+    assert!(store.load(&owner).await.unwrap().state.account.is_none());
+    set_account(store, &owner, account.clone()).await;
+    assert_eq!(store.load(&owner).await.unwrap().state.account.as_deref(), Some(&account));
+    assert_eq!(accounts(store, &["a", "b"]).await, [true, false]);
     keep(store, &owner, "first", &[user("x")]).await;
-    assert_eq!(store.load(&owner).await.unwrap().account.as_deref(), Some(&account), "a change keeps it");
-    let rule = |seen: &Seen<'_>| {
-        assert!(seen.account.is_some());
-        Next { account: Some(None), organizer: Some(seen.organizer.emptied(5)) }
-    };
-    store.change(owner.clone(), Vec::new(), Box::new(rule)).await.unwrap();
     let loaded = store.load(&owner).await.unwrap();
+    assert_eq!(loaded.state.account.as_deref(), Some(&account), "an edit keeps it");
+    let deleted = commit(store, &owner, Edit::DeleteAccount).await.unwrap().unwrap();
+    assert_eq!(deleted, Outcome::Account { existed: true, changed: true });
+    let loaded = store.load(&owner).await.unwrap().state;
     assert!(loaded.account.is_none());
     assert!(loaded.organizer.groups().is_empty() && loaded.organizer.records().is_empty());
     assert_eq!(loaded.organizer.counters().last_group, 1, "counters outlive the data");
@@ -219,7 +294,7 @@ async fn accounts_come_and_go(store: &dyn Store) {
         4,
         "a group and a record made, a group and a record gone"
     );
-    assert_eq!(store.accounts(vec![owner]).await.unwrap(), [false]);
+    assert_eq!(accounts(store, &["a"]).await, [false]);
 }
 
 async fn owners_of_different_apps_are_apart(store: &dyn Store) {
@@ -230,22 +305,81 @@ async fn owners_of_different_apps_are_apart(store: &dyn Store) {
 }
 
 async fn chat_groups_come_and_go(store: &dyn Store) {
-    let ids = || ["a", "b", "a"].map(chat_group).to_vec();
-    set_chat_group(store, app(1), "a", |group| group.revived(profile("one"))).await;
-    let living = ChatGroup { incarnation: 0, profile: Some(profile("one")) };
-    assert_eq!(store.chat_groups(app(1), ids()).await.unwrap(), [Some(living.clone()), None, Some(living)]);
-    assert_eq!(store.chat_groups(app(2), ids()).await.unwrap(), [None, None, None]);
-    set_chat_group(store, app(1), "a", |group| group.destroyed()).await;
-    set_chat_group(store, app(1), "a", |group| {
-        group.revived(ChatGroupProfile { owner: None, ..profile("two") })
-    })
-    .await;
-    let found = store.chat_groups(app(1), vec![chat_group("a")]).await.unwrap().remove(0).unwrap();
-    assert_eq!(found.incarnation, 1);
-    assert_eq!(found.profile, Some(ChatGroupProfile { owner: None, ..profile("two") }));
-    let kept: ChatGroupRule = Box::new(|_| None);
-    store.change_chat_group(app(1), chat_group("b"), kept).await.unwrap();
-    assert_eq!(store.chat_groups(app(1), vec![chat_group("b")]).await.unwrap(), [None]);
+    let found = async |app| {
+        let ids = ["a", "b", "a"].map(chat_group).to_vec();
+        store.chat_groups(app, ids, WantedMembers::All).await.unwrap()
+    };
+    revive(store, app(1), "a", profile("one")).await;
+    let group = ChatGroup { incarnation: 0, profile: Some(profile("one")), listed: 2 };
+    let living = ChatGroupState { group, members: members() };
+    assert_eq!(found(app(1)).await, [Some(living.clone()), None, Some(living)]);
+    assert_eq!(found(app(2)).await, [None, None, None]);
+    destroy(store, app(1), "a").await;
+    let destroyed = whole(store, app(1), "a").await.unwrap();
+    assert_eq!((destroyed.group.profile, destroyed.members), (None, Vec::new()));
+    let again = ChatGroupProfile { owner: None, ..profile("two") };
+    revive(store, app(1), "a", again.clone()).await;
+    let found = whole(store, app(1), "a").await.unwrap();
+    assert_eq!(found.group, ChatGroup { incarnation: 1, profile: Some(again), listed: 2 });
+    let refused = edit_chat_group(store, app(1), "b", ChatGroupEdit::RemoveMembers(Vec::new())).await;
+    assert_eq!(refused, Err(ChatGroupRejection::Unknown));
+    assert_eq!(whole(store, app(1), "b").await, None, "a refused edit keeps nothing");
+}
+
+async fn members_come_and_go(store: &dyn Store) {
+    let users = |names: &[&str]| names.iter().map(|name| UserId::parse(name).unwrap()).collect::<Vec<_>>();
+    let named = async || {
+        let state = whole(store, app(1), "g").await.unwrap();
+        let names = state.members.iter().map(|member| member.user.to_string()).collect::<Vec<_>>();
+        assert_eq!(state.group.listed, names.len());
+        names
+    };
+    let create = ChatGroupEdit::Create { profile: profile("n"), members: members() };
+    edit_chat_group(store, app(1), "g", create.clone()).await.unwrap();
+    assert_eq!(edit_chat_group(store, app(1), "g", create).await, Err(ChatGroupRejection::Own));
+    let add =
+        |names: &[&str]| ChatGroupEdit::AddMembers(names.iter().map(|name| member(name, false)).collect());
+    let joined = edit_chat_group(store, app(1), "g", add(&["ann", "bob", "boss", "ann"])).await.unwrap();
+    assert_eq!(joined, [Joining::Added, Joining::Present, Joining::Present, Joining::Present]);
+    assert_eq!(named().await, ["zoe", "bob", "ann"], "in the order they came");
+    edit_chat_group(store, app(1), "g", ChatGroupEdit::RemoveMembers(users(&["bob", "nobody"])))
+        .await
+        .unwrap();
+    let refused = edit_chat_group(store, app(1), "g", ChatGroupEdit::RemoveMembers(users(&["boss"]))).await;
+    assert_eq!(refused, Err(ChatGroupRejection::OwnerStays(users(&["boss"]).remove(0))));
+    edit_chat_group(store, app(1), "g", add(&["bob"])).await.unwrap();
+    assert_eq!(named().await, ["zoe", "ann", "bob"], "who comes again comes last");
+    let wanted = WantedMembers::Named(users(&["bob", "zoe", "nobody"]));
+    let found = store.chat_groups(app(1), vec![chat_group("g")], wanted).await.unwrap().remove(0).unwrap();
+    assert_eq!(found.members, [member("zoe", true), member("bob", false)]);
+    let many: Vec<String> = (0..80).map(|count| format!("many{count}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(edit_chat_group(store, app(1), "g", add(&many)).await, Err(ChatGroupRejection::Full(77)));
+    assert_eq!(named().await.len(), 3, "not all fit, so nobody was added");
+    destroy(store, app(1), "g").await;
+    assert_eq!(named().await, [""; 0]);
+}
+
+async fn nothing_is_written_in_a_pause(store: &dyn Store) {
+    let owner = owner(1, "a");
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    store.between_writes(Box::new(move || begun.send(()).unwrap())).await.unwrap();
+    has_begun.try_recv().expect("it ran");
+    let panics = store.between_writes(Box::new(|| panic!("this pause panics, as the test wants"))).await;
+    assert!(matches!(panics, Err(StoreError::Rule)));
+    keep(store, &owner, "first", &[user("x")]).await;
+}
+
+async fn a_closed_store_refuses_everything(store: &dyn Store) {
+    let owner = owner(1, "a");
+    keep(store, &owner, "first", &[user("x")]).await;
+    let last = commit(store, &owner, grouping("last", &[user("y")]));
+    let ((), last) = tokio::join!(store.close(), last);
+    last.unwrap().unwrap();
+    let refused = commit(store, &owner, grouping("late", &[user("z")])).await;
+    assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
+    assert!(matches!(store.apps().await, Err(StoreError::Closed)));
+    store.close().await;
 }
 
 async fn a_disbanding_kills_records_at_once_and_for_good(store: &dyn Store) {
@@ -254,10 +388,10 @@ async fn a_disbanding_kills_records_at_once_and_for_good(store: &dyn Store) {
         keep(store, owner, "first", &[in_group("g"), user("x"), in_group("h")]).await;
     }
     let before = organizer(store, &a).await;
-    set_chat_group(store, app(1), "g", |group| group.destroyed()).await;
+    destroy(store, app(1), "g").await;
     assert_eq!(conversations(store, &a).await, [user("x"), in_group("h")]);
     assert_eq!(organizer(store, &a).await.counters(), before.counters(), "no owner was written");
-    set_chat_group(store, app(1), "g", |group| group.revived(profile("again"))).await;
+    revive(store, app(1), "g", profile("again")).await;
     assert_eq!(conversations(store, &a).await, [user("x"), in_group("h")], "the id is used again");
     // The next write drops the dead record, and a new one can be kept about the new group.
     keep(store, &a, "second", &[in_group("g")]).await;
@@ -275,10 +409,10 @@ async fn an_event_does_not_reach_other_owners_or_apps(store: &dyn Store) {
         keep(store, owner, "first", &[in_group("g"), in_group("h")]).await;
     }
     for count in 0..5 {
-        set_chat_group(store, app(1), &format!("other{count}"), |group| group.destroyed()).await;
+        destroy(store, app(1), &format!("other{count}")).await;
         assert_eq!(conversations(store, &near).await.len(), 2);
     }
-    set_chat_group(store, app(1), "g", |group| group.destroyed()).await;
+    destroy(store, app(1), "g").await;
     assert_eq!(conversations(store, &near).await, [in_group("h")]);
     assert_eq!(conversations(store, &far).await, [in_group("g"), in_group("h")]);
 }
@@ -288,23 +422,12 @@ async fn concurrent_changes_of_one_owner_are_all_kept(store: &dyn Store) {
     keep(store, &owner, "first", &[user("x")]).await;
     let pending: Vec<_> = (0..300)
         .map(|count| {
-            let peer = user(&format!("peer{count}"));
-            let name = GroupName::parse("first").unwrap();
-            let change = vec![(MemberChange::Add, peer.clone())];
-            let rule: OwnerRule = Box::new(move |seen: &Seen<'_>| {
-                let world = World {
-                    limits: &Limits::OPEN,
-                    directory: DirectoryMode::Open.into(),
-                    presences: seen.presences,
-                };
-                let decision = update_members(seen.organizer, world, &name, &change, 5).unwrap();
-                Next { organizer: decision.next, account: None }
-            });
-            store.change(owner.clone(), vec![peer], rule)
+            let changes = vec![(MemberChange::Add, user(&format!("peer{count}")))];
+            commit(store, &owner, Edit::ChangeMembers { name: GroupName::parse("first").unwrap(), changes })
         })
         .collect();
     for change in pending {
-        change.await.unwrap();
+        change.await.unwrap().unwrap();
     }
     let organizer = organizer(store, &owner).await;
     assert_eq!(organizer.records().len(), 301);
@@ -313,71 +436,61 @@ async fn concurrent_changes_of_one_owner_are_all_kept(store: &dyn Store) {
 
 async fn changes_are_made_even_if_nobody_waits(store: &dyn Store) {
     let owner = owner(1, "a");
-    drop(store.change(owner.clone(), vec![user("x")], grouping("first", vec![user("x")])));
+    drop(commit(store, &owner, grouping("first", &[user("x")])));
     keep(store, &owner, "first", &[user("y")]).await;
     assert_eq!(conversations(store, &owner).await, [user("x"), user("y")]);
 }
 
 async fn a_panic_in_a_rule_is_its_own(store: &dyn Store) {
     let owner = owner(1, "a");
-    let panics: OwnerRule = Box::new(|_| panic!("this rule panics, as the test wants"));
-    let (bad, good) = (
-        store.change(owner.clone(), Vec::new(), panics),
-        store.change(owner.clone(), vec![user("x")], grouping("first", vec![user("x")])),
-    );
+    let bad = commit(store, &owner, Edit::Defect);
+    let good = commit(store, &owner, grouping("first", &[user("x")]));
     assert!(matches!(bad.await, Err(StoreError::Rule)));
-    good.await.unwrap();
+    good.await.unwrap().unwrap();
     assert_eq!(conversations(store, &owner).await, [user("x")]);
 }
 
 async fn living_chat_groups_are_listed_page_by_page(store: &dyn Store) {
     for count in 0..7 {
-        set_chat_group(store, app(1), &format!("g{count}"), |group| group.revived(profile("n"))).await;
-        set_chat_group(store, app(2), &format!("other{count}"), |group| group.revived(profile("n"))).await;
+        revive(store, app(1), &format!("g{count}"), profile("n")).await;
+        revive(store, app(2), &format!("other{count}"), profile("n")).await;
     }
-    set_chat_group(store, app(1), "g3", |group| group.destroyed()).await;
-    let work =
-        |group: ChatGroup| group.revived(ChatGroupProfile { kind: ChatGroupKind::Work, ..profile("n") });
-    set_chat_group(store, app(1), "g5", work).await;
+    destroy(store, app(1), "g3").await;
+    revive(store, app(1), "g5", ChatGroupProfile { kind: ChatGroupKind::Work, ..profile("n") }).await;
     let page = |kind, from| store.list_chat_groups(app(1), ChatGroupQuery { kind, from, limit: 2 });
     let (mut from, mut seen) = (0, Vec::new());
     loop {
         let page = page(None, from).await.unwrap();
         assert_eq!(page.total, 6);
+        assert!(page.next.is_none_or(|next| next < 1 << 53), "a floating-point number can hold it");
         seen.extend(page.ids.iter().map(|id| id.as_str().to_owned()));
         // What is destroyed or changed between two pages makes nobody miss a group.
-        set_chat_group(store, app(1), &seen[0], |group| group.revived(profile("changed"))).await;
+        revive(store, app(1), &seen[0], profile("changed")).await;
         match page.next {
             Some(next) => from = next,
             None => break,
         }
     }
+    seen.sort();
     assert_eq!(seen, ["g0", "g1", "g2", "g4", "g5", "g6"]);
     let only = page(Some(ChatGroupKind::Work), 0).await.unwrap();
     assert_eq!((only.ids, only.next, only.total), (vec![chat_group("g5")], None, 1));
 }
 
-async fn a_disbanding_counts_from_the_next_change_on(store: &dyn Store) {
+async fn a_disbanding_counts_from_its_answer_on(store: &dyn Store) {
     let owner = owner(1, "a");
     keep(store, &owner, "first", &[in_group("g")]).await;
-    // Queued together, so that they share a transaction where there are any.
-    let end: ChatGroupRule = Box::new(|old| Some(old.cloned().unwrap_or_default().destroyed()));
-    let seen_by = |store: &dyn Store| {
-        let seen = Arc::new(Mutex::new(None));
-        let result = Arc::clone(&seen);
-        let rule: OwnerRule = Box::new(move |seen: &Seen<'_>| {
-            *result.lock().unwrap() = Some(seen.organizer.records().len());
-            Next::default()
-        });
-        drop(store.change(owner.clone(), Vec::new(), rule));
-        seen
+    // With room for one conversation in groups, the edit shows whether the other one is still there.
+    let limits = Limits { grouped: 1, ..Limits::OPEN };
+    let add = || {
+        let terms = Terms { limits, ..terms() };
+        store.commit(Write::new(owner.clone(), grouping("first", &[user("x")]), terms))
     };
-    let before = seen_by(store);
-    let ended = store.change_chat_group(app(1), chat_group("g"), end);
-    let after = seen_by(store);
-    ended.await.unwrap();
-    store.change(owner.clone(), Vec::new(), Box::new(|_| Next::default())).await.unwrap();
-    assert_eq!((*before.lock().unwrap(), *after.lock().unwrap()), (Some(1), Some(0)));
+    let refused = Grouped { id: 1, items: vec![Err(Rejection::TooManyGrouped { limit: 1 })] };
+    assert_eq!(add().await.unwrap().unwrap(), Outcome::Grouped(refused));
+    destroy(store, app(1), "g").await;
+    assert_eq!(add().await.unwrap().unwrap(), Outcome::Grouped(Grouped { id: 1, items: vec![Ok(())] }));
+    assert_eq!(conversations(store, &owner).await, [user("x")]);
 }
 
 async fn big_owners_are_read_back(store: &dyn Store) {
@@ -394,72 +507,80 @@ async fn big_owners_are_read_back(store: &dyn Store) {
     assert_eq!(early, 100);
 }
 
+/// Everything that is listed of an app, sorted: lists have no order that is promised.
 async fn all_owners(store: &dyn Store, app: AppId) -> Vec<(String, bool, usize)> {
-    let (mut all, mut after) = (Vec::new(), None);
+    let (mut all, mut from) = (Vec::new(), None);
     loop {
-        let page = store.list_owners(app, after.clone()).await.unwrap();
-        let Some((last, _)) = page.last() else { return all };
-        after = Some(last.clone());
-        all.extend(page.into_iter().map(|(user, loaded)| {
-            (user.to_string(), loaded.account.is_some(), loaded.organizer.records().len())
+        let part = store.list_owners(app, from).await.unwrap();
+        all.extend(part.items.into_iter().map(|(user, state)| {
+            (user.to_string(), state.account.is_some(), state.organizer.records().len())
         }));
+        from = part.next;
+        if from.is_none() {
+            all.sort();
+            return all;
+        }
     }
 }
 
-async fn all_groups(store: &dyn Store, app: AppId) -> Vec<(String, u32, bool)> {
-    let (mut all, mut after) = (Vec::new(), 0);
+async fn all_groups(store: &dyn Store, app: AppId) -> Vec<(String, u32, usize)> {
+    let (mut all, mut from) = (Vec::new(), None);
     loop {
-        let page = store.all_chat_groups(app, after).await.unwrap();
-        let Some((place, ..)) = page.last() else { return all };
-        assert!(*place > after, "places ascend");
-        after = *place;
-        let line = |(_, id, group): (u64, ChatGroupId, ChatGroup)| {
-            (id.to_string(), group.incarnation, group.profile.is_some())
+        let part = store.list_all_chat_groups(app, from).await.unwrap();
+        let line = |(id, state): (ChatGroupId, ChatGroupState)| {
+            (id.to_string(), state.group.incarnation, state.members.len())
         };
-        all.extend(page.into_iter().map(line));
+        all.extend(part.items.into_iter().map(line));
+        from = part.next;
+        if from.is_none() {
+            all.sort();
+            return all;
+        }
     }
 }
 
 async fn everything_is_listed_for_exports(store: &dyn Store) {
     assert_eq!(store.apps().await.unwrap(), []);
     assert_eq!(all_owners(store, app(1)).await, []);
-    set_chat_group(store, app(3), "only", |group| group.destroyed()).await;
+    destroy(store, app(3), "only").await;
     for count in (0..300).rev() {
-        set_account(store, &owner(1, &format!("u{count:03}")), Some(Account::default())).await;
+        set_account(store, &owner(1, &format!("u{count:03}")), Account::default()).await;
     }
-    set_account(store, &owner(2, "other"), Some(Account::default())).await;
+    set_account(store, &owner(2, "other"), Account::default()).await;
     keep(store, &owner(1, "without-account"), "g", &[user("x")]).await;
     keep(store, &owner(1, "u005"), "g", &[user("x"), in_group("dead"), in_group("alive")]).await;
     keep(store, &owner(1, "U"), "g", &[user("x")]).await;
     for group in ["zz", "dead", "alive"] {
-        set_chat_group(store, app(1), group, |group| group.revived(profile("n"))).await;
+        revive(store, app(1), group, profile("n")).await;
     }
-    set_chat_group(store, app(1), "dead", |group| group.destroyed()).await;
+    destroy(store, app(1), "dead").await;
     assert_eq!(store.apps().await.unwrap(), [app(1), app(2), app(3)]);
     let mut expected = vec![("U".to_owned(), false, 1)];
     expected.extend((0..300).map(|count| (format!("u{count:03}"), true, 0)));
     expected[6].2 = 2; // the record about the group that is dead is absent
     expected.push(("without-account".to_owned(), false, 1));
     assert_eq!(all_owners(store, app(1)).await, expected);
-    let group = |id: &str, incarnation, alive| (id.to_owned(), incarnation, alive);
-    let expected = [group("zz", 0, true), group("dead", 1, false), group("alive", 0, true)];
-    assert_eq!(all_groups(store, app(1)).await, expected, "in the order they were first heard of");
-    assert_eq!(all_groups(store, app(3)).await, [group("only", 1, false)]);
+    let group = |id: &str, incarnation, members| (id.to_owned(), incarnation, members);
+    assert_eq!(
+        all_groups(store, app(1)).await,
+        [group("alive", 0, 2), group("dead", 1, 0), group("zz", 0, 2)]
+    );
+    assert_eq!(all_groups(store, app(3)).await, [group("only", 1, 0)]);
 }
 
 async fn what_is_reset_was_never_there(store: &dyn Store) {
     let owners = [owner(1, "a"), owner(1, "b"), owner(2, "a")];
     let fill = async || {
         for owner in &owners {
-            set_account(store, owner, Some(Account::default())).await;
-            set_chat_group(store, owner.app, "g", |group| group.revived(profile("n"))).await;
+            set_account(store, owner, Account::default()).await;
+            revive(store, owner.app, "g", profile("n")).await;
             keep(store, owner, "group", &[user("x"), in_group("g")]).await;
             keep(store, owner, "group", &[user("y")]).await;
         }
     };
     let state = async |owner: &Owner| {
-        let loaded = store.load(owner).await.unwrap();
-        (loaded.account.is_some(), loaded.organizer.records().len(), loaded.organizer.counters().version)
+        let state = store.load(owner).await.unwrap().state;
+        (state.account.is_some(), state.organizer.records().len(), state.organizer.counters().version)
     };
     let (whole, empty) = ((true, 3, 4), (false, 0, 0));
     fill().await;
@@ -473,16 +594,16 @@ async fn what_is_reset_was_never_there(store: &dyn Store) {
     );
     store.reset(Scope::App(app(1))).await.unwrap();
     assert_eq!([state(&owners[1]).await, state(&owners[2]).await], [empty, whole]);
-    assert_eq!(store.chat_groups(app(1), vec![chat_group("g")]).await.unwrap(), [None]);
-    assert!(store.chat_groups(app(2), vec![chat_group("g")]).await.unwrap()[0].is_some());
+    assert_eq!(super::contract::whole(store, app(1), "g").await, None);
+    assert!(super::contract::whole(store, app(2), "g").await.is_some());
     // What is queued behind a reset sees it, and what is queued before it is forgotten.
     fill().await;
-    let before = store.change(owners[0].clone(), vec![user("late")], grouping("late", vec![user("late")]));
+    let before = commit(store, &owners[0], grouping("late", &[user("late")]));
     let reset = store.reset(Scope::All);
-    let after = store.change(owners[1].clone(), vec![user("x")], grouping("first", vec![user("x")]));
-    before.await.unwrap();
+    let after = commit(store, &owners[1], grouping("first", &[user("x")]));
+    before.await.unwrap().unwrap();
     reset.await.unwrap();
-    after.await.unwrap();
+    after.await.unwrap().unwrap();
     assert_eq!([state(&owners[0]).await, state(&owners[2]).await], [empty, empty]);
     assert_eq!(state(&owners[1]).await, (false, 1, 2));
     fill().await;

@@ -36,7 +36,7 @@ const PLACE_BITS: u32 = 40;
 
 /// A store in memory.
 #[derive(Default)]
-pub struct MemoryStore {
+pub(super) struct MemoryStore {
     partitions: [Partition; PARTITIONS],
     closed: AtomicBool,
 }

@@ -7,6 +7,7 @@
 
 mod cache;
 mod checksum;
+mod config;
 mod document;
 mod error;
 mod memory;
@@ -24,8 +25,9 @@ use std::{
     sync::Arc,
 };
 
+pub use config::StoreConfig;
 pub use error::{Damaged, StoreError};
-pub use sqlite::{OpenError, SqliteOptions as StoreConfig, StoreFailure, is_in_use, is_read_only, survey};
+pub use sqlite::{OpenError, StoreFailure, is_in_use, is_read_only, survey};
 pub use write::{CallContext, ChatGroupWrite, OperationId, Revision, Write};
 
 use crate::domain::{

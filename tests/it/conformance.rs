@@ -432,7 +432,7 @@ fn line_21_calls_are_answered_within_three_seconds_under_load() {
 /// `settings.rs`; here only that one door serves an app without an account or record.
 #[test]
 fn a_user_without_data_has_empty_lists() {
-    let server = InProcess::start(page_app(), std::sync::Arc::new(confold::store::MemoryStore::default()));
+    let server = InProcess::start(page_app(), confold::store::in_memory());
     let mut client = server.client();
     client.ok("im_open_login_svc/account_import", r#"{"UserID":"user0"}"#);
     assert_eq!(

@@ -5,8 +5,8 @@ use std::sync::{Arc, mpsc};
 use confold::{
     auth::{App, Edition, Network},
     clock::Clock,
-    domain::{AppId, Limits, Owner, UserId},
-    store::{MemoryStore, Next, Seen, SqliteOptions, SqliteStore, Store},
+    domain::{AppId, Edit, Limits, Owner, Terms, UserId},
+    store::{self, StoreConfig, Write},
 };
 
 use crate::harness::{ADMIN, APP, Answer, Client, InProcess, KEY, page_app, query};
@@ -16,7 +16,7 @@ const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 const IMPORT: &str = "im_open_login_svc/account_import";
 
 fn start(app: App) -> InProcess {
-    InProcess::start(app, Arc::new(MemoryStore::default()))
+    InProcess::start(app, store::in_memory())
 }
 
 /// The code and text of the one call.
@@ -178,23 +178,20 @@ fn the_size_of_a_page_is_a_setting() {
 #[test]
 fn when_too_much_waits_to_be_written_a_call_gets_60018() {
     let directory = tempfile::tempdir().unwrap();
-    let options = SqliteOptions { queue: 1, ..SqliteOptions::new(directory.path()) };
-    let store = Arc::new(SqliteStore::open(&options).unwrap());
-    let server = InProcess::start(page_app(), Arc::clone(&store) as Arc<dyn Store>);
+    let store = store::open(&StoreConfig { queue: 1, ..StoreConfig::new(directory.path()) }).unwrap();
+    let server = InProcess::start(page_app(), Arc::clone(&store));
     let mut client = server.client();
     client.ok(IMPORT, r#"{"UserID":"user0"}"#);
     // One change holds the writer, another fills the queue.
     let owner = || Owner { app: AppId::new(APP).unwrap(), user: UserId::parse("user0").unwrap() };
     let (begun, has_begun) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel::<()>();
-    let holds = move |_: &Seen<'_>| {
+    let held = store.between_writes(Box::new(move || {
         begun.send(()).unwrap();
         may_go_on.recv().unwrap();
-        Next::default()
-    };
-    let held = store.change(owner(), Vec::new(), Box::new(holds));
+    }));
     has_begun.recv().unwrap();
-    let filling = store.change(owner(), Vec::new(), Box::new(|_| Next::default()));
+    let filling = store.commit(Write::new(owner(), Edit::DeleteAccount, Terms::of_tools(Limits::OPEN, 0)));
     let mark = r#"{"From_Account":"user0","MarkItem":[{"OptType":2,"ContactItem":{"Type":1,"To_Account":"user0"},"CustomMark":"x"}]}"#;
     let refused = client.call("recentcontact/mark_contact", mark);
     go_on.send(()).unwrap();
@@ -322,15 +319,10 @@ fn in_dev_every_failed_signature_has_its_own_code() {
 #[test]
 fn a_probe_of_a_store_that_hangs_is_answered() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Arc::new(SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap());
-    let server = InProcess::start(page_app(), Arc::clone(&store) as Arc<dyn Store>);
+    let store = store::open(&StoreConfig::new(directory.path())).unwrap();
+    let server = InProcess::start(page_app(), Arc::clone(&store));
     let (go_on, may_go_on) = mpsc::channel::<()>();
-    let owner = Owner { app: AppId::new(APP).unwrap(), user: UserId::parse("user0").unwrap() };
-    let holds = move |_: &Seen<'_>| {
-        may_go_on.recv().unwrap();
-        Next::default()
-    };
-    let held = store.change(owner, Vec::new(), Box::new(holds));
+    let held = store.between_writes(Box::new(move || may_go_on.recv().unwrap()));
     let answer = server.client().raw(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     go_on.send(()).unwrap();
     drop(held);

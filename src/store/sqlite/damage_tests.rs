@@ -1,14 +1,14 @@
 //! Every page of a database in turn is lost. Whatever that damages, it must not spread.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path};
 
 use super::*;
 use crate::{
     domain::{
-        Account, ChatGroup, ChatGroupKind, ChatGroupProfile, DirectoryMode, GroupName, JoinOption, Limits,
-        World, create,
+        ChatGroupEdit, ChatGroupKind, ChatGroupProfile, DirectoryMode, Edit, GroupName, JoinOption, Limits,
+        Terms,
     },
-    store::{Damaged, Next, Seen},
+    store::Damaged,
 };
 
 const PAGE: usize = 4_096;
@@ -37,30 +37,44 @@ fn chat_group(count: usize) -> ChatGroupId {
     ChatGroupId::parse(&format!("c{}", count % OWNERS)).unwrap()
 }
 
+fn terms() -> Terms {
+    Terms { directory: DirectoryMode::Open, ..Terms::of_tools(Limits::OPEN, 1_700_000_000) }
+}
+
+/// Makes an edit that cannot be refused, although single items of it can.
+fn edit(store: &SqliteStore, owner: Owner, edit: Edit) -> Pending<'static, ()> {
+    let write = Write::new(owner, edit, terms());
+    let presences =
+        write.edit.named().into_iter().map(|named| (named.clone(), Presence::Unreadable)).collect();
+    let made = store.queue(|slot| Job::Owner { write: Box::new(write), presences, slot });
+    Box::pin(async {
+        made.await?.unwrap();
+        Ok(())
+    })
+}
+
 /// Puts conversations into a group of an owner.
 fn put(store: &SqliteStore, owner: Owner, name: &str, peers: Vec<Conversation>) -> Pending<'static, ()> {
-    let name = GroupName::parse(name).unwrap();
-    let named = peers.clone();
-    let rule: OwnerRule = Box::new(move |seen: &Seen<'_>| {
-        let world =
-            World { limits: &Limits::OPEN, directory: DirectoryMode::Open.into(), presences: seen.presences };
-        let decision = create(seen.organizer, world, &name, &peers, 1_700_000_000).unwrap();
-        Next { organizer: decision.next, account: None }
-    });
-    store.queue_change(owner, named, rule)
+    edit(store, owner, Edit::CreateGroup { name: GroupName::parse(name).unwrap(), conversations: peers })
 }
 
 /// Sets an owner's nick.
 fn rename(store: &SqliteStore, owner: Owner, nick: &str) -> Pending<'static, ()> {
-    let account = Arc::new(Account { nick: nick.to_owned(), face_url: "f".repeat(200) });
-    let rule: OwnerRule =
-        Box::new(move |_: &Seen<'_>| Next { account: Some(Some(Arc::clone(&account))), organizer: None });
-    store.queue_change(owner, Vec::new(), rule)
+    edit(store, owner, Edit::ImportAccount { nick: Some(nick.to_owned()), face_url: Some("f".repeat(200)) })
+}
+
+fn edit_chat_group(store: &SqliteStore, count: usize, edit: ChatGroupEdit) -> Pending<'static, ()> {
+    let write = Box::new(ChatGroupWrite::new(app(), chat_group(count), edit, terms()));
+    let made = store.queue(|slot| Job::ChatGroup { write, slot });
+    Box::pin(async {
+        made.await?.unwrap();
+        Ok(())
+    })
 }
 
 /// A store with accounts, organizers of one and of several chunks, and chat groups.
 fn fill(directory: &Path) {
-    let store = SqliteStore::open(&SqliteOptions::new(directory)).unwrap();
+    let store = SqliteStore::open(&StoreConfig::new(directory)).unwrap();
     block_on(async {
         for count in 0..OWNERS {
             rename(&store, owner(count), "before").await.unwrap();
@@ -79,11 +93,9 @@ fn fill(directory: &Path) {
                 max_members: 10,
                 join_option: JoinOption::FreeAccess,
                 created_at: 1,
-                members: Vec::new(),
             };
-            let rule: ChatGroupRule =
-                Box::new(move |old| Some(old.cloned().unwrap_or_default().revived(profile.clone())));
-            store.change_chat_group(app(), chat_group(count), rule).await.unwrap();
+            let create = ChatGroupEdit::Create { profile, members: Vec::new() };
+            edit_chat_group(&store, count, create).await.unwrap();
         }
         // Everybody has records about chat groups, whose rows are elsewhere.
         for count in 0..OWNERS {
@@ -92,12 +104,12 @@ fn fill(directory: &Path) {
         }
         // Every eighth is destroyed: records about it are gone, whatever is lost later.
         for count in (0..OWNERS).step_by(8) {
-            let rule: ChatGroupRule = Box::new(|old| old.map(ChatGroup::destroyed));
-            store.change_chat_group(app(), chat_group(count), rule).await.unwrap();
+            edit_chat_group(&store, count, ChatGroupEdit::Destroy).await.unwrap();
         }
         // A readiness check has pages of its own.
         store.shared.health.failed(&StoreError::Busy, 1);
         store.ready().await.unwrap();
+        store.close().await;
     });
 }
 
@@ -111,7 +123,7 @@ fn change(store: &SqliteStore, count: usize, round: usize) -> Pending<'static, (
 
 /// Checks that an owner has what all rounds gave him.
 async fn check(store: &SqliteStore, page: usize, count: usize) {
-    let loaded = store.load(&owner(count)).await.unwrap_or_else(|error| panic!("page {page}: {error}"));
+    let loaded = store.load(&owner(count)).await.unwrap_or_else(|error| panic!("page {page}: {error}")).state;
     assert_eq!(loaded.account.unwrap().nick, "after", "page {page}, owner {count}");
     let group = loaded.organizer.groups().iter().find(|group| group.name.as_str() == "new").unwrap().id;
     let found = loaded.organizer.records().iter().filter(|record| record.groups.contains(&group)).count();
@@ -163,7 +175,7 @@ fn a_page_that_is_lost_harms_only_those_whose_data_was_on_it() {
         let mut bytes = database.clone();
         bytes[(page - 1) * PAGE..page * PAGE].fill(0);
         fs::write(directory.path().join("confold.db"), bytes).unwrap();
-        let open = || SqliteStore::open(&SqliteOptions::new(directory.path()));
+        let open = || SqliteStore::open(&StoreConfig::new(directory.path()));
         // The page of the schema, or the one of the store itself.
         let Ok(store) = open() else {
             refused += 1;
@@ -171,6 +183,7 @@ fn a_page_that_is_lost_harms_only_those_whose_data_was_on_it() {
         };
         block_on(async {
             let damaged = use_damaged(&store, page).await;
+            store.close().await;
             drop(store);
             let store = open().unwrap();
             for count in (0..OWNERS).filter(|count| !damaged.contains(count)) {
@@ -191,7 +204,7 @@ fn a_page_that_is_lost_harms_only_those_whose_data_was_on_it() {
 fn an_owner_in_memory_whose_page_is_lost_harms_nobody_else() {
     let directory = tempfile::tempdir().unwrap();
     fill(directory.path());
-    let store = SqliteStore::open(&SqliteOptions::new(directory.path())).unwrap();
+    let store = SqliteStore::open(&StoreConfig::new(directory.path())).unwrap();
     block_on(async {
         for count in 0..OWNERS {
             store.load(&owner(count)).await.unwrap();

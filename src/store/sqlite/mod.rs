@@ -35,7 +35,7 @@ mod work;
 mod writer;
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     pin::Pin,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -57,8 +57,8 @@ use self::{
 };
 use super::{
     ChatGroupPage, ChatGroupQuery, ChatGroupState, ChatGroupWrite, Cursor, Directory, Listing, Loaded,
-    Maintenance, OpeningReport, Owners, Part, Pending, Readiness, Scope, Statistics, StoreError, Write,
-    cache::OwnerCache,
+    Maintenance, OpeningReport, Owners, Part, Pending, Readiness, Scope, Statistics, StoreConfig, StoreError,
+    Write, cache::OwnerCache,
 };
 use crate::{
     clock::Clock,
@@ -68,49 +68,8 @@ use crate::{
     },
 };
 
-/// How to open the embedded store.
-#[derive(Clone, Debug)]
-pub struct SqliteOptions {
-    /// The directory of its files.
-    pub directory: PathBuf,
-    /// Whether the directory and a store are made if they are not there.
-    pub create: bool,
-    /// Bytes of owners kept in memory.
-    pub cache_bytes: u64,
-    /// Threads that read what the cache misses.
-    pub readers: usize,
-    /// How many reads may wait for them; more are refused.
-    pub read_queue: usize,
-    /// How long a call waits for its reading to begin; it is refused then. Part of the time that the call has.
-    pub read_patience: Duration,
-    /// How many changes may wait to be written; more are refused.
-    pub queue: usize,
-    /// How long closing the store may take.
-    pub close_within: Duration,
-    /// What time it is, for events that are removed when they are old.
-    pub clock: Clock,
-}
-
-impl SqliteOptions {
-    /// The usual options for a store in `directory`.
-    #[must_use]
-    pub fn new(directory: impl Into<PathBuf>) -> SqliteOptions {
-        SqliteOptions {
-            directory: directory.into(),
-            create: true,
-            cache_bytes: 256 << 20,
-            readers: 2,
-            read_queue: 16_384,
-            read_patience: Duration::from_millis(2_400),
-            queue: 8_192,
-            close_within: Duration::from_secs(5),
-            clock: Clock::system(),
-        }
-    }
-}
-
 /// The embedded store.
-pub struct SqliteStore {
+pub(super) struct SqliteStore {
     shared: Shared,
     readers: Readers,
     writer: Writer,
@@ -134,7 +93,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`OpenError`], with a message for the operator.
-    pub fn open(options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
+    pub(super) fn open(options: &StoreConfig) -> Result<SqliteStore, OpenError> {
         let files = Arc::new(Files::lock(&options.directory, options.create)?);
         let opened = schema::open(&files, options.create, options.clock.now())?;
         let has_aside = rows::has_aside(&opened.connection)
@@ -162,7 +121,7 @@ impl SqliteStore {
 
     /// Whether there is a store in this directory.
     #[must_use]
-    pub fn exists(directory: &Path) -> bool {
+    pub(super) fn exists(directory: &Path) -> bool {
         files::database(directory).exists()
     }
 

@@ -14,7 +14,7 @@ const COUNTED: u64 = 200_000;
 
 /// What was found.
 #[derive(Clone, Debug)]
-pub struct Opening {
+pub(super) struct Opening {
     directory: PathBuf,
     created: bool,
     incarnation: String,

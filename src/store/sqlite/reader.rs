@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 use rusqlite::Connection;
 
 use super::{
-    OpenError, SqliteOptions, alarm::Alarm, caller::Answer, chat_groups, error::attribute_damage,
-    files::Files, health::Health, listing, queue::Queue, rows::Rows, threads::StoreThread,
+    OpenError, StoreConfig, alarm::Alarm, caller::Answer, chat_groups, error::attribute_damage, files::Files,
+    health::Health, listing, queue::Queue, rows::Rows, threads::StoreThread,
 };
 use crate::{
     clock::Clock,
@@ -41,11 +41,7 @@ pub(super) struct Shared {
 }
 
 impl Readers {
-    pub(super) fn start(
-        files: &Files,
-        options: &SqliteOptions,
-        shared: &Shared,
-    ) -> Result<Readers, OpenError> {
+    pub(super) fn start(files: &Files, options: &StoreConfig, shared: &Shared) -> Result<Readers, OpenError> {
         let queue = Arc::new(Queue::new(options.read_queue, options.read_patience));
         // Closed by its drop when a later thread cannot be started.
         let mut readers = Readers { queue: Arc::clone(&queue), threads: Vec::new() };

@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use super::{
-    OpenError, SqliteOptions, StoreFailure,
+    OpenError, StoreConfig, StoreFailure,
     attempt::{Attempt, Verdict},
     batch::PAGE,
     checkpoints::{CheckpointCounts, Checkpoints},
@@ -61,7 +61,7 @@ impl Writer {
     pub(super) fn start(
         mut opened: Opened,
         files: Arc<Files>,
-        options: &SqliteOptions,
+        options: &StoreConfig,
         shared: Shared,
     ) -> Result<Writer, OpenError> {
         let (jobs, queue) = mpsc::channel(options.queue);

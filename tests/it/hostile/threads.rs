@@ -12,14 +12,13 @@ use confold::{
     api::Service,
     auth::{Apps, Gate},
     clock::Clock,
-    domain::{AppId, Owner, UserId},
     http::{Bound, Door, DoorLimits},
     server::Server,
     signals::Signals,
-    store::{Next, SqliteOptions, SqliteStore, Store},
+    store::{self, Store, StoreConfig},
 };
 
-use crate::harness::{APP, page_app, said};
+use crate::harness::{page_app, said};
 
 /// Set for the process in which the server runs, because a server takes the signals of its process.
 const CHILD: &str = "CONFOLD_TEST_SERVER_THAT_LOSES_ITS_WRITER";
@@ -33,19 +32,11 @@ impl Wake for Panics {
     }
 }
 
-/// Asks for a change in such a way that the thread which has made it panics when it says so.
-fn end_the_writer(store: &SqliteStore) {
-    let owner = Owner { app: AppId::new(APP).unwrap(), user: UserId::parse("user0").unwrap() };
+/// Asks for a pause in such a way that the thread which has made it panics when it answers.
+fn end_the_writer(store: &dyn Store) {
     let hold = Arc::new(Barrier::new(2));
     let barrier = Arc::clone(&hold);
-    let mut pending = store.change(
-        owner,
-        Vec::new(),
-        Box::new(move |_| {
-            barrier.wait();
-            Next::default()
-        }),
-    );
+    let mut pending = store.between_writes(Box::new(move || drop(barrier.wait())));
     let waker = Waker::from(Arc::new(Panics));
     assert!(pending.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     hold.wait();
@@ -72,11 +63,11 @@ fn a_server_that_has_lost_its_writer_stops() {
 #[expect(clippy::print_stdout, reason = "the parent reads it")]
 fn serve_without_a_writer() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(SqliteStore::open(&SqliteOptions::new(folder.path())).unwrap());
+    let store = store::open(&StoreConfig::new(folder.path())).unwrap();
     let failure = store.failure();
     let bound = Bound::to(([127, 0, 0, 1], 0).into()).unwrap();
     let address = bound.address();
-    let service = Service { store: Arc::clone(&store) as Arc<dyn Store>, clock: Clock::system() };
+    let service = Service { store: Arc::clone(&store), clock: Clock::system() };
     let door = Door::new(Gate::new(Apps::new([page_app()])), service, DoorLimits::default());
     let server = Server { bound: vec![bound], door, workers: 2, drain: Duration::from_secs(5) };
     // It would run until the end of time if it did not notice.
@@ -84,7 +75,7 @@ fn serve_without_a_writer() {
     let signals = Signals::install(|_, _| {}).unwrap();
     let told = signals.told();
     std::thread::spawn(move || {
-        ended.send(server.run(|| end_the_writer(&store), told, Box::new(|| {}), failure).result)
+        ended.send(server.run(|| end_the_writer(&*store), told, Box::new(|| {}), failure).result)
     });
     let end = has_ended.recv_timeout(Duration::from_secs(60)).expect("it does not stop").unwrap_err();
     println!("it ended: {end}");
