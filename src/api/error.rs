@@ -1,10 +1,10 @@
 //! Why a call is refused, and the one place where reasons become Tencent's numbers. An error displays what confold
 //! says of it (decision 24); how that stands in a reply beside the vendor's own sentence is in `sentences.rs`.
 
-use super::{Absent, Command, Family};
+use super::{Absent, Family};
 use crate::{
     auth::{Refusal, usersig::Flaw},
-    domain::{ChatGroupId, ChatGroupRejection, Rejection, UserId},
+    domain::{ChatGroupId, Rejection, UserId},
     excerpt::quoted,
     store::StoreError,
     wire::{Fault, code::Code},
@@ -214,26 +214,6 @@ impl Error {
     /// A rejection of the owner that a request names.
     pub(super) fn owner(rejection: Rejection) -> Error {
         Error::At { path: "From_Account".to_owned(), rejection }
-    }
-
-    /// A rejection of the chat group `id` that `command` was about to change.
-    pub(super) fn of_chat_group(rejection: ChatGroupRejection, id: &ChatGroupId, command: Command) -> Error {
-        match rejection {
-            ChatGroupRejection::Unknown => Error::NoChatGroup(id.clone()),
-            ChatGroupRejection::UnknownUser(user) => Error::NoUser(user),
-            ChatGroupRejection::Taken | ChatGroupRejection::Spent => Error::ChatGroupTaken(id.clone()),
-            ChatGroupRejection::Own => Error::ChatGroupOwn(id.clone()),
-            // Here, other than for adding, the service calls it a wrong parameter.
-            ChatGroupRejection::NoMemberList if command == Command::DeleteGroupMember => {
-                Error::NoRemoval(id.to_string())
-            }
-            ChatGroupRejection::NoMemberList if command == Command::CreateGroup => {
-                Error::NoMemberList("MemberList")
-            }
-            ChatGroupRejection::NoMemberList => Error::NoMemberList(command.name()),
-            ChatGroupRejection::Full(limit) => Error::ChatGroupFull(limit),
-            ChatGroupRejection::OwnerStays(owner) => Error::OwnerStays(owner),
-        }
     }
 }
 

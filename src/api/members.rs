@@ -2,7 +2,9 @@
 
 use super::{Command, Error};
 use crate::{
-    domain::{ChatGroupId, ChatGroupKind, ChatGroupProfile, ChatGroupState, Member, UserId},
+    domain::{
+        ChatGroupId, ChatGroupKind, ChatGroupProfile, ChatGroupRejection, ChatGroupState, Member, UserId,
+    },
     wire::{Fault, Fields, Node, Path, Value},
 };
 
@@ -34,5 +36,27 @@ pub(super) fn with_members<'g>(
     match profile.kind {
         ChatGroupKind::AvChatRoom => Err(Error::NoMemberList(command.name())),
         _ => Ok((profile, members)),
+    }
+}
+
+impl Error {
+    /// A rejection of the chat group `id` that `command` was about to change.
+    pub(super) fn of_chat_group(rejection: ChatGroupRejection, id: &ChatGroupId, command: Command) -> Error {
+        match rejection {
+            ChatGroupRejection::Unknown => Error::NoChatGroup(id.clone()),
+            ChatGroupRejection::UnknownUser(user) => Error::NoUser(user),
+            ChatGroupRejection::Taken | ChatGroupRejection::Spent => Error::ChatGroupTaken(id.clone()),
+            ChatGroupRejection::Own => Error::ChatGroupOwn(id.clone()),
+            // Here, other than for adding, the service calls it a wrong parameter.
+            ChatGroupRejection::NoMemberList if command == Command::DeleteGroupMember => {
+                Error::NoRemoval(id.to_string())
+            }
+            ChatGroupRejection::NoMemberList if command == Command::CreateGroup => {
+                Error::NoMemberList("MemberList")
+            }
+            ChatGroupRejection::NoMemberList => Error::NoMemberList(command.name()),
+            ChatGroupRejection::Full(limit) => Error::ChatGroupFull(limit),
+            ChatGroupRejection::OwnerStays(owner) => Error::OwnerStays(owner),
+        }
     }
 }

@@ -390,3 +390,7 @@ impl ChatGroupState {
         ChatGroupState { group, members }
     }
 }
+
+#[cfg(test)]
+#[path = "chat_group_tests.rs"]
+mod tests;

@@ -251,11 +251,20 @@ fn decide(
     now: u64,
 ) -> Result<Decision<Outcome, Change>, Rejection> {
     let state = OwnerState { account: Some(Arc::default()), organizer: Arc::new(organizer.clone()) };
+    decide_state(&state, dead, edit, now)
+}
+
+/// Decides an edit, and holds its deltas to the next state.
+fn decide_state(
+    state: &OwnerState,
+    dead: &[ChangeNumber],
+    edit: &Edit,
+    now: u64,
+) -> Result<Decision<Outcome, Change>, Rejection> {
     let presences = presences();
     let terms = Terms::of_tools(LIMITS, now);
     let owner = UserId::parse("owner").unwrap();
-    let decision =
-        edit.decide(&state, dead, World { owner: &owner, terms: &terms, presences: &presences })?;
+    let decision = edit.decide(state, dead, World { owner: &owner, terms: &terms, presences: &presences })?;
     if let Some(change) = &decision.change {
         assert_eq!(state.folded(&change.deltas), change.next, "the deltas lead to the next state");
         check_delta_numbers(&state.organizer, change);
@@ -586,20 +595,39 @@ proptest! {
     #[test]
     fn deltas_of_imports_and_deletions_lead_to_the_next_state(
         restorations in restorations(),
-        deletes in prop::collection::vec(any::<bool>(), 6),
+        others in prop::collection::vec((any::<bool>(), prop::option::of(0..3u8)), 6),
     ) {
-        let mut organizer = Organizer::default();
-        for (restoration, delete) in restorations.iter().zip(deletes) {
+        let mut state = OwnerState::default();
+        for (restoration, (deletes, nick)) in restorations.iter().zip(others) {
+            let import = |nick: u8| Edit::ImportAccount { nick: Some(nick.to_string()), face_url: None };
             let restore = Edit::Restore(restoration.clone());
-            for edit in [Some(restore), delete.then_some(Edit::DeleteAccount)].into_iter().flatten() {
-                // `decide` folds the deltas and compares. Imports that contradict themselves are refused.
-                if let Ok(Decision { change: Some(change), .. }) = decide(&organizer, &[], &edit, 7) {
-                    let renumberings = organizer.counters().renumberings;
-                    organizer = Organizer::clone(&change.next.organizer);
+            let edits = [nick.map(import), Some(restore), deletes.then_some(Edit::DeleteAccount)];
+            for edit in edits.into_iter().flatten() {
+                // Imports that contradict themselves are refused.
+                let Ok(Decision { change: Some(change), .. }) = decide_state(&state, &[], &edit, 7) else {
+                    continue;
+                };
+                let before = std::mem::replace(&mut state, change.next);
+                prop_assert_ne!(&before, &state, "what changes nothing is not written");
+                match edit {
+                    Edit::ImportAccount { nick, .. } => {
+                        let account = state.account.as_ref().expect("it was imported");
+                        prop_assert_eq!(Some(&account.nick), nick.as_ref());
+                        prop_assert_eq!(&before.organizer, &state.organizer);
+                    }
+                    Edit::DeleteAccount => {
+                        let organizer = &state.organizer;
+                        prop_assert!(organizer.groups().is_empty() && organizer.records().is_empty());
+                        prop_assert!(state.account.is_none());
+                        prop_assert_eq!(organizer.counters().last_group, before.organizer.counters().last_group);
+                    }
                     // A line applied for the second time changes nothing, unless it had the owner renumbered, whose
                     // version it raises again.
-                    if matches!(edit, Edit::Restore(_)) && organizer.counters().renumberings == renumberings {
-                        prop_assert_eq!(decide(&organizer, &[], &edit, 8).unwrap().change, None);
+                    edit => {
+                        let renumberings = |state: &OwnerState| state.organizer.counters().renumberings;
+                        if renumberings(&before) == renumberings(&state) {
+                            prop_assert_eq!(decide_state(&state, &[], &edit, 8).unwrap().change, None);
+                        }
                     }
                 }
             }

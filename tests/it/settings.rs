@@ -191,7 +191,8 @@ fn when_too_much_waits_to_be_written_a_call_gets_60018() {
         may_go_on.recv().unwrap();
     }));
     has_begun.recv().unwrap();
-    let filling = store.commit(Write::new(owner(), Edit::DeleteAccount, Terms::of_tools(Limits::OPEN, 0)));
+    let again = Edit::ImportAccount { nick: None, face_url: None };
+    let filling = store.commit(Write::new(owner(), again, Terms::of_tools(Limits::OPEN, 0)));
     let mark = r#"{"From_Account":"user0","MarkItem":[{"OptType":2,"ContactItem":{"Type":1,"To_Account":"user0"},"CustomMark":"x"}]}"#;
     let refused = client.call("recentcontact/mark_contact", mark);
     go_on.send(()).unwrap();

@@ -37,7 +37,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["clock", "domain", "store", "private"],
         &["rusqlite", "tokio", "tracing", "thiserror"],
     ),
-    ("store", &["domain", "store"], &["quick_cache", "tokio", "tracing", "thiserror"]),
+    ("store", &["clock", "domain", "store"], &["quick_cache", "tokio", "tracing", "thiserror", "twox_hash"]),
     (
         "tls",
         &["clock", "domain", "private", "secret_file", "text_file", "unfinished"],

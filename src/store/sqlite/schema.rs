@@ -15,7 +15,7 @@ use crate::domain::UnixSeconds;
 pub(super) const FORMAT: i64 = 3;
 
 /// `PRAGMA application_id`: tells a confold database from any other (`cfld`).
-const APPLICATION: i64 = 0x6366_6c64;
+pub(super) const APPLICATION: i64 = 0x6366_6c64;
 
 /// The largest file that the log stays when it is begun anew, in bytes.
 pub(super) const LOG_LIMIT: i64 = 64 << 20;
@@ -205,7 +205,7 @@ fn from_1_to_2(transaction: &Transaction<'_>, now: UnixSeconds) -> rusqlite::Res
     )
 }
 
-const FORMAT_1: &str = "
+pub(super) const FORMAT_1: &str = "
 CREATE TABLE store (incarnation TEXT NOT NULL, filled INTEGER NOT NULL);
 -- One document per owner, in chunks. Rowid tables: they write less than WITHOUT ROWID here.
 CREATE TABLE organizer (
@@ -230,7 +230,7 @@ CREATE TABLE app_event (
     PRIMARY KEY (app_id, seq)) WITHOUT ROWID;
 ";
 
-const FORMAT_2: &str = "
+pub(super) const FORMAT_2: &str = "
 -- Whether the store was closed in good order, whether anybody is in the tables for those who are aside, and how many
 -- readiness checks had to write here.
 ALTER TABLE store ADD COLUMN closed INTEGER NOT NULL DEFAULT 1;

@@ -134,3 +134,7 @@ CREATE TABLE chat_group_member (
     admin INTEGER NOT NULL, joined_at INTEGER NOT NULL, sum INTEGER NOT NULL,
     PRIMARY KEY (app_id, group_id, user_id)) WITHOUT ROWID;
 ";
+
+#[cfg(test)]
+#[path = "upgrade_tests.rs"]
+mod tests;

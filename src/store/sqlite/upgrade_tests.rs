@@ -1,0 +1,217 @@
+//! Databases of format 2, with and without damage, and rows that change behind the store's back.
+
+use std::path::Path;
+
+use super::*;
+use crate::{
+    domain::{
+        ChatGroupEdit, Conversation, DirectoryMode, Edit, GroupName, Limits, Member, Owner, Terms, UserId,
+        WantedMembers,
+    },
+    store::sqlite::{
+        SqliteStore,
+        schema::{APPLICATION, FORMAT_1, FORMAT_2},
+    },
+    store::{ChatGroupWrite, Directory, Listing, Loaded, Maintenance, Owners, StoreConfig, Write},
+};
+
+/// An organizer of format 2 of its document: group 1 "a", group 200 "б", one record about user1.
+const DOCUMENT: &str = "020201c80181e2cfaa0680e2cfaa060201010161c8010102d0b10001060575736572310281e2cfaa0600ffffffffffffffff7f04d0b6d0b6";
+/// The members bob, an administrator, and ann.
+const MEMBERS: &str = "010203626f620105 03616e6e0006";
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+fn app() -> AppId {
+    AppId::new(7).unwrap()
+}
+
+fn owner() -> Owner {
+    Owner { app: app(), user: UserId::parse("ann").unwrap() }
+}
+
+fn chat_group() -> ChatGroupId {
+    ChatGroupId::parse("group").unwrap()
+}
+
+/// A store of format 2 with one row in each table.
+fn format_2(directory: &Path) -> Connection {
+    let old = Connection::open(directory.join("confold.db")).unwrap();
+    old.execute_batch(FORMAT_1).unwrap();
+    old.execute_batch(FORMAT_2).unwrap();
+    let members = MEMBERS.replace(' ', "");
+    old.execute_batch(&format!(
+        "INSERT INTO store (incarnation, filled) VALUES ('0123456789abcdef', 1);
+         INSERT INTO account VALUES (7, 'ann', 'nick', '');
+         INSERT INTO organizer VALUES (7, 'ann', 0, x'{DOCUMENT}');
+         INSERT INTO chat_group (app_id, group_id, incarnation, kind, name, owner, introduction, notification, face_url,
+             max_members, join_option, created_at, members)
+             VALUES (7, 'group', 1, 0, 'name', 'boss', '', '', '', 9, 0, 5, x'{members}');
+         INSERT INTO app VALUES (7, 1);
+         INSERT INTO app_event VALUES (7, 1, 1, 'group', 1, 4000000000);
+         PRAGMA application_id = {APPLICATION}; PRAGMA user_version = 2; PRAGMA journal_mode = WAL;"
+    ))
+    .unwrap();
+    old
+}
+
+fn open(directory: &Path) -> SqliteStore {
+    SqliteStore::open(&StoreConfig::new(directory)).unwrap()
+}
+
+fn close(store: SqliteStore) {
+    block_on(store.close());
+    drop(store);
+}
+
+async fn members(store: &SqliteStore) -> Vec<(String, bool, u64)> {
+    let found = store.chat_groups(app(), vec![chat_group()], WantedMembers::All).await.unwrap();
+    let state = found.into_iter().next().unwrap().unwrap();
+    assert_eq!(state.group.listed, state.members.len());
+    state
+        .members
+        .into_iter()
+        .map(|Member { user, admin, joined_at }| (user.to_string(), admin, joined_at))
+        .collect()
+}
+
+fn terms() -> Terms {
+    Terms { directory: DirectoryMode::Open, ..Terms::of_tools(Limits::OPEN, 1_800_000_000) }
+}
+
+async fn add_member(store: &SqliteStore, user: &str) {
+    let member = Member { user: UserId::parse(user).unwrap(), admin: false, joined_at: 8 };
+    let edit = ChatGroupEdit::AddMembers(vec![member]);
+    store.commit_chat_group(ChatGroupWrite::new(app(), chat_group(), edit, terms())).await.unwrap().unwrap();
+}
+
+async fn change(store: &SqliteStore) {
+    let edit =
+        Edit::RenameGroup { name: GroupName::parse("a").unwrap(), new: GroupName::parse("new").unwrap() };
+    store.commit(Write::new(owner(), edit, terms())).await.unwrap().unwrap();
+}
+
+/// How many rows of a table have no checksum, and how many have one.
+fn sums(directory: &Path, table: &str) -> (u32, u32) {
+    let db = Connection::open(directory.join("confold.db")).unwrap();
+    let sql = format!("SELECT count(*) - count(sum), count(sum) FROM {table}");
+    db.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}
+
+#[test]
+fn a_store_of_format_2_keeps_everything_and_its_rows_are_rewritten() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(format_2(directory.path()));
+    let store = open(directory.path());
+    let Loaded { state, revision } = block_on(store.load(&owner())).unwrap();
+    assert_eq!(state.account.unwrap().nick, "nick");
+    let names: Vec<&str> = state.organizer.groups().iter().map(|group| group.name.as_str()).collect();
+    assert_eq!((names, state.organizer.records().len(), revision.0), (vec!["a", "б"], 1, 0));
+    let old = [("bob".to_owned(), true, 5), ("ann".to_owned(), false, 6)];
+    assert_eq!(block_on(members(&store)), old);
+    block_on(async {
+        add_member(&store, "zoe").await;
+        change(&store).await;
+        assert_eq!(store.load(&owner()).await.unwrap().revision.0, 1);
+    });
+    close(store);
+    for table in ["organizer", "account", "chat_group", "app_event"] {
+        assert_eq!(sums(directory.path(), table), (0, 1), "{table}");
+    }
+    assert_eq!(sums(directory.path(), "chat_group_member"), (0, 3));
+    let store = open(directory.path());
+    let [bob, ann] = old;
+    assert_eq!(block_on(members(&store)), [bob, ann, ("zoe".to_owned(), false, 8)], "in the order they came");
+    close(store);
+}
+
+#[test]
+fn what_cannot_be_rewritten_can_still_be_read_and_is_rewritten_when_it_changes() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(format_2(directory.path()));
+    // As if the rows had been on damaged pages during the upgrade.
+    close(open(directory.path()));
+    let db = Connection::open(directory.path().join("confold.db")).unwrap();
+    let members_of = MEMBERS.replace(' ', "");
+    db.execute_batch(&format!(
+        "UPDATE organizer SET sum = NULL; UPDATE account SET sum = NULL; DELETE FROM chat_group_member;
+         UPDATE chat_group SET sum = NULL, member_count = 0, places = 0, members = x'{members_of}';"
+    ))
+    .unwrap();
+    drop(db);
+    let store = open(directory.path());
+    block_on(async {
+        assert_eq!(store.load(&owner()).await.unwrap().state.organizer.groups().len(), 2);
+        assert_eq!(members(&store).await.len(), 2);
+        let named = WantedMembers::Named(vec![UserId::parse("ann").unwrap()]);
+        let found = store.chat_groups(app(), vec![chat_group()], named).await.unwrap();
+        assert_eq!(found[0].as_ref().unwrap().members.len(), 1);
+        add_member(&store, "zoe").await;
+        assert_eq!(members(&store).await.len(), 3);
+        change(&store).await;
+    });
+    close(store);
+    assert_eq!(sums(directory.path(), "chat_group"), (0, 1));
+    assert_eq!(sums(directory.path(), "organizer"), (0, 1));
+    assert_eq!(sums(directory.path(), "chat_group_member"), (0, 3));
+}
+
+/// Does something to a store that is closed, and opens it again.
+fn tampered(sql: &str) -> (tempfile::TempDir, SqliteStore) {
+    let directory = tempfile::tempdir().unwrap();
+    drop(format_2(directory.path()));
+    let store = open(directory.path());
+    block_on(add_member(&store, "zoe"));
+    close(store);
+    let db = Connection::open(directory.path().join("confold.db")).unwrap();
+    assert!(db.execute(sql, []).unwrap() > 0, "{sql}");
+    drop(db);
+    let store = open(directory.path());
+    (directory, store)
+}
+
+#[test]
+fn a_row_that_changed_behind_the_store_is_not_answered() {
+    let is_damaged = |error: StoreError, sql: &str| {
+        assert!(matches!(error, StoreError::Damaged { .. }), "{sql}: {error}");
+        assert!(error.to_string().contains("does not match its checksum"), "{sql}: {error}");
+    };
+    for sql in [
+        "UPDATE organizer SET doc = replace(doc, x'61', x'62')",
+        "UPDATE organizer SET revision = 9",
+        "UPDATE account SET nick = 'Nick'",
+        "UPDATE account SET user_id = 'ann', face_url = 'x'",
+    ] {
+        let (_directory, store) = tampered(sql);
+        is_damaged(block_on(store.load(&owner())).unwrap_err(), sql);
+        close(store);
+    }
+    // A whole row in the place of another one.
+    let (_directory, store) = tampered("UPDATE organizer SET user_id = 'bob'");
+    let bob = Owner { app: app(), user: UserId::parse("bob").unwrap() };
+    is_damaged(block_on(store.load(&bob)).unwrap_err(), "another owner's row");
+    close(store);
+    for sql in [
+        "UPDATE chat_group SET name = 'other'",
+        "UPDATE chat_group SET incarnation = 2",
+        "UPDATE chat_group SET member_count = 2",
+        "UPDATE chat_group_member SET admin = 1 WHERE user_id = 'zoe'",
+        "UPDATE chat_group_member SET user_id = 'eve' WHERE user_id = 'zoe'",
+        "UPDATE chat_group_member SET joined_at = 1 WHERE user_id = 'zoe'",
+    ] {
+        let (_directory, store) = tampered(sql);
+        let found = block_on(store.chat_groups(app(), vec![chat_group()], WantedMembers::All));
+        is_damaged(found.unwrap_err(), sql);
+        let listed = block_on(store.list_all_chat_groups(app(), None));
+        is_damaged(listed.unwrap_err(), sql);
+        close(store);
+    }
+    // What edits look up is checked as well: the peer is refused, and nothing else.
+    let (_directory, store) = tampered("UPDATE chat_group SET incarnation = 2");
+    let named = vec![Conversation::ChatGroup(chat_group())];
+    let presences = block_on(store.presences(app(), named)).unwrap();
+    assert_eq!(presences, [crate::domain::Presence::Unreadable]);
+    close(store);
+}
