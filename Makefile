@@ -1,4 +1,4 @@
-# What CI runs is scripts/test: the dependencies of the tests, then `make test`.
+# CI runs scripts/test, which installs the dependencies of the tests and then runs `make test`.
 
 .PHONY: test deps lint golden
 
@@ -15,6 +15,6 @@ lint:
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps --quiet
 	cargo deny --log-level error check bans licenses sources
 
-# Writes the golden replies and the generated documents anew; read the difference before you keep it.
+# Rewrites the golden replies and the generated documents; read the diff before you commit it.
 golden:
 	GOLDEN=write cargo test --locked --test it -- golden the_documents_are_made the_document_is_current

@@ -1,4 +1,4 @@
-"""The project: a user's folders, kept in Tencent Chat's service v4/recentcontact."""
+"""The project: stores users' folders as conversation groups in Tencent Chat's REST service v4/recentcontact."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ import zlib
 
 
 class Refused(Exception):
-    """The service refuses a call."""
+    """The service refused a call."""
 
     def __init__(self, code, info):
         super().__init__(f"{info} ({code})")
@@ -20,11 +20,11 @@ class Refused(Exception):
 
 
 class Lost(Exception):
-    """No answer came: whether the call was made is not known."""
+    """No reply arrived, so it is unknown whether the call took effect."""
 
 
 def signature(app, key, identifier, now, valid=3600):
-    """A UserSig, as the vendor documents it."""
+    """Returns a UserSig, as the vendor documents it."""
     fields = {"TLS.identifier": identifier, "TLS.sdkappid": app, "TLS.time": now, "TLS.expire": valid}
     text = "".join(f"{name}:{value}\n" for name, value in fields.items())
     digest = hmac.new(key.encode(), text.encode(), hashlib.sha256).digest()
@@ -34,18 +34,18 @@ def signature(app, key, identifier, now, valid=3600):
 
 
 class Folders:
-    """The folders of one app's users. Calls that are refused for a moment are made again."""
+    """The folders of one app's users. Calls that fail temporarily are retried."""
 
     def __init__(self, url, app, key, admin="administrator", clock=lambda: int(time.time())):
         self.url, self.app, self.key, self.admin, self.clock = url, app, key, admin, clock
         self.renew()
 
     def renew(self):
-        """Makes a new signature."""
+        """Replaces the signature with a new one."""
         self.usersig = signature(self.app, self.key, self.admin, self.clock())
 
     def call(self, command, tries=4, **body):
-        """Calls a command; a full second and a slow service are waited for, a signature is renewed once."""
+        """Calls a command. Retries when the rate limit is reached or the service is slow; renews an expired signature once."""
         query = urllib.parse.urlencode({
             "sdkappid": self.app, "identifier": self.admin, "usersig": self.usersig,
             "random": random.randrange(2**32), "contenttype": "json",
@@ -68,20 +68,20 @@ class Folders:
         raise Refused(code, reply["ErrorInfo"])
 
     def create(self, owner, folder, *peers):
-        """Makes a folder with conversations; one that exists gets them added."""
+        """Creates a folder with conversations, or adds them to an existing folder."""
         items = [{"Type": 1, "To_Account": peer} for peer in peers]
         group = {"GroupName": folder, "ContactItem": items}
         self.call("recentcontact/create_contact_group", From_Account=owner, GroupContactItem=[group])
 
-    def surely_create(self, owner, folder, *peers):
-        """The same; should the answer be lost, it is simply done again."""
+    def create_with_retry(self, owner, folder, *peers):
+        """Like `create`, but repeats the call if the reply is lost, which is safe."""
         try:
             self.create(owner, folder, *peers)
         except Lost:
             self.create(owner, folder, *peers)
 
     def all(self, owner):
-        """Folder names, each with its peers."""
+        """Returns the peers in each folder, by folder name."""
         folders, records, start = {}, [], 0
         while True:
             page = self.call("recentcontact/get_contact_group", From_Account=owner, StartIndex=start)

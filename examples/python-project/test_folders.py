@@ -1,4 +1,4 @@
-"""The project's tests: one server for all, reset between them."""
+"""The project's tests. They share one server, which is restored to a snapshot before each test."""
 
 import json
 import os
@@ -23,13 +23,13 @@ def setUpModule():
         [os.environ.get("CONFOLD", "confold"), "dev", "--listen", "127.0.0.1:0", "--ready-file", ready,
          "--app", f"{APP}:{KEY}", "--limits-rate-limit", "off", "--log-level", "error"],
         stdout=subprocess.DEVNULL)
-    patience = time.time() + 30
+    deadline = time.time() + 30
     while not ready.exists():
-        if server.poll() is not None or time.time() > patience:
+        if server.poll() is not None or time.time() > deadline:
             raise RuntimeError("confold did not start")
         time.sleep(0.005)
     url = ready.read_text().splitlines()[0]
-    # The state every test begins with.
+    # Every test starts from this state.
     lines = [json.dumps({"Kind": "account", "SdkAppId": APP, "UserID": user}) for user in USERS]
     control("POST", "reset")
     control("POST", "seed", "\n".join(lines))
@@ -43,7 +43,7 @@ def tearDownModule():
 
 
 def control(method, path, body=None):
-    """Uses one of the server's controls."""
+    """Sends a request to one of the server's controls."""
     data = body if isinstance(body, str) else json.dumps(body or {})
     request = urllib.request.Request(f"{url}/_dev/{path}", data.encode() if method == "POST" else None, method=method)
     with urllib.request.urlopen(request, timeout=10) as answer:
@@ -58,15 +58,15 @@ class FoldersTest(unittest.TestCase):
         control("DELETE", "journal")
         self.folders = Folders(url, APP, KEY, clock=lambda: control("GET", "clock")["Now"])
 
-    def test_a_folder_is_kept(self):
+    def test_a_folder_is_stored(self):
         self.folders.create("ann", "work", "bob", "carl")
         self.assertEqual(self.folders.all("ann"), {"work": ["bob", "carl"]})
 
-    def test_each_test_begins_anew(self):
+    def test_each_test_starts_from_the_snapshot(self):
         self.assertEqual(self.folders.all("ann"), {})
         self.folders.create("ann", "left behind", "bob")
 
-    def test_one_user_is_reset_alone(self):
+    def test_a_single_user_can_be_reset(self):
         self.folders.create("ann", "work", "bob")
         self.folders.create("bob", "work", "ann")
         control("POST", "reset", {"SdkAppId": APP, "From_Account": "ann"})
@@ -84,7 +84,7 @@ class FoldersTest(unittest.TestCase):
         codes = [call["Code"] for call in control("GET", "journal")["Calls"]]
         self.assertEqual(codes, [0, 70001, 0])
 
-    def test_a_full_second_and_a_slow_service_are_waited_for(self):
+    def test_rate_limits_and_timeouts_are_retried(self):
         control("POST", "faults", {"Command": "create_contact_group", "Code": 60007, "Times": 2})
         control("POST", "faults", {"Command": "get_contact_group", "Code": 50005, "Times": 1})
         self.folders.create("ann", "work", "bob")
@@ -92,21 +92,21 @@ class FoldersTest(unittest.TestCase):
         codes = [call["Code"] for call in control("GET", "journal")["Calls"]]
         self.assertEqual(codes, [60007, 60007, 0, 50005, 0])
 
-    def test_a_refusal_that_stays_is_told(self):
+    def test_a_lasting_refusal_is_raised(self):
         control("POST", "faults", {"Code": 50005})
         with self.assertRaises(Refused):
             self.folders.all("ann")
 
-    def test_a_lost_answer_makes_nothing_twice(self):
+    def test_a_call_with_a_lost_reply_can_be_repeated(self):
         control("POST", "faults", {"Command": "create_contact_group", "LoseAnswer": True, "Times": 1})
         with self.assertRaises(Lost):
             self.folders.create("ann", "work", "bob")
-        self.assertEqual(self.folders.all("ann"), {"work": ["bob"]}, "it was made all the same")
+        self.assertEqual(self.folders.all("ann"), {"work": ["bob"]}, "the call took effect although its reply was lost")
         control("POST", "faults", {"Command": "create_contact_group", "LoseAnswer": True, "Times": 1})
-        self.folders.surely_create("ann", "work", "carl")
+        self.folders.create_with_retry("ann", "work", "carl")
         self.assertEqual(self.folders.all("ann"), {"work": ["bob", "carl"]})
 
-    def test_the_journal_says_why(self):
+    def test_the_journal_gives_the_reason(self):
         with self.assertRaises(Refused):
             self.folders.create("ann", "a name that is longer than thirty-two bytes", "bob")
         (call,) = control("GET", "journal?Command=create_contact_group")["Calls"]
