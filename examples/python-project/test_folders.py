@@ -92,7 +92,7 @@ class FoldersTest(unittest.TestCase):
         codes = [call["Code"] for call in control("GET", "journal")["Calls"]]
         self.assertEqual(codes, [60007, 60007, 0, 50005, 0])
 
-    def test_a_lasting_refusal_is_raised(self):
+    def test_a_persistent_refusal_is_raised(self):
         control("POST", "faults", {"Code": 50005})
         with self.assertRaises(Refused):
             self.folders.all("ann")
