@@ -1,7 +1,8 @@
-// Published npm packages, unchanged, as clients of confold.
+// Runs unmodified, published npm packages as clients of confold.
 //
-// `tls-sig-api-v2` signs, Node's own `fetch` calls. Then the official Web SDK, `@tencentcloud/chat`, reads marks and
-// groups that were written through REST, and writes some that are read through REST; websdk.mjs says how.
+// `tls-sig-api-v2` makes the signatures, and Node's own `fetch` sends the calls. Then the official Web SDK,
+// `@tencentcloud/chat`, reads marks and groups that were written through REST, and writes some that are read through
+// REST; websdk.mjs explains how.
 //
 // Reads CONFOLD_URL, CONFOLD_APP, CONFOLD_ADMIN and CONFOLD_KEY. For https, Node finds the server's CA through
 // NODE_EXTRA_CA_CERTS: set it to the same file as CONFOLD_CA.
@@ -61,7 +62,7 @@ async function scenario() {
   const items = [{ GroupName: 'work', ContactItem: [user(ann), chatGroup(club), user(ghost)] }]
   const { GroupResultItem: [created] } = await command('create_contact_group', { GroupContactItem: items })
   same(created.GroupItem, { GroupName: 'work', GroupId: 1 })
-  // A peer nobody has imported is refused in its place; the others are taken.
+  // Only the peer that was never imported is refused; the other items are accepted.
   same(results(created.ResultItem), [[user(ann), 0], [chatGroup(club), 0], [user(ghost), 50001]])
 
   steps.push('add and remove conversations')
@@ -93,7 +94,7 @@ async function scenario() {
   const found = await search(chatGroup(club), user(bob), user(ann))
   same(found.GroupItem, [{ GroupName: 'office', GroupId: 1 }])
   const bits = (1n << 63n | 1n << 32n | 0b1011n).toString(2)
-  // Ann left the group and has no mark: there is no record of her.
+  // Ann was removed from the group and has no mark, so she has no record.
   same(found.ContactResultItem.map(({ Timestamp, ...record }) => (holds(Timestamp > 0), record)), [
     { ...chatGroup(club), StandardMark: '10', CustomMark: '重要', ContactGroupId: [1] },
     { ...user(bob), StandardMark: bits, ContactGroupId: [1] },
@@ -169,7 +170,7 @@ async function scenario() {
   steps.push('see that they are gone')
   const left = await command('get_contact_group', { StartIndex: 0 })
   same([left.GroupItem, left.CompleteFlag, left.NextStartIndex], [[], 1, 0])
-  // What has a mark stays, without a group.
+  // Conversations with a mark remain, without a group.
   const rest = left.ContactItem.map((record) => [nameOf(record), record.ContactGroupId]).sort()
   same(rest, [[bob, undefined], [club, undefined]])
   const again = await call('recentcontact/del_contact_group', { From_Account: owner, GroupName: ['office'] })
@@ -182,12 +183,12 @@ async function scenario() {
 
 try {
   if (CONFOLD_CA && CONFOLD_URL.startsWith('https:') && NODE_EXTRA_CA_CERTS !== CONFOLD_CA) {
-    throw new Error('set NODE_EXTRA_CA_CERTS to the file of CONFOLD_CA: Node reads it from there')
+    throw new Error('set NODE_EXTRA_CA_CERTS to the same file as CONFOLD_CA, because Node reads the CA from there')
   }
   usersig = new TLSSigAPIv2.Api(Number(CONFOLD_APP), CONFOLD_KEY).genSig(CONFOLD_ADMIN, 86400)
   await scenario()
   console.log(`ok ${steps.length} steps`)
-  process.exit(0) // the SDK keeps timers
+  process.exit(0) // the SDK leaves timers running
 } catch (error) {
   console.log(`step ${steps.at(-1) ?? 'connect'} failed:`, error)
   process.exit(1)

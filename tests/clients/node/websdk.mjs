@@ -1,16 +1,16 @@
-// Lets the official Web SDK, `@tencentcloud/chat`, run in Node against confold, unchanged.
+// Runs the official Web SDK, `@tencentcloud/chat`, unmodified in Node against confold.
 //
-// The SDK speaks frames { head: { servcmd, seq, … }, body } over a WebSocket, and confold has no such socket. So a
-// stand-in for the socket answers the sign-in and the list of conversations itself. The commands of conversation
-// groups and marks it hands to confold's REST service, and confold's replies back to the SDK, without touching
-// them. What the SDK then reports is what its own code made of those replies.
+// The SDK exchanges frames { head: { servcmd, seq, … }, body } over a WebSocket, which confold does not offer. A fake
+// WebSocket therefore answers the sign-in and the list of conversations itself. It passes the commands for
+// conversation groups and marks to confold's REST service, and confold's replies back to the SDK unchanged, so what
+// the SDK reports is the result of its own code processing those replies.
 
 const PASSED_ON = [
   'create_contact_group', 'update_contact_group', 'del_contact_group',
   'mark_contact', 'search_contact_group', 'get_contact_group',
 ]
 
-// Signs `owner` in. `conversations` are ContactItems, `command(name, body)` calls confold and gives its reply.
+// Signs `owner` in. `conversations` are ContactItems; `command(name, body)` calls confold and returns its reply.
 export async function signIn(app, owner, conversations, command) {
   const canned = {
     'im_open_status.wslogin': {
@@ -38,12 +38,12 @@ export async function signIn(app, owner, conversations, command) {
   }
 
   const { log, info } = console
-  console.log = console.info = () => {} // the SDK logs before it can be told not to
+  console.log = console.info = () => {} // the SDK logs before its log level can be set
   try {
     const { create, EVENT, TYPES } = (await import('@tencentcloud/chat')).default
     const chat = create({ SDKAppID: app, proxyServer: 'ws://stand-in.invalid' })
-    chat.setLogLevel(4) // nothing
-    // Told once all pages of get_contact_group have come.
+    chat.setLogLevel(4) // no logging
+    // This event fires once all pages of get_contact_group have been read.
     const synced = new Promise((done) => chat.on(EVENT.CONVERSATION_GROUP_LIST_UPDATED, done))
     await chat.login({ userID: owner, userSig: 'not looked at' })
     await synced

@@ -1,7 +1,7 @@
-"""Published Python libraries, unchanged, as clients of confold.
+"""Runs unmodified, published Python libraries as clients of confold.
 
-Accounts and chat groups by `tencentcloud-sdk-python-im`, the six commands of conversation groups and marks by
-`requests`, signed by `tls-sig-api-v2`.
+`tencentcloud-sdk-python-im` makes the calls for accounts and chat groups, and `requests` those of the six commands for
+conversation groups and marks, signed by `tls-sig-api-v2`.
 
 Reads CONFOLD_URL, CONFOLD_APP, CONFOLD_ADMIN, CONFOLD_KEY and, for https, CONFOLD_CA.
 """
@@ -19,7 +19,7 @@ APP = int(os.environ["CONFOLD_APP"])
 ADMIN = os.environ["CONFOLD_ADMIN"]
 KEY = os.environ["CONFOLD_KEY"]
 if "CONFOLD_CA" in os.environ:
-    # `requests` looks here, also when the library calls it.
+    # `requests` reads this variable, also when the library uses it.
     os.environ["REQUESTS_CA_BUNDLE"] = os.environ["CONFOLD_CA"]
 
 steps = []
@@ -31,7 +31,7 @@ def same(found, wanted):
 
 
 def ok(reply):
-    """The reply of the library or of `command`, which must be a success."""
+    """Checks that a reply of the library or of `command` reports success, and returns its body."""
     if reply is None:
         raise AssertionError("the library gave no reply; see its log above")
     same(reply.status_code, 200)
@@ -93,7 +93,7 @@ def scenario():
     same([(i["GroupId"], i["Name"], i["Owner_Account"], i["MaxMemberNum"]) for i in info], [(club, "Club", owner, 500)])
 
     steps.append("list the chat groups")
-    # The library always sends a GroupType, an empty one when none is asked for.
+    # The library always sends a GroupType, which is empty if none is requested.
     same({"GroupId": club} in ok(im.get_group())["GroupIdList"], True)
 
     steps.append("change its members")
@@ -106,7 +106,7 @@ def scenario():
     items = [{"GroupName": "work", "ContactItem": [user(ann), chat(club), user(ghost)]}]
     (result,) = ok(command("create_contact_group", From_Account=owner, GroupContactItem=items))["GroupResultItem"]
     same(result["GroupItem"], {"GroupName": "work", "GroupId": 1})
-    # A peer nobody has imported is refused in its place; the others are taken.
+    # Only the peer that was never imported is refused; the other items are accepted.
     same(results(result["ResultItem"]), [(user(ann), 0), (chat(club), 0), (user(ghost), 50001)])
 
     steps.append("add and remove conversations")
@@ -139,7 +139,7 @@ def scenario():
     same(reply["GroupItem"], [{"GroupName": "office", "GroupId": 1}])
     for record in reply["ContactResultItem"]:
         same(record.pop("Timestamp") > 0, True)
-    # Ann left the group and has no mark: there is no record of her.
+    # Ann was removed from the group and has no mark, so she has no record.
     wanted = [
         chat(club) | {"StandardMark": "10", "CustomMark": "重要", "ContactGroupId": [1]},
         user(bob) | {"StandardMark": "1001", "ContactGroupId": [1]},
@@ -182,7 +182,7 @@ def scenario():
     steps.append("see that they are gone")
     reply = ok(command("get_contact_group", From_Account=owner, StartIndex=0))
     same((reply["GroupItem"], reply["CompleteFlag"], reply["NextStartIndex"]), ([], 1, 0))
-    # What has a mark stays, without a group.
+    # Conversations with a mark remain, without a group.
     left = {name_of(record): record.get("ContactGroupId") for record in reply["ContactItem"]}
     same(left, {bob: None, club: None})
     reply = command("del_contact_group", From_Account=owner, GroupName=["office"]).json()

@@ -1,9 +1,9 @@
-//! The published crate `tencent_im_rs`, unchanged, as a client of confold: accounts, a chat group, conversation
-//! groups, marks, and three hundred conversations read page by page.
+//! Runs the unmodified, published crate `tencent_im_rs` as a client of confold: accounts, a chat group, conversation
+//! groups, marks, and 300 conversations read page by page.
 //!
-//! Reads CONFOLD_URL, CONFOLD_APP, CONFOLD_ADMIN and CONFOLD_KEY. The crate puts `https://` in front of its host
-//! itself, so the URL has to be an https one. Its TLS is that of OpenSSL, which finds the server's CA through
-//! SSL_CERT_FILE: set it to the same file as CONFOLD_CA.
+//! Reads CONFOLD_URL, CONFOLD_APP, CONFOLD_ADMIN and CONFOLD_KEY. The crate itself prepends `https://` to its host,
+//! so the URL must be an https one. The crate uses OpenSSL for TLS, which reads the server's CA from the file in
+//! SSL_CERT_FILE; set it to the same file as CONFOLD_CA.
 
 use std::collections::HashSet;
 use std::env;
@@ -23,7 +23,7 @@ use tencent_im_rs::user_sig::hmac_sha256::TencentSig;
 
 type Outcome<T = ()> = Result<T, String>;
 
-/// Waits for a reply, which must be a success; gives the reply.
+/// Awaits a reply, checks that it reports success, and returns it.
 macro_rules! ok {
     ($call:expr) => {{
         let reply = $call.await.map_err(|error| error.to_string())?;
@@ -93,7 +93,7 @@ async fn scenario(im: &mut TencentHelper, steps: &mut Vec<&str>) -> Outcome {
     same(&result[0].group_item, &GroupItem::new("work", 1))?;
     let found: Vec<_> =
         result[0].result_item.iter().map(|item| (&item.contact_item, item.result_code)).collect();
-    // A peer nobody has imported is refused in its place; the others are taken.
+    // Only the peer that was never imported is refused; the other items are accepted.
     same(found, vec![(&user(&ann), 0), (&chat(&club), 0), (&user(&id("ghost")), 50001)])?;
 
     steps.push("add and remove conversations");
@@ -140,7 +140,7 @@ async fn scenario(im: &mut TencentHelper, steps: &mut Vec<&str>) -> Outcome {
         .map(|c| (name_of(c), c.standard_mark(), c.custom_mark(), c.contact_group_id().map(Vec::as_slice)))
         .collect();
     let office = Some([1].as_slice());
-    // Ann left the group and has no mark: there is no record of her.
+    // Ann was removed from the group and has no mark, so she has no record.
     same(found, vec![(&*club, Some("10"), Some("重要"), office), (&*bob, Some("1001"), None, office)])?;
 
     steps.push("put 300 conversations into groups");
@@ -190,11 +190,11 @@ async fn scenario(im: &mut TencentHelper, steps: &mut Vec<&str>) -> Outcome {
         same(reply.group_item, Some(vec![group]))?;
     }
 
-    steps.push("see that they are gone");
+    steps.push("check that they are gone");
     let reply = ok!(api_get_contact_group(im, GetContactGroupRequest::new(&owner, 0)));
     same((reply.group_item, reply.complete_flag), (Some(vec![]), Some(1)))?;
     let left = reply.contact_item.unwrap_or_default();
-    // What has a mark stays, without a group.
+    // Conversations with a mark remain, without a group.
     let found: HashSet<_> = left.iter().map(|record| (name_of(record), record.contact_group_id())).collect();
     same(found, HashSet::from([(&*bob, None), (&*club, None)]))?;
     let again = api_del_contact_group(im, DelContactGroupRequest::new(&*owner, vec!["office"])).await;
@@ -210,9 +210,9 @@ async fn scenario(im: &mut TencentHelper, steps: &mut Vec<&str>) -> Outcome {
 fn connect() -> Outcome<TencentHelper> {
     let var = |name: &str| env::var(name).map_err(|_| format!("{name} is not set"));
     let url = var("CONFOLD_URL")?;
-    let host = url.strip_prefix("https://").ok_or("CONFOLD_URL: tencent_im_rs speaks https only")?;
+    let host = url.strip_prefix("https://").ok_or("CONFOLD_URL: tencent_im_rs supports only https")?;
     if env::var("CONFOLD_CA").is_ok() && env::var("SSL_CERT_FILE") != env::var("CONFOLD_CA") {
-        return Err("set SSL_CERT_FILE to the file of CONFOLD_CA: OpenSSL reads it from there".into());
+        return Err("set SSL_CERT_FILE to the same file as CONFOLD_CA, because OpenSSL reads the CA from there".into());
     }
     let (app, admin) = (var("CONFOLD_APP")?, var("CONFOLD_ADMIN")?);
     let app = app.parse().map_err(|error| format!("CONFOLD_APP: {error}"))?;
