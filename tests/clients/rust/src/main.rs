@@ -212,7 +212,10 @@ fn connect() -> Outcome<TencentHelper> {
     let url = var("CONFOLD_URL")?;
     let host = url.strip_prefix("https://").ok_or("CONFOLD_URL: tencent_im_rs supports only https")?;
     if env::var("CONFOLD_CA").is_ok() && env::var("SSL_CERT_FILE") != env::var("CONFOLD_CA") {
-        return Err("set SSL_CERT_FILE to the same file as CONFOLD_CA, because OpenSSL reads the CA from there".into());
+        return Err(
+            "set SSL_CERT_FILE to the same file as CONFOLD_CA, because OpenSSL reads the CA from there"
+                .into(),
+        );
     }
     let (app, admin) = (var("CONFOLD_APP")?, var("CONFOLD_ADMIN")?);
     let app = app.parse().map_err(|error| format!("CONFOLD_APP: {error}"))?;
