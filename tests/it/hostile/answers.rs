@@ -1,4 +1,4 @@
-//! A client that sends more than is taken gets its answer all the same.
+//! A client that sends more data than the server accepts still gets a reply.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::{
     tls::LocalTls,
 };
 
-/// Sends all of a large body before it reads, as simple clients do.
+/// Sends the whole of a large body before reading, as simple clients do.
 #[track_caller]
 fn send_much(client: &mut Client, head: &str, megabytes: usize, expected: (u16, u64)) {
     client.send(format!("{head}Content-Length: {}\r\n\r\n", megabytes << 20).as_bytes()).unwrap();
@@ -22,7 +22,7 @@ fn send_much(client: &mut Client, head: &str, megabytes: usize, expected: (u16, 
 }
 
 #[test]
-fn the_answer_to_a_body_that_is_too_large_arrives() {
+fn the_reply_to_a_body_that_is_too_large_arrives() {
     let tls = LocalTls::start();
     let ca = fs::read_to_string(tls.ca()).unwrap();
     for _ in 0..6 {
@@ -33,7 +33,7 @@ fn the_answer_to_a_body_that_is_too_large_arrives() {
             send_much(&mut client, &format!("POST {target} HTTP/1.1\r\nHost: x\r\n"), 8, (200, 60002));
         }
     }
-    // A stranger, a path that does not exist, and a method that reads no body.
+    // An unauthenticated caller, unknown paths, and methods that read no body.
     for (head, expected) in [
         ("POST /v4/recentcontact/get_contact_group?sdkappid=x HTTP/1.1\r\nHost: x\r\n", (200, 60006)),
         ("POST /nothing HTTP/1.1\r\nHost: x\r\n", (404, 60009)),
@@ -47,7 +47,7 @@ fn the_answer_to_a_body_that_is_too_large_arrives() {
 }
 
 #[test]
-fn a_probe_with_a_body_is_answered_and_a_long_head_is_read_away() {
+fn a_probe_with_a_body_and_an_endless_head_are_answered() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     client

@@ -1,4 +1,4 @@
-//! What the local authority of `dev` can sign for, as OpenSSL sees it, with its key at hand.
+//! Checks with OpenSSL which certificates the key of `dev`'s local authority can sign.
 
 use std::{
     fs,
@@ -17,8 +17,8 @@ use crate::{
     tls::LocalTls,
 };
 
-/// Whether OpenSSL, which is given the authority in a folder, takes a certificate by it for a purpose; and what it
-/// says.
+/// Signs a certificate with the authority in `folder`. Returns whether OpenSSL accepts it for `purpose`, and
+/// OpenSSL's output.
 fn verified(folder: &Path, names: &str, usage: &str, purpose: &str) -> (bool, String) {
     let openssl = |arguments: &[&str]| {
         let output = Command::new("openssl").args(arguments).current_dir(folder).output().unwrap();
@@ -44,7 +44,7 @@ fn verified(folder: &Path, names: &str, usage: &str, purpose: &str) -> (bool, St
 }
 
 #[test]
-fn it_signs_for_servers_of_this_machine_and_the_official_names_only() {
+fn the_authority_signs_only_for_servers_on_this_machine_and_the_official_names() {
     let tls = LocalTls::start();
     let ca = tls.ca();
     let folder = ca.parent().unwrap();
@@ -71,7 +71,7 @@ fn it_signs_for_servers_of_this_machine_and_the_official_names_only() {
         "IP:10.0.0.1",
         "IP:::2",
         "IP:::ffff:127.0.0.1",
-        // Beside one that is allowed.
+        // Together with an allowed name.
         "DNS:localhost,email:ann@example.org",
         "DNS:localhost,URI:https://example.org/",
         "DNS:localhost,DNS:example.org",
@@ -93,7 +93,7 @@ fn it_signs_for_servers_of_this_machine_and_the_official_names_only() {
     }
 }
 
-/// An authority as the first version made it.
+/// Creates an authority like those of the first version, and returns its certificate.
 fn old_authority(folder: &Path) -> String {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
@@ -113,11 +113,11 @@ fn old_authority(folder: &Path) -> String {
 }
 
 #[test]
-fn one_that_an_older_version_made_is_replaced_once_and_that_is_said() {
+fn an_authority_made_by_an_older_version_is_replaced_once_with_a_warning() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("confold/ca");
     let old = old_authority(&folder);
-    // Several at once agree on the new one.
+    // Several servers that start at once agree on the new authority.
     let start = |number: usize| {
         let log = fs::File::create(home.path().join(format!("log{number}"))).unwrap();
         let mut command = Server::dev_command();
@@ -151,7 +151,7 @@ fn one_that_an_older_version_made_is_replaced_once_and_that_is_said() {
     let mut names: Vec<_> =
         fs::read_dir(home.path().join("confold")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["ca"], "the old key is gone");
+    assert_eq!(names, ["ca"], "the old key is deleted");
     let server = start(3);
     server.terminate();
     assert!(server.ended_well());

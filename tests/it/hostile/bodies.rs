@@ -1,5 +1,5 @@
-//! Clients that send most of a body and keep back the rest: what they hold is bounded, and keeps nobody else from small
-//! calls.
+//! Clients that send most of a body and hold back the rest: the memory they occupy is limited, and other clients can
+//! still make small calls.
 
 use std::io::Write;
 
@@ -16,11 +16,11 @@ use crate::{
 
 const GET: &str = "recentcontact/get_contact_group";
 const SMALL: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
-/// The settings of these tests: two of the largest bodies fit.
+/// The size of the largest body in these tests; the budget holds two of them.
 const BODY: usize = 64 * 1024;
 const BODIES: usize = 2 * BODY;
 
-/// A server with little memory for bodies, and time to fill it.
+/// Starts a server with a small memory budget for bodies, and a call time-out that is long enough to fill it.
 fn start() -> (Site, Authority, Server) {
     let (site, authority) = (Site::new(), Authority::new());
     authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
@@ -33,12 +33,12 @@ fn start() -> (Site, Authority, Server) {
     (site, authority, server)
 }
 
-/// A call of so many bytes.
+/// Returns the body of a call, padded to `length` bytes.
 fn body(length: usize) -> String {
     SMALL.to_owned() + &" ".repeat(length - SMALL.len())
 }
 
-/// Sends all of a body but its last byte.
+/// Sends all of a body except its last byte.
 fn hold_back(client: &mut Client, length: usize) {
     let target = client.target(GET);
     let head = format!("POST {target} HTTP/1.1\r\nContent-Length: {length}\r\n\r\n");
@@ -46,7 +46,7 @@ fn hold_back(client: &mut Client, length: usize) {
     client.send((head + &body[..length - 1]).as_bytes()).unwrap();
 }
 
-/// The same in chunks, so that nothing announces how much will come.
+/// Sends all of a body in chunks, without the end marker, so that its length is not announced.
 fn hold_back_chunks(client: &mut Client, length: usize) {
     let target = client.target(GET);
     let mut request = format!("POST {target} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n").into_bytes();
@@ -69,14 +69,14 @@ fn assert_refused(answer: &Answer) {
 }
 
 #[test]
-fn bodies_that_are_held_back_are_bounded_and_small_calls_go_on() {
+fn bodies_that_are_held_back_are_limited_and_small_calls_succeed() {
     let (_site, _, server) = start();
     let mut watcher = server.client();
     let bytes = |watcher: &mut Client, wanted: usize| {
         let wanted = wanted as u64;
         assert_eq!(metric_at_last(watcher, "confold_body_bytes", |bytes| bytes == wanted), wanted);
     };
-    // Bodies that are whole give everything back.
+    // A complete body returns all of its memory.
     assert_eq!(watcher.call(GET, &body(BODY)).code(), 0);
     bytes(&mut watcher, 0);
 
@@ -86,7 +86,7 @@ fn bodies_that_are_held_back_are_bounded_and_small_calls_go_on() {
     hold_back_chunks(&mut holders[1], BODY);
     bytes(&mut watcher, BODIES);
 
-    // No large body has room any more, whether or not it says how large it is.
+    // There is no room for another large body, whether or not its length is announced.
     let mut others: Vec<Client> = (0..40).map(|_| server.client()).collect();
     for (number, other) in others.iter_mut().enumerate() {
         match number % 2 {
@@ -101,11 +101,11 @@ fn bodies_that_are_held_back_are_bounded_and_small_calls_go_on() {
     assert_refused(&server.client().call(GET, &body(BODY)));
     bytes(&mut watcher, BODIES);
 
-    // A length that can never fit is refused as before, without a look at the budget.
+    // A body above the size limit is refused for that reason, without checking the budget.
     let too_large = server.client().call(GET, &body(BODY + 1));
     assert_eq!(too_large.code(), 60002, "{}", too_large.body);
 
-    // Small calls pass, in one piece or in several.
+    // Small calls succeed, whether they arrive in one piece or in several.
     let mut client = server.client();
     assert_eq!(client.call(GET, SMALL).code(), 0);
     let mut slow = server.client();
@@ -115,7 +115,7 @@ fn bodies_that_are_held_back_are_bounded_and_small_calls_go_on() {
     assert_eq!(slow.answer(false).unwrap().code(), 0);
     bytes(&mut watcher, BODIES);
 
-    // A client that goes away gives back what it held, and so does one that sends the rest.
+    // The memory is returned when a client disconnects, and when it sends the rest.
     let [first, mut second] = holders;
     drop(first);
     bytes(&mut watcher, BODY);
@@ -126,7 +126,7 @@ fn bodies_that_are_held_back_are_bounded_and_small_calls_go_on() {
 }
 
 #[test]
-fn bodies_that_are_held_back_over_http2_are_counted_too() {
+fn bodies_that_are_held_back_over_http2_are_limited_too() {
     let (_site, authority, server) = start();
     let mut watcher = server.client();
     let target = format!("/v4/{GET}?{}", query(APP, ADMIN, KEY));
@@ -140,7 +140,7 @@ fn bodies_that_are_held_back_over_http2_are_counted_too() {
     let most = metric_at_last(&mut watcher, "confold_body_bytes", |bytes| bytes == BODIES as u64);
     assert_eq!(most, BODIES as u64);
     let code = |client: &mut Http2, stream: u32| {
-        // Streams whose bodies were left unread are reset behind their answers.
+        // After its reply, a stream whose body was not read is reset.
         let body = std::iter::repeat_with(|| client.answers(1).unwrap())
             .find_map(|mut answers| answers.bodies.remove(&stream))
             .unwrap();
@@ -151,9 +151,9 @@ fn bodies_that_are_held_back_over_http2_are_counted_too() {
     other.part(large, body(BODY - 1024).as_bytes(), true).unwrap();
     assert_eq!(code(&mut other, large), 60018);
     let small = other.request("POST", &target, Some(SMALL)).unwrap();
-    assert_eq!(code(&mut other, small), 0, "the connection is still good");
+    assert_eq!(code(&mut other, small), 0, "the connection still works");
 
-    // Small bodies without their end: a few of each connection pass, further ones count.
+    // Of the small bodies that do not end, four per connection are free, and further ones count.
     let refused = metric(&mut watcher, "confold_bodies_refused_total");
     for _ in 0..8 {
         let stream = other.begin("POST", &target, false).unwrap();
@@ -172,7 +172,7 @@ fn bodies_that_are_held_back_over_http2_are_counted_too() {
 }
 
 #[test]
-fn bodies_of_controls_are_counted_too() {
+fn bodies_of_controls_are_limited_too() {
     let site = Site::new();
     site.write("token", "a-token-of-this-test");
     let limits = format!(
@@ -198,9 +198,9 @@ fn bodies_of_controls_are_counted_too() {
     assert_eq!(metric_at_last(&mut watcher, "confold_body_bytes", |bytes| bytes == 0), 0);
 }
 
-/// What controls keep is bounded as well: the texts of rules, their number, and names and number of snapshots.
+/// The controls limit the texts and the number of fault rules, and the names and the number of snapshots.
 #[test]
-fn what_controls_keep_is_bounded() {
+fn fault_rules_and_snapshots_are_limited() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     let mut post = |what: &str, body: &serde_json::Value| {
@@ -229,5 +229,5 @@ fn what_controls_keep_is_bounded() {
     let refused = post("snapshot", &json!({ "Name": "one more" }));
     assert_eq!(refused.status, 400);
     assert!(refused.body.contains("there are 100 snapshots"), "{}", refused.body);
-    assert_eq!(post("snapshot", &json!({ "Name": "7" })).status, 200, "the same name again");
+    assert_eq!(post("snapshot", &json!({ "Name": "7" })).status, 200, "an existing snapshot can be replaced");
 }

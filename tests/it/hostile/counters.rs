@@ -1,5 +1,5 @@
-//! Counters at their end, put there by an import: nothing is numbered beyond it, and what is kept can be imported
-//! again.
+//! Counters that an import has set to their highest value: nothing gets a higher number, and exported data can be
+//! imported again.
 
 use std::{
     path::Path,
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::harness::{APP, Client, Server, said};
 
-/// The highest number of any kind.
+/// The highest value of every counter.
 const LAST: u32 = 2_147_483_646;
 
 fn confold(task: &str, data: &Path, arguments: &[&str]) -> Output {
@@ -23,7 +23,7 @@ fn confold(task: &str, data: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// A server with these lines, in a folder that stays.
+/// Imports these lines into a store in `folder`, and starts a server on it.
 fn with(folder: &Path, lines: &[serde_json::Value]) -> Server {
     let text = lines.iter().fold(String::new(), |text, line| text + &line.to_string() + "\n");
     std::fs::write(folder.join("in.ndjson"), text).unwrap();
@@ -32,7 +32,7 @@ fn with(folder: &Path, lines: &[serde_json::Value]) -> Server {
     Server::on(&folder.join("data"))
 }
 
-/// What is kept, which has to be the same after an import into nothing.
+/// Stops the server, exports its data, checks that the export survives an import into an empty store, and returns it.
 fn exported_and_imported(folder: &Path, server: Server) -> String {
     server.terminate();
     assert!(server.ended_well());
@@ -59,24 +59,24 @@ fn create(client: &mut Client, name: &str) -> u64 {
 }
 
 #[test]
-fn an_owner_without_group_ids_gets_51010_and_his_export_is_imported_again() {
+fn an_owner_without_free_group_ids_gets_51010_and_the_export_can_be_imported() {
     let folder = tempfile::tempdir().unwrap();
     let line =
         json!({ "Kind": "organizer", "SdkAppId": APP, "From_Account": "ann", "LastGroupId": LAST - 1 });
     let server = with(folder.path(), &[line]);
     let mut client = server.client();
-    assert_eq!(create(&mut client, "last"), 0, "the last id is given");
+    assert_eq!(create(&mut client, "last"), 0, "the last id is assigned");
     for _ in 0..2 {
         assert_eq!(create(&mut client, "one more"), 51010);
     }
-    assert_eq!(create(&mut client, "last"), 0, "what is there can still be used");
+    assert_eq!(create(&mut client, "last"), 0, "an existing group can still be used");
     drop(client);
     let export = exported_and_imported(folder.path(), server);
     assert!(export.contains(&format!("\"LastGroupId\":{LAST}")), "{export}");
 }
 
 #[test]
-fn change_numbers_go_on_above_the_middle_and_the_export_is_imported_again() {
+fn change_numbers_continue_above_the_middle_and_the_export_can_be_imported() {
     let folder = tempfile::tempdir().unwrap();
     let line = json!({
         "Kind": "organizer", "SdkAppId": APP, "From_Account": "ann", "Version": LAST, "Renumberings": LAST,
@@ -90,12 +90,12 @@ fn change_numbers_go_on_above_the_middle_and_the_export_is_imported_again() {
     drop(client);
     let export = exported_and_imported(folder.path(), server);
     assert!(export.contains("\"Timestamp\":253402300799"), "{export}");
-    // Two groups, and their one record twice.
+    // Two changes create groups, and two change the one record.
     assert!(export.contains(&format!("\"Version\":{}", (1 << 30) + 4)), "{export}");
 }
 
 #[test]
-fn a_chat_group_is_destroyed_for_the_last_time_and_never_made_again() {
+fn a_chat_group_with_the_last_incarnation_cannot_be_created_again() {
     let folder = tempfile::tempdir().unwrap();
     let group = json!({ "Kind": "chat_group", "SdkAppId": APP, "GroupId": "team", "Incarnation": LAST - 1 });
     let account = json!({ "Kind": "account", "SdkAppId": APP, "UserID": "ann" });
@@ -110,7 +110,7 @@ fn a_chat_group_is_destroyed_for_the_last_time_and_never_made_again() {
     );
     client.ok("group_open_http_svc/destroy_group", r#"{"GroupId":"team"}"#);
     let got = client.ok("recentcontact/get_contact_group", r#"{"From_Account":"ann","StartIndex":0}"#);
-    assert_eq!(got["ContactItem"], json!([]), "what was kept about it is gone");
+    assert_eq!(got["ContactItem"], json!([]), "the record about the group is gone");
     let again = r#"{"Type":"Public","Name":"n","GroupId":"team"}"#;
     assert_eq!(client.call("group_open_http_svc/create_group", again).code(), 10021);
     drop(client);
@@ -119,7 +119,7 @@ fn a_chat_group_is_destroyed_for_the_last_time_and_never_made_again() {
 }
 
 #[test]
-fn numbers_beyond_the_end_are_refused_by_an_import() {
+fn an_import_refuses_numbers_above_the_highest() {
     let folder = tempfile::tempdir().unwrap();
     let organizer = |name: &str, value: u64| json!({ "Kind": "organizer", "SdkAppId": APP, "From_Account": "ann", name: value });
     let group = |name: &str, value: u64| json!({ "Kind": "chat_group", "SdkAppId": APP, "GroupId": "g", name: value });

@@ -1,4 +1,4 @@
-//! Keys that everybody knows or can guess, and controls that everybody can reach.
+//! Keys that are published or easy to guess, and controls that other machines can reach.
 
 use std::{fs, net::SocketAddr, process::Command};
 
@@ -13,14 +13,14 @@ use crate::{
 const PAGE_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const GET: &str = "recentcontact/get_contact_group";
 
-/// The three ways to give an app its key, as the configuration says it; the variable and the file are there.
+/// Returns the three settings that give an app its key, and creates the file; the caller sets the variable `GIVEN`.
 fn ways(site: &Site, key: &str) -> [String; 3] {
     site.write("given", &format!("{key}\n"));
     ["key_env = \"GIVEN\"".to_owned(), "key_file = \"given\"".to_owned(), format!("key = {key:?}")]
 }
 
 #[test]
-fn published_keys_are_refused_wherever_they_are_given() {
+fn published_keys_are_refused_in_every_setting() {
     let site = Site::new();
     for key in [PAGE_KEY, SAMPLE_KEY, &PAGE_KEY.to_uppercase(), &SAMPLE_KEY.to_uppercase()] {
         for way in ways(&site, key) {
@@ -43,7 +43,7 @@ fn published_keys_are_refused_wherever_they_are_given() {
 }
 
 #[test]
-fn short_keys_are_warned_of_wherever_they_are_given() {
+fn short_keys_cause_a_warning_in_every_setting() {
     let site = Site::new();
     let warning = format!("the key of app {APP} has fewer than 32 characters and can be guessed");
     for (key, warned) in
@@ -64,13 +64,13 @@ fn short_keys_are_warned_of_wherever_they_are_given() {
 }
 
 #[test]
-fn a_reload_does_not_take_a_published_key() {
+fn a_reload_refuses_a_published_key() {
     let site = Site::new();
     site.configure("", "");
     let server = site.serve();
     site.write("key", PAGE_KEY);
     server.signal(Signal::HUP);
-    eventually("the refusal of the key", || site.log().contains("is one that confold dev uses"));
+    eventually("the key is refused", || site.log().contains("is one that confold dev uses"));
     let published = server.client().signed_for(APP, ADMIN, PAGE_KEY).call(GET, "{}").code();
     assert_eq!(published, 70009);
 }
@@ -87,7 +87,7 @@ fn dev(arguments: &[&str]) -> (Server, Option<String>, tempfile::TempDir) {
     (server, token, folder)
 }
 
-/// The status of a request for the journal.
+/// Requests the journal, and returns the status.
 fn journal(server: &Server, token: Option<&str>) -> u16 {
     let header = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
     let address = SocketAddr::from(([127, 0, 0, 1], server.address.port()));
@@ -96,7 +96,7 @@ fn journal(server: &Server, token: Option<&str>) -> u16 {
 }
 
 #[test]
-fn controls_that_other_machines_can_reach_need_the_token_that_is_printed() {
+fn controls_that_other_machines_can_reach_need_the_printed_token() {
     let mut tokens = Vec::new();
     for arguments in [
         &["--listen", "0.0.0.0:0"][..],
@@ -112,7 +112,7 @@ fn controls_that_other_machines_can_reach_need_the_token_that_is_printed() {
         tokens.push(token);
     }
     tokens.dedup();
-    assert_eq!(tokens.len(), 3, "each server makes its own");
+    assert_eq!(tokens.len(), 3, "each server makes its own token");
     for arguments in [
         &["--listen", "127.0.0.1:0"][..],
         &["--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0"],
@@ -130,7 +130,7 @@ fn a_token_can_be_chosen() {
     let token = token.to_str().unwrap();
     for listen in ["127.0.0.1:0", "0.0.0.0:0"] {
         let (server, printed, _folder) = dev(&["--listen", listen, "--dev-token-file", token]);
-        assert_eq!(printed.as_deref(), Some("…"), "a secret that was given is not printed");
+        assert_eq!(printed.as_deref(), Some("…"), "a token that was given is not printed");
         assert_eq!(journal(&server, None), 403);
         assert_eq!(journal(&server, Some("a-token-of-some-length")), 200);
     }

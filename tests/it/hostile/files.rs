@@ -1,4 +1,4 @@
-//! Who can read what is kept.
+//! File permissions of stores and outputs.
 
 use std::{
     fs::{self, Permissions},
@@ -21,7 +21,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// The files of a folder, with their modes.
+/// Returns the files of a directory with their modes, sorted by name.
 fn modes(folder: &Path) -> Vec<(String, u32)> {
     let mut found: Vec<_> = (fs::read_dir(folder).unwrap())
         .map(|entry| entry.unwrap())
@@ -31,7 +31,7 @@ fn modes(folder: &Path) -> Vec<(String, u32)> {
     found
 }
 
-/// A command that runs another with this umask.
+/// Wraps a command so that it runs with this umask.
 fn with_umask(umask: &str, command: &Command) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]);
@@ -40,7 +40,7 @@ fn with_umask(umask: &str, command: &Command) -> Command {
 }
 
 #[test]
-fn files_of_a_store_are_private_whatever_the_umask_and_the_folder() {
+fn files_of_a_store_are_private_with_any_umask_and_directory() {
     for umask in ["000", "022", "777"] {
         let home = tempfile::tempdir().unwrap();
         let (existing, made) = (home.path().join("existing"), home.path().join("a/b"));
@@ -58,7 +58,7 @@ fn files_of_a_store_are_private_whatever_the_umask_and_the_folder() {
             assert_eq!(names, ["ca.pem", "confold.db", "confold.db-wal", "lock"]);
             assert!(found.iter().all(|(_, mode)| *mode == 0o600), "{umask}: {found:?}");
         }
-        assert_eq!(mode(&existing), 0o755, "a folder that was there keeps its mode");
+        assert_eq!(mode(&existing), 0o755, "an existing directory keeps its mode");
         assert_eq!((mode(&home.path().join("a")), mode(&made)), (0o700, 0o700));
         for folder in ["share", "share/confold", "share/confold/ca"] {
             assert_eq!(mode(&home.path().join(folder)), 0o700, "{folder}");
@@ -68,7 +68,7 @@ fn files_of_a_store_are_private_whatever_the_umask_and_the_folder() {
 }
 
 #[test]
-fn files_that_others_could_read_are_tightened_and_that_is_said_once() {
+fn readable_files_are_made_private_with_one_warning() {
     let site = Site::new();
     site.configure("", "");
     drop(site.serve());
@@ -81,7 +81,7 @@ fn files_that_others_could_read_are_tightened_and_that_is_said_once() {
     let server = site.serve();
     assert!(modes(&data).iter().all(|(_, mode)| *mode == 0o600), "{:?}", modes(&data));
     assert_eq!(mode(&data), 0o750);
-    // The log is complete when the server has ended.
+    // The log is complete only after the server has ended.
     server.terminate();
     assert!(server.ended_well());
     let log = site.log();
@@ -102,7 +102,7 @@ fn files_that_others_could_read_are_tightened_and_that_is_said_once() {
     server.terminate();
     assert!(server.ended_well());
     assert!(!site.log().contains("other users"), "{}", site.log());
-    // A tool says so, too.
+    // The command-line tools print the warning, too.
     set_mode(&data.join("confold.db"), 0o604);
     let output = confold(&["export", "--data", data.to_str().unwrap()]).output().unwrap();
     assert!(
@@ -114,7 +114,7 @@ fn files_that_others_could_read_are_tightened_and_that_is_said_once() {
 }
 
 #[test]
-fn what_is_planted_in_the_place_of_a_store_file_is_not_touched() {
+fn links_planted_in_place_of_store_files_are_not_followed() {
     let home = tempfile::tempdir().unwrap();
     let data = home.path().join("data");
     fs::create_dir(&data).unwrap();
@@ -160,7 +160,7 @@ fn outputs_are_private() {
 }
 
 #[test]
-fn temporary_folders_are_private_and_those_of_killed_servers_are_swept() {
+fn temporary_directories_are_private_and_those_of_killed_servers_are_deleted() {
     let home = tempfile::tempdir().unwrap();
     let start = || {
         let mut command = Server::dev_command();
@@ -171,8 +171,8 @@ fn temporary_folders_are_private_and_those_of_killed_servers_are_swept() {
     let [(kept, 0o700)] = &modes(home.path())[..] else { panic!("{:?}", modes(home.path())) };
     start().kill();
     start().kill();
-    assert_eq!(modes(home.path()).len(), 2, "the first of the killed ones was swept by the second");
-    // Many at once: each keeps its own folder, and all together sweep the rest.
+    assert_eq!(modes(home.path()).len(), 2, "the second killed server deleted the directory of the first");
+    // Of many servers that start at once, each keeps its own directory, and together they delete the rest.
     let servers: Vec<Server> = std::thread::scope(|scope| {
         let starting: Vec<_> = (0..6).map(|_| scope.spawn(start)).collect();
         starting.into_iter().map(|thread| thread.join().unwrap()).collect()

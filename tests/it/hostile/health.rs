@@ -1,4 +1,4 @@
-//! What answers a health check may be anything: another web server, one without an end, or one that lies.
+//! Health checks of things other than a confold server: another web server, an endless reply, or a misleading one.
 
 use std::{io::Write, process::Output};
 
@@ -13,7 +13,7 @@ fn check(url: &str) -> Output {
     confold(&["healthcheck", "--url", url]).output().unwrap()
 }
 
-/// Checks a server that answers like this.
+/// Runs a health check against a server that gives this reply.
 fn check_fake(status: &'static str, body: &'static str) -> Output {
     let fake = Fake::start(move |_, request, connection| {
         assert!(request.starts_with("GET /readyz HTTP/1.1\r\n"), "{request}");
@@ -24,7 +24,7 @@ fn check_fake(status: &'static str, body: &'static str) -> Output {
 }
 
 #[test]
-fn only_ready_in_the_words_of_confold_is_ready() {
+fn only_the_exact_reply_of_confold_counts_as_ready() {
     let ended = Server::dev(&[]).address;
     let output = check(&format!("http://{ended}"));
     assert!(!output.status.success(), "the server has ended: {}", said(&output));
@@ -50,21 +50,21 @@ fn only_ready_in_the_words_of_confold_is_ready() {
 }
 
 #[test]
-fn what_a_server_says_of_its_health_is_printed() {
+fn the_reply_of_a_health_check_is_printed() {
     let output = check_fake("200 OK", "ready\ndamaged: 3 owners, see the log\n");
     assert!(output.status.success());
     assert_eq!(said(&output), "ready\ndamaged: 3 owners, see the log\n");
     let output = check_fake("503 Service Unavailable", "not ready: the store does not answer\n");
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(said(&output), "not ready: the store does not answer\n");
-    // However much it says, it is short and does nothing to a terminal.
+    // Control characters in the reply are escaped.
     let output = check_fake("503 Service Unavailable", "not ready: \u{1b}[2J\u{202e}\rerror: all is lost\n");
     assert_plain(&said(&output));
     assert!(said(&output).contains("\\u{1b}[2J"), "{}", said(&output));
 }
 
 #[test]
-fn an_answer_without_an_end_is_left() {
+fn an_endless_reply_is_cut_off() {
     let fake = Fake::start(|_, _, connection| {
         let mut more = connection.write_all(b"HTTP/1.1 200 OK\r\n\r\nready\n");
         while more.is_ok() {
@@ -87,7 +87,7 @@ fn an_answer_without_an_end_is_left() {
 }
 
 #[test]
-fn plain_http_on_a_port_of_tls_is_named() {
+fn plain_http_on_a_tls_port_is_explained() {
     let (site, authority) = (Site::new(), Authority::new());
     authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
     let files = "certificate = \"cert.pem\"\nkey = \"cert-key.pem\"";
@@ -97,7 +97,7 @@ fn plain_http_on_a_port_of_tls_is_named() {
     let text = said(&output);
     assert_eq!(output.status.code(), Some(1));
     assert!(text.contains("speaks TLS on this port: give an address that begins with https://"), "{text}");
-    // And with TLS it is ready.
+    // With TLS, the server is ready.
     let tls = LocalTls::start_with(&[]);
     let url = format!("https://localhost:{}", tls.server.tls_address().port());
     let output = confold(&["healthcheck", "--url", &url, "--ca"]).arg(tls.ca()).output().unwrap();

@@ -1,4 +1,4 @@
-//! A client of HTTP/2 that does as it likes: it sends the frames it is told to, and reads only when it is told to.
+//! An HTTP/2 client for tests, which controls every frame it sends and reads only on request.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -30,7 +30,7 @@ pub(super) struct Http2 {
     next: u32,
 }
 
-/// What came back.
+/// The frames that the server sent, summarised.
 #[derive(Default)]
 pub(super) struct Answers {
     /// The bodies of streams that have ended.
@@ -38,12 +38,12 @@ pub(super) struct Answers {
     ended: HashSet<u32>,
     /// Streams that were refused.
     pub(super) refused: usize,
-    /// The limit of streams that the server announces.
+    /// The maximum number of concurrent streams that the server announces.
     pub(super) streams: Option<u32>,
 }
 
 impl Http2 {
-    /// Connects, and announces this window for each stream.
+    /// Connects, and announces this flow-control window for each stream.
     pub(super) fn connect(address: SocketAddr, ca: &str, window: u32) -> std::io::Result<Http2> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
@@ -63,7 +63,7 @@ impl Http2 {
         let mut settings = vec![0, 4];
         settings.extend(window.to_be_bytes());
         client.frame(SETTINGS, 0, 0, &settings)?;
-        // The window of the whole connection.
+        // Enlarges the window of the connection as a whole.
         client.frame(WINDOW_UPDATE, 0, 0, &0x3fff_0000u32.to_be_bytes())?;
         Ok(client)
     }
@@ -76,7 +76,7 @@ impl Http2 {
         self.stream.write_all(&frame)
     }
 
-    /// Begins a request, with a body or without, and returns its stream.
+    /// Sends a request with an optional body, and returns its stream.
     pub(super) fn request(&mut self, method: &str, path: &str, body: Option<&str>) -> std::io::Result<u32> {
         let stream = self.begin(method, path, body.is_none())?;
         if let Some(body) = body {
@@ -85,7 +85,7 @@ impl Http2 {
         Ok(stream)
     }
 
-    /// Sends a part of the body of a request, in frames as large as a server takes them.
+    /// Sends a part of a request's body, in frames of the default maximum size.
     pub(super) fn part(&mut self, stream: u32, part: &[u8], is_last: bool) -> std::io::Result<()> {
         let mut frames = part.chunks(16 * 1024).peekable();
         while let Some(frame) = frames.next() {
@@ -95,7 +95,7 @@ impl Http2 {
         Ok(())
     }
 
-    /// Sends the head of a request, and returns its stream.
+    /// Sends the head of a request, and returns its stream. `is_all` means that no body follows.
     pub(super) fn begin(&mut self, method: &str, path: &str, is_all: bool) -> std::io::Result<u32> {
         let stream = self.next;
         self.next += 2;
@@ -103,7 +103,7 @@ impl Http2 {
         for (name, value) in
             [(":method", method), (":scheme", "https"), (":path", path), (":authority", "localhost")]
         {
-            // A literal without indexing and without Huffman coding.
+            // A literal header field without indexing and without Huffman coding.
             block.push(0);
             for text in [name, value] {
                 push_length(&mut block, text.len());
@@ -115,12 +115,12 @@ impl Http2 {
         Ok(stream)
     }
 
-    /// Opens the window of the whole connection by a byte, as a reader would that takes its time.
+    /// Enlarges the window of the connection by one byte, as a slow reader would.
     pub(super) fn poke(&mut self) -> std::io::Result<()> {
         self.frame(WINDOW_UPDATE, 0, 0, &1u32.to_be_bytes())
     }
 
-    /// Reads until so many streams have ended.
+    /// Reads until `count` streams have ended.
     pub(super) fn answers(&mut self, count: usize) -> std::io::Result<Answers> {
         let mut answers = Answers::default();
         while answers.ended.len() < count {
@@ -164,7 +164,7 @@ impl Http2 {
     }
 }
 
-/// A length as HPACK writes it, with a prefix of seven bits.
+/// Appends a length in HPACK's integer encoding with a prefix of seven bits.
 fn push_length(block: &mut Vec<u8>, length: usize) {
     if length < 127 {
         block.push(u8::try_from(length).unwrap());

@@ -1,4 +1,4 @@
-//! Standard error may be a pipe that nobody reads, a full disk, or closed. Nobody is kept waiting by it.
+//! Standard error may be a pipe that nobody reads, a full disk, or closed; calls must not wait for it.
 
 use std::{
     fs::{self, File},
@@ -27,16 +27,16 @@ fn start(command: &mut Command) -> Server {
 }
 
 #[test]
-fn a_log_that_nobody_reads_stops_nothing_and_says_what_was_dropped() {
+fn a_log_that_nobody_reads_blocks_no_call_and_reports_dropped_lines() {
     for form in ["text", "json"] {
         let (mut reader, writer) = std::io::pipe().unwrap();
         let server = start(dev(&["--log", form]).stderr(writer));
         let mut client = server.client();
-        // A pipe holds 64 KiB and the queue 8,192 lines.
+        // The pipe holds 64 KiB and the queue 8,192 lines, so most of these lines are dropped.
         for _ in 0..12_000 {
             assert_eq!(client.call(GET, BODY).code(), 0);
         }
-        // Somebody begins to read: what was lost is reported among the lines.
+        // Once standard error is read again, the log reports how many lines were dropped.
         let read = std::thread::spawn(move || {
             let mut text = String::new();
             reader.read_to_string(&mut text).unwrap();
@@ -72,7 +72,7 @@ fn a_log_that_nobody_reads_stops_nothing_and_says_what_was_dropped() {
 }
 
 #[test]
-fn a_server_whose_log_is_never_read_ends_when_it_is_told_to() {
+fn a_server_whose_log_is_never_read_can_be_stopped() {
     let (_reader, writer) = std::io::pipe().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let export = folder.path().join("export");
@@ -83,11 +83,11 @@ fn a_server_whose_log_is_never_read_ends_when_it_is_told_to() {
     }
     server.terminate();
     assert!(server.ended_well());
-    assert!(fs::metadata(&export).unwrap().len() > 0, "the export on exit was written");
+    assert!(fs::metadata(&export).unwrap().len() > 0, "the export on exit is written");
 }
 
 #[test]
-fn a_log_that_cannot_be_written_harms_nobody() {
+fn a_log_that_cannot_be_written_affects_no_call() {
     let full = || File::options().write(true).open("/dev/full").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let export = folder.path().join("export");
@@ -110,16 +110,16 @@ fn a_log_that_cannot_be_written_harms_nobody() {
     assert_eq!(client.call(GET, BODY).code(), 0);
     site.configure("", "directory = \"strict\"");
     server.signal(Signal::HUP);
-    // The reload, which has lines to log, is made, and the server goes on.
-    eventually("the reload", || client.call(GET, BODY).code() != 0);
+    // A reload, which logs lines, still takes effect, and the server keeps running.
+    eventually("the configuration is reloaded", || client.call(GET, BODY).code() != 0);
     assert_eq!(server.client().call(GET, BODY).code(), 50001);
     server.terminate();
     assert!(server.ended_well());
 }
 
-/// A pipe that does not block refuses what has no room: lines are lost and reported, and the server lives.
+/// A non-blocking pipe rejects writes when it is full: the lost lines are reported, and the server keeps running.
 #[test]
-fn a_log_that_refuses_lines_harms_nobody_and_says_what_was_lost() {
+fn a_log_that_rejects_lines_affects_no_call_and_reports_lost_lines() {
     let (mut reader, writer) = std::io::pipe().unwrap();
     let flags = rustix::fs::fcntl_getfl(&writer).unwrap();
     rustix::fs::fcntl_setfl(&writer, flags | rustix::fs::OFlags::NONBLOCK).unwrap();

@@ -1,4 +1,4 @@
-//! Answers that nobody reads take little memory, and give it back.
+//! Replies that clients do not read occupy little memory, which is returned later.
 
 use std::{fs, time::Duration};
 
@@ -15,14 +15,14 @@ use crate::{
 const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 
-/// A value of the metrics.
+/// Returns the current value of a metric.
 pub(super) fn metric(client: &mut Client, name: &str) -> u64 {
     let metrics = client.raw(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().body;
     let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
     line.parse().unwrap()
 }
 
-/// Waits until a value of the metrics is as it has to be; the last one seen.
+/// Waits until a metric satisfies `wanted`, for at most 30 seconds, and returns its last value.
 pub(super) fn metric_at_last(client: &mut Client, name: &str, wanted: impl Fn(u64) -> bool) -> u64 {
     let since = Clock::system();
     loop {
@@ -33,7 +33,7 @@ pub(super) fn metric_at_last(client: &mut Client, name: &str, wanted: impl Fn(u6
     }
 }
 
-/// A server with an owner whose page has some 35 KB.
+/// Starts a server with an owner whose page has about 35 KB.
 fn start() -> (LocalTls, Client, String) {
     let tls = LocalTls::start_with(&["--directory", "open"]);
     let mut client = tls.server.client();
@@ -54,14 +54,14 @@ fn store_page(client: &mut Client) {
 }
 
 #[test]
-fn answers_that_are_not_read_are_bounded_and_given_back() {
+fn memory_of_unread_replies_is_limited_and_returned() {
     let (tls, mut client, ca) = start();
     let page = client.call(GET, BODY).body.len() as u64;
     let (address, target) = (tls.server.tls_address(), format!("/v4/{GET}?{}", query(APP, ADMIN, KEY)));
     let before = metric(&mut client, "process_resident_memory_bytes");
     let mut held = Vec::new();
     for _ in 0..20 {
-        // Of the description of the server every reader gets the same bytes; pages are made for each.
+        // All readers of /openapi.json share the same bytes, while each page is built separately.
         let mut deaf = Http2::connect(address, &ca, 0).unwrap();
         for stream in 0..32 {
             match stream % 2 {
@@ -71,13 +71,13 @@ fn answers_that_are_not_read_are_bounded_and_given_back() {
         }
         held.push(deaf);
     }
-    // A connection goes on until a quarter of a mebibyte waits on it.
+    // A connection processes requests until 256 KiB of replies are waiting on it.
     let most = 20 * (256 * 1024 + page);
     let unsent = metric_at_last(&mut client, "confold_unsent_bytes", |unsent| unsent > most / 2);
     assert!((most / 2..=most).contains(&unsent), "{unsent} of {most}");
     let grown = metric(&mut client, "process_resident_memory_bytes").saturating_sub(before);
     assert!(grown < 48 << 20, "{grown} bytes for twenty connections");
-    assert_eq!(client.call(GET, BODY).code(), 0, "others are served");
+    assert_eq!(client.call(GET, BODY).code(), 0, "other clients are served");
     drop(held);
     assert_eq!(metric_at_last(&mut client, "confold_unsent_bytes", |unsent| unsent == 0), 0);
     assert_eq!(metric_at_last(&mut client, "confold_connections", |open| open == 1), 1);
@@ -87,7 +87,7 @@ fn answers_that_are_not_read_are_bounded_and_given_back() {
 }
 
 #[test]
-fn all_calls_of_a_fresh_connection_are_served() {
+fn all_calls_of_a_new_connection_are_served() {
     let (tls, _, ca) = start();
     let target = format!("/v4/{GET}?{}", query(APP, ADMIN, KEY));
     let mut client = Http2::connect(tls.server.tls_address(), &ca, 1 << 20).unwrap();
@@ -100,7 +100,7 @@ fn all_calls_of_a_fresh_connection_are_served() {
         let reply: serde_json::Value = serde_json::from_slice(body).unwrap();
         assert_eq!(reply["ErrorCode"], 0);
     }
-    // Those of a stranger are answered, too, some at a time.
+    // Calls without a valid signature are answered, too, a few at a time.
     let mut stranger = Http2::connect(tls.server.tls_address(), &ca, 1 << 20).unwrap();
     for _ in 0..32 {
         stranger.request("POST", &format!("/v4/{GET}?sdkappid={APP}"), Some(BODY)).unwrap();
@@ -108,9 +108,9 @@ fn all_calls_of_a_fresh_connection_are_served() {
     assert_eq!(stranger.answers(32).unwrap().bodies.len(), 32);
 }
 
-/// Clients that take no answer, but send now and then, must not take the memory of all others.
+/// Clients that read no reply, but send a frame from time to time, must not use up the memory of all others.
 #[test]
-fn readers_that_only_pretend_to_read_shut_nobody_out() {
+fn clients_that_only_pretend_to_read_do_not_lock_others_out() {
     let (site, authority) = (Site::new(), Authority::new());
     authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
     let tls = "[tls]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"cert.pem\"\nkey = \"cert-key.pem\"\n";
@@ -127,14 +127,14 @@ fn readers_that_only_pretend_to_read_shut_nobody_out() {
             Some(one)
         })
         .collect();
-    // A quarter of a mebibyte may wait at the very most, and they hold a whole one. A connection that was
-    // chosen to go gives its answers back only when its task has run.
-    eventually("those beyond the limit have gone, and their answers with them", || {
+    // At most 256 KiB may be waiting, and these clients occupy 1 MiB. A connection that is to be closed returns
+    // its memory only when its task runs.
+    eventually("connections beyond the limit are closed, and their memory is returned", || {
         for one in &mut pretenders {
-            // It may have been closed.
+            // The server may have closed the connection.
             let _ = one.poke();
         }
-        assert_eq!(client.call(GET, BODY).code(), 0, "nobody else is refused");
+        assert_eq!(client.call(GET, BODY).code(), 0, "no other client is refused");
         metric(&mut client, "confold_connections_evicted_total") > 15
             && metric(&mut client, "confold_unsent_bytes") <= 4 * 64 * 1024
     });

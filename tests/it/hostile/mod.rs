@@ -1,5 +1,5 @@
-//! Attacks: hostile clients, servers, files and signals against the real binary. What is asserted are bounds and
-//! states, never how long something takes.
+//! Attacks on the real binary by hostile clients, servers, files and signals. The tests assert limits and states, and
+//! never how long something takes.
 
 mod answers;
 mod authority;
@@ -39,7 +39,7 @@ use std::{
     thread::JoinHandle,
 };
 
-/// A command of confold.
+/// Returns a confold command without proxy settings from the environment.
 fn confold(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
     command.args(arguments);
@@ -49,7 +49,7 @@ fn confold(arguments: &[&str]) -> Command {
     command
 }
 
-/// Asserts that a text holds no character that could do something to a terminal or a log.
+/// Asserts that a text has no control or bidi characters, which could affect a terminal or forge log lines.
 #[track_caller]
 fn assert_plain(text: &str) {
     let bad = |c: &char| {
@@ -58,17 +58,17 @@ fn assert_plain(text: &str) {
     assert!(!text.chars().any(|c| bad(&c)), "{text:?}");
 }
 
-/// A server that answers as it likes.
+/// A fake server whose replies the test defines.
 pub(crate) struct Fake {
     address: SocketAddr,
-    /// How many requests came.
+    /// The number of requests so far.
     requests: Arc<AtomicUsize>,
     ending: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Fake {
-    /// Starts one. `answer` gets the number of the request, from 0 on, its head and body, and the connection.
+    /// Starts a server. `answer` gets the number of the request, counted from 0, its head and body, and the connection.
     pub(crate) fn start(answer: impl Fn(usize, &str, &mut TcpStream) + Send + Sync + 'static) -> Fake {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -88,7 +88,7 @@ impl Fake {
         Fake { address, requests, ending, thread: Some(thread) }
     }
 
-    /// One that answers every request with this body, in JSON.
+    /// Starts a server that replies to every request with the JSON that `answer` returns.
     pub(crate) fn json(answer: impl Fn(usize, &str) -> String + Send + Sync + 'static) -> Fake {
         Fake::start(move |number, request, connection| {
             let body = answer(number, request);
@@ -96,7 +96,7 @@ impl Fake {
                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
                 body.len()
             );
-            // The client may have gone away.
+            // The client may have disconnected.
             let _ = connection.write_all((head + &body).as_bytes());
         })
     }
@@ -113,13 +113,13 @@ impl Fake {
 impl Drop for Fake {
     fn drop(&mut self) {
         self.ending.store(true, Ordering::Relaxed);
-        // It looks when somebody comes.
+        // The thread checks the flag only after accepting a connection.
         let _ = TcpStream::connect(self.address);
         let _ = self.thread.take().unwrap().join();
     }
 }
 
-/// A request, with its body if it announces a length or comes in chunks.
+/// Reads a request, including its body if it has a length or is chunked.
 fn read_request(connection: &mut TcpStream) -> Option<String> {
     let (mut request, mut byte) = (Vec::new(), [0]);
     let mut read = |request: &mut Vec<u8>| {

@@ -1,4 +1,4 @@
-//! What stands where an output is to go.
+//! Outputs to paths that are links, devices, FIFOs or standard output.
 
 use std::{
     fs::{self, File},
@@ -11,7 +11,7 @@ use std::{
 use super::confold;
 use crate::harness::{ADMIN, APP, KEY, Server, eventually, said};
 
-/// A folder with a store in it, and room for outputs.
+/// A temporary directory with a store and space for outputs.
 struct Place {
     folder: tempfile::TempDir,
 }
@@ -42,7 +42,7 @@ impl Place {
             .unwrap()
     }
 
-    /// What is there, but for the store and its lines.
+    /// Returns the names in the directory, except those of the store and of its source file.
     fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = (fs::read_dir(self.folder.path()).unwrap())
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -58,7 +58,7 @@ fn fifo(path: &Path) {
     mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
 }
 
-/// Reads a FIFO to its end in a thread of its own.
+/// Reads a FIFO to its end in a separate thread.
 fn reader(path: &Path) -> std::thread::JoinHandle<String> {
     let path = path.to_owned();
     std::thread::spawn(move || {
@@ -69,7 +69,7 @@ fn reader(path: &Path) -> std::thread::JoinHandle<String> {
 }
 
 #[test]
-fn an_export_goes_where_the_path_leads_and_replaces_nothing_but_files() {
+fn an_export_follows_links_and_replaces_only_regular_files() {
     let place = Place::new();
     fs::create_dir(place.path("real")).unwrap();
     fs::write(place.path("real/t"), "before").unwrap();
@@ -87,7 +87,7 @@ fn an_export_goes_where_the_path_leads_and_replaces_nothing_but_files() {
     assert!(reading.join().unwrap().contains("\"ann\""));
     assert!(fs::symlink_metadata(place.path("fifo")).unwrap().file_type().is_fifo());
 
-    // Standard output, by its names, and nothing called so.
+    // All names of standard output lead there, and no file with such a name is created.
     symlink("/proc/self/fd/1", place.path("stdout")).unwrap();
     for name in ["-", "stdout", "/proc/self/fd/1"] {
         let output = place.export(name);
@@ -101,11 +101,11 @@ fn an_export_goes_where_the_path_leads_and_replaces_nothing_but_files() {
         assert!(!output.status.success() && said.contains(&format!("cannot write {path}: ")), "{said}");
         assert!(said.contains(reason), "{said}");
     }
-    assert_eq!(place.names(), ["fifo", "link", "real", "stdout"], "nothing is left behind");
+    assert_eq!(place.names(), ["fifo", "link", "real", "stdout"], "no temporary file is left behind");
 }
 
 #[test]
-fn what_is_appended_to_a_redirected_output_stays() {
+fn data_appended_to_a_redirected_output_is_kept() {
     let place = Place::new();
     let script = format!(
         "echo first > log; {0} export --data data -o /proc/self/fd/1 >> log",
@@ -119,7 +119,7 @@ fn what_is_appended_to_a_redirected_output_stays() {
 }
 
 #[test]
-fn the_names_of_temporary_files_cannot_be_foreseen() {
+fn the_names_of_temporary_files_cannot_be_predicted() {
     let place = Place::new();
     fs::write(place.path("victim"), "victim").unwrap();
     for name in ["ready.new", "ready.tmp", ".ready", "out.new", "out.tmp", "ca.pem.new"] {
@@ -127,7 +127,9 @@ fn the_names_of_temporary_files_cannot_be_foreseen() {
     }
     let ready = place.str("ready");
     let server = Server::dev(&["--ready-file", &ready, "--export-on-exit", &place.str("out")]);
-    eventually("the ready file", || fs::read_to_string(&ready).is_ok_and(|text| text.starts_with("http")));
+    eventually("the ready file appears", || {
+        fs::read_to_string(&ready).is_ok_and(|text| text.starts_with("http"))
+    });
     assert_eq!(fs::metadata(&ready).unwrap().permissions().mode() & 0o7777, 0o600);
     server.terminate();
     assert!(server.ended_well());
@@ -142,14 +144,16 @@ fn a_ready_file_may_be_a_link_or_a_fifo() {
     symlink("run/address", place.path("link")).unwrap();
     let server = Server::dev(&["--ready-file", &place.str("link")]);
     let address = place.path("run/address");
-    eventually("the ready file", || fs::read_to_string(&address).is_ok_and(|text| text.starts_with("http")));
+    eventually("the ready file appears", || {
+        fs::read_to_string(&address).is_ok_and(|text| text.starts_with("http"))
+    });
     server.terminate();
     assert!(server.ended_well());
     assert!(!place.path("run/address").exists());
     assert!(fs::symlink_metadata(place.path("link")).unwrap().is_symlink(), "the link stays");
 
     fifo(&place.path("fifo"));
-    // It serves before anybody reads the FIFO.
+    // The server accepts calls before the FIFO is read.
     let server = Server::dev(&["--ready-file", &place.str("fifo")]);
     assert_eq!(server.client().raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().status, 200);
     assert_eq!(reader(&place.path("fifo")).join().unwrap(), format!("http://{}\n", server.address));
@@ -181,7 +185,7 @@ fn an_export_on_exit_is_written_into_a_fifo_or_to_standard_output() {
 }
 
 #[test]
-fn a_pull_goes_on_through_a_link_and_remembers_nothing_of_a_stream() {
+fn a_pull_resumes_through_a_link_but_not_on_a_stream() {
     let (place, server) = (Place::new(), Server::dev(&[]));
     fs::write(place.path("users"), "user0\n").unwrap();
     let pull = |output: &str| {
@@ -199,7 +203,11 @@ fn a_pull_goes_on_through_a_link_and_remembers_nothing_of_a_stream() {
     assert_eq!(file.permissions().mode() & 0o7777, 0o600);
 
     let output = pull("-");
-    assert_eq!(output.stdout, fs::read(place.path("real/out")).unwrap(), "nothing but lines");
+    assert_eq!(
+        output.stdout,
+        fs::read(place.path("real/out")).unwrap(),
+        "standard output has only the data lines"
+    );
     assert_eq!(String::from_utf8_lossy(&output.stderr), "pulled 1, already there 0, refused 0\n");
     fifo(&place.path("fifo"));
     let reading = reader(&place.path("fifo"));
@@ -207,7 +215,7 @@ fn a_pull_goes_on_through_a_link_and_remembers_nothing_of_a_stream() {
     assert_eq!(reading.join().unwrap().as_bytes(), output.stdout);
     assert!(said(&pull("real")).contains("cannot write real: it is a directory; name a file"));
 
-    // Two of them at once would mix their lines.
+    // Two outputs to standard output would mix their lines.
     let held = File::open(place.path("real/out")).unwrap();
     held.lock().unwrap();
     assert!(said(&pull("link")).contains("another pull is writing it"), "{}", said(&pull("link")));

@@ -1,11 +1,11 @@
-//! A web page that somebody looks at cannot read or change anything through their browser.
+//! A web page cannot make its reader's browser read or change data on the server.
 
 use crate::{
     harness::{Answer, Server},
     serving::serving,
 };
 
-/// A request to a path with these headers, signed where that is needed.
+/// Sends a request with these headers, signed if the path requires it, and returns the reply.
 fn ask(server: &Server, method: &str, path: &str, headers: &str) -> Answer {
     let mut client = server.client();
     let target = match path.starts_with("/interchange") {
@@ -27,7 +27,7 @@ const PATHS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn pages_are_refused_by_the_rule_that_is_named() {
+fn requests_of_web_pages_are_refused_and_the_error_names_the_rule() {
     let server = Server::dev(&[]);
     for (method, path) in PATHS {
         for (headers, rule) in [
@@ -60,11 +60,11 @@ fn pages_are_refused_by_the_rule_that_is_named() {
 }
 
 #[test]
-fn names_that_were_allowed_pass() {
+fn allowed_host_names_are_accepted() {
     let server = Server::dev(&["--allowed-hosts", "chat.test", "--allow-host", "Other.Test"]);
     for (method, path) in PATHS {
         for host in ["chat.test:8080", "CHAT.TEST", "other.test"] {
-            // An export whose reader has left may still hold its permit.
+            // An export whose client has disconnected may still count towards the limit.
             let status = ask(&server, method, path, &format!("Host: {host}\r\n")).status;
             assert!([200, 503].contains(&status), "{path} {host}: {status}");
         }
@@ -72,7 +72,7 @@ fn names_that_were_allowed_pass() {
     }
 }
 
-/// Where keys are secret a page cannot sign, whatever it calls the server, and tools use its public name.
+/// If the keys are secret, a page cannot sign calls, so any host name is accepted and tools can use the public one.
 #[test]
 fn a_server_with_secret_keys_may_be_called_by_its_public_name() {
     let (_site, server, _) = serving("metrics.enabled = true", "");

@@ -1,4 +1,4 @@
-//! One address cannot lock everybody out.
+//! A single source address cannot lock out all others.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// A connection for which a trusted proxy names this source.
+/// Opens a connection for which a trusted proxy reports this source address.
 fn from(server: &Server, source: &str) -> Client {
     let mut client = server.client();
     client.send(format!("PROXY TCP4 {source} 127.0.0.1 4711 8080\r\n").as_bytes()).unwrap();
@@ -30,11 +30,11 @@ fn behind_a_proxy_with(limits: &str, app: &str) -> (Site, Server) {
 }
 
 #[test]
-fn idle_connections_of_one_address_leave_places_for_others() {
+fn idle_connections_of_one_address_leave_room_for_others() {
     let (_site, server) = behind_a_proxy("connections = 30");
     let mut hostile: Vec<Client> = (0..40).map(|_| from(&server, "203.0.113.9")).collect();
     for one in &mut hostile {
-        // Those beyond the share of one address cost it its own: 27 of 30.
+        // An address may have 27 of the 30 connections; further ones replace its own.
         let _ = one.send(HEALTH);
     }
     let answered = hostile.iter_mut().filter_map(|one| one.answer(false).ok()).count();
@@ -52,7 +52,7 @@ fn idle_connections_of_one_address_leave_places_for_others() {
 }
 
 #[test]
-fn health_checks_count_for_the_source_that_a_header_names() {
+fn health_checks_count_for_the_source_in_the_header() {
     let (_site, server) = behind_a_proxy("connections_per_source = 3");
     let health = "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n";
     let mut hostile: Vec<Client> = (0..8)
@@ -63,16 +63,19 @@ fn health_checks_count_for_the_source_that_a_header_names() {
         })
         .collect();
     for one in &mut hostile[..5] {
-        assert!(one.raw(health.as_bytes()).is_err(), "the longest idle of its source has made room");
+        assert!(
+            one.raw(health.as_bytes()).is_err(),
+            "the connection of this source that was idle longest is closed"
+        );
     }
     for one in &mut hostile[5..] {
         assert_eq!(one.raw(health.as_bytes()).unwrap().status, 200);
     }
 }
 
-/// Loopback is exempt, but unsigned connections are evicted.
+/// Loopback addresses are exempt from the limit per source, but connections without a signature can be evicted.
 #[test]
-fn a_newcomer_takes_the_place_of_the_longest_idle_stranger() {
+fn a_new_connection_replaces_the_unsigned_one_that_was_idle_longest() {
     let (_site, server, mut signed) = serving("[limits]\nconnections = 10\nrate_limit = false", "");
     assert_eq!(signed.call(GET, BODY).code(), 50001);
     let mut strangers: Vec<Client> = (0..20)
@@ -82,26 +85,26 @@ fn a_newcomer_takes_the_place_of_the_longest_idle_stranger() {
             one
         })
         .collect();
-    assert!(strangers[0].is_closed(), "the longest idle has made room");
+    assert!(strangers[0].is_closed(), "the connection that was idle longest is closed");
     assert_eq!(strangers[19].raw(HEALTH).unwrap().status, 200);
-    assert_eq!(signed.call(GET, BODY).code(), 50001, "a good signature keeps its place");
+    assert_eq!(signed.call(GET, BODY).code(), 50001, "a connection with a valid signature stays open");
 }
 
 #[test]
-fn health_is_answered_when_every_place_is_taken() {
+fn health_checks_are_answered_when_all_connections_are_taken() {
     let (_site, server, first) = serving("[limits]\nconnections = 2\nrate_limit = false", "");
     let mut signed = vec![first, server.client()];
     for one in &mut signed {
         assert_eq!(one.call(GET, BODY).code(), 50001);
     }
-    // As many as may wait for a place do so; the next one is told, and a probe is answered.
+    // These clients wait for a connection, as far as the limit of waiting clients allows.
     let target = format!("/v4/{GET}?{}", query(APP, ADMIN, KEY));
     let request = format!("POST {target} HTTP/1.1\r\nContent-Length: {}\r\n\r\n{BODY}", BODY.len());
     let mut waiting: Vec<Client> = (0..3).map(|_| server.client()).collect();
     for one in &mut waiting {
         one.send(request.as_bytes()).unwrap();
     }
-    // Those who ask once and stay take nobody's turn.
+    // Health checks are answered, and probes that stay connected do not delay the waiting clients.
     let mut kept = Vec::new();
     for _ in 0..6 {
         let mut probe = server.client();
@@ -111,28 +114,28 @@ fn health_is_answered_when_every_place_is_taken() {
     }
     drop(signed.pop());
     let codes = waiting.iter_mut().map(|one| one.answer(false).unwrap().code()).collect::<Vec<_>>();
-    assert!(codes.contains(&50001), "one has got the place: {codes:?}");
+    assert!(codes.contains(&50001), "one client got the free connection: {codes:?}");
     assert!(codes.iter().all(|code| [50001, 60018].contains(code)), "{codes:?}");
 }
 
 #[test]
-fn a_source_is_whom_a_trusted_proxy_names_and_nobody_else() {
+fn the_source_of_a_call_is_the_address_that_a_trusted_proxy_reports() {
     let limits = "connections_per_source = 1\nconnections = 30";
     let (site, server) = behind_a_proxy_with(limits, "failed_signatures = 2");
     let mut first = from(&server, "203.0.113.9");
     assert_eq!(first.call(GET, BODY).code(), 50001);
-    // It has a good signature and stays; the second of the same source is closed without a word.
+    // The first connection has a valid signature and stays open; a second one from the same source is closed.
     let mut second = from(&server, "203.0.113.9");
     assert!(second.try_call(GET, BODY).is_err());
     assert_eq!(first.call(GET, BODY).code(), 50001);
-    // A refused signature is counted for the source, and logged with it.
+    // A failed signature is counted for the reported source, and is logged with that source.
     let mut guesser = from(&server, "203.0.113.77").signed_for(APP, ADMIN, "another-key");
     assert_eq!(guesser.call(GET, BODY).code(), 70009);
     drop(guesser);
-    // Whoever guesses from another source has a count of their own.
+    // Failed signatures are counted separately for each source.
     let mut codes = Vec::new();
     for source in ["203.0.113.78", "203.0.113.78", "203.0.113.78", "203.0.113.79"] {
-        // The place of the connection before may not be free yet, and then this one is closed without a word.
+        // The previous connection may still count towards the limit; the server then closes this one.
         eventually("the guess is answered", || {
             let mut guesser = from(&server, source).signed_for(APP, ADMIN, "another-key");
             guesser.try_call(GET, BODY).map(|answer| codes.push(answer.code())).is_ok()
@@ -144,9 +147,9 @@ fn a_source_is_whom_a_trusted_proxy_names_and_nobody_else() {
     assert!(site.log().contains("source=203.0.113.77"), "{}", site.log());
 }
 
-/// A header of the PROXY protocol that comes in pieces, and one that never ends.
+/// A PROXY header that arrives in pieces is accepted; an invalid one and one that never ends are refused.
 #[test]
-fn a_header_of_a_proxy_may_come_in_pieces() {
+fn a_proxy_header_may_arrive_in_pieces() {
     let (_site, server) = behind_a_proxy("head_timeout = \"2s\"");
     let mut stream = std::net::TcpStream::connect(server.address).unwrap();
     stream.set_nodelay(true).unwrap();

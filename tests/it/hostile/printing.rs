@@ -1,4 +1,4 @@
-//! Standard output and standard error that cannot be written.
+//! Standard output and standard error that cannot be written to.
 
 use std::{
     fs::{self, OpenOptions},
@@ -15,7 +15,7 @@ fn full() -> Stdio {
     OpenOptions::new().write(true).open("/dev/full").unwrap().into()
 }
 
-/// A pipe whose reader has gone away.
+/// A pipe whose reader is closed.
 fn closed() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -27,7 +27,7 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
-fn a_full_disk_is_told_and_a_reader_who_has_gone_is_not() {
+fn a_full_disk_is_reported_but_a_closed_reader_is_not() {
     let (site, server) = (Site::new(), Server::dev(&[]));
     site.configure("", "");
     site.write("users", "user0\n");
@@ -72,7 +72,7 @@ fn a_full_disk_is_told_and_a_reader_who_has_gone_is_not() {
             stderr(&output)
         );
     }
-    // A verdict is in the status, even if nobody reads the words.
+    // The result is in the exit status, even if nobody reads the text.
     let refused = |stdout: Stdio| confold(&["verify-usersig", "+++"]).stdout(stdout).output().unwrap();
     assert_eq!(refused(closed()).status.code(), Some(1));
     assert_eq!(stderr(&refused(closed())), "");
@@ -80,7 +80,7 @@ fn a_full_disk_is_told_and_a_reader_who_has_gone_is_not() {
 }
 
 #[test]
-fn the_first_lines_of_much_are_read_in_peace() {
+fn reading_only_the_first_line_causes_no_error() {
     for arguments in ["man", "completions bash", "dev --help"] {
         let script = format!("{} {arguments} | head -1", env!("CARGO_BIN_EXE_confold"));
         let output = Command::new("bash").args(["-o", "pipefail", "-c", &script]).output().unwrap();
@@ -89,7 +89,7 @@ fn the_first_lines_of_much_are_read_in_peace() {
 }
 
 #[test]
-fn standard_error_does_not_matter() {
+fn an_unwritable_standard_error_does_not_change_the_status() {
     for (arguments, status) in [
         (vec!["pull"], 2),
         (vec!["no-such-task"], 2),
@@ -107,7 +107,7 @@ fn standard_error_does_not_matter() {
 }
 
 #[test]
-fn a_greeting_that_cannot_be_printed_stops_no_server() {
+fn a_greeting_that_cannot_be_printed_does_not_stop_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let ready = folder.path().join("ready");
     let mut command = Server::dev_command();
@@ -129,7 +129,7 @@ fn a_greeting_that_cannot_be_printed_stops_no_server() {
 }
 
 #[test]
-fn what_a_signature_says_is_not_printed_as_it_is() {
+fn text_from_a_signature_is_escaped_when_printed() {
     use base64::{Engine, engine::general_purpose::STANDARD};
     let claims = serde_json::json!({
         "TLS.ver": "2.0", "TLS.identifier": "ann\n\u{1b}[2JThe UserSig is good for ann\u{202e}", "TLS.sdkappid": APP,

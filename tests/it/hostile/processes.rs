@@ -1,5 +1,5 @@
-//! A limit on processes, which on Linux counts threads: what needs one that cannot be had is refused in words, and nothing
-//! panics.
+//! The limit on processes, which on Linux counts threads: an operation that cannot start a thread fails with an error,
+//! and nothing panics.
 
 use std::{
     fs,
@@ -19,10 +19,10 @@ use crate::{
 const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 
-/// How many users were made.
+/// The number of users that were created so far.
 static USERS: AtomicU32 = AtomicU32::new(0);
 
-/// Everything that runs as a user who has no other process, so that a limit counts what is started here alone.
+/// A user without any other processes, so that the limit counts only the threads started here.
 struct User {
     id: String,
     site: Site,
@@ -30,17 +30,17 @@ struct User {
 }
 
 impl User {
-    /// A user of whom nobody else has heard, with a configuration of a server with few threads. Only root can make one,
-    /// and for root there is no such limit.
+    /// Prepares an unused user id, and the configuration of a server with few threads. Returns `None` unless run as
+    /// root, because only root can change the user, and the limit does not apply to root itself.
     fn new() -> Option<User> {
         if !geteuid().is_root() {
             return None;
         }
-        // Tests of several checkouts may run at once, and several tests in one process.
+        // Tests of several checkouts may run at once, as may several tests in one process.
         let id = 1_000_000 + std::process::id() * 8 + USERS.fetch_add(1, Ordering::Relaxed);
         let (site, binary) = (Site::new(), env!("CARGO_BIN_EXE_confold"));
         site.configure("workers = 1\n[store]\ndirectory = \"data\"\nreaders = 1", "directory = \"open\"");
-        // The checkout may be where only root can go.
+        // The checkout may be in a directory that only root can enter.
         let own = site.path("confold");
         fs::hard_link(binary, &own).or_else(|_| fs::copy(binary, &own).map(drop)).unwrap();
         for path in [site.folder.path().to_owned(), site.path("confold.toml"), site.path("key")] {
@@ -49,7 +49,7 @@ impl User {
         Some(User { id: id.to_string(), site, binary: own })
     }
 
-    /// A command of confold that may have so many threads.
+    /// Returns a confold command that runs as this user with a limit of `threads` threads.
     fn command(&self, threads: u32, arguments: &[&str]) -> Command {
         let mut command = Command::new("setpriv");
         command.args(["--reuid", &self.id, "--regid", &self.id, "--clear-groups"]);
@@ -76,13 +76,13 @@ fn assert_refused(output: &Output, why: &str) {
 fn a_thread_that_cannot_be_started_is_an_error() {
     let Some(user) = User::new() else { return };
     let unavailable = "Resource temporarily unavailable";
-    // The thread of the allocator may come first; without it the process goes on.
+    // The allocator may start its thread first; if that fails, the process continues.
     assert_refused(&user.run(1, &SERVE), unavailable);
     assert_refused(&user.run(2, &SERVE), &format!("signals cannot be handled: {unavailable}"));
     let log = format!("the thread that writes the log cannot be started: {unavailable}");
     assert_refused(&user.run(3, &SERVE), &log);
     assert_refused(&user.run(3, &["dev", "--listen", "127.0.0.1:0"]), &log);
-    // The thread that looks up a name; addresses need none.
+    // Looking up a host name needs a thread; an address does not.
     let server = Server::dev(&[]);
     let port = server.address.port();
     let by_name = ["healthcheck", "--url", &format!("http://localhost:{port}")];
@@ -92,18 +92,18 @@ fn a_thread_that_cannot_be_started_is_an_error() {
 }
 
 #[test]
-fn a_server_that_can_start_no_further_thread_goes_on_and_refuses_transfers() {
+fn a_server_that_cannot_start_another_thread_keeps_serving_but_refuses_transfers() {
     let Some(user) = User::new() else { return };
-    // With the first number of threads that is enough, none is left.
+    // With the lowest limit at which the server starts, no further thread can be started.
     let server = (4..20).find_map(|threads| {
         let mut command = user.command(threads, &SERVE);
         let child = command.stdout(Stdio::piped()).stderr(fs::File::create(user.site.path("log")).unwrap());
         let started = Server::try_start_until(child, |greeting| greeting.contains("serving "));
-        // Whatever it lacked: a thread of the store, or one that serves.
+        // The missing thread may be one of the store or a worker.
         assert!(!user.site.log().contains("panicked"), "{threads} threads: {}", user.site.log());
         started
     });
-    let server = server.expect("twenty threads are enough");
+    let server = server.expect("the server starts with fewer than twenty threads");
     let mut client = server.client();
     assert_eq!(client.call(GET, BODY).code(), 0);
     for task in ["export", "import", "check"] {
@@ -116,7 +116,7 @@ fn a_server_that_can_start_no_further_thread_goes_on_and_refuses_transfers() {
     assert_eq!(client.call(GET, BODY).code(), 0);
     let log = user.site.log();
     assert!(log.contains("a thread for a transfer cannot be started") && !log.contains("panicked"), "{log}");
-    // The allocator must not report over and over that it would like to have more threads.
+    // The allocator must not keep reporting that it cannot start more threads.
     assert!(log.lines().count() < 20, "{log}");
     server.terminate();
     assert!(server.ended_well());

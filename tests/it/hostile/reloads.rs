@@ -1,4 +1,4 @@
-//! Reloads: a refused configuration still takes rights away and gives none, and a certificate is checked as at a
+//! Reloads: a refused configuration still takes rights away but grants none, and a certificate is checked as at a
 //! start.
 
 use std::{fs, os::unix::fs::PermissionsExt};
@@ -23,13 +23,13 @@ fn code(server: &Server, app: u32, admin: &str, key: &str) -> u64 {
     client(server, app, admin, key).call(GET, BODY).code()
 }
 
-/// Lets the server read its configuration again, and waits until the log has this so many times.
+/// Makes the server reload its configuration, and waits until the log contains `said` at least `times` times.
 fn reload(site: &Site, server: &Server, said: &str, times: usize) {
     server.signal(Signal::HUP);
     eventually(said, || site.log().matches(said).count() >= times);
 }
 
-/// The page's app with these administrators, and what follows.
+/// Configures the page's app with these administrators, followed by `rest`.
 fn configure(site: &Site, server: &str, admins: &str, rest: &str) {
     site.configure(server, &format!("admins = [{admins}]\ndirectory = \"open\"\n{rest}"));
 }
@@ -41,7 +41,7 @@ fn other(key: &str) -> String {
 const REFUSED: &str = "configuration rejected";
 
 #[test]
-fn a_refused_configuration_takes_rights_away_and_gives_none() {
+fn a_refused_configuration_takes_rights_away_but_grants_none() {
     let site = Site::new();
     site.write("second", "second-key-that-is-long-enough-for-anybody");
     configure(&site, "", "\"ann\", \"bob\"", &other("key"));
@@ -49,14 +49,14 @@ fn a_refused_configuration_takes_rights_away_and_gives_none() {
     assert_eq!(code(&server, APP, "bob", KEY), 0);
     assert_eq!(code(&server, OTHER, "administrator", KEY), 0);
 
-    // Bob leaves, Eve comes, a key is replaced, and a word elsewhere is misspelt.
+    // The new file removes Bob, adds Eve and replaces a key, and also has a misspelt setting.
     let broken = "[limits]\nbodi = \"1MiB\"";
     configure(&site, broken, "\"ann\", \"eve\"", &(other("second") + "denied = [\"mallory\"]"));
     reload(&site, &server, REFUSED, 1);
-    eventually("bob is out", || code(&server, APP, "bob", KEY) == 60010);
+    eventually("bob is removed", || code(&server, APP, "bob", KEY) == 60010);
     assert_eq!(code(&server, APP, "ann", KEY), 0);
-    assert_eq!(code(&server, APP, "eve", KEY), 60010, "nobody is let in by a file that is refused");
-    assert_eq!(code(&server, OTHER, "administrator", KEY), 70009, "the old key is good no longer");
+    assert_eq!(code(&server, APP, "eve", KEY), 60010, "a refused file adds no administrator");
+    assert_eq!(code(&server, OTHER, "administrator", KEY), 70009, "the old key is not accepted any more");
     let log = site.log();
     for change in [
         format!("app {APP}: the administrator \\\"bob\\\" is removed"),
@@ -66,13 +66,13 @@ fn a_refused_configuration_takes_rights_away_and_gives_none() {
         assert!(log.contains(&change) || log.contains(&change.replace('\\', "")), "{change} in {log}");
     }
 
-    // An app is removed, the other disabled.
+    // One app is removed, and the other is disabled.
     configure(&site, broken, "\"ann\"", "disabled = true");
     reload(&site, &server, REFUSED, 2);
-    eventually("the app is gone", || code(&server, OTHER, "administrator", KEY) == 70020);
+    eventually("the app is removed", || code(&server, OTHER, "administrator", KEY) == 70020);
     assert_eq!(code(&server, APP, "ann", KEY), 60016);
 
-    // Put right, the file is taken over as it is.
+    // Once the mistake is corrected, the whole file takes effect.
     configure(&site, "", "\"ann\", \"bob\", \"eve\"", &other("key"));
     reload(&site, &server, "the apps were read again", 1);
     for admin in ["ann", "bob", "eve"] {
@@ -81,7 +81,7 @@ fn a_refused_configuration_takes_rights_away_and_gives_none() {
 }
 
 #[test]
-fn what_a_refused_configuration_does_not_say_clearly_stays() {
+fn ambiguous_parts_of_a_refused_configuration_change_nothing() {
     let site = Site::new();
     configure(&site, "", "\"ann\"", &other("key"));
     let server = site.serve();
@@ -106,7 +106,7 @@ fn what_a_refused_configuration_does_not_say_clearly_stays() {
         site.write("confold.toml", text);
         let refusals = site.log().matches(REFUSED).count();
         reload(&site, &server, REFUSED, refusals + 1);
-        // What comes after the refusal in the log comes before the next signal is looked at.
+        // After the second refusal, everything that belongs to the first one has been logged, too.
         reload(&site, &server, REFUSED, refusals + 2);
         assert_eq!(code(&server, APP, "ann", KEY), 0, "{at}: {text}");
         assert_eq!(code(&server, OTHER, "administrator", KEY), 0, "{at}: {text}");
@@ -115,7 +115,7 @@ fn what_a_refused_configuration_does_not_say_clearly_stays() {
 }
 
 #[test]
-fn an_unreadable_configuration_changes_nothing_and_is_told() {
+fn an_unreadable_configuration_changes_nothing_and_is_logged() {
     let site = Site::new();
     configure(&site, "", "\"ann\"", "");
     let server = site.serve();
@@ -138,7 +138,7 @@ fn shows(server: &Server, authority: &Authority) -> bool {
 }
 
 #[test]
-fn a_certificate_is_replaced_by_a_good_one_only() {
+fn a_certificate_is_replaced_only_by_a_valid_one() {
     let (site, first, next) = (Site::new(), Authority::new(), Authority::new());
     let (certificate, key) = (site.path("cert.pem"), site.path("cert-key.pem"));
     first.issue(&certificate, &key);
@@ -153,7 +153,7 @@ fn a_certificate_is_replaced_by_a_good_one_only() {
     next.issue_valid(&certificate, &key, 2090, 2091);
     reload(&site, &server, kept, 2);
     assert!(site.log().contains("cert.pem becomes valid in "), "{}", site.log());
-    // A good one whose key everybody can read.
+    // A valid certificate whose key every user can read.
     next.issue_with_mode(&certificate, &key, 0o644);
     reload(&site, &server, kept, 3);
     assert!(site.log().contains("(mode 0644)"), "{}", site.log());
@@ -168,12 +168,12 @@ fn a_certificate_is_replaced_by_a_good_one_only() {
     }
 
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-    eventually("the good one is shown", || shows(&server, &next));
+    eventually("the valid certificate is used", || shows(&server, &next));
     assert!(metrics(&server).contains("confold_reload_refused{of=\"certificate\"} 0"));
 }
 
 #[test]
-fn a_start_warns_of_a_certificate_that_clients_refuse() {
+fn a_start_warns_of_a_certificate_that_clients_reject() {
     let (site, authority) = (Site::new(), Authority::new());
     let (certificate, key) = (site.path("cert.pem"), site.path("cert-key.pem"));
     configure(&site, TLS, "\"admin\"", "");
@@ -186,7 +186,7 @@ fn a_start_warns_of_a_certificate_that_clients_refuse() {
     }
     let server = site.serve();
     assert!(site.log().contains("becomes valid in "), "{}", site.log());
-    // A good one is taken at once.
+    // A valid certificate takes effect at once.
     authority.issue(&certificate, &key);
     reload(&site, &server, "the certificate was read again", 1);
     assert!(shows(&server, &authority));
@@ -213,8 +213,8 @@ fn reloads_are_counted() {
     assert!(state(0, 0, 0));
     configure(&site, "[metrics]\nenabled = true", "5", "");
     server.signal(Signal::HUP);
-    eventually("a refusal is counted", || state(0, 1, 1));
+    eventually("the refusal is counted", || state(0, 1, 1));
     configure(&site, "[metrics]\nenabled = true", "\"ann\"", "");
     server.signal(Signal::HUP);
-    eventually("it is taken over", || state(1, 1, 0));
+    eventually("the new configuration takes effect", || state(1, 1, 0));
 }

@@ -1,4 +1,4 @@
-//! Stored text that looks like the protocol comes back whole, whatever way it is read.
+//! Stored text that looks like part of the protocol is returned unchanged over every interface.
 
 use std::process::Command;
 
@@ -11,10 +11,10 @@ use crate::{
 
 const GET: &str = "recentcontact/get_contact_group";
 
-/// The beginning of what hyper itself answers, repeated so that any piece of a body may begin with it.
+/// The beginning of hyper's own error reply, repeated so that any part of a body may begin with it.
 const LURE: &str = "HTTP/1.1 4";
 
-/// Owners whose every field holds the lure, each shifted by one more character.
+/// Stores owners whose fields all contain the lure, shifted by one more character for each owner.
 fn store_lures(client: &mut Client) {
     let lure = |length: usize| LURE.repeat(length / LURE.len() + 1)[..length].to_owned();
     for shift in 0..LURE.len() {
@@ -52,7 +52,7 @@ fn body(shift: usize) -> String {
 }
 
 #[test]
-fn stored_text_that_looks_like_an_answer_stays_whole() {
+fn stored_text_that_looks_like_a_reply_is_returned_unchanged() {
     let tls = LocalTls::start_with(&["--directory", "open"]);
     let mut plain = tls.server.client();
     store_lures(&mut plain);
@@ -65,7 +65,7 @@ fn stored_text_that_looks_like_an_answer_stays_whole() {
     let mut secure = Client::try_connect_tls(tls.server.tls_address(), &ca, "localhost").unwrap();
     let mut deaf = Client::deaf(tls.server.address);
     for client in [&mut plain, &mut secure, &mut deaf] {
-        // Many requests at once, so that answers wait in every buffer there is before they are read.
+        // Sends many requests at once, so that replies fill every buffer before they are read.
         for _ in 0..3 {
             for shift in 0..LURE.len() {
                 let (target, body) = (client.target(GET), body(shift));
@@ -95,16 +95,12 @@ fn stored_text_that_looks_like_an_answer_stays_whole() {
     let lines = exported(format!("http://{}", tls.server.address));
     assert!(lines.windows(LURE.len()).filter(|part| *part == LURE.as_bytes()).count() > 20_000);
     assert!(exported(format!("https://localhost:{}", tls.port())) == lines);
-    assert_eq!(
-        secure.raw(b"nonsense\r\n\r\n").unwrap().code(),
-        60002,
-        "and hyper's own answers are replaced"
-    );
+    assert_eq!(secure.raw(b"nonsense\r\n\r\n").unwrap().code(), 60002, "hyper's own replies are replaced");
 }
 
-/// A head that cannot be read is answered behind answers that were not read yet, and none of them is touched.
+/// The reply to an invalid head comes after replies that the client has not read yet, and does not change them.
 #[test]
-fn a_head_that_cannot_be_read_behind_unread_answers_damages_none_of_them() {
+fn an_invalid_head_after_unread_replies_changes_none_of_them() {
     let server = Server::dev(&["--directory", "open", "--rate-limit", "off"]);
     let mut client = server.client();
     store_lures(&mut client);
@@ -117,7 +113,7 @@ fn a_head_that_cannot_be_read_behind_unread_answers_damages_none_of_them() {
     for _ in 0..5 {
         assert!(deaf.answer(false).unwrap().body == expected);
     }
-    // hyper's own words or ours, but an answer of their own.
+    // The last reply is hyper's or confold's, but separate from the others.
     let last = deaf.answer(false).unwrap();
     assert!(last.status == 400 || last.code() == 60002, "{last:?}");
     assert!(deaf.is_closed());

@@ -1,4 +1,4 @@
-//! Signatures and secrets in places where they do not belong, and what is shown of them afterwards.
+//! Signatures and secrets in unexpected places are masked wherever they are shown.
 
 use serde_json::{Value, json};
 
@@ -15,14 +15,14 @@ fn controls(client: &mut Client, request: &str, body: &str) -> String {
     client.raw(request.as_bytes()).unwrap().body
 }
 
-/// The first part of a secret that is shown, if one is.
+/// Returns the first part of a secret that occurs in a text, if any does.
 fn shown<'a>(text: &str, secret: &'a str) -> Option<&'a str> {
     let parts = (0..=secret.len() - 16).map(|at| &secret[at..at + 16]);
     parts.into_iter().find(|part| text.contains(part))
 }
 
 #[test]
-fn the_journal_shows_no_signature_wherever_it_stood() {
+fn the_journal_shows_no_signature_from_any_place() {
     let server = Server::dev(&["--strict"]);
     let mut client = server.client();
     let signature = sign(APP, ADMIN, KEY);
@@ -44,7 +44,7 @@ fn the_journal_shows_no_signature_wherever_it_stood() {
     for body in &bodies {
         client.call(CALL, body);
     }
-    // In the path, where a command should stand.
+    // In the path, instead of a command.
     let target = client.target(&signature);
     client.post(&target, "{}").unwrap();
     let journal = controls(&mut client, "GET /_dev/journal?Limit=100", "");
@@ -54,7 +54,7 @@ fn the_journal_shows_no_signature_wherever_it_stood() {
 }
 
 #[test]
-fn the_journal_shows_no_value_of_a_secret_name_and_all_others() {
+fn the_journal_masks_values_of_secret_names_only() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     let secret = "hunter2-and-then-some-more";

@@ -1,4 +1,4 @@
-//! Hostile servers, against the tools that call them.
+//! Hostile servers that the command-line tools call.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use crate::{
     serving::Site,
 };
 
-/// Text that would forge lines and do things to a terminal.
+/// Text that would forge lines and affect a terminal.
 const FORGED: &str = "no\nerror: all is lost\r\u{1b}[2J\u{1b}]0;title\u{7}\u{202e}\u{85}";
 
 fn caller(command: &mut Command) -> &mut Command {
@@ -31,7 +31,11 @@ fn pull(fake: &Fake) -> Output {
     let mut command =
         confold(&["pull", "--users", "users", "-o", "out", "--rate", "1000000", "--url", &fake.url()]);
     let output = caller(&mut command).current_dir(folder.path()).output().unwrap();
-    assert_eq!(fs::read_to_string(folder.path().join("out")).unwrap_or_default(), "", "nothing half is kept");
+    assert_eq!(
+        fs::read_to_string(folder.path().join("out")).unwrap_or_default(),
+        "",
+        "no partial output is kept"
+    );
     output
 }
 
@@ -49,18 +53,18 @@ fn page(records: &str, groups: &str, next: usize) -> String {
 }
 
 #[test]
-fn pages_that_never_end_are_left() {
+fn a_pull_gives_up_on_endless_pages() {
     let fake = Fake::json(|number, _| page("", "", number + 1));
     assert_refused(&pull(&fake), "ann: 101 pages of the server brought nothing new");
     assert_eq!(fake.requests(), 101);
 
-    // New ones on every page, more than any user can have.
+    // Every page has new records, more than any user can have.
     let fake = Fake::json(|number, _| {
         let record = |count| {
             format!(r#"{{"Type":1,"To_Account":"u{number}-{count}","StandardMark":"1","Timestamp":1}}"#)
         };
         let records: Vec<String> = (0..1_000).map(record).collect();
-        // It has to be left long before this end.
+        // `pull` must give up long before this page.
         let next = if number < 60 { number + 1 } else { 0 };
         page(&records.join(","), "", next)
     });
@@ -81,7 +85,7 @@ fn pages_that_never_end_are_left() {
 }
 
 #[test]
-fn replies_without_end_are_left() {
+fn endless_replies_are_cut_off() {
     let sent = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&sent);
     let fake = Fake::start(move |_, _, connection| {
@@ -93,10 +97,10 @@ fn replies_without_end_are_left() {
         }
     });
     assert_refused(&pull(&fake), "ann: a reply of the server has more than 33554432 bytes");
-    // What the sockets hold comes on top.
+    // The socket buffers come on top of the limit.
     assert!(sent.load(Ordering::Relaxed) < 64 << 20, "{sent:?}");
 
-    // Nor does a head without end.
+    // An endless head is cut off as well.
     let fake = Fake::start(|_, _, connection| {
         let mut more = connection.write_all(b"HTTP/1.1 200 OK\r\n");
         while more.is_ok() {
@@ -105,7 +109,7 @@ fn replies_without_end_are_left() {
     });
     assert_refused(&pull(&fake), "cannot be reached: ");
 
-    // The report about an import is held in memory, too.
+    // The report about an import is kept in memory as well.
     let fake = Fake::start(move |_, _, connection| {
         let piece = [b' '; 1 << 14];
         let mut more = connection.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
@@ -121,7 +125,7 @@ fn replies_without_end_are_left() {
 }
 
 #[test]
-fn nobody_is_sent_elsewhere() {
+fn redirects_are_not_followed() {
     let elsewhere = Fake::json(|_, _| page("", "", 1));
     for status in [301, 302, 303, 307, 308] {
         let target = elsewhere.url();
@@ -145,7 +149,7 @@ fn nobody_is_sent_elsewhere() {
 }
 
 #[test]
-fn what_a_server_says_is_printed_on_one_line_and_without_controls() {
+fn texts_of_a_server_are_printed_on_one_line_without_control_characters() {
     let text = serde_json::Value::from(FORGED.repeat(200));
     let refusal =
         move |code: i64| format!(r#"{{"ErrorInfo":{text},"ErrorCode":{code},"ActionStatus":"FAIL"}}"#);
@@ -164,7 +168,7 @@ fn what_a_server_says_is_printed_on_one_line_and_without_controls() {
     for bad in ["\u{1b}[2J", "{\"\u{1b}\":1}", r#"{"ErrorCode":0,"ContactItem":[{"Type":"\u001b[2J"}]}"#] {
         lines(&pull(&Fake::json(move |_, _| bad.to_owned())));
     }
-    // An import that is refused as a whole, and one whose lines are.
+    // One import is refused as a whole, and one has lines that are refused.
     let reason = serde_json::Value::from(FORGED);
     let report =
         format!(r#"{{"Lines":1,"Changed":0,"Faults":[{{"Line":1,"Reason":{reason}}}],"MoreFaults":3}}"#);
@@ -181,7 +185,7 @@ fn what_a_server_says_is_printed_on_one_line_and_without_controls() {
     }
 }
 
-/// Asserts that a text names a server but shows none of its secrets.
+/// Asserts that a text names the server but shows no secret of its address.
 #[track_caller]
 fn assert_masked(text: &str) {
     assert!(!text.contains("s3cret") && !text.contains("k3y") && !text.contains("us3r"), "{text}");
@@ -189,7 +193,7 @@ fn assert_masked(text: &str) {
 
 #[test]
 fn secrets_in_addresses_are_never_printed() {
-    // A port that nobody listens on.
+    // A port on which no server listens.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("users"), "ann\n").unwrap();
@@ -225,7 +229,7 @@ fn secrets_in_addresses_are_never_printed() {
         "{}",
         said(&output)
     );
-    // A server whose collector cannot be reached says so in its log.
+    // A server that cannot reach its trace collector says so in its log.
     let site = Site::new();
     site.configure(&format!("traces.endpoint = {good:?}"), "");
     let server = site.serve();
@@ -241,7 +245,7 @@ fn secrets_in_addresses_are_never_printed() {
 }
 
 #[test]
-fn this_machine_is_never_reached_through_a_proxy_and_a_proxy_is_named() {
+fn loopback_addresses_use_no_proxy_and_errors_name_the_proxy() {
     let proxy = Fake::start(|_, _, connection| {
         let _ = connection.write_all(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n");
     });
@@ -284,7 +288,7 @@ fn this_machine_is_never_reached_through_a_proxy_and_a_proxy_is_named() {
         assert_masked(&said);
     }
     assert!(proxy.requests() > 0);
-    // Spans, too.
+    // The same holds for spans.
     let site = Site::new();
     site.configure(&format!("traces.endpoint = \"http://localhost:{port}\""), "");
     let (log, before) = (fs::File::create(site.path("log")).unwrap(), (proxy.requests(), fake.requests()));

@@ -1,4 +1,4 @@
-//! Signals, at every time and in every task.
+//! Signals at every stage of every task.
 
 use std::{
     fs,
@@ -22,20 +22,20 @@ fn spawn(command: &mut Command) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// The status of a child that has been told to end, and what it said on standard error.
+/// Waits for a child, and returns its exit status and standard error.
 fn ended(child: Child) -> (Option<i32>, String) {
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.signal(), None, "it ends by itself");
+    assert_eq!(output.status.signal(), None, "the process exits instead of being killed by the signal");
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// A server that says when it was asked something, and never answers but with `first`.
+/// Starts a fake server that sends only `first` as its reply, and a channel that reports each request.
 fn silent(first: &'static [u8]) -> (Fake, mpsc::Receiver<()>) {
     let (asked, wait) = mpsc::channel();
     let fake = Fake::start(move |_, _, connection| {
         connection.write_all(first).unwrap();
         asked.send(()).unwrap();
-        // Until the client goes away.
+        // Waits until the client disconnects.
         let _ = connection.read(&mut [0]);
     });
     (fake, wait)
@@ -48,12 +48,12 @@ fn caller() -> [String; 2] {
 const BOTH: [(Signal, i32, &str); 2] = [(Signal::TERM, 143, "SIGTERM"), (Signal::INT, 130, "SIGINT")];
 
 #[test]
-fn an_import_says_how_to_go_on() {
+fn an_interrupted_import_explains_how_to_continue() {
     let folder = tempfile::tempdir().unwrap();
     let line = "{\"Kind\":\"account\",\"SdkAppId\":1,\"UserID\":\"ann\"}\n";
     for (signal, status, name) in BOTH {
         let mut child = spawn(confold(&["import", "-", "--data"]).arg(folder.path().join("data")));
-        // More than a pipe holds: it reads, so it is there.
+        // The data is larger than a pipe holds, so once it is written the task is running.
         child.stdin.as_mut().unwrap().write_all(line.repeat(10_000).as_bytes()).unwrap();
         send(child.id(), signal);
         let stdin = child.stdin.take();
@@ -62,7 +62,7 @@ fn an_import_says_how_to_go_on() {
         drop(stdin);
         assert!(!folder.path().join("data").exists());
     }
-    // While lines are applied: the check was answered, the import is not.
+    // The signal comes while lines are applied: the check has been answered, but the import has not.
     let (asked, wait) = mpsc::channel();
     let fake = Fake::start(move |_, request, connection| {
         if request.contains("/interchange/check") {
@@ -84,7 +84,7 @@ fn an_import_says_how_to_go_on() {
 }
 
 #[test]
-fn a_pull_a_health_check_and_an_export_end_at_once_and_leave_nothing_behind() {
+fn signals_end_a_pull_a_health_check_and_an_export_without_leftovers() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("users"), "ann\n").unwrap();
     let run = |fake: &Fake, arguments: &[&str]| {
@@ -105,7 +105,7 @@ fn a_pull_a_health_check_and_an_export_end_at_once_and_leave_nothing_behind() {
         send(child.id(), signal);
         assert_eq!(ended(child), (Some(status), format!("ended by {name}\n")));
     }
-    // The export is on its way: its temporary file is there.
+    // The export has started: its temporary file exists.
     let (asked, wait) = mpsc::channel();
     let fake = Fake::start(move |_, request, connection| {
         if request.contains("/interchange/check") {
@@ -132,20 +132,20 @@ fn a_pull_a_health_check_and_an_export_end_at_once_and_leave_nothing_behind() {
     assert_eq!(names, ["out", "pulled", "users"]);
 }
 
-/// Makes a FIFO, and returns when the child that is started by `start` has opened it.
+/// Creates a FIFO, and returns when the child that `start` starts has opened it.
 fn held_by(folder: &Path, name: &str, start: impl FnOnce(&str) -> Child) -> (Child, fs::File) {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
     let fifo = folder.join(name);
     mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let child = start(fifo.to_str().unwrap());
-    // Opening it waits for the reader.
+    // Opening the FIFO blocks until the child opens it for reading.
     let end = fs::OpenOptions::new().write(true).open(&fifo).unwrap();
     fs::remove_file(fifo).unwrap();
     (child, end)
 }
 
 #[test]
-fn a_server_that_is_still_starting_ends_too() {
+fn a_signal_ends_a_server_that_is_still_starting() {
     let folder = tempfile::tempdir().unwrap();
     for (signal, status, name) in BOTH {
         let temporary = folder.path().join(name);
@@ -157,7 +157,7 @@ fn a_server_that_is_still_starting_ends_too() {
         assert_eq!(fs::read_dir(&temporary).unwrap().count(), 1);
         send(child.id(), signal);
         assert_eq!(ended(child), (Some(status), format!("ended by {name} before the server was ready\n")));
-        assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "its temporary folder is gone");
+        assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "its temporary directory is deleted");
         drop(fifo);
         for (task, advice) in [("serve", " before the server was ready"), ("check-config", "")] {
             let (child, fifo) =
@@ -170,7 +170,7 @@ fn a_server_that_is_still_starting_ends_too() {
 }
 
 #[test]
-fn the_first_process_of_a_container_ends_as_well() {
+fn a_signal_ends_the_first_process_of_a_container() {
     let namespace = || {
         let mut command = Command::new("unshare");
         command.args(["--pid", "--fork", "--kill-child"]);
@@ -182,7 +182,7 @@ fn the_first_process_of_a_container_ends_as_well() {
     }
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("users"), "ann\n").unwrap();
-    // Its number outside of the namespace.
+    // The process id outside the namespace.
     let inner = |child: &Child| -> u32 {
         let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
         children.trim().parse().unwrap()
@@ -217,7 +217,7 @@ fn the_first_process_of_a_container_ends_as_well() {
 }
 
 #[test]
-fn a_hangup_ends_a_tool_unless_it_was_started_to_ignore_it() {
+fn a_hangup_ends_a_tool_unless_it_was_started_with_hangups_ignored() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("users"), "ann\n").unwrap();
     for (begin, last, status) in [("", "SIGHUP", 129), ("trap '' HUP; ", "SIGTERM", 143)] {
@@ -240,20 +240,20 @@ fn a_hangup_ends_a_tool_unless_it_was_started_to_ignore_it() {
 }
 
 #[test]
-fn a_server_that_does_not_come_to_its_end_is_ended_by_another_signal() {
+fn a_second_signal_ends_a_server_whose_stop_hangs() {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
     let folder = tempfile::tempdir().unwrap();
     let fifo = folder.path().join("fifo");
     mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let ready = folder.path().join("ready");
-    // Nobody will ever read what it exports.
+    // The export blocks, because nobody reads the FIFO.
     let mut command = Server::dev_command();
     command.args(["--export-on-exit", fifo.to_str().unwrap(), "--ready-file", ready.to_str().unwrap()]);
     let mut child = spawn(command.env("TMPDIR", folder.path()));
     while !ready.exists() {
         assert_eq!(child.try_wait().unwrap(), None);
     }
-    // Two within a second are one.
+    // Two signals within a second count as one.
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             assert_eq!(status.code(), Some(143));

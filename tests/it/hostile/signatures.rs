@@ -1,4 +1,4 @@
-//! Signatures that try to mean something else than what was signed, and identifiers that would let them.
+//! Signatures crafted to be read differently from what was signed, and the identifiers that would allow this.
 
 use std::{
     io::Write,
@@ -15,7 +15,7 @@ use crate::{
     serving::Site,
 };
 
-/// Packs members as a UserSig is packed, with the HMAC of the text `signed` under the page's key.
+/// Packs `members` as a UserSig, with the HMAC of the text `signed` under the page's key.
 fn packed(mut members: Value, signed: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).unwrap();
     mac.update(signed.as_bytes());
@@ -41,10 +41,10 @@ fn target(usersig: &str) -> String {
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 
 #[test]
-fn a_signature_of_a_name_with_line_feeds_opens_nothing() {
+fn a_signature_of_a_name_with_line_feeds_gives_no_access() {
     let server = Server::dev(&[]);
     let mut client = server.client();
-    // A backend was made to sign this name for one of its users; its HMAC is the attacker's to use.
+    // A backend has signed this name for one of its users, so the attacker has the HMAC.
     let lines = format!("TLS.sdkappid:{APP}\nTLS.time:1\nTLS.expire:9999999999\n");
     let signed = format!("TLS.identifier:{ADMIN}\n{lines}TLS.userbuf:x\n{lines}");
     let members = json!({ "TLS.identifier": ADMIN, "TLS.sdkappid": APP, "TLS.time": 1, "TLS.expire": 9_999_999_999u64 });
@@ -62,7 +62,7 @@ fn a_signature_of_a_name_with_line_feeds_opens_nothing() {
         assert_eq!(answer.code(), 70005, "{}", answer.body);
         assert!(answer.body.contains(rule) && !answer.body.contains("9999999999"), "{}", answer.body);
     }
-    // The same parts, signed for what they are, are let in.
+    // The same fields are accepted when they are signed as what they are.
     let good = packed(members.clone(), &format!("TLS.identifier:{ADMIN}\n{lines}"));
     assert_eq!(client.post(&target(&good), BODY).unwrap().code(), 0);
 }
@@ -94,7 +94,7 @@ fn confold(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn what_would_be_refused_is_not_signed() {
+fn identifiers_that_would_be_refused_are_not_signed() {
     let app = format!("{APP}:{KEY}");
     let long = "x".repeat(257);
     for (identifier, rule) in [
@@ -114,7 +114,7 @@ fn what_would_be_refused_is_not_signed() {
             assert!(said.contains(&format!("{option}: the identifier {rule}")), "{said}");
             assert!(output.stdout.is_empty() && said.len() < 200, "{said}");
         }
-        // No signature of it is made for the greeting, nor is the key repeated with what is wrong.
+        // The greeting has no signature of such a name, and the error does not repeat the key.
         let output = confold(&["dev", "--app", &format!("{app}:{identifier}")]);
         let said = said(&output);
         assert!(!output.status.success() && said.contains(&format!("the administrator {rule}")), "{said}");
@@ -123,7 +123,7 @@ fn what_would_be_refused_is_not_signed() {
 }
 
 #[test]
-fn identifiers_of_a_configuration_can_be_signed() {
+fn a_configuration_accepts_only_identifiers_that_can_be_signed() {
     let site = Site::new();
     for (key, value) in
         [("admins", "a\\nb"), ("denied", "a\\u001b[2J"), ("admins", &*"x".repeat(257)), ("denied", "")]

@@ -1,4 +1,4 @@
-//! What could keep a server from ending when it is told to: nothing may, beyond the time of a stop.
+//! Nothing can delay the end of a server beyond the time limit of a stop.
 
 use std::{net::TcpListener, process::Stdio, time::Duration};
 
@@ -11,11 +11,11 @@ use crate::{
 
 const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
-/// Every call is a span.
+/// The number of calls, each of which makes a span.
 const CALLS: usize = 4_000;
 
-/// A site whose server has two seconds for a stop, and sends spans to a collector to which the system connects and of
-/// which nobody reads.
+/// A site whose server has two seconds for a stop, and sends spans to a collector that accepts connections but never
+/// reads.
 fn site() -> (Site, TcpListener) {
     let collector = TcpListener::bind("127.0.0.1:0").unwrap();
     let site = Site::new();
@@ -25,7 +25,7 @@ fn site() -> (Site, TcpListener) {
     (site, collector)
 }
 
-/// Makes many calls, some of them on their way at once.
+/// Makes many calls, several of them in flight at once.
 fn call(client: &mut Client) {
     let target = client.target(GET);
     let request = format!("POST {target} HTTP/1.1\r\nContent-Length: {}\r\n\r\n{BODY}", BODY.len());
@@ -37,8 +37,8 @@ fn call(client: &mut Client) {
     }
 }
 
-/// Tells a server to stop, and waits for its end. Not for the two seconds that it has, because a machine may be busy, but
-/// far from what all spans would take.
+/// Stops a server and waits for its end. Because the machine may be busy, the limit is higher than the two seconds for
+/// a stop, but far below the time that sending all spans would take.
 #[track_caller]
 fn stop(server: Server) {
     let since = Clock::system();
@@ -48,7 +48,7 @@ fn stop(server: Server) {
 }
 
 #[test]
-fn a_collector_that_never_answers_does_not_keep_a_server_from_ending() {
+fn a_collector_that_never_answers_does_not_delay_a_stop() {
     let (site, _collector) = site();
     let server = site.serve();
     call(&mut server.client());
@@ -57,15 +57,15 @@ fn a_collector_that_never_answers_does_not_keep_a_server_from_ending() {
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("before the server ended")).collect();
     assert_eq!(lines.len(), 1, "{log}");
     let lost = lines[0].split("lost=").nth(1).unwrap().split(' ').next().unwrap();
-    // All of them, apart from those of requests that had failed before.
+    // All spans are counted, except those that an earlier line has already reported as lost.
     let earlier = log.lines().filter(|line| line.contains("could not be sent to")).count() - 1;
     assert!(lost.parse::<usize>().unwrap() >= CALLS - 512 * earlier, "{log}");
 }
 
 #[test]
-fn nothing_that_hangs_keeps_a_server_from_ending() {
+fn an_unread_log_and_hanging_requests_do_not_delay_a_stop() {
     let (site, _collector) = site();
-    // The log is not read, bodies never come, and an import goes on.
+    // The log is not read, bodies never arrive, and an import is running.
     let (_unread, log) = std::io::pipe().unwrap();
     let server = Site::serve_by(site.command("serve").stdin(Stdio::null()).stderr(log));
     call(&mut server.client());
@@ -77,7 +77,7 @@ fn nothing_that_hangs_keeps_a_server_from_ending() {
         };
         let expects = "Expect: 100-continue\r\nContent-Length: 4000";
         client.send(format!("POST {target} HTTP/1.1\r\n{expects}\r\n\r\n").as_bytes()).unwrap();
-        assert_eq!(client.answer(true).unwrap().status, 100, "it asks for the body");
+        assert_eq!(client.answer(true).unwrap().status, 100, "the server asks for the body");
     }
     stop(server);
 }

@@ -1,4 +1,4 @@
-//! What strangers and callers send is never echoed without bound, nor can it forge lines.
+//! Text from callers is never echoed at unlimited length, and cannot forge log lines.
 
 use std::{fs, io::Write};
 
@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 use super::assert_plain;
 use crate::harness::{ADMIN, APP, Answer, Client, KEY, Server, sign};
 
-/// A message is at most so long, and what is around it in a reply.
+/// The maximum length of a message, and of the rest of a reply.
 const MESSAGE: usize = 1_024;
 const REPLY: usize = MESSAGE + 200;
-/// A line of the log, with its fields.
+/// The maximum length of a log line with its fields.
 const LINE: usize = 4_096;
 
-/// The `ErrorInfo` of an answer, which is short, plain and all that grows in it.
+/// Checks that the `ErrorInfo` of a refusal is short and plain and that the rest of the reply is small, and returns the
+/// `ErrorInfo`.
 #[track_caller]
 fn refused(answer: &Answer) -> String {
     assert!(answer.body.len() < REPLY, "{} bytes: {}…", answer.body.len(), &answer.body[..200]);
@@ -25,10 +26,10 @@ fn refused(answer: &Answer) -> String {
     info
 }
 
-/// Lines of the log since a position, each bounded and on a line of its own.
+/// Stops the server, checks that every line of its log is limited in length and genuine, and returns the log.
 #[track_caller]
 fn check_log(server: Server, log: &std::path::Path) -> String {
-    // A thread of its own writes the log: it is whole when the server has ended.
+    // The log is written by a separate thread, so it is complete only after the server has ended.
     server.terminate();
     assert!(server.ended_well());
     let text = fs::read_to_string(log).unwrap();
@@ -40,7 +41,7 @@ fn check_log(server: Server, log: &std::path::Path) -> String {
     text
 }
 
-/// A server with a text log in a file.
+/// Starts a server that writes its log as text to a file.
 fn logging() -> (tempfile::TempDir, Server, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
@@ -48,7 +49,7 @@ fn logging() -> (tempfile::TempDir, Server, std::path::PathBuf) {
     (folder, server, log)
 }
 
-/// A UserSig that holds these fields, whether or not they are good.
+/// Packs these fields as a UserSig, whether or not they are valid.
 fn usersig(fields: &Value) -> String {
     let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
     packer.write_all(fields.to_string().as_bytes()).unwrap();
@@ -57,7 +58,7 @@ fn usersig(fields: &Value) -> String {
 }
 
 #[test]
-fn a_small_request_of_a_stranger_makes_no_large_reply_and_no_large_line() {
+fn a_small_request_causes_no_large_reply_and_no_large_log_line() {
     let (_folder, server, log) = logging();
     let mut client = server.client();
     let claims = |identifier: &str| {
@@ -86,7 +87,7 @@ fn a_small_request_of_a_stranger_makes_no_large_reply_and_no_large_line() {
     for path in [format!("/v4/{endless}/x"), format!("/v4/recentcontact/{endless}"), format!("/{endless}")] {
         refused(&client.post(&path, "{}").unwrap());
     }
-    // The journal keeps the reason as it was answered.
+    // The journal has the reason exactly as in the reply.
     let journal = client.raw(b"GET /_dev/journal HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().json();
     for call in journal["Calls"].as_array().unwrap() {
         assert!(call["Why"].as_str().unwrap().len() <= MESSAGE);
@@ -96,9 +97,9 @@ fn a_small_request_of_a_stranger_makes_no_large_reply_and_no_large_line() {
     assert!(text.lines().count() >= queries.len(), "{text}");
 }
 
-/// Every place where a caller's text stands in a message of ours, with text that is long or that forges lines.
+/// Sends long and line-forging text to every place where a message quotes the caller.
 #[test]
-fn values_and_names_of_fields_are_quoted_in_short() {
+fn quoted_values_and_field_names_are_shortened() {
     let (_folder, server, log) = logging();
     let mut client = server.client();
     let forged = "\n2026-11-27T00:00:00Z  INFO the apps were read again\n\u{1b}[31m\u{202e}".repeat(400);
@@ -145,7 +146,7 @@ fn values_and_names_of_fields_are_quoted_in_short() {
         let info = answer.json()["ResultItem"][0]["ResultInfo"].as_str().unwrap().to_owned();
         assert!(answer.code() == 0 && info.len() <= MESSAGE, "{info}");
         assert_plain(&info);
-        // The controls, and files in.
+        // The controls and imports.
         for (path, body) in [
             ("faults", json!({ "Command": hostile })),
             ("faults", json!({ hostile.as_str(): 1 })),
@@ -167,9 +168,9 @@ fn values_and_names_of_fields_are_quoted_in_short() {
     check_log(server, &log);
 }
 
-/// The last guard: what a test wants a call to be refused with is a message, too.
+/// The last safeguard: the text that a fault rule gives a refusal is limited, too.
 #[test]
-fn a_message_has_at_most_a_kibibyte_whatever_it_is_made_of() {
+fn a_message_has_at_most_one_kibibyte() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     let info = "why\n\u{1b}".repeat(2_000);
@@ -181,7 +182,7 @@ fn a_message_has_at_most_a_kibibyte_whatever_it_is_made_of() {
     assert!((1_001..=1_024).contains(&said.len()), "{} bytes", said.len());
 }
 
-/// Foreign text of random calls, made of characters that no message of ours has.
+/// Text for random calls, made of characters that confold's own messages never contain.
 const FOREIGN: &[char] = &['§', 'ж', '\n', '\u{1b}', '\u{202e}', '\u{7f}', '"', '\\'];
 
 fn foreign() -> impl Strategy<Value = String> {
@@ -241,7 +242,7 @@ fn hostile_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Every text under one of these names in an answer is a message.
+/// Collects every text in a reply whose field holds messages.
 fn messages<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| messages(item, found)),
@@ -269,7 +270,7 @@ fn check_message(text: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The most foreign characters in a row, of which some are shown as escapes.
+/// Returns the length of the longest run of the caller's characters, some of which are shown as escapes.
 fn longest_quotation(text: &str) -> usize {
     let mut plain = text.to_owned();
     for escape in ["\\u{1b}", "\\u{202e}", "\\u{7f}", "\\n", "\\\"", "\\\\"] {
@@ -280,7 +281,7 @@ fn longest_quotation(text: &str) -> usize {
 }
 
 #[test]
-fn no_message_holds_much_foreign_text_or_a_control_character() {
+fn no_message_has_long_quotations_or_control_characters() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let server = Server::logging_text(&["--rate-limit", "off", "--strict"], &log);

@@ -1,4 +1,4 @@
-//! Threads that panic: a server that has lost one stops, instead of accepting calls that nobody answers.
+//! Threads that panic: a server that has lost one stops, instead of accepting calls that it never answers.
 
 use std::{
     env,
@@ -20,7 +20,7 @@ use confold::{
 
 use crate::harness::{page_app, said};
 
-/// Set for the process in which the server runs, because a server takes the signals of its process.
+/// Set in the child process that runs the server, because a server handles the signals of its whole process.
 const CHILD: &str = "CONFOLD_TEST_SERVER_THAT_LOSES_ITS_WRITER";
 
 /// Panics in the thread that wakes it.
@@ -28,11 +28,11 @@ struct Panics;
 
 impl Wake for Panics {
     fn wake(self: Arc<Self>) {
-        panic!("this waker panics, as the test wants");
+        panic!("this waker panics on purpose");
     }
 }
 
-/// Asks for a pause in such a way that the thread which has made it panics when it answers.
+/// Requests a pause whose waker panics, which ends the writer thread when it reports the result.
 fn end_the_writer(store: &dyn Store) {
     let hold = Arc::new(Barrier::new(2));
     let barrier = Arc::clone(&hold);
@@ -40,7 +40,7 @@ fn end_the_writer(store: &dyn Store) {
     let waker = Waker::from(Arc::new(Panics));
     assert!(pending.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     hold.wait();
-    // Dropped, it would not be woken any more.
+    // If the future were dropped, its waker would not be called.
     std::mem::forget(pending);
 }
 
@@ -70,14 +70,14 @@ fn serve_without_a_writer() {
     let service = Service { store: Arc::clone(&store), clock: Clock::system() };
     let door = Door::new(Gate::new(Apps::new([page_app()])), service, DoorLimits::default());
     let server = Server { bound: vec![bound], door, workers: 2, drain: Duration::from_secs(5) };
-    // It would run until the end of time if it did not notice.
+    // If the server did not notice, it would run forever.
     let (ended, has_ended) = std::sync::mpsc::channel();
     let signals = Signals::install(|_, _| {}).unwrap();
     let told = signals.told();
     std::thread::spawn(move || {
         ended.send(server.run(|| end_the_writer(&*store), told, Box::new(|| {}), failure).result)
     });
-    let end = has_ended.recv_timeout(Duration::from_secs(60)).expect("it does not stop").unwrap_err();
+    let end = has_ended.recv_timeout(Duration::from_secs(60)).expect("the server stops").unwrap_err();
     println!("it ended: {end}");
-    assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens any more");
+    assert!(std::net::TcpStream::connect(address).is_err(), "the server does not listen any more");
 }

@@ -1,4 +1,4 @@
-//! What was refused can be found again: by whom, from where, about whom, and how often.
+//! Refusals leave a trail: who called, from where, about whom, and how often.
 
 use std::fs::{self, File};
 
@@ -9,7 +9,7 @@ use crate::harness::{ADMIN, APP, KEY, Server, query};
 const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 
-/// The lines of a JSON log, when the server has ended.
+/// Stops the server, and returns the lines of its JSON log.
 fn lines(server: Server, log: &std::path::Path) -> Vec<Value> {
     server.terminate();
     assert!(server.ended_well());
@@ -38,7 +38,7 @@ fn a_failed_call_has_an_id_a_source_a_signer_and_an_owner() {
         server.client().raw(request.as_bytes()).unwrap()
     };
     let plain = call(BODY, "");
-    assert!(!plain.headers.contains_key("x-request-id"), "a call that asks for nothing gets nothing more");
+    assert!(!plain.headers.contains_key("x-request-id"), "a successful call gets no request id");
     assert_eq!(call(BODY, "trace-7.b").headers["x-request-id"], "trace-7.b");
     let failed = call(r#"{"From_Account":"nobody","StartIndex":0}"#, "");
     let own = failed.headers["x-request-id"].clone();
@@ -63,7 +63,7 @@ fn a_failed_call_has_an_id_a_source_a_signer_and_an_owner() {
         assert_eq!(line[field], value, "{line}");
     }
     let forged = lines.iter().find(|line| line["identifier"] == "stranger").unwrap();
-    // As the call says, so that refusals can be searched for by app.
+    // The app as the call gives it, so that refusals can be searched by app.
     assert_eq!((&forged["code"], &forged["app"]), (&json!(70009), &json!(APP)), "{forged}");
 }
 
@@ -103,7 +103,7 @@ fn refused_items_and_refused_transfers_are_counted() {
 }
 
 #[test]
-fn refusals_in_bulk_are_summed() {
+fn large_numbers_of_refusals_are_summarised() {
     let (_folder, server, log) = logging();
     let mut client = server.client();
     let target = format!("/v4/{GET}?{}", query(APP, ADMIN, "wrong"));
@@ -114,6 +114,6 @@ fn refusals_in_bulk_are_summed() {
     let alone = lines.iter().filter(|line| line["message"] == "failed call").count() as u64;
     let summed = lines.iter().filter(|line| line["message"] == "further failed calls");
     let summed: u64 = summed.map(|line| line["calls"].as_u64().unwrap()).sum();
-    assert_eq!(alone + summed, 2_000, "none is lost");
+    assert_eq!(alone + summed, 2_000, "every refusal is counted");
     assert!(summed > 0 && alone >= 50, "{alone} lines, {summed} summed");
 }

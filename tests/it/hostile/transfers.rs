@@ -1,4 +1,4 @@
-//! Files that come in and go out keep nobody else waiting, and shut nobody else out.
+//! Imports and exports do not delay other calls, and do not lock out other apps.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ fn target(path: &str, app: u32, admin: &str, key: &str) -> String {
     format!("/interchange/{path}?{}", query(app, admin, key))
 }
 
-/// A line of an owner with many records, as long as a line may well be.
+/// Returns the line of an owner with very many records.
 fn heavy_line() -> String {
     let mut line =
         format!("{{\"Kind\":\"organizer\",\"SdkAppId\":{APP},\"From_Account\":\"heavy\",\"ContactItem\":[");
@@ -27,7 +27,7 @@ fn heavy_line() -> String {
 }
 
 #[test]
-fn calls_are_served_while_a_heavy_line_is_read() {
+fn calls_are_served_while_a_large_line_is_parsed() {
     let (_site, server, mut client) =
         serving("workers = 1\n[limits]\nrate_limit = false\ncall_timeout = \"60s\"", "");
     let line = heavy_line();
@@ -39,7 +39,7 @@ fn calls_are_served_while_a_heavy_line_is_read() {
     );
     importer.send(head.as_bytes()).unwrap();
     importer.send(line.as_bytes()).unwrap();
-    // All of it is there: from now on until its answer the one worker has nothing to wait for but other callers.
+    // The whole line has been sent. Until the reply to it, the only worker just has to serve other callers.
     let answered = std::sync::atomic::AtomicBool::new(false);
     let calls = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -58,7 +58,7 @@ fn calls_are_served_while_a_heavy_line_is_read() {
 }
 
 #[test]
-fn a_slow_import_of_one_app_shuts_out_itself_alone() {
+fn a_slow_import_blocks_only_its_own_app() {
     let server = Server::dev(&["--app", "7:0123456789abcdef0123456789abcdef:boss"]);
     let begin = |app, admin, key| {
         let mut slow = server.client();
@@ -77,35 +77,38 @@ fn a_slow_import_of_one_app_shuts_out_itself_alone() {
         );
         client.raw(request.as_bytes()).unwrap()
     };
-    // It is let in some moment after it has been sent, unless the question comes first and takes the place of the app.
+    // The import is accepted some time after it is sent, unless the request of `ask` arrives first and takes the
+    // app's only slot.
     let mut slow = Vec::new();
-    eventually("the import is let in", || {
+    eventually("the import is accepted", || {
         slow.push(begin(APP, ADMIN, KEY));
         ask(APP, ADMIN, KEY).status != 200
     });
     let refused = ask(APP, ADMIN, KEY);
     assert_eq!((refused.status, refused.code()), (503, 60018), "{}", refused.body);
     assert!(refused.body.contains("try again later"), "{}", refused.body);
-    assert_eq!(ask(7, "boss", "0123456789abcdef0123456789abcdef").status, 200, "another app");
+    assert_eq!(ask(7, "boss", "0123456789abcdef0123456789abcdef").status, 200, "another app is not affected");
 }
 
 #[test]
-fn a_transfer_that_trickles_is_ended() {
+fn a_transfer_that_trickles_is_aborted() {
     let limits = "[limits]\nidle_timeout = \"1s\"\ncall_timeout = \"1s\"\nhead_timeout = \"1s\"";
     let (_site, server, _) = serving(limits, "");
     let mut slow = server.client();
     let head =
         format!("POST {} HTTP/1.1\r\nContent-Length: 100000\r\n\r\n", target("import", APP, ADMIN, KEY));
     slow.send(head.as_bytes()).unwrap();
-    // A byte each time that nothing comes back: far from standing still, and far too slow.
+    // Sends a byte whenever there is no reply: the transfer never stalls, but is far too slow.
     slow.wait_at_most(std::time::Duration::from_millis(100));
     let mut bytes = 0;
     while slow.send(b" ").is_ok() && !slow.has_ended() {
         bytes += 1;
-        assert!(bytes < 300, "it may go on for ever");
+        assert!(bytes < 300, "a transfer that trickles must be aborted");
     }
     let request = format!("POST {} HTTP/1.1\r\nContent-Length: 0\r\n\r\n", target("import", APP, ADMIN, KEY));
-    eventually("its place is free again", || server.client().raw(request.as_bytes()).unwrap().status == 200);
+    eventually("the slot of the import is free again", || {
+        server.client().raw(request.as_bytes()).unwrap().status == 200
+    });
 }
 
 #[test]
@@ -118,20 +121,20 @@ fn an_app_has_two_exports_at_once() {
     let lines: String = (0..40_000).map(line).collect();
     assert_eq!(client.post(&target("import", APP, ADMIN, KEY), &lines).unwrap().status, 200);
     let request = format!("POST {} HTTP/1.1\r\nContent-Length: 0\r\n\r\n", target("export", APP, ADMIN, KEY));
-    // More than the system takes from the server while nobody reads.
+    // The export is larger than the socket buffers, so it waits for its reader.
     let mut held: Vec<Client> = (0..2).map(|_| Client::deaf(server.address)).collect();
     for one in &mut held {
         one.send(request.as_bytes()).unwrap();
     }
-    eventually("both are let in", || {
+    eventually("both exports are accepted", || {
         server.client().raw(request.as_bytes()).map_or(503, |answer| answer.status) == 503
     });
-    assert_eq!(client.call(GET, BODY).code(), 0, "calls are served");
+    assert_eq!(client.call(GET, BODY).code(), 0, "calls are still served");
     drop(held);
     let export = |()| {
         let mut client = server.client();
         client.send(request.as_bytes()).unwrap();
         client.head().unwrap()
     };
-    eventually("their places are free again", || export(()) == 200);
+    eventually("the slots of the exports are free again", || export(()) == 200);
 }

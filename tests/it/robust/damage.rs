@@ -1,4 +1,4 @@
-//! Damaged pages under a running service: one or many clients of damaged owners beside healthy ones.
+//! Damaged database pages in a running service: one or many clients of damaged owners beside healthy owners.
 
 use std::{
     collections::BTreeSet,
@@ -13,12 +13,12 @@ use crate::{
 };
 
 const PAGE: usize = 4_096;
-/// Calls by which an owner gets thirty conversations each.
+/// The number of calls per owner, each of which adds thirty conversations.
 const PARTS: usize = 10;
 const OWNERS: usize = 40;
 const CREATE: &str = "recentcontact/create_contact_group";
 
-/// Fills a store with owners of several rows each, and stops the server.
+/// Fills a store with owners that have several rows each, and stops the server.
 fn filled() -> Site {
     let site = site();
     let server = site.serve();
@@ -41,18 +41,18 @@ fn filled() -> Site {
     site
 }
 
-/// A kind of page: its first byte, and what it holds.
+/// A kind of database page: its first byte, and a text it contains.
 type Kind = (u8, &'static [u8]);
 
-/// A page of a table of documents with a head in it: the names of the groups stand there.
+/// A page of the documents table that contains a head, which has the names of the groups.
 const HEAD: Kind = (0x0d, b"\x02g0");
-/// One with chunks only.
+/// A page of the documents table that contains chunks; the caller excludes heads.
 const CHUNK: Kind = (0x0d, b"peer-0-");
-/// A page of the index that finds documents, or of the table of accounts, which is made in the same way.
+/// A page of the index of the documents table. `ACCOUNT` is the same for the accounts table.
 const INDEX: Kind = (0x0a, b"owner");
 const ACCOUNT: Kind = (0x0a, b"nnnnnnnnnnnnnnnn");
 
-/// Zeroes a page of this kind in the middle of the database.
+/// Zeroes a page of this kind, but not of the kind `but`, in the middle of the database.
 fn lose(site: &Site, kind: Kind, but: Option<Kind>) {
     let database = site.path("data/confold.db");
     let mut bytes = fs::read(&database).unwrap();
@@ -70,7 +70,7 @@ fn lose(site: &Site, kind: Kind, but: Option<Kind>) {
     fs::write(&database, bytes).unwrap();
 }
 
-/// The owners who cannot be read.
+/// Returns the owners who cannot be read.
 fn damaged(client: &mut Client) -> BTreeSet<usize> {
     let code = |client: &mut Client, owner: usize| {
         client.call(GET, &format!(r#"{{"From_Account":"owner{owner:02}","StartIndex":0}}"#)).code()
@@ -84,7 +84,7 @@ fn damaged(client: &mut Client) -> BTreeSet<usize> {
         .collect()
 }
 
-/// Writes of `clients` connections for damaged owners beside eight healthy owners: no healthy write may fail.
+/// Writes for damaged owners on `clients` connections, and for eight healthy owners; no healthy write may fail.
 fn check(kind: Kind, but: Option<Kind>, clients: usize) {
     let site = filled();
     lose(&site, kind, but);
@@ -117,7 +117,7 @@ fn check(kind: Kind, but: Option<Kind>, clients: usize) {
                 scope.spawn(move || {
                     let mut connection = server.client();
                     for count in 0..60 {
-                        // New conversations, so that documents grow and rows move.
+                        // Adds new conversations, so that documents grow and rows move.
                         let body = format!(
                             r#"{{"From_Account":"owner{owner:02}","MarkItem":[{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"new{count}"}},"CustomMark":"{}"}}]}}"#,
                             "m".repeat(50)
@@ -141,7 +141,7 @@ fn check(kind: Kind, but: Option<Kind>, clients: usize) {
     for owner in &damaged {
         assert!(log.contains(&format!("stored data of user \"owner{owner:02}\" of app")), "{owner}: {log}");
     }
-    // What healthy owners were told is kept is there after a crash, wherever it was put.
+    // After a crash, every acknowledged change of the healthy owners is still there, in whichever table it was stored.
     server.kill();
     let server = site.serve();
     let mut client = server.client();
@@ -161,9 +161,9 @@ fn check(kind: Kind, but: Option<Kind>, clients: usize) {
     }
 }
 
-/// A call about many accounts does what it can and names those that are damaged.
+/// A call about many accounts succeeds for the readable ones and reports those that are damaged.
 #[test]
-fn a_call_about_many_accounts_fails_for_the_damaged_ones_only() {
+fn a_call_about_many_accounts_fails_only_for_the_damaged_ones() {
     let site = filled();
     lose(&site, ACCOUNT, None);
     let server = site.serve();
@@ -182,25 +182,25 @@ fn a_call_about_many_accounts_fails_for_the_damaged_ones_only() {
 }
 
 #[test]
-fn a_lost_page_of_heads_harms_nobody_else() {
+fn a_lost_page_of_heads_affects_no_other_owner() {
     check(HEAD, None, 1);
     check(HEAD, None, 16);
 }
 
 #[test]
-fn a_lost_page_of_chunks_harms_nobody_else() {
+fn a_lost_page_of_chunks_affects_no_other_owner() {
     check(CHUNK, Some(HEAD), 1);
     check(CHUNK, Some(HEAD), 16);
 }
 
 #[test]
-fn a_lost_page_of_an_index_harms_nobody_else() {
+fn a_lost_page_of_an_index_affects_no_other_owner() {
     check(INDEX, Some(ACCOUNT), 1);
     check(INDEX, Some(ACCOUNT), 16);
 }
 
 #[test]
-fn a_lost_page_of_accounts_harms_nobody_else() {
+fn a_lost_page_of_accounts_affects_no_other_owner() {
     check(ACCOUNT, None, 1);
     check(ACCOUNT, None, 16);
 }

@@ -1,4 +1,4 @@
-//! Disks that are full or cannot be written, and folders that are moved away.
+//! Disks that are full or read-only, and store directories that are moved or deleted.
 
 use std::{
     fs,
@@ -25,27 +25,31 @@ fn a_server_on_a_full_disk_is_not_ready() {
         let _full = Fault::inject(&server, WRITES, "ENOSPC", &site.path("data/confold.db-wal"));
         assert_eq!(mark(&mut client, "a", "refused"), 50004);
         assert_eq!(look(&server, "/readyz"), (503, "not ready: the disk is full\n".to_owned()));
-        assert_eq!(marked(&mut client, "a").as_deref(), Some("before"), "reads go on");
-        assert_eq!(look(&server, "/healthz").0, 200, "the process itself is well");
+        assert_eq!(marked(&mut client, "a").as_deref(), Some("before"), "reads still succeed");
+        assert_eq!(look(&server, "/healthz").0, 200, "the process itself is healthy");
     }
-    assert_eq!(look(&server, "/readyz"), (200, "ready\n".to_owned()), "as soon as there is room");
+    assert_eq!(
+        look(&server, "/readyz"),
+        (200, "ready\n".to_owned()),
+        "the server is ready as soon as there is room"
+    );
     assert_eq!(mark(&mut client, "a", "after"), 0);
 }
 
-/// No change has to come before a full disk is noticed.
+/// A full disk is noticed without waiting for a change.
 #[test]
-fn readiness_finds_out_by_itself() {
+fn a_readiness_check_notices_a_full_disk_without_a_change() {
     let site = site();
     let server = site.serve();
     let _full = Fault::inject(&server, WRITES, "ENOSPC", &site.path("data/confold.db-wal"));
     let full = (503, "not ready: the disk is full\n".to_owned());
-    // A change of just now was durable.
-    eventually("the server is not ready", || look(&server, "/readyz") == full);
+    // A recent durable change still counts for a moment.
+    eventually("the server becomes not ready", || look(&server, "/readyz") == full);
 }
 
-/// What is in the log already can go into the database, and its room can be used again.
+/// A checkpoint copies the log into the database, so that the log's space can be reused.
 #[test]
-fn a_full_disk_is_answered_by_a_checkpoint() {
+fn a_full_disk_triggers_a_checkpoint() {
     let site = site();
     let server = site.serve();
     let mut client = server.client();
@@ -54,10 +58,10 @@ fn a_full_disk_is_answered_by_a_checkpoint() {
     }
     let used = metric(&server, "confold_store_log_used_bytes");
     {
-        // One write finds no room; those after it do.
+        // Only one write fails for lack of space; later ones succeed.
         let log = site.path("data/confold.db-wal");
         let _full = Fault::inject(&server, WRITES, "ENOSPC:when=1", &log);
-        assert_eq!(mark(&mut client, "a", "after"), 0, "the client notices nothing");
+        assert_eq!(mark(&mut client, "a", "after"), 0, "the client does not notice");
     }
     let left = metric(&server, "confold_store_log_used_bytes");
     assert!(left < used, "{used} bytes of the log were in use, and then {left}");
@@ -65,7 +69,7 @@ fn a_full_disk_is_answered_by_a_checkpoint() {
     assert_eq!(marked(&mut site.serve().client(), "a").as_deref(), Some("after"));
 }
 
-/// Runs a server as a user to whom a read-only file is one.
+/// Runs a server as an ordinary user, because root can write read-only files.
 fn serve_as_nobody(site: &Site) -> crate::harness::Server {
     let binary = site.path("confold");
     let log = fs::File::create(site.path("log")).unwrap();
@@ -85,7 +89,7 @@ fn serve_as_nobody(site: &Site) -> crate::harness::Server {
 }
 
 #[test]
-fn a_database_that_can_only_be_read_is_served_and_not_ready() {
+fn a_read_only_database_is_served_but_not_ready() {
     let site = site();
     let server = site.serve();
     assert_eq!(mark(&mut server.client(), "a", "kept"), 0);
@@ -94,7 +98,7 @@ fn a_database_that_can_only_be_read_is_served_and_not_ready() {
     fs::set_permissions(site.path("data/confold.db"), fs::Permissions::from_mode(0o400)).unwrap();
     let server = serve_as_nobody(&site);
     let refusal = "can only be read, and every change is refused";
-    eventually("it is not said", || site.log().contains(refusal));
+    eventually("the read-only database is logged", || site.log().contains(refusal));
     let mut client = server.client();
     assert_eq!(marked(&mut client, "a").as_deref(), Some("kept"));
     assert_eq!(mark(&mut client, "a", "refused"), 50004);
@@ -102,24 +106,24 @@ fn a_database_that_can_only_be_read_is_served_and_not_ready() {
 }
 
 #[test]
-fn a_folder_that_is_moved_away_stops_the_server_before_anything_is_acknowledged() {
+fn a_moved_directory_stops_the_server_before_anything_is_acknowledged() {
     let site = site();
     let server = site.serve();
     let mut client = server.client();
     assert_eq!(mark(&mut client, "a", "before"), 0);
     fs::rename(site.path("data"), site.path("moved")).unwrap();
     assert_eq!(mark(&mut client, "a", "refused"), 50004);
-    assert!(!server.ended_well(), "it stops by itself, with an error");
+    assert!(!server.ended_well(), "the server stops by itself with an error");
     let log = site.log();
     assert!(log.contains("is not where it was opened"), "{log}");
     fs::rename(site.path("moved"), site.path("data")).unwrap();
     let found = marked(&mut site.serve().client(), "a").unwrap();
-    assert!(["before", "refused"].contains(&found.as_str()), "what was acknowledged is there: {found}");
+    assert!(["before", "refused"].contains(&found.as_str()), "every acknowledged change is stored: {found}");
 }
 
-/// What the log held is put into the database before the server stops: both are still open.
+/// Before the server stops, it copies the log into the database, because it still has both files open.
 #[test]
-fn a_log_that_is_deleted_costs_nothing_that_was_acknowledged() {
+fn a_deleted_log_loses_no_acknowledged_change() {
     let site = site();
     let server = site.serve();
     let mut client = server.client();
@@ -128,13 +132,13 @@ fn a_log_that_is_deleted_costs_nothing_that_was_acknowledged() {
     }
     fs::remove_file(site.path("data/confold.db-wal")).unwrap();
     assert_eq!(mark(&mut client, "b", "refused"), 50004);
-    assert!(!server.ended_well(), "it stops by itself, with an error");
+    assert!(!server.ended_well(), "the server stops by itself with an error");
     let server = site.serve();
     assert_eq!(marked(&mut server.client(), "a").as_deref(), Some("19"));
 }
 
 #[test]
-fn a_log_that_is_cut_is_noticed_at_the_next_change() {
+fn a_truncated_log_is_noticed_at_the_next_change() {
     let site = site();
     let server = site.serve();
     let mut client = server.client();
@@ -143,21 +147,21 @@ fn a_log_that_is_cut_is_noticed_at_the_next_change() {
     }
     fs::File::options().write(true).open(site.path("data/confold.db-wal")).unwrap().set_len(0).unwrap();
     assert_eq!(mark(&mut client, "b", "refused"), 50004);
-    assert!(!server.ended_well(), "it stops by itself, with an error");
+    assert!(!server.ended_well(), "the server stops by itself with an error");
     assert!(site.log().contains("has become shorter"), "{}", site.log());
 }
 
 #[test]
-fn a_folder_that_is_deleted_is_noticed_by_a_readiness_check() {
+fn a_deleted_directory_is_noticed_by_a_readiness_check() {
     let site = site();
     let server = site.serve();
     fs::remove_dir_all(site.path("data")).unwrap();
-    // A change of just now was durable; a later check finds out. The server may have ended by then.
+    // A recent durable change counts for a moment, so a later check notices. The server may have ended by then.
     let is_unready = || {
         let Ok(mut client) = Client::try_connect(server.address) else { return true };
         let answer = client.raw(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n");
         answer.is_ok_and(|answer| answer.status == 503)
     };
-    eventually("the server is ready", is_unready);
-    assert!(!server.ended_well(), "it stops by itself, with an error");
+    eventually("the server becomes not ready", is_unready);
+    assert!(!server.ended_well(), "the server stops by itself with an error");
 }

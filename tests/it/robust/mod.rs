@@ -1,5 +1,5 @@
-//! The store in bad times: logs and databases that are lost, damaged pages, disks that are full or cannot be written, and
-//! folders that are moved away – as operators and clients of the real server see them.
+//! Failures of the store as operators and clients of the real server see them: lost logs and databases, damaged pages,
+//! full or read-only disks, and directories that are moved away.
 
 mod damage;
 mod disks;
@@ -14,7 +14,7 @@ const GET: &str = "recentcontact/get_contact_group";
 const MARK: &str = "recentcontact/mark_contact";
 const IMPORT: &str = "im_open_login_svc/account_import";
 
-/// A server on a data directory of its own, in an open directory and without call rates.
+/// A site with its own data directory, directory mode `open`, and no rate limit.
 fn site() -> Site {
     let site = Site::new();
     site.configure(
@@ -24,7 +24,7 @@ fn site() -> Site {
     site
 }
 
-/// Sets the custom mark of an owner's conversation with himself; the code of the item, or of the call.
+/// Sets the custom mark of an owner's conversation with themselves; returns the code of the item, or of the call.
 fn mark(client: &mut Client, owner: &str, value: &str) -> u64 {
     let body = format!(
         r#"{{"From_Account":"{owner}","MarkItem":[{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"{owner}"}},"CustomMark":"{value}"}}]}}"#
@@ -36,7 +36,7 @@ fn mark(client: &mut Client, owner: &str, value: &str) -> u64 {
     }
 }
 
-/// The custom mark that was set.
+/// Reads the custom mark that `mark` has set.
 fn marked(client: &mut Client, owner: &str) -> Option<String> {
     let reply = client.ok(GET, &format!(r#"{{"From_Account":"{owner}","StartIndex":0}}"#));
     let items = reply["ContactItem"].as_array().unwrap();
@@ -44,14 +44,14 @@ fn marked(client: &mut Client, owner: &str) -> Option<String> {
     Some(item["CustomMark"].as_str().unwrap().to_owned())
 }
 
-/// Status and body of a path.
+/// Requests a path, and returns the status and the body.
 fn look(server: &Server, path: &str) -> (u16, String) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let answer = server.client().raw(request.as_bytes()).unwrap();
     (answer.status, answer.body)
 }
 
-/// The value of a metric.
+/// Returns the value of a metric.
 fn metric(server: &Server, name: &str) -> u64 {
     let (_, text) = look(server, "/metrics");
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();

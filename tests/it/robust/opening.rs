@@ -1,4 +1,4 @@
-//! What a server says about its store when it starts.
+//! What a server logs about its store at a start.
 
 use std::{fs, path::Path};
 
@@ -9,19 +9,20 @@ use crate::{
 
 use super::{mark, marked, site};
 
-/// What is said about a damage, and how it is done to a log.
+/// The expected log text for a kind of damage, and a function that damages a log in this way.
 type Damage = (&'static str, fn(&Path));
 
-/// The lines of the log about the store. They are written by a thread of their own; the one about the start is the last.
+/// Returns the log once it describes the start. A separate thread writes the log, and this is its last line about the
+/// store.
 fn said(site: &Site) -> String {
-    eventually("the start is not described", || site.log().contains(": incarnation "));
+    eventually("the start is logged", || site.log().contains(": incarnation "));
     let log = site.log();
     let about_store =
         |line: &&str| line.contains("store") || line.contains("SQLite") || line.contains("frames");
     log.lines().filter(about_store).collect::<Vec<_>>().join("\n")
 }
 
-/// A server that marked something and was killed before a checkpoint.
+/// A site whose server stored marks and was killed before a checkpoint.
 fn killed() -> Site {
     let site = site();
     let server = site.serve();
@@ -39,7 +40,7 @@ fn stop(server: Server) {
 }
 
 #[test]
-fn a_new_store_one_that_was_closed_and_one_that_crashed() {
+fn a_start_describes_a_new_a_closed_and_a_crashed_store() {
     let site = site();
     let server = site.serve();
     let log = said(&site);
@@ -63,13 +64,13 @@ fn a_new_store_one_that_was_closed_and_one_that_crashed() {
         log.contains(&incarnation) && !log.contains(" 0 recovered") && log.contains(" 0 dropped"),
         "{log}"
     );
-    assert!(log.contains("SQLite: recovered"), "SQLite's own notices are there: {log}");
+    assert!(log.contains("SQLite: recovered"), "SQLite's own notices are logged: {log}");
     assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
     assert_eq!(marked(&mut server.client(), "a").as_deref(), Some("y"));
 }
 
 #[test]
-fn a_log_that_is_lost_is_not_passed_over() {
+fn a_lost_log_is_reported() {
     let damages: [Damage; 2] = [
         ("confold.db-wal is missing", |log| fs::remove_file(log).unwrap()),
         ("confold.db-wal has a damaged header", |log| {
@@ -85,7 +86,7 @@ fn a_log_that_is_lost_is_not_passed_over() {
         let log = said(&site);
         assert!(log.contains("ERROR") && log.contains(expected), "{log}");
         assert!(log.contains("acknowledged changes since its last checkpoint are lost"), "{log}");
-        // It goes on with what there is, and the next start has nothing to complain of.
+        // The server continues with the remaining data, and the next start reports no error.
         assert_eq!(mark(&mut server.client(), "a", "new"), 0);
         stop(server);
         let server = site.serve();
@@ -95,15 +96,15 @@ fn a_log_that_is_lost_is_not_passed_over() {
 }
 
 #[test]
-fn a_database_that_is_missing_is_not_passed_over() {
-    // Only the log is left: SQLite would delete it.
+fn a_missing_database_is_reported() {
+    // Only the log is left; SQLite on its own would delete it.
     let site = killed();
     fs::remove_file(site.path("data/confold.db")).unwrap();
     let output = site.command("serve").output().unwrap();
     let refused = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && refused.contains("holds changes that belong to it"), "{refused}");
     assert!(site.path("data/confold.db-wal").exists());
-    // Nothing is left of it.
+    // Neither file is left.
     fs::remove_file(site.path("data/confold.db-wal")).unwrap();
     let server = site.serve();
     let log = said(&site);
@@ -112,11 +113,11 @@ fn a_database_that_is_missing_is_not_passed_over() {
 }
 
 #[test]
-fn frames_that_are_dropped_are_counted() {
+fn dropped_frames_are_reported() {
     let site = killed();
     let log = site.path("data/confold.db-wal");
     let mut bytes = fs::read(&log).unwrap();
-    // The last frame: its change was acknowledged, and nothing can tell that.
+    // Damages the last frame. Its change was acknowledged, but the store cannot know that.
     let last = bytes.len() - 100;
     bytes[last] ^= 1;
     fs::write(&log, bytes).unwrap();
