@@ -6,7 +6,7 @@
 //! **record** is what he keeps about one conversation; his **organizer** is all of it.
 //!
 //! Reading order: [`domain`] (the rules), [`wire`] (the JSON), [`auth`] (who calls), [`store`]
-//! (where it is kept), [`api`] (one file per command), [`http`] (the door), [`server`]
+//! (where it is kept), [`api`] (one file per command), [`http`] (the service), [`server`]
 //! (composition), [`cli`].
 
 pub mod domain;

@@ -1,4 +1,4 @@
-//! Composition: from a door and sockets to a running server, and back to none.
+//! Composition: from a service and sockets to a running server, and back to none.
 
 use std::{
     future::Future,
@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     clock::{Clock, Deadline},
-    http::{Bound, Door, Listening, serve},
+    http::{Bound, HttpService, Listening, serve},
     signals::Told,
 };
 
@@ -32,7 +32,7 @@ pub struct Server {
     /// The addresses it has. It listens there when everything else is ready.
     pub bound: Vec<Bound>,
     /// What it serves.
-    pub door: Arc<Door>,
+    pub http: Arc<HttpService>,
     /// How many threads serve. Each has a runtime of its own: on this work that is faster than one
     /// runtime that moves tasks between threads.
     pub workers: usize,
@@ -100,14 +100,14 @@ impl Server {
         let kept = KEPT.min(self.drain / 5);
         for _ in 0..self.workers {
             let (give, given) = oneshot::channel();
-            let (door, stopping, drain) =
-                (Arc::clone(&self.door), stopping.clone(), self.drain.saturating_sub(kept));
+            let (http, stopping, drain) =
+                (Arc::clone(&self.http), stopping.clone(), self.drain.saturating_sub(kept));
             let runtime = make_runtime()?;
             workers.start(move || {
                 let ended = runtime.block_on(async {
                     // Without sockets the start has failed, for a reason that is reported elsewhere.
                     let Ok(sockets) = given.await else { return Ok(()) };
-                    serve(sockets, door, stopping, drain).await
+                    serve(sockets, http, stopping, drain).await
                 });
                 // Work that blocks is not waited for.
                 runtime.shutdown_background();
@@ -157,7 +157,7 @@ impl Server {
         // An error means that all workers have ended already.
         let _ = stop.send(true);
         let ended = workers.join(&by.earlier(kept / 2));
-        self.door.finish_traces(&by.earlier(kept / 4));
+        self.http.finish_traces(&by.earlier(kept / 4));
         match end {
             End::Told => ended,
             End::Failure(error) => Err(error),

@@ -17,7 +17,7 @@ use crate::{
     config::read_rates,
     controls::Controls,
     domain::{DirectoryMode, batch},
-    http::{AllowedHosts, Bound, Door, DoorLimits, Proxies, RateLimit, Sides, is_host_name},
+    http::{self, AllowedHosts, Bound, HttpLimits, HttpService, Proxies, RateLimit, is_host_name},
     listen, log,
     metrics::Metrics,
     output,
@@ -208,10 +208,10 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let failure = store.failure();
     let store: Arc<dyn Store> = Arc::new(store);
     let service = Service { store: Arc::clone(&store), clock: clock.clone() };
-    let limits = DoorLimits { rate, strict: options.strict, ..DoorLimits::default() };
+    let limits = HttpLimits { rate, strict: options.strict, ..HttpLimits::default() };
     let traces = traces.as_ref().map(Traces::start).transpose()?;
     let metrics = options.metrics.then(Metrics::default);
-    let sides = Sides {
+    let extras = http::Options {
         controls: Some(Controls::new(token)),
         metrics,
         traces,
@@ -219,8 +219,8 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         hosts: AllowedHosts::new(options.allow_host.iter().cloned()),
         published_keys: true,
     };
-    let door = Door::with_sides(gate, service, limits, sides);
-    files::raise_limit(DoorLimits::default().connections.all);
+    let http = HttpService::with_options(gate, service, limits, extras);
+    files::raise_limit(HttpLimits::default().connections.all);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let address = bound.address();
     let bounds = std::iter::once(&bound).chain(tls.as_ref().map(LocalTls::bound));
@@ -228,7 +228,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let trust = tls.as_ref().map(|tls| (tls.greeting(), tls.try_out()));
     let tls_address = tls.as_ref().map(LocalTls::address);
     let bound = [Some(bound), tls.map(LocalTls::into_bound)].into_iter().flatten().collect();
-    let server = Server { bound, door, workers, drain: DRAIN };
+    let server = Server { bound, http, workers, drain: DRAIN };
     let said = || {
         signals.serving();
         signals.advise(" while the server was stopping");

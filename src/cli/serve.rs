@@ -19,7 +19,7 @@ use crate::{
     config::{self, Changes, Known, Loaded, Refused, Setting, Sources},
     controls::Controls,
     domain::AppId,
-    http::{AllowedHosts, Bound, Door, Proxies, Sides},
+    http::{self, AllowedHosts, Bound, HttpService, Proxies},
     log::{self, List},
     metrics::{CertificateCounts, Metrics},
     server::{Server, Stopped},
@@ -103,7 +103,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         });
     }
     let traces = config.traces.as_ref().map(Traces::start).transpose()?;
-    let sides = Sides {
+    let extras = http::Options {
         controls,
         metrics,
         traces,
@@ -111,17 +111,17 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         hosts: AllowedHosts::new(config.allowed_hosts.iter().cloned()),
         published_keys: false,
     };
-    let door = Door::with_sides(gate, service, config.limits, sides);
+    let http = HttpService::with_options(gate, service, config.limits, extras);
     let workers = match config.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,
     };
     let greeting = greeting(&bound, config.apps.len());
     let started = Started::new(&config.store.directory, &bound, config.apps.iter().map(|app| app.id));
-    let server = Server { bound, door: Arc::clone(&door), workers, drain: config.drain };
+    let server = Server { bound, http: Arc::clone(&http), workers, drain: config.drain };
     let mut known = Known { apps: config.apps.clone(), settings: loaded.apps.clone() };
     let reload = || {
-        let applied = reload(options, &door, &loaded.settings, &mut known);
+        let applied = reload(options, &http, &loaded.settings, &mut known);
         if let Some(operations) = &operations {
             operations.reloaded(applied);
         }
@@ -134,7 +134,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     };
     let Stopped { result, by } = server.run(ready, told, Box::new(reload), failure);
     log::finish_by(&by);
-    closing::close(door, &by);
+    closing::close(http, &by);
     result?;
     Ok(ExitCode::SUCCESS)
 }
@@ -173,7 +173,7 @@ fn note_filled(store: &SqliteStore) -> anyhow::Result<()> {
 
 /// Reads the configuration again and lets its apps in; whether it was taken over. `running` are the settings of the
 /// server as it was started, `known` the apps that are let in.
-fn reload(options: &Options, door: &Door, running: &[Setting], known: &mut Known) -> bool {
+fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mut Known) -> bool {
     let sources = match options.sources() {
         Ok(sources) => sources,
         // It did not change since the start, which would have failed.
@@ -185,7 +185,7 @@ fn reload(options: &Options, door: &Door, running: &[Setting], known: &mut Known
     let Loaded { config, settings, warnings, apps } = match config::read_again(&sources) {
         Ok(loaded) => loaded,
         Err(refused) => {
-            restrict(refused, door, &mut known.apps);
+            restrict(refused, http, &mut known.apps);
             return false;
         }
     };
@@ -195,7 +195,7 @@ fn reload(options: &Options, door: &Door, running: &[Setting], known: &mut Known
     let next = Known { apps: config.apps, settings: apps };
     let Changes { added, removed, changed } = next.since(known);
     *known = next;
-    door.admit_only(Apps::new(known.apps.iter().cloned()));
+    http.admit_only(Apps::new(known.apps.iter().cloned()));
     let numbers = |ids: Vec<AppId>| List::of(ids.into_iter().map(AppId::number));
     let apps = numbers(known.apps.iter().map(|app| app.id).collect());
     let (added, removed) = (numbers(added), numbers(removed));
@@ -214,7 +214,7 @@ fn reload(options: &Options, door: &Door, running: &[Setting], known: &mut Known
 }
 
 /// Applies what a refused configuration takes away, and nothing else of it.
-fn restrict(refused: Refused, door: &Door, apps: &mut Vec<App>) {
+fn restrict(refused: Refused, http: &HttpService, apps: &mut Vec<App>) {
     for problem in refused.problems.0 {
         tracing::error!("configuration rejected: {problem}");
     }
@@ -232,7 +232,7 @@ fn restrict(refused: Refused, door: &Door, apps: &mut Vec<App>) {
         tracing::warn!("applied from the rejected configuration: {change}");
     }
     *apps = next;
-    door.admit_only(Apps::new(apps.iter().cloned()));
+    http.admit_only(Apps::new(apps.iter().cloned()));
 }
 
 /// Where the server listens, in words for the person who started it.

@@ -5,7 +5,7 @@ use std::{borrow::Cow, net::IpAddr, time::Duration};
 
 use hyper::Uri;
 
-use super::{Entrance, query::Query};
+use super::{Access, query::Query};
 use crate::{
     api::{Absent, Command, Error, Family},
     auth::{App, Credentials},
@@ -52,7 +52,7 @@ pub(super) fn claimed_app(uri: &Uri) -> Option<AppId> {
     Query::parse(uri.query()?).ok()?.sdkappid?.parse().ok().and_then(AppId::new)
 }
 
-impl Entrance {
+impl Access {
     /// Lets a call of `command` from `source` in that came at `now`, and at `elapsed` of the monotonic
     /// clock, and counts it.
     pub(super) fn admit(

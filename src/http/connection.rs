@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    Door, DoorLimits,
+    HttpLimits, HttpService,
     activity::Activity,
     answer::{self, Cut},
     listener::{spawn, stopped},
@@ -47,12 +47,12 @@ const WINDOW: u32 = 64 * 1024;
 pub(super) async fn speak(
     stream: TcpStream,
     place: Arc<Place>,
-    door: Arc<Door>,
+    http: Arc<HttpService>,
     mut stop: watch::Receiver<bool>,
     certificates: Option<Certificates>,
 ) {
-    let Some(certificates) = certificates else { return speak_http1(stream, &place, &door, stop).await };
-    let handshake = tokio::time::timeout(door.limits.patience.head, shake_hands(stream, &certificates));
+    let Some(certificates) = certificates else { return speak_http1(stream, &place, &http, stop).await };
+    let handshake = tokio::time::timeout(http.limits.patience.head, shake_hands(stream, &certificates));
     let ended = tokio::select! {
         ended = handshake => ended,
         () = stopped(&mut stop) => return,
@@ -66,8 +66,8 @@ pub(super) async fn speak(
         Err(_) => return tracing::debug!(%source, "a TLS handshake did not end in time"),
     };
     match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => speak_http2(stream, place, door, stop).await,
-        _ => speak_http1(stream, &place, &door, stop).await,
+        Some(b"h2") => speak_http2(stream, place, http, stop).await,
+        _ => speak_http1(stream, &place, &http, stop).await,
     }
 }
 
@@ -89,7 +89,7 @@ async fn shake_hands(
 async fn speak_http1(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     place: &Place,
-    door: &Door,
+    http: &HttpService,
     mut stop: watch::Receiver<bool>,
 ) {
     let activity = &place.activity;
@@ -98,7 +98,7 @@ async fn speak_http1(
         let service = service_fn(|request| {
             let in_flight = activity.begin();
             async move {
-                let mut answer = door.answer(request, place).await?;
+                let mut answer = http.answer(request, place).await?;
                 answer.body_mut().keep(in_flight);
                 Ok::<_, Cut>(answer)
             }
@@ -108,7 +108,7 @@ async fn speak_http1(
         let stream = WatchedStream::http1(stream, Arc::clone(activity), left.clone());
         let connection =
             http1::Builder::new().max_buf_size(HEAD_BYTES).serve_connection(TokioIo::new(stream), service);
-        see_through(pin!(connection), activity, door.limits, stop.clone()).await;
+        see_through(pin!(connection), activity, http.limits, stop.clone()).await;
     }
     tokio::select! {
         () = left.linger() => {}
@@ -119,19 +119,19 @@ async fn speak_http1(
 async fn speak_http2(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     place: Arc<Place>,
-    door: Arc<Door>,
+    http: Arc<HttpService>,
     stop: watch::Receiver<bool>,
 ) {
     let activity = Arc::clone(&place.activity);
     activity.speak_http2();
-    let limits = door.limits;
+    let limits = http.limits;
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (door, place) = (Arc::clone(&door), Arc::clone(&place));
+        let (http, place) = (Arc::clone(&http), Arc::clone(&place));
         // Dropped with the stream, should the client give it up.
         let mut in_flight = place.activity.begin();
         async move {
             place.activity.wait_turn(&mut in_flight).await;
-            let mut answer = door.answer(request, &place).await?;
+            let mut answer = http.answer(request, &place).await?;
             answer.body_mut().keep(in_flight);
             Ok::<_, Cut>(answer)
         }
@@ -152,7 +152,7 @@ async fn speak_http2(
 async fn see_through<C>(
     mut connection: Pin<&mut C>,
     activity: &Activity,
-    limits: DoorLimits,
+    limits: HttpLimits,
     mut stop: watch::Receiver<bool>,
 ) where
     C: GracefulConnection<Error = hyper::Error>,

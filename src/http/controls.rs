@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Door,
+    HttpService,
     activity::Activity,
     answer::{self, Answered},
     body::{self, Bounds},
@@ -37,7 +37,7 @@ use crate::{
 /// The largest body of a control, apart from the lines of a seed.
 const BODY_BYTES: usize = 1 << 20;
 
-impl Door {
+impl HttpService {
     /// Answers a request below `/_dev/`.
     pub(super) async fn control(&self, head: &Parts, body: &mut Incoming, activity: &Activity) -> Answered {
         match self.try_control(head, body, activity).await {
@@ -182,8 +182,8 @@ impl Door {
         unknown: UnknownFields,
     ) -> Result<Response<answer::Body>, Refused> {
         // Of the apps' limits the widest: a file may be about several.
-        let entrance = self.entrance();
-        let widest = entrance.gate.apps().all().iter().map(|app| app.limits).max_by_key(|one| one.groups);
+        let access = self.access();
+        let widest = access.gate.apps().all().iter().map(|app| app.limits).max_by_key(|one| one.groups);
         let limits = widest.unwrap_or(Limits::TENCENT);
         let clock = self.service.clock.clone();
         let terms = Terms { purpose: Purpose::Apply, limits, only: None, unknown, clock };
@@ -201,8 +201,8 @@ impl Door {
     /// Refuses an app about which nothing can be kept here.
     async fn check_app(&self, scope: &Scope) -> Result<(), Refused> {
         let (Scope::App(app) | Scope::Owner(Owner { app, .. })) = scope else { return Ok(()) };
-        let entrance = self.entrance();
-        let mut known: Vec<AppId> = entrance.gate.apps().all().iter().map(|app| app.id).collect();
+        let access = self.access();
+        let mut known: Vec<AppId> = access.gate.apps().all().iter().map(|app| app.id).collect();
         if known.contains(app) {
             return Ok(());
         }

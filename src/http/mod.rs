@@ -1,4 +1,4 @@
-//! The door: HTTP/1.1 and HTTP/2, with TLS or without, on one side, commands on the other.
+//! The service over HTTP: HTTP/1.1 and HTTP/2, with TLS or without, on one side, commands on the other.
 //!
 //! Every answer on `/v4/…` and `/` has status 200 with the outcome in its body; everything else uses ordinary
 //! statuses (decision 22).
@@ -59,10 +59,10 @@ use crate::{
 };
 
 /// Everything a request needs, shared by all connections.
-pub struct Door {
-    entrance: RwLock<Arc<Entrance>>,
+pub struct HttpService {
+    access: RwLock<Arc<Access>>,
     service: Service,
-    limits: DoorLimits,
+    limits: HttpLimits,
     /// The connections that are open.
     registry: Arc<registry::Registry>,
     /// The bytes of answers that clients have not taken yet.
@@ -88,7 +88,7 @@ pub struct Door {
 
 /// Who is let in, and how often. A new one takes its place when the apps change; a call in progress
 /// keeps the one it came in by.
-struct Entrance {
+struct Access {
     gate: Gate,
     rates: rate::Rates,
     /// Whether what has no meaning has to be well-formed all the same.
@@ -99,7 +99,7 @@ struct Entrance {
 
 /// What not every server has.
 #[derive(Debug, Default)]
-pub struct Sides {
+pub struct Options {
     /// What opens `/_dev/`.
     pub controls: Option<Controls>,
     /// Where calls are counted, for `/metrics`.
@@ -114,9 +114,9 @@ pub struct Sides {
     pub published_keys: bool,
 }
 
-/// What the door accepts.
+/// What the service accepts.
 #[derive(Clone, Copy, Debug)]
-pub struct DoorLimits {
+pub struct HttpLimits {
     /// Whether calls per second are counted.
     pub rate: RateLimit,
     /// The largest body, in bytes.
@@ -137,10 +137,10 @@ pub struct DoorLimits {
     pub strict: bool,
 }
 
-impl Default for DoorLimits {
+impl Default for HttpLimits {
     /// The service's own: 1 MiB and 3 seconds, calls counted.
-    fn default() -> DoorLimits {
-        DoorLimits {
+    fn default() -> HttpLimits {
+        HttpLimits {
             rate: RateLimit::On,
             body_bytes: 1 << 20,
             answer_within: Duration::from_secs(3),
@@ -153,23 +153,28 @@ impl Default for DoorLimits {
     }
 }
 
-impl Door {
-    /// A door to `service` for those whom `gate` lets in.
+impl HttpService {
+    /// A service for the callers that `gate` admits.
     #[must_use]
-    pub fn new(gate: Gate, service: Service, limits: DoorLimits) -> Arc<Door> {
-        Door::with_sides(gate, service, limits, Sides::default())
+    pub fn new(gate: Gate, service: Service, limits: HttpLimits) -> Arc<HttpService> {
+        HttpService::with_options(gate, service, limits, Options::default())
     }
 
     /// The same, with what not every server has.
     #[must_use]
-    pub fn with_sides(gate: Gate, service: Service, limits: DoorLimits, sides: Sides) -> Arc<Door> {
-        let Sides { controls, metrics, traces, proxies, hosts, published_keys } = sides;
+    pub fn with_options(
+        gate: Gate,
+        service: Service,
+        limits: HttpLimits,
+        options: Options,
+    ) -> Arc<HttpService> {
+        let Options { controls, metrics, traces, proxies, hosts, published_keys } = options;
         let rates = rate::Rates::new(limits.rate, gate.apps());
         let unsent = Arc::new(unsent::Unsent::new(limits.unsent_bytes));
         let calls = CallsOfApps::default().with(gate.apps());
-        let entrance = RwLock::new(Arc::new(Entrance { gate, rates, calls, strict: limits.strict }));
-        Arc::new(Door {
-            entrance,
+        let access = RwLock::new(Arc::new(Access { gate, rates, calls, strict: limits.strict }));
+        Arc::new(HttpService {
+            access,
             service,
             limits,
             registry: registry::Registry::new(limits.connections, Arc::clone(&unsent)),
@@ -190,29 +195,29 @@ impl Door {
     /// Lets these apps' administrators in from now on, and nobody else. Calls in progress end as they
     /// began; what was counted and remembered stays, as far as it is still true.
     pub fn admit_only(&self, apps: Apps) {
-        let old = self.entrance();
+        let old = self.access();
         let rates = old.rates.with(&apps);
         let calls = old.calls.with(&apps);
-        let next = Entrance { gate: old.gate.with(apps), rates, calls, strict: old.strict };
-        *self.entrance.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        let next = Access { gate: old.gate.with(apps), rates, calls, strict: old.strict };
+        *self.access.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
     }
 
     /// The metrics as they are now.
-    fn rendered_metrics(&self) -> Option<String> {
+    fn render_metrics(&self) -> Option<String> {
         let metrics = self.metrics.as_ref()?;
         let (open, evicted, refused) = self.registry.counts();
-        let entrance = self.entrance();
+        let access = self.access();
         Some(metrics.text(&Now {
             store: self.service.store.statistics(),
-            signatures: entrance.gate.remembers() as u64,
+            signatures: access.gate.remembers() as u64,
             open,
             evicted,
             refused,
             unsent: self.unsent.bytes() as u64,
             bodies: self.bodies.reserved() as u64,
             bodies_refused: self.bodies.refused(),
-            previous_keys: entrance.gate.previous_use(),
-            apps: entrance.calls.clone(),
+            previous_keys: access.gate.previous_use(),
+            apps: access.calls.clone(),
             process: Process::now(),
         }))
     }
@@ -220,7 +225,7 @@ impl Door {
     /// Writes summed log lines, and sends readers away who take nothing while memory is tight.
     fn housekeep(&self) {
         self.lines.report();
-        self.rotations.report(&self.entrance().gate.previous_use(), self.service.clock.elapsed());
+        self.rotations.report(&self.access().gate.previous_use(), self.service.clock.elapsed());
         self.registry.shed_slow_readers(self.service.clock.elapsed(), false);
     }
 
@@ -231,7 +236,7 @@ impl Door {
         }
     }
 
-    fn entrance(&self) -> Arc<Entrance> {
-        Arc::clone(&self.entrance.read().unwrap_or_else(PoisonError::into_inner))
+    fn access(&self) -> Arc<Access> {
+        Arc::clone(&self.access.read().unwrap_or_else(PoisonError::into_inner))
     }
 }

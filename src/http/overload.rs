@@ -5,12 +5,12 @@ use std::{net::IpAddr, time::Duration};
 use hyper::{Response, StatusCode};
 
 use super::{
-    Door, answer,
+    HttpService, answer,
     registry::{NoPlace, Place},
 };
 use crate::wire::{Envelope, code::Code};
 
-impl Door {
+impl HttpService {
     /// Why there is no room for a request, if there is none: all connections are taken and none ends in time, its source
     /// has too many connections, or readers who do not read hold too much memory. Health checks always pass.
     pub(super) async fn overloaded(

@@ -5,7 +5,7 @@ use std::{borrow::Cow, net::IpAddr, time::Duration};
 use hyper::{HeaderMap, Response, Uri, header};
 
 use super::{
-    Door,
+    HttpService,
     admission::{claimed_app, shown},
     answer::{self, Cut},
     call_log,
@@ -59,7 +59,7 @@ pub(super) struct Ended<'a> {
     pub(super) given_id: Option<&'a str>,
 }
 
-impl Door {
+impl HttpService {
     /// Makes the answer of a call, and records it in the log, metrics, traces and journal.
     pub(super) fn record(
         &self,

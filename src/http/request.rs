@@ -7,7 +7,7 @@ use hyper::{
 };
 
 use super::{
-    Door,
+    HttpService,
     admission::route,
     answer::{self, Answered, Cut},
     body,
@@ -37,7 +37,7 @@ pub(super) struct Arrival<'a> {
     pub(super) place: &'a Place,
 }
 
-impl Door {
+impl HttpService {
     /// Answers a request.
     ///
     /// # Errors
@@ -165,7 +165,7 @@ impl Door {
     fn metrics_for(&self, head: &Parts) -> Answered {
         let allowed =
             origin::check_page(&head.headers).and_then(|()| self.hosts.check(&head.uri, &head.headers));
-        match (allowed, self.rendered_metrics()) {
+        match (allowed, self.render_metrics()) {
             (Err(said), _) => {
                 Answered::refused(answer::failure(StatusCode::FORBIDDEN, Code::RESOURCE, &said))
             }
@@ -184,13 +184,13 @@ impl Door {
         arrival: Arrival<'_>,
     ) -> Result<Response<answer::Body>, Cut> {
         let Arrival { source, started, place } = arrival;
-        let entrance = self.entrance();
+        let access = self.access();
         let (head, mut body) = request.into_parts();
         let command = route(head.uri.path());
         let known = command.as_ref().ok().copied();
         let admitted = command.and_then(|command| {
             let now = self.service.clock.now();
-            Ok((command, entrance.admit(command, &head.uri, source, now, started)?))
+            Ok((command, access.admit(command, &head.uri, source, now, started)?))
         });
         if admitted.is_ok() {
             place.activity.mark_signed();
@@ -208,13 +208,13 @@ impl Door {
             Ok(reply) if given_id.is_none() && !self.is_observed() && !progress.is_news() && took < SLOW => {
                 if let Some(metrics) = &self.metrics {
                     metrics.call(known, Code::OK, took);
-                    app.inspect(|app| entrance.calls.count(*app, Code::OK));
+                    app.inspect(|app| access.calls.count(*app, Code::OK));
                 }
                 answer::json(reply)
             }
             outcome => {
                 let head = (&head.uri, &head.headers);
-                let calls = &entrance.calls;
+                let calls = &access.calls;
                 let ended = Ended { known, app, calls, source, started, took, given_id };
                 self.record(head, &ended, outcome, &mut progress)?
             }

@@ -13,7 +13,7 @@ use hyper::{
 };
 
 use super::{
-    Door,
+    HttpService,
     activity::Activity,
     body::{self, Bounds, Whole},
 };
@@ -24,7 +24,7 @@ use crate::{
     wire::{Fields, Path, code::Code},
 };
 
-impl Door {
+impl HttpService {
     /// Reads the body and runs the command. `shared` is the connection, when it may carry several calls at once.
     pub(super) async fn run(
         &self,

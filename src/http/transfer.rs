@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    Door, INTERCHANGE,
+    HttpService, INTERCHANGE,
     answer::{self, Answered},
     body::drain,
     call_log, encoding,
@@ -90,7 +90,7 @@ impl Transfers {
     }
 }
 
-impl Door {
+impl HttpService {
     /// Answers a request for a task, and records a refusal.
     pub(super) async fn transfer(
         &self,
@@ -145,9 +145,9 @@ impl Door {
             // A page can sign with a key that everybody knows; what it cannot do is call this server by a name of ours.
             self.hosts.check(uri, headers).map_err(Refusal::page)?;
         }
-        let entrance = self.entrance();
+        let access = self.access();
         let source = arrival.source;
-        let identify = || entrance.identify(INTERCHANGE, uri, source, self.service.clock.now());
+        let identify = || access.identify(INTERCHANGE, uri, source, self.service.clock.now());
         let app = identify().map_err(|error| Refusal::caller(&error))?;
         arrival.place.activity.mark_signed();
         if self.lines.take(Code::OK, arrival.started) {
@@ -176,8 +176,8 @@ impl Door {
                     .map_err(|said| Refusal { app: Some(app.id), ..Refusal::query(said) })?;
                 let terms = Terms { purpose, limits: app.limits, only: Some(app.id), unknown, clock };
                 let still = || {
-                    let present = self.entrance();
-                    if Arc::ptr_eq(&present, &entrance) {
+                    let present = self.access();
+                    if Arc::ptr_eq(&present, &access) {
                         return Ok(());
                     }
                     present.identify(INTERCHANGE, uri, source, self.service.clock.now()).map(drop)

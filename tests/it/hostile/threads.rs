@@ -13,7 +13,7 @@ use confold::{
     auth::{Apps, Gate},
     clock::Clock,
     domain::{AppId, Owner, UserId},
-    http::{Bound, Door, DoorLimits},
+    http::{Bound, HttpLimits, HttpService},
     server::Server,
     signals::Signals,
     store::{Next, SqliteOptions, SqliteStore, Store},
@@ -77,8 +77,8 @@ fn serve_without_a_writer() {
     let bound = Bound::to(([127, 0, 0, 1], 0).into()).unwrap();
     let address = bound.address();
     let service = Service { store: Arc::clone(&store) as Arc<dyn Store>, clock: Clock::system() };
-    let door = Door::new(Gate::new(Apps::new([page_app()])), service, DoorLimits::default());
-    let server = Server { bound: vec![bound], door, workers: 2, drain: Duration::from_secs(5) };
+    let http = HttpService::new(Gate::new(Apps::new([page_app()])), service, HttpLimits::default());
+    let server = Server { bound: vec![bound], http, workers: 2, drain: Duration::from_secs(5) };
     // It would run until the end of time if it did not notice.
     let (ended, has_ended) = std::sync::mpsc::channel();
     let signals = Signals::install(|_, _| {}).unwrap();
