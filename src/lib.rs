@@ -17,6 +17,7 @@ pub mod tls;
 pub mod wire;
 
 pub mod api;
+pub mod call;
 pub mod config;
 pub mod controls;
 pub mod http;
@@ -25,6 +26,7 @@ pub mod log;
 pub mod metrics;
 pub mod openapi;
 pub mod output;
+pub mod routes;
 pub mod server;
 pub mod signals;
 pub mod traces;

@@ -157,7 +157,7 @@ impl Server {
         // An error means that all workers have ended already.
         let _ = stop.send(true);
         let ended = workers.join(&by.earlier(kept / 2));
-        self.http.finish_traces(&by.earlier(kept / 4));
+        self.http.pipeline().finish_traces(&by.earlier(kept / 4));
         match end {
             End::Told => ended,
             End::Failure(error) => Err(error),

@@ -129,8 +129,8 @@ impl Traces {
         Ok(Traces { items, sending: Mutex::new(sending), shared, ended: AtomicBool::new(false) })
     }
 
-    /// Tells of a call, unless whoever caused it wants none of it.
-    pub fn tell(&self, span: Span) {
+    /// Sends the span of a call, unless its caller asks for none of it.
+    pub fn send(&self, span: Span) {
         if span.parent.is_some_and(|parent| !parent.sampled) {
             return;
         }

@@ -13,11 +13,12 @@ use crate::{
     address::Address,
     api::{Command, Service},
     auth::{App, Apps, CallRates, Edition, Gate, Network, usersig},
+    call::{AllowedHosts, Options as Features, Pipeline, RateLimit, is_host_name},
     clock::Clock,
     config::read_rates,
     controls::Controls,
     domain::{DirectoryMode, batch},
-    http::{self, AllowedHosts, Bound, HttpLimits, HttpService, Proxies, RateLimit, is_host_name},
+    http::{Bound, HttpLimits, HttpService, Proxies},
     listen, log,
     metrics::Metrics,
     output,
@@ -209,17 +210,17 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let store: Arc<dyn Store> = Arc::new(store);
     let service = Service { store: Arc::clone(&store), clock: clock.clone() };
     let limits = HttpLimits { rate, strict: options.strict, ..HttpLimits::default() };
-    let traces = traces.as_ref().map(Traces::start).transpose()?;
-    let metrics = options.metrics.then(Metrics::default);
-    let extras = http::Options {
+    let traces = traces.as_ref().map(Traces::start).transpose()?.map(Arc::new);
+    let metrics = options.metrics.then(Arc::<Metrics>::default);
+    let features = Features {
         controls: Some(Controls::new(token)),
         metrics,
         traces,
-        proxies: Proxies::new(options.trusted_proxies.clone()),
         hosts: AllowedHosts::new(options.allow_host.iter().cloned()),
         published_keys: true,
     };
-    let http = HttpService::with_options(gate, service, limits, extras);
+    let pipeline = Pipeline::new(gate, service, limits.of_calls(), features);
+    let http = HttpService::new(pipeline, limits, Proxies::new(options.trusted_proxies.clone()));
     files::raise_limit(HttpLimits::default().connections.all);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let address = bound.address();

@@ -15,11 +15,12 @@ use super::{
 use crate::{
     api::Service,
     auth::{App, Apps, Gate},
+    call::{AllowedHosts, Options as Features, Pipeline},
     clock::Clock,
     config::{self, Changes, Known, Loaded, Refused, Setting, Sources},
     controls::Controls,
     domain::AppId,
-    http::{self, AllowedHosts, Bound, HttpService, Proxies},
+    http::{Bound, HttpService, Proxies},
     log::{self, List},
     metrics::{CertificateCounts, Metrics},
     server::{Server, Stopped},
@@ -89,8 +90,8 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let service = Service { store: Arc::new(store), clock: Clock::system() };
     let gate = Gate::new(Apps::new(config.apps.iter().cloned()));
     let controls = config.token.clone().map(|token| Controls::new(Some(token)));
-    let metrics = config.metrics.then(Metrics::default);
-    let operations = metrics.as_ref().map(Metrics::operations);
+    let metrics = config.metrics.then(Arc::<Metrics>::default);
+    let operations = metrics.as_deref().map(Metrics::operations);
     if let (Some(operations), Some(certificates)) = (&operations, certificates) {
         operations.ask_for_certificate(move || {
             let state = certificates.state();
@@ -102,16 +103,16 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
             }
         });
     }
-    let traces = config.traces.as_ref().map(Traces::start).transpose()?;
-    let extras = http::Options {
+    let traces = config.traces.as_ref().map(Traces::start).transpose()?.map(Arc::new);
+    let features = Features {
         controls,
         metrics,
         traces,
-        proxies: Proxies::new(config.trusted_proxies.clone()),
         hosts: AllowedHosts::new(config.allowed_hosts.iter().cloned()),
         published_keys: false,
     };
-    let http = HttpService::with_options(gate, service, config.limits, extras);
+    let pipeline = Pipeline::new(gate, service, config.limits.of_calls(), features);
+    let http = HttpService::new(pipeline, config.limits, Proxies::new(config.trusted_proxies.clone()));
     let workers = match config.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,
@@ -195,7 +196,7 @@ fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mu
     let next = Known { apps: config.apps, settings: apps };
     let Changes { added, removed, changed } = next.since(known);
     *known = next;
-    http.admit_only(Apps::new(known.apps.iter().cloned()));
+    http.pipeline().admit_only(Apps::new(known.apps.iter().cloned()));
     let numbers = |ids: Vec<AppId>| List::of(ids.into_iter().map(AppId::number));
     let apps = numbers(known.apps.iter().map(|app| app.id).collect());
     let (added, removed) = (numbers(added), numbers(removed));
@@ -232,7 +233,7 @@ fn restrict(refused: Refused, http: &HttpService, apps: &mut Vec<App>) {
         tracing::warn!("applied from the rejected configuration: {change}");
     }
     *apps = next;
-    http.admit_only(Apps::new(apps.iter().cloned()));
+    http.pipeline().admit_only(Apps::new(apps.iter().cloned()));
 }
 
 /// Where the server listens, in words for the person who started it.

@@ -6,7 +6,8 @@ use super::key::{Key, Kind, put};
 use crate::{
     address::Address,
     auth::{CallRates, Network},
-    http::{HttpLimits, RateLimit, is_host_name},
+    call::{RateLimit, is_host_name},
+    http::HttpLimits,
     listen,
     log::{LogFormat, LogLevel},
     secret_file::Readers,

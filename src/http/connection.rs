@@ -23,12 +23,14 @@ use tokio::{
 };
 
 use super::{
-    HttpLimits, HttpService,
     activity::Activity,
-    answer::{self, Cut},
-    listener::{spawn, stopped},
-    registry::Place,
+    in_flight::InFlight,
+    limits::HttpLimits,
+    place::Place,
+    service::HttpService,
     stream::{Left, WatchedStream},
+    task::{spawn, stopped},
+    unparsed,
 };
 use crate::tls::Certificates;
 
@@ -78,7 +80,7 @@ async fn shake_hands(
     let mut first = [0];
     stream.peek(&mut first).await?;
     if first[0].is_ascii_uppercase() {
-        stream.write_all(&answer::not_tls()).await?;
+        stream.write_all(&unparsed::not_tls()).await?;
         let left = Left::holding(stream);
         left.linger().await;
         return Err(io::Error::other("a client spoke plain HTTP"));
@@ -95,14 +97,7 @@ async fn speak_http1(
     let activity = &place.activity;
     let left = Left::new();
     {
-        let service = service_fn(|request| {
-            let in_flight = activity.begin();
-            async move {
-                let mut answer = http.answer(request, place).await?;
-                answer.body_mut().keep(in_flight);
-                Ok::<_, Cut>(answer)
-            }
-        });
+        let service = service_fn(|request| http.answer(request, place, InFlight::begin(activity), &stop));
         // No pipeline_flush: it holds an answer back for as long as unread bytes are left, and behind a
         // badly framed body they always are. No time-out of hyper's: it sets a timer per request.
         let stream = WatchedStream::http1(stream, Arc::clone(activity), left.clone());
@@ -125,15 +120,15 @@ async fn speak_http2(
     let activity = Arc::clone(&place.activity);
     activity.speak_http2();
     let limits = http.limits;
+    let shared = Arc::new((http, place, stop.clone()));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (http, place) = (Arc::clone(&http), Arc::clone(&place));
+        let shared = Arc::clone(&shared);
         // Dropped with the stream, should the client give it up.
-        let mut in_flight = place.activity.begin();
+        let mut in_flight = InFlight::begin(&shared.1.activity);
         async move {
-            place.activity.wait_turn(&mut in_flight).await;
-            let mut answer = http.answer(request, &place).await?;
-            answer.body_mut().keep(in_flight);
-            Ok::<_, Cut>(answer)
+            let (http, place, stop) = &*shared;
+            in_flight.wait_turn().await;
+            http.answer(request, place, in_flight, stop).await
         }
     });
     let connection = http2::Builder::new(LocalExecutor)

@@ -5,18 +5,19 @@ use std::{io, net::IpAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
-    task::{JoinHandle, JoinSet},
+    task::JoinSet,
 };
 
 use super::{
-    HttpService,
-    activity::TaskHandle,
     connection,
-    registry::{Newcomer, NoPlace, PROBE_GRACE, Place},
+    place::Place,
+    registry::{Newcomer, NoPlace, PROBE_GRACE},
+    service::HttpService,
     socket::Listening,
     sources::Proxies,
+    task::{TaskHandle, spawn, stopped},
 };
-use crate::{tls::Certificates, wire::code::Code};
+use crate::tls::Certificates;
 
 /// How long to wait when the system has no more sockets to give.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
@@ -79,9 +80,7 @@ async fn accept(
         };
         match accepted {
             Ok((stream, who, handle)) => {
-                if let Some(metrics) = &http.metrics {
-                    metrics.connection();
-                }
+                http.registry.accept();
                 let (http, stop, alive) = (Arc::clone(&http), stop.clone(), alive.clone());
                 let (certificates, inner) = (certificates.clone(), Arc::clone(&handle));
                 let task = spawn(async move {
@@ -137,10 +136,10 @@ async fn next(
 async fn placed(http: &Arc<HttpService>, who: &Newcomer) -> Option<Place> {
     loop {
         let left = http.registry.left();
-        match http.registry.enter(who, http.service.clock.elapsed()) {
+        match Place::enter(&http.registry, who, http.pipeline.clock().elapsed()) {
             Ok(place) => return Some(place),
             Err(NoPlace::Source) => {
-                http.lines.sum(Code::OVERLOAD);
+                http.pipeline.refuse_connection();
                 return None;
             }
             // One that has had its time makes room without a sign, so that this looks again after a while.
@@ -159,7 +158,7 @@ async fn proxied(
     certificates: Option<Certificates>,
 ) {
     let Ok(unplaced) = http.registry.unplaced().try_acquire() else {
-        http.lines.sum(Code::OVERLOAD);
+        http.pipeline.refuse_connection();
         return;
     };
     let place = async {
@@ -180,16 +179,6 @@ async fn proxied(
     if let Ok(Some(place)) = place {
         connection::speak(stream, Arc::new(place), http, stop, certificates).await;
     }
-}
-
-/// Waits until `stop` is true, or can never become so any more.
-pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
-#[expect(clippy::disallowed_methods, reason = "connections are tasks of the thread that accepted them")]
-pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-    tokio::spawn(task)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the system does not notify us when it has sockets again")]

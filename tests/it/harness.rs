@@ -13,9 +13,10 @@ use std::{
 use confold::{
     api::Service,
     auth::{App, Apps, Gate, Identifier, SecretKey, usersig},
+    call::{Options, Pipeline},
     clock::Clock,
     domain::AppId,
-    http::{Bound, HttpLimits, HttpService, serve},
+    http::{Bound, HttpLimits, HttpService, Proxies, serve},
     store::Store,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -204,7 +205,11 @@ impl InProcess {
         let address = bound.address();
         let listening = bound.listen().unwrap();
         let service = Service { store, clock: Clock::system() };
-        let http = HttpService::new(Gate::new(Apps::new([app])), service, HttpLimits::default());
+        let http = {
+            let (gate, limits) = (Gate::new(Apps::new([app])), HttpLimits::default());
+            let pipeline = Pipeline::new(gate, service, limits.of_calls(), Options::default());
+            HttpService::new(pipeline, limits, Proxies::default())
+        };
         let (stop, stopping) = tokio::sync::watch::channel(false);
         let work = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
