@@ -9,7 +9,8 @@ use http_body_util::BodyExt;
 use super::{
     encoding,
     head::Body,
-    memory::{Bounds, Reservation, SMALL, SmallBodies, SmallBody, Whole},
+    memory::{Bounds, Reservation, SMALL, Whole},
+    small_bodies::{SmallBodies, SmallBody},
 };
 use crate::{
     api::Error,

@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use bytes::Bytes;
 
-use super::memory::SmallBodies;
+use super::small_bodies::SmallBodies;
 
 /// Everything of a request but its body.
 pub struct Head<'a> {

@@ -28,6 +28,7 @@ mod pipeline_tests;
 mod query;
 mod rate;
 mod rotation;
+mod small_bodies;
 mod state;
 mod transfer;
 
@@ -35,8 +36,8 @@ pub use answer::{ALLOWED_HEADERS, Answer, Content, Cut, JSON, Pieces, REQUEST_ID
 pub use body::drain;
 pub use exchange::{Bodies, Exchange, Failure, Observer, Subject};
 pub use head::{Body, Broken, Connection, Head, Header, Headers};
-pub use memory::SmallBodies;
 pub use origin::{AllowedHosts, is_host_name};
 pub use pipeline::Pipeline;
 pub use rate::RateLimit;
+pub use small_bodies::SmallBodies;
 pub use state::{CallLimits, INTERCHANGE, Options};

@@ -137,3 +137,46 @@ impl Body for Streamed {
         Poll::Ready(piece.map(|piece| piece.map(|bytes| Frame::data(self.in_flight.count(bytes)))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{net::IpAddr, sync::Arc, time::Duration};
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::http::{activity::Activity, unsent::Unsent};
+
+    /// Pieces without an end of their own.
+    struct Endless {
+        stopped: bool,
+    }
+
+    impl Pieces for Endless {
+        fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Vec<u8>, StoreError>>> {
+            if self.stopped { Poll::Ready(None) } else { Poll::Pending }
+        }
+
+        fn stop(&mut self) {
+            self.stopped = true;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_hears_of_a_stop_and_keeps_its_request_in_work_until_it_ends() {
+        let unsent = Arc::new(Unsent::new(1_000));
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        let activity = Arc::new(Activity::new(peer, false, false, &unsent, Arc::default(), Duration::ZERO));
+        let (stop, stopping) = watch::channel(false);
+        let pieces = Content::Stream(Box::new(Endless { stopped: false }));
+        let mut body = Outgoing::new(pieces, InFlight::begin(&activity), &stopping);
+        let mut frame = Box::pin(body.frame());
+        let polled = std::future::poll_fn(|context| Poll::Ready(frame.as_mut().poll(context))).await;
+        assert!(polled.is_pending() && !activity.is_quiet());
+        stop.send_replace(true);
+        assert!(frame.as_mut().await.is_none());
+        drop(frame);
+        drop(body);
+        assert!(activity.is_quiet());
+    }
+}
