@@ -6,7 +6,7 @@
 //! **record** is what he keeps about one conversation; his **organizer** is all of it.
 //!
 //! Reading order: [`domain`] (the rules), [`wire`] (the JSON), [`auth`] (who calls), [`store`]
-//! (where it is kept), [`api`] (one file per command), [`http`] (the service), [`server`]
+//! (where it is kept), [`api`] (one file per command), [`http`] (the service), [`compose`]
 //! (composition), [`cli`].
 
 pub mod domain;
@@ -17,7 +17,9 @@ pub mod tls;
 pub mod wire;
 
 pub mod api;
+pub mod background;
 pub mod call;
+pub mod compose;
 pub mod config;
 pub mod controls;
 pub mod http;

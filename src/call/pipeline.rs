@@ -23,7 +23,7 @@ use super::{
 use crate::{
     api::{Call, Command, Error, Family, RefusedItems, Told},
     auth::{App, Apps, Gate},
-    clock::{Clock, Deadline},
+    clock::Clock,
     excerpt, masking,
     metrics::ConnectionCounts,
     wire::{Envelope, Fields, Path, code::Code},
@@ -64,11 +64,6 @@ impl Pipeline {
     /// Writes summed log lines; called about once a second.
     pub fn housekeep(&self) {
         self.0.housekeep();
-    }
-
-    /// Sends the spans that still wait, as far as that is possible by then. For the end of a server.
-    pub fn finish_traces(&self, by: &Deadline) {
-        self.0.finish_traces(by);
     }
 
     /// Answers a request.

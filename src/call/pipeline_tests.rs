@@ -10,19 +10,20 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 
 use super::{
-    Answer, CallLimits, Connection, Content, Exchange, Head, Header, Headers, Observer, Options, Pipeline,
-    RateLimit, Rest, SmallBodies, Status, Subject,
+    Answer, Connection, Content, Exchange, Head, Header, Headers, Observer, Pipeline, Rest, SmallBodies,
+    Status, Subject,
     exchange::{Bodies, Observers},
     head::Broken,
     id::Id,
 };
 use crate::{
-    api::{Command, Service},
-    auth::{App, Apps, Gate, Identifier, SecretKey, usersig},
+    api::Command,
+    auth::{App, Identifier, SecretKey, usersig},
     clock::Clock,
+    compose::Plan,
     controls::{Controls, FaultRule},
     domain::AppId,
-    metrics::{CallsOfApps, Metrics},
+    metrics::CallsOfApps,
     store::MemoryStore,
     wire::code::Code,
 };
@@ -71,23 +72,13 @@ pub(super) fn head<'a>(
     }
 }
 
-const LIMITS: CallLimits = CallLimits {
-    rate: RateLimit::On,
-    body_bytes: 1 << 20,
-    bodies_bytes: 1 << 20,
-    answer_within: Duration::from_secs(30),
-    idle: Duration::from_secs(30),
-    strict: false,
-};
-
 fn app() -> App {
     let key = SecretKey::new("a-key-of-a-test-that-is-long-enough").unwrap();
     App::new(AppId::new(7).unwrap(), key, vec!["admin".to_owned()])
 }
 
-fn pipeline(options: Options) -> Pipeline {
-    let service = Service { store: Arc::new(MemoryStore::default()), clock: Clock::system() };
-    Pipeline::new(Gate::new(Apps::new([app()])), service, LIMITS, options)
+fn plan() -> Plan {
+    Plan::new(Arc::new(MemoryStore::default()), [app()])
 }
 
 fn query() -> String {
@@ -120,14 +111,15 @@ const IMPORT: &str = "/v4/im_open_login_svc/account_import";
 
 #[tokio::test]
 async fn a_call_needs_no_protocol() {
-    let pipeline = pipeline(Options::default());
-    let answer = ask(&pipeline, "POST", IMPORT, r#"{"UserID":"one"}"#).await.unwrap();
+    let http = plan().compose().http;
+    let pipeline = http.pipeline();
+    let answer = ask(pipeline, "POST", IMPORT, r#"{"UserID":"one"}"#).await.unwrap();
     assert_eq!((answer.status, answer.rest, answer.open_to_pages), (Status::Ok, Rest::Read, true));
     assert_eq!(text(answer), r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":""}"#);
-    let answer = ask(&pipeline, "POST", "/v4/recentcontact/get_contact_groups", "{}").await.unwrap();
+    let answer = ask(pipeline, "POST", "/v4/recentcontact/get_contact_groups", "{}").await.unwrap();
     assert_eq!(answer.rest, Rest::Unread);
     assert!(text(answer).contains("60009"));
-    let answer = ask(&pipeline, "PUT", "/metrics", "").await.unwrap();
+    let answer = ask(pipeline, "PUT", "/metrics", "").await.unwrap();
     assert_eq!(answer.status, Status::MethodNotAllowed);
     assert!(answer.headers.contains(&("allow", "GET".into())));
 }
@@ -136,15 +128,12 @@ async fn a_call_needs_no_protocol() {
 async fn a_fault_rule_lets_an_answer_be_lost_and_the_journal_knows_of_the_call() {
     let controls = Controls::new(None);
     controls.faults.add(FaultRule { lose_answer: true, ..FaultRule::default() }).unwrap();
-    let pipeline = pipeline(Options {
-        controls: Some(controls),
-        metrics: Some(Arc::<Metrics>::default()),
-        ..Options::default()
-    });
-    assert!(ask(&pipeline, "POST", IMPORT, r#"{"UserID":"one"}"#).await.is_none());
-    let journal = text(ask(&pipeline, "GET", "/_dev/journal", "").await.unwrap());
+    let http = Plan { controls: Some(controls), metrics: true, ..plan() }.compose().http;
+    let pipeline = http.pipeline();
+    assert!(ask(pipeline, "POST", IMPORT, r#"{"UserID":"one"}"#).await.is_none());
+    let journal = text(ask(pipeline, "GET", "/_dev/journal", "").await.unwrap());
     assert!(journal.contains(r#""Request":{"UserID":"one"}"#) && !journal.contains("Reply"), "{journal}");
-    let metrics = text(ask(&pipeline, "GET", "/metrics", "").await.unwrap());
+    let metrics = text(ask(pipeline, "GET", "/metrics", "").await.unwrap());
     assert!(metrics.contains(r#"confold_controls_total{path="journal",status="200"} 1"#), "{metrics}");
     assert!(!metrics.contains("confold_calls_total{"), "a call without an answer has no code");
 }

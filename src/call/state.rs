@@ -18,7 +18,6 @@ use super::{
 use crate::{
     api::Service,
     auth::{Apps, Gate},
-    clock::Deadline,
     controls::Controls,
     metrics::{ConnectionCounts, Metrics, Now, Process},
     traces::Traces,
@@ -81,7 +80,6 @@ pub(super) struct State {
     pub(super) published_keys: bool,
     pub(super) controls: Option<Arc<Controls>>,
     metrics: Option<Arc<Metrics>>,
-    traces: Option<Arc<Traces>>,
     connections: OnceLock<AskConnections>,
 }
 
@@ -104,7 +102,6 @@ impl State {
             published_keys,
             controls,
             metrics,
-            traces,
             connections: OnceLock::new(),
         }
     }
@@ -146,12 +143,5 @@ impl State {
     pub(super) fn housekeep(&self) {
         self.lines.report();
         self.rotations.report(&self.access().gate.previous_use(), self.service.clock.elapsed());
-    }
-
-    /// Sends the spans that still wait, as far as that is possible by then.
-    pub(super) fn finish_traces(&self, by: &Deadline) {
-        if let Some(traces) = &self.traces {
-            traces.finish(by);
-        }
     }
 }

@@ -11,21 +11,19 @@ use super::{
 };
 use crate::{
     address::Address,
-    api::{Command, Service},
-    auth::{App, Apps, CallRates, Edition, Gate, Network, usersig},
-    call::{AllowedHosts, Options as Features, Pipeline, RateLimit, is_host_name},
+    api::Command,
+    auth::{App, CallRates, Edition, Network, usersig},
+    call::{AllowedHosts, RateLimit, is_host_name},
     clock::Clock,
+    compose::{self, Plan},
     config::read_rates,
     controls::Controls,
     domain::{DirectoryMode, batch},
-    http::{Bound, HttpLimits, HttpService, Proxies},
-    listen, log,
-    metrics::Metrics,
-    output,
-    server::{Server, Stopped},
+    http::{Bound, HttpLimits, Proxies},
+    listen, log, output,
+    server::Stopped,
     signals::Signals,
     store::{SqliteOptions, SqliteStore, Store},
-    traces::Traces,
 };
 
 /// How long a stop may take, an export at the end not counted.
@@ -161,13 +159,17 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     if let Some(file) = &options.export_on_exit {
         output::check(file).context("--export-on-exit")?;
     }
-    let ControlsToken { token, announcement: about_token } = ControlsToken::of(options)?;
+    let others: Vec<SocketAddr> = options.tls_listen.into_iter().collect();
+    let ControlsToken { token, announcement: about_token } = ControlsToken::of(
+        options.token_file.as_deref(),
+        &[&[options.listen][..], &others].concat(),
+        !options.trusted_proxies.is_empty(),
+    )?;
     let traces: Option<Address> = match &options.traces {
         // Read here: the command line would show what it refuses.
         Some(url) => Some(url.parse().map_err(|refused| anyhow!("--traces-endpoint {refused}"))?),
         None => None,
     };
-    let others: Vec<SocketAddr> = options.tls_listen.into_iter().collect();
     let bound = Bound::beside(options.listen, &others).with_context(|| {
         format!("cannot listen on {}; choose another address with --listen", options.listen)
     })?;
@@ -182,7 +184,8 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     };
     let directory = options.data.as_deref().or(scratch.as_ref().map(Scratch::path));
     let directory = directory.expect("either --data or a temporary folder is there");
-    let store = SqliteStore::open(&SqliteOptions { clock: clock.clone(), ..SqliteOptions::new(directory) })?;
+    let store =
+        compose::open_store(&SqliteOptions { clock: clock.clone(), ..SqliteOptions::new(directory) })?;
     if options.data.is_some() {
         data::log_opening(&store);
     }
@@ -204,32 +207,30 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         apps.retain(|known| known.id != app.id);
         apps.push(app.clone());
     }
-    let gate = Gate::new(Apps::new(apps.iter().map(|app| options.settings(app.app()))));
     let rate = if options.rate_limit { RateLimit::On } else { RateLimit::Off };
     let failure = store.failure();
     let store: Arc<dyn Store> = Arc::new(store);
-    let service = Service { store: Arc::clone(&store), clock: clock.clone() };
-    let limits = HttpLimits { rate, strict: options.strict, ..HttpLimits::default() };
-    let traces = traces.as_ref().map(Traces::start).transpose()?.map(Arc::new);
-    let metrics = options.metrics.then(Arc::<Metrics>::default);
-    let features = Features {
-        controls: Some(Controls::new(token)),
-        metrics,
-        traces,
+    let served = apps.iter().map(|app| options.settings(app.app()));
+    let composed = Plan {
+        clock: clock.clone(),
+        limits: HttpLimits { rate, strict: options.strict, ..HttpLimits::default() },
+        proxies: Proxies::new(options.trusted_proxies.clone()),
         hosts: AllowedHosts::new(options.allow_host.iter().cloned()),
         published_keys: true,
-    };
-    let pipeline = Pipeline::new(gate, service, limits.of_calls(), features);
-    let http = HttpService::new(pipeline, limits, Proxies::new(options.trusted_proxies.clone()));
+        controls: Some(Controls::new(token)),
+        metrics: options.metrics,
+        traces,
+        ..Plan::new(Arc::clone(&store), served)
+    }
+    .compose();
     files::raise_limit(HttpLimits::default().connections.all);
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let address = bound.address();
     let bounds = std::iter::once(&bound).chain(tls.as_ref().map(LocalTls::bound));
     let started = Started::new(directory, bounds, apps.iter().map(|app| app.id));
     let trust = tls.as_ref().map(|tls| (tls.greeting(), tls.try_out()));
     let tls_address = tls.as_ref().map(LocalTls::address);
     let bound = [Some(bound), tls.map(LocalTls::into_bound)].into_iter().flatten().collect();
-    let server = Server { bound, http, workers, drain: DRAIN };
+    let server = composed.server(bound, None, DRAIN);
     let said = || {
         signals.serving();
         signals.advise(" while the server was stopping");

@@ -13,21 +13,19 @@ use super::{
     terminal::{self, say},
 };
 use crate::{
-    api::Service,
-    auth::{App, Apps, Gate},
-    call::{AllowedHosts, Options as Features, Pipeline},
+    auth::{App, Apps},
+    call::AllowedHosts,
     clock::Clock,
+    compose::{self, Plan},
     config::{self, Changes, Known, Loaded, Refused, Setting, Sources},
     controls::Controls,
     domain::AppId,
     http::{Bound, HttpService, Proxies},
     log::{self, List},
-    metrics::{CertificateCounts, Metrics},
-    server::{Server, Stopped},
+    server::Stopped,
     signals::{Hangup, Signals},
     store::SqliteStore,
     tls::Certificates,
-    traces::Traces,
 };
 
 /// Settings of the server that are about its apps, and change with them.
@@ -83,43 +81,26 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
             Bound::beside(*address, &all).with_context(|| format!("tls.listen: cannot use {address}"))?;
         bound.push(socket.with_tls(certificates));
     }
-    let store = SqliteStore::open(&config.store)?;
+    let store = compose::open_store(&config.store)?;
     data::log_opening(&store);
     note_filled(&store)?;
     let failure = store.failure();
-    let service = Service { store: Arc::new(store), clock: Clock::system() };
-    let gate = Gate::new(Apps::new(config.apps.iter().cloned()));
-    let controls = config.token.clone().map(|token| Controls::new(Some(token)));
-    let metrics = config.metrics.then(Arc::<Metrics>::default);
-    let operations = metrics.as_deref().map(Metrics::operations);
-    if let (Some(operations), Some(certificates)) = (&operations, certificates) {
-        operations.ask_for_certificate(move || {
-            let state = certificates.state();
-            CertificateCounts {
-                not_after: state.not_after,
-                applied: state.taken,
-                refused: state.refused,
-                refused_now: state.refused_now,
-            }
-        });
-    }
-    let traces = config.traces.as_ref().map(Traces::start).transpose()?.map(Arc::new);
-    let features = Features {
-        controls,
-        metrics,
-        traces,
+    let composed = Plan {
+        limits: config.limits,
+        proxies: Proxies::new(config.trusted_proxies.clone()),
         hosts: AllowedHosts::new(config.allowed_hosts.iter().cloned()),
-        published_keys: false,
-    };
-    let pipeline = Pipeline::new(gate, service, config.limits.of_calls(), features);
-    let http = HttpService::new(pipeline, config.limits, Proxies::new(config.trusted_proxies.clone()));
-    let workers = match config.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        workers => workers,
-    };
+        controls: config.token.clone().map(|token| Controls::new(Some(token))),
+        metrics: config.metrics,
+        traces: config.traces.clone(),
+        certificates,
+        ..Plan::new(Arc::new(store), config.apps.iter().cloned())
+    }
+    .compose();
+    let (http, operations) = (Arc::clone(&composed.http), composed.operations.clone());
     let greeting = greeting(&bound, config.apps.len());
     let started = Started::new(&config.store.directory, &bound, config.apps.iter().map(|app| app.id));
-    let server = Server { bound, http: Arc::clone(&http), workers, drain: config.drain };
+    let workers = (config.workers > 0).then_some(config.workers);
+    let server = composed.server(bound, workers, config.drain);
     let mut known = Known { apps: config.apps.clone(), settings: loaded.apps.clone() };
     let reload = || {
         let applied = reload(options, &http, &loaded.settings, &mut known);

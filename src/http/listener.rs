@@ -21,8 +21,6 @@ use crate::tls::Certificates;
 
 /// How long to wait when the system has no more sockets to give.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
-/// How often summed log lines are written and slow readers are looked for.
-const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// Serves connections until `stop` turns true, then lets requests in flight finish, for `drain` at
 /// the most. Runs on a runtime of the calling thread.
@@ -44,22 +42,11 @@ pub async fn serve(
         accepting.spawn(accept(listener, one.certificates, http, stop, alive));
     }
     drop(alive);
-    let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
-    let ended = async {
-        while let Some(ended) = accepting.join_next().await {
-            // A listener that panicked serves nobody any more: the server has to stop, not to go on with the others.
-            ended.map_err(io::Error::other)?;
-        }
-        io::Result::Ok(tokio::time::timeout(drain, all_gone.recv()).await.is_ok())
-    };
-    let mut ended = std::pin::pin!(ended);
-    let in_time = loop {
-        tokio::select! {
-            in_time = ended.as_mut() => break in_time?,
-            _ = housekeeping.tick() => http.housekeep(),
-        }
-    };
-    http.housekeep();
+    while let Some(ended) = accepting.join_next().await {
+        // A listener that panicked serves nobody any more: the server has to stop, not to go on with the others.
+        ended.map_err(io::Error::other)?;
+    }
+    let in_time = tokio::time::timeout(drain, all_gone.recv()).await.is_ok();
     if !in_time {
         tracing::warn!("some requests did not finish in time and were cut off");
     }

@@ -240,8 +240,8 @@ impl Registry {
 
     /// Makes room when more answers wait than may wait: ends connections whose clients have taken none of theirs for a
     /// while, the longest first. When it is urgent, because there is no room at all, it ends those that have held
-    /// answers longest, whatever they take meanwhile. Every worker calls this once a second, and requests do when there
-    /// is no room; it is done at most so often.
+    /// answers longest, whatever they take meanwhile. This is called once a second, and by requests when there is no
+    /// room; it is done at most so often.
     pub(super) fn shed_slow_readers(&self, now: Duration, urgent: bool) {
         if !self.unsent.is_tight() {
             return;

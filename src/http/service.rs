@@ -66,8 +66,9 @@ impl HttpService {
         &self.pipeline
     }
 
-    /// Writes summed log lines, and sends readers away who take nothing while memory is tight.
-    pub(super) fn housekeep(&self) {
+    /// Writes summed log lines, and sends readers away who take nothing while memory is tight. Called about once a
+    /// second.
+    pub fn housekeep(&self) {
         self.pipeline.housekeep();
         self.registry.shed_slow_readers(self.pipeline.clock().elapsed(), false);
     }

@@ -11,12 +11,11 @@ use std::{
 };
 
 use confold::{
-    api::Service,
-    auth::{App, Apps, Gate, Identifier, SecretKey, usersig},
-    call::{Options, Pipeline},
+    auth::{App, Identifier, SecretKey, usersig},
     clock::Clock,
+    compose::Plan,
     domain::AppId,
-    http::{Bound, HttpLimits, HttpService, Proxies, serve},
+    http::{Bound, serve},
     store::Store,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -204,12 +203,7 @@ impl InProcess {
         let bound = Bound::to(([127, 0, 0, 1], 0).into()).unwrap();
         let address = bound.address();
         let listening = bound.listen().unwrap();
-        let service = Service { store, clock: Clock::system() };
-        let http = {
-            let (gate, limits) = (Gate::new(Apps::new([app])), HttpLimits::default());
-            let pipeline = Pipeline::new(gate, service, limits.of_calls(), Options::default());
-            HttpService::new(pipeline, limits, Proxies::default())
-        };
+        let http = Plan::new(store, [app]).compose().http;
         let (stop, stopping) = tokio::sync::watch::channel(false);
         let work = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

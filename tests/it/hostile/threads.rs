@@ -9,13 +9,9 @@ use std::{
 };
 
 use confold::{
-    api::Service,
-    auth::{Apps, Gate},
-    call::{Options, Pipeline},
-    clock::Clock,
+    compose::Plan,
     domain::{AppId, Owner, UserId},
-    http::{Bound, HttpLimits, HttpService, Proxies},
-    server::Server,
+    http::Bound,
     signals::Signals,
     store::{Next, SqliteOptions, SqliteStore, Store},
 };
@@ -77,13 +73,8 @@ fn serve_without_a_writer() {
     let failure = store.failure();
     let bound = Bound::to(([127, 0, 0, 1], 0).into()).unwrap();
     let address = bound.address();
-    let service = Service { store: Arc::clone(&store) as Arc<dyn Store>, clock: Clock::system() };
-    let http = {
-        let (gate, limits) = (Gate::new(Apps::new([page_app()])), HttpLimits::default());
-        let pipeline = Pipeline::new(gate, service, limits.of_calls(), Options::default());
-        HttpService::new(pipeline, limits, Proxies::default())
-    };
-    let server = Server { bound: vec![bound], http, workers: 2, drain: Duration::from_secs(5) };
+    let composed = Plan::new(Arc::clone(&store) as Arc<dyn Store>, [page_app()]).compose();
+    let server = composed.server(vec![bound], Some(2), Duration::from_secs(5));
     // It would run until the end of time if it did not notice.
     let (ended, has_ended) = std::sync::mpsc::channel();
     let signals = Signals::install(|_, _| {}).unwrap();
