@@ -149,10 +149,10 @@ impl Drop for Alive {
 
 impl Default for Background {
     fn default() -> Background {
-        let (begin, begun) = watch::channel(false);
+        let (signal, begun) = watch::channel(false);
         let (notice, notices) = mpsc::unbounded_channel();
         let stopping = Stopping { begun, by: Arc::default() };
-        Background { begin, stopping, notice, notices, running: Vec::new() }
+        Background { begin: signal, stopping, notice, notices, running: Vec::new() }
     }
 }
 
@@ -224,8 +224,12 @@ mod tests {
     fn with(work: impl FnOnce(Stopping) -> io::Result<()> + Send + 'static) -> io::Result<()> {
         let mut background = Background::default();
         for _ in 0..2 {
-            let waits =
-                |mut stopping: Stopping| make_runtime()?.block_on(async { Ok(stopping.begin().await) });
+            let waits = |mut stopping: Stopping| {
+                make_runtime()?.block_on(async {
+                    stopping.begin().await;
+                    Ok(())
+                })
+            };
             background.start(service(waits)).unwrap();
         }
         background.start(service(work)).unwrap();

@@ -6,8 +6,8 @@
 //! **record** is what he keeps about one conversation; his **organizer** is all of it.
 //!
 //! Reading order: [`domain`] (the rules), [`wire`] (the JSON), [`auth`] (who calls), [`store`]
-//! (where it is kept), [`api`] (one file per command), [`http`] (the service), [`compose`]
-//! (composition), [`cli`].
+//! (where it is kept), [`api`] (one file per command), [`call`] (what happens to a request),
+//! [`http`] (connections), [`compose`] (how a server is put together), [`cli`].
 
 pub mod domain;
 

@@ -34,6 +34,7 @@ pub enum Subject {
 }
 
 /// A request and its answer.
+#[derive(Clone, Copy)]
 pub struct Exchange<'a> {
     /// The head of the request.
     pub head: &'a Head<'a>,

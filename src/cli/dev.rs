@@ -210,7 +210,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let rate = if options.rate_limit { RateLimit::On } else { RateLimit::Off };
     let failure = store.failure();
     let store: Arc<dyn Store> = Arc::new(store);
-    let served = apps.iter().map(|app| options.settings(app.app()));
+    let settings = apps.iter().map(|app| options.settings(app.app()));
     let composed = Plan {
         clock: clock.clone(),
         limits: HttpLimits { rate, strict: options.strict, ..HttpLimits::default() },
@@ -220,7 +220,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         controls: Some(Controls::new(token)),
         metrics: options.metrics,
         traces,
-        ..Plan::new(Arc::clone(&store), served)
+        ..Plan::new(Arc::clone(&store), settings)
     }
     .compose();
     files::raise_limit(HttpLimits::default().connections.all);

@@ -101,12 +101,11 @@ impl HttpService {
             connection: &Link { activity, is_http2 },
         };
         let is_scarce = activity.is_probe() || forwarded.is_some() || self.unsent.is_full();
-        let refusal = match is_scarce {
-            false => None,
-            true => {
-                let (within, clock) = (self.limits.answer_within, self.pipeline.clock());
-                Box::pin(no_room(place, head.path, forwarded, within, clock)).await
-            }
+        let refusal = if is_scarce {
+            let (within, clock) = (self.limits.answer_within, self.pipeline.clock());
+            Box::pin(no_room(place, head.path, forwarded, within, clock)).await
+        } else {
+            None
         };
         let answer = match refusal {
             None => self.pipeline.answer(&head, &mut body).await?,

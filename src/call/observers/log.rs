@@ -112,7 +112,7 @@ impl CallLog {
         // A store's own words are for the log alone.
         match failure.error {
             Some(Error::Store(StoreError::Busy)) => {
-                line!(warn, exchange, error = failure.why(), "failed call")
+                line!(warn, exchange, error = failure.why(), "failed call");
             }
             Some(Error::Store(inner)) => line!(error, exchange, error = %inner, "failed call"),
             _ => line!(info, exchange, error = failure.why(), "failed call"),

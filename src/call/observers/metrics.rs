@@ -20,7 +20,9 @@ impl Observer for CallCounts {
         let (metrics, code) = (&*self.0, exchange.code);
         match exchange.subject {
             Subject::Call(command) => {
-                metrics.refused_items(command, exchange.items);
+                if !exchange.items.is_empty() {
+                    metrics.refused_items(command, exchange.items);
+                }
                 if let Some(Failure { error: Some(Error::Absent(absent)), .. }) = exchange.failure {
                     metrics.absent(*absent);
                 }
