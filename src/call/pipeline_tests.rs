@@ -94,7 +94,10 @@ fn query() -> String {
 
 async fn ask(pipeline: &Pipeline, method: &str, path: &str, text: &'static str) -> Option<Answer> {
     let (query, headers) = (query(), Listed::default());
-    let query = path.starts_with("/v4/").then_some(query.as_str());
+    let (path, query) = match path.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path, path.starts_with("/v4/").then_some(query.as_str())),
+    };
     let mut body = Full::new(Bytes::from_static(text.as_bytes())).map_err(|_| Broken);
     pipeline.answer(&head(method, path, query, &headers), &mut body).await.ok()
 }
@@ -133,6 +136,8 @@ async fn a_fault_rule_lets_an_answer_be_lost_and_the_journal_knows_of_the_call()
     assert!(ask(pipeline, "POST", IMPORT, r#"{"UserID":"one"}"#).await.is_none());
     let journal = text(ask(pipeline, "GET", "/_dev/journal", "").await.unwrap());
     assert!(journal.contains(r#""Request":{"UserID":"one"}"#) && !journal.contains("Reply"), "{journal}");
+    let removed = text(ask(pipeline, "DELETE", "/_dev/faults?Id=1", "").await.unwrap());
+    assert_eq!(removed, r#"{"Removed":1}"#);
     let metrics = text(ask(pipeline, "GET", "/metrics", "").await.unwrap());
     assert!(metrics.contains(r#"confold_controls_total{path="journal",status="200"} 1"#), "{metrics}");
     assert!(!metrics.contains("confold_calls_total{"), "a call without an answer has no code");

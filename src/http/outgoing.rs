@@ -174,7 +174,8 @@ mod tests {
         let polled = std::future::poll_fn(|context| Poll::Ready(frame.as_mut().poll(context))).await;
         assert!(polled.is_pending() && !activity.is_quiet());
         stop.send_replace(true);
-        assert!(frame.as_mut().await.is_none());
+        let ended = tokio::time::timeout(Duration::from_secs(20), frame.as_mut()).await;
+        assert!(ended.is_ok_and(|frame| frame.is_none()), "the stream did not hear of the stop");
         drop(frame);
         drop(body);
         assert!(activity.is_quiet());

@@ -313,12 +313,17 @@ fn used_paths(text: &str) -> Vec<String> {
         }
     }
     let mut found = Vec::new();
-    let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-    for statement in code.join("\n").split(';') {
-        let statement = statement.trim_start().trim_start_matches("pub ").trim_start_matches("pub(super) ");
-        if let Some(tree) = statement.strip_prefix("use ") {
+    let code = text.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
+    let mut statement = String::new();
+    for line in code {
+        let import = line.trim_start_matches("pub ").trim_start_matches("pub(super) ");
+        if !statement.is_empty() || import.starts_with("use ") {
+            statement.push_str(if statement.is_empty() { &import["use ".len()..] } else { line });
+        }
+        if let Some((tree, _)) = statement.split_once(';') {
             let tree: String = tree.chars().filter(|c| !c.is_whitespace()).collect();
             expand("", &tree, &mut found);
+            statement.clear();
         }
     }
     found
