@@ -6,8 +6,8 @@
 //! **record** is what he keeps about one conversation; his **organizer** is all of it.
 //!
 //! Reading order: [`domain`] (the rules), [`wire`] (the JSON), [`auth`] (who calls), [`store`]
-//! (where it is kept), [`api`] (one file per command), [`http`] (the door), [`server`]
-//! (composition), [`cli`].
+//! (where it is kept), [`api`] (one file per command), [`call`] (what happens to a request),
+//! [`http`] (connections), [`compose`] (how a server is put together), [`cli`].
 
 pub mod domain;
 
@@ -17,6 +17,9 @@ pub mod tls;
 pub mod wire;
 
 pub mod api;
+pub mod background;
+pub mod call;
+pub mod compose;
 pub mod config;
 pub mod controls;
 pub mod http;
@@ -25,6 +28,7 @@ pub mod log;
 pub mod metrics;
 pub mod openapi;
 pub mod output;
+pub mod routes;
 pub mod server;
 pub mod signals;
 pub mod traces;

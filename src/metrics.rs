@@ -33,10 +33,6 @@ use crate::{
 const BOUNDS: [u64; 12] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 1_000_000, 3_000_000];
 
-/// What there is below `/_dev/`; other paths are counted together.
-const CONTROLS: &[&str] =
-    &["clock", "faults", "journal", "reset", "restore", "seed", "snapshot", "snapshots"];
-
 /// Commands, and one place for calls of none.
 const COMMANDS: usize = Command::ALL.len() + 1;
 /// Codes, and one place for those that only a fault rule says.
@@ -55,7 +51,6 @@ pub struct Metrics {
     transfers: Mutex<BTreeMap<(&'static str, u32), u64>>,
     /// Requests of the controls, by what they ask for and the status of the answer.
     controls: Mutex<BTreeMap<(&'static str, u16), u64>>,
-    connections: AtomicU64,
     operations: Arc<Operations>,
 }
 
@@ -67,21 +62,15 @@ struct Latency {
     microseconds: AtomicU64,
 }
 
-/// What is asked for when the metrics are told.
+/// What is asked for when the metrics are rendered.
 #[derive(Clone, Debug, Default)]
 pub struct Now {
     /// Of the store.
     pub store: Statistics,
     /// Signatures that are remembered.
     pub signatures: u64,
-    /// Connections that are open.
-    pub open: u64,
-    /// Connections that were closed because their place was needed, or because they read nothing.
-    pub evicted: u64,
-    /// Connections that were refused because their source had too many.
-    pub refused: u64,
-    /// Bytes of answers that clients have not taken yet.
-    pub unsent: u64,
+    /// Of the connections.
+    pub connections: ConnectionCounts,
     /// Bytes that are reserved for bodies of requests.
     pub bodies: u64,
     /// Requests that were refused because there was no memory for their bodies.
@@ -94,6 +83,21 @@ pub struct Now {
     pub process: Process,
 }
 
+/// How the connections of a server are doing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ConnectionCounts {
+    /// Connections that were accepted.
+    pub accepted: u64,
+    /// Connections that are open.
+    pub open: u64,
+    /// Connections that were closed because their place was needed, or because they read nothing.
+    pub evicted: u64,
+    /// Connections that were refused because their source had too many.
+    pub refused: u64,
+    /// Bytes of answers that clients have not taken yet.
+    pub unsent: u64,
+}
+
 impl Default for Metrics {
     fn default() -> Metrics {
         let none = |_| AtomicU64::new(0);
@@ -104,7 +108,6 @@ impl Default for Metrics {
             absent: Box::new(std::array::from_fn(none)),
             transfers: Mutex::default(),
             controls: Mutex::default(),
-            connections: AtomicU64::new(0),
             operations: Arc::default(),
         }
     }
@@ -148,15 +151,9 @@ impl Metrics {
     }
 
     /// Counts a request of the controls, by its path below `/_dev/`.
-    pub fn control(&self, path: &str, status: u16) {
-        let path = CONTROLS.iter().find(|known| **known == path).unwrap_or(&"other");
+    pub fn control(&self, path: &'static str, status: u16) {
         let mut controls = self.controls.lock().unwrap_or_else(PoisonError::into_inner);
         *controls.entry((path, status)).or_default() += 1;
-    }
-
-    /// Counts a connection that was accepted.
-    pub fn connection(&self) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The text.
@@ -189,30 +186,31 @@ impl Metrics {
         for (command, latency) in self.latencies.iter().enumerate() {
             latency.tell(name(command), &mut out);
         }
+        let connections = &now.connections;
         out.alone(
             "confold_connections_accepted_total",
             "counter",
             "Connections accepted.",
-            self.connections.load(Ordering::Relaxed),
+            connections.accepted,
         );
-        out.alone("confold_connections", "gauge", "Connections open.", now.open);
+        out.alone("confold_connections", "gauge", "Connections open.", connections.open);
         out.alone(
             "confold_connections_evicted_total",
             "counter",
             "Connections closed because their place was needed, or because they read nothing.",
-            now.evicted,
+            connections.evicted,
         );
         out.alone(
             "confold_connections_refused_total",
             "counter",
             "Connections refused because their source had too many.",
-            now.refused,
+            connections.refused,
         );
         out.alone(
             "confold_unsent_bytes",
             "gauge",
             "Bytes of answers that clients have not taken yet.",
-            now.unsent,
+            connections.unsent,
         );
         out.alone(
             "confold_body_bytes",

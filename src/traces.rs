@@ -8,20 +8,18 @@ use std::{
     io,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc::{self, Receiver, SyncSender},
+        atomic::{AtomicU64, Ordering},
     },
-    thread,
     time::Duration,
 };
 
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use crate::{
     address::{self, Address},
-    chance,
-    clock::Deadline,
-    excerpt, masking, resolver,
+    background::{OnEnd, Service, Stopping, make_runtime},
+    chance, excerpt, masking, resolver,
 };
 
 /// How many spans wait at the most.
@@ -77,20 +75,8 @@ impl Parent {
 /// Where spans go.
 #[derive(Debug)]
 pub struct Traces {
-    items: SyncSender<Item>,
-    /// Disconnected when the thread that sends has ended.
-    sending: Mutex<Receiver<()>>,
+    spans: mpsc::Sender<Span>,
     shared: Arc<Shared>,
-    /// Whether it was said that the thread has ended.
-    ended: AtomicBool,
-}
-
-/// What goes to the thread that sends.
-#[derive(Debug)]
-enum Item {
-    Span(Span),
-    /// Nothing follows.
-    End,
 }
 
 #[derive(Debug, Default)]
@@ -99,8 +85,6 @@ struct Shared {
     pending: AtomicU64,
     /// Spans that will never be sent.
     left_out: AtomicU64,
-    /// The server stops, and until when spans may be sent.
-    stops: OnceLock<Deadline>,
     /// The collector, and the way to it, for messages.
     collector: OnceLock<String>,
     /// Why the last request of a server that stops has failed.
@@ -108,60 +92,50 @@ struct Shared {
 }
 
 impl Traces {
-    /// Sends spans to the collector at `endpoint`, for example `http://localhost:4318`.
-    ///
-    /// # Errors
-    /// When a thread cannot be started.
-    pub fn start(endpoint: &Address) -> io::Result<Traces> {
-        let (items, waiting) = mpsc::sync_channel(WAITING);
-        let (alive, sending) = mpsc::channel();
+    /// Spans for the collector at `endpoint`, for example `http://localhost:4318`, and the service that sends them. At a
+    /// stop it sends what waits, as far as the collector takes it in time, and says how many spans were not taken.
+    #[must_use]
+    pub fn new(endpoint: Address) -> (Traces, Service) {
+        let (spans, waiting) = mpsc::channel(WAITING);
         let shared = Arc::<Shared>::default();
-        let (endpoint, of_thread) = (endpoint.clone(), Arc::clone(&shared));
-        let work = move || {
-            // Dropped when the thread ends, in whichever way.
-            let _alive = alive;
-            Sending { waiting, shared: of_thread }.send_all(&endpoint);
+        let (of_thread, of_end) = (Arc::clone(&shared), Arc::clone(&shared));
+        let service = Service {
+            name: "traces",
+            about: "the thread that sends spans",
+            on_end: OnEnd::GoOn(
+                "a defect ended the thread that sends spans; none are sent until the next start",
+            ),
+            work: Box::new(move |stopping| {
+                Sending { waiting, shared: of_thread, stopping }.send_all(&endpoint)
+            }),
+            afterwards: Box::new(move || of_end.report()),
         };
-        let started = thread::Builder::new().name("traces".to_owned()).spawn(work);
-        started.map_err(|error| {
-            io::Error::new(error.kind(), format!("the thread that sends spans cannot be started: {error}"))
-        })?;
-        Ok(Traces { items, sending: Mutex::new(sending), shared, ended: AtomicBool::new(false) })
+        (Traces { spans, shared }, service)
     }
 
-    /// Tells of a call, unless whoever caused it wants none of it.
-    pub fn tell(&self, span: Span) {
+    /// Sends the span of a call, unless its caller asks for none of it.
+    pub fn send(&self, span: Span) {
         if span.parent.is_some_and(|parent| !parent.sampled) {
             return;
         }
         self.shared.pending.fetch_add(1, Ordering::Relaxed);
-        if let Err(refused) = self.items.try_send(Item::Span(span)) {
+        // Calls go on without their spans.
+        if self.spans.try_send(span).is_err() {
             self.shared.pending.fetch_sub(1, Ordering::Relaxed);
             self.shared.left_out.fetch_add(1, Ordering::Relaxed);
-            // Calls go on without their spans, but not without a word.
-            let gone = matches!(refused, mpsc::TrySendError::Disconnected(_));
-            if gone && !self.ended.swap(true, Ordering::Relaxed) {
-                tracing::error!(
-                    "a defect ended the thread that sends spans; none are sent until the next start"
-                );
-            }
         }
     }
+}
 
-    /// Sends what waits, as far as the collector takes it by then, and says how many spans it did not take. A request
-    /// that is still being made is left behind.
-    pub fn finish(&self, by: &Deadline) {
-        // A second call has nothing to add.
-        let _ = self.shared.stops.set(by.clone());
-        // A full queue is not waited for: the thread looks at the line above when it has made its request.
-        let _ = self.items.try_send(Item::End);
-        let sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = sending.recv_timeout(by.left());
-        let lost = self.shared.pending.swap(0, Ordering::Relaxed);
+impl Shared {
+    /// Says how many spans the collector did not take before the server ended. A request that is still being made was
+    /// left behind.
+    fn report(&self) {
+        let lost = self.pending.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            let why = self.shared.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let why = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
             let error = why.unwrap_or_else(|| "no answer came in time".to_owned());
-            let collector = self.shared.collector.get().map_or("the collector", String::as_str);
+            let collector = self.collector.get().map_or("the collector", String::as_str);
             tracing::warn!(error, lost, "spans could not be sent to {collector} before the server ended");
         }
     }
@@ -169,21 +143,24 @@ impl Traces {
 
 /// The thread that sends.
 struct Sending {
-    waiting: Receiver<Item>,
+    waiting: mpsc::Receiver<Span>,
     shared: Arc<Shared>,
+    stopping: Stopping,
 }
 
 impl Sending {
-    fn send_all(&self, endpoint: &Address) {
+    fn send_all(mut self, endpoint: &Address) -> io::Result<()> {
+        let runtime = make_runtime()?;
         let url = endpoint.at("/v1/traces", "");
         let proxy = endpoint.proxy();
         let through = proxy.as_ref().map_or_else(String::new, |proxy| {
             format!(" through the proxy {} that the environment names", address::shown(proxy))
         });
-        let collector = self.shared.collector.get_or_init(|| format!("{endpoint}{through}"));
+        let shared = Arc::clone(&self.shared);
+        let collector = shared.collector.get_or_init(|| format!("{endpoint}{through}"));
         let agent = resolver::agent(ureq::Agent::config_builder().max_redirects(0).proxy(proxy).build());
-        while let Some(spans) = self.gather() {
-            let Some(within) = self.time_for_request() else { return };
+        while let Some(spans) = runtime.block_on(self.gather()) {
+            let Some(within) = self.time_for_request() else { return Ok(()) };
             let body = request(&spans).to_string();
             let post = agent.post(&url).content_type("application/json");
             let sent = post.config().timeout_global(Some(within)).build().send(body);
@@ -196,31 +173,38 @@ impl Sending {
                 Err(ureq::Error::BadUri(_)) => "the address cannot be used".to_owned(),
                 Err(error) => excerpt::line(&error.to_string()).into_owned(),
             };
-            if self.shared.stops.get().is_some() {
+            if self.stopping.is_begun() {
                 // The others would fare no better: all of them are reported at once.
                 *self.shared.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                return;
+                return Ok(());
             }
             self.settle(spans.len());
             let count = spans.len() as u64;
             let lost = self.shared.left_out.fetch_add(count, Ordering::Relaxed) + count;
             tracing::warn!(error, lost, "spans could not be sent to {collector}");
         }
+        Ok(())
     }
 
     /// The spans of the next request; nothing when none will follow.
-    fn gather(&self) -> Option<Vec<Span>> {
+    async fn gather(&mut self) -> Option<Vec<Span>> {
         let mut spans = Vec::new();
         while spans.len() < AT_ONCE {
-            let stops = self.shared.stops.get().is_some();
-            let item = match (spans.is_empty(), stops) {
-                (_, true) => self.waiting.try_recv().ok(),
-                (true, false) => self.waiting.recv().ok(),
-                (false, false) => self.waiting.recv_timeout(GATHER).ok(),
-            };
-            match item {
-                Some(Item::Span(span)) => spans.push(span),
-                Some(Item::End) | None => break,
+            if self.stopping.is_begun() {
+                // Nothing more is waited for.
+                match self.waiting.try_recv() {
+                    Ok(span) => spans.push(span),
+                    Err(_) => break,
+                }
+                continue;
+            }
+            let within = if spans.is_empty() { Duration::MAX } else { GATHER };
+            tokio::select! {
+                () = self.stopping.begin() => {}
+                span = tokio::time::timeout(within, self.waiting.recv()) => match span {
+                    Ok(Some(span)) => spans.push(span),
+                    Ok(None) | Err(_) => break,
+                },
             }
         }
         (!spans.is_empty()).then_some(spans)
@@ -228,7 +212,7 @@ impl Sending {
 
     /// How long the next request may take; nothing when there is no time for one.
     fn time_for_request(&self) -> Option<Duration> {
-        let left = self.shared.stops.get().map_or(WITHIN, |by| by.left().min(WITHIN));
+        let left = self.stopping.by().map_or(WITHIN, |by| by.left().min(WITHIN));
         (!left.is_zero()).then_some(left)
     }
 

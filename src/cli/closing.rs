@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::data;
-use crate::{clock::Deadline, store::Store};
+use crate::{
+    clock::{Clock, Deadline},
+    store::Store,
+};
 
 /// How long closing may take when requests have used up the time of the stop.
 const AT_LEAST: Duration = Duration::from_millis(500);
@@ -18,15 +21,20 @@ pub(super) fn close(store: &dyn Store, by: &Deadline) {
     }
 }
 
+/// Closes the store if what came between opening and serving it has failed.
+pub(super) fn unless_ready<T>(store: &dyn Store, prepared: anyhow::Result<T>) -> anyhow::Result<T> {
+    if prepared.is_err() {
+        close(store, &Deadline::after(&Clock::system(), AT_LEAST));
+    }
+    prepared
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::{
-        clock::Clock,
-        store::{self, StoreConfig},
-    };
+    use crate::store::{self, StoreConfig};
 
     #[test]
     fn a_store_that_hangs_is_left_behind() {

@@ -1,10 +1,9 @@
 //! Who may use the controls of `dev`: everybody on this machine, or those who have the token.
 
-use std::path::Path;
+use std::{net::SocketAddr, path::Path};
 
 use anyhow::{Context, ensure};
 
-use super::dev::Options;
 use crate::{
     auth::Token,
     chance,
@@ -25,14 +24,17 @@ pub(super) struct ControlsToken {
 
 impl ControlsToken {
     /// None as long as only this machine can reach the server, unless one was chosen.
-    pub(super) fn of(options: &Options) -> anyhow::Result<ControlsToken> {
-        if let Some(file) = &options.token_file {
+    pub(super) fn of(
+        file: Option<&Path>,
+        listen: &[SocketAddr],
+        has_proxies: bool,
+    ) -> anyhow::Result<ControlsToken> {
+        if let Some(file) = file {
             return ControlsToken::from_file(file);
         }
-        let reached = [Some(options.listen), options.tls_listen];
-        let is_local = reached.iter().flatten().all(|address| address.ip().to_canonical().is_loopback());
+        let is_local = listen.iter().all(|address| address.ip().to_canonical().is_loopback());
         // A proxy on this machine lets others in, whatever the address that it connects from.
-        if is_local && options.trusted_proxies.is_empty() {
+        if is_local && !has_proxies {
             return Ok(ControlsToken { token: None, announcement: String::new() });
         }
         let token = chance::text(LENGTH, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789");

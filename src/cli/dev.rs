@@ -11,20 +11,19 @@ use super::{
 };
 use crate::{
     address::Address,
-    api::{Command, Service},
-    auth::{App, Apps, CallRates, Edition, Gate, Network, usersig},
+    api::Command,
+    auth::{App, CallRates, Edition, Network, usersig},
+    call::{AllowedHosts, RateLimit, is_host_name},
     clock::Clock,
+    compose::Plan,
     config::read_rates,
     controls::Controls,
     domain::{DirectoryMode, batch},
-    http::{AllowedHosts, Bound, Door, DoorLimits, Proxies, RateLimit, Sides, is_host_name},
-    listen, log,
-    metrics::Metrics,
-    output,
-    server::{Server, Stopped},
+    http::{Bound, HttpLimits, Proxies},
+    listen, log, output,
+    server::Stopped,
     signals::Signals,
     store::{self, Store, StoreConfig},
-    traces::Traces,
 };
 
 /// How long a stop may take, an export at the end not counted.
@@ -160,13 +159,17 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     if let Some(file) = &options.export_on_exit {
         output::check(file).context("--export-on-exit")?;
     }
-    let ControlsToken { token, announcement: about_token } = ControlsToken::of(options)?;
+    let others: Vec<SocketAddr> = options.tls_listen.into_iter().collect();
+    let ControlsToken { token, announcement: about_token } = ControlsToken::of(
+        options.token_file.as_deref(),
+        &[&[options.listen][..], &others].concat(),
+        !options.trusted_proxies.is_empty(),
+    )?;
     let traces: Option<Address> = match &options.traces {
         // Read here: the command line would show what it refuses.
         Some(url) => Some(url.parse().map_err(|refused| anyhow!("--traces-endpoint {refused}"))?),
         None => None,
     };
-    let others: Vec<SocketAddr> = options.tls_listen.into_iter().collect();
     let bound = Bound::beside(options.listen, &others).with_context(|| {
         format!("cannot listen on {}; choose another address with --listen", options.listen)
     })?;
@@ -175,6 +178,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         Some(address) => Some(LocalTls::bind(address, options.listen, clock.now())?),
         None => None,
     };
+    let apps = options.apps()?;
     let scratch = match options.data {
         Some(_) => None,
         None => Some(Scratch::new()?),
@@ -185,49 +189,30 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     if options.data.is_some() {
         data::log_opening(&*store);
     }
-    if let Some(tls) = &tls {
-        tls.copy_ca(directory)?;
-    }
-    if store.is_unfilled() {
-        fill(&*store, options)?;
-    } else if let Some(seed) = &options.seed {
-        tracing::warn!("{} is not loaded: {} holds data already", seed.display(), directory.display());
-    }
-
-    let mut apps = Vec::from(AppOption::known());
-    for (index, app) in options.app.iter().enumerate() {
-        if options.app[..index].iter().any(|other| other.id == app.id) {
-            bail!("--app names app {} twice", app.id);
-        }
-        // One's own key for a known app takes its place.
-        apps.retain(|known| known.id != app.id);
-        apps.push(app.clone());
-    }
-    let gate = Gate::new(Apps::new(apps.iter().map(|app| options.settings(app.app()))));
+    closing::unless_ready(&*store, prepare(&*store, options, tls.as_ref(), directory))?;
     let rate = if options.rate_limit { RateLimit::On } else { RateLimit::Off };
     let failure = store.failure();
-    let service = Service { store: Arc::clone(&store), clock: clock.clone() };
-    let limits = DoorLimits { rate, strict: options.strict, ..DoorLimits::default() };
-    let traces = traces.as_ref().map(Traces::start).transpose()?;
-    let metrics = options.metrics.then(Metrics::default);
-    let sides = Sides {
-        controls: Some(Controls::new(token)),
-        metrics,
-        traces,
+    let settings = apps.iter().map(|app| options.settings(app.app()));
+    let composed = Plan {
+        clock: clock.clone(),
+        limits: HttpLimits { rate, strict: options.strict, ..HttpLimits::default() },
         proxies: Proxies::new(options.trusted_proxies.clone()),
         hosts: AllowedHosts::new(options.allow_host.iter().cloned()),
         published_keys: true,
-    };
-    let door = Door::with_sides(gate, service, limits, sides);
-    files::raise_limit(DoorLimits::default().connections.all);
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        controls: Some(Controls::new(token)),
+        metrics: options.metrics,
+        traces,
+        ..Plan::new(Arc::clone(&store), settings)
+    }
+    .compose();
+    files::raise_limit(HttpLimits::default().connections.all);
     let address = bound.address();
     let bounds = std::iter::once(&bound).chain(tls.as_ref().map(LocalTls::bound));
     let started = Started::new(directory, bounds, apps.iter().map(|app| app.id));
     let trust = tls.as_ref().map(|tls| (tls.greeting(), tls.try_out()));
     let tls_address = tls.as_ref().map(LocalTls::address);
     let bound = [Some(bound), tls.map(LocalTls::into_bound)].into_iter().flatten().collect();
-    let server = Server { bound, door, workers, drain: DRAIN };
+    let server = composed.server(bound, None, DRAIN);
     let said = || {
         signals.serving();
         signals.advise(" while the server was stopping");
@@ -254,7 +239,39 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is done between opening the store and serving it.
+fn prepare(
+    store: &dyn Store,
+    options: &Options,
+    tls: Option<&LocalTls>,
+    directory: &Path,
+) -> anyhow::Result<()> {
+    if let Some(tls) = tls {
+        tls.copy_ca(directory)?;
+    }
+    if store.is_unfilled() {
+        fill(store, options)?;
+    } else if let Some(seed) = &options.seed {
+        tracing::warn!("{} is not loaded: {} holds data already", seed.display(), directory.display());
+    }
+    Ok(())
+}
+
 impl Options {
+    /// The apps that are served: the known ones and those of the command line.
+    fn apps(&self) -> anyhow::Result<Vec<AppOption>> {
+        let mut apps = Vec::from(AppOption::known());
+        for (index, app) in self.app.iter().enumerate() {
+            if self.app[..index].iter().any(|other| other.id == app.id) {
+                bail!("--app names app {} twice", app.id);
+            }
+            // A key that is given for a known app replaces the published one.
+            apps.retain(|known| known.id != app.id);
+            apps.push(app.clone());
+        }
+        Ok(apps)
+    }
+
     /// The app with the settings these options give to every app.
     fn settings(&self, app: App) -> App {
         App {

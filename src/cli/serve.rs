@@ -13,20 +13,19 @@ use super::{
     terminal::{self, say},
 };
 use crate::{
-    api::Service,
-    auth::{App, Apps, Gate},
+    auth::{App, Apps},
+    call::AllowedHosts,
     clock::Clock,
+    compose::Plan,
     config::{self, Changes, Known, Loaded, Refused, Setting, Sources},
     controls::Controls,
     domain::AppId,
-    http::{AllowedHosts, Bound, Door, Proxies, Sides},
+    http::{Bound, HttpService, Proxies},
     log::{self, List},
-    metrics::{CertificateCounts, Metrics},
-    server::{Server, Stopped},
+    server::Stopped,
     signals::{Hangup, Signals},
     store::{self, Store},
     tls::Certificates,
-    traces::Traces,
 };
 
 /// Settings of the server that are about its apps, and change with them.
@@ -84,44 +83,27 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     }
     let store = store::open(&config.store)?;
     data::log_opening(&*store);
-    note_filled(&*store)?;
+    closing::unless_ready(&*store, note_filled(&*store))?;
     let failure = store.failure();
-    let service = Service { store: Arc::clone(&store), clock: Clock::system() };
-    let gate = Gate::new(Apps::new(config.apps.iter().cloned()));
-    let controls = config.token.clone().map(|token| Controls::new(Some(token)));
-    let metrics = config.metrics.then(Metrics::default);
-    let operations = metrics.as_ref().map(Metrics::operations);
-    if let (Some(operations), Some(certificates)) = (&operations, certificates) {
-        operations.ask_for_certificate(move || {
-            let state = certificates.state();
-            CertificateCounts {
-                not_after: state.not_after,
-                applied: state.taken,
-                refused: state.refused,
-                refused_now: state.refused_now,
-            }
-        });
-    }
-    let traces = config.traces.as_ref().map(Traces::start).transpose()?;
-    let sides = Sides {
-        controls,
-        metrics,
-        traces,
+    let composed = Plan {
+        limits: config.limits,
         proxies: Proxies::new(config.trusted_proxies.clone()),
         hosts: AllowedHosts::new(config.allowed_hosts.iter().cloned()),
-        published_keys: false,
-    };
-    let door = Door::with_sides(gate, service, config.limits, sides);
-    let workers = match config.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        workers => workers,
-    };
+        controls: config.token.clone().map(|token| Controls::new(Some(token))),
+        metrics: config.metrics,
+        traces: config.traces.clone(),
+        certificates,
+        ..Plan::new(Arc::clone(&store), config.apps.iter().cloned())
+    }
+    .compose();
+    let (http, operations) = (Arc::clone(&composed.http), composed.operations.clone());
     let greeting = greeting(&bound, config.apps.len());
     let started = Started::new(&config.store.directory, &bound, config.apps.iter().map(|app| app.id));
-    let server = Server { bound, door: Arc::clone(&door), workers, drain: config.drain };
+    let workers = (config.workers > 0).then_some(config.workers);
+    let server = composed.server(bound, workers, config.drain);
     let mut known = Known { apps: config.apps.clone(), settings: loaded.apps.clone() };
     let reload = || {
-        let applied = reload(options, &door, &loaded.settings, &mut known);
+        let applied = reload(options, &http, &loaded.settings, &mut known);
         if let Some(operations) = &operations {
             operations.reloaded(applied);
         }
@@ -173,7 +155,7 @@ fn note_filled(store: &dyn Store) -> anyhow::Result<()> {
 
 /// Reads the configuration again and lets its apps in; whether it was taken over. `running` are the settings of the
 /// server as it was started, `known` the apps that are let in.
-fn reload(options: &Options, door: &Door, running: &[Setting], known: &mut Known) -> bool {
+fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mut Known) -> bool {
     let sources = match options.sources() {
         Ok(sources) => sources,
         // It did not change since the start, which would have failed.
@@ -185,7 +167,7 @@ fn reload(options: &Options, door: &Door, running: &[Setting], known: &mut Known
     let Loaded { config, settings, warnings, apps } = match config::read_again(&sources) {
         Ok(loaded) => loaded,
         Err(refused) => {
-            restrict(refused, door, &mut known.apps);
+            restrict(refused, http, &mut known.apps);
             return false;
         }
     };
@@ -195,7 +177,7 @@ fn reload(options: &Options, door: &Door, running: &[Setting], known: &mut Known
     let next = Known { apps: config.apps, settings: apps };
     let Changes { added, removed, changed } = next.since(known);
     *known = next;
-    door.admit_only(Apps::new(known.apps.iter().cloned()));
+    http.pipeline().admit_only(Apps::new(known.apps.iter().cloned()));
     let numbers = |ids: Vec<AppId>| List::of(ids.into_iter().map(AppId::number));
     let apps = numbers(known.apps.iter().map(|app| app.id).collect());
     let (added, removed) = (numbers(added), numbers(removed));
@@ -214,7 +196,7 @@ fn reload(options: &Options, door: &Door, running: &[Setting], known: &mut Known
 }
 
 /// Applies what a refused configuration takes away, and nothing else of it.
-fn restrict(refused: Refused, door: &Door, apps: &mut Vec<App>) {
+fn restrict(refused: Refused, http: &HttpService, apps: &mut Vec<App>) {
     for problem in refused.problems.0 {
         tracing::error!("configuration rejected: {problem}");
     }
@@ -232,7 +214,7 @@ fn restrict(refused: Refused, door: &Door, apps: &mut Vec<App>) {
         tracing::warn!("applied from the rejected configuration: {change}");
     }
     *apps = next;
-    door.admit_only(Apps::new(apps.iter().cloned()));
+    http.pipeline().admit_only(Apps::new(apps.iter().cloned()));
 }
 
 /// Where the server listens, in words for the person who started it.

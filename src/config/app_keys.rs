@@ -6,8 +6,8 @@ use super::key::{Key, Kind, put};
 use crate::{
     api::Family,
     auth::{App, Edition, Identifier, Network, SecretKey},
+    call::INTERCHANGE,
     domain::{AppId, DirectoryMode, Limits, UnixSeconds},
-    http::INTERCHANGE,
 };
 
 /// The settings of an app while they are read.

@@ -32,7 +32,7 @@ pub use server_keys::server_keys;
 use crate::{
     address::Address,
     auth::{App, Network, Token},
-    http::DoorLimits,
+    http::HttpLimits,
     log::{LogFormat, LogLevel},
     secret_file::Readers,
     store::StoreConfig,
@@ -57,8 +57,8 @@ pub struct Config {
     pub workers: usize,
     /// Where everything is kept, and with how much memory.
     pub store: StoreConfig,
-    /// What the door accepts.
-    pub limits: DoorLimits,
+    /// What the service accepts.
+    pub limits: HttpLimits,
     /// How long a stop may take.
     pub drain: Duration,
     /// Whether calls are counted and told at `/metrics`.

@@ -59,19 +59,6 @@ pub struct FaultRule {
 }
 
 impl FaultRule {
-    /// The fields that a rule is given by.
-    pub const FIELDS: &[&str] = &[
-        "Command",
-        "From_Account",
-        "Probability",
-        "Times",
-        "Code",
-        "Info",
-        "LatencyMs",
-        "Drop",
-        "LoseAnswer",
-    ];
-
     /// Reads a rule, of whose fields the names are known to be right.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ const SEARCHED: usize = 2 * BYTES;
 /// not contain them either.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Entry {
+pub struct JournalEntry {
     /// Its number, from 1 on.
     pub id: u64,
     /// The id that its reply, the log and the spans have.
@@ -51,7 +51,7 @@ pub struct Entry {
     pub ms: f64,
 }
 
-impl Entry {
+impl JournalEntry {
     /// Whether it is of this command.
     #[must_use]
     pub fn is_of(&self, command: &str) -> bool {
@@ -66,7 +66,7 @@ pub struct Journal(Mutex<Kept>);
 #[derive(Debug, Default)]
 struct Kept {
     last: u64,
-    entries: VecDeque<Entry>,
+    entries: VecDeque<JournalEntry>,
     /// Calls of commands that the vendor has and this server has not, by service and command. There are only as many
     /// names as [`Absent`] has.
     absent: BTreeMap<String, u64>,
@@ -74,16 +74,16 @@ struct Kept {
 
 impl Journal {
     /// Notes a call; its number is given here.
-    pub fn note(&self, entry: Entry) {
+    pub fn note(&self, entry: JournalEntry) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.last += 1;
         let id = kept.last;
         if kept.entries.len() == CALLS {
             kept.entries.pop_front();
         }
-        let Entry { path, why, .. } = &entry;
+        let JournalEntry { path, why, .. } = &entry;
         let (path, why) = (masking::text(path).into_owned(), masking::text(why).into_owned());
-        kept.entries.push_back(Entry { id, path, why, ..entry });
+        kept.entries.push_back(JournalEntry { id, path, why, ..entry });
     }
 
     /// Counts a call of a command that the vendor has and this server has not.
@@ -98,10 +98,10 @@ impl Journal {
     }
 
     /// The last calls that `wanted` takes, oldest first: so many, or fewer when they are large.
-    pub fn last(&self, limit: usize, wanted: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+    pub fn last(&self, limit: usize, wanted: impl Fn(&JournalEntry) -> bool) -> Vec<JournalEntry> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut room = SHOWN_BYTES;
-        let mut found: Vec<Entry> = (kept.entries.iter().rev())
+        let mut found: Vec<JournalEntry> = (kept.entries.iter().rev())
             .filter(|entry| wanted(entry))
             .take(limit)
             .take_while(|entry| {

@@ -1,5 +1,5 @@
 //! What an emulator lets a test do to it: forget, remember, set the clock, fail on demand, and tell what
-//! was asked of it. No HTTP; `http/controls.rs` speaks it under `/_dev/`.
+//! was asked of it. No HTTP; `call/controls.rs` speaks it under `/_dev/`.
 
 mod faults;
 mod journal;
@@ -7,7 +7,7 @@ mod snapshots;
 mod spool;
 
 pub use faults::{Effect, FaultRule, Faults, Struck};
-pub use journal::{Entry, Journal, Text};
+pub use journal::{Journal, JournalEntry, Text};
 pub use snapshots::{SnapshotError, Snapshots};
 pub use spool::{Spool, SpoolError};
 

@@ -23,12 +23,14 @@ use tokio::{
 };
 
 use super::{
-    Door, DoorLimits,
     activity::Activity,
-    answer::{self, Cut},
-    listener::{spawn, stopped},
-    registry::Place,
+    in_flight::InFlight,
+    limits::HttpLimits,
+    place::Place,
+    service::HttpService,
     stream::{Left, WatchedStream},
+    task::{spawn, stopped},
+    unparsed,
 };
 use crate::tls::Certificates;
 
@@ -47,12 +49,12 @@ const WINDOW: u32 = 64 * 1024;
 pub(super) async fn speak(
     stream: TcpStream,
     place: Arc<Place>,
-    door: Arc<Door>,
+    http: Arc<HttpService>,
     mut stop: watch::Receiver<bool>,
     certificates: Option<Certificates>,
 ) {
-    let Some(certificates) = certificates else { return speak_http1(stream, &place, &door, stop).await };
-    let handshake = tokio::time::timeout(door.limits.patience.head, shake_hands(stream, &certificates));
+    let Some(certificates) = certificates else { return speak_http1(stream, &place, &http, stop).await };
+    let handshake = tokio::time::timeout(http.limits.patience.head, shake_hands(stream, &certificates));
     let ended = tokio::select! {
         ended = handshake => ended,
         () = stopped(&mut stop) => return,
@@ -66,8 +68,8 @@ pub(super) async fn speak(
         Err(_) => return tracing::debug!(%source, "a TLS handshake did not end in time"),
     };
     match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => speak_http2(stream, place, door, stop).await,
-        _ => speak_http1(stream, &place, &door, stop).await,
+        Some(b"h2") => speak_http2(stream, place, http, stop).await,
+        _ => speak_http1(stream, &place, &http, stop).await,
     }
 }
 
@@ -78,7 +80,7 @@ async fn shake_hands(
     let mut first = [0];
     stream.peek(&mut first).await?;
     if first[0].is_ascii_uppercase() {
-        stream.write_all(&answer::not_tls()).await?;
+        stream.write_all(&unparsed::not_tls()).await?;
         let left = Left::holding(stream);
         left.linger().await;
         return Err(io::Error::other("a client spoke plain HTTP"));
@@ -89,26 +91,19 @@ async fn shake_hands(
 async fn speak_http1(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     place: &Place,
-    door: &Door,
+    http: &HttpService,
     mut stop: watch::Receiver<bool>,
 ) {
     let activity = &place.activity;
     let left = Left::new();
     {
-        let service = service_fn(|request| {
-            let in_flight = activity.begin();
-            async move {
-                let mut answer = door.answer(request, place).await?;
-                answer.body_mut().keep(in_flight);
-                Ok::<_, Cut>(answer)
-            }
-        });
+        let service = service_fn(|request| http.answer(request, place, InFlight::begin(activity), &stop));
         // No pipeline_flush: it holds an answer back for as long as unread bytes are left, and behind a
         // badly framed body they always are. No time-out of hyper's: it sets a timer per request.
         let stream = WatchedStream::http1(stream, Arc::clone(activity), left.clone());
         let connection =
             http1::Builder::new().max_buf_size(HEAD_BYTES).serve_connection(TokioIo::new(stream), service);
-        see_through(pin!(connection), activity, door.limits, stop.clone()).await;
+        see_through(pin!(connection), activity, http.limits, stop.clone()).await;
     }
     tokio::select! {
         () = left.linger() => {}
@@ -119,21 +114,21 @@ async fn speak_http1(
 async fn speak_http2(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     place: Arc<Place>,
-    door: Arc<Door>,
+    http: Arc<HttpService>,
     stop: watch::Receiver<bool>,
 ) {
     let activity = Arc::clone(&place.activity);
     activity.speak_http2();
-    let limits = door.limits;
+    let limits = http.limits;
+    let shared = Arc::new((http, place, stop.clone()));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (door, place) = (Arc::clone(&door), Arc::clone(&place));
+        let shared = Arc::clone(&shared);
         // Dropped with the stream, should the client give it up.
-        let mut in_flight = place.activity.begin();
+        let mut in_flight = InFlight::begin(&shared.1.activity);
         async move {
-            place.activity.wait_turn(&mut in_flight).await;
-            let mut answer = door.answer(request, &place).await?;
-            answer.body_mut().keep(in_flight);
-            Ok::<_, Cut>(answer)
+            let (http, place, stop) = &*shared;
+            in_flight.wait_turn().await;
+            http.answer(request, place, in_flight, stop).await
         }
     });
     let connection = http2::Builder::new(LocalExecutor)
@@ -152,7 +147,7 @@ async fn speak_http2(
 async fn see_through<C>(
     mut connection: Pin<&mut C>,
     activity: &Activity,
-    limits: DoorLimits,
+    limits: HttpLimits,
     mut stop: watch::Receiver<bool>,
 ) where
     C: GracefulConnection<Error = hyper::Error>,

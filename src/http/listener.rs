@@ -5,23 +5,22 @@ use std::{io, net::IpAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
-    task::{JoinHandle, JoinSet},
+    task::JoinSet,
 };
 
 use super::{
-    Door,
-    activity::TaskHandle,
     connection,
-    registry::{Newcomer, NoPlace, PROBE_GRACE, Place},
+    place::Place,
+    registry::{Newcomer, NoPlace, PROBE_GRACE},
+    service::HttpService,
     socket::Listening,
     sources::Proxies,
+    task::{TaskHandle, spawn, stopped},
 };
-use crate::{tls::Certificates, wire::code::Code};
+use crate::tls::Certificates;
 
 /// How long to wait when the system has no more sockets to give.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
-/// How often summed log lines are written and slow readers are looked for.
-const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// Serves connections until `stop` turns true, then lets requests in flight finish, for `drain` at
 /// the most. Runs on a runtime of the calling thread.
@@ -30,7 +29,7 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// When a socket cannot be used.
 pub async fn serve(
     listening: Vec<Listening>,
-    door: Arc<Door>,
+    http: Arc<HttpService>,
     stop: watch::Receiver<bool>,
     drain: Duration,
 ) -> io::Result<()> {
@@ -39,26 +38,15 @@ pub async fn serve(
     let mut accepting = JoinSet::new();
     for one in listening {
         let listener = TcpListener::from_std(one.socket)?;
-        let (door, stop, alive) = (Arc::clone(&door), stop.clone(), alive.clone());
-        accepting.spawn(accept(listener, one.certificates, door, stop, alive));
+        let (http, stop, alive) = (Arc::clone(&http), stop.clone(), alive.clone());
+        accepting.spawn(accept(listener, one.certificates, http, stop, alive));
     }
     drop(alive);
-    let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
-    let ended = async {
-        while let Some(ended) = accepting.join_next().await {
-            // A listener that panicked serves nobody any more: the server has to stop, not to go on with the others.
-            ended.map_err(io::Error::other)?;
-        }
-        io::Result::Ok(tokio::time::timeout(drain, all_gone.recv()).await.is_ok())
-    };
-    let mut ended = std::pin::pin!(ended);
-    let in_time = loop {
-        tokio::select! {
-            in_time = ended.as_mut() => break in_time?,
-            _ = housekeeping.tick() => door.housekeep(),
-        }
-    };
-    door.housekeep();
+    while let Some(ended) = accepting.join_next().await {
+        // A listener that panicked serves nobody any more: the server has to stop, not to go on with the others.
+        ended.map_err(io::Error::other)?;
+    }
+    let in_time = tokio::time::timeout(drain, all_gone.recv()).await.is_ok();
     if !in_time {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
@@ -68,31 +56,29 @@ pub async fn serve(
 async fn accept(
     listener: TcpListener,
     certificates: Option<Certificates>,
-    door: Arc<Door>,
+    http: Arc<HttpService>,
     mut stop: watch::Receiver<bool>,
     alive: mpsc::Sender<()>,
 ) {
     loop {
         let accepted = tokio::select! {
-            accepted = next(&listener, &door) => accepted,
+            accepted = next(&listener, &http) => accepted,
             () = stopped(&mut stop) => return,
         };
         match accepted {
             Ok((stream, who, handle)) => {
-                if let Some(metrics) = &door.metrics {
-                    metrics.connection();
-                }
-                let (door, stop, alive) = (Arc::clone(&door), stop.clone(), alive.clone());
+                http.registry.accept();
+                let (http, stop, alive) = (Arc::clone(&http), stop.clone(), alive.clone());
                 let (certificates, inner) = (certificates.clone(), Arc::clone(&handle));
                 let task = spawn(async move {
                     // Answers are written whole; waiting to fill a segment would only delay them.
                     let _ = stream.set_nodelay(true);
                     match who {
                         Accepted::Placed(place) => {
-                            connection::speak(stream, Arc::new(place), door, stop, certificates).await;
+                            connection::speak(stream, Arc::new(place), http, stop, certificates).await;
                         }
                         Accepted::Proxied(peer) => {
-                            proxied(stream, peer, inner, door, stop, certificates).await;
+                            proxied(stream, peer, inner, http, stop, certificates).await;
                         }
                     }
                     drop(alive);
@@ -117,30 +103,30 @@ enum Accepted {
 /// The next connection that gets a place. When there is none, it waits, and those after it in the system's queue.
 async fn next(
     listener: &TcpListener,
-    door: &Arc<Door>,
+    http: &Arc<HttpService>,
 ) -> io::Result<(TcpStream, Accepted, Arc<TaskHandle>)> {
     loop {
         let (stream, peer) = listener.accept().await?;
         let peer = peer.ip().to_canonical();
         let handle = Arc::<TaskHandle>::default();
-        if door.proxies.trusts(peer) {
+        if http.proxies.trusts(peer) {
             return Ok((stream, Accepted::Proxied(peer), handle));
         }
         let who = Newcomer { address: peer, named: false, forwards: false, handle: Arc::clone(&handle) };
-        if let Some(place) = placed(door, &who).await {
+        if let Some(place) = placed(http, &who).await {
             return Ok((stream, Accepted::Placed(place), handle));
         }
     }
 }
 
 /// Waits for a place; nothing when the source has too many already, and the connection is closed.
-async fn placed(door: &Arc<Door>, who: &Newcomer) -> Option<Place> {
+async fn placed(http: &Arc<HttpService>, who: &Newcomer) -> Option<Place> {
     loop {
-        let left = door.registry.left();
-        match door.registry.enter(who, door.service.clock.elapsed()) {
+        let left = http.registry.left();
+        match Place::enter(&http.registry, who, http.pipeline.clock().elapsed()) {
             Ok(place) => return Some(place),
             Err(NoPlace::Source) => {
-                door.lines.sum(Code::OVERLOAD);
+                http.pipeline.refuse_connection();
                 return None;
             }
             // One that has had its time makes room without a sign, so that this looks again after a while.
@@ -154,17 +140,17 @@ async fn proxied(
     mut stream: TcpStream,
     peer: IpAddr,
     handle: Arc<TaskHandle>,
-    door: Arc<Door>,
+    http: Arc<HttpService>,
     mut stop: watch::Receiver<bool>,
     certificates: Option<Certificates>,
 ) {
-    let Ok(unplaced) = door.registry.unplaced().try_acquire() else {
-        door.lines.sum(Code::OVERLOAD);
+    let Ok(unplaced) = http.registry.unplaced().try_acquire() else {
+        http.pipeline.refuse_connection();
         return;
     };
     let place = async {
         match Proxies::newcomer(&mut stream, peer, handle).await {
-            Ok(who) => placed(&door, &who).await,
+            Ok(who) => placed(&http, &who).await,
             Err(error) => {
                 tracing::debug!(%error, source = %peer, "invalid PROXY header from a trusted proxy");
                 None
@@ -173,23 +159,13 @@ async fn proxied(
     };
     // Nobody waits for a place longer than for a head: each one that waits is an open socket.
     let place = tokio::select! {
-        place = tokio::time::timeout(door.limits.patience.head, place) => place,
+        place = tokio::time::timeout(http.limits.patience.head, place) => place,
         () = stopped(&mut stop) => return,
     };
     drop(unplaced);
     if let Ok(Some(place)) = place {
-        connection::speak(stream, Arc::new(place), door, stop, certificates).await;
+        connection::speak(stream, Arc::new(place), http, stop, certificates).await;
     }
-}
-
-/// Waits until `stop` is true, or can never become so any more.
-pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
-#[expect(clippy::disallowed_methods, reason = "connections are tasks of the thread that accepted them")]
-pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-    tokio::spawn(task)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the system does not notify us when it has sockets again")]

@@ -11,7 +11,7 @@ use std::{
 use hyper::HeaderMap;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
-use super::{activity::TaskHandle, registry::Newcomer};
+use super::{registry::Newcomer, task::TaskHandle};
 use crate::auth::Network;
 
 /// How often to look again while the header of a proxy is incomplete. Proxies send it in one piece, so this is rare.
@@ -21,20 +21,6 @@ const AGAIN: Duration = Duration::from_millis(10);
 const V1_BYTES: usize = 107;
 const V2_HEAD: usize = 16;
 const V2_SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
-
-/// Addresses that count as one source. In IPv6 one customer has a whole /64.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Source(IpAddr);
-
-impl Source {
-    /// The source that an address belongs to.
-    pub(super) fn of(address: IpAddr) -> Source {
-        Source(match address.to_canonical() {
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
-            v4 @ IpAddr::V4(_) => v4,
-        })
-    }
-}
 
 /// The proxies that are trusted to name the source of what they send.
 #[derive(Clone, Debug, Default)]

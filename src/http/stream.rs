@@ -16,7 +16,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use super::{activity::Activity, answer};
+use super::{activity::Activity, unparsed::unparsable};
 
 /// How much of a request is read away after the answer, and for how long, before the connection is closed. A
 /// client that is still sending would lose the answer otherwise.
@@ -122,7 +122,7 @@ impl<S: AsyncWrite + Unpin> WatchedStream<S> {
     fn poll_replace(&mut self, context: &mut Context<'_>, length: usize) -> Poll<io::Result<usize>> {
         let replacing = self.replacing.get_or_insert_with(|| {
             self.activity.leave_unread();
-            Replacing { text: answer::unparsable("the head of the request cannot be read"), written: 0 }
+            Replacing { text: unparsable("the head of the request cannot be read"), written: 0 }
         });
         let stream = self.stream.as_mut().expect("the stream is taken only by the drop");
         while replacing.written < replacing.text.len() {

@@ -429,7 +429,7 @@ fn line_21_calls_are_answered_within_three_seconds_under_load() {
 }
 
 /// Beside the list: what stands in the reply of an app whose settings differ is tested in
-/// `settings.rs`; here only that one door serves an app without an account or record.
+/// `settings.rs`; here only that one service serves an app without an account or record.
 #[test]
 fn a_user_without_data_has_empty_lists() {
     let server = InProcess::start(page_app(), confold::store::in_memory());

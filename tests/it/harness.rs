@@ -11,11 +11,11 @@ use std::{
 };
 
 use confold::{
-    api::Service,
-    auth::{App, Apps, Gate, Identifier, SecretKey, usersig},
+    auth::{App, Identifier, SecretKey, usersig},
     clock::Clock,
+    compose::Plan,
     domain::AppId,
-    http::{Bound, Door, DoorLimits, serve},
+    http::{Bound, serve},
     store::Store,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -191,7 +191,7 @@ impl Drop for Server {
     }
 }
 
-/// The door in this process, for settings and stores that the command line does not give.
+/// The service in this process, for settings and stores that the command line does not give.
 pub(crate) struct InProcess {
     pub(crate) address: SocketAddr,
     stop: tokio::sync::watch::Sender<bool>,
@@ -203,12 +203,11 @@ impl InProcess {
         let bound = Bound::to(([127, 0, 0, 1], 0).into()).unwrap();
         let address = bound.address();
         let listening = bound.listen().unwrap();
-        let service = Service { store, clock: Clock::system() };
-        let door = Door::new(Gate::new(Apps::new([app])), service, DoorLimits::default());
+        let http = Plan::new(store, [app]).compose().http;
         let (stop, stopping) = tokio::sync::watch::channel(false);
         let work = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(serve(vec![listening], door, stopping, Duration::from_secs(5))).unwrap();
+            runtime.block_on(serve(vec![listening], http, stopping, Duration::from_secs(5))).unwrap();
         };
         InProcess { address, stop, thread: Some(std::thread::spawn(work)) }
     }

@@ -47,6 +47,7 @@ fn file_of(name: &str) -> std::path::PathBuf {
         format!("src/auth/{name}.rs"),
         format!("src/store/{name}.rs"),
         format!("src/store/sqlite/{name}.rs"),
+        format!("src/call/{name}.rs"),
         format!("src/http/{name}.rs"),
     ];
     let found = places.iter().map(|place| root().join(place)).find(|path| path.exists());

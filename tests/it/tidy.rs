@@ -1,7 +1,7 @@
 //! The rules of the house, as tests: layers, third-party crates, documentation of files, sizes.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -51,8 +51,10 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["domain", "wire", "auth", "store", "clock", "chance"],
         &["serde", "serde_json", "itoa", "thiserror"],
     ),
-    ("traces", &["address", "chance", "clock", "resolver"], &["serde_json", "tracing", "ureq"]),
-    ("openapi", &["api", "wire"], &["serde_json"]),
+    ("background", &["clock"], &["tokio"]),
+    ("traces", &["address", "background", "chance", "resolver"], &["serde_json", "tokio", "tracing", "ureq"]),
+    ("routes", &[], &[]),
+    ("openapi", &["api", "routes", "wire"], &["serde_json"]),
     ("metrics", &["api", "auth", "domain", "store", "wire"], &["rustix"]),
     (
         "controls",
@@ -60,36 +62,39 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["serde", "serde_json", "tempfile", "thiserror", "tokio"],
     ),
     (
-        "http",
+        "call",
         &[
             "domain",
             "wire",
             "auth",
             "store",
             "clock",
-            "tls",
             "api",
             "chance",
             "interchange",
             "controls",
             "metrics",
             "openapi",
+            "routes",
             "traces",
         ],
         &[
             "bytes",
             "flate2",
+            "http_body",
             "http_body_util",
-            "hyper",
-            "hyper_util",
             "memchr",
-            "rustix",
             "serde",
             "serde_json",
+            "thiserror",
             "tokio",
-            "tokio_rustls",
             "tracing",
         ],
+    ),
+    (
+        "http",
+        &["api", "auth", "call", "clock", "metrics", "store", "tls", "wire"],
+        &["bytes", "http_body_util", "hyper", "hyper_util", "rustix", "tokio", "tokio_rustls", "tracing"],
     ),
     ("log", &["clock", "display"], &["clap", "serde_json", "tracing", "tracing_subscriber"]),
     (
@@ -103,6 +108,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "store",
             "tls",
             "api",
+            "call",
             "http",
             "log",
             "secret_file",
@@ -112,7 +118,26 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         ],
         &["thiserror", "toml"],
     ),
-    ("server", &["clock", "http", "signals"], &["tokio", "tracing"]),
+    ("server", &["background", "clock", "http", "signals"], &["tokio", "tracing"]),
+    (
+        "compose",
+        &[
+            "address",
+            "api",
+            "auth",
+            "background",
+            "call",
+            "clock",
+            "controls",
+            "http",
+            "metrics",
+            "server",
+            "store",
+            "tls",
+            "traces",
+        ],
+        &["tracing"],
+    ),
     (
         "cli",
         &[
@@ -122,15 +147,15 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "tls",
             "clock",
             "chance",
+            "compose",
             "interchange",
             "api",
+            "call",
             "controls",
             "http",
             "config",
             "log",
             "secret_file",
-            "metrics",
-            "traces",
             "server",
             "address",
             "display",
@@ -264,6 +289,140 @@ fn imports_go_downward_only() {
     }
 }
 
+/// Folders whose files still import each other in a circle.
+const CIRCULAR: &[&str] = &["auth", "config", "domain", "store::sqlite", "tls"];
+
+/// The paths of all `use` statements, one by one: `a::b` and `a::c` for `use a::{b, c}`.
+fn used_paths(text: &str) -> Vec<String> {
+    fn expand(before: &str, tree: &str, found: &mut Vec<String>) {
+        let Some((path, inside)) = tree.split_once('{') else {
+            return found.push(format!("{before}{tree}"));
+        };
+        let (mut depth, mut start) = (0, 0);
+        let inside = inside.strip_suffix('}').unwrap_or(inside);
+        for (at, c) in inside.char_indices().chain([(inside.len(), ',')]) {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' if depth == 0 => {
+                    expand(&format!("{before}{path}"), &inside[start..at], found);
+                    start = at + 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    let code = text.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
+    let mut statement = String::new();
+    for line in code {
+        let import = line.trim_start_matches("pub ").trim_start_matches("pub(super) ");
+        if !statement.is_empty() || import.starts_with("use ") {
+            statement.push_str(if statement.is_empty() { &import["use ".len()..] } else { line });
+        }
+        if let Some((tree, _)) = statement.split_once(';') {
+            let tree: String = tree.chars().filter(|c| !c.is_whitespace()).collect();
+            expand("", &tree, &mut found);
+            statement.clear();
+        }
+    }
+    found
+}
+
+/// The modules that import each other in a circle, by the folder they are in. `files` are names and texts; an item that a
+/// `mod.rs` re-exports counts as the module that it comes from.
+fn circles(files: &[(String, String)]) -> BTreeMap<String, BTreeSet<String>> {
+    let module = |file: &str| {
+        let place = file.strip_suffix(".rs").unwrap().replace('/', "::");
+        place.strip_suffix("mod").map_or(place.clone(), |folder| folder.trim_end_matches(':').to_owned())
+    };
+    let absolute = |file: &str, path: &str| {
+        let own = module(file);
+        let parent = own.rsplit_once("::").map_or("", |(parent, _)| parent);
+        let joined = |base: &str, rest: &str| format!("{base}::{rest}").trim_start_matches(':').to_owned();
+        match path.split_once("::") {
+            Some(("crate", rest)) => Some(rest.to_owned()),
+            Some(("super", rest)) => Some(joined(parent, rest)),
+            Some(("self", rest)) => Some(joined(&own, rest)),
+            _ if file.ends_with("mod.rs") => Some(joined(&own, path)),
+            _ => None,
+        }
+    };
+    let imports: Vec<(String, String)> = (files.iter())
+        .flat_map(|(file, text)| {
+            let paths = used_paths(production(text)).into_iter();
+            paths.filter_map(|path| Some((module(file), absolute(file, &path)?))).collect::<Vec<_>>()
+        })
+        .collect();
+    let modules: BTreeSet<String> = files.iter().map(|(file, _)| module(file)).collect();
+    // What a folder re-exports: `folder::Item` is `folder::file::Item`.
+    let shown: BTreeMap<String, String> = (imports.iter())
+        .filter(|(from, to)| to.starts_with(&format!("{from}::")))
+        .filter_map(|(from, to)| Some((format!("{from}::{}", to.rsplit("::").next()?), to.clone())))
+        .collect();
+    let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (from, to) in &imports {
+        let to = if modules.contains(to) { to } else { shown.get(to).unwrap_or(to) };
+        let (from, to): (Vec<&str>, Vec<&str>) = (from.split("::").collect(), to.split("::").collect());
+        let shared = from.iter().zip(&to).take_while(|(one, other)| one == other).count();
+        let (one, other) = (from.get(..=shared), to.get(..=shared));
+        if let (Some(one), Some(other)) = (one, other)
+            && modules.contains(&other.join("::"))
+        {
+            edges.entry(one.join("::")).or_default().insert(other.join("::"));
+        }
+    }
+    let reaches_itself = |start: &String| {
+        let mut waiting: Vec<&String> = edges[start].iter().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(next) = waiting.pop() {
+            if seen.insert(next) {
+                waiting.extend(edges.get(next).into_iter().flatten());
+            }
+        }
+        seen.contains(start)
+    };
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for name in edges.keys().filter(|name| reaches_itself(name)) {
+        let folder = name.rsplit_once("::").map_or("", |(folder, _)| folder);
+        found.entry(folder.to_owned()).or_default().insert(name.clone());
+    }
+    found
+}
+
+#[test]
+fn circles_are_found_in_every_form() {
+    let circle = |one: &str, other: &str, shown: &str| {
+        let files =
+            [("a/mod.rs", shown), ("a/one.rs", one), ("a/other.rs", other), ("b.rs", "use crate::a::One;")];
+        let files = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        circles(&files).into_keys().collect::<Vec<_>>()
+    };
+    let (plain, none) = ("use super::other::{self, Other};\n", Vec::<String>::new());
+    assert_eq!(circle(plain, "use std::io;\n", ""), none);
+    for back in [
+        "use super::one;",
+        "use crate::{\n    c::C,\n    a::{d::D, one::One},\n};",
+        "pub use super::one::One;",
+    ] {
+        assert_eq!(circle(plain, back, ""), ["a"], "{back}");
+    }
+    assert_eq!(
+        circle(plain, "use super::One;", "mod one;\npub use one::{One, Two};"),
+        ["a"],
+        "through a re-export"
+    );
+    assert_eq!(circle(plain, "// use super::one;", ""), none);
+}
+
+#[test]
+fn files_of_a_folder_do_not_import_each_other_in_a_circle() {
+    let files: Vec<_> = sources().into_iter().filter(|(file, _)| !is_test(file)).collect();
+    for (folder, modules) in circles(&files) {
+        assert!(CIRCULAR.contains(&folder.as_str()), "in {folder:?} there is a circle: {modules:?}");
+    }
+}
+
 #[test]
 fn third_party_crates_stay_in_their_layers() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
@@ -302,7 +461,11 @@ fn third_party_crates_stay_in_their_layers() {
 fn databases_and_numbers_stay_in_their_rooms() {
     for (file, text) in sources().iter().filter(|(file, _)| !is_test(file)) {
         let text = production(text);
-        if !file.starts_with("api/") && !file.starts_with("wire/") && !file.starts_with("http/") {
+        if !file.starts_with("api/")
+            && !file.starts_with("wire/")
+            && !file.starts_with("call/")
+            && !file.starts_with("http/")
+        {
             let named: Vec<String> = after(text, " Code::")
                 .filter(|name| !["ALL", "MEANINGS", "of"].contains(&name.as_str()))
                 .collect();

@@ -9,11 +9,8 @@ use std::{
 };
 
 use confold::{
-    api::Service,
-    auth::{Apps, Gate},
-    clock::Clock,
-    http::{Bound, Door, DoorLimits},
-    server::Server,
+    compose::Plan,
+    http::Bound,
     signals::Signals,
     store::{self, Store, StoreConfig},
 };
@@ -67,9 +64,8 @@ fn serve_without_a_writer() {
     let failure = store.failure();
     let bound = Bound::to(([127, 0, 0, 1], 0).into()).unwrap();
     let address = bound.address();
-    let service = Service { store: Arc::clone(&store), clock: Clock::system() };
-    let door = Door::new(Gate::new(Apps::new([page_app()])), service, DoorLimits::default());
-    let server = Server { bound: vec![bound], door, workers: 2, drain: Duration::from_secs(5) };
+    let composed = Plan::new(Arc::clone(&store), [page_app()]).compose();
+    let server = composed.server(vec![bound], Some(2), Duration::from_secs(5));
     // If the server did not notice, it would run forever.
     let (ended, has_ended) = std::sync::mpsc::channel();
     let signals = Signals::install(|_, _| {}).unwrap();

@@ -3,8 +3,6 @@
 //! Slow and idle connections are found by a tick per connection, not by hyper's time-out, which sets a
 //! timer per request.
 
-mod in_flight;
-
 use std::{
     net::IpAddr,
     sync::{
@@ -16,8 +14,8 @@ use std::{
 
 use tokio::sync::{Notify, Semaphore};
 
-pub(super) use self::in_flight::{InFlight, TaskHandle};
-use super::unsent::Unsent;
+use super::{task::TaskHandle, unsent::Unsent};
+use crate::call::SmallBodies;
 
 /// How long a connection may take its time.
 #[derive(Clone, Copy, Debug)]
@@ -36,14 +34,7 @@ const PROBE: Duration = Duration::from_secs(1);
 const SLOWEST: u64 = 1_024;
 
 /// Requests that are in work at once on a connection that never carried a good signature. The others wait.
-const STRANGER_REQUESTS: usize = 4;
-
-/// How many small bodies of one connection may be without their end while nothing is reserved for them. Those of further
-/// ones count like large ones.
-const SMALL_BODIES: usize = 4;
-
-/// How many bytes of answers may wait on one connection before its next request has to wait, too.
-const UNSENT_BYTES: usize = 256 * 1024;
+pub(super) const STRANGER_REQUESTS: usize = 4;
 
 /// The state of one connection, shared by its task, its stream, its requests and the registry.
 #[derive(Debug)]
@@ -55,15 +46,15 @@ pub(super) struct Activity {
     pub(super) forwards: bool,
     /// Whether the connection was accepted beyond the limit: to answer health checks, or to wait for a place.
     probe: AtomicBool,
-    begun: AtomicU64,
-    finished: AtomicU64,
+    pub(super) begun: AtomicU64,
+    pub(super) finished: AtomicU64,
     /// Bytes that came, and bytes that went.
     received: AtomicU64,
     sent: AtomicU64,
     /// Whether bytes came in since the last answer that belong to no request yet.
-    partial: AtomicBool,
+    pub(super) partial: AtomicBool,
     /// Whether bytes between requests belong to the head of the next one. They do not in HTTP/2.
-    heads: AtomicBool,
+    pub(super) heads: AtomicBool,
     /// Milliseconds of the monotonic clock when the last request began, or the connection did.
     last: AtomicU64,
     /// Whether a request carried a good signature.
@@ -72,17 +63,17 @@ pub(super) struct Activity {
     unread: AtomicBool,
     /// Bytes of answers that the client has not taken yet, and since when there are some, in milliseconds of the
     /// monotonic clock.
-    unsent: AtomicUsize,
-    unsent_since: AtomicU64,
+    pub(super) unsent: AtomicUsize,
+    pub(super) unsent_since: AtomicU64,
     /// How many answers, or parts of them, the client has taken whole.
-    taken: AtomicU64,
-    all_unsent: Arc<Unsent>,
+    pub(super) taken: AtomicU64,
+    pub(super) all_unsent: Arc<Unsent>,
     /// Bodies without their end for which nothing is reserved. Only of a connection that carries several requests at
     /// once.
-    small_bodies: AtomicUsize,
+    pub(super) small_bodies: SmallBodies,
     /// Wakes requests that wait for bytes to be taken.
-    wake: Notify,
-    strangers: Arc<Semaphore>,
+    pub(super) wake: Notify,
+    pub(super) strangers: Arc<Semaphore>,
     handle: Arc<TaskHandle>,
 }
 
@@ -113,7 +104,7 @@ impl Activity {
             unread: AtomicBool::new(false),
             unsent: AtomicUsize::new(0),
             all_unsent: Arc::clone(all_unsent),
-            small_bodies: AtomicUsize::new(0),
+            small_bodies: SmallBodies::default(),
             wake: Notify::new(),
             strangers: Arc::new(Semaphore::new(STRANGER_REQUESTS)),
             handle,
@@ -168,12 +159,6 @@ impl Activity {
         self.unsent_since.load(Ordering::Relaxed)
     }
 
-    /// The head of a request is here.
-    pub(super) fn begin(self: &Arc<Activity>) -> InFlight {
-        self.begun.fetch_add(1, Ordering::Relaxed);
-        InFlight::new(Arc::clone(self))
-    }
-
     /// How many requests have begun.
     pub(super) fn begun(&self) -> u64 {
         self.begun.load(Ordering::Relaxed)
@@ -210,30 +195,6 @@ impl Activity {
     /// Bytes of answers that the client has not taken yet.
     pub(super) fn unsent(&self) -> usize {
         self.unsent.load(Ordering::Relaxed)
-    }
-
-    /// Waits until a request of a connection that carries several at once may go on: a stranger has only a
-    /// few of them in work, and nobody gets answers while many earlier ones are waiting to be read.
-    pub(super) async fn wait_turn(&self, request: &mut InFlight) {
-        if !self.is_signed() {
-            // The semaphore is closed when a signature was good, which lets everybody through.
-            request.stranger = Arc::clone(&self.strangers).acquire_owned().await.ok();
-        }
-        loop {
-            let taken = self.wake.notified();
-            let unsent = self.unsent();
-            if unsent == 0 || (unsent < UNSENT_BYTES && !self.all_unsent.is_tight()) {
-                return;
-            }
-            taken.await;
-        }
-    }
-
-    /// Takes one of the few places for small bodies whose end is not here.
-    pub(super) fn small_body(&self) -> Option<SmallBody<'_>> {
-        let place = SmallBody(self);
-        // The place is given back at once when there are too many.
-        (self.small_bodies.fetch_add(1, Ordering::Relaxed) < SMALL_BODIES).then_some(place)
     }
 
     /// A part of a request was left unread.
@@ -305,80 +266,7 @@ impl Activity {
     }
 }
 
-/// A small body whose end is not here.
-pub(super) struct SmallBody<'a>(&'a Activity);
-
-impl Drop for SmallBody<'_> {
-    fn drop(&mut self) {
-        self.0.small_bodies.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
+/// A time as whole milliseconds.
 pub(super) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn activity() -> Arc<Activity> {
-        let unsent = Arc::new(Unsent::new(1_000));
-        Arc::new(Activity::new(
-            IpAddr::from([127, 0, 0, 1]),
-            false,
-            false,
-            &unsent,
-            Arc::default(),
-            Duration::ZERO,
-        ))
-    }
-
-    #[test]
-    fn a_request_is_in_work_until_the_bytes_of_its_answer_are_gone() {
-        let activity = activity();
-        let (one, two) = (activity.begin(), activity.begin());
-        let answer = one.with(vec![b'x'; 600]);
-        drop(two);
-        assert!(!activity.is_quiet());
-        assert_eq!((activity.unsent(), activity.all_unsent.is_tight()), (600, false));
-        let (rest, other) = (answer.slice(300..), activity.begin().with(vec![b'y'; 600]));
-        drop(answer);
-        assert_eq!((activity.unsent(), activity.all_unsent.is_tight()), (1_200, true), "a slice keeps all");
-        drop((rest, other));
-        assert!(activity.is_quiet() && activity.unsent() == 0 && !activity.all_unsent.is_tight());
-    }
-
-    #[tokio::test]
-    async fn a_stranger_has_few_requests_in_work_until_a_signature_is_good() {
-        let activity = activity();
-        let mut waiting = Vec::new();
-        for _ in 0..STRANGER_REQUESTS {
-            let mut request = activity.begin();
-            activity.wait_turn(&mut request).await;
-            waiting.push(request);
-        }
-        let mut fifth = activity.begin();
-        let mut turn = Box::pin(activity.wait_turn(&mut fifth));
-        assert!(futures_poll(turn.as_mut()).await.is_pending());
-        activity.mark_signed();
-        turn.await;
-    }
-
-    #[tokio::test]
-    async fn a_connection_that_reads_nothing_gets_no_further_answers() {
-        let activity = activity();
-        activity.speak_http2();
-        let unread = activity.begin().with(vec![b'x'; UNSENT_BYTES]);
-        let mut next = activity.begin();
-        let mut turn = Box::pin(activity.wait_turn(&mut next));
-        assert!(futures_poll(turn.as_mut()).await.is_pending());
-        drop(unread);
-        turn.await;
-    }
-
-    /// Polls a future once.
-    async fn futures_poll<F: Future>(mut future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
-        std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context))).await
-    }
 }

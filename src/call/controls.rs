@@ -3,10 +3,9 @@
 //! They are there only where the server was started with them, and – with a token – for those who have it. A web
 //! page that a developer happens to look at cannot use them: see [`origin`].
 
-use std::{sync::Arc, thread};
+use std::{collections::BTreeMap, sync::Arc, thread};
 
 use http_body_util::BodyExt;
-use hyper::{HeaderMap, Response, StatusCode, Version, body::Incoming, header, http::request::Parts};
 use serde_json::{Value, json};
 use tokio::{
     runtime::Handle,
@@ -14,13 +13,17 @@ use tokio::{
 };
 
 use super::{
-    Door,
-    activity::Activity,
-    answer::{self, Answered},
-    body::{self, Bounds},
+    answer::{Answer, Status},
+    body,
     control_requests::{Asked, Beginning, Refused, SetClock},
-    encoding, origin,
-    taken::report,
+    encoding,
+    exchange::{Bodies, Exchange, Subject},
+    head::{Body, Head, Header},
+    id::Id,
+    lines::report,
+    memory::Bounds,
+    origin,
+    state::State,
 };
 use crate::{
     api::{Absent, Command, Error},
@@ -29,7 +32,7 @@ use crate::{
     domain::{AppId, Limits, Owner},
     excerpt::{line, quoted},
     interchange::{IntakeError, LAST_SECOND, Purpose, Terms, UnknownFields, take_in},
-    masking,
+    masking, routes,
     store::{Scope, StoreError},
     wire::{code::Code, meant},
 };
@@ -37,62 +40,75 @@ use crate::{
 /// The largest body of a control, apart from the lines of a seed.
 const BODY_BYTES: usize = 1 << 20;
 
-impl Door {
-    /// Answers a request below `/_dev/`.
-    pub(super) async fn control(&self, head: &Parts, body: &mut Incoming, activity: &Activity) -> Answered {
-        match self.try_control(head, body, activity).await {
-            Ok(response) => Answered::given(response),
-            Err((status, said)) => {
-                Answered::refused(answer::failure(status, Code::RESOURCE, &masking::text(&said)))
-            }
+/// Answers a request below `/_dev/`.
+pub(super) async fn answer(state: &State, head: &Head<'_>, body: &mut Body<'_>, id: &Id<'_>) -> Answer {
+    let answer = match state.control(head, body).await {
+        Ok(answer) => answer,
+        Err((status, said)) => Answer::failure(status, Code::RESOURCE, &masking::text(&said)),
+    };
+    let path = routes::at(head.path).find_map(|route| route.control()).unwrap_or("other");
+    state.observers.observe(Exchange {
+        head,
+        subject: Subject::Control(path, answer.status as u16),
+        app: None,
+        calls: &state.access().calls,
+        took: state.service.clock.elapsed().saturating_sub(head.started),
+        code: Code::OK,
+        failure: None,
+        items: &BTreeMap::new(),
+        item_hint: None,
+        bodies: Bodies::default(),
+        cut: false,
+        id,
+    });
+    answer
+}
+
+impl State {
+    async fn control(&self, head: &Head<'_>, body: &mut Body<'_>) -> Result<Answer, Refused> {
+        let controls = self.open_controls(head)?;
+        // From here on it is no stranger's: seeding may take its time.
+        head.connection.mark_signed();
+        let beginning = Beginning::read(head.method, head.path, head.query.unwrap_or(""))?;
+        // The body comes first, however slowly: nothing is locked before it is whole.
+        if beginning.takes_lines() {
+            let Asked::Seed(unknown) = beginning.with_body(b"")? else {
+                return Err((Status::NotFound, "lines are taken by /_dev/seed alone".to_owned()));
+            };
+            encoding::check_plain(head.headers).map_err(bad)?;
+            let lines = self.spooled(body).await?;
+            return self.seed(controls, lines, unknown).await;
         }
+        let (bytes, small) = (BODY_BYTES.min(self.budget.most()), head.connection.small_bodies());
+        let bounds = Bounds { headers: head.headers, bytes, budget: &self.budget, small };
+        let whole = body::read(body, bounds).await.map_err(|error| match error {
+            Error::ManyBodies { .. } => (Status::Unavailable, error.told().info),
+            error => bad(error.told().info),
+        })?;
+        let reply = self.answer_control(controls, beginning.with_body(&whole.bytes)?).await?;
+        Ok(Answer::json_with(Status::Ok, reply.to_string().into_bytes()))
     }
 
-    async fn try_control(
-        &self,
-        head: &Parts,
-        body: &mut Incoming,
-        activity: &Activity,
-    ) -> Result<Response<answer::Body>, Refused> {
-        let forbidden = |said: String| (StatusCode::FORBIDDEN, said);
+    /// The controls, for those to whom they are open.
+    fn open_controls(&self, head: &Head<'_>) -> Result<&Controls, Refused> {
+        let forbidden = |said: String| (Status::Forbidden, said);
         let Some(controls) = &self.controls else {
             let said = "the controls under /_dev/ are closed here; confold dev has them, and serve with the setting \
                         controls.token_file";
             return Err(forbidden(said.to_owned()));
         };
-        origin::check_page(&head.headers).map_err(forbidden)?;
+        origin::check_page(head.headers).map_err(forbidden)?;
         match &controls.token {
             // A page cannot know the token, whatever name it calls this server by.
-            Some(token) if has_token(token, &head.headers) => {}
+            Some(token) if has_token(token, head) => {}
             Some(_) => {
                 let said = "the controls under /_dev/ need the header Authorization: Bearer TOKEN, with the token that \
                             confold dev has printed, or that the setting controls.token_file names";
                 return Err(forbidden(said.to_owned()));
             }
-            None => self.hosts.check(&head.uri, &head.headers).map_err(forbidden)?,
+            None => self.hosts.check(head).map_err(forbidden)?,
         }
-        // From here on it is no stranger's: seeding may take its time.
-        activity.mark_signed();
-        let path = head.uri.path().strip_prefix("/_dev/").unwrap_or_default();
-        let beginning = Beginning::read(&head.method, path, head.uri.query().unwrap_or(""))?;
-        // The body comes first, however slowly: nothing is locked before it is whole.
-        if beginning.is_seed() {
-            let Asked::Seed(unknown) = beginning.with_body(b"")? else {
-                return Err((StatusCode::NOT_FOUND, "lines are taken by /_dev/seed alone".to_owned()));
-            };
-            encoding::check_plain(&head.headers).map_err(bad)?;
-            let lines = self.spooled(body).await?;
-            return self.seed(controls, lines, unknown).await;
-        }
-        let shared = (head.version == Version::HTTP_2).then_some(activity);
-        let bytes = BODY_BYTES.min(self.bodies.most());
-        let bounds = Bounds { headers: &head.headers, bytes, bodies: &self.bodies, shared };
-        let whole = body::read(body, bounds).await.map_err(|error| match error {
-            Error::ManyBodies { .. } => (StatusCode::SERVICE_UNAVAILABLE, error.told().info),
-            error => bad(error.told().info),
-        })?;
-        let reply = self.answer_control(controls, beginning.with_body(&whole.bytes)?).await?;
-        Ok(answer::json_with(StatusCode::OK, reply.to_string().into_bytes()))
+        Ok(controls)
     }
 
     async fn answer_control(&self, controls: &Controls, asked: Asked) -> Result<Value, Refused> {
@@ -129,10 +145,10 @@ impl Door {
                 controls.snapshots.remove(&name).map_err(unkept)?;
                 json!({ "Removed": 1 })
             }
-            Asked::Clock => self.told_clock(),
+            Asked::Clock => self.clock_shown(),
             Asked::SetClock(set) => {
                 self.set_clock(&set)?;
-                self.told_clock()
+                self.clock_shown()
             }
             Asked::Faults => json!({ "Faults": controls.faults.all() }),
             Asked::AddFault(rule) => json!(controls.faults.add(rule).map_err(bad)?),
@@ -160,16 +176,16 @@ impl Door {
     }
 
     /// Receives lines to their end.
-    async fn spooled(&self, body: &mut Incoming) -> Result<Spool, Refused> {
+    async fn spooled(&self, body: &mut Body<'_>) -> Result<Spool, Refused> {
         let broken = || bad("the body breaks off or does not come in time; nothing was applied".to_owned());
         let mut spool = Spool::default();
         loop {
-            let frame = tokio::time::timeout(self.limits.patience.idle, body.frame());
+            let frame = tokio::time::timeout(self.limits.idle, body.frame());
             let Some(frame) = frame.await.map_err(|_| broken())? else { return Ok(spool) };
             let Ok(piece) = frame.map_err(|_| broken())?.into_data() else { continue };
             spool.add(&piece).map_err(|error| match error {
-                SpoolError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
-                SpoolError::File(_) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+                SpoolError::TooLarge(_) => (Status::TooLarge, error.to_string()),
+                SpoolError::File(_) => (Status::Unavailable, error.to_string()),
             })?;
         }
     }
@@ -180,10 +196,10 @@ impl Door {
         controls: &Controls,
         lines: Spool,
         unknown: UnknownFields,
-    ) -> Result<Response<answer::Body>, Refused> {
+    ) -> Result<Answer, Refused> {
         // Of the apps' limits the widest: a file may be about several.
-        let entrance = self.entrance();
-        let widest = entrance.gate.apps().all().iter().map(|app| app.limits).max_by_key(|one| one.groups);
+        let access = self.access();
+        let widest = access.gate.apps().all().iter().map(|app| app.limits).max_by_key(|one| one.groups);
         let limits = widest.unwrap_or(Limits::TENCENT);
         let clock = self.service.clock.clone();
         let terms = Terms { purpose: Purpose::Apply, limits, only: None, unknown, clock };
@@ -201,8 +217,8 @@ impl Door {
     /// Refuses an app about which nothing can be kept here.
     async fn check_app(&self, scope: &Scope) -> Result<(), Refused> {
         let (Scope::App(app) | Scope::Owner(Owner { app, .. })) = scope else { return Ok(()) };
-        let entrance = self.entrance();
-        let mut known: Vec<AppId> = entrance.gate.apps().all().iter().map(|app| app.id).collect();
+        let access = self.access();
+        let mut known: Vec<AppId> = access.gate.apps().all().iter().map(|app| app.id).collect();
         if known.contains(app) {
             return Ok(());
         }
@@ -237,7 +253,7 @@ impl Door {
         })
     }
 
-    fn told_clock(&self) -> Value {
+    fn clock_shown(&self) -> Value {
         let clock = &self.service.clock;
         json!({ "Now": clock.now(), "Frozen": clock.is_frozen() })
     }
@@ -279,13 +295,13 @@ async fn to_the_end<T: Send + 'static>(
     thread::Builder::new().name("control".to_owned()).spawn(thread).map_err(|error| {
         tracing::error!(%error, "a thread for a control cannot be started");
         let said = "the system has no thread for this; try again later";
-        (StatusCode::SERVICE_UNAVAILABLE, said.to_owned())
+        (Status::Unavailable, said.to_owned())
     })?;
     Ok(outcome.await.ok())
 }
 
-fn has_token(token: &Token, headers: &HeaderMap) -> bool {
-    let said = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+fn has_token(token: &Token, head: &Head<'_>) -> bool {
+    let said = head.text(Header::Authorization);
     said.and_then(|said| said.strip_prefix("Bearer ")).is_some_and(|said| token.is(said))
 }
 
@@ -305,19 +321,19 @@ fn check_command(controls: &Controls, command: &str) -> Result<(), Refused> {
 }
 
 fn bad(said: String) -> Refused {
-    (StatusCode::BAD_REQUEST, said)
+    (Status::BadRequest, said)
 }
 
 fn failed(error: &StoreError) -> Refused {
     tracing::error!(%error, "the store failed under a control");
-    (StatusCode::SERVICE_UNAVAILABLE, "the store failed; its log says why".to_owned())
+    (Status::Unavailable, "the store failed; its log says why".to_owned())
 }
 
 fn unkept(error: SnapshotError) -> Refused {
     match error {
-        SnapshotError::Unknown { .. } => (StatusCode::NOT_FOUND, error.to_string()),
+        SnapshotError::Unknown { .. } => (Status::NotFound, error.to_string()),
         SnapshotError::NoName | SnapshotError::LongName(_) | SnapshotError::Many => bad(error.to_string()),
         SnapshotError::Store(error) => failed(&error),
-        other => (StatusCode::SERVICE_UNAVAILABLE, other.to_string()),
+        other => (Status::Unavailable, other.to_string()),
     }
 }

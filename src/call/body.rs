@@ -1,64 +1,28 @@
 //! The body of a call: read within its bounds, and read away when the call was refused.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
+use http_body::Body as _;
 use http_body_util::BodyExt;
-use hyper::{
-    HeaderMap,
-    body::{Body, Incoming},
-};
 
 use super::{
-    activity::{Activity, SmallBody},
-    bodies::{Bodies, Reservation, SMALL},
     encoding,
+    head::Body,
+    memory::{Bounds, Reservation, SMALL, Whole},
+    small_bodies::{SmallBodies, SmallBody},
 };
 use crate::{
     api::Error,
     wire::{Fault, Node, Path, unreadable},
 };
 
-/// How much of a refused call's body is read away before the answer, and for how long: a small one that is
-/// there at once lets the connection be used again. A client that was not let in cannot make the server wait.
-pub(super) const DRAINED: (usize, Duration) = (64 * 1024, Duration::from_millis(100));
-/// The same for HTTP/2, where common clients take an answer for an error that comes before they have sent
-/// all.
-pub(super) const DRAINED_HTTP2: (usize, Duration) = (8 << 20, Duration::from_secs(1));
-
-/// What bodies are read with.
-#[derive(Clone, Copy)]
-pub(super) struct Bounds<'a> {
-    /// The headers of the request, which say how the body is encoded.
-    pub(super) headers: &'a HeaderMap,
-    /// The most bytes of one, also when it is unpacked.
-    pub(super) bytes: usize,
-    /// The budget of all.
-    pub(super) bodies: &'a Arc<Bodies>,
-    /// The connection, when it may carry several requests at once.
-    pub(super) shared: Option<&'a Activity>,
-}
-
-/// A whole body. What it has reserved is given back with it.
-#[derive(Default)]
-pub(super) struct Whole {
-    pub(super) bytes: Bytes,
-    _reserved: Reservation,
-}
-
-impl Whole {
-    /// These bytes, for which memory is reserved.
-    pub(super) fn new(bytes: Bytes, reserved: Reservation) -> Whole {
-        Whole { bytes, _reserved: reserved }
-    }
-}
-
 /// Reads a body within its bounds, and unpacks it when it is compressed.
 ///
 /// # Errors
 /// [`Error::Http`] when it is larger than it may be, breaks off, is badly framed or encoded; [`Error::ManyBodies`] when
 /// there is no memory for it.
-pub(super) async fn read(body: &mut Incoming, bounds: Bounds<'_>) -> Result<Whole, Error> {
+pub(super) async fn read(body: &mut Body<'_>, bounds: Bounds<'_>) -> Result<Whole, Error> {
     let limit = bounds.bytes;
     let too_large = || Error::Http(format!("the body is larger than {limit} bytes"));
     // A length that is announced needs no waiting for the bytes.
@@ -68,7 +32,7 @@ pub(super) async fn read(body: &mut Incoming, bounds: Bounds<'_>) -> Result<Whol
     let mut gathered = Gathered::default();
     let mut spared = Spared { bytes: SMALL, _place: None };
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Error::Http("the body breaks off or is badly framed".to_owned()))?;
+        let frame = frame.map_err(|broken| Error::Http(broken.to_string()))?;
         let Ok(piece) = frame.into_data() else { continue };
         if gathered.len() + piece.len() > limit {
             return Err(too_large());
@@ -77,13 +41,13 @@ pub(super) async fn read(body: &mut Incoming, bounds: Bounds<'_>) -> Result<Whol
             gathered.grow(&piece, body, bounds, spared.bytes)?;
             continue;
         }
-        if let Some(connection) = bounds.shared
+        if let Some(connection) = bounds.small
             && !is_whole(body)
         {
             spared = Spared::of(connection);
         }
         if piece.len() > spared.bytes {
-            gathered.reserve(piece.len(), bounds.bodies)?;
+            bounds.reserve(&mut gathered.reserved, piece.len())?;
         }
         gathered.first = piece;
     }
@@ -91,7 +55,7 @@ pub(super) async fn read(body: &mut Incoming, bounds: Bounds<'_>) -> Result<Whol
 }
 
 /// Whether all of a body has come. An announced length says so without a look at the stream, which takes a lock.
-fn is_whole(body: &Incoming) -> bool {
+fn is_whole(body: &Body<'_>) -> bool {
     body.size_hint().exact() == Some(0) || body.is_end_stream()
 }
 
@@ -103,8 +67,8 @@ struct Spared<'a> {
 
 impl<'a> Spared<'a> {
     /// The same for a body that is not whole: it waits for its client, and a connection may have many of them.
-    fn of(connection: &'a Activity) -> Spared<'a> {
-        let place = connection.small_body();
+    fn of(connection: &'a SmallBodies) -> Spared<'a> {
+        let place = connection.take();
         Spared { bytes: if place.is_some() { SMALL } else { 0 }, _place: place }
     }
 }
@@ -129,7 +93,7 @@ impl Gathered {
     fn grow(
         &mut self,
         piece: &[u8],
-        body: &Incoming,
+        body: &Body<'_>,
         bounds: Bounds<'_>,
         spared: usize,
     ) -> Result<(), Error> {
@@ -142,7 +106,7 @@ impl Gathered {
             // A small body stays small: it is not made larger by room that it does not need.
             let room = if needed <= SMALL { room.min(SMALL) } else { room };
             if room > spared {
-                self.reserve(room, bounds.bodies)?;
+                bounds.reserve(&mut self.reserved, room)?;
             }
             self.pieces.reserve_exact(room - self.pieces.len());
         }
@@ -151,20 +115,14 @@ impl Gathered {
         Ok(())
     }
 
-    #[cold]
-    fn reserve(&mut self, bytes: usize, bodies: &Arc<Bodies>) -> Result<(), Error> {
-        let has_room = self.reserved.grow_to(bytes, bodies);
-        has_room.then_some(()).ok_or(Error::ManyBodies { limit: bodies.limit() })
-    }
-
     fn into_whole(self) -> Whole {
         let bytes = if self.pieces.is_empty() { self.first } else { self.pieces.into() };
-        Whole { bytes, _reserved: self.reserved }
+        Whole::new(bytes, self.reserved)
     }
 }
 
 /// Reads a body away, within a number of bytes and a time; whether it came to its end.
-pub(super) async fn drain(body: &mut Incoming, (bytes, within): (usize, Duration)) -> bool {
+pub async fn drain(body: &mut Body<'_>, (bytes, within): (usize, Duration)) -> bool {
     let all = async {
         let mut left = bytes;
         while let Some(frame) = body.frame().await {

@@ -1,21 +1,20 @@
 //! What a request below `/_dev/` asks for. It is read to its end before anything is locked or changed, so that a body
 //! that comes slowly holds up nobody.
 
-use hyper::{Method, StatusCode};
-
-use super::{encoding, query::decode, taken::unknown_fields};
+use super::{answer::Status, encoding, lines::unknown_fields, query::decode};
 use crate::{
     controls::FaultRule,
     domain::{AppId, Owner, UnixSeconds, UserId},
     excerpt::{plain, quoted},
     interchange::{LAST_SECOND, UnknownFields},
     masking,
+    routes::{self, CONTROLS, Control, Handler, Property, ROUTES, Route, Takes},
     store::Scope,
     wire::{Fault, Fields, FromNode, Node, Path, Value, meant, unreadable},
 };
 
 /// What is wrong with a request: the status and what is said.
-pub(super) type Refused = (StatusCode, String);
+pub(super) type Refused = (Status, String);
 
 /// What can be asked for.
 pub(super) enum Asked {
@@ -44,25 +43,10 @@ pub(super) enum SetClock {
     Resume,
 }
 
-/// A method, with the parameters of its query.
-type Taken = (&'static str, &'static [&'static str]);
-
-/// What there is: a path below `/_dev/` with the methods it takes.
-const PATHS: &[(&str, &[Taken])] = &[
-    ("journal", &[("GET", &["Limit", "Code", "Command"]), ("DELETE", &[])]),
-    ("faults", &[("GET", &[]), ("POST", &[]), ("DELETE", &["Id"])]),
-    ("clock", &[("GET", &[]), ("POST", &[])]),
-    ("reset", &[("POST", &[])]),
-    ("seed", &[("POST", &["lenient"])]),
-    ("snapshot", &[("POST", &[])]),
-    ("restore", &[("POST", &[])]),
-    ("snapshots", &[("GET", &[]), ("DELETE", &["Name"])]),
-];
-
 /// The beginning of a request: everything but its body.
 pub(super) struct Beginning<'a> {
-    method: &'a str,
-    path: &'static str,
+    route: &'static Route,
+    control: Control,
     query: &'a str,
 }
 
@@ -71,21 +55,18 @@ impl<'a> Beginning<'a> {
     ///
     /// # Errors
     /// What there is not, and what was probably meant.
-    pub(super) fn read(method: &'a Method, path: &str, query: &'a str) -> Result<Beginning<'a>, Refused> {
-        let method = method.as_str();
-        let found = PATHS.iter().find(|(known, _)| *known == path);
-        let taken = found.and_then(|(path, methods)| {
-            let (_, parameters) = methods.iter().find(|(known, _)| *known == method)?;
-            Some((*path, *parameters))
-        });
-        let Some((path, parameters)) = taken else { return Err(nothing_there(method, path)) };
-        check_parameters(query, parameters)?;
-        Ok(Beginning { method, path, query })
+    pub(super) fn read(method: &str, path: &str, query: &'a str) -> Result<Beginning<'a>, Refused> {
+        let found = routes::at(path).find(|route| route.method == method);
+        let Some((route, Handler::Control(control))) = found.map(|route| (route, route.handler)) else {
+            return Err(nothing_there(method, path));
+        };
+        check_parameters(query, route.parameters)?;
+        Ok(Beginning { route, control, query })
     }
 
     /// Whether its body is lines, which may be more than there is memory for.
-    pub(super) fn is_seed(&self) -> bool {
-        self.path == "seed"
+    pub(super) fn takes_lines(&self) -> bool {
+        matches!(self.route.takes, Takes::Lines)
     }
 
     /// What is asked for, by the whole body, which may be empty for `{}`.
@@ -93,24 +74,30 @@ impl<'a> Beginning<'a> {
     /// # Errors
     /// What is wrong with it: the field or parameter, the rule and what was found.
     pub(super) fn with_body(&self, body: &[u8]) -> Result<Asked, Refused> {
-        if self.method != "POST" && !matches!(body.trim_ascii(), b"" | b"{}") {
+        if self.route.method != "POST" && !matches!(body.trim_ascii(), b"" | b"{}") {
             // What it was meant to narrow would be done in full.
             let said = format!(
-                "{} /_dev/{} takes no body; what it is about stands in its query, for example ?Id=3 or ?Name=start",
-                self.method, self.path
+                "{} {} takes no body; what it is about stands in its query, for example ?Id=3 or ?Name=start",
+                self.route.method, self.route.path
             );
             return Err(bad(said));
         }
-        match (self.method, self.path) {
-            ("POST", "seed") => unknown_fields(self.query).map(Asked::Seed).map_err(bad),
-            ("GET", "snapshots") => Ok(Asked::Snapshots),
-            ("GET", "clock") => Ok(Asked::Clock),
-            ("GET", "faults") => Ok(Asked::Faults),
-            ("DELETE", "journal") => Ok(Asked::ClearJournal),
-            ("DELETE", "snapshots") => Ok(Asked::RemoveSnapshots(parameter(self.query, "Name")?)),
-            ("DELETE", "faults") => Ok(Asked::RemoveFaults(number(self.query, "Id")?)),
-            ("GET", "journal") => self.journal(),
-            _ => self.object(if body.is_empty() { b"{}" } else { body }),
+        match self.control {
+            Control::Seed => unknown_fields(self.query).map(Asked::Seed).map_err(bad),
+            Control::Snapshots => Ok(Asked::Snapshots),
+            Control::Clock => Ok(Asked::Clock),
+            Control::Faults => Ok(Asked::Faults),
+            Control::ClearJournal => Ok(Asked::ClearJournal),
+            Control::RemoveSnapshots => Ok(Asked::RemoveSnapshots(parameter(self.query, "Name")?)),
+            Control::RemoveFaults => Ok(Asked::RemoveFaults(number(self.query, "Id")?)),
+            Control::Journal => self.journal(),
+            Control::Reset => self.object(body, |_, fields| reset(fields)),
+            Control::SetClock => {
+                self.object(body, |node, fields| set_clock(node, fields).map(Asked::SetClock))
+            }
+            Control::AddFault => self.object(body, |_, fields| FaultRule::read(fields).map(Asked::AddFault)),
+            Control::TakeSnapshot => self.object(body, |_, fields| name(fields).map(Asked::TakeSnapshot)),
+            Control::Restore => self.object(body, |_, fields| name(fields).map(Asked::Restore)),
         }
     }
 
@@ -123,10 +110,16 @@ impl<'a> Beginning<'a> {
         Ok(Asked::Journal { limit, code, command: parameter(self.query, "Command")? })
     }
 
-    fn object(&self, text: &[u8]) -> Result<Asked, Refused> {
+    /// Reads the object of a body, which may be empty for `{}`.
+    fn object(
+        &self,
+        text: &[u8],
+        read: impl Fn(&Node<'_>, Fields<'_>) -> Result<Asked, Fault>,
+    ) -> Result<Asked, Refused> {
         let text = match encoding::without_mark(text) {
             // An empty object, as PHP writes it.
             empty if empty.trim_ascii() == b"[]" => b"{}",
+            _ if text.is_empty() => b"{}",
             text => text,
         };
         let node = Node::parse(text).map_err(|error| {
@@ -136,35 +129,34 @@ impl<'a> Beginning<'a> {
             ))
         })?;
         let fields = Fields::of_request(&node).map_err(|fault| bad(format!("the body {fault}")))?;
-        self.fields(&node, fields).map_err(|fault| {
+        self.check_fields(&node, fields).and_then(|()| read(&node, fields)).map_err(|fault| {
             bad(if fault.path.is_empty() { format!("the body {fault}") } else { fault.to_string() })
         })
     }
 
-    fn fields(&self, node: &Node<'_>, fields: Fields<'_>) -> Result<Asked, Fault> {
-        let known: &[&str] = match self.path {
-            "reset" => &["SdkAppId", "From_Account", "Controls"],
-            "clock" => &["Freeze", "Advance", "Resume"],
-            "faults" => FaultRule::FIELDS,
-            _ => &["Name"],
+    fn check_fields(&self, node: &Node<'_>, fields: Fields<'_>) -> Result<(), Fault> {
+        let known = match self.route.takes {
+            Takes::Object(_, known) => names(known),
+            Takes::Nothing | Takes::Lines => Vec::new(),
         };
-        fields.only(known, UnknownFields::Refused, &format!("the body of /_dev/{}", self.path), "")?;
+        fields.only(&known, UnknownFields::Refused, &format!("the body of {}", self.route.path), "")?;
         // A variable that was not set must not make everything of one app.
         if let Node::Object(members) = node
             && let Some((name, _)) = members.iter().find(|(_, value)| *value == Node::Null)
         {
             return Err(fields.refused(name, "it is null; leave it out, or give it a value"));
         }
-        match self.path {
-            "reset" => reset(fields),
-            "clock" => set_clock(node, fields).map(Asked::SetClock),
-            "faults" => FaultRule::read(fields).map(Asked::AddFault),
-            path => {
-                let name = fields.text("Name")?.to_owned();
-                Ok(if path == "restore" { Asked::Restore(name) } else { Asked::TakeSnapshot(name) })
-            }
-        }
+        Ok(())
     }
+}
+
+fn names(of: &[Property]) -> Vec<&'static str> {
+    of.iter().map(|one| one.name).collect()
+}
+
+/// The name of a snapshot.
+fn name(fields: Fields<'_>) -> Result<String, Fault> {
+    fields.text("Name").map(str::to_owned)
 }
 
 fn reset(fields: Fields<'_>) -> Result<Asked, Fault> {
@@ -220,37 +212,39 @@ fn set_clock(node: &Node<'_>, fields: Fields<'_>) -> Result<SetClock, Fault> {
 }
 
 fn bad(said: String) -> Refused {
-    (StatusCode::BAD_REQUEST, said)
+    (Status::BadRequest, said)
 }
 
 /// The refusal of a path that there is not, or that does not take this method.
 fn nothing_there(method: &str, path: &str) -> Refused {
-    let there: Vec<String> = (PATHS.iter())
-        .map(|(path, methods)| {
-            let methods: Vec<&str> = methods.iter().map(|(method, _)| *method).collect();
-            format!("{} {path}", methods.join(" and "))
+    let mut known: Vec<&str> = ROUTES.iter().filter_map(Route::control).collect();
+    known.dedup();
+    let there: Vec<String> = (known.iter())
+        .map(|known| {
+            format!("{} {known}", routes::allowed(&format!("{CONTROLS}{known}")).replace(", ", " and "))
         })
         .collect();
-    let known: Vec<&str> = PATHS.iter().map(|(known, _)| *known).collect();
+    let path = path.strip_prefix(CONTROLS).unwrap_or(path);
     let hint = match meant(path, &known) {
-        Some(other) if !known.contains(&path) => format!("; did you mean /_dev/{other}?"),
+        Some(other) if !known.contains(&path) => format!("; did you mean {CONTROLS}{other}?"),
         _ => String::new(),
     };
     let said = format!(
-        "there is no {} of /_dev/{}{hint}; there are {}",
+        "there is no {} of {CONTROLS}{}{hint}; there are {}",
         plain(method),
         plain(path),
         there.join(", ")
     );
-    (StatusCode::NOT_FOUND, said)
+    (Status::NotFound, said)
 }
 
 /// Refuses a parameter that there is not, and one that is there twice: a misspelt one would widen what is done.
-fn check_parameters(query: &str, known: &[&str]) -> Result<(), Refused> {
+fn check_parameters(query: &str, known: &[Property]) -> Result<(), Refused> {
+    let known = names(known);
     let mut seen = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let there = match known {
+        let there = match &known[..] {
             [] => "; it has none".to_owned(),
             known => match meant(name, known) {
                 Some(other) => format!("; did you mean {other}?"),

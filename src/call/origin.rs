@@ -3,11 +3,7 @@
 
 use std::{borrow::Cow, net::IpAddr};
 
-use hyper::{
-    HeaderMap, Uri,
-    header::{HOST, ORIGIN},
-};
-
+use super::head::{Head, Header, Headers};
 use crate::excerpt::quoted;
 
 /// Names under which this server may be called beside addresses and names of this machine.
@@ -25,9 +21,9 @@ impl AllowedHosts {
     ///
     /// # Errors
     /// Which rule refuses the request, and what to do.
-    pub(super) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
-        let of_headers = headers.get_all(HOST).iter().map(|host| String::from_utf8_lossy(host.as_bytes()));
-        let of_target = uri.authority().map(|authority| Cow::Borrowed(authority.as_str()));
+    pub(super) fn check(&self, head: &Head<'_>) -> Result<(), String> {
+        let of_headers = head.headers.all(Header::Host).into_iter().map(String::from_utf8_lossy);
+        let of_target = head.authority.map(Cow::Borrowed);
         // Every name that the request gives has to be one of ours: which of them others go by is not known here.
         let called =
             of_target.into_iter().chain(of_headers).map(|called| without_port(&called).to_ascii_lowercase());
@@ -52,18 +48,18 @@ pub fn is_host_name(name: &str) -> bool {
 ///
 /// # Errors
 /// Which rule refuses the request, and what to do.
-pub(super) fn check_page(headers: &HeaderMap) -> Result<(), String> {
+pub(super) fn check_page(headers: &dyn Headers) -> Result<(), String> {
     let what_to_do = "this path is not for web pages; call it from a program, which sends no such header";
-    if let Some(origin) = headers.get(ORIGIN) {
-        let origin = String::from_utf8_lossy(origin.as_bytes());
+    if let Some(origin) = headers.first(Header::Origin) {
+        let origin = String::from_utf8_lossy(origin);
         return Err(format!(
             "origin rule: the request has the header Origin: {}; {what_to_do}",
             quoted(&origin)
         ));
     }
-    match headers.get("sec-fetch-site") {
-        Some(site) if site != "same-origin" && site != "none" => {
-            let site = String::from_utf8_lossy(site.as_bytes());
+    match headers.first(Header::FetchSite) {
+        Some(site) if site != b"same-origin" && site != b"none" => {
+            let site = String::from_utf8_lossy(site);
             Err(format!(
                 "origin rule: the request has the header Sec-Fetch-Site: {}; {what_to_do}",
                 quoted(&site)
@@ -89,9 +85,8 @@ fn is_local(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
-
     use super::*;
+    use crate::call::pipeline_tests::{Listed, head};
 
     #[test]
     fn a_host_name_has_no_scheme_port_or_wildcard() {
@@ -107,9 +102,8 @@ mod tests {
     fn names_of_this_machine_and_allowed_ones_pass() {
         let hosts = AllowedHosts::new(["Chat.test".to_owned()]);
         let check = |host: &str| {
-            let host = HeaderValue::from_bytes(host.as_bytes()).unwrap();
-            let headers = HeaderMap::from_iter([(HOST, host)]);
-            hosts.check(&Uri::from_static("/metrics"), &headers)
+            let headers = Listed(vec![(Header::Host, host.as_bytes().to_vec())]);
+            hosts.check(&head("GET", "/metrics", None, &headers))
         };
         for good in [
             "127.0.0.1:8080",
@@ -133,12 +127,11 @@ mod tests {
         ] {
             assert!(check(bad).unwrap_err().starts_with("host rule: "), "{bad}");
         }
-        let mut two = HeaderMap::new();
-        for name in ["localhost", "evil.example"] {
-            two.append(HOST, HeaderValue::from_static(name));
-        }
-        assert!(hosts.check(&Uri::from_static("/metrics"), &two).is_err(), "each of two counts");
-        let absolute = Uri::from_static("http://evil.example/metrics");
-        assert!(hosts.check(&absolute, &HeaderMap::new()).is_err(), "an absolute target counts");
+        let both = ["localhost", "evil.example"].map(|name| (Header::Host, name.as_bytes().to_vec()));
+        let two = Listed(both.into());
+        assert!(hosts.check(&head("GET", "/metrics", None, &two)).is_err(), "each of two counts");
+        let none = Listed::default();
+        let absolute = Head { authority: Some("evil.example"), ..head("GET", "/metrics", None, &none) };
+        assert!(hosts.check(&absolute).is_err(), "an absolute target counts");
     }
 }

@@ -6,14 +6,12 @@ use std::{
     thread,
 };
 
-use bytes::Bytes;
-use hyper::body::Frame;
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, mpsc},
 };
 
-use super::activity::InFlight;
+use super::answer::Pieces;
 use crate::{interchange::Export, store::StoreError};
 
 /// Some lines; nothing when there are no more.
@@ -27,8 +25,6 @@ pub(super) struct ExportBody {
     made: mpsc::Receiver<Lines>,
     state: State,
     _permit: OwnedSemaphorePermit,
-    /// Held until the body has ended.
-    in_flight: Option<InFlight>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,19 +51,12 @@ impl ExportBody {
             }
         };
         thread::Builder::new().name("export".to_owned()).spawn(work)?;
-        Ok(ExportBody { wanted, made, state: State::Ready, _permit: permit, in_flight: None })
+        Ok(ExportBody { wanted, made, state: State::Ready, _permit: permit })
     }
+}
 
-    /// Keeps the request in work until the body has ended.
-    pub(super) fn keep(&mut self, in_flight: InFlight) {
-        self.in_flight = Some(in_flight);
-    }
-
-    /// The next lines. When the store fails the body breaks off, so that nobody takes it for whole.
-    pub(super) fn poll(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, StoreError>>> {
+impl Pieces for ExportBody {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<u8>, StoreError>>> {
         match self.state {
             State::Ready => {
                 // A thread that has ended is noticed below.
@@ -80,13 +69,7 @@ impl ExportBody {
         let made = ready!(self.made.poll_recv(context));
         self.state = if matches!(made, Some(Ok(Some(_)))) { State::Ready } else { State::Ended };
         Poll::Ready(match made {
-            Some(Ok(Some(lines))) => {
-                let lines = match &self.in_flight {
-                    Some(request) => request.count(lines),
-                    None => lines.into(),
-                };
-                Some(Ok(Frame::data(lines)))
-            }
+            Some(Ok(Some(lines))) => Some(Ok(lines)),
             Some(Ok(None)) => None,
             Some(Err(error)) => {
                 tracing::error!(%error, "an export broke off");

@@ -8,22 +8,27 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
+use bytes::Bytes;
+
+use super::{head::Headers, small_bodies::SmallBodies};
+use crate::api::Error;
+
 /// A body of up to so many bytes takes nothing from the budget. One that is larger takes all of its bytes from it.
 pub(super) const SMALL: usize = 16 * 1024;
 
 /// The budget, and what is reserved of it.
 #[derive(Debug)]
-pub(super) struct Bodies {
+pub(super) struct Budget {
     reserved: AtomicUsize,
     /// Requests that were refused because their body did not fit.
     refused: AtomicU64,
     limit: usize,
 }
 
-impl Bodies {
+impl Budget {
     /// A budget of so many bytes.
-    pub(super) fn new(limit: usize) -> Arc<Bodies> {
-        Arc::new(Bodies { reserved: AtomicUsize::new(0), refused: AtomicU64::new(0), limit })
+    pub(super) fn new(limit: usize) -> Arc<Budget> {
+        Arc::new(Budget { reserved: AtomicUsize::new(0), refused: AtomicU64::new(0), limit })
     }
 
     /// The bytes that are reserved now.
@@ -37,7 +42,7 @@ impl Bodies {
     }
 
     /// How many bytes may be reserved.
-    pub(super) fn limit(&self) -> usize {
+    fn limit(&self) -> usize {
         self.limit
     }
 
@@ -60,18 +65,18 @@ impl Bodies {
 #[derive(Debug, Default)]
 pub(super) struct Reservation {
     /// The budget, once something is reserved.
-    of: Option<Arc<Bodies>>,
+    of: Option<Arc<Budget>>,
     bytes: usize,
 }
 
 impl Reservation {
     /// Reserves as much as is missing to so many bytes; whether there is room for it.
     #[must_use]
-    pub(super) fn grow_to(&mut self, bytes: usize, bodies: &Arc<Bodies>) -> bool {
+    fn grow_to(&mut self, bytes: usize, budget: &Arc<Budget>) -> bool {
         let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else { return true };
-        let fits = bodies.take(more);
+        let fits = budget.take(more);
         if fits {
-            self.of.get_or_insert_with(|| Arc::clone(bodies));
+            self.of.get_or_insert_with(|| Arc::clone(budget));
             self.bytes = bytes;
         }
         fits
@@ -80,9 +85,47 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if let Some(bodies) = &self.of {
-            bodies.reserved.fetch_sub(self.bytes, Ordering::Relaxed);
+        if let Some(budget) = &self.of {
+            budget.reserved.fetch_sub(self.bytes, Ordering::Relaxed);
         }
+    }
+}
+
+/// What bodies are read with.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds<'a> {
+    /// The headers of the request, which say how the body is encoded.
+    pub(super) headers: &'a dyn Headers,
+    /// The most bytes of one, also when it is unpacked.
+    pub(super) bytes: usize,
+    /// The budget of all.
+    pub(super) budget: &'a Arc<Budget>,
+    /// Those of the connection, when it may carry several requests at once.
+    pub(super) small: Option<&'a SmallBodies>,
+}
+
+impl Bounds<'_> {
+    /// Reserves as much as is missing to so many bytes.
+    ///
+    /// # Errors
+    /// [`Error::ManyBodies`] when there is no room.
+    pub(super) fn reserve(&self, reservation: &mut Reservation, bytes: usize) -> Result<(), Error> {
+        let has_room = reservation.grow_to(bytes, self.budget);
+        has_room.then_some(()).ok_or(Error::ManyBodies { limit: self.budget.limit() })
+    }
+}
+
+/// A whole body. What it has reserved is given back with it.
+#[derive(Default)]
+pub(super) struct Whole {
+    pub(super) bytes: Bytes,
+    _reserved: Reservation,
+}
+
+impl Whole {
+    /// These bytes, for which memory is reserved.
+    pub(super) fn new(bytes: Bytes, reserved: Reservation) -> Whole {
+        Whole { bytes, _reserved: reserved }
     }
 }
 
@@ -92,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_is_reserved_is_given_back_and_never_exceeds_the_budget() {
-        let bodies = Bodies::new(100);
+        let bodies = Budget::new(100);
         let (mut one, mut two) = (Reservation::default(), Reservation::default());
         assert!(one.grow_to(60, &bodies) && one.grow_to(40, &bodies), "less is already there");
         assert!(two.grow_to(40, &bodies));

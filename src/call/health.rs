@@ -3,22 +3,20 @@
 
 use std::time::Duration;
 
-use hyper::{Response, StatusCode};
-
-use super::answer::{self, Body};
+use super::answer::{Answer, Status};
 use crate::store::{Readiness, Store, StoreError};
 
-pub(super) fn alive() -> Response<Body> {
-    answer::text(StatusCode::OK, "ok\n")
+pub(super) fn alive() -> Answer {
+    Answer::text(Status::Ok, "ok\n")
 }
 
 /// Asks the store, which may hang: the answer comes within the time of a call. Its first line is `ready` or begins with
 /// `not ready: `; damage of single owners is reported on a second line, because everybody else is served.
-pub(super) async fn ready(store: &dyn Store, within: Duration) -> Response<Body> {
+pub(super) async fn ready(store: &dyn Store, within: Duration) -> Answer {
     match tokio::time::timeout(within, store.ready()).await {
-        Ok(Ok(Readiness { damaged: 0 })) => answer::text(StatusCode::OK, "ready\n"),
+        Ok(Ok(Readiness { damaged: 0 })) => Answer::text(Status::Ok, "ready\n"),
         Ok(Ok(Readiness { damaged })) => {
-            answer::text(StatusCode::OK, format!("ready\ndamaged: {damaged} owners or chat groups\n"))
+            Answer::text(Status::Ok, format!("ready\ndamaged: {damaged} owners or chat groups\n"))
         }
         Ok(Err(error)) => {
             tracing::debug!(%error, "not ready");
@@ -28,8 +26,8 @@ pub(super) async fn ready(store: &dyn Store, within: Duration) -> Response<Body>
     }
 }
 
-fn not_ready(why: &str) -> Response<Body> {
-    answer::text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n"))
+fn not_ready(why: &str) -> Answer {
+    Answer::text(Status::Unavailable, format!("not ready: {why}\n"))
 }
 
 /// What everybody may know. The error itself is for the log.

@@ -1,9 +1,8 @@
 //! What became of lines, as an answer; and how strictly their fields are read, as a query says it.
 
-use hyper::{Response, StatusCode};
 use serde_json::json;
 
-use super::answer;
+use super::answer::{Answer, Status};
 use crate::{
     excerpt::{self, quoted},
     interchange::{Outcome, UnknownFields},
@@ -12,7 +11,7 @@ use crate::{
 };
 
 /// The answer to lines that were taken or refused. A refusal has the fields of all others beside its list of faults.
-pub(super) fn report(outcome: &Outcome) -> Response<answer::Body> {
+pub(super) fn report(outcome: &Outcome) -> Answer {
     let faults = (outcome.faults.iter())
         .map(|(line, reason)| json!({ "Line": line, "Reason": excerpt::line(reason) }));
     let mut body = json!({
@@ -23,7 +22,7 @@ pub(super) fn report(outcome: &Outcome) -> Response<answer::Body> {
         "Effect": outcome.tally,
     });
     let status = match outcome.faults.first() {
-        None => StatusCode::OK,
+        None => Status::Ok,
         Some((line, reason)) => {
             let more = outcome.faults.len() as u64 - 1 + outcome.more_faults;
             let first = format!("line {line}: {reason}");
@@ -34,10 +33,10 @@ pub(super) fn report(outcome: &Outcome) -> Response<answer::Body> {
                 // The beginning is the part that a long reason can do with.
                 _ => excerpt::line(&format!("{more} more lines are bad, see Faults; {first}")).into_owned(),
             });
-            StatusCode::BAD_REQUEST
+            Status::BadRequest
         }
     };
-    answer::json_with(status, body.to_string().into_bytes())
+    Answer::json_with(status, body.to_string().into_bytes())
 }
 
 /// What a query says about fields that lines cannot have, by `lenient=1`.

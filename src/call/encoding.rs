@@ -4,11 +4,10 @@
 use std::io::{self, Read};
 
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
-use hyper::{HeaderMap, header::CONTENT_ENCODING};
 
 use super::{
-    bodies::{Reservation, SMALL},
-    body::{Bounds, Whole},
+    head::{Header, Headers},
+    memory::{Bounds, Reservation, SMALL, Whole},
 };
 use crate::{api::Error, excerpt::quoted};
 
@@ -36,10 +35,9 @@ impl Compression {
 }
 
 /// The encodings that a request names, in the order in which they were applied.
-fn named(headers: &HeaderMap) -> Vec<String> {
-    let values = headers.get_all(CONTENT_ENCODING).iter();
-    let names = values.flat_map(|value| {
-        let value = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+fn named(headers: &dyn Headers) -> Vec<String> {
+    let names = headers.all(Header::ContentEncoding).into_iter().flat_map(|value| {
+        let value = String::from_utf8_lossy(value).to_ascii_lowercase();
         value.split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>()
     });
     names.filter(|name| !name.is_empty() && name != "identity").collect()
@@ -51,7 +49,7 @@ fn named(headers: &HeaderMap) -> Vec<String> {
 /// [`Error::Http`] when the encoding is not read, the body is damaged or larger than it may be;
 /// [`Error::ManyBodies`] when there is no memory for it.
 pub(super) fn decoded(whole: Whole, bounds: Bounds<'_>) -> Result<Whole, Error> {
-    if !bounds.headers.contains_key(CONTENT_ENCODING) {
+    if bounds.headers.first(Header::ContentEncoding).is_none() {
         return Ok(whole);
     }
     let names = named(bounds.headers);
@@ -91,8 +89,8 @@ fn unpacked(mut packed: impl Read, compression: Compression, bounds: Bounds<'_>)
         }
         if needed > text.capacity() {
             let room = text.capacity().saturating_mul(2).clamp(needed, limit);
-            if room > SMALL && !reserved.grow_to(room, bounds.bodies) {
-                return Err(Error::ManyBodies { limit: bounds.bodies.limit() });
+            if room > SMALL {
+                bounds.reserve(&mut reserved, room)?;
             }
             text.reserve_exact(room - text.len());
         }
@@ -115,7 +113,7 @@ fn damaged(error: &io::Error, compression: Compression) -> Error {
 ///
 /// # Errors
 /// Which encoding it is, and the cure.
-pub(super) fn check_plain(headers: &HeaderMap) -> Result<(), String> {
+pub(super) fn check_plain(headers: &dyn Headers) -> Result<(), String> {
     match &named(headers)[..] {
         [] => Ok(()),
         names => Err(format!(

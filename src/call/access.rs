@@ -1,0 +1,107 @@
+//! From the head of a request to an admitted call: path, query, caller, rate – in this order, so that a caller who is
+//! refused learns nothing about bodies or users.
+
+use std::borrow::Cow;
+
+use super::{
+    head::Head,
+    query::Query,
+    rate::{RateLimit, Rates},
+};
+use crate::{
+    api::{Absent, Command, Error, Family},
+    auth::{App, Apps, Credentials, Gate},
+    domain::{AppId, UnixSeconds},
+    excerpt::{self, quoted},
+    metrics::CallsOfApps,
+};
+
+/// Who has access, and how often. A new value takes its place when the apps change; a call in progress keeps the one it
+/// came in by.
+pub(super) struct Access {
+    pub(super) gate: Gate,
+    rates: Rates,
+    /// Whether what has no meaning has to be well-formed all the same.
+    strict: bool,
+    /// What is counted of each app.
+    pub(super) calls: CallsOfApps,
+}
+
+/// Which command a path calls.
+pub(super) fn command_at(path: &str) -> Result<Command, Error> {
+    let unknown = || {
+        Error::NoResource(format!(
+            "there is nothing at {}; calls go to /v4/<service>/<command>, for example {}",
+            quoted(&shown(path)),
+            Command::GetContactGroup.path(),
+        ))
+    };
+    let (service, name) =
+        path.strip_prefix("/v4/").and_then(|rest| rest.split_once('/')).ok_or_else(unknown)?;
+    let family = Family::find(service);
+    if let Some(command) = family.and_then(|family| Command::find(family, name)) {
+        return Ok(command);
+    }
+    if let Some(absent) = Absent::find(service, name) {
+        return Err(Error::Absent(absent));
+    }
+    let service = family.map(Family::name).or_else(|| Absent::service_named(service)).ok_or_else(unknown)?;
+    Err(Error::NoCommand { service, name: shown(name) })
+}
+
+/// A path up to where a query may begin that was badly set off, because a signature is never shown; an excerpt
+/// when it is long.
+pub(super) fn shown(path: &str) -> String {
+    let path = path.split(['&', '?', '=', ';']).next().unwrap_or_default();
+    excerpt::plain(path).to_string()
+}
+
+/// Who a request says has signed it, whether or not that is true: for the log.
+pub(super) fn claimed(query: Option<&str>) -> Option<String> {
+    Query::parse(query?).ok()?.identifier.map(Cow::into_owned)
+}
+
+/// The app that a request names, whether or not it may: for the metrics.
+pub(super) fn claimed_app(query: Option<&str>) -> Option<AppId> {
+    Query::parse(query?).ok()?.sdkappid?.parse().ok().and_then(AppId::new)
+}
+
+impl Access {
+    /// Access through a gate, so often.
+    pub(super) fn new(gate: Gate, rate: RateLimit, strict: bool) -> Access {
+        let rates = Rates::new(rate, gate.apps());
+        let calls = CallsOfApps::default().with(gate.apps());
+        Access { gate, rates, strict, calls }
+    }
+
+    /// Access for the administrators of these apps alone. What was counted and remembered stays, as far as it is still
+    /// true.
+    pub(super) fn with(&self, apps: Apps) -> Access {
+        let (rates, calls) = (self.rates.with(&apps), self.calls.with(&apps));
+        Access { gate: self.gate.with(apps), rates, calls, strict: self.strict }
+    }
+
+    /// Admits a call of `command` that came at `now`, and counts it.
+    pub(super) fn admit(&self, command: Command, head: &Head<'_>, now: UnixSeconds) -> Result<&App, Error> {
+        let app = self.identify(command.family().name(), head, now)?;
+        self.rates.take(app, command, head.started)?;
+        Ok(app)
+    }
+
+    /// Admits an administrator who calls a service.
+    pub(super) fn identify(&self, service: &str, head: &Head<'_>, now: UnixSeconds) -> Result<&App, Error> {
+        let query = Query::parse(head.query.unwrap_or(""))?;
+        if self.strict {
+            query.check_strictly()?;
+        }
+        let said = Credentials {
+            sdkappid: query.sdkappid.as_deref(),
+            identifier: query.identifier.as_deref(),
+            usersig: query.usersig.as_deref(),
+            look_alikes: &query.look_alikes,
+            source: head.source,
+            service,
+        };
+        Ok(self.gate.admit(said, now)?)
+    }
+}

@@ -1,0 +1,63 @@
+//! The id of a request: as its header gives it, or made when somebody asks for it.
+
+use std::sync::{
+    LazyLock, OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+use crate::{chance, masking};
+
+/// The longest id that is taken over from a header.
+const BYTES: usize = 64;
+
+/// The id of one request. Most calls are not shown anywhere, and need none.
+pub(super) struct Id<'a> {
+    given: Option<&'a str>,
+    made: OnceLock<String>,
+}
+
+impl<'a> Id<'a> {
+    /// The id that a header gives, if that is short and plain; otherwise a new one.
+    pub(super) fn of(header: Option<&'a str>) -> Id<'a> {
+        Id { given: header.and_then(plain), made: OnceLock::new() }
+    }
+
+    /// Whether the caller has given it, and therefore gets it back.
+    pub(super) fn is_given(&self) -> bool {
+        self.given.is_some()
+    }
+
+    /// The id.
+    pub(super) fn get(&self) -> &str {
+        self.given.unwrap_or_else(|| self.made.get_or_init(new))
+    }
+}
+
+fn plain(header: &str) -> Option<&str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    let is_plain = (1..=BYTES).contains(&header.len()) && header.bytes().all(plain);
+    // Neither is what looks like a signature, which would then stand in the log.
+    (is_plain && masking::text(header) == header).then_some(header)
+}
+
+/// A random part per process and a count.
+fn new() -> String {
+    static PROCESS: LazyLock<String> =
+        LazyLock::new(|| chance::text(6, b"abcdefghijklmnopqrstuvwxyz0123456789"));
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!("{}-{}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_short_and_plain_ids_are_taken_over() {
+        assert_eq!(plain("a1-B_2.c:3"), Some("a1-B_2.c:3"));
+        let long = "x".repeat(65);
+        for bad in ["", "a b", "a\"b", "é", long.as_str()] {
+            assert_eq!(plain(bad), None, "{bad}");
+        }
+    }
+}

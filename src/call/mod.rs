@@ -1,0 +1,43 @@
+//! What happens to a request between its parser and the bytes of its answer, free of any protocol: HTTP/1.1, HTTP/2 and
+//! tests all make a [`Head`] and get an [`Answer`] from the one [`Pipeline`].
+//!
+//! Every answer on `/v4/…` and `/` has status 200 with the outcome in its body; everything else uses ordinary statuses
+//! (decision 22).
+
+mod access;
+mod answer;
+mod body;
+mod control_requests;
+mod controls;
+mod encoding;
+mod exchange;
+mod export;
+mod faults;
+mod head;
+mod health;
+mod id;
+mod lines;
+mod memory;
+mod observers;
+mod origin;
+mod own;
+mod permits;
+mod pipeline;
+#[cfg(test)]
+mod pipeline_tests;
+mod query;
+mod rate;
+mod rotation;
+mod small_bodies;
+mod state;
+mod transfer;
+
+pub use answer::{ALLOWED_HEADERS, Answer, Content, Cut, JSON, Pieces, REQUEST_ID, Rest, Status};
+pub use body::drain;
+pub use exchange::{Bodies, Exchange, Failure, Observer, Subject};
+pub use head::{Body, Broken, Connection, Head, Header, Headers};
+pub use origin::{AllowedHosts, is_host_name};
+pub use pipeline::Pipeline;
+pub use rate::RateLimit;
+pub use small_bodies::SmallBodies;
+pub use state::{CallLimits, INTERCHANGE, Options};

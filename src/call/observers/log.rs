@@ -1,0 +1,179 @@
+//! The log lines of calls: at debug for every one, at info for failures, refused items and slow calls, at error
+//! when the store failed. None holds a signature, a key or a body. Refusals in bulk are summed.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tracing::{debug, error, info, warn};
+
+use crate::{
+    api::{Command, Error},
+    call::{
+        access::claimed,
+        exchange::{Exchange, Failure, Observer, Subject},
+    },
+    domain::AppId,
+    excerpt, masking,
+    store::StoreError,
+    wire::{Node, code::Code},
+};
+
+/// A call that takes longer gets a line at info.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// How many refusals and failures get a line of their own in one second. The others are summed.
+const LINES_PER_SECOND: u64 = 50;
+
+macro_rules! line {
+    ($level:ident, $exchange:expr, $($rest:tt)+) => {
+        $level!(
+            request = $exchange.id(),
+            app = $exchange.claimed_app().map(AppId::number),
+            command = command_of($exchange.subject).map(Command::name),
+            code = $exchange.code.number(),
+            ms = ($exchange.took.as_secs_f64() * 1e6).round() / 1e3,
+            source = %$exchange.head.source,
+            identifier = claimed($exchange.head.query).as_deref().map(shown).as_deref(),
+            owner = owner_of($exchange.bodies.request).as_deref().map(shown).as_deref(),
+            $($rest)+
+        )
+    };
+}
+
+/// A caller's text as a line shows it: without a signature that stands in the wrong place, and in short.
+fn shown(text: &str) -> String {
+    excerpt::plain(&masking::text(text)).to_string()
+}
+
+/// The owner that a body names.
+fn owner_of(body: &[u8]) -> Option<String> {
+    let node = Node::parse(body).ok()?;
+    let Some(Node::Text(owner)) = node.member("From_Account") else { return None };
+    Some(owner.to_string())
+}
+
+fn command_of(subject: Subject) -> Option<Command> {
+    match subject {
+        Subject::Call(command) => command,
+        Subject::Transfer(_) | Subject::Control(..) | Subject::NoRoom => None,
+    }
+}
+
+/// Writes the lines of calls.
+pub(super) struct CallLog(pub(super) Arc<LogBudget>);
+
+impl Observer for CallLog {
+    /// A line names the owner. What only the log shows is looked for when there is a line, because most refusals in
+    /// bulk get none.
+    fn wants_bodies(&self) -> bool {
+        true
+    }
+
+    fn observe(&self, exchange: &Exchange<'_>) {
+        match (exchange.subject, exchange.failure) {
+            (Subject::Call(_), None) => self.succeeded(exchange),
+            (Subject::Call(_), Some(failure)) => self.failed(exchange, failure),
+            (Subject::Transfer(_), Some(failure)) if self.may_write(exchange) => {
+                line!(info, exchange, path = exchange.head.path, error = failure.why(), "refused request");
+            }
+            (Subject::NoRoom, _) => self.0.sum(exchange.code),
+            (Subject::Transfer(_) | Subject::Control(..), _) => {}
+        }
+    }
+}
+
+impl CallLog {
+    fn may_write(&self, exchange: &Exchange<'_>) -> bool {
+        self.0.take(exchange.code, exchange.head.started)
+    }
+
+    fn succeeded(&self, exchange: &Exchange<'_>) {
+        if !exchange.items.is_empty() && self.may_write(exchange) {
+            let items = exchange.items.iter().map(|(code, count)| format!("{code} x{count}"));
+            let (items, hint) = (items.collect::<Vec<_>>().join(", "), exchange.item_hint);
+            line!(info, exchange, items, hint, "items refused");
+        } else if exchange.took >= SLOW && self.may_write(exchange) {
+            line!(info, exchange, "slow call");
+        } else {
+            line!(debug, exchange, "call");
+        }
+    }
+
+    fn failed(&self, exchange: &Exchange<'_>, failure: &Failure<'_>) {
+        if !self.may_write(exchange) {
+            return;
+        }
+        // A store's own words are for the log alone.
+        match failure.error {
+            Some(Error::Store(StoreError::Busy)) => {
+                line!(warn, exchange, error = failure.why(), "failed call");
+            }
+            Some(Error::Store(inner)) => line!(error, exchange, error = %inner, "failed call"),
+            _ => line!(info, exchange, error = failure.why(), "failed call"),
+        }
+    }
+}
+
+/// How many lines were written in the present second, and what got none.
+#[derive(Debug, Default)]
+pub(in crate::call) struct LogBudget {
+    /// The second in the upper half, the lines in it in the lower.
+    window: AtomicU64,
+    /// Codes that got no line, and how often.
+    summed: Mutex<BTreeMap<u32, u64>>,
+}
+
+impl LogBudget {
+    /// Whether a refusal may have a line of its own at `now` of the monotonic clock; it is summed otherwise.
+    pub(in crate::call) fn take(&self, code: Code, now: Duration) -> bool {
+        let second = now.as_secs() << 32;
+        let one_more = |seen: u64| {
+            let in_window = if seen >> 32 >= second >> 32 { seen } else { second };
+            (in_window & 0xffff_ffff < LINES_PER_SECOND).then_some(in_window + 1)
+        };
+        let taken = self.window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok();
+        if !taken {
+            self.sum(code);
+        }
+        taken
+    }
+
+    /// Counts a refusal that gets no line of its own.
+    pub(in crate::call) fn sum(&self, code: Code) {
+        *self.summed.lock().unwrap_or_else(PoisonError::into_inner).entry(code.number()).or_default() += 1;
+    }
+
+    /// Logs what was summed since the last time. Called about once a second.
+    pub(in crate::call) fn report(&self) {
+        let summed = std::mem::take(&mut *self.summed.lock().unwrap_or_else(PoisonError::into_inner));
+        let all: u64 = summed.values().sum();
+        if all > 0 {
+            let codes = summed.iter().map(|(code, count)| format!("{code} x{count}")).collect::<Vec<_>>();
+            info!(calls = all, codes = codes.join(", "), "further failed calls");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_in_bulk_get_few_lines_and_are_summed() {
+        let lines = LogBudget::default();
+        let at = Duration::from_millis;
+        let taken = |now| (0..1_000).filter(|_| lines.take(Code::SIG_FORGED, now)).count();
+        assert_eq!(taken(at(5_000)), 50);
+        assert_eq!(taken(at(5_999)), 0);
+        assert_eq!(taken(at(6_000)), 50);
+        assert_eq!(*lines.summed.lock().unwrap(), BTreeMap::from([(70_009, 2_900)]));
+        lines.report();
+        assert!(lines.summed.lock().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,296 @@
+//! The file format over HTTP, for the tools: everything of one app out, or lines of it in.
+//!
+//! Outside `/v4/`, so with ordinary statuses (decision 22), but signed like a call (decision 25). Lines are read and
+//! written on threads of their own: one may have tens of megabytes, and other callers must not wait for it.
+
+use std::{collections::BTreeMap, io, sync::Arc, thread, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, mpsc, oneshot},
+};
+
+use super::{
+    answer::{Answer, Rest, Status},
+    encoding,
+    exchange::{Bodies, Exchange, Failure, Subject},
+    export::ExportBody,
+    head::{Body, Head},
+    id::Id,
+    lines::{report, unknown_fields},
+    origin,
+    permits::Direction,
+    state::{INTERCHANGE, State},
+};
+use crate::{
+    api::{Error, Family},
+    domain::AppId,
+    excerpt,
+    interchange::{Export, Intake, Outcome, Purpose, Terms},
+    store::{Store, StoreError},
+    wire::code::Code,
+};
+
+/// How many pieces of a body wait for the thread that reads their lines.
+const PIECES: usize = 4;
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Task {
+    Export,
+    Import(Purpose),
+}
+
+impl Task {
+    /// Lines that are only looked at.
+    pub(super) const CHECK: Task = Task::Import(Purpose::Check);
+    /// Lines that are applied.
+    pub(super) const IMPORT: Task = Task::Import(Purpose::Apply);
+
+    fn direction(self) -> Direction {
+        match self {
+            Task::Export => Direction::Out,
+            Task::Import(_) => Direction::In,
+        }
+    }
+
+    /// Its name in metrics.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Task::Export => "export",
+            Task::Import(Purpose::Apply) => "import",
+            Task::Import(Purpose::Check) => "check",
+        }
+    }
+}
+
+/// Answers a request for a task, and shows it to the observers.
+pub(super) async fn answer(
+    state: &State,
+    task: Task,
+    head: &Head<'_>,
+    body: &mut Body<'_>,
+    id: &Id<'_>,
+) -> Answer {
+    let asked = transfer(state, task, head, body).await;
+    let refusal = asked.as_ref().err();
+    let failure = refusal.map(|refusal| Failure { error: None, info: &refusal.said, hint: None });
+    state.observers.observe(Exchange {
+        head,
+        subject: Subject::Transfer(task.name()),
+        app: refusal.and_then(|refusal| refusal.app),
+        calls: &state.access().calls,
+        took: state.service.clock.elapsed().saturating_sub(head.started),
+        code: refusal.map_or(Code::OK, |refusal| refusal.code),
+        failure: failure.as_ref(),
+        items: &BTreeMap::new(),
+        item_hint: None,
+        bodies: Bodies::default(),
+        cut: false,
+        id,
+    });
+    let answer = asked.unwrap_or_else(Refusal::answer);
+    Answer { rest: Rest::UnreadLines, ..answer }
+}
+
+async fn transfer(
+    state: &State,
+    task: Task,
+    head: &Head<'_>,
+    body: &mut Body<'_>,
+) -> Result<Answer, Refusal> {
+    origin::check_page(head.headers).map_err(Refusal::page)?;
+    if state.published_keys {
+        // A page can sign with a key that everybody knows; what it cannot do is call this server by a name of ours.
+        state.hosts.check(head).map_err(Refusal::page)?;
+    }
+    let access = state.access();
+    let app = access
+        .identify(INTERCHANGE, head, state.service.clock.now())
+        .map_err(|error| Refusal::caller(&error))?;
+    head.connection.mark_signed();
+    if state.lines.take(Code::OK, head.started) {
+        tracing::info!(app = app.id.number(), source = %head.source, task = task.name(), "interchange");
+    }
+    let Some(permit) = state.transfers.permit(app.id, task.direction()) else {
+        return Err(Refusal {
+            status: Status::Unavailable,
+            code: Code::OVERLOAD,
+            said: format!(
+                "app {} has as many transfers of this kind running as it may have at once; try again later",
+                app.id
+            ),
+            app: Some(app.id),
+        });
+    };
+    match task {
+        Task::Export => {
+            let export = Export::new(Arc::clone(&state.service.store), Some(app.id));
+            let body = ExportBody::new(export, permit).map_err(|error| Refusal::thread(&error))?;
+            Ok(Answer::lines(body))
+        }
+        Task::Import(purpose) => {
+            let clock = state.service.clock.clone();
+            let unknown = unknown_fields(head.query.unwrap_or_default())
+                .map_err(|said| Refusal { app: Some(app.id), ..Refusal::query(said) })?;
+            let terms = Terms { purpose, limits: app.limits, only: Some(app.id), unknown, clock };
+            let still = || {
+                let present = state.access();
+                if Arc::ptr_eq(&present, &access) {
+                    return Ok(());
+                }
+                present.identify(INTERCHANGE, head, state.service.clock.now()).map(drop)
+            };
+            let taken = take_in(state, terms, still, head, body, permit).await;
+            taken.map_err(|refusal| Refusal { app: Some(app.id), ..refusal })
+        }
+    }
+}
+
+/// Takes the lines of a body in, as long as `still` admits the caller, and reports what became of them. The permit is
+/// given back when the last line has been dealt with.
+///
+/// # Errors
+/// Why the lines could not be taken in to their end.
+async fn take_in(
+    state: &State,
+    terms: Terms,
+    still: impl Fn() -> Result<(), Error>,
+    head: &Head<'_>,
+    body: &mut Body<'_>,
+    permit: OwnedSemaphorePermit,
+) -> Result<Answer, Refusal> {
+    encoding::check_plain(head.headers).map_err(Refusal::encoding)?;
+    let (pieces, received) = mpsc::channel(PIECES);
+    let (store, runtime) = (Arc::clone(&state.service.store), Handle::current());
+    let (done, outcome) = oneshot::channel();
+    let work = move || {
+        let outcome = take_in_pieces(&*store, terms, received, &runtime);
+        drop(permit);
+        // The client may have gone.
+        let _ = done.send(outcome);
+    };
+    let started = thread::Builder::new().name("import".to_owned()).spawn(work);
+    started.map_err(|error| Refusal::thread(&error))?;
+    let fed = feed(state.limits.idle, pieces, still, body).await;
+    // Without an outcome a panic has ended the thread.
+    let outcome = outcome.await.unwrap_or(Err(StoreError::Rule));
+    fed?;
+    match outcome {
+        Ok(outcome) => Ok(report(&outcome.unwrap_or_default())),
+        Err(error) => {
+            tracing::error!(%error, "the store failed under an import");
+            Err(Refusal::store(error))
+        }
+    }
+}
+
+async fn feed(
+    idle: Duration,
+    pieces: mpsc::Sender<Piece>,
+    still: impl Fn() -> Result<(), Error>,
+    body: &mut Body<'_>,
+) -> Result<(), Refusal> {
+    loop {
+        let frame = tokio::time::timeout(idle, body.frame());
+        let piece = match frame.await.map_err(|_| Refusal::body())? {
+            None => Piece::End,
+            Some(frame) => match frame.map_err(|_| Refusal::body())?.into_data() {
+                Ok(bytes) => Piece::Bytes(bytes),
+                Err(_) => continue,
+            },
+        };
+        still().map_err(|error| Refusal::caller(&error))?;
+        let is_end = matches!(piece, Piece::End);
+        // The other end is gone when a line was bad and nothing more is taken.
+        if pieces.send(piece).await.is_err() || is_end {
+            return Ok(());
+        }
+    }
+}
+
+/// A part of a body on its way to the thread that reads lines.
+enum Piece {
+    Bytes(Bytes),
+    /// The body is whole, so that its last line is, too.
+    End,
+}
+
+/// Takes lines in on the calling thread. Nothing is returned when the body broke off.
+fn take_in_pieces(
+    store: &dyn Store,
+    terms: Terms,
+    mut pieces: mpsc::Receiver<Piece>,
+    runtime: &Handle,
+) -> Result<Option<Outcome>, StoreError> {
+    let mut intake = Intake::new(store, terms);
+    while let Some(piece) = pieces.blocking_recv() {
+        match piece {
+            Piece::Bytes(bytes) => runtime.block_on(intake.feed(&bytes))?,
+            Piece::End => return runtime.block_on(intake.end()).map(Some),
+        }
+        if intake.is_over() {
+            return runtime.block_on(intake.end()).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Why a transfer was refused or broke off.
+pub(super) struct Refusal {
+    status: Status,
+    code: Code,
+    said: String,
+    /// The app, when the caller was let in.
+    app: Option<AppId>,
+}
+
+impl Refusal {
+    /// The answer that says so.
+    pub(super) fn answer(self) -> Answer {
+        Answer::failure(self.status, self.code, &self.said)
+    }
+
+    fn new(status: Status, error: &Error) -> Refusal {
+        let said = excerpt::line(&error.told().info).into_owned();
+        Refusal { status, code: error.code(Family::RecentContact), said, app: None }
+    }
+
+    /// A web page may have asked.
+    fn page(said: String) -> Refusal {
+        Refusal { status: Status::Forbidden, code: Code::RESOURCE, said, app: None }
+    }
+
+    /// The query asks for something that there is not.
+    fn query(said: String) -> Refusal {
+        Refusal { status: Status::BadRequest, code: Code::HTTP, said, app: None }
+    }
+
+    /// The caller is not let in, or not any more.
+    fn caller(error: &Error) -> Refusal {
+        Refusal::new(Status::Forbidden, error)
+    }
+
+    /// The lines cannot be read as they are encoded.
+    fn encoding(said: String) -> Refusal {
+        Refusal { status: Status::BadRequest, code: Code::HTTP, said, app: None }
+    }
+
+    fn store(error: StoreError) -> Refusal {
+        Refusal::new(Status::Unavailable, &Error::Store(error))
+    }
+
+    /// The system has no thread to give.
+    fn thread(error: &io::Error) -> Refusal {
+        tracing::error!(%error, "a thread for a transfer cannot be started");
+        let said = "the system has no thread for this transfer; try again later".to_owned();
+        Refusal { status: Status::Unavailable, code: Code::OVERLOAD, said, app: None }
+    }
+
+    fn body() -> Refusal {
+        let said = "the body breaks off or does not come in time".to_owned();
+        Refusal { status: Status::BadRequest, code: Code::HTTP, said, app: None }
+    }
+}

@@ -1,0 +1,206 @@
+//! From hyper's requests to the pipeline of calls, and back.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hyper::{
+    HeaderMap, Request, Response, Version,
+    body::{Body, Frame, Incoming, SizeHint},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, HOST, HeaderName, ORIGIN},
+};
+use tokio::sync::watch;
+
+use super::{
+    activity::Activity,
+    in_flight::InFlight,
+    limits::HttpLimits,
+    outgoing::{Outgoing, respond},
+    overload::no_room,
+    place::Place,
+    registry::Registry,
+    sources::Proxies,
+    unsent::Unsent,
+};
+use crate::call::{
+    Broken, Connection, Cut, Head, Header, Headers, Pipeline, REQUEST_ID, Rest, SmallBodies, drain,
+};
+
+/// How much of a refused request's body is read away before the answer, and for how long: a small one that is
+/// there at once lets the connection be used again. A client that was refused cannot make the server wait.
+const DRAINED: (usize, Duration) = (64 * 1024, Duration::from_millis(100));
+/// The same for HTTP/2, where common clients take an answer for an error that comes before they have sent all.
+const DRAINED_HTTP2: (usize, Duration) = (8 << 20, Duration::from_secs(1));
+/// The same for lines over HTTP/2, because files are large.
+const DRAINED_LINES: (usize, Duration) = (64 << 20, Duration::from_secs(2));
+
+/// Everything that connections need, shared by all of them.
+pub struct HttpService {
+    pub(super) pipeline: Pipeline,
+    pub(super) limits: HttpLimits,
+    /// The connections that are open.
+    pub(super) registry: Arc<Registry>,
+    /// The bytes of answers that clients have not taken yet.
+    unsent: Arc<Unsent>,
+    pub(super) proxies: Proxies,
+}
+
+impl HttpService {
+    /// A service over HTTP. `proxies` may name the source of a connection or request.
+    #[must_use]
+    pub fn new(pipeline: Pipeline, limits: HttpLimits, proxies: Proxies) -> Arc<HttpService> {
+        let unsent = Arc::new(Unsent::new(limits.unsent_bytes));
+        let registry = Registry::new(limits.connections, Arc::clone(&unsent));
+        let connections = Arc::clone(&registry);
+        pipeline.count_connections(move || connections.counts());
+        Arc::new(HttpService { pipeline, limits, registry, unsent, proxies })
+    }
+
+    /// The pipeline that requests go through.
+    #[must_use]
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// Writes summed log lines, and sends readers away who take nothing while memory is tight. Called about once a
+    /// second.
+    pub fn housekeep(&self) {
+        self.pipeline.housekeep();
+        self.registry.shed_slow_readers(self.pipeline.clock().elapsed(), false);
+    }
+
+    /// Answers a request.
+    ///
+    /// # Errors
+    /// [`Cut`] when a fault rule wants no answer.
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        place: &Place,
+        in_flight: InFlight,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Response<Outgoing>, Cut> {
+        let (started, activity) = (self.pipeline.clock().elapsed(), &*place.activity);
+        activity.touch(started);
+        let (parts, body) = request.into_parts();
+        let mut body = Received(body);
+        let forwarded = activity.forwards.then(|| self.proxies.forwarded(&parts.headers)).flatten();
+        let is_http2 = parts.version == Version::HTTP_2;
+        let head = Head {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            query: parts.uri.query(),
+            authority: parts.uri.authority().map(|authority| authority.as_str()),
+            headers: &Fields(&parts.headers),
+            source: forwarded.unwrap_or(activity.peer),
+            started,
+            connection: &Link { activity, is_http2 },
+        };
+        let is_scarce = activity.is_probe() || forwarded.is_some() || self.unsent.is_full();
+        let refusal = if is_scarce {
+            let (within, clock) = (self.limits.answer_within, self.pipeline.clock());
+            Box::pin(no_room(place, head.path, forwarded, within, clock)).await
+        } else {
+            None
+        };
+        let answer = match refusal {
+            None => self.pipeline.answer(&head, &mut body).await?,
+            Some(said) => self.pipeline.no_room(&head, &said),
+        };
+        let closes = match answer.rest {
+            Rest::Read => false,
+            rest => Box::pin(settle(rest, &mut body, is_http2, activity)).await,
+        };
+        Ok(respond(answer, closes, in_flight, stop))
+    }
+}
+
+/// Deals with what is left of the body of a request that has its answer; whether the connection has to end.
+async fn settle(rest: Rest, body: &mut Received, is_http2: bool, activity: &Activity) -> bool {
+    if is_http2 {
+        if rest == Rest::UnreadLines {
+            drain(body, DRAINED_LINES).await;
+        }
+        drain(body, DRAINED_HTTP2).await;
+        return activity.is_probe();
+    }
+    let is_read = rest != Rest::Broken && drain(body, DRAINED).await;
+    if !is_read {
+        // What is left of the body would be taken for the next request.
+        activity.leave_unread();
+    }
+    // A connection beyond the limit was let in to ask for health, and has asked.
+    !is_read || activity.is_probe()
+}
+
+/// A connection as a call knows it.
+struct Link<'a> {
+    activity: &'a Activity,
+    is_http2: bool,
+}
+
+impl Connection for Link<'_> {
+    fn mark_signed(&self) {
+        self.activity.mark_signed();
+    }
+
+    fn small_bodies(&self) -> Option<&SmallBodies> {
+        self.is_http2.then_some(&self.activity.small_bodies)
+    }
+}
+
+/// The headers of a request as hyper has them.
+struct Fields<'a>(&'a HeaderMap);
+
+impl Headers for Fields<'_> {
+    fn first(&self, header: Header) -> Option<&[u8]> {
+        self.0.get(name_of(header)).map(|value| value.as_bytes())
+    }
+
+    fn all(&self, header: Header) -> Vec<&[u8]> {
+        self.0.get_all(name_of(header)).iter().map(|value| value.as_bytes()).collect()
+    }
+}
+
+fn name_of(header: Header) -> &'static HeaderName {
+    static FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+    static ID: HeaderName = HeaderName::from_static(REQUEST_ID);
+    static TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+    match header {
+        Header::Accept => &ACCEPT,
+        Header::Authorization => &AUTHORIZATION,
+        Header::ContentEncoding => &CONTENT_ENCODING,
+        Header::FetchSite => &FETCH_SITE,
+        Header::Host => &HOST,
+        Header::Origin => &ORIGIN,
+        Header::RequestId => &ID,
+        Header::TraceParent => &TRACE_PARENT,
+    }
+}
+
+/// The body of a request as hyper receives it.
+struct Received(Incoming);
+
+impl Body for Received {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        Pin::new(&mut self.0).poll_frame(context).map_err(|_| Broken)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
