@@ -403,6 +403,7 @@ fn circles_are_found_in_every_form() {
     for back in [
         "use super::one;",
         "use crate::{\n    c::C,\n    a::{d::D, one::One},\n};",
+        "fn f() {}\nuse super::one;",
         "pub use super::one::One;",
     ] {
         assert_eq!(circle(plain, back, ""), ["a"], "{back}");
