@@ -1,6 +1,13 @@
 //! `confold dev`: a server for development, from nothing to the first reply.
 
-use std::{fs::File, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
