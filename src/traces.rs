@@ -19,9 +19,8 @@ use serde_json::{Value, json};
 
 use crate::{
     address::{self, Address},
-    chance,
     clock::Deadline,
-    excerpt, masking, resolver,
+    excerpt, masking, random, resolver,
 };
 
 /// How many spans wait at the most.
@@ -247,13 +246,13 @@ fn request(spans: &[Span]) -> Value {
 }
 
 fn span(span: &Span) -> Value {
-    let trace = span.parent.map_or_else(chance::array::<16>, |parent| parent.trace);
+    let trace = span.parent.map_or_else(random::array::<16>, |parent| parent.trace);
     let mut attributes = vec![number("confold.code", span.code)];
     attributes.extend(span.app.map(|app| number("confold.app", app)));
     attributes.push(text("confold.request", &span.request));
     let mut told = json!({
         "traceId": hex(&trace),
-        "spanId": hex(&chance::array::<8>()),
+        "spanId": hex(&random::array::<8>()),
         "name": masking::text(&span.name),
         "kind": 2,
         "startTimeUnixNano": span.began.as_nanos().to_string(),

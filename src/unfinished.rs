@@ -10,7 +10,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{chance, private};
+use crate::{private, random};
 
 /// What exists at present. What has a name that others know is held open, so that it is known again: somebody else may
 /// have put something of his own in its place.
@@ -158,7 +158,7 @@ fn create_in<T>(
 ) -> io::Result<(PathBuf, T)> {
     let mut present = present();
     loop {
-        let name = format!("{prefix}{}", chance::text(16, b"abcdefghijklmnopqrstuvwxyz0123456789"));
+        let name = format!("{prefix}{}", random::text(16, b"abcdefghijklmnopqrstuvwxyz0123456789"));
         let path = parent.join(name);
         match create(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

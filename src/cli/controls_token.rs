@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use super::dev::Options;
 use crate::{
     auth::Token,
-    chance,
+    random,
     secret_file::{Readers, read_secret},
 };
 
@@ -35,7 +35,7 @@ impl ControlsToken {
         if is_local && options.trusted_proxies.is_empty() {
             return Ok(ControlsToken { token: None, announcement: String::new() });
         }
-        let token = chance::text(LENGTH, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789");
+        let token = random::text(LENGTH, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789");
         let announcement = format!(
             "Other machines can reach this server, so its controls under /_dev/ need a header (--controls-token-file \
              chooses the token):\n  Authorization: Bearer {token}\n"

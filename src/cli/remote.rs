@@ -21,11 +21,10 @@ use super::{caller::Caller, unreached};
 use crate::{
     address::{self, Address},
     auth::usersig,
-    chance,
     clock::Clock,
     excerpt,
     interchange::UnknownFields,
-    resolver, text_file,
+    random, resolver, text_file,
 };
 
 /// How long a signature of a tool is valid: longer than anything it does.
@@ -176,7 +175,7 @@ impl Remote {
     }
 
     fn address(&self, path: &str) -> String {
-        let random = chance::text(9, b"0123456789");
+        let random = random::text(9, b"0123456789");
         self.way.address.at(path, &format!("{}&random={random}", self.query))
     }
 

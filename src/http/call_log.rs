@@ -17,9 +17,8 @@ use tracing::{debug, error, info, warn};
 use super::admission::{claimed, claimed_app};
 use crate::{
     api::{Command, Error},
-    chance,
     domain::AppId,
-    excerpt, masking,
+    excerpt, masking, random,
     store::StoreError,
     wire::{Node, code::Code},
 };
@@ -162,7 +161,7 @@ pub(super) fn given_id(header: &str) -> Option<&str> {
 /// A new id of a request: a random part per process and a count.
 pub(super) fn new_id() -> String {
     static PROCESS: LazyLock<String> =
-        LazyLock::new(|| chance::text(6, b"abcdefghijklmnopqrstuvwxyz0123456789"));
+        LazyLock::new(|| random::text(6, b"abcdefghijklmnopqrstuvwxyz0123456789"));
     static COUNT: AtomicU64 = AtomicU64::new(0);
     format!("{}-{}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed))
 }
