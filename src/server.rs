@@ -16,7 +16,7 @@ use tokio::{
 use crate::{
     clock::{Clock, Deadline},
     http::{Bound, Door, Listening, serve},
-    signals::Told,
+    signals::ServerSignals,
 };
 
 /// How often the files of certificates are looked at.
@@ -41,7 +41,7 @@ pub struct Server {
     pub drain: Duration,
 }
 
-/// What a server does when it is told to read its configuration again.
+/// What a server does when a signal asks it to reload its configuration.
 pub type Reload<'a> = Box<dyn FnMut() + 'a>;
 
 /// A server that has stopped.
@@ -55,8 +55,8 @@ pub struct Stopped {
 
 /// Why a server stops.
 enum End {
-    /// It was told to.
-    Told,
+    /// A signal asked for it.
+    Requested,
     /// What it works on failed.
     Failure(io::Error),
     /// A thread of its own ended unexpectedly.
@@ -64,7 +64,7 @@ enum End {
 }
 
 impl Server {
-    /// Serves until it is `told` to stop or something fails, then drains and returns – with an error after a
+    /// Serves until a signal stops it or something fails, then drains and returns – with an error after a
     /// failure. `failure` ends when what is served cannot go on, and says why. `ready` is called when clients can
     /// connect; before that they are refused.
     ///
@@ -73,14 +73,14 @@ impl Server {
     pub fn run<F: std::error::Error + Send + Sync + 'static>(
         self,
         ready: impl FnOnce(),
-        told: Told,
+        signals: ServerSignals,
         reload: Reload<'_>,
         failure: impl Future<Output = F>,
     ) -> Stopped {
         let (clock, drain) = (Clock::system(), self.drain);
         let mut by = None;
         let mut stops = || by.insert(Deadline::after(&clock, drain)).clone();
-        let result = self.serve(ready, told, reload, failure, &mut stops);
+        let result = self.serve(ready, signals, reload, failure, &mut stops);
         Stopped { result, by: by.unwrap_or_else(|| Deadline::after(&clock, drain)) }
     }
 
@@ -88,7 +88,7 @@ impl Server {
     fn serve<F: std::error::Error + Send + Sync + 'static>(
         self,
         ready: impl FnOnce(),
-        mut told: Told,
+        mut signals: ServerSignals,
         mut reload: Reload<'_>,
         failure: impl Future<Output = F>,
         stops: &mut dyn FnMut() -> Deadline,
@@ -132,8 +132,8 @@ impl Server {
             ready();
             loop {
                 tokio::select! {
-                    () = told.stop.ended() => return Ok(End::Told),
-                    () = told.reload.came() => reload(),
+                    () = signals.stop.requested() => return Ok(End::Requested),
+                    () = signals.reload.requested() => reload(),
                     _ = looks.tick(), if !certificates.is_empty() => {}
                     failure = failure.as_mut() => return Ok(End::Failure(io::Error::other(failure))),
                     () = workers.one_ended() => return io::Result::Ok(End::Worker),
@@ -159,7 +159,7 @@ impl Server {
         let ended = workers.join(&by.earlier(kept / 2));
         self.door.finish_traces(&by.earlier(kept / 4));
         match end {
-            End::Told => ended,
+            End::Requested => ended,
             End::Failure(error) => Err(error),
             End::Worker => {
                 ended?;

@@ -37,7 +37,7 @@ pub(super) enum Source {
 }
 
 pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {
-    signals.advise(": the export is not complete, and an output file is left as it was; run it again");
+    signals.set_advice(": the export is not complete, and an output file is left as it was; run it again");
     let source = match options.place.open()? {
         Place::Data(store) => Source::Store(Arc::new(store)),
         Place::Server(remote) => Source::Server(remote),

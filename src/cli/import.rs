@@ -46,7 +46,7 @@ pub(super) struct Options {
 /// Checks every line, then applies them owner by owner. What was applied when it is interrupted is
 /// applied for good, and changes nothing the next time.
 pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {
-    signals.advise(": nothing was changed; run the same command again");
+    signals.set_advice(": nothing was changed; run the same command again");
     let input = Input::open(&options.files)?;
     let mut place = options.place.open()?;
     let mut reading = input.read("checking")?;
@@ -65,8 +65,9 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         ))?;
         return Ok(ExitCode::SUCCESS);
     }
-    signals
-        .advise(": what was applied stays, and changes nothing the second time; run the same command again");
+    signals.set_advice(
+        ": what was applied stays, and changes nothing the second time; run the same command again",
+    );
     place.create()?;
     let mut reading = input.read("importing")?;
     let applied = pass(&place, options, Purpose::Apply, &mut reading)?;

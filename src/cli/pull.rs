@@ -65,7 +65,7 @@ fn calls_per_second(text: &str) -> Result<u32, String> {
 }
 
 pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {
-    signals.advise(": run the same command again; with an output file it goes on where it stopped");
+    signals.set_advice(": run the same command again; with an output file it goes on where it stopped");
     let caller = options.caller.caller(None)?;
     let failed = || format!("cannot read {}", options.users.display());
     let users = File::open(&options.users).with_context(failed)?;

@@ -204,7 +204,7 @@ fn heading(examples: usize) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signals::Ending;
+    use crate::signals::TerminationSignal;
 
     /// The words of a line, as a shell makes them of it.
     fn words(line: &str) -> Vec<String> {
@@ -222,7 +222,8 @@ mod tests {
 
     #[test]
     fn the_status_of_every_signal_that_ends_a_command_is_listed() {
-        for ending in [Ending::Hangup, Ending::Interrupt, Ending::Terminate] {
+        for ending in [TerminationSignal::Hangup, TerminationSignal::Interrupt, TerminationSignal::Terminate]
+        {
             assert!(STATUSES.iter().any(|(status, _)| i32::from(*status) == ending.status()), "{ending:?}");
         }
     }

@@ -23,7 +23,7 @@ use crate::{
     log::{self, List},
     metrics::{CertificateCounts, Metrics},
     server::{Server, Stopped},
-    signals::{Hangup, Signals},
+    signals::{HangupAction, Signals},
     store::SqliteStore,
     tls::Certificates,
     traces::Traces,
@@ -56,9 +56,9 @@ pub(super) fn check(options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {
-    signals.hangup(Hangup::Reloads);
-    signals.advise(" before the server was ready");
-    let told = signals.told();
+    signals.on_hangup(HangupAction::Reload);
+    signals.set_advice(" before the server was ready");
+    let subscribed = signals.subscribe();
     let loaded = config::read(&options.sources()?)?;
     let config = &loaded.config;
     log::start(config.log_format, config.log_level)?;
@@ -128,11 +128,11 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     };
     let ready = || {
         signals.serving();
-        signals.advise(" while the server was stopping");
+        signals.set_advice(" while the server was stopping");
         started.log();
         terminal::greet(&greeting);
     };
-    let Stopped { result, by } = server.run(ready, told, Box::new(reload), failure);
+    let Stopped { result, by } = server.run(ready, subscribed, Box::new(reload), failure);
     log::finish_by(&by);
     closing::close(door, &by);
     result?;

@@ -12,7 +12,7 @@ use std::{
 use crate::{
     display, excerpt, log,
     output::{Output, OutputError},
-    signals::Ending,
+    signals::TerminationSignal,
     unfinished,
 };
 
@@ -91,7 +91,7 @@ pub(super) fn explained(error: &clap::Error) -> ExitCode {
 }
 
 /// What happens when a signal ends the process: unfinished files go away, and a line says how to go on.
-pub(super) fn ended_by(ending: Ending, advice: &str) {
+pub(super) fn ended_by(ending: TerminationSignal, advice: &str) {
     unfinished::abandon_all();
     // A progress bar may stand where the line begins.
     let begin = if display::is_redrawn(io::stderr().is_terminal()) { "\r\u{1b}[2K" } else { "" };

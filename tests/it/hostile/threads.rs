@@ -82,7 +82,7 @@ fn serve_without_a_writer() {
     // It would run until the end of time if it did not notice.
     let (ended, has_ended) = std::sync::mpsc::channel();
     let signals = Signals::install(|_, _| {}).unwrap();
-    let told = signals.told();
+    let told = signals.subscribe();
     std::thread::spawn(move || {
         ended.send(server.run(|| end_the_writer(&store), told, Box::new(|| {}), failure).result)
     });
