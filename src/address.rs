@@ -7,7 +7,7 @@ use ureq::{Proxy, http::Uri};
 use crate::{excerpt, resolver};
 
 /// How long to wait for the addresses of a name, only to know whether they are this machine's.
-const RESOLVED_WITHIN: Duration = Duration::from_secs(2);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// An address that begins with `http://` or `https://`. It is displayed and debugged without what may be secret
 /// in it: a user with a password, and a query.
@@ -89,7 +89,7 @@ impl fmt::Debug for Address {
 
 /// A proxy, for an error; without its user and password.
 #[must_use]
-pub fn shown(proxy: &Proxy) -> String {
+pub fn describe_proxy(proxy: &Proxy) -> String {
     let scheme = proxy.protocol().to_string().to_ascii_lowercase();
     excerpt::line(&format!("{scheme}://{}:{}", proxy.host(), proxy.port())).into_owned()
 }
@@ -108,7 +108,7 @@ fn is_this_machine(host: &str) -> bool {
         return false;
     }
     // Names in the hosts file, and numbers such as 127.1.
-    let addresses = resolver::look_up(&format!("{name}:0"), RESOLVED_WITHIN).unwrap_or_default();
+    let addresses = resolver::look_up(&format!("{name}:0"), LOOKUP_TIMEOUT).unwrap_or_default();
     !addresses.is_empty() && addresses.iter().all(|address| is_loopback(address.ip()))
 }
 

@@ -15,12 +15,12 @@ use crate::domain::{LAST_SECOND, UnixSeconds};
 #[derive(Clone, Debug)]
 pub struct Clock {
     started: Instant,
-    hand: Arc<Hand>,
+    wall: Arc<WallClock>,
 }
 
 /// How the wall clock differs from the system's.
 #[derive(Debug, Default)]
-struct Hand {
+struct WallClock {
     /// Where it stands still; 0 while it runs.
     frozen: AtomicU64,
     /// How many seconds it is ahead.
@@ -32,14 +32,14 @@ impl Clock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
     pub fn system() -> Clock {
-        Clock { started: Instant::now(), hand: Arc::default() }
+        Clock { started: Instant::now(), wall: Arc::default() }
     }
 
     /// Seconds since 1970, for signatures and timestamps.
     #[must_use]
     pub fn now(&self) -> UnixSeconds {
-        let now = match self.hand.frozen.load(Ordering::Relaxed) {
-            0 => system_seconds().saturating_add_signed(self.hand.ahead.load(Ordering::Relaxed)),
+        let now = match self.wall.frozen.load(Ordering::Relaxed) {
+            0 => system_seconds().saturating_add_signed(self.wall.ahead.load(Ordering::Relaxed)),
             at => at,
         };
         // No later time can be exported and imported again.
@@ -55,39 +55,39 @@ impl Clock {
     /// The system's own time since 1970, whatever this clock shows: for traces.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
-    pub fn stamp(&self) -> Duration {
+    pub fn system_time(&self) -> Duration {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
     /// Whether the wall clock stands still.
     #[must_use]
     pub fn is_frozen(&self) -> bool {
-        self.hand.frozen.load(Ordering::Relaxed) != 0
+        self.wall.frozen.load(Ordering::Relaxed) != 0
     }
 
     /// Whether the wall clock was set, and shows another time than the system's.
     #[must_use]
     pub fn is_set(&self) -> bool {
-        self.is_frozen() || self.hand.ahead.load(Ordering::Relaxed) != 0
+        self.is_frozen() || self.wall.ahead.load(Ordering::Relaxed) != 0
     }
 
     /// Lets the wall clock stand still, at `at` or where it is.
     pub fn freeze(&self, at: Option<UnixSeconds>) {
-        self.hand.frozen.store(at.unwrap_or_else(|| self.now()).max(1), Ordering::Relaxed);
+        self.wall.frozen.store(at.unwrap_or_else(|| self.now()).max(1), Ordering::Relaxed);
     }
 
     /// Moves the wall clock on, whether it stands still or runs.
     pub fn advance(&self, seconds: u32) {
-        match self.hand.frozen.load(Ordering::Relaxed) {
-            0 => drop(self.hand.ahead.fetch_add(i64::from(seconds), Ordering::Relaxed)),
-            at => self.hand.frozen.store(at.saturating_add(u64::from(seconds)), Ordering::Relaxed),
+        match self.wall.frozen.load(Ordering::Relaxed) {
+            0 => drop(self.wall.ahead.fetch_add(i64::from(seconds), Ordering::Relaxed)),
+            at => self.wall.frozen.store(at.saturating_add(u64::from(seconds)), Ordering::Relaxed),
         }
     }
 
     /// Lets the wall clock run again as the system's does.
     pub fn resume(&self) {
-        self.hand.ahead.store(0, Ordering::Relaxed);
-        self.hand.frozen.store(0, Ordering::Relaxed);
+        self.wall.ahead.store(0, Ordering::Relaxed);
+        self.wall.frozen.store(0, Ordering::Relaxed);
     }
 }
 

@@ -12,7 +12,7 @@ pub fn has_colours(is_terminal: bool) -> bool {
 
 /// Whether a line may be drawn again in the same place.
 #[must_use]
-pub fn is_redrawn(is_terminal: bool) -> bool {
+pub fn can_redraw(is_terminal: bool) -> bool {
     is_terminal && !is_dumb(variable)
 }
 
@@ -24,7 +24,7 @@ pub fn is_utf8() -> bool {
 
 /// A text of confold's own in letters that the locale has.
 #[must_use]
-pub fn lettered(text: &str) -> Cow<'_, str> {
+pub fn for_locale(text: &str) -> Cow<'_, str> {
     match is_utf8() || text.is_ascii() {
         true => Cow::Borrowed(text),
         false => Cow::Owned(text.replace('…', "...").replace('–', "-")),

@@ -76,7 +76,7 @@ impl Resolver for Bounded {
             _ => Error::Io(error),
         })?;
         let mut addresses = self.empty();
-        for address in config.ip_family().keep_wanted(found.into_iter()).take(MOST) {
+        for address in config.ip_family().keep_wanted(found.into_iter()).take(MAX_ADDRESSES) {
             addresses.push(address);
         }
         if addresses.is_empty() { Err(Error::HostNotFound) } else { Ok(addresses) }
@@ -84,7 +84,7 @@ impl Resolver for Bounded {
 }
 
 /// How many addresses of a name are tried: as many as ureq has room for.
-const MOST: usize = 16;
+const MAX_ADDRESSES: usize = 16;
 
 #[cfg(test)]
 mod tests {

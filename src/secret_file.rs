@@ -14,8 +14,8 @@ use std::{
 use rustix::fs::{StatVfs, StatVfsMountFlags, fstatvfs, statvfs};
 
 use crate::{
-    secret_word::{self, NotAWord},
-    text_file::{self, NotText},
+    secret_word::{self, SecretWordError},
+    text_file::{self, TextFileError},
 };
 
 /// Who may be able to read a secret file, beside its owner and its group.
@@ -56,14 +56,14 @@ pub enum SecretError {
     Empty(PathBuf),
     /// It is something else.
     #[error("{0} is no file")]
-    NoFile(PathBuf),
+    NotAFile(PathBuf),
     /// It holds more than one word.
     #[error("the file {file} must hold the secret and nothing else; it {reason}")]
-    Words {
+    Malformed {
         /// Which.
         file: PathBuf,
         /// What does not belong there.
-        reason: NotAWord,
+        reason: SecretWordError,
     },
     /// It is not text.
     #[error("the file {file} cannot be used: {reason}")]
@@ -71,7 +71,7 @@ pub enum SecretError {
         /// Which.
         file: PathBuf,
         /// Why.
-        reason: NotText,
+        reason: TextFileError,
     },
 }
 
@@ -85,8 +85,8 @@ pub fn read_secret(file: &Path, readers: Readers) -> Result<String, SecretError>
     let text = text.trim_end_matches(['\n', '\r']);
     match secret_word::check(text) {
         Ok(()) => Ok(text.to_owned()),
-        Err(NotAWord::Empty) => Err(SecretError::Empty(file.to_owned())),
-        Err(reason) => Err(SecretError::Words { file: file.to_owned(), reason }),
+        Err(SecretWordError::Empty) => Err(SecretError::Empty(file.to_owned())),
+        Err(reason) => Err(SecretError::Malformed { file: file.to_owned(), reason }),
     }
 }
 
@@ -124,7 +124,7 @@ fn check(
     file_system: impl Fn() -> rustix::io::Result<StatVfs>,
 ) -> Result<(), SecretError> {
     if !metadata.is_file() {
-        return Err(SecretError::NoFile(file.to_owned()));
+        return Err(SecretError::NotAFile(file.to_owned()));
     }
     let mode = metadata.permissions().mode() & 0o7777;
     let is_read_only = || file_system().is_ok_and(|known| known.f_flag.contains(StatVfsMountFlags::RDONLY));

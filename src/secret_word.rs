@@ -4,7 +4,7 @@
 /// Why a text is not used as a key or token. It reads on behind the name of that, and shows nothing of the text but
 /// the character that does not belong there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotAWord {
+pub enum SecretWordError {
     /// It has no characters.
     #[error("is empty")]
     Empty,
@@ -24,9 +24,9 @@ pub enum NotAWord {
 /// Refuses what cannot be meant as a key or token, wherever it comes from.
 ///
 /// # Errors
-/// [`NotAWord`].
-pub fn check(text: &str) -> Result<(), NotAWord> {
-    let last = text.char_indices().last().ok_or(NotAWord::Empty)?.0;
+/// [`SecretWordError`].
+pub fn check(text: &str) -> Result<(), SecretWordError> {
+    let last = text.char_indices().last().ok_or(SecretWordError::Empty)?.0;
     match text.char_indices().find_map(|(at, character)| Some((at, stray(character)?))) {
         None => Ok(()),
         Some((at, what)) => {
@@ -35,7 +35,7 @@ pub fn check(text: &str) -> Result<(), NotAWord> {
                 at if at == last => "at its end",
                 _ => "in it",
             };
-            Err(NotAWord::Stray { what, place })
+            Err(SecretWordError::Stray { what, place })
         }
     }
 }
@@ -65,7 +65,7 @@ mod tests {
         for good in ["k", "0123456789abcdef", "a/b+c==", "a:b;c~!"] {
             assert_eq!(check(good), Ok(()), "{good}");
         }
-        assert_eq!(check(""), Err(NotAWord::Empty));
+        assert_eq!(check(""), Err(SecretWordError::Empty));
         for (bad, what, place) in [
             ("key\r", "a carriage return", "at its end"),
             ("key\n", "a line feed", "at its end"),
@@ -78,7 +78,7 @@ mod tests {
             ("kéy", "a character outside ASCII", "in it"),
             ("k\0y", "a control character", "in it"),
         ] {
-            assert_eq!(check(bad), Err(NotAWord::Stray { what, place }), "{bad:?}");
+            assert_eq!(check(bad), Err(SecretWordError::Stray { what, place }), "{bad:?}");
             assert!(!check(bad).unwrap_err().to_string().contains("key"), "{bad:?}");
         }
     }

@@ -8,11 +8,11 @@ use std::{
 };
 
 /// The byte order mark of UTF-8.
-const MARK: &[u8] = b"\xef\xbb\xbf";
+const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Why the content of a file is not the text it should be. It reads on behind the name of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotText {
+pub enum TextFileError {
     /// It is in the encoding of some Windows programs.
     #[error("it is UTF-16; save it as UTF-8")]
     Utf16,
@@ -24,12 +24,12 @@ pub enum NotText {
 /// The text of these bytes, without the byte order mark.
 ///
 /// # Errors
-/// [`NotText`].
-pub fn decode(bytes: &[u8]) -> Result<String, NotText> {
-    let bytes = unmarked(bytes)?;
+/// [`TextFileError`].
+pub fn decode(bytes: &[u8]) -> Result<String, TextFileError> {
+    let bytes = without_bom(bytes)?;
     let text = str::from_utf8(bytes).map_err(|error| {
         let valid = &bytes[..error.valid_up_to()];
-        NotText::Utf8(valid.split(|byte| *byte == b'\n').count())
+        TextFileError::Utf8(valid.split(|byte| *byte == b'\n').count())
     })?;
     Ok(text.to_owned())
 }
@@ -37,18 +37,18 @@ pub fn decode(bytes: &[u8]) -> Result<String, NotText> {
 /// These bytes without the byte order mark, for a format that may have other bytes in its comments, as PEM has.
 ///
 /// # Errors
-/// [`NotText::Utf16`].
-pub fn unmarked(bytes: &[u8]) -> Result<&[u8], NotText> {
+/// [`TextFileError::Utf16`].
+pub fn without_bom(bytes: &[u8]) -> Result<&[u8], TextFileError> {
     if is_utf16(bytes) {
-        return Err(NotText::Utf16);
+        return Err(TextFileError::Utf16);
     }
-    Ok(bytes.strip_prefix(MARK).unwrap_or(bytes))
+    Ok(bytes.strip_prefix(BOM).unwrap_or(bytes))
 }
 
 /// Reads a text file.
 ///
 /// # Errors
-/// Those of the system, and [`NotText`] as one that says so.
+/// Those of the system, and [`TextFileError`] as one that says so.
 pub fn read(file: &Path) -> io::Result<String> {
     decode(&fs::read(file)?).map_err(refused)
 }
@@ -56,19 +56,19 @@ pub fn read(file: &Path) -> io::Result<String> {
 /// Passes over the byte order mark at the beginning of a text that is read piece by piece.
 ///
 /// # Errors
-/// Those of the reader, and [`NotText::Utf16`] as one that says so.
-pub fn begin(reader: &mut impl BufRead) -> io::Result<()> {
+/// Those of the reader, and [`TextFileError::Utf16`] as one that says so.
+pub fn skip_bom(reader: &mut impl BufRead) -> io::Result<()> {
     let start = reader.fill_buf()?;
     if is_utf16(start) {
-        return Err(refused(NotText::Utf16));
+        return Err(refused(TextFileError::Utf16));
     }
-    if start.starts_with(MARK) {
-        reader.consume(MARK.len());
+    if start.starts_with(BOM) {
+        reader.consume(BOM.len());
     }
     Ok(())
 }
 
-fn refused(reason: NotText) -> io::Error {
+fn refused(reason: TextFileError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
@@ -92,12 +92,12 @@ mod tests {
         assert_eq!(text("ä\u{feff}".as_bytes()), Ok("ä\u{feff}".to_owned()), "only at the beginning");
         assert_eq!((text(b""), text(b"a")), (Ok(String::new()), Ok("a".to_owned())));
         for utf16 in [&b"\xff\xfea\0"[..], b"\xfe\xff\0a", b"a\0b\0", b"\0a\0b"] {
-            assert_eq!(text(utf16), Err(NotText::Utf16), "{utf16:?}");
-            assert!(begin(&mut &*utf16).is_err(), "{utf16:?}");
+            assert_eq!(text(utf16), Err(TextFileError::Utf16), "{utf16:?}");
+            assert!(skip_bom(&mut &*utf16).is_err(), "{utf16:?}");
         }
-        assert_eq!(text(b"good\nbad \xe9\n"), Err(NotText::Utf8(2)));
+        assert_eq!(text(b"good\nbad \xe9\n"), Err(TextFileError::Utf8(2)));
         let mut reader = &b"\xef\xbb\xbfabc"[..];
-        begin(&mut reader).unwrap();
+        skip_bom(&mut reader).unwrap();
         assert_eq!(reader, b"abc");
     }
 }

@@ -177,7 +177,7 @@ impl Sending {
         let url = endpoint.at("/v1/traces", "");
         let proxy = endpoint.proxy();
         let through = proxy.as_ref().map_or_else(String::new, |proxy| {
-            format!(" through the proxy {} that the environment names", address::shown(proxy))
+            format!(" through the proxy {} that the environment names", address::describe_proxy(proxy))
         });
         let collector = self.shared.collector.get_or_init(|| format!("{endpoint}{through}"));
         let agent = resolver::agent(ureq::Agent::config_builder().max_redirects(0).proxy(proxy).build());

@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     domain::{AppId, Directory, DirectoryMode, Limits, UnixSeconds},
-    secret_word::{self, NotAWord},
+    secret_word::{self, SecretWordError},
 };
 
 /// The key of an app, as the ASCII text by which signatures are made. Never printed.
@@ -26,7 +26,7 @@ impl SecretKey {
     ///
     /// # Errors
     /// What in it cannot be meant as a key, wherever it comes from: a file, a variable, a flag.
-    pub fn new(text: &str) -> Result<SecretKey, NotAWord> {
+    pub fn new(text: &str) -> Result<SecretKey, SecretWordError> {
         secret_word::check(text).map(|()| SecretKey(text.into()))
     }
 

@@ -46,7 +46,7 @@ impl Progress {
     }
 
     fn new(what: &'static str, bytes: Option<u64>, template: &str, words: Words) -> Progress {
-        if display::is_redrawn(stderr().is_terminal()) {
+        if display::can_redraw(stderr().is_terminal()) {
             let target = ProgressDrawTarget::stderr_with_hz(DRAWN);
             let bar = ProgressBar::with_draw_target(bytes, target).with_message(what);
             bar.set_style(style(template));

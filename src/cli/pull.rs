@@ -76,7 +76,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let progress = Progress::share("pulling", users.metadata()?.len());
     let (mut fetched, mut refused) = (0u64, 0u64);
     let mut users = BufReader::new(users);
-    text_file::begin(&mut users).with_context(failed)?;
+    text_file::skip_bom(&mut users).with_context(failed)?;
     for (index, line) in users.split(b'\n').enumerate() {
         let line = line.with_context(failed)?;
         progress.inc(line.len() as u64 + 1);

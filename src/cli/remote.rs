@@ -231,14 +231,15 @@ impl Way {
             None => RootCerts::WebPki,
             Some(file) => {
                 let pem = fs::read(file).with_context(|| format!("--ca: cannot read {}", file.display()))?;
-                let pem = text_file::unmarked(&pem).with_context(|| format!("--ca: {}", file.display()))?;
+                let pem =
+                    text_file::without_bom(&pem).with_context(|| format!("--ca: {}", file.display()))?;
                 let certificate = Certificate::from_pem(pem)
                     .with_context(|| format!("--ca: {} holds no certificate", file.display()))?;
                 RootCerts::Specific(Arc::new(vec![certificate]))
             }
         };
         let proxy = address.proxy();
-        let shown = proxy.as_ref().map(address::shown);
+        let shown = proxy.as_ref().map(address::describe_proxy);
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .user_agent(concat!("confold/", env!("CARGO_PKG_VERSION")))

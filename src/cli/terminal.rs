@@ -44,7 +44,7 @@ pub(super) fn print_if_read(text: impl AsRef<[u8]>) -> Result<(), OutputError> {
 
 /// Prints what a server says when it is ready. It serves all the same if that fails.
 pub(super) fn greet(text: &str) {
-    if let Err(error) = print_if_read(display::lettered(text).as_bytes()) {
+    if let Err(error) = print_if_read(display::for_locale(text).as_bytes()) {
         let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         tracing::warn!(error = why, "where the server listens cannot be printed");
     }
@@ -54,7 +54,7 @@ pub(super) fn greet(text: &str) {
 pub(super) fn say(line: impl Display) {
     let line = line.to_string();
     let line = excerpt::line(&line);
-    log::say(&format!("{}\n", display::lettered(&line)));
+    log::say(&format!("{}\n", display::for_locale(&line)));
 }
 
 /// Ends a task: an error is said, each line of it as a line.
@@ -80,7 +80,7 @@ pub(super) fn explained(error: &clap::Error) -> ExitCode {
             true => error.render().ansi().to_string(),
             false => error.render().to_string(),
         };
-        display::lettered(&text).into_owned()
+        display::for_locale(&text).into_owned()
     };
     if error.use_stderr() {
         let _ = io::stderr().write_all(text(io::stderr().is_terminal()).as_bytes());
@@ -94,7 +94,7 @@ pub(super) fn explained(error: &clap::Error) -> ExitCode {
 pub(super) fn ended_by(ending: TerminationSignal, advice: &str) {
     unfinished::abandon_all();
     // A progress bar may stand where the line begins.
-    let begin = if display::is_redrawn(io::stderr().is_terminal()) { "\r\u{1b}[2K" } else { "" };
+    let begin = if display::can_redraw(io::stderr().is_terminal()) { "\r\u{1b}[2K" } else { "" };
     let line = format!("{begin}ended by {}{advice}\n", ending.name());
     let (said, heard) = mpsc::channel();
     let words = line.clone();

@@ -155,7 +155,7 @@ impl Door {
         let app = entry.app.map(AppId::number);
         if let Some(traces) = &self.traces {
             let parent = headers.get("traceparent").and_then(|header| Parent::parse(header.to_str().ok()?));
-            let began = self.service.clock.stamp().saturating_sub(entry.took);
+            let began = self.service.clock.system_time().saturating_sub(entry.took);
             let (name, code, why, took) = (path.clone(), code.number(), why.clone(), entry.took);
             traces.tell(Span { name, parent, began, took, app, code, why, request: entry.id.to_owned() });
         }

@@ -297,7 +297,7 @@ impl Files {
 
 /// The certificates of a PEM text, at least one.
 fn read_chain(file: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
-    let chain = CertificateDer::pem_slice_iter(unmarked(file, text)?).collect::<Result<Vec<_>, _>>();
+    let chain = CertificateDer::pem_slice_iter(without_bom(file, text)?).collect::<Result<Vec<_>, _>>();
     chain
         .ok()
         .filter(|chain| !chain.is_empty())
@@ -306,7 +306,7 @@ fn read_chain(file: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
 
 /// The private key of a PEM text.
 fn read_key(file: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, CertificateError> {
-    let text = unmarked(file, text)?;
+    let text = without_bom(file, text)?;
     PrivateKeyDer::from_pem_slice(text).map_err(|_| {
         let has = |part: &[u8]| text.windows(part.len()).any(|window| window == part);
         match has(b"BEGIN ENCRYPTED PRIVATE KEY") || has(b"Proc-Type: 4,ENCRYPTED") {
@@ -316,9 +316,9 @@ fn read_key(file: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, Certific
     })
 }
 
-fn unmarked<'a>(file: &Path, text: &'a [u8]) -> Result<&'a [u8], CertificateError> {
+fn without_bom<'a>(file: &Path, text: &'a [u8]) -> Result<&'a [u8], CertificateError> {
     let refused = |reason| CertificateError::NotText { file: file.to_owned(), reason };
-    text_file::unmarked(text).map_err(refused)
+    text_file::without_bom(text).map_err(refused)
 }
 
 #[cfg(test)]

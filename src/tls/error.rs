@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use tokio_rustls::rustls::Error as Library;
 
 use super::Doubt;
-use crate::{secret_file::SecretError, text_file::NotText};
+use crate::{secret_file::SecretError, text_file::TextFileError};
 
 /// Why a certificate cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub enum CertificateError {
         /// Which.
         file: PathBuf,
         /// Why.
-        reason: NotText,
+        reason: TextFileError,
     },
     /// The two do not belong together, or cannot be used.
     #[error("{certificate} and {key} cannot be used together: {reason}")]
