@@ -95,8 +95,8 @@ fn addresses_are_understood_as_people_write_them() {
         }
     }
     for (text, cure) in [
-        ("http://127.0.0.1:8080", "it is written without http://"),
-        ("127.0.0.1", "the port is missing: 127.0.0.1:8080"),
+        ("http://127.0.0.1:8080", "write it without http://"),
+        ("127.0.0.1", "the port is missing; write, for example, 127.0.0.1:8080"),
         ("chat.example:80", "names other than localhost are not looked up"),
     ] {
         let output = confold(&["dev", "--listen", text]).output().unwrap();

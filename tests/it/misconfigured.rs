@@ -50,7 +50,7 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
         (
             "listen = [\"chat.example:80\"]",
             "",
-            "found \"chat.example:80\" (names other than localhost are not looked up: give an IP address of this machine and a port)",
+            "found \"chat.example:80\" (names other than localhost are not looked up; give an IP address of this machine and a port)",
         ),
         (
             "[limits]\nbody = \"1MB\"",
