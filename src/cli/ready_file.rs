@@ -52,7 +52,7 @@ impl ReadyFile {
         match write(&path, &text) {
             Ok(Some(made)) => match own(&made, &text) {
                 Ok(file) => {
-                    unfinished::remember(&made, file);
+                    unfinished::remove_on_exit(&made, file);
                     self.present = Some(made);
                 }
                 Err(error) => tracing::warn!(

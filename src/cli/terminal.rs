@@ -92,7 +92,7 @@ pub(super) fn explained(error: &clap::Error) -> ExitCode {
 
 /// What happens when a signal ends the process: unfinished files go away, and a line says how to go on.
 pub(super) fn ended_by(ending: TerminationSignal, advice: &str) {
-    unfinished::abandon_all();
+    unfinished::remove_all();
     // A progress bar may stand where the line begins.
     let begin = if display::can_redraw(io::stderr().is_terminal()) { "\r\u{1b}[2K" } else { "" };
     let line = format!("{begin}ended by {}{advice}\n", ending.name());

@@ -139,15 +139,11 @@ fn mistakes_in_rates_addresses_and_folders_are_named() {
             "",
             "0.0.0.0:8081 includes 127.0.0.1:8081, so that both cannot be listened at; keep one of them",
         ),
-        (
-            "[store]\ndirectory = \"~/data\"",
-            "",
-            "store.directory is \"~/data\", but ~ is replaced by a shell only",
-        ),
+        ("[store]\ndirectory = \"~/data\"", "", "store.directory is \"~/data\", but only a shell expands ~"),
         (
             "[tls]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"$HOME/c.pem\"\nkey = \"key\"",
             "",
-            "tls.certificate is \"$HOME/c.pem\", but \"$HOME\" is not replaced here",
+            "tls.certificate is \"$HOME/c.pem\", but confold does not expand \"$HOME\"",
         ),
         ("[store]\ndirectory = \"key\"", "", "key as a directory: it is not a directory"),
         ("[store]\ndirectory = \"key/below\"", "", "key is not a directory"),
@@ -280,7 +276,7 @@ fn a_key_file_holds_the_key_and_nothing_else() {
     assert!(refusal(&site).contains("controls.token_file: the token has fewer than 16 characters"));
     let site = Site::new();
     site.configure("", "key_file = \".\"");
-    assert!(refusal(&site).contains("is no file"));
+    assert!(refusal(&site).contains("is not a regular file"));
 }
 
 #[test]
@@ -378,12 +374,12 @@ fn confold(arguments: &[&str]) -> std::process::Command {
 fn a_path_that_nobody_can_have_meant_is_refused_wherever_it_is_given() {
     let folder = tempfile::tempdir().unwrap();
     for (bad, said) in [
-        ("~/data", "is \"~/data\", but ~ is replaced by a shell only; write the whole path"),
-        ("$HOME/data", "is \"$HOME/data\", but \"$HOME\" is not replaced here; write the whole path"),
-        ("${DATA}", "but \"${DATA}\" is not replaced here"),
-        ("%APPDATA%", "but \"%APPDATA%\" is not replaced here"),
-        ("\"/data\"", "which has quotation marks that are taken as part of the name"),
-        ("/data\n", "which has a line feed or another control character in it"),
+        ("~/data", "is \"~/data\", but only a shell expands ~; write the full path"),
+        ("$HOME/data", "is \"$HOME/data\", but confold does not expand \"$HOME\"; write the full path"),
+        ("${DATA}", "but confold does not expand \"${DATA}\""),
+        ("%APPDATA%", "but confold does not expand \"%APPDATA%\""),
+        ("\"/data\"", "which has quotation marks that would become part of the name"),
+        ("/data\n", "which contains a line feed or another control character"),
     ] {
         let site = Site::new();
         site.configure("", "");
@@ -453,15 +449,15 @@ fn an_empty_variable_or_flag_is_refused_by_name() {
 fn a_key_with_a_stray_character_is_refused_wherever_it_comes_from() {
     let key = "0123456789abcdef0123456789abcdef";
     for (before, after, said) in [
-        ("", "\r", "has a carriage return at its end"),
-        ("", " ", "has a blank at its end"),
-        ("\"", "\"", "has a quotation mark at its beginning"),
-        ("\u{feff}", "", "has a byte order mark at its beginning"),
-        ("é", "", "has a character outside ASCII at its beginning"),
-        ("a b", "", "has a blank in it"),
+        ("", "\r", "contains a carriage return at the end"),
+        ("", " ", "contains a space at the end"),
+        ("\"", "\"", "contains a quotation mark at the start"),
+        ("\u{feff}", "", "contains a byte order mark at the start"),
+        ("é", "", "contains a character outside ASCII at the start"),
+        ("a b", "", "contains a space in the middle"),
     ] {
         let bad = format!("{before}{key}{after}");
-        let cure = "; it must be one word of ASCII characters, without blanks, control characters and quotation marks";
+        let cure = "; it must be one word of ASCII characters, without spaces, control characters and quotation marks";
         let with = |expected: &str, found: String| {
             assert!(found.contains(&format!("{expected}{said}{cure}")), "{bad:?}: {found}");
             assert!(!found.contains(key), "{found}");
@@ -519,7 +515,7 @@ fn a_byte_order_mark_is_passed_over_and_utf_16_is_refused_by_name() {
     }
     fs::write(site.path("confold.toml"), b"# fine\n# caf\xe9\n").unwrap();
     let found = refusal(&site);
-    assert!(found.contains("its line 2 is not UTF-8; save it as UTF-8"), "{found}");
+    assert!(found.contains("line 2 is not valid UTF-8; save it as UTF-8"), "{found}");
 }
 
 #[test]

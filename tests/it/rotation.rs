@@ -229,7 +229,7 @@ fn what_is_wrong_with_a_rotation_is_named() {
         ),
         (
             format!("previous_key = \"two words\"\n{until}"),
-            "app.previous_key has a blank in it; it must be one word",
+            "app.previous_key contains a space in the middle; it must be one word",
         ),
     ] {
         let found = refusal(&app);
