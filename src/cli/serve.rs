@@ -16,7 +16,7 @@ use crate::{
     api::Service,
     auth::{App, Apps, Gate},
     clock::Clock,
-    config::{self, Changes, Known, Loaded, Refused, Setting, Sources},
+    config::{self, AppSettings, Changes, Loaded, Refused, Setting, Sources},
     controls::Controls,
     domain::AppId,
     http::{AllowedHosts, Bound, Door, Proxies, Sides},
@@ -119,7 +119,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let greeting = greeting(&bound, config.apps.len());
     let started = Started::new(&config.store.directory, &bound, config.apps.iter().map(|app| app.id));
     let server = Server { bound, door: Arc::clone(&door), workers, drain: config.drain };
-    let mut known = Known { apps: config.apps.clone(), settings: loaded.apps.clone() };
+    let mut known = AppSettings { apps: config.apps.clone(), settings: loaded.apps.clone() };
     let reload = || {
         let applied = reload(options, &door, &loaded.settings, &mut known);
         if let Some(operations) = &operations {
@@ -173,7 +173,7 @@ fn note_filled(store: &SqliteStore) -> anyhow::Result<()> {
 
 /// Reads the configuration again and lets its apps in; whether it was taken over. `running` are the settings of the
 /// server as it was started, `known` the apps that are let in.
-fn reload(options: &Options, door: &Door, running: &[Setting], known: &mut Known) -> bool {
+fn reload(options: &Options, door: &Door, running: &[Setting], known: &mut AppSettings) -> bool {
     let sources = match options.sources() {
         Ok(sources) => sources,
         // It did not change since the start, which would have failed.
@@ -192,7 +192,7 @@ fn reload(options: &Options, door: &Door, running: &[Setting], known: &mut Known
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let next = Known { apps: config.apps, settings: apps };
+    let next = AppSettings { apps: config.apps, settings: apps };
     let Changes { added, removed, changed } = next.since(known);
     *known = next;
     door.admit_only(Apps::new(known.apps.iter().cloned()));

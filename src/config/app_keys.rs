@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::key::{Key, Kind, put};
+use super::key::{Key, Kind, assign};
 use crate::{
     api::Family,
     auth::{App, Edition, Identifier, Network, SecretKey},
@@ -72,63 +72,63 @@ static APP: &[Key<AppDraft>] = &[
         kind: Kind::Number(1, u32::MAX as u64),
         default: "",
         about: "The number of the app, its SDKAppID. Required.",
-        set: |draft, value| put(&mut draft.id, u32::try_from(value.number()).ok().and_then(AppId::new)),
+        set: |draft, value| assign(&mut draft.id, u32::try_from(value.number()).ok().and_then(AppId::new)),
     },
     Key {
         name: "key",
         kind: Kind::Secret,
         default: "",
         about: "The key that signs for it. The configuration file must then be readable by nobody else.",
-        set: |draft, value| put(&mut draft.key.inline, Some(secret(&value.text())?)),
+        set: |draft, value| assign(&mut draft.key.inline, Some(secret(&value.text())?)),
     },
     Key {
         name: "key_file",
         kind: Kind::Path,
         default: "",
         about: "A file that holds the key, and that others cannot read.",
-        set: |draft, value| put(&mut draft.key.file, Some(value.path())),
+        set: |draft, value| assign(&mut draft.key.file, Some(value.path())),
     },
     Key {
         name: "key_env",
         kind: Kind::Text,
         default: "",
         about: "The name of an environment variable that holds the key.",
-        set: |draft, value| put(&mut draft.key.variable, Some(value.text())),
+        set: |draft, value| assign(&mut draft.key.variable, Some(value.text())),
     },
     Key {
         name: "previous_key",
         kind: Kind::Secret,
         default: "",
         about: "The key before this one. Signatures made with it are accepted until `previous_key_until`, so that programs can be given the new key one after the other; see \"Rotating a key\" in operations.md.",
-        set: |draft, value| put(&mut draft.previous.inline, Some(secret(&value.text())?)),
+        set: |draft, value| assign(&mut draft.previous.inline, Some(secret(&value.text())?)),
     },
     Key {
         name: "previous_key_file",
         kind: Kind::Path,
         default: "",
         about: "A file that holds the previous key, and that others cannot read.",
-        set: |draft, value| put(&mut draft.previous.file, Some(value.path())),
+        set: |draft, value| assign(&mut draft.previous.file, Some(value.path())),
     },
     Key {
         name: "previous_key_env",
         kind: Kind::Text,
         default: "",
         about: "The name of an environment variable that holds the previous key.",
-        set: |draft, value| put(&mut draft.previous.variable, Some(value.text())),
+        set: |draft, value| assign(&mut draft.previous.variable, Some(value.text())),
     },
     Key {
         name: "previous_key_until",
         kind: Kind::Instant,
         default: "",
         about: "When the previous key stops being accepted, at most 366 days from now. Required with a previous key.",
-        set: |draft, value| put(&mut draft.previous_until, Some(value.number())),
+        set: |draft, value| assign(&mut draft.previous_until, Some(value.number())),
     },
     Key {
         name: "admins",
         kind: Kind::List(IDENTIFIERS),
         default: "administrator",
         about: "Who may call for the app (60010 for anybody else). Each of them counts as an imported user.",
-        set: |draft, value| put(&mut draft.app.admins, value.items(IDENTIFIERS, identifier)?),
+        set: |draft, value| assign(&mut draft.app.admins, value.items(IDENTIFIERS, identifier)?),
     },
     Key {
         name: "directory",
@@ -137,7 +137,7 @@ static APP: &[Key<AppDraft>] = &[
         about: "Whether accounts and chat groups have to be imported (50001, 51007), or every well-formed id counts as existing.",
         set: |draft, value| {
             let open = value.text() == "open";
-            put(&mut draft.app.directory, if open { DirectoryMode::Open } else { DirectoryMode::Strict })
+            assign(&mut draft.app.directory, if open { DirectoryMode::Open } else { DirectoryMode::Strict })
         },
     },
     Key {
@@ -147,7 +147,7 @@ static APP: &[Key<AppDraft>] = &[
         about: "What may be written: everything, or neither groups nor standard marks (51013).",
         set: |draft, value| {
             let basic = value.text() == "basic";
-            put(&mut draft.app.edition, if basic { Edition::Basic } else { Edition::Ultimate })
+            assign(&mut draft.app.edition, if basic { Edition::Basic } else { Edition::Ultimate })
         },
     },
     Key {
@@ -157,7 +157,7 @@ static APP: &[Key<AppDraft>] = &[
         about: "The limits of one user: 20 groups and 1,000 conversations, or 100 and 10,000 (51010, 51008 above).",
         set: |draft, value| {
             let open = value.text() == "open";
-            put(&mut draft.app.limits, if open { Limits::OPEN } else { Limits::TENCENT })
+            assign(&mut draft.app.limits, if open { Limits::OPEN } else { Limits::TENCENT })
         },
     },
     Key {
@@ -165,56 +165,58 @@ static APP: &[Key<AppDraft>] = &[
         kind: Kind::Number(1, 10_000),
         default: "100",
         about: "Conversations in one reply of get_contact_group.",
-        set: |draft, value| put(&mut draft.app.page_size, value.size()),
+        set: |draft, value| assign(&mut draft.app.page_size, value.size()),
     },
     Key {
         name: "disabled",
         kind: Kind::Switch,
         default: "false",
         about: "Whether every call of the app is refused (60016).",
-        set: |draft, value| put(&mut draft.app.disabled, value.switch()),
+        set: |draft, value| assign(&mut draft.app.disabled, value.switch()),
     },
     Key {
         name: "closed_services",
         kind: Kind::List(SERVICES),
         default: "",
         about: "Services that are refused (60017).",
-        set: |draft, value| put(&mut draft.app.closed_services, value.items(SERVICES, service)?),
+        set: |draft, value| assign(&mut draft.app.closed_services, value.items(SERVICES, service)?),
     },
     Key {
         name: "plan_until",
         kind: Kind::Instant,
         default: "",
         about: "Until when the app's plan runs; every call is refused afterwards (60020).",
-        set: |draft, value| put(&mut draft.app.plan_until, Some(value.number())),
+        set: |draft, value| assign(&mut draft.app.plan_until, Some(value.number())),
     },
     Key {
         name: "allowed_sources",
         kind: Kind::List(NETWORKS),
         default: "",
         about: "Where calls may come from (60021 from elsewhere); anywhere when nothing is said.",
-        set: |draft, value| put(&mut draft.app.allowed_sources, Some(value.items(NETWORKS, Network::parse)?)),
+        set: |draft, value| {
+            assign(&mut draft.app.allowed_sources, Some(value.items(NETWORKS, Network::parse)?))
+        },
     },
     Key {
         name: "denied",
         kind: Kind::List(IDENTIFIERS),
         default: "",
         about: "Identifiers that are refused although they sign well (70051).",
-        set: |draft, value| put(&mut draft.app.denied, value.items(IDENTIFIERS, identifier)?),
+        set: |draft, value| assign(&mut draft.app.denied, value.items(IDENTIFIERS, identifier)?),
     },
     Key {
         name: "rate",
         kind: Kind::Rates,
         default: "",
         about: "Calls per second of each command (60007 above), in place of `limits.rate`. A command that is neither named nor among `others` has what `limits.rate` says.",
-        set: |draft, value| put(&mut draft.app.rates, value.rates()),
+        set: |draft, value| assign(&mut draft.app.rates, value.rates()),
     },
     Key {
         name: "calls_per_second",
         kind: Kind::Number(1, u32::MAX as u64),
         default: "",
         about: "Calls per second over all commands (60011 above); not counted when nothing is said.",
-        set: |draft, value| put(&mut draft.app.calls_per_second, u32::try_from(value.number()).ok()),
+        set: |draft, value| assign(&mut draft.app.calls_per_second, u32::try_from(value.number()).ok()),
     },
     Key {
         name: "failed_signatures",
@@ -223,7 +225,7 @@ static APP: &[Key<AppDraft>] = &[
         about: "Refused signatures of one identifier from one address in a minute (70050 above); 0 counts none.",
         set: |draft, value| {
             let most = u32::try_from(value.number()).unwrap_or(u32::MAX);
-            put(&mut draft.app.failed_signatures, (most > 0).then_some(most))
+            assign(&mut draft.app.failed_signatures, (most > 0).then_some(most))
         },
     },
 ];

@@ -8,7 +8,7 @@ use crate::{
 
 /// The apps of a configuration, and what was written of each.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct AppSettings {
     /// The apps, by number.
     pub apps: Vec<App>,
     /// The settings of each, in the order of the file.
@@ -26,10 +26,10 @@ pub struct Changes {
     pub changed: Vec<(AppId, Vec<&'static str>)>,
 }
 
-impl Known {
+impl AppSettings {
     /// What has changed since `before`.
     #[must_use]
-    pub fn since(&self, before: &Known) -> Changes {
+    pub fn since(&self, before: &AppSettings) -> Changes {
         let mut changes = Changes::default();
         for app in &self.apps {
             let Some(old) = before.apps.iter().find(|old| old.id == app.id) else {

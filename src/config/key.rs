@@ -300,7 +300,7 @@ impl Value {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the last word of a key that cannot refuse")]
-pub(super) fn put<T>(place: &mut T, value: T) -> Result<(), String> {
+pub(super) fn assign<T>(place: &mut T, value: T) -> Result<(), String> {
     *place = value;
     Ok(())
 }

@@ -21,12 +21,12 @@ mod units;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use app_keys::app_keys;
-pub use changes::{Changes, Known};
+pub use changes::{AppSettings, Changes};
 pub use document::{example, reference};
 pub use key::environment_name;
 pub use rates::read_rates;
 pub use read::{Problems, Refused, Sources, read, read_again};
-pub use restrict::{Standing, restrict};
+pub use restrict::{RefusedApps, restrict};
 pub use server_keys::server_keys;
 
 use crate::{

@@ -12,7 +12,7 @@ use super::{
     Loaded, Origin, Setting, app_keys, environment_name,
     key::{Given, Key},
     read_app::{looks_like_an_app, standing},
-    restrict::Standing,
+    restrict::RefusedApps,
     server_keys,
     server_keys::ServerDraft,
     syntax,
@@ -52,7 +52,7 @@ pub struct Refused {
     /// All that is wrong with it.
     pub problems: Problems,
     /// What it says of apps; `None` when nothing of it could be read.
-    pub standing: Option<Standing>,
+    pub standing: Option<RefusedApps>,
 }
 
 /// What is being read, and what was wrong so far.
@@ -116,8 +116,9 @@ fn read_with(sources: &Sources, files: Option<UnixSeconds>) -> Result<Loaded, Re
     reading.environment(sources, &named, &mut draft, &mut settings);
     for (name, text) in &sources.flags {
         if let Some(key) = server_keys().iter().find(|key| key.name == *name) {
-            let spot = Spot { line: usize::MAX, said: format!("--{}", key.flag()), origin: Origin::Flag };
-            reading.take(spot, key, &Given::Text(text), &mut draft, &mut settings);
+            let location =
+                Location { line: usize::MAX, said: format!("--{}", key.flag()), origin: Origin::Flag };
+            reading.set(location, key, &Given::Text(text), &mut draft, &mut settings);
         }
     }
     reading.readers = draft.key_readers;
@@ -140,7 +141,7 @@ fn read_with(sources: &Sources, files: Option<UnixSeconds>) -> Result<Loaded, Re
 }
 
 /// Where a value stands.
-pub(super) struct Spot {
+pub(super) struct Location {
     /// The line, by which problems are sorted.
     line: usize,
     /// In words.
@@ -215,7 +216,7 @@ impl<'a> Reading<'a> {
                 _ if is_section => self.problem(at, format!("{full} is a section and is written [{full}]")),
                 value => {
                     if let Some(key) = server_keys().iter().find(|key| key.name == full) {
-                        self.take(self.spot(at, &full), key, &Given::Toml(value), draft, settings);
+                        self.set(self.location(at, &full), key, &Given::Toml(value), draft, settings);
                     } else {
                         let sections =
                             ["app", "tls", "store", "limits", "metrics", "traces", "controls", "log"];
@@ -229,9 +230,9 @@ impl<'a> Reading<'a> {
     }
 
     /// The place of a key in the file.
-    pub(super) fn spot(&self, at: usize, name: &str) -> Spot {
+    pub(super) fn location(&self, at: usize, name: &str) -> Location {
         let line = self.line(at);
-        Spot { line, said: format!("{}:{line}: {name}", self.file.display()), origin: Origin::File }
+        Location { line, said: format!("{}:{line}: {name}", self.file.display()), origin: Origin::File }
     }
 
     /// A key that there is not; `section` stands before its name.
@@ -260,15 +261,15 @@ impl<'a> Reading<'a> {
     }
 
     /// Takes one value; whether it could be taken.
-    pub(super) fn take<T>(
+    pub(super) fn set<T>(
         &mut self,
-        spot: Spot,
+        location: Location,
         key: &Key<T>,
         given: &Given<'_>,
         draft: &mut T,
         settings: &mut [Setting],
     ) -> bool {
-        let Spot { line, said, origin } = spot;
+        let Location { line, said, origin } = location;
         let base = if origin == Origin::File { self.folder() } else { PathBuf::new() };
         if let Given::Text(text) = given
             && text.trim().is_empty()
@@ -312,8 +313,8 @@ impl<'a> Reading<'a> {
         for (variable, text) in &sources.environment {
             if let Some((_, key)) = known.iter().find(|(name, _)| name == variable) {
                 let said = format!("environment variable {variable}");
-                let spot = Spot { line: usize::MAX, said, origin: Origin::Environment };
-                self.take(spot, key, &Given::Text(text), draft, settings);
+                let location = Location { line: usize::MAX, said, origin: Origin::Environment };
+                self.set(location, key, &Given::Text(text), draft, settings);
             } else if !named.contains(&variable.as_str())
                 && let Some(name) = variable.strip_prefix("CONFOLD_")
                 // Others are not refused: orchestrators set variables named after their services.

@@ -7,7 +7,7 @@ use super::{
     app_keys::{AppDraft, KeySource},
     key::Given,
     read::{Reading, Table, chain},
-    restrict::{Standing, StandingApp},
+    restrict::{RefusedApp, RefusedApps},
     time,
 };
 use crate::{
@@ -23,7 +23,7 @@ const PREVIOUS: &str = "previous_key";
 
 const DAY: u64 = 86_400;
 /// How many days a previous key may be accepted: signatures are valid for 180 days unless another time was asked for.
-const LONGEST: u64 = 366;
+const MAX_PREVIOUS_KEY_DAYS: u64 = 366;
 
 /// What one table told.
 pub(super) struct ReadApp {
@@ -34,7 +34,7 @@ pub(super) struct ReadApp {
     /// What it says.
     pub(super) settings: Vec<Setting>,
     /// The keys of which it is not clear what they say.
-    pub(super) unsure: Vec<&'static str>,
+    pub(super) unclear: Vec<&'static str>,
 }
 
 impl<'a> Reading<'a> {
@@ -42,7 +42,7 @@ impl<'a> Reading<'a> {
     pub(super) fn app(&mut self, (at, table): &Table<'a>, sources: &Sources) -> ReadApp {
         let mut draft = AppDraft::new();
         let mut settings = Reading::defaults(app_keys(), &mut draft);
-        let (mut unsure, mut strange) = (Vec::new(), false);
+        let (mut unclear, mut strange) = (Vec::new(), false);
         for (name, value) in *table {
             let (at, full): (usize, &str) = (name.span().start, name.get_ref());
             let Some(key) = app_keys().iter().find(|key| key.name == full) else {
@@ -52,63 +52,69 @@ impl<'a> Reading<'a> {
                 continue;
             };
             let given = Given::Toml(value.get_ref());
-            if !self.take(self.spot(at, &format!("app.{full}")), key, &given, &mut draft, &mut settings) {
-                unsure.push(key.name);
+            if !self.set(self.location(at, &format!("app.{full}")), key, &given, &mut draft, &mut settings) {
+                unclear.push(key.name);
             }
         }
         if strange {
             // A key that is absent may be the one that is misspelt.
             let absent = app_keys().iter().map(|key| key.name).filter(|name| !table.contains_key(*name));
-            unsure.extend(absent);
+            unclear.extend(absent);
         }
         settings.retain(|setting| setting.origin != Origin::Default || !setting.value.is_empty());
         let Some(id) = draft.id else {
             if !table.iter().any(|(name, _)| name.get_ref() == "id") {
                 self.problem(*at, "the app has no id");
             }
-            return ReadApp { at: *at, app: None, settings, unsure };
+            return ReadApp { at: *at, app: None, settings, unclear };
         };
         let before = self.problems.len();
         let key = self.key(*at, id, KEY, &draft.key, sources);
-        self.settle(&mut unsure, KEY, key.is_none(), before);
+        self.note_clarity(&mut unclear, KEY, key.is_none(), before);
         if draft.key.count() == 0 {
             self.warnings.push(format!("app {id} has no key: no signature can be verified (70016)"));
         }
         // What could not be read, or is misspelt, was complained of already.
-        let is_clear = |name: &str| !unsure.iter().any(|other| other.starts_with(name));
+        let is_clear = |name: &str| !unclear.iter().any(|other| other.starts_with(name));
         let previous_key = if is_clear(PREVIOUS) && (key.is_some() || is_clear(KEY)) {
             let before = self.problems.len();
             let previous_key = self.previous_key(*at, id, &draft, key.as_ref(), sources);
-            self.settle(&mut unsure, PREVIOUS, previous_key.is_none(), before);
+            self.note_clarity(&mut unclear, PREVIOUS, previous_key.is_none(), before);
             previous_key
         } else {
-            unsure.push(PREVIOUS);
+            unclear.push(PREVIOUS);
             None
         };
-        if unsure.contains(&PREVIOUS) && table.iter().any(|(name, _)| name.get_ref().starts_with("prev")) {
+        if unclear.contains(&PREVIOUS) && table.iter().any(|(name, _)| name.get_ref().starts_with("prev")) {
             // A rotation is meant, and something is wrong with it: without its previous key the new key would shut out
             // every program that has not got it yet.
-            unsure.push(KEY);
+            unclear.push(KEY);
             if draft.previous.count() == 0
-                && table.iter().all(|(name, _)| is_no_other_previous(name.get_ref()))
+                && table.iter().all(|(name, _)| is_not_a_previous_key(name.get_ref()))
             {
-                unsure.retain(|name| *name != PREVIOUS);
+                unclear.retain(|name| *name != PREVIOUS);
             }
         }
         if draft.app.admins.is_empty() {
             self.warnings.push(format!("app {id} has no administrator: nobody can call for it (60010)"));
         }
-        ReadApp { at: *at, app: Some(App { id, key, previous_key, ..draft.app }), settings, unsure }
+        ReadApp { at: *at, app: Some(App { id, key, previous_key, ..draft.app }), settings, unclear }
     }
 
     /// Notes whether it is clear what the file says of a key: a key about which something is wrong – since there were
     /// `before` problems – replaces none, even if it could be read.
-    fn settle(&self, unsure: &mut Vec<&'static str>, key: &'static str, is_absent: bool, before: usize) {
+    fn note_clarity(
+        &self,
+        unclear: &mut Vec<&'static str>,
+        key: &'static str,
+        is_absent: bool,
+        before: usize,
+    ) {
         let unread = self.problems.len() > before;
-        let absent = is_absent && unsure.iter().any(|name| name.starts_with(key));
+        let absent = is_absent && unclear.iter().any(|name| name.starts_with(key));
         match unread || absent {
-            true => unsure.push(key),
-            false => unsure.retain(|name| *name != key),
+            true => unclear.push(key),
+            false => unclear.retain(|name| *name != key),
         }
     }
 
@@ -136,10 +142,11 @@ impl<'a> Reading<'a> {
             }
             (_, Some(until)) => until,
         };
-        if until > sources.now.saturating_add(LONGEST * DAY) {
-            let latest = time::display(sources.now + LONGEST * DAY);
-            let said =
-                format!("previous_key_until is more than {LONGEST} days away; choose one before {latest}");
+        if until > sources.now.saturating_add(MAX_PREVIOUS_KEY_DAYS * DAY) {
+            let latest = time::display(sources.now + MAX_PREVIOUS_KEY_DAYS * DAY);
+            let said = format!(
+                "previous_key_until is more than {MAX_PREVIOUS_KEY_DAYS} days away; choose one before {latest}"
+            );
             self.problem(at, format!("app {id}: {said}"));
             return None;
         }
@@ -241,10 +248,10 @@ impl<'a> Reading<'a> {
 }
 
 /// What a refused file says of apps. A file without any app, as one that is being written, removes none.
-pub(super) fn standing(apps: Vec<ReadApp>, hides_apps: bool) -> Standing {
+pub(super) fn standing(apps: Vec<ReadApp>, hides_apps: bool) -> RefusedApps {
     let complete = !hides_apps && !apps.is_empty() && apps.iter().all(|read| read.app.is_some());
-    let apps = apps.into_iter().filter_map(|read| Some(StandingApp { app: read.app?, unsure: read.unsure }));
-    Standing { apps: apps.collect(), complete }
+    let apps = apps.into_iter().filter_map(|read| Some(RefusedApp { app: read.app?, unclear: read.unclear }));
+    RefusedApps { apps: apps.collect(), complete }
 }
 
 /// Whether a table under an unknown name, or one of several, has a key of an app.
@@ -260,6 +267,6 @@ pub(super) fn looks_like_an_app(value: &DeValue<'_>) -> bool {
 }
 
 /// Whether a name is not that of a previous key, spelled well or not: its end alone names none.
-fn is_no_other_previous(name: &str) -> bool {
+fn is_not_a_previous_key(name: &str) -> bool {
     !name.starts_with("prev") || name == "previous_key_until"
 }

@@ -15,25 +15,25 @@ use crate::{
 
 /// The apps of a file that is refused, as far as they can be read.
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
+pub struct RefusedApps {
     /// Each table with an id.
-    pub(super) apps: Vec<StandingApp>,
+    pub(super) apps: Vec<RefusedApp>,
     /// Whether no other app can be meant by the file: then the others are removed.
     pub(super) complete: bool,
 }
 
 /// One app of it.
 #[derive(Clone, Debug)]
-pub(super) struct StandingApp {
+pub(super) struct RefusedApp {
     /// The app, with defaults where nothing could be read.
     pub(super) app: App,
     /// The keys of which it is not clear what they say.
-    pub(super) unsure: Vec<&'static str>,
+    pub(super) unclear: Vec<&'static str>,
 }
 
 /// The running apps without the rights that the file takes away, and what was taken away, in words.
 #[must_use]
-pub fn restrict(running: &[App], standing: &Standing) -> (Vec<App>, Vec<String>) {
+pub fn restrict(running: &[App], standing: &RefusedApps) -> (Vec<App>, Vec<String>) {
     let (mut apps, mut changes) = (Vec::new(), Vec::new());
     for app in running {
         match standing.of(app.id) {
@@ -49,66 +49,70 @@ pub fn restrict(running: &[App], standing: &Standing) -> (Vec<App>, Vec<String>)
     (apps, changes)
 }
 
-impl Standing {
+impl RefusedApps {
     /// What the file says of an app. Of two tables with one id it is only clear who is in neither of them.
-    fn of(&self, id: AppId) -> Option<StandingApp> {
+    fn of(&self, id: AppId) -> Option<RefusedApp> {
         let mut tables = self.apps.iter().filter(|table| table.app.id == id);
         let mut found = tables.next()?.clone();
         for other in tables {
-            let unclear = found.unsure.contains(&"admins") || other.unsure.contains(&"admins");
+            let admins_unclear = found.unclear.contains(&"admins") || other.unclear.contains(&"admins");
             found.app.admins.extend(other.app.admins.iter().cloned());
-            found.unsure =
-                app_keys().iter().map(|key| key.name).filter(|name| unclear || *name != "admins").collect();
+            found.unclear = app_keys()
+                .iter()
+                .map(|key| key.name)
+                .filter(|name| admins_unclear || *name != "admins")
+                .collect();
         }
         Some(found)
     }
 }
 
-impl StandingApp {
-    fn is_sure(&self, key: &str) -> bool {
-        !self.unsure.contains(&key)
+impl RefusedApp {
+    fn is_clear(&self, key: &str) -> bool {
+        !self.unclear.contains(&key)
     }
 
     /// A running app without the rights that this takes away.
     fn narrow(&self, running: &App) -> (App, Vec<String>) {
         let (file, mut next, mut taken) = (&self.app, running.clone(), Vec::new());
-        if self.is_sure("admins") {
+        if self.is_clear("admins") {
             next.admins.retain(|admin| file.admins.contains(admin));
             let gone = running.admins.iter().filter(|admin| !file.admins.contains(admin));
             taken.extend(gone.map(|admin| format!("the administrator {} is removed", quoted(admin))));
         }
-        if self.is_sure("key")
-            && let Some(said) = narrower_key(&mut next.key, file.key.as_ref())
+        if self.is_clear("key")
+            && let Some(said) = restrict_key(&mut next.key, file.key.as_ref())
         {
             taken.push(said.to_owned());
         }
-        if self.is_sure("previous_key") {
-            next.previous_key = narrower_previous_key(running, &next, file.previous_key.as_ref());
-            taken.extend(previous_key_news(running, &next).map(str::to_owned));
+        if self.is_clear("previous_key") {
+            next.previous_key = restrict_previous_key(running, &next, file.previous_key.as_ref());
+            taken.extend(previous_key_change(running, &next).map(str::to_owned));
         }
-        if self.is_sure("denied") {
+        if self.is_clear("denied") {
             for denied in file.denied.iter().filter(|denied| !running.denied.contains(denied)) {
                 next.denied.push(denied.clone());
                 taken.push(format!("{} is denied", quoted(denied)));
             }
         }
-        if self.is_sure("disabled") && file.disabled && !running.disabled {
+        if self.is_clear("disabled") && file.disabled && !running.disabled {
             next.disabled = true;
             taken.push("it is disabled".to_owned());
         }
-        if self.is_sure("closed_services") {
+        if self.is_clear("closed_services") {
             for service in file.closed_services.iter().filter(|one| !running.closed_services.contains(one)) {
                 next.closed_services.push(service.clone());
                 taken.push(format!("the service {service} is closed"));
             }
         }
-        if self.is_sure("allowed_sources") {
-            next.allowed_sources = both(running.allowed_sources.as_ref(), file.allowed_sources.as_ref());
+        if self.is_clear("allowed_sources") {
+            next.allowed_sources =
+                intersection(running.allowed_sources.as_ref(), file.allowed_sources.as_ref());
             if next.allowed_sources != running.allowed_sources {
                 taken.push("fewer sources are allowed".to_owned());
             }
         }
-        if self.is_sure("plan_until")
+        if self.is_clear("plan_until")
             && let Some(until) = file.plan_until
             && running.plan_until.is_none_or(|now| until < now)
         {
@@ -121,7 +125,7 @@ impl StandingApp {
 
 /// Takes a key away, or puts another in its place: it opens the same app to the same administrators. A key where
 /// there was none would let somebody in.
-fn narrower_key(running: &mut Option<SecretKey>, file: Option<&SecretKey>) -> Option<&'static str> {
+fn restrict_key(running: &mut Option<SecretKey>, file: Option<&SecretKey>) -> Option<&'static str> {
     if running.is_none() || running.as_ref() == file {
         return None;
     }
@@ -131,7 +135,7 @@ fn narrower_key(running: &mut Option<SecretKey>, file: Option<&SecretKey>) -> Op
 
 /// The previous key of the file, as far as that key is accepted already: as the present one, or as the previous one
 /// until its end. A rotation in a file with a mistake so keeps in whom it means to keep in, and lets nobody in.
-fn narrower_previous_key(running: &App, next: &App, file: Option<&PreviousKey>) -> Option<PreviousKey> {
+fn restrict_previous_key(running: &App, next: &App, file: Option<&PreviousKey>) -> Option<PreviousKey> {
     let file = file.filter(|file| next.key.as_ref() != Some(&file.key))?;
     if running.key.as_ref() == Some(&file.key) {
         return Some(file.clone());
@@ -141,7 +145,7 @@ fn narrower_previous_key(running: &App, next: &App, file: Option<&PreviousKey>) 
 }
 
 /// What became of the previous key, if something was taken away.
-fn previous_key_news(running: &App, next: &App) -> Option<&'static str> {
+fn previous_key_change(running: &App, next: &App) -> Option<&'static str> {
     let before = running.previous_key.as_ref()?;
     match &next.previous_key {
         Some(after) if after.key == before.key => {
@@ -154,7 +158,7 @@ fn previous_key_news(running: &App, next: &App) -> Option<&'static str> {
 }
 
 /// The sources that two settings both allow; nothing allows all.
-fn both(one: Option<&Vec<Network>>, other: Option<&Vec<Network>>) -> Option<Vec<Network>> {
+fn intersection(one: Option<&Vec<Network>>, other: Option<&Vec<Network>>) -> Option<Vec<Network>> {
     let (one, other) = match (one, other) {
         (Some(one), Some(other)) => (one, other),
         (one, other) => return one.or(other).cloned(),

@@ -17,8 +17,11 @@ fn app(number: u32, admins: &[&str]) -> App {
     App::new(id(number), key("k"), admins.iter().map(|admin| (*admin).to_owned()).collect())
 }
 
-fn file(apps: Vec<(App, Vec<&'static str>)>, complete: bool) -> Standing {
-    Standing { apps: apps.into_iter().map(|(app, unsure)| StandingApp { app, unsure }).collect(), complete }
+fn file(apps: Vec<(App, Vec<&'static str>)>, complete: bool) -> RefusedApps {
+    RefusedApps {
+        apps: apps.into_iter().map(|(app, unclear)| RefusedApp { app, unclear }).collect(),
+        complete,
+    }
 }
 
 #[test]
