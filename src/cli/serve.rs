@@ -218,13 +218,13 @@ fn restrict(refused: Refused, door: &Door, apps: &mut Vec<App>) {
     for problem in refused.problems.0 {
         tracing::error!("configuration rejected: {problem}");
     }
-    let Some(standing) = refused.standing else {
+    let Some(refused_apps) = refused.apps else {
         tracing::error!(
             "nothing in the configuration could be read: every app and administrator stays as before"
         );
         return;
     };
-    let (next, changes) = config::restrict(apps, &standing);
+    let (next, changes) = config::restrict(apps, &refused_apps);
     if changes.is_empty() {
         return;
     }

@@ -1,10 +1,10 @@
-//! What of a refused configuration is applied all the same: whatever takes rights away.
+//! Applies the restrictions in a refused configuration: changes that take rights away.
 //!
-//! An administrator who was removed because they left, or a key that was replaced because it leaked, must not stay
-//! valid for as long as a misspelt word elsewhere in the file keeps the whole of it from being taken over. So a
-//! refused configuration removes apps, administrators and keys, previous ones included, closes services, narrows the
-//! allowed sources, and denies and disables. It gives nobody anything. Where the file does not say clearly what is meant – a value that
-//! cannot be read, or one that is absent beside a misspelt key – the running value stays.
+//! An administrator who left, or a key that leaked, must not stay valid because a mistake elsewhere in the file prevents
+//! it from being applied as a whole. So even a refused configuration removes apps, administrators and keys (previous keys,
+//! too), closes services, narrows the allowed sources, denies identifiers and disables apps. It never grants a right.
+//! Where the file is unclear – a value is invalid, or absent next to an unknown key that may be its misspelling – the
+//! running value stays.
 
 use super::app_keys;
 use crate::{
@@ -13,31 +13,31 @@ use crate::{
     excerpt::quoted,
 };
 
-/// The apps of a file that is refused, as far as they can be read.
+/// The apps of a refused file, as far as they can be read.
 #[derive(Clone, Debug, Default)]
 pub struct RefusedApps {
-    /// Each table with an id.
+    /// The tables that have an id.
     pub(super) apps: Vec<RefusedApp>,
-    /// Whether no other app can be meant by the file: then the others are removed.
+    /// Whether the file certainly contains no further app, so that all others can be removed.
     pub(super) complete: bool,
 }
 
-/// One app of it.
+/// An app of a refused file.
 #[derive(Clone, Debug)]
 pub(super) struct RefusedApp {
-    /// The app, with defaults where nothing could be read.
+    /// The app, with defaults in place of values that could not be read.
     pub(super) app: App,
-    /// The keys of which it is not clear what they say.
+    /// The keys whose intended value is unclear.
     pub(super) unclear: Vec<&'static str>,
 }
 
-/// The running apps without the rights that the file takes away, and what was taken away, in words.
+/// Returns the running apps without the rights that the file takes away, and a description of each change.
 #[must_use]
-pub fn restrict(running: &[App], standing: &RefusedApps) -> (Vec<App>, Vec<String>) {
+pub fn restrict(running: &[App], refused: &RefusedApps) -> (Vec<App>, Vec<String>) {
     let (mut apps, mut changes) = (Vec::new(), Vec::new());
     for app in running {
-        match standing.of(app.id) {
-            None if standing.complete => changes.push(format!("app {} is removed", app.id)),
+        match refused.of(app.id) {
+            None if refused.complete => changes.push(format!("app {} is removed", app.id)),
             None => apps.push(app.clone()),
             Some(file) => {
                 let (next, taken) = file.narrow(app);
@@ -50,7 +50,8 @@ pub fn restrict(running: &[App], standing: &RefusedApps) -> (Vec<App>, Vec<Strin
 }
 
 impl RefusedApps {
-    /// What the file says of an app. Of two tables with one id it is only clear who is in neither of them.
+    /// Returns the app with this id. If several tables have the id, only one thing is clear: an administrator in none of
+    /// them is not wanted. So their lists are merged, and all other settings are marked as unclear.
     fn of(&self, id: AppId) -> Option<RefusedApp> {
         let mut tables = self.apps.iter().filter(|table| table.app.id == id);
         let mut found = tables.next()?.clone();
@@ -72,7 +73,7 @@ impl RefusedApp {
         !self.unclear.contains(&key)
     }
 
-    /// A running app without the rights that this takes away.
+    /// Returns a running app without the rights that this table takes away, and a description of each change.
     fn narrow(&self, running: &App) -> (App, Vec<String>) {
         let (file, mut next, mut taken) = (&self.app, running.clone(), Vec::new());
         if self.is_clear("admins") {
@@ -123,8 +124,8 @@ impl RefusedApp {
     }
 }
 
-/// Takes a key away, or puts another in its place: it opens the same app to the same administrators. A key where
-/// there was none would let somebody in.
+/// Removes or replaces the running key. Replacing grants no right, because the new key signs for the same administrators
+/// of the same app. A first key would grant one, so it is not added.
 fn restrict_key(running: &mut Option<SecretKey>, file: Option<&SecretKey>) -> Option<&'static str> {
     if running.is_none() || running.as_ref() == file {
         return None;
@@ -133,8 +134,8 @@ fn restrict_key(running: &mut Option<SecretKey>, file: Option<&SecretKey>) -> Op
     Some(if file.is_some() { "its key is replaced" } else { "its key is removed" })
 }
 
-/// The previous key of the file, as far as that key is accepted already: as the present one, or as the previous one
-/// until its end. A rotation in a file with a mistake so keeps in whom it means to keep in, and lets nobody in.
+/// Returns the file's previous key if the server accepts that key already, as its current key or as its previous one (then
+/// not beyond its running end). So programs that still use the old key keep working, and no other key is accepted.
 fn restrict_previous_key(running: &App, next: &App, file: Option<&PreviousKey>) -> Option<PreviousKey> {
     let file = file.filter(|file| next.key.as_ref() != Some(&file.key))?;
     if running.key.as_ref() == Some(&file.key) {
@@ -144,20 +145,20 @@ fn restrict_previous_key(running: &App, next: &App, file: Option<&PreviousKey>) 
     Some(PreviousKey { until: previous.until.min(file.until), ..file.clone() })
 }
 
-/// What became of the previous key, if something was taken away.
+/// Describes how the previous key was restricted, if it was.
 fn previous_key_change(running: &App, next: &App) -> Option<&'static str> {
     let before = running.previous_key.as_ref()?;
     match &next.previous_key {
         Some(after) if after.key == before.key => {
             (after.until < before.until).then_some("its previous key ends earlier")
         }
-        // It may have become the key again.
+        // The file made it the current key again.
         _ if next.key.as_ref() == Some(&before.key) => None,
         _ => Some("its previous key is removed"),
     }
 }
 
-/// The sources that two settings both allow; nothing allows all.
+/// Returns the sources that both settings allow; `None` allows all.
 fn intersection(one: Option<&Vec<Network>>, other: Option<&Vec<Network>>) -> Option<Vec<Network>> {
     let (one, other) = match (one, other) {
         (Some(one), Some(other)) => (one, other),
@@ -169,7 +170,7 @@ fn intersection(one: Option<&Vec<Network>>, other: Option<&Vec<Network>>) -> Opt
             common.push(network);
         }
     }
-    // The same sources in another order are no news.
+    // The same networks in another order are not a change.
     let same = common.len() == one.len() && one.iter().all(|network| common.contains(network));
     Some(if same { one.clone() } else { common })
 }

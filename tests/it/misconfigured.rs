@@ -24,24 +24,24 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
         (
             "lisen = [\"127.0.0.1:80\"]",
             "",
-            "confold.toml:3: lisen is no key of the configuration; did you mean listen?",
+            "confold.toml:3: unknown configuration key lisen; did you mean listen?",
         ),
         (
             "[limts]\nbody = \"1MiB\"",
             "",
-            "confold.toml:3: limts is no key of the configuration; did you mean limits?",
+            "confold.toml:3: unknown configuration key limts; did you mean limits?",
         ),
         (
             "[limits]\nbodi = \"1MiB\"",
             "",
-            "confold.toml:4: limits.bodi is no key of the configuration; did you mean limits.body?",
+            "confold.toml:4: unknown configuration key limits.bodi; did you mean limits.body?",
         ),
         (
             "admins = [\"ann\"]",
             "",
-            "confold.toml:3: admins is no key of the configuration; it is a setting of an app, and goes under [[app]]",
+            "confold.toml:3: unknown configuration key admins; it is a setting of an app and belongs under [[app]]",
         ),
-        ("", "edtion = \"basic\"", "app.edtion is no key of the configuration; did you mean edition?"),
+        ("", "edtion = \"basic\"", "unknown configuration key app.edtion; did you mean edition?"),
         (
             "listen = \"127.0.0.1:80\"",
             "",
@@ -62,27 +62,27 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
             "",
             "limits.head_timeout must be a time such as \"500ms\", \"10s\" or \"2m\", found 10",
         ),
-        ("[limits]\nidle_timeout = \"0s\"", "", "limits.idle_timeout must be longer than nothing"),
+        ("[limits]\nidle_timeout = \"0s\"", "", "limits.idle_timeout must be longer than 0"),
         ("workers = 5000", "", "confold.toml:3: workers must be a number from 0 to 1024, found 5000"),
         (
             "[log]\nlevel = \"loud\"",
             "",
             "log.level must be \"error\" or \"warn\" or \"info\" or \"debug\", found \"loud\"",
         ),
-        ("log = \"json\"", "", "confold.toml:3: log is a section and is written [log]"),
+        ("log = \"json\"", "", "confold.toml:3: log is a section; write it as [log]"),
         ("", "id = 0", "app.id must be a number from 1 to 4294967295, found 0"),
         ("", "key_file = \"nowhere\"", "app 88888888: key_file: cannot read "),
         (
             "",
             "key_env = \"CONFOLD_TEST_UNSET\"",
-            "app 88888888: key_env: the environment variable CONFOLD_TEST_UNSET is not set, or empty",
+            "app 88888888: key_env: the environment variable CONFOLD_TEST_UNSET is not set or is empty",
         ),
         (
             "",
             "key_env = \"HOME\"\nkey_file = \"key\"",
             "app 88888888 has more than one of key, key_file and key_env; keep one",
         ),
-        ("", "key = 17", "app.key must be a secret text, found something else"),
+        ("", "key = 17", "app.key must be a secret text, found a value of another type"),
         (
             "",
             "allowed_sources = [\"10.0.0.0/33\"]",
@@ -106,11 +106,11 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
             "tls.listen needs a certificate: set tls.certificate and tls.key",
         ),
         ("[tls]\ncertificate = \"cert.pem\"", "", "tls.certificate needs its key: set tls.key"),
-        ("listen = []", "", "the server listens nowhere: both listen and tls.listen are empty"),
+        ("listen = []", "", "the server has no address to listen on: both listen and tls.listen are empty"),
         (
             "listen = [\"127.0.0.1:80\", \"127.0.0.1:80\"]",
             "",
-            "127.0.0.1:80 is in listen and in tls.listen, or twice in one of them",
+            "127.0.0.1:80 is listed twice in listen and tls.listen; keep one of them",
         ),
     ] {
         let found = refusal_of(&page_config(server, app));
@@ -125,7 +125,7 @@ fn mistakes_in_rates_addresses_and_folders_are_named() {
         (
             "[limits]\nrate = 0",
             "",
-            "confold.toml:4: limits.rate must be a number of calls from 1, or one for each command that is named, such as { get_contact_group = 500, others = 100 }, found 0; limits.rate_limit = false lets every call pass",
+            "confold.toml:4: limits.rate must be a number of calls (1 or more), or numbers for single commands, such as { get_contact_group = 500, others = 100 }, found 0; to allow any number of calls, set limits.rate_limit = false",
         ),
         (
             "[limits]\nrate = { get_contact_grup = 5 }",
@@ -133,11 +133,11 @@ fn mistakes_in_rates_addresses_and_folders_are_named() {
             "limits.rate names \"get_contact_grup\", which is not a command; did you mean get_contact_group?",
         ),
         ("", "rate = { mark_contact = \"many\" }", "found \"many\" for \"mark_contact\""),
-        ("", "rate = {}", "and names nothing"),
+        ("", "rate = {}", "but it is empty"),
         (
             "listen = [\"0.0.0.0:8081\", \"127.0.0.1:8081\", \"[::]:8081\"]",
             "",
-            "0.0.0.0:8081 includes 127.0.0.1:8081, so that both cannot be listened at; keep one of them",
+            "0.0.0.0:8081 includes 127.0.0.1:8081, so the server cannot listen on both; keep one of them",
         ),
         ("[store]\ndirectory = \"~/data\"", "", "store.directory is \"~/data\", but only a shell expands ~"),
         (
@@ -166,42 +166,39 @@ fn what_is_missing_or_no_toml_is_named() {
     let found = refusal_of("a = 1\na = 2\n");
     assert!(
         found.contains(
-            "confold.toml:2: this is not TOML: this name stands here a second time; keep one of the two"
+            "confold.toml:2: this is not TOML: this name is used a second time; keep one of the two"
         ),
         "{found}"
     );
     let found = refusal_of("store.directory = \"data\"\n");
     assert!(found.contains("there is no app; add one under [[app]] with id, key_file and admins"), "{found}");
     let found = refusal_of("[[app]]\nid = 1\nkey_file = \"key\"\n");
-    assert!(found.contains("store.directory is missing: the folder where everything is kept"), "{found}");
+    assert!(found.contains("store.directory is missing; set it to the folder for the data"), "{found}");
     let found = refusal_of("[app]\nid = 1\n");
-    assert!(
-        found.contains("an app is written as a table under [[app]], with two pairs of brackets"),
-        "{found}"
-    );
+    assert!(found.contains("write each app as a table under [[app]], with double brackets"), "{found}");
     let site = Site::new();
     let found = refusal(&site);
     assert!(found.contains("cannot read ") && found.contains("confold.toml: No such file"), "{found}");
 }
 
 #[test]
-fn what_is_no_toml_is_said_in_words_for_people() {
+fn toml_errors_are_explained() {
     for (text, said) in [
-        ("a = ", "a value is needed behind =, and a text stands in quotation marks"),
-        ("a = text", "a text stands in quotation marks"),
-        ("a = tru", "a value that is a word is true or false"),
-        ("a", "a name stands without a value; write NAME = VALUE"),
-        ("= 1", "a name is missing in front of ="),
+        ("a = ", "a value is needed after =; text must be in quotation marks"),
+        ("a = text", "text must be in quotation marks"),
+        ("a = tru", "a value without quotation marks must be true or false"),
+        ("a", "this name has no value; write NAME = VALUE"),
+        ("= 1", "the name before = is missing"),
         ("[x", "the [ of a section is not closed"),
         ("a = [1,", "the [ of a list is not closed"),
         ("a = {b=1", "a { is not closed"),
         ("a = \"x", "a text is not closed"),
         ("a = 'x", "a text is not closed"),
-        ("a = 1 b = 2", "something stands behind the value; write one setting a line"),
-        ("a = \"C:\\data\"", "a \\ in a text means something of its own; write \\\\"),
-        ("a = 2027-13-01", "a date that there is not"),
+        ("a = 1 b = 2", "more text follows the value; write one setting per line"),
+        ("a = \"C:\\data\"", "a \\ begins an escape sequence; write \\\\"),
+        ("a = 2027-13-01", "this date does not exist"),
         ("a = 1_", "the line cannot be read"),
-        ("[[app]]\n[app]", "this name stands here a second time"),
+        ("[[app]]\n[app]", "this name is used a second time"),
     ] {
         let found = refusal_of(text);
         assert!(
@@ -268,7 +265,7 @@ fn a_key_file_holds_the_key_and_nothing_else() {
         site.write("key", text);
         site.configure("", "");
         let found = refusal(&site);
-        assert!(found.contains("must hold the secret and nothing else"), "{text:?}: {found}");
+        assert!(found.contains("must contain the secret and nothing else"), "{text:?}: {found}");
     }
     let site = Site::new();
     site.write("token", "fifteen-letters");
@@ -293,10 +290,10 @@ fn a_key_in_the_wrong_place_is_not_shown() {
 #[test]
 fn common_slips_have_a_hint() {
     let found = refusal_of(&page_config("[log]\nformat = text", ""));
-    assert!(found.contains("a text stands in quotation marks"), "{found}");
+    assert!(found.contains("text must be in quotation marks"), "{found}");
     let found = refusal_of(&page_config("[log]\nworkers = 3", ""));
     assert!(
-        found.contains("log.workers is no key of the configuration; it belongs above the first [section]"),
+        found.contains("unknown configuration key log.workers; it belongs above the first [section]"),
         "{found}"
     );
     let found =
@@ -315,7 +312,7 @@ fn a_variable_or_flag_is_named_as_it_was_given() {
     let found = said(site.command("check-config").env("CONFOLD_LIMITS_BODDY", "1MiB"));
     assert!(
         found.contains(
-            "CONFOLD_LIMITS_BODDY names no key of the configuration; did you mean CONFOLD_LIMITS_BODY?"
+            "CONFOLD_LIMITS_BODDY does not belong to a configuration key; did you mean CONFOLD_LIMITS_BODY?"
         ),
         "{found}"
     );
@@ -439,7 +436,7 @@ fn an_empty_variable_or_flag_is_refused_by_name() {
     let site = Site::new();
     site.configure("", "");
     let found = failing(site.command("check-config").env("CONFOLD_LISTEN", "[]"));
-    assert!(found.contains("the server listens nowhere"), "{found}");
+    assert!(found.contains("the server has no address to listen on"), "{found}");
     let found = refusal_of(&page_config("[store]\ndirectory = \"\"", "key_env = \"\""));
     assert!(found.contains("confold.toml:3: store.directory is empty; give it a path"), "{found}");
     assert!(found.contains("app.key_env is empty; write its value, or remove the line"), "{found}");

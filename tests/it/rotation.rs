@@ -208,16 +208,16 @@ fn what_is_wrong_with_a_rotation_is_named() {
     for (app, expected) in [
         (
             "previous_key_file = \"old\"".to_owned(),
-            "app 88888888 has a previous key without an end; set previous_key_until, for example to 2",
+            "app 88888888 has a previous key, but no previous_key_until; set it, for example to 2",
         ),
         (until.clone(), "app 88888888 has previous_key_until, but no previous key; set previous_key_file"),
         (
             format!("previous_key_file = \"old\"\nprevious_key_until = {}", later(400)),
-            "app 88888888: previous_key_until is more than 366 days away; choose one before 2",
+            "app 88888888: previous_key_until is more than 366 days away; choose a time before 2",
         ),
         (
             format!("previous_key_file = \"same\"\n{until}"),
-            "app 88888888 has the same key as key and as previous key; put the new one under key",
+            "app 88888888 has the same value for its key and its previous key; set key to the new one",
         ),
         (
             format!("previous_key_file = \"old\"\nprevious_key_env = \"HOME\"\n{until}"),
