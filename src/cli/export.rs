@@ -51,7 +51,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
 
 /// Exports to a path. A file appears when it is complete.
 pub(super) fn to(path: &Path, source: Source, app: Option<AppId>) -> anyhow::Result<()> {
-    let mut out = Output::open(path)?.of_json();
+    let mut out = Output::open(path)?.for_json();
     let progress = match out.is_terminal() {
         true => Progress::hidden(),
         false => Progress::endless("exporting"),

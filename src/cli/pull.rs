@@ -143,7 +143,7 @@ impl Sink {
 /// the users of the others are returned.
 fn reopen(path: &Path, app: AppId) -> anyhow::Result<(Sink, HashSet<String>)> {
     let mut file = match Continued::open(path)? {
-        Continued::Stream(out) => return Ok((Sink::Stream(out.of_json()), HashSet::new())),
+        Continued::Stream(out) => return Ok((Sink::Stream(out.for_json()), HashSet::new())),
         Continued::File(file) => file,
     };
     let cannot = || format!("cannot go on with {}", path.display());

@@ -42,7 +42,7 @@ impl ReadyFile {
     pub(super) fn write(&mut self, plain: SocketAddr, tls: Option<SocketAddr>) {
         let Some(path) = self.path.clone() else { return };
         let text = text(plain, tls);
-        if output::waits(&path) {
+        if output::may_block(&path) {
             let work = move || note(&path, write(&path, &text).map(drop));
             if let Err(error) = thread::Builder::new().name("ready file".to_owned()).spawn(work) {
                 tracing::error!(%error, "the ready file cannot be written");

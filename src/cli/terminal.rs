@@ -37,7 +37,7 @@ pub(super) fn print(text: impl AsRef<[u8]>) -> Result<(), OutputError> {
 /// more than what they print.
 pub(super) fn print_if_read(text: impl AsRef<[u8]>) -> Result<(), OutputError> {
     match print(text) {
-        Err(error) if error.reader_is_gone() => Ok(()),
+        Err(error) if error.is_broken_pipe() => Ok(()),
         other => other,
     }
 }
@@ -63,7 +63,7 @@ pub(super) fn ended(result: anyhow::Result<ExitCode>) -> ExitCode {
         Ok(code) => return code,
         Err(error) => error,
     };
-    if error.downcast_ref::<OutputError>().is_some_and(OutputError::reader_is_gone) {
+    if error.downcast_ref::<OutputError>().is_some_and(OutputError::is_broken_pipe) {
         return ExitCode::SUCCESS;
     }
     let text = format!("error: {error:#}");
