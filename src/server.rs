@@ -142,7 +142,7 @@ impl Server {
                     match one.refresh() {
                         Ok(true) => {
                             tracing::info!("the certificate was read again");
-                            if let Some(doubt) = one.doubt() {
+                            if let Some(doubt) = one.validity_problem() {
                                 tracing::warn!("the certificate that is shown {doubt}");
                             }
                         }

@@ -19,7 +19,7 @@ pub const SAMPLE_KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3f
 pub const PAGE_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// Keys with fewer characters can be guessed.
-const SHORTEST: usize = 32;
+const MIN_CHARACTERS: usize = 32;
 
 impl SecretKey {
     /// A key; official ones are 64 hexadecimal digits, any other word of ASCII characters works.
@@ -39,7 +39,7 @@ impl SecretKey {
     /// Whether it is so short that it can be guessed.
     #[must_use]
     pub fn is_short(&self) -> bool {
-        self.0.chars().count() < SHORTEST
+        self.0.chars().count() < MIN_CHARACTERS
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
@@ -130,7 +130,7 @@ impl CallRates {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Generation {
     /// The one that signs.
-    Present,
+    Current,
     /// The one before it.
     Previous,
 }
@@ -184,7 +184,7 @@ impl App {
     pub(super) fn keys(&self, now: UnixSeconds) -> impl Iterator<Item = (Generation, &SecretKey)> {
         let previous = self.previous_key.as_ref().filter(|previous| now <= previous.until);
         let previous = previous.map(|previous| (Generation::Previous, &previous.key));
-        self.key.iter().flat_map(move |key| [Some((Generation::Present, key)), previous]).flatten()
+        self.key.iter().flat_map(move |key| [Some((Generation::Current, key)), previous]).flatten()
     }
 
     /// An app with default settings that nobody can call yet.

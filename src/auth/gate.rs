@@ -5,8 +5,8 @@ use std::{net::IpAddr, sync::Arc};
 use super::{
     App, Apps, Generation,
     failures::Failures,
-    remembered::Remembered,
     rotation::{PreviousUse, Rotations},
+    signature_cache::SignatureCache,
     usersig::{Claims, Flaw},
 };
 use crate::{
@@ -41,7 +41,7 @@ pub struct LookAlike {
 }
 
 impl Credentials<'_> {
-    fn without(&self, name: &'static str) -> Refusal {
+    fn missing(&self, name: &'static str) -> Refusal {
         Refusal::NoIdentity { name, look_alikes: self.look_alikes.to_vec() }
     }
 }
@@ -146,7 +146,7 @@ pub enum Refusal {
 #[derive(Debug)]
 pub struct Gate {
     apps: Apps,
-    remembered: Arc<Remembered>,
+    cache: Arc<SignatureCache>,
     failures: Arc<Failures>,
     rotations: Rotations,
 }
@@ -156,16 +156,16 @@ impl Gate {
     #[must_use]
     pub fn new(apps: Apps) -> Gate {
         let rotations = Rotations::default().with(&apps);
-        Gate { apps, remembered: Arc::new(Remembered::new()), failures: Arc::new(Failures::new()), rotations }
+        Gate { apps, cache: Arc::new(SignatureCache::new()), failures: Arc::new(Failures::new()), rotations }
     }
 
-    /// A gate to other apps that remembers what this one does. A signature is remembered with the key
+    /// A gate to other apps that remembers what this one does. A signature is cache with the key
     /// that verified it, so that under another key it is verified again.
     #[must_use]
     pub fn with(&self, apps: Apps) -> Gate {
         let rotations = self.rotations.with(&apps);
-        let (remembered, failures) = (Arc::clone(&self.remembered), Arc::clone(&self.failures));
-        Gate { apps, remembered, failures, rotations }
+        let (cache, failures) = (Arc::clone(&self.cache), Arc::clone(&self.failures));
+        Gate { apps, cache, failures, rotations }
     }
 
     /// How the previous keys of apps are used.
@@ -176,8 +176,8 @@ impl Gate {
 
     /// How many verified signatures it remembers.
     #[must_use]
-    pub fn remembers(&self) -> usize {
-        self.remembered.len()
+    pub fn cached_signatures(&self) -> usize {
+        self.cache.len()
     }
 
     /// The apps behind the gate.
@@ -197,13 +197,13 @@ impl Gate {
         };
         let app = self.apps.get(id).ok_or(Refusal::UnknownApp(id))?;
         let identifier =
-            said.identifier.filter(|text| !text.is_empty()).ok_or_else(|| said.without("identifier"))?;
-        let usersig = said.usersig.ok_or_else(|| said.without("usersig"))?;
+            said.identifier.filter(|text| !text.is_empty()).ok_or_else(|| said.missing("identifier"))?;
+        let usersig = said.usersig.ok_or_else(|| said.missing("usersig"))?;
         match self.verify(app, identifier, usersig, now) {
-            Ok(Generation::Present) => {}
+            Ok(Generation::Current) => {}
             Ok(Generation::Previous) => self.rotations.count(id, identifier, said.source),
             Err(refusal) => {
-                // Counted for failures only: a text that verifies is never refused for others.
+                // Usage for failures only: a text that verifies is never refused for others.
                 let failed = matches!(refusal, Refusal::Signature { .. });
                 return Err(match failed && self.failures.too_many(app, identifier, said.source, now) {
                     true => Refusal::TooManyFailures(identifier.to_owned()),
@@ -238,7 +238,7 @@ impl Gate {
         now: UnixSeconds,
     ) -> Result<Generation, Refusal> {
         let signature = |flaw| Refusal::Signature { flaw, app: app.id, identifier: identifier.to_owned() };
-        if let Some(made_by) = self.remembered.holds(app, identifier, usersig, now).map_err(signature)? {
+        if let Some(made_by) = self.cache.get(app, identifier, usersig, now).map_err(signature)? {
             return Ok(made_by);
         }
         let claims = Claims::decode(usersig).map_err(signature)?;
@@ -247,7 +247,7 @@ impl Gate {
         for (generation, key) in app.keys(now) {
             match claims.check(app.id, identifier, key, now) {
                 Ok(()) => {
-                    self.remembered.keep(app.id, identifier, usersig, claims.expires_at(), key);
+                    self.cache.insert(app.id, identifier, usersig, claims.expires_at(), key);
                     return Ok(generation);
                 }
                 Err(flaw) => {

@@ -6,8 +6,8 @@ mod failures;
 mod gate;
 mod identifier;
 mod members;
-mod remembered;
 mod rotation;
+mod signature_cache;
 pub mod usersig;
 
 pub use apps::{

@@ -1,4 +1,4 @@
-//! Who still calls with a previous key: counted for each app, so that an operator sees when a rotation is complete.
+//! Who still calls with a previous key: usage for each app, so that an operator sees when a rotation is complete.
 
 use std::{
     collections::HashMap,
@@ -11,10 +11,10 @@ use crate::domain::{AppId, UnixSeconds};
 
 /// The use of the previous keys of all apps that have one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Rotations(HashMap<AppId, (UnixSeconds, Arc<Mutex<Counted>>)>);
+pub(super) struct Rotations(HashMap<AppId, (UnixSeconds, Arc<Mutex<Usage>>)>);
 
 #[derive(Clone, Debug, Default)]
-struct Counted {
+struct Usage {
     calls: u64,
     last: Option<(String, IpAddr)>,
 }
@@ -33,28 +33,28 @@ pub struct PreviousUse {
 }
 
 impl Rotations {
-    /// Those of these apps; what was counted for an app goes on.
+    /// Those of these apps; what was usage for an app goes on.
     pub(super) fn with(&self, apps: &Apps) -> Rotations {
-        let counted = |id| self.0.get(&id).map_or_else(Arc::default, |(_, counted)| Arc::clone(counted));
+        let usage = |id| self.0.get(&id).map_or_else(Arc::default, |(_, usage)| Arc::clone(usage));
         let all = apps.all().into_iter();
         let previous = all.filter_map(|app| Some((app.id, app.previous_key.as_ref()?.until)));
-        Rotations(previous.map(|(id, until)| (id, (until, counted(id)))).collect())
+        Rotations(previous.map(|(id, until)| (id, (until, usage(id)))).collect())
     }
 
     /// Counts a call that was signed with a previous key.
     pub(super) fn count(&self, app: AppId, identifier: &str, source: IpAddr) {
-        let Some((_, counted)) = self.0.get(&app) else { return };
-        let mut counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
-        counted.calls += 1;
-        if counted.last.as_ref().is_none_or(|(last, from)| last != identifier || *from != source) {
-            counted.last = Some((identifier.to_owned(), source));
+        let Some((_, usage)) = self.0.get(&app) else { return };
+        let mut usage = usage.lock().unwrap_or_else(PoisonError::into_inner);
+        usage.calls += 1;
+        if usage.last.as_ref().is_none_or(|(last, from)| last != identifier || *from != source) {
+            usage.last = Some((identifier.to_owned(), source));
         }
     }
 
     /// All of them, by app.
     pub(super) fn all(&self) -> Vec<PreviousUse> {
-        let told = |(app, (until, counted)): (&AppId, &(UnixSeconds, Arc<Mutex<Counted>>))| {
-            let Counted { calls, last } = counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let told = |(app, (until, usage)): (&AppId, &(UnixSeconds, Arc<Mutex<Usage>>))| {
+            let Usage { calls, last } = usage.lock().unwrap_or_else(PoisonError::into_inner).clone();
             PreviousUse { app: *app, until: *until, calls, last }
         };
         let mut all: Vec<PreviousUse> = self.0.iter().map(told).collect();

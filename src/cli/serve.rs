@@ -96,7 +96,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
             let state = certificates.state();
             CertificateCounts {
                 not_after: state.not_after,
-                applied: state.taken,
+                applied: state.reloaded,
                 refused: state.refused,
                 refused_now: state.refused_now,
             }

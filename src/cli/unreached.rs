@@ -9,7 +9,7 @@ use crate::{excerpt, tls};
 
 /// Why a server cannot be reached, and what cures it.
 pub(super) fn words(error: &ureq::Error) -> String {
-    if let Some(said) = tls::explained(error).or_else(|| inner(error).and_then(tls::explained)) {
+    if let Some(said) = tls::explain(error).or_else(|| inner(error).and_then(tls::explain)) {
         return excerpt::line(&said).into_owned();
     }
     match error {
@@ -64,7 +64,7 @@ fn of_io(error: &io::Error) -> String {
 
 /// An error in the middle of bytes that come or go, without the numbers of the system.
 pub(super) fn broken(error: &io::Error) -> String {
-    if let Some(said) = tls::explained(error) {
+    if let Some(said) = tls::explain(error) {
         return said;
     }
     if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>()) {

@@ -204,7 +204,7 @@ impl Door {
         let entrance = self.entrance();
         Some(metrics.text(&Now {
             store: self.service.store.statistics(),
-            signatures: entrance.gate.remembers() as u64,
+            signatures: entrance.gate.cached_signatures() as u64,
             open,
             evicted,
             refused,

@@ -23,7 +23,7 @@ use tokio_rustls::{
     },
 };
 
-use super::{CertificateError, Doubt, Validity, error::Misfit};
+use super::{CertificateError, Validity, ValidityProblem, error::PairError};
 use crate::{
     clock::Clock,
     domain::UnixSeconds,
@@ -35,28 +35,28 @@ use crate::{
 #[derive(Clone)]
 pub struct Certificates {
     config: Arc<ServerConfig>,
-    shown: Arc<Shown>,
+    shown: Arc<CurrentCertificate>,
     files: Option<Arc<Files>>,
 }
 
 /// A certificate that can be shown.
 #[derive(Clone, Debug)]
-struct Usable {
+struct ParsedCertificate {
     key: Arc<CertifiedKey>,
     validity: Validity,
 }
 
 /// What is shown at present.
 #[derive(Debug)]
-struct Shown(RwLock<Usable>);
+struct CurrentCertificate(RwLock<ParsedCertificate>);
 
 /// How a certificate is doing, for the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CertificateState {
     /// The last second in which the one that is shown is valid.
     pub not_after: UnixSeconds,
-    /// How often another one was taken from the files.
-    pub taken: u64,
+    /// How often another one was reloaded from the files.
+    pub reloaded: u64,
     /// How often what was in the files was refused.
     pub refused: u64,
     /// Whether what is in the files now was refused.
@@ -70,24 +70,24 @@ struct Files {
     /// Who may be able to read the key.
     readers: Readers,
     clock: Clock,
-    seen: Mutex<Seen>,
-    taken: AtomicU64,
+    last_read: Mutex<LastRead>,
+    reloaded: AtomicU64,
     refused: AtomicU64,
     refused_now: AtomicBool,
 }
 
 /// What two files hold.
-type Held = (Vec<u8>, Vec<u8>);
+type FileContents = (Vec<u8>, Vec<u8>);
 
 /// What the files held when they were looked at.
 #[derive(Default)]
-struct Seen {
+struct LastRead {
     /// What is shown, or was complained of.
-    settled: Held,
+    settled: FileContents,
     /// What could not be used a moment ago: perhaps one file was replaced and the other is about to be.
-    doubted: Option<Held>,
+    suspect: Option<FileContents>,
     /// What was refused for its validity alone: the time may come for it.
-    waiting: Option<Usable>,
+    waiting: Option<ParsedCertificate>,
 }
 
 impl std::fmt::Debug for Certificates {
@@ -96,18 +96,18 @@ impl std::fmt::Debug for Certificates {
     }
 }
 
-impl ResolvesServerCert for Shown {
+impl ResolvesServerCert for CurrentCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.now().key)
     }
 }
 
-impl Shown {
-    fn now(&self) -> Usable {
+impl CurrentCertificate {
+    fn now(&self) -> ParsedCertificate {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn replace(&self, next: Usable) {
+    fn replace(&self, next: ParsedCertificate) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = next;
     }
 }
@@ -126,9 +126,9 @@ impl Certificates {
     ) -> Result<Certificates, CertificateError> {
         let files = Files::new(certificate, key, readers, clock);
         let held = files.read()?;
-        let shown = files.usable(&held)?;
-        files.seen.lock().unwrap_or_else(PoisonError::into_inner).settled = held;
-        Ok(Certificates { files: Some(Arc::new(files)), ..Certificates::showing(shown) })
+        let shown = files.parse(&held)?;
+        files.last_read.lock().unwrap_or_else(PoisonError::into_inner).settled = held;
+        Ok(Certificates { files: Some(Arc::new(files)), ..Certificates::serving(shown) })
     }
 
     /// Whether these files can be shown, and what clients will say of the certificate at this time.
@@ -140,9 +140,9 @@ impl Certificates {
         key: &Path,
         readers: Readers,
         now: UnixSeconds,
-    ) -> Result<Option<Doubt>, CertificateError> {
+    ) -> Result<Option<ValidityProblem>, CertificateError> {
         let files = Files::new(certificate, key, readers, Clock::system());
-        Ok(files.usable(&files.read()?)?.validity.doubt(now))
+        Ok(files.parse(&files.read()?)?.validity.problem_at(now))
     }
 
     /// Whether a file holds a certificate, when its key cannot be looked at.
@@ -157,12 +157,12 @@ impl Certificates {
     /// One that is in memory only, PEM texts.
     pub(super) fn from_pem(certificate: &str, key: &str) -> Result<Certificates, CertificateError> {
         let files = Files::new(Path::new("certificate"), Path::new("key"), Readers::Nobody, Clock::system());
-        let shown = files.usable(&(certificate.into(), key.into()))?;
-        Ok(Certificates::showing(shown))
+        let shown = files.parse(&(certificate.into(), key.into()))?;
+        Ok(Certificates::serving(shown))
     }
 
-    fn showing(shown: Usable) -> Certificates {
-        let shown = Arc::new(Shown(RwLock::new(shown)));
+    fn serving(shown: ParsedCertificate) -> Certificates {
+        let shown = Arc::new(CurrentCertificate(RwLock::new(shown)));
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("ring has suites for TLS 1.2 and 1.3");
@@ -186,57 +186,57 @@ impl Certificates {
     /// was shown before is shown further on. The same files are not complained of twice.
     pub fn refresh(&self) -> Result<bool, CertificateError> {
         let Some(files) = &self.files else { return Ok(false) };
-        let mut seen = files.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last_read = files.last_read.lock().unwrap_or_else(PoisonError::into_inner);
         // A file that cannot be read counts as empty.
         let (held, read) = match files.read() {
             Ok(held) => (held, Ok(())),
-            Err(error) => (Held::default(), Err(error)),
+            Err(error) => (FileContents::default(), Err(error)),
         };
-        if held == seen.settled {
-            seen.doubted = None;
-            return Ok(match seen.waiting.take_if(|next| self.doubt_about(next).is_none()) {
-                Some(next) => self.take(files, next),
+        if held == last_read.settled {
+            last_read.suspect = None;
+            return Ok(match last_read.waiting.take_if(|next| self.new_problem(next).is_none()) {
+                Some(next) => self.apply(files, next),
                 None => false,
             });
         }
-        let next = read.and_then(|()| files.usable(&held));
-        let (error, waiting) = match next.map(|next| (self.doubt_about(&next), next)) {
+        let next = read.and_then(|()| files.parse(&held));
+        let (error, waiting) = match next.map(|next| (self.new_problem(&next), next)) {
             Ok((None, next)) => {
-                *seen = Seen { settled: held, ..Seen::default() };
-                return Ok(self.take(files, next));
+                *last_read = LastRead { settled: held, ..LastRead::default() };
+                return Ok(self.apply(files, next));
             }
-            Ok((Some(doubt), next)) => {
-                (CertificateError::Doubtful { certificate: files.certificate.clone(), doubt }, Some(next))
+            Ok((Some(problem), next)) => {
+                (CertificateError::NotValid { certificate: files.certificate.clone(), problem }, Some(next))
             }
             Err(error) => (error, None),
         };
-        if seen.doubted.as_ref() != Some(&held) {
-            seen.doubted = Some(held);
+        if last_read.suspect.as_ref() != Some(&held) {
+            last_read.suspect = Some(held);
             return Ok(false);
         }
-        *seen = Seen { settled: held, doubted: None, waiting };
+        *last_read = LastRead { settled: held, suspect: None, waiting };
         files.refused.fetch_add(1, Ordering::Relaxed);
         files.refused_now.store(true, Ordering::Relaxed);
         Err(error)
     }
 
     /// What is wrong with one that would replace what is shown, unless the same is wrong with that.
-    fn doubt_about(&self, next: &Usable) -> Option<Doubt> {
+    fn new_problem(&self, next: &ParsedCertificate) -> Option<ValidityProblem> {
         let now = self.files.as_ref()?.clock.now();
-        next.validity.doubt(now).filter(|_| self.shown.now().validity.doubt(now).is_none())
+        next.validity.problem_at(now).filter(|_| self.shown.now().validity.problem_at(now).is_none())
     }
 
-    fn take(&self, files: &Files, next: Usable) -> bool {
+    fn apply(&self, files: &Files, next: ParsedCertificate) -> bool {
         self.shown.replace(next);
-        files.taken.fetch_add(1, Ordering::Relaxed);
+        files.reloaded.fetch_add(1, Ordering::Relaxed);
         files.refused_now.store(false, Ordering::Relaxed);
         true
     }
 
     /// What clients say now of the certificate that is shown, if it comes from files.
     #[must_use]
-    pub fn doubt(&self) -> Option<Doubt> {
-        self.shown.now().validity.doubt(self.files.as_ref()?.clock.now())
+    pub fn validity_problem(&self) -> Option<ValidityProblem> {
+        self.shown.now().validity.problem_at(self.files.as_ref()?.clock.now())
     }
 
     /// How it is doing.
@@ -247,7 +247,7 @@ impl Certificates {
         };
         CertificateState {
             not_after: self.shown.now().validity.not_after,
-            taken: count(|files| &files.taken),
+            reloaded: count(|files| &files.reloaded),
             refused: count(|files| &files.refused),
             refused_now: self.files.as_ref().is_some_and(|files| files.refused_now.load(Ordering::Relaxed)),
         }
@@ -267,19 +267,19 @@ impl Files {
             key: key.to_owned(),
             readers,
             clock,
-            seen: Mutex::default(),
-            taken: AtomicU64::new(0),
+            last_read: Mutex::default(),
+            reloaded: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             refused_now: AtomicBool::new(false),
         }
     }
 
-    fn read(&self) -> Result<Held, CertificateError> {
+    fn read(&self) -> Result<FileContents, CertificateError> {
         let unreadable = |source| CertificateError::Unreadable { file: self.certificate.clone(), source };
         Ok((fs::read(&self.certificate).map_err(unreadable)?, read_private(&self.key, self.readers)?))
     }
 
-    fn usable(&self, (certificate, key): &Held) -> Result<Usable, CertificateError> {
+    fn parse(&self, (certificate, key): &FileContents) -> Result<ParsedCertificate, CertificateError> {
         let chain = read_chain(&self.certificate, certificate)?;
         let validity = chain.first().and_then(|own| Validity::of(own));
         let key = read_key(&self.key, key)?;
@@ -289,9 +289,9 @@ impl Files {
             reason,
         };
         let key = CertifiedKey::from_der(chain, key, &ring::default_provider())
-            .map_err(|error| unusable(Misfit::from(&error)))?;
-        let validity = validity.ok_or_else(|| unusable(Misfit::Damaged))?;
-        Ok(Usable { key: Arc::new(key), validity })
+            .map_err(|error| unusable(PairError::from(&error)))?;
+        let validity = validity.ok_or_else(|| unusable(PairError::Damaged))?;
+        Ok(ParsedCertificate { key: Arc::new(key), validity })
     }
 }
 

@@ -73,7 +73,7 @@ fn what_is_not_valid_never_replaces_what_is() {
     site.clock.freeze(Some(NOW + 151 * DAY));
     assert!(certificates.refresh().unwrap(), "nothing has changed but the time");
     let state = certificates.state();
-    assert_eq!((state.not_after, state.refused_now, state.taken), (next, false, 1));
+    assert_eq!((state.not_after, state.refused_now, state.reloaded), (next, false, 1));
 }
 
 #[test]
@@ -81,14 +81,14 @@ fn what_is_not_valid_is_shown_when_there_is_nothing_better() {
     let site = Site::new();
     site.issue((6, 1), (7, 1));
     let certificates = site.show();
-    assert!(matches!(certificates.doubt(), Some(Doubt::NotYetValid(_))));
+    assert!(matches!(certificates.validity_problem(), Some(ValidityProblem::NotYetValid(_))));
     let next = site.issue((5, 1), (7, 1));
     assert_eq!(look(&certificates), None);
     assert_eq!(certificates.state().not_after, next);
     // The one shown expires, and what was refused is no worse any more.
     let good = site.issue((1, 1), (2, 1));
     assert_eq!(look(&certificates), None);
-    assert_eq!((certificates.state().not_after, certificates.doubt()), (good, None));
+    assert_eq!((certificates.state().not_after, certificates.validity_problem()), (good, None));
     let later = site.issue((8, 1), (9, 1));
     assert!(look(&certificates).unwrap().contains("becomes valid in 212 days only"));
     site.clock.freeze(Some(NOW + 40 * DAY));

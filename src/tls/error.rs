@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use tokio_rustls::rustls::Error as Library;
 
-use super::Doubt;
+use super::ValidityProblem;
 use crate::{secret_file::SecretError, text_file::TextFileError};
 
 /// Why a certificate cannot be shown.
@@ -49,27 +49,27 @@ pub enum CertificateError {
         /// The file of its key.
         key: PathBuf,
         /// Why.
-        reason: Misfit,
+        reason: PairError,
     },
     /// Clients would refuse the new one, and accept the one that is shown.
-    #[error("the certificate in {certificate} {doubt}")]
-    Doubtful {
+    #[error("the certificate in {certificate} {problem}")]
+    NotValid {
         /// The file of the certificate.
         certificate: PathBuf,
         /// Why.
-        doubt: Doubt,
+        problem: ValidityProblem,
     },
 }
 
 /// Why a certificate and a key cannot be used together: what the library for TLS finds, in words of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Misfit {
+pub enum PairError {
     /// They are of two pairs.
     #[error(
         "the certificate was made for another key; use the key that its request was signed with, or request a new \
          certificate for this key"
     )]
-    OtherKey,
+    KeyMismatch,
     /// It is of an old version.
     #[error(
         "the certificate is of version 1, which clients refuse; make one of version 3, which has the names of the \
@@ -83,23 +83,23 @@ pub enum Misfit {
     #[error(
         "the key is none that can be used; it is RSA of 2048 bits or more, ECDSA P-256 or P-384, or Ed25519"
     )]
-    KindOfKey,
+    UnsupportedKey,
     /// Something else.
     #[error("they are no certificate of a server with its key")]
     Other,
 }
 
-impl From<&Library> for Misfit {
-    fn from(error: &Library) -> Misfit {
+impl From<&Library> for PairError {
+    fn from(error: &Library) -> PairError {
         match error {
-            Library::InconsistentKeys(_) => Misfit::OtherKey,
-            Library::General(_) => Misfit::KindOfKey,
+            Library::InconsistentKeys(_) => PairError::KeyMismatch,
+            Library::General(_) => PairError::UnsupportedKey,
             // The library has no variant for it.
             Library::InvalidCertificate(inner) if format!("{inner:?}").contains("UnsupportedCertVersion") => {
-                Misfit::OldVersion
+                PairError::OldVersion
             }
-            Library::InvalidCertificate(_) => Misfit::Damaged,
-            _ => Misfit::Other,
+            Library::InvalidCertificate(_) => PairError::Damaged,
+            _ => PairError::Other,
         }
     }
 }

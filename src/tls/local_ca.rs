@@ -76,10 +76,10 @@ pub enum AuthorityError {
     },
     /// A certificate could not be made.
     #[error("cannot make a certificate: {0}")]
-    Making(String),
+    Signing(String),
     /// The one made cannot be shown.
     #[error(transparent)]
-    Showing(#[from] CertificateError),
+    Unusable(#[from] CertificateError),
 }
 
 /// The authority of this user on this machine.
@@ -175,7 +175,7 @@ impl LocalAuthority {
     /// # Errors
     /// [`AuthorityError`].
     pub fn certificates(&self, now: UnixSeconds) -> Result<Certificates, AuthorityError> {
-        let making = |error: rcgen::Error| AuthorityError::Making(error.to_string());
+        let making = |error: rcgen::Error| AuthorityError::Signing(error.to_string());
         let mut params = CertificateParams::default();
         params.distinguished_name = called("confold dev");
         params.subject_alt_names = vec![
@@ -225,7 +225,7 @@ fn valid(params: &mut CertificateParams, now: UnixSeconds, days: u64) {
 
 /// Makes an authority. It appears in its folder whole, and the second of two servers keeps the first one's.
 fn make(folder: &Path, now: UnixSeconds) -> Result<(), AuthorityError> {
-    let making = |error: rcgen::Error| AuthorityError::Making(error.to_string());
+    let making = |error: rcgen::Error| AuthorityError::Signing(error.to_string());
     let key = KeyPair::generate().map_err(making)?;
     let mut params = authority();
     valid(&mut params, now, CA_DAYS);

@@ -3,12 +3,12 @@
 mod certificates;
 mod constraints;
 mod error;
+mod explain;
 mod local_ca;
 mod validity;
-mod words;
 
 pub use certificates::{CertificateState, Certificates};
-pub use error::{CertificateError, Misfit};
+pub use error::{CertificateError, PairError};
+pub use explain::explain;
 pub use local_ca::{AUTHORITY_NAME, AuthorityError, LocalAuthority, OFFICIAL_NAMES};
-pub use validity::{Doubt, Validity};
-pub use words::explained;
+pub use validity::{Validity, ValidityProblem};

@@ -17,7 +17,7 @@ pub struct Validity {
 
 /// Why clients will refuse a certificate, although a server can show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
+pub enum ValidityProblem {
     /// Its validity is over, for so many seconds.
     Expired(u64),
     /// Its validity begins in so many seconds.
@@ -55,10 +55,10 @@ impl Validity {
 
     /// What is wrong with it at this time.
     #[must_use]
-    pub fn doubt(self, now: UnixSeconds) -> Option<Doubt> {
+    pub fn problem_at(self, now: UnixSeconds) -> Option<ValidityProblem> {
         match now {
-            early if early < self.not_before => Some(Doubt::NotYetValid(self.not_before - now)),
-            late if late > self.not_after => Some(Doubt::Expired(now - self.not_after)),
+            early if early < self.not_before => Some(ValidityProblem::NotYetValid(self.not_before - now)),
+            late if late > self.not_after => Some(ValidityProblem::Expired(now - self.not_after)),
             _ => None,
         }
     }
@@ -76,11 +76,13 @@ fn time(reader: BERReader<'_, '_>) -> ASN1Result<UnixSeconds> {
 }
 
 /// Behind "the certificate".
-impl fmt::Display for Doubt {
+impl fmt::Display for ValidityProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Doubt::Expired(seconds) => write!(f, "expired {} ago, so clients refuse it", span(*seconds)),
-            Doubt::NotYetValid(seconds) => {
+            ValidityProblem::Expired(seconds) => {
+                write!(f, "expired {} ago, so clients refuse it", span(*seconds))
+            }
+            ValidityProblem::NotYetValid(seconds) => {
                 write!(f, "becomes valid in {} only, so clients refuse it until then", span(*seconds))
             }
         }
@@ -159,8 +161,8 @@ mod tests {
     #[test]
     fn doubts_are_told_with_how_long() {
         let validity = Validity { not_before: 1_000_000, not_after: 2_000_000 };
-        assert_eq!((validity.doubt(1_000_000), validity.doubt(2_000_000)), (None, None));
-        let said = |now| validity.doubt(now).unwrap().to_string();
+        assert_eq!((validity.problem_at(1_000_000), validity.problem_at(2_000_000)), (None, None));
+        let said = |now| validity.problem_at(now).unwrap().to_string();
         assert_eq!(said(2_000_001), "expired 1 second ago, so clients refuse it");
         assert_eq!(said(2_000_000 + 86_400 * 3), "expired 3 days ago, so clients refuse it");
         assert_eq!(said(999_999 - 7_200), "becomes valid in 2 hours only, so clients refuse it until then");

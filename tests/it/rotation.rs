@@ -99,7 +99,7 @@ fn a_previous_key_ends_while_the_server_runs() {
     assert_eq!(told[0].last, Some(("ann".to_owned(), [127, 0, 0, 1].into())));
     let without = next.with(Apps::new([App { previous_key: None, ..app }]));
     assert!(!admits(&without, &old, 2_500) && without.previous_use().is_empty());
-    assert_ne!(Generation::Present, Generation::Previous);
+    assert_ne!(Generation::Current, Generation::Previous);
 }
 
 #[test]

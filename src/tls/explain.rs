@@ -7,11 +7,11 @@ use tokio_rustls::rustls::{self, CertificateError, InvalidMessage, PeerIncompati
 
 /// What an error of the TLS library says, if there is one in `error` or among its causes.
 #[must_use]
-pub fn explained(error: &(dyn Error + 'static)) -> Option<String> {
+pub fn explain(error: &(dyn Error + 'static)) -> Option<String> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
-            return Some(words(error));
+            return Some(explain_library(error));
         }
         // An error of input and output hides what it was made of, as long as it is asked for its source.
         next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
@@ -23,9 +23,9 @@ pub fn explained(error: &(dyn Error + 'static)) -> Option<String> {
 }
 
 /// What is wrong, without a full stop.
-pub(super) fn words(error: &rustls::Error) -> String {
+fn explain_library(error: &rustls::Error) -> String {
     match error {
-        rustls::Error::InvalidCertificate(error) => certificate(error),
+        rustls::Error::InvalidCertificate(error) => explain_certificate(error),
         rustls::Error::InconsistentKeys(_) => {
             "the key does not belong to the certificate; put in the key with which the certificate was requested"
                 .to_owned()
@@ -35,13 +35,13 @@ pub(super) fn words(error: &rustls::Error) -> String {
         }
         rustls::Error::InvalidMessage(_) => "what the other side sends is not TLS".to_owned(),
         rustls::Error::AlertReceived(alert) => {
-            format!("the other side ended the TLS handshake (alert: {})", spaced(&format!("{alert:?}")))
+            format!("the other side ended the TLS handshake (alert: {})", in_words(&format!("{alert:?}")))
         }
         rustls::Error::PeerIncompatible(
             PeerIncompatible::ServerDoesNotSupportTls12Or13 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
         ) => "the server speaks only versions of TLS older than 1.2, which are refused".to_owned(),
         rustls::Error::PeerIncompatible(reason) => {
-            format!("the two sides have nothing of TLS in common ({})", spaced(&format!("{reason:?}")))
+            format!("the two sides have nothing of TLS in common ({})", in_words(&format!("{reason:?}")))
         }
         rustls::Error::General(text) if text.contains("private key") => {
             "the key is of a kind that cannot be used; use an RSA, ECDSA (P-256, P-384) or Ed25519 key in PEM form".to_owned()
@@ -49,12 +49,12 @@ pub(super) fn words(error: &rustls::Error) -> String {
         other => {
             let name = format!("{other:?}");
             let name = name.split(['(', '{', ' ']).next().unwrap_or_default();
-            format!("the TLS handshake failed ({})", spaced(name))
+            format!("the TLS handshake failed ({})", in_words(name))
         }
     }
 }
 
-fn certificate(error: &CertificateError) -> String {
+fn explain_certificate(error: &CertificateError) -> String {
     use CertificateError as Bad;
     let said = match error {
         Bad::UnknownIssuer => {
@@ -89,12 +89,12 @@ fn certificate(error: &CertificateError) -> String {
                 "the certificate is of an old X.509 version: make one of version 3 (with openssl: it is made when an \
                  extension is given, such as -addext subjectAltName=DNS:chat.example.com)"
             }
-            text => return format!("the certificate is refused ({})", spaced(text)),
+            text => return format!("the certificate is refused ({})", in_words(text)),
         },
         other => {
             let name = format!("{other:?}");
             let name = name.split(['(', '{', ' ']).next().unwrap_or_default();
-            return format!("the certificate is refused ({})", spaced(name));
+            return format!("the certificate is refused ({})", in_words(name));
         }
     };
     said.to_owned()
@@ -110,7 +110,7 @@ fn names(presented: &[String]) -> String {
 }
 
 /// A name in a program as words: `HandshakeFailure` is `handshake failure`.
-fn spaced(name: &str) -> String {
+fn in_words(name: &str) -> String {
     let mut words = String::new();
     let mut after_small = false;
     for letter in name.chars() {
@@ -146,7 +146,7 @@ mod tests {
             (rustls::Error::HandshakeNotComplete, "(handshake not complete)"),
             (InvalidMessage::InvalidContentType.into(), "speaks no TLS"),
         ] {
-            let found = explained(&io::Error::new(io::ErrorKind::InvalidData, error)).unwrap();
+            let found = explain(&io::Error::new(io::ErrorKind::InvalidData, error)).unwrap();
             assert!(found.contains(said), "{found}");
             let is_name = |word: &str| {
                 word.chars().skip(1).any(char::is_uppercase) && word.chars().any(char::is_lowercase)
@@ -163,9 +163,9 @@ mod tests {
             presented: vec!["DnsName(\"b.example\")".to_owned()],
         };
         assert_eq!(
-            certificate(&named),
+            explain_certificate(&named),
             "the certificate is for another name than the address has: it is for b.example"
         );
-        assert_eq!(explained(&io::Error::other("something else")), None);
+        assert_eq!(explain(&io::Error::other("something else")), None);
     }
 }
