@@ -1,7 +1,7 @@
-//! What a server shows of itself: a certificate and its key, which may be replaced while it runs.
+//! The certificate of a server and its key, which can be replaced while the server runs.
 //!
-//! A start and a replacement apply one check. They differ in one point: a certificate that is not valid at the time
-//! is shown at a start, with a warning, because there is no other; it never replaces a good one.
+//! The same checks apply at the start and to a replacement, except for the validity period: a certificate that is not valid
+//! at present is used at the start, with a warning, because there is no other. It never replaces a valid one.
 
 use std::{
     fs,
@@ -31,7 +31,7 @@ use crate::{
     text_file,
 };
 
-/// A certificate with its key, for every connection that begins now.
+/// The certificate and key for new connections. Clones share the same certificate.
 #[derive(Clone)]
 pub struct Certificates {
     config: Arc<ServerConfig>,
@@ -39,35 +39,35 @@ pub struct Certificates {
     files: Option<Arc<Files>>,
 }
 
-/// A certificate that can be shown.
+/// A certificate that has passed all checks except for its validity period.
 #[derive(Clone, Debug)]
 struct ParsedCertificate {
     key: Arc<CertifiedKey>,
     validity: Validity,
 }
 
-/// What is shown at present.
+/// The certificate in use, which rustls asks for at each handshake.
 #[derive(Debug)]
 struct CurrentCertificate(RwLock<ParsedCertificate>);
 
-/// How a certificate is doing, for the metrics.
+/// The state of the certificate, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CertificateState {
-    /// The last second in which the one that is shown is valid.
+    /// The last second in which the certificate in use is valid.
     pub not_after: UnixSeconds,
-    /// How often another one was reloaded from the files.
+    /// How often a new certificate was loaded from the files.
     pub reloaded: u64,
-    /// How often what was in the files was refused.
+    /// How often the content of the files was refused.
     pub refused: u64,
-    /// Whether what is in the files now was refused.
+    /// Whether the present content of the files was refused.
     pub refused_now: bool,
 }
 
-/// Where a certificate comes from, and what its files held when they were read last.
+/// The files of a certificate and its key, and what they contained when they were last read.
 struct Files {
     certificate: PathBuf,
     key: PathBuf,
-    /// Who may be able to read the key.
+    /// Which users may have access to the file of the key.
     readers: Readers,
     clock: Clock,
     last_read: Mutex<LastRead>,
@@ -76,17 +76,17 @@ struct Files {
     refused_now: AtomicBool,
 }
 
-/// What two files hold.
+/// The contents of the certificate's and the key's file.
 type FileContents = (Vec<u8>, Vec<u8>);
 
-/// What the files held when they were looked at.
+/// What was found when the files were last read.
 #[derive(Default)]
 struct LastRead {
-    /// What is shown, or was complained of.
+    /// The content that is in use, or whose refusal was reported.
     settled: FileContents,
-    /// What could not be used a moment ago: perhaps one file was replaced and the other is about to be.
+    /// Content that was refused once. It may be a moment between the replacement of the two files, so it is checked again.
     suspect: Option<FileContents>,
-    /// What was refused for its validity alone: the time may come for it.
+    /// A certificate that was refused only because it is not valid yet. It is used when it becomes valid.
     waiting: Option<ParsedCertificate>,
 }
 
@@ -113,11 +113,11 @@ impl CurrentCertificate {
 }
 
 impl Certificates {
-    /// Those in two PEM files: a certificate with its chain, and its key, which only these readers may be able to
-    /// read. The clock says which are valid.
+    /// Loads a certificate with its chain and its key from PEM files. `readers` limits who may have access to the key's file,
+    /// and `clock` gives the time for checks of the validity period.
     ///
     /// # Errors
-    /// [`CertificateError`], in words for the author of the configuration.
+    /// [`CertificateError`], if the files cannot be used.
     pub fn from_files(
         certificate: &Path,
         key: &Path,
@@ -131,10 +131,10 @@ impl Certificates {
         Ok(Certificates { files: Some(Arc::new(files)), ..Certificates::serving(shown) })
     }
 
-    /// Whether these files can be shown, and what clients will say of the certificate at this time.
+    /// Checks the files as a start does. Returns why clients would refuse the certificate at this time, if they would.
     ///
     /// # Errors
-    /// The same as a start with them.
+    /// The same as [`Certificates::from_files`].
     pub fn check_files(
         certificate: &Path,
         key: &Path,
@@ -145,16 +145,16 @@ impl Certificates {
         Ok(files.parse(&files.read()?)?.validity.problem_at(now))
     }
 
-    /// Whether a file holds a certificate, when its key cannot be looked at.
+    /// Checks the file of a certificate alone, for use when its key cannot be read.
     ///
     /// # Errors
-    /// [`CertificateError`].
+    /// [`CertificateError`], if the file cannot be read or contains no certificate.
     pub fn check_chain(certificate: &Path) -> Result<(), CertificateError> {
         let unreadable = |source| CertificateError::Unreadable { file: certificate.to_owned(), source };
         read_chain(certificate, &fs::read(certificate).map_err(unreadable)?).map(drop)
     }
 
-    /// One that is in memory only, PEM texts.
+    /// Loads a certificate and its key from PEM texts in memory.
     pub(super) fn from_pem(certificate: &str, key: &str) -> Result<Certificates, CertificateError> {
         let files = Files::new(Path::new("certificate"), Path::new("key"), Readers::Nobody, Clock::system());
         let shown = files.parse(&(certificate.into(), key.into()))?;
@@ -170,24 +170,24 @@ impl Certificates {
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&shown) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        // Sessions are resumed from tickets, so that a server keeps none.
+        // Resume sessions from tickets, which need no memory in the server.
         if let Ok(ticketer) = ring::Ticketer::new() {
             config.ticketer = ticketer;
         }
         Certificates { config: Arc::new(config), shown, files: None }
     }
 
-    /// Reads the files again, and shows to new connections what has changed in them. Returns whether
-    /// something had. What cannot be used is looked at once more before it is complained of, as two
-    /// files are not replaced in one moment.
+    /// Reads the files again, and uses their content for new connections if it has changed. Returns whether the certificate
+    /// was replaced. Content that cannot be used is refused only if the next call finds it unchanged, because the two files
+    /// are not replaced at the same moment.
     ///
     /// # Errors
-    /// When the files cannot be used, or would replace a certificate that is valid by one that is not; then what
-    /// was shown before is shown further on. The same files are not complained of twice.
+    /// If the files cannot be used, or would replace a valid certificate by one that is not valid. The certificate in use
+    /// stays. The same content is reported only once.
     pub fn refresh(&self) -> Result<bool, CertificateError> {
         let Some(files) = &self.files else { return Ok(false) };
         let mut last_read = files.last_read.lock().unwrap_or_else(PoisonError::into_inner);
-        // A file that cannot be read counts as empty.
+        // Treat files that cannot be read like empty ones, so that this is reported only once, too.
         let (held, read) = match files.read() {
             Ok(held) => (held, Ok(())),
             Err(error) => (FileContents::default(), Err(error)),
@@ -220,7 +220,7 @@ impl Certificates {
         Err(error)
     }
 
-    /// What is wrong with one that would replace what is shown, unless the same is wrong with that.
+    /// Returns why a new certificate is not valid at present, unless the one in use is not valid either.
     fn new_problem(&self, next: &ParsedCertificate) -> Option<ValidityProblem> {
         let now = self.files.as_ref()?.clock.now();
         next.validity.problem_at(now).filter(|_| self.shown.now().validity.problem_at(now).is_none())
@@ -233,13 +233,13 @@ impl Certificates {
         true
     }
 
-    /// What clients say now of the certificate that is shown, if it comes from files.
+    /// Returns why clients refuse the certificate at present, if they do and it comes from files.
     #[must_use]
     pub fn validity_problem(&self) -> Option<ValidityProblem> {
         self.shown.now().validity.problem_at(self.files.as_ref()?.clock.now())
     }
 
-    /// How it is doing.
+    /// Returns the state for metrics.
     #[must_use]
     pub fn state(&self) -> CertificateState {
         let count = |of: fn(&Files) -> &AtomicU64| {
@@ -253,7 +253,7 @@ impl Certificates {
         }
     }
 
-    /// What turns a socket into a TLS stream.
+    /// Returns the acceptor for TLS handshakes.
     #[must_use]
     pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.config))
@@ -295,7 +295,7 @@ impl Files {
     }
 }
 
-/// The certificates of a PEM text, at least one.
+/// Parses the certificates in a PEM text; there must be at least one.
 fn read_chain(file: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let chain = CertificateDer::pem_slice_iter(without_bom(file, text)?).collect::<Result<Vec<_>, _>>();
     chain
@@ -304,7 +304,7 @@ fn read_chain(file: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
         .ok_or_else(|| CertificateError::NoCertificate(file.to_owned()))
 }
 
-/// The private key of a PEM text.
+/// Parses the private key in a PEM text.
 fn read_key(file: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, CertificateError> {
     let text = without_bom(file, text)?;
     PrivateKeyDer::from_pem_slice(text).map_err(|_| {

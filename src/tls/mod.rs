@@ -1,4 +1,4 @@
-//! TLS: the certificates a server shows, and the local authority that makes them for development.
+//! TLS: server certificates that can be replaced at run time, and a local certificate authority for development.
 
 mod certificates;
 mod constraints;

@@ -256,18 +256,18 @@ fn what_is_wrong_with_tls_is_named_in_words() {
         (
             format!("https://{address}"),
             vec![],
-            "is of an authority that is not known: name the authority's certificate with --ca FILE",
+            "was issued by an unknown authority; name the authority's certificate with --ca FILE",
         ),
         (
             format!("https://{address}"),
             vec!["--ca", own],
-            "is for another name than the address has: it is for",
+            "is not valid for the host name in the address; it is for",
         ),
         (format!("https://{address}"), vec!["--ca", wrong.to_str().unwrap()], "certificate"),
         (
             format!("https://{}", server.address),
             vec!["--ca", own],
-            "it speaks no TLS there: perhaps the address begins with http://",
+            "the server does not speak TLS on that port; perhaps the address has to begin with http://",
         ),
     ] {
         for (tool, said) in tools(&url, &more) {
@@ -286,7 +286,7 @@ fn what_is_wrong_with_tls_is_named_in_words() {
     // A key of another certificate.
     authority.issue(&site.path("second.pem"), &key);
     let said = said(&site.check());
-    assert!(said.contains("cannot be used together: the certificate was made for another key"), "{said}");
+    assert!(said.contains("cannot be used together: the certificate belongs to a different key"), "{said}");
     assert!(!said.contains("KeyMismatch"), "{said}");
 }
 

@@ -213,7 +213,12 @@ fn what_is_wrong_with_the_way_to_a_server_is_named() {
         said(&output)
     };
     let found = reach(&format!("https://{}", server.address));
-    assert!(found.contains("it speaks no TLS there: perhaps the address begins with http://"), "{found}");
+    assert!(
+        found.contains(
+            "the server does not speak TLS on that port; perhaps the address has to begin with http://"
+        ),
+        "{found}"
+    );
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let found = reach(&format!("http://{port}"));
     assert!(found.contains(&format!("the server at http://{port} cannot be reached")), "{found}");

@@ -255,7 +255,7 @@ fn an_empty_key_file_and_files_that_are_no_certificate_are_refused() {
     let site = Site::new();
     site.configure("[tls]\ncertificate = \"key\"\nkey = \"key\"", "");
     let found = refusal(&site);
-    assert!(found.contains("holds no certificate in PEM form"), "{found}");
+    assert!(found.contains("contains no certificate in PEM form"), "{found}");
 }
 
 #[test]
@@ -529,7 +529,7 @@ fn a_certificate_that_cannot_be_used_is_refused_in_words_for_people() {
                 "req -x509 -newkey rsa:2048 -nodes -subj /CN=x -keyout k.pem -out c.pem",
                 "genpkey -algorithm ed25519 -out k.pem",
             ][..],
-            "the certificate was made for another key; use the key that its request was signed with",
+            "the certificate belongs to a different key; use the key with which it was requested",
         ),
         (
             &[
@@ -537,15 +537,15 @@ fn a_certificate_that_cannot_be_used_is_refused_in_words_for_people() {
                 "req -new -key k.pem -subj /CN=x -out r.pem",
                 "x509 -req -in r.pem -signkey k.pem -out c.pem",
             ],
-            "the certificate is of version 1, which clients refuse; make one of version 3",
+            "the certificate has X.509 version 1, which clients refuse; make one of version 3",
         ),
         (
             &["req -x509 -newkey rsa:1024 -nodes -subj /CN=x -keyout k.pem -out c.pem"],
-            "the key is none that can be used; it is RSA of 2048 bits or more, ECDSA P-256 or P-384, or Ed25519",
+            "the key cannot be used; supported are RSA with 2048 bits or more, ECDSA with P-256 or P-384, and Ed25519",
         ),
         (
             &["req -x509 -newkey rsa:2048 -passout pass:secret -subj /CN=x -keyout k.pem -out c.pem"],
-            "is protected by a password, which nobody can type when a server starts",
+            "is encrypted with a password, which a server cannot ask for",
         ),
     ] {
         let site = Site::new();
