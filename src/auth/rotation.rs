@@ -1,4 +1,4 @@
-//! Who still calls with a previous key: usage for each app, so that an operator sees when a rotation is complete.
+//! Counts calls that use the previous key of an app, so that operators see when a key rotation is complete.
 
 use std::{
     collections::HashMap,
@@ -9,7 +9,7 @@ use std::{
 use super::Apps;
 use crate::domain::{AppId, UnixSeconds};
 
-/// The use of the previous keys of all apps that have one.
+/// The usage of previous keys, for all apps that have one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rotations(HashMap<AppId, (UnixSeconds, Arc<Mutex<Usage>>)>);
 
@@ -19,21 +19,21 @@ struct Usage {
     last: Option<(String, IpAddr)>,
 }
 
-/// How the previous key of an app is used.
+/// The usage of an app's previous key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreviousUse {
     /// The app.
     pub app: AppId,
     /// The last second in which the key is accepted.
     pub until: UnixSeconds,
-    /// Calls that were signed with it.
+    /// The number of calls signed with it.
     pub calls: u64,
-    /// Who made the last of them, and from where.
+    /// The identifier and source address of the last such call.
     pub last: Option<(String, IpAddr)>,
 }
 
 impl Rotations {
-    /// Those of these apps; what was usage for an app goes on.
+    /// Returns the counters for these apps; existing counters are kept.
     pub(super) fn with(&self, apps: &Apps) -> Rotations {
         let usage = |id| self.0.get(&id).map_or_else(Arc::default, |(_, usage)| Arc::clone(usage));
         let all = apps.all().into_iter();
@@ -51,7 +51,7 @@ impl Rotations {
         }
     }
 
-    /// All of them, by app.
+    /// Returns the usage for all apps, sorted by id.
     pub(super) fn all(&self) -> Vec<PreviousUse> {
         let told = |(app, (until, usage)): (&AppId, &(UnixSeconds, Arc<Mutex<Usage>>))| {
             let Usage { calls, last } = usage.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -86,7 +86,7 @@ struct LastRead {
     settled: FileContents,
     /// Content that was refused once. It may be a moment between the replacement of the two files, so it is checked again.
     suspect: Option<FileContents>,
-    /// A certificate that was refused only because it is not valid yet. It is used when it becomes valid.
+    /// A certificate that was refused only for its validity period. It is used once it is valid, or the one in use is not.
     waiting: Option<ParsedCertificate>,
 }
 
