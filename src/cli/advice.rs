@@ -9,7 +9,7 @@ use clap::{
 
 /// Names of options elsewhere, and the option that has their meaning here, with what to write. The first line whose
 /// option a command has is taken.
-const LOOK_ALIKES: &[(&[&str], &str, &str)] = &[
+const OTHER_PROGRAMS: &[(&[&str], &str, &str)] = &[
     (&["port", "p", "http-port"], "listen", "--listen 127.0.0.1:{port}"),
     (&["port", "p", "http-port"], "url", "--url http://127.0.0.1:{port}"),
     (&["https-port", "tls-port", "tls", "https", "ssl"], "tls-listen", "--tls-listen 127.0.0.1:{port}"),
@@ -63,7 +63,7 @@ const LOOK_ALIKES: &[(&[&str], &str, &str)] = &[
 ];
 
 /// Adds to the error of an unknown option what it is called here. `words` are those of the command line.
-pub(super) fn advised(mut error: Error, command: &Command, words: &[String]) -> Error {
+pub(super) fn with_advice(mut error: Error, command: &Command, words: &[String]) -> Error {
     if error.kind() != ErrorKind::UnknownArgument {
         return error;
     }
@@ -94,13 +94,13 @@ fn cure(task: &Command, option: &str, words: &[String]) -> Option<String> {
                 || argument.get_all_aliases().is_some_and(|aliases| aliases.contains(&known))
         })
     };
-    let value = joined.or_else(|| value_of(written, words)).filter(|value| is_harmless(value));
+    let value = joined.or_else(|| value_of(written, words)).filter(|value| is_safe_to_repeat(value));
     // The right option, with underscores or capitals.
     if knows(&name) {
         return Some(format!("--{name}"));
     }
     let (_, _, cure) =
-        LOOK_ALIKES.iter().find(|(names, known, _)| names.contains(&name.as_str()) && knows(known))?;
+        OTHER_PROGRAMS.iter().find(|(names, known, _)| names.contains(&name.as_str()) && knows(known))?;
     let port = value.filter(|value| value.parse::<u16>().is_ok()).unwrap_or("PORT");
     let host = value.unwrap_or("127.0.0.1");
     let shown = value.unwrap_or("VALUE");
@@ -124,7 +124,7 @@ fn value_of<'a>(option: &str, words: &'a [String]) -> Option<&'a str> {
 
 /// Whether a value may be repeated: a short word, which is neither a key nor something that a shell reads as more than
 /// a word.
-fn is_harmless(value: &str) -> bool {
+fn is_safe_to_repeat(value: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
     !value.is_empty() && value.len() <= 24 && value.bytes().all(plain)
 }
@@ -137,10 +137,10 @@ mod tests {
     fn keys_are_not_repeated() {
         let key = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
         assert!(
-            !is_harmless(key)
-                && !is_harmless("$(x)")
-                && is_harmless("9000")
-                && is_harmless("/etc/confold.toml")
+            !is_safe_to_repeat(key)
+                && !is_safe_to_repeat("$(x)")
+                && is_safe_to_repeat("9000")
+                && is_safe_to_repeat("/etc/confold.toml")
         );
     }
 }

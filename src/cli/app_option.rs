@@ -71,9 +71,9 @@ fn shown(id: &str) -> String {
 /// Reads the value of an option that may contain a key. Unlike clap's own parsers it does not repeat a value
 /// that it refuses.
 #[derive(Clone)]
-pub(super) struct Discreet<T>(PhantomData<T>);
+pub(super) struct RedactingParser<T>(PhantomData<T>);
 
-impl<T: FromStr<Err = String> + Clone + Send + Sync + 'static> TypedValueParser for Discreet<T> {
+impl<T: FromStr<Err = String> + Clone + Send + Sync + 'static> TypedValueParser for RedactingParser<T> {
     type Value = T;
 
     fn parse_ref(&self, command: &Command, option: Option<&Arg>, value: &OsStr) -> Result<T, Error> {
@@ -87,18 +87,18 @@ impl<T: FromStr<Err = String> + Clone + Send + Sync + 'static> TypedValueParser 
 }
 
 impl ValueParserFactory for AppName {
-    type Parser = Discreet<AppName>;
+    type Parser = RedactingParser<AppName>;
 
     fn value_parser() -> Self::Parser {
-        Discreet(PhantomData)
+        RedactingParser(PhantomData)
     }
 }
 
 impl ValueParserFactory for AppOption {
-    type Parser = Discreet<AppOption>;
+    type Parser = RedactingParser<AppOption>;
 
     fn value_parser() -> Self::Parser {
-        Discreet(PhantomData)
+        RedactingParser(PhantomData)
     }
 }
 

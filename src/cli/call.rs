@@ -29,9 +29,9 @@ pub(super) const NO_ANSWER: u8 = 4;
 /// The largest body that is read from a file.
 const BODY_BYTES: u64 = 64 << 20;
 /// How many refused items are named on standard error.
-const ITEMS: usize = 10;
+const NAMED_ITEMS: usize = 10;
 /// How many refused items are looked for: a batch has at most a hundred, and a hostile server may send millions.
-const MOST_ITEMS: usize = 1_000;
+const MAX_ITEMS: usize = 1_000;
 
 /// The options of `call`.
 #[derive(Debug, Args)]
@@ -75,13 +75,13 @@ pub(super) fn run(options: &Options) -> ExitCode {
         Ok(prepared) => prepared,
         Err(error) => return failed(UNUSABLE, &error),
     };
-    let answered = remote.ask(&path, &body).map_err(|error| remote.unreached(&error));
+    let answered = remote.ask(&path, &body).map_err(|error| remote.explain(&error));
     let read = answered.and_then(|reply| match serde_json::from_slice(&reply.body) {
         // What has no such code is no reply of this API, whatever it says.
         Ok(Value::Object(fields)) if fields.get("ErrorCode").is_some_and(Value::is_i64) => {
             Ok((reply, Value::Object(fields)))
         }
-        _ => Err(remote.strange()),
+        _ => Err(remote.unexpected_reply()),
     });
     let (reply, fields) = match read {
         Ok(read) => read,
@@ -90,7 +90,7 @@ pub(super) fn run(options: &Options) -> ExitCode {
     if let Err(error) = print_if_read(shown(&reply.body, options.raw)) {
         return failed(1, &anyhow!(error));
     }
-    match told(&reply, &fields, &path) {
+    match report(&reply, &fields, &path) {
         Outcome::Done => ExitCode::SUCCESS,
         Outcome::Refused => ExitCode::FAILURE,
         Outcome::ItemsRefused => ExitCode::from(ITEMS_REFUSED),
@@ -184,7 +184,7 @@ fn shown(body: &[u8], raw: bool) -> String {
 }
 
 /// Says on standard error why the service refuses, if it does.
-fn told(reply: &Reply, fields: &Value, path: &str) -> Outcome {
+fn report(reply: &Reply, fields: &Value, path: &str) -> Outcome {
     let code = fields["ErrorCode"].as_i64().unwrap_or_default();
     let outcome = if code != 0 {
         let info = fields["ErrorInfo"].as_str().unwrap_or("without a reason");
@@ -201,12 +201,12 @@ fn told(reply: &Reply, fields: &Value, path: &str) -> Outcome {
     } else {
         let mut refused = Vec::new();
         refused_items(fields, "", &mut refused);
-        for item in refused.iter().take(ITEMS) {
+        for item in refused.iter().take(NAMED_ITEMS) {
             say(format!("refused: {item}"));
         }
         match refused.len() {
-            MOST_ITEMS.. => say("and many more"),
-            count if count > ITEMS => say(format!("and {} more", count - ITEMS)),
+            MAX_ITEMS.. => say("and many more"),
+            count if count > NAMED_ITEMS => say(format!("and {} more", count - NAMED_ITEMS)),
             _ => {}
         }
         if refused.is_empty() { Outcome::Done } else { Outcome::ItemsRefused }
@@ -221,7 +221,7 @@ fn told(reply: &Reply, fields: &Value, path: &str) -> Outcome {
 /// `FailAccounts`, and members whose `Result` is 0.
 fn refused_items(value: &Value, path: &str, refused: &mut Vec<String>) {
     match value {
-        _ if refused.len() >= MOST_ITEMS => {}
+        _ if refused.len() >= MAX_ITEMS => {}
         Value::Array(items) => {
             for (index, item) in
                 items.iter().enumerate().filter(|(_, item)| item.is_object() || item.is_array())
@@ -243,7 +243,7 @@ fn refused_items(value: &Value, path: &str, refused: &mut Vec<String>) {
             }
             if let Some(accounts) = fields.get("FailAccounts").and_then(Value::as_array) {
                 let named = accounts.iter().filter_map(Value::as_str);
-                let named = named.take(MOST_ITEMS);
+                let named = named.take(MAX_ITEMS);
                 refused.extend(named.map(|name| format!("FailAccounts: {}", excerpt::quoted(name))));
             }
             for (name, field) in fields {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The fewest characters of a token.
-const SHORTEST: usize = 16;
+const MIN_LENGTH: usize = 16;
 /// How many characters a token has that is made here.
 const LENGTH: usize = 32;
 
@@ -46,8 +46,8 @@ impl ControlsToken {
     fn from_file(file: &Path) -> anyhow::Result<ControlsToken> {
         let text = read_secret(file, Readers::Nobody).context("--controls-token-file")?;
         ensure!(
-            text.len() >= SHORTEST,
-            "--controls-token-file: the token has fewer than {SHORTEST} characters"
+            text.len() >= MIN_LENGTH,
+            "--controls-token-file: the token has fewer than {MIN_LENGTH} characters"
         );
         let announcement = format!(
             "The controls under /_dev/ need a header with the token in {}:\n  Authorization: Bearer …\n",

@@ -51,7 +51,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let mut place = options.place.open()?;
     let mut reading = input.read("checking")?;
     let checked = pass(&place, options, Purpose::Check, &mut reading)?;
-    if tell_faults(&checked, &reading) {
+    if report_faults(&checked, &reading) {
         bail!("nothing was changed");
     }
     drop(reading);
@@ -71,7 +71,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     place.create()?;
     let mut reading = input.read("importing")?;
     let applied = pass(&place, options, Purpose::Apply, &mut reading)?;
-    if tell_faults(&applied, &reading) {
+    if report_faults(&applied, &reading) {
         bail!(
             "the data has changed since it was checked: lines before this one are imported, later ones may be"
         );
@@ -136,7 +136,7 @@ fn outcome_of(reply: &Value) -> Outcome {
 }
 
 /// Names every bad line on standard error; whether there is one.
-fn tell_faults(outcome: &Outcome, reading: &Reading<'_>) -> bool {
+fn report_faults(outcome: &Outcome, reading: &Reading<'_>) -> bool {
     if !outcome.faults.is_empty() {
         reading.end_progress();
     }

@@ -5,6 +5,7 @@ mod app_option;
 mod call;
 mod caller;
 mod closing;
+mod connection_errors;
 mod controls_token;
 mod data;
 mod dev;
@@ -19,6 +20,7 @@ mod local_tls;
 mod manual;
 mod overrides;
 mod place;
+mod preflight;
 mod pretty;
 mod profile;
 mod progress;
@@ -31,9 +33,7 @@ mod scratch;
 mod seed;
 mod serve;
 mod started;
-mod surroundings;
 mod terminal;
-mod unreached;
 mod usersig;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -49,11 +49,11 @@ use crate::{log, signals::Signals};
 #[command(name = "confold", version, about)]
 struct Arguments {
     #[command(subcommand)]
-    command: Task,
+    command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Task {
+enum CliCommand {
     /// Start a server for development: no configuration, no account, no network needed.
     Dev(Box<dev::Options>),
     /// Run a server by a configuration file.
@@ -86,16 +86,16 @@ enum Task {
 pub fn run() -> ExitCode {
     // Nothing that is made is for others, unless its mode is said.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
-    let signals = match Signals::install(terminal::ended_by) {
+    let signals = match Signals::install(terminal::on_signal) {
         Ok(signals) => signals,
-        Err(error) => return terminal::ended(Err(anyhow!(error).context("signals cannot be handled"))),
+        Err(error) => return terminal::exit_code(Err(anyhow!(error).context("signals cannot be handled"))),
     };
-    let code = match parsed(std::env::args_os()) {
-        Ok(arguments) => terminal::ended(arguments.command.run(&signals)),
+    let code = match parse(std::env::args_os()) {
+        Ok(arguments) => terminal::exit_code(arguments.command.run(&signals)),
         Err(error) => {
             let words: Vec<String> =
                 std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-            terminal::explained(&advice::advised(error, &command(), &words))
+            terminal::usage_exit_code(&advice::with_advice(error, &command(), &words))
         }
     };
     log::finish();
@@ -108,27 +108,27 @@ fn command() -> Command {
 }
 
 /// Reads a command line.
-fn parsed(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
     let mut command = command();
     let matches = command.try_get_matches_from_mut(words)?;
     Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
-impl Task {
+impl CliCommand {
     fn run(&self, signals: &Signals) -> anyhow::Result<ExitCode> {
         match self {
-            Task::Dev(options) => dev::run(options, signals),
-            Task::Serve(options) => serve::run(options, signals),
-            Task::CheckConfig(options) => serve::check(options),
-            Task::Export(options) => export::run(options, signals),
-            Task::Import(options) => import::run(options, signals),
-            Task::Pull(options) => pull::run(options, signals),
-            Task::Call(options) => Ok(call::run(options)),
-            Task::Healthcheck(options) => healthcheck::run(options),
-            Task::Usersig(options) => usersig::make(options),
-            Task::VerifyUsersig(options) => usersig::verify(options),
-            Task::Completions(options) => manual::completions(options),
-            Task::Man => manual::page(),
+            CliCommand::Dev(options) => dev::run(options, signals),
+            CliCommand::Serve(options) => serve::run(options, signals),
+            CliCommand::CheckConfig(options) => serve::check(options),
+            CliCommand::Export(options) => export::run(options, signals),
+            CliCommand::Import(options) => import::run(options, signals),
+            CliCommand::Pull(options) => pull::run(options, signals),
+            CliCommand::Call(options) => Ok(call::run(options)),
+            CliCommand::Healthcheck(options) => healthcheck::run(options),
+            CliCommand::Usersig(options) => usersig::make(options),
+            CliCommand::VerifyUsersig(options) => usersig::verify(options),
+            CliCommand::Completions(options) => manual::completions(options),
+            CliCommand::Man => manual::page(),
         }
     }
 }
@@ -158,7 +158,7 @@ mod tests {
                     let mut words = vec!["confold".to_owned(), task.get_name().to_owned()];
                     words.extend(option.get_long().map(|long| format!("--{long}")));
                     words.push(bad.to_owned());
-                    let refused = super::parsed(words.iter().map(Into::into)).unwrap_err();
+                    let refused = super::parse(words.iter().map(Into::into)).unwrap_err();
                     assert_eq!(refused.kind(), ErrorKind::ValueValidation, "{words:?}: {refused}");
                     let said = refused.to_string();
                     assert!(
@@ -184,7 +184,7 @@ mod tests {
                 for bad in ["x", "-1", "1.5", "99999999999999999999"] {
                     let given = format!("--{}={bad}", option.get_long().unwrap());
                     let words = ["confold", task.get_name(), given.as_str()];
-                    let refused = super::parsed(words.iter().map(Into::into)).unwrap_err();
+                    let refused = super::parse(words.iter().map(Into::into)).unwrap_err();
                     assert_eq!(refused.kind(), ErrorKind::ValueValidation, "{words:?}: {refused}");
                     let said = refused.to_string();
                     assert!(

@@ -17,7 +17,7 @@ use ureq::{
     tls::{Certificate, RootCerts, TlsConfig},
 };
 
-use super::{caller::Caller, unreached};
+use super::{caller::Caller, connection_errors};
 use crate::{
     address::{self, Address},
     auth::usersig,
@@ -48,7 +48,7 @@ const REQUEST_ID: &str = "x-request-id";
 
 /// A server and who we are to it.
 pub(super) struct Remote {
-    way: Way,
+    connection: Connection,
     query: String,
 }
 
@@ -61,8 +61,8 @@ pub(super) struct Reply {
     pub(super) request: Option<String>,
 }
 
-/// The way to a server.
-struct Way {
+/// The connection to a server.
+struct Connection {
     agent: Agent,
     address: Address,
     /// The proxy on it.
@@ -70,12 +70,12 @@ struct Way {
 }
 
 /// Lines that are sent, and why they could not be read to their end.
-struct Sent<R> {
+struct LineReader<R> {
     lines: R,
     failure: Option<String>,
 }
 
-impl<R: Read> Read for Sent<R> {
+impl<R: Read> Read for LineReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.lines.read(buffer).inspect_err(|error| self.failure = Some(error.to_string()))
     }
@@ -85,7 +85,7 @@ impl Remote {
     /// A server at `url`. Its certificate is checked against the authorities that browsers trust, or
     /// against the one in the file `ca` alone.
     pub(super) fn new(url: &str, ca: Option<&Path>, caller: &Caller) -> anyhow::Result<Remote> {
-        let way = Way::to(url, ca)?;
+        let connection = Connection::to(url, ca)?;
         let now = Clock::system().now();
         let signature = usersig::make(caller.app, &caller.admin, &caller.key, now, VALIDITY);
         let query = format!(
@@ -93,7 +93,7 @@ impl Remote {
             caller.app,
             encoded(&caller.admin)
         );
-        Ok(Remote { way, query })
+        Ok(Remote { connection, query })
     }
 
     /// Calls a command; the reply as it came. The error is that of the network.
@@ -103,7 +103,7 @@ impl Remote {
 
     /// Calls a command; the reply with what its head says beside it.
     pub(super) fn ask(&self, path: &str, body: &[u8]) -> Result<Reply, ureq::Error> {
-        let request = self.way.agent.post(self.address(path)).content_type("application/json");
+        let request = self.connection.agent.post(self.address(path)).content_type("application/json");
         let mut response = request.config().timeout_global(Some(ANSWER_WITHIN)).build().send(body)?;
         let header = |name: &str| {
             let value = response.headers().get(name)?;
@@ -120,8 +120,8 @@ impl Remote {
     }
 
     /// The error of an answer that is not a reply to a call, for example the page of a proxy.
-    pub(super) fn strange(&self) -> anyhow::Error {
-        self.way.strange(200)
+    pub(super) fn unexpected_reply(&self) -> anyhow::Error {
+        self.connection.unexpected_reply(200)
     }
 
     /// Sends a stream of lines to a path outside `/v4/`; the reply, with whether all was well.
@@ -133,11 +133,11 @@ impl Remote {
     ) -> anyhow::Result<(bool, Value)> {
         let lenient = if unknown == UnknownFields::Ignored { "&lenient=1" } else { "" };
         let address = self.address(path) + lenient;
-        let request = self.way.agent.post(address).content_type("application/x-ndjson");
-        let mut lines = Sent { lines, failure: None };
+        let request = self.connection.agent.post(address).content_type("application/x-ndjson");
+        let mut lines = LineReader { lines, failure: None };
         let response = request.send(SendBody::from_reader(&mut lines)).map_err(|error| {
             // What is wrong with the lines themselves would be taken for a fault of the connection.
-            lines.failure.take().map_or_else(|| self.unreached(&error), |said| anyhow!(said))
+            lines.failure.take().map_or_else(|| self.explain(&error), |said| anyhow!(said))
         })?;
         let (status, reply) = (response.status(), self.read_json(response)?);
         // Bad lines are named one by one by the caller.
@@ -145,15 +145,15 @@ impl Remote {
             bail!("the server refuses: {}", said(info, &reply["ErrorCode"]));
         }
         if !reply["Lines"].is_number() {
-            return Err(self.way.strange(status.as_u16()));
+            return Err(self.connection.unexpected_reply(status.as_u16()));
         }
         Ok((status.is_success(), reply))
     }
 
     /// Everything of the app, as lines, to be read to its end.
     pub(super) fn lines(&self, path: &str) -> anyhow::Result<impl Read> {
-        let request = self.way.agent.post(self.address(path));
-        let response = request.send(&b""[..]).map_err(|error| self.unreached(&error))?;
+        let request = self.connection.agent.post(self.address(path));
+        let response = request.send(&b""[..]).map_err(|error| self.explain(&error))?;
         let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok());
         if !kind.is_some_and(|kind| kind.starts_with("application/x-ndjson")) {
             let status = response.status();
@@ -162,28 +162,28 @@ impl Remote {
                 Some(info) if !status.is_success() => {
                     bail!("the server refuses: {}", said(info, &reply["ErrorCode"]))
                 }
-                _ => return Err(self.way.strange(status.as_u16())),
+                _ => return Err(self.connection.unexpected_reply(status.as_u16())),
             }
         }
         let lines = response.into_body().into_with_config().limit(u64::MAX).reader();
-        Ok(Steady { lines, clock: Clock::system(), waited: Duration::ZERO, bytes: 0 })
+        Ok(StallGuard { lines, clock: Clock::system(), waited: Duration::ZERO, bytes: 0 })
     }
 
-    /// What is wrong with the way to the server, and what cures it.
-    pub(super) fn unreached(&self, error: &ureq::Error) -> anyhow::Error {
-        self.way.unreached(error)
+    /// What is wrong with the connection to the server, and what cures it.
+    pub(super) fn explain(&self, error: &ureq::Error) -> anyhow::Error {
+        self.connection.explain(error)
     }
 
     fn address(&self, path: &str) -> String {
         let random = random::text(9, b"0123456789");
-        self.way.address.at(path, &format!("{}&random={random}", self.query))
+        self.connection.address.at(path, &format!("{}&random={random}", self.query))
     }
 
     fn read_json(&self, mut response: Response<Body>) -> anyhow::Result<Value> {
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(REPORT_BYTES).read_to_vec();
-        let text = body.map_err(|error| self.way.broken(&error.into_io()))?;
-        serde_json::from_slice(&text).map_err(|_| self.way.strange(status))
+        let text = body.map_err(|error| self.connection.broken(&error.into_io()))?;
+        serde_json::from_slice(&text).map_err(|_| self.connection.unexpected_reply(status))
     }
 }
 
@@ -203,7 +203,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// What a server shows at a path.
-pub(super) struct Looked {
+pub(super) struct Probe {
     /// The server, as an error names it.
     pub(super) server: String,
     pub(super) status: u16,
@@ -212,20 +212,20 @@ pub(super) struct Looked {
 }
 
 /// Looks at a path of a server, and at so many bytes of the answer; the rest is not waited for.
-pub(super) fn look(url: &str, ca: Option<&Path>, path: &str, bytes: u64) -> anyhow::Result<Looked> {
-    let way = Way::to(url, ca)?;
-    let request = way.agent.get(way.address.at(path, ""));
+pub(super) fn probe(url: &str, ca: Option<&Path>, path: &str, bytes: u64) -> anyhow::Result<Probe> {
+    let connection = Connection::to(url, ca)?;
+    let request = connection.agent.get(connection.address.at(path, ""));
     let answered = request.config().timeout_global(Some(CONNECT_WITHIN)).build().call();
-    let mut response = answered.map_err(|error| way.unreached(&error))?;
+    let mut response = answered.map_err(|error| connection.explain(&error))?;
     let (status, mut body) = (response.status().as_u16(), Vec::new());
     if let Err(error) = response.body_mut().as_reader().take(bytes).read_to_end(&mut body) {
-        return Err(way.broken(&error));
+        return Err(connection.broken(&error));
     }
-    Ok(Looked { server: way.to_string(), status, body })
+    Ok(Probe { server: connection.to_string(), status, body })
 }
 
-impl Way {
-    fn to(url: &str, ca: Option<&Path>) -> anyhow::Result<Way> {
+impl Connection {
+    fn to(url: &str, ca: Option<&Path>) -> anyhow::Result<Connection> {
         let address: Address = url.parse().map_err(|refused| anyhow!("--url {refused}"))?;
         let roots = match ca {
             None => RootCerts::WebPki,
@@ -252,29 +252,29 @@ impl Way {
             .timeout_recv_response(Some(STALLED))
             .tls_config(TlsConfig::builder().root_certs(roots).build())
             .build();
-        Ok(Way { agent: resolver::agent(config), address, proxy: shown })
+        Ok(Connection { agent: resolver::agent(config), address, proxy: shown })
     }
 
-    /// What is wrong with the way to a server, and what cures it.
-    fn unreached(&self, error: &ureq::Error) -> anyhow::Error {
+    /// What is wrong with the connection to a server, and what cures it.
+    fn explain(&self, error: &ureq::Error) -> anyhow::Error {
         match error {
-            ureq::Error::StatusCode(status) => self.strange(*status),
-            error => anyhow!("{self} cannot be reached: {}", unreached::words(error)),
+            ureq::Error::StatusCode(status) => self.unexpected_reply(*status),
+            error => anyhow!("{self} cannot be reached: {}", connection_errors::explain(error)),
         }
     }
 
     /// What an answer says that is not one of this API.
-    fn strange(&self, status: u16) -> anyhow::Error {
-        anyhow!("{self} answers with {}", unreached::strange(status))
+    fn unexpected_reply(&self, status: u16) -> anyhow::Error {
+        anyhow!("{self} answers with {}", connection_errors::unexpected_status(status))
     }
 
     /// The error of an answer that ends before its end.
     fn broken(&self, error: &io::Error) -> anyhow::Error {
-        anyhow!("the answer of {self} breaks off: {}", unreached::broken(error))
+        anyhow!("the answer of {self} breaks off: {}", connection_errors::explain_io(error))
     }
 }
 
-impl std::fmt::Display for Way {
+impl std::fmt::Display for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "the server at {}", self.address)?;
         match &self.proxy {
@@ -298,14 +298,14 @@ fn broken(error: &io::Error) -> io::Error {
 }
 
 /// Bytes that come steadily, or an error. Only the time that is spent waiting for them counts.
-struct Steady<R> {
+struct StallGuard<R> {
     lines: R,
     clock: Clock,
     waited: Duration,
     bytes: usize,
 }
 
-impl<R: Read> Read for Steady<R> {
+impl<R: Read> Read for StallGuard<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let before = self.clock.elapsed();
         let read = self.lines.read(buffer).map_err(|error| broken(&error))?;

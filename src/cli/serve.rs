@@ -8,8 +8,8 @@ use clap::Args;
 use super::{
     closing, data,
     overrides::Overrides,
+    preflight,
     started::Started,
-    surroundings,
     terminal::{self, say},
 };
 use crate::{
@@ -48,7 +48,7 @@ pub(super) fn check(options: &Options) -> anyhow::Result<ExitCode> {
     for warning in &loaded.warnings {
         say(format!("warning: {warning}"));
     }
-    for note in surroundings::notes(&loaded.config) {
+    for note in preflight::notes(&loaded.config) {
         say(format!("note: {note}"));
     }
     terminal::print(loaded.effective())?;

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How long the last words of a process may take: standard error may be a pipe that nobody reads.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The status of a command line that cannot be understood.
 const USAGE: u8 = 2;
@@ -25,7 +25,7 @@ const USAGE: u8 = 2;
 /// Prints a text on standard output.
 ///
 /// # Errors
-/// When it cannot be printed. [`ended`] turns the error into a status, and knows that a reader who has gone
+/// When it cannot be printed. [`exit_code`] turns the error into a status, and knows that a reader who has gone
 /// away is not a failure.
 pub(super) fn print(text: impl AsRef<[u8]>) -> Result<(), OutputError> {
     let mut out = Output::standard();
@@ -58,7 +58,7 @@ pub(super) fn say(line: impl Display) {
 }
 
 /// Ends a task: an error is said, each line of it as a line.
-pub(super) fn ended(result: anyhow::Result<ExitCode>) -> ExitCode {
+pub(super) fn exit_code(result: anyhow::Result<ExitCode>) -> ExitCode {
     let error = match result {
         Ok(code) => return code,
         Err(error) => error,
@@ -74,7 +74,7 @@ pub(super) fn ended(result: anyhow::Result<ExitCode>) -> ExitCode {
 }
 
 /// Ends a command line that was not understood, or that asked for help.
-pub(super) fn explained(error: &clap::Error) -> ExitCode {
+pub(super) fn usage_exit_code(error: &clap::Error) -> ExitCode {
     let text = |on_terminal: bool| {
         let text = match display::has_colours(on_terminal) {
             true => error.render().ansi().to_string(),
@@ -87,15 +87,15 @@ pub(super) fn explained(error: &clap::Error) -> ExitCode {
         return ExitCode::from(USAGE);
     }
     let printed = print(text(io::stdout().is_terminal()));
-    ended(printed.map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from))
+    exit_code(printed.map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from))
 }
 
 /// What happens when a signal ends the process: unfinished files go away, and a line says how to go on.
-pub(super) fn ended_by(ending: TerminationSignal, advice: &str) {
+pub(super) fn on_signal(signal: TerminationSignal, advice: &str) {
     unfinished::remove_all();
     // A progress bar may stand where the line begins.
     let begin = if display::can_redraw(io::stderr().is_terminal()) { "\r\u{1b}[2K" } else { "" };
-    let line = format!("{begin}ended by {}{advice}\n", ending.name());
+    let line = format!("{begin}ended by {}{advice}\n", signal.name());
     let (said, heard) = mpsc::channel();
     let words = line.clone();
     let speak = move || {
@@ -105,7 +105,7 @@ pub(super) fn ended_by(ending: TerminationSignal, advice: &str) {
         let _ = said.send(());
     };
     if thread::Builder::new().spawn(speak).is_ok() {
-        let _ = heard.recv_timeout(LAST_WORDS);
+        let _ = heard.recv_timeout(MESSAGE_TIMEOUT);
     } else if log::is_started() {
         // Without a thread only what cannot block is said.
         log::say(&line);

@@ -8,16 +8,16 @@ use ureq::{Timeout, http::StatusCode};
 use crate::{excerpt, tls};
 
 /// Why a server cannot be reached, and what cures it.
-pub(super) fn words(error: &ureq::Error) -> String {
+pub(super) fn explain(error: &ureq::Error) -> String {
     if let Some(said) = tls::explain(error).or_else(|| inner(error).and_then(tls::explain)) {
         return excerpt::line(&said).into_owned();
     }
     match error {
         // Its text would show the whole address.
         ureq::Error::BadUri(_) => "its address cannot be used".to_owned(),
-        ureq::Error::Io(error) => of_io(error),
-        ureq::Error::HostNotFound => NO_HOST.to_owned(),
-        ureq::Error::Timeout(timeout) => in_vain(*timeout),
+        ureq::Error::Io(error) => explain_connect(error),
+        ureq::Error::HostNotFound => HOST_NOT_FOUND.to_owned(),
+        ureq::Error::Timeout(timeout) => explain_timeout(*timeout),
         ureq::Error::ConnectProxyFailed(said) => {
             format!("the proxy does not let the call through: {}", excerpt::plain(said))
         }
@@ -26,14 +26,14 @@ pub(super) fn words(error: &ureq::Error) -> String {
         ureq::Error::InvalidProxyUrl => {
             "the proxy that the environment names has no usable address".to_owned()
         }
-        ureq::Error::Protocol(_) | ureq::Error::Http(_) => NO_HTTP.to_owned(),
+        ureq::Error::Protocol(_) | ureq::Error::Http(_) => NOT_HTTP.to_owned(),
         _ => "the connection failed".to_owned(),
     }
 }
 
-const NO_HOST: &str = "its host name cannot be found; look whether it is spelled correctly, and whether this machine can look \
+const HOST_NOT_FOUND: &str = "its host name cannot be found; look whether it is spelled correctly, and whether this machine can look \
                        up names";
-const NO_HTTP: &str = "it speaks no HTTP there: perhaps the address begins with https://, or another program listens on \
+const NOT_HTTP: &str = "it speaks no HTTP there: perhaps the address begins with https://, or another program listens on \
                        that port";
 
 /// The error inside of an error of ureq, which does not say so itself.
@@ -45,7 +45,7 @@ fn inner(error: &ureq::Error) -> Option<&(dyn Error + 'static)> {
     }
 }
 
-fn of_io(error: &io::Error) -> String {
+fn explain_connect(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => {
             "nothing listens there; start the server, or correct the address (--url)".to_owned()
@@ -57,18 +57,20 @@ fn of_io(error: &io::Error) -> String {
             "this machine has no way to it through the network".to_owned()
         }
         io::ErrorKind::TimedOut => "it does not answer in time".to_owned(),
-        _ if error.raw_os_error().is_none() && error.to_string().contains("lookup") => NO_HOST.to_owned(),
-        _ => broken(error),
+        _ if error.raw_os_error().is_none() && error.to_string().contains("lookup") => {
+            HOST_NOT_FOUND.to_owned()
+        }
+        _ => explain_io(error),
     }
 }
 
 /// An error in the middle of bytes that come or go, without the numbers of the system.
-pub(super) fn broken(error: &io::Error) -> String {
+pub(super) fn explain_io(error: &io::Error) -> String {
     if let Some(said) = tls::explain(error) {
         return said;
     }
     if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
-        return words(error);
+        return explain(error);
     }
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return "it closed the connection in the middle".to_owned();
@@ -77,7 +79,7 @@ pub(super) fn broken(error: &io::Error) -> String {
     excerpt::line(said.split(" (os error").next().unwrap_or_default()).into_owned()
 }
 
-fn in_vain(timeout: Timeout) -> String {
+fn explain_timeout(timeout: Timeout) -> String {
     let what = match timeout {
         Timeout::Resolve => "the address of its host name was not found in time",
         Timeout::Connect => "no connection came about in time; a firewall may be in the way",
@@ -88,7 +90,7 @@ fn in_vain(timeout: Timeout) -> String {
 }
 
 /// What an answer with this status is when it is not one of this API.
-pub(super) fn strange(status: u16) -> String {
+pub(super) fn unexpected_status(status: u16) -> String {
     let name = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     let shown = name.map_or_else(|| status.to_string(), |name| format!("{status} ({name})"));
     let what = match status {
