@@ -1,4 +1,4 @@
-//! Who may use the controls of `dev`: everybody on this machine, or those who have the token.
+//! The token for the controls of `dev`. It is needed only if other machines can reach the server.
 
 use std::path::Path;
 
@@ -11,27 +11,27 @@ use crate::{
     secret_file::{Readers, read_secret},
 };
 
-/// The fewest characters of a token.
+/// The minimum length of a token.
 const MIN_LENGTH: usize = 16;
-/// How many characters a token has that is made here.
+/// The length of a generated token.
 const LENGTH: usize = 32;
 
-/// What opens the controls.
+/// The token, and the text that tells the user about it.
 pub(super) struct ControlsToken {
     pub(super) token: Option<Token>,
-    /// How the person who started the server comes to know it.
+    /// A text for the greeting; empty if no token is needed.
     pub(super) announcement: String,
 }
 
 impl ControlsToken {
-    /// None as long as only this machine can reach the server, unless one was chosen.
+    /// Reads the chosen token, or generates one if other machines can reach the server.
     pub(super) fn of(options: &Options) -> anyhow::Result<ControlsToken> {
         if let Some(file) = &options.token_file {
             return ControlsToken::from_file(file);
         }
         let reached = [Some(options.listen), options.tls_listen];
         let is_local = reached.iter().flatten().all(|address| address.ip().to_canonical().is_loopback());
-        // A proxy on this machine lets others in, whatever the address that it connects from.
+        // A trusted proxy on this machine forwards requests of other machines, even to a loopback address.
         if is_local && options.trusted_proxies.is_empty() {
             return Ok(ControlsToken { token: None, announcement: String::new() });
         }
