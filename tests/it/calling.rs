@@ -89,7 +89,7 @@ fn the_status_says_what_became_of_a_call() {
             vec!["get_contact_groups", BODY],
             "there is no command \"get_contact_groups\"; did you mean get_contact_group?",
         ),
-        (2, vec!["a/b/c", BODY], "the command is SERVICE/COMMAND"),
+        (2, vec!["a/b/c", BODY], "the command must be SERVICE/COMMAND"),
         (2, vec![GET, "@/nowhere/body"], "cannot read /nowhere/body: No such file"),
         (2, vec![GET, BODY, "--nothing"], "unexpected argument '--nothing'"),
         (2, vec![GET, BODY, "--key-file", "/nowhere", "--url", &url], "cannot be used multiple times"),
@@ -112,7 +112,7 @@ fn the_status_says_what_became_of_a_call() {
     assert_eq!(
         stderr(&output),
         format!(
-            "error: the server at {nobody} cannot be reached: nothing listens there; start the server, or correct the address (--url)\n"
+            "error: the server at {nobody} cannot be reached: no program listens there; start the server, or correct the address (--url)\n"
         )
     );
     let output = confold(&["call", "--url", &url, "--key-file", "/nowhere", GET]).output().unwrap();
@@ -216,7 +216,7 @@ fn what_is_not_confold_is_named_in_words() {
     for (status, words) in [
         (
             "502 Bad Gateway",
-            "answers with 502 (Bad Gateway), which comes from a proxy or load balancer that does not reach the server behind it",
+            "answers with 502 (Bad Gateway), which comes from a proxy or load balancer that cannot reach the server",
         ),
         ("404 Not Found", "answers with 404 (Not Found) because there is nothing at this path"),
         (

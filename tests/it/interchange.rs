@@ -549,7 +549,7 @@ fn a_key_file_that_others_can_read_is_refused() {
     let signature = said(&signature);
     let verified =
         ok(confold(&["verify-usersig", "--app", "88888888", "--admin", ADMIN]).arg(signature.trim()));
-    assert!(verified.contains("is good for admin of app 88888888"), "{verified}");
+    assert!(verified.contains("is valid for admin of app 88888888"), "{verified}");
 }
 
 #[test]

@@ -473,7 +473,7 @@ fn a_key_with_a_stray_character_is_refused_wherever_it_comes_from() {
                 found
                     .replace(['[', ']'], "")
                     .replace(":KEY:ADMIN>: the key ", "")
-                    .replace("; the form is ID:KEY or ID:KEY:ADMIN", "")
+                    .replace("; write ID:KEY or ID:KEY:ADMIN", "")
             });
         }
         for task in [&["usersig"][..], &["verify-usersig", "sig"]] {
@@ -595,8 +595,7 @@ fn check_config_finds_what_a_start_would_and_changes_nothing() {
     assert!(output.status.success(), "{found}");
     assert!(found.contains(&format!("note: listen: {address} is in use")), "{found}");
     let directory = site.path("data");
-    let expected =
-        format!("note: the store in {} is in use: a server that has it is running", directory.display());
+    let expected = format!("note: the store in {} is in use by a running server", directory.display());
     assert!(found.contains(&expected), "{found}");
     assert_eq!(server.client().call("recentcontact/get_contact_group", "{}").code(), 50002);
     drop(server);

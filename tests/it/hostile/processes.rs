@@ -78,7 +78,7 @@ fn a_thread_that_cannot_be_started_is_an_error() {
     let unavailable = "Resource temporarily unavailable";
     // The thread of the allocator may come first; without it the process goes on.
     assert_refused(&user.run(1, &SERVE), unavailable);
-    assert_refused(&user.run(2, &SERVE), &format!("signals cannot be handled: {unavailable}"));
+    assert_refused(&user.run(2, &SERVE), &format!("cannot install the signal handlers: {unavailable}"));
     let log = format!("the thread that writes the log cannot be started: {unavailable}");
     assert_refused(&user.run(3, &SERVE), &log);
     assert_refused(&user.run(3, &["dev", "--listen", "127.0.0.1:0"]), &log);

@@ -117,7 +117,7 @@ fn replies_without_end_are_left() {
     let file = folder.path().join("lines");
     fs::write(&file, "").unwrap();
     let mut command = confold(&["import", "--url", &fake.url()]);
-    assert_refused(&caller(&mut command).arg(&file).output().unwrap(), "breaks off");
+    assert_refused(&caller(&mut command).arg(&file).output().unwrap(), "was cut off");
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn this_machine_is_never_reached_through_a_proxy_and_a_proxy_is_named() {
             let said = run(variable, &format!("http://{host}:{port}"), folder.path());
             assert_eq!(proxy.requests(), 0, "{variable} {host}");
             assert!(said[0].contains("the server refuses every call: no (70009)"), "{host}: {said:?}");
-            assert!(said[3].contains("answers with 200 but is not confold's /readyz"), "{said:?}");
+            assert!(said[3].contains("answers with 200, but not as confold's /readyz does"), "{said:?}");
         }
     }
     for said in run("HTTP_PROXY", "http://confold.invalid", folder.path()) {
