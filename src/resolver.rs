@@ -40,7 +40,9 @@ pub fn look_up(host: &str, within: Duration) -> io::Result<Vec<SocketAddr>> {
     wait.recv_timeout(within).unwrap_or_else(|error| {
         Err(match error {
             RecvTimeoutError::Timeout => io::ErrorKind::TimedOut.into(),
-            RecvTimeoutError::Disconnected => io::Error::other("the thread of the name lookup panicked"),
+            RecvTimeoutError::Disconnected => {
+                io::Error::other("the thread that resolves the host name panicked")
+            }
         })
     })
 }
@@ -48,7 +50,7 @@ pub fn look_up(host: &str, within: Duration) -> io::Result<Vec<SocketAddr>> {
 fn start(look: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let started = thread::Builder::new().name("resolver".to_owned()).spawn(look);
     let failed = |error: io::Error| {
-        io::Error::new(error.kind(), format!("cannot start the thread of the name lookup: {error}"))
+        io::Error::new(error.kind(), format!("cannot start a thread to resolve the host name: {error}"))
     };
     started.map(drop).map_err(failed)
 }

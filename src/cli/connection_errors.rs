@@ -55,7 +55,7 @@ fn explain_connect(error: &io::Error) -> String {
             "there is no network route to it".to_owned()
         }
         io::ErrorKind::TimedOut => "it does not answer in time".to_owned(),
-        _ if error.raw_os_error().is_none() && error.to_string().contains("lookup") => {
+        _ if error.raw_os_error().is_none() && error.to_string().contains("failed to lookup address") => {
             HOST_NOT_FOUND.to_owned()
         }
         _ => explain_io(error),

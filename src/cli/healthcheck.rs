@@ -42,7 +42,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
                 bail!("{server} speaks TLS on this port; give an address that begins with https://")
             }
             300..=399 => bail!(
-                "{server} answers with {status}, a redirection, which is not followed; this is not confold's /readyz"
+                "{server} answers with {status}, which is a redirection and is not followed; this is not confold's /readyz"
             ),
             _ => bail!("{server} answers with {status}, but not as confold's /readyz does"),
         }

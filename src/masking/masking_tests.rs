@@ -127,7 +127,7 @@ fn a_hostile_text_is_read_in_one_pass() {
     }
 }
 
-/// UserSigs with random identifiers, compressed at random levels.
+/// Signatures with random identifiers, compressed at random levels.
 fn signatures() -> impl Strategy<Value = String> {
     ("[a-z0-9_\"测]{0,40}", 0u32..=9, prop::collection::vec(any::<u8>(), 32), any::<u32>()).prop_map(
         |(identifier, level, sig, time)| {

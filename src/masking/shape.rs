@@ -1,4 +1,4 @@
-//! Recognition of UserSigs by their shape: base64 of a zlib stream, with `*-_` in place of `+/=`.
+//! Recognition of a UserSig by its shape: base64 of a zlib stream, with `*-_` in place of `+/=`.
 
 /// How many characters of a signature are enough to recognise it. Messages quote only the beginning of long texts.
 const MIN_LENGTH: usize = 16;
@@ -121,7 +121,7 @@ fn is_zlib(run: &[u8]) -> bool {
     }
 }
 
-/// Returns the value of a character in the alphabet of UserSigs or of ordinary base64.
+/// Returns the value of a character in the alphabet of a UserSig or of ordinary base64.
 fn digit(byte: u8) -> Option<u8> {
     match byte {
         b'A'..=b'Z' => Some(byte - b'A'),

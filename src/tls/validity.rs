@@ -64,7 +64,7 @@ impl Validity {
     }
 }
 
-/// Parses a time, which is a UTCTime or a GeneralizedTime.
+/// Parses a time, which is a `UTCTime` or a `GeneralizedTime`.
 fn time(reader: BERReader<'_, '_>) -> ASN1Result<UnixSeconds> {
     let seconds = match reader.lookahead_tag()? {
         tags::TAG_UTCTIME => reader.read_utctime()?.datetime().unix_timestamp(),

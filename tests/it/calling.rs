@@ -223,7 +223,10 @@ fn what_is_not_confold_is_named_in_words() {
             "301 Moved Permanently",
             "answers with 301 (Moved Permanently), which is a redirection and is not followed",
         ),
-        ("200 OK", "answers with 200 (OK) but not with a reply of this API; is it a confold server?"),
+        (
+            "200 OK",
+            "answers with 200 (OK) but not with a reply of this API; check that the address belongs to a confold server",
+        ),
     ] {
         let fake = proxy(status);
         for (tool, said) in tools(&fake.url(), &[]) {

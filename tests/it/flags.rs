@@ -29,7 +29,7 @@ fn a_flag_of_another_program_gets_the_one_of_this() {
         (vec!["dev", "--host", "0.0.0.0"], "use --listen 0.0.0.0:8080"),
         (vec!["dev", "--bind", "10.0.0.5"], "use --listen 10.0.0.5:8080"),
         (vec!["serve", "--config-file", "a.toml"], "use --config a.toml"),
-        (vec!["dev", "--config", "a.toml"], "a configuration file is read by confold serve --config a.toml"),
+        (vec!["dev", "--config", "a.toml"], "only confold serve reads a file: confold serve --config a.toml"),
         (vec!["dev", "--key", key], "use --app ID:KEY[:ADMIN]"),
         (vec!["usersig", "--key", key], "use --key-file FILE, --app ID:KEY, or the variable CONFOLD_KEY"),
         (vec!["serve", "--key", key], "a table [[app]] in the configuration file, with key_file"),
@@ -39,7 +39,7 @@ fn a_flag_of_another_program_gets_the_one_of_this() {
         (vec!["dev", "--Log_Level", "debug"], "use --log-level"),
         (
             vec!["call", "get_contact_group", "--body", "{}"],
-            "the body as the second argument: '{…}', @FILE or -",
+            "the second argument for the body: '{…}', @FILE or -",
         ),
         (vec!["usersig", "--sdkappid", "1400000000"], "use --app 1400000000"),
     ] {

@@ -509,7 +509,7 @@ fn only_an_administrator_of_the_app_gets_in() {
     assert!(refused(confold(&["export"]).args(&other)).contains("(60010)"));
     assert!(
         refused(confold(&["export"]).args(&place).env_remove("CONFOLD_KEY"))
-            .contains("give --key-file FILE, or set the variable CONFOLD_KEY")
+            .contains("use --key-file FILE, or set the environment variable CONFOLD_KEY")
     );
     let (_folder, file) = folder();
     fs::write(&file, r#"{"Kind":"account","SdkAppId":7,"UserID":"a"}"#).unwrap();

@@ -241,7 +241,7 @@ fn what_is_wrong_with_a_rotation_is_named() {
     let found = said(&output);
     assert!(output.status.success(), "{found}");
     let expected = "warning: the previous key of app 88888888 is not accepted any more, because previous_key_until \
-                    (2024-05-01T00:00:00Z) is over; remove both from the configuration";
+                    (2024-05-01T00:00:00Z) has passed; remove both from the configuration";
     assert!(found.contains(expected), "{found}");
     assert!(found.contains("previous_key_file = \"") && !found.contains(OLD), "{found}");
 }

@@ -198,7 +198,7 @@ fn a_damaged_authority_is_told_of() {
     fs::write(&ca, Authority::new().pem).unwrap();
     assert!(dev().contains("is not the certificate of the key beside it; remove its folder"), "{}", dev());
     fs::remove_file(&ca).unwrap();
-    assert!(dev().contains("it is not there, but its key is; remove its folder"), "{}", dev());
+    assert!(dev().contains("it is missing, but its key exists; remove its folder"), "{}", dev());
 }
 
 /// Clients that connect anew for each request, while the certificate is replaced again and again.
