@@ -56,7 +56,7 @@ pub fn line(message: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Like [`line`], but for the value of an HTTP header: characters outside ASCII are escaped, too.
+/// Like [`line()`], but for the value of an HTTP header: characters outside ASCII are escaped, too.
 #[must_use]
 pub fn header(message: &str) -> String {
     let mut out = String::with_capacity(message.len());
