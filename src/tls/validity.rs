@@ -71,7 +71,7 @@ fn time(reader: BERReader<'_, '_>) -> ASN1Result<UnixSeconds> {
         tags::TAG_GENERALIZEDTIME => reader.read_generalized_time()?.datetime().unix_timestamp(),
         _ => return Err(ASN1Error::new(ASN1ErrorKind::Invalid)),
     };
-    // Treat times before 1970 as 1970: the certificate was valid at either.
+    // `UnixSeconds` cannot represent times before 1970, so they become 1970.
     Ok(u64::try_from(seconds).unwrap_or(0))
 }
 
