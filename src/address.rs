@@ -1,4 +1,4 @@
-//! The address of another server: what of it may be shown, and whether a proxy stands before it.
+//! The base URL of another server: parsing, display without secrets, and the proxy to reach it through.
 
 use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 
@@ -6,14 +6,14 @@ use ureq::{Proxy, http::Uri};
 
 use crate::{excerpt, resolver};
 
-/// How long to wait for the addresses of a name, only to know whether they are this machine's.
-const RESOLVED_WITHIN: Duration = Duration::from_secs(2);
+/// How long to wait for a name lookup that only decides whether a host is this machine.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// An address that begins with `http://` or `https://`. It is displayed and debugged without what may be secret
-/// in it: a user with a password, and a query.
+/// A base URL that begins with `http://` or `https://`. `Display` and `Debug` hide the parts that may hold secrets: user
+/// name, password and query.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
-    /// Without a slash at its end.
+    /// Without a trailing slash and without the query.
     base: String,
     query: String,
     host: String,
@@ -25,7 +25,7 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Address, String> {
         let refused = || {
-            // What may hold a password is not shown.
+            // Text with one of these characters may contain a password or token.
             let found = match text.contains(['@', '?', '#']) {
                 true => "found something else".to_owned(),
                 false => format!("found {}", excerpt::quoted(text)),
@@ -46,7 +46,8 @@ impl FromStr for Address {
         let port = rest.strip_prefix(authority.host()).ok_or_else(refused)?;
         let port_is_number = port.strip_prefix(':').is_none_or(|port| port.parse::<u16>().is_ok());
         let path = uri.path().trim_end_matches('/');
-        // A password with a slash in it looks like a port and a path.
+        // `user:pass/word@host` parses as host `user` with a path. Refuse it, because a part of the password would be
+        // displayed as the path.
         if !port_is_number || path.contains('@') || text.contains('#') {
             return Err(refused());
         }
@@ -58,7 +59,7 @@ impl FromStr for Address {
 }
 
 impl Address {
-    /// The whole address of a path below this one. It may hold secrets.
+    /// Returns the URL of `path` below this one, with both queries. It may contain secrets.
     #[must_use]
     pub fn at(&self, path: &str, query: &str) -> String {
         let between = if self.query.is_empty() || query.is_empty() { "" } else { "&" };
@@ -66,7 +67,7 @@ impl Address {
         format!("{}{path}{mark}{}{between}{query}", self.base, self.query)
     }
 
-    /// The proxy that the environment names for this address. This machine is never reached through one.
+    /// Returns the proxy that the environment sets for this address; none for addresses of this machine.
     #[must_use]
     pub fn proxy(&self) -> Option<Proxy> {
         let proxy = Proxy::try_from_env()?;
@@ -87,14 +88,14 @@ impl fmt::Debug for Address {
     }
 }
 
-/// A proxy, for an error; without its user and password.
+/// Describes a proxy for messages, without its user name and password.
 #[must_use]
-pub fn shown(proxy: &Proxy) -> String {
+pub fn describe_proxy(proxy: &Proxy) -> String {
     let scheme = proxy.protocol().to_string().to_ascii_lowercase();
     excerpt::line(&format!("{scheme}://{}:{}", proxy.host(), proxy.port())).into_owned()
 }
 
-/// Whether a host is this machine by its loopback address, however that is spelled.
+/// Whether a host is a loopback address or a name for one, in any spelling.
 fn is_this_machine(host: &str) -> bool {
     let name = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
     if let Ok(address) = name.parse() {
@@ -103,16 +104,16 @@ fn is_this_machine(host: &str) -> bool {
     if name == "localhost" || name.ends_with(".localhost") {
         return true;
     }
-    // Nobody has to be asked about a name that cannot exist (RFC 6761).
+    // RFC 6761: these names never resolve, so skip the lookup.
     if name == "invalid" || name.ends_with(".invalid") {
         return false;
     }
-    // Names in the hosts file, and numbers such as 127.1.
-    let addresses = resolver::look_up(&format!("{name}:0"), RESOLVED_WITHIN).unwrap_or_default();
+    // The system's resolver knows names in the hosts file and short forms such as 127.1.
+    let addresses = resolver::look_up(&format!("{name}:0"), LOOKUP_TIMEOUT).unwrap_or_default();
     !addresses.is_empty() && addresses.iter().all(|address| is_loopback(address.ip()))
 }
 
-/// Whether packets to an address stay on this machine: to "any address" they do, too.
+/// Whether packets to an address stay on this machine. Connections to the unspecified address (0.0.0.0, ::) do.
 fn is_loopback(address: IpAddr) -> bool {
     let address = address.to_canonical();
     address.is_loopback() || address.is_unspecified()
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_without_its_secrets() {
+    fn refusing_an_invalid_address_does_not_show_its_secrets() {
         for bad in [
             "",
             "host",
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_known_in_every_spelling() {
+    fn this_machine_is_recognised_in_every_spelling() {
         for host in [
             "127.0.0.1",
             "127.9.9.9",

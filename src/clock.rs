@@ -1,4 +1,4 @@
-//! The time. Everything below `server` is told the time; this is where it is asked for.
+//! Time: the only module that reads the system's clocks. All others get a [`Clock`], or the time, as an argument.
 
 use std::{
     sync::{
@@ -10,88 +10,87 @@ use std::{
 
 use crate::domain::{LAST_SECOND, UnixSeconds};
 
-/// A clock with two hands: the wall clock, which may step, and a monotonic one for rates. The first can
-/// be set, for tests; all clones of a clock show the same.
+/// A wall clock, which can be set for tests, and a monotonic clock, which cannot. Clones share their state.
 #[derive(Clone, Debug)]
 pub struct Clock {
     started: Instant,
-    hand: Arc<Hand>,
+    wall: Arc<WallClock>,
 }
 
 /// How the wall clock differs from the system's.
 #[derive(Debug, Default)]
-struct Hand {
-    /// Where it stands still; 0 while it runs.
+struct WallClock {
+    /// The time at which it is frozen; 0 while it runs.
     frozen: AtomicU64,
-    /// How many seconds it is ahead.
+    /// How many seconds it is ahead of the system's clock while it runs.
     ahead: AtomicI64,
 }
 
 impl Clock {
-    /// The clock of this machine.
+    /// Creates a clock that follows the system's.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
     pub fn system() -> Clock {
-        Clock { started: Instant::now(), hand: Arc::default() }
+        Clock { started: Instant::now(), wall: Arc::default() }
     }
 
-    /// Seconds since 1970, for signatures and timestamps.
+    /// The wall clock's time, for signatures and timestamps.
     #[must_use]
     pub fn now(&self) -> UnixSeconds {
-        let now = match self.hand.frozen.load(Ordering::Relaxed) {
-            0 => system_seconds().saturating_add_signed(self.hand.ahead.load(Ordering::Relaxed)),
+        let now = match self.wall.frozen.load(Ordering::Relaxed) {
+            0 => system_seconds().saturating_add_signed(self.wall.ahead.load(Ordering::Relaxed)),
             at => at,
         };
-        // No later time can be exported and imported again.
+        // Exports and imports cannot represent a later time.
         now.min(LAST_SECOND)
     }
 
-    /// Time since the clock was made, never stepping, whatever is done to the other hand.
+    /// The monotonic time since this clock was created. Setting the wall clock does not change it.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// The system's own time since 1970, whatever this clock shows: for traces.
+    /// The system's time since 1970, even if the wall clock was set. Traces and metrics use it.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
-    pub fn stamp(&self) -> Duration {
+    pub fn system_time(&self) -> Duration {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
-    /// Whether the wall clock stands still.
+    /// Whether the wall clock is frozen.
     #[must_use]
     pub fn is_frozen(&self) -> bool {
-        self.hand.frozen.load(Ordering::Relaxed) != 0
+        self.wall.frozen.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether the wall clock was set, and shows another time than the system's.
+    /// Whether the wall clock was set, so that it differs from the system's.
     #[must_use]
     pub fn is_set(&self) -> bool {
-        self.is_frozen() || self.hand.ahead.load(Ordering::Relaxed) != 0
+        self.is_frozen() || self.wall.ahead.load(Ordering::Relaxed) != 0
     }
 
-    /// Lets the wall clock stand still, at `at` or where it is.
+    /// Freezes the wall clock at `at`, or at its present time.
     pub fn freeze(&self, at: Option<UnixSeconds>) {
-        self.hand.frozen.store(at.unwrap_or_else(|| self.now()).max(1), Ordering::Relaxed);
+        self.wall.frozen.store(at.unwrap_or_else(|| self.now()).max(1), Ordering::Relaxed);
     }
 
-    /// Moves the wall clock on, whether it stands still or runs.
+    /// Moves the wall clock forward, whether it is frozen or running.
     pub fn advance(&self, seconds: u32) {
-        match self.hand.frozen.load(Ordering::Relaxed) {
-            0 => drop(self.hand.ahead.fetch_add(i64::from(seconds), Ordering::Relaxed)),
-            at => self.hand.frozen.store(at.saturating_add(u64::from(seconds)), Ordering::Relaxed),
+        match self.wall.frozen.load(Ordering::Relaxed) {
+            0 => drop(self.wall.ahead.fetch_add(i64::from(seconds), Ordering::Relaxed)),
+            at => self.wall.frozen.store(at.saturating_add(u64::from(seconds)), Ordering::Relaxed),
         }
     }
 
-    /// Lets the wall clock run again as the system's does.
+    /// Makes the wall clock follow the system's again.
     pub fn resume(&self) {
-        self.hand.ahead.store(0, Ordering::Relaxed);
-        self.hand.frozen.store(0, Ordering::Relaxed);
+        self.wall.ahead.store(0, Ordering::Relaxed);
+        self.wall.frozen.store(0, Ordering::Relaxed);
     }
 }
 
-/// A moment by which something has to have happened. All who wait for a part of it ask what is left.
+/// A point in time by which something must be complete. Code that waits for one step of it asks how much time is left.
 #[derive(Clone, Debug)]
 pub struct Deadline {
     clock: Clock,
@@ -99,25 +98,25 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// So long from now.
+    /// The deadline at `time` from now.
     #[must_use]
     pub fn after(clock: &Clock, time: Duration) -> Deadline {
         Deadline { clock: clock.clone(), at: clock.elapsed().saturating_add(time) }
     }
 
-    /// So much earlier.
+    /// A deadline that is earlier by `by`.
     #[must_use]
     pub fn earlier(&self, by: Duration) -> Deadline {
         Deadline { clock: self.clock.clone(), at: self.at.saturating_sub(by) }
     }
 
-    /// The same, or so long from now if that is later.
+    /// This deadline, or `time` from now if that is later.
     #[must_use]
     pub fn at_least(&self, time: Duration) -> Deadline {
         Deadline { clock: self.clock.clone(), at: self.at.max(self.clock.elapsed().saturating_add(time)) }
     }
 
-    /// The time until then; none when it has passed.
+    /// The time that is left; zero after the deadline.
     #[must_use]
     pub fn left(&self) -> Duration {
         self.at.saturating_sub(self.clock.elapsed())
@@ -134,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_is_set_shows_the_same_everywhere_and_its_other_hand_goes_on() {
+    fn setting_the_wall_clock_changes_all_clones_but_not_the_monotonic_time() {
         let clock = Clock::system();
         let (other, before) = (clock.clone(), clock.elapsed());
         clock.freeze(Some(1_700_000_000));

@@ -126,7 +126,7 @@ fn count_certificate(operations: &Operations, certificates: Certificates) {
         let state = certificates.state();
         CertificateCounts {
             not_after: state.not_after,
-            applied: state.taken,
+            applied: state.reloaded,
             refused: state.refused,
             refused_now: state.refused_now,
         }
@@ -137,7 +137,7 @@ fn certificate_watcher(certificates: Certificates) -> background::Service {
     let look = move || match certificates.refresh() {
         Ok(true) => {
             tracing::info!("the certificate was read again");
-            if let Some(doubt) = certificates.doubt() {
+            if let Some(doubt) = certificates.validity_problem() {
                 tracing::warn!("the certificate that is shown {doubt}");
             }
         }

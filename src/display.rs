@@ -1,37 +1,37 @@
-//! What a terminal can show: colours, moving lines, letters beyond ASCII. The environment says so, in the variables
-//! that every program reads.
+//! What the terminal supports – colours, redrawing a line, characters outside ASCII – according to the usual
+//! environment variables.
 
 use std::{borrow::Cow, ffi::OsString};
 
-/// Whether text may be coloured that goes to a terminal, or elsewhere: `NO_COLOR` forbids it, `CLICOLOR_FORCE` demands it,
-/// and a terminal of the type `dumb` has none.
+/// Whether output is coloured. `NO_COLOR` turns colours off, `CLICOLOR_FORCE` turns them on; otherwise they are used on
+/// a terminal whose `TERM` is not `dumb`.
 #[must_use]
 pub fn has_colours(is_terminal: bool) -> bool {
     colours(is_terminal, variable)
 }
 
-/// Whether a line may be drawn again in the same place.
+/// Whether a line, such as a progress bar, can be redrawn in place.
 #[must_use]
-pub fn is_redrawn(is_terminal: bool) -> bool {
+pub fn can_redraw(is_terminal: bool) -> bool {
     is_terminal && !is_dumb(variable)
 }
 
-/// Whether the locale is one of UTF-8, so that letters and lines beyond ASCII are shown as what they are.
+/// Whether the locale uses UTF-8, so that characters outside ASCII are displayed correctly.
 #[must_use]
 pub fn is_utf8() -> bool {
     utf8(variable)
 }
 
-/// A text of confold's own in letters that the locale has.
+/// Replaces the ellipses and dashes in confold's own texts by ASCII if the locale does not use UTF-8.
 #[must_use]
-pub fn lettered(text: &str) -> Cow<'_, str> {
+pub fn for_locale(text: &str) -> Cow<'_, str> {
     match is_utf8() || text.is_ascii() {
         true => Cow::Borrowed(text),
         false => Cow::Owned(text.replace('…', "...").replace('–', "-")),
     }
 }
 
-/// A variable that is set to something: an empty one counts as not set.
+/// Returns an environment variable; one that is empty counts as unset.
 fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
@@ -49,7 +49,7 @@ fn is_dumb(variable: impl Fn(&str) -> Option<OsString>) -> bool {
 }
 
 fn utf8(variable: impl Fn(&str) -> Option<OsString>) -> bool {
-    // The first of these that is set counts alone.
+    // The first of these that is set decides, as in setlocale(3).
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable).unwrap_or_default();
     let locale = locale.to_string_lossy().to_ascii_lowercase();
     locale.contains("utf-8") || locale.contains("utf8")
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_variable_that_is_set_says_which_letters_there_are() {
+    fn the_first_locale_variable_that_is_set_decides() {
         for (variables, expected) in [
             (&[][..], false),
             (&[("LANG", "en_US.UTF-8")], true),

@@ -1,43 +1,43 @@
-//! Foreign text in messages: bounded, and printable on one line.
+//! Quoting untrusted text in messages: bounded in length, escaped, on one line.
 //!
-//! A message is what confold says in its own words: `ErrorInfo`, `ResultInfo`, a log line, a span, a line on
-//! a terminal. Text that somebody else sent – an identifier, a field's name, a value, another server's error –
-//! may be long, may forge a second log line, or may rewrite the terminal. Every message that quotes such text
-//! goes through this module (decision 35). Data in replies and exports is not a message and stays whole.
+//! A message is text that confold writes itself: `ErrorInfo`, `ResultInfo`, a log line, a span attribute, a line on a
+//! terminal. Text from elsewhere – an identifier, a field name, a value, another server's error – may be too long, forge
+//! a second log line, or send control sequences to the terminal. Every message that quotes such text therefore
+//! goes through this module (decision 35). Data in replies and exports is not a message and is left unchanged.
 
 use std::{
     borrow::Cow,
     fmt::{self, Display, Write},
 };
 
-/// The most characters of foreign text that one quotation shows.
+/// How many characters of untrusted text a quotation shows at most.
 pub const CHARACTERS: usize = 64;
 
-/// The longest message, in bytes.
+/// The maximum length of a message, in bytes.
 pub const MESSAGE_BYTES: usize = 1_024;
 
-/// What [`quoted`] and [`plain`] return: displays an excerpt of a text.
+/// Displays the beginning of a text, escaped. Made by [`quoted`] and [`plain`].
 #[derive(Clone, Copy, Debug)]
 pub struct Excerpt<'a> {
     text: &'a str,
     quotes: bool,
 }
 
-/// The first [`CHARACTERS`] of `text` in double quotes. Quotes, backslashes, control and bidi characters are
-/// escaped, and an ellipsis behind the closing quote says that something was cut.
+/// Displays the first [`CHARACTERS`] of `text` in double quotes. Quotes, backslashes, control and bidi characters are
+/// escaped. An ellipsis after the closing quote marks a text that was cut.
 #[must_use]
 pub fn quoted(text: &str) -> Excerpt<'_> {
     Excerpt { text, quotes: true }
 }
 
-/// The same without quotes, for places where the text stands alone.
+/// Like [`quoted`], but without the quotes and without escaping quotes and backslashes.
 #[must_use]
 pub fn plain(text: &str) -> Excerpt<'_> {
     Excerpt { text, quotes: false }
 }
 
-/// A whole message, made printable on one line and cut at [`MESSAGE_BYTES`]. This is the last guard, for
-/// messages that may hold texts of libraries; the foreign text in a message is cut by [`quoted`] or [`plain`].
+/// Makes a whole message printable on one line and cuts it at [`MESSAGE_BYTES`]. This is the last safeguard, for
+/// example against texts of libraries; text quoted in a message is already bounded by [`quoted`] or [`plain`].
 #[must_use]
 pub fn line(message: &str) -> Cow<'_, str> {
     if message.len() <= MESSAGE_BYTES && !message.chars().any(is_hidden) {
@@ -56,7 +56,7 @@ pub fn line(message: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A message as the value of a header: the same, with what is not ASCII escaped too.
+/// Like [`line()`], but for the value of an HTTP header: characters outside ASCII are escaped, too.
 #[must_use]
 pub fn header(message: &str) -> String {
     let mut out = String::with_capacity(message.len());
@@ -64,7 +64,7 @@ pub fn header(message: &str) -> String {
         let before = out.len();
         match character {
             ' '..='~' => out.push(character),
-            // No need to say by a number what has a spelling in ASCII.
+            // These two have a readable ASCII replacement.
             '–' => out.push('-'),
             '…' => out.push_str("..."),
             other => write!(out, "{}", other.escape_unicode()).expect("writing to a text cannot fail"),
@@ -78,8 +78,8 @@ pub fn header(message: &str) -> String {
     out
 }
 
-/// A text in JSON with the characters escaped that JSON allows but a terminal or a log should not see. In valid
-/// JSON they stand in strings only, so that its meaning stays the same.
+/// Escapes the characters in a JSON text that JSON allows but that are unsafe on a terminal or in a log. Valid JSON has
+/// them only in strings, so its meaning does not change.
 #[must_use]
 pub fn json(text: &str) -> Cow<'_, str> {
     let is_escaped = |character: char| character != '\n' && is_hidden(character);
@@ -120,8 +120,8 @@ impl Display for Excerpt<'_> {
     }
 }
 
-/// Whether a character has no shape of its own, or changes how others are laid out: controls, line and
-/// paragraph separators, bidi marks and overrides, zero-width characters and tags.
+/// Whether a character is invisible or changes the layout of others: controls, line and paragraph separators, bidi marks
+/// and overrides, zero-width characters and tags.
 #[must_use]
 fn is_hidden(character: char) -> bool {
     character.is_control()
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_forge_a_line_or_turn_text_around_is_escaped() {
+    fn control_and_bidi_characters_are_escaped() {
         let hostile = "x\n2026-11-27 INFO all is well\r\t\u{1b}[31m\u{202e}\u{2066}\u{2028}\u{85}";
         let shown = r"x\n2026-11-27 INFO all is well\r\t\u{1b}[31m\u{202e}\u{2066}\u{2028}\u{85}";
         assert_eq!(plain(hostile).to_string(), shown);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn long_text_is_cut_and_says_so() {
+    fn long_text_is_cut_and_marked() {
         let long = "é".repeat(65);
         assert_eq!(plain(&long[2..]).to_string(), "é".repeat(64), "64 characters are shown whole");
         assert_eq!(plain(&long).to_string(), "é".repeat(64) + "…");
@@ -199,7 +199,7 @@ mod tests {
             prop_assert!(line(&text).len() <= MESSAGE_BYTES);
             let header = header(&text);
             prop_assert!(header.len() <= MESSAGE_BYTES && header.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
-            // Ten characters are the longest escape: \u{10ffff}.
+            // The longest escape, such as \u{10ffff}, has ten characters.
             prop_assert!(quoted(&text).to_string().chars().count() <= 10 * CHARACTERS + 3);
         }
     }

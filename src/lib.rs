@@ -34,13 +34,13 @@ pub mod signals;
 pub mod traces;
 
 pub mod address;
-pub mod chance;
 pub mod clock;
 pub mod display;
 pub mod excerpt;
 pub mod listen;
 pub mod masking;
 pub mod private;
+pub mod random;
 pub mod resolver;
 pub mod secret_file;
 pub mod secret_word;

@@ -1,21 +1,21 @@
-//! Where a server listens, as people write it. One reader for flags, variables and the configuration file.
+//! Parsing of listen addresses, for flags, environment variables and the configuration file alike.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::excerpt;
 
-/// What is understood, for a message.
+/// The accepted forms, for messages.
 pub const FORMS: &str = "addresses with a port, such as \"127.0.0.1:8080\", \"[::]:8080\", \"localhost:8080\" or \":8080\" \
                          (every IPv4 address)";
 
-/// Reads where to listen. Beside an IP address with a port these are understood:
+/// Parses a listen address. Besides an IP address with a port it accepts:
 ///
-/// - `localhost:8080` is 127.0.0.1, so that a machine without IPv6 needs nothing else,
-/// - `:8080` and `*:8080` are every IPv4 address, as they are for other servers,
-/// - `8080` is 127.0.0.1: nothing says that other machines shall reach it.
+/// - `localhost:8080`, which means 127.0.0.1 and therefore works on machines without IPv6,
+/// - `:8080` and `*:8080`, which mean every IPv4 address, as in other servers,
+/// - `8080`, which means 127.0.0.1, so that other machines get no access unless asked for.
 ///
 /// # Errors
-/// What cures it. What was found is not repeated.
+/// How to correct the text. The text itself is not part of the message.
 pub fn read(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
@@ -24,33 +24,33 @@ pub fn read(text: &str) -> Result<SocketAddr, String> {
         return Ok((Ipv4Addr::LOCALHOST, port).into());
     }
     if text.contains("://") {
-        return Err("it is written without http:// or https://, and without a path".to_owned());
+        return Err("write it without http:// or https://, and without a path".to_owned());
     }
     if text.is_empty() {
         return Err("it is empty".to_owned());
     }
     if !text.contains('[') && matches!(text.parse(), Ok(IpAddr::V6(_))) {
-        // Whether its last part was meant as a port cannot be seen.
-        return Err("an IPv6 address stands in brackets, with its port behind them: [::1]:8080".to_owned());
+        // The last group may be meant as the port or as part of the address, so the example is a fixed one.
+        return Err("put an IPv6 address in brackets, followed by its port: [::1]:8080".to_owned());
     }
     let bare = text.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = bare.parse::<IpAddr>() {
         let shown = SocketAddr::new(address, 8080);
-        return Err(format!("the port is missing: {shown}, for example"));
+        return Err(format!("the port is missing; write, for example, {shown}"));
     }
     let Some((host, digits)) = text.rsplit_once(':') else {
         return Err(match text.eq_ignore_ascii_case("localhost") {
-            true => "the port is missing: localhost:8080, for example".to_owned(),
+            true => "the port is missing; write, for example, localhost:8080".to_owned(),
             false => NAMES.to_owned(),
         });
     };
-    let port = port(digits).ok_or("the port is a number from 0 to 65535")?;
+    let port = port(digits).ok_or("the port must be a number from 0 to 65535")?;
     match host {
         "" | "*" => Ok((Ipv4Addr::UNSPECIFIED, port).into()),
         name if name.eq_ignore_ascii_case("localhost") => Ok((Ipv4Addr::LOCALHOST, port).into()),
         name if name.contains(':') => match name.parse::<IpAddr>() {
             Ok(address) => {
-                Err(format!("an IPv6 address stands in brackets: {}", SocketAddr::new(address, port)))
+                Err(format!("put an IPv6 address in brackets: {}", SocketAddr::new(address, port)))
             }
             Err(_) => Err(NAMES.to_owned()),
         },
@@ -58,10 +58,10 @@ pub fn read(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-/// Reads several, and writes them as they were understood.
+/// Parses several listen addresses and returns them in their canonical form, IP address and port.
 ///
 /// # Errors
-/// What they must be, what was found, and what cures it.
+/// The accepted forms, and what is wrong with up to five of the addresses.
 pub fn read_all(items: &[String]) -> Result<Vec<String>, String> {
     let (mut addresses, mut bad) = (Vec::new(), Vec::new());
     for item in items {
@@ -78,9 +78,9 @@ pub fn read_all(items: &[String]) -> Result<Vec<String>, String> {
 }
 
 const NAMES: &str =
-    "names other than localhost are not looked up: give an IP address of this machine and a port";
+    "names other than localhost are not looked up; give an IP address of this machine and a port";
 
-/// Digits alone: a sign is not a part of a port.
+/// Parses a port. `u16::from_str` alone would also accept a leading `+`.
 fn port(text: &str) -> Option<u16> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_write_is_understood() {
+    fn every_accepted_form_is_parsed() {
         for (text, address) in [
             ("127.0.0.1:8080", "127.0.0.1:8080"),
             ("[::1]:0", "[::1]:0"),
@@ -107,13 +107,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_gets_a_cure() {
+    fn an_invalid_address_is_refused_with_a_correction() {
         for (text, cure) in [
             ("http://127.0.0.1:8080", "without http://"),
-            ("127.0.0.1", "the port is missing: 127.0.0.1:8080"),
-            ("::1", "stands in brackets, with its port behind them"),
-            ("[::1]", "the port is missing: [::1]:8080"),
-            ("localhost", "the port is missing: localhost:8080"),
+            ("127.0.0.1", "the port is missing; write, for example, 127.0.0.1:8080"),
+            ("::1", "in brackets, followed by its port"),
+            ("[::1]", "the port is missing; write, for example, [::1]:8080"),
+            ("localhost", "the port is missing; write, for example, localhost:8080"),
             ("localhost:", "a number from 0 to 65535"),
             (":65536", "a number from 0 to 65535"),
             (":+80", "a number from 0 to 65535"),

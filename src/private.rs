@@ -1,4 +1,4 @@
-//! Files and folders that nobody but their owner can read, whatever the umask is.
+//! Files and folders that only their owner can access, whatever the umask.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
@@ -9,22 +9,20 @@ use std::{
 
 use rustix::fs::{Access, AtFlags, CWD, FsWord, OFlags, PROC_SUPER_MAGIC, accessat, statfs};
 
-/// The mode of a private file.
-const FILE: u32 = 0o600;
-/// The mode of a private folder.
-const FOLDER: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+const FOLDER_MODE: u32 = 0o700;
 
-/// Makes a folder, and those above it that are missing, open to the owner only. A folder that exists keeps its
-/// mode. Returns whether the folder was made.
+/// Creates a private folder, and any missing parents as private folders, too. An existing folder keeps its mode.
+/// Returns whether the folder was created.
 ///
 /// # Errors
-/// When it cannot be made, or when something else has its name.
+/// If it cannot be created, or if the path exists and is not a folder.
 pub fn make_folder(folder: &Path) -> io::Result<bool> {
     match create_unless_there(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).ok_or(error)?;
             make_folder(above)?;
-            // Some file systems of the kernel say NotFound although the folder above is there.
+            // Try only once more: /proc and the like return NotFound even though the parent exists.
             create_unless_there(folder)
         }
         made => made,
@@ -39,55 +37,55 @@ fn create_unless_there(folder: &Path) -> io::Result<bool> {
     }
 }
 
-/// Creates a folder that only its owner can enter. Whatever has this name already is an error.
+/// Creates a private folder.
 ///
 /// # Errors
-/// When something has this name, or the folder cannot be made.
+/// If the path exists already, or the folder cannot be created.
 pub fn create_folder(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(FOLDER).create(folder)?;
-    // The umask may have taken more away than it should.
-    fs::set_permissions(folder, Permissions::from_mode(FOLDER))
+    DirBuilder::new().mode(FOLDER_MODE).create(folder)?;
+    // An unusual umask may have removed the owner's permissions, too.
+    fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))
 }
 
-/// Whether a folder shows the state of the kernel, as below `/proc` and `/sys`. An administrator seems to have every right
-/// there.
+/// Whether a folder is on a virtual file system of the kernel, such as `/proc` and `/sys`. There, access checks for root
+/// succeed although nothing can be created.
 #[must_use]
-pub fn is_of_the_kernel(folder: &Path) -> bool {
+pub fn is_kernel_file_system(folder: &Path) -> bool {
     const SYSFS: FsWord = 0x6265_6572;
     statfs(folder).is_ok_and(|found| [PROC_SUPER_MAGIC, SYSFS].contains(&found.f_type))
 }
 
-/// The mode of a folder if other users can enter it.
+/// Returns the mode of a folder if users other than its owner can enter it.
 ///
 /// # Errors
-/// When the folder cannot be looked at.
+/// If the folder's metadata cannot be read.
 pub fn open_to_others(folder: &Path) -> io::Result<Option<u32>> {
     let mode = fs::metadata(folder)?.permissions().mode() & 0o7777;
     Ok((mode & 0o011 != 0).then_some(mode))
 }
 
-/// Creates a file that only its owner can read. Whatever has this name already, a link included, is an error.
+/// Creates a private file, open for reading and writing.
 ///
 /// # Errors
-/// When something has this name, or the file cannot be made.
+/// If the path exists already, even as a symbolic link, or the file cannot be created.
 pub fn create_file(file: &Path) -> io::Result<File> {
     let made = OpenOptions::new()
         .read(true)
         .write(true)
         .create_new(true)
-        .mode(FILE)
+        .mode(FILE_MODE)
         .custom_flags(NO_LINK)
         .open(file)?;
-    // The umask may have taken more away than it should. Some file systems have no modes to change.
-    let _ = made.set_permissions(Permissions::from_mode(FILE));
+    // An unusual umask may have removed the owner's permissions, too. Ignore failures: some file systems have no modes.
+    let _ = made.set_permissions(Permissions::from_mode(FILE_MODE));
     Ok(made)
 }
 
-/// Takes every right of others on a file away, and returns the mode it had if it had such rights. A link is not
-/// followed, and what is not a file, or not there, is left alone.
+/// Makes an existing file private. Returns its previous mode if the group or others had any access. Symbolic links are not
+/// followed; a path that is missing or not a regular file is left unchanged.
 ///
 /// # Errors
-/// When the mode cannot be changed.
+/// If the mode cannot be changed.
 pub fn tighten(file: &Path) -> io::Result<Option<u32>> {
     let Ok(open) = OpenOptions::new().read(true).custom_flags(NO_LINK | NO_WAIT).open(file) else {
         return Ok(None);
@@ -98,36 +96,36 @@ pub fn tighten(file: &Path) -> io::Result<Option<u32>> {
     if !metadata.is_file() || others == 0 {
         return Ok(None);
     }
-    open.set_permissions(Permissions::from_mode(FILE))?;
+    open.set_permissions(Permissions::from_mode(FILE_MODE))?;
     Ok(Some(mode))
 }
 
-/// Finds out whether files can be made in a folder, and changes nothing.
+/// Checks that files can be created in a folder, without creating one.
 ///
 /// # Errors
-/// Why they cannot be.
+/// The system's reason why they cannot.
 pub fn can_write_into(folder: &Path) -> io::Result<()> {
-    may(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)
+    check_access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)
 }
 
-/// Finds out whether a file can be read and written, and changes nothing.
+/// Checks that a file can be read and written, without opening it.
 ///
 /// # Errors
-/// Why it cannot be.
+/// The system's reason why it cannot.
 pub fn can_read_and_write(file: &Path) -> io::Result<()> {
-    may(file, Access::READ_OK | Access::WRITE_OK)
+    check_access(file, Access::READ_OK | Access::WRITE_OK)
 }
 
-fn may(path: &Path, access: Access) -> io::Result<()> {
+fn check_access(path: &Path, access: Access) -> io::Result<()> {
     accessat(CWD, path, access, AtFlags::EACCESS).map_err(io::Error::from)
 }
 
-/// Opening a name that is a link fails.
+/// Flag for open(2): opening a symbolic link fails.
 pub const NO_LINK: i32 = flag(OFlags::NOFOLLOW);
-/// Opening a FIFO does not wait for its other end.
+/// Flag for open(2): opening a FIFO does not wait for its other end.
 pub const NO_WAIT: i32 = flag(OFlags::NONBLOCK);
 
-#[expect(clippy::cast_possible_wrap, reason = "flags of open(2) are small; the system takes them as an int")]
+#[expect(clippy::cast_possible_wrap, reason = "the flags of open(2) fit into an int")]
 const fn flag(flag: OFlags) -> i32 {
     flag.bits() as i32
 }
@@ -141,12 +139,12 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_made_is_an_error() {
+    fn a_folder_that_cannot_be_created_is_an_error() {
         assert!(make_folder(Path::new("/proc/confold/below")).is_err());
     }
 
     #[test]
-    fn folders_that_are_made_are_private_and_others_keep_their_mode() {
+    fn new_folders_are_private_and_existing_ones_keep_their_mode() {
         let home = tempfile::tempdir().unwrap();
         fs::set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
         let deep = home.path().join("a/b");

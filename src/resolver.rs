@@ -1,7 +1,7 @@
-//! Looking up the addresses of a name, in a bounded time.
+//! Host name lookups with a time limit.
 //!
-//! The system's look-up may take minutes and cannot be ended, so a thread of its own waits for it. ureq does the same, but
-//! panics when the system has no thread to give; here that is an error like any other.
+//! The system's lookup may take minutes and cannot be cancelled, so it runs on its own thread. ureq's resolver does the
+//! same, but panics if the thread cannot be started; this one returns an error.
 
 use std::{
     io,
@@ -21,10 +21,11 @@ use ureq::{
     },
 };
 
-/// The addresses of a host with a port, such as `localhost:8080`. An address is its own answer.
+/// Looks up a host with a port, such as `localhost:8080`. An IP address with a port is returned as it is.
 ///
 /// # Errors
-/// Those of the look-up, [`io::ErrorKind::TimedOut`] when it takes too long, and that no thread can be started.
+/// If the lookup fails, if it takes longer than `within` ([`io::ErrorKind::TimedOut`]), or if its thread cannot be
+/// started.
 pub fn look_up(host: &str, within: Duration) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = host.parse() {
         return Ok(vec![address]);
@@ -32,33 +33,35 @@ pub fn look_up(host: &str, within: Duration) -> io::Result<Vec<SocketAddr>> {
     let (found, wait) = mpsc::sync_channel(1);
     let host = host.to_owned();
     let look = move || {
-        // Nobody waits for it any more when it took too long.
+        // Sending fails if the caller has timed out; the result is then not needed.
         let _ = found.send(host.to_socket_addrs().map(Iterator::collect));
     };
     start(look)?;
     wait.recv_timeout(within).unwrap_or_else(|error| {
         Err(match error {
             RecvTimeoutError::Timeout => io::ErrorKind::TimedOut.into(),
-            RecvTimeoutError::Disconnected => io::Error::other("a look-up ended by a defect"),
+            RecvTimeoutError::Disconnected => {
+                io::Error::other("the thread that resolves the host name panicked")
+            }
         })
     })
 }
 
 fn start(look: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let started = thread::Builder::new().name("resolver".to_owned()).spawn(look);
-    let said = |error: io::Error| {
-        io::Error::new(error.kind(), format!("a thread that looks up a name cannot be started: {error}"))
+    let failed = |error: io::Error| {
+        io::Error::new(error.kind(), format!("cannot start a thread to resolve the host name: {error}"))
     };
-    started.map(drop).map_err(said)
+    started.map(drop).map_err(failed)
 }
 
-/// An agent for requests that looks up names in this way.
+/// Returns an HTTP agent that looks up names with [`look_up`].
 #[must_use]
 pub fn agent(config: Config) -> Agent {
     Agent::with_parts(config, DefaultConnector::default(), Bounded)
 }
 
-/// What ureq asks for addresses.
+/// The [`Resolver`] of ureq on top of [`look_up`].
 #[derive(Debug)]
 struct Bounded;
 
@@ -76,15 +79,15 @@ impl Resolver for Bounded {
             _ => Error::Io(error),
         })?;
         let mut addresses = self.empty();
-        for address in config.ip_family().keep_wanted(found.into_iter()).take(MOST) {
+        for address in config.ip_family().keep_wanted(found.into_iter()).take(MAX_ADDRESSES) {
             addresses.push(address);
         }
         if addresses.is_empty() { Err(Error::HostNotFound) } else { Ok(addresses) }
     }
 }
 
-/// How many addresses of a name are tried: as many as ureq has room for.
-const MOST: usize = 16;
+/// How many addresses of a name are tried: the capacity of ureq's [`ResolvedSocketAddrs`].
+const MAX_ADDRESSES: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,8 @@
-//! Secrets in files: read only when nobody else can read them. The configuration, the keys of apps and of
-//! certificates, at a start and whenever they are read again, all go through here.
+//! Files that hold secrets: the configuration, and the keys of apps and certificates. They are used only if other users
+//! of the machine can neither read nor change them, both at the start and when they are reloaded.
 //!
-//! Two files that every user can read are used all the same: one on a file system that is mounted read-only, where no
-//! mode can be changed – the secrets of a container are mounted so –, and one for which a setting says so.
+//! There are two exceptions: files on a file system that is mounted read-only, because containers often mount secrets
+//! that way and their mode cannot be changed, and files that everybody can read if `allow_readable_key_files` is set.
 
 use std::{
     fs::{self, File, Metadata},
@@ -14,100 +14,100 @@ use std::{
 use rustix::fs::{StatVfs, StatVfsMountFlags, fstatvfs, statvfs};
 
 use crate::{
-    secret_word::{self, NotAWord},
-    text_file::{self, NotText},
+    secret_word::{self, SecretWordError},
+    text_file::{self, TextFileError},
 };
 
-/// Who may be able to read a secret file, beside its owner and its group.
+/// Which users besides its owner and group may have access to a secret file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Readers {
-    /// Nobody.
+    /// No other user.
     #[default]
     Nobody,
-    /// Every user of the machine, as the setting `allow_readable_key_files` says. They cannot change it.
+    /// Every user may read it, but not change it (the setting `allow_readable_key_files`).
     Everybody,
 }
 
-/// Why a secret file is not used.
+/// Why a secret file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {file}")]
     Unreadable {
-        /// Which.
+        /// The path of the file.
         file: PathBuf,
-        /// Why.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Others can read or change it.
+    /// Other users can read or change the file.
     #[error(
         "the file {file} can be read or changed by every user of this machine (mode {mode:04o}); run: chmod o-rwx {file}\
          {}",
         if *mode & 0o002 == 0 { " (confold serve: allow_readable_key_files = true accepts it as it is)" } else { "" }
     )]
     Open {
-        /// Which.
+        /// The path of the file.
         file: PathBuf,
-        /// Its mode.
+        /// The mode of the file.
         mode: u32,
     },
-    /// There is nothing in it.
+    /// The file is empty.
     #[error("the file {0} is empty")]
     Empty(PathBuf),
-    /// It is something else.
-    #[error("{0} is no file")]
-    NoFile(PathBuf),
-    /// It holds more than one word.
-    #[error("the file {file} must hold the secret and nothing else; it {reason}")]
-    Words {
-        /// Which.
+    /// The path leads to a folder, a pipe or the like.
+    #[error("{0} is not a regular file")]
+    NotAFile(PathBuf),
+    /// The content is not a single word.
+    #[error("the file {file} must contain the secret and nothing else, but it {reason}")]
+    Malformed {
+        /// The path of the file.
         file: PathBuf,
-        /// What does not belong there.
-        reason: NotAWord,
+        /// What is wrong with the content.
+        reason: SecretWordError,
     },
-    /// It is not text.
+    /// The content is not UTF-8 text.
     #[error("the file {file} cannot be used: {reason}")]
     NotText {
-        /// Which.
+        /// The path of the file.
         file: PathBuf,
-        /// Why.
-        reason: NotText,
+        /// What is wrong with the encoding.
+        reason: TextFileError,
     },
 }
 
-/// The text of a secret file, without the line feed at its end.
+/// Reads the secret in a file, without line breaks at its end.
 ///
 /// # Errors
-/// [`SecretError`], which never shows what is in the file.
+/// [`SecretError`], which never shows the content of the file.
 pub fn read_secret(file: &Path, readers: Readers) -> Result<String, SecretError> {
     let text = text_file::decode(&read_private(file, readers)?)
         .map_err(|reason| SecretError::NotText { file: file.to_owned(), reason })?;
     let text = text.trim_end_matches(['\n', '\r']);
     match secret_word::check(text) {
         Ok(()) => Ok(text.to_owned()),
-        Err(NotAWord::Empty) => Err(SecretError::Empty(file.to_owned())),
-        Err(reason) => Err(SecretError::Words { file: file.to_owned(), reason }),
+        Err(SecretWordError::Empty) => Err(SecretError::Empty(file.to_owned())),
+        Err(reason) => Err(SecretError::Malformed { file: file.to_owned(), reason }),
     }
 }
 
-/// Refuses a file that others can read or change. A group may: that is how certificates are shared
-/// with a server that is not root.
+/// Checks that other users can neither read nor change a file. Its group may: servers that do not run as root are given
+/// access to certificates through a group.
 ///
 /// # Errors
-/// [`SecretError`].
+/// [`SecretError`] if they can, or if the path is not a regular file.
 pub fn check_private(file: &Path, readers: Readers) -> Result<(), SecretError> {
     let metadata =
         fs::metadata(file).map_err(|source| SecretError::Unreadable { file: file.to_owned(), source })?;
     check(file, &metadata, readers, || statvfs(file))
 }
 
-/// Reads a file that others can neither read nor change. What is checked is what is read, even when the file is
-/// replaced meanwhile.
+/// Reads a file that passes [`check_private`]. The open file is checked again, so that the check holds for the content
+/// that is read even if the file is replaced in between.
 ///
 /// # Errors
 /// [`SecretError`].
 pub fn read_private(file: &Path, readers: Readers) -> Result<Vec<u8>, SecretError> {
-    // Before it is opened: opening a named pipe would wait for a writer.
+    // Check before opening, because opening a named pipe would wait for a writer.
     check_private(file, readers)?;
     let unreadable = |source| SecretError::Unreadable { file: file.to_owned(), source };
     let mut open = File::open(file).map_err(unreadable)?;
@@ -124,7 +124,7 @@ fn check(
     file_system: impl Fn() -> rustix::io::Result<StatVfs>,
 ) -> Result<(), SecretError> {
     if !metadata.is_file() {
-        return Err(SecretError::NoFile(file.to_owned()));
+        return Err(SecretError::NotAFile(file.to_owned()));
     }
     let mode = metadata.permissions().mode() & 0o7777;
     let is_read_only = || file_system().is_ok_and(|known| known.f_flag.contains(StatVfsMountFlags::RDONLY));

@@ -1,51 +1,51 @@
-//! What a key or token may look like: one word. A carriage return, a blank or a quotation mark that came along from
-//! somewhere makes another key of it, and every signature is refused without a sign of the cause.
+//! Validation of keys and tokens: each must be a single word. A carriage return, space or quotation mark that was copied
+//! along would make it a different key, and every signature would be refused without a hint at the cause.
 
-/// Why a text is not used as a key or token. It reads on behind the name of that, and shows nothing of the text but
-/// the character that does not belong there.
+/// Why a text cannot be used as a key or token. The message continues a sentence that begins with the name of the
+/// setting, and never shows the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotAWord {
-    /// It has no characters.
+pub enum SecretWordError {
+    /// The text is empty.
     #[error("is empty")]
     Empty,
-    /// A character in it cannot be meant.
+    /// The text contains a character that keys and tokens do not have.
     #[error(
-        "has {what} {place}; it must be one word of ASCII characters, without blanks, control characters and \
+        "contains {what} {place}; it must be one word of ASCII characters, without spaces, control characters and \
          quotation marks"
     )]
     Stray {
-        /// The character, in words.
+        /// A description of the character.
         what: &'static str,
-        /// Where it stands.
+        /// Its position: at the start, at the end, or in the middle.
         place: &'static str,
     },
 }
 
-/// Refuses what cannot be meant as a key or token, wherever it comes from.
+/// Checks that a text can be a key or token.
 ///
 /// # Errors
-/// [`NotAWord`].
-pub fn check(text: &str) -> Result<(), NotAWord> {
-    let last = text.char_indices().last().ok_or(NotAWord::Empty)?.0;
+/// [`SecretWordError`].
+pub fn check(text: &str) -> Result<(), SecretWordError> {
+    let last = text.char_indices().last().ok_or(SecretWordError::Empty)?.0;
     match text.char_indices().find_map(|(at, character)| Some((at, stray(character)?))) {
         None => Ok(()),
         Some((at, what)) => {
             let place = match at {
-                0 => "at its beginning",
-                at if at == last => "at its end",
-                _ => "in it",
+                0 => "at the start",
+                at if at == last => "at the end",
+                _ => "in the middle",
             };
-            Err(NotAWord::Stray { what, place })
+            Err(SecretWordError::Stray { what, place })
         }
     }
 }
 
-/// What a character is that no key or token has.
+/// Describes a character that is not allowed in keys and tokens; `None` for one that is.
 fn stray(character: char) -> Option<&'static str> {
     Some(match character {
         '!'..='~' if !matches!(character, '"' | '\'' | '`') => return None,
         '"' | '\'' | '`' | '\u{2018}'..='\u{201f}' => "a quotation mark",
-        ' ' | '\u{a0}' => "a blank",
+        ' ' | '\u{a0}' => "a space",
         '\r' => "a carriage return",
         '\n' => "a line feed",
         '\t' => "a tab",
@@ -61,24 +61,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_along_by_accident_is_named() {
+    fn a_stray_character_is_named_with_its_position() {
         for good in ["k", "0123456789abcdef", "a/b+c==", "a:b;c~!"] {
             assert_eq!(check(good), Ok(()), "{good}");
         }
-        assert_eq!(check(""), Err(NotAWord::Empty));
+        assert_eq!(check(""), Err(SecretWordError::Empty));
         for (bad, what, place) in [
-            ("key\r", "a carriage return", "at its end"),
-            ("key\n", "a line feed", "at its end"),
-            (" key", "a blank", "at its beginning"),
-            ("two words", "a blank", "in it"),
-            ("\"key\"", "a quotation mark", "at its beginning"),
-            ("key’", "a quotation mark", "at its end"),
-            ("\u{feff}key", "a byte order mark", "at its beginning"),
-            ("k\u{200b}ey", "an invisible character", "in it"),
-            ("kéy", "a character outside ASCII", "in it"),
-            ("k\0y", "a control character", "in it"),
+            ("key\r", "a carriage return", "at the end"),
+            ("key\n", "a line feed", "at the end"),
+            (" key", "a space", "at the start"),
+            ("two words", "a space", "in the middle"),
+            ("\"key\"", "a quotation mark", "at the start"),
+            ("key’", "a quotation mark", "at the end"),
+            ("\u{feff}key", "a byte order mark", "at the start"),
+            ("k\u{200b}ey", "an invisible character", "in the middle"),
+            ("kéy", "a character outside ASCII", "in the middle"),
+            ("k\0y", "a control character", "in the middle"),
         ] {
-            assert_eq!(check(bad), Err(NotAWord::Stray { what, place }), "{bad:?}");
+            assert_eq!(check(bad), Err(SecretWordError::Stray { what, place }), "{bad:?}");
             assert!(!check(bad).unwrap_err().to_string().contains("key"), "{bad:?}");
         }
     }

@@ -8,7 +8,7 @@ use crate::{
     background::{Background, Ended, OnEnd, Service, make_runtime},
     clock::{Clock, Deadline},
     http::{Bound, HttpService, Listening, serve},
-    signals::Told,
+    signals::ServerSignals,
 };
 
 /// How much of the time of a stop, at the most, is kept for what comes behind requests: spans, the store, the log.
@@ -30,7 +30,7 @@ pub struct Server {
     pub drain: Duration,
 }
 
-/// What a server does when it is told to read its configuration again.
+/// What a server does when a signal asks it to reload its configuration.
 pub type Reload<'a> = Box<dyn FnMut() + 'a>;
 
 /// A server that has stopped.
@@ -44,8 +44,8 @@ pub struct Stopped {
 
 /// Why a server stops.
 enum End {
-    /// It was told to.
-    Told,
+    /// A signal asked for it.
+    Requested,
     /// What it works on failed.
     Failure(io::Error),
     /// A thread of its own ended unexpectedly.
@@ -53,7 +53,7 @@ enum End {
 }
 
 impl Server {
-    /// Serves until it is `told` to stop or something fails, then drains and returns – with an error after a
+    /// Serves until a signal stops it or something fails, then drains and returns – with an error after a
     /// failure. `failure` ends when what is served cannot go on, and says why. `ready` is called when clients can
     /// connect; before that they are refused.
     ///
@@ -62,14 +62,14 @@ impl Server {
     pub fn run<F: std::error::Error + Send + Sync + 'static>(
         self,
         ready: impl FnOnce(),
-        told: Told,
+        signals: ServerSignals,
         reload: Reload<'_>,
         failure: impl Future<Output = F>,
     ) -> Stopped {
         let (clock, drain) = (Clock::system(), self.drain);
         let mut by = None;
         let mut stops = || by.insert(Deadline::after(&clock, drain)).clone();
-        let result = self.serve(ready, told, reload, failure, &mut stops);
+        let result = self.serve(ready, signals, reload, failure, &mut stops);
         Stopped { result, by: by.unwrap_or_else(|| Deadline::after(&clock, drain)) }
     }
 
@@ -77,7 +77,7 @@ impl Server {
     fn serve<F: std::error::Error + Send + Sync + 'static>(
         self,
         ready: impl FnOnce(),
-        mut told: Told,
+        mut signals: ServerSignals,
         mut reload: Reload<'_>,
         failure: impl Future<Output = F>,
         stops: &mut dyn FnMut() -> Deadline,
@@ -117,8 +117,8 @@ impl Server {
             ready();
             loop {
                 tokio::select! {
-                    () = told.stop.ended() => return End::Told,
-                    () = told.reload.came() => reload(),
+                    () = signals.stop.requested() => return End::Requested,
+                    () = signals.reload.requested() => reload(),
                     failure = failure.as_mut() => return End::Failure(io::Error::other(failure)),
                     ended = workers.one_ended() => return End::Thread(ended),
                     ended = services.one_ended() => match ended.on_end {
@@ -134,7 +134,7 @@ impl Server {
         // They stop behind the workers, whose last calls they still hear of. One that is left behind keeps nobody.
         let services = services.stop(&by.earlier(kept / 4));
         match end {
-            End::Told => ended,
+            End::Requested => ended,
             End::Failure(error) => Err(error),
             End::Thread(Ended { about, .. }) => {
                 ended.and(services)?;

@@ -1,9 +1,9 @@
-//! Signals that end the process: handled from its first moment, in every task.
+//! Handling of SIGINT, SIGTERM and SIGHUP, for every subcommand and from the start of the process.
 //!
-//! The first process of a container has no default handling of signals, and elsewhere the default would leave
-//! temporary files behind and say nothing. So a thread waits for them. As long as a task works, a signal ends
-//! the process at once with the conventional status (128 and the number of the signal); a server that serves is
-//! told instead, and ends in good order.
+//! The kernel's default handling is not enough: process 1 of a container has none, and elsewhere the process would
+//! exit without a message and leave temporary files behind. So a thread waits for signals. By default a signal ends the
+//! process at once with the conventional exit status (128 plus the signal number). While a server is
+//! running, the signal asks the server for a graceful stop instead.
 
 use std::{
     io,
@@ -20,28 +20,28 @@ use tokio::{
 
 use crate::clock::Clock;
 
-/// One Ctrl-C may arrive as several signals; those within this time count as one.
-const SAME: Duration = Duration::from_secs(1);
+/// One Ctrl-C may be delivered as several signals. Those within this time of the first count as the same request.
+const REPEAT_WINDOW: Duration = Duration::from_secs(1);
 
-/// A signal that ends a process.
+/// A signal whose default action is to end the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// The terminal has gone away.
+pub enum TerminationSignal {
+    /// SIGHUP, sent when the terminal is closed.
     Hangup,
-    /// Ctrl-C.
+    /// SIGINT, sent by Ctrl-C.
     Interrupt,
-    /// What `kill` sends.
+    /// SIGTERM, sent by `kill` and by service managers.
     Terminate,
 }
 
-impl Ending {
-    /// What it is called.
+impl TerminationSignal {
+    /// The signal's name, such as `SIGTERM`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Ending::Hangup => "SIGHUP",
-            Ending::Interrupt => "SIGINT",
-            Ending::Terminate => "SIGTERM",
+            TerminationSignal::Hangup => "SIGHUP",
+            TerminationSignal::Interrupt => "SIGINT",
+            TerminationSignal::Terminate => "SIGTERM",
         }
     }
 
@@ -49,23 +49,23 @@ impl Ending {
     #[must_use]
     pub fn status(self) -> i32 {
         match self {
-            Ending::Hangup => 129,
-            Ending::Interrupt => 130,
-            Ending::Terminate => 143,
+            TerminationSignal::Hangup => 129,
+            TerminationSignal::Interrupt => 130,
+            TerminationSignal::Terminate => 143,
         }
     }
 }
 
-/// What SIGHUP means.
+/// What the process does on SIGHUP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hangup {
-    /// The end, as for most programs.
-    Ends,
-    /// That the configuration is to be read again, as soon as there is a server that can.
-    Reloads,
+pub enum HangupAction {
+    /// Ends, as most programs do.
+    Terminate,
+    /// Reloads the configuration as soon as the server is running.
+    Reload,
 }
 
-/// The handling of signals, once it is installed.
+/// A handle to the installed signal handling.
 #[derive(Clone, Debug)]
 pub struct Signals(Arc<Shared>);
 
@@ -79,39 +79,44 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
-    hangup: Hangup,
+    hangup: HangupAction,
     serving: bool,
-    /// When a server was told to stop.
-    told: Option<Duration>,
+    /// When the server was first asked to stop.
+    stop_requested_at: Option<Duration>,
     advice: &'static str,
 }
 
-/// What a server is told.
+/// The signals that a running server reacts to.
 #[derive(Debug)]
-pub struct Told {
-    /// That it is to stop.
+pub struct ServerSignals {
+    /// Asks the server to stop.
     pub stop: Stop,
-    /// That it is to read its configuration again.
+    /// Asks the server to reload its configuration.
     pub reload: Reload,
 }
 
-/// That a server is to stop.
+/// Receives the request to stop.
 #[derive(Debug)]
 pub struct Stop(watch::Receiver<bool>);
 
-/// That a server is to read its configuration again.
+/// Receives requests to reload the configuration.
 #[derive(Debug)]
 pub struct Reload(watch::Receiver<u64>);
 
 impl Signals {
-    /// Installs the handling. `end` runs before a signal ends the process: it says so, with the advice of the
-    /// task, and cleans up.
+    /// Installs the handlers and starts the thread that waits for signals. Before a signal ends the process, `end` is
+    /// called with the signal and the current advice, to clean up and print a message.
     ///
     /// # Errors
-    /// When the system refuses a handler or a thread.
-    pub fn install(end: impl Fn(Ending, &str) + Send + 'static) -> io::Result<Signals> {
+    /// If a handler cannot be installed or the thread cannot be started.
+    pub fn install(end: impl Fn(TerminationSignal, &str) + Send + 'static) -> io::Result<Signals> {
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { hangup: Hangup::Ends, serving: false, told: None, advice: "" }),
+            state: Mutex::new(State {
+                hangup: HangupAction::Terminate,
+                serving: false,
+                stop_requested_at: None,
+                advice: "",
+            }),
             stop: watch::Sender::new(false),
             reload: watch::Sender::new(0),
             clock: Clock::system(),
@@ -120,19 +125,20 @@ impl Signals {
         let entered = runtime.enter();
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        // nohup lets a program ignore it, and that is respected.
-        let mut hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
+        // A process started by nohup keeps ignoring SIGHUP.
+        let mut hangup =
+            if started_with_sighup_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
         drop(entered);
         let signals = Signals(Arc::clone(&shared));
         let work = move || {
             runtime.block_on(async {
                 loop {
                     let ending = tokio::select! {
-                        _ = interrupt.recv() => Ending::Interrupt,
-                        _ = terminate.recv() => Ending::Terminate,
-                        () = received(hangup.as_mut()) => Ending::Hangup,
+                        _ = interrupt.recv() => TerminationSignal::Interrupt,
+                        _ = terminate.recv() => TerminationSignal::Terminate,
+                        () = received(hangup.as_mut()) => TerminationSignal::Hangup,
                     };
-                    shared.take(ending, &end);
+                    shared.handle(ending, &end);
                 }
             });
         };
@@ -140,58 +146,58 @@ impl Signals {
         Ok(signals)
     }
 
-    /// What is said about going on when a signal ends the task that begins now.
-    pub fn advise(&self, advice: &'static str) {
+    /// Sets what the user is advised to do if a signal ends the process from now on.
+    pub fn set_advice(&self, advice: &'static str) {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner).advice = advice;
     }
 
-    /// Says what SIGHUP means from now on.
-    pub fn hangup(&self, hangup: Hangup) {
+    /// Sets what SIGHUP does from now on.
+    pub fn on_hangup(&self, hangup: HangupAction) {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner).hangup = hangup;
     }
 
-    /// What a server is told, from the beginning on: a signal that came before it could listen counts too.
+    /// Subscribes a server to its signals. A stop requested before the subscription is received, too.
     #[must_use]
-    pub fn told(&self) -> Told {
-        Told { stop: Stop(self.0.stop.subscribe()), reload: Reload(self.0.reload.subscribe()) }
+    pub fn subscribe(&self) -> ServerSignals {
+        ServerSignals { stop: Stop(self.0.stop.subscribe()), reload: Reload(self.0.reload.subscribe()) }
     }
 
-    /// From now on a server is told of signals and ends by itself. Only a second one, when it does not end,
-    /// ends the process.
+    /// From now on the first signal asks the server to stop; a later one, if the server has not stopped by then, ends
+    /// the process.
     pub fn serving(&self) {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner).serving = true;
     }
 
-    /// The server has ended. If nobody told it to, the first signal ends the process, as before it began.
+    /// Records that the server has ended. If it ended without having been asked to, the next signal ends the process.
     pub fn stopped(&self) {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.serving = state.told.is_some();
+        state.serving = state.stop_requested_at.is_some();
     }
 }
 
 impl Shared {
-    fn take(&self, ending: Ending, end: &impl Fn(Ending, &str)) {
+    fn handle(&self, ending: TerminationSignal, end: &impl Fn(TerminationSignal, &str)) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if ending == Ending::Hangup && state.hangup == Hangup::Reloads {
+        if ending == TerminationSignal::Hangup && state.hangup == HangupAction::Reload {
             self.reload.send_modify(|times| *times += 1);
             return;
         }
         let now = self.clock.elapsed();
-        let again = state.told.is_some_and(|told| now > told + SAME);
+        let again = state.stop_requested_at.is_some_and(|first| now > first + REPEAT_WINDOW);
         if state.serving && !again {
-            state.told.get_or_insert(now);
+            state.stop_requested_at.get_or_insert(now);
             self.stop.send_replace(true);
             return;
         }
-        // The lock is held to the end: nobody begins to serve any more.
+        // Exit while holding the lock, so that no server can start in between.
         end(ending, state.advice);
         std::process::exit(ending.status());
     }
 }
 
 impl Stop {
-    /// Ends when the server is to stop.
-    pub async fn ended(&mut self) {
+    /// Waits until the server is asked to stop.
+    pub async fn requested(&mut self) {
         if self.0.wait_for(|stop| *stop).await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -199,8 +205,8 @@ impl Stop {
 }
 
 impl Reload {
-    /// Ends when the configuration is to be read again.
-    pub async fn came(&mut self) {
+    /// Waits until the configuration is to be reloaded.
+    pub async fn requested(&mut self) {
         if self.0.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -214,8 +220,8 @@ async fn received(signal: Option<&mut Signal>) {
     }
 }
 
-/// Whether the process was started with SIGHUP ignored.
-fn ignores_hangup() -> bool {
+/// Whether the process was started with SIGHUP ignored, as nohup does.
+fn started_with_sighup_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)

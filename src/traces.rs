@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use crate::{
     address::{self, Address},
     background::{OnEnd, Service, Stopping, make_runtime},
-    chance, excerpt, masking, resolver,
+    excerpt, masking, random, resolver,
 };
 
 /// How many spans wait at the most.
@@ -154,7 +154,7 @@ impl Sending {
         let url = endpoint.at("/v1/traces", "");
         let proxy = endpoint.proxy();
         let through = proxy.as_ref().map_or_else(String::new, |proxy| {
-            format!(" through the proxy {} that the environment names", address::shown(proxy))
+            format!(" through the proxy {} that the environment names", address::describe_proxy(proxy))
         });
         let shared = Arc::clone(&self.shared);
         let collector = shared.collector.get_or_init(|| format!("{endpoint}{through}"));
@@ -231,13 +231,13 @@ fn request(spans: &[Span]) -> Value {
 }
 
 fn span(span: &Span) -> Value {
-    let trace = span.parent.map_or_else(chance::array::<16>, |parent| parent.trace);
+    let trace = span.parent.map_or_else(random::array::<16>, |parent| parent.trace);
     let mut attributes = vec![number("confold.code", span.code)];
     attributes.extend(span.app.map(|app| number("confold.app", app)));
     attributes.push(text("confold.request", &span.request));
     let mut told = json!({
         "traceId": hex(&trace),
-        "spanId": hex(&chance::array::<8>()),
+        "spanId": hex(&random::array::<8>()),
         "name": masking::text(&span.name),
         "kind": 2,
         "startTimeUnixNano": span.began.as_nanos().to_string(),

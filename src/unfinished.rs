@@ -1,5 +1,4 @@
-//! Files and folders that exist only while something is being done, and that do not outlive it – also when a
-//! signal ends the process in the middle.
+//! Temporary files and folders that are removed when they are dropped, and also when a signal ends the process.
 
 use std::{
     collections::BTreeMap,
@@ -10,13 +9,13 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{chance, private};
+use crate::{private, random};
 
-/// What exists at present. What has a name that others know is held open, so that it is known again: somebody else may
-/// have put something of his own in its place.
-static PRESENT: Mutex<BTreeMap<PathBuf, Option<File>>> = Mutex::new(BTreeMap::new());
+/// The files and folders to remove when a signal ends the process. A file under a well-known name is kept open, so that it
+/// can be recognised: another process may have replaced it by a file of its own, which must stay.
+static REGISTRY: Mutex<BTreeMap<PathBuf, Option<File>>> = Mutex::new(BTreeMap::new());
 
-/// A file under a random name that becomes the real one when it is complete, or goes away.
+/// A file under a random name that is renamed when it is complete. If it is dropped before, it is removed.
 #[derive(Debug)]
 pub struct UnfinishedFile {
     path: PathBuf,
@@ -24,30 +23,30 @@ pub struct UnfinishedFile {
 }
 
 impl UnfinishedFile {
-    /// A new file beside `target`, readable by its owner only. It is created exclusively under a name that
-    /// nobody can guess, so nothing that was put there before is opened.
+    /// Creates a private file in the folder of `target`. Its random name and exclusive creation ensure that no file
+    /// prepared by another user is opened.
     ///
     /// # Errors
-    /// When the folder of `target` takes no new file.
+    /// If no file can be created in the folder of `target`.
     pub fn beside(target: &Path) -> io::Result<UnfinishedFile> {
         let (path, file) = create_in(folder_of(target), ".confold-", private::create_file)?;
         Ok(UnfinishedFile { path, file })
     }
 
-    /// The file, to be written.
+    /// The open file.
     pub fn file(&mut self) -> &mut File {
         &mut self.file
     }
 
-    /// Gives the file its name. What had that name is replaced.
+    /// Renames the complete file to `target`, replacing an existing file.
     ///
     /// # Errors
-    /// When the system refuses; the unfinished file is gone then.
+    /// If the file cannot be renamed; it is removed in this case.
     pub fn rename(self, target: &Path) -> io::Result<()> {
-        let renaming = present();
+        let renaming = registry();
         fs::rename(&self.path, target)?;
         drop(renaming);
-        // A power cut could otherwise undo the renaming. Not every file system can do this.
+        // Make the rename survive a power failure. Ignore errors, because not every file system can sync folders.
         let _ = File::open(folder_of(target)).and_then(|folder| folder.sync_all());
         Ok(())
     }
@@ -55,70 +54,70 @@ impl UnfinishedFile {
 
 impl Drop for UnfinishedFile {
     fn drop(&mut self) {
-        let mut present = present();
-        // After renaming it is not there any more.
+        let mut present = registry();
+        // Removing fails if the file was renamed.
         let _ = fs::remove_file(&self.path);
         present.remove(&self.path);
     }
 }
 
-/// A folder under a random name, private to its owner, which is removed with all that is in it.
+/// A private folder under a random name. It is removed with its content when it is dropped.
 #[derive(Debug)]
 pub struct UnfinishedFolder {
     path: PathBuf,
 }
 
 impl UnfinishedFolder {
-    /// A new folder in `parent`; its name begins with `prefix`.
+    /// Creates a folder in `parent` whose name begins with `prefix`.
     ///
     /// # Errors
-    /// When `parent` takes no new folder.
+    /// If no folder can be created in `parent`.
     pub fn new_in(parent: &Path, prefix: &str) -> io::Result<UnfinishedFolder> {
         let (path, ()) = create_in(parent, prefix, private::create_folder)?;
         Ok(UnfinishedFolder { path })
     }
 
-    /// Where it is.
+    /// The path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Gives the folder a name under which it stays. A folder of that name is replaced only if it is empty.
+    /// Renames the folder to `target`, where it stays. An existing folder is replaced only if it is empty.
     ///
     /// # Errors
-    /// When the system refuses; the unfinished folder is gone then.
+    /// If the folder cannot be renamed; it is removed in this case.
     pub fn rename(self, target: &Path) -> io::Result<()> {
-        let _renaming = present();
+        let _renaming = registry();
         fs::rename(&self.path, target)
     }
 }
 
 impl Drop for UnfinishedFolder {
     fn drop(&mut self) {
-        let mut present = present();
+        let mut present = registry();
         let _ = fs::remove_dir_all(&self.path);
         present.remove(&self.path);
     }
 }
 
-/// Notes a file that is complete, but not to outlive the process; it is held open until then.
-pub fn remember(path: &Path, file: File) {
-    present().insert(path.to_owned(), Some(file));
+/// Registers a complete file to be removed when a signal ends the process. `file` is the open file at `path`.
+pub fn remove_on_exit(path: &Path, file: File) {
+    registry().insert(path.to_owned(), Some(file));
 }
 
-/// Removes such a file, unless another one has taken its place.
+/// Removes a file registered with [`remove_on_exit`], unless another file has replaced it.
 pub fn remove(path: &Path) {
-    let mut present = present();
+    let mut present = registry();
     if let Some(Some(file)) = present.remove(path)
         && is_at(&file, path)
     {
-        // Nobody is left who could do something about it.
+        // The process is ending; there is nothing to be done about a failure.
         let _ = fs::remove_file(path);
     }
 }
 
-/// Whether a path still leads to the file that is held open. As long as it is open no other one has its number.
+/// Whether a path still leads to an open file. The inode number cannot be reused while the file is open.
 fn is_at(file: &File, path: &Path) -> bool {
     let number = |found: fs::Metadata| (found.dev(), found.ino());
     match (file.metadata(), fs::symlink_metadata(path)) {
@@ -127,15 +126,15 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Removes everything that is unfinished. Nothing can be created, renamed or removed afterwards, so the process
-/// has to end; threads that try wait until then.
-pub fn abandon_all() {
-    let present = present();
+/// Removes all registered files and folders. The registry stays locked afterwards, so other threads that create, rename
+/// or remove one block until the process ends.
+pub fn remove_all() {
+    let present = registry();
     for (path, file) in &*present {
         if file.as_ref().is_some_and(|file| !is_at(file, path)) {
             continue;
         }
-        // Another thread may still put files into a folder.
+        // Removing a folder may fail while another thread still writes files into it, so try again.
         for _ in 0..3 {
             let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
             if removed.is_ok() {
@@ -146,19 +145,19 @@ pub fn abandon_all() {
     std::mem::forget(present);
 }
 
-fn present() -> MutexGuard<'static, BTreeMap<PathBuf, Option<File>>> {
-    PRESENT.lock().unwrap_or_else(PoisonError::into_inner)
+fn registry() -> MutexGuard<'static, BTreeMap<PathBuf, Option<File>>> {
+    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Creates something under a name of its own and notes it, in one step as seen from [`abandon_all`].
+/// Creates a file or folder under a random name and registers it, both under the lock that [`remove_all`] takes.
 fn create_in<T>(
     parent: &Path,
     prefix: &str,
     create: impl Fn(&Path) -> io::Result<T>,
 ) -> io::Result<(PathBuf, T)> {
-    let mut present = present();
+    let mut present = registry();
     loop {
-        let name = format!("{prefix}{}", chance::text(16, b"abcdefghijklmnopqrstuvwxyz0123456789"));
+        let name = format!("{prefix}{}", random::text(16, b"abcdefghijklmnopqrstuvwxyz0123456789"));
         let path = parent.join(name);
         match create(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

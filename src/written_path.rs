@@ -1,5 +1,5 @@
-//! Paths as people write them. What only a shell or a template would have replaced is refused: a server that takes
-//! `~/data` or an empty variable by its letters makes an empty store in a place where nobody looks for it.
+//! Validation of paths that users write. Text that only a shell or a template engine would expand is refused: a server
+//! that took `~/data` or `$DIR/data` literally would create an empty store in a place where nobody looks for it.
 
 use std::{
     ffi::OsStr,
@@ -8,51 +8,48 @@ use std::{
 
 use crate::excerpt::quoted;
 
-/// The path that a text names.
+/// Reads a path.
 ///
 /// # Errors
-/// Why nobody can have meant it, and what cures that. It reads on behind the name of a key, variable or flag.
+/// Why the text is probably a mistake, and how to correct it. The message continues a sentence that begins with the name
+/// of a setting, variable or flag.
 pub fn read(text: &OsStr) -> Result<PathBuf, String> {
-    // What is not UTF-8 was not typed: a shell has completed it.
+    // A path that is not UTF-8 was hardly typed by hand; most likely a shell completed it, so it exists.
     let Some(written) = text.to_str() else { return Ok(PathBuf::from(text)) };
-    match unmeant(written) {
+    match mistake(written) {
         None => Ok(Path::new(text).to_owned()),
         Some(reason) if written.is_empty() => Err(reason),
         Some(reason) => Err(format!("is {}, {reason}", quoted(written))),
     }
 }
 
-/// Why a text is a path that nobody can have meant.
-fn unmeant(text: &str) -> Option<String> {
-    let whole = "write the whole path";
+/// Describes why a path is probably a mistake, if it is.
+fn mistake(text: &str) -> Option<String> {
+    let full = "write the full path";
     if text.is_empty() {
         return Some("is empty; give it a path, or leave it out".to_owned());
     }
     if text.trim().is_empty() {
-        return Some(format!("which is nothing but white space; {whole}"));
+        return Some(format!("which is only white space; {full}"));
     }
     if text.chars().any(char::is_control) {
-        return Some("which has a line feed or another control character in it; leave that out".to_owned());
+        return Some("which contains a line feed or another control character; remove it".to_owned());
     }
     if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
-        return Some("which begins or ends with a blank; leave that out".to_owned());
+        return Some("which begins or ends with white space; remove it".to_owned());
     }
     let marks = ['"', '\''];
     if marks.iter().any(|mark| text.starts_with(*mark) || text.ends_with(*mark)) {
-        return Some(
-            "which has quotation marks that are taken as part of the name; leave them out".to_owned(),
-        );
+        return Some("which has quotation marks that would become part of the name; remove them".to_owned());
     }
     if text.starts_with('~') {
-        return Some(format!(
-            "but ~ is replaced by a shell only; {whole}, or ./~… for a name that begins so"
-        ));
+        return Some(format!("but only a shell expands ~; {full}, or ./~… for a name that begins with ~"));
     }
     let placeholder = placeholder(text)?;
-    Some(format!("but {} is not replaced here; {whole}", quoted(placeholder)))
+    Some(format!("but confold does not expand {}; {full}", quoted(placeholder)))
 }
 
-/// The first part of a text that a shell or a template would have replaced.
+/// Finds the first part of a text that a shell or a template engine would expand.
 fn placeholder(text: &str) -> Option<&str> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let begins_name = |text: &str| text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
@@ -88,11 +85,11 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_can_have_meant_is_refused() {
+    fn probable_mistakes_are_refused() {
         assert_eq!(said(""), "is empty; give it a path, or leave it out");
         assert_eq!(
             said("~/x"),
-            "is \"~/x\", but ~ is replaced by a shell only; write the whole path, or ./~… for a name that begins so"
+            "is \"~/x\", but only a shell expands ~; write the full path, or ./~… for a name that begins with ~"
         );
         for (text, named) in [
             ("$HOME/x", "$HOME"),
@@ -101,25 +98,25 @@ mod tests {
             ("%APPDATA%\\confold", "%APPDATA%"),
             ("/data/{{ .Values.name }}", "{{ .Values.name }}"),
         ] {
-            let expected = format!("but \"{named}\" is not replaced here; write the whole path");
+            let expected = format!("but confold does not expand \"{named}\"; write the full path");
             assert!(said(text).ends_with(&expected), "{}", said(text));
         }
         for (text, reason) in [
-            ("  ", "nothing but white space"),
+            ("  ", "only white space"),
             ("/data\n", "a line feed"),
             ("/data\r", "another control character"),
-            ("/data ", "begins or ends with a blank"),
+            ("/data ", "begins or ends with white space"),
             ("\"/data\"", "quotation marks"),
             ("'/data'", "quotation marks"),
-            ("~", "shell only"),
-            ("~ann/x", "shell only"),
+            ("~", "only a shell"),
+            ("~ann/x", "only a shell"),
         ] {
             assert!(said(text).contains(reason), "{text:?}: {}", said(text));
         }
     }
 
     #[test]
-    fn every_other_path_is_taken_as_it_is() {
+    fn every_other_path_is_accepted_unchanged() {
         for text in [
             "/data", "data", "-", ".", "./~x", "a b", "/a/b~", "100%", "a%b", "50%-60%", "a$", "$1", "{a}",
             "ä",

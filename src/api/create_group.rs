@@ -9,11 +9,11 @@ use super::{
     shapes::chat_group_id,
 };
 use crate::{
-    chance,
     domain::{
         ChatGroupEdit, ChatGroupId, ChatGroupKind, ChatGroupProfile, JoinOption, Member, Rejection,
         UnixSeconds, UserId, batch,
     },
+    random,
     wire::{Fault, Fields, Value},
 };
 
@@ -87,10 +87,10 @@ async fn create(
 /// `@TGS#_@TGS#` and twelve of mixed case.
 fn generated_id(community: bool) -> ChatGroupId {
     let text = match community {
-        false => format!("@TGS#{}", chance::text(9, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")),
+        false => format!("@TGS#{}", random::text(9, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")),
         true => format!(
             "@TGS#_@TGS#{}",
-            chance::text(12, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+            random::text(12, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
         ),
     };
     ChatGroupId::parse(&text).expect("printable ASCII of at most 23 bytes")

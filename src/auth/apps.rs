@@ -1,4 +1,4 @@
-//! The apps this server answers for.
+//! The apps of this server and their settings.
 
 use std::{collections::HashMap, fmt, net::IpAddr, sync::Arc};
 
@@ -6,40 +6,40 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     domain::{AppId, Directory, DirectoryMode, Limits, UnixSeconds},
-    secret_word::{self, NotAWord},
+    secret_word::{self, SecretWordError},
 };
 
-/// The key of an app, as the ASCII text by which signatures are made. Never printed.
+/// The secret key of an app, an ASCII text. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretKey(Arc<str>);
 
-/// The key of app 1400000000, as it stands in the tests of the official signature libraries.
+/// The key of app 1400000000, published in the tests of the official signature libraries.
 pub const SAMPLE_KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
-/// The key of app 88888888, which the documentation's sample request is about: nobody knows its real one.
+/// A made-up key for app 88888888, which the sample request in the documentation uses.
 pub const PAGE_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// Keys with fewer characters can be guessed.
-const SHORTEST: usize = 32;
+/// Keys with fewer characters are reported as short.
+const MIN_CHARACTERS: usize = 32;
 
 impl SecretKey {
-    /// A key; official ones are 64 hexadecimal digits, any other word of ASCII characters works.
+    /// Creates a key. Official keys are 64 hexadecimal digits, but any word of ASCII characters works.
     ///
     /// # Errors
-    /// What in it cannot be meant as a key, wherever it comes from: a file, a variable, a flag.
-    pub fn new(text: &str) -> Result<SecretKey, NotAWord> {
+    /// If the text is empty or contains a character that keys do not have, such as a space.
+    pub fn new(text: &str) -> Result<SecretKey, SecretWordError> {
         secret_word::check(text).map(|()| SecretKey(text.into()))
     }
 
-    /// Whether it is one of the keys of `confold dev`, which everybody knows.
+    /// Whether this is one of the published keys of `confold dev`.
     #[must_use]
     pub fn is_published(&self) -> bool {
         [SAMPLE_KEY, PAGE_KEY].iter().any(|known| known.eq_ignore_ascii_case(self.0.trim()))
     }
 
-    /// Whether it is so short that it can be guessed.
+    /// Whether the key is so short that it may be guessed.
     #[must_use]
     pub fn is_short(&self) -> bool {
-        self.0.chars().count() < SHORTEST
+        self.0.chars().count() < MIN_CHARACTERS
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
@@ -53,18 +53,18 @@ impl fmt::Debug for SecretKey {
     }
 }
 
-/// A word that opens the controls of a server. Never printed.
+/// A token that grants access to the controls of a server. `Debug` does not show it.
 #[derive(Clone)]
 pub struct Token(Arc<str>);
 
 impl Token {
-    /// A token.
+    /// Creates a token.
     #[must_use]
     pub fn new(text: &str) -> Token {
         Token(text.into())
     }
 
-    /// Whether somebody has said it. How long that takes does not tell how near he was.
+    /// Whether a text equals the token. The comparison takes constant time, so that it does not reveal a partial match.
     #[must_use]
     pub fn is(&self, said: &str) -> bool {
         self.0.as_bytes().ct_eq(said.as_bytes()).into()
@@ -77,17 +77,17 @@ impl fmt::Debug for Token {
     }
 }
 
-/// What an app has paid for (decision 13).
+/// The edition of an app, which limits what can be written (decision 13).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Edition {
-    /// Everything.
+    /// Everything can be written.
     #[default]
     Ultimate,
     /// Groups and standard marks cannot be written; custom marks and all reads can.
     Basic,
 }
 
-/// A key that was replaced. Programs that sign with it are let in until its end.
+/// A key that was replaced. Signatures made with it are accepted for a limited time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreviousKey {
     /// The key.
@@ -96,24 +96,24 @@ pub struct PreviousKey {
     pub until: UnixSeconds,
 }
 
-/// How many calls a second of a command are allowed, as a configuration says it.
+/// Limits on calls per second, by command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallRates {
-    /// Of commands that are named.
+    /// The limits of named commands.
     pub named: Vec<(&'static str, u32)>,
-    /// Of all others.
+    /// The limit of all other commands.
     pub others: Option<u32>,
 }
 
 impl CallRates {
-    /// What is said about a command.
+    /// Returns the limit of a command, if one is set.
     #[must_use]
     pub fn of(&self, command: &str) -> Option<u32> {
         let named = self.named.iter().find(|(name, _)| *name == command);
         named.map(|(_, rate)| *rate).or(self.others)
     }
 
-    /// These rates, and those of a wider setting where these say nothing.
+    /// Fills the gaps in these limits with those of a wider setting.
     #[must_use]
     pub fn over(mut self, wider: &CallRates) -> CallRates {
         if self.others.is_none() {
@@ -126,68 +126,67 @@ impl CallRates {
     }
 }
 
-/// Which of the keys of an app has made a signature.
+/// Which of an app's keys made a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Generation {
-    /// The one that signs.
-    Present,
-    /// The one before it.
+    /// The present key.
+    Current,
+    /// The key that was replaced.
     Previous,
 }
 
 /// One app: its key, its administrators and its settings.
 #[derive(Clone, Debug)]
 pub struct App {
-    /// Its number.
+    /// The app id (SDKAppID).
     pub id: AppId,
-    /// The key that signs for it; without one nobody can call (70016).
+    /// The present key; without one every call is refused (70016).
     pub key: Option<SecretKey>,
-    /// The key before that one, while signatures made with it are still accepted.
+    /// The key that was replaced, while its signatures are still accepted.
     pub previous_key: Option<PreviousKey>,
-    /// Who may call for it.
+    /// The administrators, who may call for the app.
     pub admins: Arc<Vec<String>>,
-    /// Who must exist before he can be organized.
+    /// Whether accounts and chat groups have to exist before they are used.
     pub directory: DirectoryMode,
-    /// What its owners may write.
+    /// What owners may write.
     pub edition: Edition,
-    /// The limits of its owners.
+    /// The limits of owners.
     pub limits: Limits,
-    /// Records per page of `get_contact_group`.
+    /// The number of records per page of `get_contact_group`.
     pub page_size: usize,
-    /// Whether it is switched off altogether (60016).
+    /// Whether all calls are refused (60016).
     pub disabled: bool,
-    /// The services that are switched off, by their names in the path (60017).
+    /// Services whose calls are refused (60017), by their names in the path.
     pub closed_services: Vec<String>,
-    /// Until when its plan runs (60020 afterwards).
+    /// The last second of the app's plan (60020 afterwards).
     pub plan_until: Option<UnixSeconds>,
-    /// The addresses calls may come from; any when absent (60021).
+    /// The source addresses that may call (60021 for others); `None` allows all.
     pub allowed_sources: Option<Vec<Network>>,
-    /// Identifiers that are refused although they sign well (70051).
+    /// Identifiers that are refused even if their signature is valid (70051).
     pub denied: Vec<String>,
-    /// Calls a second of single commands (60007 above), where they are not the command's own.
+    /// Limits on calls per second that override the defaults of commands (60007 beyond them).
     pub rates: CallRates,
-    /// Calls a second over all commands (60011 above).
+    /// The limit on calls per second over all commands (60011 beyond it).
     pub calls_per_second: Option<u32>,
-    /// Failed signatures of one identifier and address in a minute (70050 above); 60 unless said
-    /// otherwise.
+    /// How many signatures of one identifier and source may fail per minute (70050 beyond that); `None` for no limit.
     pub failed_signatures: Option<u32>,
 }
 
 impl App {
-    /// An app with default settings.
+    /// Creates an app with default settings.
     #[must_use]
     pub fn new(id: AppId, key: SecretKey, admins: Vec<String>) -> App {
         App { key: Some(key), admins: Arc::new(admins), ..App::without_key(id) }
     }
 
-    /// The keys by which signatures are accepted at this time. Without a key of its own an app has none.
+    /// Returns the keys whose signatures are accepted at this time. Without a present key there are none.
     pub(super) fn keys(&self, now: UnixSeconds) -> impl Iterator<Item = (Generation, &SecretKey)> {
         let previous = self.previous_key.as_ref().filter(|previous| now <= previous.until);
         let previous = previous.map(|previous| (Generation::Previous, &previous.key));
-        self.key.iter().flat_map(move |key| [Some((Generation::Present, key)), previous]).flatten()
+        self.key.iter().flat_map(move |key| [Some((Generation::Current, key)), previous]).flatten()
     }
 
-    /// An app with default settings that nobody can call yet.
+    /// Creates an app with default settings and without a key.
     #[must_use]
     pub fn without_key(id: AppId) -> App {
         App {
@@ -210,14 +209,14 @@ impl App {
         }
     }
 
-    /// Who exists in it, whatever is stored: its administrators count as imported (decision 28).
+    /// Returns the rules for which accounts exist. Administrators always count as imported (decision 28).
     #[must_use]
     pub fn directory(&self) -> Directory<'_> {
         Directory { mode: self.directory, appointed: &self.admins }
     }
 }
 
-/// Addresses that share their first bits, written `10.1.0.0/16`; without a length one address.
+/// A network in CIDR notation, such as `10.1.0.0/16`, or a single address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: u128,
@@ -225,7 +224,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads a network.
+    /// Parses a network.
     #[must_use]
     pub fn parse(text: &str) -> Option<Network> {
         let (address, length) =
@@ -234,26 +233,26 @@ impl Network {
         let bits = if address.is_ipv4() { 32 } else { 128 };
         let length: u32 =
             length.map_or(Some(bits), |length| length.parse().ok()).filter(|length| *length <= bits)?;
-        // IPv4 addresses are the last 32 of the 128 bits.
+        // IPv4 addresses are stored as IPv4-mapped IPv6 addresses, whose last 32 bits they are.
         let mask = u128::MAX.checked_shl(bits - length).unwrap_or(0) | (u128::MAX << (bits - 1) << 1);
         Some(Network { address: as_bits(address) & mask, mask })
     }
 
-    /// The addresses that are in both, which is the smaller of the two or nothing.
+    /// Returns the intersection of two networks: the smaller one if the other contains it, otherwise nothing.
     #[must_use]
     pub fn common(self, other: Network) -> Option<Network> {
         let (small, large) = if self.mask & other.mask == self.mask { (other, self) } else { (self, other) };
         (small.address & large.mask == large.address).then_some(small)
     }
 
-    /// Whether the address belongs to it.
+    /// Whether the network contains an address.
     #[must_use]
     pub fn contains(self, address: IpAddr) -> bool {
         as_bits(address) & self.mask == self.address
     }
 }
 
-/// An address as an IPv6 number, whichever way it was written.
+/// Converts an address to the number of its IPv6 form.
 fn as_bits(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
@@ -266,19 +265,19 @@ fn as_bits(address: IpAddr) -> u128 {
 pub struct Apps(HashMap<AppId, App>);
 
 impl Apps {
-    /// These apps; of two with one number the later counts.
+    /// Collects apps; of several with the same id the last is used.
     #[must_use]
     pub fn new(apps: impl IntoIterator<Item = App>) -> Apps {
         Apps(apps.into_iter().map(|app| (app.id, app)).collect())
     }
 
-    /// The app of this number.
+    /// Returns the app with this id.
     #[must_use]
     pub fn get(&self, id: AppId) -> Option<&App> {
         self.0.get(&id)
     }
 
-    /// All of them, by number.
+    /// Returns all apps, sorted by id.
     #[must_use]
     pub fn all(&self) -> Vec<&App> {
         let mut apps: Vec<&App> = self.0.values().collect();

@@ -1,4 +1,4 @@
-//! The count of failed signatures: how a caller who guesses is told to wait (decision 17).
+//! Counts failed signatures, to slow down callers who guess (decision 17).
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -13,7 +13,7 @@ use quick_cache::sync::Cache;
 use super::App;
 use crate::domain::{AppId, UnixSeconds};
 
-/// The addresses that are one caller: in IPv6 everybody has a whole /64 to choose from.
+/// Returns the network that counts as one source. In IPv6 it is a /64, because a client can usually use any address of one.
 fn network_of(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
@@ -21,10 +21,10 @@ fn network_of(source: IpAddr) -> IpAddr {
     }
 }
 
-/// How many callers are counted at once; a caller beyond is counted anew when he comes again.
+/// How many callers are counted at once. When there are more, the counters of some are dropped.
 const CAPACITY: usize = 10_000;
 
-/// Failures per app, identifier and source address, in fixed minutes.
+/// Failures per app, identifier and source network, in fixed windows of one minute.
 pub(super) struct Failures(Cache<(AppId, Box<str>, IpAddr), Arc<AtomicU64>>);
 
 impl std::fmt::Debug for Failures {
@@ -38,13 +38,13 @@ impl Failures {
         Failures(Cache::new(CAPACITY))
     }
 
-    /// Counts a failure, and tells whether there were more than the app allows this minute.
+    /// Counts a failure. Returns whether there were more in this minute than the app allows.
     pub(super) fn too_many(&self, app: &App, identifier: &str, source: IpAddr, now: UnixSeconds) -> bool {
         let Some(limit) = app.failed_signatures else { return false };
         let key = (app.id, identifier.chars().take(64).collect(), network_of(source));
         let new = || Ok::<_, std::convert::Infallible>(Arc::default());
         let Ok(counter) = self.0.get_or_insert_with(&key, new);
-        // The minute in the upper half, the failures in it in the lower.
+        // The upper half of the counter holds the minute, the lower half the failures in it.
         let minute = (now / 60) << 32;
         let count = |seen: u64| Some(if seen >> 32 == minute >> 32 { seen + 1 } else { minute + 1 });
         let before = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).unwrap_or(minute);

@@ -1,12 +1,12 @@
-//! The gate: from the values of a query string to a caller, or the reason why not.
+//! The gate: authenticates a caller by the values in the query string.
 
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
     App, Apps, Generation,
     failures::Failures,
-    remembered::Remembered,
     rotation::{PreviousUse, Rotations},
+    signature_cache::SignatureCache,
     usersig::{Claims, Flaw},
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     excerpt::quoted,
 };
 
-/// What a caller says of himself in the query string; `None` for a parameter that is not there.
+/// The credentials of a caller, from the query string; `None` for parameters that are missing.
 #[derive(Clone, Copy, Debug)]
 pub struct Credentials<'a> {
     /// `sdkappid`.
@@ -23,31 +23,31 @@ pub struct Credentials<'a> {
     pub identifier: Option<&'a str>,
     /// `usersig`.
     pub usersig: Option<&'a str>,
-    /// Parameters that look like those that are missing, for the error that names them.
+    /// Parameters that look like misspellings of missing ones, for error messages.
     pub look_alikes: &'a [LookAlike],
-    /// Where the call comes from.
+    /// The source address of the call.
     pub source: IpAddr,
-    /// The service it is for, by its name in the path.
+    /// The name of the service in the path.
     pub service: &'a str,
 }
 
-/// A parameter that nobody asks for, and the missing one that is probably meant by it.
+/// An unknown parameter that is probably a misspelling of a missing one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookAlike {
-    /// Its name as it was found.
+    /// The name of the unknown parameter.
     pub found: String,
-    /// The name of the parameter that is missing.
+    /// The name of the missing parameter.
     pub meant: &'static str,
 }
 
 impl Credentials<'_> {
-    fn without(&self, name: &'static str) -> Refusal {
+    fn missing(&self, name: &'static str) -> Refusal {
         Refusal::NoIdentity { name, look_alikes: self.look_alikes.to_vec() }
     }
 }
 
-/// Names all look-alikes, those of the parameter `name` first: who has written one name in another way has often
-/// written all of them so.
+/// Formats a hint that lists all look-alikes, those of the parameter `name` first. The others help too, because a caller
+/// who misspells one name often misspells all in the same way.
 fn hint(name: &str, look_alikes: &[LookAlike]) -> String {
     let (mut own, others): (Vec<_>, Vec<_>) = look_alikes.iter().partition(|one| one.meant == name);
     own.extend(others);
@@ -60,45 +60,45 @@ fn hint(name: &str, look_alikes: &[LookAlike]) -> String {
     format!("; found {}{cure}", named.collect::<Vec<_>>().join(", "))
 }
 
-/// Why a caller is refused, in the order of the checks. No text shows a signature or key.
+/// Why a caller is refused, in the order of the checks. No message shows a signature or key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// No `sdkappid`.
+    /// `sdkappid` is missing or empty.
     #[error("the query parameter sdkappid is missing or empty{}", hint("sdkappid", look_alikes))]
     NoAppId {
         /// Parameters that look like those that are missing.
         look_alikes: Vec<LookAlike>,
     },
-    /// `sdkappid` is no decimal number of an app.
+    /// `sdkappid` is not a valid app id.
     #[error("the query parameter sdkappid must be a decimal number from 1 to 4294967295, found {}", quoted(.0))]
     MalformedAppId(String),
-    /// The server has no such app.
+    /// The server does not have this app.
     #[error("this server has no app {0}; add it with --app {0}:KEY (serve: a table [[app]])")]
     UnknownApp(AppId),
     /// `identifier` or `usersig` is missing.
     #[error("the query parameter {name} is missing{}", hint(name, look_alikes))]
     NoIdentity {
-        /// Which.
+        /// The name of the missing parameter.
         name: &'static str,
         /// Parameters that look like those that are missing.
         look_alikes: Vec<LookAlike>,
     },
-    /// The UserSig is refused.
+    /// The UserSig is not valid.
     #[error("{}", describe_flaw(flaw, *app, identifier))]
     Signature {
-        /// Why.
+        /// What is wrong with the UserSig.
         flaw: Flaw,
         /// The app of the request.
         app: AppId,
         /// The identifier of the request.
         identifier: String,
     },
-    /// The app has no key, so that no signature can be verified.
+    /// The app has no key, so no signature can be verified.
     #[error(
-        "app {0} has no key on this server, so that no UserSig of it can be verified; give it one with --app {0}:KEY (serve: the setting key_file of the app)"
+        "app {0} has no key on this server, so its UserSigs cannot be verified; give it one with --app {0}:KEY (serve: the setting key_file of the app)"
     )]
     NoKey(AppId),
-    /// Too many signatures of this caller were refused.
+    /// Too many signatures from this caller were refused.
     #[error(
         "too many UserSigs of {} were refused within a minute; correct the key or identifier, then try again in a minute",
         quoted(.0)
@@ -107,10 +107,10 @@ pub enum Refusal {
     /// The identifier is on the app's deny list.
     #[error("the identifier {} is on the deny list of the app", quoted(.0))]
     Denied(String),
-    /// The app is switched off.
+    /// The app is disabled.
     #[error("app {0} is disabled on this server")]
     Disabled(AppId),
-    /// The service is switched off for the app.
+    /// The service is disabled for the app.
     #[error("the service {service} is switched off for app {app} on this server")]
     Closed {
         /// The app.
@@ -121,7 +121,7 @@ pub enum Refusal {
     /// The app's plan has expired.
     #[error("the plan of app {0} has expired (its setting plan_until is in the past)")]
     PlanExpired(AppId),
-    /// The call comes from an address that is not allowed.
+    /// Calls from this source address are not allowed.
     #[error("calls for app {app} are not allowed from the address {source_address}")]
     Source {
         /// The app.
@@ -129,7 +129,7 @@ pub enum Refusal {
         /// The address.
         source_address: IpAddr,
     },
-    /// The signature is good, but of no administrator.
+    /// The signature is valid, but the caller is not an administrator.
     #[error(
         "the identifier {} is not an administrator of app {app}; REST calls have to be signed by one",
         quoted(identifier)
@@ -142,51 +142,51 @@ pub enum Refusal {
     },
 }
 
-/// Checks callers, and remembers the signatures it has verified.
+/// Authenticates callers, and caches the signatures that it has verified.
 #[derive(Debug)]
 pub struct Gate {
     apps: Apps,
-    remembered: Arc<Remembered>,
+    cache: Arc<SignatureCache>,
     failures: Arc<Failures>,
     rotations: Rotations,
 }
 
 impl Gate {
-    /// A gate to these apps.
+    /// Creates a gate for these apps.
     #[must_use]
     pub fn new(apps: Apps) -> Gate {
         let rotations = Rotations::default().with(&apps);
-        Gate { apps, remembered: Arc::new(Remembered::new()), failures: Arc::new(Failures::new()), rotations }
+        Gate { apps, cache: Arc::new(SignatureCache::new()), failures: Arc::new(Failures::new()), rotations }
     }
 
-    /// A gate to other apps that remembers what this one does. A signature is remembered with the key
-    /// that verified it, so that under another key it is verified again.
+    /// Creates a gate for other apps that shares the caches and counters of this one. Cached signatures are stored with the
+    /// key that verified them, so they are verified again if an app has another key.
     #[must_use]
     pub fn with(&self, apps: Apps) -> Gate {
         let rotations = self.rotations.with(&apps);
-        let (remembered, failures) = (Arc::clone(&self.remembered), Arc::clone(&self.failures));
-        Gate { apps, remembered, failures, rotations }
+        let (cache, failures) = (Arc::clone(&self.cache), Arc::clone(&self.failures));
+        Gate { apps, cache, failures, rotations }
     }
 
-    /// How the previous keys of apps are used.
+    /// Returns how the previous keys of apps are used.
     #[must_use]
     pub fn previous_use(&self) -> Vec<PreviousUse> {
         self.rotations.all()
     }
 
-    /// How many verified signatures it remembers.
+    /// The number of verified signatures in the cache.
     #[must_use]
-    pub fn remembers(&self) -> usize {
-        self.remembered.len()
+    pub fn cached_signatures(&self) -> usize {
+        self.cache.len()
     }
 
-    /// The apps behind the gate.
+    /// The apps that can be called.
     #[must_use]
     pub fn apps(&self) -> &Apps {
         &self.apps
     }
 
-    /// Lets an administrator of an app in, and tells the app; or says why not.
+    /// Authenticates a caller as an administrator, and returns the app.
     ///
     /// # Errors
     /// The first [`Refusal`] in the order of its variants.
@@ -197,13 +197,13 @@ impl Gate {
         };
         let app = self.apps.get(id).ok_or(Refusal::UnknownApp(id))?;
         let identifier =
-            said.identifier.filter(|text| !text.is_empty()).ok_or_else(|| said.without("identifier"))?;
-        let usersig = said.usersig.ok_or_else(|| said.without("usersig"))?;
+            said.identifier.filter(|text| !text.is_empty()).ok_or_else(|| said.missing("identifier"))?;
+        let usersig = said.usersig.ok_or_else(|| said.missing("usersig"))?;
         match self.verify(app, identifier, usersig, now) {
-            Ok(Generation::Present) => {}
+            Ok(Generation::Current) => {}
             Ok(Generation::Previous) => self.rotations.count(id, identifier, said.source),
             Err(refusal) => {
-                // Counted for failures only: a text that verifies is never refused for others.
+                // Only failures are counted and limited, so a valid signature is never refused because of other attempts.
                 let failed = matches!(refusal, Refusal::Signature { .. });
                 return Err(match failed && self.failures.too_many(app, identifier, said.source, now) {
                     true => Refusal::TooManyFailures(identifier.to_owned()),
@@ -215,7 +215,7 @@ impl Gate {
             return Err(Refusal::Denied(identifier.to_owned()));
         }
         check_state(app, said, now)?;
-        // Asked at each call, so that an administrator who is removed is out at once.
+        // Check this on every call, so that removing an administrator takes effect at once.
         if !app.admins.iter().any(|admin| admin == identifier) {
             return Err(Refusal::NotAdmin { app: id, identifier: identifier.to_owned() });
         }
@@ -229,7 +229,7 @@ impl Gate {
         Ok(app)
     }
 
-    /// Verifies a signature by one of the keys of the app, and says which of them has made it.
+    /// Verifies a signature with the keys of the app, and returns which key made it.
     fn verify(
         &self,
         app: &App,
@@ -238,7 +238,7 @@ impl Gate {
         now: UnixSeconds,
     ) -> Result<Generation, Refusal> {
         let signature = |flaw| Refusal::Signature { flaw, app: app.id, identifier: identifier.to_owned() };
-        if let Some(made_by) = self.remembered.holds(app, identifier, usersig, now).map_err(signature)? {
+        if let Some(made_by) = self.cache.get(app, identifier, usersig, now).map_err(signature)? {
             return Ok(made_by);
         }
         let claims = Claims::decode(usersig).map_err(signature)?;
@@ -247,7 +247,7 @@ impl Gate {
         for (generation, key) in app.keys(now) {
             match claims.check(app.id, identifier, key, now) {
                 Ok(()) => {
-                    self.remembered.keep(app.id, identifier, usersig, claims.expires_at(), key);
+                    self.cache.insert(app.id, identifier, usersig, claims.expires_at(), key);
                     return Ok(generation);
                 }
                 Err(flaw) => {
@@ -263,7 +263,7 @@ impl Gate {
     }
 }
 
-/// Whether the app is there to be called at all.
+/// Checks that the app accepts calls to this service.
 fn check_state(app: &App, said: Credentials<'_>, now: UnixSeconds) -> Result<(), Refusal> {
     if app.disabled {
         return Err(Refusal::Disabled(app.id));
@@ -284,15 +284,15 @@ fn read_app_id(text: &str) -> Result<AppId, Refusal> {
         .ok_or_else(|| Refusal::MalformedAppId(text.to_owned()))
 }
 
-/// A flaw in words. Client libraries search for the phrases "UserSig … expired" and "does not match the Usersig"
-/// (decision 29); the sentences that stand before others are in `api`.
+/// Describes a flaw. The phrases "UserSig … expired" and "does not match the Usersig" must stay, because client libraries
+/// search for them (decision 29). Sentences of the vendor that precede a message are added in `api`.
 fn describe_flaw(flaw: &Flaw, app: AppId, identifier: &str) -> String {
     match flaw {
         Flaw::App(found) => format!(
             "The requested SDKAppID({app}) does not match the Usersig({found}). You can run a self-checking with \
              confold verify-usersig; call with sdkappid={found}, or sign with the key of app {app}"
         ),
-        // Not with a colon behind the name: what follows one is masked as the signature itself.
+        // No colon after "Usersig": masking would hide the identifier behind it like a signature.
         Flaw::Identifier(found) => format!(
             "the identifier {} does not match the Usersig, which was made for the identifier {}",
             quoted(identifier),

@@ -1,18 +1,18 @@
-//! The name a UserSig is made for.
+//! The identifier that a UserSig is made for.
 
 use std::{fmt, ops::Deref, str::FromStr};
 
 /// An identifier that can be signed: 1 to 256 bytes without control characters.
 ///
-/// A UserSig's HMAC is computed over lines of text, and the identifier is one of them. If an identifier could
-/// contain a line feed, the signature of a long name could be passed off as that of another user.
+/// The HMAC of a UserSig is computed over lines of text, one of which is the identifier. If an identifier could contain
+/// line feeds, the signature for one identifier could also be valid for another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identifier(Box<str>);
 
-/// Why a text cannot be used as an identifier. The text itself is not part of the message.
+/// Why a text is not a valid identifier. The message continues a sentence and does not show the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentifierError {
-    /// It has no bytes.
+    /// It is empty.
     #[error("is empty")]
     Empty,
     /// It is longer than [`Identifier::MAX_BYTES`].
@@ -21,18 +21,18 @@ pub enum IdentifierError {
     /// It contains a control character.
     #[error("contains the control character U+{:04X} at byte {at}; remove it", u32::from(*found))]
     Control {
-        /// The first one.
+        /// The first control character.
         found: char,
-        /// Where it begins.
+        /// Its byte offset.
         at: usize,
     },
 }
 
 impl Identifier {
-    /// The longest identifier, in bytes of UTF-8.
+    /// The maximum length in bytes of UTF-8.
     pub const MAX_BYTES: usize = 256;
 
-    /// Reads an identifier.
+    /// Parses an identifier.
     ///
     /// # Errors
     /// [`IdentifierError`].

@@ -1,4 +1,4 @@
-//! The members of the JSON object in a UserSig.
+//! Access to the members of the JSON object in a UserSig.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::usersig::Flaw;
 
-/// Fields that only signatures of version 1 have, as the libraries `tls-sig-api` write them.
+/// Fields of version 1 only, as written by the libraries called `tls-sig-api`.
 const ONLY_IN_VERSION_1: [&str; 6] = [
     "TLS.account_type",
     "TLS.3rd_appid",
@@ -16,8 +16,8 @@ const ONLY_IN_VERSION_1: [&str; 6] = [
     "TLS.version",
 ];
 
-/// The members of the JSON object, each as often as it stands there. Of two members with one name a parser may
-/// take either, so that a signature could mean different things to two servers.
+/// The members of the JSON object, including duplicates. Duplicates must be detected, because parsers differ in which one
+/// they use, and a signature could mean different things to different servers.
 pub(super) struct Members(Vec<(String, Value)>);
 
 impl Members {
@@ -25,7 +25,7 @@ impl Members {
         self.0.iter().any(|(other, _)| other == name)
     }
 
-    /// Whether this is a signature of version 1: it says so, or it says nothing and has fields of that version.
+    /// Whether this is a signature of version 1: its version says so, or it has no version and fields of version 1.
     pub(super) fn are_of_version_1(&self) -> bool {
         let mut versions = self.0.iter().filter(|(name, _)| name == "TLS.ver").map(|(_, version)| version);
         match versions.next() {
@@ -46,8 +46,8 @@ impl Members {
         }
     }
 
-    /// A number, or its decimal form as text: some libraries write it so. The HMAC is computed over the number,
-    /// so only the one text that a number is written as is accepted.
+    /// Returns a number. Some libraries write it as a decimal string; then only the canonical form is accepted, because the
+    /// HMAC is computed over the number.
     pub(super) fn number(&self, name: &'static str) -> Result<i64, Flaw> {
         let value = self.get(name)?;
         let from_text = || {

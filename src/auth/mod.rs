@@ -1,13 +1,13 @@
-//! Who is calling: the apps this server knows, the UserSig of the caller, and the gate that
-//! combines them. No HTTP, no store, no clock: the time is an argument.
+//! Authentication: the apps of this server, the UserSig of a caller, and the gate that checks a caller against both. It
+//! does not depend on HTTP, the store or a clock; the time is an argument.
 
 mod apps;
 mod failures;
 mod gate;
 mod identifier;
 mod members;
-mod remembered;
 mod rotation;
+mod signature_cache;
 pub mod usersig;
 
 pub use apps::{

@@ -1,4 +1,4 @@
-//! Who still calls with a previous key: counted for each app, so that an operator sees when a rotation is complete.
+//! Counts calls that use the previous key of an app, so that operators see when a key rotation is complete.
 
 use std::{
     collections::HashMap,
@@ -9,52 +9,52 @@ use std::{
 use super::Apps;
 use crate::domain::{AppId, UnixSeconds};
 
-/// The use of the previous keys of all apps that have one.
+/// The usage of previous keys, for all apps that have one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Rotations(HashMap<AppId, (UnixSeconds, Arc<Mutex<Counted>>)>);
+pub(super) struct Rotations(HashMap<AppId, (UnixSeconds, Arc<Mutex<Usage>>)>);
 
 #[derive(Clone, Debug, Default)]
-struct Counted {
+struct Usage {
     calls: u64,
     last: Option<(String, IpAddr)>,
 }
 
-/// How the previous key of an app is used.
+/// The usage of an app's previous key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreviousUse {
     /// The app.
     pub app: AppId,
     /// The last second in which the key is accepted.
     pub until: UnixSeconds,
-    /// Calls that were signed with it.
+    /// The number of calls signed with it.
     pub calls: u64,
-    /// Who made the last of them, and from where.
+    /// The identifier and source address of the last such call.
     pub last: Option<(String, IpAddr)>,
 }
 
 impl Rotations {
-    /// Those of these apps; what was counted for an app goes on.
+    /// Returns the counters for these apps; existing counters are kept.
     pub(super) fn with(&self, apps: &Apps) -> Rotations {
-        let counted = |id| self.0.get(&id).map_or_else(Arc::default, |(_, counted)| Arc::clone(counted));
+        let usage = |id| self.0.get(&id).map_or_else(Arc::default, |(_, usage)| Arc::clone(usage));
         let all = apps.all().into_iter();
         let previous = all.filter_map(|app| Some((app.id, app.previous_key.as_ref()?.until)));
-        Rotations(previous.map(|(id, until)| (id, (until, counted(id)))).collect())
+        Rotations(previous.map(|(id, until)| (id, (until, usage(id)))).collect())
     }
 
     /// Counts a call that was signed with a previous key.
     pub(super) fn count(&self, app: AppId, identifier: &str, source: IpAddr) {
-        let Some((_, counted)) = self.0.get(&app) else { return };
-        let mut counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
-        counted.calls += 1;
-        if counted.last.as_ref().is_none_or(|(last, from)| last != identifier || *from != source) {
-            counted.last = Some((identifier.to_owned(), source));
+        let Some((_, usage)) = self.0.get(&app) else { return };
+        let mut usage = usage.lock().unwrap_or_else(PoisonError::into_inner);
+        usage.calls += 1;
+        if usage.last.as_ref().is_none_or(|(last, from)| last != identifier || *from != source) {
+            usage.last = Some((identifier.to_owned(), source));
         }
     }
 
-    /// All of them, by app.
+    /// Returns the usage for all apps, sorted by id.
     pub(super) fn all(&self) -> Vec<PreviousUse> {
-        let told = |(app, (until, counted)): (&AppId, &(UnixSeconds, Arc<Mutex<Counted>>))| {
-            let Counted { calls, last } = counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let told = |(app, (until, usage)): (&AppId, &(UnixSeconds, Arc<Mutex<Usage>>))| {
+            let Usage { calls, last } = usage.lock().unwrap_or_else(PoisonError::into_inner).clone();
             PreviousUse { app: *app, until: *until, calls, last }
         };
         let mut all: Vec<PreviousUse> = self.0.iter().map(told).collect();

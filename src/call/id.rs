@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use crate::{chance, masking};
+use crate::{masking, random};
 
 /// The longest id that is taken over from a header.
 const BYTES: usize = 64;
@@ -43,7 +43,7 @@ fn plain(header: &str) -> Option<&str> {
 /// A random part per process and a count.
 fn new() -> String {
     static PROCESS: LazyLock<String> =
-        LazyLock::new(|| chance::text(6, b"abcdefghijklmnopqrstuvwxyz0123456789"));
+        LazyLock::new(|| random::text(6, b"abcdefghijklmnopqrstuvwxyz0123456789"));
     static COUNT: AtomicU64 = AtomicU64::new(0);
     format!("{}-{}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed))
 }

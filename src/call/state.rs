@@ -129,7 +129,7 @@ impl State {
         let access = self.access();
         Some(metrics.text(&Now {
             store: self.service.store.statistics(),
-            signatures: access.gate.remembers() as u64,
+            signatures: access.gate.cached_signatures() as u64,
             connections: self.connections.get().map(|ask| ask()).unwrap_or_default(),
             bodies: self.budget.reserved() as u64,
             bodies_refused: self.budget.refused(),

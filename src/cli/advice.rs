@@ -1,5 +1,4 @@
-//! What helps when a command line is not understood: options as other programs call them, and what they are called
-//! here.
+//! Suggestions for unknown options: confold's names for options that other programs call differently.
 
 use clap::{
     Command,
@@ -7,9 +6,9 @@ use clap::{
     error::{ContextKind, ContextValue, Error, ErrorKind},
 };
 
-/// Names of options elsewhere, and the option that has their meaning here, with what to write. The first line whose
-/// option a command has is taken.
-const LOOK_ALIKES: &[(&[&str], &str, &str)] = &[
+/// Names of options in other programs, the option of confold with that meaning, and what to suggest. The first entry whose
+/// option the subcommand has is used.
+const OTHER_PROGRAMS: &[(&[&str], &str, &str)] = &[
     (&["port", "p", "http-port"], "listen", "--listen 127.0.0.1:{port}"),
     (&["port", "p", "http-port"], "url", "--url http://127.0.0.1:{port}"),
     (&["https-port", "tls-port", "tls", "https", "ssl"], "tls-listen", "--tls-listen 127.0.0.1:{port}"),
@@ -19,7 +18,7 @@ const LOOK_ALIKES: &[(&[&str], &str, &str)] = &[
     (
         &["config", "config-file", "conf", "c", "f"],
         "seed",
-        "options of its own; a configuration file is read by confold serve --config {value}",
+        "the options of this command; only confold serve reads a file: confold serve --config {value}",
     ),
     (
         &["key", "k", "secret", "secret-key", "app-key", "secretkey"],
@@ -52,18 +51,22 @@ const LOOK_ALIKES: &[(&[&str], &str, &str)] = &[
     (&["json", "log-json"], "log-format", "--log-format json"),
     (&["out", "file", "to"], "output", "--output {value}"),
     (&["dry", "check", "n"], "dry-run", "--dry-run"),
-    (&["data", "body", "json", "d"], "raw", "the body as the second argument: '{{…}}', @FILE or -"),
+    (&["data", "body", "json", "d"], "raw", "the second argument for the body: '{{…}}', @FILE or -"),
     (
         &["directory", "edition", "profile", "page-size", "membership"],
         "config",
-        "a setting of each app, in its table [[app]] of the configuration file",
+        "the key of that name in the app's table [[app]] of the configuration file",
     ),
-    (&["seed", "empty", "ready-file", "export-on-exit"], "config", "an option of confold dev alone"),
+    (
+        &["seed", "empty", "ready-file", "export-on-exit"],
+        "config",
+        "confold dev, the only command with this option",
+    ),
     (&["no-seed", "no-data", "clean", "blank"], "empty", "--empty"),
 ];
 
-/// Adds to the error of an unknown option what it is called here. `words` are those of the command line.
-pub(super) fn advised(mut error: Error, command: &Command, words: &[String]) -> Error {
+/// Adds a suggestion to the error about an unknown option. `words` is the command line.
+pub(super) fn with_advice(mut error: Error, command: &Command, words: &[String]) -> Error {
     if error.kind() != ErrorKind::UnknownArgument {
         return error;
     }
@@ -74,10 +77,10 @@ pub(super) fn advised(mut error: Error, command: &Command, words: &[String]) -> 
     let named = words.iter().skip(1).find(|word| command.find_subcommand(word).is_some());
     let Some(task) = named.and_then(|word| command.find_subcommand_mut(word)) else { return error };
     let Some(cure) = cure(task, &option, words) else { return error };
-    // What clap has found is only similar in its letters, and its usage shows that.
+    // Replace clap's own suggestion, which is based only on similar spelling.
     error.remove(ContextKind::SuggestedArg);
     error.insert(ContextKind::Usage, ContextValue::StyledStr(task.render_usage()));
-    let tip = StyledStr::from(format!("here it is {cure}"));
+    let tip = StyledStr::from(format!("use {cure}"));
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
     error
 }
@@ -94,13 +97,13 @@ fn cure(task: &Command, option: &str, words: &[String]) -> Option<String> {
                 || argument.get_all_aliases().is_some_and(|aliases| aliases.contains(&known))
         })
     };
-    let value = joined.or_else(|| value_of(written, words)).filter(|value| is_harmless(value));
-    // The right option, with underscores or capitals.
+    let value = joined.or_else(|| value_of(written, words)).filter(|value| is_safe_to_repeat(value));
+    // The option exists, and only its spelling differs (underscores or capitals).
     if knows(&name) {
         return Some(format!("--{name}"));
     }
     let (_, _, cure) =
-        LOOK_ALIKES.iter().find(|(names, known, _)| names.contains(&name.as_str()) && knows(known))?;
+        OTHER_PROGRAMS.iter().find(|(names, known, _)| names.contains(&name.as_str()) && knows(known))?;
     let port = value.filter(|value| value.parse::<u16>().is_ok()).unwrap_or("PORT");
     let host = value.unwrap_or("127.0.0.1");
     let shown = value.unwrap_or("VALUE");
@@ -113,7 +116,7 @@ fn cure(task: &Command, option: &str, words: &[String]) -> Option<String> {
     )
 }
 
-/// The value that was given to an option.
+/// Finds the value given to an option.
 fn value_of<'a>(option: &str, words: &'a [String]) -> Option<&'a str> {
     let at = words.iter().position(|word| word.split('=').next() == Some(option))?;
     match words[at].split_once('=') {
@@ -122,9 +125,8 @@ fn value_of<'a>(option: &str, words: &'a [String]) -> Option<&'a str> {
     }
 }
 
-/// Whether a value may be repeated: a short word, which is neither a key nor something that a shell reads as more than
-/// a word.
-fn is_harmless(value: &str) -> bool {
+/// Whether a value can be repeated in a suggestion: a short word that is not a key and has no special meaning in a shell.
+fn is_safe_to_repeat(value: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
     !value.is_empty() && value.len() <= 24 && value.bytes().all(plain)
 }
@@ -137,10 +139,10 @@ mod tests {
     fn keys_are_not_repeated() {
         let key = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
         assert!(
-            !is_harmless(key)
-                && !is_harmless("$(x)")
-                && is_harmless("9000")
-                && is_harmless("/etc/confold.toml")
+            !is_safe_to_repeat(key)
+                && !is_safe_to_repeat("$(x)")
+                && is_safe_to_repeat("9000")
+                && is_safe_to_repeat("/etc/confold.toml")
         );
     }
 }

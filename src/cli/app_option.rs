@@ -1,4 +1,4 @@
-//! `--app ID:KEY[:ADMIN]`, and the apps that `dev` always knows.
+//! The option `--app ID:KEY[:ADMIN]`, and the two apps that `dev` always has.
 
 use std::{ffi::OsStr, marker::PhantomData, str::FromStr};
 
@@ -14,7 +14,7 @@ use crate::{
     excerpt,
 };
 
-/// An app as a tool is told of it: only the number is needed.
+/// The value of `--app` for tools. Only the id is required.
 #[derive(Clone, Debug)]
 pub(super) struct AppName {
     pub(super) id: AppId,
@@ -23,12 +23,12 @@ pub(super) struct AppName {
 }
 
 impl AppName {
-    /// The app of the published sample key: it stands in the tests of the official signature libraries.
+    /// The app of the sample key that is published in the tests of the official signature libraries.
     pub(super) fn sample() -> AppName {
         AppName::of(1_400_000_000, SAMPLE_KEY, "administrator")
     }
 
-    /// The app of this number, if it is one that every `confold dev` has.
+    /// Returns the app with this id if every `confold dev` has it.
     pub(super) fn published(id: AppId) -> Option<AppName> {
         AppName::all_published().into_iter().find(|app| app.id == id)
     }
@@ -38,7 +38,7 @@ impl AppName {
     }
 
     fn of(id: u32, key: &str, admin: &str) -> AppName {
-        let id = AppId::new(id).expect("the numbers of this file are not 0");
+        let id = AppId::new(id).expect("the ids in this file are valid");
         AppName { id, key: SecretKey::new(key).ok(), admin: Identifier::parse(admin).ok() }
     }
 }
@@ -50,17 +50,16 @@ impl FromStr for AppName {
         let mut parts = text.splitn(3, ':');
         let id = parts.next().unwrap_or_default();
         let id = (id.parse().ok().and_then(AppId::new))
-            .ok_or_else(|| format!("the app is a number from 1 to 4294967295, found {}", shown(id)))?;
+            .ok_or_else(|| format!("the app must be a number from 1 to 4294967295, found {}", shown(id)))?;
         let key = parts.next().map(SecretKey::new).transpose();
-        let key = key.map_err(|reason| format!("the key {reason}; the form is ID:KEY or ID:KEY:ADMIN"))?;
+        let key = key.map_err(|reason| format!("the key {reason}; write ID:KEY or ID:KEY:ADMIN"))?;
         let admin = parts.next().map(Identifier::parse).transpose();
         let admin = admin.map_err(|reason| format!("the administrator {reason}"))?;
         Ok(AppName { id, key, admin })
     }
 }
 
-/// What was found in the place of an app's number. If it is long it may be a key whose number was forgotten, and
-/// keys are never printed.
+/// Formats an invalid app id for a message. A long text may be a key that was given without an id, so it is not shown.
 fn shown(id: &str) -> String {
     match id.len() {
         0..=12 => excerpt::quoted(id).to_string(),
@@ -68,12 +67,11 @@ fn shown(id: &str) -> String {
     }
 }
 
-/// Reads the value of an option that may contain a key. Unlike clap's own parsers it does not repeat a value
-/// that it refuses.
+/// A value parser for options that may contain a key. Unlike clap's own parsers, its errors do not repeat the value.
 #[derive(Clone)]
-pub(super) struct Discreet<T>(PhantomData<T>);
+pub(super) struct RedactingParser<T>(PhantomData<T>);
 
-impl<T: FromStr<Err = String> + Clone + Send + Sync + 'static> TypedValueParser for Discreet<T> {
+impl<T: FromStr<Err = String> + Clone + Send + Sync + 'static> TypedValueParser for RedactingParser<T> {
     type Value = T;
 
     fn parse_ref(&self, command: &Command, option: Option<&Arg>, value: &OsStr) -> Result<T, Error> {
@@ -87,22 +85,22 @@ impl<T: FromStr<Err = String> + Clone + Send + Sync + 'static> TypedValueParser 
 }
 
 impl ValueParserFactory for AppName {
-    type Parser = Discreet<AppName>;
+    type Parser = RedactingParser<AppName>;
 
     fn value_parser() -> Self::Parser {
-        Discreet(PhantomData)
+        RedactingParser(PhantomData)
     }
 }
 
 impl ValueParserFactory for AppOption {
-    type Parser = Discreet<AppOption>;
+    type Parser = RedactingParser<AppOption>;
 
     fn value_parser() -> Self::Parser {
-        Discreet(PhantomData)
+        RedactingParser(PhantomData)
     }
 }
 
-/// An app as a server is told of it.
+/// The value of `--app` for a server, which needs the key.
 #[derive(Clone, Debug)]
 pub(super) struct AppOption {
     pub(super) id: AppId,
@@ -115,26 +113,26 @@ impl FromStr for AppOption {
 
     fn from_str(text: &str) -> Result<AppOption, String> {
         let AppName { id, key, admin } = text.parse()?;
-        let key = key.ok_or("the key is missing: the form is ID:KEY or ID:KEY:ADMIN")?;
+        let key = key.ok_or("the key is missing; write ID:KEY or ID:KEY:ADMIN")?;
         Ok(AppOption { id, key, admin: admin.unwrap_or_else(administrator) })
     }
 }
 
-/// The administrator of an app for which none is named.
+/// The default administrator.
 pub(super) fn administrator() -> Identifier {
-    Identifier::parse("administrator").expect("it is short and plain")
+    Identifier::parse("administrator").expect("the default is a valid identifier")
 }
 
 impl AppOption {
     /// The app of the published sample key, and the app of the documentation's sample request.
     pub(super) fn known() -> [AppOption; 2] {
         AppName::all_published().map(|AppName { id, key, admin }| {
-            let key = key.expect("the apps of this file have keys");
-            AppOption { id, key, admin: admin.expect("the apps of this file have administrators") }
+            let key = key.expect("the apps in this file have keys");
+            AppOption { id, key, admin: admin.expect("the apps in this file have administrators") }
         })
     }
 
-    /// How `dev` tells of it.
+    /// Formats the app for the greeting of `dev`.
     pub(super) fn line(&self) -> String {
         format!("  app {}, administrator {}\n", self.id, self.admin)
     }

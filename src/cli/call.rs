@@ -1,4 +1,4 @@
-//! `confold call`: one signed call, for a person at a terminal or for a script.
+//! `confold call`: sends a single signed call, interactively or in a script.
 
 use std::{
     fs::File,
@@ -22,21 +22,21 @@ use crate::{
     display, excerpt,
 };
 
-/// The statuses beside success and 1, which is that the service refuses the call. `manual.rs` documents them.
+/// Exit statuses other than 0 (success) and 1 (the service refused the call). `reference.rs` documents them.
 const UNUSABLE: u8 = 2;
 pub(super) const ITEMS_REFUSED: u8 = 3;
 pub(super) const NO_ANSWER: u8 = 4;
-/// The largest body that is read from a file.
+/// The maximum size of a body that is read from a file.
 const BODY_BYTES: u64 = 64 << 20;
-/// How many refused items are named on standard error.
-const ITEMS: usize = 10;
-/// How many refused items are looked for: a batch has at most a hundred, and a hostile server may send millions.
-const MOST_ITEMS: usize = 1_000;
+/// How many refused items are listed on standard error.
+const NAMED_ITEMS: usize = 10;
+/// How many refused items are collected. A batch has at most a hundred, but a hostile server may send millions.
+const MAX_ITEMS: usize = 1_000;
 
 /// The options of `call`.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// What to call: SERVICE/COMMAND, the whole path, or the name of the command alone.
+    /// The command: SERVICE/COMMAND, its full path, or its name alone.
     #[arg(value_name = "COMMAND")]
     command: String,
     /// The body, a JSON object; @FILE reads it from a file, and - from standard input.
@@ -45,21 +45,21 @@ pub(super) struct Options {
     /// The address of the server.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: String,
-    /// The authority by which the server's certificate is checked, a PEM file [default: those that browsers
-    /// trust].
+    /// The certificate authority that the server's certificate must be issued by, a PEM file [default: those that
+    /// browsers trust].
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     #[command(flatten)]
     caller: caller::Options,
-    /// Who signs and calls, when it is not the administrator.
+    /// The identifier that signs and calls, if it is not the administrator.
     #[arg(long, value_name = "NAME", conflicts_with = "admin")]
     identifier: Option<String>,
-    /// Print the reply as it came, also on a terminal.
+    /// Print the reply without formatting, even on a terminal.
     #[arg(long)]
     raw: bool,
 }
 
-/// What became of a call.
+/// The outcome of a call.
 enum Outcome {
     Done,
     Refused,
@@ -75,13 +75,13 @@ pub(super) fn run(options: &Options) -> ExitCode {
         Ok(prepared) => prepared,
         Err(error) => return failed(UNUSABLE, &error),
     };
-    let answered = remote.ask(&path, &body).map_err(|error| remote.unreached(&error));
+    let answered = remote.ask(&path, &body).map_err(|error| remote.explain(&error));
     let read = answered.and_then(|reply| match serde_json::from_slice(&reply.body) {
-        // What has no such code is no reply of this API, whatever it says.
+        // Every reply of this API has a numeric `ErrorCode`.
         Ok(Value::Object(fields)) if fields.get("ErrorCode").is_some_and(Value::is_i64) => {
             Ok((reply, Value::Object(fields)))
         }
-        _ => Err(remote.strange()),
+        _ => Err(remote.unexpected_reply()),
     });
     let (reply, fields) = match read {
         Ok(read) => read,
@@ -90,14 +90,14 @@ pub(super) fn run(options: &Options) -> ExitCode {
     if let Err(error) = print_if_read(shown(&reply.body, options.raw)) {
         return failed(1, &anyhow!(error));
     }
-    match told(&reply, &fields, &path) {
+    match report(&reply, &fields, &path) {
         Outcome::Done => ExitCode::SUCCESS,
         Outcome::Refused => ExitCode::FAILURE,
         Outcome::ItemsRefused => ExitCode::from(ITEMS_REFUSED),
     }
 }
 
-/// Everything that can be wrong before something is sent.
+/// Prepares the call: everything that can fail before it is sent.
 fn prepared(options: &Options) -> anyhow::Result<(Remote, String, Vec<u8>)> {
     let path = path(&options.command)?;
     let mut caller = options.caller.caller(Some(AppName::sample()))?;
@@ -108,8 +108,8 @@ fn prepared(options: &Options) -> anyhow::Result<(Remote, String, Vec<u8>)> {
     Ok((Remote::new(&options.url, options.ca.as_deref(), &caller)?, path, body))
 }
 
-/// The path of a command. Another server may have commands that are unknown here, so a name with its service is
-/// taken as it is.
+/// Returns the path of a command. A name with its service is not checked, because another server may have commands that
+/// confold does not know.
 fn path(name: &str) -> anyhow::Result<String> {
     let name = name.strip_prefix('/').unwrap_or(name);
     let name = name.strip_prefix("v4/").unwrap_or(name);
@@ -119,7 +119,7 @@ fn path(name: &str) -> anyhow::Result<String> {
     if let Some((service, command)) = name.split_once('/') {
         ensure!(
             is_word(service) && is_word(command),
-            "the command is SERVICE/COMMAND, such as recentcontact/get_contact_group, found {}",
+            "the command must be SERVICE/COMMAND, such as recentcontact/get_contact_group, found {}",
             excerpt::quoted(name)
         );
         return Ok(format!("/v4/{service}/{command}"));
@@ -152,7 +152,7 @@ fn path(name: &str) -> anyhow::Result<String> {
     }
 }
 
-/// The body that is sent. Whether it is JSON is for the server to say, which says it best.
+/// Reads the body to send. It is not checked, because the server's message about invalid JSON is better.
 fn body(given: &str) -> anyhow::Result<Vec<u8>> {
     let read = |input: &mut dyn Read, name: &str| {
         let mut body = Vec::new();
@@ -172,7 +172,7 @@ fn body(given: &str) -> anyhow::Result<Vec<u8>> {
     }
 }
 
-/// A reply as it is printed: for people on a terminal, for programs elsewhere.
+/// Formats a reply for output: readable and escaped on a terminal, unchanged elsewhere.
 fn shown(body: &[u8], raw: bool) -> String {
     let text = String::from_utf8_lossy(body);
     let on_terminal = io::stdout().is_terminal();
@@ -183,14 +183,14 @@ fn shown(body: &[u8], raw: bool) -> String {
     }
 }
 
-/// Says on standard error why the service refuses, if it does.
-fn told(reply: &Reply, fields: &Value, path: &str) -> Outcome {
+/// Prints on standard error why the service refused the call or some of its items.
+fn report(reply: &Reply, fields: &Value, path: &str) -> Outcome {
     let code = fields["ErrorCode"].as_i64().unwrap_or_default();
     let outcome = if code != 0 {
         let info = fields["ErrorInfo"].as_str().unwrap_or("without a reason");
         let request = reply.request.as_deref().map(|id| format!(", request {}", excerpt::plain(id)));
         say(format!("refused: {} ({code}{})", excerpt::line(info), request.unwrap_or_default()));
-        // The server's own suggestion knows more.
+        // Suggest a command only if the server has not.
         let name = path.trim_start_matches("/v4/");
         if let Some(meant) = Command::nearest(name).filter(|meant| meant.full_name() != name)
             && !info.contains("did you mean")
@@ -201,12 +201,12 @@ fn told(reply: &Reply, fields: &Value, path: &str) -> Outcome {
     } else {
         let mut refused = Vec::new();
         refused_items(fields, "", &mut refused);
-        for item in refused.iter().take(ITEMS) {
+        for item in refused.iter().take(NAMED_ITEMS) {
             say(format!("refused: {item}"));
         }
         match refused.len() {
-            MOST_ITEMS.. => say("and many more"),
-            count if count > ITEMS => say(format!("and {} more", count - ITEMS)),
+            MAX_ITEMS.. => say("and many more"),
+            count if count > NAMED_ITEMS => say(format!("and {} more", count - NAMED_ITEMS)),
             _ => {}
         }
         if refused.is_empty() { Outcome::Done } else { Outcome::ItemsRefused }
@@ -217,11 +217,11 @@ fn told(reply: &Reply, fields: &Value, path: &str) -> Outcome {
     outcome
 }
 
-/// The items that a reply of success refuses all the same: those with a code of their own, accounts in
+/// Collects the items that were refused in a successful call: those with an error code of their own, accounts in
 /// `FailAccounts`, and members whose `Result` is 0.
 fn refused_items(value: &Value, path: &str, refused: &mut Vec<String>) {
     match value {
-        _ if refused.len() >= MOST_ITEMS => {}
+        _ if refused.len() >= MAX_ITEMS => {}
         Value::Array(items) => {
             for (index, item) in
                 items.iter().enumerate().filter(|(_, item)| item.is_object() || item.is_array())
@@ -243,7 +243,7 @@ fn refused_items(value: &Value, path: &str, refused: &mut Vec<String>) {
             }
             if let Some(accounts) = fields.get("FailAccounts").and_then(Value::as_array) {
                 let named = accounts.iter().filter_map(Value::as_str);
-                let named = named.take(MOST_ITEMS);
+                let named = named.take(MAX_ITEMS);
                 refused.extend(named.map(|name| format!("FailAccounts: {}", excerpt::quoted(name))));
             }
             for (name, field) in fields {

@@ -1,4 +1,4 @@
-//! Who a tool is towards a server: an app, its key and an administrator.
+//! The credentials of a tool that calls a server: an app, its key and an administrator.
 
 use std::path::PathBuf;
 
@@ -12,18 +12,17 @@ use crate::{
     secret_file::{Readers, read_secret},
 };
 
-/// The variable that holds a key when nothing else does.
+/// The environment variable for the key, used if no option gives one.
 const KEY: &str = "CONFOLD_KEY";
 
-/// The options that say who calls.
+/// The options that give the credentials.
 #[derive(Debug, Args)]
 #[group(skip)]
 pub(super) struct Options {
-    /// The app; its key had better be in a file or in the variable `CONFOLD_KEY`, where `ps` does not show
-    /// it.
+    /// The app. Prefer --key-file or the variable `CONFOLD_KEY` for its key: other users can see arguments with `ps`.
     #[arg(long, value_name = "ID[:KEY[:ADMIN]]")]
     pub(super) app: Option<AppName>,
-    /// A file that holds the key of the app, and that others cannot read.
+    /// A file that contains the key of the app and that other users cannot read.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// The administrator who calls [default: administrator].
@@ -31,7 +30,7 @@ pub(super) struct Options {
     admin: Option<String>,
 }
 
-/// Who calls.
+/// The credentials of a caller.
 pub(super) struct Caller {
     pub(super) app: AppId,
     pub(super) key: SecretKey,
@@ -39,26 +38,29 @@ pub(super) struct Caller {
 }
 
 impl Options {
-    /// Who calls, when it is said in full.
+    /// Combines the options, the environment and the defaults to credentials.
     pub(super) fn caller(&self, default: Option<AppName>) -> anyhow::Result<Caller> {
         if let (None, Some(file)) = (&self.app, &self.key_file) {
-            bail!("--key-file {} is given without --app: name the app whose key it holds", file.display());
+            bail!(
+                "--key-file {} is given without --app; add --app with the app that the key belongs to",
+                file.display()
+            );
         }
-        // A tool that knows an app of the emulator knows its published key as well.
+        // For a default app of `confold dev`, its published key and administrator are the defaults.
         let published = default.as_ref().and(self.app.as_ref()).and_then(|app| AppName::published(app.id));
-        let app = self.app.clone().or(default).context("--app is missing: the number of the app")?;
+        let app = self.app.clone().or(default).context("--app is missing; give the SDKAppID of the app")?;
         let key = match (&self.key_file, app.key) {
-            (Some(_), Some(_)) => bail!("--app holds a key, and --key-file another: give one of them"),
+            (Some(_), Some(_)) => bail!("both --app and --key-file give a key; use one of them"),
             (Some(file), None) => {
                 let text = read_secret(file, Readers::Nobody).context("--key-file")?;
-                SecretKey::new(&text).expect("a secret file holds one word")
+                SecretKey::new(&text).expect("read_secret has checked the text")
             }
             (None, Some(key)) => key,
             (None, None) => from_environment()?
                 .or(published.as_ref().and_then(|known| known.key.clone()))
                 .ok_or_else(|| {
                     anyhow!(
-                        "the key of app {} is missing: give --key-file FILE, or set the variable {KEY}",
+                        "the key of app {} is missing; use --key-file FILE, or set the environment variable {KEY}",
                         app.id
                     )
                 })?,
@@ -71,7 +73,7 @@ impl Options {
     }
 }
 
-/// The identifier given by an option, if it was given.
+/// Parses the identifier given by an option.
 pub(super) fn identifier(option: &str, text: Option<&str>) -> anyhow::Result<Option<Identifier>> {
     (text.map(Identifier::parse).transpose()).map_err(|reason| anyhow!("{option}: the identifier {reason}"))
 }

@@ -1,4 +1,4 @@
-//! Who may use the controls of `dev`: everybody on this machine, or those who have the token.
+//! The token for the controls of `dev`. It is needed only if other machines can reach the server.
 
 use std::{net::SocketAddr, path::Path};
 
@@ -6,19 +6,19 @@ use anyhow::{Context, ensure};
 
 use crate::{
     auth::Token,
-    chance,
+    random,
     secret_file::{Readers, read_secret},
 };
 
-/// The fewest characters of a token.
-const SHORTEST: usize = 16;
-/// How many characters a token has that is made here.
+/// The minimum length of a token.
+const MIN_LENGTH: usize = 16;
+/// The length of a generated token.
 const LENGTH: usize = 32;
 
-/// What opens the controls.
+/// The token, and the text that tells the user about it.
 pub(super) struct ControlsToken {
     pub(super) token: Option<Token>,
-    /// How the person who started the server comes to know it.
+    /// A text for the greeting; empty if no token is needed.
     pub(super) announcement: String,
 }
 
@@ -37,7 +37,7 @@ impl ControlsToken {
         if is_local && !has_proxies {
             return Ok(ControlsToken { token: None, announcement: String::new() });
         }
-        let token = chance::text(LENGTH, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789");
+        let token = random::text(LENGTH, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789");
         let announcement = format!(
             "Other machines can reach this server, so its controls under /_dev/ need a header (--controls-token-file \
              chooses the token):\n  Authorization: Bearer {token}\n"
@@ -48,8 +48,8 @@ impl ControlsToken {
     fn from_file(file: &Path) -> anyhow::Result<ControlsToken> {
         let text = read_secret(file, Readers::Nobody).context("--controls-token-file")?;
         ensure!(
-            text.len() >= SHORTEST,
-            "--controls-token-file: the token has fewer than {SHORTEST} characters"
+            text.len() >= MIN_LENGTH,
+            "--controls-token-file: the token has fewer than {MIN_LENGTH} characters"
         );
         let announcement = format!(
             "The controls under /_dev/ need a header with the token in {}:\n  Authorization: Bearer …\n",

@@ -159,8 +159,8 @@ enum Directory {
 }
 
 pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {
-    signals.advise(" before the server was ready");
-    let told = signals.told();
+    signals.set_advice(" before the server was ready");
+    let subscribed = signals.subscribe();
     log::start(options.log, options.log_level)?;
     let mut ready = ReadyFile::new(options.ready_file.as_deref())?;
     if let Some(file) = &options.export_on_exit {
@@ -222,12 +222,12 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let server = composed.server(bound, None, DRAIN);
     let said = || {
         signals.serving();
-        signals.advise(" while the server was stopping");
+        signals.set_advice(" while the server was stopping");
         started.log();
         terminal::greet(&greeting(address, &apps, &about_token, &clock, trust));
         ready.write(address, tls_address);
     };
-    let Stopped { result, by } = server.run(said, told, Box::new(|| ()), failure);
+    let Stopped { result, by } = server.run(said, subscribed, Box::new(|| ()), failure);
     log::finish_by(&by);
     signals.stopped();
     drop(ready);

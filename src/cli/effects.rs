@@ -1,4 +1,4 @@
-//! What an import does, or would do, in words.
+//! Texts that describe what an import changes or would change.
 
 use std::fmt::Write as _;
 
@@ -7,12 +7,12 @@ use crate::{
     interchange::{Loss, Parts, Tally, Turns},
 };
 
-/// So many things: `1 line`, `2 lines`.
+/// Formats a count with its noun: `1 line`, `2 lines`.
 pub(super) fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// What would be changed, a kind of thing a line. A kind about which there is no line is left out, apart from owners.
+/// Describes what would change, one kind of object per line. Accounts and chat groups are left out if the import has none.
 pub(super) fn summary(tally: &Tally) -> String {
     let mut out = String::new();
     let mut turns = |what: &str, turns: &Turns, always: bool| {
@@ -33,8 +33,7 @@ pub(super) fn summary(tally: &Tally) -> String {
     out
 }
 
-/// Who loses something, or would lose something if nothing is `done`: by name, as far as names are known. Empty when
-/// nobody does.
+/// Lists the owners who lose data, or who would lose data if the import is not `done`. Empty if there are none.
 pub(super) fn losses(tally: &Tally, done: bool) -> String {
     let (verb, destroyed) = if done { ("lost", "destroyed") } else { ("would lose", "would be destroyed") };
     let mut lines = Vec::new();

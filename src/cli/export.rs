@@ -1,4 +1,4 @@
-//! `confold export`: everything of a data directory or of an app of a running server, as lines.
+//! `confold export`: writes all data of a data directory, or of one app of a running server, as NDJSON lines.
 
 use std::{
     io::Read,
@@ -24,8 +24,8 @@ use crate::{domain::AppId, interchange::Export, output::Output, signals::Signals
 pub(super) struct Options {
     #[command(flatten)]
     place: place::Options,
-    /// The file to write, which appears when it is complete; a device or a FIFO is written into, and - is
-    /// standard output [default: standard output].
+    /// The file to write, which appears when it is complete. A device or FIFO is written to directly; - is standard
+    /// output [default: standard output].
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -37,13 +37,15 @@ pub(super) enum Source<'a> {
 }
 
 pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {
-    signals.advise(": the export is not complete, and an output file is left as it was; run it again");
+    signals.set_advice(
+        ": the export is not complete, and an existing output file was not changed; run the command again",
+    );
     options.place.open()?.close_after(|place| {
         let source = match place {
             Place::Data(store) => Source::Store(store),
             Place::Server(remote) => Source::Server(remote),
             Place::Nothing(directory) => {
-                bail!("there is no store in {}; it would hold a file confold.db", directory.display())
+                bail!("there is no store in {}: it has no file confold.db", directory.display())
             }
         };
         to(options.output.as_deref().unwrap_or(Path::new("-")), source, options.place.app())
@@ -51,9 +53,9 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// Exports to a path. A file appears when it is complete.
+/// Exports to a path.
 pub(super) fn to(path: &Path, source: Source<'_>, app: Option<AppId>) -> anyhow::Result<()> {
-    let mut out = Output::open(path)?.of_json();
+    let mut out = Output::open(path)?.for_json();
     let progress = match out.is_terminal() {
         true => Progress::hidden(),
         false => Progress::endless("exporting"),
@@ -70,8 +72,7 @@ fn write(source: Source<'_>, app: Option<AppId>, out: &mut Output, progress: Pro
             let mut lines = remote.lines("/interchange/export")?;
             let mut buffer = vec![0; 1 << 16];
             loop {
-                let read =
-                    lines.read(&mut buffer).context("the export breaks off; what was written is not all")?;
+                let read = lines.read(&mut buffer).context("the export was cut off and is not complete")?;
                 if read == 0 {
                     break;
                 }
@@ -83,7 +84,7 @@ fn write(source: Source<'_>, app: Option<AppId>, out: &mut Output, progress: Pro
     let is_empty = progress.position() == 0;
     drop(progress);
     if is_empty {
-        say(format!("nothing is kept{}", app.map(|app| format!(" for app {app}")).unwrap_or_default()));
+        say(format!("there is no data{}", app.map(|app| format!(" for app {app}")).unwrap_or_default()));
     }
     Ok(())
 }

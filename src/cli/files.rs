@@ -1,12 +1,11 @@
-//! How many files this process may have open: each connection is one.
+//! The limit on open files of this process. Each connection needs one.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files beside connections: the store, its log, sockets that listen.
+/// Open files other than connections: the store, its log, listening sockets.
 const OTHERS: u64 = 64;
 
-/// Raises the limit as far as the system lets it, and warns when the connections that are allowed would
-/// not fit.
+/// Raises the limit for this number of connections as far as the system allows, and warns if that is not enough.
 pub(super) fn raise_limit(connections: usize) {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = connections as u64 + OTHERS;
@@ -16,7 +15,7 @@ pub(super) fn raise_limit(connections: usize) {
         (Some(_), None) => wanted,
         (Some(_), Some(maximum)) => wanted.min(maximum),
     };
-    // Refused or not: what holds is read again.
+    // Ignore a failure: the limit is read again below.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum });
     let holds = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     if holds < wanted {

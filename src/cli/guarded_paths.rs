@@ -1,4 +1,4 @@
-//! Paths on the command line: each option that takes a path, in every task, refuses what nobody can have meant.
+//! Validation of paths on the command line, for the options of all subcommands.
 
 use std::{any::TypeId, ffi::OsStr, path::PathBuf};
 
@@ -10,8 +10,7 @@ use clap::{
 
 use crate::written_path;
 
-/// The same command line, in which all options of the type [`PathBuf`] are read by [`WrittenPath`]. An option that is
-/// added somewhere needs nothing for it.
+/// Makes all options of type [`PathBuf`] use [`WrittenPath`]. New options need no code of their own for this.
 pub(super) fn guarded(command: Command) -> Command {
     let takes_path = |arg: &Arg| arg.get_value_parser().type_id() == TypeId::of::<PathBuf>();
     command
@@ -19,7 +18,7 @@ pub(super) fn guarded(command: Command) -> Command {
         .mut_subcommands(guarded)
 }
 
-/// Reads a path as [`written_path`] does.
+/// A value parser that validates paths with [`written_path`].
 #[derive(Clone)]
 pub(super) struct WrittenPath;
 
@@ -35,7 +34,7 @@ impl TypedValueParser for WrittenPath {
     }
 }
 
-/// The same for a path that a task keeps as a text.
+/// A value parser for paths that are stored as text.
 pub(super) fn text(value: &str) -> Result<String, String> {
     written_path::read(value.as_ref()).map(|_| value.to_owned()).map_err(|reason| format!("it {reason}"))
 }

@@ -1,7 +1,7 @@
-//! `confold healthcheck`: whether a server answers and its store does, for containers that have no curl.
+//! `confold healthcheck`: checks whether a server and its store are ready, for containers without curl.
 //!
-//! Any web server answers 200 to a path it does not know, and something else may have the port. So the body has to say
-//! that it is ours: a first line that is `ready`, or that begins with `not ready`.
+//! Another program may use the port, and some web servers answer every path with 200. So the body is checked, too: its
+//! first line must be `ready` or begin with `not ready`.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -9,12 +9,12 @@ use anyhow::bail;
 use clap::Args;
 
 use super::{
-    remote::{self, Looked},
+    remote::{self, Probe},
     terminal::print_if_read,
 };
 use crate::{excerpt, http::SPEAKS_TLS};
 
-/// How much of the answer is read, and how many of its lines are printed.
+/// How many bytes of the answer are read, and how many of its lines are printed.
 const BYTES: u64 = 16 * 1024;
 const LINES: usize = 20;
 
@@ -24,14 +24,14 @@ pub(super) struct Options {
     /// The address of the server.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: String,
-    /// The authority by which its certificate is checked, a PEM file.
+    /// The certificate authority that the server's certificate must be issued by, a PEM file.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 }
 
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let Looked { server, status, body } =
-        remote::look(&options.url, options.ca.as_deref(), "/readyz", BYTES)?;
+    let Probe { server, status, body } =
+        remote::probe(&options.url, options.ca.as_deref(), "/readyz", BYTES)?;
     let text = String::from_utf8_lossy(&body);
     let first = text.split('\n').next().unwrap_or_default();
     let is_ready = status == 200 && first == "ready";
@@ -39,12 +39,12 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     if !is_ready && !is_unready {
         match status {
             400 if text.contains(SPEAKS_TLS) => {
-                bail!("{server} speaks TLS on this port: give an address that begins with https://")
+                bail!("{server} speaks TLS on this port; give an address that begins with https://")
             }
             300..=399 => bail!(
-                "{server} answers with {status}, which is a redirection and is not followed: it is not confold's /readyz"
+                "{server} answers with {status}, which is a redirection and is not followed; this is not confold's /readyz"
             ),
-            _ => bail!("{server} answers with {status} but is not confold's /readyz"),
+            _ => bail!("{server} answers with {status}, but not as confold's /readyz does"),
         }
     }
     let lines = text.trim_end().lines().take(LINES);

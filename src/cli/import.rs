@@ -1,4 +1,4 @@
-//! `confold import`: lines into a data directory or a running server, all of them or none.
+//! `confold import`: imports lines into a data directory or a running server, after checking all of them.
 
 use std::process::ExitCode;
 
@@ -31,22 +31,22 @@ pub(super) struct Options {
     files: Vec<String>,
     #[command(flatten)]
     place: place::Options,
-    /// Only check: name every bad line, say what would be changed and who would lose something, and change nothing.
+    /// Only check: report invalid lines, what would change and who would lose data, without changing anything.
     #[arg(long)]
     dry_run: bool,
-    /// Ignore fields that a line cannot have, unless they look like one that it can have. They are refused otherwise.
+    /// Ignore unknown fields instead of refusing them, except for those that look like a misspelt field.
     #[arg(long)]
     lenient: bool,
-    /// The limits of an owner in a data directory: 20 groups and 1,000 conversations, or 100 and 10,000. A
-    /// running server has its own.
+    /// The limits for each owner in a data directory: 20 groups and 1,000 conversations (tencent), or 100 and 10,000
+    /// (open). A running server applies its own.
     #[arg(long, value_enum, default_value_t = Profile::Tencent)]
     profile: Profile,
 }
 
-/// Checks every line, then applies them owner by owner. What was applied when it is interrupted is
-/// applied for good, and changes nothing the next time.
+/// Checks all lines, then applies them owner by owner. If the second step is interrupted, the import can be repeated: lines
+/// that were applied already change nothing.
 pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {
-    signals.advise(": nothing was changed; run the same command again");
+    signals.set_advice(": nothing was changed; run the same command again");
     let input = Input::open(&options.files)?;
     options.place.open()?.close_after(|place| import(options, signals, &input, place))
 }
@@ -59,7 +59,7 @@ fn import(
 ) -> anyhow::Result<ExitCode> {
     let mut reading = input.read("checking")?;
     let checked = pass(place, options, Purpose::Check, &mut reading)?;
-    if tell_faults(&checked, &reading) {
+    if report_faults(&checked, &reading) {
         bail!("nothing was changed");
     }
     drop(reading);
@@ -73,14 +73,13 @@ fn import(
         ))?;
         return Ok(ExitCode::SUCCESS);
     }
-    signals
-        .advise(": what was applied stays, and changes nothing the second time; run the same command again");
+    signals.set_advice(": a part was imported; run the same command again to complete it");
     place.create()?;
     let mut reading = input.read("importing")?;
     let applied = pass(place, options, Purpose::Apply, &mut reading)?;
-    if tell_faults(&applied, &reading) {
+    if report_faults(&applied, &reading) {
         bail!(
-            "the data has changed since it was checked: lines before this one are imported, later ones may be"
+            "the data changed after it was checked: lines before this one were imported, later ones may have been"
         );
     }
     drop(reading);
@@ -116,19 +115,17 @@ fn pass(
             let (is_success, reply) = remote.send_lines(path, unknown, reading)?;
             let outcome = outcome_of(&reply);
             if !is_success && outcome.faults.is_empty() {
-                bail!("the server refuses the lines, but does not say which one or why");
+                bail!("the server refused the lines without naming one or a reason");
             }
             if is_success && options.dry_run && !reply["Effect"].is_object() {
-                bail!(
-                    "the server does not say what the lines would change; it is of an older version than this tool"
-                );
+                bail!("the server is older than this tool and does not report what the lines would change");
             }
             Ok(outcome)
         }
     }
 }
 
-/// What a server says of the lines it was sent.
+/// Converts a server's report about lines.
 fn outcome_of(reply: &Value) -> Outcome {
     let number = |name: &str| reply[name].as_u64().unwrap_or(0);
     let fault = |fault: &Value| Some((fault["Line"].as_u64()?, fault["Reason"].as_str()?.to_owned()));
@@ -142,8 +139,8 @@ fn outcome_of(reply: &Value) -> Outcome {
     }
 }
 
-/// Names every bad line on standard error; whether there is one.
-fn tell_faults(outcome: &Outcome, reading: &Reading<'_>) -> bool {
+/// Prints the invalid lines on standard error. Returns whether there are any.
+fn report_faults(outcome: &Outcome, reading: &Reading<'_>) -> bool {
     if !outcome.faults.is_empty() {
         reading.end_progress();
     }

@@ -1,4 +1,4 @@
-//! The files of an import as one stream of lines, which may be read more than once.
+//! The files of an import, read as a single stream of lines. They can be read more than once.
 
 use std::{
     fs::File,
@@ -11,26 +11,26 @@ use anyhow::Context;
 use super::progress::{Counter, Progress};
 use crate::interchange::uncompressed;
 
-/// All files, pipes spooled.
+/// The open files. Pipes are copied to temporary files.
 pub(super) struct Input {
     files: Vec<(String, File)>,
     bytes: u64,
 }
 
-/// One reading of them all. Each file ends with a line feed, whether it has one or not.
+/// A pass over all files. A line feed is added to a file that does not end with one.
 pub(super) struct Reading<'a> {
     files: std::slice::Iter<'a, (String, File)>,
     current: Option<Box<dyn Read + 'a>>,
     ended: bool,
     names: Vec<&'a str>,
-    /// Lines before each file that was begun.
+    /// For each file read so far, the number of lines in the files before it.
     pub(super) before: Vec<u64>,
     lines: u64,
     progress: Progress,
 }
 
 impl Input {
-    /// Opens the files; `-` is standard input. What cannot be read twice is spooled.
+    /// Opens the files; `-` is standard input.
     pub(super) fn open(names: &[String]) -> anyhow::Result<Input> {
         let mut input = Input { files: Vec::new(), bytes: 0 };
         for name in names {
@@ -51,7 +51,7 @@ impl Input {
         Ok(input)
     }
 
-    /// Begins to read from the start; `what` is told beside the progress, on a terminal.
+    /// Starts a pass over the files. `what` names it in the progress display.
     pub(super) fn read(&self, what: &'static str) -> anyhow::Result<Reading<'_>> {
         for (_, file) in &self.files {
             io::Seek::rewind(&mut &*file)?;
@@ -70,12 +70,12 @@ impl Input {
 }
 
 impl Reading<'_> {
-    /// Takes the bar away, so that a message can take its place.
+    /// Removes the progress bar, so that messages can be printed.
     pub(super) fn end_progress(&self) {
         self.progress.end();
     }
 
-    /// The file and its own line of a line of the whole, as `file:line`.
+    /// Converts a line number of the stream to `file:line`.
     pub(super) fn place(&self, line: u64) -> String {
         let file = self.before.partition_point(|before| *before < line).saturating_sub(1);
         match (self.names.get(file), self.before.get(file)) {
@@ -115,12 +115,12 @@ impl Read for Reading<'_> {
     }
 }
 
-/// An error that names its file.
+/// Adds the name of the file to an error.
 fn of_file(name: Option<&str>, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", name.unwrap_or("the input")))
 }
 
-/// A temporary copy of what can be read only once; it is gone when it is closed.
+/// Copies input that can be read only once to a temporary file, which is removed when it is closed.
 fn spool(input: impl Read) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
     let progress = Progress::endless("reading");
@@ -129,7 +129,7 @@ fn spool(input: impl Read) -> io::Result<File> {
     Ok(file)
 }
 
-/// Input of which a progress counts the bytes as they come.
+/// A reader that reports the bytes read to a progress display.
 struct Counted<R> {
     input: R,
     counter: Counter,

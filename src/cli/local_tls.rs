@@ -1,4 +1,4 @@
-//! `dev --tls-listen`: TLS by the authority of this user on this machine.
+//! `dev --tls-listen`: TLS with a certificate of the local authority.
 
 use std::{
     io::Write,
@@ -15,21 +15,20 @@ use crate::{
     unfinished::UnfinishedFile,
 };
 
-/// A socket for TLS, and the authority that its clients have to trust.
+/// A TLS socket, and the authority that clients have to trust.
 pub(super) struct LocalTls {
     bound: Bound,
     authority: LocalAuthority,
 }
 
 impl LocalTls {
-    /// Takes an address beside that of plain HTTP, with a certificate made now.
+    /// Binds an address next to the one for plain HTTP, with a new certificate.
     pub(super) fn bind(address: SocketAddr, plain: SocketAddr, now: UnixSeconds) -> anyhow::Result<LocalTls> {
         let authority = LocalAuthority::in_folder(&data_folder()?.join("ca"), now)?;
         if authority.has_replaced_another() {
             tracing::warn!(
-                "the local CA that an older version of confold had made could sign for too much, so there is a new \
-                 one: let clients that keep a copy trust {} instead, and remove the old \"{AUTHORITY_NAME}\" from \
-                 where they keep it",
+                "the local CA made by an older version of confold could sign for too many names, so it was replaced: \
+                 make clients trust {} instead, and remove the old \"{AUTHORITY_NAME}\" from them",
                 authority.certificate_file().display()
             );
         }
@@ -40,10 +39,10 @@ impl LocalTls {
         Ok(LocalTls { bound: bound.with_tls(certificates), authority })
     }
 
-    /// Puts the certificate of the authority where others who use the data can find it.
+    /// Copies the authority's certificate to the data directory, for clients in other containers that share it.
     pub(super) fn copy_ca(&self, directory: &Path) -> anyhow::Result<()> {
         let file = directory.join("ca.pem");
-        // Nobody has named this file, so a link in its place is not followed.
+        // The user did not choose this path, so do not follow a link there.
         let write = || {
             let mut new = UnfinishedFile::beside(&file)?;
             new.file().write_all(self.authority.certificate().as_bytes())?;
@@ -52,12 +51,12 @@ impl LocalTls {
         write().with_context(|| format!("cannot write {}", file.display()))
     }
 
-    /// Where it listens, and how clients come to trust it.
+    /// Returns the part of the greeting with the address, and how to make clients trust the authority.
     pub(super) fn greeting(&self) -> String {
         let ca = self.authority.certificate_file();
         let ca = ca.display();
         format!(
-            "          and on https://{address}, as localhost or by an official name, with the local CA\n  {ca}\n\
+            "          and on https://{address}, for localhost and the official names, with the local CA\n  {ca}\n\
              To trust it (docs/clients.md has more):\n  \
                curl              --cacert {ca}\n  \
                Go, Rust, OpenSSL export SSL_CERT_FILE={ca}\n  \
@@ -71,19 +70,19 @@ impl LocalTls {
         )
     }
 
-    /// How curl comes to trust it, and the address to call.
+    /// Returns the options that make curl trust the authority, and the address to call.
     pub(super) fn try_out(&self) -> (String, String) {
         let ca = self.authority.certificate_file();
         let port = self.bound.address().port();
         (format!("--cacert '{}' ", ca.display()), format!("https://localhost:{port}"))
     }
 
-    /// Where it listens.
+    /// The address that the server listens on.
     pub(super) fn address(&self) -> SocketAddr {
         self.bound.address()
     }
 
-    /// What it listens on.
+    /// The bound socket.
     pub(super) fn bound(&self) -> &Bound {
         &self.bound
     }
@@ -93,7 +92,7 @@ impl LocalTls {
     }
 }
 
-/// Where this user's data of this program is kept.
+/// Returns the folder for confold's data of this user.
 fn data_folder() -> anyhow::Result<PathBuf> {
     let of_variable = |name, below: &str| {
         let folder = std::env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute())?;
@@ -101,5 +100,5 @@ fn data_folder() -> anyhow::Result<PathBuf> {
     };
     of_variable("XDG_DATA_HOME", "confold")
         .or_else(|| of_variable("HOME", ".local/share/confold"))
-        .context("--tls-listen keeps its authority in your data folder: set HOME, or XDG_DATA_HOME")
+        .context("--tls-listen keeps its certificate authority in your data folder; set HOME or XDG_DATA_HOME to have one")
 }

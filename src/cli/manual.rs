@@ -1,4 +1,4 @@
-//! `confold completions` and `confold man`: made from the command line itself.
+//! `confold completions` and `confold man`, generated from the definition of the command line.
 
 use std::{
     io::{self, Write},
@@ -13,7 +13,7 @@ use super::{command, reference, terminal::print};
 /// The options of `completions`.
 #[derive(Debug, Args)]
 pub(super) struct Completions {
-    /// For which shell.
+    /// The shell.
     #[arg(value_enum)]
     shell: Shell,
 }
@@ -25,7 +25,7 @@ pub(super) fn completions(options: &Completions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The page of the command, and below it one for each task.
+/// Prints the manual page, which covers all subcommands.
 pub(super) fn page() -> anyhow::Result<ExitCode> {
     let mut command = command();
     command.build();
@@ -55,7 +55,7 @@ pub(super) fn page() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A section of names with what they mean.
+/// Writes a section of names and descriptions.
 fn section(
     page: &mut Vec<u8>,
     name: &str,
@@ -68,7 +68,7 @@ fn section(
     Ok(())
 }
 
-/// A line of text as roff has it: dashes and apostrophes stay what they are, so that a line can be copied.
+/// Escapes a line for roff. Dashes and apostrophes must stay ASCII, so that commands can be copied from the page.
 fn escaped(text: &str) -> String {
     let text = text
         .replace('\\', "\\e")

@@ -1,10 +1,11 @@
-//! The command line.
+//! The command line: one file per subcommand, and the code that several of them share.
 
 mod advice;
 mod app_option;
 mod call;
 mod caller;
 mod closing;
+mod connection_errors;
 mod controls_token;
 mod data;
 mod dev;
@@ -19,6 +20,7 @@ mod local_tls;
 mod manual;
 mod overrides;
 mod place;
+mod preflight;
 mod pretty;
 mod profile;
 mod progress;
@@ -31,9 +33,7 @@ mod scratch;
 mod seed;
 mod serve;
 mod started;
-mod surroundings;
 mod terminal;
-mod unreached;
 mod usersig;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -49,86 +49,87 @@ use crate::{log, signals::Signals};
 #[command(name = "confold", version, about)]
 struct Arguments {
     #[command(subcommand)]
-    command: Task,
+    command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Task {
-    /// Start a server for development: no configuration, no account, no network needed.
+enum CliCommand {
+    /// Start a server for development; it needs no configuration, account or network.
     Dev(Box<dev::Options>),
-    /// Run a server by a configuration file.
+    /// Run a server with a configuration file.
     Serve(serve::Options),
-    /// Say what a configuration would run, secrets masked, or everything that is wrong with it.
+    /// Check a configuration: print its effective settings with secrets masked, or all problems.
     CheckConfig(serve::Options),
-    /// Write everything that is kept as lines of JSON.
+    /// Export all data as lines of JSON.
     Export(export::Options),
-    /// Check lines of JSON, and put all of them into a data directory or a running server.
+    /// Import lines of JSON into a data directory or a running server, after checking all of them.
     Import(import::Options),
-    /// Fetch groups and marks from a server that speaks this API, Tencent's own among them.
+    /// Fetch groups and marks from a server with this API, such as Tencent's.
     Pull(pull::Options),
     /// Sign a call, send it and print the reply.
     Call(call::Options),
-    /// Say whether a server and its store answer.
+    /// Check whether a server and its store are ready.
     Healthcheck(healthcheck::Options),
     /// Print a UserSig.
     Usersig(usersig::Make),
-    /// Say whether a UserSig is good, and if not which check fails and why.
+    /// Check a UserSig, and explain which check fails and why.
     VerifyUsersig(usersig::Verify),
-    /// Print a script that completes this command in a shell.
+    /// Print a shell completion script.
     Completions(manual::Completions),
     /// Print the manual page.
     Man,
 }
 
-/// Runs the command line of this process. What goes wrong is said on standard error, in words for the person at
-/// the terminal.
+/// Runs the command line of this process. Errors are printed on standard error.
 #[must_use]
 pub fn run() -> ExitCode {
-    // Nothing that is made is for others, unless its mode is said.
+    // Files are private unless their mode is set explicitly.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
-    let signals = match Signals::install(terminal::ended_by) {
+    let signals = match Signals::install(terminal::on_signal) {
         Ok(signals) => signals,
-        Err(error) => return terminal::ended(Err(anyhow!(error).context("signals cannot be handled"))),
+        Err(error) => {
+            return terminal::exit_code(Err(anyhow!(error).context("cannot install the signal handlers")));
+        }
     };
-    let code = match parsed(std::env::args_os()) {
-        Ok(arguments) => terminal::ended(arguments.command.run(&signals)),
+    let code = match parse(std::env::args_os()) {
+        Ok(arguments) => terminal::exit_code(arguments.command.run(&signals)),
         Err(error) => {
             let words: Vec<String> =
                 std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-            terminal::explained(&advice::advised(error, &command(), &words))
+            terminal::usage_exit_code(&advice::with_advice(error, &command(), &words))
         }
     };
     log::finish();
     code
 }
 
-/// The whole command line, with the examples in its help, and with a look at every path.
+/// Builds the complete command line, with examples in the help and validation of paths.
 fn command() -> Command {
     guarded_paths::guarded(reference::with_examples(Arguments::command()))
 }
 
-/// Reads a command line.
-fn parsed(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+/// Parses a command line.
+fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
     let mut command = command();
     let matches = command.try_get_matches_from_mut(words)?;
     Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
-impl Task {
+impl CliCommand {
     fn run(&self, signals: &Signals) -> anyhow::Result<ExitCode> {
         match self {
-            Task::Dev(options) => dev::run(options, signals),
-            Task::Serve(options) => serve::run(options, signals),
-            Task::CheckConfig(options) => serve::check(options),
-            Task::Export(options) => export::run(options, signals),
-            Task::Import(options) => import::run(options, signals),
-            Task::Pull(options) => pull::run(options, signals),
-            Task::Call(options) => Ok(call::run(options)),
-            Task::Healthcheck(options) => healthcheck::run(options),
-            Task::Usersig(options) => usersig::make(options),
-            Task::VerifyUsersig(options) => usersig::verify(options),
-            Task::Completions(options) => manual::completions(options),
-            Task::Man => manual::page(),
+            CliCommand::Dev(options) => dev::run(options, signals),
+            CliCommand::Serve(options) => serve::run(options, signals),
+            CliCommand::CheckConfig(options) => serve::check(options),
+            CliCommand::Export(options) => export::run(options, signals),
+            CliCommand::Import(options) => import::run(options, signals),
+            CliCommand::Pull(options) => pull::run(options, signals),
+            CliCommand::Call(options) => Ok(call::run(options)),
+            CliCommand::Healthcheck(options) => healthcheck::run(options),
+            CliCommand::Usersig(options) => usersig::make(options),
+            CliCommand::VerifyUsersig(options) => usersig::verify(options),
+            CliCommand::Completions(options) => manual::completions(options),
+            CliCommand::Man => manual::page(),
         }
     }
 }
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn every_option_that_takes_a_path_refuses_what_nobody_can_have_meant() {
+    fn every_option_that_takes_a_path_refuses_probable_mistakes() {
         let mut options = 0;
         for task in super::Arguments::command().get_subcommands() {
             for option in task.get_arguments() {
@@ -158,7 +159,7 @@ mod tests {
                     let mut words = vec!["confold".to_owned(), task.get_name().to_owned()];
                     words.extend(option.get_long().map(|long| format!("--{long}")));
                     words.push(bad.to_owned());
-                    let refused = super::parsed(words.iter().map(Into::into)).unwrap_err();
+                    let refused = super::parse(words.iter().map(Into::into)).unwrap_err();
                     assert_eq!(refused.kind(), ErrorKind::ValueValidation, "{words:?}: {refused}");
                     let said = refused.to_string();
                     assert!(
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn every_option_that_takes_a_number_says_so_in_words() {
+    fn every_option_that_takes_a_number_explains_what_it_accepts() {
         let mut options = 0;
         for task in super::Arguments::command().get_subcommands() {
             for option in task.get_arguments() {
@@ -184,7 +185,7 @@ mod tests {
                 for bad in ["x", "-1", "1.5", "99999999999999999999"] {
                     let given = format!("--{}={bad}", option.get_long().unwrap());
                     let words = ["confold", task.get_name(), given.as_str()];
-                    let refused = super::parsed(words.iter().map(Into::into)).unwrap_err();
+                    let refused = super::parse(words.iter().map(Into::into)).unwrap_err();
                     assert_eq!(refused.kind(), ErrorKind::ValueValidation, "{words:?}: {refused}");
                     let said = refused.to_string();
                     assert!(
@@ -197,8 +198,8 @@ mod tests {
         assert!(options >= 4, "{options} options take a number");
     }
 
-    /// What only `dev` has: what an emulator does at its start and end, and the settings that `serve` has for each app,
-    /// under their names in the file.
+    /// The options that only `dev` has: those for test data and scripts, and settings of apps, which `serve` takes from its
+    /// configuration file.
     const OF_DEV: &[&str] = &[
         "help",
         "seed",
@@ -213,7 +214,7 @@ mod tests {
     ];
 
     #[test]
-    fn dev_and_serve_have_one_vocabulary() {
+    fn dev_and_serve_use_the_same_option_names() {
         let command = super::command();
         let names = |task: &str, long: &str| -> Option<BTreeSet<String>> {
             let task = command.find_subcommand(task).unwrap();

@@ -1,11 +1,11 @@
-//! A flag for every key of the configuration, made from the table of keys; and the other names of these flags.
+//! The flags that override configuration keys, generated from the table of keys, and their aliases.
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, error::Error};
 
 use crate::config::server_keys;
 
-/// Names of flags beside those that are made from the keys, by which `dev` and `serve` know them both. They are older
-/// than the rule that `dev` names its flags after the keys, or shorter.
+/// Aliases of flags, in `dev` and `serve` alike. They are shorter than the names of the keys, or older than the rule that
+/// flags are named after them.
 pub(super) const OTHER_NAMES: &[(&str, &[&str])] = &[
     ("store.directory", &["data"]),
     ("allowed_hosts", &["allow-host"]),
@@ -17,7 +17,7 @@ pub(super) const OTHER_NAMES: &[(&str, &[&str])] = &[
     ("log.format", &["log"]),
 ];
 
-/// The flags that were given, by the names of their keys.
+/// The values of the flags given, with the names of their keys.
 #[derive(Clone, Debug)]
 pub(super) struct Overrides(pub(super) Vec<(&'static str, String)>);
 
@@ -25,7 +25,7 @@ impl FromArgMatches for Overrides {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Overrides, Error> {
         let given = |name| {
             let values: Vec<String> = matches.get_many(name)?.cloned().collect();
-            // A list may be given at once or item by item.
+            // A list may be given as one value or as several flags.
             Some((name, values.join(",")))
         };
         Ok(Overrides(server_keys().iter().filter_map(|key| given(key.name)).collect()))
@@ -49,12 +49,12 @@ impl Args for Overrides {
                 .value_name("VALUE")
                 .action(if key.is_list() { ArgAction::Append } else { ArgAction::Set })
                 .help(format!("{} Takes {}{default}", key.about(), key.takes()))
-                .help_heading("Settings, which win over environment and file");
+                .help_heading("Settings (override environment and file)");
             if key.is_switch() {
                 flag = flag.num_args(0..=1).default_missing_value("true");
             }
             for (_, names) in OTHER_NAMES.iter().filter(|(name, _)| *name == key.name) {
-                // The tools have this one, too.
+                // The tools have `--data`, too, so show this alias in the help.
                 flag = if *names == ["data"] { flag.visible_alias("data") } else { flag.aliases(*names) };
             }
             command.arg(flag)

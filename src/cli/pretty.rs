@@ -1,8 +1,8 @@
-//! JSON for people: indented and coloured, with every field where it stood and every number as it was written.
+//! Pretty-prints JSON, indented and coloured. The order of fields and the spelling of numbers do not change.
 
 use crate::excerpt;
 
-/// The colours of a terminal, or nothing in their place.
+/// Escape sequences for colours; empty strings without colours.
 struct Paint {
     name: &'static str,
     text: &'static str,
@@ -15,11 +15,10 @@ const COLOURED: Paint =
     Paint { name: "\x1b[34m", text: "\x1b[32m", number: "\x1b[36m", word: "\x1b[35m", end: "\x1b[0m" };
 const PLAIN: Paint = Paint { name: "", text: "", number: "", word: "", end: "" };
 
-/// The JSON in lines. What JSON allows but a terminal should not see is escaped, which changes nothing of what it
-/// says. It has to be valid.
+/// Formats valid JSON. Control and bidi characters in strings are escaped, which does not change the meaning.
 pub(super) fn json(text: &str, coloured: bool) -> String {
     let paint = if coloured { COLOURED } else { PLAIN };
-    // Between values a line feed is only space, and would not be escaped.
+    // `excerpt::json` keeps line feeds, which valid JSON has only between values.
     let text = excerpt::json(text);
     let (mut out, mut depth, mut rest) = (String::with_capacity(text.len() * 2), 0usize, text.trim());
     while let Some(first) = rest.chars().next() {
@@ -60,7 +59,7 @@ pub(super) fn json(text: &str, coloured: bool) -> String {
     out + "\n"
 }
 
-/// How many bytes the string has with which a text begins.
+/// Returns the length in bytes of the string at the beginning of a text.
 fn string(text: &str) -> usize {
     let mut is_escaped = false;
     let end = text.char_indices().skip(1).find(|(_, c)| {
@@ -79,7 +78,7 @@ fn painted(out: &mut String, colour: &str, token: &str, paint: &Paint) {
 
 fn line(out: &mut String, depth: usize) {
     out.push('\n');
-    // However deep it is, a line stays readable.
+    // Limit the indentation, so that deeply nested lines stay readable.
     out.push_str(&"  ".repeat(depth.min(32)));
 }
 
@@ -88,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn order_and_numbers_stay() {
+    fn order_and_numbers_are_kept() {
         let text = r#" {"b":[1.50, {}],"a":{"x\"":"y:{\\","e":[]},"c":null} "#;
         let expected = "{\n  \"b\": [\n    1.50,\n    {}\n  ],\n  \"a\": {\n    \"x\\\"\": \"y:{\\\\\",\n    \"e\": []\n  },\n  \"c\": null\n}\n";
         assert_eq!(json(text, false), expected);
@@ -98,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_reaches_the_terminal_as_a_control() {
+    fn control_and_bidi_characters_are_escaped() {
         assert_eq!(json("{\"a\":\"\u{202e}\u{7f}\"}", false), "{\n  \"a\": \"\\u202e\\u007f\"\n}\n");
     }
 }

@@ -1,4 +1,4 @@
-//! `--profile`.
+//! The values of the option `--profile`.
 
 use clap::ValueEnum;
 

@@ -1,5 +1,5 @@
-//! How far a long task is: a bar on a terminal, and elsewhere – in a pipe, in the log of a CI job – a plain line every
-//! few seconds, so that a short task says nothing and a long one does not look as if it hung.
+//! Progress of long tasks: a bar on a terminal, and otherwise – in a pipe or a CI log – a plain line every few seconds, so
+//! that short tasks print nothing and long ones do not seem to hang.
 
 use std::{
     io::{IsTerminal, stderr},
@@ -13,40 +13,40 @@ use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::terminal::say;
 use crate::display;
 
-/// How long to wait before each plain line, the first one included.
+/// The interval of plain lines; the first one is printed after it, too.
 const LINES_EVERY: Duration = Duration::from_secs(5);
-/// How often a bar is drawn in a second.
+/// How many times per second a bar is redrawn.
 const DRAWN: u8 = 5;
 
-/// The progress of one task, counted in bytes.
+/// The progress of a task, in bytes.
 pub(super) struct Progress {
     bar: ProgressBar,
     lines: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Progress {
-    /// The progress of a task whose size is known.
+    /// Shows bytes done of a known total.
     pub(super) fn of(what: &'static str, bytes: u64) -> Progress {
         Progress::new(what, Some(bytes), "{msg} {wide_bar} {bytes}/{total_bytes}, {eta} left", bytes_of)
     }
 
-    /// The progress of a task whose bytes mean nothing to anybody but as a share of all.
+    /// Shows only the percentage, for totals that mean nothing to users.
     pub(super) fn share(what: &'static str, bytes: u64) -> Progress {
         Progress::new(what, Some(bytes), "{msg} {wide_bar} {percent} %, {eta} left", share_of)
     }
 
-    /// The progress of a task that ends when it ends.
+    /// Shows bytes done without a total.
     pub(super) fn endless(what: &'static str) -> Progress {
         Progress::new(what, None, "{msg} {spinner} {bytes}, {bytes_per_sec}", bytes_of)
     }
 
-    /// Nothing is shown: the output itself is on the terminal.
+    /// Shows nothing, for when the output itself is on the terminal.
     pub(super) fn hidden() -> Progress {
         Progress { bar: ProgressBar::hidden(), lines: None }
     }
 
     fn new(what: &'static str, bytes: Option<u64>, template: &str, words: Words) -> Progress {
-        if display::is_redrawn(stderr().is_terminal()) {
+        if display::can_redraw(stderr().is_terminal()) {
             let target = ProgressDrawTarget::stderr_with_hz(DRAWN);
             let bar = ProgressBar::with_draw_target(bytes, target).with_message(what);
             bar.set_style(style(template));
@@ -60,42 +60,42 @@ impl Progress {
                 say(format!("{what}: {}", words(seen.position(), bytes)));
             }
         };
-        // Without a thread nothing is said, and the task itself goes on.
+        // If the thread cannot be started, the task runs without progress lines.
         let thread = thread::Builder::new().name("progress".to_owned()).spawn(work).ok();
         Progress { bar, lines: thread.map(|thread| (stop, thread)) }
     }
 
-    /// So many bytes are done.
+    /// Adds bytes done.
     pub(super) fn inc(&self, bytes: u64) {
         self.bar.inc(bytes);
     }
 
-    /// What counts bytes that are done, for the place where they are read.
+    /// Returns a counter for the code that reads the bytes.
     pub(super) fn counter(&self) -> Counter {
         Counter(self.bar.clone())
     }
 
-    /// Shows nothing any more.
+    /// Removes the bar.
     pub(super) fn end(&self) {
         self.bar.finish_and_clear();
     }
 
-    /// How many bytes are done.
+    /// Returns the number of bytes done.
     pub(super) fn position(&self) -> u64 {
         self.bar.position()
     }
 
-    /// Says a line where a bar may stand.
+    /// Prints a line without disturbing a bar.
     pub(super) fn say(&self, said: &str) {
         self.bar.suspend(|| say(said));
     }
 }
 
-/// Counts the bytes of a progress that somebody else ends.
+/// A handle that adds bytes to a [`Progress`] without ending it.
 pub(super) struct Counter(ProgressBar);
 
 impl Counter {
-    /// So many bytes are done.
+    /// Adds bytes done.
     pub(super) fn inc(&self, bytes: u64) {
         self.0.inc(bytes);
     }
@@ -106,7 +106,7 @@ impl Drop for Progress {
         self.bar.finish_and_clear();
         if let Some((stop, thread)) = self.lines.take() {
             drop(stop);
-            // It can end by nothing but a defect otherwise.
+            // An error would mean that the thread panicked, which the panic hook has reported.
             let _ = thread.join();
         }
     }
@@ -120,7 +120,7 @@ fn style(template: &str) -> ProgressStyle {
     }
 }
 
-/// How far a task is in a plain line: so many bytes of all, if that is known.
+/// Formats the progress for a plain line, from the bytes done and the total, if that is known.
 type Words = fn(u64, Option<u64>) -> String;
 
 fn bytes_of(done: u64, all: Option<u64>) -> String {
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_how_much_of_what() {
+    fn a_line_shows_bytes_and_percentage() {
         assert_eq!(bytes_of(512, Some(2_048)), "512 B of 2.00 KiB (25 %)");
         assert_eq!(bytes_of(1 << 20, None), "1.00 MiB");
         assert_eq!(bytes_of(5, Some(0)), "5 B");

@@ -65,7 +65,7 @@ fn calls_per_second(text: &str) -> Result<u32, String> {
 }
 
 pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {
-    signals.advise(": run the same command again; with an output file it goes on where it stopped");
+    signals.set_advice(": run the same command again; with an output file it goes on where it stopped");
     let caller = options.caller.caller(None)?;
     let failed = || format!("cannot read {}", options.users.display());
     let users = File::open(&options.users).with_context(failed)?;
@@ -76,7 +76,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let progress = Progress::share("pulling", users.metadata()?.len());
     let (mut fetched, mut refused) = (0u64, 0u64);
     let mut users = BufReader::new(users);
-    text_file::begin(&mut users).with_context(failed)?;
+    text_file::skip_bom(&mut users).with_context(failed)?;
     for (index, line) in users.split(b'\n').enumerate() {
         let line = line.with_context(failed)?;
         progress.inc(line.len() as u64 + 1);
@@ -143,7 +143,7 @@ impl Sink {
 /// the users of the others are returned.
 fn reopen(path: &Path, app: AppId) -> anyhow::Result<(Sink, HashSet<String>)> {
     let mut file = match Continued::open(path)? {
-        Continued::Stream(out) => return Ok((Sink::Stream(out.of_json()), HashSet::new())),
+        Continued::Stream(out) => return Ok((Sink::Stream(out.for_json()), HashSet::new())),
         Continued::File(file) => file,
     };
     let cannot = || format!("cannot go on with {}", path.display());

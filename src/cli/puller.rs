@@ -126,11 +126,11 @@ impl Puller<'_> {
                     return Err(Failure::User(format!("a reply of the server has more than {most} bytes")));
                 }
                 Err(error) if attempt == TRIES || !(self.reached || may_pass(&error)) => {
-                    return Err(Failure::Pull(self.remote.unreached(&error)));
+                    return Err(Failure::Pull(self.remote.explain(&error)));
                 }
                 Err(error) if !self.reached && attempt == 1 => {
                     // It may be the address that is wrong: nobody shall wait in silence for that to pass.
-                    say(format!("{}; trying again", self.remote.unreached(&error)));
+                    say(format!("{}; trying again", self.remote.explain(&error)));
                 }
                 Ok(Ok(_)) | Err(_) => {}
             }

@@ -1,4 +1,4 @@
-//! `--ready-file`: a file that is there while the server answers, and holds its addresses.
+//! `--ready-file`: a file that exists while the server is ready, and contains its addresses.
 
 use std::{
     fs::{self, File},
@@ -16,18 +16,18 @@ use crate::{
     unfinished,
 };
 
-/// How long the server of a file may take to accept a connection; it is on this machine.
+/// How long to wait for a connection to the server of an existing file. It is on this machine, so this is ample.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The file, not written yet or present.
+/// The ready file. It is removed when this is dropped.
 pub(super) struct ReadyFile {
     path: Option<PathBuf>,
     present: Option<PathBuf>,
 }
 
 impl ReadyFile {
-    /// Makes sure that the file can be written when it is time. One that an earlier server has left behind is removed, so
-    /// that it is not taken for that of this server; one whose server still answers stays until this one is ready.
+    /// Checks that the file can be written. A file that an earlier server left behind is removed, so that it is not mistaken
+    /// for that of this server. If its server still accepts connections, it stays until this server is ready.
     pub(super) fn new(path: Option<&Path>) -> anyhow::Result<ReadyFile> {
         if let Some(path) = path {
             output::check(path).map_err(|error| unusable(&error))?;
@@ -38,11 +38,11 @@ impl ReadyFile {
         Ok(ReadyFile { path: path.map(Path::to_owned), present: None })
     }
 
-    /// Writes the file. A FIFO waits for its reader, so it is written beside everything else.
+    /// Writes the file. A FIFO is written by a thread, because opening it waits for a reader.
     pub(super) fn write(&mut self, plain: SocketAddr, tls: Option<SocketAddr>) {
         let Some(path) = self.path.clone() else { return };
         let text = text(plain, tls);
-        if output::waits(&path) {
+        if output::may_block(&path) {
             let work = move || note(&path, write(&path, &text).map(drop));
             if let Err(error) = thread::Builder::new().name("ready file".to_owned()).spawn(work) {
                 tracing::error!(%error, "the ready file cannot be written");
@@ -52,12 +52,12 @@ impl ReadyFile {
         match write(&path, &text) {
             Ok(Some(made)) => match own(&made, &text) {
                 Ok(file) => {
-                    unfinished::remember(&made, file);
+                    unfinished::remove_on_exit(&made, file);
                     self.present = Some(made);
                 }
                 Err(error) => tracing::warn!(
                     %error,
-                    "the ready file {} is not that of this server any more, and will not be removed by it",
+                    "the ready file {} was replaced, and this server will not remove it",
                     made.display()
                 ),
             },
@@ -74,9 +74,9 @@ impl Drop for ReadyFile {
     }
 }
 
-/// Whether the address in the file takes connections.
+/// Whether a server accepts connections at the address in the file.
 fn is_of_a_living_server(path: &Path) -> bool {
-    // Anything else, such as a FIFO, could keep its reader waiting.
+    // Reading anything else, such as a FIFO, could block.
     if !path.metadata().is_ok_and(|file| file.is_file() && file.len() < 1_024) {
         return false;
     }
@@ -90,10 +90,10 @@ fn unusable(error: &OutputError) -> anyhow::Error {
     anyhow!("--ready-file: {error}: {why}{}", cure(error))
 }
 
-/// Plain HTTP comes first: who reads one line gets what every client can use.
+/// Formats the addresses. Plain HTTP comes first, because scripts that read a single line work with any client then.
 fn text(plain: SocketAddr, tls: Option<SocketAddr>) -> String {
     let tls = tls.map_or_else(String::new, |address| match address.ip().is_unspecified() {
-        // The certificate has no such address.
+        // The certificate does not include the unspecified address.
         true => format!("https://localhost:{}\n", address.port()),
         false => format!("https://{address}\n"),
     });
@@ -106,7 +106,7 @@ fn write(path: &Path, text: &str) -> Result<Option<PathBuf>, OutputError> {
     out.finish()
 }
 
-/// The file that was written, opened again. Another server may have been faster to put its own in that place.
+/// Opens the file that was written, and checks that another server has not replaced it in between.
 fn own(path: &Path, text: &str) -> io::Result<File> {
     let file = File::open(path)?;
     match io::read_to_string(&file)? == text {
@@ -115,13 +115,13 @@ fn own(path: &Path, text: &str) -> io::Result<File> {
     }
 }
 
-/// What helps when the path cannot be used.
+/// Returns a hint for an error, in parentheses.
 fn cure(error: &OutputError) -> &'static str {
     match error.kind() {
-        io::ErrorKind::NotFound => " (the folder of the file has to be there)",
+        io::ErrorKind::NotFound => " (the folder of the file must exist)",
         io::ErrorKind::NotADirectory => " (a part of the path is a file)",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            " (the folder of the file has to be writable for this user)"
+            " (this user must be able to write to the folder of the file)"
         }
         _ => "",
     }

@@ -1,44 +1,40 @@
-//! What the help and the manual page say beside the options: examples, statuses, variables, files. Both are made from
-//! these tables.
+//! The examples, exit statuses, environment variables and files that the help and the manual page list.
 
 use clap::Command;
 
 use super::call::{ITEMS_REFUSED, NO_ANSWER};
 use crate::config::{environment_name, server_keys};
 
-/// Each task, and how it is used: what for, and the line.
+/// For each subcommand, examples of its use: a description and the command line.
 pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
         "dev",
         &[
             ("An emulator on this machine:", "confold dev"),
             ("On a free port, for a test:", "confold dev --listen 127.0.0.1:0 --ready-file ready"),
-            (
-                "One that keeps its data, with an app of one's own:",
-                "confold dev --data data --app 1400000001:our-key",
-            ),
+            ("With persistent data and your own app:", "confold dev --data data --app 1400000001:our-key"),
         ],
     ),
     (
         "serve",
         &[
-            ("A server for a company:", "confold serve --config /etc/confold/confold.toml"),
+            ("A production server:", "confold serve --config /etc/confold/confold.toml"),
             (
-                "With another address than in the file:",
+                "With a different address from the one in the file:",
                 "confold serve --config confold.toml --listen 127.0.0.1:9000",
             ),
         ],
     ),
     (
         "check-config",
-        &[("What is wrong with a file, or what it would run:", "confold check-config --config confold.toml")],
+        &[("Check a file and print the effective settings:", "confold check-config --config confold.toml")],
     ),
     (
         "export",
         &[
-            ("Everything of a stopped server:", "confold export --data data --output all.ndjson"),
+            ("All data of a stopped server:", "confold export --data data --output all.ndjson"),
             (
-                "An app of a running one:",
+                "One app of a running server:",
                 "confold export --url http://127.0.0.1:8080 --app 1400000000 --key-file key --output app.ndjson",
             ),
         ],
@@ -46,7 +42,7 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
         "import",
         &[
-            ("Only look whether all lines are good:", "confold import all.ndjson --data data --dry-run"),
+            ("Only check all lines:", "confold import all.ndjson --data data --dry-run"),
             (
                 "Into a running server:",
                 "confold import all.ndjson --url http://127.0.0.1:8080 --app 1400000000 --key-file key",
@@ -68,7 +64,7 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "confold call get_contact_group '{\"From_Account\":\"user0\",\"StartIndex\":0}'",
             ),
             (
-                "A body from a file, an app of one's own:",
+                "With a body from a file and your own app:",
                 "confold call im_open_login_svc/account_import @account.json --url https://chat.example.org --app 1400000001 --key-file key",
             ),
         ],
@@ -77,7 +73,7 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
         "usersig",
         &[(
-            "A signature for a day:",
+            "A signature that is valid for a day:",
             "confold usersig --app 1400000000 --key-file key --identifier administrator --expire 86400",
         )],
     ),
@@ -92,89 +88,95 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ("man", &[("Read it:", "confold man | man -l -")]),
 ];
 
-/// What the status of a process says.
+/// The exit statuses and their meanings.
 pub(super) const STATUSES: &[(u8, &str)] = &[
     (
         0,
-        "The task was done. For call: the service took the call and every item of it. For healthcheck: the server is ready.",
+        "Success. For call: the service accepted the call and all of its items. For healthcheck: the server is ready.",
     ),
     (
         1,
-        "The task failed, and standard error says why. For call: the service refused the call (ErrorCode is not 0). For \
-         check-config: something is wrong with the configuration. For pull: some users were refused. For healthcheck: the server \
-         is not ready, or cannot be reached. For verify-usersig: the signature is refused.",
+        "Failure; standard error explains it. For call: the service refused the call (ErrorCode is not 0). For check-config: \
+         the configuration has problems. For pull: some users were refused. For healthcheck: the server is not ready, or \
+         cannot be reached. For verify-usersig: the signature is not valid.",
     ),
     (
         2,
-        "The command line was not understood. For call also: a key or a body cannot be read, or there is no such command; \
-         nothing was sent.",
+        "The command line is invalid. For call also: a key or the body cannot be read, or the command does not exist; nothing \
+         was sent.",
     ),
-    (ITEMS_REFUSED, "Only call: the service took the call, but refused some of its items."),
+    (ITEMS_REFUSED, "Only call: the service accepted the call, but refused some of its items."),
     (
         NO_ANSWER,
-        "Only call: no reply came – the server cannot be reached, did not answer in time, or is something else.",
+        "Only call: no reply – the server cannot be reached, did not answer in time, or does not have this API.",
     ),
-    (129, "SIGHUP ended the command, because its terminal went away: 128 and the number of the signal."),
+    (
+        129,
+        "SIGHUP ended the command because its terminal was closed. The status is 128 plus the signal number.",
+    ),
     (
         130,
-        "SIGINT (Ctrl-C) ended the command. dev and serve stop in order at the first one, with 0; a second one ends them at once, \
-         with this status.",
+        "SIGINT (Ctrl-C) ended the command. The first one stops dev and serve gracefully, with status 0; a second one ends \
+         them at once, with this status.",
     ),
-    (143, "SIGTERM ended the command; dev and serve as with SIGINT."),
+    (143, "SIGTERM ended the command. dev and serve handle it like SIGINT."),
 ];
 
-/// The variables beside those of the configuration.
+/// Environment variables other than those of configuration keys.
 const VARIABLES: &[(&str, &str)] = &[
-    ("CONFOLD_KEY", "The key of the app that --app names without one, for every task that signs."),
-    ("NO_COLOR", "If it is not empty, nothing is coloured."),
+    (
+        "CONFOLD_KEY",
+        "The key of the app, for every command that signs, if --app and --key-file do not give one.",
+    ),
+    ("NO_COLOR", "If it is not empty, output is not coloured."),
     (
         "CLICOLOR_FORCE",
-        "If it is neither empty nor 0, the log and messages are coloured even if they do not go to a terminal.",
+        "If it is neither empty nor 0, the log and messages are coloured even when they are not written to a terminal.",
     ),
-    ("TERM", "With dumb nothing is coloured, and progress is shown as plain lines."),
+    ("TERM", "If it is dumb, output is not coloured, and progress is shown as plain lines."),
     (
         "LC_ALL, LC_CTYPE, LANG",
-        "The first that is set names the locale. If it is not one of UTF-8, bars are drawn in ASCII.",
+        "The first that is set is the locale. If it does not use UTF-8, progress bars are drawn in ASCII.",
     ),
     (
         "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY",
-        "The proxy to other servers; this machine is never reached through one.",
+        "The proxy for connections to other servers; connections to this machine never use one.",
     ),
     (
         "XDG_DATA_HOME, HOME",
-        "Where dev --tls-listen keeps its local authority: confold/ca, or .local/share/confold/ca.",
+        "Where dev --tls-listen keeps its local certificate authority: confold/ca below XDG_DATA_HOME, or .local/share/confold/ca below HOME.",
     ),
-    ("TMPDIR", "Where dev keeps what is gone at its end, and import what it reads from a pipe."),
+    (
+        "TMPDIR",
+        "The folder for temporary data: the store of dev without --data, and input that import reads from a pipe.",
+    ),
 ];
 
-/// The files that are read or made.
+/// The files that confold reads or creates.
 pub(super) const FILES: &[(&str, &str)] = &[
-    (
-        "confold.toml",
-        "The configuration of serve, as --config names it; docs/configuration.md lists its keys.",
-    ),
+    ("confold.toml", "The configuration of serve, given by --config; docs/configuration.md lists its keys."),
     (
         "confold.db, confold.db-wal, confold.db-shm, lock",
-        "The store, in the directory that --store-directory, --data or store.directory names. They belong together.",
+        "The store, in the directory given by --store-directory, --data or store.directory. Always copy or move them together.",
     ),
     ("ca.pem", "The certificate of the local authority of dev --tls-listen, in the same directory."),
     (
         "~/.local/share/confold/ca",
-        "That authority with its key, which stays on this machine; below XDG_DATA_HOME if that is set.",
+        "The local certificate authority with its key, which must stay on this machine; in XDG_DATA_HOME/confold/ca if that is set.",
     ),
     (
         "the file of --ready-file",
-        "While dev answers: the address of plain HTTP in the first line, and that of TLS in the second one, if there is one.",
+        "Exists while dev is ready. Its first line is the address for plain HTTP, its second line the one for TLS, if there is one.",
     ),
 ];
 
-/// All variables.
+/// Returns all environment variables with their descriptions.
 pub(super) fn variables() -> Vec<(String, String)> {
     let of_keys = server_keys().iter().map(|key| {
         (
             environment_name(key.name),
             format!(
-                "The setting {} of serve, before the file and after the flag --{}.",
+                "The setting {} of serve; it overrides the file, and the flag --{} overrides it.",
                 key.name,
                 key.flag()
             ),
@@ -183,11 +185,11 @@ pub(super) fn variables() -> Vec<(String, String)> {
     VARIABLES.iter().map(|(name, what)| ((*name).to_owned(), (*what).to_owned())).chain(of_keys).collect()
 }
 
-/// Puts the examples into the help of each task.
+/// Adds the examples to the help of each subcommand.
 pub(super) fn with_examples(command: Command) -> Command {
     let command = command.after_help(
-        "Begin with:\n  confold dev\nEach task has examples in its own help, such as confold dev --help; confold man prints all of it, \
-         with the exit statuses, the variables and the files.",
+        "To get started:\n  confold dev\nThe help of each command has examples, such as confold dev --help. confold man prints the \
+         manual page, with exit statuses, environment variables and files.",
     );
     EXAMPLES.iter().fold(command, |command, (task, examples)| {
         let text = examples.iter().fold(format!("{}:", heading(examples.len())), |text, (what, line)| {
@@ -204,9 +206,9 @@ fn heading(examples: usize) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signals::Ending;
+    use crate::signals::TerminationSignal;
 
-    /// The words of a line, as a shell makes them of it.
+    /// Splits a command line into words as a shell does.
     fn words(line: &str) -> Vec<String> {
         let line = line.split(" | ").next().unwrap();
         let (mut words, mut is_quoted) = (vec![String::new()], false);
@@ -222,13 +224,14 @@ mod tests {
 
     #[test]
     fn the_status_of_every_signal_that_ends_a_command_is_listed() {
-        for ending in [Ending::Hangup, Ending::Interrupt, Ending::Terminate] {
+        for ending in [TerminationSignal::Hangup, TerminationSignal::Interrupt, TerminationSignal::Terminate]
+        {
             assert!(STATUSES.iter().any(|(status, _)| i32::from(*status) == ending.status()), "{ending:?}");
         }
     }
 
     #[test]
-    fn every_task_has_examples_that_are_understood() {
+    fn every_subcommand_has_examples_that_parse() {
         let command = crate::cli::command();
         for task in command.get_subcommands().map(Command::get_name).filter(|name| *name != "help") {
             let (_, examples) =

@@ -1,9 +1,9 @@
-//! Where `dev` keeps everything when it is to keep nothing: a temporary folder.
+//! The temporary folder for the store of `dev` without `--data`.
 //!
-//! The folder goes away when the server ends. After `kill -9` it stays, and the next server removes it. What is
-//! in use is known by two locks: a server holds one on the folder itself before it opens the store in it, and the
-//! store holds one on the file `lock`. A folder goes only if both can be had, so neither a server that has just
-//! made its folder nor one of an older version, which held the second lock alone, loses anything.
+//! The folder is removed when the server ends. After `kill -9` it stays, and the next server removes it. Two locks show
+//! that a folder is in use: the server locks the folder itself before it opens the store, and the store locks its file
+//! `lock`. A folder is removed only if both locks are free. This protects a server that has just created its folder, and
+//! one of an older version, which holds only the second lock.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -22,7 +22,7 @@ use crate::{private::NO_LINK, unfinished::UnfinishedFolder};
 
 const PREFIX: &str = "confold-dev-";
 
-/// Everything that a server puts into such a folder.
+/// The files that a server creates in such a folder.
 const FILES: &[&[u8]] =
     &[b"lock", b"confold.db", b"confold.db-wal", b"confold.db-shm", b"confold.db-journal", b"ca.pem"];
 
@@ -33,15 +33,15 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    /// Makes one, and removes those that servers of this user have left behind.
+    /// Creates a folder, and removes those that earlier servers of this user have left behind.
     pub(super) fn new() -> anyhow::Result<Scratch> {
         let parent = std::env::temp_dir();
         sweep(&parent);
         let make = || {
             let folder = UnfinishedFolder::new_in(&parent, PREFIX)?;
             let lock = File::open(folder.path())?;
-            // Another server may be looking at the folder just now: it will find nothing in it, and let go. Where
-            // there are no locks nothing is swept either.
+            // Another server may hold the lock while it checks this folder; it finds no store and releases it. Ignore
+            // errors: on file systems without locks no folder is removed either.
             let _ = lock.lock();
             Ok::<_, io::Error>(Scratch { folder, _lock: lock })
         };
@@ -68,7 +68,7 @@ fn sweep(parent: &Path) {
     }
 }
 
-/// Removes a folder that nobody uses any more. No link is followed: everything is reached from the open folder.
+/// Removes a folder if it is not in use. All files are reached from the open folder, so that no link is followed.
 fn remove_if_left_behind(path: &Path) -> io::Result<bool> {
     let folder = OpenOptions::new().read(true).custom_flags(NO_LINK).open(path)?;
     let found = folder.metadata()?;
@@ -86,7 +86,7 @@ fn remove_if_left_behind(path: &Path) -> io::Result<bool> {
         match name.to_bytes() {
             b"." | b".." => {}
             known if FILES.contains(&known) => names.push(name),
-            // Something of somebody's own is in it.
+            // The user has put a file into it, so keep the folder.
             _ => return Ok(false),
         }
     }
@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder as a server that was killed leaves it.
+    /// Creates a folder like one left behind by a killed server.
     fn left(parent: &Path, name: &str) -> std::path::PathBuf {
         let folder = parent.join(name);
         fs::create_dir(&folder).unwrap();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_nobody_uses_is_swept() {
+    fn only_unused_folders_are_removed() {
         let (home, parent) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let parent = parent.path();
         let stale = left(parent, "confold-dev-stale");
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_another_user_is_left_alone() {
+    fn a_folder_of_another_user_is_kept() {
         let parent = tempfile::tempdir().unwrap();
         let theirs = left(parent.path(), "confold-dev-theirs");
         if std::os::unix::fs::chown(&theirs, Some(12_345), None).is_err() {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scratch_folder_is_private_and_goes_away() {
+    fn a_scratch_folder_is_private_and_removed_at_the_end() {
         let scratch = Scratch::new().unwrap();
         let path = scratch.path().to_owned();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o700);

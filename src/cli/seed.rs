@@ -1,4 +1,4 @@
-//! Seeding a store from NDJSON.
+//! Fills a store from NDJSON lines, for `dev --seed`.
 
 use std::io::Read;
 
@@ -11,7 +11,7 @@ use crate::{
     store::Store,
 };
 
-/// Applies every line of `input` up to the first bad one, which is named as `name:line: reason`.
+/// Applies the lines of `input`. The first invalid line stops it, with the error `name:line: reason`.
 pub(super) async fn seed(
     store: &dyn Store,
     name: &str,

@@ -8,8 +8,8 @@ use clap::Args;
 use super::{
     closing, data,
     overrides::Overrides,
+    preflight,
     started::Started,
-    surroundings,
     terminal::{self, say},
 };
 use crate::{
@@ -17,13 +17,13 @@ use crate::{
     call::AllowedHosts,
     clock::Clock,
     compose::Plan,
-    config::{self, Changes, Known, Loaded, Refused, Setting, Sources},
+    config::{self, AppSettings, Changes, Loaded, Refused, Setting, Sources},
     controls::Controls,
     domain::AppId,
     http::{Bound, HttpService, Proxies},
     log::{self, List},
     server::Stopped,
-    signals::{Hangup, Signals},
+    signals::{HangupAction, Signals},
     store::{self, Store},
     tls::Certificates,
 };
@@ -47,7 +47,7 @@ pub(super) fn check(options: &Options) -> anyhow::Result<ExitCode> {
     for warning in &loaded.warnings {
         say(format!("warning: {warning}"));
     }
-    for note in surroundings::notes(&loaded.config) {
+    for note in preflight::notes(&loaded.config) {
         say(format!("note: {note}"));
     }
     terminal::print(loaded.effective())?;
@@ -55,9 +55,9 @@ pub(super) fn check(options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {
-    signals.hangup(Hangup::Reloads);
-    signals.advise(" before the server was ready");
-    let told = signals.told();
+    signals.on_hangup(HangupAction::Reload);
+    signals.set_advice(" before the server was ready");
+    let subscribed = signals.subscribe();
     let loaded = config::read(&options.sources()?)?;
     let config = &loaded.config;
     log::start(config.log_format, config.log_level)?;
@@ -101,7 +101,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let started = Started::new(&config.store.directory, &bound, config.apps.iter().map(|app| app.id));
     let workers = (config.workers > 0).then_some(config.workers);
     let server = composed.server(bound, workers, config.drain);
-    let mut known = Known { apps: config.apps.clone(), settings: loaded.apps.clone() };
+    let mut known = AppSettings { apps: config.apps.clone(), settings: loaded.apps.clone() };
     let reload = || {
         let applied = reload(options, &http, &loaded.settings, &mut known);
         if let Some(operations) = &operations {
@@ -110,11 +110,11 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     };
     let ready = || {
         signals.serving();
-        signals.advise(" while the server was stopping");
+        signals.set_advice(" while the server was stopping");
         started.log();
         terminal::greet(&greeting);
     };
-    let Stopped { result, by } = server.run(ready, told, Box::new(reload), failure);
+    let Stopped { result, by } = server.run(ready, subscribed, Box::new(reload), failure);
     log::finish_by(&by);
     closing::close(&*store, &by);
     result?;
@@ -155,7 +155,7 @@ fn note_filled(store: &dyn Store) -> anyhow::Result<()> {
 
 /// Reads the configuration again and lets its apps in; whether it was taken over. `running` are the settings of the
 /// server as it was started, `known` the apps that are let in.
-fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mut Known) -> bool {
+fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mut AppSettings) -> bool {
     let sources = match options.sources() {
         Ok(sources) => sources,
         // It did not change since the start, which would have failed.
@@ -174,7 +174,7 @@ fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mu
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let next = Known { apps: config.apps, settings: apps };
+    let next = AppSettings { apps: config.apps, settings: apps };
     let Changes { added, removed, changed } = next.since(known);
     *known = next;
     http.pipeline().admit_only(Apps::new(known.apps.iter().cloned()));
@@ -200,13 +200,13 @@ fn restrict(refused: Refused, http: &HttpService, apps: &mut Vec<App>) {
     for problem in refused.problems.0 {
         tracing::error!("configuration rejected: {problem}");
     }
-    let Some(standing) = refused.standing else {
+    let Some(refused_apps) = refused.apps else {
         tracing::error!(
             "nothing in the configuration could be read: every app and administrator stays as before"
         );
         return;
     };
-    let (next, changes) = config::restrict(apps, &standing);
+    let (next, changes) = config::restrict(apps, &refused_apps);
     if changes.is_empty() {
         return;
     }

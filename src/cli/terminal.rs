@@ -1,4 +1,4 @@
-//! What is printed: to standard output, where a failure matters, and to standard error, where it must not.
+//! Printing to standard output, where a failure is an error, and to standard error, where it is ignored.
 
 use std::{
     fmt::Display,
@@ -12,58 +12,57 @@ use std::{
 use crate::{
     display, excerpt, log,
     output::{Output, OutputError},
-    signals::Ending,
+    signals::TerminationSignal,
     unfinished,
 };
 
-/// How long the last words of a process may take: standard error may be a pipe that nobody reads.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long to wait for the last message of a process, because standard error may be a pipe that nobody reads.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The status of a command line that cannot be understood.
+/// The exit status for an invalid command line.
 const USAGE: u8 = 2;
 
-/// Prints a text on standard output.
+/// Prints a text to standard output.
 ///
 /// # Errors
-/// When it cannot be printed. [`ended`] turns the error into a status, and knows that a reader who has gone
-/// away is not a failure.
+/// If it cannot be printed. [`exit_code`] treats a broken pipe as success.
 pub(super) fn print(text: impl AsRef<[u8]>) -> Result<(), OutputError> {
     let mut out = Output::standard();
     out.write(text.as_ref())?;
     out.finish().map(drop)
 }
 
-/// Prints a text on standard output; a reader who has gone away changes nothing. For tasks whose status says
-/// more than what they print.
+/// Prints a text to standard output and ignores a broken pipe. For commands whose exit status matters more than their
+/// output.
 pub(super) fn print_if_read(text: impl AsRef<[u8]>) -> Result<(), OutputError> {
     match print(text) {
-        Err(error) if error.reader_is_gone() => Ok(()),
+        Err(error) if error.is_broken_pipe() => Ok(()),
         other => other,
     }
 }
 
-/// Prints what a server says when it is ready. It serves all the same if that fails.
+/// Prints the greeting of a server. The server runs even if this fails.
 pub(super) fn greet(text: &str) {
-    if let Err(error) = print_if_read(display::lettered(text).as_bytes()) {
+    if let Err(error) = print_if_read(display::for_locale(text).as_bytes()) {
         let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        tracing::warn!(error = why, "where the server listens cannot be printed");
+        tracing::warn!(error = why, "the addresses of the server cannot be printed");
     }
 }
 
-/// Says a line on standard error, printable whatever is in it. If nobody can hear it, nothing happens.
+/// Prints a line to standard error, escaped and bounded. Failures are ignored.
 pub(super) fn say(line: impl Display) {
     let line = line.to_string();
     let line = excerpt::line(&line);
-    log::say(&format!("{}\n", display::lettered(&line)));
+    log::say(&format!("{}\n", display::for_locale(&line)));
 }
 
-/// Ends a task: an error is said, each line of it as a line.
-pub(super) fn ended(result: anyhow::Result<ExitCode>) -> ExitCode {
+/// Returns the exit code for the result of a command, and prints its error.
+pub(super) fn exit_code(result: anyhow::Result<ExitCode>) -> ExitCode {
     let error = match result {
         Ok(code) => return code,
         Err(error) => error,
     };
-    if error.downcast_ref::<OutputError>().is_some_and(OutputError::reader_is_gone) {
+    if error.downcast_ref::<OutputError>().is_some_and(OutputError::is_broken_pipe) {
         return ExitCode::SUCCESS;
     }
     let text = format!("error: {error:#}");
@@ -73,41 +72,41 @@ pub(super) fn ended(result: anyhow::Result<ExitCode>) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Ends a command line that was not understood, or that asked for help.
-pub(super) fn explained(error: &clap::Error) -> ExitCode {
+/// Prints a usage error, or the help or version that was asked for, and returns the exit code.
+pub(super) fn usage_exit_code(error: &clap::Error) -> ExitCode {
     let text = |on_terminal: bool| {
         let text = match display::has_colours(on_terminal) {
             true => error.render().ansi().to_string(),
             false => error.render().to_string(),
         };
-        display::lettered(&text).into_owned()
+        display::for_locale(&text).into_owned()
     };
     if error.use_stderr() {
         let _ = io::stderr().write_all(text(io::stderr().is_terminal()).as_bytes());
         return ExitCode::from(USAGE);
     }
     let printed = print(text(io::stdout().is_terminal()));
-    ended(printed.map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from))
+    exit_code(printed.map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from))
 }
 
-/// What happens when a signal ends the process: unfinished files go away, and a line says how to go on.
-pub(super) fn ended_by(ending: Ending, advice: &str) {
-    unfinished::abandon_all();
-    // A progress bar may stand where the line begins.
-    let begin = if display::is_redrawn(io::stderr().is_terminal()) { "\r\u{1b}[2K" } else { "" };
-    let line = format!("{begin}ended by {}{advice}\n", ending.name());
+/// Called when a signal ends the process: removes temporary files, and prints the signal and how to continue.
+pub(super) fn on_signal(signal: TerminationSignal, advice: &str) {
+    unfinished::remove_all();
+    // Clear a progress bar.
+    let begin = if display::can_redraw(io::stderr().is_terminal()) { "\r\u{1b}[2K" } else { "" };
+    let line = format!("{begin}ended by {}{advice}\n", signal.name());
     let (said, heard) = mpsc::channel();
     let words = line.clone();
     let speak = move || {
         log::say(&words);
         log::finish();
-        // Nobody waits for it after a second.
+        // Sending fails if the wait below has timed out.
         let _ = said.send(());
     };
     if thread::Builder::new().spawn(speak).is_ok() {
-        let _ = heard.recv_timeout(LAST_WORDS);
+        let _ = heard.recv_timeout(MESSAGE_TIMEOUT);
     } else if log::is_started() {
-        // Without a thread only what cannot block is said.
+        // Without a thread the message is printed only if the log's queue ensures that this cannot block.
         log::say(&line);
         log::finish();
     }

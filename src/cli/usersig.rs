@@ -1,4 +1,4 @@
-//! `confold usersig` and `confold verify-usersig`.
+//! `confold usersig` and `confold verify-usersig`: make and check signatures.
 
 use std::process::ExitCode;
 
@@ -22,10 +22,10 @@ use crate::{
 pub(super) struct Make {
     #[command(flatten)]
     caller: caller::Options,
-    /// Whose signature it shall be [default: the app's administrator].
+    /// The identifier to sign for [default: the app's administrator].
     #[arg(long)]
     identifier: Option<String>,
-    /// How many seconds it shall be valid.
+    /// The validity in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_VALIDITY, value_parser = seconds)]
     expire: u64,
 }
@@ -35,7 +35,7 @@ pub(super) struct Make {
 pub(super) struct Verify {
     #[command(flatten)]
     caller: caller::Options,
-    /// Whose signature it should be [default: the app's administrator].
+    /// The identifier that the signature should be for [default: the app's administrator].
     #[arg(long)]
     identifier: Option<String>,
     /// The signature.
@@ -50,10 +50,10 @@ pub(super) fn make(options: &Make) -> anyhow::Result<ExitCode> {
 }
 
 fn seconds(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| "it is a number of seconds, such as 86400 for a day".to_owned())
+    text.parse().map_err(|_| "it must be a number of seconds, such as 86400 for a day".to_owned())
 }
 
-/// What is wrong with a signature, and the code by which a call with it is refused.
+/// Describes a flaw in a signature, with the error code that a call with it would get.
 fn reason(flaw: &Flaw) -> String {
     format!("{} ({})", excerpt::line(&flaw.to_string()), flaw_code(flaw).number())
 }
@@ -71,7 +71,7 @@ pub(super) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
     };
     let shown = excerpt::plain(&identifier);
     let (verdict, code) = match claims.check(app, &identifier, &key, now) {
-        Ok(()) => (format!("The UserSig is good for {shown} of app {app}."), ExitCode::SUCCESS),
+        Ok(()) => (format!("The UserSig is valid for {shown} of app {app}."), ExitCode::SUCCESS),
         Err(flaw) => {
             let said = format!("The UserSig is refused for {shown} of app {app}: {}.", reason(&flaw));
             (said, ExitCode::FAILURE)

@@ -1,8 +1,8 @@
-//! Every key of an app.
+//! The configuration keys of an app.
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::key::{Key, Kind, put};
+use super::key::{Key, Kind, assign};
 use crate::{
     api::Family,
     auth::{App, Edition, Identifier, Network, SecretKey},
@@ -10,7 +10,7 @@ use crate::{
     domain::{AppId, DirectoryMode, Limits, UnixSeconds},
 };
 
-/// The settings of an app while they are read.
+/// The settings of an app while the configuration is read.
 #[derive(Debug)]
 pub struct AppDraft {
     pub(super) id: Option<AppId>,
@@ -20,18 +20,19 @@ pub struct AppDraft {
     pub(super) app: App,
 }
 
-/// Where a key of an app is given. It should be one of the three.
+/// The settings that give a key of an app. At most one of them may be set.
 #[derive(Debug, Default)]
 pub(super) struct KeySource {
-    /// In the configuration itself.
+    /// The key itself.
     pub(super) inline: Option<SecretKey>,
+    /// The path of a file that holds the key.
     pub(super) file: Option<PathBuf>,
-    /// The name of an environment variable.
+    /// The name of an environment variable that holds the key.
     pub(super) variable: Option<String>,
 }
 
 impl KeySource {
-    /// How many of the three there are.
+    /// How many of the settings are set.
     pub(super) fn count(&self) -> usize {
         [self.inline.is_some(), self.file.is_some(), self.variable.is_some()]
             .iter()
@@ -41,9 +42,9 @@ impl KeySource {
 }
 
 impl AppDraft {
-    /// Nothing said; every default is then put in.
+    /// Creates a draft without values; [`Reading::defaults`](super::read::Reading::defaults) stores the defaults.
     pub(super) fn new() -> AppDraft {
-        let id = AppId::new(1).expect("1 is the number of an app");
+        let id = AppId::new(1).expect("1 is a valid id");
         AppDraft {
             id: None,
             key: KeySource::default(),
@@ -60,7 +61,7 @@ const SERVICES: &str =
     "services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"interchange\"";
 const IDENTIFIERS: &str = "identifiers of 1 to 256 bytes without control characters";
 
-/// The keys of an app.
+/// The configuration keys of an app.
 #[must_use]
 pub fn app_keys() -> &'static [Key<AppDraft>] {
     APP
@@ -71,159 +72,161 @@ static APP: &[Key<AppDraft>] = &[
         name: "id",
         kind: Kind::Number(1, u32::MAX as u64),
         default: "",
-        about: "The number of the app, its SDKAppID. Required.",
-        set: |draft, value| put(&mut draft.id, u32::try_from(value.number()).ok().and_then(AppId::new)),
+        about: "The SDKAppID of the app. Required.",
+        set: |draft, value| assign(&mut draft.id, u32::try_from(value.number()).ok().and_then(AppId::new)),
     },
     Key {
         name: "key",
         kind: Kind::Secret,
         default: "",
-        about: "The key that signs for it. The configuration file must then be readable by nobody else.",
-        set: |draft, value| put(&mut draft.key.inline, Some(secret(&value.text())?)),
+        about: "The key that signs for the app. Other users must then not be able to read the configuration file.",
+        set: |draft, value| assign(&mut draft.key.inline, Some(secret(&value.text())?)),
     },
     Key {
         name: "key_file",
         kind: Kind::Path,
         default: "",
-        about: "A file that holds the key, and that others cannot read.",
-        set: |draft, value| put(&mut draft.key.file, Some(value.path())),
+        about: "A file that holds the key and that other users cannot read.",
+        set: |draft, value| assign(&mut draft.key.file, Some(value.path())),
     },
     Key {
         name: "key_env",
         kind: Kind::Text,
         default: "",
         about: "The name of an environment variable that holds the key.",
-        set: |draft, value| put(&mut draft.key.variable, Some(value.text())),
+        set: |draft, value| assign(&mut draft.key.variable, Some(value.text())),
     },
     Key {
         name: "previous_key",
         kind: Kind::Secret,
         default: "",
-        about: "The key before this one. Signatures made with it are accepted until `previous_key_until`, so that programs can be given the new key one after the other; see \"Rotating a key\" in operations.md.",
-        set: |draft, value| put(&mut draft.previous.inline, Some(secret(&value.text())?)),
+        about: "The key that was replaced by the present one. Signatures made with it are accepted until `previous_key_until`, so that programs can switch to the new key one by one; see \"Rotating a key\" in operations.md.",
+        set: |draft, value| assign(&mut draft.previous.inline, Some(secret(&value.text())?)),
     },
     Key {
         name: "previous_key_file",
         kind: Kind::Path,
         default: "",
-        about: "A file that holds the previous key, and that others cannot read.",
-        set: |draft, value| put(&mut draft.previous.file, Some(value.path())),
+        about: "A file that holds the previous key and that other users cannot read.",
+        set: |draft, value| assign(&mut draft.previous.file, Some(value.path())),
     },
     Key {
         name: "previous_key_env",
         kind: Kind::Text,
         default: "",
         about: "The name of an environment variable that holds the previous key.",
-        set: |draft, value| put(&mut draft.previous.variable, Some(value.text())),
+        set: |draft, value| assign(&mut draft.previous.variable, Some(value.text())),
     },
     Key {
         name: "previous_key_until",
         kind: Kind::Instant,
         default: "",
-        about: "When the previous key stops being accepted, at most 366 days from now. Required with a previous key.",
-        set: |draft, value| put(&mut draft.previous_until, Some(value.number())),
+        about: "The time until which the previous key is accepted, at most 366 days from now. Required with a previous key.",
+        set: |draft, value| assign(&mut draft.previous_until, Some(value.number())),
     },
     Key {
         name: "admins",
         kind: Kind::List(IDENTIFIERS),
         default: "administrator",
-        about: "Who may call for the app (60010 for anybody else). Each of them counts as an imported user.",
-        set: |draft, value| put(&mut draft.app.admins, Arc::new(value.items(IDENTIFIERS, identifier)?)),
+        about: "The administrators, who may call for the app (60010 for all others). Each of them counts as an imported user.",
+        set: |draft, value| assign(&mut draft.app.admins, Arc::new(value.items(IDENTIFIERS, identifier)?)),
     },
     Key {
         name: "directory",
         kind: Kind::Choice(&["strict", "open"]),
         default: "strict",
-        about: "Whether accounts and chat groups have to be imported (50001, 51007), or every well-formed id counts as existing.",
+        about: "`strict`: accounts and chat groups must have been imported or created (otherwise 50001, 51007); `open`: every well-formed id counts as existing.",
         set: |draft, value| {
             let open = value.text() == "open";
-            put(&mut draft.app.directory, if open { DirectoryMode::Open } else { DirectoryMode::Strict })
+            assign(&mut draft.app.directory, if open { DirectoryMode::Open } else { DirectoryMode::Strict })
         },
     },
     Key {
         name: "edition",
         kind: Kind::Choice(&["ultimate", "basic"]),
         default: "ultimate",
-        about: "What may be written: everything, or neither groups nor standard marks (51013).",
+        about: "`ultimate`: everything may be written; `basic`: conversation groups and standard marks may not (51013).",
         set: |draft, value| {
             let basic = value.text() == "basic";
-            put(&mut draft.app.edition, if basic { Edition::Basic } else { Edition::Ultimate })
+            assign(&mut draft.app.edition, if basic { Edition::Basic } else { Edition::Ultimate })
         },
     },
     Key {
         name: "profile",
         kind: Kind::Choice(&["tencent", "open"]),
         default: "tencent",
-        about: "The limits of one user: 20 groups and 1,000 conversations, or 100 and 10,000 (51010, 51008 above).",
+        about: "The limits for one user. `tencent`: 20 groups and 1,000 conversations; `open`: 100 groups and 10,000 conversations (51010, 51008 beyond that).",
         set: |draft, value| {
             let open = value.text() == "open";
-            put(&mut draft.app.limits, if open { Limits::OPEN } else { Limits::TENCENT })
+            assign(&mut draft.app.limits, if open { Limits::OPEN } else { Limits::TENCENT })
         },
     },
     Key {
         name: "page_size",
         kind: Kind::Number(1, 10_000),
         default: "100",
-        about: "Conversations in one reply of get_contact_group.",
-        set: |draft, value| put(&mut draft.app.page_size, value.size()),
+        about: "The maximum number of conversations in one reply of get_contact_group.",
+        set: |draft, value| assign(&mut draft.app.page_size, value.size()),
     },
     Key {
         name: "disabled",
         kind: Kind::Switch,
         default: "false",
         about: "Whether every call of the app is refused (60016).",
-        set: |draft, value| put(&mut draft.app.disabled, value.switch()),
+        set: |draft, value| assign(&mut draft.app.disabled, value.switch()),
     },
     Key {
         name: "closed_services",
         kind: Kind::List(SERVICES),
         default: "",
         about: "Services that are refused (60017).",
-        set: |draft, value| put(&mut draft.app.closed_services, value.items(SERVICES, service)?),
+        set: |draft, value| assign(&mut draft.app.closed_services, value.items(SERVICES, service)?),
     },
     Key {
         name: "plan_until",
         kind: Kind::Instant,
         default: "",
-        about: "Until when the app's plan runs; every call is refused afterwards (60020).",
-        set: |draft, value| put(&mut draft.app.plan_until, Some(value.number())),
+        about: "The end of the app's plan; later calls are refused (60020).",
+        set: |draft, value| assign(&mut draft.app.plan_until, Some(value.number())),
     },
     Key {
         name: "allowed_sources",
         kind: Kind::List(NETWORKS),
         default: "",
-        about: "Where calls may come from (60021 from elsewhere); anywhere when nothing is said.",
-        set: |draft, value| put(&mut draft.app.allowed_sources, Some(value.items(NETWORKS, Network::parse)?)),
+        about: "Source addresses that may call for the app (60021 for all others). Without it every address may.",
+        set: |draft, value| {
+            assign(&mut draft.app.allowed_sources, Some(value.items(NETWORKS, Network::parse)?))
+        },
     },
     Key {
         name: "denied",
         kind: Kind::List(IDENTIFIERS),
         default: "",
-        about: "Identifiers that are refused although they sign well (70051).",
-        set: |draft, value| put(&mut draft.app.denied, value.items(IDENTIFIERS, identifier)?),
+        about: "Identifiers that are refused even if their signature is valid (70051).",
+        set: |draft, value| assign(&mut draft.app.denied, value.items(IDENTIFIERS, identifier)?),
     },
     Key {
         name: "rate",
         kind: Kind::Rates,
         default: "",
-        about: "Calls per second of each command (60007 above), in place of `limits.rate`. A command that is neither named nor among `others` has what `limits.rate` says.",
-        set: |draft, value| put(&mut draft.app.rates, value.rates()),
+        about: "How many calls per second are allowed of each command (60007 beyond that), overriding `limits.rate`. `limits.rate` still applies to commands that are neither named nor covered by `others`.",
+        set: |draft, value| assign(&mut draft.app.rates, value.rates()),
     },
     Key {
         name: "calls_per_second",
         kind: Kind::Number(1, u32::MAX as u64),
         default: "",
-        about: "Calls per second over all commands (60011 above); not counted when nothing is said.",
-        set: |draft, value| put(&mut draft.app.calls_per_second, u32::try_from(value.number()).ok()),
+        about: "How many calls per second are allowed over all commands together (60011 beyond that). Without it there is no such limit.",
+        set: |draft, value| assign(&mut draft.app.calls_per_second, u32::try_from(value.number()).ok()),
     },
     Key {
         name: "failed_signatures",
         kind: Kind::Number(0, MOST),
         default: "60",
-        about: "Refused signatures of one identifier from one address in a minute (70050 above); 0 counts none.",
+        about: "How many invalid signatures are allowed per minute for one identifier from one address (70050 beyond that); 0 turns the limit off.",
         set: |draft, value| {
             let most = u32::try_from(value.number()).unwrap_or(u32::MAX);
-            put(&mut draft.app.failed_signatures, (most > 0).then_some(most))
+            assign(&mut draft.app.failed_signatures, (most > 0).then_some(most))
         },
     },
 ];

@@ -1,4 +1,4 @@
-//! What has changed between two configurations that were read: the names of settings, never a secret.
+//! The differences between the apps of two configurations, by the names of their settings and without any secret.
 
 use super::Setting;
 use crate::{
@@ -6,30 +6,30 @@ use crate::{
     domain::AppId,
 };
 
-/// The apps of a configuration, and what was written of each.
+/// The apps of a configuration and their settings.
 #[derive(Clone, Debug)]
-pub struct Known {
-    /// The apps, by number.
+pub struct AppSettings {
+    /// The apps, sorted by id.
     pub apps: Vec<App>,
-    /// The settings of each, in the order of the file.
+    /// The settings of each app, in the order of the file.
     pub settings: Vec<Vec<Setting>>,
 }
 
-/// What has changed.
+/// The differences between two configurations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Apps that were not there before.
+    /// Apps that are new.
     pub added: Vec<AppId>,
-    /// Apps that were there before only.
+    /// Apps that were removed.
     pub removed: Vec<AppId>,
-    /// Apps whose settings differ, with the names of these settings.
+    /// Apps whose settings changed, with the names of these settings.
     pub changed: Vec<(AppId, Vec<&'static str>)>,
 }
 
-impl Known {
-    /// What has changed since `before`.
+impl AppSettings {
+    /// Returns the changes since `before`.
     #[must_use]
-    pub fn since(&self, before: &Known) -> Changes {
+    pub fn since(&self, before: &AppSettings) -> Changes {
         let mut changes = Changes::default();
         for app in &self.apps {
             let Some(old) = before.apps.iter().find(|old| old.id == app.id) else {
@@ -53,8 +53,8 @@ impl Known {
     }
 }
 
-/// The names of the settings of an app that differ. A secret is shown the same whatever it is, and that in a file may
-/// have changed while the file is the same: so keys are compared themselves.
+/// Returns the names of the settings of an app that differ. Keys are compared by value, because their settings look the
+/// same after a change: a secret is masked, and a key in a file changes while the path stays the same.
 fn differences(before: &[Setting], after: &[Setting], old: &App, new: &App) -> Vec<&'static str> {
     let value = |settings: &[Setting], name: &str| {
         settings.iter().find(|one| one.name == name).map(|one| one.value.clone())
@@ -74,7 +74,7 @@ fn differences(before: &[Setting], after: &[Setting], old: &App, new: &App) -> V
     names
 }
 
-/// Whether a setting holds or names a key.
+/// Whether `name` is one of the settings that give a key: `key`, `key_file` or `key_env`.
 fn is_place_of(key: &str, name: &str) -> bool {
     name.strip_prefix(key).is_some_and(|rest| ["", "_file", "_env"].contains(&rest))
 }

@@ -1,4 +1,4 @@
-//! The texts made from the table of keys: the reference for people, and the annotated example.
+//! Documents generated from the tables of keys: the reference, the annotated example and the effective configuration.
 
 use std::fmt::Write;
 
@@ -10,77 +10,76 @@ use super::{
 
 const WRITTEN: &str = "writing to a text cannot fail";
 
-/// `docs/configuration.md`.
+/// Generates `docs/configuration.md`.
 #[must_use]
 pub fn reference() -> String {
     let mut text = "\
 # Configuration
 
-`confold serve --config confold.toml` runs a server for a company; `confold check-config --config confold.toml` says what
-it would run, secrets masked, or everything that is wrong, and fails then. This page is made from the code.
+`confold serve --config confold.toml` runs a production server. `confold check-config --config confold.toml` checks its
+configuration: it prints the effective settings with secrets masked, or reports all problems and fails. This page is
+generated from the code.
 
-A key of the server can be given in three ways; **flags win over the environment, and the environment over the file**. A
-list in a flag or variable is separated by commas. An app's settings are in the file only; its key may be in a file of its
-own or in a variable.
+The server's settings can be given in three ways: **flags override environment variables, which override the file**. In a
+flag or variable, separate the items of a list by commas. The settings of apps are in the file only; an app's key may be in
+a file of its own or in an environment variable.
 
-Relative paths in the file are seen from the folder of the file. A path is taken as it is written: `~`, `$HOME` and `%VAR%`
-are replaced by shells only, so a path with one of them is refused, and so is an empty or blank one. A variable or flag
-that is set to nothing is refused by name, because it is most often one that was never filled in; a list that is to be
-empty is written `[]` there.
+Relative paths in the file are resolved against the file's folder. confold does not expand `~`, `$HOME` or `%VAR%` in paths,
+so a path that contains one of them is refused, and so is an empty one. A variable or flag with an empty value is refused,
+because it was most often meant to be filled in; write `[]` for an empty list.
 
-A key is one word of ASCII characters, wherever it comes from; a blank, a carriage return or a quotation mark in it is
-refused. Files are UTF-8; a byte order mark is passed over, UTF-16 is refused.
+A key must be a single word of ASCII characters; spaces, carriage returns and quotation marks are refused. Files must be
+UTF-8, with or without a byte order mark.
 
-Secret files – `key_file`, `previous_key_file`, `tls.key`, `controls.token_file`, and the configuration itself when it holds
-a `key` – are refused when every user of the machine can read or change them. **Secrets of a container** are often mounted
-with mode 0444: on a file system that is mounted read-only, as Kubernetes and Docker mount them, they are accepted as they
-are. Where they are not mounted read-only and their mode cannot be changed, set `allow_readable_key_files = true`.
+Secret files – `key_file`, `previous_key_file`, `tls.key`, `controls.token_file`, and the configuration itself if it contains
+a `key` – are refused if every user of the machine can read or change them. **Container secrets** are often mounted with
+mode 0444. They are accepted on a file system that is mounted read-only, as Kubernetes and Docker do. If they are not mounted
+read-only and their mode cannot be changed, set `allow_readable_key_files = true`.
 
-`[::]:8080` is every address of the machine, those of IPv4 included. Together with an address of IPv4 of the same port, such
-as `0.0.0.0:8080`, it is every address of IPv6.
+`[::]:8080` means every address of the machine, including IPv4. If an IPv4 address with the same port is listed, too, such as
+`0.0.0.0:8080`, it means every IPv6 address.
 
-`confold check-config` changes nothing. It fails when the store folder could not be made or written. That the store or an
-address is in use now is only a note: the server that runs already is the most common cause.
+`confold check-config` changes nothing. It fails if the store folder cannot be created or written. If the store or an
+address is in use, it only prints a note, because most often the running server uses them.
 
-**SIGHUP** reads the file again: apps, administrators, keys and their settings change at once, for remembered signatures
-too, and no call is dropped. The settings of the server itself take effect at the next start; the log names those that have
-changed. The files of `tls.certificate` and `tls.key` are read again within a second when they change.
+**SIGHUP** reloads the file. Apps, administrators, keys and their settings change at once, also for callers whose signature
+was verified before, and no call is dropped. Settings of the server itself take effect at the next start; the log names those
+that have changed. The files of `tls.certificate` and `tls.key` are checked for changes every second, without a signal.
 
-When something is wrong with the file, the server says so in its log and takes it over in one direction only: **what it takes
-away is applied, what it adds is not**. Administrators and apps that are no longer in it are out, and so is a key that was
-removed. A key that was replaced stops working, and the new one is used in its place – unless the file has it as
-`previous_key`, which stays as far as that key was accepted before. `denied`, `disabled`,
-`closed_services`, narrower `allowed_sources` and an earlier `plan_until` take effect. Everything else stays as it was until
-the file is right. The running value stays, too, where a value cannot be read, or where a key is missing while the
-same table has an unknown one, which may be its misspelling. Apps are removed only if no other table could be one of them, and never by a file
-without any app. A file that is missing or is not TOML changes nothing. To take a right away for certain, look for
-`the apps were read again` in the log.
+If a reloaded file has a mistake, the server logs it and applies only **changes that take rights away**.
+Administrators, apps and keys that the file does not contain are removed. A key that was replaced stops working, and the new one is
+used in its place – unless the file keeps the old one as `previous_key`. A key that was not accepted before is never accepted
+as `previous_key`, and one that was does not get more time. `denied`, `disabled`, `closed_services`, narrower `allowed_sources` and an earlier `plan_until` take effect.
+Everything else keeps its running value until the file is corrected, and so does a setting whose value is invalid, or
+which is missing from a table with an unknown key, because that may be its misspelling. Apps are removed only if no other
+table may be meant as one of them, and never if the file has no app at all. A file that is missing or is not TOML changes
+nothing. To be certain that a right was taken away, look for `the apps were read again` in the log.
 
-A certificate is checked as at a start: its key may not be readable by others, and the two have to belong together. One that
-has expired, or is not valid yet, is used at a start with a warning, because there is nothing else to use. It never replaces
-a valid one.
-One that becomes valid later is used when its time has come.
+A certificate must always match its key, and other users must not be able to read the key. At the start, a certificate that
+has expired or is not valid yet is used with a warning, because there is no other. It never replaces a valid one in a running
+server; one that becomes valid later is used from that time on.
 
-With `metrics.enabled`, `confold_reloads_total` counts reloads of the apps and of the certificate, `confold_reload_refused` is 1 while something older than the file
-is in use, and `confold_certificate_not_after_timestamp_seconds` says when the certificate expires;
-[deploy/alerts.yml](../deploy/alerts.yml) warns of a refused file, and 14 and 3 days before the end.
+With `metrics.enabled`, `confold_reloads_total` counts reloads of the apps and of the certificate, `confold_reload_refused` is
+1 while the last version of a file is refused, and `confold_certificate_not_after_timestamp_seconds` is the time at
+which the certificate expires. [deploy/alerts.yml](../deploy/alerts.yml) alerts on a refused file, and 14 and 3 days before a
+certificate expires.
 
-## To begin with
+## Getting started
 
 ```sh
 install -m 755 target/release/confold /usr/local/bin/
 useradd --system --shell /usr/sbin/nologin confold
 mkdir -p /etc/confold
-(umask 077; echo THE_KEY_OF_THE_APP > /etc/confold/1400000000.key)      # of at least 32 characters: openssl rand -hex 32
+(umask 077; echo THE_KEY_OF_THE_APP > /etc/confold/1400000000.key)      # at least 32 characters: openssl rand -hex 32
 
-# A certificate of one's own, where there is no other; clients get cert.pem to trust it.
+# A self-signed certificate, if you have no other; clients have to trust cert.pem.
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj /CN=chat.example.org \\
     -addext subjectAltName=DNS:chat.example.org -addext basicConstraints=critical,CA:FALSE \\
     -keyout /etc/confold/key.pem -out /etc/confold/cert.pem
 ```
 
-[deploy/confold.service](../deploy/confold.service) is a unit for systemd with a store of its own and no rights beyond those of
-an ordinary program. It expects `/etc/confold/confold.toml` with `store.directory = \"/var/lib/confold\"`:
+[deploy/confold.service](../deploy/confold.service) is a systemd unit that runs the server without special privileges. It
+expects `/etc/confold/confold.toml` with `store.directory = \"/var/lib/confold\"`:
 
 ```sh
 chown confold /etc/confold/*.key /etc/confold/key.pem
@@ -88,20 +87,20 @@ confold check-config --config /etc/confold/confold.toml
 cp deploy/confold.service /etc/systemd/system/ && systemctl enable --now confold
 ```
 
-The owner and the group of a key file may read it, others may not. Keys that `confold dev` publishes are refused, and keys under
-32 characters are warned of.
+The owner and the group of a key file may read it, other users may not. The published keys of `confold dev` are refused, and
+keys of fewer than 32 characters cause a warning.
 
-The files of the store are always private to the user who runs the server, and so is a folder that the server makes. A
-folder that was there keeps its mode, and the log warns when other users can enter it. `confold export --url …` writes all of an app while the server runs, and
-that is a backup; with the server stopped, a copy of the folder is one too.
+The files of the store, and a folder that the server creates, are private to the user who runs the server. An existing
+folder keeps its mode; the log contains a warning if other users can enter it. To back up a running server, export each app with
+`confold export --url …`; with the server stopped, copy the folder.
 
-| what goes wrong | why |
+| symptom | cause |
 |---|---|
-| curl: `wrong version number`; `corrupt message of type InvalidContentType` | `https://` to the port of plain HTTP |
-| `this port speaks TLS` | `http://` to the port of TLS |
-| `unable to get local issuer certificate`, `UNABLE_TO_VERIFY_LEAF_SIGNATURE`, `UnknownIssuer` | the client does not know the authority: [clients.md](clients.md) |
-| 70009 | the signature was made with another key than the server has for the app |
-| 50001 | the user was not imported: `v4/im_open_login_svc/account_import`, or the app's `directory = \"open\"` |
+| curl: `wrong version number`; `corrupt message of type InvalidContentType` | `https://` was used for the plain HTTP port |
+| `this port speaks TLS` | `http://` was used for the TLS port |
+| `unable to get local issuer certificate`, `UNABLE_TO_VERIFY_LEAF_SIGNATURE`, `UnknownIssuer` | the client does not trust the certificate authority; see [clients.md](clients.md) |
+| 70009 | the signature was made with a different key from the one that the server has for the app |
+| 50001 | the user was not imported; call `v4/im_open_login_svc/account_import`, or set the app's `directory = \"open\"` |
 
 ## The server
 
@@ -138,17 +137,18 @@ that is a backup; with the server stopped, a copy of the folder is one too.
         .expect(WRITTEN);
     }
     text.push_str(
-        "\nOne of `key`, `key_file` and `key_env`; without any, no signature of the app can be verified (70016). The same holds \
-         for `previous_key`, `previous_key_file` and `previous_key_env`, which need `previous_key_until`.\n",
+        "\nSet one of `key`, `key_file` and `key_env`; without any, no signature of the app can be verified (70016). During a \
+         rotation, set one of `previous_key`, `previous_key_file` and `previous_key_env`, together with \
+         `previous_key_until`.\n",
     );
     text
 }
 
-/// `docs/confold.example.toml`.
+/// Generates `docs/confold.example.toml`.
 #[must_use]
 pub fn example() -> String {
     let mut text = "\
-# A configuration of confold with every key. What is commented out has the value shown by default, or none.
+# A configuration of confold with every key. Keys that are commented out show their default, if they have one.
 # Check it with: CONFOLD_APP_KEY=secret confold check-config --config confold.example.toml
 
 "
@@ -162,7 +162,7 @@ pub fn example() -> String {
         }
         entry(&mut text, name, key, if key.name == "store.directory" { Some("\"data\"") } else { None });
     }
-    text.push_str("# One of these tables for each app.\n[[app]]\n\n");
+    text.push_str("# Write one such table per app.\n[[app]]\n\n");
     for key in app_keys() {
         let shown = match key.name {
             "id" => Some("1400000000"),
@@ -176,7 +176,7 @@ pub fn example() -> String {
     text
 }
 
-/// The effective configuration, as TOML, each value with where it comes from.
+/// Formats the effective configuration as TOML, with the origin of each value as a comment.
 pub(super) fn effective(loaded: &Loaded) -> String {
     let mut text = String::new();
     let mut section = "";
@@ -217,7 +217,7 @@ fn entry<T>(text: &mut String, name: &str, key: &Key<T>, shown: Option<&str>) {
         (None, "") => format!("# {name} ="),
         (None, default) => {
             let read = key.kind.read(&Given::Text(default), std::path::Path::new(""));
-            format!("# {name} = {}", key.kind.display(&read.expect("a default is a value of its key")))
+            format!("# {name} = {}", key.kind.display(&read.expect("defaults can be parsed")))
         }
     };
     writeln!(text, "# {}\n# Takes: {}.\n{value}\n", key.about, key.kind.describe()).expect(WRITTEN);

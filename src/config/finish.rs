@@ -1,4 +1,4 @@
-//! From the settings as they were read to a configuration: what has to hold between them.
+//! The last step of reading a configuration: checks that involve several settings, or the files that they name.
 
 use std::{net::SocketAddr, path::Path};
 
@@ -17,8 +17,8 @@ use crate::{
 };
 
 impl Reading<'_> {
-    /// What has to hold between the parts.
-    /// `files` the time, if the files that are named are looked at.
+    /// Checks the settings against each other and combines them to a configuration. The files of the certificate, the token
+    /// and the store are checked only if `files` is given; it is the time at which the certificate must be valid.
     pub(super) fn finish(
         &mut self,
         draft: ServerDraft,
@@ -42,7 +42,7 @@ impl Reading<'_> {
             wrong("there is no app; add one under [[app]] with id, key_file and admins".to_owned());
         }
         if draft.listen.is_empty() && draft.tls_listen.is_empty() {
-            wrong("the server listens nowhere: both listen and tls.listen are empty".to_owned());
+            wrong("the server has no address to listen on: both listen and tls.listen are empty".to_owned());
         }
         overlaps(&draft.listen, &draft.tls_listen).into_iter().for_each(&mut wrong);
         if draft.limits.bodies_bytes < draft.limits.body_bytes {
@@ -69,7 +69,7 @@ impl Reading<'_> {
                 wrong("tls.key needs its certificate: set tls.certificate".to_owned());
                 None
             }
-            // There is none, or it was said what is wrong with one of the two.
+            // Neither is set, or a problem with the missing one is reported already.
             _ => None,
         };
         let is_clear = is_missing("tls.certificate") && is_missing("tls.key");
@@ -91,7 +91,7 @@ impl Reading<'_> {
         };
         let Some(directory) = draft.directory else {
             if is_missing("store.directory") {
-                wrong("store.directory is missing: the folder where everything is kept".to_owned());
+                wrong("store.directory is missing; set it to the folder for the data".to_owned());
             }
             return None;
         };
@@ -111,7 +111,7 @@ impl Reading<'_> {
             workers: draft.workers,
             store: StoreConfig {
                 directory,
-                // What begins later would be answered too late.
+                // A read that starts later would not finish before the call times out.
                 read_patience: draft.limits.answer_within * 4 / 5,
                 close_within: draft.drain,
                 ..draft.store
@@ -128,7 +128,7 @@ impl Reading<'_> {
     }
 }
 
-/// What is wrong with the files of a certificate, and what clients would say of it.
+/// Checks the files of a certificate. Returns the problems, and a warning if clients would refuse the certificate now.
 fn check_tls(
     certificate: &Path,
     key: &Path,
@@ -154,12 +154,12 @@ fn check_tls(
     }
 }
 
-/// What is wrong between the addresses of these lists: one of them twice, or one that includes another. Port 0 is a
-/// new port each time. The same port of IPv4 and of IPv6 are two addresses (see [`crate::http::Bound::beside`]).
+/// Finds addresses that are listed twice or included in another one. Port 0 never overlaps, because the system chooses a
+/// free port each time. One port can be used for IPv4 and IPv6 separately (see [`crate::http::Bound::beside`]).
 fn overlaps(listen: &[SocketAddr], tls: &[SocketAddr]) -> Vec<String> {
     let mut all: Vec<SocketAddr> = listen.iter().chain(tls).filter(|one| one.port() != 0).copied().collect();
     all.sort();
-    let twice = |one: SocketAddr| format!("{one} is in listen and in tls.listen, or twice in one of them");
+    let twice = |one: SocketAddr| format!("{one} is listed twice in listen and tls.listen; keep one of them");
     let mut found: Vec<String> =
         all.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| twice(pair[0])).collect();
     all.dedup();
@@ -169,7 +169,7 @@ fn overlaps(listen: &[SocketAddr], tls: &[SocketAddr]) -> Vec<String> {
         };
         for part in all.iter().filter(is_part) {
             found.push(format!(
-                "{whole} includes {part}, so that both cannot be listened at; keep one of them"
+                "{whole} includes {part}, so the server cannot listen on both; keep one of them"
             ));
         }
     }

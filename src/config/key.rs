@@ -1,4 +1,4 @@
-//! What a key of the configuration is, and how its value is read.
+//! The definition of a configuration key, and the parsing of values by kind.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,44 +13,47 @@ use super::{
 };
 use crate::{address::Address, auth::CallRates, excerpt, listen, masking, written_path};
 
-/// One key: its name, what it takes, and where its value goes.
+/// A configuration key whose value is stored in a draft of type `T`.
 pub struct Key<T: 'static> {
-    /// As in the file, sections before a dot: `tls.listen`.
+    /// The name with its section, such as `tls.listen`.
     pub name: &'static str,
     pub(super) kind: Kind,
-    /// In the form of an environment variable; empty when it is unset by default.
+    /// The default, in the form used in environment variables; empty if there is none.
     pub(super) default: &'static str,
     pub(super) about: &'static str,
-    /// Puts the value where it belongs, or says why it cannot be.
+    /// Stores the value in the draft, or returns why it is not acceptable.
     pub(super) set: fn(&mut T, Value) -> Result<(), String>,
 }
 
-/// What a key takes.
+/// The type of a key's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
-    /// A text that is never shown.
+    /// A text that is never displayed.
     Secret,
-    /// The address of another server, which may hold secrets.
+    /// The URL of another server. Parts that may be secret are not displayed.
     Address,
-    /// A path; a relative one is seen from the folder of the configuration file, or from the present
-    /// folder when a flag or variable gives it.
+    /// A path. In the file it is relative to the file's folder, in a flag or variable to the working directory.
     Path,
+    /// A number between a minimum and a maximum.
     Number(u64, u64),
+    /// `true` or `false`; also `on` or `off` in a flag or variable.
     Switch,
     Duration,
     Size,
-    /// Texts; in a flag or variable separated by commas.
+    /// A list of texts that are described by the `str`; separated by commas in a flag or variable.
     List(&'static str),
-    /// Addresses to listen at, in any form that [`listen::read`] understands.
+    /// Addresses to listen on, in any form that [`listen::read`] accepts.
     Listen,
+    /// One of these texts.
     Choice(&'static [&'static str]),
+    /// A date and time.
     Instant,
-    /// Numbers for commands; in a flag or variable as `get_contact_group=500,others=100`.
+    /// Calls per second by command; in a flag or variable `get_contact_group=500,others=100`.
     Rates,
 }
 
-/// A value of the kind that its key takes.
+/// A parsed value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     Text(String),
@@ -63,57 +66,57 @@ pub(super) enum Value {
     Rates(CallRates),
 }
 
-/// What somebody wrote.
+/// A value before it is parsed.
 pub(super) enum Given<'a> {
-    /// In the file.
+    /// From the file.
     Toml(&'a DeValue<'a>),
-    /// In a variable, a flag, or the table of defaults.
+    /// From a variable, a flag, or the table of keys (defaults).
     Text(&'a str),
 }
 
-/// The environment variable of a key: `tls.listen` is `CONFOLD_TLS_LISTEN`.
+/// Returns the environment variable of a key: `CONFOLD_TLS_LISTEN` for `tls.listen`.
 #[must_use]
 pub fn environment_name(key: &str) -> String {
     format!("CONFOLD_{}", key.to_ascii_uppercase().replace('.', "_"))
 }
 
-/// The flag of a key, without its dashes: `tls.listen` is `tls-listen`.
+/// Returns the flag of a key without its dashes: `tls-listen` for `tls.listen`.
 pub(super) fn flag_name(key: &str) -> String {
     key.replace(['.', '_'], "-")
 }
 
 impl<T> Key<T> {
-    /// Its flag, without the dashes.
+    /// The flag without its dashes.
     #[must_use]
     pub fn flag(&self) -> String {
         flag_name(self.name)
     }
 
-    /// What its flag takes, for a help text.
+    /// A description of the accepted values, for help texts.
     #[must_use]
     pub fn takes(&self) -> String {
         self.kind.describe()
     }
 
-    /// Whether it takes several values.
+    /// Whether the value is a list.
     #[must_use]
     pub fn is_list(&self) -> bool {
         matches!(self.kind, Kind::List(_) | Kind::Listen)
     }
 
-    /// Whether it is on or off.
+    /// Whether the value is true or false.
     #[must_use]
     pub fn is_switch(&self) -> bool {
         self.kind == Kind::Switch
     }
 
-    /// What it is for.
+    /// The purpose of the key, for help texts and documentation.
     #[must_use]
     pub fn about(&self) -> &'static str {
         self.about
     }
 
-    /// Its default, for a help text.
+    /// The default, for help texts.
     #[must_use]
     pub fn default(&self) -> &'static str {
         self.default
@@ -121,7 +124,7 @@ impl<T> Key<T> {
 }
 
 impl Kind {
-    /// What a key of this kind takes, for people.
+    /// Describes the accepted values.
     pub(super) fn describe(self) -> String {
         match self {
             Kind::Text => "a text".to_owned(),
@@ -143,10 +146,11 @@ impl Kind {
         }
     }
 
-    /// Reads what was written; relative paths are seen from `base`.
+    /// Parses a value. Relative paths are resolved against `base`.
     ///
     /// # Errors
-    /// What it must be and what was found, without the name of the key. A secret is not shown.
+    /// What the value must be and what was found. The message continues a sentence that begins with the name of the key,
+    /// and does not show secrets.
     pub(super) fn read(self, given: &Given<'_>, base: &Path) -> Result<Value, String> {
         let refused = || format!("must be {}, found {}", self.describe(), self.shown(given));
         let text = match given {
@@ -162,7 +166,7 @@ impl Kind {
                 text.filter(|text| names.contains(text)).map(|text| Value::Text(text.to_owned()))
             }
             Kind::Address => match text {
-                // It knows better what may be shown.
+                // Its own errors hide the parts that may be secret.
                 Some(text) => return text.parse().map(Value::Address),
                 None => None,
             },
@@ -199,7 +203,7 @@ impl Kind {
 
     fn shown(self, given: &Given<'_>) -> String {
         match given {
-            _ if self == Kind::Secret => "something else".to_owned(),
+            _ if self == Kind::Secret => "a value of another type".to_owned(),
             Given::Text(text) => excerpt::quoted(text).to_string(),
             Given::Toml(value) => match value {
                 DeValue::String(text) => excerpt::quoted(text).to_string(),
@@ -211,7 +215,7 @@ impl Kind {
         }
     }
 
-    /// What was written, as TOML, a secret masked.
+    /// Formats a value as TOML; secrets are masked.
     pub(super) fn display(self, value: &Value) -> String {
         match value {
             _ if self == Kind::Secret => "\"…\"".to_owned(),
@@ -287,7 +291,7 @@ impl Value {
         }
     }
 
-    /// Each item of a list, parsed.
+    /// Parses each item of a list. `what` describes the items in the error.
     pub(super) fn items<I>(self, what: &str, parse: impl Fn(&str) -> Option<I>) -> Result<Vec<I>, String> {
         let Value::List(items) = self else { unreachable!("the key takes a list, not {self:?}") };
         let bad = items.iter().filter(|item| parse(item).is_none());
@@ -299,8 +303,8 @@ impl Value {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the last word of a key that cannot refuse")]
-pub(super) fn put<T>(place: &mut T, value: T) -> Result<(), String> {
+#[expect(clippy::unnecessary_wraps, reason = "keeps the setters of all keys alike")]
+pub(super) fn assign<T>(place: &mut T, value: T) -> Result<(), String> {
     *place = value;
     Ok(())
 }
@@ -317,7 +321,7 @@ pub(super) fn number(given: &Given<'_>) -> Option<u64> {
 
 fn list(given: &Given<'_>) -> Option<Vec<String>> {
     match given {
-        // An empty text is refused, because it is most often a mistake.
+        // Empty text is refused before this, so an empty list needs a form of its own.
         Given::Text("[]") => Some(Vec::new()),
         Given::Text(text) => {
             Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
@@ -329,7 +333,7 @@ fn list(given: &Given<'_>) -> Option<Vec<String>> {
     }
 }
 
-/// A text as TOML has it.
+/// Formats a text as a TOML string.
 fn quoted(text: &str) -> String {
     let escaped = text.chars().fold(String::new(), |out, c| match c {
         '"' | '\\' => out + "\\" + &c.to_string(),
@@ -348,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn units_are_read_and_nothing_else() {
+    fn only_values_of_the_right_kind_are_parsed() {
         assert_eq!(read(Kind::Duration, "500ms"), Some(Value::Duration(Duration::from_millis(500))));
         assert_eq!(read(Kind::Duration, "2m"), Some(Value::Duration(Duration::from_secs(120))));
         assert_eq!(read(Kind::Size, "64 KiB"), Some(Value::Number(65_536)));
@@ -369,17 +373,17 @@ mod tests {
     }
 
     #[test]
-    fn relative_paths_are_seen_from_the_base() {
+    fn relative_paths_are_resolved_against_the_base() {
         assert_eq!(read(Kind::Path, "a/b"), Some(Value::Path("/etc/a/b".into())));
         assert_eq!(read(Kind::Path, "/a/b"), Some(Value::Path("/a/b".into())));
     }
 
     #[test]
-    fn a_refusal_says_what_it_must_be_and_shows_no_secret() {
+    fn an_error_describes_the_accepted_values_and_shows_no_secret() {
         let refusal = |kind: Kind, text| kind.read(&Given::Text(text), Path::new("")).unwrap_err();
         assert_eq!(refusal(Kind::Number(1, 9), "x"), "must be a number from 1 to 9, found \"x\"");
         let value = DeValue::parse("17").unwrap();
         let refused = Kind::Secret.read(&Given::Toml(value.get_ref()), Path::new("")).unwrap_err();
-        assert_eq!(refused, "must be a secret text, found something else");
+        assert_eq!(refused, "must be a secret text, found a value of another type");
     }
 }

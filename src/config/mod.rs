@@ -1,8 +1,8 @@
-//! The configuration of `confold serve`: flags over environment over file.
+//! The configuration of `confold serve`. Flags override the environment, which overrides the file.
 //!
-//! Two tables say what there is (`server_keys.rs`, `app_keys.rs`): from them come the reading, the refusals, the flags, the
-//! names of environment variables, `docs/configuration.md` and the annotated example. An app's
-//! settings are in the file only, its key in a file or the environment.
+//! Two tables define all keys (`server_keys.rs`, `app_keys.rs`). Parsing, error messages, flags, the names of environment
+//! variables, `docs/configuration.md` and the annotated example are all derived from them. The settings of apps are
+//! in the file only, except that keys of apps may be in files of their own or in the environment.
 
 mod app_keys;
 mod changes;
@@ -21,12 +21,12 @@ mod units;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use app_keys::app_keys;
-pub use changes::{Changes, Known};
+pub use changes::{AppSettings, Changes};
 pub use document::{example, reference};
 pub use key::environment_name;
 pub use rates::read_rates;
 pub use read::{Problems, Refused, Sources, read, read_again};
-pub use restrict::{Standing, restrict};
+pub use restrict::{RefusedApps, restrict};
 pub use server_keys::server_keys;
 
 use crate::{
@@ -38,79 +38,79 @@ use crate::{
     store::StoreConfig,
 };
 
-/// A configuration that can be run.
+/// A valid configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where plain HTTP is spoken.
+    /// Addresses to listen on for plain HTTP.
     pub listen: Vec<SocketAddr>,
-    /// Where TLS is spoken.
+    /// Addresses to listen on for TLS.
     pub tls_listen: Vec<SocketAddr>,
-    /// The files of certificate and key.
+    /// The files of the certificate and its key.
     pub tls_files: Option<(PathBuf, PathBuf)>,
-    /// Who may be able to read the files of keys.
+    /// Which users may have access to files that hold keys.
     pub key_readers: Readers,
-    /// Proxies that may name the source of a connection or request.
+    /// Proxies that are trusted to report the source address of a connection or request.
     pub trusted_proxies: Vec<Network>,
-    /// Names by which what needs no secret may be called.
+    /// Host names accepted for paths that need no secret, such as `/metrics`.
     pub allowed_hosts: Vec<String>,
-    /// Threads that serve.
+    /// The number of worker threads; 0 means one per processor.
     pub workers: usize,
-    /// Where everything is kept, and with how much memory.
+    /// The directory and the resources of the store.
     pub store: StoreConfig,
-    /// What the service accepts.
+    /// Limits on connections, requests and answers.
     pub limits: HttpLimits,
-    /// How long a stop may take.
+    /// How long a graceful stop may take.
     pub drain: Duration,
-    /// Whether calls are counted and told at `/metrics`.
+    /// Whether `/metrics` is served.
     pub metrics: bool,
-    /// Where spans go, if somewhere.
+    /// The collector that receives spans, if tracing is on.
     pub traces: Option<Address>,
-    /// What opens the controls, if they can be opened.
+    /// The token that grants access to `/_dev/`; without one it is closed.
     pub token: Option<Token>,
-    /// The form of the log.
+    /// The format of the log.
     pub log_format: LogFormat,
     /// How much is logged.
     pub log_level: LogLevel,
-    /// The apps, by number.
+    /// The apps, sorted by id.
     pub apps: Vec<App>,
 }
 
-/// A configuration as it was read: ready to run, and ready to be shown.
+/// A valid configuration, together with what is needed to display it.
 #[derive(Debug)]
 pub struct Loaded {
-    /// What to run.
+    /// The configuration to run.
     pub config: Config,
-    /// The effective settings of the server, each with where it comes from.
+    /// The effective settings of the server.
     pub settings: Vec<Setting>,
-    /// The settings of each app that are not as by default.
+    /// The effective settings of each app, without those that have no value.
     pub apps: Vec<Vec<Setting>>,
-    /// What runs, but hardly as meant.
+    /// Settings that are valid, but probably not intended.
     pub warnings: Vec<String>,
 }
 
-/// One setting, as it is shown: secrets are masked.
+/// An effective setting for display; secrets are masked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// Its name.
+    /// The name of the key.
     pub name: &'static str,
-    /// Its value, in TOML.
+    /// The value as TOML; empty if the key is not set.
     pub value: String,
-    /// Where it comes from.
+    /// Where the value comes from.
     pub origin: Origin,
 }
 
 impl Loaded {
-    /// The effective configuration as TOML, secrets masked, each value with where it comes from.
+    /// Returns the effective configuration as TOML. Secrets are masked, and a comment names the origin of each value.
     #[must_use]
     pub fn effective(&self) -> String {
         document::effective(self)
     }
 }
 
-/// Where a setting comes from; the later ones win.
+/// Where a value comes from. Later variants override earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
-    /// Nobody said anything.
+    /// The built-in default.
     Default,
     /// The configuration file.
     File,

@@ -1,27 +1,27 @@
-//! Calls per second as they are written: one number for every command, or a number for some of them.
+//! Parsing of call rates: one number for all commands, or numbers for single commands.
 
 use toml::de::DeValue;
 
 use super::key::{Given, number};
 use crate::{api::Command, auth::CallRates, excerpt::quoted, wire::nearest};
 
-/// What a key of this kind takes.
-pub(super) const DESCRIPTION: &str = "a number of calls from 1, or one for each command that is named, such as \
+/// The accepted forms, for messages and documentation.
+pub(super) const DESCRIPTION: &str = "a number of calls (1 or more), or numbers for single commands, such as \
                                       { get_contact_group = 500, others = 100 }";
 
-/// The name of all commands that are not named.
+/// The name that stands for all commands not named.
 const OTHERS: &str = "others";
 
-/// Reads rates.
+/// Parses rates.
 ///
 /// # Errors
-/// What is wrong, behind the name of the key.
+/// What is wrong. The message continues a sentence that begins with the name of the key.
 pub(super) fn read(given: &Given<'_>) -> Result<CallRates, String> {
     let mut rates = CallRates::default();
     match given {
         Given::Text(text) => {
             let text = text.trim();
-            // As in the file.
+            // Accept the braces of the TOML form, too.
             let text = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
             for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
                 let (name, rate) = part.split_once('=').unwrap_or((OTHERS, part));
@@ -36,15 +36,15 @@ pub(super) fn read(given: &Given<'_>) -> Result<CallRates, String> {
         Given::Toml(_) => put(&mut rates, OTHERS, given)?,
     }
     match rates == CallRates::default() {
-        true => Err(format!("must be {DESCRIPTION}, and names nothing")),
+        true => Err(format!("must be {DESCRIPTION}, but it is empty")),
         false => Ok(rates),
     }
 }
 
-/// Reads rates from a text.
+/// Parses rates from the value of a command-line option.
 ///
 /// # Errors
-/// What is wrong, behind the name of the option.
+/// What is wrong. The message continues a sentence that begins with the name of the option.
 pub fn read_rates(text: &str) -> Result<CallRates, String> {
     read(&Given::Text(text))
 }
@@ -61,7 +61,7 @@ fn put(rates: &mut CallRates, name: &str, given: &Given<'_>) -> Result<(), Strin
             },
         };
         let of = if name == OTHERS { String::new() } else { format!(" for {}", quoted(name)) };
-        format!("must be {DESCRIPTION}, found {found}{of}; limits.rate_limit = false lets every call pass")
+        format!("must be {DESCRIPTION}, found {found}{of}; to allow any number of calls, set limits.rate_limit = false")
     })?;
     if name == OTHERS {
         rates.others = Some(rate);
@@ -70,7 +70,7 @@ fn put(rates: &mut CallRates, name: &str, given: &Given<'_>) -> Result<(), Strin
     let mut names = Command::ALL.iter().map(|command| command.name());
     let Some(command) = names.clone().find(|command| *command == name) else {
         let hint = nearest(name, names.by_ref()).map_or_else(
-            || format!("; {OTHERS} is all that are not named"),
+            || format!("; {OTHERS} stands for all commands that are not named"),
             |other| format!("; did you mean {other}?"),
         );
         return Err(format!("names {}, which is not a command{hint}", quoted(name)));
@@ -79,7 +79,7 @@ fn put(rates: &mut CallRates, name: &str, given: &Given<'_>) -> Result<(), Strin
     Ok(())
 }
 
-/// Rates as TOML has them.
+/// Formats rates as TOML.
 pub(super) fn display(rates: &CallRates) -> String {
     if let (true, Some(every)) = (rates.named.is_empty(), rates.others) {
         return every.to_string();

@@ -1,4 +1,4 @@
-//! From file, environment and flags to a configuration, or to all that is wrong with it.
+//! Reads a configuration from the file, the environment and the flags, and collects all problems.
 
 use std::{
     collections::BTreeMap,
@@ -11,34 +11,34 @@ use toml::de::{DeTable, DeValue};
 use super::{
     Loaded, Origin, Setting, app_keys, environment_name,
     key::{Given, Key},
-    read_app::{looks_like_an_app, standing},
-    restrict::Standing,
+    read_app::{looks_like_an_app, refused_apps},
+    restrict::RefusedApps,
     server_keys,
     server_keys::ServerDraft,
     syntax,
 };
 use crate::{domain::UnixSeconds, excerpt, secret_file::Readers, text_file, wire::nearest};
 
-/// Where a configuration comes from.
+/// The inputs from which a configuration is read.
 #[derive(Clone, Debug)]
 pub struct Sources {
-    /// The file.
+    /// The path of the file.
     pub file: PathBuf,
-    /// The environment; what begins with `CONFOLD_` is looked at, and the variables that hold keys.
+    /// The environment. Only variables that begin with `CONFOLD_`, and those that hold keys of apps, are used.
     pub environment: BTreeMap<String, String>,
-    /// The flags given, by the names of their keys.
+    /// The values of flags, with the names of their keys.
     pub flags: Vec<(&'static str, String)>,
-    /// The time, by which a certificate is valid.
+    /// The present time, for checks of certificates and previous keys.
     pub now: UnixSeconds,
 }
 
-/// All that is wrong with a configuration, one line each. No line shows a secret.
+/// All problems of a configuration, one per line, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub Vec<String>);
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A name or path in the file may hold anything, and each problem is one line.
+        // Names and paths from the file may contain line breaks or control characters.
         let lines: Vec<_> = self.0.iter().map(|problem| excerpt::line(problem)).collect();
         f.write_str(&lines.join("\n"))
     }
@@ -46,50 +46,50 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// A configuration that is not taken over, but read for what it takes away.
+/// A configuration that has problems. A running server applies only the rights that it takes away.
 #[derive(Clone, Debug)]
 pub struct Refused {
-    /// All that is wrong with it.
+    /// All problems.
     pub problems: Problems,
-    /// What it says of apps; `None` when nothing of it could be read.
-    pub standing: Option<Standing>,
+    /// The apps in the file; `None` if the file could not be parsed.
+    pub apps: Option<RefusedApps>,
 }
 
-/// What is being read, and what was wrong so far.
+/// The state while a configuration is read.
 pub(super) struct Reading<'a> {
     pub(super) file: &'a Path,
     text: &'a str,
     pub(super) problems: Vec<(usize, String)>,
     pub(super) warnings: Vec<String>,
-    /// The keys whose value was refused: they are not missing.
+    /// Keys whose value was refused. They must not be reported as missing, too.
     pub(super) refused: Vec<&'static str>,
-    /// Who may be able to read the files of keys.
+    /// Which users may have access to files that hold keys.
     pub(super) readers: Readers,
-    /// Whether a part that could not be understood may have been meant as an app.
+    /// Whether a part of the file that was not understood may be meant as an app.
     hides_apps: bool,
 }
 
-/// Reads a configuration. Everything is looked at before anything is refused.
+/// Reads a configuration.
 ///
 /// # Errors
-/// [`Problems`].
+/// All [`Problems`] at once.
 pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
     read_with(sources, Some(sources.now)).map_err(|refused| refused.problems)
 }
 
-/// Reads a configuration for a server that runs, which takes over nothing but the apps: files of the
-/// server's own settings are not looked at, so that a certificate being replaced keeps no administrator in.
+/// Reads a configuration for a running server, which applies only the apps. The files of the server's own settings are not
+/// checked, so that a certificate that is just being replaced does not delay the removal of an administrator.
 ///
 /// # Errors
-/// [`Refused`].
+/// [`Refused`], with the apps as far as they can be read.
 pub fn read_again(sources: &Sources) -> Result<Loaded, Refused> {
     read_with(sources, None)
 }
 
-/// `files` the time, if files of the server's own settings are looked at.
+/// Reads a configuration. With `files`, the present time, the files of the server's own settings are checked.
 fn read_with(sources: &Sources, files: Option<UnixSeconds>) -> Result<Loaded, Refused> {
     let file = &sources.file;
-    let unread = |problem: String| Refused { problems: Problems(vec![problem]), standing: None };
+    let unread = |problem: String| Refused { problems: Problems(vec![problem]), apps: None };
     let text =
         text_file::read(file).map_err(|error| unread(format!("cannot read {}: {error}", file.display())))?;
     let (problems, warnings) = (Vec::new(), Vec::new());
@@ -116,8 +116,9 @@ fn read_with(sources: &Sources, files: Option<UnixSeconds>) -> Result<Loaded, Re
     reading.environment(sources, &named, &mut draft, &mut settings);
     for (name, text) in &sources.flags {
         if let Some(key) = server_keys().iter().find(|key| key.name == *name) {
-            let spot = Spot { line: usize::MAX, said: format!("--{}", key.flag()), origin: Origin::Flag };
-            reading.take(spot, key, &Given::Text(text), &mut draft, &mut settings);
+            let location =
+                Location { line: usize::MAX, said: format!("--{}", key.flag()), origin: Origin::Flag };
+            reading.set(location, key, &Given::Text(text), &mut draft, &mut settings);
         }
     }
     reading.readers = draft.key_readers;
@@ -131,24 +132,24 @@ fn read_with(sources: &Sources, files: Option<UnixSeconds>) -> Result<Loaded, Re
             warnings: reading.warnings,
         }),
         _ => {
-            // In the order of the file; what belongs to no line of it comes last.
+            // Report in the order of the file; problems without a line come last.
             reading.problems.sort_by_key(|(line, _)| *line);
             let problems = Problems(reading.problems.into_iter().map(|(_, said)| said).collect());
-            Err(Refused { problems, standing: Some(standing(read_apps, reading.hides_apps)) })
+            Err(Refused { problems, apps: Some(refused_apps(read_apps, reading.hides_apps)) })
         }
     }
 }
 
-/// Where a value stands.
-pub(super) struct Spot {
-    /// The line, by which problems are sorted.
+/// The place where a value was given.
+pub(super) struct Location {
+    /// The line in the file, by which problems are sorted; `usize::MAX` for flags and variables.
     line: usize,
-    /// In words.
+    /// The beginning of messages about the value: file, line and key, or the name of the flag or variable.
     said: String,
     origin: Origin,
 }
 
-/// A table and where it stands.
+/// A table and its byte offset in the file.
 pub(super) type Table<'a> = (usize, &'a DeTable<'a>);
 
 impl<'a> Reading<'a> {
@@ -161,28 +162,28 @@ impl<'a> Reading<'a> {
         self.problems.push((line, format!("{}:{line}: {said}", self.file.display())));
     }
 
-    /// The folder from which relative paths of the file are seen.
+    /// The folder against which relative paths in the file are resolved.
     fn folder(&self) -> PathBuf {
         self.file.parent().map(Path::to_owned).unwrap_or_default()
     }
 
-    /// Puts every default in its place.
+    /// Stores all defaults in a draft and returns them as settings.
     pub(super) fn defaults<T>(keys: &'static [Key<T>], draft: &mut T) -> Vec<Setting> {
         (keys.iter())
             .map(|key| {
                 let mut value = String::new();
                 if !key.default.is_empty() {
                     let read = key.kind.read(&Given::Text(key.default), Path::new(""));
-                    let read = read.expect("a default is a value of its key");
+                    let read = read.expect("defaults can be parsed");
                     value = key.kind.display(&read);
-                    (key.set)(draft, read).expect("a default is accepted");
+                    (key.set)(draft, read).expect("defaults are acceptable");
                 }
                 Setting { name: key.name, value, origin: Origin::Default }
             })
             .collect()
     }
 
-    /// A table of the file: keys of the server, sections, apps.
+    /// Reads a table of the file with keys of the server, sections and apps; `section` precedes the names in it.
     fn table(
         &mut self,
         section: &str,
@@ -207,15 +208,12 @@ impl<'a> Reading<'a> {
                 }
                 _ if full == "app" => {
                     self.hides_apps = true;
-                    self.problem(
-                        at,
-                        "an app is written as a table under [[app]], with two pairs of brackets",
-                    );
+                    self.problem(at, "write each app as a table under [[app]], with double brackets");
                 }
-                _ if is_section => self.problem(at, format!("{full} is a section and is written [{full}]")),
+                _ if is_section => self.problem(at, format!("{full} is a section; write it as [{full}]")),
                 value => {
                     if let Some(key) = server_keys().iter().find(|key| key.name == full) {
-                        self.take(self.spot(at, &full), key, &Given::Toml(value), draft, settings);
+                        self.set(self.location(at, &full), key, &Given::Toml(value), draft, settings);
                     } else {
                         let sections =
                             ["app", "tls", "store", "limits", "metrics", "traces", "controls", "log"];
@@ -228,13 +226,13 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The place of a key in the file.
-    pub(super) fn spot(&self, at: usize, name: &str) -> Spot {
+    /// Returns the location of a key at a byte offset of the file.
+    pub(super) fn location(&self, at: usize, name: &str) -> Location {
         let line = self.line(at);
-        Spot { line, said: format!("{}:{line}: {name}", self.file.display()), origin: Origin::File }
+        Location { line, said: format!("{}:{line}: {name}", self.file.display()), origin: Origin::File }
     }
 
-    /// A key that there is not; `section` stands before its name.
+    /// Reports an unknown key. `section` precedes its name, and `elsewhere` says whether it is a key of apps.
     pub(super) fn unknown(
         &mut self,
         at: usize,
@@ -245,7 +243,7 @@ impl<'a> Reading<'a> {
     ) {
         let hint = match nearest(name, known) {
             Some(other) => format!("; did you mean {other}?"),
-            None if elsewhere => "; it is a setting of an app, and goes under [[app]]".to_owned(),
+            None if elsewhere => "; it is a setting of an app and belongs under [[app]]".to_owned(),
             None if name
                 .rsplit('.')
                 .next()
@@ -253,27 +251,27 @@ impl<'a> Reading<'a> {
             {
                 "; it belongs above the first [section]".to_owned()
             }
-            None => "; docs/configuration.md lists all".to_owned(),
+            None => "; docs/configuration.md lists all keys".to_owned(),
         };
         let name = excerpt::plain(name);
-        self.problem(at, format!("{section}{name} is no key of the configuration{hint}"));
+        self.problem(at, format!("unknown configuration key {section}{name}{hint}"));
     }
 
-    /// Takes one value; whether it could be taken.
-    pub(super) fn take<T>(
+    /// Parses and stores one value. Returns false, and reports a problem, if it is refused.
+    pub(super) fn set<T>(
         &mut self,
-        spot: Spot,
+        location: Location,
         key: &Key<T>,
         given: &Given<'_>,
         draft: &mut T,
         settings: &mut [Setting],
     ) -> bool {
-        let Spot { line, said, origin } = spot;
+        let Location { line, said, origin } = location;
         let base = if origin == Origin::File { self.folder() } else { PathBuf::new() };
         if let Given::Text(text) = given
             && text.trim().is_empty()
         {
-            // An empty value is most often a variable that was never filled in.
+            // An empty value is most often a template variable that was never filled in.
             let other = if origin == Origin::Flag { "leave the flag out" } else { "unset it" };
             let said = format!("{said} is empty; give it {}, or {other}", key.kind.describe());
             self.problems.push((line, said));
@@ -299,7 +297,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Variables that are named as keys are; `named` are those that hold keys of apps.
+    /// Reads the environment variables of keys. `named` are the variables that hold keys of apps, for which no similar name
+    /// is suggested.
     fn environment(
         &mut self,
         sources: &Sources,
@@ -312,22 +311,22 @@ impl<'a> Reading<'a> {
         for (variable, text) in &sources.environment {
             if let Some((_, key)) = known.iter().find(|(name, _)| name == variable) {
                 let said = format!("environment variable {variable}");
-                let spot = Spot { line: usize::MAX, said, origin: Origin::Environment };
-                self.take(spot, key, &Given::Text(text), draft, settings);
+                let location = Location { line: usize::MAX, said, origin: Origin::Environment };
+                self.set(location, key, &Given::Text(text), draft, settings);
             } else if !named.contains(&variable.as_str())
                 && let Some(name) = variable.strip_prefix("CONFOLD_")
-                // Others are not refused: orchestrators set variables named after their services.
+                // Unless a name looks misspelt, ignore it: Kubernetes sets variables such as CONFOLD_PORT by itself.
                 && let Some(other) = nearest(name, known.iter().map(|(known, _)| &known["CONFOLD_".len()..]))
             {
                 self.problems.push((usize::MAX, format!(
-                    "environment variable {variable} names no key of the configuration; did you mean CONFOLD_{other}?"
+                    "environment variable {variable} does not belong to a configuration key; did you mean CONFOLD_{other}?"
                 )));
             }
         }
     }
 }
 
-/// An error with its causes.
+/// Formats an error with its causes.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {}", chain(cause)),

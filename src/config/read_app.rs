@@ -1,4 +1,4 @@
-//! Reading one `[[app]]`, and what all of them say when the file is refused.
+//! Reads the `[[app]]` tables, and collects what can be applied of them if the file is refused.
 
 use toml::de::DeValue;
 
@@ -7,7 +7,7 @@ use super::{
     app_keys::{AppDraft, KeySource},
     key::Given,
     read::{Reading, Table, chain},
-    restrict::{Standing, StandingApp},
+    restrict::{RefusedApp, RefusedApps},
     time,
 };
 use crate::{
@@ -17,32 +17,32 @@ use crate::{
     secret_file::{check_private, read_secret},
 };
 
-/// The key of the configuration that holds the key of an app, and the first part of the others that name it.
+/// The configuration keys that hold an app's key; with `_file` or `_env` they name where it is.
 const KEY: &str = "key";
 const PREVIOUS: &str = "previous_key";
 
 const DAY: u64 = 86_400;
-/// How many days a previous key may be accepted: signatures are valid for 180 days unless another time was asked for.
-const LONGEST: u64 = 366;
+/// The longest time for which a previous key can be accepted. Signatures are valid for 180 days by default, some longer.
+const MAX_PREVIOUS_KEY_DAYS: u64 = 366;
 
-/// What one table told.
+/// An `[[app]]` table after reading.
 pub(super) struct ReadApp {
-    /// Where it stands in the file.
+    /// The byte offset of the table in the file.
     pub(super) at: usize,
     /// The app, if it has an id.
     pub(super) app: Option<App>,
-    /// What it says.
+    /// Its effective settings.
     pub(super) settings: Vec<Setting>,
-    /// The keys of which it is not clear what they say.
-    pub(super) unsure: Vec<&'static str>,
+    /// The keys whose intended value is unclear, because of a mistake in the table.
+    pub(super) unclear: Vec<&'static str>,
 }
 
 impl<'a> Reading<'a> {
-    /// Reads one app.
+    /// Reads an `[[app]]` table.
     pub(super) fn app(&mut self, (at, table): &Table<'a>, sources: &Sources) -> ReadApp {
         let mut draft = AppDraft::new();
         let mut settings = Reading::defaults(app_keys(), &mut draft);
-        let (mut unsure, mut strange) = (Vec::new(), false);
+        let (mut unclear, mut strange) = (Vec::new(), false);
         for (name, value) in *table {
             let (at, full): (usize, &str) = (name.span().start, name.get_ref());
             let Some(key) = app_keys().iter().find(|key| key.name == full) else {
@@ -52,67 +52,73 @@ impl<'a> Reading<'a> {
                 continue;
             };
             let given = Given::Toml(value.get_ref());
-            if !self.take(self.spot(at, &format!("app.{full}")), key, &given, &mut draft, &mut settings) {
-                unsure.push(key.name);
+            if !self.set(self.location(at, &format!("app.{full}")), key, &given, &mut draft, &mut settings) {
+                unclear.push(key.name);
             }
         }
         if strange {
-            // A key that is absent may be the one that is misspelt.
+            // The unknown key may be a misspelling of any key that is absent.
             let absent = app_keys().iter().map(|key| key.name).filter(|name| !table.contains_key(*name));
-            unsure.extend(absent);
+            unclear.extend(absent);
         }
         settings.retain(|setting| setting.origin != Origin::Default || !setting.value.is_empty());
         let Some(id) = draft.id else {
             if !table.iter().any(|(name, _)| name.get_ref() == "id") {
                 self.problem(*at, "the app has no id");
             }
-            return ReadApp { at: *at, app: None, settings, unsure };
+            return ReadApp { at: *at, app: None, settings, unclear };
         };
         let before = self.problems.len();
         let key = self.key(*at, id, KEY, &draft.key, sources);
-        self.settle(&mut unsure, KEY, key.is_none(), before);
+        self.note_clarity(&mut unclear, KEY, key.is_none(), before);
         if draft.key.count() == 0 {
             self.warnings.push(format!("app {id} has no key: no signature can be verified (70016)"));
         }
-        // What could not be read, or is misspelt, was complained of already.
-        let is_clear = |name: &str| !unsure.iter().any(|other| other.starts_with(name));
+        // Problems with keys that are unclear are reported already, so skip checks that depend on them.
+        let is_clear = |name: &str| !unclear.iter().any(|other| other.starts_with(name));
         let previous_key = if is_clear(PREVIOUS) && (key.is_some() || is_clear(KEY)) {
             let before = self.problems.len();
             let previous_key = self.previous_key(*at, id, &draft, key.as_ref(), sources);
-            self.settle(&mut unsure, PREVIOUS, previous_key.is_none(), before);
+            self.note_clarity(&mut unclear, PREVIOUS, previous_key.is_none(), before);
             previous_key
         } else {
-            unsure.push(PREVIOUS);
+            unclear.push(PREVIOUS);
             None
         };
-        if unsure.contains(&PREVIOUS) && table.iter().any(|(name, _)| name.get_ref().starts_with("prev")) {
-            // A rotation is meant, and something is wrong with it: without its previous key the new key would shut out
-            // every program that has not got it yet.
-            unsure.push(KEY);
+        if unclear.contains(&PREVIOUS) && table.iter().any(|(name, _)| name.get_ref().starts_with("prev")) {
+            // A key rotation is intended, but its previous key is unclear. Applying the new key alone would lock out every
+            // program that does not have it yet.
+            unclear.push(KEY);
             if draft.previous.count() == 0
-                && table.iter().all(|(name, _)| is_no_other_previous(name.get_ref()))
+                && table.iter().all(|(name, _)| is_not_a_previous_key(name.get_ref()))
             {
-                unsure.retain(|name| *name != PREVIOUS);
+                unclear.retain(|name| *name != PREVIOUS);
             }
         }
         if draft.app.admins.is_empty() {
             self.warnings.push(format!("app {id} has no administrator: nobody can call for it (60010)"));
         }
-        ReadApp { at: *at, app: Some(App { id, key, previous_key, ..draft.app }), settings, unsure }
+        ReadApp { at: *at, app: Some(App { id, key, previous_key, ..draft.app }), settings, unclear }
     }
 
-    /// Notes whether it is clear what the file says of a key: a key about which something is wrong – since there were
-    /// `before` problems – replaces none, even if it could be read.
-    fn settle(&self, unsure: &mut Vec<&'static str>, key: &'static str, is_absent: bool, before: usize) {
+    /// Updates `unclear` for `key` (or `previous_key`) after reading it. The key is unclear if problems were reported
+    /// meanwhile – there were `before` – or if it is absent and one of its settings is unclear.
+    fn note_clarity(
+        &self,
+        unclear: &mut Vec<&'static str>,
+        key: &'static str,
+        is_absent: bool,
+        before: usize,
+    ) {
         let unread = self.problems.len() > before;
-        let absent = is_absent && unsure.iter().any(|name| name.starts_with(key));
+        let absent = is_absent && unclear.iter().any(|name| name.starts_with(key));
         match unread || absent {
-            true => unsure.push(key),
-            false => unsure.retain(|name| *name != key),
+            true => unclear.push(key),
+            false => unclear.retain(|name| *name != key),
         }
     }
 
-    /// The previous key of an app with its end.
+    /// Reads the previous key of an app and the time until which it is accepted.
     fn previous_key(
         &mut self,
         at: usize,
@@ -130,43 +136,44 @@ impl<'a> Reading<'a> {
             }
             (_, None) => {
                 let example = time::display(sources.now + 30 * DAY);
-                let said = format!("set previous_key_until, for example to {example}");
-                self.problem(at, format!("app {id} has a previous key without an end; {said}"));
+                let said = format!("set it, for example to {example}");
+                self.problem(at, format!("app {id} has a previous key, but no previous_key_until; {said}"));
                 return None;
             }
             (_, Some(until)) => until,
         };
-        if until > sources.now.saturating_add(LONGEST * DAY) {
-            let latest = time::display(sources.now + LONGEST * DAY);
-            let said =
-                format!("previous_key_until is more than {LONGEST} days away; choose one before {latest}");
+        if until > sources.now.saturating_add(MAX_PREVIOUS_KEY_DAYS * DAY) {
+            let latest = time::display(sources.now + MAX_PREVIOUS_KEY_DAYS * DAY);
+            let said = format!(
+                "previous_key_until is more than {MAX_PREVIOUS_KEY_DAYS} days away; choose a time before {latest}"
+            );
             self.problem(at, format!("app {id}: {said}"));
             return None;
         }
         if draft.key.count() == 0 {
             self.problem(
                 at,
-                format!("app {id} has a previous key, but no key; the key that signs now is key_file"),
+                format!("app {id} has a previous key, but no key; set key_file to the file of the new key"),
             );
             return None;
         }
         let previous = self.key(at, id, PREVIOUS, &draft.previous, sources)?;
         if key == Some(&previous) {
-            let said = "has the same key as key and as previous key; put the new one under key";
+            let said = "has the same value for its key and its previous key; set key to the new one";
             self.problem(at, format!("app {id} {said}"));
             return None;
         }
         if until < sources.now {
             let ended = time::display(until);
             self.warnings.push(format!(
-                "the previous key of app {id} is not accepted any more, because previous_key_until ({ended}) is over; \
+                "the previous key of app {id} is not accepted any more, because previous_key_until ({ended}) has passed; \
                  remove both from the configuration"
             ));
         }
         Some(PreviousKey { key: previous, until })
     }
 
-    /// A key of an app, from the one place that was named. `name` is the key of the configuration that holds it.
+    /// Reads a key of an app from its source. `name` is its configuration key, `key` or `previous_key`.
     fn key(
         &mut self,
         at: usize,
@@ -192,7 +199,7 @@ impl<'a> Reading<'a> {
             self.problem(
                 at,
                 format!(
-                    "app {id} names a file or variable that looks like a key; a key itself goes under {name}"
+                    "app {id} has a key in place of the name of a file or variable; put the key itself under {name}"
                 ),
             );
             return None;
@@ -201,13 +208,13 @@ impl<'a> Reading<'a> {
             (Some(key), ..) => Ok(key.clone()),
             (_, Some(file), _) => read_secret(file, self.readers)
                 .map_err(|error| format!("{name}_file: {}", chain(&error)))
-                .map(|text| SecretKey::new(&text).expect("a secret file holds one word")),
+                .map(|text| SecretKey::new(&text).expect("read_secret has checked the text")),
             (.., Some(variable)) => {
                 let shown = excerpt::plain(variable);
                 match sources.environment.get(variable) {
                     Some(text) if !text.is_empty() => SecretKey::new(text)
                         .map_err(|reason| format!("{name}_env: the environment variable {shown} {reason}")),
-                    _ => Err(format!("{name}_env: the environment variable {shown} is not set, or empty")),
+                    _ => Err(format!("{name}_env: the environment variable {shown} is not set or is empty")),
                 }
             }
             _ => return None,
@@ -224,8 +231,8 @@ impl<'a> Reading<'a> {
             self.problem(
                 at,
                 format!(
-                    "the {called} of app {id} is one that confold dev uses, which everybody knows; make one of your \
-                     own, for example with: openssl rand -hex 32"
+                    "the {called} of app {id} is a published one that confold dev uses; make your own, for example \
+                     with: openssl rand -hex 32"
                 ),
             );
             return None;
@@ -240,14 +247,15 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// What a refused file says of apps. A file without any app, as one that is being written, removes none.
-pub(super) fn standing(apps: Vec<ReadApp>, hides_apps: bool) -> Standing {
+/// Collects the apps of a refused file. The list is not complete if the file has no app at all, because the file may just
+/// be being written.
+pub(super) fn refused_apps(apps: Vec<ReadApp>, hides_apps: bool) -> RefusedApps {
     let complete = !hides_apps && !apps.is_empty() && apps.iter().all(|read| read.app.is_some());
-    let apps = apps.into_iter().filter_map(|read| Some(StandingApp { app: read.app?, unsure: read.unsure }));
-    Standing { apps: apps.collect(), complete }
+    let apps = apps.into_iter().filter_map(|read| Some(RefusedApp { app: read.app?, unclear: read.unclear }));
+    RefusedApps { apps: apps.collect(), complete }
 }
 
-/// Whether a table under an unknown name, or one of several, has a key of an app.
+/// Whether a value contains a table with a key of apps, at any depth.
 pub(super) fn looks_like_an_app(value: &DeValue<'_>) -> bool {
     match value {
         DeValue::Table(table) => {
@@ -259,7 +267,8 @@ pub(super) fn looks_like_an_app(value: &DeValue<'_>) -> bool {
     }
 }
 
-/// Whether a name is not that of a previous key, spelled well or not: its end alone names none.
-fn is_no_other_previous(name: &str) -> bool {
+/// Whether a name is certainly not a (misspelt) setting that gives a previous key. Names that begin with `prev` may be one,
+/// except `previous_key_until`, which gives only its time.
+fn is_not_a_previous_key(name: &str) -> bool {
     !name.starts_with("prev") || name == "previous_key_until"
 }

@@ -1,10 +1,10 @@
-//! What of a refused configuration is applied all the same: whatever takes rights away.
+//! Applies the restrictions in a refused configuration: changes that take rights away.
 //!
-//! An administrator who was removed because they left, or a key that was replaced because it leaked, must not stay
-//! valid for as long as a misspelt word elsewhere in the file keeps the whole of it from being taken over. So a
-//! refused configuration removes apps, administrators and keys, previous ones included, closes services, narrows the
-//! allowed sources, and denies and disables. It gives nobody anything. Where the file does not say clearly what is meant – a value that
-//! cannot be read, or one that is absent beside a misspelt key – the running value stays.
+//! An administrator who left, or a key that leaked, must not stay valid because a mistake elsewhere in the file prevents
+//! it from being applied as a whole. So even a refused configuration removes apps, administrators and keys (previous keys,
+//! too), closes services, narrows the allowed sources, denies identifiers and disables apps. It never grants a right.
+//! Where the file is unclear – a value is invalid, or absent next to an unknown key that may be its misspelling – the
+//! running value stays.
 
 use super::app_keys;
 use crate::{
@@ -14,31 +14,31 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// The apps of a file that is refused, as far as they can be read.
+/// The apps of a refused file, as far as they can be read.
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
-    /// Each table with an id.
-    pub(super) apps: Vec<StandingApp>,
-    /// Whether no other app can be meant by the file: then the others are removed.
+pub struct RefusedApps {
+    /// The tables that have an id.
+    pub(super) apps: Vec<RefusedApp>,
+    /// Whether the file certainly contains no further app, so that all others can be removed.
     pub(super) complete: bool,
 }
 
-/// One app of it.
+/// An app of a refused file.
 #[derive(Clone, Debug)]
-pub(super) struct StandingApp {
-    /// The app, with defaults where nothing could be read.
+pub(super) struct RefusedApp {
+    /// The app, with defaults in place of values that could not be read.
     pub(super) app: App,
-    /// The keys of which it is not clear what they say.
-    pub(super) unsure: Vec<&'static str>,
+    /// The keys whose intended value is unclear.
+    pub(super) unclear: Vec<&'static str>,
 }
 
-/// The running apps without the rights that the file takes away, and what was taken away, in words.
+/// Returns the running apps without the rights that the file takes away, and a description of each change.
 #[must_use]
-pub fn restrict(running: &[App], standing: &Standing) -> (Vec<App>, Vec<String>) {
+pub fn restrict(running: &[App], refused: &RefusedApps) -> (Vec<App>, Vec<String>) {
     let (mut apps, mut changes) = (Vec::new(), Vec::new());
     for app in running {
-        match standing.of(app.id) {
-            None if standing.complete => changes.push(format!("app {} is removed", app.id)),
+        match refused.of(app.id) {
+            None if refused.complete => changes.push(format!("app {} is removed", app.id)),
             None => apps.push(app.clone()),
             Some(file) => {
                 let (next, taken) = file.narrow(app);
@@ -50,66 +50,71 @@ pub fn restrict(running: &[App], standing: &Standing) -> (Vec<App>, Vec<String>)
     (apps, changes)
 }
 
-impl Standing {
-    /// What the file says of an app. Of two tables with one id it is only clear who is in neither of them.
-    fn of(&self, id: AppId) -> Option<StandingApp> {
+impl RefusedApps {
+    /// Returns the app with this id. If several tables have the id, only one thing is clear: an administrator in none of
+    /// them is not wanted. So their lists are merged, and all other settings are marked as unclear.
+    fn of(&self, id: AppId) -> Option<RefusedApp> {
         let mut tables = self.apps.iter().filter(|table| table.app.id == id);
         let mut found = tables.next()?.clone();
         for other in tables {
-            let unclear = found.unsure.contains(&"admins") || other.unsure.contains(&"admins");
+            let admins_unclear = found.unclear.contains(&"admins") || other.unclear.contains(&"admins");
             Arc::make_mut(&mut found.app.admins).extend(other.app.admins.iter().cloned());
-            found.unsure =
-                app_keys().iter().map(|key| key.name).filter(|name| unclear || *name != "admins").collect();
+            found.unclear = app_keys()
+                .iter()
+                .map(|key| key.name)
+                .filter(|name| admins_unclear || *name != "admins")
+                .collect();
         }
         Some(found)
     }
 }
 
-impl StandingApp {
-    fn is_sure(&self, key: &str) -> bool {
-        !self.unsure.contains(&key)
+impl RefusedApp {
+    fn is_clear(&self, key: &str) -> bool {
+        !self.unclear.contains(&key)
     }
 
-    /// A running app without the rights that this takes away.
+    /// Returns a running app without the rights that this table takes away, and a description of each change.
     fn narrow(&self, running: &App) -> (App, Vec<String>) {
         let (file, mut next, mut taken) = (&self.app, running.clone(), Vec::new());
-        if self.is_sure("admins") {
+        if self.is_clear("admins") {
             Arc::make_mut(&mut next.admins).retain(|admin| file.admins.contains(admin));
             let gone = running.admins.iter().filter(|admin| !file.admins.contains(admin));
             taken.extend(gone.map(|admin| format!("the administrator {} is removed", quoted(admin))));
         }
-        if self.is_sure("key")
-            && let Some(said) = narrower_key(&mut next.key, file.key.as_ref())
+        if self.is_clear("key")
+            && let Some(said) = restrict_key(&mut next.key, file.key.as_ref())
         {
             taken.push(said.to_owned());
         }
-        if self.is_sure("previous_key") {
-            next.previous_key = narrower_previous_key(running, &next, file.previous_key.as_ref());
-            taken.extend(previous_key_news(running, &next).map(str::to_owned));
+        if self.is_clear("previous_key") {
+            next.previous_key = restrict_previous_key(running, &next, file.previous_key.as_ref());
+            taken.extend(previous_key_change(running, &next).map(str::to_owned));
         }
-        if self.is_sure("denied") {
+        if self.is_clear("denied") {
             for denied in file.denied.iter().filter(|denied| !running.denied.contains(denied)) {
                 next.denied.push(denied.clone());
                 taken.push(format!("{} is denied", quoted(denied)));
             }
         }
-        if self.is_sure("disabled") && file.disabled && !running.disabled {
+        if self.is_clear("disabled") && file.disabled && !running.disabled {
             next.disabled = true;
             taken.push("it is disabled".to_owned());
         }
-        if self.is_sure("closed_services") {
+        if self.is_clear("closed_services") {
             for service in file.closed_services.iter().filter(|one| !running.closed_services.contains(one)) {
                 next.closed_services.push(service.clone());
                 taken.push(format!("the service {service} is closed"));
             }
         }
-        if self.is_sure("allowed_sources") {
-            next.allowed_sources = both(running.allowed_sources.as_ref(), file.allowed_sources.as_ref());
+        if self.is_clear("allowed_sources") {
+            next.allowed_sources =
+                intersection(running.allowed_sources.as_ref(), file.allowed_sources.as_ref());
             if next.allowed_sources != running.allowed_sources {
                 taken.push("fewer sources are allowed".to_owned());
             }
         }
-        if self.is_sure("plan_until")
+        if self.is_clear("plan_until")
             && let Some(until) = file.plan_until
             && running.plan_until.is_none_or(|now| until < now)
         {
@@ -120,9 +125,9 @@ impl StandingApp {
     }
 }
 
-/// Takes a key away, or puts another in its place: it opens the same app to the same administrators. A key where
-/// there was none would let somebody in.
-fn narrower_key(running: &mut Option<SecretKey>, file: Option<&SecretKey>) -> Option<&'static str> {
+/// Removes or replaces the running key. Replacing grants no right, because the new key signs for the same administrators
+/// of the same app. A first key would grant one, so it is not added.
+fn restrict_key(running: &mut Option<SecretKey>, file: Option<&SecretKey>) -> Option<&'static str> {
     if running.is_none() || running.as_ref() == file {
         return None;
     }
@@ -130,9 +135,9 @@ fn narrower_key(running: &mut Option<SecretKey>, file: Option<&SecretKey>) -> Op
     Some(if file.is_some() { "its key is replaced" } else { "its key is removed" })
 }
 
-/// The previous key of the file, as far as that key is accepted already: as the present one, or as the previous one
-/// until its end. A rotation in a file with a mistake so keeps in whom it means to keep in, and lets nobody in.
-fn narrower_previous_key(running: &App, next: &App, file: Option<&PreviousKey>) -> Option<PreviousKey> {
+/// Returns the file's previous key if the server accepts that key already, as its current key or as its previous one (then
+/// not beyond its running end). So programs that still use the old key keep working, and no other key is accepted.
+fn restrict_previous_key(running: &App, next: &App, file: Option<&PreviousKey>) -> Option<PreviousKey> {
     let file = file.filter(|file| next.key.as_ref() != Some(&file.key))?;
     if running.key.as_ref() == Some(&file.key) {
         return Some(file.clone());
@@ -141,21 +146,21 @@ fn narrower_previous_key(running: &App, next: &App, file: Option<&PreviousKey>) 
     Some(PreviousKey { until: previous.until.min(file.until), ..file.clone() })
 }
 
-/// What became of the previous key, if something was taken away.
-fn previous_key_news(running: &App, next: &App) -> Option<&'static str> {
+/// Describes how the previous key was restricted, if it was.
+fn previous_key_change(running: &App, next: &App) -> Option<&'static str> {
     let before = running.previous_key.as_ref()?;
     match &next.previous_key {
         Some(after) if after.key == before.key => {
             (after.until < before.until).then_some("its previous key ends earlier")
         }
-        // It may have become the key again.
+        // The file made it the current key again.
         _ if next.key.as_ref() == Some(&before.key) => None,
         _ => Some("its previous key is removed"),
     }
 }
 
-/// The sources that two settings both allow; nothing allows all.
-fn both(one: Option<&Vec<Network>>, other: Option<&Vec<Network>>) -> Option<Vec<Network>> {
+/// Returns the sources that both settings allow; `None` allows all.
+fn intersection(one: Option<&Vec<Network>>, other: Option<&Vec<Network>>) -> Option<Vec<Network>> {
     let (one, other) = match (one, other) {
         (Some(one), Some(other)) => (one, other),
         (one, other) => return one.or(other).cloned(),
@@ -166,7 +171,7 @@ fn both(one: Option<&Vec<Network>>, other: Option<&Vec<Network>>) -> Option<Vec<
             common.push(network);
         }
     }
-    // The same sources in another order are no news.
+    // The same networks in another order are not a change.
     let same = common.len() == one.len() && one.iter().all(|network| common.contains(network));
     Some(if same { one.clone() } else { common })
 }

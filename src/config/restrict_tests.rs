@@ -17,32 +17,35 @@ fn app(number: u32, admins: &[&str]) -> App {
     App::new(id(number), key("k"), admins.iter().map(|admin| (*admin).to_owned()).collect())
 }
 
-fn file(apps: Vec<(App, Vec<&'static str>)>, complete: bool) -> Standing {
-    Standing { apps: apps.into_iter().map(|(app, unsure)| StandingApp { app, unsure }).collect(), complete }
+fn file(apps: Vec<(App, Vec<&'static str>)>, complete: bool) -> RefusedApps {
+    RefusedApps {
+        apps: apps.into_iter().map(|(app, unclear)| RefusedApp { app, unclear }).collect(),
+        complete,
+    }
 }
 
 #[test]
-fn rights_are_taken_away_and_none_is_given() {
+fn rights_are_removed_and_never_granted() {
     let running = [app(1, &["ann", "bob"]), app(2, &["ann"])];
-    let standing = file(vec![(app(1, &["ann", "eve"]), vec![]), (app(3, &["ann"]), vec![])], true);
-    let (next, said) = restrict(&running, &standing);
+    let refused = file(vec![(app(1, &["ann", "eve"]), vec![]), (app(3, &["ann"]), vec![])], true);
+    let (next, said) = restrict(&running, &refused);
     assert_eq!(
         next.iter().map(|app| (app.id, app.admins.to_vec())).collect::<Vec<_>>(),
         [(id(1), vec!["ann".to_owned()])]
     );
     assert_eq!(said, ["app 1: the administrator \"bob\" is removed", "app 2 is removed"]);
-    // Another app may be hidden in what cannot be read.
+    // The unreadable part of the file may contain another app.
     let (next, said) = restrict(&running, &file(vec![(app(1, &["ann", "bob"]), vec![])], false));
     assert_eq!((next.len(), said.len()), (2, 0));
 }
 
 #[test]
-fn what_is_not_clear_stays() {
+fn unclear_settings_keep_their_running_value() {
     let running = [app(1, &["ann", "bob"])];
     let all = app_keys().iter().map(|key| key.name).collect();
     let (next, said) = restrict(&running, &file(vec![(App::without_key(id(1)), all)], true));
     assert_eq!((next[0].admins.len(), next[0].key == Some(key("k")), said.len()), (2, true, 0));
-    // Of two tables it is clear who is in neither.
+    // With two tables for one app, only administrators who are in neither are removed.
     let twice = vec![(app(1, &["ann"]), vec![]), (App { disabled: true, ..app(1, &["eve"]) }, vec![])];
     let (next, said) = restrict(&running, &file(twice, true));
     assert_eq!((next[0].admins.to_vec(), next[0].disabled), (vec!["ann".to_owned()], false));
@@ -64,7 +67,7 @@ fn keys_are_replaced_or_removed_but_not_added() {
 }
 
 #[test]
-fn a_previous_key_stays_as_far_as_its_key_is_accepted_already() {
+fn a_previous_key_is_kept_only_if_it_is_accepted_already() {
     let previous = |text: &str, until| Some(PreviousKey { key: key(text), until });
     let with = |present: &str, previous_key: Option<PreviousKey>| App {
         key: Some(key(present)),
@@ -74,15 +77,15 @@ fn a_previous_key_stays_as_far_as_its_key_is_accepted_already() {
     let replaced = "its key is replaced";
     let (removed, earlier) = ("its previous key is removed", "its previous key ends earlier");
     for (running, file_has, expected, changes) in [
-        // A rotation begins, goes on, and ends.
+        // A rotation starts, is unchanged, ends, is shortened, and is followed by another.
         (with("a", None), with("b", previous("a", 9)), previous("a", 9), vec![replaced]),
         (with("b", previous("a", 9)), with("b", previous("a", 9)), previous("a", 9), vec![]),
         (with("b", previous("a", 9)), with("b", None), None, vec![removed]),
         (with("b", previous("a", 9)), with("b", previous("a", 5)), previous("a", 5), vec![earlier]),
         (with("b", previous("a", 9)), with("c", previous("b", 9)), previous("b", 9), vec![replaced, removed]),
-        // The key before comes back.
+        // The rotation is reverted.
         (with("b", previous("a", 9)), with("a", previous("b", 9)), previous("b", 9), vec![replaced]),
-        // Nothing is added: neither a key nor time.
+        // Neither another key nor more time is granted.
         (with("b", None), with("b", previous("x", 9)), None, vec![]),
         (with("b", previous("a", 9)), with("b", previous("a", 99)), previous("a", 9), vec![]),
         (with("b", previous("a", 9)), with("b", previous("x", 9)), None, vec![removed]),
@@ -96,7 +99,7 @@ fn a_previous_key_stays_as_far_as_its_key_is_accepted_already() {
     assert_eq!((next[0].previous_key.clone(), said.len()), (previous("a", 9), 0), "it is not clear");
 }
 
-/// An app with settings of which each may take rights away.
+/// Apps with random values in all settings that can take rights away.
 fn settings() -> impl Strategy<Value = App> {
     let names = || prop::sample::subsequence(vec!["ann", "bob", "eve"], 0..=3);
     let services = prop::sample::subsequence(vec!["recentcontact", "interchange"], 0..=2);
@@ -119,7 +122,7 @@ fn settings() -> impl Strategy<Value = App> {
             let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect::<Vec<_>>();
             App {
                 key: secret.map(key_of),
-                // The configuration refuses a previous key without a key, and one that is the key.
+                // As the configuration does, refuse a previous key without a key or equal to it.
                 previous_key: previous
                     .filter(|(text, _)| secret.is_some_and(|secret| secret != *text))
                     .map(|(text, until)| PreviousKey { key: key_of(text), until }),
@@ -139,7 +142,7 @@ fn key_of(text: &str) -> SecretKey {
     key(text)
 }
 
-/// Whether a call is let in.
+/// Whether the gate admits a call.
 fn admits(app: &App, admin: &str, secret: &str, source: &str, service: &str) -> bool {
     let signature = usersig::make(app.id, &Identifier::parse(admin).unwrap(), &key(secret), NOW, 60);
     let said = Credentials {
@@ -154,12 +157,12 @@ fn admits(app: &App, admin: &str, secret: &str, source: &str, service: &str) -> 
 }
 
 proptest! {
-    /// A call is let in afterwards if both the running app and the file let it in, and by nothing else – except that
-    /// a replaced key signs for the same administrators.
+    /// A call is admitted afterwards exactly if both the running app and the file admit it, except that the file's key may
+    /// replace the running one.
     #[test]
-    fn who_is_let_in_is_let_in_by_both(running in settings(), read in settings()) {
+    fn calls_are_admitted_only_if_both_admit_them(running in settings(), read in settings()) {
         let (next, _) = restrict(std::slice::from_ref(&running), &file(vec![(read.clone(), vec![])], true));
-        // Where there was a key, the one of the file takes its place.
+        // An existing key is replaced by the file's.
         let replaced =
             App { key: running.key.as_ref().and(read.key.clone()), previous_key: None, ..running.clone() };
         for admin in ["ann", "bob", "eve"] {

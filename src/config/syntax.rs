@@ -1,39 +1,42 @@
-//! What is wrong with a file that is not TOML, in words for the author of the configuration: what the parser says is
-//! written for those who know its grammar.
+//! Explanations of TOML syntax errors. The parser's own messages assume knowledge of the grammar; these name the mistake
+//! and its correction.
 
-/// What the parser's messages begin with, and what its author can do.
+/// The beginnings of the parser's messages, and an explanation of each.
 const MEANINGS: &[(&str, &str)] = &[
-    ("duplicate key", "this name stands here a second time; keep one of the two"),
-    ("string values must be quoted", "a value is needed behind =, and a text stands in quotation marks"),
-    ("invalid boolean", "a value that is a word is true or false, and a text stands in quotation marks"),
-    ("key with no value", "a name stands without a value; write NAME = VALUE"),
-    ("unquoted keys cannot be empty", "a name is missing in front of ="),
+    ("duplicate key", "this name is used a second time; keep one of the two"),
+    ("string values must be quoted", "a value is needed after =; text must be in quotation marks"),
+    (
+        "invalid boolean",
+        "a value without quotation marks must be true or false; text must be in quotation marks",
+    ),
+    ("key with no value", "this name has no value; write NAME = VALUE"),
+    ("unquoted keys cannot be empty", "the name before = is missing"),
     ("unclosed table", "the [ of a section is not closed; add a ]"),
     ("unclosed array", "the [ of a list is not closed; add a ]"),
     ("unclosed inline table", "a { is not closed; add a }"),
     (
         "invalid basic string",
-        "a text is not closed; it ends on its line, with the quotation mark it begins with",
+        "a text is not closed; end it on the same line with the quotation mark that began it",
     ),
     (
         "invalid literal string",
-        "a text is not closed; it ends on its line, with the quotation mark it begins with",
+        "a text is not closed; end it on the same line with the quotation mark that began it",
     ),
-    ("unexpected key or value", "something stands behind the value; write one setting a line"),
-    ("extra assignment", "something stands behind the value; write one setting a line"),
+    ("unexpected key or value", "more text follows the value; write one setting per line"),
+    ("extra assignment", "more text follows the value; write one setting per line"),
     (
         "missing escaped value",
-        "a \\ in a text means something of its own; write \\\\, or put the text in single quotation marks",
+        "a \\ begins an escape sequence; write \\\\, or put the text in single quotation marks",
     ),
-    ("invalid date", "a date that there is not; one is written 2027-01-01T00:00:00Z"),
-    ("invalid time", "a time that there is not; one is written 2027-01-01T00:00:00Z"),
+    ("invalid date", "this date does not exist; write it in the form 2027-01-01T00:00:00Z"),
+    ("invalid time", "this time does not exist; write it in the form 2027-01-01T00:00:00Z"),
 ];
 
-/// What a message of the parser means.
+/// Explains a message of the parser.
 pub(super) fn meaning(message: &str) -> &'static str {
     let known = MEANINGS.iter().find(|(begin, _)| message.starts_with(begin));
     known.map_or(
-        "the line cannot be read; each line is NAME = VALUE or [SECTION], and a text stands in quotation marks",
+        "the line cannot be read; write NAME = VALUE or [SECTION], with text in quotation marks",
         |(_, meaning)| meaning,
     )
 }

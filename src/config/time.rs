@@ -1,11 +1,11 @@
-//! Dates of the configuration as seconds since 1970.
+//! Conversion between dates in the configuration and seconds since 1970.
 
 use toml::value::{Datetime, Offset};
 
 use crate::domain::{UnixSeconds, utc};
 
-/// The seconds of a date and time with an offset; `None` for a date alone, which means a different
-/// moment in each place.
+/// Converts a date and time with a UTC offset. Returns `None` without an offset, because the instant would then depend on
+/// the time zone.
 pub(super) fn seconds(instant: Datetime) -> Option<UnixSeconds> {
     let (date, time, offset) = (instant.date?, instant.time?, instant.offset?);
     let minutes = match offset {
@@ -18,12 +18,13 @@ pub(super) fn seconds(instant: Datetime) -> Option<UnixSeconds> {
     u64::try_from(days * 86_400 + clock - minutes * 60).ok()
 }
 
-/// The date and time of these seconds, in UTC.
+/// Formats seconds since 1970 as a date and time in UTC.
 pub(super) fn display(seconds: UnixSeconds) -> String {
     utc(i64::try_from(seconds).unwrap_or(i64::MAX))
 }
 
-/// Days from 1970-01-01 to a date of the Gregorian calendar.
+/// Returns the days from 1970-01-01 to a date of the Gregorian calendar. March counts as the first month of a year, so that
+/// a leap day is the last day of one.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
@@ -37,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_what_the_calendar_says() {
+    fn known_dates_are_converted() {
         for (text, expected) in [
             ("1970-01-01T00:00:00Z", 0),
             ("2000-02-29T12:00:00Z", 951_825_600),
@@ -53,8 +54,8 @@ mod tests {
     }
 
     #[test]
-    fn every_day_of_four_centuries_comes_back() {
-        for day in (0..146_097).step_by(1) {
+    fn every_day_of_four_centuries_survives_a_round_trip() {
+        for day in 0..146_097 {
             let at = day * 86_400 + 3_723;
             assert_eq!(seconds(display(at).parse().unwrap()), Some(at));
         }

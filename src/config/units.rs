@@ -1,8 +1,8 @@
-//! Numbers with a unit, as the configuration writes times and sizes.
+//! Parsing of durations and sizes: numbers with a unit.
 
 use std::time::Duration;
 
-/// A time such as `500ms`, `10s` or `2m`.
+/// Parses a duration such as `500ms`, `10s`, `2m` or `1h`.
 pub(super) fn read_duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     match unit {
@@ -14,7 +14,7 @@ pub(super) fn read_duration(text: &str) -> Option<Duration> {
     }
 }
 
-/// Bytes, such as `64KiB`.
+/// Parses a size such as `64KiB` into bytes.
 pub(super) fn read_size(text: &str) -> Option<u64> {
     let (number, unit) = split(text)?;
     let factor = match unit {
@@ -24,7 +24,7 @@ pub(super) fn read_size(text: &str) -> Option<u64> {
         "GiB" => 1 << 30,
         _ => return None,
     };
-    // More could not be written in TOML.
+    // TOML integers are signed 64-bit numbers, so larger sizes could not be displayed as TOML.
     number.checked_mul(factor).filter(|size| i64::try_from(*size).is_ok())
 }
 

@@ -12,9 +12,8 @@ use serde::Serialize;
 
 use crate::{
     api::Command,
-    chance,
     domain::UserId,
-    excerpt, masking,
+    excerpt, masking, random,
     wire::{Fault, Fields, Node, Value, code::Code, meant},
 };
 
@@ -183,7 +182,7 @@ impl Faults {
             rule.command.as_deref().is_none_or(|name| name == command.name())
                 && rule.owner.as_deref().is_none_or(|wanted| Some(wanted) == owner)
                 && rule.times.is_none_or(|times| rule.struck < times)
-                && rule.probability.is_none_or(|probability| chance::fraction() < probability)
+                && rule.probability.is_none_or(|probability| random::fraction() < probability)
         })?;
         rule.struck += 1;
         Some(Struck { latency: Duration::from_millis(rule.latency_ms.unwrap_or(0)), effect: effect(rule) })

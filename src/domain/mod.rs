@@ -1,4 +1,4 @@
-//! The rules, and nothing else: pure values and plain functions, without I/O, JSON, clock or chance.
+//! The rules, and nothing else: pure values and plain functions, without I/O, JSON, clock or randomness.
 //!
 //! Everything one user keeps is one small value, the [`Organizer`]. A command is a function of it:
 //! it takes the organizer as it is, what the directory says about the conversations named, and the

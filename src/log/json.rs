@@ -1,4 +1,4 @@
-//! The log as JSON: one object on a line, with the time, the level, the message and every field.
+//! The JSON log format: one object per line with the time, the level, the message and all fields.
 
 use std::fmt::{self, Debug, Write};
 
@@ -18,7 +18,7 @@ use tracing_subscriber::{
 
 use super::list;
 
-/// Writes an event as JSON.
+/// Formats events as JSON.
 pub(super) struct Json;
 
 impl<S, N> FormatEvent<S, N> for Json
@@ -37,7 +37,7 @@ where
     }
 }
 
-/// The members of an object.
+/// The members of a JSON object, as text.
 struct Line(String);
 
 impl Line {

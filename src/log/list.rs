@@ -1,9 +1,9 @@
-//! A list as the value of a field: in the text form in brackets, in JSON a JSON list. The library that carries fields
-//! knows no lists, so one travels as a text, with a mark that no other text of the log has.
+//! Lists as field values: shown in brackets in the text format, as an array in JSON. `tracing` has no list values, so a
+//! list is passed as a `Debug` value whose alternate form begins with a marker and is JSON.
 
 use std::fmt;
 
-/// It stands before a list in JSON. Foreign text in a field never has control characters, see [`crate::excerpt`].
+/// Marks the JSON form of a list. No other value begins with it, because [`crate::excerpt`] escapes control characters.
 const MARK: char = '\u{1}';
 
 /// A list of numbers or texts.
@@ -11,13 +11,13 @@ const MARK: char = '\u{1}';
 pub struct List(Vec<serde_json::Value>);
 
 impl List {
-    /// A list of these.
+    /// Creates a list of numbers or texts.
     #[must_use]
     pub fn of<T: Into<serde_json::Value>>(items: impl IntoIterator<Item = T>) -> List {
         List(items.into_iter().map(Into::into).collect())
     }
 
-    /// A list of these, as they are displayed.
+    /// Creates a list of the `Display` forms of values.
     #[must_use]
     pub fn shown<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> List {
         List::of(items.into_iter().map(|item| item.to_string()))
@@ -37,7 +37,7 @@ impl fmt::Debug for List {
     }
 }
 
-/// The JSON of a field's value, if it is a list.
+/// Returns the JSON form of a field's value if it is a list.
 pub(super) fn json(value: &dyn fmt::Debug) -> Option<String> {
     format!("{value:#?}").strip_prefix(MARK).map(str::to_owned)
 }

@@ -1,4 +1,4 @@
-//! The log: text for people, JSON for machines, on standard error.
+//! Logging to standard error, as text or JSON.
 
 mod json;
 mod list;
@@ -18,32 +18,32 @@ pub use list::List;
 
 use crate::{clock::Deadline, display, excerpt};
 
-/// The form of log lines.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// One readable line each.
+    /// A readable line per event.
     Text,
-    /// One JSON object each.
+    /// A JSON object per event.
     Json,
 }
 
-/// What is logged.
+/// How much is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogLevel {
-    /// Nothing but failures of the server itself.
+    /// Only failures of the server itself.
     Error,
-    /// Also what an operator should look at.
+    /// Also problems that an operator should look into.
     Warn,
     /// Also failed and slow calls.
     Info,
-    /// Also every call.
+    /// Also all other calls.
     Debug,
 }
 
-/// Starts the log; called once by the command line. From then on panics are logged, too.
+/// Starts logging. Must be called at most once per process. From then on panics are logged, too.
 ///
 /// # Errors
-/// When its thread cannot be started.
+/// If the thread that writes the log cannot be started.
 pub fn start(format: LogFormat, level: LogLevel) -> io::Result<()> {
     queue::start()?;
     let level = match level {
@@ -52,7 +52,7 @@ pub fn start(format: LogFormat, level: LogLevel) -> io::Result<()> {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    // Of the libraries only failures: what they warn of, strangers can cause as often as they like.
+    // Libraries may log errors only: clients could cause their warnings as often as they like.
     let of_ours = Targets::new().with_target("confold", level).with_default(LevelFilter::ERROR);
     let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).log_internal_errors(false);
     match format {
@@ -69,42 +69,43 @@ pub fn start(format: LogFormat, level: LogLevel) -> io::Result<()> {
             log.with_writer(queue::json).event_format(json::Json).finish().with(of_ours).init();
         }
     }
-    // The default hook writes to standard error directly and would block on an unread pipe.
+    // The default hook writes directly to standard error and would block if that is a pipe nobody reads.
     std::panic::set_hook(Box::new(|panic| {
-        let said = panic.payload_as_str().unwrap_or("no message");
+        let message = panic.payload_as_str().unwrap_or("no message");
         let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, "a thread panicked, which is a defect: {said}");
+        tracing::error!(place, "a thread panicked, which is a defect: {message}");
     }));
     Ok(())
 }
 
-/// By when the process has to have ended, once that is known.
+/// When the process must have ended, once a stop has begun.
 static END: OnceLock<Deadline> = OnceLock::new();
 
-/// Says by when the process has to have ended, so that nobody waits longer for the log.
+/// Sets the deadline for [`finish`].
 pub fn finish_by(end: &Deadline) {
-    // A process ends once.
+    // Only the first deadline counts, because a process stops once.
     let _ = END.set(end.clone());
 }
 
-/// Waits until everything that was logged has been written, for a moment at the most. Called when the process ends.
+/// Waits until all log lines are written, for at most a second and not much beyond the deadline of the stop. Called when
+/// the process ends.
 pub fn finish() {
     queue::flush(END.get().map(Deadline::left));
 }
 
-/// Whether the log was started, so that what is said keeps nobody waiting.
+/// Whether logging was started, so that messages go through its queue and never block.
 #[must_use]
 pub fn is_started() -> bool {
     queue::is_started()
 }
 
-/// Writes what a command has to say to standard error: behind the lines of the log, if it was started, and without
-/// waiting for long when nobody reads.
+/// Prints a message to standard error. If logging was started, the message goes through its queue, to keep the order and
+/// not to block.
 pub fn say(text: &str) {
     queue::say(text);
 }
 
-/// Writes the fields of a text line as tracing does, but each on one line and bounded, whatever it holds.
+/// Formats the fields of a text line as `tracing` does, but makes each value printable on one line and bounded.
 fn fields(ansi: bool) -> impl for<'writer> FormatFields<'writer> {
     let (slanted, dimmed, plain) = if ansi { ("\x1b[3m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
     format::debug_fn(move |writer, field, value| {

@@ -1,7 +1,7 @@
-//! The way of log lines to standard error: a bounded queue and a thread that writes.
+//! Writes log lines to standard error through a bounded queue and a thread.
 //!
-//! Standard error may be a pipe that nobody reads, a full disk, or closed. Nothing that serves may wait for it, and
-//! nothing may fail by it: lines for which there is no room are dropped, counted and reported.
+//! Standard error may be closed, a file on a full disk, or a pipe that nobody reads. Threads that serve requests must
+//! neither wait nor fail because of it. So lines that do not fit into the queue are dropped, counted and reported.
 
 use std::{
     cell::Cell,
@@ -17,65 +17,66 @@ use std::{
 
 use crate::excerpt;
 
-/// How many lines, and how many bytes of them, wait at the most.
-const LINES: usize = 8_192;
-const BYTES: usize = 4 << 20;
+/// The capacity of the queue, in lines and in bytes.
+const MAX_LINES: usize = 8_192;
+const MAX_BYTES: usize = 4 << 20;
 
-/// How long the end of the process waits for lines to be written, and how long when the time of a stop is over.
+/// How long a process that ends waits for the queue to be written.
 const FLUSH: Duration = Duration::from_secs(1);
-const LAST_FLUSH: Duration = Duration::from_millis(200);
+/// The same if the deadline of the stop has passed already.
+const MIN_FLUSH: Duration = Duration::from_millis(200);
 
 enum Item {
     Line(Vec<u8>),
-    /// Everything before this was written when the sender hears of it.
+    /// Asks the thread to confirm that all items before this one are written.
     Flush(SyncSender<()>),
 }
 
 struct Queue {
     items: SyncSender<Item>,
-    /// Bytes that wait.
+    /// Bytes in the queue.
     waiting: AtomicUsize,
-    /// Lines that were dropped since the last report, because there was no room for them.
+    /// Lines dropped since the last report because the queue was full.
     dropped: AtomicU64,
-    /// Lines that standard error did not take.
+    /// Lines lost since the last report because writing them failed.
     failed: AtomicU64,
 }
 
-/// The queue of this process, or why its thread cannot be started.
+/// The queue of this process, or the error that its thread could not be started.
 static QUEUE: LazyLock<io::Result<Queue>> = LazyLock::new(|| {
-    let (items, received) = sync_channel(LINES);
+    let (items, received) = sync_channel(MAX_LINES);
     let started = thread::Builder::new().name("log".to_owned()).spawn(move || write_all(&received));
     let queue =
         Queue { items, waiting: AtomicUsize::new(0), dropped: AtomicU64::new(0), failed: AtomicU64::new(0) };
     started.map(|_| queue)
 });
 
-/// What tracing writes its lines to, each in one piece.
+/// The writer for `tracing_subscriber`, which passes each line in a single call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct QueueWriter {
-    /// Whether a line is JSON, in whose strings anything may stand.
+    /// Whether lines are JSON. Hidden characters in their strings are escaped.
     json: bool,
 }
 
 /// Starts the queue and its thread.
 pub(super) fn start() -> io::Result<()> {
-    let said = |error: &io::Error| {
+    let failed = |error: &io::Error| {
         io::Error::new(error.kind(), format!("the thread that writes the log cannot be started: {error}"))
     };
-    QUEUE.as_ref().map(drop).map_err(said)
+    QUEUE.as_ref().map(drop).map_err(failed)
 }
 
-/// Whether there is a queue.
+/// Whether the queue was started.
 pub(super) fn is_started() -> bool {
     matches!(LazyLock::get(&QUEUE), Some(Ok(_)))
 }
 
-/// A writer of text lines into the queue.
+/// Returns a writer for text lines.
 pub(super) fn text() -> QueueWriter {
     QueueWriter { json: false }
 }
 
-/// A writer of JSON lines into the queue.
+/// Returns a writer for JSON lines.
 pub(super) fn json() -> QueueWriter {
     QueueWriter { json: true }
 }
@@ -86,7 +87,7 @@ impl Write for QueueWriter {
         let escaped = if self.json { std::str::from_utf8(line).ok().map(excerpt::json) } else { None };
         let line = escaped.as_ref().map_or(line, |text| text.as_bytes());
         if let Ok(queue) = &*QUEUE {
-            // What the thread that writes has to say itself needs no room in the queue.
+            // The writer thread must not queue its own reports: the queue may be full, and only it makes room.
             match IS_WRITER.get() {
                 true => queue.write(line),
                 false => queue.push(line.to_vec()),
@@ -103,21 +104,21 @@ impl Write for QueueWriter {
 impl Queue {
     fn push(&self, line: Vec<u8>) {
         let length = line.len();
-        let fits = self.waiting.fetch_add(length, Ordering::Relaxed) + length <= BYTES;
+        let fits = self.waiting.fetch_add(length, Ordering::Relaxed) + length <= MAX_BYTES;
         if !fits || self.items.try_send(Item::Line(line)).is_err() {
             self.waiting.fetch_sub(length, Ordering::Relaxed);
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Writes a line, which is counted as lost when standard error does not take it.
+    /// Writes a line to standard error; a failure is counted.
     fn write(&self, line: &[u8]) {
         if io::stderr().write_all(line).is_err() {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Logs what was lost.
+    /// Logs how many lines were dropped or lost.
     fn report(&self) {
         let (dropped, failed) =
             (self.dropped.swap(0, Ordering::Relaxed), self.failed.swap(0, Ordering::Relaxed));
@@ -137,14 +138,14 @@ impl Queue {
 }
 
 thread_local! {
-    /// Whether this is the thread that writes.
+    /// Whether this is the writer thread.
     static IS_WRITER: Cell<bool> = const { Cell::new(false) };
 }
 
 fn write_all(items: &Receiver<Item>) {
     IS_WRITER.set(true);
     while let Ok(item) = items.recv() {
-        // The queue is being made while the first line is on its way; then there is nothing to report yet.
+        // An error means that the thread was not started, so this cannot happen.
         let Ok(queue) = &*QUEUE else { return };
         match item {
             Item::Line(line) => {
@@ -156,20 +157,21 @@ fn write_all(items: &Receiver<Item>) {
                 }
             }
             Item::Flush(done) => {
-                // The end of the process may have stopped waiting.
+                // Sending fails if `flush` has stopped waiting.
                 let _ = done.try_send(());
             }
         }
     }
 }
 
-/// Waits until everything before this was written, for a moment at the most, and not beyond what is `left`.
+/// Waits until all lines queued so far are written: for the time that is `left` before the deadline of the stop, but at
+/// least [`MIN_FLUSH`] and at most [`FLUSH`].
 pub(super) fn flush(left: Option<Duration>) {
-    let within = left.map_or(FLUSH, |left| left.clamp(LAST_FLUSH, FLUSH));
-    // Without a log there is nothing to wait for, and no thread to start.
+    let within = left.map_or(FLUSH, |left| left.clamp(MIN_FLUSH, FLUSH));
+    // `get` does not start the queue if logging was never started.
     let Some(Ok(queue)) = LazyLock::get(&QUEUE) else { return };
     let (done, written) = sync_channel(1);
-    // The queue may be full although somebody reads: then there is room in a moment.
+    // A full queue has room again in a moment if standard error is being read, so try for half of the time.
     let asked = (0..100).any(|_| {
         let asked = queue.items.try_send(Item::Flush(done.clone())).is_ok();
         if !asked {
@@ -178,16 +180,16 @@ pub(super) fn flush(left: Option<Duration>) {
         asked
     });
     if asked {
-        // After this time the process ends without what nobody reads.
+        // On a timeout the rest is given up: nobody reads standard error.
         let _ = written.recv_timeout(within / 2);
     }
 }
 
-/// Writes a text: behind the lines of the log, or at once where there is none.
+/// Prints a text: through the queue if logging was started, otherwise directly.
 pub(super) fn say(text: &str) {
     match LazyLock::get(&QUEUE) {
         Some(Ok(queue)) => queue.push(text.as_bytes().to_vec()),
-        // A tool that did not start the log says it itself; when that fails, nobody can be told.
+        // If standard error cannot be written, there is no other place to report it.
         _ => drop(io::stderr().write_all(text.as_bytes())),
     }
 }

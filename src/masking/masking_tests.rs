@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// A signature of the official libraries.
+/// A signature made by one of the official libraries.
 const SIGNATURE: &str = "eJyrVgrxCdYrSy1SslJQMtIzUNJRAItkpqTmlWSmZUIkElNyM-Myi0uKEkvyi2BKilOyEwsKMlOACgxNDKAAKpdaUZBZlAqUsTAzgQuWZOaChAzN0RQXZ6aDLKn0cUzVLjcPD00NLS1MCrPM0A*JMcoNTLMD3HP1M60jCowLDUOKMiLNDOwVaoFAD4PNPI_";
 
 fn shows(shown: &str, secret: &str) -> bool {
@@ -47,7 +47,7 @@ fn values_of_secret_names_are_masked_in_every_form() {
 }
 
 #[test]
-fn what_looks_like_a_signature_is_masked_wherever_it_stands() {
+fn signatures_are_masked_in_every_place_and_encoding() {
     let escaped = SIGNATURE.chars().fold(String::new(), |text, c| text + &format!("\\u{:04x}", u32::from(c)));
     let percent = SIGNATURE.replace('*', "%2A").replace('-', "%2D").replacen('e', "%65", 1);
     let lines: Vec<&str> =
@@ -79,7 +79,7 @@ fn what_looks_like_a_signature_is_masked_wherever_it_stands() {
 }
 
 #[test]
-fn what_is_no_secret_stays_as_it_is() {
+fn text_without_secrets_is_unchanged() {
     for shown in [
         "",
         "createNotificationHandlerForContactGroups/fromTheAGroup_createNodeForEverything/onceNowAndOnceNotNow",
@@ -97,7 +97,7 @@ fn what_is_no_secret_stays_as_it_is() {
     ] {
         assert!(matches!(text(shown), Cow::Borrowed(same) if same == shown), "{shown} as {}", text(shown));
     }
-    // What the service itself says and is told.
+    // Requests and replies of the service contain no secret.
     for file in std::fs::read_dir("tests/it/golden").unwrap() {
         let story = std::fs::read_to_string(file.unwrap().path()).unwrap();
         for line in story.lines() {
@@ -107,7 +107,7 @@ fn what_is_no_secret_stays_as_it_is() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_kept_unless_they_contain_a_secret() {
+fn invalid_utf_8_is_unchanged_unless_it_contains_a_secret() {
     let binary = [0xff, b'a', 0, 0xc3];
     assert!(matches!(json_or_text(&binary), Cow::Borrowed(same) if same == binary));
     let (head, tail) = SIGNATURE.as_bytes().split_at(70);
@@ -118,7 +118,7 @@ fn bytes_that_are_no_text_are_kept_unless_they_contain_a_secret() {
 
 #[test]
 fn a_hostile_text_is_read_in_one_pass() {
-    // Each is a megabyte for which reading something again at every place would take minutes.
+    // Each text has a megabyte. With quadratic time it would take minutes.
     for part in [
         "a=", "\"", "\\\"", "\\", "key:[", "\"key\":", "eJy", "eNo ", "%65%4A", "a ", "://", "\"a\\\\", "key",
     ] {
@@ -127,7 +127,7 @@ fn a_hostile_text_is_read_in_one_pass() {
     }
 }
 
-/// A UserSig of any identifier, compressed at any level.
+/// Signatures with random identifiers, compressed at random levels.
 fn signatures() -> impl Strategy<Value = String> {
     ("[a-z0-9_\"测]{0,40}", 0u32..=9, prop::collection::vec(any::<u8>(), 32), any::<u32>()).prop_map(
         |(identifier, level, sig, time)| {
@@ -143,7 +143,7 @@ fn signatures() -> impl Strategy<Value = String> {
     )
 }
 
-/// A JSON value with a string somewhere in it, as value, as name, alone or among others.
+/// JSON values that contain a string at a random place, as a value or as a name.
 fn around(inner: String) -> impl Strategy<Value = Value> {
     Just(Value::String(inner)).prop_recursive(4, 16, 3, |inner| {
         prop_oneof![
@@ -169,10 +169,10 @@ proptest! {
         let body = body.to_string();
         let masked = text(&body);
         prop_assert!(!shows(&masked, &signature), "{masked}");
-        // It is still JSON, and shows nothing either when its escapes are put back.
+        // The result is valid JSON, and does not show the signature after decoding its escapes either.
         let value = serde_json::from_str::<Value>(&masked).unwrap();
         prop_assert!(!shows(&value.to_string(), &signature));
-        // Nor does its beginning, and nor does it among bytes that are no text.
+        // The same holds for the beginning of the text, and between random bytes.
         let mut cut = cut.index(body.len());
         while !body.is_char_boundary(cut) {
             cut -= 1;

@@ -1,9 +1,9 @@
-//! Secrets in text that is kept or shown: one place that takes them out.
+//! Masks secrets in text that is stored or displayed.
 //!
-//! The journal keeps bodies, and messages quote what somebody sent. Either may contain a UserSig, or a secret for
-//! a webhook, in a place where nobody expects one. Every text that is kept or shown goes through this module. It
-//! replaces values by [`MARK`] for two reasons: their name says that they are secret (`"password": …`,
-//! `usersig=…`, `Authorization: …`), or they look like a UserSig, wherever they stand and whatever they are called.
+//! The journal stores bodies of requests, and messages quote input. Either may contain a UserSig or a webhook secret in
+//! an unexpected place, so every text that is stored or displayed goes through this module. It replaces a value by
+//! [`MARK`] if its name is that of a secret (`"password": …`, `usersig=…`, `Authorization: …`), or if it looks like a
+//! UserSig, whatever its place and name.
 //!
 //! The text may be JSON, the beginning of JSON, a query string or prose. Valid JSON stays valid JSON.
 
@@ -18,20 +18,20 @@ use self::{
     strings::{escaped, nested_end, string_end, unescaped},
 };
 
-/// What stands in the place of a secret.
+/// The replacement for a secret.
 pub const MARK: &str = "…";
 
-/// How deep JSON may be nested in strings of JSON. What is deeper is masked as a whole.
-const DEPTH: usize = 6;
+/// How many levels of JSON inside JSON strings are searched. A string below that is masked as a whole if it has escapes.
+const MAX_DEPTH: usize = 6;
 
-/// `text` without its secrets.
+/// Masks the secrets in a text.
 #[must_use]
 pub fn text(text: &str) -> Cow<'_, str> {
     masked(text, 0)
 }
 
-/// The same for bytes, such as a body. If they contain a secret and are not UTF-8, what is no character is
-/// replaced too.
+/// Masks the secrets in bytes, such as a body. If there are any, invalid UTF-8 is replaced, too; otherwise the bytes are
+/// returned unchanged.
 #[must_use]
 pub fn json_or_text(bytes: &[u8]) -> Cow<'_, [u8]> {
     match String::from_utf8_lossy(bytes) {
@@ -59,29 +59,29 @@ fn masked(text: &str, depth: usize) -> Cow<'_, str> {
     Cow::Owned(scan.out)
 }
 
-/// One pass over a text. What was masked is in `out`, what was not is copied when the next thing is.
+/// A single pass over a text. `out` holds the result up to the last masked value; `copied` is the position behind it.
 struct Scan<'a> {
     text: &'a str,
     bytes: &'a [u8],
     copied: usize,
     out: String,
-    /// The end of the run of characters in which the scan is.
+    /// The end of the present run (see [`shape::in_run`]).
     run_end: usize,
     depth: usize,
 }
 
-/// A name with what separates it from its value.
-struct Named {
-    /// Where the value begins.
+/// The separator between a name and its value.
+struct Separator {
+    /// The position at which the value begins.
     value: usize,
-    /// Whether the name stands in quotes, as in JSON.
+    /// Whether the name is in quotes, as in JSON.
     quoted: bool,
     /// Whether the separator is a colon, as in prose.
     colon: bool,
 }
 
 impl Scan<'_> {
-    /// Looks at what begins at `at`; where to go on.
+    /// Processes the token at `at` and returns the position behind it.
     fn step(&mut self, at: usize) -> usize {
         let byte = self.bytes[at];
         if byte == b'"' {
@@ -89,8 +89,8 @@ impl Scan<'_> {
         }
         if at >= self.run_end && shape::in_run(byte) {
             self.run_end = shape::run_end(self.bytes, at);
-            // A signature of which characters are escaped has its shape only when they are put back.
-            if shape::is_hidden_signature(&self.text[at..self.run_end]) {
+            // A signature with escaped characters is recognised only after decoding.
+            if shape::is_escaped_signature(&self.text[at..self.run_end]) {
                 return self.mask(at, shape::joined_end(self.text, self.run_end), MARK);
             }
         }
@@ -108,13 +108,13 @@ impl Scan<'_> {
         at + self.text[at..].chars().next().map_or(1, char::len_utf8)
     }
 
-    /// A word: perhaps the name of a secret, perhaps the beginning of a signature.
+    /// Processes a word, which may be the name of a secret or contain the beginning of a signature.
     fn word(&mut self, at: usize) -> usize {
         let end = end_of(self.bytes, at, is_word);
         let word = &self.text[at..end];
         if is_secret(word)
-            && let Some(named) = self.named(end)
-            && let Some(next) = self.value(word, &named)
+            && let Some(separator) = self.separator(end)
+            && let Some(next) = self.value(word, &separator)
         {
             return next;
         }
@@ -124,7 +124,7 @@ impl Scan<'_> {
         }
     }
 
-    /// A string in double quotes: perhaps the name of a secret, else a text of its own.
+    /// Processes a string in double quotes: the name of a secret, or a text to be masked on its own.
     fn string(&mut self, at: usize) -> usize {
         let (inner, end) = (at + 1, string_end(self.bytes, at + 1, b'"'));
         let closed = end < self.text.len();
@@ -133,13 +133,13 @@ impl Scan<'_> {
         let plain = unescaped(content);
         if closed
             && is_secret(&plain)
-            && let Some(named) = self.named(end)
-            && let Some(next) = self.value(&plain, &named)
+            && let Some(separator) = self.separator(end)
+            && let Some(next) = self.value(&plain, &separator)
         {
             return next;
         }
         let nested = content.contains('\\');
-        if nested && self.depth >= DEPTH {
+        if nested && self.depth >= MAX_DEPTH {
             return self.mask(inner, end, MARK);
         }
         let changed = match masked(&plain, self.depth + 1) {
@@ -153,7 +153,7 @@ impl Scan<'_> {
     }
 
     /// Whether a separator follows a name that ends at `at`, perhaps behind a quote.
-    fn named(&self, at: usize) -> Option<Named> {
+    fn separator(&self, at: usize) -> Option<Separator> {
         let behind_quote = skip(self.bytes, at, b"\\'\"", 3);
         let separator = skip(self.bytes, behind_quote, b" \t\r\n", 64);
         let (colon, length) = match self.bytes.get(separator..)? {
@@ -163,12 +163,12 @@ impl Scan<'_> {
             _ => return None,
         };
         let value = skip(self.bytes, separator + length, b" \t\r\n", 64);
-        Some(Named { value, quoted: behind_quote > at, colon })
+        Some(Separator { value, quoted: behind_quote > at, colon })
     }
 
-    /// Masks the value of a secret name, if it is one; where to go on.
-    fn value(&mut self, name: &str, named: &Named) -> Option<usize> {
-        let at = named.value;
+    /// Masks the value behind a secret name and returns the position behind it; `None` if there is no value to mask.
+    fn value(&mut self, name: &str, separator: &Separator) -> Option<usize> {
+        let at = separator.value;
         let opening = skip(self.bytes, at, b"\\", 2);
         match self.bytes.get(opening)? {
             quote @ (b'"' | b'\'') => {
@@ -176,28 +176,28 @@ impl Scan<'_> {
                 let end = if opening == at {
                     string_end(self.bytes, inner, quote)
                 } else {
-                    // The quotes are escaped: both stand in a string of which the beginning is not here.
+                    // The quotes are escaped: the text is part of a string whose beginning was cut off.
                     let end = end_of(self.bytes, inner, |byte| byte != quote);
                     inner + self.text[inner..end].trim_end_matches('\\').len()
                 };
                 let next = if end > inner { self.mask(inner, end, MARK) } else { end };
                 Some(skip(self.bytes, next, &[b'\\', quote], opening - at + 1))
             }
-            b'{' | b'[' if named.quoted => {
+            b'{' | b'[' if separator.quoted => {
                 let end = nested_end(self.bytes, at);
                 Some(self.mask(at, end, &format!("\"{MARK}\"")))
             }
-            _ if named.quoted && named.colon => {
+            _ if separator.quoted && separator.colon => {
                 let end = end_of(self.bytes, at, |byte| !b",}] \t\r\n\"".contains(&byte));
                 match &self.text[at..end] {
                     "" | "true" | "false" | "null" => Some(end),
                     _ => Some(self.mask(at, end, &format!("\"{MARK}\""))),
                 }
             }
-            _ if named.colon && is_header(name) => {
+            _ if separator.colon && is_header(name) => {
                 Some(self.mask(at, end_of(self.bytes, at, |byte| byte != b'\n' && byte != b'\r'), MARK))
             }
-            _ if named.colon && !is_secret_in_prose(name) => None,
+            _ if separator.colon && !is_secret_in_prose(name) => None,
             _ => {
                 let end = end_of(self.bytes, at, |byte| !b"& \t\r\n\"'<>`\\".contains(&byte));
                 (end > at).then(|| self.mask(at, end, MARK))
@@ -205,7 +205,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Puts `mark` in the place of a part of the text; its end.
+    /// Replaces a part of the text by `mark` and returns its end.
     fn mask(&mut self, from: usize, to: usize, mark: &str) -> usize {
         self.out.push_str(&self.text[self.copied..from]);
         self.out.push_str(mark);
@@ -218,12 +218,12 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)
 }
 
-/// The end of the bytes from `at` on that are `wanted`.
+/// Returns the position of the first byte from `at` on that is not `wanted`.
 fn end_of(bytes: &[u8], at: usize, wanted: impl Fn(u8) -> bool) -> usize {
     bytes[at..].iter().position(|byte| !wanted(*byte)).map_or(bytes.len(), |length| at + length)
 }
 
-/// Behind the bytes of `these` at `at`, at most so many of them.
+/// Skips at most `most` bytes of `these` from `at` on.
 fn skip(bytes: &[u8], at: usize, these: &[u8], most: usize) -> usize {
     at + bytes[at.min(bytes.len())..].iter().take(most).take_while(|byte| these.contains(byte)).count()
 }

@@ -1,11 +1,12 @@
-//! The names of secrets. Case, `_`, `-` and `.` do not count: `user_sig`, `UserSig` and `user.sig` are one name.
+//! Names whose values are secret. Case, `_`, `-`, `.` and spaces are ignored, so `user_sig`, `UserSig` and `user.sig` are
+//! the same name.
 
-/// Names that are secret when they stand alone; as the end of a longer name they are too common.
-const ALONE: &[&str] =
+/// Secret names that are too common as the end of a longer name, such as `key` in `MsgKey`.
+const WHOLE_NAMES: &[&str] =
     &["key", "sig", "sign", "tlssig", "auth", "pass", "pwd", "passwd", "secrets", "tokens"];
 
-/// Names that are secret alone and at the end of a longer name.
-const ENDINGS: &[&str] = &[
+/// Names that are secret on their own and at the end of a longer name.
+const SUFFIXES: &[&str] = &[
     "usersig",
     "signature",
     "secret",
@@ -27,29 +28,30 @@ const ENDINGS: &[&str] = &[
     "mapkey",
 ];
 
-/// Whether values of this name are secret.
+/// Whether values with this name are secret.
 pub(super) fn is_secret(name: &str) -> bool {
     let name = normalized(name);
-    ALONE.contains(&name.as_str()) || ends_like(&name, ENDINGS)
+    WHOLE_NAMES.contains(&name.as_str()) || ends_with_any(&name, SUFFIXES)
 }
 
-/// Whether `name: value` in prose shows a secret. Words such as *key* stand before a colon in many messages.
+/// Whether the value in prose of the form `name: value` is secret. This excludes words such as *key*, which stand before a
+/// colon in many messages.
 pub(super) fn is_secret_in_prose(name: &str) -> bool {
     let name = normalized(name);
-    ["pwd", "passwd"].contains(&name.as_str()) || ends_like(&name, ENDINGS)
+    ["pwd", "passwd"].contains(&name.as_str()) || ends_with_any(&name, SUFFIXES)
 }
 
-/// Whether it is a header whose value goes on to the end of the line.
+/// Whether the name is that of an HTTP header whose value extends to the end of the line.
 pub(super) fn is_header(name: &str) -> bool {
-    ends_like(&normalized(name), &["authorization", "cookie"])
+    ends_with_any(&normalized(name), &["authorization", "cookie"])
 }
 
-fn ends_like(name: &str, endings: &[&str]) -> bool {
+fn ends_with_any(name: &str, endings: &[&str]) -> bool {
     endings.iter().any(|ending| name.ends_with(ending))
 }
 
-/// The end of a name, as far as it counts. It is longer than any of the names above, so that the beginning of a
-/// long name is never taken for the whole.
+/// Returns the last 24 significant characters of a name in lower case. Because that is longer than every name above, a long
+/// name that only ends with one of [`WHOLE_NAMES`] is not mistaken for it.
 fn normalized(name: &str) -> String {
     let mut end: Vec<char> = (name.chars().rev())
         .filter(|character| !matches!(character, '_' | '-' | '.' | ' '))
@@ -65,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_secrets_are_known_in_every_spelling_and_others_are_not() {
+    fn secret_names_are_recognised_in_every_spelling() {
         for name in [
             "usersig",
             "UserSig",

@@ -1,8 +1,8 @@
-//! Strings of JSON, as far as masking has to understand them; the text around them may be anything.
+//! The parts of JSON syntax that masking needs: strings and nesting. The surrounding text need not be valid JSON.
 
 use std::{borrow::Cow, fmt::Write};
 
-/// The closing quote of the string whose content begins at `at`, or the end of the text.
+/// Returns the position of the quote that closes the string whose content begins at `at`, or the end of the text.
 pub(super) fn string_end(bytes: &[u8], mut at: usize, quote: u8) -> usize {
     while at < bytes.len() && bytes[at] != quote {
         at += if bytes[at] == b'\\' { 2 } else { 1 };
@@ -10,7 +10,7 @@ pub(super) fn string_end(bytes: &[u8], mut at: usize, quote: u8) -> usize {
     at.min(bytes.len())
 }
 
-/// The end of the object or array that begins at `at`, or the end of the text.
+/// Returns the end of the object or array that begins at `at`, or the end of the text.
 pub(super) fn nested_end(bytes: &[u8], mut at: usize) -> usize {
     let mut open = 0_usize;
     while at < bytes.len() {
@@ -28,7 +28,7 @@ pub(super) fn nested_end(bytes: &[u8], mut at: usize) -> usize {
     at.min(bytes.len())
 }
 
-/// A string of JSON, or of Rust's debug form, without its escapes. What is no escape stays as it is.
+/// Replaces the escapes in a string of JSON or of Rust's `Debug` format by the characters that they stand for.
 pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return Cow::Borrowed(text);
@@ -46,7 +46,7 @@ pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
         };
         let code = digits.and_then(|(digits, end)| {
             let code = u32::from_str_radix(rest.get(digits)?, 16).ok()?;
-            // Of a pair of surrogates neither half can be part of a name or a signature.
+            // Half of a surrogate pair becomes U+FFFD: it cannot be part of a secret name or a signature anyway.
             Some((char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), end))
         });
         let (character, length) = code.unwrap_or_else(|| {
@@ -65,7 +65,7 @@ pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A text as the content of a JSON string.
+/// Escapes a text for use in a JSON string.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

@@ -50,7 +50,7 @@ mod tests {
             process.resident_bytes > 1 << 20 && process.open_files > 2 && process.threads > 1,
             "{process:?}"
         );
-        let now = crate::clock::Clock::system().stamp().as_secs_f64();
+        let now = crate::clock::Clock::system().system_time().as_secs_f64();
         let age = now - process.start_seconds;
         assert!((-5.0..3_600.0).contains(&age), "it began {age} seconds ago");
     }

@@ -1,10 +1,10 @@
-//! Where output goes that an option names: the one mechanism behind every such option.
+//! Output to a path given by a command-line option. All such options behave alike:
 //!
-//! - `-` is standard output.
-//! - A link is followed, and stays; what is written arrives at its target.
-//! - A device or a FIFO is written into, and so is what `/dev/stdout` and its relatives lead to.
-//! - Anything else becomes a new file, readable by its owner only. It is written under a random name beside the
-//!   target and takes the target's name when it is complete, so nobody ever sees half of it.
+//! - `-` means standard output.
+//! - A symbolic link is followed and kept; the output replaces its target.
+//! - A device or a FIFO is opened and written to, and so is the target of `/dev/stdout` and similar paths.
+//! - Any other path becomes a new private file. It is written under a random name in the same folder and renamed when it
+//!   is complete, so that no program sees a partial file.
 
 mod escaped;
 mod target;
@@ -27,7 +27,7 @@ use crate::{
 
 const BUFFER: usize = 1 << 16;
 
-/// Output could not be written.
+/// The error that output cannot be written.
 #[derive(Debug)]
 pub struct OutputError {
     shown: String,
@@ -35,13 +35,13 @@ pub struct OutputError {
 }
 
 impl OutputError {
-    /// Whether the program that reads the output has ended, which is not a fault: it has had enough.
+    /// Whether the reader of a pipe has closed it, as `head` does. This is not a failure.
     #[must_use]
-    pub fn reader_is_gone(&self) -> bool {
+    pub fn is_broken_pipe(&self) -> bool {
         self.source.kind() == io::ErrorKind::BrokenPipe
     }
 
-    /// Of which kind the system's error is.
+    /// The kind of the underlying I/O error.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         self.source.kind()
@@ -60,13 +60,13 @@ impl std::error::Error for OutputError {
     }
 }
 
-/// An output that is being written.
+/// An open output. A new file appears only when [`Output::finish`] is called.
 #[derive(Debug)]
 pub struct Output {
     shown: String,
     out: BufWriter<Sink>,
-    /// What is behind, when JSON is shown on a terminal: the beginning of a character.
-    beginning: Option<Vec<u8>>,
+    /// Set if JSON is written to a terminal: the bytes of a character that is not complete yet.
+    partial: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl Output {
     /// Opens the output at `path`. Opening a FIFO waits for its reader.
     ///
     /// # Errors
-    /// When the path cannot be written.
+    /// If the path cannot be written to.
     pub fn open(path: &Path) -> Result<Output, OutputError> {
         let failed = |source| failed(path, source);
         let sink = match find(path).map_err(failed)? {
@@ -91,31 +91,31 @@ impl Output {
         Ok(Output::new(path.display().to_string(), sink))
     }
 
-    /// Standard output.
+    /// Opens standard output.
     #[must_use]
     pub fn standard() -> Output {
         Output::new("to standard output".to_owned(), Sink::Standard(io::stdout()))
     }
 
     fn new(shown: String, sink: Sink) -> Output {
-        Output { shown, out: BufWriter::with_capacity(BUFFER, sink), beginning: None }
+        Output { shown, out: BufWriter::with_capacity(BUFFER, sink), partial: None }
     }
 
-    /// For lines of JSON that others have written: on a terminal, what could do something to it is escaped. That
-    /// changes nothing of what the JSON says. Everywhere else it is written as it is.
+    /// Prepares the output for untrusted JSON. On a terminal, control and bidi characters in it are escaped, which does not
+    /// change its meaning. Elsewhere it is written unchanged.
     #[must_use]
-    pub fn of_json(mut self) -> Output {
-        self.beginning = self.is_terminal().then(Vec::new);
+    pub fn for_json(mut self) -> Output {
+        self.partial = self.is_terminal().then(Vec::new);
         self
     }
 
-    /// Whether this is standard output, so that nothing else may be printed there.
+    /// Whether this is standard output. Nothing else may be printed there then.
     #[must_use]
     pub fn is_standard(&self) -> bool {
         matches!(self.out.get_ref(), Sink::Standard(_))
     }
 
-    /// Whether a person watches the output on a terminal.
+    /// Whether the output is a terminal.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         match self.out.get_ref() {
@@ -125,31 +125,31 @@ impl Output {
         }
     }
 
-    /// Writes some bytes.
+    /// Writes bytes, which are buffered.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// If they cannot be written.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
-        let written = match &mut self.beginning {
+        let written = match &mut self.partial {
             None => self.out.write_all(bytes),
-            Some(beginning) => self.out.write_all(escaped(beginning, bytes).as_bytes()),
+            Some(partial) => self.out.write_all(escaped(partial, bytes).as_bytes()),
         };
         written.map_err(|source| OutputError { shown: self.shown.clone(), source })
     }
 
-    /// Writes what is held in memory.
+    /// Writes the buffered bytes.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If they cannot be written.
     pub fn flush(&mut self) -> Result<(), OutputError> {
         self.out.flush().map_err(|source| OutputError { shown: self.shown.clone(), source })
     }
 
-    /// Completes the output. A new file appears, and its path is returned. An output that is dropped without
-    /// this leaves no file behind.
+    /// Completes the output. If it is a new file, the file gets its name, and the path is returned. An output that is
+    /// dropped without this leaves no file behind.
     ///
     /// # Errors
-    /// When the output cannot be written to its end.
+    /// If the rest of the output cannot be written, or the file cannot be renamed.
     pub fn finish(self) -> Result<Option<PathBuf>, OutputError> {
         let Output { shown, out, .. } = self;
         let finish = || match out.into_inner().map_err(io::IntoInnerError::into_error)? {
@@ -157,10 +157,10 @@ impl Output {
             Sink::Stream(_) => Ok(None),
             Sink::New(mut new, target) => {
                 new.file().sync_all()?;
-                // Something else may have come to stand here while the output was written.
+                // Check again: the path may have become a link or a folder while the output was written.
                 match find(&target)? {
                     Target::File(same) if same == target => new.rename(&target).map(|()| Some(target)),
-                    _ => Err(io::Error::other("something else has taken its place meanwhile")),
+                    _ => Err(io::Error::other("the path was replaced while the output was written")),
                 }
             }
         };
@@ -185,10 +185,10 @@ impl Write for Sink {
     }
 }
 
-/// Finds out, long before there is anything to write, whether a path can be written.
+/// Checks that a path can be written to, so that a long task can fail early.
 ///
 /// # Errors
-/// When it cannot.
+/// If it cannot be written to.
 pub fn check(path: &Path) -> Result<(), OutputError> {
     let checked = match find(path) {
         Ok(Target::File(target)) => UnfinishedFile::beside(&target).map(drop),
@@ -197,16 +197,17 @@ pub fn check(path: &Path) -> Result<(), OutputError> {
     checked.map_err(|source| failed(path, source))
 }
 
-/// Whether opening the output at `path` may wait, as for the reader of a FIFO.
+/// Whether opening the output at `path` may block, for example until a FIFO has a reader.
 #[must_use]
-pub fn waits(path: &Path) -> bool {
+pub fn may_block(path: &Path) -> bool {
     matches!(find(path), Ok(Target::Stream(_)))
 }
 
-/// Removes the file that an [`Output`] at `path` would replace: a link stays, and so does what is not a file.
+/// Removes the file that an [`Output`] at `path` would replace, if there is one. Links and anything that is not a regular
+/// file are kept.
 ///
 /// # Errors
-/// When it cannot be removed. That there is none is not an error.
+/// If the file cannot be removed.
 pub fn remove(path: &Path) -> Result<(), OutputError> {
     let removed = match find(path) {
         Ok(Target::File(target)) => fs::remove_file(target),
@@ -218,20 +219,20 @@ pub fn remove(path: &Path) -> Result<(), OutputError> {
     }
 }
 
-/// An output to which lines are added over several runs.
+/// An output that a later run of the same command continues.
 #[derive(Debug)]
 pub enum Continued {
-    /// A file, with what earlier runs have written, to be read and written in place.
+    /// A file, open for reading and writing, with the output of earlier runs.
     File(File),
-    /// An output that has no memory.
+    /// Standard output, a device or a FIFO, which cannot be read back.
     Stream(Output),
 }
 
 impl Continued {
-    /// Opens the output at `path`; a file that is not there is made.
+    /// Opens the output at `path`, creating a file that does not exist.
     ///
     /// # Errors
-    /// When the path cannot be written.
+    /// If the path cannot be written to.
     pub fn open(path: &Path) -> Result<Continued, OutputError> {
         use std::os::unix::fs::OpenOptionsExt;
         let failed = |source| failed(path, source);
@@ -249,13 +250,13 @@ impl Continued {
 }
 
 fn failed(path: &Path, source: io::Error) -> OutputError {
-    // No path of ours stands in the error: a temporary name would only confuse.
+    // Drop any path that the error contains: it would be the temporary name, which means nothing to the user.
     let source = source.raw_os_error().map_or(source, io::Error::from_raw_os_error);
     OutputError { shown: path.display().to_string(), source }
 }
 
-/// Opens what is written into. It is never made and never emptied: a file that standard output leads to may
-/// hold something already.
+/// Opens a device, FIFO or descriptor without creating or truncating it. Appending keeps the content of a file that
+/// standard output is redirected to.
 fn open_stream(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).open(path)
 }
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_appears_when_it_is_complete_and_private() {
+    fn a_file_appears_when_it_is_complete_and_is_private() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("out");
         fs::write(&file, "before").unwrap();
@@ -308,14 +309,14 @@ mod tests {
     }
 
     #[test]
-    fn json_on_a_terminal_is_harmless_and_says_the_same() {
+    fn json_on_a_terminal_is_escaped_and_keeps_its_meaning() {
         let text = "{\"a\":\"ä€😀\u{7f}\u{85}\u{202e}\u{e0041}\"}\n";
         for cut in 0..text.len() {
-            let (mut beginning, bytes) = (Vec::new(), text.as_bytes());
-            let shown = escaped(&mut beginning, &bytes[..cut]) + &escaped(&mut beginning, &bytes[cut..]);
+            let (mut partial, bytes) = (Vec::new(), text.as_bytes());
+            let shown = escaped(&mut partial, &bytes[..cut]) + &escaped(&mut partial, &bytes[cut..]);
             assert_eq!(shown, "{\"a\":\"ä€😀\\u007f\\u0085\\u202e\\udb40\\udc41\"}\n");
         }
-        // What is not JSON at all does no harm either.
+        // Text that is not JSON is escaped, too.
         let shown = escaped(&mut Vec::new(), b"\x1b[2J\xff\xc3(\xe2\x82");
         assert_eq!(shown, "\\u001b[2J\u{fffd}\u{fffd}(");
     }
@@ -337,14 +338,14 @@ mod tests {
         for link in ["link", "second", "dangling"] {
             assert!(fs::symlink_metadata(path(link)).unwrap().is_symlink(), "{link}");
         }
-        assert_eq!(why(&path("loop")), "too many links lead to it");
+        assert_eq!(why(&path("loop")), "it leads through too many symbolic links");
         remove(&path("second")).unwrap();
         assert!(!path("real/file").exists() && fs::symlink_metadata(path("second")).is_ok());
         remove(&path("second")).unwrap();
     }
 
     #[test]
-    fn what_is_not_a_file_is_written_into_or_refused() {
+    fn a_path_that_is_not_a_regular_file_is_written_to_or_refused() {
         let home = tempfile::tempdir().unwrap();
         let path = |name: &str| home.path().join(name);
         let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
@@ -354,7 +355,7 @@ mod tests {
         }
         assert!(why(&path("nowhere/file")).contains("No such file"));
         assert_eq!(why(Path::new("")), "it is empty; name a file, or - for standard output");
-        // Reached as /dev/stdout is: by a link to a descriptor.
+        // A link to a descriptor, as /dev/stdout is.
         let open = File::create_new(path("file")).unwrap();
         fs::write(path("file"), "first\n").unwrap();
         symlink(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&open)), path("descriptor"))
@@ -365,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_user_has_planted_is_not_used() {
+    fn files_planted_by_another_user_are_not_used() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("everybody");
         fs::create_dir(&folder).unwrap();
@@ -379,7 +380,7 @@ mod tests {
             return;
         }
         for planted in [&link, &file] {
-            assert!(why(planted).contains("another user has put it"), "{}", planted.display());
+            assert!(why(planted).contains("it belongs to another user"), "{}", planted.display());
             assert!(Continued::open(planted).is_err());
         }
         lchown(&link, Some(0), None).unwrap();

@@ -1,4 +1,4 @@
-//! What the path of an output names, once links are followed.
+//! Resolves the path of an output, following symbolic links.
 
 use std::{
     fs::{self, Metadata},
@@ -12,21 +12,21 @@ use std::{
 
 use rustix::process::geteuid;
 
-/// How many links are followed, as the system does.
-const LINKS: usize = 40;
+/// The maximum number of links to follow, as in Linux.
+const MAX_LINKS: usize = 40;
 
-/// What a path names.
+/// The kind of output that a path leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// `-`.
+    /// Standard output, for the path `-`.
     Standard,
-    /// A device, a FIFO or a descriptor that is open already: it is written into.
+    /// A device, a FIFO or an open descriptor, which is opened and written to.
     Stream(PathBuf),
-    /// A file, there or not.
+    /// A regular file, which need not exist yet.
     File(PathBuf),
 }
 
-/// Follows links to what a path names.
+/// Resolves a path.
 pub(super) fn find(path: &Path) -> io::Result<Target> {
     if path == Path::new("-") {
         return Ok(Target::Standard);
@@ -35,7 +35,7 @@ pub(super) fn find(path: &Path) -> io::Result<Target> {
         return Err(is_folder());
     }
     let mut path = path.to_owned();
-    for _ in 0..LINKS {
+    for _ in 0..MAX_LINKS {
         let Some(name) = path.file_name() else {
             let is_empty = path.as_os_str().is_empty();
             let said = "it is empty; name a file, or - for standard output";
@@ -55,13 +55,13 @@ pub(super) fn find(path: &Path) -> io::Result<Target> {
         if kind.is_socket() {
             return Err(io::Error::other("it is a socket"));
         }
-        // Entries of /proc/self/fd look like links, but lead to what is open and may have no name.
+        // Entries of /proc/self/fd look like links, but lead to an open file, which may have no path.
         if kind.is_symlink() && above.starts_with("/proc") && above.ends_with("fd") {
             return Ok(Target::Stream(whole));
         }
         if planted(&above, &found)? {
             return Err(io::Error::other(
-                "another user has put it into a folder that everybody can write; choose another path",
+                "it belongs to another user, in a folder that everybody can write to; choose another path",
             ));
         }
         if !kind.is_symlink() {
@@ -69,15 +69,15 @@ pub(super) fn find(path: &Path) -> io::Result<Target> {
         }
         path = above.join(fs::read_link(&whole)?);
     }
-    Err(io::Error::other("too many links lead to it"))
+    Err(io::Error::other("it leads through too many symbolic links"))
 }
 
 fn is_folder() -> io::Error {
     io::Error::new(io::ErrorKind::IsADirectory, "it is a directory; name a file in it")
 }
 
-/// Whether what was found in a folder like `/tmp` belongs to another user. The system itself refuses to follow
-/// such links, and to open such FIFOs and files, where it is set up to protect them.
+/// Whether a file or link in a sticky, world-writable folder such as `/tmp` may have been put there by another user to
+/// redirect the output. Linux can refuse to use such files itself (`fs.protected_symlinks` and the like), but need not.
 fn planted(folder: &Path, found: &Metadata) -> io::Result<bool> {
     let folder = fs::metadata(folder)?;
     let everybody = folder.mode() & 0o1002 == 0o1002;

@@ -1,7 +1,7 @@
-//! What a server shows of itself: a certificate and its key, which may be replaced while it runs.
+//! The certificate of a server and its key, which can be replaced while the server runs.
 //!
-//! A start and a replacement apply one check. They differ in one point: a certificate that is not valid at the time
-//! is shown at a start, with a warning, because there is no other; it never replaces a good one.
+//! The same checks apply at the start and to a replacement, except for the validity period: a certificate that is not valid
+//! at present is used at the start, with a warning, because there is no other. It never replaces a valid one.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ use tokio_rustls::{
     },
 };
 
-use super::{CertificateError, Doubt, Validity, error::Misfit};
+use super::{CertificateError, Validity, ValidityProblem, error::PairError};
 use crate::{
     clock::Clock,
     domain::UnixSeconds,
@@ -31,63 +31,63 @@ use crate::{
     text_file,
 };
 
-/// A certificate with its key, for every connection that begins now.
+/// The certificate and key for new connections. Clones share the same certificate.
 #[derive(Clone)]
 pub struct Certificates {
     config: Arc<ServerConfig>,
-    shown: Arc<Shown>,
+    shown: Arc<CurrentCertificate>,
     files: Option<Arc<Files>>,
 }
 
-/// A certificate that can be shown.
+/// A certificate that has passed all checks except for its validity period.
 #[derive(Clone, Debug)]
-struct Usable {
+struct ParsedCertificate {
     key: Arc<CertifiedKey>,
     validity: Validity,
 }
 
-/// What is shown at present.
+/// The certificate in use, which rustls asks for at each handshake.
 #[derive(Debug)]
-struct Shown(RwLock<Usable>);
+struct CurrentCertificate(RwLock<ParsedCertificate>);
 
-/// How a certificate is doing, for the metrics.
+/// The state of the certificate, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CertificateState {
-    /// The last second in which the one that is shown is valid.
+    /// The last second in which the certificate in use is valid.
     pub not_after: UnixSeconds,
-    /// How often another one was taken from the files.
-    pub taken: u64,
-    /// How often what was in the files was refused.
+    /// How often a new certificate was loaded from the files.
+    pub reloaded: u64,
+    /// How often the content of the files was refused.
     pub refused: u64,
-    /// Whether what is in the files now was refused.
+    /// Whether the present content of the files was refused.
     pub refused_now: bool,
 }
 
-/// Where a certificate comes from, and what its files held when they were read last.
+/// The files of a certificate and its key, and what they contained when they were last read.
 struct Files {
     certificate: PathBuf,
     key: PathBuf,
-    /// Who may be able to read the key.
+    /// Which users may have access to the file of the key.
     readers: Readers,
     clock: Clock,
-    seen: Mutex<Seen>,
-    taken: AtomicU64,
+    last_read: Mutex<LastRead>,
+    reloaded: AtomicU64,
     refused: AtomicU64,
     refused_now: AtomicBool,
 }
 
-/// What two files hold.
-type Held = (Vec<u8>, Vec<u8>);
+/// The contents of the certificate's and the key's file.
+type FileContents = (Vec<u8>, Vec<u8>);
 
-/// What the files held when they were looked at.
+/// What was found when the files were last read.
 #[derive(Default)]
-struct Seen {
-    /// What is shown, or was complained of.
-    settled: Held,
-    /// What could not be used a moment ago: perhaps one file was replaced and the other is about to be.
-    doubted: Option<Held>,
-    /// What was refused for its validity alone: the time may come for it.
-    waiting: Option<Usable>,
+struct LastRead {
+    /// The content that is in use, or whose refusal was reported.
+    settled: FileContents,
+    /// Content that was refused once. It may be a moment between the replacement of the two files, so it is checked again.
+    suspect: Option<FileContents>,
+    /// A certificate that was refused only for its validity period. It is used once it is valid, or the one in use is not.
+    waiting: Option<ParsedCertificate>,
 }
 
 impl std::fmt::Debug for Certificates {
@@ -96,28 +96,28 @@ impl std::fmt::Debug for Certificates {
     }
 }
 
-impl ResolvesServerCert for Shown {
+impl ResolvesServerCert for CurrentCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.now().key)
     }
 }
 
-impl Shown {
-    fn now(&self) -> Usable {
+impl CurrentCertificate {
+    fn now(&self) -> ParsedCertificate {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn replace(&self, next: Usable) {
+    fn replace(&self, next: ParsedCertificate) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = next;
     }
 }
 
 impl Certificates {
-    /// Those in two PEM files: a certificate with its chain, and its key, which only these readers may be able to
-    /// read. The clock says which are valid.
+    /// Loads a certificate with its chain and its key from PEM files. `readers` limits who may have access to the key's file,
+    /// and `clock` gives the time for checks of the validity period.
     ///
     /// # Errors
-    /// [`CertificateError`], in words for the author of the configuration.
+    /// [`CertificateError`], if the files cannot be used.
     pub fn from_files(
         certificate: &Path,
         key: &Path,
@@ -126,43 +126,43 @@ impl Certificates {
     ) -> Result<Certificates, CertificateError> {
         let files = Files::new(certificate, key, readers, clock);
         let held = files.read()?;
-        let shown = files.usable(&held)?;
-        files.seen.lock().unwrap_or_else(PoisonError::into_inner).settled = held;
-        Ok(Certificates { files: Some(Arc::new(files)), ..Certificates::showing(shown) })
+        let shown = files.parse(&held)?;
+        files.last_read.lock().unwrap_or_else(PoisonError::into_inner).settled = held;
+        Ok(Certificates { files: Some(Arc::new(files)), ..Certificates::serving(shown) })
     }
 
-    /// Whether these files can be shown, and what clients will say of the certificate at this time.
+    /// Checks the files as a start does. Returns why clients would refuse the certificate at this time, if they would.
     ///
     /// # Errors
-    /// The same as a start with them.
+    /// The same as [`Certificates::from_files`].
     pub fn check_files(
         certificate: &Path,
         key: &Path,
         readers: Readers,
         now: UnixSeconds,
-    ) -> Result<Option<Doubt>, CertificateError> {
+    ) -> Result<Option<ValidityProblem>, CertificateError> {
         let files = Files::new(certificate, key, readers, Clock::system());
-        Ok(files.usable(&files.read()?)?.validity.doubt(now))
+        Ok(files.parse(&files.read()?)?.validity.problem_at(now))
     }
 
-    /// Whether a file holds a certificate, when its key cannot be looked at.
+    /// Checks the file of a certificate alone, for use when its key cannot be read.
     ///
     /// # Errors
-    /// [`CertificateError`].
+    /// [`CertificateError`], if the file cannot be read or contains no certificate.
     pub fn check_chain(certificate: &Path) -> Result<(), CertificateError> {
         let unreadable = |source| CertificateError::Unreadable { file: certificate.to_owned(), source };
         read_chain(certificate, &fs::read(certificate).map_err(unreadable)?).map(drop)
     }
 
-    /// One that is in memory only, PEM texts.
+    /// Loads a certificate and its key from PEM texts in memory.
     pub(super) fn from_pem(certificate: &str, key: &str) -> Result<Certificates, CertificateError> {
         let files = Files::new(Path::new("certificate"), Path::new("key"), Readers::Nobody, Clock::system());
-        let shown = files.usable(&(certificate.into(), key.into()))?;
-        Ok(Certificates::showing(shown))
+        let shown = files.parse(&(certificate.into(), key.into()))?;
+        Ok(Certificates::serving(shown))
     }
 
-    fn showing(shown: Usable) -> Certificates {
-        let shown = Arc::new(Shown(RwLock::new(shown)));
+    fn serving(shown: ParsedCertificate) -> Certificates {
+        let shown = Arc::new(CurrentCertificate(RwLock::new(shown)));
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("ring has suites for TLS 1.2 and 1.3");
@@ -170,76 +170,76 @@ impl Certificates {
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&shown) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        // Sessions are resumed from tickets, so that a server keeps none.
+        // Resume sessions from tickets, which need no memory in the server.
         if let Ok(ticketer) = ring::Ticketer::new() {
             config.ticketer = ticketer;
         }
         Certificates { config: Arc::new(config), shown, files: None }
     }
 
-    /// Reads the files again, and shows to new connections what has changed in them. Returns whether
-    /// something had. What cannot be used is looked at once more before it is complained of, as two
-    /// files are not replaced in one moment.
+    /// Reads the files again, and uses their content for new connections if it has changed. Returns whether the certificate
+    /// was replaced. Content that cannot be used is refused only if the next call finds it unchanged, because the two files
+    /// are not replaced at the same moment.
     ///
     /// # Errors
-    /// When the files cannot be used, or would replace a certificate that is valid by one that is not; then what
-    /// was shown before is shown further on. The same files are not complained of twice.
+    /// If the files cannot be used, or would replace a valid certificate by one that is not valid. The certificate in use
+    /// stays. The same content is reported only once.
     pub fn refresh(&self) -> Result<bool, CertificateError> {
         let Some(files) = &self.files else { return Ok(false) };
-        let mut seen = files.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        // A file that cannot be read counts as empty.
+        let mut last_read = files.last_read.lock().unwrap_or_else(PoisonError::into_inner);
+        // Treat files that cannot be read like empty ones, so that this is reported only once, too.
         let (held, read) = match files.read() {
             Ok(held) => (held, Ok(())),
-            Err(error) => (Held::default(), Err(error)),
+            Err(error) => (FileContents::default(), Err(error)),
         };
-        if held == seen.settled {
-            seen.doubted = None;
-            return Ok(match seen.waiting.take_if(|next| self.doubt_about(next).is_none()) {
-                Some(next) => self.take(files, next),
+        if held == last_read.settled {
+            last_read.suspect = None;
+            return Ok(match last_read.waiting.take_if(|next| self.new_problem(next).is_none()) {
+                Some(next) => self.apply(files, next),
                 None => false,
             });
         }
-        let next = read.and_then(|()| files.usable(&held));
-        let (error, waiting) = match next.map(|next| (self.doubt_about(&next), next)) {
+        let next = read.and_then(|()| files.parse(&held));
+        let (error, waiting) = match next.map(|next| (self.new_problem(&next), next)) {
             Ok((None, next)) => {
-                *seen = Seen { settled: held, ..Seen::default() };
-                return Ok(self.take(files, next));
+                *last_read = LastRead { settled: held, ..LastRead::default() };
+                return Ok(self.apply(files, next));
             }
-            Ok((Some(doubt), next)) => {
-                (CertificateError::Doubtful { certificate: files.certificate.clone(), doubt }, Some(next))
+            Ok((Some(problem), next)) => {
+                (CertificateError::NotValid { certificate: files.certificate.clone(), problem }, Some(next))
             }
             Err(error) => (error, None),
         };
-        if seen.doubted.as_ref() != Some(&held) {
-            seen.doubted = Some(held);
+        if last_read.suspect.as_ref() != Some(&held) {
+            last_read.suspect = Some(held);
             return Ok(false);
         }
-        *seen = Seen { settled: held, doubted: None, waiting };
+        *last_read = LastRead { settled: held, suspect: None, waiting };
         files.refused.fetch_add(1, Ordering::Relaxed);
         files.refused_now.store(true, Ordering::Relaxed);
         Err(error)
     }
 
-    /// What is wrong with one that would replace what is shown, unless the same is wrong with that.
-    fn doubt_about(&self, next: &Usable) -> Option<Doubt> {
+    /// Returns why a new certificate is not valid at present, unless the one in use is not valid either.
+    fn new_problem(&self, next: &ParsedCertificate) -> Option<ValidityProblem> {
         let now = self.files.as_ref()?.clock.now();
-        next.validity.doubt(now).filter(|_| self.shown.now().validity.doubt(now).is_none())
+        next.validity.problem_at(now).filter(|_| self.shown.now().validity.problem_at(now).is_none())
     }
 
-    fn take(&self, files: &Files, next: Usable) -> bool {
+    fn apply(&self, files: &Files, next: ParsedCertificate) -> bool {
         self.shown.replace(next);
-        files.taken.fetch_add(1, Ordering::Relaxed);
+        files.reloaded.fetch_add(1, Ordering::Relaxed);
         files.refused_now.store(false, Ordering::Relaxed);
         true
     }
 
-    /// What clients say now of the certificate that is shown, if it comes from files.
+    /// Returns why clients refuse the certificate at present, if they do and it comes from files.
     #[must_use]
-    pub fn doubt(&self) -> Option<Doubt> {
-        self.shown.now().validity.doubt(self.files.as_ref()?.clock.now())
+    pub fn validity_problem(&self) -> Option<ValidityProblem> {
+        self.shown.now().validity.problem_at(self.files.as_ref()?.clock.now())
     }
 
-    /// How it is doing.
+    /// Returns the state for metrics.
     #[must_use]
     pub fn state(&self) -> CertificateState {
         let count = |of: fn(&Files) -> &AtomicU64| {
@@ -247,13 +247,13 @@ impl Certificates {
         };
         CertificateState {
             not_after: self.shown.now().validity.not_after,
-            taken: count(|files| &files.taken),
+            reloaded: count(|files| &files.reloaded),
             refused: count(|files| &files.refused),
             refused_now: self.files.as_ref().is_some_and(|files| files.refused_now.load(Ordering::Relaxed)),
         }
     }
 
-    /// What turns a socket into a TLS stream.
+    /// Returns the acceptor for TLS handshakes.
     #[must_use]
     pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.config))
@@ -267,19 +267,19 @@ impl Files {
             key: key.to_owned(),
             readers,
             clock,
-            seen: Mutex::default(),
-            taken: AtomicU64::new(0),
+            last_read: Mutex::default(),
+            reloaded: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             refused_now: AtomicBool::new(false),
         }
     }
 
-    fn read(&self) -> Result<Held, CertificateError> {
+    fn read(&self) -> Result<FileContents, CertificateError> {
         let unreadable = |source| CertificateError::Unreadable { file: self.certificate.clone(), source };
         Ok((fs::read(&self.certificate).map_err(unreadable)?, read_private(&self.key, self.readers)?))
     }
 
-    fn usable(&self, (certificate, key): &Held) -> Result<Usable, CertificateError> {
+    fn parse(&self, (certificate, key): &FileContents) -> Result<ParsedCertificate, CertificateError> {
         let chain = read_chain(&self.certificate, certificate)?;
         let validity = chain.first().and_then(|own| Validity::of(own));
         let key = read_key(&self.key, key)?;
@@ -289,24 +289,24 @@ impl Files {
             reason,
         };
         let key = CertifiedKey::from_der(chain, key, &ring::default_provider())
-            .map_err(|error| unusable(Misfit::from(&error)))?;
-        let validity = validity.ok_or_else(|| unusable(Misfit::Damaged))?;
-        Ok(Usable { key: Arc::new(key), validity })
+            .map_err(|error| unusable(PairError::from(&error)))?;
+        let validity = validity.ok_or_else(|| unusable(PairError::Damaged))?;
+        Ok(ParsedCertificate { key: Arc::new(key), validity })
     }
 }
 
-/// The certificates of a PEM text, at least one.
+/// Parses the certificates in a PEM text; there must be at least one.
 fn read_chain(file: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
-    let chain = CertificateDer::pem_slice_iter(unmarked(file, text)?).collect::<Result<Vec<_>, _>>();
+    let chain = CertificateDer::pem_slice_iter(without_bom(file, text)?).collect::<Result<Vec<_>, _>>();
     chain
         .ok()
         .filter(|chain| !chain.is_empty())
         .ok_or_else(|| CertificateError::NoCertificate(file.to_owned()))
 }
 
-/// The private key of a PEM text.
+/// Parses the private key in a PEM text.
 fn read_key(file: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, CertificateError> {
-    let text = unmarked(file, text)?;
+    let text = without_bom(file, text)?;
     PrivateKeyDer::from_pem_slice(text).map_err(|_| {
         let has = |part: &[u8]| text.windows(part.len()).any(|window| window == part);
         match has(b"BEGIN ENCRYPTED PRIVATE KEY") || has(b"Proc-Type: 4,ENCRYPTED") {
@@ -316,9 +316,9 @@ fn read_key(file: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, Certific
     })
 }
 
-fn unmarked<'a>(file: &Path, text: &'a [u8]) -> Result<&'a [u8], CertificateError> {
+fn without_bom<'a>(file: &Path, text: &'a [u8]) -> Result<&'a [u8], CertificateError> {
     let refused = |reason| CertificateError::NotText { file: file.to_owned(), reason };
-    text_file::unmarked(text).map_err(refused)
+    text_file::without_bom(text).map_err(refused)
 }
 
 #[cfg(test)]

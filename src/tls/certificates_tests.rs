@@ -9,7 +9,7 @@ use crate::secret_file::SecretError;
 const NOW: UnixSeconds = 1_767_225_600;
 const DAY: UnixSeconds = 86_400;
 
-/// A folder with a certificate and its key, and a clock that stands still.
+/// A folder with a certificate and its key, and a frozen clock.
 struct Site {
     folder: tempfile::TempDir,
     clock: Clock,
@@ -26,7 +26,7 @@ impl Site {
         (self.folder.path().join("cert.pem"), self.folder.path().join("key.pem"))
     }
 
-    /// Writes a certificate that is valid from one day of 2026 to another; the end of its validity.
+    /// Writes a certificate that is valid between two days of 2026 and returns the end of its validity.
     fn issue(&self, from: (u8, u8), until: (u8, u8)) -> UnixSeconds {
         let (pair, mut params) = (KeyPair::generate().unwrap(), CertificateParams::default());
         (params.not_before, params.not_after) =
@@ -49,14 +49,14 @@ impl Site {
     }
 }
 
-/// Looks twice, as what is bad is complained of the second time; what is said, if something is.
+/// Refreshes twice, because errors are reported the second time. Returns the error, if there is one.
 fn look(certificates: &Certificates) -> Option<String> {
     let looks = [certificates.refresh(), certificates.refresh()];
     looks.into_iter().find_map(Result::err).map(|error| error.to_string())
 }
 
 #[test]
-fn what_is_not_valid_never_replaces_what_is() {
+fn a_certificate_that_is_not_valid_never_replaces_a_valid_one() {
     let site = Site::new();
     let good = site.issue((1, 1), (12, 1));
     let certificates = site.show();
@@ -65,32 +65,32 @@ fn what_is_not_valid_never_replaces_what_is() {
     let said = look(&certificates).unwrap();
     assert!(said.contains("cert.pem expired 69 days ago"), "{said}");
     assert_eq!((certificates.state().not_after, certificates.state().refused_now), (good, true));
-    assert_eq!(look(&certificates), None, "it is not complained of again");
-    // One that becomes valid later is refused, and shown when its time has come.
+    assert_eq!(look(&certificates), None, "it is reported only once");
+    // A certificate that becomes valid later is refused now and used from that time on.
     let next = site.issue((6, 1), (12, 1));
-    assert!(look(&certificates).unwrap().contains("becomes valid in 51 days only"));
+    assert!(look(&certificates).unwrap().contains("becomes valid only in 51 days"));
     assert_eq!(certificates.state().refused, 2);
     site.clock.freeze(Some(NOW + 151 * DAY));
-    assert!(certificates.refresh().unwrap(), "nothing has changed but the time");
+    assert!(certificates.refresh().unwrap(), "only the time has changed");
     let state = certificates.state();
-    assert_eq!((state.not_after, state.refused_now, state.taken), (next, false, 1));
+    assert_eq!((state.not_after, state.refused_now, state.reloaded), (next, false, 1));
 }
 
 #[test]
-fn what_is_not_valid_is_shown_when_there_is_nothing_better() {
+fn a_certificate_that_is_not_valid_is_used_if_there_is_no_better_one() {
     let site = Site::new();
     site.issue((6, 1), (7, 1));
     let certificates = site.show();
-    assert!(matches!(certificates.doubt(), Some(Doubt::NotYetValid(_))));
+    assert!(matches!(certificates.validity_problem(), Some(ValidityProblem::NotYetValid(_))));
     let next = site.issue((5, 1), (7, 1));
     assert_eq!(look(&certificates), None);
     assert_eq!(certificates.state().not_after, next);
-    // The one shown expires, and what was refused is no worse any more.
+    // Once the one in use has expired, a refused one is not worse any more.
     let good = site.issue((1, 1), (2, 1));
     assert_eq!(look(&certificates), None);
-    assert_eq!((certificates.state().not_after, certificates.doubt()), (good, None));
+    assert_eq!((certificates.state().not_after, certificates.validity_problem()), (good, None));
     let later = site.issue((8, 1), (9, 1));
-    assert!(look(&certificates).unwrap().contains("becomes valid in 212 days only"));
+    assert!(look(&certificates).unwrap().contains("becomes valid only in 212 days"));
     site.clock.freeze(Some(NOW + 40 * DAY));
     assert!(certificates.refresh().unwrap());
     assert_eq!(certificates.state().not_after, later);
@@ -110,7 +110,7 @@ fn a_key_that_others_can_read_is_refused_until_they_cannot() {
     site.close(0o640);
     assert_eq!(look(&certificates), None);
     assert_eq!((certificates.state().not_after, certificates.state().refused_now), (next, false));
-    // That of the one shown, too, and a start says the same.
+    // The same holds for the key in use, and at the start.
     site.close(0o604);
     assert!(look(&certificates).unwrap().contains("(mode 0604)"));
     assert_eq!(certificates.state().not_after, next);

@@ -1,105 +1,104 @@
-//! Why a certificate cannot be shown.
+//! The errors of loading a certificate.
 
 use std::{io, path::PathBuf};
 
 use tokio_rustls::rustls::Error as Library;
 
-use super::Doubt;
-use crate::{secret_file::SecretError, text_file::NotText};
+use super::ValidityProblem;
+use crate::{secret_file::SecretError, text_file::TextFileError};
 
-/// Why a certificate cannot be shown.
+/// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// A file cannot be read.
     #[error("cannot read {file}")]
     Unreadable {
-        /// Which.
+        /// The path of the file.
         file: PathBuf,
-        /// Why.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Others can read the key, or it cannot be read.
+    /// The key cannot be read, or other users can read it.
     #[error(transparent)]
     Key(#[from] SecretError),
-    /// The file holds no certificate.
-    #[error("{0} holds no certificate in PEM form (a block that begins with -----BEGIN CERTIFICATE-----)")]
+    /// The file contains no certificate.
+    #[error("{0} contains no certificate in PEM form (a block that begins with -----BEGIN CERTIFICATE-----)")]
     NoCertificate(PathBuf),
-    /// The file holds no key.
-    #[error("{0} holds no private key in PEM form (a block that begins with -----BEGIN PRIVATE KEY-----)")]
+    /// The file contains no key.
+    #[error("{0} contains no private key in PEM form (a block that begins with -----BEGIN PRIVATE KEY-----)")]
     NoKey(PathBuf),
     /// The key is encrypted.
     #[error(
-        "the private key in {0} is protected by a password, which nobody can type when a server starts; write it without \
-         one: openssl pkey -in {0} -out NEW_FILE"
+        "the private key in {0} is encrypted with a password, which a server cannot ask for; write it without one: openssl pkey -in {0} -out NEW_FILE"
     )]
     Encrypted(PathBuf),
-    /// A file is in another encoding.
+    /// A file is not UTF-8.
     #[error("{file} cannot be used: {reason}")]
     NotText {
-        /// Which.
+        /// The path of the file.
         file: PathBuf,
-        /// Why.
-        reason: NotText,
+        /// What is wrong with the encoding.
+        reason: TextFileError,
     },
-    /// The two do not belong together, or cannot be used.
+    /// The certificate and its key do not match, or one of them cannot be used.
     #[error("{certificate} and {key} cannot be used together: {reason}")]
     Unusable {
-        /// The file of the certificate.
+        /// The path of the certificate.
         certificate: PathBuf,
-        /// The file of its key.
+        /// The path of the key.
         key: PathBuf,
-        /// Why.
-        reason: Misfit,
+        /// What is wrong.
+        reason: PairError,
     },
-    /// Clients would refuse the new one, and accept the one that is shown.
-    #[error("the certificate in {certificate} {doubt}")]
-    Doubtful {
-        /// The file of the certificate.
+    /// The new certificate is not valid at present, while the one in use is.
+    #[error("the certificate in {certificate} {problem}")]
+    NotValid {
+        /// The path of the certificate.
         certificate: PathBuf,
-        /// Why.
-        doubt: Doubt,
+        /// Why it is not valid.
+        problem: ValidityProblem,
     },
 }
 
-/// Why a certificate and a key cannot be used together: what the library for TLS finds, in words of ours.
+/// Why a certificate and a key cannot be used together, from the checks of rustls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Misfit {
-    /// They are of two pairs.
+pub enum PairError {
+    /// The key is not that of the certificate.
     #[error(
-        "the certificate was made for another key; use the key that its request was signed with, or request a new \
+        "the certificate belongs to a different key; use the key with which it was requested, or request a new \
          certificate for this key"
     )]
-    OtherKey,
-    /// It is of an old version.
+    KeyMismatch,
+    /// The certificate has X.509 version 1.
     #[error(
-        "the certificate is of version 1, which clients refuse; make one of version 3, which has the names of the \
+        "the certificate has X.509 version 1, which clients refuse; make one of version 3 with the names of the \
          server in subjectAltName"
     )]
     OldVersion,
     /// The certificate is damaged.
     #[error("the first certificate in the file is damaged or incomplete; copy it again")]
     Damaged,
-    /// The key is damaged, or of a kind that cannot be used.
+    /// The key is damaged, or its type is not supported.
     #[error(
-        "the key is none that can be used; it is RSA of 2048 bits or more, ECDSA P-256 or P-384, or Ed25519"
+        "the key cannot be used; supported are RSA with 2048 bits or more, ECDSA with P-256 or P-384, and Ed25519"
     )]
-    KindOfKey,
-    /// Something else.
-    #[error("they are no certificate of a server with its key")]
+    UnsupportedKey,
+    /// Any other reason.
+    #[error("they are not a server certificate and its key")]
     Other,
 }
 
-impl From<&Library> for Misfit {
-    fn from(error: &Library) -> Misfit {
+impl From<&Library> for PairError {
+    fn from(error: &Library) -> PairError {
         match error {
-            Library::InconsistentKeys(_) => Misfit::OtherKey,
-            Library::General(_) => Misfit::KindOfKey,
-            // The library has no variant for it.
+            Library::InconsistentKeys(_) => PairError::KeyMismatch,
+            Library::General(_) => PairError::UnsupportedKey,
+            // rustls has no variant of its own for this.
             Library::InvalidCertificate(inner) if format!("{inner:?}").contains("UnsupportedCertVersion") => {
-                Misfit::OldVersion
+                PairError::OldVersion
             }
-            Library::InvalidCertificate(_) => Misfit::Damaged,
-            _ => Misfit::Other,
+            Library::InvalidCertificate(_) => PairError::Damaged,
+            _ => PairError::Other,
         }
     }
 }

@@ -1,9 +1,9 @@
-//! A certificate authority of one machine, so that clients which insist on `https://` can be tried
-//! without a certificate from anybody.
+//! A local certificate authority, so that clients which require `https://` can be tested without a certificate from a
+//! public authority.
 //!
-//! It is made once per user and stays in their data folder. It can sign for servers only (extended key usage),
-//! and only for this machine and the official names of the service (name constraints); its key is readable by its
-//! owner alone. An authority that an older version has made, with fewer limits, is replaced.
+//! It is created once per user and kept in their data folder. It can sign only for servers (extended key usage) and only
+//! for this machine and the official names of the service (name constraints), and only its owner can read its key. An
+//! authority made by an older version, with fewer limits, is replaced.
 
 use std::{
     fs::{self, File},
@@ -24,7 +24,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
 use super::{CertificateError, Certificates, constraints};
 use crate::{domain::UnixSeconds, private, unfinished::UnfinishedFolder};
 
-/// The domain names of the service (recentcontact.md §7.1), the main ones and their backups.
+/// The domain names of Tencent's service, with those that its SDKs use as a backup.
 pub const OFFICIAL_NAMES: &[&str] = &[
     "console.tim.qq.com",
     "adminapi.my-imcloud.com",
@@ -46,43 +46,43 @@ pub const OFFICIAL_NAMES: &[&str] = &[
     "adminapiind.my-imcloud.com",
 ];
 
-/// The name of the authority in its certificate, by which a person finds it among those they trust.
+/// The common name of the authority, by which users find it among the authorities that they trust.
 pub const AUTHORITY_NAME: &str = "confold local CA (this machine only)";
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// Ten years; it is made once.
+/// The validity of the authority: ten years, because users have to trust a new one by hand.
 const CA_DAYS: u64 = 3_650;
-/// The longest time that all clients accept for a server's certificate.
+/// The validity of a server's certificate. Some clients refuse longer ones.
 const LEAF_DAYS: u64 = 397;
 
-/// Why there is no local authority.
+/// Why the local authority cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
-    /// Its files cannot be made or read.
+    /// A file of the authority cannot be created or read.
     #[error("cannot use {file}")]
     File {
-        /// Which.
+        /// The path of the file.
         file: PathBuf,
-        /// Why.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Its files are not what was made.
-    #[error("{file} cannot be used: {reason}; remove its folder, and a new authority is made")]
+    /// A file is damaged, or other users can read the key.
+    #[error("{file} cannot be used: {reason}; remove its folder to have a new authority created")]
     Damaged {
-        /// Which.
+        /// The path of the file.
         file: PathBuf,
-        /// Why.
+        /// What is wrong with it.
         reason: String,
     },
-    /// A certificate could not be made.
-    #[error("cannot make a certificate: {0}")]
-    Making(String),
-    /// The one made cannot be shown.
+    /// A certificate cannot be created.
+    #[error("cannot create a certificate: {0}")]
+    Signing(String),
+    /// The new certificate cannot be used.
     #[error(transparent)]
-    Showing(#[from] CertificateError),
+    Unusable(#[from] CertificateError),
 }
 
-/// The authority of this user on this machine.
+/// The local authority of this user.
 #[derive(Debug)]
 pub struct LocalAuthority {
     folder: PathBuf,
@@ -92,16 +92,16 @@ pub struct LocalAuthority {
 }
 
 impl LocalAuthority {
-    /// The authority in `folder`, made if it is not there.
+    /// Loads the authority in `folder`, creating it if there is none.
     ///
     /// # Errors
     /// [`AuthorityError`].
     pub fn in_folder(folder: &Path, now: UnixSeconds) -> Result<LocalAuthority, AuthorityError> {
         let parent = folder.parent().unwrap_or(folder);
         private::make_folder(parent).map_err(|source| failed(parent, source))?;
-        // Of two servers that start at once, one makes or replaces it.
+        // If two servers start at the same time, only one of them may create or replace the authority.
         let turn = File::open(parent).map_err(|source| failed(parent, source))?;
-        // Where there are no locks, the second keeps what the first has made.
+        // Ignore errors: on file systems without locks, the second server keeps the authority that the first has created.
         let _ = turn.lock();
         if !folder.join("ca.pem").exists() {
             make(folder, now)?;
@@ -113,12 +113,12 @@ impl LocalAuthority {
         let old = UnfinishedFolder::new_in(parent, ".ca-old-").map_err(|source| failed(parent, source))?;
         fs::rename(folder, old.path()).map_err(|source| failed(folder, source))?;
         make(folder, now)?;
-        // Its key, with which anybody could sign, goes with it.
+        // Remove the old key, too: with it certificates for any name could be signed.
         drop(old);
         Ok(LocalAuthority { replaced: true, ..LocalAuthority::read(folder)? })
     }
 
-    /// The authority as it is in its folder.
+    /// Reads an existing authority.
     fn read(folder: &Path) -> Result<LocalAuthority, AuthorityError> {
         let (certificate, key) = (folder.join("ca.pem"), folder.join("ca-key.pem"));
         let read = |file: &Path| fs::read_to_string(file).map_err(|source| failed(file, source));
@@ -130,7 +130,7 @@ impl LocalAuthority {
         let (certificate_text, key_text) = (read(&certificate)?, read(&key)?);
         let pair = KeyPair::from_pem(&key_text).map_err(|_| AuthorityError::Damaged {
             file: key,
-            reason: "it holds no private key of a kind that is made here".to_owned(),
+            reason: "it contains no usable private key".to_owned(),
         })?;
         let der = CertificateDer::from_pem_slice(certificate_text.as_bytes()).ok();
         let own = pair.public_key_raw();
@@ -146,36 +146,36 @@ impl LocalAuthority {
         })
     }
 
-    /// Whether it is for servers of this machine and the official names only, as those made now are.
+    /// Whether the authority has the limits that new ones get.
     fn is_limited(&self) -> bool {
         let der = CertificateDer::from_pem_slice(self.certificate.as_bytes());
         der.is_ok_and(|der| constraints::are_in(&der))
     }
 
-    /// Whether it was made just now in place of one that an older version had made, which clients still trust.
+    /// Whether loading has replaced an authority of an older version, which clients may still trust.
     #[must_use]
     pub fn has_replaced_another(&self) -> bool {
         self.replaced
     }
 
-    /// Where its certificate is.
+    /// The path of the authority's certificate.
     #[must_use]
     pub fn certificate_file(&self) -> PathBuf {
         self.folder.join("ca.pem")
     }
 
-    /// Its certificate, a PEM text.
+    /// The authority's certificate as PEM.
     #[must_use]
     pub fn certificate(&self) -> &str {
         &self.certificate
     }
 
-    /// A certificate for this machine and the official names, made now and kept in memory only.
+    /// Issues a certificate for this machine and the official names. It is kept in memory only.
     ///
     /// # Errors
     /// [`AuthorityError`].
     pub fn certificates(&self, now: UnixSeconds) -> Result<Certificates, AuthorityError> {
-        let making = |error: rcgen::Error| AuthorityError::Making(error.to_string());
+        let making = |error: rcgen::Error| AuthorityError::Signing(error.to_string());
         let mut params = CertificateParams::default();
         params.distinguished_name = called("confold dev");
         params.subject_alt_names = vec![
@@ -197,7 +197,7 @@ impl LocalAuthority {
     }
 }
 
-/// The certificate of the authority, before it is signed.
+/// Returns the parameters of the authority's own certificate.
 fn authority() -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = called(AUTHORITY_NAME);
@@ -216,16 +216,16 @@ fn called(name: &str) -> DistinguishedName {
     names
 }
 
-/// From yesterday, as clocks differ, for so many days.
+/// Sets the validity: `days` from now, and from yesterday on, because the clocks of clients may be behind.
 fn valid(params: &mut CertificateParams, now: UnixSeconds, days: u64) {
     let now = date_time_ymd(1970, 1, 1) + Duration::from_secs(now);
     params.not_before = now - DAY;
     params.not_after = now + DAY * u32::try_from(days).unwrap_or(u32::MAX);
 }
 
-/// Makes an authority. It appears in its folder whole, and the second of two servers keeps the first one's.
+/// Creates an authority in a temporary folder and renames that, so that the authority is never incomplete.
 fn make(folder: &Path, now: UnixSeconds) -> Result<(), AuthorityError> {
-    let making = |error: rcgen::Error| AuthorityError::Making(error.to_string());
+    let making = |error: rcgen::Error| AuthorityError::Signing(error.to_string());
     let key = KeyPair::generate().map_err(making)?;
     let mut params = authority();
     valid(&mut params, now, CA_DAYS);
@@ -235,9 +235,9 @@ fn make(folder: &Path, now: UnixSeconds) -> Result<(), AuthorityError> {
     write_private(&new.path().join("ca-key.pem"), &key.serialize_pem())?;
     write_private(&new.path().join("ca.pem"), &certificate.pem())?;
     match new.rename(folder) {
-        // A folder that is there and not empty is never replaced.
+        // The rename fails if the folder exists and is not empty.
         Err(_) if folder.join("ca-key.pem").exists() && !folder.join("ca.pem").exists() => {
-            let reason = "it is not there, but its key is".to_owned();
+            let reason = "it is missing, but its key exists".to_owned();
             Err(AuthorityError::Damaged { file: folder.join("ca.pem"), reason })
         }
         Err(error) if !folder.join("ca.pem").exists() => Err(failed(folder, error)),

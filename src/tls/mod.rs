@@ -1,14 +1,14 @@
-//! TLS: the certificates a server shows, and the local authority that makes them for development.
+//! TLS: server certificates that can be replaced at run time, and a local certificate authority for development.
 
 mod certificates;
 mod constraints;
 mod error;
+mod explain;
 mod local_ca;
 mod validity;
-mod words;
 
 pub use certificates::{CertificateState, Certificates};
-pub use error::{CertificateError, Misfit};
+pub use error::{CertificateError, PairError};
+pub use explain::explain;
 pub use local_ca::{AUTHORITY_NAME, AuthorityError, LocalAuthority, OFFICIAL_NAMES};
-pub use validity::{Doubt, Validity};
-pub use words::explained;
+pub use validity::{Validity, ValidityProblem};

@@ -1,4 +1,4 @@
-//! From when until when a certificate is valid: the one thing in it that rustls does not say.
+//! The validity period of a certificate, which rustls does not expose.
 
 use std::fmt;
 
@@ -6,26 +6,26 @@ use yasna::{ASN1Error, ASN1ErrorKind, ASN1Result, BERReader, Tag, tags};
 
 use crate::domain::UnixSeconds;
 
-/// The time in which clients accept a certificate, both ends included.
+/// The validity period of a certificate, inclusive on both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// Its first second.
+    /// The first second.
     pub not_before: UnixSeconds,
-    /// Its last second.
+    /// The last second.
     pub not_after: UnixSeconds,
 }
 
-/// Why clients will refuse a certificate, although a server can show it.
+/// Why clients refuse a certificate at present. A server can still present it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
-    /// Its validity is over, for so many seconds.
+pub enum ValidityProblem {
+    /// It expired this many seconds ago.
     Expired(u64),
-    /// Its validity begins in so many seconds.
+    /// It becomes valid in this many seconds.
     NotYetValid(u64),
 }
 
 impl Validity {
-    /// The validity of a certificate in DER; `None` when it is not one.
+    /// Parses the validity of a DER certificate; `None` if it is not a certificate.
     #[must_use]
     pub fn of(certificate: &[u8]) -> Option<Validity> {
         yasna::parse_der(certificate, |certificate| {
@@ -53,41 +53,43 @@ impl Validity {
         .ok()
     }
 
-    /// What is wrong with it at this time.
+    /// Returns why a certificate with this validity is not valid at a time.
     #[must_use]
-    pub fn doubt(self, now: UnixSeconds) -> Option<Doubt> {
+    pub fn problem_at(self, now: UnixSeconds) -> Option<ValidityProblem> {
         match now {
-            early if early < self.not_before => Some(Doubt::NotYetValid(self.not_before - now)),
-            late if late > self.not_after => Some(Doubt::Expired(now - self.not_after)),
+            early if early < self.not_before => Some(ValidityProblem::NotYetValid(self.not_before - now)),
+            late if late > self.not_after => Some(ValidityProblem::Expired(now - self.not_after)),
             _ => None,
         }
     }
 }
 
-/// A time in either of the two forms.
+/// Parses a time, which is a `UTCTime` or a `GeneralizedTime`.
 fn time(reader: BERReader<'_, '_>) -> ASN1Result<UnixSeconds> {
     let seconds = match reader.lookahead_tag()? {
         tags::TAG_UTCTIME => reader.read_utctime()?.datetime().unix_timestamp(),
         tags::TAG_GENERALIZEDTIME => reader.read_generalized_time()?.datetime().unix_timestamp(),
         _ => return Err(ASN1Error::new(ASN1ErrorKind::Invalid)),
     };
-    // Before 1970 is as good as 1970.
+    // `UnixSeconds` cannot represent times before 1970, so they become 1970.
     Ok(u64::try_from(seconds).unwrap_or(0))
 }
 
-/// Behind "the certificate".
-impl fmt::Display for Doubt {
+/// Continues a sentence that begins with "the certificate".
+impl fmt::Display for ValidityProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Doubt::Expired(seconds) => write!(f, "expired {} ago, so clients refuse it", span(*seconds)),
-            Doubt::NotYetValid(seconds) => {
-                write!(f, "becomes valid in {} only, so clients refuse it until then", span(*seconds))
+            ValidityProblem::Expired(seconds) => {
+                write!(f, "expired {} ago, so clients refuse it", span(*seconds))
+            }
+            ValidityProblem::NotYetValid(seconds) => {
+                write!(f, "becomes valid only in {}, so clients refuse it until then", span(*seconds))
             }
         }
     }
 }
 
-/// A time span in the largest unit of which it has two.
+/// Formats a time span in the largest unit of which it has at least two.
 fn span(seconds: u64) -> String {
     match seconds {
         1 => "1 second".to_owned(),
@@ -119,7 +121,7 @@ mod tests {
     fn both_forms_of_a_time_are_read() {
         let validity = Validity::of(&made((2020, 1, 1), (2040, 6, 2))).unwrap();
         assert_eq!((validity.not_before, validity.not_after), (1_577_836_800, 2_222_208_000));
-        // From 2050 on the years have four digits.
+        // From 2050 on certificates use GeneralizedTime.
         let validity = Validity::of(&made((1970, 1, 1), (2050, 1, 1))).unwrap();
         assert_eq!((validity.not_before, validity.not_after), (0, 2_524_608_000));
         assert_eq!(
@@ -157,19 +159,19 @@ mod tests {
     }
 
     #[test]
-    fn doubts_are_told_with_how_long() {
+    fn a_validity_problem_names_the_time_span() {
         let validity = Validity { not_before: 1_000_000, not_after: 2_000_000 };
-        assert_eq!((validity.doubt(1_000_000), validity.doubt(2_000_000)), (None, None));
-        let said = |now| validity.doubt(now).unwrap().to_string();
+        assert_eq!((validity.problem_at(1_000_000), validity.problem_at(2_000_000)), (None, None));
+        let said = |now| validity.problem_at(now).unwrap().to_string();
         assert_eq!(said(2_000_001), "expired 1 second ago, so clients refuse it");
         assert_eq!(said(2_000_000 + 86_400 * 3), "expired 3 days ago, so clients refuse it");
-        assert_eq!(said(999_999 - 7_200), "becomes valid in 2 hours only, so clients refuse it until then");
+        assert_eq!(said(999_999 - 7_200), "becomes valid only in 2 hours, so clients refuse it until then");
     }
 
     proptest! {
-        /// Cut or damaged in any place, a certificate is read or not, but without a panic and within its bounds.
+        /// Truncated or damaged certificates are parsed or refused, but never cause a panic.
         #[test]
-        fn what_is_no_certificate_has_no_validity(
+        fn damaged_certificates_do_not_cause_a_panic(
             cut in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte in any::<u8>(),
             noise in prop::collection::vec(any::<u8>(), 0..200),
         ) {

@@ -89,7 +89,7 @@ fn the_status_says_what_became_of_a_call() {
             vec!["get_contact_groups", BODY],
             "there is no command \"get_contact_groups\"; did you mean get_contact_group?",
         ),
-        (2, vec!["a/b/c", BODY], "the command is SERVICE/COMMAND"),
+        (2, vec!["a/b/c", BODY], "the command must be SERVICE/COMMAND"),
         (2, vec![GET, "@/nowhere/body"], "cannot read /nowhere/body: No such file"),
         (2, vec![GET, BODY, "--nothing"], "unexpected argument '--nothing'"),
         (2, vec![GET, BODY, "--key-file", "/nowhere", "--url", &url], "cannot be used multiple times"),
@@ -112,7 +112,7 @@ fn the_status_says_what_became_of_a_call() {
     assert_eq!(
         stderr(&output),
         format!(
-            "error: the server at {nobody} cannot be reached: nothing listens there; start the server, or correct the address (--url)\n"
+            "error: the server at {nobody} cannot be reached: no program listens there; start the server, or correct the address (--url)\n"
         )
     );
     let output = confold(&["call", "--url", &url, "--key-file", "/nowhere", GET]).output().unwrap();
@@ -216,14 +216,17 @@ fn what_is_not_confold_is_named_in_words() {
     for (status, words) in [
         (
             "502 Bad Gateway",
-            "answers with 502 (Bad Gateway), which comes from a proxy or load balancer that does not reach the server behind it",
+            "answers with 502 (Bad Gateway), which comes from a proxy or load balancer that cannot reach the server",
         ),
         ("404 Not Found", "answers with 404 (Not Found) because there is nothing at this path"),
         (
             "301 Moved Permanently",
             "answers with 301 (Moved Permanently), which is a redirection and is not followed",
         ),
-        ("200 OK", "answers with 200 (OK) but not with a reply of this API; is it a confold server?"),
+        (
+            "200 OK",
+            "answers with 200 (OK) but not with a reply of this API; check that the address belongs to a confold server",
+        ),
     ] {
         let fake = proxy(status);
         for (tool, said) in tools(&fake.url(), &[]) {
@@ -256,18 +259,18 @@ fn what_is_wrong_with_tls_is_named_in_words() {
         (
             format!("https://{address}"),
             vec![],
-            "is of an authority that is not known: name the authority's certificate with --ca FILE",
+            "was issued by an unknown authority; name the authority's certificate with --ca FILE",
         ),
         (
             format!("https://{address}"),
             vec!["--ca", own],
-            "is for another name than the address has: it is for",
+            "is not valid for the host name in the address; it is for",
         ),
         (format!("https://{address}"), vec!["--ca", wrong.to_str().unwrap()], "certificate"),
         (
             format!("https://{}", server.address),
             vec!["--ca", own],
-            "it speaks no TLS there: perhaps the address begins with http://",
+            "the server does not speak TLS on that port; perhaps the address has to begin with http://",
         ),
     ] {
         for (tool, said) in tools(&url, &more) {
@@ -286,7 +289,7 @@ fn what_is_wrong_with_tls_is_named_in_words() {
     // A key of another certificate.
     authority.issue(&site.path("second.pem"), &key);
     let said = said(&site.check());
-    assert!(said.contains("cannot be used together: the certificate was made for another key"), "{said}");
+    assert!(said.contains("cannot be used together: the certificate belongs to a different key"), "{said}");
     assert!(!said.contains("KeyMismatch"), "{said}");
 }
 

@@ -285,7 +285,7 @@ fn usersigs_are_made_and_explained() {
     let old =
         packed(&serde_json::json!({"TLS.identifier": ADMIN, "TLS.sdk_appid": "7", "TLS.expire_after": "9"}));
     let (good, words) = verify(&["--app", &app, signature]);
-    assert!(good && words.contains("is good for admin of app 88888888"), "{words}");
+    assert!(good && words.contains("is valid for admin of app 88888888"), "{words}");
     for (arguments, reason) in [
         (vec!["--app", &app, "--identifier", "other", signature], "made for the identifier \"admin\""),
         (
@@ -310,7 +310,7 @@ fn usersigs_are_made_and_explained() {
 #[test]
 fn a_malformed_app_is_refused() {
     for (app, reason) in [
-        ("x:key", "the app is a number"),
+        ("x:key", "the app must be a number"),
         ("7", "the key is missing"),
         ("7:", "the key is empty"),
         ("7:key:", "the administrator is empty"),

@@ -21,30 +21,27 @@ fn confold(arguments: &[&str]) -> Command {
 fn a_flag_of_another_program_gets_the_one_of_this() {
     let key = "0123456789abcdef0123456789abcdef";
     for (arguments, cure) in [
-        (vec!["dev", "--port", "9000"], "here it is --listen 127.0.0.1:9000"),
-        (vec!["dev", "--port=9000"], "here it is --listen 127.0.0.1:9000"),
-        (vec!["dev", "-p", "9000"], "here it is --listen 127.0.0.1:9000"),
-        (vec!["serve", "--config", "x", "--port", "9000"], "here it is --listen 127.0.0.1:9000"),
-        (vec!["healthcheck", "--port", "9000"], "here it is --url http://127.0.0.1:9000"),
-        (vec!["dev", "--host", "0.0.0.0"], "here it is --listen 0.0.0.0:8080"),
-        (vec!["dev", "--bind", "10.0.0.5"], "here it is --listen 10.0.0.5:8080"),
-        (vec!["serve", "--config-file", "a.toml"], "here it is --config a.toml"),
-        (vec!["dev", "--config", "a.toml"], "a configuration file is read by confold serve --config a.toml"),
-        (vec!["dev", "--key", key], "here it is --app ID:KEY[:ADMIN]"),
-        (
-            vec!["usersig", "--key", key],
-            "here it is --key-file FILE, --app ID:KEY, or the variable CONFOLD_KEY",
-        ),
+        (vec!["dev", "--port", "9000"], "use --listen 127.0.0.1:9000"),
+        (vec!["dev", "--port=9000"], "use --listen 127.0.0.1:9000"),
+        (vec!["dev", "-p", "9000"], "use --listen 127.0.0.1:9000"),
+        (vec!["serve", "--config", "x", "--port", "9000"], "use --listen 127.0.0.1:9000"),
+        (vec!["healthcheck", "--port", "9000"], "use --url http://127.0.0.1:9000"),
+        (vec!["dev", "--host", "0.0.0.0"], "use --listen 0.0.0.0:8080"),
+        (vec!["dev", "--bind", "10.0.0.5"], "use --listen 10.0.0.5:8080"),
+        (vec!["serve", "--config-file", "a.toml"], "use --config a.toml"),
+        (vec!["dev", "--config", "a.toml"], "only confold serve reads a file: confold serve --config a.toml"),
+        (vec!["dev", "--key", key], "use --app ID:KEY[:ADMIN]"),
+        (vec!["usersig", "--key", key], "use --key-file FILE, --app ID:KEY, or the variable CONFOLD_KEY"),
         (vec!["serve", "--key", key], "a table [[app]] in the configuration file, with key_file"),
-        (vec!["dev", "--data-dir", "d"], "here it is --data d"),
-        (vec!["import", "f", "--database", "d"], "here it is --data d"),
-        (vec!["dev", "--verbose"], "here it is --log-level debug"),
-        (vec!["dev", "--Log_Level", "debug"], "here it is --log-level"),
+        (vec!["dev", "--data-dir", "d"], "use --data d"),
+        (vec!["import", "f", "--database", "d"], "use --data d"),
+        (vec!["dev", "--verbose"], "use --log-level debug"),
+        (vec!["dev", "--Log_Level", "debug"], "use --log-level"),
         (
             vec!["call", "get_contact_group", "--body", "{}"],
-            "the body as the second argument: '{…}', @FILE or -",
+            "the second argument for the body: '{…}', @FILE or -",
         ),
-        (vec!["usersig", "--sdkappid", "1400000000"], "here it is --app 1400000000"),
+        (vec!["usersig", "--sdkappid", "1400000000"], "use --app 1400000000"),
     ] {
         let output = confold(&arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
@@ -54,7 +51,7 @@ fn a_flag_of_another_program_gets_the_one_of_this() {
     }
     // What is similar to nothing is refused as ever.
     let output = confold(&["dev", "--frobnicate"]).output().unwrap();
-    assert!(said(&output).contains("unexpected argument") && !said(&output).contains("here it is"));
+    assert!(said(&output).contains("unexpected argument") && !said(&output).contains("tip: use"));
 }
 
 #[test]
@@ -95,8 +92,8 @@ fn addresses_are_understood_as_people_write_them() {
         }
     }
     for (text, cure) in [
-        ("http://127.0.0.1:8080", "it is written without http://"),
-        ("127.0.0.1", "the port is missing: 127.0.0.1:8080"),
+        ("http://127.0.0.1:8080", "write it without http://"),
+        ("127.0.0.1", "the port is missing; write, for example, 127.0.0.1:8080"),
         ("chat.example:80", "names other than localhost are not looked up"),
     ] {
         let output = confold(&["dev", "--listen", text]).output().unwrap();

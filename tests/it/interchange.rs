@@ -213,7 +213,12 @@ fn what_is_wrong_with_the_way_to_a_server_is_named() {
         said(&output)
     };
     let found = reach(&format!("https://{}", server.address));
-    assert!(found.contains("it speaks no TLS there: perhaps the address begins with http://"), "{found}");
+    assert!(
+        found.contains(
+            "the server does not speak TLS on that port; perhaps the address has to begin with http://"
+        ),
+        "{found}"
+    );
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let found = reach(&format!("http://{port}"));
     assert!(found.contains(&format!("the server at http://{port} cannot be reached")), "{found}");
@@ -504,7 +509,7 @@ fn only_an_administrator_of_the_app_gets_in() {
     assert!(refused(confold(&["export"]).args(&other)).contains("(60010)"));
     assert!(
         refused(confold(&["export"]).args(&place).env_remove("CONFOLD_KEY"))
-            .contains("give --key-file FILE, or set the variable CONFOLD_KEY")
+            .contains("use --key-file FILE, or set the environment variable CONFOLD_KEY")
     );
     let (_folder, file) = folder();
     fs::write(&file, r#"{"Kind":"account","SdkAppId":7,"UserID":"a"}"#).unwrap();
@@ -544,7 +549,7 @@ fn a_key_file_that_others_can_read_is_refused() {
     let signature = said(&signature);
     let verified =
         ok(confold(&["verify-usersig", "--app", "88888888", "--admin", ADMIN]).arg(signature.trim()));
-    assert!(verified.contains("is good for admin of app 88888888"), "{verified}");
+    assert!(verified.contains("is valid for admin of app 88888888"), "{verified}");
 }
 
 #[test]

@@ -24,24 +24,24 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
         (
             "lisen = [\"127.0.0.1:80\"]",
             "",
-            "confold.toml:3: lisen is no key of the configuration; did you mean listen?",
+            "confold.toml:3: unknown configuration key lisen; did you mean listen?",
         ),
         (
             "[limts]\nbody = \"1MiB\"",
             "",
-            "confold.toml:3: limts is no key of the configuration; did you mean limits?",
+            "confold.toml:3: unknown configuration key limts; did you mean limits?",
         ),
         (
             "[limits]\nbodi = \"1MiB\"",
             "",
-            "confold.toml:4: limits.bodi is no key of the configuration; did you mean limits.body?",
+            "confold.toml:4: unknown configuration key limits.bodi; did you mean limits.body?",
         ),
         (
             "admins = [\"ann\"]",
             "",
-            "confold.toml:3: admins is no key of the configuration; it is a setting of an app, and goes under [[app]]",
+            "confold.toml:3: unknown configuration key admins; it is a setting of an app and belongs under [[app]]",
         ),
-        ("", "edtion = \"basic\"", "app.edtion is no key of the configuration; did you mean edition?"),
+        ("", "edtion = \"basic\"", "unknown configuration key app.edtion; did you mean edition?"),
         (
             "listen = \"127.0.0.1:80\"",
             "",
@@ -50,7 +50,7 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
         (
             "listen = [\"chat.example:80\"]",
             "",
-            "found \"chat.example:80\" (names other than localhost are not looked up: give an IP address of this machine and a port)",
+            "found \"chat.example:80\" (names other than localhost are not looked up; give an IP address of this machine and a port)",
         ),
         (
             "[limits]\nbody = \"1MB\"",
@@ -62,27 +62,27 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
             "",
             "limits.head_timeout must be a time such as \"500ms\", \"10s\" or \"2m\", found 10",
         ),
-        ("[limits]\nidle_timeout = \"0s\"", "", "limits.idle_timeout must be longer than nothing"),
+        ("[limits]\nidle_timeout = \"0s\"", "", "limits.idle_timeout must be longer than 0"),
         ("workers = 5000", "", "confold.toml:3: workers must be a number from 0 to 1024, found 5000"),
         (
             "[log]\nlevel = \"loud\"",
             "",
             "log.level must be \"error\" or \"warn\" or \"info\" or \"debug\", found \"loud\"",
         ),
-        ("log = \"json\"", "", "confold.toml:3: log is a section and is written [log]"),
+        ("log = \"json\"", "", "confold.toml:3: log is a section; write it as [log]"),
         ("", "id = 0", "app.id must be a number from 1 to 4294967295, found 0"),
         ("", "key_file = \"nowhere\"", "app 88888888: key_file: cannot read "),
         (
             "",
             "key_env = \"CONFOLD_TEST_UNSET\"",
-            "app 88888888: key_env: the environment variable CONFOLD_TEST_UNSET is not set, or empty",
+            "app 88888888: key_env: the environment variable CONFOLD_TEST_UNSET is not set or is empty",
         ),
         (
             "",
             "key_env = \"HOME\"\nkey_file = \"key\"",
             "app 88888888 has more than one of key, key_file and key_env; keep one",
         ),
-        ("", "key = 17", "app.key must be a secret text, found something else"),
+        ("", "key = 17", "app.key must be a secret text, found a value of another type"),
         (
             "",
             "allowed_sources = [\"10.0.0.0/33\"]",
@@ -106,11 +106,11 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
             "tls.listen needs a certificate: set tls.certificate and tls.key",
         ),
         ("[tls]\ncertificate = \"cert.pem\"", "", "tls.certificate needs its key: set tls.key"),
-        ("listen = []", "", "the server listens nowhere: both listen and tls.listen are empty"),
+        ("listen = []", "", "the server has no address to listen on: both listen and tls.listen are empty"),
         (
             "listen = [\"127.0.0.1:80\", \"127.0.0.1:80\"]",
             "",
-            "127.0.0.1:80 is in listen and in tls.listen, or twice in one of them",
+            "127.0.0.1:80 is listed twice in listen and tls.listen; keep one of them",
         ),
     ] {
         let found = refusal_of(&page_config(server, app));
@@ -125,7 +125,7 @@ fn mistakes_in_rates_addresses_and_folders_are_named() {
         (
             "[limits]\nrate = 0",
             "",
-            "confold.toml:4: limits.rate must be a number of calls from 1, or one for each command that is named, such as { get_contact_group = 500, others = 100 }, found 0; limits.rate_limit = false lets every call pass",
+            "confold.toml:4: limits.rate must be a number of calls (1 or more), or numbers for single commands, such as { get_contact_group = 500, others = 100 }, found 0; to allow any number of calls, set limits.rate_limit = false",
         ),
         (
             "[limits]\nrate = { get_contact_grup = 5 }",
@@ -133,21 +133,17 @@ fn mistakes_in_rates_addresses_and_folders_are_named() {
             "limits.rate names \"get_contact_grup\", which is not a command; did you mean get_contact_group?",
         ),
         ("", "rate = { mark_contact = \"many\" }", "found \"many\" for \"mark_contact\""),
-        ("", "rate = {}", "and names nothing"),
+        ("", "rate = {}", "but it is empty"),
         (
             "listen = [\"0.0.0.0:8081\", \"127.0.0.1:8081\", \"[::]:8081\"]",
             "",
-            "0.0.0.0:8081 includes 127.0.0.1:8081, so that both cannot be listened at; keep one of them",
+            "0.0.0.0:8081 includes 127.0.0.1:8081, so the server cannot listen on both; keep one of them",
         ),
-        (
-            "[store]\ndirectory = \"~/data\"",
-            "",
-            "store.directory is \"~/data\", but ~ is replaced by a shell only",
-        ),
+        ("[store]\ndirectory = \"~/data\"", "", "store.directory is \"~/data\", but only a shell expands ~"),
         (
             "[tls]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"$HOME/c.pem\"\nkey = \"key\"",
             "",
-            "tls.certificate is \"$HOME/c.pem\", but \"$HOME\" is not replaced here",
+            "tls.certificate is \"$HOME/c.pem\", but confold does not expand \"$HOME\"",
         ),
         ("[store]\ndirectory = \"key\"", "", "key as a directory: it is not a directory"),
         ("[store]\ndirectory = \"key/below\"", "", "key is not a directory"),
@@ -170,42 +166,39 @@ fn what_is_missing_or_no_toml_is_named() {
     let found = refusal_of("a = 1\na = 2\n");
     assert!(
         found.contains(
-            "confold.toml:2: this is not TOML: this name stands here a second time; keep one of the two"
+            "confold.toml:2: this is not TOML: this name is used a second time; keep one of the two"
         ),
         "{found}"
     );
     let found = refusal_of("store.directory = \"data\"\n");
     assert!(found.contains("there is no app; add one under [[app]] with id, key_file and admins"), "{found}");
     let found = refusal_of("[[app]]\nid = 1\nkey_file = \"key\"\n");
-    assert!(found.contains("store.directory is missing: the folder where everything is kept"), "{found}");
+    assert!(found.contains("store.directory is missing; set it to the folder for the data"), "{found}");
     let found = refusal_of("[app]\nid = 1\n");
-    assert!(
-        found.contains("an app is written as a table under [[app]], with two pairs of brackets"),
-        "{found}"
-    );
+    assert!(found.contains("write each app as a table under [[app]], with double brackets"), "{found}");
     let site = Site::new();
     let found = refusal(&site);
     assert!(found.contains("cannot read ") && found.contains("confold.toml: No such file"), "{found}");
 }
 
 #[test]
-fn what_is_no_toml_is_said_in_words_for_people() {
+fn toml_errors_are_explained() {
     for (text, said) in [
-        ("a = ", "a value is needed behind =, and a text stands in quotation marks"),
-        ("a = text", "a text stands in quotation marks"),
-        ("a = tru", "a value that is a word is true or false"),
-        ("a", "a name stands without a value; write NAME = VALUE"),
-        ("= 1", "a name is missing in front of ="),
+        ("a = ", "a value is needed after =; text must be in quotation marks"),
+        ("a = text", "text must be in quotation marks"),
+        ("a = tru", "a value without quotation marks must be true or false"),
+        ("a", "this name has no value; write NAME = VALUE"),
+        ("= 1", "the name before = is missing"),
         ("[x", "the [ of a section is not closed"),
         ("a = [1,", "the [ of a list is not closed"),
         ("a = {b=1", "a { is not closed"),
         ("a = \"x", "a text is not closed"),
         ("a = 'x", "a text is not closed"),
-        ("a = 1 b = 2", "something stands behind the value; write one setting a line"),
-        ("a = \"C:\\data\"", "a \\ in a text means something of its own; write \\\\"),
-        ("a = 2027-13-01", "a date that there is not"),
+        ("a = 1 b = 2", "more text follows the value; write one setting per line"),
+        ("a = \"C:\\data\"", "a \\ begins an escape sequence; write \\\\"),
+        ("a = 2027-13-01", "this date does not exist"),
         ("a = 1_", "the line cannot be read"),
-        ("[[app]]\n[app]", "this name stands here a second time"),
+        ("[[app]]\n[app]", "this name is used a second time"),
     ] {
         let found = refusal_of(text);
         assert!(
@@ -262,7 +255,7 @@ fn an_empty_key_file_and_files_that_are_no_certificate_are_refused() {
     let site = Site::new();
     site.configure("[tls]\ncertificate = \"key\"\nkey = \"key\"", "");
     let found = refusal(&site);
-    assert!(found.contains("holds no certificate in PEM form"), "{found}");
+    assert!(found.contains("contains no certificate in PEM form"), "{found}");
 }
 
 #[test]
@@ -272,7 +265,7 @@ fn a_key_file_holds_the_key_and_nothing_else() {
         site.write("key", text);
         site.configure("", "");
         let found = refusal(&site);
-        assert!(found.contains("must hold the secret and nothing else"), "{text:?}: {found}");
+        assert!(found.contains("must contain the secret and nothing else"), "{text:?}: {found}");
     }
     let site = Site::new();
     site.write("token", "fifteen-letters");
@@ -280,7 +273,7 @@ fn a_key_file_holds_the_key_and_nothing_else() {
     assert!(refusal(&site).contains("controls.token_file: the token has fewer than 16 characters"));
     let site = Site::new();
     site.configure("", "key_file = \".\"");
-    assert!(refusal(&site).contains("is no file"));
+    assert!(refusal(&site).contains("is not a regular file"));
 }
 
 #[test]
@@ -297,10 +290,10 @@ fn a_key_in_the_wrong_place_is_not_shown() {
 #[test]
 fn common_slips_have_a_hint() {
     let found = refusal_of(&page_config("[log]\nformat = text", ""));
-    assert!(found.contains("a text stands in quotation marks"), "{found}");
+    assert!(found.contains("text must be in quotation marks"), "{found}");
     let found = refusal_of(&page_config("[log]\nworkers = 3", ""));
     assert!(
-        found.contains("log.workers is no key of the configuration; it belongs above the first [section]"),
+        found.contains("unknown configuration key log.workers; it belongs above the first [section]"),
         "{found}"
     );
     let found =
@@ -319,7 +312,7 @@ fn a_variable_or_flag_is_named_as_it_was_given() {
     let found = said(site.command("check-config").env("CONFOLD_LIMITS_BODDY", "1MiB"));
     assert!(
         found.contains(
-            "CONFOLD_LIMITS_BODDY names no key of the configuration; did you mean CONFOLD_LIMITS_BODY?"
+            "CONFOLD_LIMITS_BODDY does not belong to a configuration key; did you mean CONFOLD_LIMITS_BODY?"
         ),
         "{found}"
     );
@@ -378,12 +371,12 @@ fn confold(arguments: &[&str]) -> std::process::Command {
 fn a_path_that_nobody_can_have_meant_is_refused_wherever_it_is_given() {
     let folder = tempfile::tempdir().unwrap();
     for (bad, said) in [
-        ("~/data", "is \"~/data\", but ~ is replaced by a shell only; write the whole path"),
-        ("$HOME/data", "is \"$HOME/data\", but \"$HOME\" is not replaced here; write the whole path"),
-        ("${DATA}", "but \"${DATA}\" is not replaced here"),
-        ("%APPDATA%", "but \"%APPDATA%\" is not replaced here"),
-        ("\"/data\"", "which has quotation marks that are taken as part of the name"),
-        ("/data\n", "which has a line feed or another control character in it"),
+        ("~/data", "is \"~/data\", but only a shell expands ~; write the full path"),
+        ("$HOME/data", "is \"$HOME/data\", but confold does not expand \"$HOME\"; write the full path"),
+        ("${DATA}", "but confold does not expand \"${DATA}\""),
+        ("%APPDATA%", "but confold does not expand \"%APPDATA%\""),
+        ("\"/data\"", "which has quotation marks that would become part of the name"),
+        ("/data\n", "which contains a line feed or another control character"),
     ] {
         let site = Site::new();
         site.configure("", "");
@@ -443,7 +436,7 @@ fn an_empty_variable_or_flag_is_refused_by_name() {
     let site = Site::new();
     site.configure("", "");
     let found = failing(site.command("check-config").env("CONFOLD_LISTEN", "[]"));
-    assert!(found.contains("the server listens nowhere"), "{found}");
+    assert!(found.contains("the server has no address to listen on"), "{found}");
     let found = refusal_of(&page_config("[store]\ndirectory = \"\"", "key_env = \"\""));
     assert!(found.contains("confold.toml:3: store.directory is empty; give it a path"), "{found}");
     assert!(found.contains("app.key_env is empty; write its value, or remove the line"), "{found}");
@@ -453,15 +446,15 @@ fn an_empty_variable_or_flag_is_refused_by_name() {
 fn a_key_with_a_stray_character_is_refused_wherever_it_comes_from() {
     let key = "0123456789abcdef0123456789abcdef";
     for (before, after, said) in [
-        ("", "\r", "has a carriage return at its end"),
-        ("", " ", "has a blank at its end"),
-        ("\"", "\"", "has a quotation mark at its beginning"),
-        ("\u{feff}", "", "has a byte order mark at its beginning"),
-        ("é", "", "has a character outside ASCII at its beginning"),
-        ("a b", "", "has a blank in it"),
+        ("", "\r", "contains a carriage return at the end"),
+        ("", " ", "contains a space at the end"),
+        ("\"", "\"", "contains a quotation mark at the start"),
+        ("\u{feff}", "", "contains a byte order mark at the start"),
+        ("é", "", "contains a character outside ASCII at the start"),
+        ("a b", "", "contains a space in the middle"),
     ] {
         let bad = format!("{before}{key}{after}");
-        let cure = "; it must be one word of ASCII characters, without blanks, control characters and quotation marks";
+        let cure = "; it must be one word of ASCII characters, without spaces, control characters and quotation marks";
         let with = |expected: &str, found: String| {
             assert!(found.contains(&format!("{expected}{said}{cure}")), "{bad:?}: {found}");
             assert!(!found.contains(key), "{found}");
@@ -480,7 +473,7 @@ fn a_key_with_a_stray_character_is_refused_wherever_it_comes_from() {
                 found
                     .replace(['[', ']'], "")
                     .replace(":KEY:ADMIN>: the key ", "")
-                    .replace("; the form is ID:KEY or ID:KEY:ADMIN", "")
+                    .replace("; write ID:KEY or ID:KEY:ADMIN", "")
             });
         }
         for task in [&["usersig"][..], &["verify-usersig", "sig"]] {
@@ -519,7 +512,7 @@ fn a_byte_order_mark_is_passed_over_and_utf_16_is_refused_by_name() {
     }
     fs::write(site.path("confold.toml"), b"# fine\n# caf\xe9\n").unwrap();
     let found = refusal(&site);
-    assert!(found.contains("its line 2 is not UTF-8; save it as UTF-8"), "{found}");
+    assert!(found.contains("line 2 is not valid UTF-8; save it as UTF-8"), "{found}");
 }
 
 #[test]
@@ -536,7 +529,7 @@ fn a_certificate_that_cannot_be_used_is_refused_in_words_for_people() {
                 "req -x509 -newkey rsa:2048 -nodes -subj /CN=x -keyout k.pem -out c.pem",
                 "genpkey -algorithm ed25519 -out k.pem",
             ][..],
-            "the certificate was made for another key; use the key that its request was signed with",
+            "the certificate belongs to a different key; use the key with which it was requested",
         ),
         (
             &[
@@ -544,15 +537,15 @@ fn a_certificate_that_cannot_be_used_is_refused_in_words_for_people() {
                 "req -new -key k.pem -subj /CN=x -out r.pem",
                 "x509 -req -in r.pem -signkey k.pem -out c.pem",
             ],
-            "the certificate is of version 1, which clients refuse; make one of version 3",
+            "the certificate has X.509 version 1, which clients refuse; make one of version 3",
         ),
         (
             &["req -x509 -newkey rsa:1024 -nodes -subj /CN=x -keyout k.pem -out c.pem"],
-            "the key is none that can be used; it is RSA of 2048 bits or more, ECDSA P-256 or P-384, or Ed25519",
+            "the key cannot be used; supported are RSA with 2048 bits or more, ECDSA with P-256 or P-384, and Ed25519",
         ),
         (
             &["req -x509 -newkey rsa:2048 -passout pass:secret -subj /CN=x -keyout k.pem -out c.pem"],
-            "is protected by a password, which nobody can type when a server starts",
+            "is encrypted with a password, which a server cannot ask for",
         ),
     ] {
         let site = Site::new();
@@ -602,8 +595,7 @@ fn check_config_finds_what_a_start_would_and_changes_nothing() {
     assert!(output.status.success(), "{found}");
     assert!(found.contains(&format!("note: listen: {address} is in use")), "{found}");
     let directory = site.path("data");
-    let expected =
-        format!("note: the store in {} is in use: a server that has it is running", directory.display());
+    let expected = format!("note: the store in {} is in use by a running server", directory.display());
     assert!(found.contains(&expected), "{found}");
     assert_eq!(server.client().call("recentcontact/get_contact_group", "{}").code(), 50002);
     drop(server);

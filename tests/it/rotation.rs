@@ -99,7 +99,7 @@ fn a_previous_key_ends_while_the_server_runs() {
     assert_eq!(told[0].last, Some(("ann".to_owned(), [127, 0, 0, 1].into())));
     let without = next.with(Apps::new([App { previous_key: None, ..app }]));
     assert!(!admits(&without, &old, 2_500) && without.previous_use().is_empty());
-    assert_ne!(Generation::Present, Generation::Previous);
+    assert_ne!(Generation::Current, Generation::Previous);
 }
 
 #[test]
@@ -208,16 +208,16 @@ fn what_is_wrong_with_a_rotation_is_named() {
     for (app, expected) in [
         (
             "previous_key_file = \"old\"".to_owned(),
-            "app 88888888 has a previous key without an end; set previous_key_until, for example to 2",
+            "app 88888888 has a previous key, but no previous_key_until; set it, for example to 2",
         ),
         (until.clone(), "app 88888888 has previous_key_until, but no previous key; set previous_key_file"),
         (
             format!("previous_key_file = \"old\"\nprevious_key_until = {}", later(400)),
-            "app 88888888: previous_key_until is more than 366 days away; choose one before 2",
+            "app 88888888: previous_key_until is more than 366 days away; choose a time before 2",
         ),
         (
             format!("previous_key_file = \"same\"\n{until}"),
-            "app 88888888 has the same key as key and as previous key; put the new one under key",
+            "app 88888888 has the same value for its key and its previous key; set key to the new one",
         ),
         (
             format!("previous_key_file = \"old\"\nprevious_key_env = \"HOME\"\n{until}"),
@@ -229,7 +229,7 @@ fn what_is_wrong_with_a_rotation_is_named() {
         ),
         (
             format!("previous_key = \"two words\"\n{until}"),
-            "app.previous_key has a blank in it; it must be one word",
+            "app.previous_key contains a space in the middle; it must be one word",
         ),
     ] {
         let found = refusal(&app);
@@ -241,7 +241,7 @@ fn what_is_wrong_with_a_rotation_is_named() {
     let found = said(&output);
     assert!(output.status.success(), "{found}");
     let expected = "warning: the previous key of app 88888888 is not accepted any more, because previous_key_until \
-                    (2024-05-01T00:00:00Z) is over; remove both from the configuration";
+                    (2024-05-01T00:00:00Z) has passed; remove both from the configuration";
     assert!(found.contains(expected), "{found}");
     assert!(found.contains("previous_key_file = \"") && !found.contains(OLD), "{found}");
 }

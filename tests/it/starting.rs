@@ -164,10 +164,10 @@ fn an_unusable_ready_file_fails_the_start_before_anything_else() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     for (path, cure) in [
-        ("nowhere/ready", "(the folder of the file has to be there)"),
+        ("nowhere/ready", "(the folder of the file must exist)"),
         (".", "it is a directory; name a file in it"),
         ("file/ready", "(a part of the path is a file)"),
-        ("/sys/ready", "(the folder of the file has to be writable for this user)"),
+        ("/sys/ready", "(this user must be able to write to the folder of the file)"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
         command.args(["dev", "--listen", "127.0.0.1:0", "--data", "data", "--ready-file", path]);

@@ -198,7 +198,7 @@ fn a_damaged_authority_is_told_of() {
     fs::write(&ca, Authority::new().pem).unwrap();
     assert!(dev().contains("is not the certificate of the key beside it; remove its folder"), "{}", dev());
     fs::remove_file(&ca).unwrap();
-    assert!(dev().contains("it is not there, but its key is; remove its folder"), "{}", dev());
+    assert!(dev().contains("it is missing, but its key exists; remove its folder"), "{}", dev());
 }
 
 /// Clients that connect anew for each request, while the certificate is replaced again and again.
@@ -262,7 +262,7 @@ fn a_certificate_that_cannot_be_used_leaves_the_old_one_in_place() {
     // SIGHUP looks at once.
     server.signal(Signal::HUP);
     while !site.log().contains("the certificate shown before is kept") {}
-    assert!(site.log().contains("holds no certificate in PEM form"), "{}", site.log());
+    assert!(site.log().contains("contains no certificate in PEM form"), "{}", site.log());
     let mut client = Client::try_connect_tls(server.tls_address(), &authority.pem, "localhost").unwrap();
     assert_eq!(client.call(GET, BODY).code(), 50001);
 }

@@ -29,7 +29,7 @@ impl Observer for Spans {
         self.to.send(Span {
             name: shown(exchange.head.path),
             parent: exchange.head.text(Header::TraceParent).and_then(Parent::parse),
-            began: self.clock.stamp().saturating_sub(exchange.took),
+            began: self.clock.system_time().saturating_sub(exchange.took),
             took: exchange.took,
             app: exchange.app.map(AppId::number),
             code: exchange.code.number(),

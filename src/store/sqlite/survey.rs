@@ -3,7 +3,7 @@
 use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
 use super::{files::database, open_error::OpenError};
-use crate::private::{can_read_and_write, can_write_into, is_of_the_kernel};
+use crate::private::{can_read_and_write, can_write_into, is_kernel_file_system};
 
 /// Finds out whether a server that starts now could use a directory, made if it is not there and `create` says so.
 ///
@@ -29,7 +29,7 @@ pub fn survey(directory: &Path, create: bool) -> Result<(), OpenError> {
     let cannot = |file: &Path, error: io::Error| {
         failed(io::Error::new(error.kind(), format!("{} cannot be written: {error}", file.display())))
     };
-    if is_of_the_kernel(above) {
+    if is_kernel_file_system(above) {
         let said = format!("{} belongs to the kernel, and no files can be kept there", above.display());
         return Err(failed(io::Error::new(io::ErrorKind::Unsupported, said)));
     }

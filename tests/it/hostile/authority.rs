@@ -143,7 +143,7 @@ fn an_authority_made_by_an_older_version_is_replaced_once_with_a_warning() {
     let logs: String =
         (0..3).map(|n| fs::read_to_string(home.path().join(format!("log{n}"))).unwrap()).collect();
     assert_eq!(
-        logs.matches("an older version of confold had made could sign for too much").count(),
+        logs.matches("made by an older version of confold could sign for too many names").count(),
         1,
         "{logs}"
     );

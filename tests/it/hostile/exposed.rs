@@ -31,8 +31,9 @@ fn published_keys_are_refused_in_every_setting() {
                     let said = said(&output);
                     assert!(!output.status.success(), "{task} {way}: {said}");
                     assert!(
-                        said.contains(&format!("the key of app {app} is one that confold dev uses"))
-                            && said.contains("openssl rand -hex 32"),
+                        said.contains(&format!(
+                            "the key of app {app} is a published one that confold dev uses"
+                        )) && said.contains("openssl rand -hex 32"),
                         "{said}"
                     );
                     assert!(!said.contains(key), "{said}");
@@ -70,7 +71,7 @@ fn a_reload_refuses_a_published_key() {
     let server = site.serve();
     site.write("key", PAGE_KEY);
     server.signal(Signal::HUP);
-    eventually("the key is refused", || site.log().contains("is one that confold dev uses"));
+    eventually("the refusal of the key", || site.log().contains("is a published one that confold dev uses"));
     let published = server.client().signed_for(APP, ADMIN, PAGE_KEY).call(GET, "{}").code();
     assert_eq!(published, 70009);
 }

@@ -39,13 +39,16 @@ fn only_the_exact_reply_of_confold_counts_as_ready() {
         let output = check_fake("200 OK", body);
         let text = said(&output);
         assert_eq!(output.status.code(), Some(1), "{body:?}: {text}");
-        assert!(text.contains("answers with 200 but is not confold's /readyz"), "{body:?}: {text}");
+        assert!(text.contains("answers with 200, but not as confold's /readyz does"), "{body:?}: {text}");
     }
     for status in ["404 Not Found", "500 Internal Server Error", "204 No Content", "503 Service Unavailable"]
     {
         let text = said(&check_fake(status, if status.starts_with("204") { "" } else { "ready\n" }));
         let number = status.split(' ').next().unwrap();
-        assert!(text.contains(&format!("answers with {number} but is not confold's /readyz")), "{text}");
+        assert!(
+            text.contains(&format!("answers with {number}, but not as confold's /readyz does")),
+            "{text}"
+        );
     }
 }
 
@@ -83,7 +86,10 @@ fn an_endless_reply_is_cut_off() {
         }
     });
     let text = said(&check(&fake.url()));
-    assert!(text.contains("answers with 200 but is not confold's /readyz") && text.len() < 2_048, "{text}");
+    assert!(
+        text.contains("answers with 200, but not as confold's /readyz does") && text.len() < 2_048,
+        "{text}"
+    );
 }
 
 #[test]
@@ -96,8 +102,8 @@ fn plain_http_on_a_tls_port_is_explained() {
     let output = check(&format!("http://{}", server.tls_address()));
     let text = said(&output);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text.contains("speaks TLS on this port: give an address that begins with https://"), "{text}");
-    // With TLS, the server is ready.
+    assert!(text.contains("speaks TLS on this port; give an address that begins with https://"), "{text}");
+    // And with TLS it is ready.
     let tls = LocalTls::start_with(&[]);
     let url = format!("https://localhost:{}", tls.server.tls_address().port());
     let output = confold(&["healthcheck", "--url", &url, "--ca"]).arg(tls.ca()).output().unwrap();

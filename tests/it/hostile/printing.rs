@@ -132,7 +132,7 @@ fn a_greeting_that_cannot_be_printed_does_not_stop_the_server() {
 fn text_from_a_signature_is_escaped_when_printed() {
     use base64::{Engine, engine::general_purpose::STANDARD};
     let claims = serde_json::json!({
-        "TLS.ver": "2.0", "TLS.identifier": "ann\n\u{1b}[2JThe UserSig is good for ann\u{202e}", "TLS.sdkappid": APP,
+        "TLS.ver": "2.0", "TLS.identifier": "ann\n\u{1b}[2JThe UserSig is valid for ann\u{202e}", "TLS.sdkappid": APP,
         "TLS.expire": 1000, "TLS.time": 1, "TLS.sig": "AAAA",
     });
     let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());

@@ -78,7 +78,7 @@ fn a_thread_that_cannot_be_started_is_an_error() {
     let unavailable = "Resource temporarily unavailable";
     // The allocator may start its thread first; if that fails, the process continues.
     assert_refused(&user.run(1, &SERVE), unavailable);
-    assert_refused(&user.run(2, &SERVE), &format!("signals cannot be handled: {unavailable}"));
+    assert_refused(&user.run(2, &SERVE), &format!("cannot install the signal handlers: {unavailable}"));
     let log = format!("the thread that writes the log cannot be started: {unavailable}");
     assert_refused(&user.run(3, &SERVE), &log);
     assert_refused(&user.run(3, &["dev", "--listen", "127.0.0.1:0"]), &log);
@@ -86,7 +86,7 @@ fn a_thread_that_cannot_be_started_is_an_error() {
     let server = Server::dev(&[]);
     let port = server.address.port();
     let by_name = ["healthcheck", "--url", &format!("http://localhost:{port}")];
-    assert_refused(&user.run(3, &by_name), "a thread that looks up a name cannot be started");
+    assert_refused(&user.run(3, &by_name), "cannot start a thread to resolve the host name");
     let output = user.run(3, &["healthcheck", "--url", &format!("http://127.0.0.1:{port}")]);
     assert!(output.status.success(), "{}", said(&output));
 }

@@ -121,7 +121,7 @@ fn endless_replies_are_cut_off() {
     let file = folder.path().join("lines");
     fs::write(&file, "").unwrap();
     let mut command = confold(&["import", "--url", &fake.url()]);
-    assert_refused(&caller(&mut command).arg(&file).output().unwrap(), "breaks off");
+    assert_refused(&caller(&mut command).arg(&file).output().unwrap(), "was cut off");
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn loopback_addresses_use_no_proxy_and_errors_name_the_proxy() {
             let said = run(variable, &format!("http://{host}:{port}"), folder.path());
             assert_eq!(proxy.requests(), 0, "{variable} {host}");
             assert!(said[0].contains("the server refuses every call: no (70009)"), "{host}: {said:?}");
-            assert!(said[3].contains("answers with 200 but is not confold's /readyz"), "{said:?}");
+            assert!(said[3].contains("answers with 200, but not as confold's /readyz does"), "{said:?}");
         }
     }
     for said in run("HTTP_PROXY", "http://confold.invalid", folder.path()) {

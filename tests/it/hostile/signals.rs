@@ -78,8 +78,7 @@ fn an_interrupted_import_explains_how_to_continue() {
     let child = spawn(command.args(caller()).arg(folder.path().join("lines")));
     wait.recv().unwrap();
     send(child.id(), Signal::INT);
-    let said = "ended by SIGINT: what was applied stays, and changes nothing the second time; run the same command \
-                again\n";
+    let said = "ended by SIGINT: a part was imported; run the same command again to complete it\n";
     assert_eq!(ended(child), (Some(130), said.to_owned()));
 }
 
@@ -122,8 +121,7 @@ fn signals_end_a_pull_a_health_check_and_an_export_without_leftovers() {
     let child = run(&fake, &["export", &flag, &app, "-o", "out"]);
     wait.recv().unwrap();
     send(child.id(), Signal::TERM);
-    let said =
-        "ended by SIGTERM: the export is not complete, and an output file is left as it was; run it again\n";
+    let said = "ended by SIGTERM: the export is not complete, and an existing output file was not changed; run the command again\n";
     assert_eq!(ended(child), (Some(143), said.to_owned()));
     assert_eq!(fs::read_to_string(folder.path().join("out")).unwrap(), "before");
     let mut names: Vec<_> =

@@ -69,7 +69,7 @@ fn serve_without_a_writer() {
     // If the server did not notice, it would run forever.
     let (ended, has_ended) = std::sync::mpsc::channel();
     let signals = Signals::install(|_, _| {}).unwrap();
-    let told = signals.told();
+    let told = signals.subscribe();
     std::thread::spawn(move || {
         ended.send(server.run(|| end_the_writer(&*store), told, Box::new(|| {}), failure).result)
     });

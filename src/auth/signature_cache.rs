@@ -1,4 +1,4 @@
-//! The memory of verified signatures: what makes a call by the same caller cheap.
+//! A cache of verified signatures, so that further calls with the same UserSig are cheap.
 
 use std::hash::{Hash, Hasher};
 
@@ -10,17 +10,17 @@ use super::{
 };
 use crate::domain::{AppId, UnixSeconds};
 
-/// How many signatures are remembered. Each holds its text: some 4 MB when full of ordinary ones,
-/// 80 MB when every one is as long as is looked at.
+/// The maximum number of signatures. Each is stored with its text, so a full cache needs about 4 MB, or 80 MB if all
+/// signatures have the maximum length.
 const CAPACITY: usize = 10_000;
 
-/// Verified signatures with their expiry, by app, identifier and exact text; bounded. An entry
-/// also names the key it was verified with, so that a changed key forgets it.
-pub(super) struct Remembered(Cache<Key, Verified>);
+/// Verified signatures with their expiry, by app, identifier and exact text. An entry also holds the key that verified it,
+/// so that it is not used after the key has changed.
+pub(super) struct SignatureCache(Cache<Key, Verified>);
 
-impl std::fmt::Debug for Remembered {
+impl std::fmt::Debug for SignatureCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Remembered({})", self.0.len())
+        write!(f, "SignatureCache({})", self.0.len())
     }
 }
 
@@ -37,22 +37,22 @@ struct Verified {
     key: SecretKey,
 }
 
-impl Remembered {
-    pub(super) fn new() -> Remembered {
-        Remembered(Cache::new(CAPACITY))
+impl SignatureCache {
+    pub(super) fn new() -> SignatureCache {
+        SignatureCache(Cache::new(CAPACITY))
     }
 
-    /// How many there are.
+    /// The number of cached signatures.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Which key of the app has made the text, if it was verified before by one that is accepted now. So a key that
-    /// was removed, or whose end has come, is forgotten with all it has made.
+    /// Returns which key of the app made a signature, if it was verified before and that key is still accepted. Signatures
+    /// made with a key that was removed or has expired are not found.
     ///
     /// # Errors
-    /// [`Flaw::Expired`] when it was, and has expired since.
-    pub(super) fn holds(
+    /// [`Flaw::Expired`] if the signature is found, but has expired.
+    pub(super) fn get(
         &self,
         app: &App,
         identifier: &str,
@@ -69,7 +69,7 @@ impl Remembered {
         Ok(Some(generation))
     }
 
-    pub(super) fn keep(&self, app: AppId, identifier: &str, text: &str, expires_at: i64, key: &SecretKey) {
+    pub(super) fn insert(&self, app: AppId, identifier: &str, text: &str, expires_at: i64, key: &SecretKey) {
         let verified = Verified { expires_at, key: key.clone() };
         self.0.insert(Key { app, identifier: identifier.into(), text: text.into() }, verified);
     }
@@ -81,7 +81,7 @@ impl Hash for Key {
     }
 }
 
-/// A key that is only looked for.
+/// A borrowed [`Key`] for lookups.
 #[derive(Hash)]
 struct Borrowed<'a> {
     app: AppId,
@@ -109,26 +109,23 @@ mod tests {
     }
 
     #[test]
-    fn what_was_verified_with_another_key_is_forgotten() {
-        let (remembered, present) = (Remembered::new(), Some(Generation::Present));
-        remembered.keep(app("old").id, "boss", "text", 100, &key("old"));
-        assert_eq!(remembered.holds(&app("old"), "boss", "text", 100), Ok(present));
-        assert_eq!(remembered.holds(&app("new"), "boss", "text", 100), Ok(None));
-        assert_eq!(remembered.holds(&app("old"), "boss", "other", 100), Ok(None));
-        assert_eq!(
-            remembered.holds(&app("old"), "boss", "text", 101),
-            Err(Flaw::Expired { until: 100, now: 101 })
-        );
+    fn signatures_of_a_replaced_key_are_not_found() {
+        let (cache, present) = (SignatureCache::new(), Some(Generation::Current));
+        cache.insert(app("old").id, "boss", "text", 100, &key("old"));
+        assert_eq!(cache.get(&app("old"), "boss", "text", 100), Ok(present));
+        assert_eq!(cache.get(&app("new"), "boss", "text", 100), Ok(None));
+        assert_eq!(cache.get(&app("old"), "boss", "other", 100), Ok(None));
+        assert_eq!(cache.get(&app("old"), "boss", "text", 101), Err(Flaw::Expired { until: 100, now: 101 }));
     }
 
     #[test]
-    fn what_was_verified_with_a_previous_key_is_forgotten_at_its_end() {
-        let remembered = Remembered::new();
-        remembered.keep(app("old").id, "boss", "text", 1_000, &key("old"));
+    fn signatures_of_a_previous_key_are_not_found_after_its_end() {
+        let cache = SignatureCache::new();
+        cache.insert(app("old").id, "boss", "text", 1_000, &key("old"));
         let rotated = App { previous_key: Some(PreviousKey { key: key("old"), until: 100 }), ..app("new") };
-        assert_eq!(remembered.holds(&rotated, "boss", "text", 100), Ok(Some(Generation::Previous)));
-        assert_eq!(remembered.holds(&rotated, "boss", "text", 101), Ok(None));
+        assert_eq!(cache.get(&rotated, "boss", "text", 100), Ok(Some(Generation::Previous)));
+        assert_eq!(cache.get(&rotated, "boss", "text", 101), Ok(None));
         let without_key = App { key: None, ..rotated };
-        assert_eq!(remembered.holds(&without_key, "boss", "text", 100), Ok(None));
+        assert_eq!(cache.get(&without_key, "boss", "text", 100), Ok(None));
     }
 }

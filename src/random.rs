@@ -1,39 +1,39 @@
-//! Chance: the one place that asks the system for random bytes.
+//! The only module that asks the operating system for random bytes.
 
-/// `length` random characters of `alphabet` (of at most 256).
+/// Returns `length` random characters of `alphabet`, which has at most 256.
 ///
 /// # Panics
-/// When the system has no random bytes to give, or the alphabet is empty.
+/// If the system cannot provide random bytes, or if the alphabet is empty.
 #[must_use]
 pub fn text(length: usize, alphabet: &[u8]) -> String {
-    // Bytes beyond the last whole multiple are passed over, so that no character is likelier.
+    // Bytes above the last multiple of the alphabet's length are skipped, so that all characters are equally likely.
     let usable = 256 - 256 % alphabet.len();
     let mut out = String::with_capacity(length);
     while out.len() < length {
         let mut bytes = [0u8; 32];
-        getrandom::fill(&mut bytes).expect("the system gives random bytes");
+        getrandom::fill(&mut bytes).expect("the system provides random bytes");
         let fitting = bytes.into_iter().map(usize::from).filter(|byte| *byte < usable);
         out.extend(fitting.take(length - out.len()).map(|byte| char::from(alphabet[byte % alphabet.len()])));
     }
     out
 }
 
-/// A random number from 0 up to 1.
+/// Returns a random number that is at least 0 and less than 1.
 ///
 /// # Panics
-/// When the system has no random bytes to give.
+/// If the system cannot provide random bytes.
 #[must_use]
 pub fn fraction() -> f64 {
     f64::from(u32::from_ne_bytes(array())) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// Random bytes.
+/// Returns `N` random bytes.
 ///
 /// # Panics
-/// When the system has no random bytes to give.
+/// If the system cannot provide random bytes.
 #[must_use]
 pub fn array<const N: usize>() -> [u8; N] {
     let mut bytes = [0u8; N];
-    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    getrandom::fill(&mut bytes).expect("the system provides random bytes");
     bytes
 }
