@@ -3,17 +3,18 @@
 .PHONY: test deps lint golden
 
 test: lint
-	cargo test --locked
+	cargo test --locked --workspace
 
 deps:
 	scripts/test-deps
 
 lint:
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo fmt --check --manifest-path tests/clients/rust/Cargo.toml
-	cargo clippy --locked --all-targets -- --deny warnings
-	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps --quiet
-	cargo deny --log-level error check bans licenses sources
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps --quiet
+	cargo deny --workspace --log-level error check bans licenses sources
+	cargo package --locked --offline --quiet --allow-dirty --package tencent-usersig
 
 # Writes the golden replies and the generated documents anew; read the difference before you keep it.
 golden:

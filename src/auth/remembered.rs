@@ -3,11 +3,9 @@
 use std::hash::{Hash, Hasher};
 
 use quick_cache::{Equivalent, sync::Cache};
+use tencent_usersig::{Flaw, check_validity};
 
-use super::{
-    App, Generation, SecretKey,
-    usersig::{Flaw, check_validity},
-};
+use super::{App, Generation, SecretKey};
 use crate::domain::{AppId, UnixSeconds};
 
 /// How many signatures are remembered. Each holds its text: some 4 MB when full of ordinary ones,
