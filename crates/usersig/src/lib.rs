@@ -1,3 +1,5 @@
+//! Signs, decodes and verifies UserSig, the signature of Tencent Chat and TRTC.
+//!
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
