@@ -1,9 +1,10 @@
 # What CI runs is scripts/test: the dependencies of the tests, then `make test`.
 
-.PHONY: test deps lint golden
+.PHONY: test deps lint golden instructions
 
 test: lint
 	cargo test --locked --workspace
+	$(MAKE) --no-print-directory instructions
 
 deps:
 	scripts/test-deps
@@ -19,3 +20,9 @@ lint:
 # Writes the golden replies and the generated documents anew; read the difference before you keep it.
 golden:
 	GOLDEN=write cargo test --locked --test it -- golden the_documents_are_made the_document_is_current
+
+# Counts the instructions of four calls and compares them with bench/instructions/budget.toml; with RECORD=1 it writes that
+# file anew.
+instructions:
+	cargo build --release --locked
+	bench/instructions/measure $(if $(RECORD),--record --runs 3)
