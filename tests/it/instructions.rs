@@ -12,10 +12,7 @@ fn compared(found: &[&str]) -> Output {
     let budget = folder.path().join("budget.toml");
     fs::write(&budget, "[instructions]\nhot_read = 1000\n[with]\nrustc = \"rustc 0.1\"\n").unwrap();
     let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/instructions/measure"));
-    command.arg("--budget").arg(budget);
-    found.iter().for_each(|one| {
-        command.args(["--found", one]);
-    });
+    command.arg("--budget").arg(budget).args(found.iter().flat_map(|one| ["--found", one]));
     command.output().unwrap()
 }
 
