@@ -7,10 +7,10 @@ use super::{
     failures::Failures,
     rotation::{PreviousUse, Rotations},
     signature_cache::SignatureCache,
-    usersig::{Claims, Flaw},
+    usersig::{self, Flaw, UserSig},
 };
 use crate::{
-    domain::{AppId, UnixSeconds, utc},
+    domain::{AppId, UnixSeconds},
     excerpt::quoted,
 };
 
@@ -84,7 +84,7 @@ pub enum Refusal {
         look_alikes: Vec<LookAlike>,
     },
     /// The UserSig is not valid.
-    #[error("{}", describe_flaw(flaw, *app, identifier))]
+    #[error("{}", usersig::in_reply(flaw, *app, identifier))]
     Signature {
         /// What is wrong with the UserSig.
         flaw: Flaw,
@@ -234,20 +234,20 @@ impl Gate {
         &self,
         app: &App,
         identifier: &str,
-        usersig: &str,
+        text: &str,
         now: UnixSeconds,
     ) -> Result<Generation, Refusal> {
         let signature = |flaw| Refusal::Signature { flaw, app: app.id, identifier: identifier.to_owned() };
-        if let Some(made_by) = self.cache.get(app, identifier, usersig, now).map_err(signature)? {
+        if let Some(made_by) = self.cache.get(app, identifier, text, now).map_err(signature)? {
             return Ok(made_by);
         }
-        let claims = Claims::decode(usersig).map_err(signature)?;
-        claims.check_subject(app.id, identifier).map_err(signature)?;
+        let decoded = UserSig::decode(text).map_err(signature)?;
+        decoded.check_subject(app.id.number().into(), identifier).map_err(signature)?;
         let mut refusal = Refusal::NoKey(app.id);
         for (generation, key) in app.keys(now) {
-            match claims.check(app.id, identifier, key, now) {
+            match usersig::verify(&decoded, app.id, identifier, key, now) {
                 Ok(()) => {
-                    self.cache.insert(app.id, identifier, usersig, claims.expires_at(), key);
+                    self.cache.insert(app.id, identifier, text, decoded.claims().expires_at(), key);
                     return Ok(generation);
                 }
                 Err(flaw) => {
@@ -282,30 +282,4 @@ fn read_app_id(text: &str) -> Result<AppId, Refusal> {
         .then(|| text.parse().ok().and_then(AppId::new))
         .flatten()
         .ok_or_else(|| Refusal::MalformedAppId(text.to_owned()))
-}
-
-/// Describes a flaw. The phrases "UserSig … expired" and "does not match the Usersig" must stay, because client libraries
-/// search for them (decision 29). Sentences of the vendor that precede a message are added in `api`.
-fn describe_flaw(flaw: &Flaw, app: AppId, identifier: &str) -> String {
-    match flaw {
-        Flaw::App(found) => format!(
-            "The requested SDKAppID({app}) does not match the Usersig({found}). You can run a self-checking with \
-             confold verify-usersig; call with sdkappid={found}, or sign with the key of app {app}"
-        ),
-        // No colon after "Usersig": masking would hide the identifier behind it like a signature.
-        Flaw::Identifier(found) => format!(
-            "the identifier {} does not match the Usersig, which was made for the identifier {}",
-            quoted(identifier),
-            quoted(found),
-        ),
-        Flaw::Expired { until, now } => format!(
-            "The UserSig in use is expired: it was valid until {}, and the clock of this server says {}; make a new \
-             one, valid for a day or more",
-            utc(*until),
-            utc(*now),
-        ),
-        Flaw::Forged => format!("This UserSig is refused for app {app}: {flaw}"),
-        Flaw::Empty => "the UserSig is empty: it has 0 bytes".to_owned(),
-        _ => format!("This UserSig cannot be used: {flaw}"),
-    }
 }

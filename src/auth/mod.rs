@@ -4,8 +4,8 @@
 mod apps;
 mod failures;
 mod gate;
-mod identifier;
-mod members;
+#[cfg(test)]
+mod gate_tests;
 mod rotation;
 mod signature_cache;
 pub mod usersig;
@@ -14,5 +14,5 @@ pub use apps::{
     App, Apps, CallRates, Edition, Generation, Network, PAGE_KEY, PreviousKey, SAMPLE_KEY, SecretKey, Token,
 };
 pub use gate::{Credentials, Gate, LookAlike, Refusal};
-pub use identifier::{Identifier, IdentifierError};
 pub use rotation::PreviousUse;
+pub use tencent_usersig::Identifier;

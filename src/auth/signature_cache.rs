@@ -3,11 +3,9 @@
 use std::hash::{Hash, Hasher};
 
 use quick_cache::{Equivalent, sync::Cache};
+use tencent_usersig::{Flaw, check_validity};
 
-use super::{
-    App, Generation, SecretKey,
-    usersig::{Flaw, check_validity},
-};
+use super::{App, Generation, SecretKey};
 use crate::domain::{AppId, UnixSeconds};
 
 /// The maximum number of signatures. Each is stored with its text, so a full cache needs about 4 MB, or 80 MB if all

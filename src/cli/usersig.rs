@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     api::flaw_code,
-    auth::usersig::{self, Claims, DEFAULT_VALIDITY, Flaw},
+    auth::usersig::{self, DEFAULT_VALIDITY, Flaw, UserSig},
     clock::Clock,
     domain::utc,
     excerpt,
@@ -55,28 +55,29 @@ fn seconds(text: &str) -> Result<u64, String> {
 
 /// Describes a flaw in a signature, with the error code that a call with it would get.
 fn reason(flaw: &Flaw) -> String {
-    format!("{} ({})", excerpt::line(&flaw.to_string()), flaw_code(flaw).number())
+    format!("{} ({})", excerpt::line(&usersig::in_words(flaw)), flaw_code(flaw).number())
 }
 
 pub(super) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
     let Caller { app, key, admin } = options.caller.caller(Some(AppName::sample()))?;
     let identifier = caller::identifier("--identifier", options.identifier.as_deref())?.unwrap_or(admin);
     let now = Clock::system().now();
-    let claims = match Claims::decode(&options.usersig) {
-        Ok(claims) => claims,
+    let decoded = match UserSig::decode(&options.usersig) {
+        Ok(decoded) => decoded,
         Err(flaw) => {
             print_if_read(format!("The UserSig cannot be read: {}.\n", reason(&flaw)))?;
             return Ok(ExitCode::FAILURE);
         }
     };
     let shown = excerpt::plain(&identifier);
-    let (verdict, code) = match claims.check(app, &identifier, &key, now) {
+    let (verdict, code) = match usersig::verify(&decoded, app, &identifier, &key, now) {
         Ok(()) => (format!("The UserSig is valid for {shown} of app {app}."), ExitCode::SUCCESS),
         Err(flaw) => {
             let said = format!("The UserSig is refused for {shown} of app {app}: {}.", reason(&flaw));
             (said, ExitCode::FAILURE)
         }
     };
+    let claims = decoded.claims();
     print_if_read(format!(
         "identifier  {}\napp         {}\nmade at     {} ({})\nvalid until {} ({})\nnow         {} ({now})\n{verdict}\n",
         excerpt::plain(&claims.identifier),

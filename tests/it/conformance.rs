@@ -82,7 +82,8 @@ fn line_03_head_is_200_and_get_says_what_the_service_says() {
 
 #[test]
 fn line_04_signature_vectors_have_their_codes() {
-    let vectors: Vec<Value> = serde_json::from_str(include_str!("../fixtures/usersig_vectors.json")).unwrap();
+    let vectors: Vec<Value> =
+        serde_json::from_str(include_str!("../../crates/usersig/tests/vectors.json")).unwrap();
     let mut seen = BTreeSet::new();
     for vector in &vectors {
         let text = |name: &str| vector[name].as_str().unwrap();

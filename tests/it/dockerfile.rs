@@ -18,6 +18,11 @@ fn the_dockerfile_says_what_is_so() {
             assert!(root().join(source).exists(), "{source} is not there to be copied");
         }
     }
+    let members = manifest.split("members = [").nth(1).unwrap().split(']').next().unwrap();
+    for member in members.split(", ").map(|member| member.trim_matches('"')) {
+        let folder = member.split('/').next().unwrap();
+        assert!(text.contains(&format!("COPY {folder} {folder}\n")), "{member} is not copied");
+    }
     // All that the sources include is copied with them.
     assert!(text.contains("COPY src src") && !text.contains("USER 0") && text.contains("USER 65532:65532"));
     let help = |arguments: &[&str]| {

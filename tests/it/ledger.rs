@@ -45,6 +45,7 @@ fn file_of(name: &str) -> std::path::PathBuf {
         format!("src/domain/{name}.rs"),
         format!("src/wire/{name}.rs"),
         format!("src/auth/{name}.rs"),
+        format!("crates/usersig/src/{name}.rs"),
         format!("src/store/{name}.rs"),
         format!("src/store/sqlite/{name}.rs"),
         format!("src/call/{name}.rs"),
@@ -124,7 +125,7 @@ fn every_code_field_decision_ambiguity_line_and_reason_has_a_row_and_no_row_is_s
     for (file, name) in [
         ("src/domain/rejection.rs", "Rejection"),
         ("src/auth/gate.rs", "Refusal"),
-        ("src/auth/usersig.rs", "Flaw"),
+        ("crates/usersig/src/flaw.rs", "Flaw"),
         ("src/api/error.rs", "Error"),
         ("src/store/error.rs", "StoreError"),
     ] {

@@ -20,6 +20,7 @@ mod harness;
 mod hostile;
 mod hot_owners;
 mod imports;
+mod instructions;
 mod interchange;
 mod ledger;
 mod metrics;

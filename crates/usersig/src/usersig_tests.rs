@@ -1,26 +1,25 @@
-use std::net::IpAddr;
+//! The format against vectors of the official libraries, against hostile texts, and against itself.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
 use serde_json::Value;
+use sha2::Sha256;
 
-use super::*;
-use crate::auth::{App, Apps, Credentials, Gate, Refusal};
+use crate::{Claims, Flaw, Identifier, IdentifierError, MAX_TEXT, UserSig, packing};
 
-const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+const APP: u64 = 1_400_000_000;
 const KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
-
-fn app() -> AppId {
-    AppId::new(1_400_000_000).unwrap()
-}
 
 fn named(text: &str) -> Identifier {
     Identifier::parse(text).unwrap()
 }
 
-fn key(text: &str) -> SecretKey {
-    SecretKey::new(text).unwrap()
+fn vectors() -> Vec<Value> {
+    serde_json::from_str(include_str!("../tests/vectors.json")).unwrap()
 }
 
+/// The code by which the service refuses a call for this flaw.
 fn code(flaw: &Flaw) -> u64 {
     match flaw {
         Flaw::Empty => 70002,
@@ -36,53 +35,30 @@ fn code(flaw: &Flaw) -> u64 {
 /// Made by the official libraries of two languages; each verified independently.
 #[test]
 fn all_vectors_have_their_code() {
-    let vectors: Vec<Value> =
-        serde_json::from_str(include_str!("../../tests/fixtures/usersig_vectors.json")).unwrap();
+    let vectors = vectors();
     assert_eq!(vectors.len(), 15);
     for vector in &vectors {
         let text = |name: &str| vector[name].as_str().unwrap();
         let number = |name: &str| vector[name].as_u64().unwrap();
-        let app = AppId::new(u32::try_from(number("sdkappid")).unwrap()).unwrap();
-        let key = key(text("key"));
-        let outcome = Claims::decode(text("usersig"))
-            .and_then(|claims| claims.check(app, text("identifier"), &key, number("now")));
+        let outcome = UserSig::decode(text("usersig")).and_then(|usersig| {
+            usersig.verify(number("sdkappid"), text("identifier"), text("key"), number("now"))
+        });
         assert_eq!(outcome.as_ref().map_or_else(code, |()| 0), number("error_code"), "{}", vector["name"]);
-
-        // The gate says the same, the first time and from memory.
-        let admins = vec![text("identifier").to_owned()];
-        let gate = Gate::new(Apps::new([App::new(app, key, admins)]));
-        for _ in 0..2 {
-            let id = app.to_string();
-            let said = Credentials {
-                sdkappid: Some(&id),
-                identifier: Some(text("identifier")),
-                usersig: Some(text("usersig")),
-                look_alikes: &[],
-                source: HERE,
-                service: "recentcontact",
-            };
-            let refused = gate.admit(said, number("now")).err();
-            let refused = refused.map(|refusal| match refusal {
-                Refusal::Signature { flaw, .. } => code(&flaw),
-                other => panic!("{other}"),
-            });
-            assert_eq!(refused.unwrap_or(0), number("error_code"), "{}", vector["name"]);
-        }
     }
 }
 
 #[test]
 fn what_is_made_verifies_and_expires() {
     for identifier in ["administrator", "user_0001-测试", "a\"b\\"] {
-        let text = make(app(), &named(identifier), &key(KEY), 1_000, 60);
-        let claims = Claims::decode(&text).unwrap();
-        assert_eq!(claims.check(app(), identifier, &key(KEY), 1_060), Ok(()));
+        let text = Claims::new(APP, named(identifier), 1_000, 60).sign(KEY);
+        let claims = UserSig::decode(&text).unwrap();
+        assert_eq!(claims.verify(APP, identifier, KEY, 1_060), Ok(()));
         assert_eq!(
-            claims.check(app(), identifier, &key(KEY), 1_061),
+            claims.verify(APP, identifier, KEY, 1_061),
             Err(Flaw::Expired { until: 1_060, now: 1_061 })
         );
         assert_eq!(
-            claims.check(app(), identifier, &key("another"), 1_061),
+            claims.verify(APP, identifier, "another", 1_061),
             Err(Flaw::Forged),
             "forged, not expired"
         );
@@ -91,33 +67,33 @@ fn what_is_made_verifies_and_expires() {
 
 #[test]
 fn a_userbuf_is_under_the_signature() {
-    let vectors: Vec<Value> =
-        serde_json::from_str(include_str!("../../tests/fixtures/usersig_vectors.json")).unwrap();
-    let mut claims = Claims::decode(vectors[3]["usersig"].as_str().unwrap()).unwrap();
-    assert_eq!(claims.userbuf.as_deref(), Some("YWJj"));
-    claims.userbuf = Some("YWJk".to_owned());
-    assert_eq!(claims.check(app(), "xiaojun", &key(KEY), 1_700_000_001), Err(Flaw::Forged));
+    let text = vectors()[3]["usersig"].as_str().unwrap().to_owned();
+    let mut usersig = UserSig::decode(&text).unwrap();
+    assert_eq!(usersig.claims.userbuf().as_deref(), Some(&b"abc"[..]));
+    // Signed here, the HMAC is that of the official library.
+    let ours = Claims::new(APP, named("xiaojun"), 1_700_000_000, 86_400).with_userbuf(b"abc").sign(KEY);
+    assert_eq!(UserSig::decode(&ours).unwrap(), usersig);
+    usersig.claims.userbuf = Some("YWJk".to_owned());
+    assert_eq!(usersig.verify(APP, "xiaojun", KEY, 1_700_000_001), Err(Flaw::Forged));
 }
 
 /// Packs any JSON text the way a UserSig is packed.
 fn packed(json: &[u8]) -> String {
-    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
-    packer.write_all(json).unwrap();
-    ENGINE.encode(packer.finish().unwrap())
+    packing::pack(json)
 }
 
 #[test]
 fn hostile_texts_are_refused_within_bounds() {
-    assert_eq!(Claims::decode(""), Err(Flaw::Empty));
-    assert_eq!(Claims::decode(&"A".repeat(MAX_TEXT + 1)), Err(Flaw::TooLong));
-    assert_eq!(Claims::decode("+/=="), Err(Flaw::Base64), "the ordinary alphabet is another one");
-    assert_eq!(Claims::decode("AAAA"), Err(Flaw::Zlib));
+    assert_eq!(UserSig::decode(""), Err(Flaw::Empty));
+    assert_eq!(UserSig::decode(&"A".repeat(MAX_TEXT + 1)), Err(Flaw::TooLong));
+    assert_eq!(UserSig::decode("+/=="), Err(Flaw::Base64), "the ordinary alphabet is another one");
+    assert_eq!(UserSig::decode("AAAA"), Err(Flaw::Zlib));
     // 5 MB of zeros in 5 KB of text: inflated only up to the bound.
     let bomb = packed(&vec![b'0'; 5 << 20]);
     assert!(bomb.len() < MAX_TEXT);
-    assert_eq!(Claims::decode(&bomb), Err(Flaw::TooLarge));
-    assert_eq!(Claims::decode(&packed(b"[]")), Err(Flaw::Json));
-    assert_eq!(Claims::decode(&packed(b"{}")), Err(Flaw::Field("TLS.ver")));
+    assert_eq!(UserSig::decode(&bomb), Err(Flaw::TooLarge));
+    assert_eq!(UserSig::decode(&packed(b"[]")), Err(Flaw::Json));
+    assert_eq!(UserSig::decode(&packed(b"{}")), Err(Flaw::Field("TLS.ver")));
 }
 
 #[test]
@@ -136,7 +112,11 @@ fn a_signature_made_with_a_private_key_is_called_one() {
         "TLS.3rd_appid": "1400000000", "TLS.identifier": "a", "TLS.sig": "MEUCIQ==", "TLS.expire_after": "1",
     });
     for members in [old.clone(), third, with_version("1.0".into()), with_version(serde_json::json!(1.0))] {
-        assert_eq!(Claims::decode(&packed(members.to_string().as_bytes())), Err(Flaw::Version1), "{members}");
+        assert_eq!(
+            UserSig::decode(&packed(members.to_string().as_bytes())),
+            Err(Flaw::Version1),
+            "{members}"
+        );
     }
     let said = Flaw::Version1.to_string();
     assert!(
@@ -147,13 +127,13 @@ fn a_signature_made_with_a_private_key_is_called_one() {
     for members in
         [with_version("3.0".into()), with_version(Value::Null), serde_json::json!({"TLS.sig": "AAAA"})]
     {
-        let decoded = Claims::decode(&packed(members.to_string().as_bytes()));
+        let decoded = UserSig::decode(&packed(members.to_string().as_bytes()));
         assert_eq!(decoded, Err(Flaw::Field("TLS.ver")), "{members}");
     }
     let both = serde_json::json!({
         "TLS.identifier": "administrator", "TLS.sdkappid": 1_400_000_000, "TLS.time": 1, "TLS.expire": 9, "TLS.version": "x",
     });
-    assert!(Claims::decode(&foreign(&both, "")).is_ok());
+    assert!(UserSig::decode(&foreign(&both, "")).is_ok());
 }
 
 /// A UserSig as a foreign program could make it: these members, and the HMAC of that text.
@@ -179,7 +159,7 @@ fn the_signature_of_one_name_cannot_stand_for_another() {
         if let Some(userbuf) = userbuf {
             members["TLS.userbuf"] = userbuf.into();
         }
-        Claims::decode(&foreign(&members, &signed))
+        UserSig::decode(&foreign(&members, &signed))
     };
     // The signature as the program made it, and the one an attacker puts together from it.
     assert!(matches!(
@@ -192,8 +172,8 @@ fn the_signature_of_one_name_cannot_stand_for_another() {
     let members = serde_json::json!({
         "TLS.identifier": "administrator", "TLS.sdkappid": 1_400_000_000, "TLS.time": 1, "TLS.expire": 9_999_999_999u64,
     });
-    let good = Claims::decode(&foreign(&members, &plain)).unwrap();
-    assert_eq!(good.check(app(), "administrator", &key(KEY), 1_700_000_000), Ok(()), "the helper signs well");
+    let good = UserSig::decode(&foreign(&members, &plain)).unwrap();
+    assert_eq!(good.verify(APP, "administrator", KEY, 1_700_000_000), Ok(()), "the helper signs well");
 }
 
 #[test]
@@ -203,7 +183,7 @@ fn identifiers_and_userbufs_that_are_not_one_short_line_are_refused_and_not_show
             "TLS.identifier": "a", "TLS.sdkappid": 7, "TLS.time": 1, "TLS.expire": 60,
         });
         members[name] = value.into();
-        Claims::decode(&foreign(&members, ""))
+        UserSig::decode(&foreign(&members, ""))
     };
     for bad in [
         "",
@@ -234,17 +214,17 @@ fn identifiers_and_userbufs_that_are_not_one_short_line_are_refused_and_not_show
 #[test]
 fn one_signature_has_one_meaning() {
     let full = r#"{"TLS.ver":"2.0","TLS.identifier":"a","TLS.sdkappid":7,"TLS.expire":60,"TLS.time":9,"TLS.userbuf":"","TLS.sig":"AAAA"}"#;
-    assert!(Claims::decode(&packed(full.as_bytes())).is_ok());
+    assert!(UserSig::decode(&packed(full.as_bytes())).is_ok());
     for name in
         ["TLS.ver", "TLS.identifier", "TLS.sdkappid", "TLS.expire", "TLS.time", "TLS.userbuf", "TLS.sig"]
     {
         let member = full.trim_matches(['{', '}']).split(',').find(|member| member.contains(name)).unwrap();
         let twice = full.replace('{', &format!("{{{member},"));
-        assert_eq!(Claims::decode(&packed(twice.as_bytes())), Err(Flaw::Field(name)), "{twice}");
+        assert_eq!(UserSig::decode(&packed(twice.as_bytes())), Err(Flaw::Field(name)), "{twice}");
     }
     for text in ["+60", "060", "-0", " 60", "60 ", "60\\n", "6e1", "0x3c", ""] {
         let other = full.replace("\"TLS.expire\":60", &format!("\"TLS.expire\":\"{text}\""));
-        assert_eq!(Claims::decode(&packed(other.as_bytes())), Err(Flaw::Field("TLS.expire")), "{text}");
+        assert_eq!(UserSig::decode(&packed(other.as_bytes())), Err(Flaw::Field("TLS.expire")), "{text}");
     }
 }
 
@@ -263,8 +243,8 @@ proptest! {
         if let Some(userbuf) = &userbuf {
             members["TLS.userbuf"] = userbuf.clone().into();
         }
-        let Ok(claims) = Claims::decode(&foreign(&members, "")) else { return Ok(()) };
-        let signed = claims.signed_text();
+        let Ok(usersig) = UserSig::decode(&foreign(&members, "")) else { return Ok(()) };
+        let signed = usersig.claims.signed_text();
         let mut lines: Vec<(&str, &str)> =
             signed.trim_end_matches('\n').split('\n').map(|line| line.split_once(':').unwrap()).collect();
         let last = (lines.len() == 5).then(|| lines.pop().unwrap().1);
@@ -282,7 +262,8 @@ proptest! {
 #[test]
 fn fields_may_be_numbers_or_text_and_must_be_there() {
     let full = r#"{"TLS.ver":"2.0","TLS.identifier":"a","TLS.sdkappid":"7","TLS.expire":"60","TLS.time":"9","TLS.sig":"AAAA","other":[]}"#;
-    let claims = Claims::decode(&packed(full.as_bytes())).unwrap();
+    let usersig = UserSig::decode(&packed(full.as_bytes())).unwrap();
+    let claims = usersig.claims();
     assert_eq!((claims.app, claims.issued_at, claims.valid_for), (7, 9, 60));
     for (name, broken) in [
         ("TLS.ver", full.replace("2.0", "2.1")),
@@ -292,7 +273,7 @@ fn fields_may_be_numbers_or_text_and_must_be_there() {
         ("TLS.time", full.replace("TLS.time", "TLS.tima")),
         ("TLS.sig", full.replace("AAAA", "*")),
     ] {
-        assert_eq!(Claims::decode(&packed(broken.as_bytes())), Err(Flaw::Field(name)));
+        assert_eq!(UserSig::decode(&packed(broken.as_bytes())), Err(Flaw::Field(name)));
     }
 }
 
@@ -302,69 +283,5 @@ fn a_validity_beyond_all_bounds_does_not_overflow() {
         r#"{{"TLS.ver":"2.0","TLS.identifier":"a","TLS.sdkappid":7,"TLS.expire":{0},"TLS.time":{0},"TLS.sig":"AAAA"}}"#,
         i64::MAX
     );
-    assert_eq!(Claims::decode(&packed(json.as_bytes())).unwrap().expires_at(), i64::MAX);
-}
-
-#[test]
-fn a_remembered_signature_ends_with_its_validity_its_key_and_its_admin() {
-    let text = make(app(), &named("boss"), &key(KEY), 1_000, 60);
-    let gate =
-        |key: SecretKey, admin: &str| Gate::new(Apps::new([App::new(app(), key, vec![admin.to_owned()])]));
-    let said = Credentials {
-        sdkappid: Some("1400000000"),
-        identifier: Some("boss"),
-        usersig: Some(&text),
-        look_alikes: &[],
-        source: HERE,
-        service: "recentcontact",
-    };
-    let good = gate(key(KEY), "boss");
-    assert!(good.admit(said, 1_000).is_ok());
-    assert!(good.admit(said, 1_060).is_ok());
-    let expired = good.admit(said, 1_061).unwrap_err();
-    assert!(expired.to_string().contains("The UserSig in use is expired"), "{expired}");
-    let other = Credentials { identifier: Some("bosz"), ..said };
-    assert!(matches!(good.admit(other, 1_000), Err(Refusal::Signature { flaw: Flaw::Identifier(_), .. })));
-    assert!(matches!(gate(key(KEY), "other").admit(said, 1_000), Err(Refusal::NotAdmin { .. })));
-    assert!(matches!(
-        gate(key("new"), "boss").admit(said, 1_000),
-        Err(Refusal::Signature { flaw: Flaw::Forged, .. })
-    ));
-}
-
-#[test]
-fn the_gate_names_what_is_missing_in_order() {
-    let gate = Gate::new(Apps::new([App::new(app(), key(KEY), Vec::new())]));
-    let admit = |sdkappid, identifier, usersig| {
-        gate.admit(
-            Credentials {
-                sdkappid,
-                identifier,
-                usersig,
-                look_alikes: &[],
-                source: HERE,
-                service: "recentcontact",
-            },
-            0,
-        )
-        .unwrap_err()
-    };
-    assert_eq!(admit(None, None, None), Refusal::NoAppId { look_alikes: Vec::new() });
-    assert_eq!(admit(Some(""), None, None), Refusal::NoAppId { look_alikes: Vec::new() });
-    for malformed in ["0", "-1", "+7", "1e3", "4294967296", "7 ", "x"] {
-        assert_eq!(admit(Some(malformed), None, None), Refusal::MalformedAppId(malformed.to_owned()));
-    }
-    assert_eq!(admit(Some("7"), None, None), Refusal::UnknownApp(AppId::new(7).unwrap()));
-    assert_eq!(
-        admit(Some("1400000000"), None, None),
-        Refusal::NoIdentity { name: "identifier", look_alikes: Vec::new() }
-    );
-    assert_eq!(
-        admit(Some("1400000000"), Some("a"), None),
-        Refusal::NoIdentity { name: "usersig", look_alikes: Vec::new() }
-    );
-    assert!(matches!(
-        admit(Some("1400000000"), Some("a"), Some("")),
-        Refusal::Signature { flaw: Flaw::Empty, .. }
-    ));
+    assert_eq!(UserSig::decode(&packed(json.as_bytes())).unwrap().claims().expires_at(), i64::MAX);
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::usersig::Flaw;
+use crate::Flaw;
 
 /// Fields of version 1 only, as written by the libraries called `tls-sig-api`.
 const ONLY_IN_VERSION_1: [&str; 6] = [
@@ -18,15 +18,15 @@ const ONLY_IN_VERSION_1: [&str; 6] = [
 
 /// The members of the JSON object, including duplicates. Duplicates must be detected, because parsers differ in which one
 /// they use, and a signature could mean different things to different servers.
-pub(super) struct Members(Vec<(String, Value)>);
+pub(crate) struct Members(Vec<(String, Value)>);
 
 impl Members {
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(other, _)| other == name)
     }
 
     /// Whether this is a signature of version 1: its version says so, or it has no version and fields of version 1.
-    pub(super) fn are_of_version_1(&self) -> bool {
+    pub(crate) fn are_of_version_1(&self) -> bool {
         let mut versions = self.0.iter().filter(|(name, _)| name == "TLS.ver").map(|(_, version)| version);
         match versions.next() {
             Some(Value::String(version)) => version.starts_with('1'),
@@ -38,7 +38,7 @@ impl Members {
         }
     }
 
-    pub(super) fn get(&self, name: &'static str) -> Result<&Value, Flaw> {
+    fn get(&self, name: &'static str) -> Result<&Value, Flaw> {
         let mut found = self.0.iter().filter(|(other, _)| other == name);
         match (found.next(), found.next()) {
             (Some((_, value)), None) => Ok(value),
@@ -46,9 +46,13 @@ impl Members {
         }
     }
 
+    pub(crate) fn text(&self, name: &'static str) -> Result<&str, Flaw> {
+        self.get(name)?.as_str().ok_or(Flaw::Field(name))
+    }
+
     /// Returns a number. Some libraries write it as a decimal string; then only the canonical form is accepted, because the
     /// HMAC is computed over the number.
-    pub(super) fn number(&self, name: &'static str) -> Result<i64, Flaw> {
+    pub(crate) fn number(&self, name: &'static str) -> Result<i64, Flaw> {
         let value = self.get(name)?;
         let from_text = || {
             value
