@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{APP, Answer, Client, Server, import_accounts},
+    harness::{APP, Answer, Client, Server, eventually, import_accounts},
     serving::serving,
+    wait::Finish,
 };
 
 const GET: &str = "recentcontact/get_contact_group";
@@ -597,14 +598,15 @@ fn what_is_kept_is_written_at_exit_and_the_address_while_it_serves() {
     std::fs::write(&ready, "left behind").unwrap();
     let server =
         Server::dev(&["--export-on-exit", file.to_str().unwrap(), "--ready-file", ready.to_str().unwrap()]);
-    while !std::fs::read_to_string(&ready).is_ok_and(|text| text.starts_with("http")) {}
+    eventually("the ready file is written", || {
+        std::fs::read_to_string(&ready).is_ok_and(|text| text.starts_with("http"))
+    });
     assert_eq!(std::fs::read_to_string(&ready).unwrap(), format!("http://{}\n", server.address));
     let url = format!("http://{}", server.address);
     let health = || {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_confold"))
             .args(["healthcheck", "--url", &url])
-            .output()
-            .unwrap();
+            .finish();
         (output.status.success(), String::from_utf8(output.stdout).unwrap())
     };
     assert_eq!(health(), (true, "ready\n".to_owned()));
@@ -617,8 +619,7 @@ fn what_is_kept_is_written_at_exit_and_the_address_while_it_serves() {
     for option in ["--ready-file", "--export-on-exit"] {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_confold"))
             .args(["dev", "--listen", "127.0.0.1:0", option, "/nowhere/file"])
-            .output()
-            .unwrap();
+            .finish();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && said.contains("cannot write /nowhere/file"), "{said}");
     }
@@ -628,7 +629,6 @@ fn what_is_kept_is_written_at_exit_and_the_address_while_it_serves() {
     let address = taken.local_addr().unwrap().to_string();
     let failed = std::process::Command::new(env!("CARGO_BIN_EXE_confold"))
         .args(["dev", "--listen", &address, "--ready-file", ready.to_str().unwrap()])
-        .output()
-        .unwrap();
+        .finish();
     assert!(!failed.status.success() && !ready.exists());
 }

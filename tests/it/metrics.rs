@@ -1,13 +1,12 @@
-//! `/metrics`, the alert rules and the dashboard, by Prometheus' own tool.
+//! `/metrics`, the alert rules and the dashboard.
 
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use crate::{
-    harness::{ADMIN, APP, Client, Server, fed, import_accounts, said},
+    harness::{ADMIN, APP, Client, Server, import_accounts},
     serving::{Authority, Site, later},
 };
 
@@ -30,13 +29,8 @@ fn value(text: &str, series: &str) -> f64 {
     found.unwrap_or_else(|| panic!("no {series} in {text}")).parse().unwrap()
 }
 
-fn promtool(arguments: &[&str], input: &str) {
-    let output = fed(Command::new("promtool").args(arguments), input);
-    assert!(output.status.success(), "{}", said(&output));
-}
-
 #[test]
-fn what_happens_is_counted_and_promtool_finds_nothing() {
+fn what_happens_is_counted() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     let before = scrape(&mut client);
@@ -47,7 +41,6 @@ fn what_happens_is_counted_and_promtool_finds_nothing() {
     client.call("recentcontact/get_contact_group", "{}");
     client.call("recentcontact/none", "{}");
     let after = scrape(&mut client);
-    promtool(&["check", "metrics"], &after);
     for (series, expected) in [
         (r#"confold_calls_total{command="get_contact_group",code="0"}"#, 5.0),
         (r#"confold_calls_total{command="get_contact_group",code="50002"}"#, 1.0),
@@ -85,7 +78,6 @@ fn apps_and_controls_are_counted_and_as_many_as_there_are() {
         client.raw(format!("GET /_dev/{path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
     }
     let told = scrape(&mut client);
-    promtool(&["check", "metrics"], &told);
     let series = |app: u32, code: u32| format!("confold_app_calls_total{{app=\"{app}\",code=\"{code}\"}}");
     for (series, expected) in [
         (series(APP, 0), 1.0),
@@ -103,8 +95,7 @@ fn apps_and_controls_are_counted_and_as_many_as_there_are() {
 }
 
 #[test]
-fn alert_rules_are_sound_and_about_what_there_is() {
-    promtool(&["check", "rules", deploy("alerts.yml").to_str().unwrap()], "");
+fn alert_rules_are_about_what_there_is() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     client.call("recentcontact/get_contact_group", r#"{"From_Account":"user0","StartIndex":0}"#);

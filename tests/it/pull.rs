@@ -9,6 +9,7 @@ use std::{
 use crate::{
     harness::{ADMIN, APP, Client, KEY, Server, import_accounts, said},
     serving::{Authority, Site},
+    wait::Finish,
 };
 
 const GET: &str = "recentcontact/get_contact_group";
@@ -17,7 +18,7 @@ fn pull(url: &str, folder: &Path, more: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
     command.args(["pull", "--url", url, "--app", &APP.to_string(), "--admin", ADMIN]).env("CONFOLD_KEY", KEY);
     command.arg("--users").arg(folder.join("users")).arg("--output").arg(folder.join("out.ndjson"));
-    command.args(more).output().unwrap()
+    command.args(more).finish()
 }
 
 /// What was printed on standard output; standard error has the progress of a pull that takes long.
@@ -75,8 +76,7 @@ fn what_is_pulled_page_by_page_is_imported_to_the_same_replies() {
     let import = Command::new(env!("CARGO_BIN_EXE_confold"))
         .args(["import", "--url", &url, "--app", &format!("{APP}:{KEY}:{ADMIN}")])
         .arg(folder.path().join("out.ndjson"))
-        .output()
-        .unwrap();
+        .finish();
     assert!(import.status.success(), "{}", said(&import));
     for owner in ["ann", "bob", "none"] {
         assert_eq!(pages(&mut first.client(), owner), pages(&mut second.client(), owner), "{owner}");
@@ -119,7 +119,7 @@ fn the_order_within_a_second_is_kept() {
     let url = format!("http://{}", second.address);
     let mut import = Command::new(env!("CARGO_BIN_EXE_confold"));
     import.args(["import", "--url", &url, "--app", &format!("{APP}:{KEY}:{ADMIN}")]).arg(&file);
-    assert!(import.status().unwrap().success());
+    assert!(import.finish().status.success());
     assert_eq!(pages(&mut first.client(), "ann"), pages(&mut second.client(), "ann"));
 }
 
@@ -261,8 +261,7 @@ fn a_pull_that_nobody_is_let_in_for_ends_at_once() {
         .arg(folder.path().join("users"))
         .arg("--output")
         .arg(folder.path().join("out.ndjson"))
-        .output()
-        .unwrap();
+        .finish();
     let said = said(&output);
     assert!(said.contains("the server refuses every call: ") && said.contains("(70009)"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");

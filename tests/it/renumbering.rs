@@ -1,10 +1,10 @@
 //! Clients in the middle of a pull when the change numbers of an owner run out.
 
-use std::{collections::BTreeMap, fs, path::Path, process::Command};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::harness::{APP, Client, Server, import_accounts, said};
+use crate::harness::{APP, Client, Server, confold, import_accounts, in_directory, succeeds};
 
 /// The highest change number.
 const LAST: u32 = 2_147_483_646;
@@ -146,11 +146,8 @@ fn a_client_above_the_middle_goes_on_after_a_second_renumbering() {
     assert_eq!((sizes, late.0), (vec![100, 100, 100], known.0));
 }
 
-fn confold(task: &str, data: &Path, arguments: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
-    let output = command.arg(task).arg("--data").arg(data).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", said(&output));
-    String::from_utf8(output.stdout).unwrap()
+fn tool(task: &str, data: &Path, arguments: &[&str]) -> String {
+    succeeds(confold(&[task]).args(in_directory(data)).args(arguments))
 }
 
 #[test]
@@ -175,11 +172,11 @@ fn the_ten_minutes_outlive_a_restart_and_a_move_to_another_store() {
     assert_eq!(page(&mut client, MIDDLE + 101), all);
     stop(server, client);
 
-    let lines = confold("export", &first, &[]);
+    let lines = tool("export", &first, &[]);
     assert!(lines.contains(r#""Renumberings":1,"LastRenumbering":1"#), "{lines}");
     let file = folder.path().join("lines.ndjson");
     fs::write(&file, lines).unwrap();
-    confold("import", &second, &[file.to_str().unwrap()]);
+    tool("import", &second, &[file.to_str().unwrap()]);
     let server = Server::on(&second);
     let mut client = server.client();
     assert_eq!(page(&mut client, MIDDLE + 101), all);

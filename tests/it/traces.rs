@@ -7,11 +7,16 @@ use std::{
 
 use serde_json::Value;
 
-use crate::harness::{APP, Server};
+use crate::{
+    harness::{APP, Server, patient},
+    wait::{self},
+};
 
 /// Takes one request of the protocol.
 fn collect(listener: &TcpListener) -> Value {
-    let (stream, _) = listener.accept().unwrap();
+    let listener = listener.try_clone().unwrap();
+    let (stream, _) = wait::start("spans are sent", move || listener.accept().unwrap()).done();
+    patient(&stream).unwrap();
     let mut stream = BufReader::new(stream);
     let (mut head, mut length) = (String::new(), 0);
     while stream.read_line(&mut head).unwrap() > 2 {

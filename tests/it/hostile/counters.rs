@@ -1,33 +1,27 @@
 //! Counters at their end, put there by an import: nothing is numbered beyond it, and what is kept can be imported
 //! again.
 
-use std::{
-    path::Path,
-    process::{Command, Output},
-};
+use std::{path::Path, process::Output};
 
 use serde_json::json;
 
-use crate::harness::{APP, Client, Server, said};
+use crate::{
+    harness::{APP, Client, Server, confold, in_directory, said},
+    wait::Finish,
+};
 
 /// The highest number of any kind.
 const LAST: u32 = 2_147_483_646;
 
-fn confold(task: &str, data: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_confold"))
-        .arg(task)
-        .arg("--data")
-        .arg(data)
-        .args(arguments)
-        .output()
-        .unwrap()
+fn tool(task: &str, data: &Path, arguments: &[&str]) -> Output {
+    confold(&[task]).args(in_directory(data)).args(arguments).finish()
 }
 
 /// A server with these lines, in a folder that stays.
 fn with(folder: &Path, lines: &[serde_json::Value]) -> Server {
     let text = lines.iter().fold(String::new(), |text, line| text + &line.to_string() + "\n");
     std::fs::write(folder.join("in.ndjson"), text).unwrap();
-    let output = confold("import", &folder.join("data"), &[folder.join("in.ndjson").to_str().unwrap()]);
+    let output = tool("import", &folder.join("data"), &[folder.join("in.ndjson").to_str().unwrap()]);
     assert!(output.status.success(), "{}", said(&output));
     Server::on(&folder.join("data"))
 }
@@ -37,13 +31,13 @@ fn exported_and_imported(folder: &Path, server: Server) -> String {
     server.terminate();
     assert!(server.ended_well());
     let export = |data: &str| {
-        let output = confold("export", &folder.join(data), &[]);
+        let output = tool("export", &folder.join(data), &[]);
         assert!(output.status.success(), "{}", said(&output));
         String::from_utf8(output.stdout).unwrap()
     };
     let first = export("data");
     std::fs::write(folder.join("out.ndjson"), &first).unwrap();
-    let output = confold("import", &folder.join("other"), &[folder.join("out.ndjson").to_str().unwrap()]);
+    let output = tool("import", &folder.join("other"), &[folder.join("out.ndjson").to_str().unwrap()]);
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(export("other"), first);
     first
@@ -137,7 +131,7 @@ fn numbers_beyond_the_end_are_refused_by_an_import() {
     let text = lines.iter().fold(String::new(), |text, line| text + &line.to_string() + "\n");
     std::fs::write(folder.path().join("in.ndjson"), text).unwrap();
     let output =
-        confold("import", &folder.path().join("data"), &[folder.path().join("in.ndjson").to_str().unwrap()]);
+        tool("import", &folder.path().join("data"), &[folder.path().join("in.ndjson").to_str().unwrap()]);
     let said = said(&output);
     for number in 1..=lines.len() {
         assert!(said.contains(&format!("in.ndjson:{number}: ")), "{said}");

@@ -7,10 +7,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::confold;
 use crate::{
-    harness::{ADMIN, APP, KEY, Server, import_accounts, said},
+    harness::{ADMIN, APP, KEY, Server, confold, import_accounts, said},
     serving::Site,
+    wait::Finish,
 };
 
 fn mode(path: &Path) -> u32 {
@@ -104,7 +104,7 @@ fn files_that_others_could_read_are_tightened_and_that_is_said_once() {
     assert!(!site.log().contains("other users"), "{}", site.log());
     // A tool says so, too.
     set_mode(&data.join("confold.db"), 0o604);
-    let output = confold(&["export", "--data", data.to_str().unwrap()]).output().unwrap();
+    let output = confold(&["export", "--data", data.to_str().unwrap()]).finish();
     assert!(
         said(&output).contains("warning: other users of this machine could read files in"),
         "{}",
@@ -123,7 +123,7 @@ fn what_is_planted_in_the_place_of_a_store_file_is_not_touched() {
     set_mode(&victim, 0o644);
     std::os::unix::fs::symlink(&victim, data.join("lock")).unwrap();
     std::os::unix::fs::symlink(&victim, data.join("ca.pem")).unwrap();
-    let output = confold(&["import", "/dev/null", "--data", data.to_str().unwrap()]).output().unwrap();
+    let output = confold(&["import", "/dev/null", "--data", data.to_str().unwrap()]).finish();
     assert!(!output.status.success(), "{}", said(&output));
     assert_eq!((mode(&victim), fs::read_to_string(&victim).unwrap()), (0o644, "victim".to_owned()));
 }
@@ -153,7 +153,7 @@ fn outputs_are_private() {
         let out = home.path().join(task);
         let mut command = confold(&[task, "--url", &url, "--app", &app]);
         command.args(more).arg("-o").arg(&out);
-        let output = with_umask("000", &command).output().unwrap();
+        let output = with_umask("000", &command).finish();
         assert!(output.status.success(), "{}", said(&output));
         assert_eq!(mode(&out), 0o600);
     }

@@ -9,11 +9,11 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use rustix::process::geteuid;
-
 use crate::{
     harness::{Client, Server, said},
     serving::Site,
+    tools::{Tool, is_missing},
+    wait::Finish,
 };
 
 const GET: &str = "recentcontact/get_contact_group";
@@ -33,7 +33,7 @@ impl User {
     /// A user of whom nobody else has heard, with a configuration of a server with few threads. Only root can make one,
     /// and for root there is no such limit.
     fn new() -> Option<User> {
-        if !geteuid().is_root() {
+        if is_missing(&[Tool::Root]) {
             return None;
         }
         // Tests of several checkouts may run at once, and several tests in one process.
@@ -59,7 +59,7 @@ impl User {
     }
 
     fn run(&self, threads: u32, arguments: &[&str]) -> Output {
-        self.command(threads, arguments).output().unwrap()
+        self.command(threads, arguments).finish()
     }
 }
 

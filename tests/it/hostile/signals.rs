@@ -11,8 +11,12 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Fake, confold};
-use crate::harness::{ADMIN, APP, KEY, Server};
+use super::Fake;
+use crate::{
+    harness::{ADMIN, APP, KEY, Server, confold, eventually},
+    tools::{Tool, is_missing},
+    wait::{self, Finish, message},
+};
 
 fn send(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
@@ -24,7 +28,7 @@ fn spawn(command: &mut Command) -> Child {
 
 /// The status of a child that has been told to end, and what it said on standard error.
 fn ended(child: Child) -> (Option<i32>, String) {
-    let output = child.wait_with_output().unwrap();
+    let output = child.finish();
     assert_eq!(output.status.signal(), None, "it ends by itself");
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
@@ -76,7 +80,7 @@ fn an_import_says_how_to_go_on() {
     fs::write(folder.path().join("lines"), line).unwrap();
     let mut command = confold(&["import", "--url", &fake.url()]);
     let child = spawn(command.args(caller()).arg(folder.path().join("lines")));
-    wait.recv().unwrap();
+    message(&wait, "the server was asked");
     send(child.id(), Signal::INT);
     let said = "ended by SIGINT: what was applied stays, and changes nothing the second time; run the same command \
                 again\n";
@@ -94,14 +98,14 @@ fn a_pull_a_health_check_and_an_export_end_at_once_and_leave_nothing_behind() {
         let (fake, asked) = silent(b"");
         let [flag, app] = caller();
         let child = run(&fake, &["pull", &flag, &app, "--users", "users", "-o", "pulled"]);
-        asked.recv().unwrap();
+        message(&asked, "the server was asked");
         send(child.id(), signal);
         let said = format!(
             "ended by {name}: run the same command again; with an output file it goes on where it stopped\n"
         );
         assert_eq!(ended(child), (Some(status), said));
         let child = run(&fake, &["healthcheck"]);
-        asked.recv().unwrap();
+        message(&asked, "the server was asked");
         send(child.id(), signal);
         assert_eq!(ended(child), (Some(status), format!("ended by {name}\n")));
     }
@@ -120,7 +124,7 @@ fn a_pull_a_health_check_and_an_export_end_at_once_and_leave_nothing_behind() {
     fs::write(folder.path().join("out"), "before").unwrap();
     let [flag, app] = caller();
     let child = run(&fake, &["export", &flag, &app, "-o", "out"]);
-    wait.recv().unwrap();
+    message(&wait, "the server was asked");
     send(child.id(), Signal::TERM);
     let said =
         "ended by SIGTERM: the export is not complete, and an output file is left as it was; run it again\n";
@@ -139,7 +143,10 @@ fn held_by(folder: &Path, name: &str, start: impl FnOnce(&str) -> Child) -> (Chi
     mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let child = start(fifo.to_str().unwrap());
     // Opening it waits for the reader.
-    let end = fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+    let path = fifo.clone();
+    let end =
+        wait::start("the child opens the FIFO", move || fs::File::options().write(true).open(path).unwrap());
+    let end = end.done();
     fs::remove_file(fifo).unwrap();
     (child, end)
 }
@@ -176,8 +183,7 @@ fn the_first_process_of_a_container_ends_as_well() {
         command.args(["--pid", "--fork", "--kill-child"]);
         command
     };
-    if !namespace().arg("true").stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
-        println!("skipped: this user cannot make a namespace of processes");
+    if is_missing(&[Tool::Namespaces]) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -200,7 +206,7 @@ fn the_first_process_of_a_container_ends_as_well() {
             &fake.url(),
         ]);
         let child = spawn(command.args(caller()).current_dir(folder.path()));
-        asked.recv().unwrap();
+        message(&asked, "the server was asked");
         send(inner(&child), signal);
         let (code, said) = ended(child);
         assert_eq!(code, Some(status));
@@ -229,7 +235,7 @@ fn a_hangup_ends_a_tool_unless_it_was_started_to_ignore_it() {
             fake.url()
         );
         let child = spawn(Command::new("sh").args(["-c", &script]).current_dir(folder.path()));
-        asked.recv().unwrap();
+        message(&asked, "the server was asked");
         send(child.id(), Signal::HUP);
         if last == "SIGTERM" {
             send(child.id(), Signal::TERM);
@@ -250,20 +256,20 @@ fn a_server_that_does_not_come_to_its_end_is_ended_by_another_signal() {
     let mut command = Server::dev_command();
     command.args(["--export-on-exit", fifo.to_str().unwrap(), "--ready-file", ready.to_str().unwrap()]);
     let mut child = spawn(command.env("TMPDIR", folder.path()));
-    while !ready.exists() {
+    eventually("the server is ready", || {
         assert_eq!(child.try_wait().unwrap(), None);
-    }
+        ready.exists()
+    });
     // Two within a second are one.
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            assert_eq!(status.code(), Some(143));
-            break;
+    eventually("the server ends", || {
+        let has_ended = child.try_wait().unwrap().is_some();
+        if !has_ended {
+            send(child.id(), Signal::TERM);
         }
-        send(child.id(), Signal::TERM);
-        std::thread::yield_now();
-    }
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        has_ended
+    });
+    let (code, said) = ended(child);
+    assert_eq!(code, Some(143));
     assert!(said.ends_with("ended by SIGTERM while the server was stopping\n"), "{said}");
     let names: Vec<_> =
         fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

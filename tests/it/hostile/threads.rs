@@ -19,7 +19,10 @@ use confold::{
     store::{Next, SqliteOptions, SqliteStore, Store},
 };
 
-use crate::harness::{APP, page_app, said};
+use crate::{
+    harness::{APP, page_app, said},
+    wait::{Finish, message},
+};
 
 /// Set for the process in which the server runs, because a server takes the signals of its process.
 const CHILD: &str = "CONFOLD_TEST_SERVER_THAT_LOSES_ITS_WRITER";
@@ -62,8 +65,7 @@ fn a_server_that_has_lost_its_writer_stops() {
         .args(["--exact", "hostile::threads::a_server_that_has_lost_its_writer_stops", "--nocapture"])
         .env(CHILD, "1")
         .stdin(Stdio::null())
-        .output()
-        .unwrap();
+        .finish();
     let said = said(&child);
     assert!(child.status.success(), "{said}");
     assert!(said.contains("it ended: a defect ended the writing thread of the store"), "{said}");
@@ -86,7 +88,7 @@ fn serve_without_a_writer() {
     std::thread::spawn(move || {
         ended.send(server.run(|| end_the_writer(&store), told, Box::new(|| {}), failure).result)
     });
-    let end = has_ended.recv_timeout(Duration::from_secs(60)).expect("it does not stop").unwrap_err();
+    let end = message(&has_ended, "the server stops").unwrap_err();
     println!("it ended: {end}");
     assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens any more");
 }

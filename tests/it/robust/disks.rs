@@ -10,12 +10,16 @@ use super::{look, mark, marked, metric, site};
 use crate::{
     harness::{Client, Fault, eventually},
     serving::Site,
+    tools::{Tool, is_missing},
 };
 
 const WRITES: &str = "write,pwrite64,writev,pwritev";
 
 #[test]
 fn a_server_on_a_full_disk_is_not_ready() {
+    if is_missing(&[Tool::Strace]) {
+        return;
+    }
     let site = site();
     let server = site.serve();
     let mut client = server.client();
@@ -35,6 +39,9 @@ fn a_server_on_a_full_disk_is_not_ready() {
 /// No change has to come before a full disk is noticed.
 #[test]
 fn readiness_finds_out_by_itself() {
+    if is_missing(&[Tool::Strace]) {
+        return;
+    }
     let site = site();
     let server = site.serve();
     let _full = Fault::inject(&server, WRITES, "ENOSPC", &site.path("data/confold.db-wal"));
@@ -46,6 +53,9 @@ fn readiness_finds_out_by_itself() {
 /// What is in the log already can go into the database, and its room can be used again.
 #[test]
 fn a_full_disk_is_answered_by_a_checkpoint() {
+    if is_missing(&[Tool::Strace]) {
+        return;
+    }
     let site = site();
     let server = site.serve();
     let mut client = server.client();

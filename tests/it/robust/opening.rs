@@ -2,12 +2,12 @@
 
 use std::{fs, path::Path};
 
+use super::{mark, marked, site};
 use crate::{
     harness::{Server, eventually},
     serving::Site,
+    wait::Finish,
 };
-
-use super::{mark, marked, site};
 
 /// What is said about a damage, and how it is done to a log.
 type Damage = (&'static str, fn(&Path));
@@ -99,7 +99,7 @@ fn a_database_that_is_missing_is_not_passed_over() {
     // Only the log is left: SQLite would delete it.
     let site = killed();
     fs::remove_file(site.path("data/confold.db")).unwrap();
-    let output = site.command("serve").output().unwrap();
+    let output = site.command("serve").finish();
     let refused = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && refused.contains("holds changes that belong to it"), "{refused}");
     assert!(site.path("data/confold.db-wal").exists());
