@@ -102,6 +102,7 @@ fn call(command: &'static str, body: Value, list: &'static str) -> Call {
     Call { command, body, list }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a conversation is made where it is named")]
 impl Call {
     fn push(mut self, item: Value) -> Call {
         let list = self.body.pointer_mut(self.list).and_then(Value::as_array_mut);

@@ -56,6 +56,8 @@ fn nothing_acknowledged_is_lost_by_fifty_crashes() {
     assert!(acknowledged > ROUNDS * 20, "only {acknowledged} writes were acknowledged");
 }
 
+const WRITES: usize = 40;
+
 /// A crash of the process does not show whether what it wrote would survive a loss of power: the
 /// system keeps it. What shows it is that each acknowledged write was synchronised to the disk.
 #[test]
@@ -63,7 +65,6 @@ fn every_acknowledged_write_is_synchronised() {
     if is_missing(&[Tool::Strace]) {
         return;
     }
-    const WRITES: usize = 40;
     let folder = tempfile::tempdir().unwrap();
     let trace = folder.path().join("trace");
     let server = Server::traced(&trace);

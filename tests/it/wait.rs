@@ -109,7 +109,7 @@ impl Finish for &mut Command {
     #[track_caller]
     fn finish_within(self, deadline: Duration) -> Output {
         self.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = self.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.get_program()));
+        let child = self.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.get_program().display()));
         child.finish_within(deadline)
     }
 }

@@ -14,7 +14,8 @@ mod tour;
 
 use std::{
     env,
-    io::Write,
+    fmt::Write as _,
+    io::Write as _,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -155,6 +156,9 @@ fn say(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
+/// Set when the list was mentioned.
+static MENTIONED: OnceLock<()> = OnceLock::new();
+
 /// Whether one of these is missing, so that a test cannot go on: it is skipped, and that is said.
 #[track_caller]
 pub(crate) fn is_missing(needed: &[Tool]) -> bool {
@@ -166,11 +170,10 @@ pub(crate) fn is_missing(needed: &[Tool]) -> bool {
     let names = names.join(", ");
     let must_be_there = are_required() && missing.iter().any(|tool| !tool.is_optional());
     assert!(!must_be_there, "this test needs {names}; run scripts/test-deps");
-    static SAID: OnceLock<()> = OnceLock::new();
-    let hint = if SAID.set(()).is_ok() { "; tools::what_is_not_tested_here has the list" } else { "" };
+    let hint = if MENTIONED.set(()).is_ok() { "; tools::what_is_not_tested_here has the list" } else { "" };
+    // Test runners call the thread after the test.
     let thread = std::thread::current();
-    let test = env::var("NEXTEST_TEST_NAME").unwrap_or_else(|_| thread.name().unwrap_or("?").to_owned());
-    say(&format!("skipped {test}: it needs {names}{hint}\n"));
+    say(&format!("skipped {}: it needs {names}{hint}\n", thread.name().unwrap_or("a test")));
     true
 }
 
@@ -184,7 +187,7 @@ fn what_is_not_tested_here() {
     let mut text = "These tools are missing, and the tests that need them were skipped:\n".to_owned();
     for tool in &missing {
         let (name, what) = tool.describe();
-        text.push_str(&format!("  {name:34} not tested: {what}\n"));
+        writeln!(text, "  {name:34} not tested: {what}").unwrap();
     }
     text.push_str("`make deps` installs what can be installed.\n");
     let required: Vec<&Tool> = missing.iter().filter(|tool| !tool.is_optional()).collect();
