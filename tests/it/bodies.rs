@@ -110,6 +110,12 @@ impl Call {
         self
     }
 
+    /// With a field that few calls have.
+    pub(crate) fn field(mut self, name: &str, value: impl Into<Value>) -> Call {
+        self.body[name] = value.into();
+        self
+    }
+
     /// With this conversation.
     pub(crate) fn with(self, contact: Value) -> Call {
         self.push(contact)

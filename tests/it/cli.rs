@@ -3,6 +3,7 @@
 use std::{fs, net::TcpListener, process::Command};
 
 use crate::{
+    bodies::{account_check, account_import, get_contact_group},
     harness::{ADMIN, APP, KEY, SAMPLE_KEY, Server, confold, said},
     refusals::packed,
     tools::{Tool, is_missing},
@@ -28,7 +29,7 @@ fn a_temporary_store_is_removed_and_a_directory_is_kept() {
     let directory = tempfile::tempdir().unwrap();
     let kept = directory.path().join("kept");
     let server = Server::on(&kept);
-    server.client().ok("im_open_login_svc/account_import", r#"{"UserID":"someone"}"#);
+    server.client().does(&account_import("someone"));
     server.terminate();
     assert!(server.ended_well());
     let server = Server::on(&kept);
@@ -160,8 +161,7 @@ fn a_seed_that_failed_can_be_loaded_again() {
     assert!(said(&output).contains("seed.ndjson:2: UserID is refused"), "{}", said(&output));
     fs::write(&seed, account("ann") + &account("bob")).unwrap();
     let server = Server::dev(&arguments);
-    let checked =
-        server.client().ok("im_open_login_svc/account_check", r#"{"CheckItem":[{"UserID":"bob"}]}"#);
+    let checked = server.client().does(&account_check("bob"));
     assert_eq!(checked["ResultItem"][0]["AccountStatus"], "Imported");
 }
 
@@ -190,8 +190,7 @@ fn an_organizer_that_comes_twice_is_replaced_also_on_disk() {
     fs::write(&seed, organizer('p', "OLD") + &others + &organizer('q', "NEW")).unwrap();
     for _ in 0..2 {
         let server = Server::dev(&["--seed", seed.to_str().unwrap(), "--data", data.to_str().unwrap()]);
-        let reply =
-            server.client().ok("recentcontact/get_contact_group", r#"{"From_Account":"ann","StartIndex":0}"#);
+        let reply = server.client().does(&get_contact_group("ann"));
         let items = reply["ContactItem"].as_array().unwrap();
         assert_eq!(items.len(), 60);
         assert!(items.iter().all(|item| item["CustomMark"] == "NEW"), "{reply}");
@@ -209,8 +208,7 @@ fn lines_about_chat_groups_keep_the_dead_dead() {
     let records = |lines: String| {
         fs::write(&seed, lines).unwrap();
         let server = Server::dev(&["--seed", seed.to_str().unwrap()]);
-        let reply =
-            server.client().ok("recentcontact/get_contact_group", r#"{"From_Account":"ann","StartIndex":0}"#);
+        let reply = server.client().does(&get_contact_group("ann"));
         reply["ContactItem"].as_array().unwrap().len()
     };
     assert_eq!(records(format!("{group},\"Incarnation\":3}}\n{organizer}\n")), 1);

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 use confold::{clock::Clock, config};
 
 use crate::{
-    bodies::{create_contact_group, mark_contact, user},
+    bodies::{account_import, create_contact_group, mark_contact, user},
     harness::{ADMIN, APP, Client, Fault, KEY, Server, eventually, import_accounts, said},
     serving::{Authority, Site, later, serving},
     tools::{Tool, is_missing},
@@ -297,8 +297,7 @@ fn store_queue() {
                     if refused.load(std::sync::atomic::Ordering::Relaxed) {
                         return;
                     }
-                    let body = format!(r#"{{"UserID":"user{writer}-{round}"}}"#);
-                    let code = client.call(IMPORT, &body).code();
+                    let code = client.make(&account_import(&format!("user{writer}-{round}"))).code();
                     assert!([0, 60018].contains(&code), "{code}");
                     if code != 0 {
                         refused.store(true, std::sync::atomic::Ordering::Relaxed);

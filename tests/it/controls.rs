@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::{
+    bodies::{create_contact_group, del_contact_group, get_contact_group, mark_contact, user},
     harness::{APP, Answer, Client, Server, eventually, import_accounts},
     serving::serving,
     wait::Finish,
+    windows::assert_calls_a_second,
 };
 
 const GET: &str = "recentcontact/get_contact_group";
-const MARK: &str = "recentcontact/mark_contact";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 
 /// Uses a control.
@@ -28,14 +29,13 @@ fn done(client: &mut Client, request: &str, body: &str) -> Value {
 }
 
 fn records(client: &mut Client, owner: &str) -> Option<usize> {
-    let answer = client.call(GET, &format!(r#"{{"From_Account":"{owner}","StartIndex":0}}"#));
+    let answer = client.make(&get_contact_group(owner));
     (answer.code() == 0).then(|| answer.json()["ContactItem"].as_array().unwrap().len())
 }
 
 fn mark(client: &mut Client, owner: &str, peer: &str) -> std::io::Result<Answer> {
-    client.try_call(MARK, &format!(
-        r#"{{"From_Account":"{owner}","MarkItem":[{{"OptType":1,"ContactItem":{{"Type":1,"To_Account":"{peer}"}},"SetMark":[1]}}]}}"#
-    ))
+    let mark = mark_contact(owner).set(user(peer), [1]);
+    client.try_call(mark.command, &mark.body())
 }
 
 #[test]
@@ -53,8 +53,7 @@ fn one_owner_one_app_or_everything_is_reset() {
     done(&mut client, "POST /_dev/reset", "");
     // As if nothing had ever been: numbers and ids begin anew.
     import_accounts(&mut client, &["ann", "bob"].map(str::to_owned));
-    let create = r#"{"From_Account":"ann","GroupContactItem":[{"GroupName":"g","ContactItem":[{"Type":1,"To_Account":"bob"}]}]}"#;
-    let reply = client.ok("recentcontact/create_contact_group", create);
+    let reply = client.does(&create_contact_group("ann", "g").with(user("bob")));
     assert_eq!(reply["GroupResultItem"][0]["GroupItem"]["GroupId"], 1);
 }
 
@@ -79,7 +78,7 @@ fn a_snapshot_is_brought_back_with_its_numbers() {
     done(&mut client, "POST /_dev/snapshot", r#"{"Name":"start"}"#);
     import_accounts(&mut client, &["peer".to_owned()]);
     mark(&mut client, "user0", "peer").unwrap();
-    client.ok("recentcontact/del_contact_group", r#"{"From_Account":"user0","GroupName":["test1x"]}"#);
+    client.does(&del_contact_group("user0", &["test1x"]));
     assert_ne!(client.call(GET, BODY).body, before);
     for _ in 0..2 {
         done(&mut client, "POST /_dev/restore", r#"{"Name":"start"}"#);
@@ -115,14 +114,8 @@ fn timestamps_and_signatures_follow_the_clock_and_rates_do_not() {
     done(&mut client, "POST /_dev/clock", r#"{"Resume":true}"#);
     assert_eq!(client.call(GET, BODY).code(), 0);
     done(&mut client, "POST /_dev/clock", r#"{"Freeze":true}"#);
-    // Windows of a second go on: more than 200 calls in all, though the clock stands still.
-    let mut refused = 0;
-    for _ in 0..450 {
-        while client.call(GET, BODY).code() == 60007 {
-            refused += 1;
-        }
-    }
-    assert!(refused > 0, "rates are counted all the same");
+    // Windows of a second go on, though the clock stands still.
+    assert_calls_a_second(&mut client, GET, BODY, 200, 60007);
     let nonsense = control(&mut client, "POST /_dev/clock", r#"{"Freeze":true,"Advance":1}"#);
     assert!(nonsense.status == 400 && nonsense.body.contains("give one of Freeze"), "{}", nonsense.body);
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    bodies::get_contact_group,
     harness::{ADMIN, APP, Client, Server, import_accounts},
     serving::{Authority, Site, later},
 };
@@ -36,7 +37,7 @@ fn what_happens_is_counted() {
     let before = scrape(&mut client);
     import_accounts(&mut client, &["a", "b", "c"].map(str::to_owned));
     for _ in 0..5 {
-        client.ok("recentcontact/get_contact_group", r#"{"From_Account":"user0","StartIndex":0}"#);
+        client.does(&get_contact_group("user0"));
     }
     client.call("recentcontact/get_contact_group", "{}");
     client.call("recentcontact/none", "{}");
@@ -68,7 +69,7 @@ fn what_happens_is_counted() {
 fn apps_and_controls_are_counted_and_as_many_as_there_are() {
     let server = Server::dev(&[]);
     let mut client = server.client();
-    client.call("recentcontact/get_contact_group", r#"{"From_Account":"user0","StartIndex":0}"#);
+    client.make(&get_contact_group("user0"));
     let mut forger = server.client().signed_for(APP, ADMIN, "wrong-key");
     forger.call("recentcontact/get_contact_group", "{}");
     // An app that the server does not have makes no series, nor does a path that is made up.
@@ -98,7 +99,7 @@ fn apps_and_controls_are_counted_and_as_many_as_there_are() {
 fn alert_rules_are_about_what_there_is() {
     let server = Server::dev(&[]);
     let mut client = server.client();
-    client.call("recentcontact/get_contact_group", r#"{"From_Account":"user0","StartIndex":0}"#);
+    client.make(&get_contact_group("user0"));
     // What only a server with a certificate tells, too.
     let (site, authority) = (Site::new(), Authority::new());
     authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::harness::{APP, Client, Server, confold, import_accounts, in_directory, succeeds};
+use crate::{
+    bodies::{Call, get_contact_group_from, mark_contact, user},
+    harness::{APP, Client, Server, confold, import_accounts, in_directory, succeeds},
+};
 
 /// The highest change number.
 const LAST: u32 = 2_147_483_646;
@@ -38,21 +41,14 @@ fn seed_organizer(client: &mut Client, version: u32, records: &Value) {
 }
 
 fn mark(client: &mut Client, peers: &[usize], text: &str) {
-    let items: Vec<Value> = (peers.iter())
-        .map(|index| {
-            json!({ "OptType": 2, "ContactItem": { "Type": 1, "To_Account": peer(*index) }, "CustomMark": text })
-        })
-        .collect();
-    let reply = client
-        .ok("recentcontact/mark_contact", &json!({ "From_Account": "ann", "MarkItem": items }).to_string());
-    let results = reply["ResultItem"].as_array().unwrap();
-    assert!(results.iter().all(|item| item["ResultCode"] == 0), "{reply}");
+    let mark = |call: Call, index: &usize| call.custom(user(&peer(*index)), text);
+    let codes = client.marks(&peers.iter().fold(mark_contact("ann"), mark));
+    assert!(codes.iter().all(|code| *code == 0), "{codes:?}");
 }
 
 /// One page: its records, and where the next one starts.
 fn page(client: &mut Client, start: u64) -> (Value, Option<u64>) {
-    let body = json!({ "From_Account": "ann", "StartIndex": start }).to_string();
-    let mut reply = client.ok("recentcontact/get_contact_group", &body);
+    let mut reply = client.does(&get_contact_group_from("ann", start));
     let next = (reply["CompleteFlag"] == 0).then(|| reply["NextStartIndex"].as_u64().unwrap());
     (reply["ContactItem"].take(), next)
 }

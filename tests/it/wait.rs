@@ -154,3 +154,24 @@ impl Lines {
         text
     }
 }
+
+#[test]
+fn a_program_that_hangs_is_killed_and_named() {
+    let mut hangs = Command::new("sleep");
+    let child = hangs.arg("86399").spawn().unwrap();
+    let id = child.id();
+    let failure = std::panic::catch_unwind(|| child.finish_within(Duration::from_millis(50))).unwrap_err();
+    let said = failure.downcast_ref::<String>().unwrap();
+    assert!(said.contains("50ms were not enough") && said.contains("sleep 86399"), "{said}");
+    // Its thread collects it, so that there is no process of this number any more.
+    eventually("the program is gone", || !std::path::Path::new(&format!("/proc/{id}")).exists());
+}
+
+#[test]
+fn lines_end_with_the_program() {
+    let mut child = Command::new("printf").arg("one\\ntwo\\n").stdout(Stdio::piped()).spawn().unwrap();
+    let lines = Lines::of(child.stdout.take().unwrap());
+    assert_eq!(lines.until("the first line", |text| text.contains("one")).as_deref(), Ok("one\n"));
+    assert_eq!(lines.until("a third line", |text| text.contains("three")).unwrap_err(), "two\n");
+    assert!(child.finish().status.success());
+}

@@ -6,6 +6,7 @@ use std::{path::Path, process::Output};
 use serde_json::json;
 
 use crate::{
+    bodies::{chat, create_contact_group, create_group, destroy_group, mark_contact, records, user},
     harness::{APP, Client, Server, confold, in_directory, said},
     wait::Finish,
 };
@@ -44,12 +45,7 @@ fn exported_and_imported(folder: &Path, server: Server) -> String {
 }
 
 fn create(client: &mut Client, name: &str) -> u64 {
-    let body = json!({
-        "From_Account": "ann", "ContactItem": [{ "Type": 1, "To_Account": "ann" }], "GroupContactItem": [{
-            "GroupName": name, "ContactItem": [{ "Type": 1, "To_Account": "ann" }],
-        }],
-    });
-    client.call("recentcontact/create_contact_group", &body.to_string()).code()
+    client.make(&create_contact_group("ann", name).with(user("ann"))).code()
 }
 
 #[test]
@@ -95,18 +91,10 @@ fn a_chat_group_is_destroyed_for_the_last_time_and_never_made_again() {
     let account = json!({ "Kind": "account", "SdkAppId": APP, "UserID": "ann" });
     let server = with(folder.path(), &[group, account]);
     let mut client = server.client();
-    let item = r#"{"Type":2,"ToGroupId":"team"}"#;
-    client.ok(
-        "recentcontact/mark_contact",
-        &format!(
-            r#"{{"From_Account":"ann","MarkItem":[{{"OptType":2,"ContactItem":{item},"CustomMark":"x"}}]}}"#
-        ),
-    );
-    client.ok("group_open_http_svc/destroy_group", r#"{"GroupId":"team"}"#);
-    let got = client.ok("recentcontact/get_contact_group", r#"{"From_Account":"ann","StartIndex":0}"#);
-    assert_eq!(got["ContactItem"], json!([]), "what was kept about it is gone");
-    let again = r#"{"Type":"Public","Name":"n","GroupId":"team"}"#;
-    assert_eq!(client.call("group_open_http_svc/create_group", again).code(), 10021);
+    client.does(&mark_contact("ann").custom(chat("team"), "x"));
+    client.does(&destroy_group("team"));
+    assert_eq!(records(&mut client, "ann"), [] as [serde_json::Value; 0], "what was kept about it is gone");
+    assert_eq!(client.make(&create_group("team")).code(), 10021);
     drop(client);
     let export = exported_and_imported(folder.path(), server);
     assert!(export.contains(&format!("\"Incarnation\":{LAST},\"Destroyed\":true")), "{export}");

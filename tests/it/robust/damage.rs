@@ -6,9 +6,9 @@ use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use super::{IMPORT, look, mark, metric, site};
+use super::{look, mark, metric, site};
 use crate::{
-    bodies::{get_contact_group, mark_contact, records, user},
+    bodies::{account_import, create_contact_group, get_contact_group, mark_contact, records, user},
     harness::{Client, Ending},
     serving::Site,
 };
@@ -17,7 +17,6 @@ const PAGE: usize = 4_096;
 /// Calls by which an owner gets thirty conversations each.
 const PARTS: usize = 10;
 const OWNERS: usize = 40;
-const CREATE: &str = "recentcontact/create_contact_group";
 
 /// Fills a store with owners of several rows each, and stops the server.
 fn filled() -> Site {
@@ -25,16 +24,11 @@ fn filled() -> Site {
     let server = site.serve();
     let mut client = server.client();
     for owner in 0..OWNERS {
-        client.ok(IMPORT, &format!(r#"{{"UserID":"owner{owner:02}","Nick":"{}"}}"#, "n".repeat(100)));
+        let id = format!("owner{owner:02}");
+        client.does(&account_import(&id).field("Nick", "n".repeat(100)));
         for part in 0..PARTS {
-            let peers: Vec<String> = (0..30)
-                .map(|peer| format!(r#"{{"Type":1,"To_Account":"peer-{part}-{peer}-of-{owner:02}"}}"#))
-                .collect();
-            let body = format!(
-                r#"{{"From_Account":"owner{owner:02}","GroupContactItem":[{{"GroupName":"g{part}","ContactItem":[{}]}}]}}"#,
-                peers.join(",")
-            );
-            client.ok(CREATE, &body);
+            let peers = (0..30).map(|peer| format!("peer-{part}-{peer}-of-{owner:02}"));
+            client.does(&create_contact_group(&id, &format!("g{part}")).with_users(peers));
         }
     }
     server.terminate();

@@ -11,8 +11,6 @@ use crate::{
     serving::Site,
 };
 
-const IMPORT: &str = "im_open_login_svc/account_import";
-
 /// A server on a data directory of its own, in an open directory and without call rates.
 fn site() -> Site {
     let site = Site::new();

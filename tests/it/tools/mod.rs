@@ -194,3 +194,30 @@ fn what_is_not_tested_here() {
     assert!(!are_required() || required.is_empty(), "{text}Required, but missing: {required:?}");
     say(&text);
 }
+
+/// By this test binary itself, in an environment without programs.
+#[test]
+fn a_missing_tool_is_said_or_fails_where_tools_are_required() {
+    let test = "tools::promtool::promtool_finds_nothing_in_metrics_and_alert_rules";
+    let run = |required: bool| {
+        let mut again = Command::new(env::current_exe().unwrap());
+        again
+            .args(["--exact", test])
+            .env("PATH", "/nowhere")
+            .env_remove("CI")
+            .env_remove("CONFOLD_TEST_TOOLS");
+        if required {
+            again.env("CONFOLD_TEST_TOOLS", "required");
+        }
+        let output = again.finish();
+        (output.status.success(), crate::harness::said(&output))
+    };
+    let (passed, said) = run(false);
+    // Although the output of a test that passes is kept back.
+    assert!(
+        passed && said.contains("it needs promtool; tools::what_is_not_tested_here has the list"),
+        "{said}"
+    );
+    let (passed, said) = run(true);
+    assert!(!passed && said.contains("this test needs promtool; run scripts/test-deps"), "{said}");
+}

@@ -3,7 +3,10 @@
 use std::process::Command;
 
 use super::{Tool, is_missing, root};
-use crate::harness::{ADMIN, APP, Server, fed, import_accounts, said};
+use crate::{
+    bodies::get_contact_group,
+    harness::{ADMIN, APP, Server, fed, import_accounts, said},
+};
 
 fn check(arguments: &[&str], input: &str) {
     let output = fed(Command::new("promtool").arg("check").args(arguments), input);
@@ -18,7 +21,7 @@ fn promtool_finds_nothing_in_metrics_and_alert_rules() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     import_accounts(&mut client, &["a", "b", "c"].map(str::to_owned));
-    client.call("recentcontact/get_contact_group", r#"{"From_Account":"user0","StartIndex":0}"#);
+    client.make(&get_contact_group("user0"));
     client.call("recentcontact/none", "{}");
     server.client().signed_for(APP, ADMIN, "wrong-key").call("recentcontact/get_contact_group", "{}");
     client.raw(b"GET /_dev/clock HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
