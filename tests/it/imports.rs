@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{
-        APP, Answer, Client, Server, at_server, exported, fed, import_accounts, in_directory, keyed, said,
+        APP, Answer, Client, Server, at_server, exported, fed, import_accounts, in_directory, keyed, printed,
+        said,
     },
     wait::Finish,
 };
@@ -155,7 +156,7 @@ fn a_field_that_is_not_known_is_refused_unless_one_is_lenient() {
          URL: lenient=1), which ignores such fields\nerror: nothing was changed\n"
     );
     let output = import(&place, &["--lenient"], "in.ndjson", line.to_string().as_bytes());
-    assert_eq!(said(&output), "imported 1 line; 1 of them changed something\n");
+    assert_eq!(printed(&output), "imported 1 line; 1 of them changed something\n");
     let data = tempfile::tempdir().unwrap();
     let directory = in_directory(&data.path().join("data"));
     assert!(!import(&directory, &[], "in.ndjson", line.to_string().as_bytes()).status.success());
@@ -189,7 +190,7 @@ fn a_saved_reply_is_a_line_when_it_is_all_that_the_user_has() {
     // The service's own replies have two fields more.
     let whole = line(&json!({"CompleteTime": 1_745_810_706, "ErrorDisplay": ""}));
     let output = import(&place, &[], "in.ndjson", whole.as_bytes());
-    assert_eq!(said(&output), "imported 1 line; 0 of them changed something\n");
+    assert_eq!(printed(&output), "imported 1 line; 0 of them changed something\n");
     for (changes, reason) in [
         (
             json!({"CompleteFlag": 0, "NextStartIndex": 101}),
@@ -339,7 +340,7 @@ fn byte_order_marks_line_ends_of_windows_and_gzip_are_read() {
     }
     let mut command = keyed(&["import", "-"]);
     let output = fed(command.args(&local), &windows);
-    assert_eq!(said(&output), "imported 3 lines; 0 of them changed something\n");
+    assert_eq!(printed(&output), "imported 3 lines; 0 of them changed something\n");
     assert_eq!(seed(&mut server.client(), "", &windows).status, 200);
     // The file that a server begins with.
     let seeded = data.path().join("seed.ndjson.gz");

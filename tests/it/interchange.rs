@@ -14,7 +14,8 @@ use crate::{
         mark_contact, user,
     },
     harness::{
-        ADMIN, APP, KEY, Server, at_server, exported, fed, import_accounts, in_directory, keyed, said,
+        ADMIN, APP, KEY, Server, at_server, eventually, exported, fed, import_accounts, in_directory, keyed,
+        printed, said,
     },
     serving::serving,
     wait::{Finish, end},
@@ -131,8 +132,8 @@ fn an_import_for_the_second_time_changes_nothing() {
     fs::write(&file, lines(200)).unwrap();
     let directory = in_directory(&folder.path().join("data"));
     let first = import(&directory, &file);
-    assert_eq!(said(&first), "imported 210 lines; 210 of them changed something\n");
-    assert_eq!(said(&import(&directory, &file)), "imported 210 lines; 0 of them changed something\n");
+    assert_eq!(printed(&first), "imported 210 lines; 210 of them changed something\n");
+    assert_eq!(printed(&import(&directory, &file)), "imported 210 lines; 0 of them changed something\n");
     assert_eq!(exported(&directory), lines(200));
 }
 
@@ -376,7 +377,10 @@ fn a_file_that_cannot_be_read_is_named_once() {
     );
     let seeded = keyed(&["dev", "--listen", "127.0.0.1:0", "--seed", "/proc/self"]).finish();
     assert!(!seeded.status.success());
-    assert_eq!(said(&seeded), "error: /proc/self: the lines cannot be read: Is a directory (os error 21)\n");
+    assert_eq!(
+        printed(&seeded),
+        "error: /proc/self: the lines cannot be read: Is a directory (os error 21)\n"
+    );
 }
 
 #[test]
@@ -405,9 +409,10 @@ fn an_import_killed_in_the_middle_is_run_again_and_ends_equal() {
     let mut child =
         keyed(&["import"]).arg(&file).args(in_directory(&data)).stdout(Stdio::null()).spawn().unwrap();
     // Checking writes nothing: what the log holds beside the empty database is applied lines.
-    while fs::metadata(data.join("confold.db-wal")).map_or(0, |wal| wal.len()) < 1 << 20 {
+    eventually("some lines are applied", || {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
-    }
+        fs::metadata(data.join("confold.db-wal")).is_ok_and(|wal| wal.len() >= 1 << 20)
+    });
     child.kill().unwrap();
     end(&mut child).expect("an import that was killed ends");
     let directory = in_directory(&data);
@@ -538,7 +543,7 @@ fn calls_go_on_while_lines_are_imported() {
         client.ok("im_open_login_svc/account_import", &format!(r#"{{"UserID":"during{calls}"}}"#));
         calls += 1;
     }
-    assert_eq!(said(&child.finish()), "imported 3010 lines; 3010 of them changed something\n");
+    assert_eq!(printed(&child.finish()), "imported 3010 lines; 3010 of them changed something\n");
     assert!(calls > 3, "{calls} calls");
     assert!(exported(&at_server(&server)).contains(&lines(3_000)[lines(0).len()..]));
 }

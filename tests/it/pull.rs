@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     bodies::{Call, account_import, create_contact_group, everything, mark_contact, user},
-    harness::{ADMIN, APP, Client, KEY, Server, eventually, import_accounts, said},
+    harness::{ADMIN, APP, Client, KEY, Server, eventually, import_accounts, printed, said},
     serving::{Authority, Site},
     wait::Finish,
 };
@@ -18,11 +18,6 @@ fn pull(url: &str, folder: &Path, more: &[&str]) -> Output {
     command.args(["pull", "--url", url, "--app", &APP.to_string(), "--admin", ADMIN]).env("CONFOLD_KEY", KEY);
     command.arg("--users").arg(folder.join("users")).arg("--output").arg(folder.join("out.ndjson"));
     command.args(more).finish()
-}
-
-/// What was printed on standard output; standard error has the progress of a pull that takes long.
-fn printed(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Gives an owner groups with so many conversations, some marked.
