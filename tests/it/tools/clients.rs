@@ -1,12 +1,9 @@
 //! Published client libraries, unchanged, against the real server: the programs in `tests/clients`.
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{path::PathBuf, process::Command};
 
-use super::{Tool, is_missing, python, root};
+use super::{LONG, Tool, is_missing, python, root};
 use crate::{harness::SAMPLE_KEY, tls::LocalTls, wait::Finish};
-
-/// The Rust client is compiled with everything it depends on.
-const BUILD: Duration = Duration::from_secs(20 * 60);
 
 fn programs() -> PathBuf {
     root().join("tests/clients")
@@ -25,7 +22,7 @@ fn run(command: &mut Command, server: &LocalTls, tls: bool) -> String {
             command.env(name, server.ca());
         }
     }
-    let output = command.finish_within(BUILD);
+    let output = command.finish_within(LONG);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     said.trim().to_owned()

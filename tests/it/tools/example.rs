@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{Tool, is_missing, root};
+use super::{LONG, Tool, is_missing, root};
 use crate::wait::Finish;
 
 #[test]
@@ -15,7 +15,7 @@ fn the_tests_of_the_example_project_pass() {
         .args(["-B", "-m", "unittest", "-v"])
         .current_dir(project)
         .env("CONFOLD", env!("CARGO_BIN_EXE_confold"))
-        .finish();
+        .finish_within(LONG);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("Ran 8 tests"), "{said}");
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use super::{Tool, is_missing, python, root};
+use super::{LONG, Tool, is_missing, python, root};
 use crate::{
     harness::{ADMIN, APP, KEY, Server, query, sign},
     wait::Finish,
@@ -37,7 +37,7 @@ fn schemathesis_finds_nothing() {
         "7",
         "--no-color",
     ]);
-    let output = command.finish();
+    let output = command.finish_within(LONG);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("passed"), "{said}");
@@ -58,7 +58,7 @@ fn clients_are_made_from_the_document_and_work() {
             .env("CONFOLD_ADMIN", ADMIN)
             .env("CONFOLD_USERSIG", sign(APP, ADMIN, KEY))
             .current_dir(folder.path());
-        let output = command.finish();
+        let output = command.finish_within(LONG);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
         said

@@ -19,11 +19,15 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
+    time::Duration,
 };
 
 use rustix::process::geteuid;
 
 use crate::wait::Finish;
+
+/// For programs that compile, or make hundreds of calls.
+const LONG: Duration = Duration::from_secs(20 * 60);
 
 /// What a test may need that is not there on every machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use super::{Tool, is_missing, root};
+use super::{LONG, Tool, is_missing, root};
 use crate::{
     harness::{SAMPLE_KEY, Server, query},
     wait::Finish,
@@ -135,7 +135,8 @@ fn signs(tool: Tool, language: &str, command_line: &[&str]) {
     let file = file_name(block).unwrap();
     fs::write(folder.path().join(file), &block.text).unwrap();
     let mut made = command(command_line[0], folder.path());
-    let usersig = succeed(&made.args(&command_line[1..]).arg(file).env("KEY", SAMPLE_KEY).finish());
+    let usersig =
+        succeed(&made.args(&command_line[1..]).arg(file).env("KEY", SAMPLE_KEY).finish_within(LONG));
     let target = format!(
         "/v4/recentcontact/get_contact_group?sdkappid={APP}&identifier={ADMIN}&usersig={}&random=1&contenttype=json",
         usersig.trim()
