@@ -377,10 +377,7 @@ fn a_file_that_cannot_be_read_is_named_once() {
     );
     let seeded = keyed(&["dev", "--listen", "127.0.0.1:0", "--seed", "/proc/self"]).finish();
     assert!(!seeded.status.success());
-    assert_eq!(
-        printed(&seeded),
-        "error: /proc/self: the lines cannot be read: Is a directory (os error 21)\n"
-    );
+    assert_eq!(said(&seeded), "error: /proc/self: the lines cannot be read: Is a directory (os error 21)\n");
 }
 
 #[test]
