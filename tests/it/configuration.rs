@@ -6,7 +6,7 @@ use confold::{clock::Clock, config};
 
 use crate::{
     bodies::{account_import, create_contact_group, mark_contact, user},
-    harness::{ADMIN, APP, Client, Fault, KEY, Server, eventually, import_accounts, said},
+    harness::{ADMIN, APP, Client, Fault, KEY, Server, accepted, eventually, import_accounts, said},
     serving::{Authority, Site, later, serving},
     tools::{Tool, is_missing},
     wait::{DEADLINE, Finish},
@@ -578,7 +578,7 @@ fn traces_endpoint() {
     let endpoint = collector.local_addr().unwrap();
     let (_site, _server, mut client) = serving(&format!("[traces]\nendpoint = \"http://{endpoint}\""), "");
     assert_eq!(client.call(GET, BODY).code(), 50001);
-    let (mut connection, _) = collector.accept().unwrap();
+    let mut connection = accepted(&collector);
     let mut start = [0; 15];
     std::io::Read::read_exact(&mut connection, &mut start).unwrap();
     assert_eq!(&start, b"POST /v1/traces");

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Output, Stdio},
     sync::Arc,
@@ -27,7 +27,7 @@ use tokio_rustls::rustls::{
 };
 
 pub(crate) use crate::wait::eventually;
-use crate::wait::{DEADLINE, Finish, Lines, end};
+use crate::wait::{self, DEADLINE, Finish, Lines, end};
 
 /// The app of the documentation page, with a key of its own: `serve` refuses the published one.
 pub(crate) const APP: u32 = 88_888_888;
@@ -365,6 +365,15 @@ impl Answer {
 pub(crate) fn patient(socket: &TcpStream) -> std::io::Result<()> {
     socket.set_read_timeout(Some(DEADLINE))?;
     socket.set_write_timeout(Some(DEADLINE))
+}
+
+/// The next connection to a listener.
+#[track_caller]
+pub(crate) fn accepted(listener: &TcpListener) -> TcpStream {
+    let listener = listener.try_clone().unwrap();
+    let (stream, _) = wait::start("somebody connects", move || listener.accept().unwrap()).done();
+    patient(&stream).unwrap();
+    stream
 }
 
 /// A socket, with TLS or without.

@@ -7,17 +7,11 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{
-    harness::{APP, Server, patient},
-    wait::{self},
-};
+use crate::harness::{APP, Server, accepted};
 
 /// Takes one request of the protocol.
 fn collect(listener: &TcpListener) -> Value {
-    let listener = listener.try_clone().unwrap();
-    let (stream, _) = wait::start("spans are sent", move || listener.accept().unwrap()).done();
-    patient(&stream).unwrap();
-    let mut stream = BufReader::new(stream);
+    let mut stream = BufReader::new(accepted(listener));
     let (mut head, mut length) = (String::new(), 0);
     while stream.read_line(&mut head).unwrap() > 2 {
         let line = head.lines().last().unwrap().to_ascii_lowercase();
