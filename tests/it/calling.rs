@@ -2,30 +2,26 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::Write,
     process::{Command, Output, Stdio},
     sync::{Mutex, mpsc},
 };
 
 use crate::{
-    harness::{ADMIN, APP, KEY, SAMPLE_KEY, Server, fed, import_accounts, said},
+    harness::{ADMIN, APP, KEY, SAMPLE_KEY, Server, confold, fed, import_accounts, said},
     hostile::Fake,
     serving::{Authority, Site},
+    tools::{Tool, is_missing},
+    wait::{Finish, Lines, message},
 };
 
 const GET: &str = "get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 
-fn confold(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
-    command.args(arguments).env_remove("NO_COLOR").env_remove("CONFOLD_KEY");
-    command
-}
-
 /// A call of the page's app.
 fn call(server: &Server, arguments: &[&str]) -> Output {
     let (url, app) = (format!("http://{}", server.address), format!("{APP}:{KEY}:{ADMIN}"));
-    confold(&["call", "--url", &url, "--app", &app]).args(arguments).output().unwrap()
+    confold(&["call", "--url", &url, "--app", &app]).args(arguments).finish()
 }
 
 fn stderr(output: &Output) -> String {
@@ -47,7 +43,7 @@ fn a_call_is_signed_and_its_reply_printed_as_it_came() {
     }
     // Without an app it is the first one that every emulator has.
     let url = format!("http://{}", server.address);
-    let output = confold(&["call", "--url", &url, GET, BODY]).output().unwrap();
+    let output = confold(&["call", "--url", &url, GET, BODY]).finish();
     assert!(output.status.success() && stdout(&output).contains("\"ErrorCode\":0"), "{}", said(&output));
     // A key of its own comes from a file or a variable.
     let folder = tempfile::tempdir().unwrap();
@@ -58,7 +54,7 @@ fn a_call_is_signed_and_its_reply_printed_as_it_came() {
     let app = APP.to_string();
     let by_file =
         ["call", "--url", &url, "--app", &app, "--admin", ADMIN, "--key-file", key.to_str().unwrap(), GET];
-    let output = confold(&by_file).arg(format!("@{}", body.display())).output().unwrap();
+    let output = confold(&by_file).arg(format!("@{}", body.display())).finish();
     assert_eq!(stdout(&output), expected, "{}", said(&output));
     let mut by_variable = confold(&["call", "--url", &url, "--app", &app, "--admin", ADMIN, GET, "-"]);
     let output = fed(by_variable.env("CONFOLD_KEY", KEY), BODY);
@@ -107,7 +103,7 @@ fn the_status_says_what_became_of_a_call() {
         // What was answered is printed, whatever it says.
         assert_eq!(stdout(&output).starts_with('{'), status != 2, "{arguments:?}: {}", said(&output));
     }
-    let output = confold(&["call", "--url", &nobody, GET, BODY]).output().unwrap();
+    let output = confold(&["call", "--url", &nobody, GET, BODY]).finish();
     assert_eq!(output.status.code(), Some(4));
     assert_eq!(
         stderr(&output),
@@ -115,13 +111,13 @@ fn the_status_says_what_became_of_a_call() {
             "error: the server at {nobody} cannot be reached: no program listens there; start the server, or correct the address (--url)\n"
         )
     );
-    let output = confold(&["call", "--url", &url, "--key-file", "/nowhere", GET]).output().unwrap();
+    let output = confold(&["call", "--url", &url, "--key-file", "/nowhere", GET]).finish();
     assert!(
         output.status.code() == Some(2) && stderr(&output).contains("without --app"),
         "{}",
         said(&output)
     );
-    let output = confold(&["call", "--url", &url, "--app", "7", GET]).output().unwrap();
+    let output = confold(&["call", "--url", &url, "--app", "7", GET]).finish();
     assert!(output.status.code() == Some(2) && stderr(&output).contains("the key of app 7 is missing"));
 }
 
@@ -135,7 +131,7 @@ fn what_a_header_says_beside_the_reply_is_printed_too() {
         );
         let _ = connection.write_all((head.replace('\u{1b}', "") + body).as_bytes());
     });
-    let output = confold(&["call", "--url", &fake.url(), "create_group"]).output().unwrap();
+    let output = confold(&["call", "--url", &fake.url(), "create_group"]).finish();
     assert_eq!(stderr(&output), "refused: group id has be used! (10021)\nhint: choose another\n");
 }
 
@@ -147,11 +143,14 @@ fn on_terminal(line: &str, variables: &[(&str, &str)]) -> String {
         command.env_remove(variable);
     }
     command.env("TERM", "xterm").envs(variables.iter().copied());
-    said(&command.output().unwrap()).replace("\r\n", "\n")
+    said(&command.finish()).replace("\r\n", "\n")
 }
 
 #[test]
 fn on_a_terminal_a_reply_has_lines_and_colours() {
+    if is_missing(&[Tool::Script]) {
+        return;
+    }
     let server = Server::dev(&[]);
     let line = |more: &str| {
         format!(
@@ -204,7 +203,7 @@ fn tools(url: &str, more: &[&str]) -> Vec<(String, String)> {
     ];
     let run = |tool: &Vec<&str>| {
         let mut command = confold(tool);
-        let output = command.args(["--url", url]).args(more).current_dir(folder.path()).output().unwrap();
+        let output = command.args(["--url", url]).args(more).current_dir(folder.path()).finish();
         assert!(!output.status.success(), "{tool:?}");
         (tool[0].to_owned(), stderr(&output))
     };
@@ -302,7 +301,7 @@ fn a_long_task_says_a_plain_line_in_a_pipe_and_a_short_one_nothing() {
     let fake = Fake::start(move |number, _, connection| {
         // The first request asks whether the caller is let in; the second one has the lines.
         if number == 1 {
-            held.lock().unwrap().recv().unwrap();
+            message(&held.lock().unwrap(), "the lines may be answered");
         }
         let lines = if number == 0 { 0 } else { 100 };
         let body = format!(r#"{{"Lines":{lines},"Changed":0,"Faults":[],"MoreFaults":0,"Effect":{{}}}}"#);
@@ -312,18 +311,20 @@ fn a_long_task_says_a_plain_line_in_a_pipe_and_a_short_one_nothing() {
     let mut command = confold(&["import", "lines", "--dry-run", "--url", &url, "--app", &app]);
     command.current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let (mut errors, mut line) = (BufReader::new(child.stderr.take().unwrap()), String::new());
-    errors.read_line(&mut line).unwrap();
+    let errors = Lines::of(child.stderr.take().unwrap());
+    let line = errors.until("a line of progress", |said| said.ends_with('\n')).unwrap();
     release.send(()).unwrap();
     assert_eq!(line, "checking: 300 B of 300 B (100 %)\n");
-    let mut rest = String::new();
-    errors.read_to_string(&mut rest).unwrap();
-    assert!(child.wait().unwrap().success(), "{rest}");
+    let rest = errors.rest("the end of the import");
+    assert!(child.finish().status.success(), "{rest}");
     assert!(!rest.contains('\u{1b}') && !rest.contains('\r'), "{rest:?}");
 }
 
 #[test]
 fn bars_are_drawn_in_letters_that_the_locale_has() {
+    if is_missing(&[Tool::Script]) {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let account = |user: usize| format!("{{\"Kind\":\"account\",\"SdkAppId\":1,\"UserID\":\"u{user}\"}}\n");
     let lines = (0..20_000).fold(String::new(), |lines, user| lines + &account(user));

@@ -1,25 +1,23 @@
 //! The command line.
 
-use std::{
-    fs,
-    net::TcpListener,
-    process::{Command, Output},
-};
+use std::{fs, net::TcpListener, process::Command};
 
 use crate::{
-    harness::{ADMIN, APP, KEY, SAMPLE_KEY, Server, said},
+    bodies::{account_check, account_import, get_contact_group},
+    harness::{ADMIN, APP, KEY, SAMPLE_KEY, Server, confold, said},
     refusals::packed,
+    tools::{Tool, is_missing},
+    wait::Finish,
 };
-
-fn confold(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_confold")).args(arguments).output().unwrap()
-}
 
 #[test]
 fn the_printed_curl_line_works() {
+    if is_missing(&[Tool::Curl]) {
+        return;
+    }
     let server = Server::dev(&[]);
     let line = server.greeting.lines().find(|line| line.trim_start().starts_with("curl")).unwrap();
-    let output = Command::new("sh").args(["-c", &format!("{line} -s")]).output().unwrap();
+    let output = Command::new("sh").args(["-c", &format!("{line} -s")]).finish();
     let reply = String::from_utf8(output.stdout).unwrap();
     assert!(reply.contains(r#""To_Account":"teacher4","StandardMark":"111001""#), "{reply}");
     assert!(server.greeting.contains("app 1400000000, administrator administrator"));
@@ -31,7 +29,7 @@ fn a_temporary_store_is_removed_and_a_directory_is_kept() {
     let directory = tempfile::tempdir().unwrap();
     let kept = directory.path().join("kept");
     let server = Server::on(&kept);
-    server.client().ok("im_open_login_svc/account_import", r#"{"UserID":"someone"}"#);
+    server.client().does(&account_import("someone"));
     server.terminate();
     assert!(server.ended_well());
     let server = Server::on(&kept);
@@ -51,12 +49,12 @@ fn a_temporary_store_is_removed_and_a_directory_is_kept() {
 #[test]
 fn a_taken_port_names_the_option() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let output = confold(&["dev", "--listen", &taken.local_addr().unwrap().to_string()]);
+    let output = confold(&["dev", "--listen", &taken.local_addr().unwrap().to_string()]).finish();
     assert!(!output.status.success());
     assert!(said(&output).contains("--listen"), "{}", said(&output));
     // Nor can two servers share one port.
     let server = Server::dev(&[]);
-    let output = confold(&["dev", "--listen", &server.address.to_string()]);
+    let output = confold(&["dev", "--listen", &server.address.to_string()]).finish();
     assert!(said(&output).contains("--listen"), "{}", said(&output));
 }
 
@@ -64,7 +62,8 @@ fn a_taken_port_names_the_option() {
 fn a_directory_in_use_says_so() {
     let directory = tempfile::tempdir().unwrap();
     let _server = Server::on(directory.path());
-    let output = confold(&["dev", "--listen", "127.0.0.1:0", "--data", directory.path().to_str().unwrap()]);
+    let output =
+        confold(&["dev", "--listen", "127.0.0.1:0", "--data", directory.path().to_str().unwrap()]).finish();
     assert!(!output.status.success());
     assert!(said(&output).contains("is in use by another confold process"), "{}", said(&output));
 }
@@ -78,7 +77,7 @@ fn a_file_of_another_kind_or_time_is_refused() {
         "this is no database, only some text of more than a few bytes",
     )
     .unwrap();
-    let output = confold(&["dev", "--listen", "127.0.0.1:0", "--data", data]);
+    let output = confold(&["dev", "--listen", "127.0.0.1:0", "--data", data]).finish();
     assert!(!output.status.success());
     assert!(said(&output).contains("confold.db"), "{}", said(&output));
 }
@@ -143,7 +142,7 @@ fn a_seed_is_loaded_once_and_its_faults_are_named() {
         ),
     ] {
         fs::write(&seed, line).unwrap();
-        let output = confold(&["dev", "--listen", "127.0.0.1:0", "--seed", seed.to_str().unwrap()]);
+        let output = confold(&["dev", "--listen", "127.0.0.1:0", "--seed", seed.to_str().unwrap()]).finish();
         assert!(!output.status.success());
         assert!(said(&output).contains(reason), "{line}: {}", said(&output));
     }
@@ -158,12 +157,11 @@ fn a_seed_that_failed_can_be_loaded_again() {
         |user: &str| format!("{{\"Kind\":\"account\",\"SdkAppId\":88888888,\"UserID\":\"{user}\"}}\n");
     let arguments = ["--seed", seed.to_str().unwrap(), "--data", data.to_str().unwrap()];
     fs::write(&seed, account("ann") + &account("b b")).unwrap();
-    let output = confold(&[&["dev", "--listen", "127.0.0.1:0"], &arguments[..]].concat());
+    let output = confold(&[&["dev", "--listen", "127.0.0.1:0"], &arguments[..]].concat()).finish();
     assert!(said(&output).contains("seed.ndjson:2: UserID is refused"), "{}", said(&output));
     fs::write(&seed, account("ann") + &account("bob")).unwrap();
     let server = Server::dev(&arguments);
-    let checked =
-        server.client().ok("im_open_login_svc/account_check", r#"{"CheckItem":[{"UserID":"bob"}]}"#);
+    let checked = server.client().does(&account_check("bob"));
     assert_eq!(checked["ResultItem"][0]["AccountStatus"], "Imported");
 }
 
@@ -192,8 +190,7 @@ fn an_organizer_that_comes_twice_is_replaced_also_on_disk() {
     fs::write(&seed, organizer('p', "OLD") + &others + &organizer('q', "NEW")).unwrap();
     for _ in 0..2 {
         let server = Server::dev(&["--seed", seed.to_str().unwrap(), "--data", data.to_str().unwrap()]);
-        let reply =
-            server.client().ok("recentcontact/get_contact_group", r#"{"From_Account":"ann","StartIndex":0}"#);
+        let reply = server.client().does(&get_contact_group("ann"));
         let items = reply["ContactItem"].as_array().unwrap();
         assert_eq!(items.len(), 60);
         assert!(items.iter().all(|item| item["CustomMark"] == "NEW"), "{reply}");
@@ -211,8 +208,7 @@ fn lines_about_chat_groups_keep_the_dead_dead() {
     let records = |lines: String| {
         fs::write(&seed, lines).unwrap();
         let server = Server::dev(&["--seed", seed.to_str().unwrap()]);
-        let reply =
-            server.client().ok("recentcontact/get_contact_group", r#"{"From_Account":"ann","StartIndex":0}"#);
+        let reply = server.client().does(&get_contact_group("ann"));
         reply["ContactItem"].as_array().unwrap().len()
     };
     assert_eq!(records(format!("{group},\"Incarnation\":3}}\n{organizer}\n")), 1);
@@ -224,7 +220,7 @@ fn lines_about_chat_groups_keep_the_dead_dead() {
         "it never falls"
     );
     fs::write(&seed, format!("{group},\"Destroyed\":true}}\n{organizer}\n")).unwrap();
-    let output = confold(&["dev", "--listen", "127.0.0.1:0", "--seed", seed.to_str().unwrap()]);
+    let output = confold(&["dev", "--listen", "127.0.0.1:0", "--seed", seed.to_str().unwrap()]).finish();
     assert!(
         said(&output).contains("seed.ndjson:2: the chat group \"g\" of a record was disbanded"),
         "{}",
@@ -242,7 +238,7 @@ fn a_seed_has_the_limits_of_an_app() {
             format!("{{\"Kind\":\"organizer\",\"SdkAppId\":1,\"From_Account\":\"a\",{fields}}}"),
         )
         .unwrap();
-        said(&confold(&["dev", "--listen", "127.0.0.1:0", "--seed", seed.to_str().unwrap()]))
+        said(&confold(&["dev", "--listen", "127.0.0.1:0", "--seed", seed.to_str().unwrap()]).finish())
     };
     let groups: Vec<String> =
         (1..=21).map(|id| format!(r#"{{"GroupName":"g{id}","GroupId":{id}}}"#)).collect();
@@ -274,11 +270,11 @@ const EXPIRED: &str = "eJyrVgrxCdYrSy1SslJQMtIzUNJRAItkpqTmlWSmZUIkElNyM-Myi0uKE
 #[test]
 fn usersigs_are_made_and_explained() {
     let app = format!("{APP}:{KEY}:{ADMIN}");
-    let made = confold(&["usersig", "--app", &app, "--expire", "1000"]);
+    let made = confold(&["usersig", "--app", &app, "--expire", "1000"]).finish();
     let signature = String::from_utf8(made.stdout).unwrap();
     let signature = signature.trim();
     let verify = |arguments: &[&str]| {
-        let output = confold(&[&["verify-usersig"], arguments].concat());
+        let output = confold(&[&["verify-usersig"], arguments].concat()).finish();
         (output.status.success(), said(&output))
     };
     let expired_for = format!("1400000000:{SAMPLE_KEY}:administrator");
@@ -319,7 +315,7 @@ fn a_malformed_app_is_refused() {
         ("s3cret-key-of-the-app:7", "found a text of 21 bytes"),
     ] {
         for task in ["dev", "usersig"] {
-            let output = confold(&[task, "--app", app]);
+            let output = confold(&[task, "--app", app]).finish();
             if task == "usersig" && reason == "the key is missing" {
                 continue;
             }
@@ -332,11 +328,14 @@ fn a_malformed_app_is_refused() {
 
 #[test]
 fn the_manual_page_and_completions_name_every_task_and_flag() {
-    let page = confold(&["man"]);
+    if is_missing(&[Tool::Bash]) {
+        return;
+    }
+    let page = confold(&["man"]).finish();
     assert!(page.status.success());
     let page = said(&page);
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = said(&confold(&["completions", shell]));
+        let script = said(&confold(&["completions", shell]).finish());
         for word in ["check-config", "tls-listen", "dry-run", "key-file"] {
             assert!(script.contains(word), "{word} for {shell}");
         }
@@ -357,7 +356,7 @@ fn the_manual_page_and_completions_name_every_task_and_flag() {
     ] {
         let heading = format!(".SH CONFOLD {}\n", task.to_uppercase());
         assert!(page.contains(&heading), "{heading}");
-        let help = said(&confold(&[task, "--help"]));
+        let help = said(&confold(&[task, "--help"]).finish());
         assert!(
             help.contains("\nExample") && help.contains(&format!("    confold {task}")),
             "{task}: {help}"
@@ -376,14 +375,13 @@ fn the_manual_page_and_completions_name_every_task_and_flag() {
     // What a shell and man make of them.
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("confold.bash");
-    std::fs::write(&script, said(&confold(&["completions", "bash"]))).unwrap();
+    std::fs::write(&script, said(&confold(&["completions", "bash"]).finish())).unwrap();
     let completed = std::process::Command::new("bash")
         .arg("-c")
         .arg(format!(
             "source {}; COMP_WORDS=(confold che); COMP_CWORD=1; _confold confold che confold; echo ${{COMPREPLY[@]}}",
             script.display()
         ))
-        .output()
-        .unwrap();
+        .finish();
     assert_eq!(said(&completed).trim(), "check-config");
 }

@@ -3,12 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{APP, Answer, Client, Server, import_accounts},
+    bodies::{create_contact_group, del_contact_group, get_contact_group, mark_contact, user},
+    harness::{APP, Answer, Client, Server, eventually, import_accounts},
     serving::serving,
+    wait::Finish,
+    windows::assert_calls_a_second,
 };
 
 const GET: &str = "recentcontact/get_contact_group";
-const MARK: &str = "recentcontact/mark_contact";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 
 /// Uses a control.
@@ -27,14 +29,13 @@ fn done(client: &mut Client, request: &str, body: &str) -> Value {
 }
 
 fn records(client: &mut Client, owner: &str) -> Option<usize> {
-    let answer = client.call(GET, &format!(r#"{{"From_Account":"{owner}","StartIndex":0}}"#));
+    let answer = client.make(&get_contact_group(owner));
     (answer.code() == 0).then(|| answer.json()["ContactItem"].as_array().unwrap().len())
 }
 
 fn mark(client: &mut Client, owner: &str, peer: &str) -> std::io::Result<Answer> {
-    client.try_call(MARK, &format!(
-        r#"{{"From_Account":"{owner}","MarkItem":[{{"OptType":1,"ContactItem":{{"Type":1,"To_Account":"{peer}"}},"SetMark":[1]}}]}}"#
-    ))
+    let mark = mark_contact(owner).set(user(peer), [1]);
+    client.try_call(mark.command, &mark.body())
 }
 
 #[test]
@@ -52,8 +53,7 @@ fn one_owner_one_app_or_everything_is_reset() {
     done(&mut client, "POST /_dev/reset", "");
     // As if nothing had ever been: numbers and ids begin anew.
     import_accounts(&mut client, &["ann", "bob"].map(str::to_owned));
-    let create = r#"{"From_Account":"ann","GroupContactItem":[{"GroupName":"g","ContactItem":[{"Type":1,"To_Account":"bob"}]}]}"#;
-    let reply = client.ok("recentcontact/create_contact_group", create);
+    let reply = client.does(&create_contact_group("ann", "g").with(user("bob")));
     assert_eq!(reply["GroupResultItem"][0]["GroupItem"]["GroupId"], 1);
 }
 
@@ -78,7 +78,7 @@ fn a_snapshot_is_brought_back_with_its_numbers() {
     done(&mut client, "POST /_dev/snapshot", r#"{"Name":"start"}"#);
     import_accounts(&mut client, &["peer".to_owned()]);
     mark(&mut client, "user0", "peer").unwrap();
-    client.ok("recentcontact/del_contact_group", r#"{"From_Account":"user0","GroupName":["test1x"]}"#);
+    client.does(&del_contact_group("user0", &["test1x"]));
     assert_ne!(client.call(GET, BODY).body, before);
     for _ in 0..2 {
         done(&mut client, "POST /_dev/restore", r#"{"Name":"start"}"#);
@@ -114,14 +114,8 @@ fn timestamps_and_signatures_follow_the_clock_and_rates_do_not() {
     done(&mut client, "POST /_dev/clock", r#"{"Resume":true}"#);
     assert_eq!(client.call(GET, BODY).code(), 0);
     done(&mut client, "POST /_dev/clock", r#"{"Freeze":true}"#);
-    // Windows of a second go on: more than 200 calls in all, though the clock stands still.
-    let mut refused = 0;
-    for _ in 0..450 {
-        while client.call(GET, BODY).code() == 60007 {
-            refused += 1;
-        }
-    }
-    assert!(refused > 0, "rates are counted all the same");
+    // Windows of a second go on, though the clock stands still.
+    assert_calls_a_second(&mut client, GET, BODY, 200, 60007);
     let nonsense = control(&mut client, "POST /_dev/clock", r#"{"Freeze":true,"Advance":1}"#);
     assert!(nonsense.status == 400 && nonsense.body.contains("give one of Freeze"), "{}", nonsense.body);
 }
@@ -597,14 +591,15 @@ fn what_is_kept_is_written_at_exit_and_the_address_while_it_serves() {
     std::fs::write(&ready, "left behind").unwrap();
     let server =
         Server::dev(&["--export-on-exit", file.to_str().unwrap(), "--ready-file", ready.to_str().unwrap()]);
-    while !std::fs::read_to_string(&ready).is_ok_and(|text| text.starts_with("http")) {}
+    eventually("the ready file is written", || {
+        std::fs::read_to_string(&ready).is_ok_and(|text| text.starts_with("http"))
+    });
     assert_eq!(std::fs::read_to_string(&ready).unwrap(), format!("http://{}\n", server.address));
     let url = format!("http://{}", server.address);
     let health = || {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_confold"))
             .args(["healthcheck", "--url", &url])
-            .output()
-            .unwrap();
+            .finish();
         (output.status.success(), String::from_utf8(output.stdout).unwrap())
     };
     assert_eq!(health(), (true, "ready\n".to_owned()));
@@ -617,8 +612,7 @@ fn what_is_kept_is_written_at_exit_and_the_address_while_it_serves() {
     for option in ["--ready-file", "--export-on-exit"] {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_confold"))
             .args(["dev", "--listen", "127.0.0.1:0", option, "/nowhere/file"])
-            .output()
-            .unwrap();
+            .finish();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && said.contains("cannot write /nowhere/file"), "{said}");
     }
@@ -628,7 +622,6 @@ fn what_is_kept_is_written_at_exit_and_the_address_while_it_serves() {
     let address = taken.local_addr().unwrap().to_string();
     let failed = std::process::Command::new(env!("CARGO_BIN_EXE_confold"))
         .args(["dev", "--listen", &address, "--ready-file", ready.to_str().unwrap()])
-        .output()
-        .unwrap();
+        .finish();
     assert!(!failed.status.success() && !ready.exists());
 }

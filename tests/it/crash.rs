@@ -9,7 +9,11 @@ use std::{
     thread,
 };
 
-use crate::harness::{Client, Server, import_accounts};
+use crate::{
+    bodies::{mark_contact, records, user},
+    harness::{Client, Server, eventually, import_accounts},
+    tools::{Tool, is_missing},
+};
 
 const ROUNDS: usize = 50;
 const WRITERS: usize = 8;
@@ -42,9 +46,7 @@ fn nothing_acknowledged_is_lost_by_fifty_crashes() {
                 let client = server.client();
                 scope.spawn(move || write(client, writer, ledger, values, answers));
             }
-            while answers.load(Ordering::Relaxed) < enough {
-                thread::yield_now();
-            }
+            eventually("writes are acknowledged", || answers.load(Ordering::Relaxed) >= enough);
             server.kill();
         });
         acknowledged += answers.into_inner();
@@ -54,11 +56,15 @@ fn nothing_acknowledged_is_lost_by_fifty_crashes() {
     assert!(acknowledged > ROUNDS * 20, "only {acknowledged} writes were acknowledged");
 }
 
+const WRITES: usize = 40;
+
 /// A crash of the process does not show whether what it wrote would survive a loss of power: the
 /// system keeps it. What shows it is that each acknowledged write was synchronised to the disk.
 #[test]
 fn every_acknowledged_write_is_synchronised() {
-    const WRITES: usize = 40;
+    if is_missing(&[Tool::Strace]) {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let trace = folder.path().join("trace");
     let server = Server::traced(&trace);
@@ -69,10 +75,8 @@ fn every_acknowledged_write_is_synchronised() {
     };
     for count in 1..=WRITES {
         let before = synchronised();
-        let body = format!(
-            r#"{{"From_Account":"user0","MarkItem":[{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"user0"}},"CustomMark":"{count}"}}]}}"#
-        );
-        client.ok("recentcontact/mark_contact", &body);
+        let mark = mark_contact("user0").custom(user("user0"), &count.to_string());
+        client.does(&mark);
         assert!(synchronised() > before, "write {count} was acknowledged before it was synchronised");
     }
 }
@@ -98,12 +102,10 @@ fn write(
     for count in 0.. {
         let (owner, peer) = (owner(writer), peer(writer, count));
         let value = values.fetch_add(1, Ordering::Relaxed);
-        let body = format!(
-            r#"{{"From_Account":"{owner}","MarkItem":[{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"{peer}"}},"CustomMark":"{value}"}}]}}"#
-        );
+        let mark = mark_contact(&owner).custom(user(&peer), &value.to_string());
         let key = (owner, peer);
         ledger.lock().unwrap().entry(key.clone()).or_insert((0, 0)).0 = value;
-        let Ok(answer) = client.try_call("recentcontact/mark_contact", &body) else { return };
+        let Ok(answer) = client.try_call(mark.command, &mark.body()) else { return };
         assert_eq!(answer.json()["ResultItem"][0]["ResultCode"], 0, "{}", answer.body);
         ledger.lock().unwrap().get_mut(&key).unwrap().1 = value;
         answers.fetch_add(1, Ordering::Relaxed);
@@ -114,11 +116,8 @@ fn write(
 fn check(client: &mut Client, ledger: &Ledger) {
     for writer in 0..WRITERS {
         let owner = owner(writer);
-        let reply = client.ok(
-            "recentcontact/get_contact_group",
-            &format!(r#"{{"From_Account":"{owner}","StartIndex":0}}"#),
-        );
-        let found: HashMap<&str, usize> = (reply["ContactItem"].as_array().unwrap().iter())
+        let records = records(client, &owner);
+        let found: HashMap<&str, usize> = (records.iter())
             .map(|item| {
                 (item["To_Account"].as_str().unwrap(), item["CustomMark"].as_str().unwrap().parse().unwrap())
             })

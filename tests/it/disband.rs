@@ -2,13 +2,15 @@
 
 use std::thread;
 
-use crate::harness::{Client, Server};
+use crate::{
+    bodies::{chat, create_group, destroy_group, mark_contact, records, user},
+    harness::{Client, Server},
+};
 
 const OWNERS: usize = 2_000;
 
 fn get(client: &mut Client, owner: usize) -> usize {
-    let body = format!(r#"{{"From_Account":"o{owner}","StartIndex":0}}"#);
-    client.ok("recentcontact/get_contact_group", &body)["ContactItem"].as_array().unwrap().len()
+    records(client, &format!("o{owner}")).len()
 }
 
 /// `bench/disband` does the same with 100,000 owners and takes the times.
@@ -23,18 +25,16 @@ fn records_are_absent_at_once_also_after_a_crash() {
             let mut client = server.client();
             scope.spawn(move || {
                 for owner in (part..OWNERS).step_by(8) {
-                    let body = format!(
-                        r#"{{"From_Account":"o{owner}","MarkItem":[{{"OptType":1,"ContactItem":{{"Type":2,"ToGroupId":"hall"}},"SetMark":[1]}},{{"OptType":1,"ContactItem":{{"Type":1,"To_Account":"friend"}},"SetMark":[1]}}]}}"#
-                    );
-                    client.ok("recentcontact/mark_contact", &body);
+                    let mark = mark_contact(&format!("o{owner}")).set(chat("hall"), [1]);
+                    client.does(&mark.set(user("friend"), [1]));
                 }
             });
         }
     });
     let mut client = server.client();
-    client.ok("group_open_http_svc/create_group", r#"{"GroupId":"hall","Type":"Public","Name":"n"}"#);
+    client.does(&create_group("hall"));
     assert_eq!(get(&mut client, 7), 2);
-    client.ok("group_open_http_svc/destroy_group", r#"{"GroupId":"hall"}"#);
+    client.does(&destroy_group("hall"));
     server.kill();
 
     let server = start();
@@ -42,7 +42,7 @@ fn records_are_absent_at_once_also_after_a_crash() {
     for owner in (0..OWNERS).step_by(10) {
         assert_eq!(get(&mut client, owner), 1, "owner {owner}");
     }
-    client.ok("group_open_http_svc/create_group", r#"{"GroupId":"hall","Type":"Public","Name":"again"}"#);
+    client.does(&create_group("hall"));
     for owner in (0..OWNERS).step_by(9) {
         assert_eq!(get(&mut client, owner), 1, "owner {owner}, after the id is used again");
     }

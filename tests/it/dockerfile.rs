@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path, process::Command};
 
+use crate::wait::Finish;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -26,8 +28,7 @@ fn the_dockerfile_says_what_is_so() {
     // All that the sources include is copied with them.
     assert!(text.contains("COPY src src") && !text.contains("USER 0") && text.contains("USER 65532:65532"));
     let help = |arguments: &[&str]| {
-        let output =
-            Command::new(env!("CARGO_BIN_EXE_confold")).args(arguments).arg("--help").output().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_confold")).args(arguments).arg("--help").finish();
         assert!(output.status.success(), "{arguments:?} is no command");
         String::from_utf8(output.stdout).unwrap()
     };

@@ -1,21 +1,14 @@
 //! The flags of `dev` and `serve`: one vocabulary, addresses as people write them, and what is said about a flag of
 //! another program.
 
-use std::process::Command;
-
 use crate::{
-    harness::{Server, said},
+    harness::{Server, confold, said},
     serving::Site,
+    wait::Finish,
 };
 
 const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
-
-fn confold(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
-    command.args(arguments);
-    command
-}
 
 #[test]
 fn a_flag_of_another_program_gets_the_one_of_this() {
@@ -43,14 +36,14 @@ fn a_flag_of_another_program_gets_the_one_of_this() {
         ),
         (vec!["usersig", "--sdkappid", "1400000000"], "use --app 1400000000"),
     ] {
-        let output = confold(&arguments).output().unwrap();
+        let output = confold(&arguments).finish();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(said(&output).contains(cure), "{arguments:?}: {}", said(&output));
         assert!(!said(&output).contains(key), "{}", said(&output));
         assert!(said(&output).contains(&format!("\nUsage: confold {} [", arguments[0])), "{}", said(&output));
     }
     // What is similar to nothing is refused as ever.
-    let output = confold(&["dev", "--frobnicate"]).output().unwrap();
+    let output = confold(&["dev", "--frobnicate"]).finish();
     assert!(said(&output).contains("unexpected argument") && !said(&output).contains("tip: use"));
 }
 
@@ -84,8 +77,8 @@ fn addresses_are_understood_as_people_write_them() {
             server.greeting
         );
         site.configure("", "");
-        let by_variable = said(&site.command("check-config").env("CONFOLD_LISTEN", text).output().unwrap());
-        let by_flag = said(&site.command("check-config").args(["--listen", text]).output().unwrap());
+        let by_variable = said(&site.command("check-config").env("CONFOLD_LISTEN", text).finish());
+        let by_flag = said(&site.command("check-config").args(["--listen", text]).finish());
         for checked in [by_variable, by_flag] {
             let understood = shown.trim_start_matches("http://");
             assert!(checked.contains(&format!("listen = [\"{understood}0\"]")), "{checked}");
@@ -96,7 +89,7 @@ fn addresses_are_understood_as_people_write_them() {
         ("127.0.0.1", "the port is missing; write, for example, 127.0.0.1:8080"),
         ("chat.example:80", "names other than localhost are not looked up"),
     ] {
-        let output = confold(&["dev", "--listen", text]).output().unwrap();
+        let output = confold(&["dev", "--listen", text]).finish();
         assert!(said(&output).contains(cure), "{text}: {}", said(&output));
         let site = Site::new();
         site.configure(&format!("listen = [{text:?}]"), "");
@@ -108,7 +101,7 @@ fn addresses_are_understood_as_people_write_them() {
 fn dev_and_serve_understand_the_same_names() {
     let site = Site::new();
     site.configure("[store]", "");
-    let checked = |arguments: &[&str]| said(&site.command("check-config").args(arguments).output().unwrap());
+    let checked = |arguments: &[&str]| said(&site.command("check-config").args(arguments).finish());
     let by_new = checked(&[
         "--store-directory",
         "d",
@@ -175,7 +168,7 @@ fn an_emulator_may_begin_with_nothing_and_have_small_pages() {
     let server = Server::dev(&["--empty"]);
     assert_eq!(server.client().call(GET, BODY).code(), 50001, "nobody was imported");
     for size in ["0", "10001", "x"] {
-        let output = confold(&["dev", "--page-size", size]).output().unwrap();
+        let output = confold(&["dev", "--page-size", size]).finish();
         assert!(said(&output).contains("it is a number from 1 to 10000"), "{}", said(&output));
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Output, Stdio},
     sync::Arc,
@@ -25,6 +25,9 @@ use tokio_rustls::rustls::{
     crypto::ring,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
+
+pub(crate) use crate::wait::eventually;
+use crate::wait::{self, DEADLINE, Finish, Lines, end};
 
 /// The app of the documentation page, with a key of its own: `serve` refuses the published one.
 pub(crate) const APP: u32 = 88_888_888;
@@ -127,14 +130,11 @@ impl Server {
     /// The same; nothing when the server ends instead.
     pub(crate) fn try_start_until(command: &mut Command, complete: impl Fn(&str) -> bool) -> Option<Server> {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut greeting = String::new();
-        while !complete(&greeting) {
-            if output.read_line(&mut greeting).unwrap() == 0 {
-                child.wait().unwrap();
-                return None;
-            }
-        }
+        let lines = Lines::of(child.stdout.take().unwrap());
+        let Ok(greeting) = lines.until("the greeting of a server", complete) else {
+            end(&mut child).expect("a server that cannot start ends");
+            return None;
+        };
         let address = address_after(&greeting, "http://").unwrap_or(([127, 0, 0, 1], 0).into());
         Some(Server { child, address, greeting, folder: None, traced: false })
     }
@@ -146,7 +146,7 @@ impl Server {
     /// Kills the process as a crash would.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        end(&mut self.child).expect("a server that was killed ends");
     }
 
     /// Tells it to stop, as an operator would.
@@ -171,7 +171,7 @@ impl Server {
 
     /// Waits for its end and tells whether it was a good one.
     pub(crate) fn ended_well(mut self) -> bool {
-        self.child.wait().unwrap().success()
+        end(&mut self.child).expect("a server that is to stop ends").success()
     }
 }
 
@@ -183,11 +183,11 @@ impl Drop for Server {
             for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
                 let _ = signal(child, Signal::TERM);
             }
-            let _ = self.child.wait();
+            end(&mut self.child);
         }
         // It may have ended by itself.
         let _ = self.child.kill();
-        let _ = self.child.wait();
+        end(&mut self.child);
     }
 }
 
@@ -200,10 +200,16 @@ pub(crate) struct InProcess {
 
 impl InProcess {
     pub(crate) fn start(app: App, store: Arc<dyn Store>) -> InProcess {
+        InProcess::start_by(Clock::system(), app, store)
+    }
+
+    /// The same by a clock of which the test has the other hand.
+    pub(crate) fn start_by(clock: Clock, app: App, store: Arc<dyn Store>) -> InProcess {
         let bound = Bound::to(([127, 0, 0, 1], 0).into()).unwrap();
         let address = bound.address();
         let listening = bound.listen().unwrap();
-        let http = Plan::new(store, [app]).compose().http;
+        let plan = Plan { clock, ..Plan::new(store, [app]) };
+        let http = plan.compose().http;
         let (stop, stopping) = tokio::sync::watch::channel(false);
         let work = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -220,8 +226,59 @@ impl InProcess {
 impl Drop for InProcess {
     fn drop(&mut self) {
         self.stop.send_replace(true);
+        // Its drain has a deadline of five seconds.
         self.thread.take().unwrap().join().unwrap();
     }
+}
+
+/// A command of confold, in the environment of a user who has set nothing.
+pub(crate) fn confold(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
+    command.args(arguments).stdin(Stdio::null()).env_remove("NO_COLOR").env_remove("CONFOLD_KEY");
+    for variable in ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// The same with the key of the page's app in its environment.
+pub(crate) fn keyed(arguments: &[&str]) -> Command {
+    let mut command = confold(arguments);
+    command.env("CONFOLD_KEY", KEY);
+    command
+}
+
+/// Runs a command of confold that has to succeed; what it prints on standard output.
+#[track_caller]
+pub(crate) fn succeeds(command: &mut Command) -> String {
+    let output = command.finish();
+    assert!(output.status.success(), "{command:?}: {}", said(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A tool that uses the page's app through a running server.
+pub(crate) fn at_server(server: &Server) -> Vec<String> {
+    let url = format!("http://{}", server.address);
+    ["--url", &url, "--app", &APP.to_string(), "--admin", ADMIN].map(str::to_owned).to_vec()
+}
+
+/// A tool that uses a data directory.
+pub(crate) fn in_directory(directory: &Path) -> Vec<String> {
+    ["--data", directory.to_str().unwrap()].map(str::to_owned).to_vec()
+}
+
+/// Everything that is kept there, as lines.
+#[track_caller]
+pub(crate) fn exported(place: &[String]) -> String {
+    let mut export = keyed(&["export"]);
+    let output = export.args(place).finish();
+    assert!(output.status.success() && !said(&output).contains('\u{1b}'), "{}", said(&output));
+    printed(&output)
+}
+
+/// What a program said on standard output. What takes long on this machine reports its progress on standard error.
+pub(crate) fn printed(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// What a program said, on standard output and then on standard error.
@@ -234,7 +291,7 @@ pub(crate) fn fed(command: &mut Command, input: &str) -> Output {
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
+    child.finish()
 }
 
 /// The page's app with default settings.
@@ -243,7 +300,11 @@ pub(crate) fn page_app() -> App {
 }
 
 /// System calls of a process that fail as long as this lives, made to by strace.
-pub(crate) struct Fault(Child);
+pub(crate) struct Fault {
+    strace: Child,
+    /// Kept, because strace must be able to write to them.
+    _errors: Lines,
+}
 
 impl Fault {
     /// Lets these system calls of the process on this file fail with this error.
@@ -252,30 +313,18 @@ impl Fault {
         strace.args(["-f", "-p", &server.child.id().to_string(), "-P", file.to_str().unwrap()]);
         strace.args(["-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:error={error}")]);
         let mut child = strace.args(["-o", "/dev/null"]).stderr(Stdio::piped()).spawn().unwrap();
-        // It tells when it has attached itself; all threads of the server exist by then.
-        let mut said = String::new();
-        let mut errors = BufReader::new(child.stderr.take().unwrap());
-        while !said.contains("attached") {
-            assert!(errors.read_line(&mut said).unwrap() > 0, "strace: {said}");
-        }
-        std::thread::spawn(move || errors.read_to_string(&mut said));
-        Fault(child)
+        // It says when it has attached itself; all threads of the server exist by then.
+        let errors = Lines::of(child.stderr.take().unwrap());
+        let attached = errors.until("strace attaches itself", |said| said.contains("attached"));
+        assert!(attached.is_ok(), "strace: {attached:?}");
+        Fault { strace: child, _errors: errors }
     }
 }
 
 impl Drop for Fault {
     fn drop(&mut self) {
-        let _ = signal(self.0.id(), Signal::INT);
-        let _ = self.0.wait();
-    }
-}
-
-/// Waits for something that has to happen.
-#[track_caller]
-pub(crate) fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
-    let since = Clock::system();
-    while !happened() {
-        assert!(since.elapsed() < Duration::from_secs(60), "it never happened: {what}");
+        let _ = signal(self.strace.id(), Signal::INT);
+        end(&mut self.strace);
     }
 }
 
@@ -310,6 +359,21 @@ impl Answer {
     pub(crate) fn code(&self) -> u64 {
         self.json()["ErrorCode"].as_u64().unwrap()
     }
+}
+
+/// Gives what is read from a socket or written to it a deadline.
+pub(crate) fn patient(socket: &TcpStream) -> std::io::Result<()> {
+    socket.set_read_timeout(Some(DEADLINE))?;
+    socket.set_write_timeout(Some(DEADLINE))
+}
+
+/// The next connection to a listener.
+#[track_caller]
+pub(crate) fn accepted(listener: &TcpListener) -> TcpStream {
+    let listener = listener.try_clone().unwrap();
+    let (stream, _) = wait::start("somebody connects", move || listener.accept().unwrap()).done();
+    patient(&stream).unwrap();
+    stream
 }
 
 /// A socket, with TLS or without.
@@ -350,7 +414,7 @@ impl Client {
     pub(crate) fn try_connect(address: SocketAddr) -> std::io::Result<Client> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        patient(&stream)?;
         Ok(Client::over(stream))
     }
 
@@ -361,7 +425,7 @@ impl Client {
         sockopt::set_socket_recv_buffer_size(&socket, 1).unwrap();
         net::connect(&socket, &address).unwrap();
         let stream = TcpStream::from(socket);
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
         Client::over(stream)
     }
 
@@ -382,7 +446,7 @@ impl Client {
         let session = ClientConnection::new(config.into(), name).map_err(std::io::Error::other)?;
         let socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(Duration::from_secs(20)))?;
+        patient(&socket)?;
         let mut stream = StreamOwned::new(session, socket);
         // The handshake happens when something is written.
         stream.flush()?;
@@ -426,6 +490,13 @@ impl Client {
             format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len())
                 .as_bytes(),
         )
+    }
+
+    /// A value of the metrics.
+    pub(crate) fn metric(&mut self, name: &str) -> u64 {
+        let metrics = self.raw(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().body;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().unwrap()
     }
 
     /// Sends bytes and reads one answer.
@@ -475,9 +546,9 @@ impl Client {
         }
     }
 
-    /// Whether the server has closed the connection.
+    /// Whether the server closes the connection, and sends nothing before; a time-out is no end.
     pub(crate) fn is_closed(&mut self) -> bool {
-        matches!(self.stream.read(&mut [0]), Ok(0) | Err(_))
+        self.has_ended()
     }
 }
 

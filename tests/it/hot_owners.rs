@@ -1,57 +1,29 @@
 //! Many clients writing to one owner at once.
 
-use std::{collections::BTreeSet, thread, time::Duration};
+use std::{collections::BTreeSet, thread};
 
-use confold::clock::Clock;
 use serde_json::Value;
 
-use crate::harness::{Client, Server, import_accounts};
+use crate::{
+    bodies::{
+        create_contact_group, everything, get_contact_group_from, mark_contact, regroup_contacts, user,
+    },
+    harness::{Client, Server, import_accounts},
+};
 
 const CLIENTS: usize = 32;
-/// What the service gives itself for a call.
-const LIMIT: Duration = Duration::from_secs(3);
 
 /// Runs `work` on 32 connections at once and collects what they return.
-fn at_once<T: Send>(
-    server: &Server,
-    work: impl Fn(usize, &mut dyn FnMut(&str, &str) -> Value) -> T + Sync,
-) -> Vec<T> {
+fn at_once<T: Send>(server: &Server, work: impl Fn(usize, &mut Client) -> T + Sync) -> Vec<T> {
     thread::scope(|scope| {
         let threads: Vec<_> = (0..CLIENTS)
             .map(|number| {
                 let (work, mut client) = (&work, server.client());
-                scope.spawn(move || {
-                    let clock = Clock::system();
-                    let mut call = |command: &str, body: &str| {
-                        let before = clock.elapsed();
-                        let json = client.call(command, body).json();
-                        assert!(
-                            clock.elapsed().checked_sub(before).unwrap() < LIMIT,
-                            "a call waited too long"
-                        );
-                        json
-                    };
-                    work(number, &mut call)
-                })
+                scope.spawn(move || work(number, &mut client))
             })
             .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     })
-}
-
-fn everything(client: &mut Client, owner: &str) -> (Vec<Value>, Vec<Value>) {
-    let (mut records, mut start) = (Vec::new(), 0);
-    loop {
-        let reply = client.ok(
-            "recentcontact/get_contact_group",
-            &format!(r#"{{"From_Account":"{owner}","StartIndex":{start}}}"#),
-        );
-        records.extend(reply["ContactItem"].as_array().unwrap().iter().cloned());
-        if reply["CompleteFlag"] == 1 {
-            return (records, reply["GroupItem"].as_array().unwrap().clone());
-        }
-        start = reply["NextStartIndex"].as_u64().unwrap();
-    }
 }
 
 #[test]
@@ -62,17 +34,11 @@ fn no_update_is_lost_and_limits_are_exact() {
     import_accounts(&mut client, &peers);
 
     // 32 × 3 names for 20 groups.
-    let made = at_once(&server, |number, call| {
+    let made = at_once(&server, |number, client| {
         let mut made = Vec::new();
         for count in 0..3 {
             let name = format!("n{number}-{count}");
-            let reply = call(
-                "recentcontact/create_contact_group",
-                &format!(
-                    r#"{{"From_Account":"p0","GroupContactItem":[{{"GroupName":"{name}","ContactItem":[{{"Type":1,"To_Account":"p0"}}]}}]}}"#
-                ),
-            );
-            match reply["ErrorCode"].as_u64().unwrap() {
+            match client.make(&create_contact_group("p0", &name).with(user("p0"))).code() {
                 0 => made.push(name),
                 code => assert_eq!(code, 51010),
             }
@@ -90,30 +56,14 @@ fn no_update_is_lost_and_limits_are_exact() {
 
     // 32 × 40 conversations for 1,000 places in a group, and as many marks for theirs.
     let group = made.first().unwrap();
-    let accepted = at_once(&server, |number, call| {
+    let accepted = at_once(&server, |number, client| {
         let mut accepted = (Vec::new(), Vec::new());
         for some in peers[number * 40..(number + 1) * 40].chunks(10) {
-            let adds: Vec<String> = (some.iter())
-                .map(|peer| {
-                    format!(r#"{{"ContactOptType":1,"ContactItem":{{"Type":1,"To_Account":"{peer}"}}}}"#)
-                })
-                .collect();
-            let reply = call(
-                "recentcontact/update_contact_group",
-                &format!(
-                    r#"{{"From_Account":"p0","UpdateType":1,"UpdateGroup":{{"UpdateGroupType":2,"OldGroupName":"{group}","ContactUpdateItem":[{}]}}}}"#,
-                    adds.join(",")
-                ),
-            );
+            let adds = some.iter().fold(regroup_contacts("p0", group), |call, peer| call.add(user(peer)));
+            let reply = client.make(&adds).json();
             collect(&reply["UpdateGroupResult"]["ContactResultItem"], &mut accepted.0);
-            let marks: Vec<String> = (some.iter())
-                .map(|peer| format!(r#"{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"{peer}"}},"CustomMark":"{peer}"}}"#))
-                .collect();
-            let reply = call(
-                "recentcontact/mark_contact",
-                &format!(r#"{{"From_Account":"p0","MarkItem":[{}]}}"#, marks.join(",")),
-            );
-            collect(&reply["ResultItem"], &mut accepted.1);
+            let marks = some.iter().fold(mark_contact("p0"), |call, peer| call.custom(user(peer), peer));
+            collect(&client.make(&marks).json()["ResultItem"], &mut accepted.1);
         }
         accepted
     });
@@ -148,21 +98,17 @@ fn paging_under_writes_misses_no_record() {
     let peers: Vec<String> = (0..400).map(|count| format!("p{count}")).collect();
     import_accounts(&mut client, &peers);
     let mark = |peers: &[String], value: usize| {
-        let items: Vec<String> = (peers.iter())
-            .map(|peer| format!(r#"{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"{peer}"}},"CustomMark":"{value}"}}"#))
-            .collect();
-        format!(r#"{{"From_Account":"p0","MarkItem":[{}]}}"#, items.join(","))
+        peers.iter().fold(mark_contact("p0"), |call, peer| call.custom(user(peer), &value.to_string()))
     };
     for some in peers.chunks(100) {
-        client.ok("recentcontact/mark_contact", &mark(some, 0));
+        client.does(&mark(some, 0));
     }
     let mut writer = server.client();
     for round in 1..=20 {
         // Each page is followed by a write that moves records of pages read and unread.
         let (mut seen, mut start) = (BTreeSet::new(), 0);
         loop {
-            let body = format!(r#"{{"From_Account":"p0","StartIndex":{start}}}"#);
-            let reply = client.ok("recentcontact/get_contact_group", &body);
+            let reply = client.does(&get_contact_group_from("p0", start));
             for record in reply["ContactItem"].as_array().unwrap() {
                 seen.insert(record["To_Account"].as_str().unwrap().to_owned());
             }
@@ -174,10 +120,7 @@ fn paging_under_writes_misses_no_record() {
             assert!(next > start);
             start = next;
             if start < 5_000 {
-                writer.ok(
-                    "recentcontact/mark_contact",
-                    &mark(&[peers[round].clone(), peers[400 - round].clone()], round),
-                );
+                writer.does(&mark(&[peers[round].clone(), peers[400 - round].clone()], round));
             }
         }
         assert_eq!(seen.len(), 400);

@@ -1,17 +1,18 @@
 //! Imports that would lose something: by a misspelt field, by a page that is not all, by an encoding, or because that
 //! is what the lines say.
 
-use std::{
-    fs,
-    io::Write as _,
-    path::Path,
-    process::{Command, Output},
-};
+use std::{fs, io::Write as _, process::Output};
 
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 
-use crate::harness::{ADMIN, APP, Answer, Client, KEY, Server, fed, import_accounts, said};
+use crate::{
+    harness::{
+        APP, Answer, Client, Server, at_server, exported, fed, import_accounts, in_directory, keyed, printed,
+        said,
+    },
+    wait::Finish,
+};
 
 const GET: &str = "recentcontact/get_contact_group";
 
@@ -45,32 +46,11 @@ fn seed(client: &mut Client, query: &str, lines: &str) -> Answer {
     client.post(&format!("/_dev/seed{query}"), lines).unwrap()
 }
 
-fn confold(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
-    command.args(arguments).env("CONFOLD_KEY", KEY);
-    command
-}
-
-fn at_server(server: &Server) -> [String; 6] {
-    let url = format!("http://{}", server.address);
-    ["--url", &url, "--app", &APP.to_string(), "--admin", ADMIN].map(str::to_owned)
-}
-
-fn in_directory(directory: &Path) -> [String; 2] {
-    ["--data", directory.to_str().unwrap()].map(str::to_owned)
-}
-
-fn export(place: &[String]) -> String {
-    let output = confold(&["export"]).args(place).output().unwrap();
-    assert!(output.status.success(), "{}", said(&output));
-    String::from_utf8(output.stdout).unwrap()
-}
-
 /// Imports bytes from a file of this name.
 fn import(place: &[String], options: &[&str], name: &str, bytes: &[u8]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(name), bytes).unwrap();
-    confold(&["import"]).arg(name).args(options).args(place).current_dir(&folder).output().unwrap()
+    keyed(&["import"]).arg(name).args(options).args(place).current_dir(&folder).finish()
 }
 
 /// Lines with a misspelt field, each in another kind of object, with what is said.
@@ -118,7 +98,7 @@ fn misspelt() -> Vec<(Value, &'static str)> {
 fn a_misspelt_field_takes_nothing_away_by_any_way_in() {
     let server = filled();
     let (place, mut client) = (at_server(&server), server.client());
-    let before = export(&place);
+    let before = exported(&place);
     for (line, reason) in misspelt() {
         let text = format!("\n{line}\n");
         // Being lenient does not help: what looks like a field was meant to be it.
@@ -153,12 +133,12 @@ fn a_misspelt_field_takes_nothing_away_by_any_way_in() {
             }
         }
     }
-    assert_eq!(export(&place), before);
+    assert_eq!(exported(&place), before);
     // Nor by the file that a new server begins with.
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("seed.ndjson"), misspelt()[0].0.to_string()).unwrap();
     let mut dev = Server::dev_command();
-    let output = dev.args(["--seed", "seed.ndjson"]).current_dir(&folder).output().unwrap();
+    let output = dev.args(["--seed", "seed.ndjson"]).current_dir(&folder).finish();
     assert!(!output.status.success() && said(&output).contains(misspelt()[0].1), "{}", said(&output));
 }
 
@@ -176,7 +156,7 @@ fn a_field_that_is_not_known_is_refused_unless_one_is_lenient() {
          URL: lenient=1), which ignores such fields\nerror: nothing was changed\n"
     );
     let output = import(&place, &["--lenient"], "in.ndjson", line.to_string().as_bytes());
-    assert_eq!(said(&output), "imported 1 line; 1 of them changed something\n");
+    assert_eq!(printed(&output), "imported 1 line; 1 of them changed something\n");
     let data = tempfile::tempdir().unwrap();
     let directory = in_directory(&data.path().join("data"));
     assert!(!import(&directory, &[], "in.ndjson", line.to_string().as_bytes()).status.success());
@@ -197,7 +177,7 @@ fn a_field_that_is_not_known_is_refused_unless_one_is_lenient() {
 fn a_saved_reply_is_a_line_when_it_is_all_that_the_user_has() {
     let server = filled();
     let place = at_server(&server);
-    let before = export(&place);
+    let before = exported(&place);
     let reply = server.client().ok(GET, r#"{"From_Account":"ann","StartIndex":0}"#);
     let line = |changes: &Value| {
         let mut line = reply.clone();
@@ -210,7 +190,7 @@ fn a_saved_reply_is_a_line_when_it_is_all_that_the_user_has() {
     // The service's own replies have two fields more.
     let whole = line(&json!({"CompleteTime": 1_745_810_706, "ErrorDisplay": ""}));
     let output = import(&place, &[], "in.ndjson", whole.as_bytes());
-    assert_eq!(said(&output), "imported 1 line; 0 of them changed something\n");
+    assert_eq!(printed(&output), "imported 1 line; 0 of them changed something\n");
     for (changes, reason) in [
         (
             json!({"CompleteFlag": 0, "NextStartIndex": 101}),
@@ -240,7 +220,7 @@ fn a_saved_reply_is_a_line_when_it_is_all_that_the_user_has() {
             );
         }
     }
-    assert_eq!(export(&place), before);
+    assert_eq!(exported(&place), before);
 }
 
 #[test]
@@ -248,7 +228,7 @@ fn a_dry_run_says_what_would_be_lost_and_an_import_what_was() {
     let server = filled();
     let (remote, data) = (at_server(&server), tempfile::tempdir().unwrap());
     let local = in_directory(&data.path().join("data"));
-    assert!(import(&local, &[], "all.ndjson", export(&remote).as_bytes()).status.success());
+    assert!(import(&local, &[], "all.ndjson", exported(&remote).as_bytes()).status.success());
     let empty = |user: &str| json!({"Kind": "organizer", "SdkAppId": APP, "From_Account": user, "GroupItem": [], "ContactItem": []});
     let mut changed = record("peer", 1);
     changed["StandardMark"] = json!("11");
@@ -277,10 +257,10 @@ fn a_dry_run_says_what_would_be_lost_and_an_import_what_was() {
         .to_owned()
         + &lost("would lose", "would be destroyed");
     for place in [&remote[..], &local[..]] {
-        let before = export(place);
+        let before = exported(place);
         let output = import(place, &["--dry-run"], "in.ndjson", lines.as_bytes());
         assert_eq!(said(&output), would, "{place:?}");
-        assert_eq!(export(place), before, "nothing is changed by it");
+        assert_eq!(exported(place), before, "nothing is changed by it");
         let output = import(place, &[], "in.ndjson", lines.as_bytes());
         let told = format!("imported 6 lines; 6 of them changed something\n{}", lost("lost", "destroyed"));
         assert_eq!(said(&output), told, "{place:?}");
@@ -320,7 +300,7 @@ fn a_dry_run_through_a_server_needs_the_administrators_signature() {
     place[5] = "nobody".to_owned();
     let output = import(&place, &["--dry-run"], "in.ndjson", b"{}");
     assert!(!output.status.success() && said(&output).contains("(60010)"), "{}", said(&output));
-    let output = confold(&["export"]).args(&place).output().unwrap();
+    let output = keyed(&["export"]).args(&place).finish();
     assert!(!output.status.success() && said(&output).contains("(60010)"), "{}", said(&output));
 }
 
@@ -358,22 +338,22 @@ fn byte_order_marks_line_ends_of_windows_and_gzip_are_read() {
             said(&output)
         );
     }
-    let mut command = confold(&["import", "-"]);
+    let mut command = keyed(&["import", "-"]);
     let output = fed(command.args(&local), &windows);
-    assert_eq!(said(&output), "imported 3 lines; 0 of them changed something\n");
+    assert_eq!(printed(&output), "imported 3 lines; 0 of them changed something\n");
     assert_eq!(seed(&mut server.client(), "", &windows).status, 200);
     // The file that a server begins with.
     let seeded = data.path().join("seed.ndjson.gz");
     fs::write(&seeded, packed(&windows)).unwrap();
     let server = Server::dev(&["--seed", seeded.to_str().unwrap()]);
-    assert!(export(&at_server(&server)).contains(&b));
+    assert!(exported(&at_server(&server)).contains(&b));
 }
 
 #[test]
 fn what_is_written_in_another_encoding_is_refused_by_its_name() {
     let server = Server::dev(&[]);
     let place = at_server(&server);
-    let before = export(&place);
+    let before = exported(&place);
     let lines = format!("{}\n{}\n", account("a"), account("b"));
     let utf16: Vec<u8> =
         "\u{feff}".encode_utf16().chain(lines.encode_utf16()).flat_map(u16::to_le_bytes).collect();
@@ -404,7 +384,7 @@ fn what_is_written_in_another_encoding_is_refused_by_its_name() {
     request.extend(body);
     let answer = client.raw(&request).unwrap();
     assert!(answer.status == 400 && answer.body.contains("this is gzip, and not lines"), "{}", answer.body);
-    assert_eq!(export(&place), before);
+    assert_eq!(exported(&place), before);
 }
 
 #[test]

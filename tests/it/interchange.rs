@@ -9,44 +9,30 @@ use std::{
 };
 
 use crate::{
-    harness::{ADMIN, APP, KEY, Server, fed, import_accounts, said},
+    bodies::{
+        account_delete, chat, create_contact_group, del_contact_group, destroy_group, get_contact_group,
+        mark_contact, user,
+    },
+    harness::{
+        ADMIN, APP, KEY, Server, at_server, eventually, exported, fed, import_accounts, in_directory, keyed,
+        printed, said,
+    },
     serving::serving,
+    wait::{Finish, end},
 };
 
-const MARK: &str = "recentcontact/mark_contact";
-const CREATE: &str = "recentcontact/create_contact_group";
 const GET: &str = "recentcontact/get_contact_group";
-
-fn confold(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
-    command.args(arguments).env("CONFOLD_KEY", KEY).stdin(Stdio::null());
-    command
-}
 
 /// Runs a command that has to succeed; what it says on standard output.
 fn ok(command: &mut Command) -> String {
-    let output = command.output().unwrap();
+    let output = command.finish();
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "", "no progress where nobody looks");
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Where the data is, as arguments of a tool.
-fn at_server(server: &Server) -> Vec<String> {
-    let url = format!("http://{}", server.address);
-    ["--url", &url, "--app", &APP.to_string(), "--admin", ADMIN].map(str::to_owned).to_vec()
-}
-
-fn in_directory(directory: &Path) -> Vec<String> {
-    vec!["--data".to_owned(), directory.to_str().unwrap().to_owned()]
-}
-
-fn export(place: &[String]) -> String {
-    ok(confold(&["export"]).args(place))
-}
-
 fn import(place: &[String], file: &Path) -> Output {
-    confold(&["import"]).arg(file).args(place).output().unwrap()
+    keyed(&["import"]).arg(file).args(place).finish()
 }
 
 fn folder() -> (tempfile::TempDir, PathBuf) {
@@ -85,29 +71,20 @@ fn with_everything() -> Server {
     for group in ["alive", "gone", "again"] {
         client.ok("group_open_http_svc/create_group", &format!(r#"{{"Type":"Public","Name":"n","GroupId":"{group}","Owner_Account":"bob","MemberList":[{{"Member_Account":"ann","Role":"Admin"}}],"ApplyJoinOption":"FreeAccess"}}"#));
     }
-    let create = |owner: &str, group: &str, contact: &str| {
-        format!(
-            r#"{{"From_Account":"{owner}","GroupContactItem":[{{"GroupName":"{group}","ContactItem":[{contact}]}}]}}"#
-        )
-    };
-    for (owner, group, contact) in [
-        (
-            "ann",
-            "work",
-            r#"{"Type":2,"ToGroupId":"alive"},{"Type":2,"ToGroupId":"gone"},{"Type":1,"To_Account":"bob"}"#,
-        ),
-        ("ann", "later", r#"{"Type":2,"ToGroupId":"again"}"#),
-        ("carl", "c", r#"{"Type":1,"To_Account":"ann"}"#),
-        ("nobody", "n", r#"{"Type":1,"To_Account":"ann"}"#),
+    for call in [
+        create_contact_group("ann", "work").with(chat("alive")).with(chat("gone")).with(user("bob")),
+        create_contact_group("ann", "later").with(chat("again")),
+        create_contact_group("carl", "c").with(user("ann")),
+        create_contact_group("nobody", "n").with(user("ann")),
+        mark_contact("ann").set(user("dora"), [0, 63]).custom(user("bob"), "\"q\"\n"),
+        del_contact_group("ann", &["later"]),
+        destroy_group("gone"),
+        destroy_group("again"),
     ] {
-        client.ok(CREATE, &create(owner, group, contact));
+        client.does(&call);
     }
-    client.ok(MARK, r#"{"From_Account":"ann","MarkItem":[{"OptType":1,"ContactItem":{"Type":1,"To_Account":"dora"},"SetMark":[0,63]},{"OptType":2,"ContactItem":{"Type":1,"To_Account":"bob"},"CustomMark":"\"q\"\n"}]}"#);
-    client.ok("recentcontact/del_contact_group", r#"{"From_Account":"ann","GroupName":["later"]}"#);
-    client.ok("group_open_http_svc/destroy_group", r#"{"GroupId":"gone"}"#);
-    client.ok("group_open_http_svc/destroy_group", r#"{"GroupId":"again"}"#);
     client.ok("group_open_http_svc/create_group", r#"{"Type":"Work","Name":"n","GroupId":"again"}"#);
-    client.ok("im_open_login_svc/account_delete", r#"{"DeleteItem":[{"UserID":"carl"}]}"#);
+    client.does(&account_delete("carl"));
     server
 }
 
@@ -115,7 +92,7 @@ fn with_everything() -> Server {
 fn what_is_exported_is_imported_to_the_same_bytes_and_replies() {
     let (first, second) = (with_everything(), Server::dev(&["--directory", "open"]));
     let (folder, file) = folder();
-    let exported = export(&at_server(&first));
+    let all = exported(&at_server(&first));
     for part in [
         r#"{"Kind":"account","SdkAppId":88888888,"UserID":"ann","Nick":"安","FaceUrl":"http://x/\"a\".png"}"#,
         r#""GroupId":"gone","Incarnation":1,"Destroyed":true"#,
@@ -123,24 +100,22 @@ fn what_is_exported_is_imported_to_the_same_bytes_and_replies() {
         r#""From_Account":"carl","Account":false"#,
         r#""From_Account":"nobody","Account":false"#,
     ] {
-        assert!(exported.contains(part), "{part} in {exported}");
+        assert!(all.contains(part), "{part} in {all}");
     }
-    fs::write(&file, &exported).unwrap();
+    fs::write(&file, &all).unwrap();
     let directory = in_directory(&folder.path().join("data"));
     assert!(import(&directory, &file).status.success());
-    assert_eq!(export(&directory), exported, "through a directory");
+    assert_eq!(exported(&directory), all, "through a directory");
     assert!(import(&at_server(&second), &file).status.success());
-    assert_eq!(export(&at_server(&second)), exported, "through a server that had the page's data");
+    assert_eq!(exported(&at_server(&second)), all, "through a server that had the page's data");
     for owner in ["ann", "bob", "carl", "nobody", "user0"] {
-        let body = format!(r#"{{"From_Account":"{owner}","StartIndex":0}}"#);
-        assert_eq!(first.client().call(GET, &body).body, second.client().call(GET, &body).body, "{owner}");
+        let get = get_contact_group(owner);
+        assert_eq!(first.client().make(&get).body, second.client().make(&get).body, "{owner}");
     }
     // Numbers go on where they were.
-    let mark = r#"{"From_Account":"ann","MarkItem":[{"OptType":1,"ContactItem":{"Type":1,"To_Account":"eve"},"SetMark":[1]}]}"#;
-    let create = r#"{"From_Account":"carl","GroupContactItem":[{"GroupName":"new","ContactItem":[{"Type":1,"To_Account":"ann"}]}]}"#;
     for server in [&first, &second] {
-        server.client().ok(MARK, mark);
-        let reply = server.client().ok(CREATE, create);
+        server.client().does(&mark_contact("ann").set(user("eve"), [1]));
+        let reply = server.client().does(&create_contact_group("carl", "new").with(user("ann")));
         assert_eq!(
             reply["GroupResultItem"][0]["GroupItem"]["GroupId"]
                 .as_u64()
@@ -157,9 +132,9 @@ fn an_import_for_the_second_time_changes_nothing() {
     fs::write(&file, lines(200)).unwrap();
     let directory = in_directory(&folder.path().join("data"));
     let first = import(&directory, &file);
-    assert_eq!(said(&first), "imported 210 lines; 210 of them changed something\n");
-    assert_eq!(said(&import(&directory, &file)), "imported 210 lines; 0 of them changed something\n");
-    assert_eq!(export(&directory), lines(200));
+    assert_eq!(printed(&first), "imported 210 lines; 210 of them changed something\n");
+    assert_eq!(printed(&import(&directory, &file)), "imported 210 lines; 0 of them changed something\n");
+    assert_eq!(exported(&directory), lines(200));
 }
 
 #[test]
@@ -167,7 +142,7 @@ fn a_dry_run_checks_and_changes_nothing() {
     let (folder, file) = folder();
     fs::write(&file, lines(3)).unwrap();
     let directory = in_directory(&folder.path().join("data"));
-    let output = confold(&["import", "--dry-run"]).arg(&file).args(&directory).output().unwrap();
+    let output = keyed(&["import", "--dry-run"]).arg(&file).args(&directory).finish();
     assert_eq!(
         said(&output),
         "13 lines are good; nothing was changed\n\
@@ -187,14 +162,14 @@ fn only_lines_of_the_app_that_is_named_are_taken() {
     let (folder, file) = folder();
     fs::write(&file, lines(1)).unwrap();
     let data = folder.path().join("data");
-    let output = confold(&["import", "--app", "7"]).arg(&file).args(in_directory(&data)).output().unwrap();
+    let output = keyed(&["import", "--app", "7"]).arg(&file).args(in_directory(&data)).finish();
     assert!(said(&output).contains("only lines about app 7 are taken"), "{}", said(&output));
     assert!(
-        confold(&["import", "--app", "88888888"])
+        keyed(&["import", "--app", "88888888"])
             .arg(&file)
             .args(in_directory(&data))
-            .status()
-            .unwrap()
+            .finish()
+            .status
             .success()
     );
     assert_eq!(
@@ -208,7 +183,7 @@ fn only_lines_of_the_app_that_is_named_are_taken() {
 fn what_is_wrong_with_the_way_to_a_server_is_named() {
     let server = Server::dev(&[]);
     let reach = |url: &str| {
-        let output = confold(&["export", "--app", "1", "--url", url]).output().unwrap();
+        let output = keyed(&["export", "--app", "1", "--url", url]).finish();
         assert!(!output.status.success());
         said(&output)
     };
@@ -223,7 +198,7 @@ fn what_is_wrong_with_the_way_to_a_server_is_named() {
     let found = reach(&format!("http://{port}"));
     assert!(found.contains(&format!("the server at http://{port} cannot be reached")), "{found}");
     assert!(reach("127.0.0.1:8080").contains("--url must be an address such as"));
-    let neither = said(&confold(&["export"]).output().unwrap());
+    let neither = said(&keyed(&["export"]).finish());
     assert!(neither.contains("--data <DIR>|--url <URL>"), "{neither}");
 }
 
@@ -267,7 +242,7 @@ fn a_fault_in_the_middle_of_an_upload_is_told_alone() {
         .unwrap();
     let told = answer.json();
     assert_eq!((told["Faults"].as_array().unwrap().len(), &told["Changed"]), (1, &0.into()), "{told}");
-    assert!(!export(&at_server(&server)).contains("late"));
+    assert!(!exported(&at_server(&server)).contains("late"));
 }
 
 /// Twenty lines, each wrong in another way, with the reason that is told.
@@ -340,7 +315,7 @@ fn twenty_broken_lines_are_all_named_and_nothing_is_changed() {
     text += &lines(40);
     fs::write(&file, text).unwrap();
     let server = Server::dev(&[]);
-    let before = export(&at_server(&server));
+    let before = exported(&at_server(&server));
     let data = folder.path().join("data");
     for place in [in_directory(&data), at_server(&server)] {
         let output = import(&place, &file);
@@ -355,7 +330,7 @@ fn twenty_broken_lines_are_all_named_and_nothing_is_changed() {
         assert!(said.ends_with("error: nothing was changed\n"), "{said}");
     }
     assert!(!data.exists());
-    assert_eq!(export(&at_server(&server)), before);
+    assert_eq!(exported(&at_server(&server)), before);
 }
 
 #[test]
@@ -375,9 +350,7 @@ fn more_than_the_limits_of_a_profile_is_refused_unless_it_is_named() {
         "{}",
         said(&output)
     );
-    assert!(
-        confold(&["import", "--profile", "open"]).arg(&file).args(&directory).status().unwrap().success()
-    );
+    assert!(keyed(&["import", "--profile", "open"]).arg(&file).args(&directory).finish().status.success());
     // A server has its own.
     let server = Server::dev(&["--profile", "open"]);
     assert!(import(&at_server(&server), &file).status.success());
@@ -407,7 +380,7 @@ fn a_file_that_cannot_be_read_is_named_once() {
         said(&output),
         "error: the lines cannot be read: /proc/self/mem: Input/output error (os error 5)\n"
     );
-    let seeded = confold(&["dev", "--listen", "127.0.0.1:0", "--seed", "/proc/self"]).output().unwrap();
+    let seeded = keyed(&["dev", "--listen", "127.0.0.1:0", "--seed", "/proc/self"]).finish();
     assert!(!seeded.status.success());
     assert_eq!(said(&seeded), "error: /proc/self: the lines cannot be read: Is a directory (os error 21)\n");
 }
@@ -421,13 +394,13 @@ fn several_files_and_a_pipe_are_one_import() {
     fs::write(&second, "{\"Kind\":\"account\",\"SdkAppId\":5,\"UserID\":\"b\"}\nbroken").unwrap();
     let directory = in_directory(&folder.path().join("data"));
     let run =
-        |files: &[&Path], input: &str| said(&fed(confold(&["import"]).args(files).args(&directory), input));
+        |files: &[&Path], input: &str| said(&fed(keyed(&["import"]).args(files).args(&directory), input));
     let found = run(&[&file, &second], "");
     assert!(found.contains("second.ndjson:2: the line is not a JSON object"), "{found}");
     let piped = "{\"Kind\":\"account\",\"SdkAppId\":5,\"UserID\":\"c\"}\n";
     assert!(run(&[Path::new("-")], "x\n").contains("standard input:1: "));
     assert_eq!(run(&[&file, Path::new("-")], piped), "imported 2 lines; 2 of them changed something\n");
-    assert_eq!(export(&directory).lines().count(), 2);
+    assert_eq!(exported(&directory).lines().count(), 2);
 }
 
 #[test]
@@ -436,22 +409,23 @@ fn an_import_killed_in_the_middle_is_run_again_and_ends_equal() {
     fs::write(&file, lines(20_000)).unwrap();
     let data = folder.path().join("data");
     let mut child =
-        confold(&["import"]).arg(&file).args(in_directory(&data)).stdout(Stdio::null()).spawn().unwrap();
+        keyed(&["import"]).arg(&file).args(in_directory(&data)).stdout(Stdio::null()).spawn().unwrap();
     // Checking writes nothing: what the log holds beside the empty database is applied lines.
-    while fs::metadata(data.join("confold.db-wal")).map_or(0, |wal| wal.len()) < 1 << 20 {
+    eventually("some lines are applied", || {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
-    }
+        fs::metadata(data.join("confold.db-wal")).is_ok_and(|wal| wal.len() >= 1 << 20)
+    });
     child.kill().unwrap();
-    child.wait().unwrap();
+    end(&mut child).expect("an import that was killed ends");
     let directory = in_directory(&data);
-    let there = export(&directory);
+    let there = exported(&directory);
     let all = lines(20_000);
     assert!(there.len() > 1_000 && there.len() < all.len(), "{} of {} bytes", there.len(), all.len());
     let whole: std::collections::HashSet<&str> = all.lines().collect();
     assert!(there.lines().all(|line| whole.contains(line)), "each owner is there whole or not at all");
     let again = said(&import(&directory, &file));
     assert!(again.starts_with("imported 20010 lines; ") && !again.contains("20010 of them"), "{again}");
-    assert_eq!(export(&directory), all);
+    assert_eq!(exported(&directory), all);
 }
 
 #[test]
@@ -461,11 +435,11 @@ fn a_directory_in_use_names_the_other_way() {
     let data = folder.path().join("data");
     let _server = Server::on(&data);
     for task in ["import", "export"] {
-        let mut command = confold(&[task]);
+        let mut command = keyed(&[task]);
         if task == "import" {
             command.arg(&file);
         }
-        let said = said(&command.args(in_directory(&data)).output().unwrap());
+        let said = said(&command.args(in_directory(&data)).finish());
         assert!(said.contains("is in use by a running server; reach that server instead, with --url http://ADDRESS --app ID --admin NAME --key-file FILE"), "{said}");
     }
 }
@@ -474,7 +448,7 @@ fn a_directory_in_use_names_the_other_way() {
 fn a_directory_without_a_store_is_not_made_by_an_export() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("typo");
-    let output = confold(&["export"]).args(in_directory(&data)).output().unwrap();
+    let output = keyed(&["export"]).args(in_directory(&data)).finish();
     assert!(said(&output).contains("there is no store in ") && !output.status.success(), "{}", said(&output));
     assert!(!data.exists());
 }
@@ -483,12 +457,12 @@ fn a_directory_without_a_store_is_not_made_by_an_export() {
 fn an_export_to_a_file_appears_when_it_is_complete() {
     let server = with_everything();
     let (folder, file) = folder();
-    ok(confold(&["export", "--output"]).arg(&file).args(at_server(&server)));
-    assert_eq!(fs::read_to_string(&file).unwrap(), export(&at_server(&server)));
+    ok(keyed(&["export", "--output"]).arg(&file).args(at_server(&server)));
+    assert_eq!(fs::read_to_string(&file).unwrap(), exported(&at_server(&server)));
     fs::write(&file, "kept").unwrap();
     let mut place = at_server(&server);
     place[5] = "nobody".to_owned();
-    let output = confold(&["export", "--output"]).arg(&file).args(place).output().unwrap();
+    let output = keyed(&["export", "--output"]).arg(&file).args(place).finish();
     assert!(!output.status.success());
     assert_eq!(fs::read_to_string(&file).unwrap(), "kept", "a failed export leaves what was there");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -498,34 +472,34 @@ fn an_export_to_a_file_appears_when_it_is_complete() {
 fn only_an_administrator_of_the_app_gets_in() {
     let (_site, server, _client) = serving("", "");
     let refused = |command: &mut Command| {
-        let output = command.output().unwrap();
+        let output = command.finish();
         assert!(!output.status.success());
         said(&output)
     };
     let place = at_server(&server);
-    assert!(refused(confold(&["export"]).args(&place).env("CONFOLD_KEY", "wrong")).contains("(70009)"));
+    assert!(refused(keyed(&["export"]).args(&place).env("CONFOLD_KEY", "wrong")).contains("(70009)"));
     let mut other = place.clone();
     other[5] = "nobody".to_owned();
-    assert!(refused(confold(&["export"]).args(&other)).contains("(60010)"));
+    assert!(refused(keyed(&["export"]).args(&other)).contains("(60010)"));
     assert!(
-        refused(confold(&["export"]).args(&place).env_remove("CONFOLD_KEY"))
+        refused(keyed(&["export"]).args(&place).env_remove("CONFOLD_KEY"))
             .contains("use --key-file FILE, or set the environment variable CONFOLD_KEY")
     );
     let (_folder, file) = folder();
     fs::write(&file, r#"{"Kind":"account","SdkAppId":7,"UserID":"a"}"#).unwrap();
-    let said = refused(confold(&["import"]).arg(&file).args(&place));
+    let said = refused(keyed(&["import"]).arg(&file).args(&place));
     assert!(
         said.contains("in.ndjson:1: the line is about app 7, but only lines about app 88888888 are taken"),
         "{said}"
     );
-    let said = refused(confold(&["import"]).arg(&file).args(&other));
+    let said = refused(keyed(&["import"]).arg(&file).args(&other));
     assert!(said.contains("(60010)"), "{said}");
 }
 
 #[test]
 fn an_app_may_close_it() {
     let (_site, server, _client) = serving("", "closed_services = [\"interchange\"]");
-    let output = confold(&["export"]).args(at_server(&server)).output().unwrap();
+    let output = keyed(&["export"]).args(at_server(&server)).finish();
     assert!(
         said(&output)
             .contains("the service interchange is switched off for app 88888888 on this server (60017)"),
@@ -541,14 +515,14 @@ fn a_key_file_that_others_can_read_is_refused() {
     fs::write(&key, KEY).unwrap();
     let usersig = |mode| {
         fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
-        confold(&["usersig", "--app", "88888888", "--admin", ADMIN, "--key-file"]).arg(&key).output().unwrap()
+        keyed(&["usersig", "--app", "88888888", "--admin", ADMIN, "--key-file"]).arg(&key).finish()
     };
     assert!(said(&usersig(0o644)).contains("--key-file: ") && said(&usersig(0o644)).contains("chmod o-rwx"));
     let signature = usersig(0o600);
     assert!(signature.status.success());
     let signature = said(&signature);
     let verified =
-        ok(confold(&["verify-usersig", "--app", "88888888", "--admin", ADMIN]).arg(signature.trim()));
+        ok(keyed(&["verify-usersig", "--app", "88888888", "--admin", ADMIN]).arg(signature.trim()));
     assert!(verified.contains("is valid for admin of app 88888888"), "{verified}");
 }
 
@@ -557,7 +531,7 @@ fn calls_go_on_while_lines_are_imported() {
     let server = Server::dev(&["--rate-limit", "off"]);
     let (_folder, file) = folder();
     fs::write(&file, lines(3_000)).unwrap();
-    let mut child = confold(&["import"])
+    let mut child = keyed(&["import"])
         .arg(&file)
         .args(at_server(&server))
         .stdout(Stdio::piped())
@@ -571,12 +545,9 @@ fn calls_go_on_while_lines_are_imported() {
         client.ok("im_open_login_svc/account_import", &format!(r#"{{"UserID":"during{calls}"}}"#));
         calls += 1;
     }
-    assert_eq!(
-        said(&child.wait_with_output().unwrap()),
-        "imported 3010 lines; 3010 of them changed something\n"
-    );
+    assert_eq!(printed(&child.finish()), "imported 3010 lines; 3010 of them changed something\n");
     assert!(calls > 3, "{calls} calls");
-    assert!(export(&at_server(&server)).contains(&lines(3_000)[lines(0).len()..]));
+    assert!(exported(&at_server(&server)).contains(&lines(3_000)[lines(0).len()..]));
 }
 
 #[test]

@@ -41,6 +41,7 @@ fn file_of(name: &str) -> std::path::PathBuf {
     let places = [
         format!("tests/it/{name}.rs"),
         format!("tests/it/hostile/{name}.rs"),
+        format!("tests/it/tools/{name}.rs"),
         format!("src/api/{name}.rs"),
         format!("src/domain/{name}.rs"),
         format!("src/wire/{name}.rs"),

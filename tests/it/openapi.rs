@@ -1,6 +1,6 @@
 //! `/openapi.json` against the code, the golden file, and the running server.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command as Process};
+use std::{collections::BTreeSet, fs};
 
 use confold::{
     api::Command,
@@ -9,11 +9,7 @@ use confold::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{ADMIN, APP, KEY, Server, query, sign};
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::{harness::Server, tools::root};
 
 #[test]
 fn the_document_is_current() {
@@ -138,77 +134,4 @@ fn the_strict_mode_refuses_nothing_that_is_right() {
     assert_eq!(answer.code(), 70402);
     let answer = client.call("group_open_http_svc/destroy_group", r#"{"GroupId":"a","X":1}"#);
     assert_eq!(answer.code(), 10004);
-}
-
-/// schemathesis sends what the document allows, and more, and looks whether replies are as it says.
-#[test]
-fn schemathesis_finds_nothing() {
-    let server = Server::dev(&["--rate-limit", "off", "--app", "5:key-of-five:five"]);
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = Process::new(root().join("target/test-python/bin/schemathesis"));
-    command.arg("run").arg(format!("http://{}/openapi.json", server.address)).current_dir(folder.path());
-    let config = format!(
-        "[parameters]\nsdkappid = {APP}\nidentifier = {ADMIN:?}\nusersig = {:?}\n",
-        query(APP, ADMIN, KEY).split("usersig=").nth(1).unwrap().split('&').next().unwrap()
-    );
-    fs::write(folder.path().join("schemathesis.toml"), config).unwrap();
-    command.args([
-        "--checks",
-        "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
-    ]);
-    // The clock and fault rules would make everything else fail.
-    command.args([
-        "--exclude-path-regex",
-        "/_dev/(clock|faults)",
-        "--max-examples",
-        "20",
-        "--seed",
-        "7",
-        "--no-color",
-    ]);
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("passed"), "{said}");
-}
-
-/// Clients made from the document, in two languages, do one call each.
-#[test]
-fn clients_are_made_from_the_document_and_work() {
-    let server = Server::dev(&[]);
-    let folder = tempfile::tempdir().unwrap();
-    let document = root().join("docs/openapi.json");
-    let run = |command: &mut Process| {
-        command.env("CONFOLD_URL", format!("http://{}", server.address)).env("CONFOLD_APP", APP.to_string());
-        command
-            .env("CONFOLD_ADMIN", ADMIN)
-            .env("CONFOLD_USERSIG", sign(APP, ADMIN, KEY))
-            .current_dir(folder.path());
-        let output = command.output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-        said
-    };
-    let python = root().join("target/test-python/bin");
-    let mut generator = Process::new(python.join("openapi-python-client"));
-    run(generator
-        .args(["generate", "--meta", "none", "--output-path"])
-        .arg("python/confold_client")
-        .arg("--path")
-        .arg(&document));
-    let said =
-        run(Process::new(python.join("python")).arg(root().join("tests/generated/call.py")).arg("python"));
-    assert_eq!(said, "['teacher4', None] 1\n");
-    let mut generator = Process::new(root().join("tests/generated/node_modules/.bin/swagger-typescript-api"));
-    run(generator
-        .args(["generate", "--js", "-n", "api.ts", "-o"])
-        .arg(folder.path().join("node"))
-        .arg("-p")
-        .arg(&document));
-    // Where it stands no package.json says that it is a module.
-    fs::rename(folder.path().join("node/api.js"), folder.path().join("node/api.mjs")).unwrap();
-    let said = run(Process::new("node")
-        .arg(root().join("tests/generated/call.mjs"))
-        .arg(folder.path().join("node/api.mjs")));
-    assert_eq!(said, "[ 'teacher4', null ] 1\n");
 }

@@ -6,6 +6,8 @@ use std::{
     process::{Command, Output},
 };
 
+use crate::wait::Finish;
+
 /// Runs the script as somebody who may not install, where there is nothing that installs: it can only
 /// say what it would.
 fn asked_for(things: &[&str]) -> Output {
@@ -17,8 +19,7 @@ fn asked_for(things: &[&str]) -> Output {
         .args(things)
         .env("PATH", folder.path())
         .env_remove("CI")
-        .output()
-        .unwrap()
+        .finish()
 }
 
 #[test]

@@ -7,22 +7,17 @@ use std::{
 };
 
 use crate::{
-    harness::{ADMIN, APP, Client, KEY, Server, import_accounts, said},
+    bodies::{Call, account_import, create_contact_group, everything, mark_contact, user},
+    harness::{ADMIN, APP, Client, KEY, Server, eventually, import_accounts, printed, said},
     serving::{Authority, Site},
+    wait::Finish,
 };
-
-const GET: &str = "recentcontact/get_contact_group";
 
 fn pull(url: &str, folder: &Path, more: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
     command.args(["pull", "--url", url, "--app", &APP.to_string(), "--admin", ADMIN]).env("CONFOLD_KEY", KEY);
     command.arg("--users").arg(folder.join("users")).arg("--output").arg(folder.join("out.ndjson"));
-    command.args(more).output().unwrap()
-}
-
-/// What was printed on standard output; standard error has the progress of a pull that takes long.
-fn printed(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    command.args(more).finish()
 }
 
 /// Gives an owner groups with so many conversations, some marked.
@@ -31,32 +26,9 @@ fn fill(client: &mut Client, owner: &str, conversations: usize) {
     import_accounts(client, &[owner.to_owned()]);
     import_accounts(client, &peers);
     for (index, some) in peers.chunks(100).enumerate() {
-        let contacts: Vec<String> =
-            some.iter().map(|peer| format!(r#"{{"Type":1,"To_Account":"{peer}"}}"#)).collect();
-        client.ok("recentcontact/create_contact_group", &format!(
-            r#"{{"From_Account":"{owner}","GroupContactItem":[{{"GroupName":"分组{index}","ContactItem":[{}]}}]}}"#,
-            contacts.join(",")
-        ));
-        let marks: Vec<String> = some.iter().take(10).map(|peer| format!(
-            r#"{{"OptType":1,"ContactItem":{{"Type":1,"To_Account":"{peer}"}},"SetMark":[3,40]}},{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"{peer}"}},"CustomMark":"note"}}"#
-        )).collect();
-        client.ok(
-            "recentcontact/mark_contact",
-            &format!(r#"{{"From_Account":"{owner}","MarkItem":[{}]}}"#, marks.join(",")),
-        );
-    }
-}
-
-/// Everything the server replies about an owner, page by page.
-fn pages(client: &mut Client, owner: &str) -> (Vec<serde_json::Value>, serde_json::Value) {
-    let (mut items, mut start) = (Vec::new(), 0);
-    loop {
-        let page = client.ok(GET, &format!(r#"{{"From_Account":"{owner}","StartIndex":{start}}}"#));
-        items.extend(page["ContactItem"].as_array().unwrap().iter().cloned());
-        if page["CompleteFlag"] == 1 {
-            return (items, page["GroupItem"].clone());
-        }
-        start = page["NextStartIndex"].as_u64().unwrap();
+        client.does(&create_contact_group(owner, &format!("分组{index}")).with_users(some));
+        let mark = |call: Call, peer: &String| call.set(user(peer), [3, 40]).custom(user(peer), "note");
+        client.does(&some.iter().take(10).fold(mark_contact(owner), mark));
     }
 }
 
@@ -75,11 +47,14 @@ fn what_is_pulled_page_by_page_is_imported_to_the_same_replies() {
     let import = Command::new(env!("CARGO_BIN_EXE_confold"))
         .args(["import", "--url", &url, "--app", &format!("{APP}:{KEY}:{ADMIN}")])
         .arg(folder.path().join("out.ndjson"))
-        .output()
-        .unwrap();
+        .finish();
     assert!(import.status.success(), "{}", said(&import));
     for owner in ["ann", "bob", "none"] {
-        assert_eq!(pages(&mut first.client(), owner), pages(&mut second.client(), owner), "{owner}");
+        assert_eq!(
+            everything(&mut first.client(), owner),
+            everything(&mut second.client(), owner),
+            "{owner}"
+        );
     }
 }
 
@@ -93,16 +68,7 @@ fn the_order_within_a_second_is_kept() {
         .unwrap();
     let peers: Vec<String> = (0..250).map(|number| format!("peer{:03}", number * 97 % 250)).collect();
     for some in peers.chunks(50) {
-        let items: Vec<String> = some
-            .iter()
-            .map(|peer| {
-                format!(r#"{{"OptType":1,"ContactItem":{{"Type":1,"To_Account":"{peer}"}},"SetMark":[3]}}"#)
-            })
-            .collect();
-        client.ok(
-            "recentcontact/mark_contact",
-            &format!(r#"{{"From_Account":"ann","MarkItem":[{}]}}"#, items.join(",")),
-        );
+        client.does(&some.iter().fold(mark_contact("ann"), |call, peer| call.set(user(peer), [3])));
     }
     let folder = tempfile::tempdir().unwrap();
     // As an editor of Windows writes a list.
@@ -119,8 +85,8 @@ fn the_order_within_a_second_is_kept() {
     let url = format!("http://{}", second.address);
     let mut import = Command::new(env!("CARGO_BIN_EXE_confold"));
     import.args(["import", "--url", &url, "--app", &format!("{APP}:{KEY}:{ADMIN}")]).arg(&file);
-    assert!(import.status().unwrap().success());
-    assert_eq!(pages(&mut first.client(), "ann"), pages(&mut second.client(), "ann"));
+    assert!(import.finish().status.success());
+    assert_eq!(everything(&mut first.client(), "ann"), everything(&mut second.client(), "ann"));
 }
 
 #[test]
@@ -208,12 +174,10 @@ fn calls_too_many_are_tried_again() {
     site.write("ca.pem", &authority.pem);
     let server = site.serve();
     let mut client = server.client();
-    for user in 0..8 {
-        while client.call("im_open_login_svc/account_import", &format!(r#"{{"UserID":"u{user}"}}"#)).code()
-            != 0
-        {}
-    }
     let users: Vec<String> = (0..8).map(|user| format!("u{user}")).collect();
+    for user in &users {
+        eventually("a second has room for an import", || client.make(&account_import(user)).code() == 0);
+    }
     fs::write(site.path("users"), users.join("\n")).unwrap();
     let url = format!("https://localhost:{}", server.tls_address().port());
     let ca = site.path("ca.pem");
@@ -261,8 +225,7 @@ fn a_pull_that_nobody_is_let_in_for_ends_at_once() {
         .arg(folder.path().join("users"))
         .arg("--output")
         .arg(folder.path().join("out.ndjson"))
-        .output()
-        .unwrap();
+        .finish();
     let said = said(&output);
     assert!(said.contains("the server refuses every call: ") && said.contains("(70009)"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");

@@ -1,10 +1,13 @@
 //! Clients in the middle of a pull when the change numbers of an owner run out.
 
-use std::{collections::BTreeMap, fs, path::Path, process::Command};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::harness::{APP, Client, Server, import_accounts, said};
+use crate::{
+    bodies::{Call, get_contact_group_from, mark_contact, user},
+    harness::{APP, Client, Server, confold, import_accounts, in_directory, succeeds},
+};
 
 /// The highest change number.
 const LAST: u32 = 2_147_483_646;
@@ -38,21 +41,14 @@ fn seed_organizer(client: &mut Client, version: u32, records: &Value) {
 }
 
 fn mark(client: &mut Client, peers: &[usize], text: &str) {
-    let items: Vec<Value> = (peers.iter())
-        .map(|index| {
-            json!({ "OptType": 2, "ContactItem": { "Type": 1, "To_Account": peer(*index) }, "CustomMark": text })
-        })
-        .collect();
-    let reply = client
-        .ok("recentcontact/mark_contact", &json!({ "From_Account": "ann", "MarkItem": items }).to_string());
-    let results = reply["ResultItem"].as_array().unwrap();
-    assert!(results.iter().all(|item| item["ResultCode"] == 0), "{reply}");
+    let mark = |call: Call, index: &usize| call.custom(user(&peer(*index)), text);
+    let codes = client.marks(&peers.iter().fold(mark_contact("ann"), mark));
+    assert!(codes.iter().all(|code| *code == 0), "{codes:?}");
 }
 
 /// One page: its records, and where the next one starts.
 fn page(client: &mut Client, start: u64) -> (Value, Option<u64>) {
-    let body = json!({ "From_Account": "ann", "StartIndex": start }).to_string();
-    let mut reply = client.ok("recentcontact/get_contact_group", &body);
+    let mut reply = client.does(&get_contact_group_from("ann", start));
     let next = (reply["CompleteFlag"] == 0).then(|| reply["NextStartIndex"].as_u64().unwrap());
     (reply["ContactItem"].take(), next)
 }
@@ -146,11 +142,8 @@ fn a_client_above_the_middle_goes_on_after_a_second_renumbering() {
     assert_eq!((sizes, late.0), (vec![100, 100, 100], known.0));
 }
 
-fn confold(task: &str, data: &Path, arguments: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
-    let output = command.arg(task).arg("--data").arg(data).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", said(&output));
-    String::from_utf8(output.stdout).unwrap()
+fn tool(task: &str, data: &Path, arguments: &[&str]) -> String {
+    succeeds(confold(&[task]).args(in_directory(data)).args(arguments))
 }
 
 #[test]
@@ -175,11 +168,11 @@ fn the_ten_minutes_outlive_a_restart_and_a_move_to_another_store() {
     assert_eq!(page(&mut client, MIDDLE + 101), all);
     stop(server, client);
 
-    let lines = confold("export", &first, &[]);
+    let lines = tool("export", &first, &[]);
     assert!(lines.contains(r#""Renumberings":1,"LastRenumbering":1"#), "{lines}");
     let file = folder.path().join("lines.ndjson");
     fs::write(&file, lines).unwrap();
-    confold("import", &second, &[file.to_str().unwrap()]);
+    tool("import", &second, &[file.to_str().unwrap()]);
     let server = Server::on(&second);
     let mut client = server.client();
     assert_eq!(page(&mut client, MIDDLE + 101), all);

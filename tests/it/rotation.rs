@@ -8,6 +8,7 @@ use rustix::process::Signal;
 
 use crate::{
     harness::{ADMIN, APP, Client, KEY, Server, eventually, said},
+    reload::until,
     serving::{Site, later},
 };
 
@@ -37,10 +38,6 @@ fn client(server: &Server, key: &str) -> Client {
     server.client().signed_for(APP, ADMIN, key)
 }
 
-fn becomes(client: &mut Client, code: u64) {
-    eventually(&format!("the call gets {code}"), || client.call(GET, BODY).code() == code);
-}
-
 #[test]
 fn a_key_is_rotated_without_a_refused_call() {
     let site = Site::new();
@@ -51,14 +48,14 @@ fn a_key_is_rotated_without_a_refused_call() {
     assert_eq!((late.call(GET, BODY).code(), early.call(GET, BODY).code()), (50001, 70009));
     configure(&site, &later(30));
     server.signal(Signal::HUP);
-    becomes(&mut early, 50001);
+    until(&mut early, 50001);
     assert_eq!(late.call(GET, BODY).code(), 50001, "remembered, and by the previous key");
     let mut anew = server.client().signed_for(APP, "nobody", OLD);
     assert_eq!(anew.call(GET, BODY).code(), 60010, "verified anew");
     // Taken out of the file, it is out at once, what is remembered included.
     site.configure("", "");
     server.signal(Signal::HUP);
-    becomes(&mut late, 70009);
+    until(&mut late, 70009);
     assert_eq!(early.call(GET, BODY).code(), 50001);
 }
 
@@ -148,12 +145,12 @@ fn a_file_with_a_mistake_rotates_a_key_without_a_refused_call() {
     let rotation = format!("{NEW}previous_key_file = \"old\"\nprevious_key_until = {}", later(30));
     site.configure("lisen = []", &rotation);
     server.signal(Signal::HUP);
-    becomes(&mut early, 50001);
+    until(&mut early, 50001);
     assert_eq!(late.call(GET, BODY).code(), 50001);
     // A previous key that leaked is taken out by a file with a mistake, too.
     site.configure("lisen = []", "");
     server.signal(Signal::HUP);
-    becomes(&mut late, 70009);
+    until(&mut late, 70009);
     eventually("the log says so", || site.log().contains("app 88888888: its previous key is removed"));
 }
 
@@ -184,12 +181,12 @@ fn a_mistake_in_a_rotation_shuts_nobody_out() {
     }
     site.configure("", &format!("{NEW}previous_key_file = \"old\"\nprevious_key_until = {}", later(30)));
     server.signal(Signal::HUP);
-    becomes(&mut early, 50001);
+    until(&mut early, 50001);
     assert_eq!(late.call(GET, BODY).code(), 50001);
     // Its end alone names no previous key.
     site.configure("", &format!("{NEW}previous_key_until = {}", later(30)));
     server.signal(Signal::HUP);
-    becomes(&mut late, 70009);
+    until(&mut late, 70009);
     assert_eq!(early.call(GET, BODY).code(), 50001);
 }
 

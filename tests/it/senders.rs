@@ -1,9 +1,6 @@
 //! What real clients send: administrators as users, empty values, empty arrays for objects, encoded bodies.
 
-use std::{
-    io::{Read, Write},
-    process::{Command, Stdio},
-};
+use std::io::{Read, Write};
 
 use flate2::{
     Compression,
@@ -12,7 +9,7 @@ use flate2::{
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{ADMIN, APP, Answer, Client, KEY, Server, eventually, said},
+    harness::{ADMIN, Answer, Client, Server, at_server, eventually, exported},
     serving::{Site, serving},
 };
 
@@ -23,16 +20,6 @@ const CONTACTS: &str = "recentcontact";
 /// A call that succeeds.
 fn done(client: &mut Client, service: &str, command: &str, body: &Value) -> Value {
     client.ok(&format!("{service}/{command}"), &body.to_string())
-}
-
-/// Everything that the server keeps, as lines.
-fn exported(server: &Server) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
-    command.args(["export", "--url", &format!("http://{}", server.address), "--app", &APP.to_string()]);
-    let output =
-        command.args(["--admin", ADMIN]).env("CONFOLD_KEY", KEY).stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success(), "{}", said(&output));
-    String::from_utf8(output.stdout).unwrap()
 }
 
 fn checked(client: &mut Client, user: &str) -> Value {
@@ -97,7 +84,7 @@ fn an_administrator_is_an_account_without_being_stored() {
     assert_eq!(all["ContactItem"].as_array().unwrap().len(), 2);
 
     // An export does not invent an account; a profile that was imported is stored like any other.
-    let lines = exported(&server);
+    let lines = exported(&at_server(&server));
     assert!(!lines.contains(r#""Kind":"account""#), "{lines}");
     done(
         client,
@@ -105,7 +92,7 @@ fn an_administrator_is_an_account_without_being_stored() {
         "account_import",
         &json!({ "UserID": ADMIN, "Nick": "Ann", "FaceUrl": "http://a" }),
     );
-    let lines = exported(&server);
+    let lines = exported(&at_server(&server));
     assert!(lines.contains(r#""UserID":"admin","Nick":"Ann","FaceUrl":"http://a""#), "{lines}");
 }
 
@@ -125,7 +112,7 @@ fn a_new_administrator_exists_from_the_reload_on() {
         { "OptType": 1, "ContactItem": { "Type": 1, "To_Account": "admin" }, "SetMark": [0] }] });
     done(client, CONTACTS, "mark_contact", &body);
     let target = client.target("x").replace("/v4/x", "/interchange/import");
-    let again = client.post(&target, &exported(&server)).unwrap();
+    let again = client.post(&target, &exported(&at_server(&server))).unwrap();
     assert_eq!(again.status, 200, "an export is imported as it is: {}", again.body);
 
     site.configure("", "admins = [\"admin\", \"later\"]");
@@ -178,7 +165,7 @@ fn an_empty_optional_is_absent_where_something_is_created_or_asked_for() {
     for user in ["ann", "bob", "carl"] {
         assert_eq!(checked(client, user), "Imported", "{user}");
     }
-    assert!(exported(&server).contains(r#""UserID":"ann","Nick":"Ann","FaceUrl":"f""#));
+    assert!(exported(&at_server(&server)).contains(r#""UserID":"ann","Nick":"Ann","FaceUrl":"f""#));
 
     // Members and lists.
     let group = json!({ "Type": "Public", "Name": "n", "GroupId": "g", "MemberList": [{ "Member_Account": "ann", "Role": "" }] });

@@ -9,7 +9,10 @@ use std::{
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 
-use crate::harness::{ADMIN, APP, Client, KEY, Server};
+use crate::{
+    harness::{ADMIN, APP, Client, KEY, Server},
+    wait::Finish,
+};
 
 /// A folder with a configuration and what it names.
 pub(crate) struct Site {
@@ -62,7 +65,7 @@ impl Site {
 
     /// What `check-config` says.
     pub(crate) fn check(&self) -> Output {
-        self.command("check-config").stdin(Stdio::null()).output().unwrap()
+        self.command("check-config").stdin(Stdio::null()).finish()
     }
 
     pub(crate) fn log(&self) -> String {
@@ -148,6 +151,6 @@ pub(crate) fn later(days: u64) -> String {
 /// The date and time of these seconds, in UTC, by the system's own tool.
 fn time_of(seconds: u64) -> String {
     let output =
-        Command::new("date").args(["-u", "-d", &format!("@{seconds}"), "+%Y-%m-%dT%H:%M:%S"]).output();
-    String::from_utf8(output.unwrap().stdout).unwrap().trim().to_owned()
+        Command::new("date").args(["-u", "-d", &format!("@{seconds}"), "+%Y-%m-%dT%H:%M:%S"]).finish();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

@@ -3,13 +3,21 @@
 use std::sync::{Arc, mpsc};
 
 use confold::{
-    auth::{App, Edition, Network},
+    auth::{App, Network},
     clock::Clock,
     domain::{AppId, Edit, Limits, Owner, Terms, UserId},
     store::{self, StoreConfig, Write},
 };
 
-use crate::harness::{ADMIN, APP, Answer, Client, InProcess, KEY, page_app, query};
+use crate::{
+    bodies::{
+        account_import, create_contact_group, create_group, del_contact_group, mark_contact, records,
+        rename_contact_group, search_contact_group, user,
+    },
+    harness::{ADMIN, APP, Client, InProcess, KEY, Server, eventually, page_app, query},
+    wait::message,
+    windows::{assert_calls_a_second, burst},
+};
 
 const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
@@ -28,7 +36,7 @@ fn refusal(app: App) -> (u64, String) {
 #[test]
 fn an_app_without_settings_lets_its_administrator_in() {
     let server = start(page_app());
-    assert_eq!(server.client().call(IMPORT, r#"{"UserID":"user0"}"#).code(), 0);
+    server.client().does(&account_import("user0"));
     assert_eq!(server.client().call(GET, BODY).code(), 0);
 }
 
@@ -43,7 +51,7 @@ fn a_closed_service_gives_60017_and_the_others_work() {
     let server = start(App { closed_services: vec!["recentcontact".to_owned()], ..page_app() });
     let mut client = server.client();
     assert_eq!(client.call(GET, BODY).code(), 60017);
-    assert_eq!(client.call(IMPORT, r#"{"UserID":"user0"}"#).code(), 0);
+    client.does(&account_import("user0"));
 }
 
 #[test]
@@ -89,75 +97,67 @@ fn an_app_without_a_key_gives_70016() {
 #[test]
 fn more_calls_a_second_than_the_app_may_make_give_60011() {
     let server = start(App { calls_per_second: Some(5), ..page_app() });
-    let mut client = server.client();
-    // Sent in one go; a second may begin among them.
-    let one = |command: &str, body: &str| {
-        let target = Client::connect(server.address).target(command);
-        format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len())
-    };
-    let calls = one(GET, BODY) + &one(IMPORT, r#"{"UserID":"user0"}"#);
-    client.send(calls.repeat(10).as_bytes()).unwrap();
-    let codes: Vec<u64> = (0..20).map(|_| client.answer(false).unwrap().code()).collect();
-    let passed = codes.iter().filter(|code| **code != 60011).count();
-    assert!((5..=10).contains(&passed), "{codes:?}");
+    assert_calls_a_second(&mut server.client(), GET, BODY, 5, 60011);
+    // All commands together: a window that another command has filled is full. A window may end in between.
+    let (mut client, import) = (server.client(), account_import("user0"));
+    eventually("a command finds no room after another one", || {
+        let requests = burst(&client, GET, BODY, 5) + &import.request(&client);
+        client.send(requests.as_bytes()).unwrap();
+        let codes: Vec<u64> = (0..6).map(|_| client.answer(false).unwrap().code()).collect();
+        codes[..5].iter().all(|code| *code != 60011) && codes[5] == 60011
+    });
 }
 
 #[test]
 fn too_many_failed_signatures_give_70050_but_a_good_one_passes() {
-    let server = start(App { failed_signatures: Some(3), ..page_app() });
+    let clock = Clock::system();
+    clock.freeze(None);
+    let app = App { failed_signatures: Some(3), ..page_app() };
+    let server = InProcess::start_by(clock.clone(), app, store::in_memory());
     let mut client = server.client();
     let forged = |identifier: &str| format!("/v4/{GET}?{}", query(APP, identifier, "wrong-key"));
     let code = |client: &mut Client, target: &str| client.post(target, BODY).unwrap().code();
-    let codes: Vec<u64> = (0..8).map(|_| code(&mut client, &forged(ADMIN))).collect();
-    // A minute may begin among them, once.
-    assert_eq!(codes[..3], [70009, 70009, 70009]);
-    assert!(codes.contains(&70050), "{codes:?}");
+    let codes = [(); 5].map(|()| code(&mut client, &forged(ADMIN)));
+    assert_eq!(codes, [70009, 70009, 70009, 70050, 70050]);
     assert_eq!(client.call(GET, BODY).code(), 50001, "a text that verifies is never refused for others");
     assert_eq!(code(&mut client, &forged("other")), 70009, "another identifier is counted apart");
+    clock.advance(60);
+    assert_eq!(code(&mut client, &forged(ADMIN)), 70009, "the next minute");
 }
 
 #[test]
 fn below_the_ultimate_edition_only_custom_marks_are_written() {
-    let server = start(App { edition: Edition::Basic, ..page_app() });
+    let server = Server::dev(&["--edition", "basic"]);
     let mut client = server.client();
-    for user in ["user0", "user1"] {
-        client.ok(IMPORT, &format!(r#"{{"UserID":"{user}"}}"#));
+    for user in ["owner", "peer"] {
+        client.does(&account_import(user));
     }
-    let item = |opt_type: u8, rest: &str| {
-        format!(r#"{{"OptType":{opt_type},"ContactItem":{{"Type":1,"To_Account":"user1"}},{rest}}}"#)
-    };
-    let mark = |items: &str| format!(r#"{{"From_Account":"user0","MarkItem":[{items}]}}"#);
-    let (custom, standard) = (item(2, r#""CustomMark":"x""#), item(1, r#""SetMark":[1]"#));
-    let refused = [
-        ("create_contact_group", r#"{"From_Account":"user0","GroupContactItem":[{"GroupName":"g","ContactItem":[{"Type":1,"To_Account":"user1"}]}]}"#.to_owned()),
-        ("update_contact_group", r#"{"From_Account":"user0","UpdateType":1,"UpdateGroup":{"UpdateGroupType":1,"OldGroupName":"g","NewGroupName":"h"}}"#.to_owned()),
-        ("del_contact_group", r#"{"From_Account":"user0","GroupName":["g"]}"#.to_owned()),
-        ("mark_contact", mark(&format!("{custom},{standard}"))),
-        ("mark_contact", mark(&item(3, r#""CustomMark":"x""#))),
-    ];
-    for (command, body) in refused {
-        assert_eq!(client.call(&format!("recentcontact/{command}"), &body).code(), 51013, "{command}");
+    let custom = mark_contact("owner").custom(user("peer"), "x");
+    for refused in [
+        create_contact_group("owner", "g").with(user("peer")),
+        rename_contact_group("owner", "g", "h"),
+        del_contact_group("owner", &["g"]),
+        custom.clone().set(user("peer"), [1]),
+        mark_contact("owner").set_custom(user("peer"), [], "x"),
+    ] {
+        assert_eq!(client.make(&refused).code(), 51013, "{}", refused.command);
     }
-    // Malformed requests are told before the edition is asked.
-    assert_eq!(client.call("recentcontact/del_contact_group", r#"{"From_Account":"user0"}"#).code(), 50002);
-    assert_eq!(client.ok(GET, BODY)["ContactItem"], serde_json::json!([]), "nothing was written");
-    client.ok("recentcontact/mark_contact", &mark(&custom));
-    assert_eq!(client.ok(GET, BODY)["ContactItem"][0]["CustomMark"], "x");
-    client.ok(
-        "recentcontact/search_contact_group",
-        r#"{"From_Account":"user0","ContactItem":[{"Type":1,"To_Account":"user1"}]}"#,
-    );
+    // What is wrong with a request is said before the edition is looked at.
+    assert_eq!(client.call("recentcontact/del_contact_group", r#"{"From_Account":"owner"}"#).code(), 50002);
+    assert_eq!(records(&mut client, "owner"), [] as [serde_json::Value; 0], "nothing was written");
+    client.does(&custom);
+    assert_eq!(records(&mut client, "owner")[0]["CustomMark"], "x");
+    client.does(&search_contact_group("owner").with(user("peer")));
 }
 
 #[test]
 fn the_open_profile_has_100_groups() {
     let server = start(App { limits: Limits::OPEN, ..page_app() });
     let mut client = server.client();
-    client.ok(IMPORT, r#"{"UserID":"user0"}"#);
+    client.does(&account_import("user0"));
     let codes: Vec<u64> = (0..101)
         .map(|count| {
-            let body = format!(r#"{{"From_Account":"user0","GroupContactItem":[{{"GroupName":"g{count}","ContactItem":[{{"Type":1,"To_Account":"user0"}}]}}]}}"#);
-            client.call("recentcontact/create_contact_group", &body).code()
+            client.make(&create_contact_group("user0", &format!("g{count}")).with(user("user0"))).code()
         })
         .collect();
     assert!(codes[..100].iter().all(|code| *code == 0) && codes[100] == 51010, "{codes:?}");
@@ -167,9 +167,9 @@ fn the_open_profile_has_100_groups() {
 fn the_size_of_a_page_is_a_setting() {
     let server = start(App { page_size: 2, ..page_app() });
     let mut client = server.client();
-    for user in ["user0", "user1", "user2"] {
-        client.ok(IMPORT, &format!(r#"{{"UserID":"{user}"}}"#));
-        client.ok("recentcontact/mark_contact", &format!(r#"{{"From_Account":"user0","MarkItem":[{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"{user}"}},"CustomMark":"x"}}]}}"#));
+    for id in ["user0", "user1", "user2"] {
+        client.does(&account_import(id));
+        client.does(&mark_contact("user0").custom(user(id), "x"));
     }
     let first = client.ok(GET, BODY);
     assert_eq!((first["ContactItem"].as_array().unwrap().len(), &first["CompleteFlag"]), (2, &0.into()));
@@ -181,36 +181,32 @@ fn when_too_much_waits_to_be_written_a_call_gets_60018() {
     let store = store::open(&StoreConfig { queue: 1, ..StoreConfig::new(directory.path()) }).unwrap();
     let server = InProcess::start(page_app(), Arc::clone(&store));
     let mut client = server.client();
-    client.ok(IMPORT, r#"{"UserID":"user0"}"#);
+    client.does(&account_import("user0"));
     // One change holds the writer, another fills the queue.
     let owner = || Owner { app: AppId::new(APP).unwrap(), user: UserId::parse("user0").unwrap() };
     let (begun, has_begun) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel::<()>();
     let held = store.between_writes(Box::new(move || {
         begun.send(()).unwrap();
-        may_go_on.recv().unwrap();
+        message(&may_go_on, "the writer may go on");
     }));
-    has_begun.recv().unwrap();
+    message(&has_begun, "the writer has begun");
     let again = Edit::ImportAccount { nick: None, face_url: None };
     let filling = store.commit(Write::new(owner(), again, Terms::of_tools(Limits::OPEN, 0)));
-    let mark = r#"{"From_Account":"user0","MarkItem":[{"OptType":2,"ContactItem":{"Type":1,"To_Account":"user0"},"CustomMark":"x"}]}"#;
-    let refused = client.call("recentcontact/mark_contact", mark);
+    let mark = mark_contact("user0").custom(user("user0"), "x");
+    let refused = client.make(&mark);
     go_on.send(()).unwrap();
     drop((held, filling));
     assert_eq!(refused.code(), 60018, "{}", refused.body);
     assert_eq!(client.ok(GET, BODY)["ContactItem"], serde_json::json!([]), "it had no effect");
-    let passes = |answer: &Answer| answer.code() == 0;
-    assert!(
-        (0..1_000).any(|_| passes(&client.call("recentcontact/mark_contact", mark))),
-        "and later it passes"
-    );
+    eventually("later it passes", || client.make(&mark).code() == 0);
 }
 
 #[test]
 fn members_have_their_bounds() {
     let server = start(page_app());
     let mut client = server.client();
-    client.ok("group_open_http_svc/create_group", r#"{"Type":"Public","Name":"n","GroupId":"g"}"#);
+    client.does(&create_group("g"));
     let users: Vec<String> = (0..501).map(|count| format!("u{count}")).collect();
     let members = |count: usize| -> Vec<serde_json::Value> {
         users[..count].iter().map(|user| serde_json::json!({ "Member_Account": user })).collect()
@@ -293,7 +289,7 @@ fn lists_of_accounts_and_groups_have_their_bounds() {
 fn a_reply_does_not_depend_on_the_host_or_a_content_type() {
     let server = start(page_app());
     let mut client = server.client();
-    client.ok(IMPORT, r#"{"UserID":"user0"}"#);
+    client.does(&account_import("user0"));
     let target = client.target(GET);
     for headers in ["Host: console.tim.qq.com\r\n", "Host: nowhere:99\r\nContent-Type: text/plain\r\n"] {
         let request =
@@ -304,17 +300,19 @@ fn a_reply_does_not_depend_on_the_host_or_a_content_type() {
 
 #[test]
 fn in_dev_every_failed_signature_has_its_own_code() {
-    let server = crate::harness::Server::dev(&[]);
+    let server = Server::dev(&[]);
     let mut client = server.client();
     let forged = format!("/v4/{GET}?{}", query(APP, ADMIN, "wrong-key"));
     for _ in 0..150 {
         assert_eq!(client.post(&forged, BODY).unwrap().code(), 70009);
     }
     // Elsewhere there is a bound without asking for one.
-    let server = start(page_app());
+    let clock = Clock::system();
+    clock.freeze(None);
+    let server = InProcess::start_by(clock, page_app(), store::in_memory());
     let mut client = server.client();
-    let codes: Vec<u64> = (0..130).map(|_| client.post(&forged, BODY).unwrap().code()).collect();
-    assert!(codes[..60].iter().all(|code| *code == 70009) && codes.contains(&70050), "{codes:?}");
+    let codes: Vec<u64> = (0..61).map(|_| client.post(&forged, BODY).unwrap().code()).collect();
+    assert!(codes[..60].iter().all(|code| *code == 70009) && codes[60] == 70050, "{codes:?}");
 }
 
 #[test]
@@ -323,13 +321,13 @@ fn a_probe_of_a_store_that_hangs_is_answered() {
     let store = store::open(&StoreConfig::new(directory.path())).unwrap();
     let server = InProcess::start(page_app(), Arc::clone(&store));
     let (go_on, may_go_on) = mpsc::channel::<()>();
-    let held = store.between_writes(Box::new(move || may_go_on.recv().unwrap()));
+    let held = store.between_writes(Box::new(move || message(&may_go_on, "the writer may go on")));
     let answer = server.client().raw(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     go_on.send(()).unwrap();
     drop(held);
     assert_eq!((answer.status, answer.body.as_str()), (503, "not ready: the store does not answer\n"));
     let mut client = server.client();
-    assert!(
-        (0..1_000).any(|_| client.raw(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().status == 200)
-    );
+    eventually("the store answers again", || {
+        client.raw(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().status == 200
+    });
 }

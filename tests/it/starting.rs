@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead, BufReader, Write},
+    io::{self, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -13,7 +13,10 @@ use rustix::{
     net::{self, AddressFamily, SocketType, sockopt},
 };
 
-use crate::harness::said;
+use crate::{
+    harness::said,
+    wait::{self, Finish, Lines, end},
+};
 
 /// A free address that nobody else gets by chance as long as this lives: a socket has it and does not listen, which keeps
 /// out no program that asks for exactly this address.
@@ -40,8 +43,8 @@ fn held(address: SocketAddr, folder: &Path) -> (Child, File) {
     mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let child = dev(address, folder).arg("--seed").arg(&fifo).spawn().unwrap();
     // This returns when the server has opened the other end, and therefore has its address and its store.
-    let end = File::options().write(true).open(&fifo).unwrap();
-    (child, end)
+    let end = wait::start("the seed is opened", move || File::options().write(true).open(fifo).unwrap());
+    (child, end.done())
 }
 
 /// Ends a server when a test ends, in whichever way.
@@ -50,17 +53,14 @@ struct Killed(Child);
 impl Drop for Killed {
     fn drop(&mut self) {
         let _ = self.0.kill();
-        let _ = self.0.wait();
+        end(&mut self.0);
     }
 }
 
 /// Waits until a server has greeted.
 fn greeted(server: &mut Killed) {
-    let mut output = BufReader::new(server.0.stdout.take().unwrap());
-    let mut greeting = String::new();
-    while !greeting.contains("listening on") {
-        assert!(output.read_line(&mut greeting).unwrap() > 0, "{greeting}");
-    }
+    let lines = Lines::of(server.0.stdout.take().unwrap());
+    lines.until("the server is ready", |greeting| greeting.contains("listening on")).unwrap();
 }
 
 #[test]
@@ -91,13 +91,13 @@ fn of_two_servers_with_one_address_the_one_that_is_ready_first_serves() {
     let mut other = Killed(dev(address, fast.path()).spawn().unwrap());
     greeted(&mut other);
     drop(seed);
-    let output = server.wait_with_output().unwrap();
+    let output = server.finish();
     let text = said(&output);
     assert!(!output.status.success() && !text.contains("Try:"), "{text}");
     assert!(text.contains(&format!("cannot listen on {address}: Address already in use")), "{text}");
     assert!(!slow.path().join("ready").exists());
     // A third one is refused before it does anything else.
-    let third = dev(address, slow.path()).args(["--data", "never"]).output().unwrap();
+    let third = dev(address, slow.path()).args(["--data", "never"]).finish();
     let text = said(&third);
     assert!(text.contains(&format!("cannot listen on {address}; choose another address")), "{text}");
     assert!(!third.status.success() && !slow.path().join("never").exists());
@@ -132,7 +132,7 @@ fn a_ready_file_is_removed_only_by_its_owner() {
     let address = first.address.to_string();
     let mut second = Command::new(env!("CARGO_BIN_EXE_confold"));
     second.args(["dev", "--listen", &address, "--ready-file", ready.to_str().unwrap()]);
-    assert!(!second.output().unwrap().status.success());
+    assert!(!second.finish().status.success());
     assert_eq!(fs::read_to_string(&ready).unwrap(), format!("http://{address}\n"));
     first.terminate();
     first.ended_well();
@@ -171,7 +171,7 @@ fn an_unusable_ready_file_fails_the_start_before_anything_else() {
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
         command.args(["dev", "--listen", "127.0.0.1:0", "--data", "data", "--ready-file", path]);
-        let output = command.current_dir(folder.path()).output().unwrap();
+        let output = command.current_dir(folder.path()).finish();
         let text = said(&output);
         assert!(!output.status.success() && text.starts_with("error: --ready-file: cannot write "), "{text}");
         assert!(text.contains(cure), "{path}: {text}");

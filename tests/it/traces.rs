@@ -7,12 +7,11 @@ use std::{
 
 use serde_json::Value;
 
-use crate::harness::{APP, Server};
+use crate::harness::{APP, Server, accepted};
 
 /// Takes one request of the protocol.
 fn collect(listener: &TcpListener) -> Value {
-    let (stream, _) = listener.accept().unwrap();
-    let mut stream = BufReader::new(stream);
+    let mut stream = BufReader::new(accepted(listener));
     let (mut head, mut length) = (String::new(), 0);
     while stream.read_line(&mut head).unwrap() > 2 {
         let line = head.lines().last().unwrap().to_ascii_lowercase();

@@ -2,6 +2,11 @@
 
 use std::{fs, path::Path, process::Command};
 
+use crate::{
+    tools::{Tool, is_missing},
+    wait::Finish,
+};
+
 /// The lines of a section, as keys with their values.
 fn section<'a>(unit: &'a str, name: &str) -> Vec<(&'a str, &'a str)> {
     let text = unit.split(&format!("[{name}]\n")).nth(1).unwrap();
@@ -45,15 +50,15 @@ fn the_unit_keeps_the_store_private_and_the_server_in_bounds() {
         let [command] = values(key)[..] else { panic!("{key}") };
         let words: Vec<&str> = command.split(' ').collect();
         assert_eq!(words, ["/usr/local/bin/confold", task, "--config", "/etc/confold/confold.toml"]);
-        let help = Command::new(env!("CARGO_BIN_EXE_confold")).args([task, "--help"]).output().unwrap();
+        let help = Command::new(env!("CARGO_BIN_EXE_confold")).args([task, "--help"]).finish();
         assert!(String::from_utf8(help.stdout).unwrap().contains("--config"));
     }
     assert_eq!(section(&unit, "Install"), [("WantedBy", "multi-user.target")]);
     // Where it is there, systemd looks, too: it only misses the program.
-    let Ok(verified) = Command::new("systemd-analyze").arg("verify").arg(&file).output() else {
-        println!("skipped: systemd-analyze is missing");
+    if is_missing(&[Tool::SystemdAnalyze]) {
         return;
-    };
+    }
+    let verified = Command::new("systemd-analyze").arg("verify").arg(&file).finish();
     let said = String::from_utf8_lossy(&verified.stderr).into_owned();
     let mut of_ours = said.lines().filter(|line| line.contains("confold.service"));
     assert!(of_ours.all(|line| line.contains("/usr/local/bin/confold is not executable")), "{said}");

@@ -5,10 +5,7 @@ use std::io::Write;
 
 use serde_json::json;
 
-use super::{
-    http2::Http2,
-    memory::{metric, metric_at_last},
-};
+use super::{http2::Http2, memory::metric_at_last};
 use crate::{
     harness::{ADMIN, APP, Answer, Client, KEY, Server, query},
     serving::{Authority, Site},
@@ -97,7 +94,7 @@ fn bodies_that_are_held_back_are_limited_and_small_calls_succeed() {
     for other in &mut others {
         assert_refused(&other.answer(false).unwrap());
     }
-    assert_eq!(metric(&mut watcher, "confold_bodies_refused_total"), 40);
+    assert_eq!(watcher.metric("confold_bodies_refused_total"), 40);
     assert_refused(&server.client().call(GET, &body(BODY)));
     bytes(&mut watcher, BODIES);
 
@@ -154,13 +151,13 @@ fn bodies_that_are_held_back_over_http2_are_limited_too() {
     assert_eq!(code(&mut other, small), 0, "the connection still works");
 
     // Of the small bodies that do not end, four per connection are free, and further ones count.
-    let refused = metric(&mut watcher, "confold_bodies_refused_total");
+    let refused = watcher.metric("confold_bodies_refused_total");
     for _ in 0..8 {
         let stream = other.begin("POST", &target, false).unwrap();
         other.part(stream, SMALL.as_bytes(), false).unwrap();
     }
     assert_eq!(other.answers(4).unwrap().bodies.len(), 4);
-    assert_eq!(metric(&mut watcher, "confold_bodies_refused_total"), refused + 4);
+    assert_eq!(watcher.metric("confold_bodies_refused_total"), refused + 4);
     let whole = other.request("POST", &target, Some(SMALL)).unwrap();
     assert_eq!(code(&mut other, whole), 0);
 

@@ -1,33 +1,28 @@
 //! Counters that an import has set to their highest value: nothing gets a higher number, and exported data can be
 //! imported again.
 
-use std::{
-    path::Path,
-    process::{Command, Output},
-};
+use std::{path::Path, process::Output};
 
 use serde_json::json;
 
-use crate::harness::{APP, Client, Server, said};
+use crate::{
+    bodies::{chat, create_contact_group, create_group, destroy_group, mark_contact, records, user},
+    harness::{APP, Client, Server, confold, in_directory, said},
+    wait::Finish,
+};
 
 /// The highest value of every counter.
 const LAST: u32 = 2_147_483_646;
 
-fn confold(task: &str, data: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_confold"))
-        .arg(task)
-        .arg("--data")
-        .arg(data)
-        .args(arguments)
-        .output()
-        .unwrap()
+fn tool(task: &str, data: &Path, arguments: &[&str]) -> Output {
+    confold(&[task]).args(in_directory(data)).args(arguments).finish()
 }
 
 /// Imports these lines into a store in `folder`, and starts a server on it.
 fn with(folder: &Path, lines: &[serde_json::Value]) -> Server {
     let text = lines.iter().fold(String::new(), |text, line| text + &line.to_string() + "\n");
     std::fs::write(folder.join("in.ndjson"), text).unwrap();
-    let output = confold("import", &folder.join("data"), &[folder.join("in.ndjson").to_str().unwrap()]);
+    let output = tool("import", &folder.join("data"), &[folder.join("in.ndjson").to_str().unwrap()]);
     assert!(output.status.success(), "{}", said(&output));
     Server::on(&folder.join("data"))
 }
@@ -37,25 +32,20 @@ fn exported_and_imported(folder: &Path, server: Server) -> String {
     server.terminate();
     assert!(server.ended_well());
     let export = |data: &str| {
-        let output = confold("export", &folder.join(data), &[]);
+        let output = tool("export", &folder.join(data), &[]);
         assert!(output.status.success(), "{}", said(&output));
         String::from_utf8(output.stdout).unwrap()
     };
     let first = export("data");
     std::fs::write(folder.join("out.ndjson"), &first).unwrap();
-    let output = confold("import", &folder.join("other"), &[folder.join("out.ndjson").to_str().unwrap()]);
+    let output = tool("import", &folder.join("other"), &[folder.join("out.ndjson").to_str().unwrap()]);
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(export("other"), first);
     first
 }
 
 fn create(client: &mut Client, name: &str) -> u64 {
-    let body = json!({
-        "From_Account": "ann", "ContactItem": [{ "Type": 1, "To_Account": "ann" }], "GroupContactItem": [{
-            "GroupName": name, "ContactItem": [{ "Type": 1, "To_Account": "ann" }],
-        }],
-    });
-    client.call("recentcontact/create_contact_group", &body.to_string()).code()
+    client.make(&create_contact_group("ann", name).with(user("ann"))).code()
 }
 
 #[test]
@@ -101,18 +91,14 @@ fn a_chat_group_with_the_last_incarnation_cannot_be_created_again() {
     let account = json!({ "Kind": "account", "SdkAppId": APP, "UserID": "ann" });
     let server = with(folder.path(), &[group, account]);
     let mut client = server.client();
-    let item = r#"{"Type":2,"ToGroupId":"team"}"#;
-    client.ok(
-        "recentcontact/mark_contact",
-        &format!(
-            r#"{{"From_Account":"ann","MarkItem":[{{"OptType":2,"ContactItem":{item},"CustomMark":"x"}}]}}"#
-        ),
+    client.does(&mark_contact("ann").custom(chat("team"), "x"));
+    client.does(&destroy_group("team"));
+    assert_eq!(
+        records(&mut client, "ann"),
+        [] as [serde_json::Value; 0],
+        "the record about the group is gone"
     );
-    client.ok("group_open_http_svc/destroy_group", r#"{"GroupId":"team"}"#);
-    let got = client.ok("recentcontact/get_contact_group", r#"{"From_Account":"ann","StartIndex":0}"#);
-    assert_eq!(got["ContactItem"], json!([]), "the record about the group is gone");
-    let again = r#"{"Type":"Public","Name":"n","GroupId":"team"}"#;
-    assert_eq!(client.call("group_open_http_svc/create_group", again).code(), 10021);
+    assert_eq!(client.make(&create_group("team")).code(), 10021);
     drop(client);
     let export = exported_and_imported(folder.path(), server);
     assert!(export.contains(&format!("\"Incarnation\":{LAST},\"Destroyed\":true")), "{export}");
@@ -137,7 +123,7 @@ fn an_import_refuses_numbers_above_the_highest() {
     let text = lines.iter().fold(String::new(), |text, line| text + &line.to_string() + "\n");
     std::fs::write(folder.path().join("in.ndjson"), text).unwrap();
     let output =
-        confold("import", &folder.path().join("data"), &[folder.path().join("in.ndjson").to_str().unwrap()]);
+        tool("import", &folder.path().join("data"), &[folder.path().join("in.ndjson").to_str().unwrap()]);
     let said = said(&output);
     for number in 1..=lines.len() {
         assert!(said.contains(&format!("in.ndjson:{number}: ")), "{said}");

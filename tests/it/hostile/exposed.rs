@@ -4,10 +4,10 @@ use std::{fs, net::SocketAddr, process::Command};
 
 use rustix::process::Signal;
 
-use super::confold;
 use crate::{
-    harness::{ADMIN, APP, Client, KEY, SAMPLE_KEY, Server, eventually, said},
+    harness::{ADMIN, APP, Client, KEY, SAMPLE_KEY, Server, confold, eventually, said},
     serving::Site,
+    wait::Finish,
 };
 
 const PAGE_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -27,7 +27,7 @@ fn published_keys_are_refused_in_every_setting() {
             for app in [APP, 1_400_000_000, 7] {
                 site.configure("", &format!("id = {app}\n{way}"));
                 for task in ["check-config", "serve"] {
-                    let output = site.command(task).env("GIVEN", key).output().unwrap();
+                    let output = site.command(task).env("GIVEN", key).finish();
                     let said = said(&output);
                     assert!(!output.status.success(), "{task} {way}: {said}");
                     assert!(
@@ -52,7 +52,7 @@ fn short_keys_cause_a_warning_in_every_setting() {
     {
         for way in ways(&site, key) {
             site.configure("", &way);
-            let output = site.command("check-config").env("GIVEN", key).output().unwrap();
+            let output = site.command("check-config").env("GIVEN", key).finish();
             assert!(output.status.success(), "{}", said(&output));
             assert_eq!(said(&output).contains(&warning), warned, "{way}: {}", said(&output));
             let log = fs::File::create(site.path("log")).unwrap();
@@ -144,8 +144,7 @@ fn a_token_can_be_chosen() {
         ("none", "cannot read"),
     ] {
         let file = site.path(file);
-        let output =
-            confold(&["dev", "--listen", "127.0.0.1:0", "--dev-token-file"]).arg(file).output().unwrap();
+        let output = confold(&["dev", "--listen", "127.0.0.1:0", "--dev-token-file"]).arg(file).finish();
         assert!(
             !output.status.success() && said(&output).contains("--controls-token-file: "),
             "{}",

@@ -7,10 +7,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::confold;
 use crate::{
-    harness::{ADMIN, APP, KEY, Server, import_accounts, said},
+    harness::{ADMIN, APP, KEY, Server, confold, import_accounts, said},
     serving::Site,
+    wait::Finish,
 };
 
 fn mode(path: &Path) -> u32 {
@@ -104,7 +104,7 @@ fn readable_files_are_made_private_with_one_warning() {
     assert!(!site.log().contains("other users"), "{}", site.log());
     // The command-line tools print the warning, too.
     set_mode(&data.join("confold.db"), 0o604);
-    let output = confold(&["export", "--data", data.to_str().unwrap()]).output().unwrap();
+    let output = confold(&["export", "--data", data.to_str().unwrap()]).finish();
     assert!(
         said(&output).contains("warning: other users of this machine could read files in"),
         "{}",
@@ -123,7 +123,7 @@ fn links_planted_in_place_of_store_files_are_not_followed() {
     set_mode(&victim, 0o644);
     std::os::unix::fs::symlink(&victim, data.join("lock")).unwrap();
     std::os::unix::fs::symlink(&victim, data.join("ca.pem")).unwrap();
-    let output = confold(&["import", "/dev/null", "--data", data.to_str().unwrap()]).output().unwrap();
+    let output = confold(&["import", "/dev/null", "--data", data.to_str().unwrap()]).finish();
     assert!(!output.status.success(), "{}", said(&output));
     assert_eq!((mode(&victim), fs::read_to_string(&victim).unwrap()), (0o644, "victim".to_owned()));
 }
@@ -153,7 +153,7 @@ fn outputs_are_private() {
         let out = home.path().join(task);
         let mut command = confold(&[task, "--url", &url, "--app", &app]);
         command.args(more).arg("-o").arg(&out);
-        let output = with_umask("000", &command).output().unwrap();
+        let output = with_umask("000", &command).finish();
         assert!(output.status.success(), "{}", said(&output));
         assert_eq!(mode(&out), 0o600);
     }

@@ -2,15 +2,16 @@
 
 use std::{io::Write, process::Output};
 
-use super::{Fake, assert_plain, confold};
+use super::{Fake, assert_plain};
 use crate::{
-    harness::{Server, said},
+    harness::{Server, confold, said},
     serving::{Authority, Site},
     tls::LocalTls,
+    wait::Finish,
 };
 
 fn check(url: &str) -> Output {
-    confold(&["healthcheck", "--url", url]).output().unwrap()
+    confold(&["healthcheck", "--url", url]).finish()
 }
 
 /// Runs a health check against a server that gives this reply.
@@ -106,6 +107,6 @@ fn plain_http_on_a_tls_port_is_explained() {
     // And with TLS it is ready.
     let tls = LocalTls::start_with(&[]);
     let url = format!("https://localhost:{}", tls.server.tls_address().port());
-    let output = confold(&["healthcheck", "--url", &url, "--ca"]).arg(tls.ca()).output().unwrap();
+    let output = confold(&["healthcheck", "--url", &url, "--ca"]).arg(tls.ca()).finish();
     assert!(output.status.success(), "{}", said(&output));
 }

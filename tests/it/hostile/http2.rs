@@ -4,7 +4,6 @@ use std::{
     collections::{HashMap, HashSet},
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    time::Duration,
 };
 
 use tokio_rustls::rustls::{
@@ -12,6 +11,8 @@ use tokio_rustls::rustls::{
     crypto::ring,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
+
+use crate::harness::patient;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -57,7 +58,7 @@ impl Http2 {
         let session = ClientConnection::new(config.into(), name).map_err(std::io::Error::other)?;
         let socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(Duration::from_secs(20)))?;
+        patient(&socket)?;
         let mut client = Http2 { stream: StreamOwned::new(session, socket), next: 1 };
         client.stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")?;
         let mut settings = vec![0, 4];

@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use crate::{
     harness::{Server, eventually},
     serving::Site,
+    wait::{self},
 };
 
 const GET: &str = "recentcontact/get_contact_group";
@@ -37,7 +38,7 @@ fn a_log_that_nobody_reads_blocks_no_call_and_reports_dropped_lines() {
             assert_eq!(client.call(GET, BODY).code(), 0);
         }
         // Once standard error is read again, the log reports how many lines were dropped.
-        let read = std::thread::spawn(move || {
+        let read = wait::start("the end of the log", move || {
             let mut text = String::new();
             reader.read_to_string(&mut text).unwrap();
             text
@@ -47,7 +48,7 @@ fn a_log_that_nobody_reads_blocks_no_call_and_reports_dropped_lines() {
         }
         server.terminate();
         assert!(server.ended_well());
-        let text = read.join().unwrap();
+        let text = read.done();
         assert!(
             text.contains("log lines were dropped, because standard error was not read in time"),
             "{form}"
@@ -128,7 +129,7 @@ fn a_log_that_rejects_lines_affects_no_call_and_reports_lost_lines() {
     for _ in 0..2_000 {
         assert_eq!(client.call(GET, BODY).code(), 0);
     }
-    let read = std::thread::spawn(move || {
+    let read = wait::start("the end of the log", move || {
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
         text
@@ -138,6 +139,6 @@ fn a_log_that_rejects_lines_affects_no_call_and_reports_lost_lines() {
     }
     server.terminate();
     assert!(server.ended_well());
-    let text = read.join().unwrap();
+    let text = read.done();
     assert!(text.contains("log lines were lost, because standard error could not be written"), "{text}");
 }

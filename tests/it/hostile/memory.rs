@@ -1,12 +1,10 @@
 //! Replies that clients do not read occupy little memory, which is returned later.
 
-use std::{fs, time::Duration};
-
-use confold::clock::Clock;
-use serde_json::json;
+use std::fs;
 
 use super::http2::Http2;
 use crate::{
+    bodies::{mark_contact, user},
     harness::{ADMIN, APP, Client, KEY, eventually, query},
     serving::{Authority, Site},
     tls::LocalTls,
@@ -15,22 +13,14 @@ use crate::{
 const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 
-/// Returns the current value of a metric.
-pub(super) fn metric(client: &mut Client, name: &str) -> u64 {
-    let metrics = client.raw(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().body;
-    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
-    line.parse().unwrap()
-}
-
 /// Waits until a metric satisfies `wanted`, for at most 30 seconds, and returns its last value.
 pub(super) fn metric_at_last(client: &mut Client, name: &str, wanted: impl Fn(u64) -> bool) -> u64 {
-    let since = Clock::system();
-    loop {
-        let found = metric(client, name);
-        if wanted(found) || since.elapsed() > Duration::from_secs(30) {
-            return found;
-        }
-    }
+    let mut found = 0;
+    eventually(&format!("{name} is as it has to be"), || {
+        found = client.metric(name);
+        wanted(found)
+    });
+    found
 }
 
 /// Starts a server with an owner whose page has about 35 KB.
@@ -43,14 +33,10 @@ fn start() -> (LocalTls, Client, String) {
 }
 
 fn store_page(client: &mut Client) {
-    let marks: Vec<_> = (0..100)
-        .map(|peer| {
-            let contact = json!({ "Type": 1, "To_Account": format!("peer{peer}") });
-            json!({ "OptType": 2, "ContactItem": contact, "CustomMark": "x".repeat(256) })
-        })
-        .collect();
-    client
-        .ok("recentcontact/mark_contact", &json!({ "From_Account": "user0", "MarkItem": marks }).to_string());
+    let marks = (0..100).fold(mark_contact("user0"), |call, peer| {
+        call.custom(user(&format!("peer{peer}")), &"x".repeat(256))
+    });
+    client.does(&marks);
 }
 
 #[test]
@@ -58,7 +44,7 @@ fn memory_of_unread_replies_is_limited_and_returned() {
     let (tls, mut client, ca) = start();
     let page = client.call(GET, BODY).body.len() as u64;
     let (address, target) = (tls.server.tls_address(), format!("/v4/{GET}?{}", query(APP, ADMIN, KEY)));
-    let before = metric(&mut client, "process_resident_memory_bytes");
+    let before = client.metric("process_resident_memory_bytes");
     let mut held = Vec::new();
     for _ in 0..20 {
         // All readers of /openapi.json share the same bytes, while each page is built separately.
@@ -75,7 +61,7 @@ fn memory_of_unread_replies_is_limited_and_returned() {
     let most = 20 * (256 * 1024 + page);
     let unsent = metric_at_last(&mut client, "confold_unsent_bytes", |unsent| unsent > most / 2);
     assert!((most / 2..=most).contains(&unsent), "{unsent} of {most}");
-    let grown = metric(&mut client, "process_resident_memory_bytes").saturating_sub(before);
+    let grown = client.metric("process_resident_memory_bytes").saturating_sub(before);
     assert!(grown < 48 << 20, "{grown} bytes for twenty connections");
     assert_eq!(client.call(GET, BODY).code(), 0, "other clients are served");
     drop(held);
@@ -135,7 +121,7 @@ fn clients_that_only_pretend_to_read_do_not_lock_others_out() {
             let _ = one.poke();
         }
         assert_eq!(client.call(GET, BODY).code(), 0, "no other client is refused");
-        metric(&mut client, "confold_connections_evicted_total") > 15
-            && metric(&mut client, "confold_unsent_bytes") <= 4 * 64 * 1024
+        client.metric("confold_connections_evicted_total") > 15
+            && client.metric("confold_unsent_bytes") <= 4 * 64 * 1024
     });
 }

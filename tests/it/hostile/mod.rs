@@ -31,7 +31,6 @@ mod transfers;
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -39,15 +38,7 @@ use std::{
     thread::JoinHandle,
 };
 
-/// Returns a confold command without proxy settings from the environment.
-fn confold(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
-    command.args(arguments);
-    for variable in ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
-        command.env_remove(variable);
-    }
-    command
-}
+use crate::harness::patient;
 
 /// Asserts that a text has no control or bidi characters, which could affect a terminal or forge log lines.
 #[track_caller]
@@ -80,6 +71,7 @@ impl Fake {
                     return;
                 }
                 let mut connection = connection.unwrap();
+                patient(&connection).unwrap();
                 while let Some(request) = read_request(&mut connection) {
                     answer(count.fetch_add(1, Ordering::Relaxed), &request, &mut connection);
                 }

@@ -8,8 +8,10 @@ use std::{
     process::Output,
 };
 
-use super::confold;
-use crate::harness::{ADMIN, APP, KEY, Server, eventually, said};
+use crate::{
+    harness::{ADMIN, APP, KEY, Server, confold, eventually, said},
+    wait::{self, Finish, Work},
+};
 
 /// A temporary directory with a store and space for outputs.
 struct Place {
@@ -21,8 +23,7 @@ impl Place {
         let place = Place { folder: tempfile::tempdir().unwrap() };
         let line = r#"{"Kind":"account","SdkAppId":88888888,"UserID":"ann"}"#;
         fs::write(place.path("lines"), line).unwrap();
-        let made =
-            confold(&["import", place.str("lines").as_str(), "--data", &place.str("data")]).output().unwrap();
+        let made = confold(&["import", place.str("lines").as_str(), "--data", &place.str("data")]).finish();
         assert!(made.status.success(), "{}", said(&made));
         place
     }
@@ -38,8 +39,7 @@ impl Place {
     fn export(&self, output: &str) -> Output {
         confold(&["export", "--data", &self.str("data"), "-o", output])
             .current_dir(self.folder.path())
-            .output()
-            .unwrap()
+            .finish()
     }
 
     /// Returns the names in the directory, except those of the store and of its source file.
@@ -59,9 +59,9 @@ fn fifo(path: &Path) {
 }
 
 /// Reads a FIFO to its end in a separate thread.
-fn reader(path: &Path) -> std::thread::JoinHandle<String> {
+fn reader(path: &Path) -> Work<String> {
     let path = path.to_owned();
-    std::thread::spawn(move || {
+    wait::start("the end of what is written to a FIFO", move || {
         let mut text = String::new();
         File::open(path).unwrap().read_to_string(&mut text).unwrap();
         text
@@ -84,7 +84,7 @@ fn an_export_follows_links_and_replaces_only_regular_files() {
     let reading = reader(&place.path("fifo"));
     let output = place.export("fifo");
     assert!(output.status.success(), "{}", said(&output));
-    assert!(reading.join().unwrap().contains("\"ann\""));
+    assert!(reading.done().contains("\"ann\""));
     assert!(fs::symlink_metadata(place.path("fifo")).unwrap().file_type().is_fifo());
 
     // All names of standard output lead there, and no file with such a name is created.
@@ -112,8 +112,8 @@ fn data_appended_to_a_redirected_output_is_kept() {
         env!("CARGO_BIN_EXE_confold")
     );
     let output =
-        std::process::Command::new("sh").args(["-c", &script]).current_dir(place.folder.path()).output();
-    assert!(output.unwrap().status.success());
+        std::process::Command::new("sh").args(["-c", &script]).current_dir(place.folder.path()).finish();
+    assert!(output.status.success());
     let log = fs::read_to_string(place.path("log")).unwrap();
     assert!(log.starts_with("first\n{\"Kind\"") && log.contains("\"ann\""), "{log}");
 }
@@ -156,14 +156,14 @@ fn a_ready_file_may_be_a_link_or_a_fifo() {
     // The server accepts calls before the FIFO is read.
     let server = Server::dev(&["--ready-file", &place.str("fifo")]);
     assert_eq!(server.client().raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().status, 200);
-    assert_eq!(reader(&place.path("fifo")).join().unwrap(), format!("http://{}\n", server.address));
+    assert_eq!(reader(&place.path("fifo")).done(), format!("http://{}\n", server.address));
     server.terminate();
     assert!(server.ended_well());
     assert!(place.path("fifo").exists());
 
     for bad in ["run", "nowhere/ready"] {
         let bad = place.str(bad);
-        let output = confold(&["dev", "--listen", "127.0.0.1:0", "--ready-file", &bad]).output().unwrap();
+        let output = confold(&["dev", "--listen", "127.0.0.1:0", "--ready-file", &bad]).finish();
         let said = said(&output);
         assert!(
             !output.status.success() && said.contains(&format!("--ready-file: cannot write {bad}: ")),
@@ -180,7 +180,7 @@ fn an_export_on_exit_is_written_into_a_fifo_or_to_standard_output() {
     let reading = reader(&place.path("fifo"));
     server.terminate();
     assert!(server.ended_well());
-    assert!(reading.join().unwrap().contains("\"user0\""));
+    assert!(reading.done().contains("\"user0\""));
     assert!(fs::symlink_metadata(place.path("fifo")).unwrap().file_type().is_fifo());
 }
 
@@ -192,7 +192,7 @@ fn a_pull_resumes_through_a_link_but_not_on_a_stream() {
         let app = format!("{APP}:{KEY}:{ADMIN}");
         let url = format!("http://{}", server.address);
         let mut command = confold(&["pull", "--url", &url, "--app", &app, "--users", "users", "-o", output]);
-        command.current_dir(place.folder.path()).output().unwrap()
+        command.current_dir(place.folder.path()).finish()
     };
     fs::create_dir(place.path("real")).unwrap();
     symlink("real/out", place.path("link")).unwrap();
@@ -212,7 +212,7 @@ fn a_pull_resumes_through_a_link_but_not_on_a_stream() {
     fifo(&place.path("fifo"));
     let reading = reader(&place.path("fifo"));
     assert_eq!(said(&pull("fifo")), "pulled 1, already there 0, refused 0\n");
-    assert_eq!(reading.join().unwrap().as_bytes(), output.stdout);
+    assert_eq!(reading.done().as_bytes(), output.stdout);
     assert!(said(&pull("real")).contains("cannot write real: it is a directory; name a file"));
 
     // Two outputs to standard output would mix their lines.

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::{
-    harness::{ADMIN, APP, Client, KEY, Server, eventually, query},
+    harness::{ADMIN, APP, Client, KEY, Server, eventually, patient, query},
     serving::{Site, serving},
 };
 
@@ -153,6 +153,7 @@ fn a_proxy_header_may_arrive_in_pieces() {
     let (_site, server) = behind_a_proxy("head_timeout = \"2s\"");
     let mut stream = std::net::TcpStream::connect(server.address).unwrap();
     stream.set_nodelay(true).unwrap();
+    patient(&stream).unwrap();
     for piece in
         ["PR", "OXY TCP4 203.0.113.1 127.0.0.1 1", " 2\r", "\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"]
     {

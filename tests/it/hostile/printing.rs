@@ -2,13 +2,16 @@
 
 use std::{
     fs::{self, OpenOptions},
+    path::Path,
     process::{Command, Output, Stdio},
 };
 
-use super::{assert_plain, confold};
+use super::assert_plain;
 use crate::{
-    harness::{ADMIN, APP, KEY, Server},
+    harness::{ADMIN, APP, KEY, Server, confold, eventually},
     serving::Site,
+    tools::{Tool, is_missing},
+    wait::Finish,
 };
 
 fn full() -> Stdio {
@@ -26,6 +29,11 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// Runs a command that prints there.
+fn to(command: &mut Command, stdout: Stdio, stderr: Stdio, folder: &Path) -> Output {
+    command.current_dir(folder).stdout(stdout).stderr(stderr).spawn().unwrap().finish()
+}
+
 #[test]
 fn a_full_disk_is_reported_but_a_closed_reader_is_not() {
     let (site, server) = (Site::new(), Server::dev(&[]));
@@ -34,8 +42,7 @@ fn a_full_disk_is_reported_but_a_closed_reader_is_not() {
     site.write("lines", "");
     let url = format!("http://{}", server.address);
     let app = format!("{APP}:{KEY}:{ADMIN}");
-    let imported =
-        confold(&["import", "lines", "--data", "store"]).current_dir(site.folder.path()).output().unwrap();
+    let imported = confold(&["import", "lines", "--data", "store"]).current_dir(site.folder.path()).finish();
     assert!(imported.status.success(), "{}", stderr(&imported));
     for arguments in [
         vec!["--help"],
@@ -53,9 +60,7 @@ fn a_full_disk_is_reported_but_a_closed_reader_is_not() {
         vec!["pull", "--url", &url, "--app", &app, "--users", "users", "-o", "-"],
         vec!["healthcheck", "--url", &url],
     ] {
-        let run = |stdout: Stdio| {
-            confold(&arguments).current_dir(site.folder.path()).stdout(stdout).output().unwrap()
-        };
+        let run = |stdout: Stdio| to(&mut confold(&arguments), stdout, Stdio::piped(), site.folder.path());
         let output = run(full());
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
@@ -73,7 +78,9 @@ fn a_full_disk_is_reported_but_a_closed_reader_is_not() {
         );
     }
     // The result is in the exit status, even if nobody reads the text.
-    let refused = |stdout: Stdio| confold(&["verify-usersig", "+++"]).stdout(stdout).output().unwrap();
+    let refused = |stdout: Stdio| {
+        to(&mut confold(&["verify-usersig", "+++"]), stdout, Stdio::piped(), site.folder.path())
+    };
     assert_eq!(refused(closed()).status.code(), Some(1));
     assert_eq!(stderr(&refused(closed())), "");
     assert!(stderr(&refused(full())).contains("cannot write to standard output"));
@@ -81,9 +88,12 @@ fn a_full_disk_is_reported_but_a_closed_reader_is_not() {
 
 #[test]
 fn reading_only_the_first_line_causes_no_error() {
+    if is_missing(&[Tool::Bash]) {
+        return;
+    }
     for arguments in ["man", "completions bash", "dev --help"] {
         let script = format!("{} {arguments} | head -1", env!("CARGO_BIN_EXE_confold"));
-        let output = Command::new("bash").args(["-o", "pipefail", "-c", &script]).output().unwrap();
+        let output = Command::new("bash").args(["-o", "pipefail", "-c", &script]).finish();
         assert!(output.status.success() && output.stderr.is_empty(), "{arguments}: {}", stderr(&output));
     }
 }
@@ -100,7 +110,8 @@ fn an_unwritable_standard_error_does_not_change_the_status() {
         (vec!["healthcheck", "--url", "nothing"], 1),
     ] {
         for stderr in [full(), closed()] {
-            let status_of = confold(&arguments).stdout(Stdio::null()).stderr(stderr).status().unwrap();
+            let mut command = confold(&arguments);
+            let status_of = to(&mut command, Stdio::null(), stderr, Path::new(".")).status;
             assert_eq!(status_of.code(), Some(status), "{arguments:?}");
         }
     }
@@ -116,15 +127,16 @@ fn a_greeting_that_cannot_be_printed_does_not_stop_the_server() {
         .env("TMPDIR", folder.path());
     for stdout in [full(), closed()] {
         let mut child = command.stdout(stdout).spawn().unwrap();
-        while !ready.exists() {
+        eventually("the server is ready", || {
             assert_eq!(child.try_wait().unwrap(), None);
-        }
+            ready.exists()
+        });
         let url = fs::read_to_string(&ready).unwrap();
-        let healthy = confold(&["healthcheck", "--url", url.trim()]).status().unwrap();
+        let healthy = confold(&["healthcheck", "--url", url.trim()]).finish().status;
         assert!(healthy.success());
         let id = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
-        assert!(child.wait().unwrap().success());
+        assert!(child.finish().status.success());
     }
 }
 
@@ -139,8 +151,7 @@ fn text_from_a_signature_is_escaped_when_printed() {
     std::io::Write::write_all(&mut packed, claims.to_string().as_bytes()).unwrap();
     let signature =
         STANDARD.encode(packed.finish().unwrap()).replace('+', "*").replace('/', "-").replace('=', "_");
-    let output =
-        confold(&["verify-usersig", "--app", &format!("{APP}:{KEY}:{ADMIN}"), &signature]).output().unwrap();
+    let output = confold(&["verify-usersig", "--app", &format!("{APP}:{KEY}:{ADMIN}"), &signature]).finish();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(!output.status.success(), "{said}");
     assert_plain(&said);

@@ -9,11 +9,11 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use rustix::process::geteuid;
-
 use crate::{
     harness::{Client, Server, said},
     serving::Site,
+    tools::{Tool, is_missing},
+    wait::Finish,
 };
 
 const GET: &str = "recentcontact/get_contact_group";
@@ -33,7 +33,7 @@ impl User {
     /// Prepares an unused user id, and the configuration of a server with few threads. Returns `None` unless run as
     /// root, because only root can change the user, and the limit does not apply to root itself.
     fn new() -> Option<User> {
-        if !geteuid().is_root() {
+        if is_missing(&[Tool::Root]) {
             return None;
         }
         // Tests of several checkouts may run at once, as may several tests in one process.
@@ -59,7 +59,7 @@ impl User {
     }
 
     fn run(&self, threads: u32, arguments: &[&str]) -> Output {
-        self.command(threads, arguments).output().unwrap()
+        self.command(threads, arguments).finish()
     }
 }
 

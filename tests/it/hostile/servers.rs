@@ -11,10 +11,11 @@ use std::{
     },
 };
 
-use super::{Fake, assert_plain, confold};
+use super::{Fake, assert_plain};
 use crate::{
-    harness::{ADMIN, APP, KEY, said},
+    harness::{ADMIN, APP, KEY, confold, said},
     serving::Site,
+    wait::Finish,
 };
 
 /// Text that would forge lines and affect a terminal.
@@ -30,7 +31,7 @@ fn pull(fake: &Fake) -> Output {
     fs::write(folder.path().join("users"), "ann\n").unwrap();
     let mut command =
         confold(&["pull", "--users", "users", "-o", "out", "--rate", "1000000", "--url", &fake.url()]);
-    let output = caller(&mut command).current_dir(folder.path()).output().unwrap();
+    let output = caller(&mut command).current_dir(folder.path()).finish();
     assert_eq!(
         fs::read_to_string(folder.path().join("out")).unwrap_or_default(),
         "",
@@ -121,7 +122,7 @@ fn endless_replies_are_cut_off() {
     let file = folder.path().join("lines");
     fs::write(&file, "").unwrap();
     let mut command = confold(&["import", "--url", &fake.url()]);
-    assert_refused(&caller(&mut command).arg(&file).output().unwrap(), "was cut off");
+    assert_refused(&caller(&mut command).arg(&file).finish(), "was cut off");
 }
 
 #[test]
@@ -133,15 +134,14 @@ fn redirects_are_not_followed() {
             let head = format!("HTTP/1.1 {status} Moved\r\nLocation: {target}/\r\nContent-Length: 0\r\n\r\n");
             let _ = connection.write_all(head.as_bytes());
         });
-        let output = confold(&["healthcheck", "--url", &fake.url()]).output().unwrap();
+        let output = confold(&["healthcheck", "--url", &fake.url()]).finish();
         assert_refused(
             &output,
             &format!("answers with {status}, which is a redirection and is not followed"),
         );
         for task in ["export", "import"] {
             let mut command = confold(&[task, "--url", &fake.url()]);
-            let output =
-                caller(&mut command).args((task == "import").then_some("/dev/null")).output().unwrap();
+            let output = caller(&mut command).args((task == "import").then_some("/dev/null")).finish();
             assert!(!output.status.success(), "{}", said(&output));
         }
     }
@@ -178,7 +178,7 @@ fn texts_of_a_server_are_printed_on_one_line_without_control_characters() {
         let fake = Fake::json(move |_, _| reply.clone());
         for (task, file) in [("import", Some("lines")), ("export", None)] {
             let mut command = confold(&[task, "--url", &fake.url()]);
-            let output = caller(&mut command).args(file).current_dir(folder.path()).output().unwrap();
+            let output = caller(&mut command).args(file).current_dir(folder.path()).finish();
             assert!(!output.status.success());
             lines(&output);
         }
@@ -207,23 +207,22 @@ fn secrets_in_addresses_are_never_printed() {
             [vec!["pull", "--users", "users", "-o", "out"], vec!["export"], vec!["import", "/dev/null"]]
         {
             let mut command = confold(&arguments);
-            let output =
-                caller(&mut command).args(["--url", &url]).current_dir(folder.path()).output().unwrap();
+            let output = caller(&mut command).args(["--url", &url]).current_dir(folder.path()).finish();
             assert!(!output.status.success());
             assert_masked(&said(&output));
         }
-        let output = confold(&["healthcheck", "--url", &url]).output().unwrap();
+        let output = confold(&["healthcheck", "--url", &url]).finish();
         assert_masked(&said(&output));
         let site = Site::new();
         site.configure(&format!("traces.endpoint = {url:?}"), "");
         assert_masked(&said(&site.check()));
-        let output = site.command("check-config").args(["--traces-endpoint", &url]).output().unwrap();
+        let output = site.command("check-config").args(["--traces-endpoint", &url]).finish();
         assert_masked(&said(&output));
-        let output = site.command("check-config").env("CONFOLD_TRACES_ENDPOINT", &url).output().unwrap();
+        let output = site.command("check-config").env("CONFOLD_TRACES_ENDPOINT", &url).finish();
         assert_masked(&said(&output));
     }
     let good = format!("http://us3r:s3cret@127.0.0.1:{port}/?key=k3y");
-    let output = confold(&["healthcheck", "--url", &good]).output().unwrap();
+    let output = confold(&["healthcheck", "--url", &good]).finish();
     assert!(
         said(&output).contains(&format!("the server at http://…@127.0.0.1:{port}?… cannot be reached")),
         "{}",
@@ -265,8 +264,7 @@ fn loopback_addresses_use_no_proxy_and_errors_name_the_proxy() {
             if arguments[0] != "healthcheck" {
                 caller(&mut command);
             }
-            let output =
-                command.args(["--url", url]).env(variable, &through).current_dir(folder).output().unwrap();
+            let output = command.args(["--url", url]).env(variable, &through).current_dir(folder).finish();
             said_of.push(said(&output));
         }
         said_of

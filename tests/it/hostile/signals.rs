@@ -11,8 +11,12 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Fake, confold};
-use crate::harness::{ADMIN, APP, KEY, Server};
+use super::Fake;
+use crate::{
+    harness::{ADMIN, APP, KEY, Server, confold, eventually},
+    tools::{Tool, is_missing},
+    wait::{self, Finish, message},
+};
 
 fn send(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
@@ -24,7 +28,7 @@ fn spawn(command: &mut Command) -> Child {
 
 /// Waits for a child, and returns its exit status and standard error.
 fn ended(child: Child) -> (Option<i32>, String) {
-    let output = child.wait_with_output().unwrap();
+    let output = child.finish();
     assert_eq!(output.status.signal(), None, "the process exits instead of being killed by the signal");
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
@@ -76,7 +80,7 @@ fn an_interrupted_import_explains_how_to_continue() {
     fs::write(folder.path().join("lines"), line).unwrap();
     let mut command = confold(&["import", "--url", &fake.url()]);
     let child = spawn(command.args(caller()).arg(folder.path().join("lines")));
-    wait.recv().unwrap();
+    message(&wait, "the server was asked");
     send(child.id(), Signal::INT);
     let said = "ended by SIGINT: a part was imported; run the same command again to complete it\n";
     assert_eq!(ended(child), (Some(130), said.to_owned()));
@@ -93,14 +97,14 @@ fn signals_end_a_pull_a_health_check_and_an_export_without_leftovers() {
         let (fake, asked) = silent(b"");
         let [flag, app] = caller();
         let child = run(&fake, &["pull", &flag, &app, "--users", "users", "-o", "pulled"]);
-        asked.recv().unwrap();
+        message(&asked, "the server was asked");
         send(child.id(), signal);
         let said = format!(
             "ended by {name}: run the same command again; with an output file it goes on where it stopped\n"
         );
         assert_eq!(ended(child), (Some(status), said));
         let child = run(&fake, &["healthcheck"]);
-        asked.recv().unwrap();
+        message(&asked, "the server was asked");
         send(child.id(), signal);
         assert_eq!(ended(child), (Some(status), format!("ended by {name}\n")));
     }
@@ -119,7 +123,7 @@ fn signals_end_a_pull_a_health_check_and_an_export_without_leftovers() {
     fs::write(folder.path().join("out"), "before").unwrap();
     let [flag, app] = caller();
     let child = run(&fake, &["export", &flag, &app, "-o", "out"]);
-    wait.recv().unwrap();
+    message(&wait, "the server was asked");
     send(child.id(), Signal::TERM);
     let said = "ended by SIGTERM: the export is not complete, and an existing output file was not changed; run the command again\n";
     assert_eq!(ended(child), (Some(143), said.to_owned()));
@@ -137,7 +141,10 @@ fn held_by(folder: &Path, name: &str, start: impl FnOnce(&str) -> Child) -> (Chi
     mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let child = start(fifo.to_str().unwrap());
     // Opening the FIFO blocks until the child opens it for reading.
-    let end = fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+    let path = fifo.clone();
+    let end =
+        wait::start("the child opens the FIFO", move || fs::File::options().write(true).open(path).unwrap());
+    let end = end.done();
     fs::remove_file(fifo).unwrap();
     (child, end)
 }
@@ -174,8 +181,7 @@ fn a_signal_ends_the_first_process_of_a_container() {
         command.args(["--pid", "--fork", "--kill-child"]);
         command
     };
-    if !namespace().arg("true").stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
-        println!("skipped: this user cannot make a namespace of processes");
+    if is_missing(&[Tool::Namespaces]) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -198,7 +204,7 @@ fn a_signal_ends_the_first_process_of_a_container() {
             &fake.url(),
         ]);
         let child = spawn(command.args(caller()).current_dir(folder.path()));
-        asked.recv().unwrap();
+        message(&asked, "the server was asked");
         send(inner(&child), signal);
         let (code, said) = ended(child);
         assert_eq!(code, Some(status));
@@ -227,7 +233,7 @@ fn a_hangup_ends_a_tool_unless_it_was_started_with_hangups_ignored() {
             fake.url()
         );
         let child = spawn(Command::new("sh").args(["-c", &script]).current_dir(folder.path()));
-        asked.recv().unwrap();
+        message(&asked, "the server was asked");
         send(child.id(), Signal::HUP);
         if last == "SIGTERM" {
             send(child.id(), Signal::TERM);
@@ -248,20 +254,20 @@ fn a_second_signal_ends_a_server_whose_stop_hangs() {
     let mut command = Server::dev_command();
     command.args(["--export-on-exit", fifo.to_str().unwrap(), "--ready-file", ready.to_str().unwrap()]);
     let mut child = spawn(command.env("TMPDIR", folder.path()));
-    while !ready.exists() {
+    eventually("the server is ready", || {
         assert_eq!(child.try_wait().unwrap(), None);
-    }
+        ready.exists()
+    });
     // Two signals within a second count as one.
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            assert_eq!(status.code(), Some(143));
-            break;
+    eventually("the server ends", || {
+        let has_ended = child.try_wait().unwrap().is_some();
+        if !has_ended {
+            send(child.id(), Signal::TERM);
         }
-        send(child.id(), Signal::TERM);
-        std::thread::yield_now();
-    }
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        has_ended
+    });
+    let (code, said) = ended(child);
+    assert_eq!(code, Some(143));
     assert!(said.ends_with("ended by SIGTERM while the server was stopping\n"), "{said}");
     let names: Vec<_> =
         fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

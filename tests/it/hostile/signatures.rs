@@ -1,9 +1,6 @@
 //! Signatures crafted to be read differently from what was signed, and the identifiers that would allow this.
 
-use std::{
-    io::Write,
-    process::{Command, Output},
-};
+use std::io::Write;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -11,8 +8,9 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::{
-    harness::{ADMIN, APP, KEY, Server, said},
+    harness::{ADMIN, APP, KEY, Server, confold, said},
     serving::Site,
+    wait::Finish,
 };
 
 /// Packs `members` as a UserSig, with the HMAC of the text `signed` under the page's key.
@@ -89,10 +87,6 @@ fn a_long_identifier_in_a_signature_is_not_shown() {
     assert!(written.len() < 8 * 1024, "{} bytes of log for four refused calls", written.len());
 }
 
-fn confold(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_confold")).args(arguments).output().unwrap()
-}
-
 #[test]
 fn identifiers_that_would_be_refused_are_not_signed() {
     let app = format!("{APP}:{KEY}");
@@ -108,14 +102,14 @@ fn identifiers_that_would_be_refused_are_not_signed() {
         {
             let mut arguments = vec![task, "--app", &app, option, identifier];
             arguments.extend((task == "verify-usersig").then_some("x"));
-            let output = confold(&arguments);
+            let output = confold(&arguments).finish();
             let said = said(&output);
             assert_eq!(output.status.code(), Some(1), "{said}");
             assert!(said.contains(&format!("{option}: the identifier {rule}")), "{said}");
             assert!(output.stdout.is_empty() && said.len() < 200, "{said}");
         }
         // The greeting has no signature of such a name, and the error does not repeat the key.
-        let output = confold(&["dev", "--app", &format!("{app}:{identifier}")]);
+        let output = confold(&["dev", "--app", &format!("{app}:{identifier}")]).finish();
         let said = said(&output);
         assert!(!output.status.success() && said.contains(&format!("the administrator {rule}")), "{said}");
         assert!(!said.contains(KEY) && said.len() < 400, "{said}");
@@ -144,7 +138,7 @@ fn a_configuration_accepts_only_identifiers_that_can_be_signed() {
 fn a_malformed_app_option_is_not_repeated() {
     for app in [format!("x:{KEY}"), KEY.to_owned(), format!("{APP}:{KEY}:")] {
         for task in ["dev", "usersig", "export"] {
-            let output = confold(&[task, "--app", &app]);
+            let output = confold(&[task, "--app", &app]).finish();
             let said = said(&output);
             assert!(!output.status.success() && said.contains("--app"), "{said}");
             assert!(!said.contains(&KEY[..16]), "a key is never printed: {said}");

@@ -15,7 +15,10 @@ use confold::{
     store::{self, Store, StoreConfig},
 };
 
-use crate::harness::{page_app, said};
+use crate::{
+    harness::{page_app, said},
+    wait::{Finish, message},
+};
 
 /// Set in the child process that runs the server, because a server handles the signals of its whole process.
 const CHILD: &str = "CONFOLD_TEST_SERVER_THAT_LOSES_ITS_WRITER";
@@ -50,8 +53,7 @@ fn a_server_that_has_lost_its_writer_stops() {
         .args(["--exact", "hostile::threads::a_server_that_has_lost_its_writer_stops", "--nocapture"])
         .env(CHILD, "1")
         .stdin(Stdio::null())
-        .output()
-        .unwrap();
+        .finish();
     let said = said(&child);
     assert!(child.status.success(), "{said}");
     assert!(said.contains("it ended: a defect ended the writing thread of the store"), "{said}");
@@ -73,7 +75,7 @@ fn serve_without_a_writer() {
     std::thread::spawn(move || {
         ended.send(server.run(|| end_the_writer(&*store), told, Box::new(|| {}), failure).result)
     });
-    let end = has_ended.recv_timeout(Duration::from_secs(60)).expect("the server stops").unwrap_err();
+    let end = message(&has_ended, "the server stops").unwrap_err();
     println!("it ended: {end}");
     assert!(std::net::TcpStream::connect(address).is_err(), "the server does not listen any more");
 }

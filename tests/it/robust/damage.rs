@@ -6,8 +6,9 @@ use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use super::{GET, IMPORT, look, mark, metric, site};
+use super::{look, mark, metric, site};
 use crate::{
+    bodies::{account_import, create_contact_group, get_contact_group, mark_contact, records, user},
     harness::{Client, Ending},
     serving::Site,
 };
@@ -16,7 +17,6 @@ const PAGE: usize = 4_096;
 /// The number of calls per owner, each of which adds thirty conversations.
 const PARTS: usize = 10;
 const OWNERS: usize = 40;
-const CREATE: &str = "recentcontact/create_contact_group";
 
 /// Fills a store with owners that have several rows each, and stops the server.
 fn filled() -> Site {
@@ -24,16 +24,11 @@ fn filled() -> Site {
     let server = site.serve();
     let mut client = server.client();
     for owner in 0..OWNERS {
-        client.ok(IMPORT, &format!(r#"{{"UserID":"owner{owner:02}","Nick":"{}"}}"#, "n".repeat(100)));
+        let id = format!("owner{owner:02}");
+        client.does(&account_import(&id).field("Nick", "n".repeat(100)));
         for part in 0..PARTS {
-            let peers: Vec<String> = (0..30)
-                .map(|peer| format!(r#"{{"Type":1,"To_Account":"peer-{part}-{peer}-of-{owner:02}"}}"#))
-                .collect();
-            let body = format!(
-                r#"{{"From_Account":"owner{owner:02}","GroupContactItem":[{{"GroupName":"g{part}","ContactItem":[{}]}}]}}"#,
-                peers.join(",")
-            );
-            client.ok(CREATE, &body);
+            let peers = (0..30).map(|peer| format!("peer-{part}-{peer}-of-{owner:02}"));
+            client.does(&create_contact_group(&id, &format!("g{part}")).with_users(peers));
         }
     }
     server.terminate();
@@ -73,7 +68,7 @@ fn lose(site: &Site, kind: Kind, but: Option<Kind>) {
 /// Returns the owners who cannot be read.
 fn damaged(client: &mut Client) -> BTreeSet<usize> {
     let code = |client: &mut Client, owner: usize| {
-        client.call(GET, &format!(r#"{{"From_Account":"owner{owner:02}","StartIndex":0}}"#)).code()
+        client.make(&get_contact_group(&format!("owner{owner:02}"))).code()
     };
     (0..OWNERS)
         .filter(|owner| match code(client, *owner) {
@@ -118,12 +113,9 @@ fn check(kind: Kind, but: Option<Kind>, clients: usize) {
                     let mut connection = server.client();
                     for count in 0..60 {
                         // Adds new conversations, so that documents grow and rows move.
-                        let body = format!(
-                            r#"{{"From_Account":"owner{owner:02}","MarkItem":[{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"new{count}"}},"CustomMark":"{}"}}]}}"#,
-                            "m".repeat(50)
-                        );
-                        let reply = connection.ok(super::MARK, &body);
-                        assert_eq!(reply["ResultItem"][0]["ResultCode"], 0, "owner {owner}: {reply}");
+                        let mark = mark_contact(&format!("owner{owner:02}"));
+                        let mark = mark.custom(user(&format!("new{count}")), &"m".repeat(50));
+                        assert_eq!(connection.marks(&mark), [0], "owner {owner}");
                     }
                 })
             })
@@ -146,17 +138,7 @@ fn check(kind: Kind, but: Option<Kind>, clients: usize) {
     let server = site.serve();
     let mut client = server.client();
     for owner in healthy {
-        let body = format!(r#"{{"From_Account":"owner{owner:02}","StartIndex":0}}"#);
-        let mut found = 0;
-        let mut reply = client.ok(GET, &body);
-        loop {
-            found += reply["ContactItem"].as_array().unwrap().len();
-            if reply["CompleteFlag"] == 1 {
-                break;
-            }
-            let next = &reply["NextStartIndex"];
-            reply = client.ok(GET, &format!(r#"{{"From_Account":"owner{owner:02}","StartIndex":{next}}}"#));
-        }
+        let found = records(&mut client, &format!("owner{owner:02}")).len();
         assert_eq!(found, PARTS * 30 + 60, "owner {owner}");
     }
 }

@@ -10,12 +10,16 @@ use super::{look, mark, marked, metric, site};
 use crate::{
     harness::{Client, Fault, eventually},
     serving::Site,
+    tools::{Tool, is_missing},
 };
 
 const WRITES: &str = "write,pwrite64,writev,pwritev";
 
 #[test]
 fn a_server_on_a_full_disk_is_not_ready() {
+    if is_missing(&[Tool::Strace]) {
+        return;
+    }
     let site = site();
     let server = site.serve();
     let mut client = server.client();
@@ -39,6 +43,9 @@ fn a_server_on_a_full_disk_is_not_ready() {
 /// A full disk is noticed without waiting for a change.
 #[test]
 fn a_readiness_check_notices_a_full_disk_without_a_change() {
+    if is_missing(&[Tool::Strace]) {
+        return;
+    }
     let site = site();
     let server = site.serve();
     let _full = Fault::inject(&server, WRITES, "ENOSPC", &site.path("data/confold.db-wal"));
@@ -50,6 +57,9 @@ fn a_readiness_check_notices_a_full_disk_without_a_change() {
 /// A checkpoint copies the log into the database, so that the log's space can be reused.
 #[test]
 fn a_full_disk_triggers_a_checkpoint() {
+    if is_missing(&[Tool::Strace]) {
+        return;
+    }
     let site = site();
     let server = site.serve();
     let mut client = server.client();

@@ -6,13 +6,10 @@ mod disks;
 mod opening;
 
 use crate::{
+    bodies::{mark_contact, records, user},
     harness::{Client, Server},
     serving::Site,
 };
-
-const GET: &str = "recentcontact/get_contact_group";
-const MARK: &str = "recentcontact/mark_contact";
-const IMPORT: &str = "im_open_login_svc/account_import";
 
 /// A site with its own data directory, directory mode `open`, and no rate limit.
 fn site() -> Site {
@@ -26,10 +23,7 @@ fn site() -> Site {
 
 /// Sets the custom mark of an owner's conversation with themselves; returns the code of the item, or of the call.
 fn mark(client: &mut Client, owner: &str, value: &str) -> u64 {
-    let body = format!(
-        r#"{{"From_Account":"{owner}","MarkItem":[{{"OptType":2,"ContactItem":{{"Type":1,"To_Account":"{owner}"}},"CustomMark":"{value}"}}]}}"#
-    );
-    let answer = client.call(MARK, &body);
+    let answer = client.make(&mark_contact(owner).custom(user(owner), value));
     match answer.code() {
         0 => answer.json()["ResultItem"][0]["ResultCode"].as_u64().unwrap(),
         code => code,
@@ -38,8 +32,7 @@ fn mark(client: &mut Client, owner: &str, value: &str) -> u64 {
 
 /// Reads the custom mark that `mark` has set.
 fn marked(client: &mut Client, owner: &str) -> Option<String> {
-    let reply = client.ok(GET, &format!(r#"{{"From_Account":"{owner}","StartIndex":0}}"#));
-    let items = reply["ContactItem"].as_array().unwrap();
+    let items = records(client, owner);
     let item = items.iter().find(|item| item["To_Account"] == owner)?;
     Some(item["CustomMark"].as_str().unwrap().to_owned())
 }
@@ -53,7 +46,5 @@ fn look(server: &Server, path: &str) -> (u16, String) {
 
 /// Returns the value of a metric.
 fn metric(server: &Server, name: &str) -> u64 {
-    let (_, text) = look(server, "/metrics");
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
-    line.parse().unwrap()
+    server.client().metric(name)
 }

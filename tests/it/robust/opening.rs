@@ -2,12 +2,12 @@
 
 use std::{fs, path::Path};
 
+use super::{mark, marked, site};
 use crate::{
     harness::{Server, eventually},
     serving::Site,
+    wait::Finish,
 };
-
-use super::{mark, marked, site};
 
 /// The expected log text for a kind of damage, and a function that damages a log in this way.
 type Damage = (&'static str, fn(&Path));
@@ -100,7 +100,7 @@ fn a_missing_database_is_reported() {
     // Only the log is left; SQLite on its own would delete it.
     let site = killed();
     fs::remove_file(site.path("data/confold.db")).unwrap();
-    let output = site.command("serve").output().unwrap();
+    let output = site.command("serve").finish();
     let refused = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && refused.contains("holds changes that belong to it"), "{refused}");
     assert!(site.path("data/confold.db-wal").exists());

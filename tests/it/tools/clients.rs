@@ -1,17 +1,15 @@
 //! Published client libraries, unchanged, against the real server: the programs in `tests/clients`.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::PathBuf, process::Command};
 
-use crate::{harness::SAMPLE_KEY, tls::LocalTls};
+use super::{LONG, Tool, is_missing, python, root};
+use crate::{harness::SAMPLE_KEY, tls::LocalTls, wait::Finish};
 
 fn programs() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
+    root().join("tests/clients")
 }
 
-/// Runs a program against a server, by plain HTTP or by TLS, and tells what it said; it has to end well.
+/// Runs a program, which has to succeed, against a server by plain HTTP or by TLS; what it printed.
 fn run(command: &mut Command, server: &LocalTls, tls: bool) -> String {
     let url = match tls {
         true => format!("https://localhost:{}", server.port()),
@@ -24,7 +22,7 @@ fn run(command: &mut Command, server: &LocalTls, tls: bool) -> String {
             command.env(name, server.ca());
         }
     }
-    let output = command.output().unwrap();
+    let output = command.finish_within(LONG);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     said.trim().to_owned()
@@ -32,21 +30,26 @@ fn run(command: &mut Command, server: &LocalTls, tls: bool) -> String {
 
 #[test]
 fn the_rust_library_over_tls() {
+    if is_missing(&[Tool::OpensslHeaders]) {
+        return;
+    }
     let server = LocalTls::start();
     let mut cargo = Command::new(env!("CARGO"));
     // Built beside the rest, by its own lock file.
     cargo.args(["run", "--quiet", "--locked", "--manifest-path"]).arg(programs().join("rust/Cargo.toml"));
-    cargo.arg("--target-dir").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients"));
+    cargo.arg("--target-dir").arg(root().join("target/clients"));
     assert_eq!(run(&mut cargo, &server, true), "ok 14 steps");
 }
 
 #[test]
 fn the_python_libraries_over_both() {
+    if is_missing(&[Tool::PythonPackages]) {
+        return;
+    }
     let server = LocalTls::start();
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-python/bin/python");
     for tls in [false, true] {
         assert_eq!(
-            run(Command::new(&python).arg(programs().join("python/main.py")), &server, tls),
+            run(Command::new(python("bin/python")).arg(programs().join("python/main.py")), &server, tls),
             "ok 16 steps"
         );
     }
@@ -54,6 +57,9 @@ fn the_python_libraries_over_both() {
 
 #[test]
 fn the_node_libraries_over_both() {
+    if is_missing(&[Tool::Node, Tool::NodePackages]) {
+        return;
+    }
     let server = LocalTls::start();
     for tls in [false, true] {
         assert_eq!(

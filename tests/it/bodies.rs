@@ -1,0 +1,210 @@
+//! Calls with their bodies, for tests that are about what a call does. Tests of the bytes of JSON write them out.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Client};
+
+/// A call: its command, and a body that can still grow.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) command: &'static str,
+    body: Value,
+    /// Where the list is that grows.
+    list: &'static str,
+}
+
+/// A user as one side of a conversation.
+pub(crate) fn user(id: &str) -> Value {
+    json!({"Type": 1, "To_Account": id})
+}
+
+/// A chat group as one side of a conversation.
+pub(crate) fn chat(id: &str) -> Value {
+    json!({"Type": 2, "ToGroupId": id})
+}
+
+pub(crate) fn get_contact_group(owner: &str) -> Call {
+    get_contact_group_from(owner, 0)
+}
+
+/// The page that begins with this change number.
+pub(crate) fn get_contact_group_from(owner: &str, start: u64) -> Call {
+    call("recentcontact/get_contact_group", json!({"From_Account": owner, "StartIndex": start}), "")
+}
+
+/// Marks: add them by [`Call::set`], [`Call::clear`], [`Call::custom`] and [`Call::set_custom`].
+pub(crate) fn mark_contact(owner: &str) -> Call {
+    call("recentcontact/mark_contact", json!({"From_Account": owner, "MarkItem": []}), "/MarkItem")
+}
+
+/// A group of conversations: add them by [`Call::with`].
+pub(crate) fn create_contact_group(owner: &str, name: &str) -> Call {
+    let group = json!({"GroupName": name, "ContactItem": []});
+    let body = json!({"From_Account": owner, "GroupContactItem": [group]});
+    call("recentcontact/create_contact_group", body, "/GroupContactItem/0/ContactItem")
+}
+
+pub(crate) fn rename_contact_group(owner: &str, old: &str, new: &str) -> Call {
+    let update = json!({"UpdateGroupType": 1, "OldGroupName": old, "NewGroupName": new});
+    update_contact_group(owner, &update)
+}
+
+/// Other conversations in a group: say which by [`Call::add`] and [`Call::remove`].
+pub(crate) fn regroup_contacts(owner: &str, name: &str) -> Call {
+    update_contact_group(owner, &json!({"UpdateGroupType": 2, "OldGroupName": name, "ContactUpdateItem": []}))
+}
+
+fn update_contact_group(owner: &str, update: &Value) -> Call {
+    let body = json!({"From_Account": owner, "UpdateType": 1, "UpdateGroup": update});
+    call("recentcontact/update_contact_group", body, "/UpdateGroup/ContactUpdateItem")
+}
+
+pub(crate) fn del_contact_group(owner: &str, names: &[&str]) -> Call {
+    call("recentcontact/del_contact_group", json!({"From_Account": owner, "GroupName": names}), "")
+}
+
+/// A search for conversations: name them by [`Call::with`].
+pub(crate) fn search_contact_group(owner: &str) -> Call {
+    let body = json!({"From_Account": owner, "ContactItem": []});
+    call("recentcontact/search_contact_group", body, "/ContactItem")
+}
+
+pub(crate) fn account_import(id: &str) -> Call {
+    call("im_open_login_svc/account_import", json!({"UserID": id}), "")
+}
+
+pub(crate) fn multiaccount_import(ids: &[String]) -> Call {
+    call("im_open_login_svc/multiaccount_import", json!({"Accounts": ids}), "")
+}
+
+pub(crate) fn account_check(id: &str) -> Call {
+    call("im_open_login_svc/account_check", json!({"CheckItem": [{"UserID": id}]}), "")
+}
+
+pub(crate) fn account_delete(id: &str) -> Call {
+    call("im_open_login_svc/account_delete", json!({"DeleteItem": [{"UserID": id}]}), "")
+}
+
+/// A public chat group.
+pub(crate) fn create_group(id: &str) -> Call {
+    call("group_open_http_svc/create_group", json!({"Type": "Public", "Name": "n", "GroupId": id}), "")
+}
+
+pub(crate) fn import_group(id: &str) -> Call {
+    call("group_open_http_svc/import_group", json!({"Type": "Public", "Name": "n", "GroupId": id}), "")
+}
+
+pub(crate) fn destroy_group(id: &str) -> Call {
+    call("group_open_http_svc/destroy_group", json!({"GroupId": id}), "")
+}
+
+fn call(command: &'static str, body: Value, list: &'static str) -> Call {
+    Call { command, body, list }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "a conversation is made where it is named")]
+impl Call {
+    fn push(mut self, item: Value) -> Call {
+        let list = self.body.pointer_mut(self.list).and_then(Value::as_array_mut);
+        list.unwrap_or_else(|| panic!("{} has no such list", self.command)).push(item);
+        self
+    }
+
+    /// With a field that few calls have.
+    pub(crate) fn field(mut self, name: &str, value: impl Into<Value>) -> Call {
+        self.body[name] = value.into();
+        self
+    }
+
+    /// With this conversation.
+    pub(crate) fn with(self, contact: Value) -> Call {
+        self.push(contact)
+    }
+
+    /// With the conversations with these users.
+    pub(crate) fn with_users(self, ids: impl IntoIterator<Item = impl AsRef<str>>) -> Call {
+        ids.into_iter().fold(self, |call, id| call.with(user(id.as_ref())))
+    }
+
+    /// Puts this conversation into the group.
+    pub(crate) fn add(self, contact: Value) -> Call {
+        self.push(json!({"ContactOptType": 1, "ContactItem": contact}))
+    }
+
+    /// Takes this conversation out of the group.
+    pub(crate) fn remove(self, contact: Value) -> Call {
+        self.push(json!({"ContactOptType": 2, "ContactItem": contact}))
+    }
+
+    /// Sets bits of the standard mark.
+    pub(crate) fn set(self, contact: Value, bits: impl Into<Vec<u8>>) -> Call {
+        self.push(json!({"OptType": 1, "ContactItem": contact, "SetMark": bits.into()}))
+    }
+
+    /// Clears bits of the standard mark.
+    pub(crate) fn clear(self, contact: Value, bits: impl Into<Vec<u8>>) -> Call {
+        self.push(json!({"OptType": 1, "ContactItem": contact, "ClearMark": bits.into()}))
+    }
+
+    /// Sets the custom mark; an empty one clears it.
+    pub(crate) fn custom(self, contact: Value, text: &str) -> Call {
+        self.push(json!({"OptType": 2, "ContactItem": contact, "CustomMark": text}))
+    }
+
+    /// Sets bits of the standard mark, and the custom mark.
+    pub(crate) fn set_custom(self, contact: Value, bits: impl Into<Vec<u8>>, text: &str) -> Call {
+        self.push(json!({"OptType": 3, "ContactItem": contact, "SetMark": bits.into(), "CustomMark": text}))
+    }
+
+    /// The JSON of the body.
+    pub(crate) fn body(&self) -> String {
+        self.body.to_string()
+    }
+
+    /// The whole request, signed by the client.
+    pub(crate) fn request(&self, client: &Client) -> String {
+        let (target, body) = (client.target(self.command), self.body());
+        format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    }
+}
+
+impl Client {
+    /// Makes a call; fails the test when there is no answer.
+    pub(crate) fn make(&mut self, call: &Call) -> Answer {
+        self.call(call.command, &call.body())
+    }
+
+    /// Makes a call that has to succeed.
+    #[track_caller]
+    pub(crate) fn does(&mut self, call: &Call) -> Value {
+        self.ok(call.command, &call.body())
+    }
+
+    /// Makes a call that marks conversations; the code of each item.
+    #[track_caller]
+    pub(crate) fn marks(&mut self, call: &Call) -> Vec<u64> {
+        let reply = self.does(call);
+        let items = reply["ResultItem"].as_array().unwrap();
+        items.iter().map(|item| item["ResultCode"].as_u64().unwrap()).collect()
+    }
+}
+
+/// All records of an owner, page by page.
+#[track_caller]
+pub(crate) fn records(client: &mut Client, owner: &str) -> Vec<Value> {
+    everything(client, owner).0
+}
+
+/// All records of an owner, page by page, and the groups.
+#[track_caller]
+pub(crate) fn everything(client: &mut Client, owner: &str) -> (Vec<Value>, Vec<Value>) {
+    let (mut records, mut start) = (Vec::new(), 0);
+    loop {
+        let reply = client.does(&get_contact_group_from(owner, start));
+        records.extend(reply["ContactItem"].as_array().unwrap().iter().cloned());
+        if reply["CompleteFlag"] == 1 {
+            return (records, reply["GroupItem"].as_array().unwrap().clone());
+        }
+        start = reply["NextStartIndex"].as_u64().unwrap();
+    }
+}
