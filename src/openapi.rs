@@ -112,6 +112,7 @@ fn operation(command: Command) -> Value {
 
 fn schema(shape: &Shape) -> Value {
     match shape {
+        Shape::Any => json!({}),
         Shape::Text | Shape::Word(_) => json!({ "type": "string" }),
         Shape::Number | Shape::Choice(_) => json!({ "type": "integer" }),
         Shape::List(of) => json!({ "type": "array", "items": schema(of) }),

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Call, Error, shapes::chat_group_id};
+use super::{Call, Error, describe::groups as field, shapes::chat_group_id};
 use crate::{
     domain::{ChatGroup, DirectoryMode},
     wire::Fields,
@@ -13,7 +13,7 @@ use crate::{
 struct Reply {}
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
-    let id = request.required("GroupId", chat_group_id)?;
+    let id = request.required(&field::GROUP_ID, chat_group_id)?;
     let open = call.app.directory == DirectoryMode::Open;
     let rule = move |old: Option<&ChatGroup>| {
         // In an open directory a group that was never created exists as well.

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{remote::Remote, terminal::say};
 use crate::{
-    api::Command,
+    api::{Command, OWNER, START_INDEX},
     clock::Clock,
     domain::{AppId, Conversation, Counters, Limits, Organizer, Owner, RestoredRecord, UserId, restore},
     excerpt,
@@ -108,7 +108,7 @@ impl Puller<'_> {
 
     /// One page; what may go well the next time is tried again.
     fn page(&mut self, name: &str, start: i64) -> Result<ReplyPage, Failure> {
-        let body = json!({ "From_Account": name, "StartIndex": start }).to_string();
+        let body = json!({ OWNER.name: name, START_INDEX.name: start }).to_string();
         let mut pause = Duration::from_millis(500);
         for attempt in 1.. {
             self.wait();

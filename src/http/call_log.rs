@@ -16,7 +16,7 @@ use tracing::{debug, error, info, warn};
 
 use super::admission::{claimed, claimed_app};
 use crate::{
-    api::{Command, Error},
+    api::{Command, Error, OWNER},
     chance,
     domain::AppId,
     excerpt, masking,
@@ -73,7 +73,7 @@ fn shown(text: &str) -> String {
 /// The owner that a body names.
 fn owner_of(body: &[u8]) -> Option<String> {
     let node = Node::parse(body).ok()?;
-    let Some(Node::Text(owner)) = node.member("From_Account") else { return None };
+    let Some(Node::Text(owner)) = node.member(OWNER.name) else { return None };
     Some(owner.to_string())
 }
 

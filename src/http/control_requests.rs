@@ -5,14 +5,22 @@ use hyper::{Method, StatusCode};
 
 use super::{encoding, query::decode, taken::unknown_fields};
 use crate::{
+    api::OWNER,
     controls::FaultRule,
     domain::{AppId, Owner, UnixSeconds, UserId},
     excerpt::{plain, quoted},
     interchange::{LAST_SECOND, UnknownFields},
     masking,
     store::Scope,
-    wire::{Fault, Fields, FromNode, Node, Path, Value, meant, unreadable},
+    wire::{Fault, Field, Fields, FromNode, Node, Path, Value, bare, meant, unreadable},
 };
+
+const SDK_APP_ID: Field = bare("SdkAppId");
+const CONTROLS: Field = bare("Controls");
+const FREEZE: Field = bare("Freeze");
+const ADVANCE: Field = bare("Advance");
+const RESUME: Field = bare("Resume");
+const NAME: Field = bare("Name");
 
 /// What is wrong with a request: the status and what is said.
 pub(super) type Refused = (StatusCode, String);
@@ -142,25 +150,27 @@ impl<'a> Beginning<'a> {
     }
 
     fn fields(&self, node: &Node<'_>, fields: Fields<'_>) -> Result<Asked, Fault> {
-        let known: &[&str] = match self.path {
-            "reset" => &["SdkAppId", "From_Account", "Controls"],
-            "clock" => &["Freeze", "Advance", "Resume"],
+        let known: &[Field] = match self.path {
+            "reset" => &[SDK_APP_ID, OWNER, CONTROLS],
+            "clock" => &[FREEZE, ADVANCE, RESUME],
             "faults" => FaultRule::FIELDS,
-            _ => &["Name"],
+            _ => &[NAME],
         };
-        fields.only(known, UnknownFields::Refused, &format!("the body of /_dev/{}", self.path), "")?;
+        let fields =
+            fields.only(known, UnknownFields::Refused, &format!("the body of /_dev/{}", self.path), "")?;
         // A variable that was not set must not make everything of one app.
         if let Node::Object(members) = node
             && let Some((name, _)) = members.iter().find(|(_, value)| *value == Node::Null)
         {
-            return Err(fields.refused(name, "it is null; leave it out, or give it a value"));
+            let said = "it is null; leave it out, or give it a value";
+            return Err(Fault::refused(Path::Member(&Path::Root, name), said));
         }
         match self.path {
             "reset" => reset(fields),
             "clock" => set_clock(node, fields).map(Asked::SetClock),
             "faults" => FaultRule::read(fields).map(Asked::AddFault),
             path => {
-                let name = fields.text("Name")?.to_owned();
+                let name = fields.text(&NAME)?.to_owned();
                 Ok(if path == "restore" { Asked::Restore(name) } else { Asked::TakeSnapshot(name) })
             }
         }
@@ -168,19 +178,19 @@ impl<'a> Beginning<'a> {
 }
 
 fn reset(fields: Fields<'_>) -> Result<Asked, Fault> {
-    let app = fields.optional("SdkAppId", |value| {
+    let app = fields.optional(&SDK_APP_ID, |value| {
         (value.read::<i64>().ok().and_then(|number| AppId::new(u32::try_from(number).ok()?)))
             .ok_or_else(|| Fault::unfit(value.path, "a number from 1 to 4294967295", value.node))
     })?;
-    let user = fields.optional("From_Account", |value| {
+    let user = fields.optional(&OWNER, |value| {
         UserId::parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))
     })?;
-    let controls = fields.optional("Controls", |value| value.read::<bool>())?.unwrap_or(false);
+    let controls = fields.optional(&CONTROLS, |value| value.read::<bool>())?.unwrap_or(false);
     let scope = match (app, user) {
         (None, None) => Scope::All,
         (Some(app), None) => Scope::App(app),
         (Some(app), Some(user)) => Scope::Owner(Owner { app, user }),
-        (None, Some(_)) => return Err(fields.refused("From_Account", "it needs its SdkAppId")),
+        (None, Some(_)) => return Err(fields.refused(&OWNER, "it needs its SdkAppId")),
     };
     Ok(Asked::Reset { scope, controls })
 }
@@ -196,9 +206,9 @@ fn set_clock(node: &Node<'_>, fields: Fields<'_>) -> Result<SetClock, Fault> {
         other => Err(Fault::unfit(value.path, expected.to_owned(), other)),
     };
     match &**name {
-        "Freeze" => {
+        name if name == FREEZE.name => {
             let expected = format!("true, or a time in seconds since 1970, from 1 to {LAST_SECOND}");
-            let at = fields.required("Freeze", |value| match value.node {
+            let at = fields.required(&FREEZE, |value| match value.node {
                 Node::Bool(_) => only_true(value, &expected).map(|()| None),
                 node => match i64::from_node(node).and_then(|at| u64::try_from(at).ok()) {
                     Some(at) if (1..=LAST_SECOND).contains(&at) => Ok(Some(at)),
@@ -207,15 +217,15 @@ fn set_clock(node: &Node<'_>, fields: Fields<'_>) -> Result<SetClock, Fault> {
             })?;
             Ok(SetClock::Freeze(at))
         }
-        "Advance" => {
-            let seconds = fields.required("Advance", |value| {
+        name if name == ADVANCE.name => {
+            let seconds = fields.required(&ADVANCE, |value| {
                 i64::from_node(value.node).and_then(|seconds| u32::try_from(seconds).ok()).ok_or_else(|| {
                     Fault::unfit(value.path, "a number of seconds from 0 to 4294967295", value.node)
                 })
             })?;
             Ok(SetClock::Advance(seconds))
         }
-        _ => fields.required("Resume", |value| only_true(value, "true")).map(|()| SetClock::Resume),
+        _ => fields.required(&RESUME, |value| only_true(value, "true")).map(|()| SetClock::Resume),
     }
 }
 

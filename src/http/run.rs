@@ -18,7 +18,7 @@ use super::{
     body::{self, Bounds, Whole},
 };
 use crate::{
-    api::{Call, Command, Error, RefusedItems},
+    api::{Call, Command, Error, OWNER, RefusedItems},
     auth::App,
     controls::{Controls, Effect},
     wire::{Fields, Path, code::Code},
@@ -90,7 +90,7 @@ async fn run_with_faults(
     request: Fields<'_>,
     cut: &mut bool,
 ) -> Result<Vec<u8>, Error> {
-    let owner = request.optional_text("From_Account").ok().flatten();
+    let owner = request.peek(&OWNER);
     let Some(struck) = controls.faults.strike(call.command, owner) else {
         return call.command.run(call, request).await;
     };

@@ -14,6 +14,7 @@ mod disband;
 mod dockerfile;
 mod example;
 mod faults;
+mod fields;
 mod flags;
 mod golden;
 mod harness;

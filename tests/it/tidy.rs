@@ -26,7 +26,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("text_file", &[], &["thiserror"]),
     ("written_path", &[], &[]),
     ("domain", &[], &["thiserror"]),
-    ("wire", &["domain"], &["serde", "serde_json", "itoa", "thiserror"]),
+    ("wire", &["domain"], &["serde", "serde_json", "itoa", "strsim", "thiserror"]),
     (
         "auth",
         &["domain", "secret_word"],
@@ -83,6 +83,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "hyper",
             "hyper_util",
             "memchr",
+            "percent_encoding",
             "rustix",
             "serde",
             "serde_json",
