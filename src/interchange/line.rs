@@ -11,7 +11,7 @@ use crate::{
         CustomMark, GroupId, GroupName, JoinOption, LAST_SECOND, MAX_NUMBER, Member, Owner, RestoredGroup,
         RestoredRecord, StandardMark, UserId,
     },
-    wire::{Fault, Field, Fields, Node, UnknownFields, Value, read_contact, unreadable},
+    wire::{Fault, Field, Fields, Node, UnknownFields, Value, code::Code, read_contact, unreadable},
 };
 
 /// The longest line. The heaviest owner there can be – 10,000 conversations in 100 groups each, 10,000 with a custom
@@ -86,6 +86,24 @@ pub struct ReplyPage {
     pub records: Vec<RestoredRecord>,
     /// Where the next page begins, if there is one.
     pub next: Option<i64>,
+}
+
+impl ReplyPage {
+    fn code_is(&self, what: fn(Code) -> bool) -> bool {
+        u32::try_from(self.code).is_ok_and(|code| what(Code::of(code)))
+    }
+
+    /// Whether it is a refusal that may pass by itself.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.code_is(Code::passes)
+    }
+
+    /// Whether it is a refusal of everything that this caller may ask.
+    #[must_use]
+    pub fn is_about_caller(&self) -> bool {
+        self.code_is(Code::is_about_caller)
+    }
 }
 
 /// Reads a reply of `get_contact_group`.
