@@ -11,7 +11,7 @@ use super::{
     shapes::{chat_group_id, check_count},
 };
 use crate::{
-    domain::{AppId, ChatGroupId, ChatGroupKind, ChatGroupProfile, batch},
+    domain::{AppId, ChatGroupId, ChatGroupKind, ChatGroupProfile, Member, batch},
     excerpt,
     wire::{Fault, Field, Fields, Value},
 };
@@ -85,21 +85,33 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
 }
 
 fn described(app: AppId, id: &str, profile: &ChatGroupProfile, wanted: &Wanted) -> GroupInfo {
+    let ChatGroupProfile {
+        kind,
+        name,
+        owner,
+        introduction,
+        notification,
+        face_url,
+        max_members,
+        join_option,
+        created_at,
+        members,
+    } = profile;
     let base: [(&Field, Json); 15] = [
-        (&info::TYPE, json!(profile.kind.name())),
-        (&info::NAME, json!(profile.name)),
+        (&info::TYPE, json!(kind.name())),
+        (&info::NAME, json!(name)),
         (&info::APP_ID, json!(app.number())),
-        (&info::INTRODUCTION, json!(profile.introduction)),
-        (&info::NOTIFICATION, json!(profile.notification)),
-        (&info::FACE_URL, json!(profile.face_url)),
-        (&info::OWNER_ACCOUNT, json!(profile.owner.as_ref().map_or("", |owner| owner.as_str()))),
-        (&info::CREATE_TIME, json!(profile.created_at)),
-        (&info::LAST_INFO_TIME, json!(profile.created_at)),
+        (&info::INTRODUCTION, json!(introduction)),
+        (&info::NOTIFICATION, json!(notification)),
+        (&info::FACE_URL, json!(face_url)),
+        (&info::OWNER_ACCOUNT, json!(owner.as_ref().map_or("", |owner| owner.as_str()))),
+        (&info::CREATE_TIME, json!(created_at)),
+        (&info::LAST_INFO_TIME, json!(created_at)),
         (&info::LAST_MSG_TIME, json!(0)),
         (&info::NEXT_MSG_SEQ, json!(1)),
         (&info::MEMBER_NUM, json!(profile.member_count())),
-        (&info::MAX_MEMBER_NUM, json!(profile.max_members)),
-        (&info::APPLY_JOIN_OPTION, json!(profile.join_option.name())),
+        (&info::MAX_MEMBER_NUM, json!(max_members)),
+        (&info::APPLY_JOIN_OPTION, json!(join_option.name())),
         (&info::MUTE_ALL_MEMBER, json!("Off")),
     ];
     let base = base
@@ -108,9 +120,9 @@ fn described(app: AppId, id: &str, profile: &ChatGroupProfile, wanted: &Wanted) 
     let mut fields =
         vec![(&info::GROUP_ID, json!(id)), (&info::ERROR_CODE, json!(0)), (&info::ERROR_INFO, json!(""))];
     fields.extend(base);
-    let members = (profile.kind != ChatGroupKind::AvChatRoom).then(|| {
-        let owner = profile.owner.iter().map(|owner| (owner, profile.created_at));
-        let others = profile.members.iter().map(|member| (&member.user, member.joined_at));
+    let members = (*kind != ChatGroupKind::AvChatRoom).then(|| {
+        let owner = owner.iter().map(|owner| (owner, created_at));
+        let others = members.iter().map(|Member { user, joined_at, admin: _ }| (user, joined_at));
         let members = owner.chain(others).map(|(user, joined_at)| {
             let all: [(&Field, Json); 7] = [
                 (&info::MEMBER_ACCOUNT, json!(user.as_str())),

@@ -61,8 +61,10 @@ impl Serialize for ContactItem<'_> {
 /// Appends a record as the pages show it: `Type`, the peer, `StandardMark` always, `CustomMark`
 /// and `ContactGroupId` only when there is one (decisions 6 and 7), `Timestamp`.
 pub fn write_record(record: &Record, out: &mut Vec<u8>) {
+    // `number` orders the records; it and `incarnation` are never shown.
+    let Record { conversation, incarnation: _, groups, mark, custom, number: _, timestamp } = record;
     let mut digits = itoa::Buffer::new();
-    let peer = match &record.conversation {
+    let peer = match conversation {
         Conversation::User(user) => {
             out.extend_from_slice(br#"{"Type":1,"To_Account":"#);
             user.as_str()
@@ -74,18 +76,18 @@ pub fn write_record(record: &Record, out: &mut Vec<u8>) {
     };
     write_text(peer, out);
     out.extend_from_slice(br#","StandardMark":""#);
-    record.mark.write_text(out);
+    mark.write_text(out);
     out.push(b'"');
-    if let Some(custom) = &record.custom {
+    if let Some(custom) = custom {
         out.extend_from_slice(br#","CustomMark":"#);
         write_text(custom.as_str(), out);
     }
-    if !record.groups.is_empty() {
+    if !groups.is_empty() {
         out.extend_from_slice(br#","ContactGroupId":"#);
-        write_list(&record.groups, out, |group, out| out.extend_from_slice(digits.format(*group).as_bytes()));
+        write_list(groups, out, |group, out| out.extend_from_slice(digits.format(*group).as_bytes()));
     }
     out.extend_from_slice(br#","Timestamp":"#);
-    out.extend_from_slice(digits.format(record.timestamp).as_bytes());
+    out.extend_from_slice(digits.format(*timestamp).as_bytes());
     out.push(b'}');
 }
 
@@ -96,11 +98,11 @@ fn write_text(text: &str, out: &mut Vec<u8>) {
 
 /// Appends `GroupItem`: an array of names and ids.
 pub fn write_group_items<'a>(groups: impl IntoIterator<Item = &'a Group>, out: &mut Vec<u8>) {
-    write_list(groups, out, |group, out| {
+    write_list(groups, out, |Group { id, name, number: _ }, out| {
         out.extend_from_slice(br#"{"GroupName":"#);
-        write_text(group.name.as_str(), out);
+        write_text(name.as_str(), out);
         out.extend_from_slice(br#","GroupId":"#);
-        out.extend_from_slice(itoa::Buffer::new().format(group.id).as_bytes());
+        out.extend_from_slice(itoa::Buffer::new().format(*id).as_bytes());
         out.push(b'}');
     });
 }
