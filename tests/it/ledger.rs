@@ -1,7 +1,14 @@
 //! `docs/compatibility.md` against the code and the tests: nothing without a row, no row without its
 //! thing.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command as Process};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::Command as Process,
+    sync::Mutex,
+    thread,
+};
 
 use confold::{
     api::{Absent, Command, Error},
@@ -11,6 +18,8 @@ use confold::{
     store::StoreError,
     wire::code::Code,
 };
+
+use crate::harness::CODES;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -28,6 +37,11 @@ impl Row {
     /// Whether it says why nothing shows it.
     fn is_excused(&self) -> bool {
         ["Later:", "Cannot occur:", "cannot occur:"].iter().any(|why| self.statement.starts_with(why))
+    }
+
+    /// The tests it names that are part of this program.
+    fn tests_here(&self) -> impl Iterator<Item = &String> {
+        self.tests.iter().filter(|test| !test.starts_with("confold::"))
     }
 
     /// Whether it is about a code that is never answered.
@@ -137,6 +151,45 @@ fn every_test_named_exists_and_every_row_has_one_or_says_why_not() {
             }
         }
     }
+}
+
+/// The codes of all answers that a test of this program gets when it runs. Whether it succeeds is its own affair.
+fn codes_seen_by(test: &str) -> BTreeSet<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("codes");
+    let mut program = Process::new(std::env::current_exe().unwrap());
+    program.args(["--exact", test]).env(CODES, &file).output().unwrap();
+    fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+/// A story shows its code as it stands; of every other test the answers are looked at while it runs.
+#[test]
+fn every_code_is_seen_by_a_test_that_its_row_names() {
+    let rows = rows();
+    let is_shown = |row: &Row| row.tests.iter().any(|test| test.starts_with("golden::"));
+    let codes: Vec<&Row> = rows
+        .iter()
+        .filter(|row| row.key.parse::<u32>().is_ok() && !row.cannot_occur() && !is_shown(row))
+        .collect();
+    let named: BTreeSet<String> = codes.iter().flat_map(|row| row.tests_here()).cloned().collect();
+    let waiting = Mutex::new(named.into_iter());
+    let seen = Mutex::new(BTreeMap::new());
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(test) = { waiting.lock().unwrap().next() } {
+                    let codes = codes_seen_by(&test);
+                    seen.lock().unwrap().insert(test, codes);
+                }
+            });
+        }
+    });
+    let seen = seen.into_inner().unwrap();
+    let is_seen = |row: &&Row| row.tests_here().any(|test| seen[test].contains(&row.key));
+    let (shown, missing): (Vec<&Row>, Vec<&Row>) = codes.into_iter().partition(is_seen);
+    let missing: Vec<(&String, &Vec<String>)> = missing.iter().map(|row| (&row.key, &row.tests)).collect();
+    assert!(missing.is_empty(), "codes that no test of their row gets: {missing:#?}");
+    assert!(shown.len() > 20, "only {} codes are looked for", shown.len());
 }
 
 /// The keys of the rows of a kind, without what they begin with.
