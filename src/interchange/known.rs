@@ -158,3 +158,18 @@ pub(super) fn check_saved_reply(fields: Fields<'_>) -> Result<(), Fault> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_about_the_format_names_every_field() {
+        let page = include_str!("../../docs/interchange.md");
+        let named: Vec<&str> =
+            page.split('`').skip(1).step_by(2).map(|word| word.trim_end_matches("[]")).collect();
+        for field in [ACCOUNT, CHAT_GROUP, MEMBER, ORGANIZER, GROUP, RECORD].concat() {
+            assert!(named.contains(&field.name), "docs/interchange.md does not name {}", field.name);
+        }
+    }
+}

@@ -24,7 +24,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
 use super::{CertificateError, Certificates, constraints};
 use crate::{domain::UnixSeconds, private, unfinished::UnfinishedFolder};
 
-/// The domain names of the service (recentcontact.md §7.1), the main ones and their backups.
+/// The domain names of the service (REST overview, product 1047, document 34620), the main ones and their backups.
 pub const OFFICIAL_NAMES: &[&str] = &[
     "console.tim.qq.com",
     "adminapi.my-imcloud.com",

@@ -1,4 +1,4 @@
-//! The conformance list of the protocol (§10 of our specification), line by line. Lines 19 (recent
+//! The conformance list of the protocol (`docs/compatibility.md`), line by line. Lines 19 (recent
 //! list) and 22 (webhooks) are about what this server does not have.
 
 use std::{collections::BTreeSet, net::IpAddr};
