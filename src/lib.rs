@@ -49,3 +49,6 @@ pub mod unfinished;
 pub mod written_path;
 
 pub mod cli;
+
+#[cfg(test)]
+mod ledger_tests;

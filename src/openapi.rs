@@ -114,6 +114,7 @@ fn operation(command: Command) -> Value {
 
 fn schema(shape: &Shape) -> Value {
     match shape {
+        Shape::Any => json!({}),
         Shape::Text | Shape::Word(_) => json!({ "type": "string" }),
         Shape::Number | Shape::Choice(_) => json!({ "type": "integer" }),
         Shape::List(of) => json!({ "type": "array", "items": schema(of) }),
@@ -169,10 +170,13 @@ fn described(route: &Route) -> Value {
             let lines = json!({ "type": "string", "description": "Lines of docs/interchange.md." });
             operation["requestBody"] = json!({ "content": { "text/plain": { "schema": lines } } });
         }
-        Takes::Object(required, fields) => {
+        Takes::Object(required, fields, schemas) => {
             let required: Vec<&str> = fields[..required].iter().map(|field| field.name).collect();
-            let properties: Map<_, _> =
-                fields.iter().map(|field| (field.name.to_owned(), written(field))).collect();
+            let properties: Map<_, _> = (fields.iter().zip(schemas))
+                .map(|(field, schema)| {
+                    (field.name.to_owned(), written(&Property { name: field.name, schema, about: "" }))
+                })
+                .collect();
             let schema = json!({
                 "type": "object", "required": required, "properties": properties, "additionalProperties": false,
             });

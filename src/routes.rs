@@ -1,6 +1,8 @@
 //! The table of everything that is not a command of the service: methods, paths, who may ask, what answers, and the
 //! description. Dispatch, refusals and the paths of `/openapi.json` come from it.
 
+use crate::{api::OWNER, controls::FaultRule, wire::Field};
+
 /// One method of one path.
 #[derive(Debug)]
 pub struct Route {
@@ -70,7 +72,7 @@ pub enum Control {
     RemoveSnapshots,
 }
 
-/// A named value: a parameter, or a field of a body.
+/// A parameter of a query.
 #[derive(Debug)]
 pub struct Property {
     /// Its name.
@@ -88,8 +90,9 @@ pub enum Takes {
     Nothing,
     /// Lines of the file format.
     Lines,
-    /// An object with these fields and no others, of which the first so many have to be there.
-    Object(usize, &'static [Property]),
+    /// An object with these fields and no others, of which the first so many have to be there, and the JSON schema of
+    /// each field.
+    Object(usize, &'static [Field], &'static [&'static str]),
 }
 
 /// What an answer is.
@@ -110,7 +113,25 @@ pub enum Reply {
 }
 
 /// What the paths of controls begin with.
-pub const CONTROLS: &str = "/_dev/";
+pub const CONTROLS_PATH: &str = "/_dev/";
+
+/// The fields of the bodies of controls.
+pub mod field {
+    use crate::wire::{Field, bare};
+
+    /// The app that a control is about.
+    pub const SDK_APP_ID: Field = bare("SdkAppId");
+    /// Whether a reset includes the controls themselves.
+    pub const CONTROLS: Field = bare("Controls");
+    /// Stops the clock.
+    pub const FREEZE: Field = bare("Freeze");
+    /// Moves the clock on.
+    pub const ADVANCE: Field = bare("Advance");
+    /// Lets the clock run again.
+    pub const RESUME: Field = bare("Resume");
+    /// The name of a snapshot.
+    pub const NAME: Field = bare("Name");
+}
 
 const TEXT: &str = r#"{"type":"string"}"#;
 const FLAG: &str = r#"{"type":"boolean"}"#;
@@ -130,18 +151,9 @@ const LENIENT: &[Property] = &[Property {
     schema: r#"{"enum":["0","1"]}"#,
     about: "1: fields that a line cannot have are ignored, unless they look like one that it can have.",
 }];
-const NAMED: Takes = Takes::Object(1, &[plain("Name", NAME)]);
-const RULE: &[Property] = &[
-    plain("Command", TEXT),
-    plain("From_Account", TEXT),
-    plain("Probability", PART),
-    plain("Times", NUMBER),
-    plain("Code", CODE),
-    plain("Info", TEXT),
-    plain("LatencyMs", NUMBER),
-    plain("Drop", FLAG),
-    plain("LoseAnswer", FLAG),
-];
+const NAMED: Takes = Takes::Object(1, &[field::NAME], &[NAME]);
+/// The schemas of the fields of a fault rule.
+const RULE: &[&str] = &[TEXT, TEXT, PART, NUMBER, CODE, TEXT, NUMBER, FLAG, FLAG];
 
 /// A probe: a GET without parameters.
 const fn probe(
@@ -245,7 +257,7 @@ pub const ROUTES: &[Route] = &[
         Control::AddFault,
         ("addFault", "Add a fault rule"),
         &[],
-        Takes::Object(0, RULE),
+        Takes::Object(0, FaultRule::FIELDS, RULE),
     ),
     control(
         ("DELETE", "/_dev/faults"),
@@ -260,14 +272,14 @@ pub const ROUTES: &[Route] = &[
         Control::SetClock,
         ("setClock", "Stop the clock, move it on, let it run"),
         &[],
-        Takes::Object(0, &[plain("Freeze", FREEZE), plain("Advance", NUMBER), plain("Resume", FLAG)]),
+        Takes::Object(0, &[field::FREEZE, field::ADVANCE, field::RESUME], &[FREEZE, NUMBER, FLAG]),
     ),
     control(
         ("POST", "/_dev/reset"),
         Control::Reset,
         ("reset", "Forget everything, an app or an owner"),
         &[],
-        Takes::Object(0, &[plain("SdkAppId", APP), plain("From_Account", TEXT), plain("Controls", FLAG)]),
+        Takes::Object(0, &[field::SDK_APP_ID, OWNER, field::CONTROLS], &[APP, TEXT, FLAG]),
     ),
     control(
         ("POST", "/_dev/seed"),
@@ -312,9 +324,24 @@ pub fn allowed(path: &str) -> String {
 }
 
 impl Route {
-    /// The path of a control below [`CONTROLS`].
+    /// The path of a control below [`CONTROLS_PATH`].
     #[must_use]
     pub fn control(&self) -> Option<&'static str> {
-        self.path.strip_prefix(CONTROLS)
+        self.path.strip_prefix(CONTROLS_PATH)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_of_a_body_has_a_schema() {
+        for route in ROUTES {
+            if let Takes::Object(required, fields, schemas) = route.takes {
+                assert_eq!(fields.len(), schemas.len(), "{} {}", route.method, route.path);
+                assert!(required <= fields.len());
+            }
+        }
     }
 }

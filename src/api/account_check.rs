@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Call, Error, account_import::user, shapes::check_count};
+use super::{Call, Error, account_import::user, describe::accounts as field, shapes::check_count};
 use crate::{domain::batch, wire::Fields};
 
 #[derive(Serialize)]
@@ -23,7 +23,7 @@ struct ResultItem<'a> {
 }
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
-    let users = request.required("CheckItem", |value| {
+    let users = request.required(&field::CHECK_ITEM, |value| {
         check_count(value, batch::ACCOUNTS)?;
         value.each(user)
     })?;

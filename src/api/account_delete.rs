@@ -3,7 +3,10 @@
 
 use serde::Serialize;
 
-use super::{Call, Error, account_import::user, sentences::NO_ACCOUNT, shapes::check_count};
+use super::{
+    Call, Error, account_import::user, describe::accounts as field, sentences::NO_ACCOUNT,
+    shapes::check_count,
+};
 use crate::{
     domain::{Edit, Outcome, Owner, Rejection, UserId, batch},
     store::StoreError,
@@ -36,7 +39,7 @@ impl<'a> ResultItem<'a> {
 }
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
-    let users = request.required("DeleteItem", |value| {
+    let users = request.required(&field::DELETE_ITEM, |value| {
         check_count(value, batch::ACCOUNTS)?;
         value.each(user)
     })?;

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Call, Error};
+use super::{Call, Error, describe::accounts as field};
 use crate::{
     domain::{Edit, Outcome, Owner, Rejection, UserId},
     store::Pending,
-    wire::{Fault, Fields, Path, Value},
+    wire::{Fault, Field, Fields, Path, Value},
 };
 
 /// The longest nick and the longest portrait address, in bytes.
@@ -23,9 +23,9 @@ pub(super) struct Import {
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     // Older clients name the field Identifier.
-    let name = match request.optional_text("UserID")? {
-        None if request.optional_text("Identifier")?.is_some() => "Identifier",
-        _ => "UserID",
+    let name = match request.optional_text(&field::IMPORTED_USER)? {
+        None if request.optional_text(&field::IDENTIFIER)?.is_some() => &field::IDENTIFIER,
+        _ => &field::IMPORTED_USER,
     };
     let user = request.required(name, |value| {
         UserId::importable(value.read()?).map_err(|why| Fault::refused(value.path, why))
@@ -37,14 +37,14 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
 
 /// Reads `Nick` and `FaceUrl`.
 pub(super) fn read_profile(fields: Fields<'_>) -> Result<Import, Error> {
-    let text = |name| match fields.optional_text(name)? {
+    let text = |field: &'static Field| match fields.optional_text(field)? {
         Some(text) if text.len() > PROFILE_BYTES => {
-            let path = Path::Member(&fields.path, name).to_string();
+            let path = Path::Member(&fields.path, field.name).to_string();
             Err(Error::ProfileLength { path, limit: PROFILE_BYTES, bytes: text.len() })
         }
         text => Ok(text.map(str::to_owned)),
     };
-    Ok(Import { nick: text("Nick")?, face_url: text("FaceUrl")? })
+    Ok(Import { nick: text(&field::NICK)?, face_url: text(&field::FACE_URL)? })
 }
 
 /// Queues the import at once; the future waits for it.
@@ -59,7 +59,7 @@ pub(super) fn submit<'a>(
 
 /// Reads the `UserID` of a list element as whoever it names, importable or not.
 pub(super) fn user(item: Value<'_>) -> Result<UserId, Fault> {
-    item.fields()?.required("UserID", |value| {
+    item.fields()?.required(&field::USER, |value| {
         UserId::parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))
     })
 }

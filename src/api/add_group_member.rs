@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{
     Call, Error,
+    describe::groups as field,
     members::{check_members, user},
     shapes::chat_group_id,
 };
@@ -28,10 +29,11 @@ struct MemberResult<'a> {
 }
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
-    let id = request.required("GroupId", chat_group_id)?;
-    check_members(request, "MemberList", batch::ADDED_MEMBERS)?;
-    let users = request
-        .required("MemberList", |list| list.each(|item| item.fields()?.required("Member_Account", user)))?;
+    let id = request.required(&field::GROUP_ID, chat_group_id)?;
+    check_members(request, &field::MEMBER_LIST, batch::ADDED_MEMBERS)?;
+    let users = request.required(&field::MEMBER_LIST, |list| {
+        list.each(|item| item.fields()?.required(&field::MEMBER_ACCOUNT, user))
+    })?;
     let joined_at = call.service.clock.now();
     let members = users.iter().map(|user| Member { user: user.clone(), admin: false, joined_at }).collect();
     let ChatGroupOutcome { joined, .. } =

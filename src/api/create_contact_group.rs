@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{
     Call, Error,
+    describe::recentcontact as field,
     shapes::{GroupItem, ItemResult, check_batch, group_name, only},
 };
 use crate::{
@@ -40,11 +41,11 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
 
 /// `GroupContactItem` is an array of exactly one group.
 fn read(request: Fields<'_>) -> Result<(GroupName, Vec<Conversation>), Error> {
-    request.required("GroupContactItem", |value| {
+    request.required(&field::GROUP_CONTACT_ITEM, |value| {
         only(value, "group", |item| {
             let group = item.fields()?;
-            let name = group.required("GroupName", group_name)?;
-            let conversations = group.required("ContactItem", |items| -> Result<_, Error> {
+            let name = group.required(&field::GROUP_NAME, group_name)?;
+            let conversations = group.required(&field::GROUPED, |items| -> Result<_, Error> {
                 check_batch(items)?;
                 Ok(items.each(read_contact)?)
             })?;

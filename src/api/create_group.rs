@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{
     Call, Error,
+    describe::groups as field,
     members::{check_members, user},
     shapes::chat_group_id,
 };
@@ -14,7 +15,7 @@ use crate::{
         UnixSeconds, UserId, batch,
     },
     random,
-    wire::{Fault, Fields, Value},
+    wire::{Fault, Field, Fields, Value},
 };
 
 #[derive(Serialize)]
@@ -32,7 +33,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let kind = read_kind(request)?;
     if id.as_ref().is_some_and(|id| id.as_str().starts_with(ChatGroupId::RESERVED_PREFIX)) {
         let rule = "an id of your own must not begin with @TGS#; only import_group may give one";
-        return Err(request.refused("GroupId", rule).into());
+        return Err(request.refused(&field::NEW_GROUP_ID, rule).into());
     }
     let now = call.service.clock.now();
     let profile = read_profile(request, kind, now)?;
@@ -43,7 +44,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
 pub(super) async fn run_import(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let id = read_id(request)?;
     let kind = read_kind(request)?;
-    let created_at = request.optional("CreateTime", |value| {
+    let created_at = request.optional(&field::CREATE_TIME, |value| {
         u64::try_from(value.read::<i64>()?)
             .map_err(|_| Fault::unfit(value.path, "a time in seconds since 1970", value.node))
     })?;
@@ -97,11 +98,11 @@ fn generated_id(community: bool) -> ChatGroupId {
 }
 
 fn read_id(request: Fields<'_>) -> Result<Option<ChatGroupId>, Error> {
-    request.optional("GroupId", chat_group_id)
+    request.optional(&field::NEW_GROUP_ID, chat_group_id)
 }
 
 fn read_kind(request: Fields<'_>) -> Result<ChatGroupKind, Fault> {
-    request.required("Type", |value| named(value, ChatGroupKind::parse))
+    request.required(&field::TYPE, |value| named(value, ChatGroupKind::parse))
 }
 
 fn read_profile(
@@ -109,25 +110,25 @@ fn read_profile(
     kind: ChatGroupKind,
     created_at: UnixSeconds,
 ) -> Result<ChatGroupProfile, Error> {
-    let text = |name: &str, limit| {
-        request.optional(name, |value| bounded(value, limit)).map(Option::unwrap_or_default)
+    let text = |field: &'static Field, limit| {
+        request.optional(field, |value| bounded(value, limit)).map(Option::unwrap_or_default)
     };
     Ok(ChatGroupProfile {
         kind,
-        name: request.required("Name", |value| match bounded(value, 30)? {
+        name: request.required(&field::NAME, |value| match bounded(value, 30)? {
             name if name.is_empty() => {
                 Err(Error::Fault(Fault::refused(value.path, "it has 1 to 30 bytes, found 0")))
             }
             name => Ok(name),
         })?,
-        owner: request.optional("Owner_Account", |value| {
+        owner: request.optional(&field::OWNER_ACCOUNT, |value| {
             UserId::parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))
         })?,
-        introduction: text("Introduction", 240)?,
-        notification: text("Notification", 300)?,
-        face_url: text("FaceUrl", 100)?,
+        introduction: text(&field::INTRODUCTION, 240)?,
+        notification: text(&field::NOTIFICATION, 300)?,
+        face_url: text(&field::FACE_URL, 100)?,
         max_members: request
-            .optional("MaxMemberCount", |value| {
+            .optional(&field::MAX_MEMBER_COUNT, |value| {
                 let most = ChatGroupProfile::MOST_MEMBERS;
                 (value.read::<i64>().ok())
                     .and_then(|count| u32::try_from(count).ok())
@@ -136,7 +137,7 @@ fn read_profile(
             })?
             .unwrap_or(ChatGroupProfile::DEFAULT_MEMBERS),
         join_option: request
-            .optional("ApplyJoinOption", |value| named(value, JoinOption::parse))?
+            .optional(&field::APPLY_JOIN_OPTION, |value| named(value, JoinOption::parse))?
             .unwrap_or_default(),
         created_at,
     })
@@ -144,15 +145,15 @@ fn read_profile(
 
 /// `MemberList`; of an empty or absent one nobody comes.
 fn read_members(request: Fields<'_>, now: UnixSeconds) -> Result<Vec<Member>, Error> {
-    if request.optional("MemberList", |_| Ok::<_, Fault>(()))?.is_none() {
+    if request.optional(&field::FIRST_MEMBERS, |_| Ok::<_, Fault>(()))?.is_none() {
         return Ok(Vec::new());
     }
-    check_members(request, "MemberList", batch::FIRST_MEMBERS)?;
-    request.required("MemberList", |list| {
+    check_members(request, &field::FIRST_MEMBERS, batch::FIRST_MEMBERS)?;
+    request.required(&field::FIRST_MEMBERS, |list| {
         list.each(|item| {
             let fields = item.fields()?;
-            let admin = fields.optional("Role", |role| Ok::<_, Fault>(role.word()? == "Admin"))?;
-            let user = fields.required("Member_Account", user)?;
+            let admin = fields.optional(&field::ROLE, |role| Ok::<_, Fault>(role.word()? == "Admin"))?;
+            let user = fields.required(&field::MEMBER_ACCOUNT, user)?;
             Ok(Member { user, admin: admin.unwrap_or(false), joined_at: now })
         })
     })

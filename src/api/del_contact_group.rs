@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{
     Call, Error,
+    describe::recentcontact as field,
     shapes::{GroupItem, group_name, only},
 };
 use crate::{
@@ -19,7 +20,7 @@ struct Reply<'a> {
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let owner = call.owner(request)?;
-    let name = request.required("GroupName", |value| only(value, "group name", group_name))?;
+    let name = request.required(&field::DELETED, |value| only(value, "group name", group_name))?;
     call.check_edition("conversation groups")?;
     let Grouped { id, .. } = call.edit(owner, Edit::DeleteGroup { name: name.clone() }).await?;
     let reply = Reply { group_item: [GroupItem { group_name: name.as_str(), group_id: id }] };

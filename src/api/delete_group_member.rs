@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{
     Call, Error,
+    describe::groups as field,
     members::{check_members, user},
     shapes::chat_group_id,
 };
@@ -16,9 +17,9 @@ use crate::{
 struct Reply {}
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
-    let id = request.required("GroupId", chat_group_id)?;
-    check_members(request, "MemberToDel_Account", batch::NAMED_MEMBERS)?;
-    let users = request.required("MemberToDel_Account", |list| list.each(user))?;
+    let id = request.required(&field::GROUP_ID, chat_group_id)?;
+    check_members(request, &field::MEMBER_TO_DEL_ACCOUNT, batch::NAMED_MEMBERS)?;
+    let users = request.required(&field::MEMBER_TO_DEL_ACCOUNT, |list| list.each(user))?;
     call.edit_chat_group(&id, ChatGroupEdit::RemoveMembers(users)).await?;
     Ok(call.ok(&Reply {}))
 }

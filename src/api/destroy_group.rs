@@ -3,14 +3,14 @@
 
 use serde::Serialize;
 
-use super::{Call, Error, shapes::chat_group_id};
+use super::{Call, Error, describe::groups as field, shapes::chat_group_id};
 use crate::{domain::ChatGroupEdit, wire::Fields};
 
 #[derive(Serialize)]
 struct Reply {}
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
-    let id = request.required("GroupId", chat_group_id)?;
+    let id = request.required(&field::GROUP_ID, chat_group_id)?;
     call.edit_chat_group(&id, ChatGroupEdit::Destroy).await?;
     Ok(call.ok(&Reply {}))
 }

@@ -1,7 +1,7 @@
 //! Why a call is refused, and the one place where reasons become Tencent's numbers. An error displays what confold
 //! says of it (decision 24); how that stands in a reply beside the vendor's own sentence is in `sentences.rs`.
 
-use super::{Absent, Family};
+use super::{Absent, Family, OWNER};
 use crate::{
     auth::{Refusal, usersig::Flaw},
     domain::{ChatGroupId, Rejection, UserId},
@@ -213,7 +213,7 @@ impl Error {
 impl Error {
     /// A rejection of the owner that a request names.
     pub(super) fn owner(rejection: Rejection) -> Error {
-        Error::At { path: "From_Account".to_owned(), rejection }
+        Error::At { path: OWNER.name.to_owned(), rejection }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Call, Error};
+use super::{Call, Error, describe::groups as field};
 use crate::{
     domain::{ChatGroupKind, batch},
     store::ChatGroupQuery,
@@ -24,17 +24,17 @@ struct Listed<'a> {
 }
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
-    let limit = request.optional("Limit", |value| {
+    let limit = request.optional(&field::LIMIT, |value| {
         let found = usize::try_from(value.read::<i64>()?).ok();
         found.filter(|limit| (1..=batch::LISTED).contains(limit)).ok_or_else(|| {
             Fault::unfit(value.path, format!("a number from 1 to {}", batch::LISTED), value.node)
         })
     })?;
-    let from = request.optional("Next", |value| {
+    let from = request.optional(&field::NEXT, |value| {
         u64::try_from(value.read::<i64>()?)
             .map_err(|_| Fault::unfit(value.path, "0 or a Next of a reply", value.node))
     })?;
-    let kind = request.optional("GroupType", |value| {
+    let kind = request.optional(&field::GROUP_TYPE, |value| {
         ChatGroupKind::parse(value.word()?).map_err(|reason| Fault::refused(value.path, reason))
     })?;
     let query = ChatGroupQuery { kind, from: from.unwrap_or(0), limit: limit.unwrap_or(batch::LISTED) };

@@ -1,7 +1,7 @@
 //! `get_contact_group`: all groups and records of an owner, page by page. The page this server is
 //! built from; its reply has exactly that page's fields in that order (decision 1).
 
-use super::{Call, Error};
+use super::{Call, Error, describe::recentcontact as field};
 use crate::{
     domain::{Organizer, page},
     wire::{Envelope, Fault, Fields, write_group_items, write_list, write_record},
@@ -9,7 +9,7 @@ use crate::{
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let owner = call.owner(request)?;
-    let start = request.required("StartIndex", |value| {
+    let start = request.required(&field::START_INDEX, |value| {
         u64::try_from(value.read::<i64>()?)
             .map_err(|_| Fault::unfit(value.path, "0 or a NextStartIndex", value.node))
     })?;

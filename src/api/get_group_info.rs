@@ -7,12 +7,13 @@ use serde_json::{Value as Json, json};
 
 use super::{
     Call, Error,
+    describe::groups::{self as field, info},
     shapes::{chat_group_id, check_count},
 };
 use crate::{
     domain::{AppId, ChatGroupId, ChatGroupKind, ChatGroupProfile, Member, WantedMembers, batch},
     excerpt,
-    wire::{Fault, Fields, Value},
+    wire::{Fault, Field, Fields, Value},
 };
 
 #[derive(Serialize)]
@@ -31,33 +32,37 @@ struct Wanted {
 /// The fields of one group or member in the order of the page.
 #[derive(Default)]
 struct GroupInfo {
-    fields: Vec<(&'static str, Json)>,
+    fields: Vec<(&'static Field, Json)>,
     members: Option<Vec<GroupInfo>>,
 }
 
 impl Serialize for GroupInfo {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for (name, value) in &self.fields {
-            map.serialize_entry(name, value)?;
+        for (field, value) in &self.fields {
+            map.serialize_entry(field.name, value)?;
         }
         if let Some(members) = &self.members {
-            map.serialize_entry("MemberList", members)?;
+            map.serialize_entry(info::MEMBER_LIST.name, members)?;
         }
         map.end()
     }
 }
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
-    let ids = request.required("GroupIdList", |value| -> Result<_, Fault> {
+    let ids = request.required(&field::GROUP_ID_LIST, |value| -> Result<_, Fault> {
         check_count(value, batch::CHAT_GROUPS)?;
         value.each(|item| Ok((item.read::<&str>()?.to_owned(), chat_group_id(item))))
     })?;
-    let wanted = request.optional("ResponseFilter", |value| -> Result<_, Fault> {
+    let wanted = request.optional(&field::RESPONSE_FILTER, |value| -> Result<_, Fault> {
         let fields = value.fields()?;
         let text = |name: Value<'_>| name.read::<&str>().map(str::to_owned);
-        let names = |name| fields.optional(name, |value| value.each(text).map(HashSet::from_iter));
-        Ok(Wanted { base: names("GroupBaseInfoFilter")?, members: names("MemberInfoFilter")? })
+        let names =
+            |field: &'static Field| fields.optional(field, |value| value.each(text).map(HashSet::from_iter));
+        Ok(Wanted {
+            base: names(&field::GROUP_BASE_INFO_FILTER)?,
+            members: names(&field::MEMBER_INFO_FILTER)?,
+        })
     })?;
     let wanted = wanted.unwrap_or_default();
     let readable: Vec<ChatGroupId> = ids.iter().filter_map(|(_, id)| id.as_ref().ok().cloned()).collect();
@@ -85,42 +90,60 @@ fn described(
     members: &[Member],
     wanted: &Wanted,
 ) -> GroupInfo {
-    let base = [
-        ("Type", json!(profile.kind.name())),
-        ("Name", json!(profile.name)),
-        ("Appid", json!(app.number())),
-        ("Introduction", json!(profile.introduction)),
-        ("Notification", json!(profile.notification)),
-        ("FaceUrl", json!(profile.face_url)),
-        ("Owner_Account", json!(profile.owner.as_ref().map_or("", |owner| owner.as_str()))),
-        ("CreateTime", json!(profile.created_at)),
-        ("LastInfoTime", json!(profile.created_at)),
-        ("LastMsgTime", json!(0)),
-        ("NextMsgSeq", json!(1)),
-        ("MemberNum", json!(count)),
-        ("MaxMemberNum", json!(profile.max_members)),
-        ("ApplyJoinOption", json!(profile.join_option.name())),
-        ("MuteAllMember", json!("Off")),
+    let ChatGroupProfile {
+        kind,
+        name,
+        owner,
+        introduction,
+        notification,
+        face_url,
+        max_members,
+        join_option,
+        created_at,
+    } = profile;
+    let base: [(&Field, Json); 15] = [
+        (&info::TYPE, json!(kind.name())),
+        (&info::NAME, json!(name)),
+        (&info::APP_ID, json!(app.number())),
+        (&info::INTRODUCTION, json!(introduction)),
+        (&info::NOTIFICATION, json!(notification)),
+        (&info::FACE_URL, json!(face_url)),
+        (&info::OWNER_ACCOUNT, json!(owner.as_ref().map_or("", |owner| owner.as_str()))),
+        (&info::CREATE_TIME, json!(created_at)),
+        (&info::LAST_INFO_TIME, json!(created_at)),
+        (&info::LAST_MSG_TIME, json!(0)),
+        (&info::NEXT_MSG_SEQ, json!(1)),
+        (&info::MEMBER_NUM, json!(count)),
+        (&info::MAX_MEMBER_NUM, json!(max_members)),
+        (&info::APPLY_JOIN_OPTION, json!(join_option.name())),
+        (&info::MUTE_ALL_MEMBER, json!("Off")),
     ];
-    let base =
-        base.into_iter().filter(|(name, _)| wanted.base.as_ref().is_none_or(|names| names.contains(*name)));
-    let mut fields = vec![("GroupId", json!(id)), ("ErrorCode", json!(0)), ("ErrorInfo", json!(""))];
+    let base = base
+        .into_iter()
+        .filter(|(field, _)| wanted.base.as_ref().is_none_or(|names| names.contains(field.name)));
+    let mut fields =
+        vec![(&info::GROUP_ID, json!(id)), (&info::ERROR_CODE, json!(0)), (&info::ERROR_INFO, json!(""))];
     fields.extend(base);
-    let members = (profile.kind != ChatGroupKind::AvChatRoom).then(|| {
-        let owner = profile.owner.iter().map(|owner| (owner, None, profile.created_at));
-        let others = members.iter().map(|member| (&member.user, Some(member), member.joined_at));
+    let members = (*kind != ChatGroupKind::AvChatRoom).then(|| {
+        let owner = owner.iter().map(|owner| (owner, None, created_at));
+        let others = members.iter().map(|member| {
+            let Member { user, joined_at, admin: _ } = member;
+            (user, Some(member), joined_at)
+        });
         let members = owner.chain(others).map(|(user, member, joined_at)| {
-            let all = [
-                ("Member_Account", json!(user.as_str())),
-                ("Role", json!(profile.role(user, member).name())),
-                ("JoinTime", json!(joined_at)),
-                ("MsgSeq", json!(0)),
-                ("MsgFlag", json!("AcceptAndNotify")),
-                ("LastSendMsgTime", json!(0)),
-                ("MuteUntil", json!(0)),
+            let all: [(&Field, Json); 7] = [
+                (&info::MEMBER_ACCOUNT, json!(user.as_str())),
+                (&info::ROLE, json!(profile.role(user, member).name())),
+                (&info::JOIN_TIME, json!(joined_at)),
+                (&info::MSG_SEQ, json!(0)),
+                (&info::MSG_FLAG, json!("AcceptAndNotify")),
+                (&info::LAST_SEND_MSG_TIME, json!(0)),
+                (&info::MUTE_UNTIL, json!(0)),
             ];
             let named = |name: &str| wanted.members.as_ref().is_none_or(|names| names.contains(name));
-            let kept = all.into_iter().filter(|(name, _)| *name == "Member_Account" || named(name));
+            let kept = all
+                .into_iter()
+                .filter(|(field, _)| field.name == info::MEMBER_ACCOUNT.name || named(field.name));
             GroupInfo { fields: kept.collect(), members: None }
         });
         members.collect()
@@ -131,9 +154,9 @@ fn described(
 fn failed(id: &str, error: &Error) -> GroupInfo {
     let code = error.code(super::Family::Group).number();
     let fields = vec![
-        ("GroupId", json!(id)),
-        ("ErrorCode", json!(code)),
-        ("ErrorInfo", json!(excerpt::line(&error.told().info))),
+        (&info::GROUP_ID, json!(id)),
+        (&info::ERROR_CODE, json!(code)),
+        (&info::ERROR_INFO, json!(excerpt::line(&error.told().info))),
     ];
     GroupInfo { fields, members: None }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{
     Call, Error,
+    describe::groups as field,
     members::{check_members, user, with_members},
     shapes::chat_group_id,
 };
@@ -27,9 +28,9 @@ struct UserRole<'a> {
 }
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
-    let id = request.required("GroupId", chat_group_id)?;
-    check_members(request, "User_Account", batch::NAMED_MEMBERS)?;
-    let users = request.required("User_Account", |list| list.each(user))?;
+    let id = request.required(&field::GROUP_ID, chat_group_id)?;
+    check_members(request, &field::USER_ACCOUNT, batch::NAMED_MEMBERS)?;
+    let users = request.required(&field::USER_ACCOUNT, |list| list.each(user))?;
     let wanted = WantedMembers::Named(users.clone());
     let groups = call.service.store.chat_groups(call.app.id, vec![id.clone()], wanted).await?;
     let (profile, members) = with_members(groups.first().and_then(Option::as_ref), &id, call.command)?;

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{
     Call, Error,
+    describe::recentcontact as field,
     shapes::{ItemResult, check_batch},
 };
 use crate::{
@@ -34,7 +35,7 @@ struct Item {
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let owner = call.owner(request)?;
-    let items = request.required("MarkItem", |items| -> Result<_, Error> {
+    let items = request.required(&field::MARK_ITEM, |items| -> Result<_, Error> {
         check_batch(items)?;
         Ok(items.each(read_item)?)
     })?;
@@ -63,13 +64,13 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
 /// or a bad value only the item (decision 15, §4.4).
 fn read_item(value: Value<'_>) -> Result<Item, Fault> {
     let fields = value.fields()?;
-    let opt_type = fields.required("OptType", |value| value.choice())?;
+    let opt_type = fields.required(&field::OPT_TYPE, |value| value.choice())?;
     let change = match read_change(fields, opt_type) {
         Ok(change) => Ok(change),
         Err(Misread::Item(rejection)) => Err(rejection),
         Err(Misread::Call(fault)) => return Err(fault),
     };
-    let (conversation, change) = match fields.required("ContactItem", read_contact) {
+    let (conversation, change) = match fields.required(&field::MARKED, read_contact) {
         Ok(conversation) => (Some(conversation), change),
         Err(fault) => (None, Err(unreadable(&fault))),
     };
@@ -92,16 +93,16 @@ impl From<Fault> for Misread {
 fn read_change(fields: Fields<'_>, opt_type: i64) -> Result<MarkChange, Misread> {
     let mut change = MarkChange::default();
     if opt_type != 2 {
-        let clear = fields.optional("ClearMark", bits)?.unwrap_or_default();
-        let set = fields.optional("SetMark", bits)?.unwrap_or_default();
+        let clear = fields.optional(&field::CLEAR_MARK, bits)?.unwrap_or_default();
+        let set = fields.optional(&field::SET_MARK, bits)?.unwrap_or_default();
         if !clear.is_empty() || !set.is_empty() {
             change.standard = Some(StandardChange { clear, set });
         }
     }
     if opt_type != 1 {
-        let custom = fields.optional_text("CustomMark")?.map(CustomMark::parse).transpose();
-        change.custom =
-            custom.map_err(|reason| Misread::Item(unreadable(&fields.refused("CustomMark", reason))))?;
+        let custom = fields.optional_text(&field::CUSTOM_MARK)?.map(CustomMark::parse).transpose();
+        change.custom = custom
+            .map_err(|reason| Misread::Item(unreadable(&fields.refused(&field::CUSTOM_MARK, reason))))?;
     }
     if change == MarkChange::default() {
         let expected = match opt_type {

@@ -5,7 +5,7 @@ use crate::{
     domain::{
         ChatGroupId, ChatGroupKind, ChatGroupProfile, ChatGroupRejection, ChatGroupState, Member, UserId,
     },
-    wire::{Fault, Fields, Node, Path, Value},
+    wire::{Fault, Field, Fields, Node, Path, Value},
 };
 
 /// Reads a UserID that may or may not exist.
@@ -14,13 +14,17 @@ pub(super) fn user(value: Value<'_>) -> Result<UserId, Fault> {
 }
 
 /// Checks how many members a list names: none is a wrong parameter, too many has its own number.
-pub(super) fn check_members(request: Fields<'_>, name: &str, limit: usize) -> Result<(), Error> {
-    let found = request.required(name, |value| match value.read::<&[Node<'_>]>()?.len() {
+pub(super) fn check_members(request: Fields<'_>, field: &'static Field, limit: usize) -> Result<(), Error> {
+    let found = request.required(field, |value| match value.read::<&[Node<'_>]>()?.len() {
         0 => Err(Fault::unfit(value.path, format!("an array of 1 to {limit}"), value.node)),
         found => Ok(found),
     })?;
     match found > limit {
-        true => Err(Error::ManyMembers { path: Path::Member(&request.path, name).to_string(), limit, found }),
+        true => Err(Error::ManyMembers {
+            path: Path::Member(&request.path, field.name).to_string(),
+            limit,
+            found,
+        }),
         false => Ok(()),
     }
 }

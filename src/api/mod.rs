@@ -31,7 +31,10 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use serde::Serialize;
 
 pub use absent::Absent;
-pub use describe::Description;
+pub use describe::{
+    Description,
+    recentcontact::{OWNER, START_INDEX},
+};
 pub use error::{Error, flaw_code};
 pub use refused::RefusedItems;
 pub use route::{Command, Family};
@@ -114,7 +117,7 @@ type Running<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, Error>> + Send + 
 impl Call<'_> {
     /// The owner that a request names in `From_Account`.
     fn owner(&self, request: Fields<'_>) -> Result<Owner, Fault> {
-        request.required("From_Account", |value| {
+        request.required(&OWNER, |value| {
             let user = UserId::parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))?;
             Ok(Owner { app: self.app.id, user })
         })

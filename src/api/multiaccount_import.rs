@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{
     Call, Error,
     account_import::{Import, read_profile, submit},
+    describe::accounts as field,
     shapes::check_count,
 };
 use crate::{
@@ -21,7 +22,7 @@ struct Reply {
 }
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
-    let newer = request.optional("AccountList", |value| -> Result<_, Error> {
+    let newer = request.optional(&field::ACCOUNT_LIST, |value| -> Result<_, Error> {
         check_count(value, batch::ACCOUNTS)?;
         value.each(|item| -> Result<_, Error> {
             let fields = item.fields()?;
@@ -29,12 +30,12 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
                 Err(Error::ProfileLength { .. }) => None,
                 profile => Some(profile?),
             };
-            Ok((fields.text("UserID")?.to_owned(), profile))
+            Ok((fields.text(&field::USER)?.to_owned(), profile))
         })
     })?;
     let accounts = match newer {
         Some(accounts) => accounts,
-        None => request.required("Accounts", |value| -> Result<_, Error> {
+        None => request.required(&field::ACCOUNTS, |value| -> Result<_, Error> {
             check_count(value, batch::ACCOUNTS)?;
             value.each(|item| {
                 Ok((item.read::<&str>()?.to_owned(), Some(Import { nick: None, face_url: None })))

@@ -1,6 +1,6 @@
 //! `search_contact_group`: looks up the records of given conversations.
 
-use super::{Call, Error, shapes::check_count};
+use super::{Call, Error, describe::recentcontact as field, shapes::check_count};
 use crate::{
     domain::{batch, search},
     wire::{Envelope, Fields, read_contact, write_group_items, write_list, write_record},
@@ -8,7 +8,7 @@ use crate::{
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let owner = call.owner(request)?;
-    let named = request.required("ContactItem", |value| {
+    let named = request.required(&field::SEARCHED, |value| {
         check_count(value, batch::SEARCHED)?;
         value.each(read_contact)
     })?;

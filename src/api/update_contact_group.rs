@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{
     Call, Error,
+    describe::recentcontact as field,
     shapes::{ItemResult, check_batch, group_name},
 };
 use crate::{
@@ -45,8 +46,8 @@ enum Update {
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let owner = call.owner(request)?;
-    request.required("UpdateType", |value| value.choice())?;
-    let (old, update) = request.required("UpdateGroup", |value| read(value.fields()?))?;
+    request.required(&field::UPDATE_TYPE, |value| value.choice())?;
+    let (old, update) = request.required(&field::UPDATE_GROUP, |value| read(value.fields()?))?;
     call.check_edition("conversation groups")?;
     let edit = match &update {
         Update::Rename(new) => Edit::RenameGroup { name: old.clone(), new: new.clone() },
@@ -81,12 +82,12 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
 
 /// `OldGroupName` is needed for both types, although a table says otherwise (ambiguity A22).
 fn read(group: Fields<'_>) -> Result<(GroupName, Update), Error> {
-    let kind = group.required("UpdateGroupType", |value| value.choice())?;
-    let old = group.required("OldGroupName", group_name)?;
+    let kind = group.required(&field::UPDATE_GROUP_TYPE, |value| value.choice())?;
+    let old = group.required(&field::OLD_GROUP_NAME, group_name)?;
     if kind == 1 {
-        return Ok((old, Update::Rename(group.required("NewGroupName", group_name)?)));
+        return Ok((old, Update::Rename(group.required(&field::NEW_GROUP_NAME, group_name)?)));
     }
-    let changes = group.required("ContactUpdateItem", |items| -> Result<_, Error> {
+    let changes = group.required(&field::CONTACT_UPDATE_ITEM, |items| -> Result<_, Error> {
         check_batch(items)?;
         Ok(items.each(read_change)?)
     })?;
@@ -95,9 +96,9 @@ fn read(group: Fields<'_>) -> Result<(GroupName, Update), Error> {
 
 fn read_change(item: Value<'_>) -> Result<(MemberChange, Conversation), Fault> {
     let fields = item.fields()?;
-    let change = match fields.required("ContactOptType", |value| value.choice())? {
+    let change = match fields.required(&field::CONTACT_OPT_TYPE, |value| value.choice())? {
         1 => MemberChange::Add,
         _ => MemberChange::Remove,
     };
-    Ok((change, fields.required("ContactItem", read_contact)?))
+    Ok((change, fields.required(&field::UPDATED, read_contact)?))
 }

@@ -3,14 +3,18 @@
 
 use super::{answer::Status, encoding, lines::unknown_fields, query::decode};
 use crate::{
+    api::OWNER,
     controls::FaultRule,
     domain::{AppId, Owner, UnixSeconds, UserId},
     excerpt::{plain, quoted},
     interchange::{LAST_SECOND, UnknownFields},
     masking,
-    routes::{self, CONTROLS, Control, Handler, Property, ROUTES, Route, Takes},
+    routes::{
+        self, CONTROLS_PATH, Control, Handler, Property, ROUTES, Route, Takes,
+        field::{ADVANCE, CONTROLS, FREEZE, NAME, RESUME, SDK_APP_ID},
+    },
     store::Scope,
-    wire::{Fault, Fields, FromNode, Node, Path, Value, meant, unreadable},
+    wire::{Fault, Field, Fields, FromNode, Node, Path, Value, meant, unreadable},
 };
 
 /// What is wrong with a request: the status and what is said.
@@ -129,50 +133,49 @@ impl<'a> Beginning<'a> {
             ))
         })?;
         let fields = Fields::of_request(&node).map_err(|fault| bad(format!("the body {fault}")))?;
-        self.check_fields(&node, fields).and_then(|()| read(&node, fields)).map_err(|fault| {
+        let fields = self.check_fields(&node, fields);
+        fields.and_then(|fields| read(&node, fields)).map_err(|fault| {
             bad(if fault.path.is_empty() { format!("the body {fault}") } else { fault.to_string() })
         })
     }
 
-    fn check_fields(&self, node: &Node<'_>, fields: Fields<'_>) -> Result<(), Fault> {
-        let known = match self.route.takes {
-            Takes::Object(_, known) => names(known),
-            Takes::Nothing | Takes::Lines => Vec::new(),
+    fn check_fields<'f>(&self, node: &Node<'_>, fields: Fields<'f>) -> Result<Fields<'f>, Fault> {
+        let known: &[Field] = match self.route.takes {
+            Takes::Object(_, known, _) => known,
+            Takes::Nothing | Takes::Lines => &[],
         };
-        fields.only(&known, UnknownFields::Refused, &format!("the body of {}", self.route.path), "")?;
+        let fields =
+            fields.only(known, UnknownFields::Refused, &format!("the body of {}", self.route.path), "")?;
         // A variable that was not set must not make everything of one app.
         if let Node::Object(members) = node
             && let Some((name, _)) = members.iter().find(|(_, value)| *value == Node::Null)
         {
-            return Err(fields.refused(name, "it is null; leave it out, or give it a value"));
+            let said = "it is null; leave it out, or give it a value";
+            return Err(Fault::refused(Path::Member(&Path::Root, name), said));
         }
-        Ok(())
+        Ok(fields)
     }
-}
-
-fn names(of: &[Property]) -> Vec<&'static str> {
-    of.iter().map(|one| one.name).collect()
 }
 
 /// The name of a snapshot.
 fn name(fields: Fields<'_>) -> Result<String, Fault> {
-    fields.text("Name").map(str::to_owned)
+    fields.text(&NAME).map(str::to_owned)
 }
 
 fn reset(fields: Fields<'_>) -> Result<Asked, Fault> {
-    let app = fields.optional("SdkAppId", |value| {
+    let app = fields.optional(&SDK_APP_ID, |value| {
         (value.read::<i64>().ok().and_then(|number| AppId::new(u32::try_from(number).ok()?)))
             .ok_or_else(|| Fault::unfit(value.path, "a number from 1 to 4294967295", value.node))
     })?;
-    let user = fields.optional("From_Account", |value| {
+    let user = fields.optional(&OWNER, |value| {
         UserId::parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))
     })?;
-    let controls = fields.optional("Controls", |value| value.read::<bool>())?.unwrap_or(false);
+    let controls = fields.optional(&CONTROLS, |value| value.read::<bool>())?.unwrap_or(false);
     let scope = match (app, user) {
         (None, None) => Scope::All,
         (Some(app), None) => Scope::App(app),
         (Some(app), Some(user)) => Scope::Owner(Owner { app, user }),
-        (None, Some(_)) => return Err(fields.refused("From_Account", "it needs its SdkAppId")),
+        (None, Some(_)) => return Err(fields.refused(&OWNER, "it needs its SdkAppId")),
     };
     Ok(Asked::Reset { scope, controls })
 }
@@ -188,9 +191,9 @@ fn set_clock(node: &Node<'_>, fields: Fields<'_>) -> Result<SetClock, Fault> {
         other => Err(Fault::unfit(value.path, expected.to_owned(), other)),
     };
     match &**name {
-        "Freeze" => {
+        name if name == FREEZE.name => {
             let expected = format!("true, or a time in seconds since 1970, from 1 to {LAST_SECOND}");
-            let at = fields.required("Freeze", |value| match value.node {
+            let at = fields.required(&FREEZE, |value| match value.node {
                 Node::Bool(_) => only_true(value, &expected).map(|()| None),
                 node => match i64::from_node(node).and_then(|at| u64::try_from(at).ok()) {
                     Some(at) if (1..=LAST_SECOND).contains(&at) => Ok(Some(at)),
@@ -199,15 +202,15 @@ fn set_clock(node: &Node<'_>, fields: Fields<'_>) -> Result<SetClock, Fault> {
             })?;
             Ok(SetClock::Freeze(at))
         }
-        "Advance" => {
-            let seconds = fields.required("Advance", |value| {
+        name if name == ADVANCE.name => {
+            let seconds = fields.required(&ADVANCE, |value| {
                 i64::from_node(value.node).and_then(|seconds| u32::try_from(seconds).ok()).ok_or_else(|| {
                     Fault::unfit(value.path, "a number of seconds from 0 to 4294967295", value.node)
                 })
             })?;
             Ok(SetClock::Advance(seconds))
         }
-        _ => fields.required("Resume", |value| only_true(value, "true")).map(|()| SetClock::Resume),
+        _ => fields.required(&RESUME, |value| only_true(value, "true")).map(|()| SetClock::Resume),
     }
 }
 
@@ -221,16 +224,16 @@ fn nothing_there(method: &str, path: &str) -> Refused {
     known.dedup();
     let there: Vec<String> = (known.iter())
         .map(|known| {
-            format!("{} {known}", routes::allowed(&format!("{CONTROLS}{known}")).replace(", ", " and "))
+            format!("{} {known}", routes::allowed(&format!("{CONTROLS_PATH}{known}")).replace(", ", " and "))
         })
         .collect();
-    let path = path.strip_prefix(CONTROLS).unwrap_or(path);
+    let path = path.strip_prefix(CONTROLS_PATH).unwrap_or(path);
     let hint = match meant(path, &known) {
-        Some(other) if !known.contains(&path) => format!("; did you mean {CONTROLS}{other}?"),
+        Some(other) if !known.contains(&path) => format!("; did you mean {CONTROLS_PATH}{other}?"),
         _ => String::new(),
     };
     let said = format!(
-        "there is no {} of {CONTROLS}{}{hint}; there are {}",
+        "there is no {} of {CONTROLS_PATH}{}{hint}; there are {}",
         plain(method),
         plain(path),
         there.join(", ")
@@ -240,7 +243,7 @@ fn nothing_there(method: &str, path: &str) -> Refused {
 
 /// Refuses a parameter that there is not, and one that is there twice: a misspelt one would widen what is done.
 fn check_parameters(query: &str, known: &[Property]) -> Result<(), Refused> {
-    let known = names(known);
+    let known: Vec<&str> = known.iter().map(|one| one.name).collect();
     let mut seen = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    api::{Call, Error},
+    api::{Call, Error, OWNER},
     controls::{Effect, Faults},
     wire::{Fields, code::Code},
 };
@@ -15,7 +15,7 @@ pub(super) async fn run_with_faults(
     request: Fields<'_>,
     cut: &mut bool,
 ) -> Result<Vec<u8>, Error> {
-    let owner = request.optional_text("From_Account").ok().flatten();
+    let owner = request.peek(&OWNER);
     let Some(struck) = faults.strike(call.command, owner) else {
         return call.command.run(call, request).await;
     };

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     api::Error,
     excerpt, openapi,
-    routes::{self, Admits, CONTROLS, Handler, Route},
+    routes::{self, Admits, CONTROLS_PATH, Handler, Route},
     wire::{Envelope, code::Code},
 };
 
@@ -24,7 +24,7 @@ pub(super) async fn answer(
     body: &mut Body<'_>,
     id: &Id<'_>,
 ) -> Option<Answer> {
-    if head.path.starts_with(CONTROLS) {
+    if head.path.starts_with(CONTROLS_PATH) {
         return Some(controls::answer(state, head, body, id).await);
     }
     routes::at(head.path).next()?;

@@ -134,20 +134,11 @@ fn meant_by(key: &str) -> Option<&'static str> {
 /// it, so one in an identifier is meant.
 pub(super) fn decode(text: &str) -> Result<Cow<'_, str>, Error> {
     let bad = |what: &str| Error::Http(format!("the query string holds {what} in {}", shortened(text)));
-    let mut bytes = text.bytes();
-    let mut out = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            out.push(byte);
-            continue;
-        }
-        let mut digit = || bytes.next().and_then(|byte| char::from(byte).to_digit(16));
-        match (digit(), digit()) {
-            (Some(high), Some(low)) => out.extend(u8::try_from(high << 4 | low)),
-            _ => return Err(bad("a % that is not followed by two hexadecimal digits")),
-        }
+    let is_escape = |rest: &str| matches!(rest.as_bytes(), [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
+    if !text.split('%').skip(1).all(is_escape) {
+        return Err(bad("a % that is not followed by two hexadecimal digits"));
     }
-    String::from_utf8(out).map(Cow::Owned).map_err(|_| bad("text that is not UTF-8"))
+    percent_encoding::percent_decode_str(text).decode_utf8().map_err(|_| bad("text that is not UTF-8"))
 }
 
 /// At most a few characters: a parameter may be a signature, which is not shown.

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{remote::Remote, terminal::say};
 use crate::{
-    api::Command,
+    api::{Command, OWNER, START_INDEX},
     clock::Clock,
     domain::{AppId, Conversation, Counters, Limits, Owner, Restoration, RestoredRecord, UserId},
     excerpt,
@@ -109,7 +109,7 @@ impl Puller<'_> {
 
     /// One page; what may go well the next time is tried again.
     fn page(&mut self, name: &str, start: i64) -> Result<ReplyPage, Failure> {
-        let body = json!({ "From_Account": name, "StartIndex": start }).to_string();
+        let body = json!({ OWNER.name: name, START_INDEX.name: start }).to_string();
         let mut pause = Duration::from_millis(500);
         for attempt in 1.. {
             self.wait();
@@ -118,7 +118,7 @@ impl Puller<'_> {
             self.waited += self.clock.elapsed().saturating_sub(began);
             self.reached |= reply.is_ok();
             match reply.map(|text| read_reply(&text)) {
-                Ok(Ok(page)) if !passes(page.code) || attempt == TRIES => return accepted(page),
+                Ok(Ok(page)) if !page.passes() || attempt == TRIES => return accepted(page),
                 Ok(Err(reason)) => {
                     return Err(Failure::User(format!("the reply cannot be understood: {reason}")));
                 }
@@ -159,17 +159,12 @@ fn endless(said: String) -> Failure {
 fn accepted(page: ReplyPage) -> Result<ReplyPage, Failure> {
     match page.code {
         0 => Ok(page),
-        code if is_about_caller(code) => {
+        code if page.is_about_caller() => {
             let info = excerpt::line(&page.info);
             Err(Failure::Pull(anyhow!("the server refuses every call: {info} ({code})")))
         }
         code => Err(Failure::User(format!("{} ({code})", excerpt::line(&page.info)))),
     }
-}
-
-/// Whether an error passes by itself: too many calls, a time-out, a fault inside.
-fn passes(code: i64) -> bool {
-    matches!(code, 60007 | 60008 | 60011 | 60014 | 60018 | 60019 | 50004 | 50005 | 70169 | 70202 | 70500)
 }
 
 /// Whether an error on the way may pass by itself: the connection or the moment is to blame, and not the address, the
@@ -183,12 +178,6 @@ fn may_pass(error: &ureq::Error) -> bool {
         ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed => true,
         _ => false,
     }
-}
-
-/// Whether a code says that nothing of this caller is taken, whichever user it asks about: no later call can go
-/// well either.
-fn is_about_caller(code: i64) -> bool {
-    matches!(code, 70_001..=70_060 | 60_002..=60_006 | 60_009 | 60_010 | 60_012 | 60_016 | 60_017 | 60_020 | 60_021)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a pace is time that passes")]

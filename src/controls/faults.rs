@@ -11,14 +11,23 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    api::Command,
+    api::{Command, OWNER},
     domain::UserId,
     excerpt, masking, random,
-    wire::{Fault, Fields, Node, Value, code::Code, meant},
+    wire::{Fault, Field, Fields, Node, Value, bare, code::Code, meant},
 };
 
 /// How many rules there may be at once.
 const MOST_RULES: usize = 1_000;
+
+const COMMAND: Field = bare("Command");
+const PROBABILITY: Field = bare("Probability");
+const TIMES: Field = bare("Times");
+const CODE: Field = bare("Code");
+const INFO: Field = bare("Info");
+const LATENCY_MS: Field = bare("LatencyMs");
+const DROP: Field = bare("Drop");
+const LOSE_ANSWER: Field = bare("LoseAnswer");
 
 /// A rule as it is given and told. A call is struck by the first rule that fits it.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -58,16 +67,21 @@ pub struct FaultRule {
 }
 
 impl FaultRule {
+    /// The fields that a rule is given by.
+    pub const FIELDS: &[Field] =
+        &[COMMAND, OWNER, PROBABILITY, TIMES, CODE, INFO, LATENCY_MS, DROP, LOSE_ANSWER];
+
     /// Reads a rule, of whose fields the names are known to be right.
     ///
     /// # Errors
     /// A [`Fault`] that names the first field with a value of another type.
     pub fn read(fields: Fields<'_>) -> Result<FaultRule, Fault> {
-        let text = |name| Ok::<_, Fault>(fields.optional_text(name)?.map(str::to_owned));
-        let flag =
-            |name| Ok::<_, Fault>(fields.optional(name, |value| value.read::<bool>())?.unwrap_or(false));
-        let number = |name| fields.optional(name, whole);
-        let probability = fields.optional("Probability", |value| match value.node {
+        let text = |field: &'static Field| Ok::<_, Fault>(fields.optional_text(field)?.map(str::to_owned));
+        let flag = |field: &'static Field| {
+            Ok::<_, Fault>(fields.optional(field, |value| value.read::<bool>())?.unwrap_or(false))
+        };
+        let number = |field: &'static Field| fields.optional(field, whole);
+        let probability = fields.optional(&PROBABILITY, |value| match value.node {
             Node::Float(number) => Ok(*number),
             node => {
                 let number = match node {
@@ -79,15 +93,15 @@ impl FaultRule {
         })?;
         Ok(FaultRule {
             id: 0,
-            command: text("Command")?,
-            owner: text("From_Account")?,
+            command: text(&COMMAND)?,
+            owner: text(&OWNER)?,
             probability,
-            times: number("Times")?,
-            code: number("Code")?,
-            info: text("Info")?,
-            latency_ms: number("LatencyMs")?.map(u64::from),
-            drop: flag("Drop")?,
-            lose_answer: flag("LoseAnswer")?,
+            times: number(&TIMES)?,
+            code: number(&CODE)?,
+            info: text(&INFO)?,
+            latency_ms: number(&LATENCY_MS)?.map(u64::from),
+            drop: flag(&DROP)?,
+            lose_answer: flag(&LOSE_ANSWER)?,
             struck: 0,
         })
     }

@@ -1,86 +1,123 @@
 //! Which fields a line may have, and what a saved reply in it must say to be taken for all that a user has.
 
-use crate::wire::{Fault, Fields, UnknownFields};
+use crate::wire::{Fault, Field, Fields, Path, TO_ACCOUNT, TO_GROUP_ID, TYPE, UnknownFields, bare};
 
 /// What else can be done about a field that is not known.
 const CURE: &str = ", or import with --lenient (in a URL: lenient=1), which ignores such fields";
 
-pub(super) const ACCOUNT: &[&str] = &["Kind", "SdkAppId", "UserID", "Nick", "FaceUrl"];
-pub(super) const CHAT_GROUP: &[&str] = &[
-    "Kind",
-    "SdkAppId",
-    "GroupId",
-    "Incarnation",
-    "Destroyed",
-    "Type",
-    "Name",
-    "Owner_Account",
-    "Introduction",
-    "Notification",
-    "FaceUrl",
-    "MaxMemberCount",
-    "ApplyJoinOption",
-    "CreateTime",
-    "MemberList",
+pub(super) const KIND: Field = bare("Kind");
+pub(super) const SDK_APP_ID: Field = bare("SdkAppId");
+pub(super) const USER_ID: Field = bare("UserID");
+pub(super) const NICK: Field = bare("Nick");
+pub(super) const FACE_URL: Field = bare("FaceUrl");
+pub(super) const GROUP_ID: Field = bare("GroupId");
+pub(super) const INCARNATION: Field = bare("Incarnation");
+pub(super) const DESTROYED: Field = bare("Destroyed");
+pub(super) const CHAT_GROUP_TYPE: Field = bare("Type");
+pub(super) const NAME: Field = bare("Name");
+pub(super) const OWNER_ACCOUNT: Field = bare("Owner_Account");
+pub(super) const INTRODUCTION: Field = bare("Introduction");
+pub(super) const NOTIFICATION: Field = bare("Notification");
+pub(super) const MAX_MEMBER_COUNT: Field = bare("MaxMemberCount");
+pub(super) const APPLY_JOIN_OPTION: Field = bare("ApplyJoinOption");
+pub(super) const CREATE_TIME: Field = bare("CreateTime");
+pub(super) const MEMBER_LIST: Field = bare("MemberList");
+pub(super) const MEMBER_ACCOUNT: Field = bare("Member_Account");
+pub(super) const ROLE: Field = bare("Role");
+pub(super) const JOIN_TIME: Field = bare("JoinTime");
+pub(super) const FROM_ACCOUNT: Field = bare("From_Account");
+pub(super) const HAS_ACCOUNT: Field = bare("Account");
+pub(super) const VERSION: Field = bare("Version");
+pub(super) const LAST_GROUP_ID: Field = bare("LastGroupId");
+pub(super) const LAST_TIMESTAMP: Field = bare("LastTimestamp");
+pub(super) const RENUMBERINGS: Field = bare("Renumberings");
+pub(super) const LAST_RENUMBERING: Field = bare("LastRenumbering");
+pub(super) const GROUP_ITEM: Field = bare("GroupItem");
+pub(super) const CONTACT_ITEM: Field = bare("ContactItem");
+pub(super) const START_INDEX: Field = bare("StartIndex");
+pub(super) const COMPLETE_FLAG: Field = bare("CompleteFlag");
+pub(super) const COMPLETE_TIME: Field = bare("CompleteTime");
+pub(super) const NEXT_START_INDEX: Field = bare("NextStartIndex");
+pub(super) const ACTION_STATUS: Field = bare("ActionStatus");
+pub(super) const ERROR_CODE: Field = bare("ErrorCode");
+pub(super) const ERROR_INFO: Field = bare("ErrorInfo");
+pub(super) const ERROR_DISPLAY: Field = bare("ErrorDisplay");
+pub(super) const GROUP_NAME: Field = bare("GroupName");
+pub(super) const NUMBER: Field = bare("Number");
+pub(super) const STANDARD_MARK: Field = bare("StandardMark");
+pub(super) const CUSTOM_MARK: Field = bare("CustomMark");
+pub(super) const CONTACT_GROUP_ID: Field = bare("ContactGroupId");
+pub(super) const TIMESTAMP: Field = bare("Timestamp");
+
+pub(super) const ACCOUNT: &[Field] = &[KIND, SDK_APP_ID, USER_ID, NICK, FACE_URL];
+pub(super) const CHAT_GROUP: &[Field] = &[
+    KIND,
+    SDK_APP_ID,
+    GROUP_ID,
+    INCARNATION,
+    DESTROYED,
+    CHAT_GROUP_TYPE,
+    NAME,
+    OWNER_ACCOUNT,
+    INTRODUCTION,
+    NOTIFICATION,
+    FACE_URL,
+    MAX_MEMBER_COUNT,
+    APPLY_JOIN_OPTION,
+    CREATE_TIME,
+    MEMBER_LIST,
 ];
-pub(super) const MEMBER: &[&str] = &["Member_Account", "Role", "JoinTime"];
+pub(super) const MEMBER: &[Field] = &[MEMBER_ACCOUNT, ROLE, JOIN_TIME];
 /// The second half is what a reply of `get_contact_group` has beside the lists, the service's own replies included.
-pub(super) const ORGANIZER: &[&str] = &[
-    "Kind",
-    "SdkAppId",
-    "From_Account",
-    "Account",
-    "Version",
-    "LastGroupId",
-    "LastTimestamp",
-    "Renumberings",
-    "LastRenumbering",
-    "GroupItem",
-    "ContactItem",
-    "StartIndex",
-    "CompleteFlag",
-    "CompleteTime",
-    "NextStartIndex",
-    "ActionStatus",
-    "ErrorCode",
-    "ErrorInfo",
-    "ErrorDisplay",
+pub(super) const ORGANIZER: &[Field] = &[
+    KIND,
+    SDK_APP_ID,
+    FROM_ACCOUNT,
+    HAS_ACCOUNT,
+    VERSION,
+    LAST_GROUP_ID,
+    LAST_TIMESTAMP,
+    RENUMBERINGS,
+    LAST_RENUMBERING,
+    GROUP_ITEM,
+    CONTACT_ITEM,
+    START_INDEX,
+    COMPLETE_FLAG,
+    COMPLETE_TIME,
+    NEXT_START_INDEX,
+    ACTION_STATUS,
+    ERROR_CODE,
+    ERROR_INFO,
+    ERROR_DISPLAY,
 ];
-pub(super) const GROUP: &[&str] = &["GroupName", "GroupId", "Number"];
-pub(super) const RECORD: &[&str] = &[
-    "Type",
-    "To_Account",
-    "ToGroupId",
-    "StandardMark",
-    "CustomMark",
-    "ContactGroupId",
-    "Timestamp",
-    "Number",
-];
+pub(super) const GROUP: &[Field] = &[GROUP_NAME, GROUP_ID, NUMBER];
+pub(super) const RECORD: &[Field] =
+    &[TYPE, TO_ACCOUNT, TO_GROUP_ID, STANDARD_MARK, CUSTOM_MARK, CONTACT_GROUP_ID, TIMESTAMP, NUMBER];
 
 /// Checks that an object of a line has no fields but these.
-pub(super) fn only(
-    fields: Fields<'_>,
-    known: &[&str],
+pub(super) fn only<'n>(
+    fields: Fields<'n>,
+    known: &'static [Field],
     unknown: UnknownFields,
     what: &str,
-) -> Result<(), Fault> {
+) -> Result<Fields<'n>, Fault> {
     fields.only(known, unknown, what, CURE)
 }
 
 /// Refuses a line from which an unknown field was passed over while a list is missing: the field may well hold what the
 /// list should, and the line would take away what is there.
 pub(super) fn check_lists(fields: Fields<'_>, unknown: UnknownFields) -> Result<(), Fault> {
-    let Some(stranger) = fields.names().find(|name| !ORGANIZER.contains(name)) else { return Ok(()) };
+    let is_known = |name: &&str| ORGANIZER.iter().any(|field| field.name == *name);
+    let Some(stranger) = fields.names().find(|name| !is_known(name)) else { return Ok(()) };
     let missing =
-        ["ContactItem", "GroupItem"].into_iter().find(|list| !fields.names().any(|name| name == *list));
+        [CONTACT_ITEM, GROUP_ITEM].into_iter().find(|list| !fields.names().any(|name| name == list.name));
     match (unknown, missing) {
-        (UnknownFields::Ignored, Some(list)) => {
+        (UnknownFields::Ignored, Some(Field { name: list, .. })) => {
             let said = format!(
                 "it is not known, and {list} is missing: without it the line would take away what is there; rename the \
                  field, or add {list}, which may be empty"
             );
-            Err(fields.refused(stranger, &said))
+            Err(Fault::refused(Path::Member(&fields.path, stranger), said))
         }
         _ => Ok(()),
     }
@@ -89,35 +126,50 @@ pub(super) fn check_lists(fields: Fields<'_>, unknown: UnknownFields) -> Result<
 /// Refuses a saved reply that is not all that the user has: a refusal, or one page of several. The line replaces
 /// what is there, so that whatever is missing in it would be lost.
 pub(super) fn check_saved_reply(fields: Fields<'_>) -> Result<(), Fault> {
-    let number = |name| fields.optional(name, |value| value.read::<i64>());
-    if let Some(code) = number("ErrorCode")?.filter(|code| *code != 0) {
+    let number = |field: &'static Field| fields.optional(field, |value| value.read::<i64>());
+    if let Some(code) = number(&ERROR_CODE)?.filter(|code| *code != 0) {
         let said = format!(
             "the reply in this line is a refusal ({code}) and not what the user has; pull the user again"
         );
-        return Err(fields.refused("ErrorCode", said));
+        return Err(fields.refused(&ERROR_CODE, said));
     }
-    if fields.optional_text("ActionStatus")?.is_some_and(|status| status != "OK") {
+    if fields.optional_text(&ACTION_STATUS)?.is_some_and(|status| status != "OK") {
         let said = "the reply in this line is a refusal and not what the user has; pull the user again";
-        return Err(fields.refused("ActionStatus", said));
+        return Err(fields.refused(&ACTION_STATUS, said));
     }
     let cure = "a line has all that a user has; put the ContactItem of all pages into one line, with CompleteFlag 1 and \
                 without StartIndex and NextStartIndex, or use confold pull, which does so";
-    let (complete, next) = (number("CompleteFlag")?, number("NextStartIndex")?);
+    let (complete, next) = (number(&COMPLETE_FLAG)?, number(&NEXT_START_INDEX)?);
     if let Some(flag) = complete.filter(|flag| *flag != 1) {
         let said = format!("it is {flag}, so that this is one page of several; {cure}");
-        return Err(fields.refused("CompleteFlag", said));
+        return Err(fields.refused(&COMPLETE_FLAG, said));
     }
     if complete.is_none() && next.is_some_and(|next| next != 0) {
         let said = format!("another page follows this one; {cure}");
-        return Err(fields.refused("NextStartIndex", said));
+        return Err(fields.refused(&NEXT_START_INDEX, said));
     }
-    if let Some(start) = number("StartIndex")?.filter(|start| *start != 0) {
+    if let Some(start) = number(&START_INDEX)?.filter(|start| *start != 0) {
         let said = format!("it is {start}, so that other pages come before this one; {cure}");
-        return Err(fields.refused("StartIndex", said));
+        return Err(fields.refused(&START_INDEX, said));
     }
     // A list that is null has been left out by whatever wrote it; nobody can say whether it was empty.
-    match ["GroupItem", "ContactItem"].into_iter().find(|name| fields.is_null(name)) {
-        Some(name) => Err(fields.refused(name, "it is null; an empty list is written as []")),
+    match [GROUP_ITEM, CONTACT_ITEM].into_iter().find(|list| fields.is_null(list)) {
+        Some(list) => Err(fields.refused(&list, "it is null; an empty list is written as []")),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_about_the_format_names_every_field() {
+        let page = include_str!("../../docs/interchange.md");
+        let named: Vec<&str> =
+            page.split('`').skip(1).step_by(2).map(|word| word.trim_end_matches("[]")).collect();
+        for field in [ACCOUNT, CHAT_GROUP, MEMBER, ORGANIZER, GROUP, RECORD].concat() {
+            assert!(named.contains(&field.name), "docs/interchange.md does not name {}", field.name);
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         ChatGroupState, Counters, CustomMark, GroupId, GroupName, JoinOption, LAST_SECOND, MAX_NUMBER,
         Member, Owner, Restoration, RestoredGroup, RestoredRecord, StandardMark, UserId,
     },
-    wire::{Fault, Fields, Node, UnknownFields, Value, read_contact, unreadable},
+    wire::{Fault, Field, Fields, Node, UnknownFields, Value, code::Code, read_contact, unreadable},
 };
 
 /// The longest line. The heaviest owner there can be – 10,000 conversations in 100 groups each, 10,000 with a custom
@@ -82,6 +82,24 @@ pub struct ReplyPage {
     pub next: Option<i64>,
 }
 
+impl ReplyPage {
+    fn code_is(&self, what: fn(Code) -> bool) -> bool {
+        u32::try_from(self.code).is_ok_and(|code| what(Code::of(code)))
+    }
+
+    /// Whether it is a refusal that may pass by itself.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.code_is(Code::passes)
+    }
+
+    /// Whether it is a refusal of everything that this caller may ask.
+    #[must_use]
+    pub fn is_about_caller(&self) -> bool {
+        self.code_is(Code::is_about_caller)
+    }
+}
+
 /// Reads a reply of `get_contact_group`.
 ///
 /// # Errors
@@ -90,24 +108,26 @@ pub fn read_reply(text: &[u8]) -> Result<ReplyPage, String> {
     let node = Node::parse(text)
         .map_err(|error| format!("the reply is not a JSON object: {}", unreadable(text, &error)))?;
     let fields = Fields::of_request(&node).map_err(|fault| format!("the reply {fault}"))?;
-    read_page(fields).map_err(|fault| fault.to_string())
+    read_page(fields.described(known::ORGANIZER)).map_err(|fault| fault.to_string())
 }
 
 fn read_page(fields: Fields<'_>) -> Result<ReplyPage, Fault> {
-    let number = |name| fields.optional(name, |value| value.read::<i64>());
-    let code = fields.required("ErrorCode", |value| value.read::<i64>())?;
+    let number = |field: &'static Field| fields.optional(field, |value| value.read::<i64>());
+    let code = fields.required(&known::ERROR_CODE, |value| value.read::<i64>())?;
     let mut page = ReplyPage {
         code,
-        info: fields.optional_text("ErrorInfo")?.unwrap_or_default().to_owned(),
+        info: fields.optional_text(&known::ERROR_INFO)?.unwrap_or_default().to_owned(),
         groups: Vec::new(),
         records: Vec::new(),
         next: None,
     };
     if code == 0 {
-        page.groups = fields.optional("GroupItem", |items| items.each(read_group))?.unwrap_or_default();
-        page.records = fields.optional("ContactItem", |items| items.each(read_record))?.unwrap_or_default();
-        if number("CompleteFlag")? != Some(1) {
-            page.next = Some(fields.required("NextStartIndex", |value| value.read::<i64>())?);
+        page.groups =
+            fields.optional(&known::GROUP_ITEM, |items| items.each(read_group))?.unwrap_or_default();
+        page.records =
+            fields.optional(&known::CONTACT_ITEM, |items| items.each(read_record))?.unwrap_or_default();
+        if number(&known::COMPLETE_FLAG)? != Some(1) {
+            page.next = Some(fields.required(&known::NEXT_START_INDEX, |value| value.read::<i64>())?);
         }
     }
     Ok(page)
@@ -126,44 +146,44 @@ pub fn read_line(text: &[u8], unknown: UnknownFields) -> Result<Line, String> {
 }
 
 fn read(fields: Fields<'_>, unknown: UnknownFields) -> Result<Line, Fault> {
-    let app = fields.required("SdkAppId", |value| {
+    let app = fields.required(&known::SDK_APP_ID, |value| {
         let number = value.read::<i64>()?;
         (u32::try_from(number).ok().and_then(AppId::new))
             .ok_or_else(|| Fault::unfit(value.path, "a number from 1 to 4294967295", value.node))
     })?;
-    match fields.text("Kind")? {
+    match fields.text(&known::KIND)? {
         "account" => {
-            only(fields, known::ACCOUNT, unknown, "an account")?;
-            let user = fields.required("UserID", importable)?;
-            let text = |name| text_of(fields, name);
-            let account = Account { nick: text("Nick")?, face_url: text("FaceUrl")? };
+            let fields = only(fields, known::ACCOUNT, unknown, "an account")?;
+            let user = fields.required(&known::USER_ID, importable)?;
+            let text = |field| text_of(fields, field);
+            let account = Account { nick: text(&known::NICK)?, face_url: text(&known::FACE_URL)? };
             Ok(Line::Account { owner: Owner { app, user }, account })
         }
         "chat_group" => {
-            only(fields, known::CHAT_GROUP, unknown, "a chat group")?;
-            let id = fields.required("GroupId", |value| parsed(value, ChatGroupId::parse))?;
+            let fields = only(fields, known::CHAT_GROUP, unknown, "a chat group")?;
+            let id = fields.required(&known::GROUP_ID, |value| parsed(value, ChatGroupId::parse))?;
             Ok(Line::ChatGroup { app, id, state: chat_group(fields, unknown)? })
         }
         "organizer" => organizer(app, fields, unknown),
-        _ => fields.required("Kind", |value| {
+        _ => fields.required(&known::KIND, |value| {
             Err(Fault::unfit(value.path, "account, chat_group or organizer", value.node))
         }),
     }
 }
 
 fn organizer(app: AppId, fields: Fields<'_>, unknown: UnknownFields) -> Result<Line, Fault> {
-    only(fields, known::ORGANIZER, unknown, "an organizer")?;
+    let fields = only(fields, known::ORGANIZER, unknown, "an organizer")?;
     check_lists(fields, unknown)?;
     check_saved_reply(fields)?;
-    let known = fields.optional("Account", |value| value.read::<bool>())?.unwrap_or(true);
+    let known = fields.optional(&known::HAS_ACCOUNT, |value| value.read::<bool>())?.unwrap_or(true);
     // Without an account he may be an administrator of the configuration, whose name is not bound to that rule.
-    let user = fields.required("From_Account", if known { importable } else { any_user })?;
+    let user = fields.required(&known::FROM_ACCOUNT, if known { importable } else { any_user })?;
     let counters = Counters {
-        version: optional_number(fields, "Version")?.unwrap_or(0),
-        renumberings: optional_number(fields, "Renumberings")?.unwrap_or(0),
-        renumbered_at: fields.optional("LastRenumbering", seconds)?.unwrap_or(0),
-        last_group: optional_number(fields, "LastGroupId")?.unwrap_or(0),
-        last_timestamp: fields.optional("LastTimestamp", seconds)?.unwrap_or(0),
+        version: optional_number(fields, &known::VERSION)?.unwrap_or(0),
+        renumberings: optional_number(fields, &known::RENUMBERINGS)?.unwrap_or(0),
+        renumbered_at: fields.optional(&known::LAST_RENUMBERING, seconds)?.unwrap_or(0),
+        last_group: optional_number(fields, &known::LAST_GROUP_ID)?.unwrap_or(0),
+        last_timestamp: fields.optional(&known::LAST_TIMESTAMP, seconds)?.unwrap_or(0),
     };
     let group = |item: Value<'_>| {
         only(item.fields()?, known::GROUP, unknown, "a group")?;
@@ -173,75 +193,75 @@ fn organizer(app: AppId, fields: Fields<'_>, unknown: UnknownFields) -> Result<L
         only(item.fields()?, known::RECORD, unknown, "a record")?;
         read_record(item)
     };
-    let groups = fields.optional("GroupItem", |items| items.each(group))?.unwrap_or_default();
-    let records = fields.optional("ContactItem", |items| items.each(record))?.unwrap_or_default();
+    let groups = fields.optional(&known::GROUP_ITEM, |items| items.each(group))?.unwrap_or_default();
+    let records = fields.optional(&known::CONTACT_ITEM, |items| items.each(record))?.unwrap_or_default();
     let restoration = Restoration { counters, groups, records, makes_known: known };
     Ok(Line::Organizer(OrganizerLine { owner: Owner { app, user }, restoration }))
 }
 
 fn read_group(item: Value<'_>) -> Result<RestoredGroup, Fault> {
-    let fields = item.fields()?;
+    let fields = item.fields()?.described(known::GROUP);
     Ok(RestoredGroup {
-        name: fields.required("GroupName", |value| parsed(value, GroupName::parse))?,
-        id: fields.required("GroupId", number)?,
-        number: optional_number(fields, "Number")?,
+        name: fields.required(&known::GROUP_NAME, |value| parsed(value, GroupName::parse))?,
+        id: fields.required(&known::GROUP_ID, number)?,
+        number: optional_number(fields, &known::NUMBER)?,
     })
 }
 
 fn read_record(item: Value<'_>) -> Result<RestoredRecord, Fault> {
-    let fields = item.fields()?;
-    let groups: Option<Vec<GroupId>> = fields.optional("ContactGroupId", |ids| ids.each(number))?;
+    let fields = item.fields()?.described(known::RECORD);
+    let groups: Option<Vec<GroupId>> = fields.optional(&known::CONTACT_GROUP_ID, |ids| ids.each(number))?;
     Ok(RestoredRecord {
         conversation: read_contact(item)?,
         mark: fields
-            .optional("StandardMark", |value| parsed(value, StandardMark::parse))?
+            .optional(&known::STANDARD_MARK, |value| parsed(value, StandardMark::parse))?
             .unwrap_or_default(),
-        custom: fields.optional("CustomMark", |value| parsed(value, CustomMark::parse))?.flatten(),
+        custom: fields.optional(&known::CUSTOM_MARK, |value| parsed(value, CustomMark::parse))?.flatten(),
         groups: groups.unwrap_or_default(),
-        timestamp: fields.required("Timestamp", seconds)?,
-        number: optional_number(fields, "Number")?,
+        timestamp: fields.required(&known::TIMESTAMP, seconds)?,
+        number: optional_number(fields, &known::NUMBER)?,
     })
 }
 
 fn chat_group(fields: Fields<'_>, unknown: UnknownFields) -> Result<ChatGroupState, Fault> {
-    let incarnation = optional_number(fields, "Incarnation")?.unwrap_or(0);
-    if fields.optional("Destroyed", |value| value.read::<bool>())? == Some(true) {
+    let incarnation = optional_number(fields, &known::INCARNATION)?.unwrap_or(0);
+    if fields.optional(&known::DESTROYED, |value| value.read::<bool>())? == Some(true) {
         let group = ChatGroup { incarnation, profile: None, listed: 0 };
         return Ok(ChatGroupState { group, members: Vec::new() });
     }
     let incarnation = match incarnation {
         // It could not be destroyed any more.
         MAX_NUMBER => {
-            return fields.required("Incarnation", |value| {
+            return fields.required(&known::INCARNATION, |value| {
                 let rule = format!("at most {} while the chat group exists", MAX_NUMBER - 1);
                 Err(Fault::unfit(value.path, rule, value.node))
             });
         }
         below => below,
     };
-    let text = |name| text_of(fields, name);
+    let text = |field| text_of(fields, field);
     let profile = ChatGroupProfile {
         kind: fields
-            .optional("Type", |value| parsed(value, ChatGroupKind::parse))?
+            .optional(&known::CHAT_GROUP_TYPE, |value| parsed(value, ChatGroupKind::parse))?
             .unwrap_or(ChatGroupKind::Public),
-        name: text("Name")?,
-        owner: fields.optional("Owner_Account", any_user)?,
-        introduction: text("Introduction")?,
-        notification: text("Notification")?,
-        face_url: text("FaceUrl")?,
+        name: text(&known::NAME)?,
+        owner: fields.optional(&known::OWNER_ACCOUNT, any_user)?,
+        introduction: text(&known::INTRODUCTION)?,
+        notification: text(&known::NOTIFICATION)?,
+        face_url: text(&known::FACE_URL)?,
         max_members: fields
-            .optional("MaxMemberCount", |value| {
+            .optional(&known::MAX_MEMBER_COUNT, |value| {
                 (u32::try_from(value.read::<i64>()?).ok().filter(|count| *count <= MOST_MEMBERS)).ok_or_else(
                     || Fault::unfit(value.path, format!("a number from 0 to {MOST_MEMBERS}"), value.node),
                 )
             })?
             .unwrap_or(ChatGroupProfile::DEFAULT_MEMBERS),
         join_option: fields
-            .optional("ApplyJoinOption", |value| parsed(value, JoinOption::parse))?
+            .optional(&known::APPLY_JOIN_OPTION, |value| parsed(value, JoinOption::parse))?
             .unwrap_or_default(),
-        created_at: fields.optional("CreateTime", any_seconds)?.unwrap_or(0),
+        created_at: fields.optional(&known::CREATE_TIME, any_seconds)?.unwrap_or(0),
     };
-    let members = fields.optional("MemberList", |list| members(list, unknown))?.unwrap_or_default();
+    let members = fields.optional(&known::MEMBER_LIST, |list| members(list, unknown))?.unwrap_or_default();
     let group = ChatGroup { incarnation, profile: Some(profile), listed: members.len() };
     Ok(ChatGroupState { group, members })
 }
@@ -259,16 +279,16 @@ fn members(list: Value<'_>, unknown: UnknownFields) -> Result<Vec<Member>, Fault
 
 fn member(item: Value<'_>, unknown: UnknownFields) -> Result<Member, Fault> {
     let fields = item.fields()?;
-    only(fields, known::MEMBER, unknown, "a member")?;
+    let fields = only(fields, known::MEMBER, unknown, "a member")?;
     Ok(Member {
-        user: fields.required("Member_Account", any_user)?,
-        admin: fields.optional_text("Role")? == Some("Admin"),
-        joined_at: fields.optional("JoinTime", any_seconds)?.unwrap_or(0),
+        user: fields.required(&known::MEMBER_ACCOUNT, any_user)?,
+        admin: fields.optional_text(&known::ROLE)? == Some("Admin"),
+        joined_at: fields.optional(&known::JOIN_TIME, any_seconds)?.unwrap_or(0),
     })
 }
 
-fn text_of(fields: Fields<'_>, name: &str) -> Result<String, Fault> {
-    let text = fields.optional(name, |value| match value.read::<&str>()? {
+fn text_of(fields: Fields<'_>, field: &'static Field) -> Result<String, Fault> {
+    let text = fields.optional(field, |value| match value.read::<&str>()? {
         text if text.len() > TEXT_BYTES => {
             let said = format!("it has at most {TEXT_BYTES} bytes, found {}", text.len());
             Err(Fault::refused(value.path, said))
@@ -299,8 +319,8 @@ fn number(value: Value<'_>) -> Result<ChangeNumber, Fault> {
         .ok_or_else(|| Fault::unfit(value.path, format!("a number from 0 to {MAX_NUMBER}"), value.node))
 }
 
-fn optional_number(fields: Fields<'_>, name: &str) -> Result<Option<u32>, Fault> {
-    fields.optional(name, number)
+fn optional_number(fields: Fields<'_>, field: &'static Field) -> Result<Option<u32>, Fault> {
+    fields.optional(field, number)
 }
 
 /// A time, up to the year 9999: nothing that comes later could be told from it.

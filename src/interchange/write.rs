@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::OrganizerLine;
 use crate::domain::{
-    Account, AppId, ChangeNumber, ChatGroupId, ChatGroupProfile, ChatGroupState, Conversation, Counters,
-    CustomMark, Group, GroupId, JoinOption, Member, Owner, OwnerState, Record, Restoration, RestoredGroup,
-    RestoredRecord, StandardMark, UnixSeconds,
+    Account, AppId, ChangeNumber, ChatGroup, ChatGroupId, ChatGroupProfile, ChatGroupState, Conversation,
+    Counters, CustomMark, Group, GroupId, JoinOption, Member, Owner, OwnerState, Record, Restoration,
+    RestoredGroup, RestoredRecord, StandardMark, UnixSeconds,
 };
 
 /// Appends the lines of one owner: his account, unless it says nothing that the organizer does not,
@@ -16,13 +16,14 @@ pub fn write_owner(owner: &Owner, state: &OwnerState, out: &mut Vec<u8>) {
     if let Some(account) = account
         && (**account != Account::default() || organizer.is_pristine())
     {
+        let Account { nick, face_url } = &**account;
         write(
             &AccountLine {
                 kind: "account",
                 app: owner.app.number(),
                 user: owner.user.as_str(),
-                nick: &account.nick,
-                face_url: &account.face_url,
+                nick,
+                face_url,
             },
             out,
         );
@@ -52,13 +53,15 @@ pub fn write_organizer(line: &OrganizerLine, out: &mut Vec<u8>) {
 
 impl<'a> From<&'a Group> for GroupOut<'a> {
     fn from(group: &'a Group) -> GroupOut<'a> {
-        GroupOut { name: group.name.as_str(), id: group.id, number: Some(group.number) }
+        let Group { id, name, number } = group;
+        GroupOut { name: name.as_str(), id: *id, number: Some(*number) }
     }
 }
 
 impl<'a> From<&'a RestoredGroup> for GroupOut<'a> {
     fn from(group: &'a RestoredGroup) -> GroupOut<'a> {
-        GroupOut { name: group.name.as_str(), id: group.id, number: group.number }
+        let RestoredGroup { id, name, number } = group;
+        GroupOut { name: name.as_str(), id: *id, number: *number }
     }
 }
 
@@ -79,16 +82,17 @@ impl<'a> From<&'a RestoredRecord> for RecordOut<'a> {
 
 impl<'a> OrganizerOut<'a> {
     fn new(owner: &'a Owner, counters: Counters) -> OrganizerOut<'a> {
+        let Counters { version, renumberings, renumbered_at, last_group, last_timestamp } = counters;
         OrganizerOut {
             kind: "organizer",
             app: owner.app.number(),
             user: owner.user.as_str(),
             account: None,
-            version: counters.version,
-            last_group: counters.last_group,
-            last_timestamp: counters.last_timestamp,
-            renumberings: counters.renumberings,
-            renumbered_at: counters.renumbered_at,
+            version,
+            last_group,
+            last_timestamp,
+            renumberings,
+            renumbered_at,
             groups: Vec::new(),
             records: Vec::new(),
         }
@@ -127,13 +131,14 @@ impl<'a> RecordOut<'a> {
 /// Appends the line of a chat group, living or destroyed.
 pub fn write_chat_group(app: AppId, id: &ChatGroupId, state: &ChatGroupState, out: &mut Vec<u8>) {
     let ChatGroupState { group, members } = state;
+    let ChatGroup { incarnation, profile, listed: _ } = group;
     let line = ChatGroupOut {
         kind: "chat_group",
         app: app.number(),
         id: id.as_str(),
-        incarnation: group.incarnation,
-        destroyed: group.profile.is_none(),
-        profile: group.profile.as_ref().map(|group| profile(group, members)),
+        incarnation: *incarnation,
+        destroyed: profile.is_none(),
+        profile: profile.as_ref().map(|profile| ProfileOut::new(profile, members)),
     };
     write(&line, out);
 }
@@ -143,24 +148,36 @@ fn write(line: &impl Serialize, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-fn profile<'a>(profile: &'a ChatGroupProfile, members: &'a [Member]) -> ProfileOut<'a> {
-    ProfileOut {
-        kind: profile.kind.name(),
-        name: &profile.name,
-        owner: profile.owner.as_ref().map(|owner| owner.as_str()),
-        introduction: &profile.introduction,
-        notification: &profile.notification,
-        face_url: &profile.face_url,
-        max_members: profile.max_members,
-        join_option: (profile.join_option != JoinOption::default()).then(|| profile.join_option.name()),
-        created_at: profile.created_at,
-        members: (members.iter())
-            .map(|member| MemberOut {
-                user: member.user.as_str(),
-                role: member.admin.then_some("Admin"),
-                joined_at: member.joined_at,
-            })
-            .collect(),
+impl<'a> ProfileOut<'a> {
+    fn new(profile: &'a ChatGroupProfile, members: &'a [Member]) -> ProfileOut<'a> {
+        let ChatGroupProfile {
+            kind,
+            name,
+            owner,
+            introduction,
+            notification,
+            face_url,
+            max_members,
+            join_option,
+            created_at,
+        } = profile;
+        let member = |Member { user, admin, joined_at }: &'a Member| MemberOut {
+            user: user.as_str(),
+            role: admin.then_some("Admin"),
+            joined_at: *joined_at,
+        };
+        ProfileOut {
+            kind: kind.name(),
+            name,
+            owner: owner.as_ref().map(|owner| owner.as_str()),
+            introduction,
+            notification,
+            face_url,
+            max_members: *max_members,
+            join_option: (*join_option != JoinOption::default()).then(|| join_option.name()),
+            created_at: *created_at,
+            members: members.iter().map(member).collect(),
+        }
     }
 }
 

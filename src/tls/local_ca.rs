@@ -24,7 +24,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
 use super::{CertificateError, Certificates, constraints};
 use crate::{domain::UnixSeconds, private, unfinished::UnfinishedFolder};
 
-/// The domain names of Tencent's service, with those that its SDKs use as a backup.
+/// The domain names of Tencent's service (REST overview, product 1047, document 34620), with those that its SDKs use as a
+/// backup.
 pub const OFFICIAL_NAMES: &[&str] = &[
     "console.tim.qq.com",
     "adminapi.my-imcloud.com",

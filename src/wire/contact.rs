@@ -2,15 +2,18 @@
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::{Fault, Shape, Value, may, must};
+use super::{Fault, Field, Shape, Value, may, must};
 use crate::domain::{ChatGroupId, Conversation, Group, Record, UserId};
 
+/// Which of the two kinds a conversation is.
+pub const TYPE: Field =
+    must("Type", Shape::Choice(&[(1, "one-to-one, with To_Account"), (2, "group, with ToGroupId")]), "");
+/// The other user of a one-to-one conversation.
+pub const TO_ACCOUNT: Field = may("To_Account", Shape::Text, "The user, for Type 1.");
+/// The chat group of a conversation in one.
+pub const TO_GROUP_ID: Field = may("ToGroupId", Shape::Text, "The chat group, for Type 2.");
 /// `{Type, To_Account | ToGroupId}` in a request.
-pub const CONTACT: Shape = Shape::Object(&[
-    must("Type", Shape::Choice(&[(1, "one-to-one, with To_Account"), (2, "group, with ToGroupId")]), ""),
-    may("To_Account", Shape::Text, "The user, for Type 1."),
-    may("ToGroupId", Shape::Text, "The chat group, for Type 2."),
-]);
+pub const CONTACT: Shape = Shape::Object(&[TYPE, TO_ACCOUNT, TO_GROUP_ID]);
 
 /// Reads `{Type, To_Account | ToGroupId}`. The peer is chosen by `Type` and the other field
 /// ignored: real callers send both.
@@ -19,14 +22,14 @@ pub const CONTACT: Shape = Shape::Object(&[
 /// A [`Fault`] when the type is neither 1 nor 2, or the peer is missing or no id.
 pub fn read_contact(value: Value<'_>) -> Result<Conversation, Fault> {
     let fields = value.described(&CONTACT).fields()?;
-    let kind = fields.required("Type", |value| value.choice())?;
+    let kind = fields.required(&TYPE, |value| value.choice())?;
     if kind == 1 {
-        fields.required("To_Account", |value| {
+        fields.required(&TO_ACCOUNT, |value| {
             let user = UserId::parse(value.read()?);
             user.map(Conversation::User).map_err(|reason| Fault::refused(value.path, reason))
         })
     } else {
-        fields.required("ToGroupId", |value| {
+        fields.required(&TO_GROUP_ID, |value| {
             let group = ChatGroupId::parse(value.read()?);
             group.map(Conversation::ChatGroup).map_err(|reason| Fault::refused(value.path, reason))
         })
@@ -42,12 +45,12 @@ impl Serialize for ContactItem<'_> {
         let mut map = serializer.serialize_map(None)?;
         match self.0 {
             Some(Conversation::User(user)) => {
-                map.serialize_entry("Type", &1)?;
-                map.serialize_entry("To_Account", user.as_str())?;
+                map.serialize_entry(TYPE.name, &1)?;
+                map.serialize_entry(TO_ACCOUNT.name, user.as_str())?;
             }
             Some(Conversation::ChatGroup(group)) => {
-                map.serialize_entry("Type", &2)?;
-                map.serialize_entry("ToGroupId", group.as_str())?;
+                map.serialize_entry(TYPE.name, &2)?;
+                map.serialize_entry(TO_GROUP_ID.name, group.as_str())?;
             }
             None => {}
         }
@@ -58,8 +61,10 @@ impl Serialize for ContactItem<'_> {
 /// Appends a record as the pages show it: `Type`, the peer, `StandardMark` always, `CustomMark`
 /// and `ContactGroupId` only when there is one (decisions 6 and 7), `Timestamp`.
 pub fn write_record(record: &Record, out: &mut Vec<u8>) {
+    // `number` orders the records; it and `incarnation` are never shown.
+    let Record { conversation, incarnation: _, groups, mark, custom, number: _, timestamp } = record;
     let mut digits = itoa::Buffer::new();
-    let peer = match &record.conversation {
+    let peer = match conversation {
         Conversation::User(user) => {
             out.extend_from_slice(br#"{"Type":1,"To_Account":"#);
             user.as_str()
@@ -71,18 +76,18 @@ pub fn write_record(record: &Record, out: &mut Vec<u8>) {
     };
     write_text(peer, out);
     out.extend_from_slice(br#","StandardMark":""#);
-    record.mark.write_text(out);
+    mark.write_text(out);
     out.push(b'"');
-    if let Some(custom) = &record.custom {
+    if let Some(custom) = custom {
         out.extend_from_slice(br#","CustomMark":"#);
         write_text(custom.as_str(), out);
     }
-    if !record.groups.is_empty() {
+    if !groups.is_empty() {
         out.extend_from_slice(br#","ContactGroupId":"#);
-        write_list(&record.groups, out, |group, out| out.extend_from_slice(digits.format(*group).as_bytes()));
+        write_list(groups, out, |group, out| out.extend_from_slice(digits.format(*group).as_bytes()));
     }
     out.extend_from_slice(br#","Timestamp":"#);
-    out.extend_from_slice(digits.format(record.timestamp).as_bytes());
+    out.extend_from_slice(digits.format(*timestamp).as_bytes());
     out.push(b'}');
 }
 
@@ -93,11 +98,11 @@ fn write_text(text: &str, out: &mut Vec<u8>) {
 
 /// Appends `GroupItem`: an array of names and ids.
 pub fn write_group_items<'a>(groups: impl IntoIterator<Item = &'a Group>, out: &mut Vec<u8>) {
-    write_list(groups, out, |group, out| {
+    write_list(groups, out, |Group { id, name, number: _ }, out| {
         out.extend_from_slice(br#"{"GroupName":"#);
-        write_text(group.name.as_str(), out);
+        write_text(name.as_str(), out);
         out.extend_from_slice(br#","GroupId":"#);
-        out.extend_from_slice(itoa::Buffer::new().format(group.id).as_bytes());
+        out.extend_from_slice(itoa::Buffer::new().format(*id).as_bytes());
         out.push(b'}');
     });
 }

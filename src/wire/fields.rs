@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use super::{
-    Fault, Field, Node, Path, Problem, Shape,
-    names::{known_beside, nearest},
-};
+use super::{Fault, Field, Node, Path, Problem, Shape, nearest};
 
 /// What `""`, `0` and `[]` mean for an optional field (decision 31).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,8 +32,8 @@ pub struct Value<'n> {
     pub node: &'n Node<'n>,
     /// Where it stands.
     pub path: Path<'n>,
-    /// What it has to be, where that is known.
-    shape: Option<&'static Shape>,
+    /// What it has to be.
+    shape: &'static Shape,
     empties: Empties,
 }
 
@@ -96,7 +93,7 @@ impl<'n> Value<'n> {
     /// The same value, which has to be as `shape` says.
     #[must_use]
     pub fn described(self, shape: &'static Shape) -> Value<'n> {
-        Value { shape: Some(shape), ..self }
+        Value { shape, ..self }
     }
 
     /// The value as one of the numbers that its description allows.
@@ -106,9 +103,7 @@ impl<'n> Value<'n> {
     pub fn choice(self) -> Result<i64, Fault> {
         let found = i64::from_node(self.node);
         match (found, self.shape) {
-            (Some(found), Some(Shape::Choice(choices)))
-                if choices.iter().any(|(value, _)| *value == found) =>
-            {
+            (Some(found), Shape::Choice(choices)) if choices.iter().any(|(value, _)| *value == found) => {
                 Ok(found)
             }
             _ => Err(self.not_allowed::<i64>()),
@@ -122,14 +117,13 @@ impl<'n> Value<'n> {
     pub fn word(self) -> Result<&'n str, Fault> {
         let found = <&str>::from_node(self.node);
         match (found, self.shape) {
-            (Some(found), Some(Shape::Word(words))) if words.contains(&found) => Ok(found),
+            (Some(found), Shape::Word(words)) if words.contains(&found) => Ok(found),
             _ => Err(self.not_allowed::<&str>()),
         }
     }
 
     fn not_allowed<T: FromNode<'n>>(self) -> Fault {
-        let allowed = self.shape.and_then(Shape::allowed);
-        Fault::unfit(self.path, allowed.unwrap_or_else(|| T::EXPECTED.to_owned()), self.node)
+        Fault::unfit(self.path, self.shape.allowed().unwrap_or_else(|| T::EXPECTED.to_owned()), self.node)
     }
 
     /// The value as an object. Where an object is described, an empty array is an empty one: PHP writes it so
@@ -139,7 +133,7 @@ impl<'n> Value<'n> {
     /// A [`Fault`] when it is none.
     pub fn fields(self) -> Result<Fields<'n>, Fault> {
         let described = match self.shape {
-            Some(Shape::Object(fields)) => Some(*fields),
+            Shape::Object(fields) => Some(*fields),
             _ => None,
         };
         Fields::of(self.node, self.path, described, self.empties)
@@ -155,8 +149,8 @@ impl<'n> Value<'n> {
     ) -> Result<Vec<T>, E> {
         let items: &[Node<'_>] = self.read()?;
         let shape = match self.shape {
-            Some(Shape::List(of)) => Some(*of),
-            _ => None,
+            Shape::List(of) => of,
+            _ => &Shape::Any,
         };
         (items.iter().enumerate())
             .map(|(index, node)| {
@@ -215,97 +209,112 @@ impl<'n> Fields<'n> {
         }
     }
 
-    fn field(&self, name: &str) -> Option<&'static Field> {
-        self.described.iter().find(|field| field.name == name)
+    /// The same members, which are known to be no others than these.
+    #[must_use]
+    pub fn described(self, described: &'static [Field]) -> Fields<'n> {
+        Fields { described, ..self }
     }
 
-    /// The member `name`, unless it is optional and counts as absent.
-    fn member(&self, name: &str, is_required: bool) -> Option<&'n Node<'n>> {
+    /// The member of this name, unless it is optional and counts as absent.
+    fn member(&self, field: &Field, is_required: bool) -> Option<&'n Node<'n>> {
+        debug_assert!(
+            self.described.is_empty() || self.is_described(field.name),
+            "{} is read from an object whose list of fields does not have it",
+            field.name
+        );
         let is_there = |node: &&Node<'_>| is_required || self.empties == Empties::Values || !node.is_empty();
-        self.node.member(name).filter(is_there)
+        self.node.member(field.name).filter(is_there)
+    }
+
+    fn is_described(&self, name: &str) -> bool {
+        self.described.iter().any(|field| field.name == name)
     }
 
     fn read<T, E: From<Fault>>(
         &self,
-        name: &str,
+        field: &'static Field,
         node: &'n Node<'n>,
         read: impl FnOnce(Value<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let shape = self.field(name).map(|field| &field.shape);
-        read(Value { node, path: Path::Member(&self.path, name), shape, empties: self.empties })
+        let path = Path::Member(&self.path, field.name);
+        read(Value { node, path, shape: &field.shape, empties: self.empties })
     }
 
-    /// Runs `read` on the member `name`, if it is there and neither `null` nor an empty one that counts as absent.
+    /// Runs `read` on a member, if it is there and neither `null` nor an empty one that counts as absent.
     ///
     /// # Errors
     /// Those of `read`.
     pub fn optional<T, E: From<Fault>>(
         &self,
-        name: &str,
+        field: &'static Field,
         read: impl FnOnce(Value<'_>) -> Result<T, E>,
     ) -> Result<Option<T>, E> {
-        self.member(name, false).map(|node| self.read(name, node, read)).transpose()
+        self.member(field, false).map(|node| self.read(field, node, read)).transpose()
     }
 
-    /// Runs `read` on the member `name`.
+    /// Runs `read` on a member.
     ///
     /// # Errors
     /// [`Problem::Missing`], or those of `read`.
     pub fn required<T, E: From<Fault>>(
         &self,
-        name: &str,
+        field: &'static Field,
         read: impl FnOnce(Value<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        match self.member(name, true) {
-            Some(node) => self.read(name, node, read),
-            None => Err(self.missing(name).into()),
+        match self.member(field, true) {
+            Some(node) => self.read(field, node, read),
+            None => Err(self.missing(field).into()),
         }
     }
 
-    /// The member `name` as text.
+    /// A member as text.
     ///
     /// # Errors
     /// A [`Fault`] when it is missing or no string.
-    pub fn text(&self, name: &str) -> Result<&'n str, Fault> {
-        match self.member(name, true) {
-            Some(node) => self.text_of(name, node),
-            None => Err(self.missing(name)),
+    pub fn text(&self, field: &'static Field) -> Result<&'n str, Fault> {
+        match self.member(field, true) {
+            Some(node) => self.text_of(field, node),
+            None => Err(self.missing(field)),
         }
     }
 
-    /// The member `name` as text, if it is there.
+    /// A member as text, if it is there.
     ///
     /// # Errors
     /// A [`Fault`] when it is no string.
-    pub fn optional_text(&self, name: &str) -> Result<Option<&'n str>, Fault> {
-        self.member(name, false).map(|node| self.text_of(name, node)).transpose()
+    pub fn optional_text(&self, field: &'static Field) -> Result<Option<&'n str>, Fault> {
+        self.member(field, false).map(|node| self.text_of(field, node)).transpose()
     }
 
-    fn text_of(&self, name: &str, node: &'n Node<'n>) -> Result<&'n str, Fault> {
-        let unfit = || Fault::unfit(Path::Member(&self.path, name), <&str>::EXPECTED, node);
+    /// A member that is a text, whether or not this object should have it: for what watches calls.
+    #[must_use]
+    pub fn peek(&self, field: &Field) -> Option<&'n str> {
+        <&str>::from_node(self.node.member(field.name)?)
+    }
+
+    fn text_of(&self, field: &Field, node: &'n Node<'n>) -> Result<&'n str, Fault> {
+        let unfit = || Fault::unfit(Path::Member(&self.path, field.name), <&str>::EXPECTED, node);
         <&str>::from_node(node).ok_or_else(unfit)
     }
 
-    /// The fault of the member `name`, which breaks a rule that `reason` explains.
+    /// The fault of a member that breaks a rule, which `reason` explains.
     #[must_use]
-    pub fn refused(&self, name: &str, reason: impl fmt::Display) -> Fault {
-        Fault::refused(Path::Member(&self.path, name), reason)
+    pub fn refused(&self, field: &Field, reason: impl fmt::Display) -> Fault {
+        Fault::refused(Path::Member(&self.path, field.name), reason)
     }
 
     /// The fault of a member that has to be there and is not.
-    #[must_use]
-    pub fn missing(&self, name: &str) -> Fault {
-        let wanted = self.field(name).map(Field::wanted).unwrap_or_default();
-        let problem = Problem::Missing { look_alike: self.look_alike(name), wanted };
-        Fault { path: Path::Member(&self.path, name).to_string(), problem }
+    fn missing(&self, field: &Field) -> Fault {
+        let problem = Problem::Missing { look_alike: self.look_alike(field.name), wanted: field.wanted() };
+        Fault { path: Path::Member(&self.path, field.name).to_string(), problem }
     }
 
     /// A member whose name is the wanted one but for case, underscores, a plural s or one or two
-    /// letters: what a caller most likely meant.
+    /// letters: what a caller most likely meant. A field that the object has beside it is not mistaken for it.
     fn look_alike(&self, wanted: &str) -> Option<String> {
         let Node::Object(members) = self.node else { return None };
         let names = (members.iter())
-            .filter(|(name, node)| *node != Node::Null && !known_beside(name, wanted))
+            .filter(|(name, node)| *node != Node::Null && !self.is_described(name))
             .map(|(name, _)| &**name);
         nearest(wanted, names).map(str::to_owned)
     }
@@ -314,19 +323,27 @@ impl<'n> Fields<'n> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::{bare, may, must};
+
+    const A: Field = bare("A");
+    const B: Field = bare("B");
+    const OWNER: Field = bare("From_Account");
+    const OLD: Field = bare("OldGroupName");
+    const NEW: Field = bare("NewGroupName");
 
     fn fault(body: &str, read: impl FnOnce(Fields<'_>) -> Result<(), Fault>) -> String {
         let node = Node::parse(body.as_bytes()).unwrap();
-        read(Fields::of_request(&node).unwrap()).unwrap_err().to_string()
+        let fields = Fields::of_request(&node).unwrap().described(&[A, B, OWNER, OLD, NEW]);
+        read(fields).unwrap_err().to_string()
     }
 
     #[test]
     fn faults_name_path_rule_and_value() {
         assert_eq!(
             fault(r#"{"A":[{"B":[1,"x"]}]}"#, |fields| {
-                fields.required("A", |value| {
+                fields.required(&A, |value| {
                     value.each(|item| {
-                        item.fields()?.required("B", |value| value.each(|item| item.read::<i64>()))
+                        item.fields()?.required(&B, |value| value.each(|item| item.read::<i64>()))
                     })
                 })?;
                 Ok(())
@@ -341,29 +358,28 @@ mod tests {
 
     #[test]
     fn a_missing_field_names_its_look_alike() {
-        let missing = |body: &str| fault(body, |fields| fields.text("From_Account").map(|_| ()));
+        let missing = |body: &str| fault(body, |fields| fields.text(&OWNER).map(|_| ()));
         assert_eq!(missing("{}"), "From_Account is missing");
         for name in ["from_account", "FromAccount", "From_Acount", "From_Accounts"] {
             let said = missing(&format!(r#"{{"{name}":"a","Other":1}}"#));
             assert_eq!(said, format!("From_Account is missing; did you mean it by {name:?}?"));
         }
         assert_eq!(missing(r#"{"StartIndex":0}"#), "From_Account is missing");
-        let new_name = fault(r#"{"OldGroupName":"a"}"#, |fields| fields.text("NewGroupName").map(|_| ()));
+        let new_name = fault(r#"{"OldGroupName":"a"}"#, |fields| fields.text(&NEW).map(|_| ()));
         assert_eq!(new_name, "NewGroupName is missing", "a field that is known is not mistaken for it");
     }
 
-    const PART: Shape =
-        Shape::Object(&[crate::wire::must("Kind", Shape::Choice(&[(1, "one"), (2, "two")]), "")]);
-    const CALL: &[Field] =
-        &[crate::wire::must("Part", PART, "What to do."), crate::wire::may("Note", Shape::Text, "A note.")];
+    const KIND: Field = must("Kind", Shape::Choice(&[(1, "one"), (2, "two")]), "");
+    const PART: Field = must("Part", Shape::Object(&[KIND]), "What to do.");
+    const NOTE: Field = may("Note", Shape::Text, "A note.");
+    const CALL: &[Field] = &[PART, NOTE];
 
     #[test]
     fn what_is_described_is_explained_where_it_is_missing_or_wrong() {
         let kind = |body: &str| {
             let node = Node::parse(body.as_bytes()).unwrap();
             let fields = Fields::of_call(&node, CALL, Empties::Values).unwrap();
-            let kind =
-                fields.required("Part", |part| part.fields()?.required("Kind", |value| value.choice()));
+            let kind = fields.required(&PART, |part| part.fields()?.required(&KIND, |value| value.choice()));
             kind.map_err(|fault: Fault| fault.to_string())
         };
         assert_eq!(kind(r#"{"Part":{"Kind":"2"}}"#), Ok(2));
@@ -381,23 +397,30 @@ mod tests {
     }
 
     #[test]
+    #[should_panic(expected = "A is read from an object whose list of fields does not have it")]
+    fn a_field_that_is_read_has_to_stand_in_the_list_of_its_object() {
+        let node = Node::parse(b"{}").unwrap();
+        let _ = Fields::of_call(&node, CALL, Empties::Values).unwrap().optional_text(&A);
+    }
+
+    #[test]
     fn an_empty_optional_is_absent_where_it_is_no_value() {
         for empty in [r#""""#, "0", "0.0", "-0", "[]", "null"] {
             let body = format!(r#"{{"Note":{empty}}}"#);
             let node = Node::parse(body.as_bytes()).unwrap();
             let absent = Fields::of_call(&node, CALL, Empties::Absent).unwrap();
-            assert_eq!(absent.optional_text("Note"), Ok(None), "{empty}");
-            assert_eq!(absent.optional("Note", |value| value.read::<i64>()), Ok(None), "{empty}");
+            assert_eq!(absent.optional_text(&NOTE), Ok(None), "{empty}");
+            assert_eq!(absent.optional(&NOTE, |value| value.read::<i64>()), Ok(None), "{empty}");
             let values = Fields::of_call(&node, CALL, Empties::Values).unwrap();
-            let found = values.optional("Note", |_| Ok::<_, Fault>(())).unwrap();
+            let found = values.optional(&NOTE, |_| Ok::<_, Fault>(())).unwrap();
             assert_eq!(found.is_some(), empty != "null", "{empty}");
             // What is required has to be there, and is read as it is.
-            let read = absent.required("Note", |_| Ok::<_, Fault>(()));
+            let read = absent.required(&NOTE, |_| Ok::<_, Fault>(()));
             assert_eq!(read.is_ok(), empty != "null", "{empty}");
         }
         let node = Node::parse(br#"{"Note":" "}"#).unwrap();
         let kept = Fields::of_call(&node, CALL, Empties::Absent).unwrap();
-        assert_eq!(kept.optional_text("Note"), Ok(Some(" ")));
+        assert_eq!(kept.optional_text(&NOTE), Ok(Some(" ")));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Calls ignore fields they do not know (decision 23). An import cannot: it replaces what is there, so that a list
 //! under a misspelt name would be taken for an empty one.
 
-use super::{Fault, Fields, Node, Path, nearest};
+use super::{Fault, Field, Fields, Node, Path, nearest};
 
 /// What becomes of a member that is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,31 +14,39 @@ pub enum UnknownFields {
     Ignored,
 }
 
-impl Fields<'_> {
-    /// Whether the member `name` is there and is `null`.
+impl<'n> Fields<'n> {
+    /// Whether a member is there and is `null`.
     #[must_use]
-    pub fn is_null(&self, name: &str) -> bool {
+    pub fn is_null(&self, field: &Field) -> bool {
         let Node::Object(members) = self.node() else { return false };
-        members.iter().rev().find(|(key, _)| key == name).is_some_and(|(_, node)| *node == Node::Null)
+        members.iter().rev().find(|(key, _)| key == field.name).is_some_and(|(_, node)| *node == Node::Null)
     }
 
     /// Checks that the object – `what`, in words – has no other members than the `known` ones, and each of them once.
-    /// `cure` says what else can be done about a member that is not known and looks like none.
+    /// `cure` says what else can be done about a member that is not known and looks like none. What is returned is known to
+    /// have these.
     ///
     /// # Errors
     /// A [`Fault`] that names the first member that is one too many, and the one that was probably meant.
-    pub fn only(&self, known: &[&str], unknown: UnknownFields, what: &str, cure: &str) -> Result<(), Fault> {
-        let Node::Object(members) = self.node() else { return Ok(()) };
+    pub fn only(
+        self,
+        known: &'static [Field],
+        unknown: UnknownFields,
+        what: &str,
+        cure: &str,
+    ) -> Result<Fields<'n>, Fault> {
+        let Node::Object(members) = self.node() else { return Ok(self.described(known)) };
+        let names: Vec<&str> = known.iter().map(|field| field.name).collect();
         // A bit a name: whether it was there.
         let mut seen = 0u64;
         for (name, _) in members {
             let refused = |said: String| Err(Fault::refused(Path::Member(&self.path, name), said));
-            if let Some(place) = known.iter().position(|one| one == name) {
+            if let Some(place) = names.iter().position(|one| one == name) {
                 if seen & (1 << place) != 0 {
                     return refused("it is there twice, and only one can count; remove the other".to_owned());
                 }
                 seen |= 1 << place;
-            } else if let Some(other) = meant(name, known) {
+            } else if let Some(other) = meant(name, &names) {
                 return refused(format!(
                     "{what} has no such field; did you mean {other}? Rename it, or remove it if it is something else"
                 ));
@@ -46,7 +54,7 @@ impl Fields<'_> {
                 return refused(format!("{what} has no such field; remove it{cure}"));
             }
         }
-        Ok(())
+        Ok(self.described(known))
     }
 }
 
@@ -60,12 +68,16 @@ pub fn meant<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::bare;
+
+    const LISTS: &[Field] = &[bare("ContactItem"), bare("GroupItem")];
 
     fn checked(text: &str, unknown: UnknownFields) -> Result<(), String> {
         let node = Node::parse(text.as_bytes()).unwrap();
         let fields = Fields::of_request(&node).unwrap();
         fields
-            .only(&["ContactItem", "GroupItem"], unknown, "a line", ", or be lenient")
+            .only(LISTS, unknown, "a line", ", or be lenient")
+            .map(|_| ())
             .map_err(|fault| fault.to_string())
     }
 

@@ -14,12 +14,15 @@ mod names;
 mod shape;
 mod unreadable;
 
-pub use contact::{CONTACT, ContactItem, read_contact, write_group_items, write_list, write_record};
+pub use contact::{
+    CONTACT, ContactItem, TO_ACCOUNT, TO_GROUP_ID, TYPE, read_contact, write_group_items, write_list,
+    write_record,
+};
 pub use envelope::{BaseFields, Envelope};
 pub use fault::{Fault, Path, Problem};
 pub use fields::{Empties, Fields, FromNode, Value};
 pub use json::Node;
 pub use known::{UnknownFields, meant};
-pub use names::{OBJECTS, nearest};
-pub use shape::{Field, Shape, may, must};
+pub use names::nearest;
+pub use shape::{Field, Shape, bare, may, must};
 pub use unreadable::unreadable;

@@ -1,44 +1,4 @@
-//! Names of fields, and which of them a caller most likely meant by another one.
-
-/// The fields of the objects of requests, an object a line. A field that is known beside the missing
-/// one is not mistaken for it.
-pub const OBJECTS: &[&[&str]] = &[
-    &[
-        "From_Account",
-        "StartIndex",
-        "ContactItem",
-        "GroupContactItem",
-        "GroupName",
-        "MarkItem",
-        "UpdateType",
-        "UpdateGroup",
-    ],
-    &["UpdateGroupType", "OldGroupName", "NewGroupName", "ContactUpdateItem"],
-    &["ContactOptType", "ContactItem"],
-    &["OptType", "ContactItem", "SetMark", "ClearMark", "CustomMark"],
-    &["Type", "To_Account", "ToGroupId"],
-    &["UserID", "Identifier", "Nick", "FaceUrl"],
-    &["Accounts", "AccountList", "CheckItem", "DeleteItem"],
-    &[
-        "Type",
-        "Name",
-        "Owner_Account",
-        "GroupId",
-        "Introduction",
-        "Notification",
-        "FaceUrl",
-        "MaxMemberCount",
-        "ApplyJoinOption",
-        "CreateTime",
-        "MemberList",
-    ],
-    &["GroupIdList", "ResponseFilter"],
-    &["GroupId", "MemberList", "Silence"],
-    &["GroupId", "MemberToDel_Account", "Silence", "Reason"],
-    &["GroupId", "User_Account"],
-    &["Member_Account", "Role"],
-    &["Limit", "Next", "GroupType"],
-];
+//! Which name a caller most likely meant by another one.
 
 /// The name that is the wanted one but for case, underscores or a few letters.
 #[must_use]
@@ -51,27 +11,37 @@ pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option
     // Whatever is much longer is something else, and comparing it would only cost time.
     names
         .filter(|name| name.len() <= 2 * wanted.len() + 8)
-        .map(|name| (distance(&letters, &plain(name)), name))
+        .map(|name| (strsim::levenshtein(&letters, &plain(name)), name))
         .filter(|(distance, _)| *distance <= letters.len() / 4)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }
 
-pub(super) fn known_beside(name: &str, wanted: &str) -> bool {
-    OBJECTS.iter().any(|object| object.contains(&name) && object.contains(&wanted))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// How many letters have to be inserted, dropped or replaced to turn `a` into `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.bytes().enumerate() {
-            let replaced = diagonal + usize::from(from != to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+    #[test]
+    fn a_quarter_of_the_letters_may_differ() {
+        let found = |wanted, name| nearest(wanted, std::iter::once(name)).is_some();
+        for (wanted, name) in [
+            ("From_Account", "fromaccount"),
+            ("From_Account", "FromAcount"),
+            ("From_Account", "Form_Account"),
+            ("From_Account", "XXom_Account"),
+            ("Name", "Nane"),
+        ] {
+            assert!(found(wanted, name), "{name}");
         }
+        for (wanted, name) in [
+            ("From_Account", "XXXX_Account"),
+            ("Name", "Neme1"),
+            ("Name", "Game12"),
+            ("GroupId", "GroupName"),
+            ("GroupContactItem", "ContactItem"),
+        ] {
+            assert!(!found(wanted, name), "{name}");
+        }
+        assert_eq!(nearest("Type", ["Tipe", "type"].into_iter()), Some("type"), "the nearest one");
     }
-    row[b.len()]
 }

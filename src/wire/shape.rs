@@ -6,6 +6,8 @@ use std::borrow::Cow;
 /// What a field holds.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
+    /// Anything: it is described elsewhere, or nowhere.
+    Any,
     /// A text.
     Text,
     /// One of a few texts.
@@ -20,7 +22,8 @@ pub enum Shape {
     Object(&'static [Field]),
 }
 
-/// One field of a request or reply.
+/// One field of a request, a reply or a file. Each is one constant, which stands in the list of its object and is what the
+/// reader asks for: from it come the hints, the strict mode, the description of the server and the ledger.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
     /// As on the wire.
@@ -45,6 +48,12 @@ pub const fn may(name: &'static str, shape: Shape, about: &'static str) -> Field
     Field { name, required: false, shape, about }
 }
 
+/// A field of which only the name is known here.
+#[must_use]
+pub const fn bare(name: &'static str) -> Field {
+    may(name, Shape::Any, "")
+}
+
 impl Field {
     /// What it means, as a sentence.
     #[must_use]
@@ -60,8 +69,26 @@ impl Field {
         }
     }
 
+    /// Its name, and those of the fields inside it.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        fn inside(shape: &Shape) -> Vec<&'static str> {
+            match shape {
+                Shape::List(of) => inside(of),
+                Shape::Object(fields) => fields.iter().flat_map(Field::names).collect(),
+                Shape::Any | Shape::Text | Shape::Word(_) | Shape::Number | Shape::Choice(_) => Vec::new(),
+            }
+        }
+        let mut names = vec![self.name];
+        names.extend(inside(&self.shape));
+        names
+    }
+
     /// What should have been there, for the message that it is missing: follows `is missing`.
     pub(super) fn wanted(&self) -> String {
+        if matches!(self.shape, Shape::Any) {
+            return String::new();
+        }
         if let Some(allowed) = self.shape.allowed() {
             return format!("; it must be {allowed}");
         }
@@ -93,6 +120,7 @@ impl Shape {
 
     fn kind(&self) -> &'static str {
         match self {
+            Shape::Any => "a value",
             Shape::Text | Shape::Word(_) => "a string",
             Shape::Number | Shape::Choice(_) => "an integer",
             Shape::List(_) => "an array",
@@ -129,5 +157,6 @@ mod tests {
         assert_eq!(must("C", Shape::Text, "The user.").wanted(), " (a string: the user)");
         assert_eq!(must("D", Shape::List(&Shape::Number), "1 to 5.").wanted(), " (an array: 1 to 5)");
         assert_eq!(must("E", Shape::Number, "ID of it.").wanted(), " (an integer: ID of it)");
+        assert_eq!(bare("F").wanted(), "");
     }
 }

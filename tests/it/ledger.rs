@@ -1,68 +1,119 @@
 //! `docs/compatibility.md` against the code and the tests: nothing without a row, no row without its
 //! thing.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::Command as Process,
+    sync::Mutex,
+    thread,
+};
 
 use confold::{
-    api::Absent,
-    wire::{OBJECTS, code::Code},
+    api::{Absent, Command, Error},
+    auth::{Refusal, usersig::Flaw},
+    domain::Rejection,
+    openapi,
+    store::StoreError,
+    wire::code::Code,
 };
+
+use crate::harness::CODES;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The rows of all tables: key, statement, and the tests named.
-fn rows() -> Vec<(String, String, Vec<String>)> {
+/// One row of the tables.
+struct Row {
+    key: String,
+    statement: String,
+    sources: Vec<String>,
+    tests: Vec<String>,
+}
+
+impl Row {
+    /// Whether it says why nothing shows it.
+    fn is_excused(&self) -> bool {
+        ["Later:", "Cannot occur:", "cannot occur:"].iter().any(|why| self.statement.starts_with(why))
+    }
+
+    /// The tests it names that are part of this program.
+    fn tests_here(&self) -> impl Iterator<Item = &String> {
+        self.tests.iter().filter(|test| !test.starts_with("confold::"))
+    }
+
+    /// Whether it is about a code that is never answered.
+    fn cannot_occur(&self) -> bool {
+        self.statement.starts_with("cannot occur:")
+    }
+}
+
+/// The first cells of head lines.
+const HEADS: [&str; 9] =
+    ["code", "codes", "service", "field", "field of a reply", "parameter", "limit", "reason", "source"];
+
+/// The tables below the headings; those with sources stand above them.
+fn rows() -> Vec<Row> {
     let text = fs::read_to_string(root().join("docs/compatibility.md")).unwrap();
     let cells =
         |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let list = |cell: Option<&String>| -> Vec<String> {
+        let items = cell.map_or("", String::as_str).split(',').map(|item| item.trim().trim_matches('`'));
+        items.filter(|item| !item.is_empty()).map(str::to_owned).collect()
+    };
     (text.lines())
         .filter(|line| line.starts_with("| ") && !line.starts_with("| |"))
         .map(cells)
-        .filter(|cells| {
-            !["code", "codes", "service", "field", "field of a reply", "parameter", "limit", "reason"]
-                .contains(&cells[0].as_str())
-        })
-        .map(|cells| {
-            let named = cells.get(3).map_or("", String::as_str);
-            let tests = named.split(',').map(|test| test.trim().trim_matches('`').to_owned());
-            (cells[0].clone(), cells[1].clone(), tests.filter(|test| !test.is_empty()).collect())
+        .filter(|cells| !HEADS.contains(&cells[0].as_str()))
+        .map(|cells| Row {
+            key: cells[0].clone(),
+            statement: cells[1].clone(),
+            sources: list(cells.get(2)),
+            tests: list(cells.get(3)),
         })
         .collect()
 }
 
-fn keys() -> BTreeSet<String> {
-    rows().into_iter().map(|(key, ..)| key).collect()
+/// The tests of this program, but those that are ignored.
+pub(crate) fn tests() -> BTreeSet<String> {
+    let listed = |more: &[&str]| -> BTreeSet<String> {
+        let mut program = Process::new(std::env::current_exe().unwrap());
+        let output = program.args(["--list", "--format", "terse"]).args(more).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()
+    };
+    &listed(&[]) - &listed(&["--ignored"])
 }
 
-/// Where a file of tests is, by the name the ledger gives it.
-fn file_of(name: &str) -> std::path::PathBuf {
-    let places = [
-        format!("tests/it/{name}.rs"),
-        format!("tests/it/hostile/{name}.rs"),
-        format!("tests/it/tools/{name}.rs"),
-        format!("src/api/{name}.rs"),
-        format!("src/domain/{name}.rs"),
-        format!("src/wire/{name}.rs"),
-        format!("src/auth/{name}.rs"),
-        format!("crates/usersig/src/{name}.rs"),
-        format!("src/store/{name}.rs"),
-        format!("src/store/sqlite/{name}.rs"),
-        format!("src/call/{name}.rs"),
-        format!("src/http/{name}.rs"),
-    ];
-    let found = places.iter().map(|place| root().join(place)).find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("there is no file of tests named {name}"))
+/// The variants of an enum, by a match that does not compile when one is missing.
+macro_rules! variants {
+    ($name:ident: $($variant:ident)+) => {{
+        let _: fn(&$name) = |reason| match reason { $($name::$variant { .. })|+ => {} };
+        [$(concat!("`", stringify!($name), "::", stringify!($variant), "`")),+]
+    }};
 }
 
-/// The variants of an enum, read from its source.
-fn variants(file: &str, name: &str) -> Vec<String> {
-    let text = fs::read_to_string(root().join(file)).unwrap();
-    let body = text.split(&format!("pub enum {name} {{\n")).nth(1).unwrap().split("\n}").next().unwrap();
-    let names =
-        body.lines().filter(|line| line.starts_with("    ") && line.as_bytes()[4].is_ascii_uppercase());
-    names.map(|line| line.trim().chars().take_while(char::is_ascii_alphanumeric).collect()).collect()
+/// Every reason for which something is refused.
+fn reasons() -> Vec<&'static str> {
+    let mut all = Vec::new();
+    all.extend(variants!(Rejection:
+        UnknownOwner UnknownPeer UnknownChatGroup DisbandedChatGroup UnreadablePeer TooManyGrouped TooManyMarked
+        TooManyGroups NoGroupIdLeft NoSuchGroup NameTaken NameLength NameCharacter IdLength IdCharacter MarkBit
+        MarkText CustomMarkLength Unreadable NothingToApply BatchSize));
+    all.extend(variants!(Refusal:
+        NoAppId MalformedAppId UnknownApp NoIdentity Signature NoKey TooManyFailures Denied Disabled Closed
+        PlanExpired Source NotAdmin));
+    all.extend(variants!(Flaw:
+        Empty TooLong Base64 Zlib TooLarge Json Version1 Field IdentifierForm Userbuf App Identifier Forged Expired));
+    all.extend(variants!(Error:
+        Http Injected NoResource NoCommand Absent Refused Frequency AppFrequency Edition Json AccountType Fault
+        Rejected At GroupTextLength ProfileLength NoChatGroup ChatGroupIdForm ChatGroupTaken ChatGroupOwn ManyMembers
+        NoMemberList NoRemoval ChatGroupFull OwnerStays NoUser Timeout ManyBodies Store));
+    all.extend(variants!(StoreError:
+        Failed Lost Full ReadOnly Moved Damaged Rule Busy Closed));
+    all
 }
 
 /// What a story has to contain to show a row: the number of a code, the names of fields.
@@ -79,102 +130,195 @@ fn words(key: &str) -> Vec<String> {
     }
 }
 
-/// Whether `function` is a test of this text: marked as one, in a block of properties, or run by the
-/// suite of the stores.
-fn is_test(text: &str, function: &str) -> bool {
-    let Some(at) = text.find(&format!("fn {function}(")) else { return false };
-    let before = &text[..at];
-    let marked = before.trim_end().ends_with("#[test]");
-    let listed = text.contains("suite! {") && text.split("suite! {").nth(1).unwrap().contains(function);
-    (marked || listed) && !before.ends_with("#[ignore]")
-}
-
 #[test]
 fn every_test_named_exists_and_every_row_has_one_or_says_why_not() {
-    let rows = rows();
+    let (rows, existing) = (rows(), tests());
     assert!(rows.len() > 200, "{}", rows.len());
-    for (key, statement, tests) in rows {
-        let excused =
-            ["Later:", "Cannot occur:", "cannot occur:"].iter().any(|why| statement.starts_with(why));
-        assert!(excused || !tests.is_empty(), "{key} names no test and does not say why");
-        for test in tests {
-            let (file, function) = test.split_once("::").unwrap_or_else(|| panic!("{key}: {test}"));
-            if file == "golden" {
-                let story = root().join(format!("tests/it/golden/{function}.txt"));
-                let story = fs::read_to_string(&story).unwrap_or_else(|_| panic!("{key} names {test}"));
-                // A story has to tell what it is named for: the code, or the field.
-                for word in words(&key) {
+    for row in rows {
+        let key = &row.key;
+        assert!(row.is_excused() || !row.tests.is_empty(), "{key} names no test and does not say why");
+        for test in &row.tests {
+            if let Some(story) = test.strip_prefix("golden::") {
+                let path = root().join(format!("tests/it/golden/{story}.txt"));
+                let story = fs::read_to_string(path).unwrap_or_else(|_| panic!("{key} names {test}"));
+                // A story has to show what it is named for: the code, or the field.
+                for word in words(key) {
                     assert!(story.contains(&word), "{key} names {test}, where {word} does not occur");
                 }
-                continue;
+            // The tests of the library look for themselves (src/ledger_tests.rs).
+            } else if !test.starts_with("confold::") {
+                assert!(existing.contains(test), "{key} names {test}, which is no test");
             }
-            let text = fs::read_to_string(file_of(file)).unwrap();
-            assert!(is_test(&text, function), "{key} names {test}, which is no test");
         }
     }
+}
+
+/// The codes of all answers that a test of this program gets when it runs. Whether it succeeds is its own affair.
+fn codes_seen_by(test: &str) -> BTreeSet<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("codes");
+    let mut program = Process::new(std::env::current_exe().unwrap());
+    program.args(["--exact", test]).env(CODES, &file).output().unwrap();
+    fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+/// A story shows its code as it stands; of every other test the answers are looked at while it runs.
+#[test]
+fn every_code_is_seen_by_a_test_that_its_row_names() {
+    let rows = rows();
+    let is_shown = |row: &Row| row.tests.iter().any(|test| test.starts_with("golden::"));
+    let codes: Vec<&Row> = rows
+        .iter()
+        .filter(|row| row.key.parse::<u32>().is_ok() && !row.cannot_occur() && !is_shown(row))
+        .collect();
+    let named: BTreeSet<String> = codes.iter().flat_map(|row| row.tests_here()).cloned().collect();
+    let waiting = Mutex::new(named.into_iter());
+    let seen = Mutex::new(BTreeMap::new());
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(test) = { waiting.lock().unwrap().next() } {
+                    let codes = codes_seen_by(&test);
+                    seen.lock().unwrap().insert(test, codes);
+                }
+            });
+        }
+    });
+    let seen = seen.into_inner().unwrap();
+    let is_seen = |row: &&Row| row.tests_here().any(|test| seen[test].contains(&row.key));
+    let (shown, missing): (Vec<&Row>, Vec<&Row>) = codes.into_iter().partition(is_seen);
+    let missing: Vec<(&String, &Vec<String>)> = missing.iter().map(|row| (&row.key, &row.tests)).collect();
+    assert!(missing.is_empty(), "codes that no test of their row gets: {missing:#?}");
+    assert!(shown.len() > 20, "only {} codes are looked for", shown.len());
+}
+
+/// The keys of the rows of a kind, without what they begin with.
+fn numbers(rows: &[Row], kind: &str) -> BTreeSet<u32> {
+    rows.iter().filter_map(|row| row.key.strip_prefix(kind)?.parse().ok()).collect()
 }
 
 #[test]
 fn every_code_field_decision_ambiguity_line_and_reason_has_a_row_and_no_row_is_stray() {
+    let rows = rows();
+    let found: BTreeSet<String> = rows.iter().map(|row| row.key.clone()).collect();
+    assert_eq!(found.len(), rows.len(), "a row stands twice");
     let mut expected = BTreeSet::new();
     expected.extend(Code::ALL.iter().map(|(_, code)| code.number().to_string()));
-    expected.extend(OBJECTS.iter().flat_map(|object| object.iter()).map(|field| format!("`{field}`")));
-    expected.extend((1..=29).chain([31, 32, 34, 35, 36]).map(|number| format!("decision {number}")));
+    let requests = Command::ALL.iter().flat_map(|command| command.description().request);
+    expected.extend(requests.flat_map(|field| field.names()).map(|name| format!("`{name}`")));
     expected.extend(Absent::all().map(|absent| format!("refused: {}", absent.service())));
-    expected.extend((1..=42).map(|number| format!("A{number}")));
-    expected.extend((1..=22).map(|number| format!("line {number}")));
-    for (file, name) in [
-        ("src/domain/rejection.rs", "Rejection"),
-        ("src/auth/gate.rs", "Refusal"),
-        ("crates/usersig/src/flaw.rs", "Flaw"),
-        ("src/api/error.rs", "Error"),
-        ("src/store/error.rs", "StoreError"),
-    ] {
-        let variants = variants(file, name);
-        assert!(variants.len() > 4, "{name}: {variants:?}");
-        expected.extend(variants.iter().map(|variant| format!("`{name}::{variant}`")));
-    }
-    // Named by the page this server is built from.
-    expected.extend(
-        ["CompleteFlag, NextStartIndex", "ErrorDisplay", "GroupItem", "Timestamp"]
-            .map(|f| format!("reply: {f}")),
-    );
-    expected.extend(
-        ["sdkappid", "identifier", "usersig", "random", "contenttype"].map(|p| format!("parameter: {p}")),
-    );
+    expected.extend(reasons().into_iter().map(str::to_owned));
+    let document: serde_json::Value = serde_json::from_str(openapi::text()).unwrap();
+    let parameters = document["components"]["parameters"].as_object().unwrap();
+    expected.extend(parameters.keys().map(|name| format!("parameter: {name}")));
     let clients = fs::read_dir(root().join("tests/clients")).unwrap();
     expected.extend(clients.map(|client| format!("client: {}", client.unwrap().file_name().display())));
-    let found = keys();
-    assert_eq!(found.len(), rows().len(), "a row stands twice");
+    // These tables say themselves how far they go; none of their numbers may be left out.
+    for kind in ["decision ", "A", "line "] {
+        let last = numbers(&rows, kind).pop_last().unwrap_or_default();
+        expected.extend((1..=last).map(|number| format!("{kind}{number}")));
+    }
     for key in &expected {
         assert!(found.contains(key), "{key} has no row in docs/compatibility.md");
     }
-    let excused: BTreeSet<String> = (rows().into_iter())
-        .filter(|(key, statement, _)| {
-            ["limit: ", "reply: ", "parameter: "].iter().any(|kind| key.starts_with(kind))
-                || statement.starts_with("cannot occur:")
-        })
-        .map(|(key, ..)| key)
-        .collect();
-    for key in found.difference(&expected) {
-        assert!(excused.contains(key), "the row {key} is about nothing in the code");
+    for row in &rows {
+        let excused =
+            row.cannot_occur() || ["limit: ", "reply: "].iter().any(|kind| row.key.starts_with(kind));
+        assert!(excused || expected.contains(&row.key), "the row {} is about nothing in the code", row.key);
+        // What cannot occur is not among what occurs.
+        for number in row.key.split(", ").filter(|_| row.cannot_occur()) {
+            let occurs = Code::ALL.iter().any(|(_, code)| code.number().to_string() == number);
+            assert!(!occurs, "{number} does occur");
+        }
     }
-    // What cannot occur is not among what occurs.
-    for (key, statement, _) in rows() {
-        if statement.starts_with("cannot occur:") {
-            for number in key.split(", ") {
-                assert!(
-                    !Code::ALL.iter().any(|(_, code)| code.number().to_string() == number),
-                    "{number} does occur"
-                );
+    for code in Code::ELSEWHERE {
+        let number = code.number().to_string();
+        let mut excused = rows.iter().filter(|row| row.cannot_occur()).flat_map(|row| row.key.split(", "));
+        assert!(excused.any(|key| key == number), "no row says why {number} cannot occur");
+    }
+    let replies = Command::ALL.iter().flat_map(|command| command.description().reply);
+    let mut of_commands: BTreeSet<&str> = replies.flat_map(|field| field.names()).collect();
+    of_commands.extend(["ActionStatus", "ErrorCode", "ErrorInfo", "ErrorDisplay"]);
+    let named: BTreeSet<&str> = rows
+        .iter()
+        .filter_map(|row| row.key.strip_prefix("reply: "))
+        .flat_map(|key| key.split(", "))
+        .collect();
+    assert_eq!(named, of_commands, "the rows about fields of replies, and what commands reply");
+}
+
+/// All texts that are published with the program, by name.
+fn published() -> Vec<(String, String)> {
+    let mut folders: Vec<_> = ["src", "tests/it", "docs"].map(|name| root().join(name)).into();
+    let mut files: Vec<_> = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "ARCHITECTURE.md"]
+        .map(|name| root().join(name))
+        .into();
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    let text = |path: &std::path::PathBuf| {
+        Some((path.strip_prefix(root()).unwrap().display().to_string(), fs::read_to_string(path).ok()?))
+    };
+    files.iter().filter_map(text).collect()
+}
+
+/// The numbers that follow a word in a text: `decision 9`, `decisions 6 and 7`.
+fn mentioned(text: &str, word: &str) -> BTreeSet<u32> {
+    let number = |text: &str| -> Option<u32> {
+        text.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok())
+    };
+    let mut all = BTreeSet::new();
+    for rest in text.split(word).skip(1) {
+        let rest = rest.trim_start_matches('s').trim_start();
+        all.extend(number(rest));
+        if let Some(next) = rest.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix(" and ") {
+            all.extend(number(next));
+        }
+    }
+    all
+}
+
+#[test]
+fn every_decision_and_ambiguity_that_is_mentioned_has_a_row() {
+    assert_eq!(mentioned("(decisions 6 and 7), decision 31.", "decision"), [6, 7, 31].into());
+    let rows = rows();
+    let (decisions, ambiguities) = (numbers(&rows, "decision "), numbers(&rows, "A"));
+    for (file, text) in published() {
+        for (word, known) in [("decision", &decisions), ("ambiguity A", &ambiguities), ("(A", &ambiguities)] {
+            for number in mentioned(&text, word) {
+                assert!(known.contains(&number), "{file} mentions {word} {number}, which has no row");
             }
         }
     }
 }
 
 #[test]
+fn every_source_is_explained_and_every_explained_source_is_used() {
+    let text = fs::read_to_string(root().join("docs/compatibility.md")).unwrap();
+    let table = text.split("\n## Sources\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let explained: BTreeSet<String> = (table.lines())
+        .filter_map(|line| Some(line.strip_prefix("- **")?.split_once("**")?.0.to_owned()))
+        .collect();
+    let decisions: BTreeSet<String> = rows().into_iter().map(|row| row.key).collect();
+    let mut used = BTreeSet::new();
+    for row in rows().into_iter().filter(|row| !row.cannot_occur()) {
+        let needs_one = !row.key.starts_with('`') || !row.key.contains("::");
+        assert!(!needs_one || !row.sources.is_empty(), "{} does not say where it comes from", row.key);
+        for source in row.sources {
+            let decided = source.starts_with("decision ") && decisions.contains(&source);
+            assert!(decided || explained.contains(&source), "{}: what is the source {source}?", row.key);
+            used.insert(source);
+        }
+    }
+    used.retain(|source| !decisions.contains(source));
+    assert_eq!(used, explained);
+}
+
+#[test]
 fn every_command_that_is_refused_by_name_stands_in_the_row_of_its_service_and_no_other_does() {
-    for (key, statement, _) in rows() {
+    for Row { key, statement, .. } in rows() {
         let Some(service) = key.strip_prefix("refused: ") else { continue };
         let mut found: BTreeSet<String> =
             statement.split('`').skip(1).step_by(2).map(str::to_owned).collect();

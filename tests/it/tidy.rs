@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use confold::wire::code::Code;
+
 /// Modules that import nothing of the crate and that every other one may import.
 const EVERYWHERE: &[&str] = &["excerpt", "masking"];
 
@@ -26,7 +28,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("text_file", &[], &["thiserror"]),
     ("written_path", &[], &[]),
     ("domain", &[], &["thiserror"]),
-    ("wire", &["domain"], &["serde", "serde_json", "itoa", "thiserror"]),
+    ("wire", &["domain"], &["serde", "serde_json", "itoa", "strsim", "thiserror"]),
     ("auth", &["domain", "secret_word"], &["quick_cache", "subtle", "tencent_usersig", "thiserror"]),
     (
         "store/sqlite",
@@ -49,7 +51,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("background", &["clock"], &["tokio"]),
     ("traces", &["address", "background", "random", "resolver"], &["serde_json", "tokio", "tracing", "ureq"]),
-    ("routes", &[], &[]),
+    ("routes", &["api", "controls", "wire"], &[]),
     ("openapi", &["api", "routes", "wire"], &["serde_json"]),
     ("metrics", &["api", "auth", "domain", "store", "wire"], &["rustix"]),
     (
@@ -509,6 +511,25 @@ fn databases_and_numbers_stay_in_their_rooms() {
         }
         if !file.starts_with("store/") {
             assert!(!text.contains("SELECT "), "{file} speaks to a database");
+        }
+    }
+}
+
+#[test]
+fn no_error_number_stands_outside_the_table_of_codes() {
+    let codes = Code::ALL.iter().map(|(_, code)| code).chain(Code::ELSEWHERE);
+    // 0 is a number like any other.
+    let numbers: BTreeSet<String> =
+        codes.filter(|code| **code != Code::OK).map(|code| code.number().to_string()).collect();
+    // What is said to people may name a number: a text on one line, and the long texts of config/.
+    let is_exempt = |file: &str| is_test(file) || file == "wire/code.rs" || file.starts_with("config/");
+    for (file, text) in sources().iter().filter(|(file, _)| !is_exempt(file)) {
+        for line in production(text).lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let code: String = line.split('"').step_by(2).collect::<Vec<_>>().join(" ");
+            for word in code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+                let number = word.replace('_', "");
+                assert!(!numbers.contains(&number), "{file}: {word} belongs into wire/code.rs: {line}");
+            }
         }
     }
 }

@@ -7,31 +7,38 @@ use super::{
 };
 use crate::domain::{ChatGroupKind, JoinOption};
 
-const MEMBER: Shape =
-    Object(&[must("Member_Account", Text, "The user."), may("Role", Word(&["Admin", "Member"]), "")]);
-const GROUP_ID: Field = must("GroupId", Text, "The id of the chat group.");
-const PROFILE: [Field; 8] = [
-    may("Owner_Account", Text, "Its owner."),
-    may("GroupId", Text, "Its id; one is made when it is absent or empty."),
-    may("Introduction", Text, "At most 240 bytes."),
-    may("Notification", Text, "At most 300 bytes."),
-    may("FaceUrl", Text, "The address of its portrait, at most 100 bytes."),
-    may("MaxMemberCount", Number, "From 1 to 6000 [2000]."),
-    may("ApplyJoinOption", Word(JoinOption::NAMES), ""),
-    may("CreateTime", Number, "Seconds; import_group only."),
-];
+pub(in crate::api) const MEMBER_ACCOUNT: Field = must("Member_Account", Text, "The user.");
+pub(in crate::api) const ROLE: Field = may("Role", Word(&["Admin", "Member"]), "");
+const MEMBER: Shape = Object(&[MEMBER_ACCOUNT, ROLE]);
+pub(in crate::api) const GROUP_ID: Field = must("GroupId", Text, "The id of the chat group.");
+
+pub(in crate::api) const TYPE: Field = must("Type", Word(ChatGroupKind::NAMES), "");
+pub(in crate::api) const NAME: Field = must("Name", Text, "1 to 30 bytes.");
+pub(in crate::api) const OWNER_ACCOUNT: Field = may("Owner_Account", Text, "Its owner.");
+pub(in crate::api) const NEW_GROUP_ID: Field =
+    may("GroupId", Text, "Its id; one is made when it is absent or empty.");
+pub(in crate::api) const INTRODUCTION: Field = may("Introduction", Text, "At most 240 bytes.");
+pub(in crate::api) const NOTIFICATION: Field = may("Notification", Text, "At most 300 bytes.");
+pub(in crate::api) const FACE_URL: Field =
+    may("FaceUrl", Text, "The address of its portrait, at most 100 bytes.");
+pub(in crate::api) const MAX_MEMBER_COUNT: Field = may("MaxMemberCount", Number, "From 1 to 6000 [2000].");
+pub(in crate::api) const APPLY_JOIN_OPTION: Field = may("ApplyJoinOption", Word(JoinOption::NAMES), "");
+pub(in crate::api) const CREATE_TIME: Field = may("CreateTime", Number, "Seconds; import_group only.");
+pub(in crate::api) const FIRST_MEMBERS: Field =
+    may("MemberList", List(&MEMBER), "Its members, at most 100; create_group only.");
+
 const CHAT_GROUP: &[Field] = &[
-    must("Type", Word(ChatGroupKind::NAMES), ""),
-    must("Name", Text, "1 to 30 bytes."),
-    PROFILE[0],
-    PROFILE[1],
-    PROFILE[2],
-    PROFILE[3],
-    PROFILE[4],
-    PROFILE[5],
-    PROFILE[6],
-    PROFILE[7],
-    may("MemberList", List(&MEMBER), "Its members, at most 100; create_group only."),
+    TYPE,
+    NAME,
+    OWNER_ACCOUNT,
+    NEW_GROUP_ID,
+    INTRODUCTION,
+    NOTIFICATION,
+    FACE_URL,
+    MAX_MEMBER_COUNT,
+    APPLY_JOIN_OPTION,
+    CREATE_TIME,
+    FIRST_MEMBERS,
 ];
 
 const MADE: &[Field] = &[
@@ -61,40 +68,106 @@ pub(super) const DESTROY_GROUP: Description = Description {
     example: r#"{"GroupId":"@TGS#1N3RSUYG2"}"#,
 };
 
+pub(in crate::api) const GROUP_ID_LIST: Field = must("GroupIdList", List(&Text), "1 to 50 ids.");
+pub(in crate::api) const GROUP_BASE_INFO_FILTER: Field =
+    may("GroupBaseInfoFilter", List(&Text), "Which fields of groups.");
+pub(in crate::api) const MEMBER_INFO_FILTER: Field =
+    may("MemberInfoFilter", List(&Text), "Which fields of members.");
+pub(in crate::api) const RESPONSE_FILTER: Field = may(
+    "ResponseFilter",
+    Object(&[
+        GROUP_BASE_INFO_FILTER,
+        MEMBER_INFO_FILTER,
+        may("AppDefinedDataFilter_Group", List(&Text), "Not looked at."),
+        may("AppDefinedDataFilter_GroupMember", List(&Text), "Not looked at."),
+    ]),
+    "All when it is absent.",
+);
+
+/// What `get_group_info` replies about a chat group.
+pub(in crate::api) mod info {
+    use super::{
+        Field,
+        Shape::{List, Number, Object, Text},
+        may, must,
+    };
+
+    pub(in crate::api) const GROUP_ID: Field = must("GroupId", Text, "Its id.");
+    pub(in crate::api) const ERROR_CODE: Field = must("ErrorCode", Number, "0, or why it is not described.");
+    pub(in crate::api) const ERROR_INFO: Field = must("ErrorInfo", Text, "The same in words.");
+    pub(in crate::api) const TYPE: Field = may("Type", Text, "Its kind.");
+    pub(in crate::api) const NAME: Field = may("Name", Text, "Its name.");
+    pub(in crate::api) const APP_ID: Field = may("Appid", Number, "The app it belongs to.");
+    pub(in crate::api) const INTRODUCTION: Field = may("Introduction", Text, "Its introduction.");
+    pub(in crate::api) const NOTIFICATION: Field = may("Notification", Text, "Its notification.");
+    pub(in crate::api) const FACE_URL: Field = may("FaceUrl", Text, "The address of its portrait.");
+    pub(in crate::api) const OWNER_ACCOUNT: Field =
+        may("Owner_Account", Text, "Its owner; empty when it has none.");
+    pub(in crate::api) const CREATE_TIME: Field =
+        may("CreateTime", Number, "When it was created, in seconds.");
+    pub(in crate::api) const LAST_INFO_TIME: Field = may("LastInfoTime", Number, "The same time.");
+    pub(in crate::api) const LAST_MSG_TIME: Field = may("LastMsgTime", Number, "0: messages are not kept.");
+    pub(in crate::api) const NEXT_MSG_SEQ: Field = may("NextMsgSeq", Number, "1: messages are not kept.");
+    pub(in crate::api) const MEMBER_NUM: Field =
+        may("MemberNum", Number, "How many members it has, the owner included.");
+    pub(in crate::api) const MAX_MEMBER_NUM: Field =
+        may("MaxMemberNum", Number, "How many members it may have.");
+    pub(in crate::api) const APPLY_JOIN_OPTION: Field = may("ApplyJoinOption", Text, "How a user joins it.");
+    pub(in crate::api) const MUTE_ALL_MEMBER: Field = may("MuteAllMember", Text, "Off.");
+
+    pub(in crate::api) const MEMBER_ACCOUNT: Field = must("Member_Account", Text, "The user.");
+    pub(in crate::api) const ROLE: Field = may("Role", Text, "Owner, Admin or Member.");
+    pub(in crate::api) const JOIN_TIME: Field = may("JoinTime", Number, "When the user joined, in seconds.");
+    pub(in crate::api) const MSG_SEQ: Field = may("MsgSeq", Number, "0: messages are not kept.");
+    pub(in crate::api) const MSG_FLAG: Field = may("MsgFlag", Text, "AcceptAndNotify.");
+    pub(in crate::api) const LAST_SEND_MSG_TIME: Field =
+        may("LastSendMsgTime", Number, "0: messages are not kept.");
+    pub(in crate::api) const MUTE_UNTIL: Field = may("MuteUntil", Number, "0: nobody is muted.");
+
+    pub(in crate::api) const MEMBER_LIST: Field = may(
+        "MemberList",
+        List(&Object(&[MEMBER_ACCOUNT, ROLE, JOIN_TIME, MSG_SEQ, MSG_FLAG, LAST_SEND_MSG_TIME, MUTE_UNTIL])),
+        "Its members, unless it is an AVChatRoom.",
+    );
+
+    pub(super) const ALL: &[Field] = &[
+        GROUP_ID,
+        ERROR_CODE,
+        ERROR_INFO,
+        TYPE,
+        NAME,
+        APP_ID,
+        INTRODUCTION,
+        NOTIFICATION,
+        FACE_URL,
+        OWNER_ACCOUNT,
+        CREATE_TIME,
+        LAST_INFO_TIME,
+        LAST_MSG_TIME,
+        NEXT_MSG_SEQ,
+        MEMBER_NUM,
+        MAX_MEMBER_NUM,
+        APPLY_JOIN_OPTION,
+        MUTE_ALL_MEMBER,
+        MEMBER_LIST,
+    ];
+}
+
 pub(super) const GET_GROUP_INFO: Description = Description {
     summary: "What is known of chat groups",
-    request: &[
-        must("GroupIdList", List(&Text), "1 to 50 ids."),
-        may(
-            "ResponseFilter",
-            Object(&[
-                may("GroupBaseInfoFilter", List(&Text), "Which fields of groups."),
-                may("MemberInfoFilter", List(&Text), "Which fields of members."),
-                may("AppDefinedDataFilter_Group", List(&Text), "Not looked at."),
-                may("AppDefinedDataFilter_GroupMember", List(&Text), "Not looked at."),
-            ]),
-            "All when it is absent.",
-        ),
-    ],
-    reply: &[must(
-        "GroupInfo",
-        List(&Object(&[
-            must("GroupId", Text, "Its id."),
-            must("ErrorCode", Number, "0, or why it is not described."),
-            must("ErrorInfo", Text, "The same in words."),
-        ])),
-        "Each; further fields as asked for.",
-    )],
+    request: &[GROUP_ID_LIST, RESPONSE_FILTER],
+    reply: &[must("GroupInfo", List(&Object(info::ALL)), "Each, with the fields that were asked for.")],
     example: r#"{"GroupIdList":["@TGS#1N3RSUYG2"]}"#,
 };
 
+pub(in crate::api) const LIMIT: Field = may("Limit", Number, "1 to 10000 [10000].");
+pub(in crate::api) const NEXT: Field = may("Next", Number, "0, then Next of the reply before.");
+pub(in crate::api) const GROUP_TYPE: Field =
+    may("GroupType", Word(ChatGroupKind::NAMES), "Only of this type; all when it is empty.");
+
 pub(super) const GET_APPID_GROUP_LIST: Description = Description {
     summary: "The chat groups of the app",
-    request: &[
-        may("Limit", Number, "1 to 10000 [10000]."),
-        may("Next", Number, "0, then Next of the reply before."),
-        may("GroupType", Word(ChatGroupKind::NAMES), "Only of this type; all when it is empty."),
-    ],
+    request: &[LIMIT, NEXT, GROUP_TYPE],
     reply: &[
         must("TotalCount", Number, "How many there are."),
         must("GroupIdList", List(&Object(&[GROUP_ID])), "Some of them."),
@@ -103,45 +176,39 @@ pub(super) const GET_APPID_GROUP_LIST: Description = Description {
     example: r#"{"Limit":10}"#,
 };
 
+pub(in crate::api) const MEMBER_LIST: Field =
+    must("MemberList", List(&MEMBER), "1 to 300 users, each as an object with its Member_Account.");
+const SILENCE: Field = may("Silence", Number, "Not looked at.");
+
 pub(super) const ADD_GROUP_MEMBER: Description = Description {
     summary: "Add members to a chat group",
-    request: &[
-        GROUP_ID,
-        must("MemberList", List(&MEMBER), "1 to 300 users, each as an object with its Member_Account."),
-        may("Silence", Number, "Not looked at."),
-    ],
+    request: &[GROUP_ID, MEMBER_LIST, SILENCE],
     reply: &[must(
         "MemberList",
-        List(&Object(&[
-            must("Member_Account", Text, "The user."),
-            must("Result", Number, "0: failed, 1: added, 2: was one already."),
-        ])),
+        List(&Object(&[MEMBER_ACCOUNT, must("Result", Number, "0: failed, 1: added, 2: was one already.")])),
         "Each.",
     )],
     example: r#"{"GroupId":"@TGS#1N3RSUYG2","MemberList":[{"Member_Account":"teacher4"}]}"#,
 };
 
+pub(in crate::api) const MEMBER_TO_DEL_ACCOUNT: Field =
+    must("MemberToDel_Account", List(&Text), "1 to 500 users.");
+
 pub(super) const DELETE_GROUP_MEMBER: Description = Description {
     summary: "Remove members from a chat group",
-    request: &[
-        GROUP_ID,
-        must("MemberToDel_Account", List(&Text), "1 to 500 users."),
-        may("Silence", Number, "Not looked at."),
-        may("Reason", Text, "Not looked at."),
-    ],
+    request: &[GROUP_ID, MEMBER_TO_DEL_ACCOUNT, SILENCE, may("Reason", Text, "Not looked at.")],
     reply: &[],
     example: r#"{"GroupId":"@TGS#1N3RSUYG2","MemberToDel_Account":["teacher4"]}"#,
 };
 
+pub(in crate::api) const USER_ACCOUNT: Field = must("User_Account", List(&Text), "1 to 500 users.");
+
 pub(super) const GET_ROLE_IN_GROUP: Description = Description {
     summary: "What users are in a chat group",
-    request: &[GROUP_ID, must("User_Account", List(&Text), "1 to 500 users.")],
+    request: &[GROUP_ID, USER_ACCOUNT],
     reply: &[must(
         "UserIdList",
-        List(&Object(&[
-            must("Member_Account", Text, "The user."),
-            must("Role", Text, "Owner, Admin, Member or NotMember."),
-        ])),
+        List(&Object(&[MEMBER_ACCOUNT, must("Role", Text, "Owner, Admin, Member or NotMember.")])),
         "Each.",
     )],
     example: r#"{"GroupId":"@TGS#1N3RSUYG2","User_Account":["teacher4"]}"#,

@@ -1,9 +1,9 @@
 //! What every command takes and replies, as a table: from it come `/openapi.json`, the strict mode, which refuses fields
 //! that a command does not have (decision 23), and what is said about a field that is missing or wrong.
 
-mod accounts;
-mod groups;
-mod recentcontact;
+pub(super) mod accounts;
+pub(super) mod groups;
+pub(super) mod recentcontact;
 
 use super::Command;
 use crate::wire::{Fault, Field, Node, Path, Shape, may, must, nearest};

@@ -7,7 +7,8 @@ use super::{
 };
 use crate::wire::CONTACT;
 
-const OWNER: Field = must("From_Account", Text, "The user who organizes his conversations.");
+/// The owner whose organizer a call is about.
+pub const OWNER: Field = must("From_Account", Text, "The user who organizes his conversations.");
 const CONTACTS: Shape = List(&CONTACT);
 /// What an item echoes: nothing when it could not be read.
 const ECHO: Shape = Object(&[
@@ -32,19 +33,17 @@ const RECORD: Shape = Object(&[
 ]);
 const RECORDS: Shape = List(&RECORD);
 
+pub(in crate::api) const GROUP_NAME: Field = must("GroupName", Text, "1 to 32 bytes.");
+pub(in crate::api) const GROUPED: Field = must("ContactItem", CONTACTS, "1 to 100 conversations.");
+pub(in crate::api) const GROUP_CONTACT_ITEM: Field = must(
+    "GroupContactItem",
+    List(&Object(&[GROUP_NAME, GROUPED])),
+    "Exactly one, with its GroupName and its ContactItem.",
+);
+
 pub(super) const CREATE_CONTACT_GROUP: Description = Description {
     summary: "Create a conversation group, or add conversations to one that exists",
-    request: &[
-        OWNER,
-        must(
-            "GroupContactItem",
-            List(&Object(&[
-                must("GroupName", Text, "1 to 32 bytes."),
-                must("ContactItem", CONTACTS, "1 to 100 conversations."),
-            ])),
-            "Exactly one, with its GroupName and its ContactItem.",
-        ),
-    ],
+    request: &[OWNER, GROUP_CONTACT_ITEM],
     reply: &[must(
         "GroupResultItem",
         List(&Object(&[
@@ -60,36 +59,32 @@ pub(super) const CREATE_CONTACT_GROUP: Description = Description {
     example: r#"{"From_Account":"user0","GroupContactItem":[{"GroupName":"friends","ContactItem":[{"Type":1,"To_Account":"teacher4"}]}]}"#,
 };
 
+pub(in crate::api) const UPDATE_TYPE: Field = must("UpdateType", Choice(&[(1, "the only one defined")]), "");
+pub(in crate::api) const UPDATE_GROUP_TYPE: Field = must(
+    "UpdateGroupType",
+    Choice(&[(1, "rename, with NewGroupName"), (2, "change members, with ContactUpdateItem")]),
+    "",
+);
+pub(in crate::api) const OLD_GROUP_NAME: Field = must("OldGroupName", Text, "Which group.");
+pub(in crate::api) const NEW_GROUP_NAME: Field =
+    may("NewGroupName", Text, "Its new name, for UpdateGroupType 1.");
+pub(in crate::api) const CONTACT_OPT_TYPE: Field =
+    must("ContactOptType", Choice(&[(1, "add"), (2, "remove")]), "");
+pub(in crate::api) const UPDATED: Field = must("ContactItem", CONTACT, "Which conversation.");
+pub(in crate::api) const CONTACT_UPDATE_ITEM: Field = may(
+    "ContactUpdateItem",
+    List(&Object(&[CONTACT_OPT_TYPE, UPDATED])),
+    "1 to 100 conversations, for UpdateGroupType 2.",
+);
+pub(in crate::api) const UPDATE_GROUP: Field = must(
+    "UpdateGroup",
+    Object(&[UPDATE_GROUP_TYPE, OLD_GROUP_NAME, NEW_GROUP_NAME, CONTACT_UPDATE_ITEM]),
+    "What to change.",
+);
+
 pub(super) const UPDATE_CONTACT_GROUP: Description = Description {
     summary: "Rename a conversation group, or add and remove conversations",
-    request: &[
-        OWNER,
-        must("UpdateType", Choice(&[(1, "the only one defined")]), ""),
-        must(
-            "UpdateGroup",
-            Object(&[
-                must(
-                    "UpdateGroupType",
-                    Choice(&[
-                        (1, "rename, with NewGroupName"),
-                        (2, "change members, with ContactUpdateItem"),
-                    ]),
-                    "",
-                ),
-                must("OldGroupName", Text, "Which group."),
-                may("NewGroupName", Text, "Its new name, for UpdateGroupType 1."),
-                may(
-                    "ContactUpdateItem",
-                    List(&Object(&[
-                        must("ContactOptType", Choice(&[(1, "add"), (2, "remove")]), ""),
-                        must("ContactItem", CONTACT, "Which conversation."),
-                    ])),
-                    "1 to 100 conversations, for UpdateGroupType 2.",
-                ),
-            ]),
-            "What to change.",
-        ),
-    ],
+    request: &[OWNER, UPDATE_TYPE, UPDATE_GROUP],
     reply: &[
         must("UpdateType", Number, "1."),
         must(
@@ -116,29 +111,30 @@ pub(super) const UPDATE_CONTACT_GROUP: Description = Description {
     example: r#"{"From_Account":"user0","UpdateType":1,"UpdateGroup":{"UpdateGroupType":1,"OldGroupName":"test1x","NewGroupName":"school"}}"#,
 };
 
+pub(in crate::api) const DELETED: Field = must("GroupName", List(&Text), "Exactly one name.");
+
 pub(super) const DEL_CONTACT_GROUP: Description = Description {
     summary: "Delete a conversation group",
-    request: &[OWNER, must("GroupName", List(&Text), "Exactly one name.")],
+    request: &[OWNER, DELETED],
     reply: &[must("GroupItem", List(&GROUP), "The group that is gone.")],
     example: r#"{"From_Account":"user0","GroupName":["test10"]}"#,
 };
 
+pub(in crate::api) const OPT_TYPE: Field =
+    must("OptType", Choice(&[(1, "standard marks"), (2, "custom mark"), (3, "both")]), "");
+pub(in crate::api) const MARKED: Field = may("ContactItem", CONTACT, "Which conversation.");
+pub(in crate::api) const SET_MARK: Field = may("SetMark", List(&Number), "Bits to set, 0 to 63.");
+pub(in crate::api) const CLEAR_MARK: Field = may("ClearMark", List(&Number), "Bits to clear, 0 to 63.");
+pub(in crate::api) const CUSTOM_MARK: Field = may("CustomMark", Text, "At most 256 bytes; empty clears it.");
+pub(in crate::api) const MARK_ITEM: Field = must(
+    "MarkItem",
+    List(&Object(&[OPT_TYPE, MARKED, SET_MARK, CLEAR_MARK, CUSTOM_MARK])),
+    "1 to 100 conversations, each with what to do.",
+);
+
 pub(super) const MARK_CONTACT: Description = Description {
     summary: "Set and clear marks of conversations",
-    request: &[
-        OWNER,
-        must(
-            "MarkItem",
-            List(&Object(&[
-                must("OptType", Choice(&[(1, "standard marks"), (2, "custom mark"), (3, "both")]), ""),
-                may("ContactItem", CONTACT, "Which conversation."),
-                may("SetMark", List(&Number), "Bits to set, 0 to 63."),
-                may("ClearMark", List(&Number), "Bits to clear, 0 to 63."),
-                may("CustomMark", Text, "At most 256 bytes; empty clears it."),
-            ])),
-            "1 to 100 conversations, each with what to do.",
-        ),
-    ],
+    request: &[OWNER, MARK_ITEM],
     reply: &[must(
         "ResultItem",
         List(&Object(&[
@@ -152,9 +148,11 @@ pub(super) const MARK_CONTACT: Description = Description {
     example: r#"{"From_Account":"user0","MarkItem":[{"OptType":3,"ContactItem":{"Type":1,"To_Account":"teacher4"},"SetMark":[1],"CustomMark":"abcd"}]}"#,
 };
 
+pub(in crate::api) const SEARCHED: Field = must("ContactItem", CONTACTS, "1 to 300 conversations.");
+
 pub(super) const SEARCH_CONTACT_GROUP: Description = Description {
     summary: "What is kept about conversations",
-    request: &[OWNER, must("ContactItem", CONTACTS, "1 to 300 conversations.")],
+    request: &[OWNER, SEARCHED],
     reply: &[
         must("ContactResultItem", RECORDS, "What is kept, in the order asked for."),
         must("GroupItem", List(&GROUP), "The conversation groups of these."),
@@ -162,9 +160,12 @@ pub(super) const SEARCH_CONTACT_GROUP: Description = Description {
     example: r#"{"From_Account":"user0","ContactItem":[{"Type":1,"To_Account":"teacher4"}]}"#,
 };
 
+/// Where a page begins.
+pub const START_INDEX: Field = must("StartIndex", Number, "0, then NextStartIndex of the reply before.");
+
 pub(super) const GET_CONTACT_GROUP: Description = Description {
     summary: "Everything that is kept, page by page",
-    request: &[OWNER, must("StartIndex", Number, "0, then NextStartIndex of the reply before.")],
+    request: &[OWNER, START_INDEX],
     reply: &[
         must("ContactItem", RECORDS, "A page of conversations, by the time of their change."),
         must("GroupItem", List(&GROUP), "All conversation groups, on every page."),

@@ -13,7 +13,7 @@ use std::{
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    api::{Command, Error},
+    api::{Command, Error, OWNER},
     call::{
         access::claimed,
         exchange::{Exchange, Failure, Observer, Subject},
@@ -54,7 +54,7 @@ fn shown(text: &str) -> String {
 /// The owner that a body names.
 fn owner_of(body: &[u8]) -> Option<String> {
     let node = Node::parse(body).ok()?;
-    let Some(Node::Text(owner)) = node.member("From_Account") else { return None };
+    let Some(Node::Text(owner)) = node.member(OWNER.name) else { return None };
     Some(owner.to_string())
 }
 
