@@ -13,7 +13,7 @@ use std::{
 use confold::{
     api::{Absent, Command, Error},
     auth::{Refusal, usersig::Flaw},
-    domain::Rejection,
+    domain::{ChatGroupRejection, Rejection},
     openapi,
     store::StoreError,
     wire::code::Code,
@@ -99,9 +99,11 @@ macro_rules! variants {
 fn reasons() -> Vec<&'static str> {
     let mut all = Vec::new();
     all.extend(variants!(Rejection:
-        UnknownOwner UnknownPeer UnknownChatGroup DisbandedChatGroup UnreadablePeer TooManyGrouped TooManyMarked
+        UnknownOwner Administrator Import UnknownPeer UnknownChatGroup NotMember DisbandedChatGroup UnreadablePeer TooManyGrouped TooManyMarked
         TooManyGroups NoGroupIdLeft NoSuchGroup NameTaken NameLength NameCharacter IdLength IdCharacter MarkBit
         MarkText CustomMarkLength Unreadable NothingToApply BatchSize));
+    all.extend(variants!(ChatGroupRejection:
+        Unknown UnknownUser Taken Own Spent NoMemberList Full OwnerStays));
     all.extend(variants!(Refusal:
         NoAppId MalformedAppId UnknownApp NoIdentity Signature NoKey TooManyFailures Denied Disabled Closed
         PlanExpired Source NotAdmin));
@@ -112,7 +114,7 @@ fn reasons() -> Vec<&'static str> {
         Rejected At GroupTextLength ProfileLength NoChatGroup ChatGroupIdForm ChatGroupTaken ChatGroupOwn ManyMembers
         NoMemberList NoRemoval ChatGroupFull OwnerStays NoUser Timeout ManyBodies Store));
     all.extend(variants!(StoreError:
-        Failed Lost Full ReadOnly Moved Damaged Rule Busy Closed));
+        Failed Lost Full ReadOnly Moved Damaged Rule Conflict Busy Closed));
     all
 }
 

@@ -1,6 +1,6 @@
 //! `/openapi.json` against the code, the golden file, and the running server.
 
-use std::{collections::BTreeSet, fs};
+use std::fs;
 
 use confold::{
     api::Command,
