@@ -1,7 +1,7 @@
 //! Why a call is refused, and the one place where reasons become Tencent's numbers. An error displays what confold
 //! says of it (decision 24); how that stands in a reply beside the vendor's own sentence is in `sentences.rs`.
 
-use super::{Absent, Family, OWNER};
+use super::{Absent, Family};
 use crate::{
     auth::{Refusal, usersig::Flaw},
     domain::{ChatGroupId, Rejection, UserId},
@@ -207,13 +207,6 @@ impl Error {
                 | StoreError::Closed,
             ) => internal_code(family),
         }
-    }
-}
-
-impl Error {
-    /// A rejection of the owner that a request names.
-    pub(super) fn owner(rejection: Rejection) -> Error {
-        Error::At { path: OWNER.name.to_owned(), rejection }
     }
 }
 

@@ -131,7 +131,7 @@ impl Call<'_> {
             None => store.load(owner).await?.state,
         };
         if account.is_none() && !self.app.directory().takes_for_granted(&owner.user) {
-            return Err(Error::owner(Rejection::UnknownOwner(owner.user.clone())));
+            return Err(of_owner(Rejection::UnknownOwner(owner.user.clone())));
         }
         Ok(organizer)
     }
@@ -139,7 +139,7 @@ impl Call<'_> {
     /// Makes an edit of an owner. When this returns, what was decided is durable.
     async fn edit<T: TryFrom<Outcome>>(&self, owner: Owner, edit: Edit) -> Result<T, Error> {
         let outcome = self.commit(owner, edit).await?.map_err(|rejection| match rejection {
-            unknown @ Rejection::UnknownOwner(_) => Error::owner(unknown),
+            unknown @ Rejection::UnknownOwner(_) => of_owner(unknown),
             other => other.into(),
         })?;
         outcome.try_into().map_err(|_| StoreError::Rule.into())
@@ -186,4 +186,9 @@ impl Call<'_> {
     fn ok(&self, payload: &impl Serialize) -> Vec<u8> {
         Envelope::ok(self.command.base_fields(), payload)
     }
+}
+
+/// A rejection of the owner that a request names.
+fn of_owner(rejection: Rejection) -> Error {
+    Error::At { path: OWNER.name.to_owned(), rejection }
 }

@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command as Process,
     sync::Mutex,
     thread,
@@ -41,7 +41,9 @@ impl Row {
 
     /// The tests it names that are part of this program.
     fn tests_here(&self) -> impl Iterator<Item = &String> {
-        self.tests.iter().filter(|test| !test.starts_with("confold::"))
+        self.tests
+            .iter()
+            .filter(|test| !OF_OTHER_PROGRAMS.iter().any(|crate_name| test.starts_with(crate_name)))
     }
 
     /// Whether it is about a code that is never answered.
@@ -76,10 +78,34 @@ fn rows() -> Vec<Row> {
         .collect()
 }
 
-/// The tests of this program, but those that are ignored.
+/// What the names of tests of the library begin with, and those of the package `tencent-usersig`.
+const LIBRARY: &str = "confold::";
+const USERSIG: &str = "tencent_usersig::";
+const OF_OTHER_PROGRAMS: [&str; 2] = [LIBRARY, USERSIG];
+
+/// The tests of this program, without those that are ignored.
 pub(crate) fn tests() -> BTreeSet<String> {
+    tests_of(&std::env::current_exe().unwrap())
+}
+
+/// The tests of `tencent-usersig`, from the newest test program of that package next to this one. There is none unless the
+/// whole workspace is tested.
+fn tests_of_usersig() -> Option<BTreeSet<String>> {
+    let this = std::env::current_exe().unwrap();
+    let programs = fs::read_dir(this.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let is_program = |path: &PathBuf| {
+        path.file_name().unwrap().to_string_lossy().starts_with("tencent_usersig-")
+            && path.extension().is_none()
+    };
+    let newest =
+        programs.filter(is_program).max_by_key(|path| path.metadata().unwrap().modified().unwrap())?;
+    Some(tests_of(&newest))
+}
+
+/// The tests of a test program, without those that are ignored.
+fn tests_of(program: &Path) -> BTreeSet<String> {
     let listed = |more: &[&str]| -> BTreeSet<String> {
-        let mut program = Process::new(std::env::current_exe().unwrap());
+        let mut program = Process::new(program);
         let output = program.args(["--list", "--format", "terse"]).args(more).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()
@@ -134,7 +160,7 @@ fn words(key: &str) -> Vec<String> {
 
 #[test]
 fn every_test_named_exists_and_every_row_has_one_or_says_why_not() {
-    let (rows, existing) = (rows(), tests());
+    let (rows, existing, of_usersig) = (rows(), tests(), tests_of_usersig());
     assert!(rows.len() > 200, "{}", rows.len());
     for row in rows {
         let key = &row.key;
@@ -147,9 +173,12 @@ fn every_test_named_exists_and_every_row_has_one_or_says_why_not() {
                 for word in words(key) {
                     assert!(story.contains(&word), "{key} names {test}, where {word} does not occur");
                 }
-            // The tests of the library look for themselves (src/ledger_tests.rs).
-            } else if !test.starts_with("confold::") {
-                assert!(existing.contains(test), "{key} names {test}, which is no test");
+            } else if let Some(name) = test.strip_prefix(USERSIG) {
+                let is_there = of_usersig.as_ref().is_none_or(|tests| tests.contains(name));
+                assert!(is_there, "{key} names {test}, which is not a test");
+            // The library checks the names of its own tests (src/ledger_tests.rs).
+            } else if !test.starts_with(LIBRARY) {
+                assert!(existing.contains(test), "{key} names {test}, which is not a test");
             }
         }
     }
@@ -337,7 +366,7 @@ fn every_command_that_is_refused_by_name_stands_in_the_row_of_its_service_and_no
 }
 
 /// Messages whose whole text is put together elsewhere.
-const MADE_ELSEWHERE: [&str; 5] = ["{doubt}", "{loss}", "{opening}", "{warning}", "{why}"];
+const MADE_ELSEWHERE: [&str; 5] = ["{doubt}", "{loss}", "{summary}", "{warning}", "{why}"];
 
 /// The message of a call of a macro that logs: the first text among its arguments that is not part of another one.
 fn message(arguments: &str) -> Option<String> {

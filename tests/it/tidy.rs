@@ -77,6 +77,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "traces",
         ],
         &[
+            "percent_encoding",
             "bytes",
             "flate2",
             "http_body",
