@@ -47,7 +47,7 @@ use crate::{
         ChatGroupEdit, ChatGroupId, ChatGroupOutcome, Edit, MembershipMode, Organizer, Outcome, Owner,
         OwnerState, Rejection, Terms, UserId,
     },
-    store::{ChatGroupWrite, Pending, Store, StoreError, Write},
+    store::{CallContext, ChatGroupWrite, Pending, Store, StoreError, Write},
     wire::{Envelope, Fault, Fields},
 };
 
@@ -71,6 +71,8 @@ pub struct Call<'a> {
     pub command: Command,
     /// Where single items that are refused are counted.
     pub items: &'a RefusedItems,
+    /// Who called, for records of changes. It is made only for calls that change something.
+    pub context: &'a (dyn Fn() -> CallContext + Sync),
 }
 
 impl Command {
@@ -147,7 +149,8 @@ impl Call<'_> {
 
     /// Queues an edit of an owner at once; the future waits for its outcome.
     fn commit(&self, owner: Owner, edit: Edit) -> Pending<'_, Result<Outcome, Rejection>> {
-        self.service.store.commit(Write::new(owner, edit, self.terms()))
+        let write = Write { context: (self.context)(), ..Write::new(owner, edit, self.terms()) };
+        self.service.store.commit(write)
     }
 
     /// Makes an edit of a chat group.
@@ -156,7 +159,10 @@ impl Call<'_> {
         id: &ChatGroupId,
         edit: ChatGroupEdit,
     ) -> Result<ChatGroupOutcome, Error> {
-        let write = ChatGroupWrite::new(self.app.id, id.clone(), edit, self.terms());
+        let write = ChatGroupWrite {
+            context: (self.context)(),
+            ..ChatGroupWrite::new(self.app.id, id.clone(), edit, self.terms())
+        };
         let outcome = self.service.store.commit_chat_group(write).await?;
         outcome.map_err(|rejection| Error::of_chat_group(rejection, id, self.command))
     }

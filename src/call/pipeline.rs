@@ -4,12 +4,13 @@ use std::{
     collections::BTreeMap,
     future::{Future, poll_fn},
     pin::pin,
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
 
 use super::{
-    access::command_at,
+    access::{claimed, command_at},
     answer::{Answer, Cut, REQUEST_ID, Rest},
     body,
     exchange::{Bodies, Exchange, Failure, Subject},
@@ -26,6 +27,7 @@ use crate::{
     clock::Clock,
     excerpt, masking,
     metrics::ConnectionCounts,
+    store::CallContext,
     wire::{Envelope, Fields, Path, code::Code},
 };
 
@@ -119,7 +121,7 @@ impl Pipeline {
         }
         let mut progress = Progress::default();
         let outcome =
-            in_time(state.limits.answer_within, self.run(admitted, head, body, &mut progress)).await;
+            in_time(state.limits.answer_within, self.run(admitted, head, body, id, &mut progress)).await;
         let took = state.service.clock.elapsed().saturating_sub(head.started);
         let Progress { rest, body, cut, items } = progress;
         let (items, item_hint) = items.into_parts();
@@ -178,6 +180,7 @@ impl Pipeline {
         admitted: Result<(Command, &App), Error>,
         head: &Head<'_>,
         body: &mut Body<'_>,
+        id: &Id<'_>,
         progress: &mut Progress,
     ) -> Result<Vec<u8>, Error> {
         let Pipeline(state) = self;
@@ -205,7 +208,11 @@ impl Pipeline {
             command.check_strictly(&node).map_err(Error::Fault)?;
         }
         let Progress { items, cut, .. } = progress;
-        let call = Call { service: &state.service, app, command, items };
+        let context = || CallContext {
+            identifier: claimed(head.query).map(Arc::from),
+            request: Some(Arc::from(id.get())),
+        };
+        let call = Call { service: &state.service, app, command, items, context: &context };
         match &state.controls {
             None => command.run(call, request).await,
             Some(controls) => run_with_faults(&controls.faults, call, request, cut).await,
