@@ -4,6 +4,8 @@
 //! in the order in which they were handed over, and lists go from one partition to the next. Nothing that passes its
 //! tests relies on one global order.
 
+mod listing;
+
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     future::pending,
@@ -17,9 +19,8 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Cursor, Directory, Listing, Loaded, Maintenance,
-    OpeningReport, Owners, Part, Pending, Readiness, Revision, Scope, Statistics, StoreError, StoreFailure,
-    Write, guarded,
+    ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Directory, Loaded, Maintenance, OpeningReport, Owners,
+    Pending, Readiness, Revision, Scope, Statistics, StoreError, StoreFailure, Write, guarded,
 };
 use crate::domain::{
     AppId, Change, ChangeNumber, ChatGroupId, ChatGroupKind, ChatGroupOutcome, ChatGroupRejection,
@@ -29,8 +30,6 @@ use crate::domain::{
 
 /// How many partitions there are.
 const PARTITIONS: usize = 3;
-/// How much is listed at a time.
-const PART: usize = 3;
 /// The bits of a place in a list that say where in its partition it is.
 const PLACE_BITS: u32 = 40;
 
@@ -282,63 +281,6 @@ impl Directory for MemoryStore {
         let page = ChatGroupPage { ids, next: rest.next().map(|(place, _)| place), total };
         self.read(|| page)
     }
-}
-
-impl Listing for MemoryStore {
-    fn apps(&self) -> Pending<'_, Vec<AppId>> {
-        let mut apps = Vec::new();
-        for partition in &self.partitions {
-            let kept = lock(&partition.kept);
-            apps.extend(kept.owners.keys().map(|owner| owner.app));
-            apps.extend(kept.listed.iter().map(|(app, _)| *app));
-        }
-        apps.sort();
-        apps.dedup();
-        self.read(|| apps)
-    }
-
-    fn list_owners(&self, app: AppId, from: Option<Cursor>) -> Pending<'_, Part<(UserId, OwnerState)>> {
-        let all = self.partitions.iter().zip(0usize..).flat_map(|(partition, number)| {
-            let kept = lock(&partition.kept);
-            let mut users: Vec<UserId> =
-                kept.owners.keys().filter(|owner| owner.app == app).map(|owner| owner.user.clone()).collect();
-            users.sort();
-            users.into_iter().map(move |user| (format!("{number} {}", user.as_str()), user))
-        });
-        let part = part(all, from.as_ref());
-        let load = |user: UserId| {
-            let state = self.living(&Owner { app, user: user.clone() }).state;
-            (user, state)
-        };
-        let items = part.items.into_iter().map(load).collect();
-        self.read(|| Part { items, next: part.next })
-    }
-
-    fn list_all_chat_groups(
-        &self,
-        app: AppId,
-        from: Option<Cursor>,
-    ) -> Pending<'_, Part<(ChatGroupId, ChatGroupState)>> {
-        let all = self.partitions.iter().zip(0usize..).flat_map(|(partition, number)| {
-            let listed = lock(&partition.kept).listed.clone();
-            let of_app = listed.into_iter().zip(0u32..).filter(|((of, _), _)| *of == app);
-            of_app.map(move |((_, id), place)| (format!("{number} {place:010}"), id)).collect::<Vec<_>>()
-        });
-        let part = part(all, from.as_ref());
-        let load = |id: ChatGroupId| {
-            let ChatGroupState { group, members } = self.chat_group(app, &id)?;
-            Some((id, ChatGroupState { group, members }))
-        };
-        let items = part.items.into_iter().filter_map(load).collect();
-        self.read(|| Part { items, next: part.next })
-    }
-}
-
-/// The next items of a list in the order of its cursors.
-fn part<T>(all: impl Iterator<Item = (String, T)>, from: Option<&Cursor>) -> Part<T> {
-    let rest = all.filter(|(place, _)| from.is_none_or(|Cursor(last)| place > last));
-    let (places, items): (Vec<String>, Vec<T>) = rest.take(PART).unzip();
-    Part { items, next: places.into_iter().next_back().map(Cursor) }
 }
 
 impl Maintenance for MemoryStore {
