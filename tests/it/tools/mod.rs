@@ -89,7 +89,7 @@ impl Tool {
             Tool::OpensslHeaders => ("headers of OpenSSL for pkg-config", "the published client in Rust"),
             Tool::Php => ("php", "signing in PHP"),
             Tool::Promtool => ("promtool", "metrics and alert rules as Prometheus reads them"),
-            Tool::Python => ("python3", "signing in Python; the example project"),
+            Tool::Python => ("python3", "signing in Python; the tour; the example project"),
             Tool::PythonPackages => (
                 "packages of Python",
                 "published and generated clients in Python; replies against openapi.json",
