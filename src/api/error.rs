@@ -266,8 +266,9 @@ pub fn flaw_code(flaw: &Flaw) -> Code {
 fn rejection_code(rejection: &Rejection, family: Family) -> Code {
     match rejection {
         Rejection::UnknownOwner(_) | Rejection::UnknownPeer(_) => Code::ACCOUNT_ABSENT,
-        Rejection::UnknownChatGroup(_) | Rejection::DisbandedChatGroup(_) => Code::CHAT_GROUP,
-        Rejection::NotMember(_) => Code::CHAT_GROUP,
+        Rejection::UnknownChatGroup(_) | Rejection::DisbandedChatGroup(_) | Rejection::NotMember(_) => {
+            Code::CHAT_GROUP
+        }
         Rejection::Administrator(_) => Code::ACCOUNT_KEPT,
         Rejection::UnreadablePeer(_) => internal_code(family),
         Rejection::TooManyGrouped { .. } | Rejection::TooManyMarked { .. } => Code::CONVERSATIONS,

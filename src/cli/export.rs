@@ -31,6 +31,7 @@ pub(super) struct Options {
 }
 
 /// What is exported.
+#[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
     Store(&'a Arc<dyn Store>),
     Server(&'a Remote),

@@ -56,7 +56,10 @@ impl Place {
     ) -> anyhow::Result<T> {
         let done = work(&mut self);
         if let Place::Data(store) = &self {
-            data::wait(async { anyhow::Ok(store.close().await) })?;
+            data::wait(async {
+                store.close().await;
+                anyhow::Ok(())
+            })?;
         }
         done
     }

@@ -39,12 +39,12 @@ pub(super) fn delete(state: &OwnerState, world: World<'_>) -> Result<Decision<Ou
     }
     let existed = state.account.is_some() || terms.takes_for_granted(owner);
     let organizer = &state.organizer;
-    let (organizer, mut deltas) = match organizer.groups().is_empty() && organizer.records().is_empty() {
-        true => (Arc::clone(organizer), Vec::new()),
-        false => {
-            let (emptied, deltas) = organizer.emptied(terms.now);
-            (Arc::new(emptied), deltas)
-        }
+    let holds_nothing = organizer.groups().is_empty() && organizer.records().is_empty();
+    let (organizer, mut deltas) = if holds_nothing {
+        (Arc::clone(organizer), Vec::new())
+    } else {
+        let (emptied, deltas) = organizer.emptied(terms.now);
+        (Arc::new(emptied), deltas)
     };
     deltas.extend(state.account.clone().map(Delta::AccountDeleted));
     let change =

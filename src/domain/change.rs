@@ -83,6 +83,9 @@ pub enum Delta {
     CountersSet(Counters),
 }
 
+/// A record before and after a change, as far as it exists.
+pub type BeforeAndAfter<'a> = (Option<&'a Arc<Record>>, Option<&'a Arc<Record>>);
+
 /// Which parts of a record a delta changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordParts {
@@ -115,7 +118,7 @@ impl Delta {
 
     /// The record before and after, for a delta about a record.
     #[must_use]
-    pub fn record(&self) -> Option<(Option<&Arc<Record>>, Option<&Arc<Record>>)> {
+    pub fn record(&self) -> Option<BeforeAndAfter<'_>> {
         match self {
             Delta::RecordChanged { before, record } => Some((before.as_ref(), Some(record))),
             Delta::RecordGone { record, .. } | Delta::RecordBuried { record, .. } => {

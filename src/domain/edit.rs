@@ -157,8 +157,8 @@ impl Edit {
             Edit::DeleteAccount => return accounts::delete(state, world),
             Edit::Restore(restoration) => return restore::restore(state, restoration, world),
             Edit::Mark { items } => {
-                let (items, organized) = marking::mark(organizer, world, items)?;
-                return Ok(decision(state, Outcome::Marked(items), organized));
+                let (items, made) = marking::mark(organizer, world, items)?;
+                return Ok(decision(state, Outcome::Marked(items), made));
             }
             Edit::CreateGroup { name, conversations } => {
                 grouping::create(organizer, world, name, conversations)
@@ -171,8 +171,8 @@ impl Edit {
             #[cfg(test)]
             Edit::Defect => panic!("this edit panics, as the test wants"),
         };
-        let (grouped, organized) = grouped?;
-        Ok(decision(state, Outcome::Grouped(grouped), organized))
+        let (grouped, made) = grouped?;
+        Ok(decision(state, Outcome::Grouped(grouped), made))
     }
 
     /// Whether the owner has to exist.

@@ -31,6 +31,9 @@ impl MarkChange {
     }
 }
 
+/// What became of each item of an edit of marks, and its change.
+type Decided = Result<(Vec<Result<(), Rejection>>, Option<Organized>), Rejection>;
+
 /// Applies marks item by item, in the order given; an item that was already refused when it was
 /// read is passed through.
 ///
@@ -40,7 +43,7 @@ pub(super) fn mark(
     organizer: &Organizer,
     world: World<'_>,
     items: &[Result<(Conversation, MarkChange), Rejection>],
-) -> Result<(Vec<Result<(), Rejection>>, Option<Organized>), Rejection> {
+) -> Decided {
     check_batch(items.len())?;
     let mut draft = Draft::new(organizer, items.iter().flatten().map(|(conversation, _)| conversation));
     let outcome = (items.iter())

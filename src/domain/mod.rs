@@ -32,7 +32,7 @@ mod view;
 mod model_tests;
 
 pub use calendar::utc;
-pub use change::{Change, Delta, OwnerState, RecordParts};
+pub use change::{BeforeAndAfter, Change, Delta, OwnerState, RecordParts};
 pub use chat_group::{ChatGroup, ChatGroupKind, ChatGroupProfile, JoinOption, Member, Role};
 pub use chat_group_edit::{
     ChatGroupChange, ChatGroupDelta, ChatGroupEdit, ChatGroupOutcome, ChatGroupRejection, ChatGroupState,

@@ -295,13 +295,15 @@ fn run(
     Ok((items.iter().map(kind_of).collect(), decision.change))
 }
 
+/// Groups added and removed, bits before and after, custom mark before and after.
+type EntryChange = (BTreeSet<u32>, BTreeSet<u32>, [BTreeSet<u8>; 2], [String; 2]);
+
 /// What the deltas say happened, in the model's terms: groups by id, and entries by conversation.
 #[derive(Debug, Default, PartialEq)]
 struct Happened {
     /// The name before and after; empty where there was or is none.
     groups: BTreeMap<u32, (String, String)>,
-    /// Groups added and removed, bits before and after, custom mark before and after.
-    entries: BTreeMap<Conversation, (BTreeSet<u32>, BTreeSet<u32>, [BTreeSet<u8>; 2], [String; 2])>,
+    entries: BTreeMap<Conversation, EntryChange>,
 }
 
 fn bits_of(mark: StandardMark) -> BTreeSet<u8> {

@@ -101,7 +101,7 @@ pub(super) fn restore(
 }
 
 /// A chat group about which nothing can be kept; of several the first by id, so that the error is the same each time.
-fn disbanded<'a>(world: World<'a>) -> Option<&'a ChatGroupId> {
+fn disbanded(world: World<'_>) -> Option<&ChatGroupId> {
     let found =
         world.presences.iter().filter_map(|(conversation, presence)| match (conversation, presence) {
             (Conversation::ChatGroup(id), Presence::ChatGroup { life: Some(life), .. }) if !life.alive => {

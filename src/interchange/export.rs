@@ -51,12 +51,11 @@ impl Export {
                     for (user, state) in items {
                         write_owner(&Owner { app, user }, &state, &mut out);
                     }
-                    self.place = match next.is_some() {
-                        true => Place::Owners(next),
-                        false => {
-                            self.apps.as_mut().and_then(VecDeque::pop_front);
-                            Place::ChatGroups(None)
-                        }
+                    self.place = if next.is_some() {
+                        Place::Owners(next)
+                    } else {
+                        self.apps.as_mut().and_then(VecDeque::pop_front);
+                        Place::ChatGroups(None)
                     };
                 }
             }

@@ -6,6 +6,8 @@ use std::{
     process::{Command, Output},
 };
 
+use crate::wait::Finish;
+
 /// Compares numbers with a budget of 1,000 instructions for a hot read, made with a compiler that does not exist.
 fn compared(found: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
@@ -13,7 +15,7 @@ fn compared(found: &[&str]) -> Output {
     fs::write(&budget, "[instructions]\nhot_read = 1000\n[with]\nrustc = \"rustc 0.1\"\n").unwrap();
     let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/instructions/measure"));
     command.arg("--budget").arg(budget).args(found.iter().flat_map(|one| ["--found", one]));
-    command.output().unwrap()
+    command.finish()
 }
 
 #[test]

@@ -19,7 +19,7 @@ use confold::{
     wire::code::Code,
 };
 
-use crate::harness::CODES;
+use crate::{harness::CODES, wait::Finish};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -106,7 +106,7 @@ fn tests_of_usersig() -> Option<BTreeSet<String>> {
 fn tests_of(program: &Path) -> BTreeSet<String> {
     let listed = |more: &[&str]| -> BTreeSet<String> {
         let mut program = Process::new(program);
-        let output = program.args(["--list", "--format", "terse"]).args(more).output().unwrap();
+        let output = program.args(["--list", "--format", "terse"]).args(more).finish();
         let text = String::from_utf8(output.stdout).unwrap();
         text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()
     };
@@ -189,7 +189,7 @@ fn codes_seen_by(test: &str) -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("codes");
     let mut program = Process::new(std::env::current_exe().unwrap());
-    program.args(["--exact", test]).env(CODES, &file).output().unwrap();
+    program.args(["--exact", test]).env(CODES, &file).finish();
     fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 

@@ -466,7 +466,9 @@ fn a_writer_that_panics_is_a_failure_of_the_store() {
     block_on(rename(&store, "a", "before".to_owned())).unwrap();
     let hold = Arc::new(std::sync::Barrier::new(2));
     let barrier = Arc::clone(&hold);
-    let pause: Box<dyn FnOnce() + Send> = Box::new(move || drop(barrier.wait()));
+    let pause: Box<dyn FnOnce() + Send> = Box::new(move || {
+        barrier.wait();
+    });
     let pause = store.queue(|slot| Job::Pause(pause, slot));
     ask_for_a_panic(pause, &hold);
     assert_eq!(failure_of(&store), StoreFailure::Thread("writing"));

@@ -175,7 +175,9 @@ impl WriterThread {
             let after = jobs.split_off(place + 1);
             let pause = jobs.pop_back();
             self.make_all(jobs)?;
-            pause.into_iter().for_each(|pause| pause.answer(Ok(())));
+            if let Some(pause) = pause {
+                pause.answer(Ok(()));
+            }
             jobs = after;
         }
         self.make_all(jobs)

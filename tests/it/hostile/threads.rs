@@ -36,7 +36,9 @@ impl Wake for Panics {
 fn end_the_writer(store: &dyn Store) {
     let hold = Arc::new(Barrier::new(2));
     let barrier = Arc::clone(&hold);
-    let mut pending = store.between_writes(Box::new(move || drop(barrier.wait())));
+    let mut pending = store.between_writes(Box::new(move || {
+        barrier.wait();
+    }));
     let waker = Waker::from(Arc::new(Panics));
     assert!(pending.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     hold.wait();
