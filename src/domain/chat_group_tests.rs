@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{JoinOption, Limits};
+use crate::domain::{ChatGroupKind, JoinOption, Limits};
 
 /// What the model keeps: who is in the chat group besides the owner, how often it died, and its name while it lives.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -9,6 +9,7 @@ mod calendar;
 mod change;
 mod chat_group;
 mod chat_group_edit;
+mod chat_group_rules;
 mod conversation;
 mod directory;
 mod draft;
