@@ -1,10 +1,10 @@
-//! The rules of accounts: importing and deleting, and who may organize anything.
+//! The rules for importing and deleting accounts, and for which owners may organize conversations.
 
 use std::sync::Arc;
 
 use super::{Account, Change, Decision, Delta, Outcome, OwnerState, Rejection, World};
 
-/// Makes an account known, or changes its profile. What is absent stays as it was.
+/// Imports an account or updates its profile. Omitted fields keep their values.
 pub(super) fn import(
     state: &OwnerState,
     nick: Option<&str>,
@@ -27,11 +27,11 @@ pub(super) fn import(
     Decision { outcome, change: Some(change) }
 }
 
-/// Deletes an account and everything its owner organized; the counters stay (decision 9). An account that the
-/// directory takes for granted exists without being stored.
+/// Deletes an account and everything its owner organized; the counters stay (decision 9). An account can exist without
+/// being stored, for example in an open directory.
 ///
 /// # Errors
-/// [`Rejection::Administrator`]: administrators are set in the configuration (decision 28).
+/// Returns [`Rejection::Administrator`] for an administrator, because the configuration defines those (decision 28).
 pub(super) fn delete(state: &OwnerState, world: World<'_>) -> Result<Decision<Outcome, Change>, Rejection> {
     let World { owner, terms, .. } = world;
     if terms.directory().appoints(owner) {
@@ -56,7 +56,7 @@ pub(super) fn delete(state: &OwnerState, world: World<'_>) -> Result<Decision<Ou
 /// Checks that the owner exists.
 ///
 /// # Errors
-/// [`Rejection::UnknownOwner`].
+/// Returns [`Rejection::UnknownOwner`] if not.
 pub(super) fn check_owner(state: &OwnerState, world: World<'_>) -> Result<(), Rejection> {
     match state.account.is_some() || world.terms.takes_for_granted(world.owner) {
         true => Ok(()),

@@ -1,10 +1,10 @@
-//! Times as people read them.
+//! Formats times for people to read.
 
-/// The date and time of these seconds since 1970, in UTC: `2026-11-27T10:00:00Z`.
+/// Formats seconds since 1970 as a date and time in UTC: `2026-11-27T10:00:00Z`.
 #[must_use]
 pub fn utc(seconds: i64) -> String {
     let (days, clock) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Shift the year to begin in March, so that the leap day is its last.
+    // Let the year begin in March, so that the leap day is its last day.
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -32,7 +32,7 @@ mod tests {
         ] {
             assert_eq!(utc(seconds), expected);
         }
-        // What a signature may claim cannot make it fail.
+        // A signature may contain any number of seconds, so the extremes must not overflow.
         for seconds in [i64::MIN, i64::MAX] {
             assert!(utc(seconds).ends_with('Z'));
         }

@@ -1,4 +1,4 @@
-//! What an edit changes: the state that follows, and the deltas that lead there.
+//! The effect of an edit: the new state, and the deltas that lead to it.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -7,60 +7,60 @@ use super::{
     UnixSeconds, renumbering::renumbered,
 };
 
-/// One owner: the account and everything organized. A store keeps one such value per owner.
+/// Everything a store keeps about one owner: their account and their organizer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnerState {
-    /// The account, if it is imported.
+    /// The account, if it was imported.
     pub account: Option<Arc<Account>>,
-    /// The organizer; empty when nothing was ever organized.
+    /// The organizer; empty if the owner has never organized anything.
     pub organizer: Arc<Organizer>,
 }
 
 /// The effect of an edit that changes something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The state to keep.
+    /// The new state.
     pub next: OwnerState,
-    /// What changed, in the order of the change numbers. Applying the deltas to the state before gives `next`.
+    /// What changed, in the order of the change numbers. Applying the deltas to the old state gives `next`.
     pub deltas: Vec<Delta>,
 }
 
-/// One thing that changed. Each delta accounts for exactly the change number that it took, if it took one.
+/// One thing that changed. A change of a group or record uses one change number; other changes use none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delta {
     /// A conversation group was created.
     GroupCreated(Group),
     /// A conversation group was renamed.
     GroupRenamed {
-        /// The name it had.
+        /// The old name.
         before: GroupName,
         /// The group as it is now.
         group: Group,
     },
     /// A conversation group was deleted.
     GroupDeleted {
-        /// The number of this change.
+        /// The change number of the deletion.
         number: ChangeNumber,
         /// The group as it was.
         group: Group,
     },
-    /// A record was made, or its groups or marks changed; [`RecordParts`] says which.
+    /// A record was created, or its groups or marks changed; [`Delta::parts`] lists them.
     RecordChanged {
         /// The record as it was, if there was one.
         before: Option<Arc<Record>>,
         /// The record as it is now.
         record: Arc<Record>,
     },
-    /// A record was left with neither groups nor marks, and is gone.
+    /// A record had neither groups nor marks left, and was removed.
     RecordGone {
-        /// The number of this change.
+        /// The change number of the removal.
         number: ChangeNumber,
         /// The record as it was.
         record: Arc<Record>,
     },
     /// A record was removed because its chat group had been disbanded (decision 20).
     RecordBuried {
-        /// The number of this change.
+        /// The change number of the removal.
         number: ChangeNumber,
         /// The record as it was.
         record: Arc<Record>,
@@ -76,10 +76,10 @@ pub enum Delta {
     AccountDeleted(Arc<Account>),
     /// The owner ran out of change numbers and was renumbered (decision 3).
     Renumbered {
-        /// When.
+        /// The time of the renumbering.
         at: UnixSeconds,
     },
-    /// An import set the counters. It never lowers one, apart from the version when it has to renumber.
+    /// An import set the counters. It never lowers one, except for the version when it has to renumber.
     CountersSet(Counters),
 }
 
@@ -89,9 +89,9 @@ pub type BeforeAndAfter<'a> = (Option<&'a Arc<Record>>, Option<&'a Arc<Record>>)
 /// Which parts of a record a delta changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordParts {
-    /// The groups it was added to.
+    /// The groups that the conversation was added to.
     pub added_to: Vec<GroupId>,
-    /// The groups it was removed from.
+    /// The groups that the conversation was removed from.
     pub removed_from: Vec<GroupId>,
     /// The standard marks before and after, if they differ.
     pub standard: Option<(StandardMark, StandardMark)>,
@@ -100,7 +100,7 @@ pub struct RecordParts {
 }
 
 impl Delta {
-    /// The change number it took; accounts, renumberings and raised counters take none.
+    /// Returns the change number of this delta. Changes of accounts and counters, and renumberings, have none.
     #[must_use]
     pub fn number(&self) -> Option<ChangeNumber> {
         match self {
@@ -116,7 +116,7 @@ impl Delta {
         }
     }
 
-    /// The record before and after, for a delta about a record.
+    /// Returns the record before and after, or `None` if the delta is not about a record.
     #[must_use]
     pub fn record(&self) -> Option<BeforeAndAfter<'_>> {
         match self {
@@ -128,7 +128,7 @@ impl Delta {
         }
     }
 
-    /// What it changed of a record; nothing for a delta about something else.
+    /// Returns which parts of a record this delta changed. Empty if the delta is not about a record.
     #[must_use]
     pub fn parts(&self) -> RecordParts {
         let Some((before, after)) = self.record() else { return RecordParts::default() };
@@ -153,7 +153,7 @@ fn differing<T: PartialEq>(before: T, after: T) -> Option<(T, T)> {
 }
 
 impl Change {
-    /// This change after an earlier one, as one change.
+    /// Puts the deltas of an earlier change in front of this one's.
     #[must_use]
     pub fn after(self, earlier: Vec<Delta>) -> Change {
         let Change { next, deltas } = self;
@@ -163,8 +163,8 @@ impl Change {
 }
 
 impl OwnerState {
-    /// The state after these deltas. The rules do not need it: it defines what deltas mean, and tests hold every
-    /// rule to it.
+    /// Applies the deltas to this state. The rules do not use this function. It defines what each delta means, so that
+    /// tests can check the deltas of every rule against its new state.
     #[must_use]
     pub fn folded(&self, deltas: &[Delta]) -> OwnerState {
         let mut account = self.account.clone();
@@ -182,7 +182,7 @@ impl OwnerState {
 }
 
 impl Organizer {
-    /// The organizer after one delta about groups, records or counters.
+    /// Applies one delta about groups, records or counters.
     fn with(&self, delta: &Delta) -> Organizer {
         let mut counters = *self.counters();
         let mut groups = self.groups().to_vec();

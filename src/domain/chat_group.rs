@@ -1,29 +1,29 @@
-//! Chat groups: the directory's side of group conversations.
+//! Chat groups, as the directory of accounts and chat groups stores them.
 
 use super::{ChatGroupLife, Rejection, UnixSeconds, UserId};
 use crate::excerpt::quoted;
 
-/// A chat group as the directory keeps it, destroyed ones included: their incarnation is what
-/// keeps old records dead.
+/// A chat group in the directory. Destroyed chat groups stay in it, because their incarnation shows which records are
+/// out of date.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChatGroup {
-    /// Raised by each destruction (decision 20), up to [`super::MAX_NUMBER`]. A living group is below it, so that it can
-    /// always be destroyed once more.
+    /// How often the chat group was destroyed (decision 20), up to [`super::MAX_NUMBER`]. It is lower for a chat group that
+    /// exists, so that this one can always be destroyed once more.
     pub incarnation: u32,
-    /// The group itself; `None` while it is destroyed.
+    /// The profile; `None` while the chat group is destroyed.
     pub profile: Option<ChatGroupProfile>,
-    /// How many members it has beside its owner; always 0 for an `AVChatRoom`.
+    /// The number of members besides the owner; always 0 for an `AVChatRoom`.
     pub listed: usize,
 }
 
 impl ChatGroup {
-    /// Where the group stands in its life.
+    /// Returns whether the chat group exists, and its incarnation.
     #[must_use]
     pub fn life(&self) -> ChatGroupLife {
         ChatGroupLife { incarnation: self.incarnation, alive: self.profile.is_some() }
     }
 
-    /// How many members it has, the owner included.
+    /// Counts the members, including the owner.
     #[must_use]
     pub fn member_count(&self) -> usize {
         let owner = self.profile.as_ref().and_then(|profile| profile.owner.as_ref());
@@ -31,7 +31,7 @@ impl ChatGroup {
     }
 }
 
-/// What is known of a living chat group.
+/// The settings of a chat group that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChatGroupProfile {
     /// Its kind.
@@ -46,9 +46,9 @@ pub struct ChatGroupProfile {
     pub notification: String,
     /// The address of its portrait, at most 100 bytes.
     pub face_url: String,
-    /// The most members it may have.
+    /// The highest number of members it may have.
     pub max_members: u32,
-    /// How one joins it.
+    /// How users join it.
     pub join_option: JoinOption,
     /// When it was created.
     pub created_at: UnixSeconds,
@@ -57,11 +57,11 @@ pub struct ChatGroupProfile {
 /// A member of a chat group who is not its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// Whether they administer the group.
+    /// Whether the user is an administrator of the chat group.
     pub admin: bool,
-    /// When they joined.
+    /// When the user joined.
     pub joined_at: UnixSeconds,
 }
 
@@ -79,7 +79,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Its name.
+    /// Returns the name of the role on the wire.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -92,12 +92,12 @@ impl Role {
 }
 
 impl ChatGroupProfile {
-    /// How many members a group may have when nothing is said.
+    /// The default for [`ChatGroupProfile::max_members`].
     pub const DEFAULT_MEMBERS: u32 = 2_000;
-    /// How many members it may have at the most.
+    /// The upper bound of [`ChatGroupProfile::max_members`].
     pub const MOST_MEMBERS: u32 = 6_000;
 
-    /// What `user` is in it; `member` is the entry in its list of members, if there is one.
+    /// Returns the role of `user`; `member` is their entry in the list of members, if there is one.
     #[must_use]
     pub fn role(&self, user: &UserId, member: Option<&Member>) -> Role {
         match member {
@@ -118,22 +118,22 @@ macro_rules! named {
         }
 
         impl $type {
-            /// All of them. How one is stored is its place here: append, never reorder.
+            /// All values. Stores save a value as its index in this list: append, but never reorder.
             pub const ALL: &[$type] = &[$($type::$variant,)+];
 
-            /// Their names.
+            /// The names of all values on the wire.
             pub const NAMES: &[&str] = &[$($name,)+];
 
-            /// Its name.
+            /// Returns the name on the wire.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $($type::$variant => $name,)+ }
             }
 
-            /// The one of this name.
+            /// Returns the value with this name.
             ///
             /// # Errors
-            /// [`Rejection::Unreadable`] for another name; the text lists the known ones.
+            /// Returns [`Rejection::Unreadable`], whose text lists the known names, if no value has this name.
             pub fn parse(name: &str) -> Result<$type, Rejection> {
                 (Self::ALL.iter().copied().find(|item| item.name() == name)).ok_or_else(|| {
                     Rejection::Unreadable(format!("must be one of {}, found {}", [$($name),+].join(", "), quoted(name)))
@@ -144,8 +144,8 @@ macro_rules! named {
 }
 
 named! {
-    /// The kinds of chat group. `Work` and `Meeting` are newer names of `Private` and `ChatRoom`;
-    /// a group keeps the one it was created with.
+    /// The kinds of chat group. `Work` and `Meeting` are newer names of `Private` and `ChatRoom`; a chat group keeps the
+    /// name that it was created with.
     ChatGroupKind:
     Public "Public",
     Private "Private",
@@ -157,7 +157,7 @@ named! {
 }
 
 impl ChatGroupKind {
-    /// All names of this kind of group: some have an older and a newer one.
+    /// Returns all names of this kind of chat group, because some kinds have an older and a newer name.
     #[must_use]
     pub fn aliases(self) -> &'static [ChatGroupKind] {
         use ChatGroupKind::{ChatRoom, Meeting, Private, Work};
@@ -172,7 +172,7 @@ impl ChatGroupKind {
 }
 
 named! {
-    /// How one joins a chat group.
+    /// How users join a chat group.
     #[derive(Default)]
     JoinOption:
     FreeAccess "FreeAccess",

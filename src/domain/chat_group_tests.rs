@@ -1,4 +1,4 @@
-//! The rules of chat groups against a naive model, written from the protocol's text.
+//! Compares the rules for chat groups with a naive model that follows the protocol's documentation.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::{ChatGroupKind, JoinOption, Limits};
 
-/// What the model keeps: who is in the chat group besides the owner, how often it died, and its name while it lives.
+/// The model's state: the chat group's name while it exists, how often it was destroyed, and its members besides the
+/// owner.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Model {
     name: Option<String>,
@@ -72,7 +73,7 @@ impl Model {
         index == OWNER || self.members.contains(&user(index).to_string())
     }
 
-    /// Whether the step is made.
+    /// Applies the step, or returns false if it must be refused.
     fn apply(&mut self, step: &Step) -> bool {
         match step {
             Step::Create { name, members } => {
@@ -113,7 +114,7 @@ impl Model {
                 self.deaths += 1;
             }
             Step::Import { name, incarnation, members } => {
-                // An import that says that the chat group is dead kills one that is alive or was unknown.
+                // Importing a destroyed chat group destroys one that exists or is unknown.
                 let dies = name.is_none() && (self.name.is_some() || *self == Model::default());
                 self.deaths = (*incarnation).max(self.deaths + u32::from(dies));
                 self.name = name.map(|name| format!("name{name}"));
@@ -130,7 +131,7 @@ impl Model {
     }
 }
 
-/// The state in the model's terms.
+/// Converts the state to the model's form.
 fn visible(state: &ChatGroupState) -> Model {
     Model {
         name: state.group.profile.as_ref().map(|profile| profile.name.clone()),
@@ -139,7 +140,7 @@ fn visible(state: &ChatGroupState) -> Model {
     }
 }
 
-/// Decides an edit, and holds its deltas to the next state.
+/// Decides an edit and checks that its deltas lead to the next state.
 fn decide(
     state: Option<&ChatGroupState>,
     edit: &ChatGroupEdit,
@@ -162,7 +163,7 @@ fn decide(
     };
     let after = before.folded(&deltas);
     assert_eq!(after.group, next, "the deltas lead to the next state");
-    assert!(state.is_none() || after != before, "what changes nothing is not written");
+    assert!(state.is_none() || after != before, "an edit that changes nothing makes no change");
     assert_eq!(outcome.after, Some(next.life()));
     Ok(after)
 }

@@ -1,21 +1,21 @@
-//! What an owner organizes: conversations with one user or with a chat group.
+//! The conversations that an owner organizes, with one user or in a chat group.
 
 use std::fmt;
 
 use super::{ChatGroupId, UserId};
 use crate::excerpt::quoted;
 
-/// A conversation of an owner, identified by its peer. Peers compare byte by byte.
+/// A conversation of an owner, identified by the user or chat group on the other side. Ids are compared byte by byte.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Conversation {
-    /// One-to-one, with this user (`Type` 1 on the wire).
+    /// A one-to-one conversation with this user (`Type` 1 on the wire).
     User(UserId),
-    /// In this chat group (`Type` 2 on the wire).
+    /// The conversation in this chat group (`Type` 2 on the wire).
     ChatGroup(ChatGroupId),
 }
 
 impl Conversation {
-    /// The chat group, if it is a conversation in one.
+    /// Returns the chat group, or `None` for a one-to-one conversation.
     #[must_use]
     pub fn chat_group(&self) -> Option<&ChatGroupId> {
         match self {

@@ -1,105 +1,105 @@
-//! What rules have to know about accounts and chat groups.
+//! What the rules need to know about accounts and chat groups.
 
 use std::collections::HashMap;
 
 use super::{Conversation, MembershipMode, Rejection, Terms, UserId};
 
-/// An imported account. Nick and face are kept for clients that set them; no rule reads them.
+/// An imported account. No rule depends on its fields, which are stored for the clients that set them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
-    /// The nickname, empty when never set.
+    /// The nickname; empty if it was never set.
     pub nick: String,
-    /// The address of the portrait, empty when never set.
+    /// The address of the portrait; empty if it was never set.
     pub face_url: String,
 }
 
-/// Where a chat group stands in its life.
+/// Whether a chat group exists, and how often it was destroyed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChatGroupLife {
-    /// Raised each time the group is destroyed; 0 for a group that never was.
+    /// Increases each time the chat group is destroyed; 0 for one that never was.
     pub incarnation: u32,
     /// Whether it exists now.
     pub alive: bool,
 }
 
-/// What the directory says about the peer of a conversation.
+/// What the directory contains about the user or chat group of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// A user, and whether his account is imported.
+    /// A user.
     User {
-        /// Whether the account is imported.
+        /// Whether the user's account was imported.
         imported: bool,
     },
     /// A chat group.
     ChatGroup {
-        /// Where it stands in its life; `None` when the directory does not know it.
+        /// Its incarnation and whether it exists; `None` if the directory does not know it.
         life: Option<ChatGroupLife>,
-        /// Whether the owner is a member, as everybody is of a chat group without a list of members. Looked up only
-        /// where the terms require membership, and true otherwise.
+        /// Whether the owner is a member. Everybody counts as a member of a chat group without a list of members.
+        /// Stores look this up only if the terms require membership, and set it to true otherwise.
         is_member: bool,
     },
-    /// What is stored about it is damaged, so that nobody knows.
+    /// The stored data is damaged, so it is unknown whether the user or chat group exists.
     Unreadable,
 }
 
-/// Who must exist before he can be organized (decision 14).
+/// Whether users and chat groups have to be imported before owners can organize them (decision 14).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DirectoryMode {
     /// Accounts and chat groups have to be imported or created first.
     #[default]
     Strict,
-    /// Every well-formed id counts as existing, for those who keep users and groups elsewhere. A
-    /// destroyed chat group stays refused until it is created again.
+    /// Every well-formed id counts as existing, for installations that keep users and chat groups elsewhere. A destroyed
+    /// chat group stays refused until it is created again.
     Open,
 }
 
-/// Which users exist in an app, whatever is stored about them.
+/// Which users of an app exist even if nothing is stored about them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Directory<'a> {
-    /// Whether users and chat groups have to be made known first.
+    /// Whether users and chat groups have to be imported or created first.
     pub mode: DirectoryMode,
     /// Users who count as imported without being stored: the administrators of the app (decision 28).
     pub appointed: &'a [String],
 }
 
 impl From<DirectoryMode> for Directory<'_> {
-    /// A directory in which nobody is appointed.
+    /// Returns a directory without administrators.
     fn from(mode: DirectoryMode) -> Self {
         Directory { mode, appointed: &[] }
     }
 }
 
 impl Directory<'_> {
-    /// Whether a user counts as imported although nothing is stored about him.
+    /// Checks whether a user counts as imported because they are an administrator of the app.
     #[must_use]
     pub fn appoints(&self, user: &UserId) -> bool {
         self.appointed.iter().any(|name| name == user.as_str())
     }
 
-    /// Whether a user counts as existing without an account.
+    /// Checks whether a user counts as existing even without an imported account.
     #[must_use]
     pub fn takes_for_granted(&self, user: &UserId) -> bool {
         self.appoints(user) || self.mode == DirectoryMode::Open && user.is_importable()
     }
 }
 
-/// What a rule looks at beside the organizer.
+/// What an edit depends on besides the state of the owner.
 #[derive(Clone, Copy, Debug)]
 pub struct World<'a> {
-    /// Whose organizer it is.
+    /// The owner.
     pub owner: &'a UserId,
     /// What the app allows.
     pub terms: &'a Terms,
-    /// The presence of each conversation the call names.
+    /// What the directory contains about each conversation that the edit names.
     pub presences: &'a HashMap<Conversation, Presence>,
 }
 
 impl World<'_> {
-    /// Whether something may be kept about `conversation`, and under which incarnation.
+    /// Returns the incarnation under which a record about `conversation` may be stored; 0 for a one-to-one conversation.
     ///
     /// # Errors
-    /// [`Rejection::UnknownPeer`], [`Rejection::UnknownChatGroup`], [`Rejection::DisbandedChatGroup`],
-    /// [`Rejection::NotMember`] or [`Rejection::UnreadablePeer`].
+    /// Returns [`Rejection::UnknownPeer`], [`Rejection::UnknownChatGroup`], [`Rejection::DisbandedChatGroup`],
+    /// [`Rejection::NotMember`] or [`Rejection::UnreadablePeer`] if nothing may be stored about the conversation.
     pub fn incarnation(&self, conversation: &Conversation) -> Result<u32, Rejection> {
         let takes_for_granted = |user: &UserId| self.terms.takes_for_granted(user);
         match (conversation, self.presences.get(conversation)) {
@@ -144,7 +144,7 @@ mod tests {
         let refused = |conversation: &Conversation| Err(Rejection::UnreadablePeer(conversation.clone()));
         assert_eq!(incarnation(DirectoryMode::Strict, &[], &user), refused(&user));
         assert_eq!(incarnation(DirectoryMode::Open, &[], &user), Ok(0));
-        // Its incarnation counts in an open directory, too.
+        // A chat group is refused even in an open directory, because its incarnation is unknown.
         assert_eq!(incarnation(DirectoryMode::Strict, &[], &group), refused(&group));
         assert_eq!(incarnation(DirectoryMode::Open, &[], &group), refused(&group));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The working copy on which a rule acts, and the one place where changes get their numbers.
+//! The working copy of an organizer that the rules change, and the place where changes get their numbers.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,27 +7,27 @@ use super::{
     Rejection, StandardMark, UnixSeconds, World, edit::Organized, removal::Numbers,
 };
 
-/// A working copy of one organizer: its groups, and the records of the conversations a call names.
+/// A working copy of one organizer: all of its groups, and the records of the conversations that an edit names.
 pub(super) struct Draft<'a> {
     before: &'a Organizer,
     groups: Vec<Group>,
     last_group: GroupId,
-    sheets: Vec<Sheet>,
-    sheet_of: HashMap<&'a Conversation, usize>,
+    items: Vec<Item>,
+    item_of: HashMap<&'a Conversation, usize>,
     grouped: usize,
     marked: usize,
 }
 
-/// One conversation on the draft.
+/// A conversation that the edit names, with the working copy of its record.
 #[derive(Clone)]
-struct Sheet {
+struct Item {
     conversation: Conversation,
-    /// Where its record stands in `before.records()`.
+    /// The index of its record in `before.records()`, if it has one.
     before: Option<usize>,
     content: Content,
 }
 
-/// What a record holds, apart from number and time.
+/// The content of a record, without its change number and timestamp.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) incarnation: u32,
@@ -56,21 +56,21 @@ impl Content {
 }
 
 impl<'a> Draft<'a> {
-    /// A draft on which the conversations of `named` can be changed.
+    /// Creates a draft in which the conversations of `named` can be changed.
     pub(super) fn new(before: &'a Organizer, named: impl IntoIterator<Item = &'a Conversation>) -> Draft<'a> {
         let mut draft = Draft {
             before,
             groups: before.groups().to_vec(),
             last_group: before.counters().last_group,
-            sheets: Vec::new(),
-            sheet_of: HashMap::new(),
+            items: Vec::new(),
+            item_of: HashMap::new(),
             grouped: 0,
             marked: 0,
         };
         for conversation in named {
-            let next = draft.sheets.len();
-            if *draft.sheet_of.entry(conversation).or_insert(next) == next {
-                draft.sheets.push(Sheet {
+            let next = draft.items.len();
+            if *draft.item_of.entry(conversation).or_insert(next) == next {
+                draft.items.push(Item {
                     conversation: conversation.clone(),
                     before: None,
                     content: Content::default(),
@@ -80,29 +80,29 @@ impl<'a> Draft<'a> {
         for (index, record) in before.records().iter().enumerate() {
             draft.grouped += usize::from(record.is_grouped());
             draft.marked += usize::from(record.is_marked());
-            if let Some(sheet) = draft.sheet_of.get(&record.conversation) {
-                let sheet = &mut draft.sheets[*sheet];
-                sheet.before = Some(index);
-                sheet.content = Content::of(record);
+            if let Some(item) = draft.item_of.get(&record.conversation) {
+                let item = &mut draft.items[*item];
+                item.before = Some(index);
+                item.content = Content::of(record);
             }
         }
         draft
     }
 
-    /// The group of this name.
+    /// Returns the group with this name.
     ///
     /// # Errors
-    /// [`Rejection::NoSuchGroup`].
+    /// Returns [`Rejection::NoSuchGroup`] if there is none.
     pub(super) fn group(&mut self, name: &GroupName) -> Result<&mut Group, Rejection> {
         (self.groups.iter_mut())
             .find(|group| group.name == *name)
             .ok_or_else(|| Rejection::NoSuchGroup(name.as_str().to_owned()))
     }
 
-    /// The id of the group of this name, made now if there is none.
+    /// Returns the id of the group with this name, and creates the group if there is none.
     ///
     /// # Errors
-    /// [`Rejection::TooManyGroups`], [`Rejection::NoGroupIdLeft`].
+    /// Returns [`Rejection::TooManyGroups`] or [`Rejection::NoGroupIdLeft`] if no group can be created.
     pub(super) fn group_or_new(&mut self, name: &GroupName, world: World<'_>) -> Result<GroupId, Rejection> {
         if let Ok(group) = self.group(name) {
             return Ok(group.id);
@@ -111,41 +111,41 @@ impl<'a> Draft<'a> {
         if self.groups.len() >= limit {
             return Err(Rejection::TooManyGroups { limit });
         }
-        // An id is never given twice, so that one day there is none left.
+        // Group ids are never reused, so an owner can run out of them.
         if self.last_group >= MAX_NUMBER {
             return Err(Rejection::NoGroupIdLeft);
         }
         let id = self.last_group + 1;
         self.last_group = id;
-        // Its number is given when the draft is finished.
+        // `finish` assigns the change number.
         self.groups.push(Group { id, name: name.clone(), number: 0 });
         Ok(id)
     }
 
-    /// Drops a group; its id stays used.
+    /// Removes a group; its id is not used again.
     pub(super) fn drop_group(&mut self, id: GroupId) {
         self.groups.retain(|group| group.id != id);
     }
 
-    /// Changes what is kept about `conversation`, if `change` and the limits agree; on an error
-    /// nothing of the conversation is changed.
+    /// Changes the record of `conversation`. On an error, the record stays as it is.
     ///
     /// # Errors
-    /// What `change` returns, [`Rejection::TooManyGrouped`] or [`Rejection::TooManyMarked`].
+    /// Returns the error of `change`, or [`Rejection::TooManyGrouped`] or [`Rejection::TooManyMarked`] if the result would
+    /// be above a limit.
     pub(super) fn change(
         &mut self,
         conversation: &Conversation,
         world: World<'_>,
         change: impl FnOnce(&mut Content) -> Result<(), Rejection>,
     ) -> Result<(), Rejection> {
-        let index = self.sheet_of[conversation];
-        let old = &self.sheets[index].content;
+        let index = self.item_of[conversation];
+        let old = &self.items[index].content;
         let mut new = old.clone();
         change(&mut new)?;
         let grouped = self.grouped - usize::from(old.is_grouped()) + usize::from(new.is_grouped());
         let marked = self.marked - usize::from(old.is_marked()) + usize::from(new.is_marked());
-        // Only an item that adds to a count can be refused: an owner above a limit that was
-        // lowered can still change and remove what they have.
+        // Only an item that increases a count can be refused. If a limit was lowered below what an owner has, they can
+        // still change and remove their records.
         if grouped > self.grouped && grouped > world.terms.limits.grouped {
             return Err(Rejection::TooManyGrouped { limit: world.terms.limits.grouped });
         }
@@ -153,32 +153,32 @@ impl<'a> Draft<'a> {
             return Err(Rejection::TooManyMarked { limit: world.terms.limits.marked });
         }
         (self.grouped, self.marked) = (grouped, marked);
-        self.sheets[index].content = new;
+        self.items[index].content = new;
         Ok(())
     }
 
-    /// The change that the call makes, or `None` when it changes nothing.
+    /// Returns the new organizer and its deltas, or `None` if nothing changed.
     ///
-    /// Numbers go to what differs from before the call, once each: first to what is gone, then to the groups, then to
-    /// the records – those that were there in the order they had, then the new ones in the order they were named
-    /// (decision 2).
+    /// Everything that differs from the old organizer gets one new change number, in this order (decision 2): deleted
+    /// groups, removed records, new and renamed groups, changed records in their old order, and new records in the order
+    /// in which the edit names them.
     pub(super) fn finish(self, now: UnixSeconds) -> Option<Organized> {
         let before = self.before;
         let new_group = |old: &Group| self.groups.iter().find(|group| group.id == old.id);
         let changed_groups = self.groups.iter().filter(|group| !before.groups().contains(group)).count();
         let gone_groups = before.groups().iter().filter(|old| new_group(old).is_none()).count();
         let mut gone_records = Vec::new();
-        let mut touched: Vec<&Sheet> = Vec::new();
+        let mut touched: Vec<&Item> = Vec::new();
         let mut moved = vec![false; before.records().len()];
-        for sheet in &self.sheets {
-            let held = sheet.content.is_grouped() || sheet.content.is_marked();
-            match sheet.before {
-                Some(index) if Content::of(&before.records()[index]) == sheet.content => {}
+        for item in &self.items {
+            let held = item.content.is_grouped() || item.content.is_marked();
+            match item.before {
+                Some(index) if Content::of(&before.records()[index]) == item.content => {}
                 Some(index) => {
                     moved[index] = true;
-                    if held { touched.push(sheet) } else { gone_records.push(index) }
+                    if held { touched.push(item) } else { gone_records.push(index) }
                 }
-                None if held => touched.push(sheet),
+                None if held => touched.push(item),
                 None => {}
             }
         }
@@ -187,13 +187,13 @@ impl<'a> Draft<'a> {
             return None;
         }
         gone_records.sort_unstable();
-        touched.sort_by_key(|sheet| sheet.before.unwrap_or(usize::MAX));
+        touched.sort_by_key(|item| item.before.unwrap_or(usize::MAX));
 
         let (base, mut deltas) = before.with_room_for(changes, now);
         deltas.reserve_exact(changes);
         let mut counters = *base.counters();
         let mut number = Numbers::after(&counters);
-        // Renumbering keeps the order, so that an index into what was there before means the same in `base`.
+        // Renumbering keeps the order, so an index into `before` is also valid for `base`.
         for (old, group) in before.groups().iter().zip(base.groups()) {
             if new_group(old).is_none() {
                 deltas.push(Delta::GroupDeleted { number: number.next(), group: group.clone() });
@@ -222,12 +222,12 @@ impl<'a> Draft<'a> {
         let mut records = Vec::with_capacity(base.records().len() + touched.len());
         let unmoved = base.records().iter().zip(&moved).filter(|(_, moved)| !**moved);
         records.extend(unmoved.map(|(record, _)| Arc::clone(record)));
-        for sheet in &touched {
-            let Content { incarnation, groups, mark, custom } = sheet.content.clone();
-            let (conversation, number) = (sheet.conversation.clone(), number.next());
+        for item in &touched {
+            let Content { incarnation, groups, mark, custom } = item.content.clone();
+            let (conversation, number) = (item.conversation.clone(), number.next());
             let record =
                 Arc::new(Record { conversation, incarnation, groups, mark, custom, number, timestamp });
-            let before = sheet.before.map(|index| Arc::clone(&base.records()[index]));
+            let before = item.before.map(|index| Arc::clone(&base.records()[index]));
             deltas.push(Delta::RecordChanged { before, record: Arc::clone(&record) });
             records.push(record);
         }

@@ -1,4 +1,4 @@
-//! Edits: every way in which an owner can change, as data, and the one function that decides them.
+//! Edits: every possible change of an owner's data, and the one function that decides them.
 
 use std::sync::Arc;
 
@@ -7,28 +7,28 @@ use super::{
     OwnerState, Rejection, Restoration, World, accounts, grouping, marking, restore,
 };
 
-/// One change that is asked for. Stores run edits without knowing what they mean.
+/// A requested change of an owner's data. Stores run edits without depending on their meaning.
 #[derive(Clone, Debug)]
 pub enum Edit {
-    /// Creates a conversation group with these conversations, or adds them to the one of this name.
+    /// Creates a conversation group with these conversations, or adds them to the existing group of this name.
     CreateGroup {
         /// Its name.
         name: GroupName,
-        /// The conversations to put into it.
+        /// The conversations to add.
         conversations: Vec<Conversation>,
     },
     /// Renames a conversation group.
     RenameGroup {
-        /// The name it has.
+        /// The present name.
         name: GroupName,
-        /// The name it gets.
+        /// The new name.
         new: GroupName,
     },
     /// Adds conversations to a group and removes them from it.
     ChangeMembers {
         /// The name of the group.
         name: GroupName,
-        /// The changes, in the order in which they are made.
+        /// The changes, in the order in which to apply them.
         changes: Vec<(MemberChange, Conversation)>,
     },
     /// Deletes a conversation group.
@@ -36,73 +36,73 @@ pub enum Edit {
         /// Its name.
         name: GroupName,
     },
-    /// Sets and clears marks. An item that could not be read is passed through as refused.
+    /// Sets and clears marks. An item that could not be parsed is an error, which is copied to the outcome.
     Mark {
-        /// The items, in the order in which they are made.
+        /// The items, in the order in which to apply them.
         items: Vec<Result<(Conversation, MarkChange), Rejection>>,
     },
-    /// Imports the account, or changes its profile; what is absent stays as it was.
+    /// Imports the account or updates its profile; fields that are `None` keep their values.
     ImportAccount {
         /// The nickname.
         nick: Option<String>,
         /// The address of the portrait.
         face_url: Option<String>,
     },
-    /// Deletes the account with everything organized; the counters stay (decision 9).
+    /// Deletes the account and everything the owner organized; the counters stay (decision 9).
     DeleteAccount,
-    /// Puts imported groups and records in the place of everything organized.
+    /// Replaces everything the owner organized with imported groups and records.
     Restore(Restoration),
-    /// Panics, which a store must survive.
+    /// Panics, to test that stores survive it.
     #[cfg(test)]
     Defect,
 }
 
-/// What an edit has to answer.
+/// The result of an edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Of an edit of one conversation group.
+    /// The result of an edit of one conversation group.
     Grouped(Grouped),
-    /// Of each item of an edit of marks, in their order.
+    /// The result of each item of [`Edit::Mark`], in the same order.
     Marked(Vec<Result<(), Rejection>>),
-    /// Of an edit of the account.
+    /// The result of an edit of the account.
     Account {
-        /// Whether the account existed before, stored or taken for granted by the directory.
+        /// Whether the account existed before, including accounts that exist without being stored.
         existed: bool,
-        /// Whether the account is different now.
+        /// Whether the stored account changed.
         changed: bool,
     },
-    /// Of a restoration.
+    /// The result of [`Edit::Restore`].
     Restored {
-        /// What the owner had organized before.
+        /// The old organizer.
         before: Arc<Organizer>,
-        /// What is in its place.
+        /// The new organizer.
         after: Arc<Organizer>,
-        /// Whether the account is new.
+        /// Whether the account was imported as well.
         made_known: bool,
     },
 }
 
-/// What became of an edit of one conversation group.
+/// The result of an edit of one conversation group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grouped {
     /// The id of the group.
     pub id: GroupId,
-    /// What became of each conversation, in the order they were named.
+    /// The result for each conversation, in the order of the edit.
     pub items: Vec<Result<(), Rejection>>,
 }
 
-/// What was decided: the answer, and the change – `None` when nothing changes, so that nothing is written and no
-/// number or timestamp moves.
+/// The outcome of an edit, and the change to store. If nothing changes, nothing is written, and all numbers and
+/// timestamps stay as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision<T, C> {
-    /// The answer.
+    /// The result for the caller.
     pub outcome: T,
-    /// The change to keep.
+    /// The change to store; `None` if nothing changes.
     pub change: Option<C>,
 }
 
 impl Edit {
-    /// The conversations about which the edit asks its world.
+    /// Returns the conversations that the edit names, which [`World::presences`] has to cover.
     #[must_use]
     pub fn named(&self) -> Vec<&Conversation> {
         match self {
@@ -121,11 +121,11 @@ impl Edit {
         }
     }
 
-    /// Decides the edit for an owner in this state. `dead` are the numbers of the records whose chat groups were
-    /// disbanded: the edit does not see them, and if it changes anything, they are buried with it (decision 20).
+    /// Decides the edit for an owner in this state. `dead` lists the numbers of the records whose chat groups were
+    /// disbanded. The edit does not see these records. If it changes anything, they are removed as well (decision 20).
     ///
     /// # Errors
-    /// Why the whole edit is refused; nothing changes then.
+    /// Returns the reason if the whole edit is refused; nothing changes then.
     pub fn decide(
         &self,
         state: &OwnerState,
@@ -169,13 +169,13 @@ impl Edit {
             }
             Edit::DeleteGroup { name } => grouping::delete(organizer, world, name),
             #[cfg(test)]
-            Edit::Defect => panic!("this edit panics, as the test wants"),
+            Edit::Defect => panic!("this edit always panics"),
         };
         let (grouped, made) = grouped?;
         Ok(decision(state, Outcome::Grouped(grouped), made))
     }
 
-    /// Whether the owner has to exist.
+    /// Checks whether the edit requires that the owner exists.
     fn needs_owner(&self) -> bool {
         match self {
             Edit::CreateGroup { .. }
@@ -190,7 +190,7 @@ impl Edit {
     }
 }
 
-/// The decision of an edit that leaves the account as it is.
+/// Builds the decision of an edit that leaves the account as it is.
 fn decision(state: &OwnerState, outcome: Outcome, organized: Option<Organized>) -> Decision<Outcome, Change> {
     let change = organized.map(|Organized { next, deltas }| Change {
         next: OwnerState { account: state.account.clone(), organizer: Arc::new(next) },
@@ -199,14 +199,14 @@ fn decision(state: &OwnerState, outcome: Outcome, organized: Option<Organized>) 
     Decision { outcome, change }
 }
 
-/// A change of the organizer alone.
+/// A change of the organizer only.
 #[derive(Debug)]
 pub(super) struct Organized {
     pub(super) next: Organizer,
     pub(super) deltas: Vec<Delta>,
 }
 
-/// An outcome of another kind than its edit has: a defect in the rules.
+/// The outcome has the wrong variant for its edit, which is a defect in the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a rule gave an outcome of another kind of edit")]
 pub struct WrongOutcome;

@@ -1,10 +1,10 @@
-//! Conversation groups: the named folders of one owner.
+//! Conversation groups: named folders into which an owner sorts their conversations.
 
 use std::sync::Arc;
 
 use super::{ChangeNumber, Rejection};
 
-/// The number of a conversation group: per owner 1, 2, 3 … and never used again (decision 9).
+/// The number of a conversation group: 1, 2, 3 … for each owner, and never reused (decision 9).
 pub type GroupId = u32;
 
 /// The name of a conversation group: 1 to 32 bytes of UTF-8 without control characters, compared
@@ -13,14 +13,14 @@ pub type GroupId = u32;
 pub struct GroupName(Arc<str>);
 
 impl GroupName {
-    /// The longest name, in bytes.
+    /// The maximum length of a name, in bytes.
     pub const MAX_BYTES: usize = 32;
 
     /// Reads a group name.
     ///
     /// # Errors
-    /// [`Rejection::NameLength`] when empty or too long, [`Rejection::NameCharacter`] for NUL and
-    /// other control characters.
+    /// Returns [`Rejection::NameLength`] if the name is empty or too long, and [`Rejection::NameCharacter`] if it contains
+    /// NUL or another control character.
     pub fn parse(text: &str) -> Result<GroupName, Rejection> {
         if text.is_empty() || text.len() > Self::MAX_BYTES {
             return Err(Rejection::NameLength { bytes: text.len() });
@@ -31,7 +31,7 @@ impl GroupName {
         }
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! The rules of conversation groups: create, rename, add and remove conversations, delete.
+//! The rules for conversation groups: creating, renaming and deleting them, and changing their conversations.
 
 use super::{
     Conversation, Group, GroupId, GroupName, Grouped, Organizer, Rejection, World, batch,
@@ -9,21 +9,20 @@ use super::{
 /// What to do with one conversation of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemberChange {
-    /// Put it in.
+    /// Adds it.
     Add,
-    /// Take it out.
+    /// Removes it.
     Remove,
 }
 
-/// What became of an edit of one group, and its change.
+/// The result of an edit of one group, and its change.
 type Decided = Result<(Grouped, Option<Organized>), Rejection>;
 
-/// Creates a group with the named conversations. A name that exists keeps its group and gets the
-/// conversations added, so that a retry is harmless (decision 10). The group is made even when
-/// every conversation is refused.
+/// Creates a group with the named conversations. If the group exists, the conversations are added to it, so that a retry
+/// is harmless (decision 10). The group is created even if every conversation is refused.
 ///
 /// # Errors
-/// [`Rejection::BatchSize`], [`Rejection::TooManyGroups`], [`Rejection::NoGroupIdLeft`].
+/// Returns [`Rejection::BatchSize`], [`Rejection::TooManyGroups`] or [`Rejection::NoGroupIdLeft`].
 pub(super) fn create(
     organizer: &Organizer,
     world: World<'_>,
@@ -39,10 +38,10 @@ pub(super) fn create(
     Ok((Grouped { id, items }, draft.finish(world.terms.now)))
 }
 
-/// Renames a group; its id and its conversations stay, and no record's timestamp moves.
+/// Renames a group. Its id and its records, with their timestamps, stay as they are.
 ///
 /// # Errors
-/// [`Rejection::NoSuchGroup`]; [`Rejection::NameTaken`] when another group has the new name.
+/// Returns [`Rejection::NoSuchGroup`], or [`Rejection::NameTaken`] if another group has the new name.
 pub(super) fn rename(organizer: &Organizer, world: World<'_>, old: &GroupName, new: &GroupName) -> Decided {
     let mut draft = Draft::new(organizer, []);
     let id = draft.group(old)?.id;
@@ -53,11 +52,11 @@ pub(super) fn rename(organizer: &Organizer, world: World<'_>, old: &GroupName, n
     Ok((Grouped { id, items: Vec::new() }, draft.finish(world.terms.now)))
 }
 
-/// Adds conversations to a group and removes them, in the order given. Adding what is there and
-/// removing what is not succeeds; removing needs no peer to exist. An empty group stays.
+/// Adds and removes conversations of a group, in the given order. Adding a conversation that is in the group succeeds, as
+/// does removing one that is not in it or whose user or chat group does not exist. An empty group stays.
 ///
 /// # Errors
-/// [`Rejection::BatchSize`], [`Rejection::NoSuchGroup`].
+/// Returns [`Rejection::BatchSize`] or [`Rejection::NoSuchGroup`].
 pub(super) fn change_members(
     organizer: &Organizer,
     world: World<'_>,
@@ -73,11 +72,10 @@ pub(super) fn change_members(
     Ok((Grouped { id, items }, draft.finish(world.terms.now)))
 }
 
-/// Deletes a group and takes its id out of every record; marks stay, and records that are left
-/// with nothing are gone.
+/// Deletes a group and removes its id from every record. Records without marks and other groups are removed.
 ///
 /// # Errors
-/// [`Rejection::NoSuchGroup`].
+/// Returns [`Rejection::NoSuchGroup`].
 pub(super) fn delete(organizer: &Organizer, world: World<'_>, name: &GroupName) -> Decided {
     let id = (organizer.group_named(name))
         .map(|group: &Group| group.id)
@@ -95,7 +93,7 @@ pub(super) fn delete(organizer: &Organizer, world: World<'_>, name: &GroupName) 
     Ok((Grouped { id, items: Vec::new() }, draft.finish(world.terms.now)))
 }
 
-/// Applies one change of membership, or refuses it alone.
+/// Adds or removes one conversation. An error concerns this conversation only.
 fn apply(
     draft: &mut Draft<'_>,
     world: World<'_>,
@@ -120,7 +118,7 @@ fn apply(
     })
 }
 
-/// The bounds on the conversations that one changing call names (51006).
+/// Checks the number of conversations that one call changes (error 51006).
 pub(super) fn check_batch(found: usize) -> Result<(), Rejection> {
     if found == 0 || found > batch::CHANGED {
         return Err(Rejection::BatchSize { found, limit: batch::CHANGED });

@@ -2,18 +2,18 @@
 
 use super::Rejection;
 
-/// An SDKAppID: one tenant. A `u32` above zero in every known case.
+/// An SDKAppID, which identifies one tenant. All known ones are positive and fit into a `u32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AppId(u32);
 
 impl AppId {
-    /// The app with this number; zero is no app.
+    /// Creates the id of an app. Returns `None` for zero, which is not a valid id.
     #[must_use]
     pub fn new(number: u32) -> Option<AppId> {
         (number != 0).then_some(AppId(number))
     }
 
-    /// The number as it stands in a request's `sdkappid`.
+    /// Returns the number that requests contain as `sdkappid`.
     #[must_use]
     pub fn number(self) -> u32 {
         self.0
@@ -28,19 +28,19 @@ impl std::fmt::Display for AppId {
 
 /// A UserID: 1 to 32 bytes of UTF-8, compared byte by byte.
 ///
-/// What may be *imported* is narrower, see [`UserId::is_importable`]; an id outside that set simply
-/// names nobody.
+/// Accounts can only be imported under some of these ids, see [`UserId::is_importable`]. Any other id is valid but
+/// identifies nobody.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserId(Box<str>);
 
 impl UserId {
-    /// The longest UserID, in bytes.
+    /// The maximum length of a UserID, in bytes.
     pub const MAX_BYTES: usize = 32;
 
     /// Reads a UserID.
     ///
     /// # Errors
-    /// [`Rejection::IdLength`] when it is empty or longer than [`UserId::MAX_BYTES`].
+    /// Returns [`Rejection::IdLength`] if it is empty or longer than [`UserId::MAX_BYTES`].
     pub fn parse(text: &str) -> Result<UserId, Rejection> {
         check_length("UserID", text, Self::MAX_BYTES)?;
         Ok(UserId(text.into()))
@@ -49,8 +49,8 @@ impl UserId {
     /// Reads a UserID under which an account may be imported.
     ///
     /// # Errors
-    /// [`Rejection::IdLength`], or [`Rejection::IdCharacter`] outside the set of
-    /// [`UserId::is_importable`].
+    /// Returns [`Rejection::IdLength`], or [`Rejection::IdCharacter`] for a character that
+    /// [`UserId::is_importable`] does not allow.
     pub fn importable(text: &str) -> Result<UserId, Rejection> {
         let user = UserId::parse(text)?;
         match text.chars().find(|c| !c.is_ascii_graphic()) {
@@ -63,21 +63,21 @@ impl UserId {
         }
     }
 
-    /// Whether an account may be imported under this id: printable ASCII without the space (the
-    /// sources disagree on the exact set; this is the widest that all clients can send).
+    /// Checks whether an account may be imported under this id. Only printable ASCII without the space is allowed: the
+    /// documents of the protocol disagree on the exact set, and this is the widest that all clients can send.
     #[must_use]
     pub fn is_importable(&self) -> bool {
         self.0.bytes().all(|byte| byte.is_ascii_graphic())
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The quoted text, as errors show it.
+/// Shows the id as quoted text, for use in errors.
 impl std::fmt::Debug for UserId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
@@ -90,24 +90,24 @@ impl std::fmt::Display for UserId {
     }
 }
 
-/// The id of a chat group: 1 to 96 bytes of printable ASCII (48 for a group, up to 96 for a topic).
+/// The id of a chat group: 1 to 48 bytes of printable ASCII, or up to 96 for a topic.
 ///
 /// Not to be confused with [`super::GroupId`], the number of a *conversation group*.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChatGroupId(Box<str>);
 
 impl ChatGroupId {
-    /// The longest id a conversation can name, in bytes: a topic's.
+    /// The maximum length of an id that a conversation can name, in bytes. Only ids of topics are that long.
     pub const MAX_BYTES: usize = 96;
-    /// The longest id a chat group can be created with, in bytes.
+    /// The maximum length of an id that a chat group can be created with, in bytes.
     pub const MAX_CREATED_BYTES: usize = 48;
-    /// What ids given out by the server begin with; a caller may choose it only on import.
+    /// The prefix of the ids that the server generates. Callers may use it only in an import.
     pub const RESERVED_PREFIX: &str = "@TGS#";
 
-    /// Reads the id of a chat group or topic, as a conversation names it.
+    /// Reads the id of the chat group or topic of a conversation.
     ///
     /// # Errors
-    /// [`Rejection::IdLength`] or [`Rejection::IdCharacter`] when it cannot be one.
+    /// Returns [`Rejection::IdLength`] or [`Rejection::IdCharacter`] if the text is not a valid id.
     pub fn parse(text: &str) -> Result<ChatGroupId, Rejection> {
         Self::within(text, Self::MAX_BYTES)
     }
@@ -115,7 +115,7 @@ impl ChatGroupId {
     /// Reads an id under which a chat group can be created.
     ///
     /// # Errors
-    /// As [`ChatGroupId::parse`].
+    /// Returns the same errors as [`ChatGroupId::parse`].
     pub fn creatable(text: &str) -> Result<ChatGroupId, Rejection> {
         Self::within(text, Self::MAX_CREATED_BYTES)
     }
@@ -130,14 +130,14 @@ impl ChatGroupId {
         }
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The quoted text, as errors show it.
+/// Shows the id as quoted text, for use in errors.
 impl std::fmt::Debug for ChatGroupId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
@@ -150,7 +150,7 @@ impl std::fmt::Display for ChatGroupId {
     }
 }
 
-/// Whose organizer it is: one user of one app.
+/// The owner of an organizer: one user of one app.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Owner {
     /// The app.
@@ -159,10 +159,10 @@ pub struct Owner {
     pub user: UserId,
 }
 
-/// Seconds since 1970-01-01 UTC, as every time on this wire.
+/// Seconds since 1970-01-01 UTC, which the protocol uses for every time.
 pub type UnixSeconds = u64;
 
-/// The end of the year 9999, the last time that is ever given to something.
+/// The last second of the year 9999. No stored time is later.
 pub const LAST_SECOND: UnixSeconds = 253_402_300_799;
 
 fn check_length(what: &'static str, text: &str, limit: usize) -> Result<(), Rejection> {

@@ -1,26 +1,26 @@
-//! The numbers of the product that a profile may change, and the fixed sizes of one call.
+//! The limits that a profile can change, and the fixed limits of one call.
 
 /// A named set of limits (decision 12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Groups per owner (51010 above).
+    /// Groups per owner (error 51010 above it).
     pub groups: usize,
-    /// Conversations of an owner that are in a group (51008 above).
+    /// Conversations of an owner that are in a group (error 51008 above it).
     pub grouped: usize,
-    /// Conversations of an owner that have a mark or custom mark, counted apart (51008 above).
+    /// Conversations of an owner that have a mark or custom mark, counted separately (error 51008 above it).
     pub marked: usize,
 }
 
 impl Limits {
-    /// What the documentation of Tencent Chat says.
+    /// The limits in Tencent Chat's documentation.
     pub const TENCENT: Limits = Limits { groups: 20, grouped: 1_000, marked: 1_000 };
-    /// The ceiling of any profile.
+    /// The highest limits that a profile may set.
     pub const OPEN: Limits = Limits { groups: 100, grouped: 10_000, marked: 10_000 };
 }
 
 /// How many things one call may name.
 pub mod batch {
-    /// Conversations per create, update or mark call (51006 above, and when there is none).
+    /// Conversations per create, update or mark call (error 51006 above it, and for an empty list).
     pub const CHANGED: usize = 100;
     /// Conversations per search call.
     pub const SEARCHED: usize = 300;

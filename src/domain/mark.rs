@@ -4,16 +4,16 @@ use super::Rejection;
 
 /// The number of one standard mark, 0 to 63.
 ///
-/// Zero-based: the official Web SDK sends 0 for favourite, 1 unread, 2 folded, 3 hidden, although
-/// the pages call them "bit 1" to "bit 4". Bits 32 to 63 are for customers.
+/// The official Web SDK sends 0 for favourite, 1 for unread, 2 for folded and 3 for hidden, although Tencent's
+/// documentation calls them "bit 1" to "bit 4". Applications may use bits 32 to 63 for marks of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MarkBit(u8);
 
 impl MarkBit {
-    /// The mark with this number.
+    /// Creates the mark with this number.
     ///
     /// # Errors
-    /// [`Rejection::MarkBit`] outside 0 to 63.
+    /// Returns [`Rejection::MarkBit`] if the number is not within 0 to 63.
     pub fn new(number: i64) -> Result<MarkBit, Rejection> {
         u8::try_from(number)
             .ok()
@@ -31,47 +31,47 @@ impl StandardMark {
     /// No mark set.
     pub const NONE: StandardMark = StandardMark(0);
 
-    /// The marks whose bits are set in `bits`.
+    /// Creates the marks whose bits are set in `bits`.
     #[must_use]
     pub fn from_bits(bits: u64) -> StandardMark {
         StandardMark(bits)
     }
 
-    /// The marks as a number, bit 0 lowest.
+    /// Returns the marks as a number, in which bit 0 is the least significant.
     #[must_use]
     pub fn bits(self) -> u64 {
         self.0
     }
 
-    /// Whether no mark is set.
+    /// Checks whether no mark is set.
     #[must_use]
     pub fn is_none(self) -> bool {
         self.0 == 0
     }
 
-    /// With `bit` set.
+    /// Returns the marks with `bit` set.
     #[must_use]
     pub fn with(self, bit: MarkBit) -> StandardMark {
         StandardMark(self.0 | 1 << bit.0)
     }
 
-    /// With `bit` cleared.
+    /// Returns the marks with `bit` cleared.
     #[must_use]
     pub fn without(self, bit: MarkBit) -> StandardMark {
         StandardMark(self.0 & !(1 << bit.0))
     }
 
-    /// Appends the text form: a binary numeral without leading zeros whose last character is bit
-    /// 0; nothing when no mark is set (decision 6; seen in recorded replies).
+    /// Appends the text form: a binary numeral without leading zeros, whose last character is bit 0. It is empty if no
+    /// mark is set (decision 6, from recorded replies).
     pub fn write_text(self, out: &mut Vec<u8>) {
         let width = 64 - self.0.leading_zeros();
         out.extend((0..width).rev().map(|bit| b'0' + u8::from(self.0 >> bit & 1 == 1)));
     }
 
-    /// Reads the text form, of any length up to 64, leading zeros allowed.
+    /// Reads the text form: up to 64 characters, which may include leading zeros.
     ///
     /// # Errors
-    /// [`Rejection::MarkText`] for other characters or more than 64 of them.
+    /// Returns [`Rejection::MarkText`] for a longer text or other characters.
     pub fn parse(text: &str) -> Result<StandardMark, Rejection> {
         let wrong = || Rejection::MarkText { found: text.to_owned() };
         if text.len() > 64 {
@@ -86,19 +86,19 @@ impl StandardMark {
     }
 }
 
-/// The custom mark of one conversation: 1 to 256 bytes of text. "No custom mark" is the absence of
-/// this value, never an empty one.
+/// The custom mark of one conversation: 1 to 256 bytes of text. A conversation without a custom mark has no value of this
+/// type, rather than an empty one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CustomMark(Box<str>);
 
 impl CustomMark {
-    /// The longest custom mark, in bytes of UTF-8.
+    /// The maximum length of a custom mark, in bytes of UTF-8.
     pub const MAX_BYTES: usize = 256;
 
-    /// Reads a custom mark; the empty text means none and clears it.
+    /// Reads a custom mark. An empty text means that there is none.
     ///
     /// # Errors
-    /// [`Rejection::CustomMarkLength`] above [`CustomMark::MAX_BYTES`].
+    /// Returns [`Rejection::CustomMarkLength`] above [`CustomMark::MAX_BYTES`].
     pub fn parse(text: &str) -> Result<Option<CustomMark>, Rejection> {
         if text.len() > Self::MAX_BYTES {
             return Err(Rejection::CustomMarkLength { bytes: text.len() });
@@ -106,7 +106,7 @@ impl CustomMark {
         Ok((!text.is_empty()).then(|| CustomMark(text.into())))
     }
 
-    /// The mark as text.
+    /// Returns the mark as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -130,8 +130,8 @@ mod tests {
         assert_eq!(text(&[]), "");
         assert_eq!(text(&[0]), "1");
         assert_eq!(text(&[1]), "10");
-        assert_eq!(text(&[0, 3, 4, 5]), "111001", "the page's sample");
-        assert_eq!(text(&[1, 2, 3, 4, 5, 6, 7]), "11111110", "the sister page's sample");
+        assert_eq!(text(&[0, 3, 4, 5]), "111001", "the sample in the documentation");
+        assert_eq!(text(&[1, 2, 3, 4, 5, 6, 7]), "11111110", "the sample on a related page");
         assert_eq!(text(&[34]), format!("1{}", "0".repeat(34)), "a recorded reply");
         assert_eq!(text(&[63]), format!("1{}", "0".repeat(63)));
     }

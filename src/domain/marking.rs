@@ -1,44 +1,48 @@
-//! The rule of standard and custom marks.
+//! The rule for setting and clearing standard and custom marks.
 
 use super::{
     Conversation, CustomMark, MarkBit, Organizer, Rejection, World, draft::Draft, edit::Organized,
     grouping::check_batch,
 };
 
-/// What one item of a mark call asks for. Its parts are applied in the order of the fields.
+/// The changes that one item of a mark call requests. They are applied in the order of the fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MarkChange {
-    /// The change of the standard marks, if the item makes one.
+    /// The change of the standard marks, if any.
     pub standard: Option<StandardChange>,
-    /// The custom mark to set; the inner `None` clears it.
+    /// The change of the custom mark, if any; the inner `None` clears it.
     pub custom: Option<Option<CustomMark>>,
 }
 
-/// Which standard marks to clear and to set. Others keep their value; a bit in both is set.
+/// Which standard marks to clear and to set. A bit in both lists is set; other bits keep their values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StandardChange {
-    /// Cleared first.
+    /// The bits to clear first.
     pub clear: Vec<MarkBit>,
-    /// Set then.
+    /// The bits to set afterwards.
     pub set: Vec<MarkBit>,
 }
 
 impl MarkChange {
-    /// Whether it sets something, which needs the peer to exist; clearing never does.
+    /// Checks whether the item sets any mark. Only then does the user or chat group have to exist.
     fn sets_something(&self) -> bool {
         self.standard.as_ref().is_some_and(|change| !change.set.is_empty())
             || matches!(self.custom, Some(Some(_)))
     }
 }
 
+<<<<<<< HEAD
 /// What became of each item of an edit of marks, and its change.
 type Decided = Result<(Vec<Result<(), Rejection>>, Option<Organized>), Rejection>;
 
 /// Applies marks item by item, in the order given; an item that was already refused when it was
 /// read is passed through.
+=======
+/// Applies the items in the given order. The outcome repeats the errors of items that could not be parsed.
+>>>>>>> b23ea2f (Write the comments of the domain in plain English)
 ///
 /// # Errors
-/// [`Rejection::BatchSize`].
+/// Returns [`Rejection::BatchSize`] for no items or too many.
 pub(super) fn mark(
     organizer: &Organizer,
     world: World<'_>,

@@ -1,8 +1,8 @@
-//! The rules, and nothing else: pure values and plain functions, without I/O, JSON, clock or randomness.
+//! The rules of confold, as values and pure functions. They use no I/O, JSON, clock or randomness.
 //!
-//! Everything one user keeps is one small value, the [`Organizer`]. A command is a function of it:
-//! it takes the organizer as it is, what the directory says about the conversations named, and the
-//! time, and gives back an outcome and – if anything really changed – the organizer as it shall be.
+//! Everything that one owner organized is one value, the [`Organizer`]. [`Edit::decide`] takes the owner's present state,
+//! what the directory contains about the named conversations, and the time. It returns an outcome and, if anything
+//! changed, the new state.
 
 mod accounts;
 mod calendar;

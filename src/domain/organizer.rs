@@ -1,42 +1,41 @@
-//! The whole state of one owner.
+//! Everything that one owner organized.
 
 use std::{borrow::Cow, sync::Arc};
 
 use super::{ChatGroupId, Delta, Group, GroupId, GroupName, Record, UnixSeconds, renumbering::renumbered};
 use crate::excerpt::quoted;
 
-/// The number of a change: one counter per owner (decision 2), from 1 to [`MAX_NUMBER`].
+/// The number of a change, from 1 to [`MAX_NUMBER`]. Each owner has one counter for them (decision 2).
 pub type ChangeNumber = u32;
 
-/// The highest change number, group id, incarnation and count of renumberings: typed clients read them as signed
-/// 32-bit integers, and `NextStartIndex` is one more. It holds where a number is given, so that whatever is kept can
-/// be exported and imported again.
+/// The highest change number, group id, incarnation and count of renumberings. Some clients read these numbers as signed
+/// 32-bit integers, and `NextStartIndex` can be one higher. Numbers are checked when they are assigned, so that all
+/// stored data can be exported and imported again.
 pub const MAX_NUMBER: ChangeNumber = i32::MAX as u32 - 1;
 
-/// What an owner's organizer counts. Counters outlive his data: deleting and importing the account
-/// anew does not reset them (decision 9).
+/// The counters of an organizer. Deleting the owner's account and importing it again does not reset them (decision 9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// The last change number given: the organizer's version.
+    /// The last change number that was assigned, which is the organizer's version.
     pub version: ChangeNumber,
-    /// How often the owner ran out of change numbers and was renumbered; 0 for nearly everyone.
+    /// How often the owner ran out of change numbers and was renumbered; 0 for nearly all owners.
     pub renumberings: u32,
-    /// When that happened last; 0 when it never did.
+    /// The time of the last renumbering; 0 if there was none.
     pub renumbered_at: UnixSeconds,
-    /// The last group id given.
+    /// The last group id that was assigned.
     pub last_group: GroupId,
-    /// The latest timestamp given to a record.
+    /// The latest timestamp that was assigned to a record.
     pub last_timestamp: UnixSeconds,
 }
 
 impl Counters {
-    /// Each counter, or that of `other` where it is higher.
+    /// Returns the higher value of each counter.
     #[must_use]
     pub fn raised(self, other: Counters) -> Counters {
         Counters {
             version: self.version.max(other.version),
             renumberings: self.renumberings.max(other.renumberings),
-            // Clients may hold a `StartIndex` from before either renumbering.
+            // The later time counts, because clients may hold a `StartIndex` from before either renumbering.
             renumbered_at: self.renumbered_at.max(other.renumbered_at),
             last_group: self.last_group.max(other.last_group),
             last_timestamp: self.last_timestamp.max(other.last_timestamp),
@@ -44,11 +43,13 @@ impl Counters {
     }
 }
 
-/// Everything one owner keeps: his conversation groups and his records.
+/// Everything one owner organized: their conversation groups and records.
 ///
-/// Invariants, checked where one is made: groups ascend by id and have distinct names; records
-/// ascend by change number, are about distinct conversations, have ascending timestamps, hold
-/// something, and name only groups that exist; no number or id is above its counter.
+/// [`Organizer::from_parts`] checks these invariants:
+/// - Groups are sorted by id and have distinct names.
+/// - Records are sorted by change number and by timestamp, and are about distinct conversations.
+/// - Every record has groups or marks, and its groups exist.
+/// - No number, id or timestamp is above its counter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Organizer {
     counters: Counters,
@@ -56,16 +57,16 @@ pub struct Organizer {
     records: Vec<Arc<Record>>,
 }
 
-/// An [`Organizer`] that breaks its invariants, and which: a damaged row or a bad import.
+/// A violated invariant of an [`Organizer`], because of a damaged row or a bad import.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unsound(pub String);
 
 impl Organizer {
-    /// Puts an organizer together from stored or imported parts.
+    /// Creates an organizer from stored or imported parts.
     ///
     /// # Errors
-    /// [`Unsound`] names the invariant that does not hold.
+    /// Returns [`Unsound`], which names the violated invariant.
     pub fn from_parts(
         counters: Counters,
         groups: Vec<Group>,
@@ -76,58 +77,58 @@ impl Organizer {
         Ok(organizer)
     }
 
-    /// For rules, which keep the invariants by construction.
+    /// Creates an organizer without checking the invariants in release builds, since the rules ensure them.
     pub(super) fn assemble(counters: Counters, groups: Vec<Group>, records: Vec<Arc<Record>>) -> Organizer {
         let organizer = Organizer { counters, groups, records };
         debug_assert_eq!(organizer.check(), Ok(()));
         organizer
     }
 
-    /// For a state in the middle of several deltas, which need not keep the invariants.
+    /// Creates an organizer that may violate the invariants, as between two deltas of one change.
     pub(super) fn unchecked(counters: Counters, groups: Vec<Group>, records: Vec<Arc<Record>>) -> Organizer {
         Organizer { counters, groups, records }
     }
 
-    /// The counters.
+    /// Returns the counters.
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// The same organizer with each counter raised to that of `floor`, where this is higher.
+    /// Returns this organizer with each counter raised to at least that of `floor`.
     ///
     /// # Errors
-    /// [`Unsound`] when `floor` has a version that no owner can reach.
+    /// Returns [`Unsound`] if the version of `floor` is above [`MAX_NUMBER`].
     pub(super) fn raised(&self, floor: Counters) -> Result<Organizer, Unsound> {
         Organizer::from_parts(self.counters.raised(floor), self.groups.clone(), self.records.clone())
     }
 
-    /// The groups, by ascending id.
+    /// Returns the groups, sorted by id.
     #[must_use]
     pub fn groups(&self) -> &[Group] {
         &self.groups
     }
 
-    /// The records, by ascending change number.
+    /// Returns the records, sorted by change number.
     #[must_use]
     pub fn records(&self) -> &[Arc<Record>] {
         &self.records
     }
 
-    /// Whether nothing was ever kept here, so that there is nothing to store.
+    /// Checks whether the owner has never organized anything, in which case stores need no row for them.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
         *self == Organizer::default()
     }
 
-    /// The group of this name.
+    /// Returns the group with this name.
     #[must_use]
     pub fn group_named(&self, name: &GroupName) -> Option<&Group> {
         self.groups.iter().find(|group| group.name == *name)
     }
 
-    /// The change numbers of the records whose chat group has moved on to another incarnation.
-    /// `current` gives the incarnation that a chat group has now, 0 for an unknown one.
+    /// Returns the change numbers of the records whose chat group has another incarnation by now, which makes them
+    /// invalid. `current` returns the present incarnation of a chat group, 0 if it is unknown.
     pub fn dead(&self, mut current: impl FnMut(&ChatGroupId) -> u32) -> Vec<ChangeNumber> {
         self.records
             .iter()
@@ -138,7 +139,7 @@ impl Organizer {
             .collect()
     }
 
-    /// This organizer, renumbered if `changes` more numbers would lead above [`MAX_NUMBER`], and the delta of that.
+    /// Returns this organizer, renumbered if `changes` more numbers would exceed [`MAX_NUMBER`], and the delta if so.
     pub(super) fn with_room_for(&self, changes: usize, now: UnixSeconds) -> (Cow<'_, Organizer>, Vec<Delta>) {
         if u64::from(self.counters.version) + changes as u64 <= u64::from(MAX_NUMBER) {
             (Cow::Borrowed(self), Vec::new())

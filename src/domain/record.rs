@@ -1,18 +1,18 @@
-//! What an owner keeps about one conversation.
+//! The record of one conversation.
 
 use super::{ChangeNumber, Conversation, CustomMark, GroupId, StandardMark, UnixSeconds};
 
-/// The groups and marks of one conversation. A record that has none of them is gone (decision 8).
+/// The groups and marks of one conversation. A record that has neither is removed (decision 8).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Which conversation.
+    /// The conversation.
     pub conversation: Conversation,
-    /// The incarnation of the chat group the record is about; 0 for a one-to-one conversation.
+    /// The incarnation of the conversation's chat group; 0 for a one-to-one conversation.
     ///
-    /// `destroy_group` raises the chat group's incarnation, and a record of an older one is dead
+    /// `destroy_group` increases the chat group's incarnation. Records with another incarnation are invalid
     /// (decision 20).
     pub incarnation: u32,
-    /// The groups it is in, ascending, without repetition.
+    /// The groups that it is in, sorted and without duplicates.
     pub groups: Vec<GroupId>,
     /// Its standard marks.
     pub mark: StandardMark,
@@ -25,13 +25,13 @@ pub struct Record {
 }
 
 impl Record {
-    /// Whether it counts towards the limit of conversations with a group.
+    /// Checks whether it counts towards the limit of conversations in groups.
     #[must_use]
     pub fn is_grouped(&self) -> bool {
         !self.groups.is_empty()
     }
 
-    /// Whether it counts towards the limit of conversations with a mark or custom mark.
+    /// Checks whether it counts towards the limit of conversations with a mark or custom mark.
     #[must_use]
     pub fn is_marked(&self) -> bool {
         !self.mark.is_none() || self.custom.is_some()

@@ -1,4 +1,4 @@
-//! Every reason why a rule says no. Reasons know no protocol: `api/error.rs` gives them numbers.
+//! Every reason for which a rule refuses something. `api/error.rs` maps them to the error codes of the protocol.
 
 use super::{ChatGroupId, Conversation, MAX_NUMBER, UserId};
 use crate::excerpt::quoted;
@@ -12,10 +12,10 @@ pub enum Rejection {
     /// The owner is an administrator of the app, whose account cannot be deleted.
     #[error("{} is an administrator of the app, and administrators cannot be deleted", quoted(.0.as_str()))]
     Administrator(UserId),
-    /// What an import has to put in the place of an owner's data contradicts itself, the limits or the directory.
+    /// The imported data of an owner contradicts itself, the limits or the directory.
     #[error("{0}")]
     Import(String),
-    /// The peer of a one-to-one conversation does not exist.
+    /// The other user of a one-to-one conversation does not exist.
     #[error("the account {} has not been imported", quoted(.0.as_str()))]
     UnknownPeer(UserId),
     /// The chat group of a conversation does not exist.
@@ -24,31 +24,31 @@ pub enum Rejection {
     /// The chat group of a conversation was disbanded.
     #[error("the chat group {} was disbanded", quoted(.0.as_str()))]
     DisbandedChatGroup(ChatGroupId),
-    /// The owner is not a member of the chat group of a conversation, where that is required.
+    /// The owner is not a member of the chat group of a conversation, but the configuration requires it.
     #[error("the owner is not a member of the chat group {}", quoted(.0.as_str()))]
     NotMember(ChatGroupId),
-    /// What is stored about the peer or chat group of a conversation is damaged.
+    /// The stored data about the user or chat group of a conversation is damaged.
     #[error("what is stored about {0} is damaged, so confold cannot tell whether it exists")]
     UnreadablePeer(Conversation),
-    /// One more conversation with a group than the owner may have.
+    /// The owner would have too many conversations in groups.
     #[error("the owner already has {limit} conversations in groups, the most allowed")]
     TooManyGrouped {
         /// The limit.
         limit: usize,
     },
-    /// One more conversation with a mark or custom mark than the owner may have.
+    /// The owner would have too many conversations with a mark or custom mark.
     #[error("the owner already has {limit} conversations with a mark or custom mark, the most allowed")]
     TooManyMarked {
         /// The limit.
         limit: usize,
     },
-    /// One more group than the owner may have.
+    /// The owner would have too many groups.
     #[error("the owner already has {limit} conversation groups, the most allowed")]
     TooManyGroups {
         /// The limit.
         limit: usize,
     },
-    /// The owner has been given the highest group id there is.
+    /// The owner has used the highest group id.
     #[error(
         "the owner has been given all ids of conversation groups up to {max}, and none is given twice; rename a group instead of making a new one",
         max = MAX_NUMBER
@@ -57,16 +57,16 @@ pub enum Rejection {
     /// No group of the owner has this name.
     #[error("the owner has no conversation group named {}", quoted(.0))]
     NoSuchGroup(String),
-    /// Another group of the owner has this name.
+    /// Another group of the owner already has this name.
     #[error("another conversation group of the owner is already named {}", quoted(.0))]
     NameTaken(String),
     /// A group name is empty or too long.
     #[error("a conversation group name has 1 to 32 bytes, found {bytes}")]
     NameLength {
-        /// Bytes found.
+        /// The number of bytes found.
         bytes: usize,
     },
-    /// A group name holds a control character.
+    /// A group name contains a control character.
     #[error("a conversation group name has no control characters, found {found:?}")]
     NameCharacter {
         /// The character found.
@@ -75,30 +75,30 @@ pub enum Rejection {
     /// An id is empty or too long.
     #[error("a {what} has 1 to {limit} bytes, found {bytes}")]
     IdLength {
-        /// Which id.
+        /// The kind of id.
         what: &'static str,
-        /// Bytes found.
+        /// The number of bytes found.
         bytes: usize,
-        /// The most allowed.
+        /// The highest number allowed.
         limit: usize,
     },
-    /// An id holds a character outside its alphabet.
+    /// An id contains a character that is not allowed in it.
     #[error("a {what} is {alphabet}, found {found:?}")]
     IdCharacter {
-        /// Which id.
+        /// The kind of id.
         what: &'static str,
-        /// What it is written in.
+        /// The allowed characters.
         alphabet: &'static str,
         /// The character found.
         found: char,
     },
-    /// A standard mark has another number than 0 to 63.
+    /// The number of a standard mark is not within 0 to 63.
     #[error("a standard mark is a bit number from 0 to 63, found {found}")]
     MarkBit {
         /// The number found.
         found: i64,
     },
-    /// A text is no binary numeral of at most 64 digits.
+    /// The text of standard marks is not a binary numeral of at most 64 digits.
     #[error("a standard mark is written as at most 64 characters 0 or 1, found {}", quoted(found))]
     MarkText {
         /// The text found.
@@ -107,24 +107,24 @@ pub enum Rejection {
     /// A custom mark is too long.
     #[error("a custom mark has at most 256 bytes, found {bytes}")]
     CustomMarkLength {
-        /// Bytes found.
+        /// The number of bytes found.
         bytes: usize,
     },
-    /// An item of a call could not be read; the text says why.
+    /// An item of a call could not be parsed; the text gives the reason.
     #[error("{0}")]
     Unreadable(String),
-    /// A mark item says nothing that could be applied.
+    /// An item of a mark call requests no change.
     #[error("nothing to apply: {expected}")]
     NothingToApply {
-        /// What the item should have carried.
+        /// The fields that the item should have had.
         expected: &'static str,
     },
-    /// A call changes no conversation, or too many.
+    /// A call names no conversations, or too many.
     #[error("one call names 1 to {limit} conversations, found {found}")]
     BatchSize {
         /// How many were named.
         found: usize,
-        /// The most allowed.
+        /// The highest number allowed.
         limit: usize,
     },
 }

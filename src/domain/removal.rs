@@ -1,19 +1,19 @@
-//! Removing what an owner has: records of disbanded chat groups, and everything when the account is deleted. What is
-//! removed takes change numbers like any other change.
+//! Removes the records of disbanded chat groups, or everything when an account is deleted or its data replaced. Each
+//! removal gets a change number, like any other change.
 
 use std::sync::Arc;
 
 use super::{ChangeNumber, Counters, Delta, MAX_NUMBER, Organizer, UnixSeconds};
 
 impl Organizer {
-    /// The organizer as a reader sees it: without the records numbered in `dead` (ascending).
+    /// Returns the organizer as clients see it, without the records whose numbers are in `dead` (sorted).
     #[must_use]
     pub fn living(&self, dead: &[ChangeNumber]) -> Organizer {
         let records = self.records().iter().filter(|record| dead.binary_search(&record.number).is_err());
         Organizer::unchecked(*self.counters(), self.groups().to_vec(), records.cloned().collect())
     }
 
-    /// The organizer as a writer goes on from it: the records numbered in `dead` (ascending) are buried.
+    /// Removes the records whose numbers are in `dead` (sorted), as the first part of a change.
     pub(super) fn buried(&self, dead: &[ChangeNumber], now: UnixSeconds) -> (Organizer, Vec<Delta>) {
         let (base, mut deltas) = self.with_room_for(dead.len(), now);
         let mut number = Numbers::after(base.counters());
@@ -30,7 +30,7 @@ impl Organizer {
         (Organizer::assemble(counters, base.groups().to_vec(), kept), deltas)
     }
 
-    /// What is left when everything is removed: the counters.
+    /// Removes all groups and records, so that only the counters remain.
     pub(super) fn emptied(&self, now: UnixSeconds) -> (Organizer, Vec<Delta>) {
         let (base, mut deltas) = self.with_room_for(self.groups().len() + self.records().len(), now);
         let mut number = Numbers::after(base.counters());
@@ -43,11 +43,11 @@ impl Organizer {
     }
 }
 
-/// Gives out the change numbers of one owner.
+/// Assigns the change numbers of one owner.
 pub(super) struct Numbers(ChangeNumber);
 
 impl Numbers {
-    /// Those that follow the last one given. There must be room for all that are taken.
+    /// Continues after the last assigned number. [`Organizer::with_room_for`] must have ensured that there are enough.
     pub(super) fn after(counters: &Counters) -> Numbers {
         Numbers(counters.version)
     }
@@ -58,7 +58,7 @@ impl Numbers {
         self.0
     }
 
-    /// The last one given.
+    /// Returns the last assigned number.
     pub(super) fn last(&self) -> ChangeNumber {
         self.0
     }

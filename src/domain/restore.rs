@@ -1,4 +1,4 @@
-//! Making an organizer from imported groups and records.
+//! Replaces an organizer with imported groups and records.
 
 use std::sync::Arc;
 
@@ -9,21 +9,21 @@ use super::{
 };
 use crate::excerpt::quoted;
 
-/// A group to be restored; without a number it gets one.
+/// An imported group.
 #[derive(Clone, Debug)]
 pub struct RestoredGroup {
     /// Its id.
     pub id: GroupId,
     /// Its name.
     pub name: GroupName,
-    /// Its change number, if known.
+    /// Its change number; a new one is assigned if the import contains none.
     pub number: Option<ChangeNumber>,
 }
 
-/// A record to be restored; without a number it gets one.
+/// An imported record.
 #[derive(Clone, Debug)]
 pub struct RestoredRecord {
-    /// Which conversation.
+    /// The conversation.
     pub conversation: Conversation,
     /// The groups it is in, in any order.
     pub groups: Vec<GroupId>,
@@ -31,40 +31,40 @@ pub struct RestoredRecord {
     pub mark: StandardMark,
     /// Its custom mark.
     pub custom: Option<CustomMark>,
-    /// Its change number, if known.
+    /// Its change number; a new one is assigned if the import contains none.
     pub number: Option<ChangeNumber>,
     /// The time of its last change.
     pub timestamp: UnixSeconds,
 }
 
-/// What an import puts in the place of everything that an owner organized.
+/// The imported data that replaces everything an owner organized.
 #[derive(Clone, Debug, Default)]
 pub struct Restoration {
-    /// Floors of the counters.
+    /// The lowest values that the counters may have afterwards.
     pub counters: Counters,
     /// The groups.
     pub groups: Vec<RestoredGroup>,
     /// The records.
     pub records: Vec<RestoredRecord>,
-    /// Whether the owner's account is imported, too, if it does not exist.
+    /// Whether to import the owner's account as well, if it does not exist.
     pub makes_known: bool,
 }
 
 impl Restoration {
-    /// The organizer of an owner who had nothing before.
+    /// Creates the organizer of an owner who had nothing before.
     ///
     /// # Errors
-    /// [`Unsound`] when the parts contradict each other.
+    /// Returns [`Unsound`] if the parts contradict each other.
     pub fn organizer(&self) -> Result<Organizer, Unsound> {
         restored(&Organizer::default(), self, 0, |_| 0).map(|(organizer, _)| organizer)
     }
 }
 
-/// Decides a restoration.
+/// Decides [`super::Edit::Restore`].
 ///
 /// # Errors
-/// [`Rejection::Import`] when the parts contradict each other or the limits, or a record is about a chat group that
-/// was disbanded.
+/// Returns [`Rejection::Import`] if the parts contradict each other or exceed the limits, or if a record is about a chat
+/// group that was disbanded.
 pub(super) fn restore(
     state: &OwnerState,
     restoration: &Restoration,
@@ -100,8 +100,13 @@ pub(super) fn restore(
     Ok(Decision { outcome, change })
 }
 
+<<<<<<< HEAD
 /// A chat group about which nothing can be kept; of several the first by id, so that the error is the same each time.
 fn disbanded(world: World<'_>) -> Option<&ChatGroupId> {
+=======
+/// Returns the disbanded chat group with the lowest id, so that the error is the same each time.
+fn disbanded<'a>(world: World<'a>) -> Option<&'a ChatGroupId> {
+>>>>>>> b23ea2f (Write the comments of the domain in plain English)
     let found =
         world.presences.iter().filter_map(|(conversation, presence)| match (conversation, presence) {
             (Conversation::ChatGroup(id), Presence::ChatGroup { life: Some(life), .. }) if !life.alive => {
@@ -129,16 +134,16 @@ fn check_limits(organizer: &Organizer, limits: &Limits) -> Result<(), Rejection>
     }
 }
 
-/// The restored organizer, whose records are listed by timestamp (decision 4), and what changed.
+/// Builds the restored organizer, whose records are listed by timestamp (decision 4), and the deltas.
 ///
-/// The counters of `before` and those of the import are floors. When every group and record carries a number, and all
-/// are above what `before` gave out, the numbers are kept; otherwise all are numbered anew from there: groups by id,
-/// then records by timestamp. What is there already keeps its numbers, so that restoring the same parts for the second
-/// time changes nothing. `incarnation` gives the present incarnation of a conversation's chat group. The owner is
-/// renumbered as of `now` if the numbers above those counters do not suffice.
+/// No counter becomes lower than in `before` or in the import. If the import equals `before`, everything keeps its
+/// number, so that importing the same data twice changes nothing. Otherwise, the numbers of the import are kept if every
+/// group and record has one, and all are above those that `before` has used. In all other cases new numbers are assigned,
+/// first to the groups by id and then to the records by timestamp. If there are not enough numbers left, the owner is
+/// renumbered at the time `now`. `incarnation` returns the present incarnation of a conversation's chat group.
 ///
 /// # Errors
-/// [`Unsound`] when the parts contradict each other.
+/// Returns [`Unsound`] if the parts contradict each other.
 fn restored(
     before: &Organizer,
     restoration: &Restoration,
@@ -147,7 +152,7 @@ fn restored(
 ) -> Result<(Organizer, Vec<Delta>), Unsound> {
     let Restoration { counters: floor, mut groups, mut records, makes_known: _ } = restoration.clone();
     groups.sort_by_key(|group| group.id);
-    // Stable: records of the same second stay in the order of their numbers, or of the import.
+    // The sort is stable: records of the same second keep the order of their numbers, or else of the import.
     records.sort_by_key(|record| (record.timestamp, record.number));
     let numbers = (groups.iter().map(|group| group.number))
         .chain(records.iter().map(|record| record.number))
@@ -158,7 +163,7 @@ fn restored(
             return Ok((kept, Vec::new()));
         }
     }
-    if says_the_same(before, &groups, &records, &incarnation) {
+    if same_content(before, &groups, &records, &incarnation) {
         let raised = before.raised(floor)?;
         let deltas = match raised.counters() == before.counters() {
             true => Vec::new(),
@@ -169,16 +174,16 @@ fn restored(
     let (old, mut deltas) = before.emptied(now);
     let last = old.counters().version;
     let counters = floor.raised(*old.counters());
-    let anew = match numbers {
+    let after = match numbers {
         Some(numbers) if numbers.iter().all(|number| *number > last) => None,
         _ => Some(counters.version),
     };
-    let needed = u64::from(anew.unwrap_or(0)) + (groups.len() + records.len()) as u64;
-    let restored = if anew.is_some() && needed > u64::from(MAX_NUMBER) {
+    let needed = u64::from(after.unwrap_or(0)) + (groups.len() + records.len()) as u64;
+    let restored = if after.is_some() && needed > u64::from(MAX_NUMBER) {
         let counters = counters.renumbered(MIDDLE, now);
         assemble(counters, &groups, &records, Some(MIDDLE), &incarnation)?
     } else {
-        assemble(counters, &groups, &records, anew, &incarnation)?
+        assemble(counters, &groups, &records, after, &incarnation)?
     };
     deltas.extend(restored.groups().iter().cloned().map(Delta::GroupCreated));
     let records = restored.records().iter().cloned();
@@ -187,8 +192,8 @@ fn restored(
     Ok((restored, deltas))
 }
 
-/// Whether these parts are what is there, whatever their numbers: a line applied for the second time.
-fn says_the_same(
+/// Checks whether the import equals the present data apart from change numbers, as when a line is imported twice.
+fn same_content(
     before: &Organizer,
     groups: &[RestoredGroup],
     records: &[RestoredRecord],
@@ -212,17 +217,17 @@ fn says_the_same(
         && before.records().iter().zip(records).all(same_record)
 }
 
-/// With the parts' own numbers, or numbered anew above `anew`.
+/// Builds an organizer with the numbers of the import or, if `after` is given, with new numbers that follow it.
 fn assemble(
     counters: Counters,
     groups: &[RestoredGroup],
     records: &[RestoredRecord],
-    anew: Option<ChangeNumber>,
+    after: Option<ChangeNumber>,
     incarnation: impl Fn(&Conversation) -> u32,
 ) -> Result<Organizer, Unsound> {
-    let mut given = anew.unwrap_or(0);
+    let mut given = after.unwrap_or(0);
     let mut number = |own: Option<ChangeNumber>| match own {
-        Some(own) if anew.is_none() => own,
+        Some(own) if after.is_none() => own,
         _ => {
             given += 1;
             given
@@ -288,7 +293,7 @@ mod tests {
         raised(before, Counters::default(), groups, records, NOW).unwrap()
     }
 
-    /// With floors of the counters.
+    /// Restores with the lowest values that the counters may have afterwards.
     fn raised(
         before: &Organizer,
         counters: Counters,
@@ -315,7 +320,7 @@ mod tests {
         let before = restored(&Organizer::default(), groups, records);
         let (groups, records) = parts();
         assert_eq!(restored(&before, groups, records), before, "restoring it again changes nothing");
-        // Two things are gone, by the numbers 10 and 11.
+        // The removals of the old group and record have the numbers 10 and 11.
         let after = restored(&before, vec![group(1, Some(1))], vec![record("b", 5, Some(2))]);
         assert_eq!(numbers(&after), [12, 13]);
         assert_eq!(after.counters().last_group, 1);
@@ -330,12 +335,12 @@ mod tests {
         };
         let first = restored_over(&Organizer::default());
         assert_eq!(restored_over(&first), first);
-        // Over something else too: what was there is gone once, and not again.
+        // The same holds over other data, which is removed only the first time.
         let other = restored(&Organizer::default(), vec![group(1, Some(3))], vec![record("c", 4, Some(9))]);
         let over = restored_over(&other);
         assert_eq!(numbers(&over), [12, 13, 14]);
         assert_eq!(restored_over(&over), over);
-        // Counters that are told rise all the same.
+        // Imported counters still raise those of the owner.
         let floor = Counters { last_group: 7, ..Counters::default() };
         let (groups, records) = parts();
         let raised = raised(&over, floor, groups, records, NOW).unwrap();
@@ -351,7 +356,7 @@ mod tests {
         let Counters { version, renumberings, renumbered_at, .. } = *full.counters();
         assert_eq!(numbers(&full), [MIDDLE + 1, MIDDLE + 2]);
         assert_eq!((version, renumberings, renumbered_at), (MIDDLE + 2, 1, NOW));
-        // After so many numbers, what is gone finds none left, and then what comes in its place.
+        // First the removals find no numbers left, and then the additions that follow them.
         for (version, given) in [
             (MAX_NUMBER - 2, [MIDDLE + 5, MIDDLE + 6, MIDDLE + 7]),
             (MAX_NUMBER - 4, [MIDDLE + 1, MIDDLE + 2, MIDDLE + 3]),

@@ -1,37 +1,37 @@
-//! The terms on which an edit is decided.
+//! The settings and the time that an edit is decided with.
 
 use std::sync::Arc;
 
 use super::{Directory, DirectoryMode, Limits, UnixSeconds, UserId};
 
-/// What an app allows, as it was when the edit was handed over: an edit may be decided later than that, when the
-/// configuration has changed.
+/// The settings of an app and the time, both taken when the edit was submitted. The configuration may change before a
+/// store decides the edit.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// The limits of an owner.
+    /// The limits per owner.
     pub limits: Limits,
     /// Whether users and chat groups have to be imported or created first.
     pub directory: DirectoryMode,
-    /// Whether an owner has to be a member of a chat group to organize the conversation in it.
+    /// Whether an owner has to be a member of a chat group to organize its conversation.
     pub membership: MembershipMode,
     /// The administrators of the app, who count as imported (decision 28).
     pub admins: Arc<Vec<String>>,
-    /// The time.
+    /// The time of the edit.
     pub now: UnixSeconds,
 }
 
-/// Whether membership of a chat group matters (decision 30).
+/// Whether an owner has to be a member of a chat group to organize its conversation (decision 30).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MembershipMode {
     /// Owners may organize every chat group that exists.
     #[default]
     Ignore,
-    /// Owners who are not members of a chat group may not set anything about it; clearing and removing always work.
+    /// Owners have to be members to set marks and to add the conversation to groups. Clearing and removing always work.
     Require,
 }
 
 impl Terms {
-    /// The terms of confold's own tools: generous limits, a strict directory without administrators.
+    /// Returns the terms of confold's own tools: the given limits, and a strict directory without administrators.
     #[must_use]
     pub fn of_tools(limits: Limits, now: UnixSeconds) -> Terms {
         Terms {
@@ -43,13 +43,13 @@ impl Terms {
         }
     }
 
-    /// Who exists, by these terms.
+    /// Returns the rules for which users exist.
     #[must_use]
     pub fn directory(&self) -> Directory<'_> {
         Directory { mode: self.directory, appointed: &self.admins }
     }
 
-    /// Whether a user counts as existing without an account.
+    /// Checks whether a user counts as existing even without an imported account.
     #[must_use]
     pub fn takes_for_granted(&self, user: &UserId) -> bool {
         self.directory().takes_for_granted(user)

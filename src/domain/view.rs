@@ -1,4 +1,4 @@
-//! The reading rules: a page of everything, and a look-up of given conversations.
+//! The rules for reading: listing all records page by page, and looking up given conversations.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,18 +7,18 @@ use super::{ChangeNumber, Conversation, Group, Organizer, Record, UnixSeconds, r
 /// One page of an organizer's records.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Page<'a> {
-    /// The records of the page, by ascending change number.
+    /// The records of the page, sorted by change number.
     pub records: &'a [Arc<Record>],
-    /// Where the next page starts; `None` when nothing is left.
+    /// The start of the next page; `None` after the last page.
     pub next: Option<ChangeNumber>,
 }
 
-/// The records whose change number is at least `start`, at most `size` (at least 1) of them.
+/// Returns the records whose change number is at least `start`, up to `size` of them (at least 1).
 ///
-/// Since a record that changes takes a higher number, no record is ever missed however much
-/// changes while a client pages (decision 3). A renumbering may come between two pages: then a `start` from before
-/// means the middle of all numbers, and a page that gets there goes on to the end, since the `start` that would follow
-/// it would mean the middle again. `now` is asked for only about an owner who was renumbered.
+/// A record that changes gets a higher number, so a client that reads page by page misses no record, even if records
+/// change in the meantime (decision 3). After a renumbering, a `start` from before it counts as the middle of all
+/// numbers. A page that reaches the middle then continues to the end, because the next `start` would count as the middle
+/// again. `now` is called only if the owner was renumbered.
 #[must_use]
 pub fn page(organizer: &Organizer, start: u64, size: usize, now: impl FnOnce() -> UnixSeconds) -> Page<'_> {
     let (counters, records) = (organizer.counters(), organizer.records());
@@ -33,13 +33,13 @@ pub fn page(organizer: &Organizer, start: u64, size: usize, now: impl FnOnce() -
     Page { records: &records[from..to], next }
 }
 
-/// What a look-up found.
+/// The result of [`search`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct Found<'a> {
-    /// The records, in the order their conversations were first named; a conversation without a
-    /// record is left out.
+    /// The records, in the order in which their conversations are first named. Conversations without a record are left
+    /// out.
     pub records: Vec<&'a Record>,
-    /// The groups those records are in, by ascending id.
+    /// The groups of these records, sorted by id.
     pub groups: Vec<&'a Group>,
 }
 
