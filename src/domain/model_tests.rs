@@ -1,5 +1,5 @@
-//! The rules against a naive model of the protocol, written from its text and not from the rules:
-//! one list of entries in the order of their last change, everything else recomputed each time.
+//! Compares the rules with a naive model that follows the protocol's documentation instead of the rules. It keeps one list
+//! of entries in the order of their last change, and computes everything else each time.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What the model keeps about a conversation.
+/// The model's counterpart of a record.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Entry {
     groups: BTreeSet<u32>,
@@ -28,7 +28,7 @@ impl Entry {
 struct Model {
     groups: BTreeMap<u32, String>,
     ids_given: u32,
-    /// In the order of the last change, with its time.
+    /// The entries in the order of their last change, with its time.
     entries: Vec<(Conversation, Entry, u64)>,
     last_time: u64,
 }
@@ -39,15 +39,15 @@ enum Step {
     Rename { old: u8, new: u8 },
     Update { name: u8, changes: Vec<(bool, u8)> },
     Delete { name: u8 },
-    Mark { items: Vec<Order> },
+    Mark { items: Vec<MarkItem> },
 }
 
-/// A peer, the bits to clear and to set, and the length of the custom mark.
-type Order = (u8, Option<Vec<u8>>, Option<Vec<u8>>, Option<u8>);
+/// One item of a mark call: the peer, the bits to clear and to set, and the length of the custom mark.
+type MarkItem = (u8, Option<Vec<u8>>, Option<Vec<u8>>, Option<u8>);
 
 const LIMITS: Limits = Limits { groups: 3, grouped: 4, marked: 5 };
-/// Peers 0–5 are users that exist, 6 and 7 chat groups that exist, 8 a user and 9 a chat group
-/// that do not.
+/// Peers 0 to 5 are users that exist, and 6 and 7 chat groups that exist. Peer 8 is a user and 9 a chat group, and neither
+/// exists.
 const PEERS: u8 = 10;
 
 fn peer(index: u8) -> Conversation {
@@ -91,7 +91,7 @@ impl Model {
         found.map(|(_, entry, _)| entry.clone()).unwrap_or_default()
     }
 
-    /// Puts an entry in its place without counting it as changed.
+    /// Replaces an entry or appends a new one. `settle` later moves changed entries to the end.
     fn put(&mut self, conversation: &Conversation, entry: Entry) {
         match self.entries.iter_mut().find(|(other, ..)| other == conversation) {
             Some((_, old, _)) => *old = entry,
@@ -108,7 +108,7 @@ impl Model {
         self.entries.iter().filter(|(_, entry, _)| marked(entry)).count()
     }
 
-    /// One item: changes the entry, or gives the kind of refusal.
+    /// Applies one item, and returns `ok` or the kind of refusal.
     fn item(&mut self, index: u8, needs_peer: bool, change: impl FnOnce(&mut Entry)) -> &'static str {
         if needs_peer && !exists(index) {
             return "unknown";
@@ -194,7 +194,7 @@ impl Model {
         Ok(items)
     }
 
-    /// Moves what changed to the end, in the order it had, and forgets what holds nothing.
+    /// Moves changed entries to the end without changing their order, and removes empty ones.
     fn settle(&mut self, before: &Model, now: u64) {
         let same =
             |(conversation, entry, _): &(Conversation, Entry, u64)| before.entry(conversation) == *entry;
@@ -211,7 +211,7 @@ impl Model {
     }
 }
 
-/// The edit that a step stands for.
+/// Builds the edit that corresponds to a step.
 fn edit(step: &Step) -> Edit {
     match step {
         Step::Create { name: index, peers } => Edit::CreateGroup {
@@ -230,7 +230,7 @@ fn edit(step: &Step) -> Edit {
         Step::Delete { name: index } => Edit::DeleteGroup { name: name(*index) },
         Step::Mark { items } => {
             let bits = |bits: &[u8]| bits.iter().map(|bit| MarkBit::new((*bit).into()).unwrap()).collect();
-            let item = |(index, clear, set, custom): &Order| {
+            let item = |(index, clear, set, custom): &MarkItem| {
                 let standard = (clear.is_some() || set.is_some()).then(|| StandardChange {
                     clear: bits(clear.as_deref().unwrap_or_default()),
                     set: bits(set.as_deref().unwrap_or_default()),
@@ -254,7 +254,7 @@ fn decide(
     decide_state(&state, dead, edit, now)
 }
 
-/// Decides an edit, and holds its deltas to the next state.
+/// Decides an edit and checks that its deltas lead to the next state.
 fn decide_state(
     state: &OwnerState,
     dead: &[ChangeNumber],
@@ -272,7 +272,8 @@ fn decide_state(
     Ok(decision)
 }
 
-/// Unless the owner was renumbered or restored, deltas take exactly the numbers that follow the version, in order.
+/// Checks that the deltas use exactly the numbers that follow the version, in order. A renumbering or an import may skip
+/// numbers and is not checked.
 fn check_delta_numbers(before: &Organizer, change: &Change) {
     let is_plain = |delta: &Delta| !matches!(delta, Delta::Renumbered { .. } | Delta::CountersSet(_));
     if change.deltas.iter().all(is_plain) {
@@ -295,23 +296,32 @@ fn run(
     Ok((items.iter().map(kind_of).collect(), decision.change))
 }
 
+<<<<<<< HEAD
 /// Groups added and removed, bits before and after, custom mark before and after.
 type EntryChange = (BTreeSet<u32>, BTreeSet<u32>, [BTreeSet<u8>; 2], [String; 2]);
 
 /// What the deltas say happened, in the model's terms: groups by id, and entries by conversation.
+=======
+/// The difference between two states, in the model's form: groups by id, and entries by conversation.
+>>>>>>> 58e003b (Write the comments of the store in plain English)
 #[derive(Debug, Default, PartialEq)]
 struct Happened {
-    /// The name before and after; empty where there was or is none.
+    /// The name before and after; empty if the group did not exist then.
     groups: BTreeMap<u32, (String, String)>,
+<<<<<<< HEAD
     entries: BTreeMap<Conversation, EntryChange>,
+=======
+    /// The groups added and removed, the bits before and after, and the custom mark before and after.
+    entries: BTreeMap<Conversation, (BTreeSet<u32>, BTreeSet<u32>, [BTreeSet<u8>; 2], [String; 2])>,
+>>>>>>> 58e003b (Write the comments of the store in plain English)
 }
 
 fn bits_of(mark: StandardMark) -> BTreeSet<u8> {
     (0..64).filter(|bit| mark.bits() >> bit & 1 == 1).collect()
 }
 
-/// What the deltas of a change say.
-fn told(deltas: &[Delta]) -> Happened {
+/// Computes the difference from the deltas of a change.
+fn happened_by_deltas(deltas: &[Delta]) -> Happened {
     let mut happened = Happened::default();
     for delta in deltas {
         let name = |name: &GroupName| name.as_str().to_owned();
@@ -324,9 +334,9 @@ fn told(deltas: &[Delta]) -> Happened {
                 assert_eq!(
                     after.is_none(),
                     matches!(delta, Delta::RecordGone { .. }),
-                    "nothing is buried here"
+                    "no chat group is disbanded in this test"
                 );
-                let record = after.or(before).expect("a record before or after");
+                let record = after.or(before).expect("a delta has a record before or after it");
                 let RecordParts { added_to, removed_from, standard, custom } = delta.parts();
                 let text =
                     |mark: Option<CustomMark>| mark.map_or(String::new(), |mark| mark.as_str().to_owned());
@@ -348,7 +358,7 @@ fn told(deltas: &[Delta]) -> Happened {
     happened
 }
 
-/// What differs between two states of the model.
+/// Computes the difference between two states of the model.
 fn happened(before: &Model, after: &Model) -> Happened {
     let mut happened = Happened::default();
     let ids: BTreeSet<u32> = before.groups.keys().chain(after.groups.keys()).copied().collect();
@@ -394,7 +404,7 @@ fn kind_of(result: &Result<(), Rejection>) -> &'static str {
 
 type Visible = (BTreeMap<u32, String>, Vec<(Conversation, Entry, u64)>);
 
-/// Everything of an organizer that a client can see, in the model's terms.
+/// Returns everything that a client can see of an organizer, in the model's form.
 fn visible(organizer: &Organizer) -> Visible {
     let groups = organizer.groups().iter().map(|group| (group.id, group.name.as_str().to_owned())).collect();
     let entries = (organizer.records().iter())
@@ -441,9 +451,9 @@ proptest! {
                 Ok((items, change)) => {
                     prop_assert_eq!(Ok(items), expected);
                     let deltas = change.as_ref().map_or(&[][..], |change| &change.deltas);
-                    prop_assert_eq!(told(deltas), happened(&model_before, &model));
+                    prop_assert_eq!(happened_by_deltas(deltas), happened(&model_before, &model));
                     if let Some(change) = change {
-                        // What changes nothing is not written, and what is written changed.
+                        // An edit that changes nothing must not cause a write.
                         prop_assert_ne!(&*change.next.organizer, &before);
                         organizer = Organizer::clone(&change.next.organizer);
                     }
@@ -476,8 +486,7 @@ proptest! {
     }
 }
 
-/// Numbers only rise; what did not change kept its number, what changed has one above the old
-/// version.
+/// Checks that everything that changed has a number above the old version, and everything else its old number.
 fn check_numbers(before: &Organizer, after: &Organizer) -> Result<(), TestCaseError> {
     let old_version = before.counters().version;
     prop_assert!(after.counters().version >= old_version);
@@ -495,7 +504,7 @@ fn check_numbers(before: &Organizer, after: &Organizer) -> Result<(), TestCaseEr
     Ok(())
 }
 
-/// Whatever the size of a page, paging gives every record once and in order.
+/// Checks that pages of any size contain every record once and in order.
 fn check_pages(organizer: &Organizer) -> Result<(), TestCaseError> {
     for size in [1, 2, 7] {
         let (mut start, mut seen) = (0, Vec::new());
@@ -515,7 +524,7 @@ fn check_pages(organizer: &Organizer) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// A new organizer with one group and these conversations in it.
+/// Creates an organizer with one group of these conversations.
 fn organized(peers: &[u8]) -> Organizer {
     let step = Step::Create { name: 0, peers: peers.to_vec() };
     let change = run(&Organizer::default(), &step, 5).unwrap().1.unwrap();
@@ -530,7 +539,7 @@ fn a_dead_record_is_absent_for_readers_and_buried_by_the_next_change() {
     let living = organizer.living(&dead);
     assert_eq!(living.records(), &organizer.records()[1..]);
     assert_eq!(living.counters(), organizer.counters(), "reading changes no counter");
-    // An edit that changes nothing does not bury either.
+    // An edit that changes nothing does not remove dead records either.
     let nothing = decide(&organizer, &dead, &edit(&Step::Create { name: 0, peers: vec![1] }), 9).unwrap();
     assert_eq!(nothing.change, None);
     let change =
@@ -538,7 +547,7 @@ fn a_dead_record_is_absent_for_readers_and_buried_by_the_next_change() {
     let Change { next, deltas } = change.unwrap();
     let version = organizer.counters().version;
     let buried = Delta::RecordBuried { number: version + 1, record: Arc::clone(&organizer.records()[0]) };
-    assert_eq!((deltas.len(), &deltas[0]), (2, &buried), "an ordinary change");
+    assert_eq!((deltas.len(), &deltas[0]), (2, &buried), "the removal is one of the deltas");
     assert_eq!(next.organizer.counters().version, version + 2);
     assert_eq!(&next.organizer.records()[..1], living.records());
 }
@@ -553,17 +562,17 @@ fn counters_outlive_the_data() {
     assert_eq!(
         (kinds, next.account.is_some()),
         (vec![true, true, false], false),
-        "a group, a record, the account"
+        "deltas of the group, the record and the account"
     );
     let emptied = &*next.organizer;
     assert!(emptied.groups().is_empty() && emptied.records().is_empty());
     let again = run(emptied, &Step::Create { name: 0, peers: vec![1] }, 3).unwrap().1.unwrap().next.organizer;
     assert_eq!(again.groups()[0].id, 2, "a group id is never used again");
     assert!(again.records()[0].number > organizer.counters().version);
-    assert_eq!(again.records()[0].timestamp, 5, "the later of now and the owner's last one");
+    assert_eq!(again.records()[0].timestamp, 5, "timestamps never go back");
 }
 
-/// Imports over each other, with and without numbers.
+/// Generates imports that replace each other, with and without change numbers.
 fn restorations() -> impl Strategy<Value = Vec<Restoration>> {
     let number = || prop::option::of(1..200u32);
     let group = (1..4u32, number()).prop_map(|(id, number)| RestoredGroup {
@@ -605,12 +614,12 @@ proptest! {
             let restore = Edit::Restore(restoration.clone());
             let edits = [nick.map(import), Some(restore), deletes.then_some(Edit::DeleteAccount)];
             for edit in edits.into_iter().flatten() {
-                // Imports that contradict themselves are refused.
+                // Contradictory imports are refused, and other edits may change nothing.
                 let Ok(Decision { change: Some(change), .. }) = decide_state(&state, &[], &edit, 7) else {
                     continue;
                 };
                 let before = std::mem::replace(&mut state, change.next);
-                prop_assert_ne!(&before, &state, "what changes nothing is not written");
+                prop_assert_ne!(&before, &state, "an edit that changes nothing makes no change");
                 match edit {
                     Edit::ImportAccount { nick, .. } => {
                         let account = state.account.as_ref().expect("it was imported");
@@ -623,8 +632,8 @@ proptest! {
                         prop_assert!(state.account.is_none());
                         prop_assert_eq!(organizer.counters().last_group, before.organizer.counters().last_group);
                     }
-                    // A line applied for the second time changes nothing, unless it had the owner renumbered, whose
-                    // version it raises again.
+                    // Importing the same data again changes nothing. The exception is an import that made a renumbering
+                    // necessary: it raises the version once more.
                     edit => {
                         let renumberings = |state: &OwnerState| state.organizer.counters().renumberings;
                         if renumberings(&before) == renumberings(&state) {

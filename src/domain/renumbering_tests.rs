@@ -1,4 +1,4 @@
-//! Renumbering by example, and a client that pages while others write, whatever renumberings happen.
+//! Tests renumbering with examples, and with a client that reads page by page while others write and renumberings occur.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,7 +16,7 @@ fn peer(index: usize) -> Conversation {
     Conversation::User(UserId::parse(&format!("user{index}")).unwrap())
 }
 
-/// An owner with groups and records of these numbers, a record a second.
+/// Creates an organizer whose groups and records have these numbers. Each record is one second later than the one before.
 fn owner(version: ChangeNumber, groups: &[ChangeNumber], records: &[ChangeNumber]) -> Organizer {
     let groups: Vec<Group> = ((1..).zip(groups))
         .map(|(id, number)| Group { id, name: GroupName::parse(&format!("g{id}")).unwrap(), number: *number })
@@ -43,19 +43,19 @@ fn owner(version: ChangeNumber, groups: &[ChangeNumber], records: &[ChangeNumber
     Organizer::from_parts(counters, groups, records).unwrap()
 }
 
-/// The numbers of the groups, and those of the records.
+/// Returns the numbers of the groups and those of the records.
 fn numbers(organizer: &Organizer) -> (Vec<ChangeNumber>, Vec<ChangeNumber>) {
     let groups = organizer.groups().iter().map(|group| group.number).collect();
     (groups, organizer.records().iter().map(|record| record.number).collect())
 }
 
-/// The version, the count of renumberings, and when the last one was.
+/// Returns the version, the number of renumberings, and the time of the last one.
 fn counted(organizer: &Organizer) -> (ChangeNumber, u32, UnixSeconds) {
     let Counters { version, renumberings, renumbered_at, .. } = *organizer.counters();
     (version, renumberings, renumbered_at)
 }
 
-/// Sets the custom marks of these peers; an empty text clears them. The records numbered in `dead` are buried.
+/// Sets the custom marks of these peers, or clears them if the text is empty. The records numbered in `dead` are removed.
 fn marked_after(
     organizer: &Organizer,
     dead: &[ChangeNumber],
@@ -70,12 +70,12 @@ fn marked_after(
     changed(organizer, dead, &Edit::Mark { items }, &presences, now)
 }
 
-/// The same with nothing to bury.
+/// Sets or clears custom marks without removing dead records.
 fn marked(organizer: &Organizer, peers: &[usize], custom: &str, now: UnixSeconds) -> Organizer {
     marked_after(organizer, &[], peers, custom, now)
 }
 
-/// The organizer after an edit, to which its deltas lead.
+/// Applies an edit, and checks that its deltas lead to the new state.
 fn changed(
     organizer: &Organizer,
     dead: &[ChangeNumber],
@@ -93,7 +93,7 @@ fn changed(
     Organizer::clone(&next.organizer)
 }
 
-/// How many records a page has, and where the next one starts.
+/// Returns the number of records of a page, and the start of the next one.
 fn paged(organizer: &Organizer, start: u64, size: usize, now: UnixSeconds) -> (usize, Option<ChangeNumber>) {
     let page = page(organizer, start, size, || now);
     (page.records.len(), page.next)
@@ -106,7 +106,7 @@ fn numbers_below_the_middle_stay_and_the_others_move_in_their_order() {
     let after = renumbered(&before, NOW);
     let moved = vec![3, MIDDLE - 1, MIDDLE + 1, MIDDLE + 3, MIDDLE + 4];
     assert_eq!(numbers(&after), (vec![5, MIDDLE + 2], moved));
-    assert_eq!(counted(&after), (MIDDLE + 4, 1, NOW), "the version is the last number given");
+    assert_eq!(counted(&after), (MIDDLE + 4, 1, NOW), "the version is the last assigned number");
     for (record, old) in after.records().iter().zip(before.records()) {
         assert_eq!((&record.conversation, record.timestamp), (&old.conversation, old.timestamp));
     }
@@ -116,14 +116,18 @@ fn numbers_below_the_middle_stay_and_the_others_move_in_their_order() {
 fn all_may_stay_and_all_may_move_also_a_second_time() {
     let low = renumbered(&owner(MAX_NUMBER, &[1], &[7, 9]), NOW);
     assert_eq!((numbers(&low), counted(&low)), ((vec![1], vec![7, 9]), (MIDDLE, 1, NOW)));
-    assert_eq!(numbers(&marked(&low, &[0], "x", NOW)).1, [9, MIDDLE + 1], "listed after all that stayed");
+    assert_eq!(
+        numbers(&marked(&low, &[0], "x", NOW)).1,
+        [9, MIDDLE + 1],
+        "a new change is listed after the records that stayed"
+    );
 
     let high = renumbered(&owner(MAX_NUMBER, &[MAX_NUMBER - 2], &[MAX_NUMBER - 1, MAX_NUMBER]), NOW);
     assert_eq!(numbers(&high), (vec![MIDDLE + 1], vec![MIDDLE + 2, MIDDLE + 3]));
     let mut counters = high.counters().raised(Counters { version: MAX_NUMBER - 1, ..Counters::default() });
     counters.last_timestamp = NOW + 5_000;
     let far = Organizer::assemble(counters, high.groups().to_vec(), high.records().to_vec());
-    // The first of two takes the last number before the end, the other one no longer fits.
+    // The first mark uses the last number, so the second one needs a renumbering.
     let again = marked(&marked(&far, &[0], "x", NOW), &[2], "y", NOW + 4_000);
     assert_eq!(numbers(&again), (vec![MIDDLE + 1], vec![MIDDLE + 2, MIDDLE + 3, MIDDLE + 4]));
     assert_eq!(counted(&again), (MIDDLE + 4, 2, NOW + 4_000));
@@ -133,13 +137,13 @@ fn all_may_stay_and_all_may_move_also_a_second_time() {
 #[test]
 fn burying_renumbers_when_its_numbers_do_not_fit() {
     let before = owner(MAX_NUMBER - 1, &[], &[4, MIDDLE + 2, MIDDLE + 3]);
-    // The two that are dead move to MIDDLE + 1 and + 2, and are buried by the next two numbers.
+    // The two dead records move to MIDDLE + 1 and MIDDLE + 2, and their removals get the next two numbers.
     let after = marked_after(&before, &[MIDDLE + 2, MIDDLE + 3], &[1], "x", NOW);
     assert_eq!((numbers(&after).1, counted(&after)), (vec![4, MIDDLE + 5], (MIDDLE + 5, 1, NOW)));
-    // One burial and one mark just fit.
+    // There are just enough numbers for one removal and one mark.
     let roomy = marked_after(&owner(MAX_NUMBER - 2, &[], &[4, 5]), &[5], &[7], "x", NOW);
     assert_eq!(counted(&roomy), (MAX_NUMBER, 0, 0));
-    // The burial fits, and the mark after it does not.
+    // There is a number for the removal, but none for the mark that follows.
     let tight = marked_after(&owner(MAX_NUMBER - 1, &[], &[4, 5]), &[5], &[7], "x", NOW);
     assert_eq!((numbers(&tight).1, counted(&tight)), (vec![4, MIDDLE + 1], (MIDDLE + 1, 1, NOW)));
 }
@@ -147,10 +151,10 @@ fn burying_renumbers_when_its_numbers_do_not_fit() {
 #[test]
 fn what_is_gone_with_an_account_takes_numbers_after_a_renumbering() {
     let emptied = owner(MAX_NUMBER - 2, &[1], &[4, MIDDLE + 2]).emptied(NOW).0;
-    // The record above the middle was moved to MIDDLE + 1 before three things went.
+    // The record above the middle moves to MIDDLE + 1, and the three removals get the numbers after it.
     assert_eq!(counted(&emptied), (MIDDLE + 4, 1, NOW));
     let emptied = owner(MAX_NUMBER - 3, &[1], &[4, MIDDLE + 2]).emptied(NOW).0;
-    assert_eq!(counted(&emptied), (MAX_NUMBER, 0, 0), "they just fit");
+    assert_eq!(counted(&emptied), (MAX_NUMBER, 0, 0), "there are just enough numbers");
 }
 
 #[test]
@@ -181,7 +185,11 @@ fn a_start_above_what_was_given_means_the_middle() {
     };
     assert_eq!(lengths(&[0, 4, MIDDLE, MIDDLE + 1, MIDDLE + 2, MIDDLE + 4]), [3, 2, 2, 2, 1, 0]);
     assert_eq!(lengths(&[MIDDLE + 5, MAX_NUMBER]), [2, 2]);
-    assert_eq!(paged(&high, u64::MAX, 1, NOW), (1, Some(MIDDLE + 2)), "such a page is split as any other");
+    assert_eq!(
+        paged(&high, u64::MAX, 1, NOW),
+        (1, Some(MIDDLE + 2)),
+        "this page has a size limit like any other"
+    );
 }
 
 #[test]
@@ -189,13 +197,17 @@ fn for_ten_minutes_the_upper_half_is_one_page() {
     let records = [3, 5, MIDDLE - 1, MAX_NUMBER - 3, MAX_NUMBER - 2, MAX_NUMBER - 1];
     let owner = renumbered(&owner(MAX_NUMBER, &[], &records), NOW);
     for now in [NOW - 600, NOW, NOW + 600] {
-        // Any start above the middle means all of the upper half.
+        // Any start above the middle lists the whole upper half.
         for start in [MIDDLE, MIDDLE + 1, MIDDLE + 3, MIDDLE + 4, MAX_NUMBER].map(u64::from) {
             assert_eq!(paged(&owner, start, 1, now), (3, None), "{start}");
         }
-        assert_eq!(paged(&owner, 0, 2, now), (2, Some(6)), "below, pages are split");
-        assert_eq!(paged(&owner, 0, 3, now), (3, Some(MIDDLE)), "and just before the middle");
-        assert_eq!(paged(&owner, 0, 4, now), (6, None), "a page that gets there is not");
+        assert_eq!(paged(&owner, 0, 2, now), (2, Some(6)), "pages below the middle have a size limit");
+        assert_eq!(paged(&owner, 0, 3, now), (3, Some(MIDDLE)), "a page may end just before the middle");
+        assert_eq!(
+            paged(&owner, 0, 4, now),
+            (6, None),
+            "a page that reaches the middle continues to the end"
+        );
     }
     for now in [NOW - 601, NOW + 601] {
         assert_eq!(paged(&owner, 0, 4, now), (4, Some(MIDDLE + 2)));
@@ -204,18 +216,18 @@ fn for_ten_minutes_the_upper_half_is_one_page() {
     }
 }
 
-/// What somebody does between two pages of a client.
+/// A write between two pages of a client.
 #[derive(Clone, Debug)]
 enum Write {
     Mark(Vec<usize>),
     Clear(Vec<usize>),
-    /// The chat groups of these records (by place, wrapped) are destroyed, and these peers marked.
+    /// Destroys the chat groups of some records, given by index modulo the number of records, and marks these peers.
     Bury(Vec<usize>, Vec<usize>),
-    /// The account is deleted, and these peers marked anew.
+    /// Deletes everything, and marks these peers afterwards.
     Empty(Vec<usize>),
-    /// All but the record at this place are imported again, with numbers at this distance or without any.
+    /// Imports all records except the one at this index, with numbers at this distance or without numbers.
     Import(usize, Option<u32>),
-    /// Many other changes leave so many numbers.
+    /// Raises the version so that only this many numbers are left.
     Jump(u32),
 }
 
@@ -285,13 +297,13 @@ proptest! {
         ),
         room in 0..10u32,
         size in 1..8usize,
-        // A long pause and writes, then at most ten minutes, of a clock that may be set back, to the next page.
+        // A long pause, some writes, and then at most ten minutes until the next page, by a clock that may be set back.
         between in vec((0..2_000u64, writes(), -600..=600i64), 0..25),
     ) {
         let numbers: Vec<ChangeNumber> = numbers.into_iter().collect();
         let mut organizer = owner(MAX_NUMBER - room, &[], &numbers);
         let (mut now, mut between) = (NOW, between.iter());
-        // One pull after the other, until nobody writes any more.
+        // Read all pages again and again, until there are no writes left.
         for pull in 0.. {
             let (mut start, mut seen, mut pages) = (0, BTreeMap::new(), 0);
             loop {
@@ -301,7 +313,7 @@ proptest! {
                 let Some(next) = page.next else { break };
                 start = u64::from(next);
                 pages += 1;
-                prop_assert!(pages < 100, "the pull does not end");
+                prop_assert!(pages < 100, "reading page by page has to come to an end");
                 let Some((pause, writes, wait)) = between.next() else { continue };
                 now += pause;
                 for (index, write) in writes.iter().enumerate() {

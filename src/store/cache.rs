@@ -1,12 +1,12 @@
-//! Owners in memory, for a store whose process is the only writer.
+//! A cache of owners, for a store whose process is the only writer.
 //!
-//! The cache is exact. Only the writer publishes, after the fsync and before the answer. A reader
-//! that fills a miss takes a placeholder before it looks at the database, and its value counts
-//! only if the placeholder is still there: a commit of that owner in between has replaced it.
+//! The cache never returns outdated data. The writer updates it after the fsync and before the caller gets the answer. On a
+//! cache miss, a reader inserts a placeholder before it reads the database. Its value is cached only if the placeholder is
+//! still there, because a commit of that owner in the meantime removes it.
 //!
-//! Disbanding a chat group touches no owner (decision 20), so an entry cannot be replaced then.
-//! Instead each entry knows up to which disbanding of its app it is true, and one that lags behind
-//! is compared with the few chat groups disbanded since.
+//! Disbanding a chat group does not write the owners that have records about it (decision 20), so it cannot replace their
+//! entries. Instead, disbandings are counted per app, and each entry stores the count up to which it was checked. If there
+//! are newer disbandings, the entry is compared with those chat groups before it is used.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -24,34 +24,34 @@ use quick_cache::{
 use super::{Loaded, Revision, Scope, document::Stored};
 use crate::domain::{Account, AppId, ChangeNumber, ChatGroupId, Organizer, Owner, OwnerState};
 
-/// How many disbandings of an app are remembered; an entry that lags further behind is read anew.
+/// How many disbandings of an app are kept. An entry that is further behind is read from the database again.
 const REMEMBERED: usize = 1_024;
 
-/// One owner, as committed.
+/// A cached owner, as last committed.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) account: Option<Arc<Account>>,
     /// The organizer as it is stored.
     pub(super) stored: Arc<Stored>,
     pub(super) revision: Revision,
-    /// The records of it that are dead.
+    /// The records whose chat groups were disbanded.
     pub(super) dead: Vec<ChangeNumber>,
-    /// The organizer without them.
+    /// The organizer without the dead records.
     living: Arc<Organizer>,
-    /// Roughly its bytes in memory.
+    /// Its approximate size in memory, in bytes.
     weight: u64,
     disbandings: Arc<Disbandings>,
-    /// Up to which disbanding `dead` is true.
+    /// The number of disbandings that `dead` takes into account.
     seen: AtomicU64,
 }
 
-/// One owner as read from the database.
+/// An owner as read from the database.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Snapshot {
     pub(super) account: Option<Arc<Account>>,
     pub(super) stored: Arc<Stored>,
     pub(super) revision: Revision,
-    /// The records of it that are dead.
+    /// The records whose chat groups were disbanded.
     pub(super) dead: Vec<ChangeNumber>,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct Disbandings {
     latest: Mutex<VecDeque<ChatGroupId>>,
 }
 
-/// Owners in memory, bounded in bytes.
+/// The cache of owners, limited by its size in bytes.
 pub(super) struct OwnerCache {
     entries: Cache<Owner, Arc<Entry>, ByBytes>,
     disbandings: Mutex<HashMap<AppId, Arc<Disbandings>>>,
@@ -87,7 +87,7 @@ impl Entry {
             false => Arc::new(stored.organizer.living(&dead)),
         };
         let texts = account.as_ref().map_or(0, |account| account.nick.len() + account.face_url.len());
-        // A view of its own shares the records, but has a list of them.
+        // A separate `living` shares the records with `stored`, but has its own list of pointers to them.
         let view = if dead.is_empty() { 0 } else { 8 * living.records().len() };
         let weight = (stored.weight() + texts + view) as u64;
         Entry { account, stored, revision, dead, living, weight, disbandings, seen: AtomicU64::new(seen) }
@@ -98,7 +98,7 @@ impl Entry {
         Loaded { state, revision: self.revision }
     }
 
-    /// The owner as stored.
+    /// Returns the owner as stored, including dead records.
     pub(super) fn snapshot(&self) -> Snapshot {
         let Entry { account, stored, revision, dead, .. } = self;
         Snapshot {
@@ -109,13 +109,13 @@ impl Entry {
         }
     }
 
-    /// Whether no chat group of this owner was disbanded since the entry was made.
-    fn is_true(&self) -> bool {
+    /// Checks that none of the owner's chat groups was disbanded since the entry was created.
+    fn is_current(&self) -> bool {
         let seen = self.seen.load(Ordering::Acquire);
         if seen == self.disbandings.count() {
             return true;
         }
-        // Counted anew under the lock, which is held while one is added.
+        // Read the count again under the lock, which `publish` holds while it adds a disbanding.
         let latest = self.disbandings.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let count = self.disbandings.count();
         let lag = usize::try_from(count - seen).unwrap_or(usize::MAX);
@@ -133,12 +133,12 @@ impl Entry {
 }
 
 impl Disbandings {
-    /// How many there were.
+    /// Returns how many disbandings there were.
     pub(super) fn count(&self) -> u64 {
         self.count.load(Ordering::Acquire)
     }
 
-    /// Makes every entry of the app lag behind further than is remembered.
+    /// Invalidates every entry of the app, by counting a disbanding whose chat group is not kept.
     fn forget(&self) {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         latest.clear();
@@ -172,22 +172,22 @@ impl OwnerCache {
         Arc::clone(apps.entry(app).or_default())
     }
 
-    /// The entry of an owner, if there is one and it is true now.
+    /// Returns the entry of an owner, if there is one and it is up to date.
     pub(super) fn get(&self, owner: &Owner) -> Option<Arc<Entry>> {
-        let found = self.entries.get(owner).filter(|entry| entry.is_true());
+        let found = self.entries.get(owner).filter(|entry| entry.is_current());
         if found.is_some() {
             self.hits.fetch_add(1, Ordering::Relaxed);
         }
         found
     }
 
-    /// How often an owner was in memory, how often not, and the bytes of those who are.
+    /// Returns the number of cache hits, the number of misses, and the size of the cache in bytes.
     pub(super) fn statistics(&self) -> (u64, u64, u64) {
         (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed), self.entries.weight())
     }
 
-    /// The entry of an owner, read by `load` if there is none that is true now. Waits for another
-    /// reader of the same owner rather than reading twice.
+    /// Returns the entry of an owner, and reads it with `load` if there is none that is up to date. If another reader is
+    /// loading the same owner, this waits for it instead of reading twice.
     pub(super) fn get_or_load<E>(
         &self,
         owner: &Owner,
@@ -196,29 +196,29 @@ impl OwnerCache {
         let disbandings = self.disbandings(owner.app);
         loop {
             match self.entries.get_value_or_guard(owner, None) {
-                GuardResult::Value(entry) if entry.is_true() => return Ok(entry),
-                // Only this very entry: the writer may have published a new one just now.
+                GuardResult::Value(entry) if entry.is_current() => return Ok(entry),
+                // Compare the pointers, because the writer may have published a new entry in the meantime.
                 GuardResult::Value(old) => {
                     self.entries.remove_if(owner, |entry| Arc::ptr_eq(entry, &old));
                 }
                 GuardResult::Guard(guard) => {
-                    // Counted before the snapshot is taken: a disbanding in between makes the entry
-                    // lag, never lie.
+                    // Read the count before the snapshot. If a chat group is disbanded in between, the entry is compared
+                    // with it later, which is harmless if the snapshot already contained the disbanding.
                     let seen = disbandings.count();
                     self.misses.fetch_add(1, Ordering::Relaxed);
                     let entry = Arc::new(Entry::new(load()?, disbandings, seen));
-                    // Refused when a commit of this owner has passed: the value is then good for
-                    // this reader, who asked before that commit was answered, and for nobody else.
+                    // If the owner was committed in the meantime, the insertion fails. This reader may still use its
+                    // value, because it began before that commit was answered.
                     let _ = guard.insert(Arc::clone(&entry));
                     return Ok(entry);
                 }
-                GuardResult::Timeout => unreachable!("no time-out was asked for"),
+                GuardResult::Timeout => unreachable!("there is no time-out"),
             }
         }
     }
 
-    /// For the writer: nothing in `scope` is there any more. Entries and readers' values of before count
-    /// as lagging behind, and are read anew.
+    /// Invalidates everything in `scope`, including the values of readers that are still loading. The writer calls this
+    /// after deleting the data.
     pub(super) fn forget(&self, scope: &Scope) {
         let apps = self.disbandings.lock().unwrap_or_else(PoisonError::into_inner);
         match scope {
@@ -228,10 +228,10 @@ impl OwnerCache {
         }
     }
 
-    /// For the writer: what was committed.
+    /// Replaces the entry of an owner. The writer calls this after a commit.
     pub(super) fn publish(&self, owner: Owner, entry: Entry) {
-        // An entry too heavy to be kept replaces no placeholder, and would leave a reader's older
-        // value to count: so whatever is there goes first.
+        // The cache rejects an entry that is too large, and would then keep the placeholder of a reader with an older
+        // value. So remove the old entry or placeholder first.
         self.entries.remove(&owner);
         self.entries.insert(owner, Arc::new(entry));
     }

@@ -5,7 +5,7 @@ fn owner() -> Owner {
     Owner { app: AppId::new(1).unwrap(), user: UserId::parse("a").unwrap() }
 }
 
-/// An organizer of so many records, all about chat groups `g0`, `g1` …
+/// Creates an organizer with this many records, about the chat groups `g0`, `g1` and so on.
 fn stored(records: usize) -> Stored {
     let number = |index: usize| u32::try_from(index + 1).unwrap();
     let record = |index: usize| {
@@ -42,8 +42,7 @@ fn kept(cache: &OwnerCache) -> Option<usize> {
 
 #[test]
 fn a_snapshot_older_than_a_commit_is_not_kept() {
-    // Once with room for what is committed, once with none: an entry too heavy is not kept, and
-    // must not let the older one be.
+    // The second cache is too small for the committed entry. It must not keep the older one instead.
     for (bytes, expected) in [(64 << 20, Some(2_000)), (100_000, None)] {
         let cache = OwnerCache::new(bytes);
         let read = cache.get_or_load(&owner(), || {
@@ -51,7 +50,11 @@ fn a_snapshot_older_than_a_commit_is_not_kept() {
             publish(&cache, 2_000);
             Ok::<_, ()>(before)
         });
-        assert_eq!(read.unwrap().stored.organizer.records().len(), 1, "good for whoever asked before");
+        assert_eq!(
+            read.unwrap().stored.organizer.records().len(),
+            1,
+            "a reader may use what it read before the commit"
+        );
         assert_eq!(kept(&cache), expected);
     }
 }
@@ -75,7 +78,7 @@ fn a_disbanding_during_a_read_is_not_missed() {
             Ok::<_, ()>(before)
         })
         .unwrap();
-    assert_eq!(kept(&cache), None, "it has to be read anew");
+    assert_eq!(kept(&cache), None, "the entry has to be read again");
 }
 
 #[test]
@@ -85,7 +88,7 @@ fn an_entry_that_lags_compares_itself_with_exactly_what_it_missed() {
     let disband = |id: &str| disbandings.publish(ChatGroupId::parse(id).unwrap());
     disband("g1");
     publish(&cache, 3);
-    assert_eq!(kept(&cache), Some(3), "published as true up to then");
+    assert_eq!(kept(&cache), Some(3), "the entry takes earlier disbandings into account");
     for count in 0..REMEMBERED {
         disband(&format!("other{count}"));
     }
@@ -93,7 +96,7 @@ fn an_entry_that_lags_compares_itself_with_exactly_what_it_missed() {
     for count in 0..=REMEMBERED {
         disband(&format!("other{count}"));
     }
-    assert_eq!(kept(&cache), None, "more than are remembered");
+    assert_eq!(kept(&cache), None, "there were more disbandings than are kept");
     publish(&cache, 3);
     disband("g2");
     assert_eq!(kept(&cache), None);

@@ -1,6 +1,6 @@
-//! Checksums of rows: a row that is not what was written, or stands in the place of another, is noticed when it is read.
+//! Checksums of rows, which reveal changed or misplaced rows when they are read.
 //!
-//! XXH64 over the name of the table, the key and every other column. The algorithm is part of the stored format.
+//! The checksum is XXH64 over the name of the table, the key and all other columns. It is part of the stored format.
 
 use std::hash::Hasher;
 
@@ -15,8 +15,8 @@ pub(super) enum Column<'a> {
     Bytes(&'a [u8]),
 }
 
-/// The checksum of a row: its key first, then its other columns. The kind and the length of each column count, so that
-/// a byte that moves from one to the next changes the sum.
+/// Computes the checksum of a row from its key and then its other columns. The type and length of each column are
+/// included, so that moving a byte from one column to the next changes the checksum.
 pub(super) fn row_sum<'a>(table: &str, columns: impl IntoIterator<Item = Column<'a>>) -> i64 {
     let mut sum = XxHash64::with_seed(0);
     add(&mut sum, Column::Text(table.as_bytes()));
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn the_algorithm_is_pinned() {
-        // With another value, rows written before could not be read any more.
+        // If this value changed, stored rows would count as damaged.
         let row = [Column::Number(1), Column::Text(b"user"), Column::Null, Column::Bytes(&[7])];
         assert_eq!(row_sum("organizer", row), 5_363_288_062_350_115_520);
     }

@@ -1,34 +1,34 @@
-//! Which store is opened, and how.
+//! The options for opening a store.
 
 use std::{path::PathBuf, time::Duration};
 
 use crate::clock::Clock;
 
-/// Which store to open, and how.
+/// The options for opening a store.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
-    /// The directory of its files.
+    /// The directory with the store's files.
     pub directory: PathBuf,
-    /// Whether the directory and a store are made if they are not there.
+    /// Whether to create the directory and the store if they do not exist.
     pub create: bool,
-    /// Bytes of owners kept in memory.
+    /// The size of the cache of owners, in bytes.
     pub cache_bytes: u64,
-    /// Threads that read what the cache misses.
+    /// The number of threads that read from the database.
     pub readers: usize,
-    /// How many reads may wait for them; more are refused.
+    /// How many reads may wait for these threads; more are refused.
     pub read_queue: usize,
-    /// How long a call waits for its reading to begin; it is refused then. Part of the time that the call has.
+    /// How long a read may wait before it begins; then it is refused. This is shorter than the deadline of the whole call.
     pub read_patience: Duration,
     /// How many changes may wait to be written; more are refused.
     pub queue: usize,
     /// How long closing the store may take.
     pub close_within: Duration,
-    /// What time it is, for events that are removed when they are old.
+    /// The clock. The store uses it to remove events after some time.
     pub clock: Clock,
 }
 
 impl StoreConfig {
-    /// The usual options for a store in `directory`.
+    /// Returns the default options for a store in `directory`.
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>) -> StoreConfig {
         StoreConfig {

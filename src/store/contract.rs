@@ -1,4 +1,4 @@
-//! The one suite that every store has to pass.
+//! The tests that every store has to pass.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ macro_rules! suite {
                 super::block_on(super::$test(&*store));
             })+
         }
-        /// Nothing stays in memory: every read comes from the database.
+        /// Without a cache, every read comes from the database.
         mod sqlite_without_cache {
             $(#[test] fn $test() {
                 let directory = tempfile::tempdir().unwrap();
@@ -107,12 +107,12 @@ fn members() -> Vec<Member> {
     vec![member("zoe", true), member("bob", false)]
 }
 
-/// The terms of an open directory.
+/// Returns terms with an open directory.
 fn terms() -> Terms {
     Terms { directory: DirectoryMode::Open, ..Terms::of_tools(Limits::OPEN, 1_700_000_000) }
 }
 
-/// An edit that puts conversations into the group `name`.
+/// Builds an edit that adds conversations to the group `name`.
 fn grouping(name: &str, conversations: &[Conversation]) -> Edit {
     Edit::CreateGroup { name: GroupName::parse(name).unwrap(), conversations: conversations.to_vec() }
 }
@@ -148,7 +148,7 @@ async fn edit_chat_group(
     store.commit_chat_group(write).await.unwrap().map(|outcome| outcome.joined)
 }
 
-/// Makes a chat group live with this profile, whatever it was before.
+/// Imports a chat group with this profile, whether or not it exists.
 async fn revive(store: &dyn Store, app: AppId, id: &str, profile: ChatGroupProfile) {
     let group = ChatGroup { incarnation: 0, profile: Some(profile), listed: 0 };
     edit_chat_group(store, app, id, ChatGroupEdit::Restore { group, members: members() }).await.unwrap();
@@ -158,12 +158,12 @@ async fn destroy(store: &dyn Store, app: AppId, id: &str) {
     edit_chat_group(store, app, id, ChatGroupEdit::Destroy).await.unwrap();
 }
 
-/// A chat group with all its members.
+/// Reads a chat group with all its members.
 async fn whole(store: &dyn Store, app: AppId, id: &str) -> Option<ChatGroupState> {
     store.chat_groups(app, vec![chat_group(id)], WantedMembers::All).await.unwrap().remove(0)
 }
 
-/// Whether accounts exist in the app with the number 1.
+/// Returns which of these accounts exist in app 1.
 async fn accounts(store: &dyn Store, users: &[&str]) -> Vec<bool> {
     let users = users.iter().map(|user| UserId::parse(user).unwrap()).collect();
     store.accounts(app(1), users).await.unwrap()
@@ -266,7 +266,7 @@ async fn an_expected_revision_is_compared(store: &dyn Store) {
     assert_eq!(organizer(store, &owner).await.groups().len(), 1);
     store.commit(expecting(first.0, "second")).await.unwrap().unwrap();
     assert!(store.load(&owner).await.unwrap().revision > first);
-    // Deleting the account takes nothing back.
+    // Deleting the account does not lower the revision.
     let second = store.load(&owner).await.unwrap().revision;
     commit(store, &owner, Edit::DeleteAccount).await.unwrap().unwrap();
     assert!(store.load(&owner).await.unwrap().revision > second);
@@ -275,25 +275,21 @@ async fn an_expected_revision_is_compared(store: &dyn Store) {
 async fn accounts_come_and_go(store: &dyn Store) {
     let owner = owner(1, "a");
     let account = Account { nick: "N".to_owned(), face_url: "F".to_owned() };
-    // A read before, so that a store with a cache remembers that there was nothing.
+    // Read the owner first, so that a cache contains an entry without an account.
     assert!(store.load(&owner).await.unwrap().state.account.is_none());
     set_account(store, &owner, account.clone()).await;
     assert_eq!(store.load(&owner).await.unwrap().state.account.as_deref(), Some(&account));
     assert_eq!(accounts(store, &["a", "b"]).await, [true, false]);
     keep(store, &owner, "first", &[user("x")]).await;
     let loaded = store.load(&owner).await.unwrap();
-    assert_eq!(loaded.state.account.as_deref(), Some(&account), "an edit keeps it");
+    assert_eq!(loaded.state.account.as_deref(), Some(&account), "an edit keeps the account");
     let deleted = commit(store, &owner, Edit::DeleteAccount).await.unwrap().unwrap();
     assert_eq!(deleted, Outcome::Account { existed: true, changed: true });
     let loaded = store.load(&owner).await.unwrap().state;
     assert!(loaded.account.is_none());
     assert!(loaded.organizer.groups().is_empty() && loaded.organizer.records().is_empty());
     assert_eq!(loaded.organizer.counters().last_group, 1, "counters outlive the data");
-    assert_eq!(
-        loaded.organizer.counters().version,
-        4,
-        "a group and a record made, a group and a record gone"
-    );
+    assert_eq!(loaded.organizer.counters().version, 4, "a group and a record were created and removed");
     assert_eq!(accounts(store, &["a"]).await, [false]);
 }
 
@@ -323,7 +319,7 @@ async fn chat_groups_come_and_go(store: &dyn Store) {
     assert_eq!(found.group, ChatGroup { incarnation: 1, profile: Some(again), listed: 2 });
     let refused = edit_chat_group(store, app(1), "b", ChatGroupEdit::RemoveMembers(Vec::new())).await;
     assert_eq!(refused, Err(ChatGroupRejection::Unknown));
-    assert_eq!(whole(store, app(1), "b").await, None, "a refused edit keeps nothing");
+    assert_eq!(whole(store, app(1), "b").await, None, "a refused edit stores nothing");
 }
 
 async fn members_come_and_go(store: &dyn Store) {
@@ -341,21 +337,21 @@ async fn members_come_and_go(store: &dyn Store) {
         |names: &[&str]| ChatGroupEdit::AddMembers(names.iter().map(|name| member(name, false)).collect());
     let joined = edit_chat_group(store, app(1), "g", add(&["ann", "bob", "boss", "ann"])).await.unwrap();
     assert_eq!(joined, [Joining::Added, Joining::Present, Joining::Present, Joining::Present]);
-    assert_eq!(named().await, ["zoe", "bob", "ann"], "in the order they came");
+    assert_eq!(named().await, ["zoe", "bob", "ann"], "members are listed in the order in which they joined");
     edit_chat_group(store, app(1), "g", ChatGroupEdit::RemoveMembers(users(&["bob", "nobody"])))
         .await
         .unwrap();
     let refused = edit_chat_group(store, app(1), "g", ChatGroupEdit::RemoveMembers(users(&["boss"]))).await;
     assert_eq!(refused, Err(ChatGroupRejection::OwnerStays(users(&["boss"]).remove(0))));
     edit_chat_group(store, app(1), "g", add(&["bob"])).await.unwrap();
-    assert_eq!(named().await, ["zoe", "ann", "bob"], "who comes again comes last");
+    assert_eq!(named().await, ["zoe", "ann", "bob"], "a member who joins again is listed last");
     let wanted = WantedMembers::Named(users(&["bob", "zoe", "nobody"]));
     let found = store.chat_groups(app(1), vec![chat_group("g")], wanted).await.unwrap().remove(0).unwrap();
     assert_eq!(found.members, [member("zoe", true), member("bob", false)]);
     let many: Vec<String> = (0..80).map(|count| format!("many{count}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     assert_eq!(edit_chat_group(store, app(1), "g", add(&many)).await, Err(ChatGroupRejection::Full(77)));
-    assert_eq!(named().await.len(), 3, "not all fit, so nobody was added");
+    assert_eq!(named().await.len(), 3, "if there is not enough room, nobody is added");
     destroy(store, app(1), "g").await;
     assert_eq!(named().await, [""; 0]);
 }
@@ -364,8 +360,8 @@ async fn nothing_is_written_in_a_pause(store: &dyn Store) {
     let owner = owner(1, "a");
     let (begun, has_begun) = std::sync::mpsc::channel();
     store.between_writes(Box::new(move || begun.send(()).unwrap())).await.unwrap();
-    has_begun.try_recv().expect("it ran");
-    let panics = store.between_writes(Box::new(|| panic!("this pause panics, as the test wants"))).await;
+    has_begun.try_recv().expect("the work ran before the answer");
+    let panics = store.between_writes(Box::new(|| panic!("this work always panics"))).await;
     assert!(matches!(panics, Err(StoreError::Rule)));
     keep(store, &owner, "first", &[user("x")]).await;
 }
@@ -390,15 +386,23 @@ async fn a_disbanding_kills_records_at_once_and_for_good(store: &dyn Store) {
     let before = organizer(store, &a).await;
     destroy(store, app(1), "g").await;
     assert_eq!(conversations(store, &a).await, [user("x"), in_group("h")]);
-    assert_eq!(organizer(store, &a).await.counters(), before.counters(), "no owner was written");
+    assert_eq!(
+        organizer(store, &a).await.counters(),
+        before.counters(),
+        "disbanding a chat group writes no owner"
+    );
     revive(store, app(1), "g", profile("again")).await;
-    assert_eq!(conversations(store, &a).await, [user("x"), in_group("h")], "the id is used again");
-    // The next write drops the dead record, and a new one can be kept about the new group.
+    assert_eq!(
+        conversations(store, &a).await,
+        [user("x"), in_group("h")],
+        "old records stay absent when the id is used again"
+    );
+    // The next write removes the dead record, and the owner can create one about the new chat group.
     keep(store, &a, "second", &[in_group("g")]).await;
     assert_eq!(conversations(store, &a).await, [user("x"), in_group("h"), in_group("g")]);
     let after = organizer(store, &a).await;
-    assert_eq!(after.records()[2].groups, [2], "only the new one's group");
-    // The burial, the group and the record.
+    assert_eq!(after.records()[2].groups, [2], "the new record is only in the new group");
+    // The removal, the group and the record.
     assert_eq!(after.counters().version, before.counters().version + 3);
     assert_eq!(conversations(store, &b).await, [user("x"), in_group("h")]);
 }
@@ -431,7 +435,7 @@ async fn concurrent_changes_of_one_owner_are_all_kept(store: &dyn Store) {
     }
     let organizer = organizer(store, &owner).await;
     assert_eq!(organizer.records().len(), 301);
-    assert_eq!(organizer.counters().version, 302, "each took one number");
+    assert_eq!(organizer.counters().version, 302, "each change used one number");
 }
 
 async fn changes_are_made_even_if_nobody_waits(store: &dyn Store) {
@@ -462,9 +466,9 @@ async fn living_chat_groups_are_listed_page_by_page(store: &dyn Store) {
     loop {
         let page = page(None, from).await.unwrap();
         assert_eq!(page.total, 6);
-        assert!(page.next.is_none_or(|next| next < 1 << 53), "a floating-point number can hold it");
+        assert!(page.next.is_none_or(|next| next < 1 << 53), "it fits into a floating-point number");
         seen.extend(page.ids.iter().map(|id| id.as_str().to_owned()));
-        // What is destroyed or changed between two pages makes nobody miss a group.
+        // Changing a chat group between two pages must not hide or repeat others.
         revive(store, app(1), &seen[0], profile("changed")).await;
         match page.next {
             Some(next) => from = next,
@@ -480,7 +484,7 @@ async fn living_chat_groups_are_listed_page_by_page(store: &dyn Store) {
 async fn a_disbanding_counts_from_its_answer_on(store: &dyn Store) {
     let owner = owner(1, "a");
     keep(store, &owner, "first", &[in_group("g")]).await;
-    // With room for one conversation in groups, the edit shows whether the other one is still there.
+    // With a limit of one conversation in groups, the edit is refused as long as the other record counts.
     let limits = Limits { grouped: 1, ..Limits::OPEN };
     let add = || {
         let terms = Terms { limits, ..terms() };
@@ -498,7 +502,7 @@ async fn big_owners_are_read_back(store: &dyn Store) {
     let peers: Vec<_> = (0..1_000).map(|count| user(&format!("peer{count}"))).collect();
     for (index, some) in peers.chunks(100).enumerate() {
         keep(store, &owner, "first", some).await;
-        // Changing early ones again and again thins out what was written first.
+        // Changing the first records again and again leaves fewer and fewer records in the first chunks.
         keep(store, &owner, &format!("more{index}"), &peers[..100]).await;
     }
     let organizer = organizer(store, &owner).await;
@@ -507,7 +511,7 @@ async fn big_owners_are_read_back(store: &dyn Store) {
     assert_eq!(early, 100);
 }
 
-/// Everything that is listed of an app, sorted: lists have no order that is promised.
+/// Lists all owners of an app. The result is sorted, because lists may be in any order.
 async fn all_owners(store: &dyn Store, app: AppId) -> Vec<(String, bool, usize)> {
     let (mut all, mut from) = (Vec::new(), None);
     loop {
@@ -557,7 +561,7 @@ async fn everything_is_listed_for_exports(store: &dyn Store) {
     assert_eq!(store.apps().await.unwrap(), [app(1), app(2), app(3)]);
     let mut expected = vec![("U".to_owned(), false, 1)];
     expected.extend((0..300).map(|count| (format!("u{count:03}"), true, 0)));
-    expected[6].2 = 2; // the record about the group that is dead is absent
+    expected[6].2 = 2; // The record about the destroyed chat group is absent.
     expected.push(("without-account".to_owned(), false, 1));
     assert_eq!(all_owners(store, app(1)).await, expected);
     let group = |id: &str, incarnation, members| (id.to_owned(), incarnation, members);
@@ -596,7 +600,7 @@ async fn what_is_reset_was_never_there(store: &dyn Store) {
     assert_eq!([state(&owners[1]).await, state(&owners[2]).await], [empty, whole]);
     assert_eq!(super::contract::whole(store, app(1), "g").await, None);
     assert!(super::contract::whole(store, app(2), "g").await.is_some());
-    // What is queued behind a reset sees it, and what is queued before it is forgotten.
+    // A reset deletes edits that were queued before it, and edits queued after it start from nothing.
     fill().await;
     let before = commit(store, &owners[0], grouping("late", &[user("late")]));
     let reset = store.reset(Scope::All);

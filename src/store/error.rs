@@ -1,4 +1,4 @@
-//! Why a store could not do what it was asked, and what of its data is damaged.
+//! The errors of a store, and which of its data is damaged.
 
 use super::Revision;
 use crate::{
@@ -6,16 +6,16 @@ use crate::{
     excerpt::quoted,
 };
 
-/// What of the stored data is damaged.
+/// Which part of the stored data is damaged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Damaged {
-    /// One owner: his account, his groups and records.
+    /// One owner: their account, groups and records.
     Owner(Owner),
     /// One chat group.
     ChatGroup(AppId, ChatGroupId),
-    /// Accounts or chat groups of an app that were looked up together, so that it is not known which.
+    /// Accounts or chat groups of an app. They were looked up together, so it is unknown which of them are damaged.
     Directory(AppId),
-    /// Something that belongs to nobody in particular.
+    /// Data that does not belong to a single owner or chat group.
     Database,
 }
 
@@ -30,39 +30,39 @@ impl std::fmt::Display for Damaged {
     }
 }
 
-/// Why a store could not do what it was asked.
+/// The reason why a store could not complete a request.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The medium failed; nothing of the change was acknowledged, and it may or may not be kept.
+    /// Reading or writing failed. The change was not acknowledged; it may or may not be stored.
     #[error("the store failed: {0}")]
     Failed(String),
-    /// The medium failed under a commit: what it holds is not known, and the store is closed.
+    /// The disk failed during a commit. Its content is unknown, so the store was closed.
     #[error("the store failed and has to be opened anew: {0}")]
     Lost(String),
-    /// There is no room left; nothing of the change is kept.
+    /// The disk is full. Nothing was stored.
     #[error("the disk is full: {0}")]
     Full(String),
-    /// The medium can only be read; nothing of the change is kept.
+    /// The database can only be read. Nothing was stored.
     #[error("the database can only be read: {0}")]
     ReadOnly(String),
-    /// The files were moved or deleted while they were in use, and the store is closed.
+    /// The files were moved or deleted while they were in use, so the store was closed.
     #[error("the files of the store were moved or deleted: {0}")]
     Moved(String),
-    /// What is stored cannot be understood.
+    /// The stored data is damaged.
     #[error("stored data of {what} is damaged: {reason}")]
     Damaged {
         /// Whose data.
         what: Damaged,
-        /// What is wrong with it.
+        /// The kind of damage.
         reason: String,
     },
-    /// A rule panicked or contradicted itself: a defect, by which nothing was changed.
+    /// A defect in a rule: it panicked or contradicted itself. Nothing was changed.
     #[error("a rule failed inside")]
     Rule,
-    /// The organizer has another revision than the write expected; nothing was changed.
+    /// The organizer does not have the revision that the write expected. Nothing was changed.
     #[error("the owner was changed meanwhile and has revision {}", .0.0)]
     Conflict(Revision),
-    /// More is waiting to be read or written than the store accepts.
+    /// Too many reads or writes are waiting.
     #[error("too many calls are waiting for the store")]
     Busy,
     /// The store has been closed, or is being closed.
@@ -71,7 +71,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether it is about the medium as a whole, so that no change is to blame.
+    /// Checks whether the error concerns the whole store, rather than one change.
     pub(super) fn is_storage_failure(&self) -> bool {
         matches!(
             self,

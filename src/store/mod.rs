@@ -1,9 +1,9 @@
-//! Where owners, accounts and chat groups live. A store runs edits and knows no rule.
+//! Stores for owners, accounts and chat groups. A store runs edits; the rules that decide them are in the domain.
 //!
-//! The contract is split by purpose: [`Owners`], [`Directory`], [`Listing`] and [`Maintenance`]; a [`Store`] is all of
-//! them. Several processes may share a store, so nothing is promised that only one process could keep: edits of one
-//! owner handed over by one process are made in that order, but there is no order between different owners or chat
-//! groups, and lists have no order but their own.
+//! The contract consists of one trait per purpose: [`Owners`], [`Directory`], [`Listing`] and [`Maintenance`]. A [`Store`]
+//! implements all of them. The contract allows stores that several processes share, and promises nothing that only a
+//! single process could guarantee. The edits of one owner that one process submits are applied in that order. There is no
+//! order between different owners or chat groups, and lists may be in any order.
 
 mod cache;
 mod checksum;
@@ -35,10 +35,10 @@ use crate::domain::{
     Outcome, Owner, OwnerState, Presence, Rejection, UserId, WantedMembers,
 };
 
-/// A store's answer that may take a while.
+/// A future answer of a store.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// One owner as a reader sees them: records about chat groups disbanded since are left out.
+/// An owner as clients see them. Records about disbanded chat groups are left out.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
     /// The account and the organizer.
@@ -50,11 +50,11 @@ pub struct Loaded {
 /// Which chat groups to list.
 #[derive(Clone, Copy, Debug)]
 pub struct ChatGroupQuery {
-    /// Only those of this kind, by either of its names.
+    /// The kind, by either of its names; `None` lists all kinds.
     pub kind: Option<ChatGroupKind>,
-    /// 0, or the `next` of the page before.
+    /// 0 for the first page, or the `next` of the page before.
     pub from: u64,
-    /// At most so many.
+    /// The maximum number of chat groups on a page.
     pub limit: usize,
 }
 
@@ -63,90 +63,90 @@ pub struct ChatGroupQuery {
 pub struct ChatGroupPage {
     /// Their ids.
     pub ids: Vec<ChatGroupId>,
-    /// Where the next page begins; `None` when nothing is left. It means nothing outside this store, and fits into 53
-    /// bits, so that clients can keep it as a floating-point number.
+    /// The start of the next page; `None` after the last page. Only the store that returned it can interpret it. It fits
+    /// into 53 bits, because some clients store numbers as floating-point values.
     pub next: Option<u64>,
-    /// How many there are in all.
+    /// The number of chat groups on all pages together.
     pub total: usize,
 }
 
-/// Some of a long list, and where to go on.
+/// A part of a long list.
 #[derive(Clone, Debug)]
 pub struct Part<T> {
     /// The items.
     pub items: Vec<T>,
-    /// Where the next part begins; `None` when nothing is left.
+    /// The start of the next part; `None` after the last part.
     pub next: Option<Cursor>,
 }
 
-/// A place in a list. It means nothing outside the store that gave it.
+/// A place in a list. Only the store that returned it can interpret it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(String);
 
-/// What a store counts of itself, since it was opened.
+/// The statistics of a store since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// Transactions: one fsync each.
+    /// Transactions, each with one fsync.
     pub commits: u64,
-    /// Changes in them.
+    /// Changes in these transactions.
     pub changes: u64,
-    /// Changes that wait to be written now.
+    /// Changes that are waiting to be written.
     pub waiting: u64,
-    /// Owners that were read from memory.
+    /// Reads of owners that were in the cache.
     pub cache_hits: u64,
-    /// Owners that were read from the disk.
+    /// Reads of owners that were not in the cache.
     pub cache_misses: u64,
-    /// Bytes of owners in memory now.
+    /// The size of the cache, in bytes.
     pub cache_bytes: u64,
-    /// Reads that wait for a thread now.
+    /// Reads that are waiting for a thread.
     pub reads_waiting: u64,
-    /// Reads that were refused, because too many waited or they had waited too long.
+    /// Reads that were refused, because too many were waiting or they had waited too long.
     pub reads_refused: u64,
-    /// Bytes on the disk now: the database and its log.
+    /// The size of the database and its write-ahead log on disk, in bytes.
     pub disk_bytes: u64,
-    /// Bytes of the log's file now.
+    /// The size of the write-ahead log's file, in bytes.
     pub log_bytes: u64,
-    /// Bytes of it that are in use.
+    /// The part of the write-ahead log that is in use, in bytes.
     pub log_in_use: u64,
-    /// How often the log could not be used from its start again, because a reader used it for long.
+    /// How often the write-ahead log could not be restarted because a reader was still using it.
     pub log_held: u64,
-    /// How much stored data is known to be damaged: owners and chat groups.
+    /// The number of owners and chat groups that are known to be damaged.
     pub damaged: u64,
-    /// 1 when damage is known to keep sound data from being changed.
+    /// 1 if undamaged data cannot be changed because of damage elsewhere, otherwise 0.
     pub unwritable: u64,
 }
 
-/// What was found when a store was opened, in words for the log.
+/// The findings at the opening of a store, as texts for the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpeningReport {
-    /// What is there.
+    /// A summary of the stored data.
     pub summary: String,
-    /// What an operator should look at.
+    /// Findings that an operator should check.
     pub doubts: Vec<String>,
-    /// What has been lost, or may have been.
+    /// Data that was lost or may have been lost.
     pub losses: Vec<String>,
 }
 
-/// A store whose next change would be durable.
+/// The state of a store that can make changes durable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
-    /// How many owners and chat groups are known to be damaged. Everything else is served.
+    /// The number of owners and chat groups that are known to be damaged. All others can be used.
     pub damaged: u64,
 }
 
-/// A part of what is kept.
+/// A part of the stored data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// All of it.
+    /// Everything.
     All,
     /// Everything of one app.
     App(AppId),
-    /// One owner, with the account.
+    /// One owner, including their account.
     Owner(Owner),
 }
 
 impl Scope {
-    /// Whether an owner is within it.
+    /// Checks whether the scope includes an owner.
     #[must_use]
     pub fn covers(&self, owner: &Owner) -> bool {
         match self {
@@ -156,7 +156,7 @@ impl Scope {
         }
     }
 
-    /// Whether the chat groups of an app are within it.
+    /// Checks whether the scope includes the chat groups of an app.
     #[must_use]
     pub fn covers_app(&self, of: AppId) -> bool {
         match self {
@@ -167,29 +167,29 @@ impl Scope {
     }
 }
 
-/// Owners: their accounts and organizers.
+/// Reads and changes owners: their accounts and organizers.
 pub trait Owners: Send + Sync {
-    /// Reads one owner if that takes no waiting.
+    /// Reads one owner if that is possible without waiting.
     fn peek(&self, owner: &Owner) -> Option<Loaded>;
 
     /// Reads one owner.
     fn load(&self, owner: &Owner) -> Pending<'_, Loaded>;
 
-    /// Makes one edit of an owner. The answer comes when the change is durable, or when the edit is refused or changes
-    /// nothing. Edits of one owner that this process hands over are made in the order of these calls; dropping the
-    /// answer does not take an edit back.
+    /// Applies one edit of an owner. The future completes when the change is durable, or when the edit is refused or
+    /// changes nothing. The edits of one owner that this process submits are applied in the order of these calls. Dropping
+    /// the future does not cancel the edit.
     fn commit(&self, write: Write) -> Pending<'_, Result<Outcome, Rejection>>;
 }
 
-/// The directory of accounts and chat groups.
+/// Reads and changes the directory of accounts and chat groups.
 pub trait Directory: Send + Sync {
-    /// Whether each of these users has an account, in their order.
+    /// Returns for each of these users, in the same order, whether they have an account.
     fn accounts(&self, app: AppId, users: Vec<UserId>) -> Pending<'_, Vec<bool>>;
 
-    /// What an edit of this owner would see of these conversations, in their order. Membership is not looked up.
+    /// Returns what an edit would see of each of these conversations, in the same order, but without membership.
     fn presences(&self, app: AppId, named: Vec<Conversation>) -> Pending<'_, Vec<Presence>>;
 
-    /// Reads these chat groups, in their order, destroyed ones included, each with the members that are wanted.
+    /// Reads these chat groups, in the same order and including destroyed ones, each with the wanted members.
     fn chat_groups(
         &self,
         app: AppId,
@@ -197,26 +197,26 @@ pub trait Directory: Send + Sync {
         wanted: WantedMembers,
     ) -> Pending<'_, Vec<Option<ChatGroupState>>>;
 
-    /// Makes one edit of a chat group, as [`Owners::commit`] does. When the incarnation rises, every record about an
-    /// older one is absent from the moment of the answer.
+    /// Applies one edit of a chat group, in the same way as [`Owners::commit`]. If the edit increases the incarnation, no
+    /// read that begins after the answer returns records of an older incarnation.
     fn commit_chat_group(
         &self,
         write: ChatGroupWrite,
     ) -> Pending<'_, Result<ChatGroupOutcome, ChatGroupRejection>>;
 
-    /// Lists the living chat groups of an app, page by page. A chat group that lives all the while is on one page.
+    /// Lists the existing chat groups of an app, page by page. A chat group that exists throughout is on exactly one page.
     fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage>;
 }
 
-/// Everything that is kept, part by part: for exports.
+/// Lists everything that is stored, part by part. Exports use it.
 pub trait Listing: Send + Sync {
-    /// The apps about which something is kept, by number.
+    /// Returns the apps that have any data, sorted by number.
     fn apps(&self) -> Pending<'_, Vec<AppId>>;
 
-    /// The owners of an app who have an account or an organizer, each as of one moment.
+    /// Lists the owners of an app that have an account or an organizer. Each owner is consistent in itself.
     fn list_owners(&self, app: AppId, from: Option<Cursor>) -> Pending<'_, Part<(UserId, OwnerState)>>;
 
-    /// The chat groups of an app with all their members, destroyed ones included.
+    /// Lists the chat groups of an app with all their members, including destroyed ones.
     fn list_all_chat_groups(
         &self,
         app: AppId,
@@ -224,68 +224,68 @@ pub trait Listing: Send + Sync {
     ) -> Pending<'_, Part<(ChatGroupId, ChatGroupState)>>;
 }
 
-/// What operators, tools and emulators do with a store as a whole.
+/// Operations on the store as a whole, for operators, tools and the emulator.
 pub trait Maintenance: Send + Sync {
-    /// What was found when the store was opened.
+    /// Returns the findings at the opening of the store.
     fn opening(&self) -> OpeningReport;
 
-    /// Whether initial data still has to be loaded: the store is new, or the first filling did not come to its end.
+    /// Checks whether initial data still has to be loaded, because the store is new or loading was interrupted.
     fn is_unfilled(&self) -> bool;
 
-    /// Notes that the first filling is complete.
+    /// Records that the initial data is complete.
     fn note_filled(&self) -> Pending<'_, ()>;
 
-    /// What the store counts of itself.
+    /// Returns the present statistics.
     fn statistics(&self) -> Statistics;
 
-    /// Whether a change would be durable now.
+    /// Checks whether changes can be made durable at present.
     ///
     /// # Errors
-    /// Why it would not.
+    /// Returns the reason if they cannot.
     fn ready(&self) -> Pending<'_, Readiness>;
 
-    /// Forgets everything in `scope`, counters and incarnations too, as if it had never been. For emulators: nothing
-    /// else ever lowers a counter.
+    /// Deletes everything in `scope`, including counters and incarnations, which nothing else ever lowers. Only the
+    /// emulator uses this.
     fn reset(&self, scope: Scope) -> Pending<'_, ()>;
 
-    /// Runs `work` while nothing is being written; changes wait until it ends. For backups, which copy files.
+    /// Runs `work` while nothing is being written. Changes wait until it returns. Backups use this to copy files.
     fn between_writes(&self, work: Box<dyn FnOnce() + Send>) -> Pending<'_, ()>;
 
-    /// Ends when the store cannot go on, and says why: what the disk holds is not known, or a thread has ended. The
-    /// server has to stop, and to start again from what is there.
+    /// Completes with the reason when the store cannot continue, because the content of the disk is unknown or a thread has
+    /// ended. The server then has to stop, so that it can be restarted with the data on disk.
     fn failure(&self) -> Pin<Box<dyn Future<Output = StoreFailure> + Send>>;
 
-    /// Makes the changes that wait, ends all threads and leaves the files in good order. The store answers
-    /// [`StoreError::Closed`] from then on. Closing it a second time does nothing.
+    /// Writes the waiting changes, ends all threads and closes the files. From then on, the store answers
+    /// [`StoreError::Closed`]. Closing it again does nothing.
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
-/// A place for owners and chat groups.
+/// A store for owners and chat groups.
 pub trait Store: Owners + Directory + Listing + Maintenance {}
 
 impl<T: Owners + Directory + Listing + Maintenance> Store for T {}
 
-/// Opens the store that a configuration names, or creates it. This is the only place that chooses a backend.
+/// Opens or creates the configured store. This is the only place that chooses a backend.
 ///
 /// # Errors
-/// [`OpenError`], with a message for the operator.
+/// Returns [`OpenError`], with a message for the operator.
 pub fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, OpenError> {
     Ok(Arc::new(sqlite::SqliteStore::open(config)?))
 }
 
-/// Whether there is a store in this directory.
+/// Checks whether there is a store in this directory.
 #[must_use]
 pub fn exists(directory: &Path) -> bool {
     sqlite::SqliteStore::exists(directory)
 }
 
-/// An empty store that forgets everything at exit: for checks and tests.
+/// Creates an empty in-memory store, for checks and tests.
 #[must_use]
 pub fn in_memory() -> Arc<dyn Store> {
     Arc::new(memory::MemoryStore::default())
 }
 
-/// Runs a rule; a panic in it is its own and stops no store.
+/// Runs a rule, and turns a panic into an error, so that the store continues.
 fn guarded<T>(rule: impl FnOnce() -> T) -> Result<T, StoreError> {
     catch_unwind(AssertUnwindSafe(rule)).map_err(|_| StoreError::Rule)
 }

@@ -1,4 +1,4 @@
-//! What is handed to a store to be written.
+//! The writes that a store accepts.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,65 +7,65 @@ use crate::domain::{
     OwnerState, Presence, Rejection, Terms, World,
 };
 
-/// How often the organizer of an owner has been written. Unlike the version, it never falls, so that it can be compared
-/// before a swap.
+/// How often the organizer of an owner has been written. Unlike the version, it never decreases, so a write can use it to
+/// detect other writes in the meantime.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revision(pub u64);
 
-/// One edit of an owner on its way to a store.
+/// An edit of an owner, with everything a store needs to apply it.
 #[derive(Clone, Debug)]
 pub struct Write {
-    /// Whose data it changes.
+    /// The owner to change.
     pub owner: Owner,
-    /// What it changes.
+    /// The edit.
     pub edit: Edit,
-    /// The terms on which it is decided.
+    /// The settings and the time that the edit is decided with.
     pub terms: Terms,
-    /// The call it comes from.
+    /// The call that submits it.
     pub context: CallContext,
-    /// The revision that the organizer must have; any, if there is none.
+    /// The revision that the organizer must have; `None` accepts any.
     pub expected: Option<Revision>,
-    /// What names this write when it is sent again because its answer was lost. A store in this process answers or
-    /// has not written, and ignores it.
+    /// The id of this write, for recognizing it if it is sent again after its answer was lost. The present stores ignore
+    /// it, because they run in this process, where no answer is lost.
     pub operation: Option<OperationId>,
 }
 
-/// One edit of a chat group on its way to a store.
+/// An edit of a chat group, with everything a store needs to apply it.
 #[derive(Clone, Debug)]
 pub struct ChatGroupWrite {
     /// The app of the chat group.
     pub app: AppId,
-    /// Its id.
+    /// The id of the chat group.
     pub id: ChatGroupId,
-    /// What changes.
+    /// The edit.
     pub edit: ChatGroupEdit,
-    /// The terms on which it is decided.
+    /// The settings and the time that the edit is decided with.
     pub terms: Terms,
-    /// The call it comes from.
+    /// The call that submits it.
     pub context: CallContext,
 }
 
-/// The call that a write comes from, for records of who changed what.
+/// The call that submits a write, for recording who changed what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallContext {
-    /// The identifier that signed the call; none for confold's own tools.
+    /// The identifier that signed the call; `None` for confold's own tools.
     pub identifier: Option<Arc<str>>,
-    /// The id of the request.
+    /// The id of the request, if there is one.
     pub request: Option<Arc<str>>,
 }
 
-/// Names one write among all, also after a restart.
+/// The id of one write, which is unique even across restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OperationId(pub u128);
 
 impl Write {
-    /// A write without conditions.
+    /// Creates a write without a call, an expected revision or an operation id.
     #[must_use]
     pub fn new(owner: Owner, edit: Edit, terms: Terms) -> Write {
         Write { owner, edit, terms, context: CallContext::default(), expected: None, operation: None }
     }
 
-    /// Decides the edit. `dead` are the numbers of the records whose chat groups were disbanded.
+    /// Decides the edit. `dead` lists the numbers of the records whose chat groups were disbanded.
     pub(super) fn decide(
         &self,
         state: &OwnerState,
@@ -78,7 +78,7 @@ impl Write {
 }
 
 impl ChatGroupWrite {
-    /// A write without a call.
+    /// Creates a write without a call.
     #[must_use]
     pub fn new(app: AppId, id: ChatGroupId, edit: ChatGroupEdit, terms: Terms) -> ChatGroupWrite {
         ChatGroupWrite { app, id, edit, terms, context: CallContext::default() }

@@ -1,7 +1,7 @@
-//! Bytes of the stored form: numbers as LEB128, texts with their length before them.
+//! The binary encoding of stored documents. Numbers are LEB128, and texts are preceded by their length.
 //!
-//! Every document begins with its format version. Old formats are read and written anew as the
-//! present one; a newer one is refused.
+//! Every document begins with its format version. Older formats can be read, and are converted to the present one when the
+//! document is next written. Newer formats are refused.
 
 use std::sync::Arc;
 
@@ -9,19 +9,19 @@ use crate::domain::{
     ChatGroupId, Conversation, Counters, CustomMark, Group, GroupName, Member, Record, StandardMark, UserId,
 };
 
-/// The present format of heads. The first one did not say when the owner was renumbered last.
+/// The present format of heads. Format 1 lacks the time of the last renumbering.
 const HEAD: u64 = 2;
 /// The present format of chunks and of lists of members.
 const FORMAT: u64 = 1;
 
-/// The chunks of an organizer as its head lists them, in the order of their records.
+/// An entry in the head's list of chunks, which is in the order of their records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Listed {
     pub(super) id: u32,
     pub(super) living: u16,
 }
 
-/// Chunk 0.
+/// The content of chunk 0.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) counters: Counters,
@@ -30,7 +30,7 @@ pub(super) struct Head {
     pub(super) tail: Vec<Arc<Record>>,
 }
 
-/// Why bytes are not what they should be.
+/// The reason why a document cannot be decoded.
 type Fault = String;
 
 pub(super) fn encode_head(head: &Head) -> Vec<u8> {
@@ -67,7 +67,7 @@ pub(super) fn decode_head(bytes: &[u8]) -> Result<Head, Fault> {
         renumberings: input.small()?,
         last_group: input.small()?,
         last_timestamp: input.number()?,
-        // A head of the first format does not say, which counts as never.
+        // Format 1 does not contain this time. 0 means that there was no renumbering.
         renumbered_at: if format == 1 { 0 } else { input.number()? },
     };
     let groups = input.list(|input| {
@@ -100,7 +100,7 @@ pub(super) fn decode_chunk(bytes: &[u8]) -> Result<Vec<Arc<Record>>, Fault> {
     Ok(records)
 }
 
-/// Reads the members of a chat group as format 2 of the database kept them, in one column of its row.
+/// Reads the members of a chat group from format 2 of the database, which had them in one column of the chat group's row.
 pub(in crate::store) fn decode_members(bytes: &[u8]) -> Result<Vec<Member>, Fault> {
     let mut input = Reader(bytes);
     input.format(FORMAT)?;
@@ -112,7 +112,7 @@ pub(in crate::store) fn decode_members(bytes: &[u8]) -> Result<Vec<Member>, Faul
     Ok(members)
 }
 
-// What a record's first number tells.
+// The flags in the first number of a record.
 const IN_CHAT_GROUP: u64 = 1;
 const MARKED: u64 = 2;
 const CUSTOM: u64 = 4;
@@ -176,7 +176,7 @@ impl Writer {
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// The format of a document, which has to be one of those from 1 to `newest`.
+    /// Reads the format of a document, which has to be within 1 to `newest`.
     fn format(&mut self, newest: u64) -> Result<u64, Fault> {
         let format = self.number()?;
         match (1..=newest).contains(&format) {
@@ -215,7 +215,7 @@ impl<'a> Reader<'a> {
 
     fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T, Fault>) -> Result<Vec<T>, Fault> {
         let count = self.number()?;
-        // Each item has a byte at least, which bounds what a damaged count can make us reserve.
+        // Every item has at least one byte. This check prevents a damaged count from reserving too much memory.
         if count > self.0.len() as u64 {
             return Err("it ends early".to_owned());
         }
@@ -223,13 +223,13 @@ impl<'a> Reader<'a> {
     }
 
     fn record(&mut self) -> Result<Arc<Record>, Fault> {
-        let told = self.number()?;
-        if told & !(IN_CHAT_GROUP | MARKED | CUSTOM) != 0 {
-            return Err(format!("a record of unknown kind {told}"));
+        let flags = self.number()?;
+        if flags & !(IN_CHAT_GROUP | MARKED | CUSTOM) != 0 {
+            return Err(format!("a record of unknown kind {flags}"));
         }
         let refused = |reason: crate::domain::Rejection| reason.to_string();
         let peer = self.text()?;
-        let (conversation, incarnation) = if told & IN_CHAT_GROUP == 0 {
+        let (conversation, incarnation) = if flags & IN_CHAT_GROUP == 0 {
             (Conversation::User(UserId::parse(peer).map_err(refused)?), 0)
         } else {
             (Conversation::ChatGroup(ChatGroupId::parse(peer).map_err(refused)?), self.small()?)
@@ -237,8 +237,8 @@ impl<'a> Reader<'a> {
         let number = self.small()?;
         let timestamp = self.number()?;
         let groups = self.list(Self::small)?;
-        let mark = StandardMark::from_bits(if told & MARKED == 0 { 0 } else { self.number()? });
-        let custom = match told & CUSTOM {
+        let mark = StandardMark::from_bits(if flags & MARKED == 0 { 0 } else { self.number()? });
+        let custom = match flags & CUSTOM {
             0 => None,
             _ => CustomMark::parse(self.text()?).map_err(refused)?,
         };

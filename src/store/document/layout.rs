@@ -1,4 +1,4 @@
-//! How an organizer is spread over chunks, and which of them a change rewrites.
+//! Divides an organizer into chunks, and determines which of them a change has to write.
 
 use std::sync::Arc;
 
@@ -15,17 +15,17 @@ pub(in crate::store) struct Stored {
     chunks: Vec<Chunk>,
 }
 
-/// A sealed chunk: which of its slots still hold a living record, by change number.
+/// A sealed chunk, without the content of its records.
 #[derive(Clone, Debug)]
 struct Chunk {
     id: u32,
-    /// The number in each slot; 0 where the slot is struck.
+    /// The change number of the record in each slot; 0 if the record has changed since or was removed.
     slots: Vec<ChangeNumber>,
-    /// The highest number that was in a slot when the chunk was sealed or read: chunks are found by it.
+    /// The highest number in a slot when the chunk was sealed or read, for finding the chunk of a record.
     last: ChangeNumber,
 }
 
-/// Deltas that do not lead from the organizer that is stored to the one that follows: a defect in a rule.
+/// The deltas do not lead from the stored organizer to the new one, which is a defect in a rule.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store) struct LayoutDefect;
 
@@ -36,7 +36,7 @@ impl Stored {
     /// Reads an organizer from its rows: the head, and the other chunks in any order.
     ///
     /// # Errors
-    /// What is damaged, in words.
+    /// Returns a description of the damage.
     pub(in crate::store) fn decode(rows: &[(u32, Vec<u8>)]) -> Result<Stored, String> {
         let row = |id: u32| {
             let found = rows.iter().find(|(row, _)| *row == id);
@@ -68,10 +68,10 @@ impl Stored {
         Ok(Stored { organizer: Arc::new(organizer), chunks })
     }
 
-    /// Goes over to `next`, to which `deltas` lead, and returns the rows to write for it.
+    /// Replaces the organizer with `next`, to which `deltas` lead, and returns the rows to write.
     ///
     /// # Errors
-    /// When the deltas do not lead there: a defect, by which nothing may be written.
+    /// Returns [`LayoutDefect`] if the deltas do not lead to `next`. Nothing may be written then.
     pub(in crate::store) fn advance(
         &mut self,
         next: Arc<Organizer>,
@@ -80,13 +80,13 @@ impl Stored {
         let mut edits: Vec<ChunkEdit> = Vec::new();
         let mut dropped = Vec::new();
         let mut free_id = self.chunks.iter().map(|chunk| chunk.id).max().unwrap_or(0) + 1;
-        // What a delta is about leaves its slot; a renumbering gives old numbers anew, so that nothing stays.
+        // Changed and removed records leave their slots. A renumbering reuses old numbers, so it discards all chunks.
         if deltas.iter().any(|delta| matches!(delta, Delta::Renumbered { .. })) {
             dropped.extend(self.chunks.drain(..).map(|chunk| chunk.id));
         }
         for (before, _) in deltas.iter().filter_map(Delta::record) {
             if let Some(before) = before {
-                self.strike(before.number);
+                self.clear_slot(before.number);
             }
         }
         let records = next.records();
@@ -98,7 +98,7 @@ impl Stored {
             }
             sealed += 1;
         }
-        // Seal what the tail is too long for.
+        // If the tail is too long, seal its oldest records.
         let mut seal = |chunks: &mut Vec<Chunk>, records: &[Arc<Record>], place: usize| {
             edits.push((free_id, Some(encode_chunk(records))));
             let slots = records.iter().map(|record| record.number).collect();
@@ -110,7 +110,7 @@ impl Stored {
             seal(&mut self.chunks, &records[sealed..sealed + SLOTS], end);
             sealed += SLOTS;
         }
-        // Drop chunks with nothing left, and merge neighbours that fit into one.
+        // Drop empty chunks, and merge neighbours that fit into one.
         self.chunks.retain(|chunk| {
             let keep = chunk.living() > 0;
             if !keep {
@@ -129,7 +129,7 @@ impl Stored {
                 place += 1;
             }
         }
-        // A chunk may be sealed and merged again in one go: its row is then never written.
+        // If a chunk was sealed and merged again in the same call, its row is not written at all.
         for id in dropped {
             match edits.iter().position(|(row, bytes)| *row == id && bytes.is_some()) {
                 Some(unwritten) => drop(edits.remove(unwritten)),
@@ -147,9 +147,9 @@ impl Stored {
         Ok(edits)
     }
 
-    /// Strikes the record of this number from its chunk, if it is in one and not in the tail.
-    fn strike(&mut self, number: ChangeNumber) {
-        // The living numbers ascend within a chunk and from chunk to chunk.
+    /// Clears the slot of the record with this number, if it is in a chunk and not in the tail.
+    fn clear_slot(&mut self, number: ChangeNumber) {
+        // Numbers ascend within each chunk and from chunk to chunk.
         let place = self.chunks.partition_point(|chunk| chunk.last < number);
         if let Some(chunk) = self.chunks.get_mut(place)
             && let Some(slot) = chunk.slots.iter_mut().find(|slot| **slot == number)
@@ -158,7 +158,7 @@ impl Stored {
         }
     }
 
-    /// Roughly how many bytes this takes in memory.
+    /// Estimates the size in memory, in bytes.
     pub(in crate::store) fn weight(&self) -> usize {
         let records = self.organizer.records().iter().map(|record| {
             let peer = match &record.conversation {

@@ -7,17 +7,17 @@ use crate::domain::{
     ChatGroupId, Conversation, Counters, CustomMark, Group, GroupName, StandardMark, UserId,
 };
 
-/// An owner under random changes, the way rules make them: what changes moves to the end under a
-/// higher number, some of it goes.
+/// Random changes of an organizer. As with real edits, changed records move to the end with higher numbers.
 #[derive(Clone, Debug)]
 enum Step {
-    /// These records (by place, wrapped) change, so many new ones come, the change is this time.
+    /// Changes some records, given by index modulo the number of records, and adds this many new ones.
     Change(Vec<usize>, usize),
-    /// These records go.
+    /// Removes these records.
     Drop(Vec<usize>),
-    /// The records from this place on (wrapped) move down to this number, or to what is above the one before them.
+    /// Renumbers the records from this index (modulo their number) on, starting at this number or, if that is lower, right
+    /// after the record before them.
     Renumber(usize, u32),
-    /// An import puts so many others in the place of all, from this number on.
+    /// Replaces all records with this many others, numbered from this number on, as an import does.
     Replace(usize, u32),
 }
 
@@ -42,7 +42,7 @@ fn organizer(counters: Counters, records: Vec<Arc<Record>>) -> Arc<Organizer> {
     Arc::new(Organizer::from_parts(counters, vec![group(1, "a"), group(200, "б")], records).unwrap())
 }
 
-/// The organizer after a step, and the deltas that lead there.
+/// Applies a step, and returns the new organizer and its deltas.
 fn apply(step: &Step, old: &Organizer, peers: &mut usize) -> (Arc<Organizer>, Vec<Delta>) {
     let mut deltas = Vec::new();
     let mut counters = *old.counters();
@@ -116,7 +116,7 @@ fn start() -> Counters {
     Counters { version: 1, last_group: 200, last_timestamp: 1_700_000_000, ..Counters::default() }
 }
 
-/// Does to a table what a store does with edits.
+/// Applies the edits to a table, as a store does.
 fn write(rows: &mut BTreeMap<u32, Vec<u8>>, edits: Vec<ChunkEdit>) {
     for (chunk, bytes) in edits {
         match bytes {
@@ -154,12 +154,12 @@ proptest! {
             write(&mut rows, stored.advance(Arc::clone(&current), &deltas).unwrap());
             let again = read(&rows);
             prop_assert_eq!(&again.organizer, &current);
-            // As good as the one in memory: the next change starts from either.
+            // The layout that is read back has to equal the one in memory, since the next change may start from either.
             let layout = |stored: &Stored| {
                 stored.chunks.iter().map(|chunk| (chunk.id, chunk.slots.clone())).collect::<Vec<_>>()
             };
             prop_assert_eq!(layout(&again), layout(&stored));
-            // No row is forgotten, and no two neighbours would fit into one.
+            // Every chunk has its row, and no two neighbours would fit into one.
             prop_assert_eq!(rows.len(), stored.chunks.len() + 1);
             let living: Vec<usize> = stored.chunks.iter().map(Chunk::living).collect();
             prop_assert!(living.windows(2).all(|pair| pair[0] + pair[1] > SLOTS), "{:?}", living);
@@ -210,12 +210,12 @@ fn a_small_change_of_a_big_owner_writes_little() {
         rows += edits.len();
         bytes += edits.iter().filter_map(|(_, bytes)| bytes.as_ref()).map(Vec::len).sum::<usize>();
     }
-    // All 1,000 records are some 190 KB; a change of five writes a few rows of some KB.
+    // All 1,000 records take about 190 KB. A change of five records writes a few rows of a few KB.
     assert!(bytes / 100 < 10_000, "{} bytes a change", bytes / 100);
     assert!(rows / 100 <= 4, "{} rows a change", rows / 100);
 }
 
-/// Version 2, group 1 "a" and 200 "б", and one record, of an owner who was renumbered once.
+/// Creates an organizer that was renumbered once, with version 2, the groups 1 "a" and 200 "б", and one record.
 fn renumbered() -> Arc<Organizer> {
     let counters = Counters { renumberings: 1, renumbered_at: 1_700_000_000, ..start() };
     apply(&Step::Change(Vec::new(), 1), &organizer(counters, Vec::new()), &mut 0).0
@@ -246,7 +246,11 @@ fn the_first_format_stays_readable_and_is_written_anew_as_the_second() {
     let rows = BTreeMap::from([(0, bytes(FIRST_FORMAT, AFTER_THE_COUNTERS))]);
     let mut stored = read(&rows);
     let counters = Counters { renumbered_at: 0, ..*renumbered().counters() };
-    assert_eq!(stored.organizer, organizer(counters, renumbered().records().to_vec()), "no time is in it");
+    assert_eq!(
+        stored.organizer,
+        organizer(counters, renumbered().records().to_vec()),
+        "format 1 contains no time of the renumbering"
+    );
     let mut rows = rows;
     write(&mut rows, stored.advance(renumbered(), &[]).unwrap());
     assert_eq!(rows, BTreeMap::from([(0, bytes(SECOND_FORMAT, AFTER_THE_COUNTERS))]));
@@ -261,7 +265,7 @@ fn a_format_that_is_not_known_is_refused_in_words() {
             format!("head: format {format} is not known to this version, which reads up to 2")
         );
     }
-    // The chunks, whose format has not changed, are of the first one.
+    // The format of chunks has not changed, so format 1 is the newest.
     let mut rows = BTreeMap::new();
     let (current, _) = apply(&Step::Change(Vec::new(), 40), &organizer(start(), Vec::new()), &mut 0);
     write(&mut rows, Stored::default().advance(current, &[]).unwrap());

@@ -1,13 +1,11 @@
-//! The stored form of an organizer, shared by every durable store: one versioned document per
-//! owner, in chunks.
+//! The stored form of an organizer, for all durable stores: one versioned document per owner, divided into chunks.
 //!
-//! Chunk 0, the *head*, holds counters, groups, a list of the other chunks, and the *tail*: the
-//! records changed last. Since a changed record always takes the highest number, it is always
-//! appended; when the tail outgrows [`SLOTS`] records, its oldest ones are sealed into a chunk of
-//! their own, which is never written again – a record that changes later is only struck from the
-//! bitmap of living slots in the head. So an ordinary owner is one small row, and a change of a
-//! few records of a big one rewrites little more than the head. Chunks thinned out are merged with
-//! their neighbours, so that there are never many more than needed.
+//! Chunk 0 is the *head*. It contains the counters, the groups, a list of the other chunks, and the *tail*, which consists
+//! of the records that changed last. A changed record always gets the highest number, so it is appended to the tail. If the
+//! tail grows beyond [`SLOTS`] records, its oldest ones are sealed into a chunk of their own. A sealed chunk is never
+//! rewritten. If one of its records changes, the head's bitmap of valid slots is updated instead. Therefore, an ordinary
+//! owner is one small row, and changing a few records of a large owner rewrites little more than the head. Chunks with few
+//! records left are merged with their neighbours, which limits the number of chunks.
 
 mod encoding;
 mod layout;
@@ -15,5 +13,5 @@ mod layout;
 pub(super) use encoding::decode_members;
 pub(super) use layout::{ChunkEdit, LayoutDefect, Stored};
 
-/// Records per chunk, and in the tail.
+/// The maximum number of records in a chunk, and in the tail.
 const SLOTS: usize = 16;

@@ -1,8 +1,8 @@
-//! The reference store: plain maps in memory. For checks and tests; it forgets everything at exit.
+//! The reference store, which keeps everything in memory. It is meant for checks and tests.
 //!
-//! It is split into partitions on purpose, as a store of several machines is: edits of different partitions are not made
-//! in the order in which they were handed over, and lists go from one partition to the next. Nothing that passes its
-//! tests relies on one global order.
+//! It has several partitions on purpose, like a store on several machines. Edits of different partitions are not applied in
+//! the order in which they were submitted, and lists contain one partition after the other. Tests that pass with this store
+//! therefore do not rely on a global order.
 
 mod listing;
 
@@ -28,9 +28,15 @@ use crate::domain::{
     UserId, WantedMembers,
 };
 
-/// How many partitions there are.
+/// The number of partitions.
 const PARTITIONS: usize = 3;
+<<<<<<< HEAD:src/store/memory/mod.rs
 /// The bits of a place in a list that say where in its partition it is.
+=======
+/// The number of items in one part of a list.
+const PART: usize = 3;
+/// How many bits of a page's start are the place within the partition; the higher bits are the partition.
+>>>>>>> 58e003b (Write the comments of the store in plain English):src/store/memory.rs
 const PLACE_BITS: u32 = 40;
 
 /// A store in memory.
@@ -42,7 +48,7 @@ pub(super) struct MemoryStore {
 
 #[derive(Default)]
 struct Partition {
-    /// Edits in the order in which they were handed over. It stays locked while they are made.
+    /// Edits in the order in which they were submitted. The queue stays locked while they are applied.
     queue: Mutex<VecDeque<Job>>,
     kept: Mutex<Kept>,
 }
@@ -53,7 +59,7 @@ type Job = Box<dyn FnOnce(&MemoryStore) + Send>;
 struct Kept {
     owners: HashMap<Owner, (OwnerState, Revision)>,
     chat_groups: HashMap<(AppId, ChatGroupId), ChatGroupState>,
-    /// The keys of `chat_groups` in the order in which they were first heard of.
+    /// The keys of `chat_groups` in the order in which they were first stored.
     listed: Vec<(AppId, ChatGroupId)>,
 }
 
@@ -61,7 +67,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The partition of an id: any spread will do.
+/// Returns the partition of an id. Any hash is good enough.
 fn partition_of(id: &str) -> usize {
     id.bytes().fold(0, |sum: usize, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % PARTITIONS
 }
@@ -83,7 +89,7 @@ impl MemoryStore {
         self.owners(owner).owners.get(owner).is_some_and(|(state, _)| state.account.is_some())
     }
 
-    /// The owner as kept, with the numbers of the dead records.
+    /// Returns the owner as stored, with the numbers of the dead records.
     fn owner(&self, owner: &Owner) -> (OwnerState, Revision, Vec<ChangeNumber>) {
         let (state, revision) = self.owners(owner).owners.get(owner).cloned().unwrap_or_default();
         let dead = state
@@ -92,7 +98,7 @@ impl MemoryStore {
         (state, revision, dead)
     }
 
-    /// The owner as readers see them.
+    /// Returns the owner as clients see them, without dead records.
     fn living(&self, owner: &Owner) -> Loaded {
         let (state, revision, dead) = self.owner(owner);
         let organizer = Arc::new(state.organizer.living(&dead));
@@ -132,7 +138,7 @@ impl MemoryStore {
             Err(rejection) => return Ok(Err(rejection)),
         };
         if let Some(Change { next, deltas }) = change {
-            // Every rule is held to what deltas mean, wherever this store is used.
+            // Check the deltas of every rule in all tests that use this store.
             assert_eq!(state.folded(&deltas), next, "deltas lead to the next state");
             let is_written = !Arc::ptr_eq(&next.organizer, &state.organizer);
             let revision = Revision(revision.0 + u64::from(is_written));
@@ -168,7 +174,7 @@ impl MemoryStore {
         Ok(Ok(outcome))
     }
 
-    /// Queues a job of a partition; it is made when its answer is waited for, or together with a later one.
+    /// Queues a job of a partition. It runs when its answer is awaited, or earlier together with another job.
     fn queue<T: Send + 'static>(
         &self,
         partition: usize,
@@ -178,22 +184,22 @@ impl MemoryStore {
         let job: Job = Box::new(move |store| drop(caller.send(make(store))));
         lock(&self.partitions[partition].queue).push_back(job);
         Box::pin(async move {
-            self.make_queued(partition);
+            self.run_queued(partition);
             answer.await.map_err(|_| StoreError::Closed)?
         })
     }
 
-    fn make_queued(&self, partition: usize) {
+    fn run_queued(&self, partition: usize) {
         let mut queue = lock(&self.partitions[partition].queue);
         while let Some(job) = queue.pop_front() {
-            // Dropped after a close, a job answers that.
+            // After a close, dropping the job makes its caller receive `Closed`.
             if !self.closed.load(Ordering::Acquire) {
                 job(self);
             }
         }
     }
 
-    /// A read, unless the store is closed.
+    /// Runs a read, unless the store is closed.
     fn read<T: Send + 'static>(&self, read: impl FnOnce() -> T) -> Pending<'static, T> {
         let found = match self.closed.load(Ordering::Acquire) {
             true => Err(StoreError::Closed),
@@ -218,7 +224,7 @@ impl Owners for MemoryStore {
     }
 
     fn load(&self, owner: &Owner) -> Pending<'_, Loaded> {
-        self.make_queued(partition_of(owner.user.as_str()));
+        self.run_queued(partition_of(owner.user.as_str()));
         self.read(|| self.living(owner))
     }
 
@@ -283,6 +289,66 @@ impl Directory for MemoryStore {
     }
 }
 
+<<<<<<< HEAD:src/store/memory/mod.rs
+=======
+impl Listing for MemoryStore {
+    fn apps(&self) -> Pending<'_, Vec<AppId>> {
+        let mut apps = Vec::new();
+        for partition in &self.partitions {
+            let kept = lock(&partition.kept);
+            apps.extend(kept.owners.keys().map(|owner| owner.app));
+            apps.extend(kept.listed.iter().map(|(app, _)| *app));
+        }
+        apps.sort();
+        apps.dedup();
+        self.read(|| apps)
+    }
+
+    fn list_owners(&self, app: AppId, from: Option<Cursor>) -> Pending<'_, Part<(UserId, OwnerState)>> {
+        let all = self.partitions.iter().zip(0usize..).flat_map(|(partition, number)| {
+            let kept = lock(&partition.kept);
+            let mut users: Vec<UserId> =
+                kept.owners.keys().filter(|owner| owner.app == app).map(|owner| owner.user.clone()).collect();
+            users.sort();
+            users.into_iter().map(move |user| (format!("{number} {}", user.as_str()), user))
+        });
+        let part = part(all, from.as_ref());
+        let load = |user: UserId| {
+            let state = self.living(&Owner { app, user: user.clone() }).state;
+            (user, state)
+        };
+        let items = part.items.into_iter().map(load).collect();
+        self.read(|| Part { items, next: part.next })
+    }
+
+    fn list_all_chat_groups(
+        &self,
+        app: AppId,
+        from: Option<Cursor>,
+    ) -> Pending<'_, Part<(ChatGroupId, ChatGroupState)>> {
+        let all = self.partitions.iter().zip(0usize..).flat_map(|(partition, number)| {
+            let listed = lock(&partition.kept).listed.clone();
+            let of_app = listed.into_iter().zip(0u32..).filter(|((of, _), _)| *of == app);
+            of_app.map(move |((_, id), place)| (format!("{number} {place:010}"), id)).collect::<Vec<_>>()
+        });
+        let part = part(all, from.as_ref());
+        let load = |id: ChatGroupId| {
+            let ChatGroupState { group, members } = self.chat_group(app, &id)?;
+            Some((id, ChatGroupState { group, members }))
+        };
+        let items = part.items.into_iter().filter_map(load).collect();
+        self.read(|| Part { items, next: part.next })
+    }
+}
+
+/// Returns the next items of a list, which is in the order of its cursors.
+fn part<T>(all: impl Iterator<Item = (String, T)>, from: Option<&Cursor>) -> Part<T> {
+    let rest = all.filter(|(place, _)| from.is_none_or(|Cursor(last)| place > last));
+    let (places, items): (Vec<String>, Vec<T>) = rest.take(PART).unzip();
+    Part { items, next: places.into_iter().next_back().map(Cursor) }
+}
+
+>>>>>>> 58e003b (Write the comments of the store in plain English):src/store/memory.rs
 impl Maintenance for MemoryStore {
     fn opening(&self) -> OpeningReport {
         OpeningReport::default()
@@ -306,7 +372,7 @@ impl Maintenance for MemoryStore {
 
     fn reset(&self, scope: Scope) -> Pending<'_, ()> {
         for partition in 0..PARTITIONS {
-            self.make_queued(partition);
+            self.run_queued(partition);
             let mut kept = lock(&self.partitions[partition].kept);
             kept.owners.retain(|owner, _| !scope.covers(owner));
             kept.chat_groups.retain(|(app, _), _| !scope.covers_app(*app));
@@ -328,7 +394,7 @@ impl Maintenance for MemoryStore {
 
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async {
-            (0..PARTITIONS).for_each(|partition| self.make_queued(partition));
+            (0..PARTITIONS).for_each(|partition| self.run_queued(partition));
             self.closed.store(true, Ordering::Release);
         })
     }

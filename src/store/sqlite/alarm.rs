@@ -1,10 +1,10 @@
-//! How the threads of a store say that it cannot go on.
+//! Reports that a store cannot continue because one of its threads failed.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Why a store cannot go on: the server that uses it has to stop, and to start again from what is on the disk.
+/// The reason why a store cannot continue. The server has to stop, so that it can be restarted with the data on disk.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreFailure {
     /// The disk failed under a commit or a checkpoint.
@@ -12,7 +12,7 @@ pub enum StoreFailure {
         "the disk failed under a commit ({0}), and what it holds is not known; check it, then start again"
     )]
     Disk(String),
-    /// The files are not where they were opened.
+    /// The files were moved or deleted.
     #[error(
         "the files of the store were moved or deleted while it was in use ({0}), so that what was acknowledged last may be \
          elsewhere; put them back, then start again"
@@ -25,7 +25,7 @@ pub enum StoreFailure {
     Thread(&'static str),
 }
 
-/// Raised once, by the first thread that fails.
+/// The first failure of any thread of a store; later failures are ignored.
 #[derive(Clone)]
 pub(super) struct Alarm(Arc<watch::Sender<Option<StoreFailure>>>);
 
@@ -34,7 +34,7 @@ impl Alarm {
         Alarm(Arc::new(watch::Sender::new(None)))
     }
 
-    /// Says that the store cannot go on.
+    /// Reports that the store cannot continue.
     pub(super) fn raise(&self, failure: StoreFailure) {
         self.0.send_if_modified(|first| {
             let quiet = first.is_none();
@@ -43,13 +43,13 @@ impl Alarm {
         });
     }
 
-    /// Raises the alarm when the calling thread ends other than by [`Guard::end`]: a panic anywhere in it must not
-    /// leave a server behind that accepts calls and answers none.
+    /// Returns a guard that raises the alarm if the calling thread ends without [`Guard::end`]. Otherwise, after a panic in
+    /// that thread, the server would continue to accept calls that are never answered.
     pub(super) fn guard(&self, thread: &'static str) -> Guard {
         Guard { alarm: self.clone(), thread, ended: false }
     }
 
-    /// Ends when the alarm is raised.
+    /// Completes when the alarm is raised.
     pub(super) fn raised(&self) -> impl Future<Output = StoreFailure> + use<> {
         let mut raised = self.0.subscribe();
         async move {
@@ -58,13 +58,13 @@ impl Alarm {
             {
                 return failure.clone();
             }
-            // The store was closed in good order.
+            // The store was closed normally.
             std::future::pending().await
         }
     }
 }
 
-/// Held by a thread for as long as it works.
+/// Raises the alarm when it is dropped without [`Guard::end`].
 pub(super) struct Guard {
     alarm: Alarm,
     thread: &'static str,
@@ -72,7 +72,7 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// The thread ends in good order, or has already said why it does not.
+    /// Ends the guard without an alarm. The thread ends normally, or has already raised the alarm with a better reason.
     pub(super) fn end(mut self) {
         self.ended = true;
     }

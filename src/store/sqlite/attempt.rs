@@ -1,4 +1,4 @@
-//! One attempt of the writer to commit what is at the front of its queue, and what to make of one that damage spoiled.
+//! One attempt of the writer to commit the jobs at the front of its queue, and the reaction if damage makes it fail.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -20,41 +20,41 @@ use crate::{
     store::{Damaged, StoreError},
 };
 
-/// Roughly how many bytes share one transaction at the most, so that the log stays short.
+/// The approximate maximum size of one transaction, in bytes, which keeps the write-ahead log short.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// What became of an attempt to commit the jobs at the front of the queue.
+/// The result of an attempt to commit the jobs at the front of the queue.
 pub(super) enum Attempt {
-    /// The first jobs are durable, each with what is wrong with it alone.
+    /// The first jobs are durable. Each has its own result, since a single job may still have failed.
     Committed(Vec<Result<(), StoreError>>),
-    /// Nothing of the first `taken` jobs is kept, because of one of them or of those that change one owner.
+    /// Nothing of the first `taken` jobs was stored, because one job, or the jobs of one owner, failed.
     Spoiled { taken: usize, by: Culprit, error: StoreError },
-    /// Nothing of the first `taken` jobs is kept, and none of them is to blame.
+    /// Nothing of the first `taken` jobs was stored, for a reason that none of them caused.
     Failed { taken: usize, error: StoreError },
 }
 
-/// Whose fault it is.
+/// The job, or the owner whose jobs, made an attempt fail.
 pub(super) enum Culprit {
     Job(usize),
     Owner(Owner),
 }
 
 impl WriterThread {
-    /// Makes the changes at the front of the queue – `most` of them, or fewer if they are large – durable and visible,
-    /// or none of them.
+    /// Commits jobs from the front of the queue and publishes their changes, or none of them. It takes `most` jobs, or
+    /// fewer if they are large.
     pub(super) fn attempt(
         &mut self,
         jobs: &mut VecDeque<Job>,
         most: usize,
         aside: &HashSet<Owner>,
     ) -> Attempt {
-        // Before anything is written: a write would hide that a file was cut.
+        // Check the files before writing anything, because a write would hide that a file was truncated.
         if self.is_marked
             && let Err(error) = self.look_at_files()
         {
             return Attempt::Failed { taken: most, error };
         }
-        // Rolled back by its drop when anything fails.
+        // Dropping the transaction rolls it back.
         let transaction = match Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate) {
             Ok(transaction) => transaction,
             Err(error) => return Attempt::Failed { taken: most, error: error.into() },
@@ -75,8 +75,8 @@ impl WriterThread {
                 Err(error) if error.is_storage_failure() => {
                     return Attempt::Failed { taken: most, error };
                 }
-                // A rule that panicked and a conflict have not written anything. Other failures may have, and after SQLite met damage
-                // in a transaction, it refuses sound changes in it as well.
+                // A rule that panicked and a conflict have not written anything. Other failures may have. After finding
+                // damage in a transaction, SQLite also refuses other changes in it.
                 Err(error) if !matches!(error, StoreError::Rule | StoreError::Conflict(_)) => {
                     let by = Culprit::Job(outcomes.len());
                     return Attempt::Spoiled { taken: outcomes.len() + 1, by, error };
@@ -96,12 +96,12 @@ impl WriterThread {
         if let Err(error) = transaction.commit() {
             return Attempt::Failed { taken, error: committing(error) };
         }
-        // Every system call has succeeded, but the files may have been moved meanwhile.
+        // Even if every system call succeeded, the files may have been moved in the meantime.
         if let Err(error) = self.look_at_files() {
             return Attempt::Failed { taken, error };
         }
         if !self.is_marked {
-            // Into the database file itself: the log may be lost.
+            // Checkpoint the mark into the database file, so that it survives the loss of the write-ahead log.
             self.is_marked = true;
             if let Err(error) = self.checkpoints.run(&self.db, "PASSIVE") {
                 return Attempt::Failed { taken, error };
@@ -118,20 +118,20 @@ impl WriterThread {
         Attempt::Committed(outcomes)
     }
 
-    /// Checks that the files are those that were opened.
+    /// Checks that the files on disk are still those that were opened.
     ///
     /// # Errors
-    /// [`StoreError::Moved`].
+    /// Returns [`StoreError::Moved`] if not.
     fn look_at_files(&mut self) -> Result<(), StoreError> {
         let Err(misplaced) = self.files.check_identity() else { return Ok(()) };
         if misplaced == Misplaced::Log {
-            // The log that is open has everything, and the database is in its place.
+            // Save the content of the open log into the database file, which has not been moved.
             let _ = self.checkpoints.run(&self.db, "PASSIVE");
         }
         Err(StoreError::Moved(self.files.describe(misplaced)))
     }
 
-    /// Finds out what damage that spoiled a transaction means, and whether the changes can be made in another way.
+    /// Finds out which data is damaged after a transaction failed, and decides how to continue.
     pub(super) fn examine(
         &self,
         by: &Culprit,
@@ -141,7 +141,9 @@ impl WriterThread {
     ) -> Verdict {
         let health = &self.shared.health;
         match error {
-            StoreError::Damaged { what: Damaged::Directory(app), .. } if self.learns(app, by, jobs) => {
+            StoreError::Damaged { what: Damaged::Directory(app), .. }
+                if self.finds_new_damage(app, by, jobs) =>
+            {
                 return Verdict::Retry;
             }
             StoreError::Damaged { what: Damaged::Database, .. } => {}
@@ -168,7 +170,7 @@ impl WriterThread {
         }
         match by.job(jobs) {
             Some(Job::Probe(_)) if health.note_probe_damaged() => Verdict::Retry,
-            // What belongs to nobody says nothing about the changes of owners.
+            // These jobs concern the whole database, so their failure does not show that edits of owners fail, too.
             Some(Job::Filled(_) | Job::Reset(..)) => Verdict::Refuse(error),
             _ => {
                 health.note_unwritable(&error);
@@ -177,9 +179,9 @@ impl WriterThread {
         }
     }
 
-    /// Looks up one after the other what the change of an owner needs to know of others. Whether something was found that
-    /// cannot be read, and was not known before.
-    fn learns(&self, app: AppId, by: &Culprit, jobs: &VecDeque<Job>) -> bool {
+    /// Looks up one by one the accounts and chat groups that an edit needs. Returns true if this reveals damage that was
+    /// not known before.
+    fn finds_new_damage(&self, app: AppId, by: &Culprit, jobs: &VecDeque<Job>) -> bool {
         let Culprit::Job(index) = by else { return false };
         let Some(Job::Owner { write, presences, .. }) = jobs.get(*index) else { return false };
         let named = self.rows().learns_of(app, presences.keys());
@@ -192,18 +194,18 @@ impl WriterThread {
     }
 }
 
-/// What is to be done after damage spoiled a transaction.
+/// The reaction to damage that made a transaction fail.
 pub(super) enum Verdict {
-    /// The culprit is refused, and the others are run again.
+    /// Refuse the culprit and run the other jobs again.
     Refuse(StoreError),
-    /// The owner himself is sound: his data is put aside, out of the reach of the damage that is next to it.
+    /// Write this owner to a separate table. Their data is undamaged, but damage near it prevents changes.
     PutAside(Owner),
-    /// Everything is run again, with what is known now.
+    /// Run all jobs again, with the newly found damage taken into account.
     Retry,
 }
 
 impl Culprit {
-    /// The job, if it is a single one.
+    /// Returns the job, if a single job failed.
     fn job<'a>(&self, jobs: &'a VecDeque<Job>) -> Option<&'a Job> {
         match self {
             Culprit::Job(index) => jobs.get(*index),
@@ -211,7 +213,7 @@ impl Culprit {
         }
     }
 
-    /// The chat group that it edits.
+    /// Returns the chat group that the job edits.
     fn chat_group<'a>(&self, jobs: &'a VecDeque<Job>) -> Option<(AppId, &'a ChatGroupId)> {
         match self.job(jobs)? {
             Job::ChatGroup { write, .. } => Some((write.app, &write.id)),
@@ -219,7 +221,7 @@ impl Culprit {
         }
     }
 
-    /// The owner that it edits.
+    /// Returns the owner that the jobs edit.
     fn owner<'a>(&'a self, jobs: &'a VecDeque<Job>) -> Option<&'a Owner> {
         match self {
             Culprit::Owner(owner) => Some(owner),
@@ -230,7 +232,7 @@ impl Culprit {
         }
     }
 
-    /// Whether it is this job, the one at `index`.
+    /// Checks whether it includes the given job, whose index is `index`.
     pub(super) fn is(&self, index: usize, job: &Job) -> bool {
         match (self, job) {
             (Culprit::Job(culprit), _) => index == *culprit,

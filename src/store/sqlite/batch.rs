@@ -1,4 +1,4 @@
-//! One transaction of the writer: the changes in it, and what becomes visible when it is committed.
+//! One transaction of the writer, with the changes that are published when it is committed.
 
 use std::{
     borrow::Cow,
@@ -23,46 +23,46 @@ use crate::{
     },
 };
 
-/// The database's page size: what a row, however small, adds to the write-ahead log.
+/// The database's page size, which even the smallest changed row adds to the write-ahead log.
 pub(super) const PAGE: usize = 4_096;
 
-/// Roughly what one record takes in a document.
+/// The approximate size of one record in a document, in bytes.
 const RECORD: usize = 128;
-/// What a readiness check writes: a few pages.
+/// The number of bytes that a readiness check writes: a few pages.
 const PROBE: usize = 12_000;
-/// What it writes while changes fail: as much as a usual batch of changes.
+/// The number of bytes it writes while changes are failing: as many as a usual batch of changes.
 const LARGE_PROBE: usize = 256 << 10;
 
-/// One transaction on its way.
+/// A transaction that has not been committed yet.
 pub(super) struct Batch<'a> {
     db: &'a Connection,
     cache: &'a OwnerCache,
     health: &'a Health,
-    /// Owners to put aside when they are changed.
+    /// Owners that have to be written to the separate table because of damage near their data.
     aside: &'a HashSet<Owner>,
     owners: HashMap<Owner, OwnerInBatch>,
     disbanded: Vec<(AppId, ChatGroupId)>,
-    /// What this transaction forgot.
+    /// The scopes that this transaction has reset.
     forgotten: Vec<Scope>,
-    /// Roughly how much was written; 0 when there is nothing to commit.
+    /// The approximate number of bytes written; 0 if there is nothing to commit.
     bytes: usize,
-    /// Roughly how much is still to be written for owners.
+    /// The approximate number of bytes still to be written for owners.
     pending: usize,
     /// Whether a readiness check has written something.
     is_probed: bool,
 }
 
-/// One owner within a transaction. What happens to a hot owner in one batch is written once.
+/// An owner within a transaction. All changes of an owner in one batch are written together.
 pub(super) struct OwnerInBatch {
-    /// The owner as last committed, and later as written.
+    /// The owner as last committed; after `write_organizers`, as written by this transaction.
     stored: Snapshot,
-    /// The owner as the edits of this batch left them.
+    /// The owner after the edits of this batch.
     state: OwnerState,
-    /// What the edits of this batch changed.
+    /// The deltas of the edits of this batch.
     deltas: Vec<Delta>,
 }
 
-/// What a committed transaction changed.
+/// The changes of a transaction, to be published after its commit.
 pub(super) struct Changed {
     owners: HashMap<Owner, OwnerInBatch>,
     disbanded: Vec<(AppId, ChatGroupId)>,
@@ -90,10 +90,10 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Writes what is left to be written. Returns roughly how many bytes that makes in all, and what was changed.
+    /// Writes the changed owners. Returns the approximate number of bytes of the whole transaction, and its changes.
     ///
     /// # Errors
-    /// Whose data could not be written, and why.
+    /// Returns the owner that could not be written, and the reason.
     pub(super) fn complete(mut self) -> Result<(usize, Changed), (Owner, StoreError)> {
         self.write_organizers()?;
         let Batch { owners, disbanded, forgotten, bytes, .. } = self;
@@ -107,12 +107,12 @@ impl<'a> Batch<'a> {
         Rows { db: self.db, health: self.health, has_aside }
     }
 
-    /// Roughly how many bytes a commit would write.
+    /// Returns the approximate number of bytes that a commit would write.
     pub(super) fn weight(&self) -> usize {
         self.bytes + self.pending
     }
 
-    /// Makes an edit of an owner. `presences` has an entry for each conversation that the edit names.
+    /// Applies an edit of an owner. `presences` has an entry for each conversation that the edit names.
     pub(super) fn edit_owner(
         &mut self,
         write: &Write,
@@ -125,7 +125,7 @@ impl<'a> Batch<'a> {
         let edited = match self.owners.entry(owner.clone()) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
-                // The cache may still hold what this transaction deleted, and says nothing about damage on the disk.
+                // Don't use the cache if this transaction deleted the owner, or if their data on disk may be damaged.
                 let is_elsewhere = self.forgotten.iter().any(|scope| scope.covers(owner))
                     || self.health.is_damaged(|| Damaged::Owner(owner.clone()));
                 let cache = (!is_elsewhere).then_some(self.cache);
@@ -158,7 +158,7 @@ impl<'a> Batch<'a> {
             self.bytes += PAGE;
         }
         if !Arc::ptr_eq(&next.organizer, &edited.state.organizer) {
-            // After a renumbering everything is written.
+            // A renumbering rewrites everything.
             let is_renumbered = deltas.iter().any(|delta| matches!(delta, Delta::Renumbered { .. }));
             let all = next.organizer.records().len() + next.organizer.groups().len();
             self.pending += PAGE + RECORD * if is_renumbered { all } else { deltas.len().min(all) };
@@ -169,7 +169,7 @@ impl<'a> Batch<'a> {
         Ok(Ok(outcome))
     }
 
-    /// Makes an edit of a chat group.
+    /// Applies an edit of a chat group.
     pub(super) fn edit_chat_group(
         &mut self,
         write: &ChatGroupWrite,
@@ -210,7 +210,7 @@ impl<'a> Batch<'a> {
         Ok(Ok(outcome))
     }
 
-    /// Writes something that has to be durable like any change, and that needs free pages as changes do.
+    /// Writes data for a readiness check, which needs free pages and has to become durable like any change.
     pub(super) fn probe(&mut self) -> Result<(), StoreError> {
         if self.is_probed {
             return Ok(());
@@ -221,7 +221,7 @@ impl<'a> Batch<'a> {
             self.bytes += PAGE;
             return Ok(());
         }
-        // While changes fail, a small one that happens to find room would prove nothing.
+        // While changes are failing, a small write may succeed by chance, so write more.
         let bytes = if self.health.is_failing() { LARGE_PROBE } else { PROBE };
         self.db
             .prepare_cached("UPDATE probe SET doc = randomblob(?1)")?
@@ -230,7 +230,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Writes that the store is in use.
+    /// Records in the database that the store is in use.
     pub(super) fn mark_in_use(&mut self) -> Result<(), StoreError> {
         super::schema::mark_in_use(self.db)?;
         self.bytes += PAGE;
@@ -262,7 +262,7 @@ impl<'a> Batch<'a> {
             let mut stored = Stored::clone(&edited.stored.stored);
             let mut deltas = Cow::Borrowed(&edited.deltas);
             if self.aside.contains(owner) {
-                // Everything of this owner is written anew, to where nothing is damaged.
+                // Write everything of this owner to the separate table, away from the damage.
                 self.db.execute("UPDATE store SET aside = 1", []).map_err(|error| failed(error.into()))?;
                 rows.write_account_aside(owner, edited.state.account.as_deref()).map_err(failed)?;
                 rows.forget_aside(owner).map_err(failed)?;
@@ -286,7 +286,7 @@ impl<'a> Batch<'a> {
 }
 
 impl OwnerInBatch {
-    /// An owner as last committed: from the cache, which is exact, or from the database.
+    /// Loads an owner as last committed, from the cache or from the database.
     fn begin(rows: Rows<'_>, cache: Option<&OwnerCache>, owner: &Owner) -> Result<OwnerInBatch, StoreError> {
         let stored = match cache.and_then(|cache| cache.get(owner)) {
             Some(entry) => entry.snapshot(),
@@ -301,7 +301,7 @@ impl OwnerInBatch {
         !self.deltas.is_empty()
     }
 
-    /// The revision that the organizer has with the edits of this batch.
+    /// Returns the revision of the organizer after the edits of this batch.
     fn revision(&self) -> Revision {
         let is_written = !Arc::ptr_eq(&self.state.organizer, &self.stored.stored.organizer);
         Revision(self.stored.revision.0 + u64::from(is_written))
@@ -309,8 +309,8 @@ impl OwnerInBatch {
 }
 
 impl Changed {
-    /// Makes a committed batch visible. The owners first, as true up to the disbandings before this
-    /// batch: those of the batch, published after them, make each entry compare itself.
+    /// Publishes a committed batch. The owners come first, with the count of disbandings before this batch. The batch's own
+    /// disbandings follow, so that every entry is compared with them when it is next used.
     pub(super) fn publish(self, cache: &OwnerCache) {
         for scope in &self.forgotten {
             cache.forget(scope);
