@@ -184,8 +184,8 @@ impl WriterThread {
     fn finds_new_damage(&self, app: AppId, by: &Culprit, jobs: &VecDeque<Job>) -> bool {
         let Culprit::Job(index) = by else { return false };
         let Some(Job::Owner { write, presences, .. }) = jobs.get(*index) else { return false };
-        let named = self.rows().learns_of(app, presences.keys());
-        self.rows().learns_about(&write.owner) || named
+        let named = self.rows().finds_damage_among(app, presences.keys());
+        self.rows().finds_damage_around(&write.owner) || named
     }
 
     pub(super) fn rows(&self) -> Rows<'_> {

@@ -1,4 +1,4 @@
-//! Both ends of a read: the caller who waits for it, and the place where a reader thread puts the answer.
+//! The two ends of a read: the reader thread's end, which sends the answer, and the caller's end, which waits for it.
 
 use std::{
     sync::{
@@ -14,30 +14,30 @@ use crate::store::StoreError;
 
 type Outcome<T> = Result<T, StoreError>;
 
-/// Where the answer for one caller goes.
+/// The reader thread's end, for answering one caller.
 pub(super) struct Caller<T> {
     turn: Turn,
     done: oneshot::Sender<Outcome<T>>,
 }
 
-/// What a caller waits for.
+/// The caller's end, for receiving the answer.
 pub(super) struct Answer<T> {
     turn: Turn,
     done: oneshot::Receiver<Outcome<T>>,
 }
 
-/// Settles between a reader thread and a caller whether the read begins or the caller leaves.
+/// Decides whether the reader thread begins the read first, or the caller gives up first.
 #[derive(Clone, Default)]
 struct Turn(Arc<AtomicBool>);
 
 impl Turn {
-    /// Whether this is the first of the two who asks. The second has to respect what the first does.
+    /// Returns true for the first call only, from either end. The other end then knows that it is too late.
     fn take(&self) -> bool {
         !self.0.swap(true, Ordering::Relaxed)
     }
 }
 
-/// A caller, and what he waits for.
+/// Creates both ends.
 pub(super) fn caller<T>() -> (Caller<T>, Answer<T>) {
     let (done, answer) = oneshot::channel();
     let turn = Turn::default();
@@ -45,12 +45,12 @@ pub(super) fn caller<T>() -> (Caller<T>, Answer<T>) {
 }
 
 impl<T> Caller<T> {
-    /// Whether he still waits.
+    /// Checks whether the caller is still waiting.
     pub(super) fn is_waiting(&self) -> bool {
         !self.done.is_closed()
     }
 
-    /// Whether he still waits when his read begins. From here on he waits until it ends.
+    /// Begins the read, unless the caller has given up. From here on, the caller waits until the read has ended.
     pub(super) fn begin(&self) -> bool {
         self.turn.take()
     }
@@ -64,18 +64,18 @@ impl<T> Answer<T> {
     /// Waits until the read has ended.
     ///
     /// # Errors
-    /// [`StoreError::Closed`] when the store is closed, and whatever the read met.
+    /// Returns [`StoreError::Closed`] if the store is closed, or the error of the read.
     pub(super) async fn wait(self) -> Outcome<T> {
         self.done.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Waits for `patience` at most until the read begins, and then until it ends.
+    /// Waits up to `patience` until the read begins, and then until it ends.
     ///
-    /// The worker of the caller ends the wait, by a timer of its own: the reader threads have better things to do.
+    /// The caller's task has the timer, so that the reader threads do not spend time on callers who give up.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] when it did not begin, [`StoreError::Closed`] when the store is closed, and whatever the
-    /// read met.
+    /// Returns [`StoreError::Busy`] if the read did not begin in time, [`StoreError::Closed`] if the store is closed, or
+    /// the error of the read.
     pub(super) async fn wait_for(mut self, patience: Duration) -> Outcome<T> {
         match tokio::time::timeout(patience, &mut self.done).await {
             Ok(answered) => answered.map_err(|_| StoreError::Closed)?,

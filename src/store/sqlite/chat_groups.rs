@@ -1,4 +1,4 @@
-//! Rows of chat groups, and lists of them. Their members have a table of their own, see `members.rs`.
+//! The rows of chat groups, and lists of chat groups. Members have their own table, see `members.rs`.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,18 +19,18 @@ use crate::{
     },
 };
 
-/// A chat group as its row has it.
+/// The row of a chat group.
 pub(super) struct ChatGroupRow {
     pub(super) group: ChatGroup,
-    /// How many places in the list of members were given out. None is given twice, so that the order is kept.
+    /// The last place in the list of members that was assigned. Places are not reused, so that the order stays correct.
     pub(super) places: i64,
-    /// The number of the disbanding that ended the group last.
+    /// The number of the chat group's last disbanding.
     pub(super) disbanding: i64,
-    /// The members as format 2 kept them, until the list of members is written for the first time.
+    /// The members, if the row still has the form of format 2 because it could not be upgraded.
     packed_members: Option<Vec<Member>>,
 }
 
-/// The columns of a row apart from its key, and its checksum.
+/// The columns to read. Those before `sum`, and the key, are covered by the checksum.
 const COLUMNS: &str = "incarnation, kind, name, owner, introduction, notification, face_url, max_members,
     join_option, created_at, member_count, places, disbanding, sum, members, group_id";
 
@@ -38,7 +38,7 @@ impl ChatGroupRow {
     /// Reads a row of [`COLUMNS`].
     ///
     /// # Errors
-    /// [`StoreError::Damaged`], without saying which chat group it is.
+    /// Returns [`StoreError::Damaged`], which does not name the chat group.
     fn read(app: AppId, id: &ChatGroupId, row: &Row<'_>) -> Result<ChatGroupRow, StoreError> {
         sums::check("chat_group", key(app, id.as_str()), row, 13)?;
         let damaged = |reason| StoreError::Damaged { what: Damaged::Database, reason };
@@ -65,7 +65,7 @@ impl ChatGroupRow {
         Ok(ChatGroupRow { group, places, disbanding, packed_members })
     }
 
-    /// The members that are wanted, in the order they came.
+    /// Returns the wanted members, in the order in which they joined.
     pub(super) fn members(
         &self,
         db: &Connection,
@@ -107,7 +107,7 @@ fn profile(row: &Row<'_>, kind: u8) -> Result<ChatGroupProfile, StoreError> {
 /// Reads the row of a chat group.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] of this chat group.
+/// Returns [`StoreError::Damaged`], which names the chat group.
 pub(super) fn row(db: &Connection, app: AppId, id: &ChatGroupId) -> Result<Option<ChatGroupRow>, StoreError> {
     let read = || -> Result<_, StoreError> {
         let mut statement = db.prepare_cached(&format!(
@@ -119,10 +119,10 @@ pub(super) fn row(db: &Connection, app: AppId, id: &ChatGroupId) -> Result<Optio
     attribute_damage(|| Damaged::ChatGroup(app, id.clone()), read())
 }
 
-/// Where these chat groups stand in their lives: one query for all.
+/// Reads the lives of these chat groups with one query.
 ///
 /// # Errors
-/// [`StoreError::Damaged`], without saying which chat group it is.
+/// Returns [`StoreError::Damaged`], which does not name the chat group.
 pub(super) fn lives<'a>(
     db: &Connection,
     app: AppId,
@@ -144,7 +144,7 @@ pub(super) fn lives<'a>(
         >= lives.len()
     {
         true => Ok(lives),
-        // An entry of the index leads to the row of another chat group.
+        // An index entry points to the row of another chat group.
         false => Err(StoreError::Damaged {
             what: Damaged::Database,
             reason: "the index of chat groups leads to a wrong row".to_owned(),
@@ -152,10 +152,10 @@ pub(super) fn lives<'a>(
     }
 }
 
-/// Reads a chat group with the members that are wanted.
+/// Reads a chat group with the wanted members.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] of this chat group.
+/// Returns [`StoreError::Damaged`], which names the chat group.
 pub(super) fn loaded(
     db: &Connection,
     app: AppId,
@@ -167,11 +167,11 @@ pub(super) fn loaded(
     Ok(Some(ChatGroupState { group: row.group, members }))
 }
 
-/// Writes a chat group in the place of the row that was there, and what these deltas change of its members.
-/// Returns roughly how many bytes that takes.
+/// Writes the row of a chat group, and changes its members as the deltas say. Returns the approximate number of bytes
+/// written to the table of members.
 ///
 /// # Errors
-/// Those of SQLite.
+/// Returns the errors of SQLite.
 pub(super) fn write(
     db: &Connection,
     app: AppId,
@@ -221,18 +221,18 @@ pub(super) fn write(
     Ok(bytes)
 }
 
-/// The key of a chat group's row, as its checksum has it.
+/// Returns the key of a chat group's row, for its checksum.
 fn key(app: AppId, id: &str) -> [Column<'_>; 2] {
     [Column::Number(app.number().into()), Column::Text(id.as_bytes())]
 }
 
-/// One page of the living chat groups of an app.
+/// Returns one page of the existing chat groups of an app.
 pub(super) fn list_chat_groups(
     db: &Connection,
     app: AppId,
     query: ChatGroupQuery,
 ) -> Result<ChatGroupPage, StoreError> {
-    // A kind and its other name, or every kind.
+    // Include both names of the kind, or every kind.
     let kinds = query.kind.map_or(ChatGroupKind::ALL, ChatGroupKind::aliases);
     let kinds: Vec<Value> = kinds
         .iter()
@@ -245,7 +245,7 @@ pub(super) fn list_chat_groups(
             "SELECT count(*) FROM chat_group WHERE app_id = ?1 AND kind IS NOT NULL AND kind IN rarray(?2)",
         )?
         .query_row(params![app.number(), kinds], |row| row.get::<_, i64>(0))?;
-    // In the order in which this store first heard of them, which a chat group keeps for ever.
+    // `seq` is the order in which chat groups were first stored. It never changes.
     let mut statement = db.prepare_cached(
         "SELECT seq, group_id FROM chat_group
          WHERE app_id = ?1 AND kind IS NOT NULL AND kind IN rarray(?2) AND seq >= ?3

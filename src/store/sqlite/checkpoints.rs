@@ -1,8 +1,8 @@
-//! Keeping the write-ahead log short.
+//! Keeps the write-ahead log short.
 //!
-//! A passive checkpoint copies what no reader needs any more, but SQLite restarts the log only when no reader uses it,
-//! which never happens under constant reads. So when the log has become long, one checkpoint makes it happen: it waits
-//! for the readers at work – each takes some milliseconds – while new ones read from the database.
+//! A passive checkpoint copies the log into the database as far as readers allow. But SQLite restarts the log only when no
+//! reader uses it, which never happens under constant reads. So if the log has become long, a blocking checkpoint waits for
+//! the present readers, which need a few milliseconds each, while new ones read from the database only.
 
 use std::{
     sync::{
@@ -18,70 +18,72 @@ use rusqlite::Connection;
 use super::{batch::PAGE, error::committing, schema};
 use crate::store::StoreError;
 
-/// After how many bytes written the log is copied into the database.
+/// The number of bytes after which the log is copied into the database.
 const COPY_ABOVE: u64 = 8 << 20;
-/// Above this size the log is copied even while changes wait, and is begun anew.
+/// The size in bytes above which the log is copied even if changes are waiting, and is then restarted.
 const RESTART_ABOVE: u64 = 32 << 20;
-/// How often the writer looks whether readers have finished when the log is to be begun anew, and the time between: a
-/// quarter of a second in all. Each time that it was in vain the next wait is twice as long, up to two seconds.
-const LOOKS: i32 = 250;
-const MOST_LOOKS: i32 = 8 * LOOKS;
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
-/// What a page takes in the log.
+/// How often the writer checks whether readers have finished before it gives up restarting the log. With
+/// [`READER_POLL`] between the checks, this is a quarter of a second. After each failure, the number is doubled, up to
+/// [`MAX_READER_CHECKS`].
+const READER_CHECKS: i32 = 250;
+const MAX_READER_CHECKS: i32 = 8 * READER_CHECKS;
+const READER_POLL: Duration = Duration::from_millis(1);
+/// The size of a page in the log, in bytes.
 const FRAME: u64 = PAGE as u64 + 24;
 
-/// When to run which checkpoint.
+/// Decides when to run which checkpoint.
 pub(super) struct Checkpoints {
-    /// Bytes in the log that are not in the database yet, roughly.
+    /// The approximate number of bytes in the log that have not been copied into the database.
     uncopied: u64,
-    /// Bytes in the log since it was begun anew, roughly.
+    /// The approximate number of bytes in the log since it was last restarted.
     length: u64,
-    /// Beyond this length it is to be begun anew.
+    /// The length above which the log is to be restarted.
     restart_above: u64,
-    /// How often to look whether readers have finished.
-    looks: Arc<AtomicI32>,
+    /// How often to check whether readers have finished.
+    checks: Arc<AtomicI32>,
     counts: Arc<CheckpointCounts>,
 }
 
 /// Checkpoint counters, for the metrics.
 #[derive(Debug, Default)]
 pub(super) struct CheckpointCounts {
-    /// Bytes in the log that count.
+    /// The approximate number of bytes in the log since it was last restarted.
     pub(super) length: AtomicU64,
-    /// How often the log could not be begun anew because a reader stayed.
+    /// How often the log could not be restarted because a reader was using it.
     pub(super) held: AtomicU64,
 }
 
 impl Checkpoints {
-    /// For checkpoints of the writer's connection.
+    /// Prepares the writer's connection for checkpoints.
     ///
     /// # Errors
-    /// Those of SQLite.
+    /// Returns the errors of SQLite.
     pub(super) fn new(db: &mut Connection, counts: Arc<CheckpointCounts>) -> rusqlite::Result<Checkpoints> {
-        let looks = Arc::new(AtomicI32::new(LOOKS));
-        let most = Arc::clone(&looks);
-        // SQLite's own way of waiting looks every tenth of a second in the end, and may always come between two readers.
-        db.busy_handler(Some(move |looked| {
-            let goes_on = looked < most.load(Ordering::Relaxed);
+        let checks = Arc::new(AtomicI32::new(READER_CHECKS));
+        let most = Arc::clone(&checks);
+        // SQLite's own busy handler eventually checks only every tenth of a second. Under constant reads, it might find a
+        // reader every time.
+        db.busy_handler(Some(move |checked| {
+            let goes_on = checked < most.load(Ordering::Relaxed);
             if goes_on {
                 wait_for_reader();
             }
             goes_on
         }))?;
-        Ok(Checkpoints { uncopied: 0, length: 0, restart_above: RESTART_ABOVE, looks, counts })
+        Ok(Checkpoints { uncopied: 0, length: 0, restart_above: RESTART_ABOVE, checks, counts })
     }
 
-    /// Takes note of a commit of roughly so many bytes.
+    /// Records a commit of approximately this many bytes.
     pub(super) fn note(&mut self, bytes: u64) {
         self.uncopied += bytes;
         self.length += bytes;
         self.counts.length.store(self.length, Ordering::Relaxed);
     }
 
-    /// Runs the checkpoints that are due, if any. `is_idle` says that no change waits.
+    /// Runs the checkpoints that are due, if any. `is_idle` means that no changes are waiting.
     ///
     /// # Errors
-    /// [`StoreError::Lost`] when the disk failed.
+    /// Returns [`StoreError::Lost`] if the disk failed.
     pub(super) fn run_due(&mut self, db: &Connection, is_idle: bool) -> Result<(), StoreError> {
         if self.uncopied > COPY_ABOVE && (is_idle || self.length > RESTART_ABOVE) {
             self.run(db, "PASSIVE")?;
@@ -92,24 +94,23 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Copies the log and lets it begin anew, so that the next change is written to its start.
+    /// Copies the log into the database and restarts it, so that the next change is written to its start.
     ///
     /// # Errors
-    /// [`StoreError::Lost`] when the disk failed.
+    /// Returns [`StoreError::Lost`] if the disk failed.
     pub(super) fn restart(&mut self, db: &Connection) -> Result<(), StoreError> {
         let ended = self.run(db, "RESTART");
         match ended? {
             Ended::Complete => {
                 (self.length, self.restart_above) = (0, RESTART_ABOVE);
-                self.looks.store(LOOKS, Ordering::Relaxed);
+                self.checks.store(READER_CHECKS, Ordering::Relaxed);
             }
-            // A reader that hangs, or a full disk: the log grows meanwhile. Trying at every commit would
-            // hold up writers.
+            // After a failure, let the log grow before the next attempt. Trying at every commit would delay changes.
             ended => {
                 self.restart_above = self.length + COPY_ABOVE;
                 if ended == Ended::Held {
-                    let looks = self.looks.load(Ordering::Relaxed);
-                    self.looks.store((2 * looks).min(MOST_LOOKS), Ordering::Relaxed);
+                    let checks = self.checks.load(Ordering::Relaxed);
+                    self.checks.store((2 * checks).min(MAX_READER_CHECKS), Ordering::Relaxed);
                     self.counts.held.fetch_add(1, Ordering::Relaxed);
                     tracing::warn!(
                         log_bytes = self.length,
@@ -122,10 +123,10 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Runs a checkpoint. What a reader still looks at, and what a full disk refuses, is left for the next time.
+    /// Runs a checkpoint. If a reader or a full disk prevents it from completing, the next checkpoint continues.
     ///
     /// # Errors
-    /// [`StoreError::Lost`] when the disk failed.
+    /// Returns [`StoreError::Lost`] if the disk failed.
     pub(super) fn run(&mut self, db: &Connection, mode: &str) -> Result<Ended, StoreError> {
         match schema::frames(db, mode) {
             Ok((frames, left, busy)) => {
@@ -138,7 +139,7 @@ impl Checkpoints {
                 if let lost @ StoreError::Lost(_) = committing(error) {
                     return Err(lost);
                 }
-                // Not at every batch again.
+                // Don't try again at every batch.
                 self.uncopied = 0;
                 Ok(Ended::Refused)
             }
@@ -148,16 +149,16 @@ impl Checkpoints {
 
 #[expect(clippy::disallowed_methods, reason = "SQLite gives no sign when a reader has finished")]
 fn wait_for_reader() {
-    thread::sleep(LOOK_AGAIN);
+    thread::sleep(READER_POLL);
 }
 
 /// How a checkpoint ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// Everything is in the database.
+    /// Everything was copied into the database.
     Complete,
-    /// A reader kept something from being copied.
+    /// A reader prevented it from completing.
     Held,
-    /// It failed, usually for want of room.
+    /// It failed, usually because the disk is full.
     Refused,
 }

@@ -1,4 +1,4 @@
-//! Every page of a database in turn is lost. Whatever that damages, it must not spread.
+//! Destroys every page of a database in turn, and checks that the damage does not affect other data.
 
 use std::{fs, path::Path};
 
@@ -13,7 +13,7 @@ use crate::{
 
 const PAGE: usize = 4_096;
 const OWNERS: usize = 48;
-/// Changes of each owner that come at once.
+/// The number of changes of each owner that are submitted at once.
 const ROUNDS: usize = 16;
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
@@ -41,7 +41,7 @@ fn terms() -> Terms {
     Terms { directory: DirectoryMode::Open, ..Terms::of_tools(Limits::OPEN, 1_700_000_000) }
 }
 
-/// Makes an edit that cannot be refused, although single items of it can.
+/// Runs an edit that cannot be refused, although single items of it can.
 fn edit(store: &SqliteStore, owner: Owner, edit: Edit) -> Pending<'static, ()> {
     let write = Write::new(owner, edit, terms());
     let presences =
@@ -53,7 +53,7 @@ fn edit(store: &SqliteStore, owner: Owner, edit: Edit) -> Pending<'static, ()> {
     })
 }
 
-/// Puts conversations into a group of an owner.
+/// Adds conversations to a group of an owner.
 fn put(store: &SqliteStore, owner: Owner, name: &str, peers: Vec<Conversation>) -> Pending<'static, ()> {
     edit(store, owner, Edit::CreateGroup { name: GroupName::parse(name).unwrap(), conversations: peers })
 }
@@ -72,7 +72,7 @@ fn edit_chat_group(store: &SqliteStore, count: usize, edit: ChatGroupEdit) -> Pe
     })
 }
 
-/// A store with accounts, organizers of one and of several chunks, and chat groups.
+/// Creates a store with accounts, small and large organizers, and chat groups.
 fn fill(directory: &Path) {
     let store = SqliteStore::open(&StoreConfig::new(directory)).unwrap();
     block_on(async {
@@ -97,23 +97,23 @@ fn fill(directory: &Path) {
             let create = ChatGroupEdit::Create { profile, members: Vec::new() };
             edit_chat_group(&store, count, create).await.unwrap();
         }
-        // Everybody has records about chat groups, whose rows are elsewhere.
+        // Every owner has records about chat groups, whose rows are on other pages.
         for count in 0..OWNERS {
             let rooms = (count..count + 3).map(|count| Conversation::ChatGroup(chat_group(count))).collect();
             put(&store, owner(count), "rooms", rooms).await.unwrap();
         }
-        // Every eighth is destroyed: records about it are gone, whatever is lost later.
+        // Every eighth chat group is destroyed. Its records have to stay absent, whichever page is lost later.
         for count in (0..OWNERS).step_by(8) {
             edit_chat_group(&store, count, ChatGroupEdit::Destroy).await.unwrap();
         }
-        // A readiness check has pages of its own.
+        // The large probe of a readiness check after a failure needs pages of its own.
         store.shared.health.failed(&StoreError::Busy, 1);
         store.ready().await.unwrap();
         store.close().await;
     });
 }
 
-/// The change that comes in one round.
+/// Submits the change of one round.
 fn change(store: &SqliteStore, count: usize, round: usize) -> Pending<'static, ()> {
     match round % 2 {
         0 => put(store, owner(count), "new", users(round * 8..round * 8 + 16)),
@@ -121,7 +121,7 @@ fn change(store: &SqliteStore, count: usize, round: usize) -> Pending<'static, (
     }
 }
 
-/// Checks that an owner has what all rounds gave him.
+/// Checks that an owner has the result of all rounds.
 async fn check(store: &SqliteStore, page: usize, count: usize) {
     let loaded = store.load(&owner(count)).await.unwrap_or_else(|error| panic!("page {page}: {error}")).state;
     assert_eq!(loaded.account.unwrap().nick, "after", "page {page}, owner {count}");
@@ -131,13 +131,10 @@ async fn check(store: &SqliteStore, page: usize, count: usize) {
     let rooms =
         loaded.organizer.records().iter().filter(|record| record.conversation.chat_group().is_some()).count();
     let living = (count..count + 3).filter(|count| !(count % OWNERS).is_multiple_of(8)).count();
-    assert_eq!(
-        rooms, living,
-        "page {page}, owner {count}: which chat groups live is known from the events, too"
-    );
+    assert_eq!(rooms, living, "page {page}, owner {count}: the events also show which chat groups exist");
 }
 
-/// Uses a store that lost a page; how many owners are damaged by that. No other owner may notice.
+/// Uses a store that lost a page, and checks that undamaged owners are not affected. Returns the damaged owners.
 async fn use_damaged(store: &SqliteStore, page: usize) -> Vec<usize> {
     let mut damaged = Vec::new();
     for count in 0..OWNERS {
@@ -147,7 +144,7 @@ async fn use_damaged(store: &SqliteStore, page: usize) -> Vec<usize> {
             Err(other) => panic!("page {page}, owner {count}: {other}"),
         }
     }
-    // All at once, so that they share transactions.
+    // Submit all changes at once, so that they share transactions.
     let mut pending = Vec::new();
     for round in 0..ROUNDS {
         pending.extend((0..OWNERS).map(|count| (count, change(store, count, round))));
@@ -156,7 +153,7 @@ async fn use_damaged(store: &SqliteStore, page: usize) -> Vec<usize> {
         match change.await {
             Ok(()) => assert!(!damaged.contains(&count), "page {page}, owner {count} is damaged"),
             Err(StoreError::Damaged { .. }) if damaged.contains(&count) => {}
-            Err(error) => panic!("page {page}, owner {count} is sound, but {error}"),
+            Err(error) => panic!("page {page}, owner {count} is undamaged, but {error}"),
         }
     }
     let readiness = store.ready().await.unwrap_or_else(|error| panic!("page {page}: {error}"));
@@ -176,7 +173,7 @@ fn a_page_that_is_lost_harms_only_those_whose_data_was_on_it() {
         bytes[(page - 1) * PAGE..page * PAGE].fill(0);
         fs::write(directory.path().join("confold.db"), bytes).unwrap();
         let open = || SqliteStore::open(&StoreConfig::new(directory.path()));
-        // The page of the schema, or the one of the store itself.
+        // The store cannot be opened without the page of the schema or of the table `store`.
         let Ok(store) = open() else {
             refused += 1;
             continue;
@@ -195,11 +192,11 @@ fn a_page_that_is_lost_harms_only_those_whose_data_was_on_it() {
     println!("damaged owners by page: {numbers:?}; {refused} pages without which a store cannot be opened");
     assert!(refused <= 2, "{refused} pages");
     assert!(numbers.contains(&1) && numbers.contains(&0), "{numbers:?}");
-    // Roots of tables and indices are everybody's.
+    // Only the root pages of tables and indices affect all owners.
     assert!(numbers.iter().filter(|damaged| **damaged == OWNERS).count() <= 4, "{numbers:?}");
 }
 
-/// Damage that is found when something is written, because memory still holds the owner, is his alone as well.
+/// Checks that damage affects only one owner even if it is found by a write, because the owner is still in the cache.
 #[test]
 fn an_owner_in_memory_whose_page_is_lost_harms_nobody_else() {
     let directory = tempfile::tempdir().unwrap();
@@ -210,11 +207,11 @@ fn an_owner_in_memory_whose_page_is_lost_harms_nobody_else() {
             store.load(&owner(count)).await.unwrap();
         }
     });
-    // Lost behind the store's back: in the file, and in what its connections remember of it.
+    // Destroy pages in the file while the store is open.
     let database = directory.path().join("confold.db");
     let mut bytes = fs::read(&database).unwrap();
     let is_of_victim = |page: &[u8]| {
-        // A leaf of a table, which holds documents, with the name of a peer that only big owners have.
+        // A leaf page of a table that contains the name of a peer that only large owners have.
         page[0] == 0x0d && page.windows(22).any(|window| window == b"peer-with-a-long-name-")
     };
     let lost: Vec<usize> = (0..bytes.len() / PAGE)
@@ -243,7 +240,7 @@ fn an_owner_in_memory_whose_page_is_lost_harms_nobody_else() {
                 matches!(&again, Err(StoreError::Damaged { what: Damaged::Owner(found), .. }) if *found == owner(*count)),
                 "{again:?}"
             );
-            // What was acknowledged is still answered from memory.
+            // The acknowledged data can still be read from the cache.
             store.load(&owner(*count)).await.unwrap();
         }
         assert_eq!(store.ready().await.unwrap().damaged, failed.len() as u64);

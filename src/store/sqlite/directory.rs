@@ -1,4 +1,4 @@
-//! What the rows of others say about an owner's conversations: who has an account, and which chat groups live.
+//! Looks up the users and chat groups of an owner's conversations: which accounts and chat groups exist.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,10 +17,11 @@ use crate::{
 };
 
 impl Rows<'_> {
-    /// The records of an organizer whose chat groups have moved on.
+    /// Returns the records of an organizer whose chat groups were disbanded since.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`], of the directory, when a chat group cannot be read and its events do not say either.
+    /// Returns [`StoreError::Damaged`] for the directory if a chat group cannot be read and the app's events do not show
+    /// its incarnation either.
     pub(super) fn dead(self, app: AppId, organizer: &Organizer) -> Result<Vec<ChangeNumber>, StoreError> {
         let conversations = || organizer.records().iter().map(|record| &record.conversation);
         let groups = |is_unreadable: bool| {
@@ -37,16 +38,20 @@ impl Rows<'_> {
         }))
     }
 
-    /// Looks up the chat groups of an owner one after the other, outside of the writer's transactions. Whether one was
-    /// found that cannot be read, and was not known before.
-    pub(super) fn learns_about(self, owner: &Owner) -> bool {
+    /// Looks up the chat groups of an owner one by one, outside the writer's transactions, and records those that cannot be
+    /// read. Returns true if there is one that was not known before.
+    pub(super) fn finds_damage_around(self, owner: &Owner) -> bool {
         let Ok(own) = self.own_data(owner) else { return false };
         let conversations = own.stored.organizer.records().iter().map(|record| &record.conversation);
-        self.learns_of(owner.app, conversations.filter(|conversation| conversation.chat_group().is_some()))
+        self.finds_damage_among(
+            owner.app,
+            conversations.filter(|conversation| conversation.chat_group().is_some()),
+        )
     }
 
-    /// The same for these accounts and chat groups.
-    pub(super) fn learns_of<'c>(
+    /// Looks up these accounts and chat groups one by one, and records those that cannot be read. Returns true if there is
+    /// one that was not known before.
+    pub(super) fn finds_damage_among<'c>(
         self,
         app: AppId,
         conversations: impl Iterator<Item = &'c Conversation>,
@@ -55,12 +60,12 @@ impl Rows<'_> {
             let mut alone = HashMap::from([(conversation.clone(), Presence::Unreadable)]);
             matches!(self.look_up(app, None, &mut alone), Err(StoreError::Damaged { .. }))
         };
-        // All of them are to be remembered, not only the first.
+        // `count` makes sure that all of them are recorded, not only the first.
         let damaged = conversations.filter(|conversation| is_damaged(conversation));
         damaged.filter(|conversation| self.health.note_unreadable(app, conversation)).count() > 0
     }
 
-    /// Which of these users have an account: one query for all.
+    /// Returns which of these users have an account, with one query per table.
     pub(super) fn imported<'u>(
         self,
         app: AppId,
@@ -96,8 +101,8 @@ impl Rows<'_> {
         Ok(imported)
     }
 
-    /// Looks up what the directory says about these conversations now, in two queries at most, and where membership
-    /// counts whether `member` is one of each chat group. What is known to be unreadable is not looked up again.
+    /// Looks up the presences of these conversations. If `member` is given, it also looks up whether that user is a member
+    /// of each chat group. Conversations that are known to be unreadable are not looked up again.
     pub(super) fn look_up(
         self,
         app: AppId,
@@ -131,7 +136,7 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// Whether a user is a member of a chat group; of one without a list of members everybody is.
+    /// Checks whether a user is a member of a chat group. Everybody is one if there is no list of members.
     fn is_member(self, app: AppId, id: &ChatGroupId, user: &UserId) -> Result<bool, StoreError> {
         let Some(row) = chat_groups::row(self.db, app, id)? else { return Ok(true) };
         let Some(profile) = &row.group.profile else { return Ok(false) };
@@ -143,12 +148,12 @@ impl Rows<'_> {
     }
 }
 
-/// Those who have an account.
+/// Returns the users whose value is true.
 fn known(users: HashMap<String, bool>) -> HashSet<String> {
     users.into_iter().filter(|(_, imported)| *imported).map(|(user, _)| user).collect()
 }
 
-/// A list of texts as a statement's parameter; `None` when it is empty.
+/// Converts texts to a parameter for `rarray`; returns `None` if there are none.
 pub(super) fn list<'a>(texts: impl Iterator<Item = &'a str>) -> Option<Rc<Vec<Value>>> {
     let values: Vec<Value> = texts.map(|text| Value::from(text.to_owned())).collect();
     (!values.is_empty()).then(|| Rc::new(values))

@@ -1,4 +1,4 @@
-//! The disbandings of an app's chat groups: one event each, kept for a while.
+//! Events that record the disbandings of an app's chat groups for some time.
 
 use std::collections::HashMap;
 
@@ -10,13 +10,13 @@ use crate::{
     store::{Damaged, StoreError, checksum::Column},
 };
 
-/// How many disbandings of an app are kept, and for how many seconds.
+/// How many events of an app are kept, and for how many seconds.
 const EVENTS: i64 = 10_000;
 const EVENTS_WITHIN: i64 = 7 * 86_400;
-/// How many old ones are looked at for one that is written, so that many of them go in several steps.
+/// How many old events are checked at a time, so that removing many of them takes several small transactions.
 const EVENTS_AT_ONCE: i64 = 64;
 
-/// Writes one event of the app that a chat group was disbanded. Returns the number of the disbanding.
+/// Writes an event for the disbanding of a chat group. Returns the number of the disbanding.
 pub(super) fn write_disbanding(
     db: &Connection,
     app: AppId,
@@ -27,7 +27,7 @@ pub(super) fn write_disbanding(
     let (app, id, now) = (app.number(), id.as_str(), i64::try_from(now).unwrap_or(i64::MAX));
     let number: i64 = db
         .prepare_cached(
-            // Above the events that are there, too, in case the page of the counter is an old one.
+            // The number has to be above all stored events, even if damage to the counter's page has set it back.
             "INSERT INTO app (app_id, disbandings)
              VALUES (?1, 1 + (SELECT coalesce(max(seq), 0) FROM app_event WHERE app_id = ?1))
              ON CONFLICT DO UPDATE SET disbandings = max(disbandings + 1, excluded.disbandings)
@@ -43,7 +43,7 @@ pub(super) fn write_disbanding(
     Ok(number)
 }
 
-/// Removes the oldest events of an app that are too many or too old, some at a time; how many were removed.
+/// Removes some of the events of an app that are too many or too old. Returns how many were removed.
 fn trim_events(db: &Connection, app: u32, newest: i64, now: i64) -> rusqlite::Result<usize> {
     db.prepare_cached(
         "DELETE FROM app_event WHERE app_id = ?1 AND (seq <= ?2 OR at < ?3)
@@ -52,7 +52,7 @@ fn trim_events(db: &Connection, app: u32, newest: i64, now: i64) -> rusqlite::Re
     .execute(params![app, newest - EVENTS, now.saturating_sub(EVENTS_WITHIN), EVENTS_AT_ONCE])
 }
 
-/// Removes some old events of every app, also of those in which nothing is disbanded any more; how many were removed.
+/// Removes some old events of every app, including apps without new ones. Returns how many were removed.
 pub(super) fn trim_all_events(db: &Connection, now: UnixSeconds) -> rusqlite::Result<usize> {
     let mut apps = db.prepare_cached("SELECT app_id, disbandings FROM app")?;
     let apps =
@@ -61,10 +61,11 @@ pub(super) fn trim_all_events(db: &Connection, now: UnixSeconds) -> rusqlite::Re
     apps.into_iter().map(|(app, newest)| trim_events(db, app, newest, now)).sum()
 }
 
-/// The incarnations of chat groups whose rows cannot be read, as the events of the app have them.
+/// Finds the incarnations of chat groups whose rows cannot be read, from the events of the app.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] when older events were removed already, so that a group without one may have been destroyed.
+/// Returns [`StoreError::Damaged`] if a chat group has no event but older events were removed, since it may have been
+/// destroyed before.
 pub(super) fn ended<'a>(
     db: &Connection,
     app: AppId,

@@ -1,4 +1,4 @@
-//! What errors of SQLite mean for the store.
+//! Converts errors of SQLite to errors of the store.
 
 use crate::store::{Damaged, StoreError};
 
@@ -17,7 +17,7 @@ impl From<rusqlite::Error> for StoreError {
                 | rusqlite::Error::Utf8Error(..)
         );
         match error.sqlite_error_code() {
-            // No statement here can break a constraint or become too large, unless a page shows what it should not.
+            // Valid data never violates a constraint and never becomes too large, so these errors also indicate damage.
             Some(DatabaseCorrupt | NotADatabase | ConstraintViolation | TooBig | InternalMalfunction) => {
                 StoreError::Damaged { what: Damaged::Database, reason }
             }
@@ -29,7 +29,7 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// Says of damage whose data it is.
+/// Adds to an error about damage whose data it concerns, unless that is known already.
 pub(super) fn attribute_damage<T>(
     what: impl FnOnce() -> Damaged,
     read: Result<T, StoreError>,
@@ -42,8 +42,8 @@ pub(super) fn attribute_damage<T>(
     })
 }
 
-/// What a failed commit means. When the disk is full nothing was written that counts; when the disk
-/// itself fails – a write or a synchronisation – nobody knows what it holds.
+/// Converts the error of a commit or checkpoint. If the disk fails to write or sync, its content is unknown; after other
+/// errors, such as a full disk, the transaction was not committed.
 pub(super) fn committing(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::SystemIoFailure) => StoreError::Lost(error.to_string()),

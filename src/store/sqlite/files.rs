@@ -1,5 +1,4 @@
-//! The files of the store: their lock, who can read them, how connections to them are opened, and whether they
-//! are still where they were.
+//! The files of the store: locks them, makes them private, opens connections, and notices if they are moved or deleted.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -29,41 +28,41 @@ pub(super) struct Files {
     pub(super) database: PathBuf,
     /// The write-ahead log, which SQLite keeps beside the database.
     pub(super) log: PathBuf,
-    /// What there is to say about who can read them.
+    /// Remarks for the log about files that other users could read.
     pub(super) remarks: Vec<String>,
-    /// What was there when the directory was locked.
+    /// What the directory contained when it was locked.
     pub(super) found: Found,
-    /// The database and its log as they were opened.
+    /// The database and its log as they were when first checked.
     opened: [OnceLock<Opened>; 2],
-    /// Locked, and not empty once a store was kept here.
+    /// The lock file. It is not empty if the directory has ever contained a store.
     lock: File,
 }
 
-/// What a directory held before anything was opened.
+/// What a directory contained before anything was opened.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
-    /// Whether a store was kept here at some time.
+    /// Whether the directory has ever contained a store.
     pub(super) lock: bool,
-    /// Whether there is a database with something in it.
+    /// Whether there is a database that is not empty.
     pub(super) database: bool,
     pub(super) log: Log,
 }
 
-/// What makes a file this one and no other, whatever its name is.
+/// The device and inode of a file, which identify it independently of its name.
 type Identity = (u64, u64);
 
-/// The database file of a directory.
+/// Returns the path of the database in a directory.
 pub(super) fn database(directory: &Path) -> PathBuf {
     directory.join("confold.db")
 }
 
 impl Files {
-    /// Locks the directory. It and the database are made if they are not there and `create` says so.
+    /// Locks the directory. If `create` is set, a missing directory or database is created.
     ///
     /// # Errors
-    /// [`OpenError`], before anything was changed.
+    /// Returns [`OpenError`] if the directory cannot be used.
     pub(super) fn lock(directory: &Path, create: bool) -> Result<Files, OpenError> {
-        // Absolute, so that a parent directory that is moved away is noticed as well.
+        // Use the absolute path, so that moving a parent directory is noticed as well.
         let directory = &std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
         let failed = |source| OpenError::Directory { directory: directory.clone(), source };
         let (database, lock) = (database(directory), directory.join("lock"));
@@ -78,7 +77,7 @@ impl Files {
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(directory.clone())),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        // The database may be a link; SQLite keeps its log beside the real file.
+        // The database may be a symbolic link, and SQLite puts the log next to the real file.
         let real = fs::canonicalize(&database).unwrap_or_else(|_| database.clone());
         let log = beside(&real, "-wal");
         let found = Found {
@@ -87,10 +86,10 @@ impl Files {
             log: wal::inspect(&log).map_err(failed)?,
         };
         if !found.database && matches!(found.log, Log::Frames(_) | Log::Unreadable) {
-            // SQLite would delete the log of an empty database, and with it what can still be saved.
+            // SQLite would delete the log of an empty database, although its changes could still be recovered.
             return Err(OpenError::OnlyLog { log, database });
         }
-        // SQLite would make it readable by everybody.
+        // Create the file here, because SQLite would make it readable by everybody.
         match private::create_file(&database) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
             _ => {}
@@ -107,45 +106,45 @@ impl Files {
         Ok(Files { directory: directory.clone(), database, log, remarks, found, opened, lock })
     }
 
-    /// The bytes of the database and of its log.
+    /// Returns the sizes of the database and of its log, in bytes.
     pub(super) fn sizes(&self) -> (u64, u64) {
         let of = |file: &Path| fs::metadata(file).map_or(0, |file| file.len());
         (of(&self.database), of(&self.log))
     }
 
-    /// Opens one connection, as every connection of the process has to be opened.
+    /// Opens a connection with the settings that every connection needs.
     pub(super) fn connect(&self) -> Result<Connection, OpenError> {
         notices::start();
         let failed = |source| OpenError::Database { file: self.database.clone(), source };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        // unix-excl keeps the WAL index in this process's memory, shared by its connections, and
-        // other processes out. `PRAGMA locking_mode` would lock out our own readers as well.
+        // unix-excl locks out other processes and keeps the index of the log in this process's memory, where its
+        // connections share it. `PRAGMA locking_mode` would lock out our own readers as well.
         let connection =
             Connection::open_with_flags_and_vfs(&self.database, flags, c"unix-excl").map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(64);
-        // The writer runs the last checkpoint itself. SQLite's own, at the last close, would try again
-        // what has just failed, believe it, and remove the log that tells a new start the truth.
+        // The writer runs the last checkpoint itself. If that fails, SQLite's own checkpoint at the last close might appear
+        // to succeed and delete the log, which the next start needs for recovery.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
         rusqlite::vtab::array::load_module(&connection).map_err(failed)?;
         sums::install(&connection).map_err(failed)?;
         Ok(connection)
     }
 
-    /// Leaves a sign that a store is kept here, by which a database that is missing is noticed.
-    pub(super) fn leave_sign(&self) -> io::Result<()> {
+    /// Writes a text to the lock file, so that later starts can notice a missing database.
+    pub(super) fn mark_directory(&self) -> io::Result<()> {
         match self.found.lock {
             true => Ok(()),
             false => (&self.lock).write_all(b"A confold store is kept in this directory.\n"),
         }
     }
 
-    /// Checks that the files are those that were opened, and that nobody has cut them. A file that was deleted or moved
-    /// away keeps accepting writes that nobody will find again.
+    /// Checks that the paths still lead to the files that were opened, and that these were not truncated. Writes to a
+    /// deleted or moved file succeed, but would be lost.
     ///
     /// # Errors
-    /// Which of them is not.
+    /// Returns what has changed.
     pub(super) fn check_identity(&self) -> Result<(), Misplaced> {
         let looked =
             [(&self.database, &self.opened[0]), (&self.log, &self.opened[1])].map(|(file, opened)| {
@@ -156,7 +155,7 @@ impl Files {
                     return Look::Elsewhere;
                 }
                 let before = opened.length.swap(now.len(), Ordering::Relaxed);
-                // SQLite itself only cuts a log that had become very long.
+                // SQLite only truncates a log that is longer than this limit.
                 if now.len() < before && before <= schema::LOG_LIMIT.unsigned_abs() {
                     Look::Cut
                 } else {
@@ -171,7 +170,7 @@ impl Files {
         }
     }
 
-    /// What there is to say about files that are not as they were left.
+    /// Describes the changed files for an error message.
     pub(super) fn describe(&self, misplaced: Misplaced) -> String {
         let (database, log) = (self.database.display(), self.log.display());
         match misplaced {
@@ -188,15 +187,15 @@ impl Files {
     }
 }
 
-/// A file as it was opened.
+/// A file as it was when first checked.
 #[derive(Debug)]
 struct Opened {
     identity: Identity,
-    /// Its length when it was looked at last.
+    /// Its length at the last check.
     length: AtomicU64,
 }
 
-/// What one look at a file shows.
+/// The result of checking one file.
 #[derive(Clone, Copy)]
 enum Look {
     Sound,
@@ -204,25 +203,25 @@ enum Look {
     Cut,
 }
 
-/// Files that are not as they were left.
+/// How the files were changed by another program or a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Misplaced {
-    /// The database is somewhere else, or deleted.
+    /// The database was moved or deleted.
     Database,
-    /// Only the log is.
+    /// Only the log was moved or deleted.
     Log,
-    /// One of them was cut.
+    /// The database or the log was truncated.
     Cut,
 }
 
-/// A file that SQLite keeps beside its database.
+/// Returns the path of a file that SQLite keeps next to the database.
 fn beside(database: &Path, end: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(end);
     name.into()
 }
 
-/// The lock file. A link in its place is not followed.
+/// Opens or creates the lock file. It does not follow a symbolic link.
 fn open_or_create(file: &Path) -> io::Result<File> {
     match private::create_file(file) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -232,7 +231,7 @@ fn open_or_create(file: &Path) -> io::Result<File> {
     }
 }
 
-/// Takes away what others may do with the files of a directory, and says what was done.
+/// Removes the permissions of other users from the files of a directory, and returns remarks for the log.
 fn tighten(directory: &Path, database: &Path) -> Vec<String> {
     let files = [directory.join("lock"), directory.join("ca.pem"), database.to_owned()];
     let (mut tightened, mut remarks) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! What is known about the state of a store: which data is damaged, and whether the last change was durable.
+//! The known state of a store: which data is damaged, and whether the last change was durable.
 
 use std::{
     collections::HashSet,
@@ -15,20 +15,20 @@ use crate::{
     store::{Damaged, StoreError},
 };
 
-/// For how long a commit shows that the next one would be durable, too.
+/// How long a successful commit counts as proof that changes can be made durable.
 const FRESH: Duration = Duration::from_millis(100);
-/// How many damaged owners and chat groups are remembered. More than that are counted as so many.
+/// How many damaged owners and chat groups are recorded. The count does not rise beyond this number.
 const REMEMBERED: usize = 10_000;
 
 /// The state of a store, shared by its threads.
 pub(super) struct Health {
     clock: Clock,
     state: Mutex<State>,
-    /// How much is damaged, for those who only ask whether anything is.
+    /// The size of `State::damaged`, which can be read without the lock.
     damaged: AtomicU64,
-    /// Whether the data of some owners has been put aside.
+    /// Whether the data of some owners is in the separate tables, away from damage.
     aside: AtomicBool,
-    /// Whether something cannot be looked up.
+    /// Whether `State::unreadable` has ever had an entry.
     has_unreadable: AtomicBool,
     /// Whether the pages that readiness checks use are damaged.
     probe_damaged: AtomicBool,
@@ -39,14 +39,14 @@ struct State {
     damaged: HashSet<Damaged>,
     /// Accounts and chat groups that cannot be looked up.
     unreadable: HashSet<(AppId, Conversation)>,
-    /// When the last transaction was committed, by the monotonic clock; nothing after one failed.
+    /// When the last transaction was committed, by the monotonic clock; `None` if a later one failed.
     committed: Option<Duration>,
     /// Whether the last transaction failed as a whole.
     failing: bool,
-    /// When the log said so last, and how many changes were refused since.
+    /// When this was last logged, and how many changes were refused since then.
     complained: Option<Duration>,
     refused: usize,
-    /// How damage made the change of an owner fail whose own data can be read.
+    /// The error, if damage elsewhere has prevented the change of an undamaged owner.
     unwritable: Option<String>,
 }
 
@@ -66,37 +66,37 @@ impl Health {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the data of some owners has been put aside.
+    /// Checks whether the data of some owners is in the separate tables, away from damage.
     pub(super) fn has_aside(&self) -> bool {
         self.aside.load(Ordering::Acquire)
     }
 
-    /// Takes note that owners were put aside. To be called before their new data is published.
+    /// Records that owners were moved to the separate tables. This has to be called before their new data is published.
     pub(super) fn note_aside(&self) {
         self.aside.store(true, Ordering::Release);
     }
 
-    /// Takes note that readiness checks cannot use their own pages, if that is news.
+    /// Records that readiness checks cannot use their own pages. Returns false if that was known already.
     pub(super) fn note_probe_damaged(&self) -> bool {
         !self.probe_damaged.swap(true, Ordering::AcqRel)
     }
 
-    /// Whether readiness checks cannot use their own pages.
+    /// Checks whether readiness checks cannot use their own pages.
     pub(super) fn is_probe_damaged(&self) -> bool {
         self.probe_damaged.load(Ordering::Acquire)
     }
 
-    /// Whether damage is known to keep sound data from being changed.
+    /// Checks whether damage has prevented changes of undamaged data.
     pub(super) fn is_unwritable(&self) -> bool {
         self.state().unwritable.is_some()
     }
 
-    /// How many owners and chat groups are known to be damaged.
+    /// Returns how many owners and chat groups are known to be damaged.
     pub(super) fn damaged(&self) -> u64 {
         self.damaged.load(Ordering::Relaxed)
     }
 
-    /// Takes note of damage, if that is what an error is about. The log names it once.
+    /// Records the damage that an error reports, and logs it the first time. Other errors are ignored.
     pub(super) fn note(&self, error: &StoreError) {
         let StoreError::Damaged { what, reason } = error else { return };
         let mut state = self.state();
@@ -122,22 +122,22 @@ impl Health {
         }
     }
 
-    /// Whether this is known to be damaged. What memory holds of it says nothing about the disk then.
+    /// Checks whether this is known to be damaged, in which case the cache may differ from the data on disk.
     pub(super) fn is_damaged(&self, what: impl FnOnce() -> Damaged) -> bool {
         self.damaged() > 0 && self.state().damaged.contains(&what())
     }
 
-    /// Takes note that an account or a chat group cannot be looked up, if that is news.
+    /// Records that an account or a chat group cannot be looked up. Returns false if that was known already.
     pub(super) fn note_unreadable(&self, app: AppId, conversation: &Conversation) -> bool {
         let mut state = self.state();
         if state.unreadable.len() >= REMEMBERED {
-            // Those that are asked for again are found again.
+            // Forgotten entries are found again when they are next looked up.
             state.unreadable.clear();
         }
         let is_news = state.unreadable.insert((app, conversation.clone()));
         self.has_unreadable.store(true, Ordering::Release);
         drop(state);
-        // Accounts are not named: callers can ask for any number of names that would be on a page that is lost.
+        // Don't name accounts: for a lost page, callers could add any number of names that would be stored on it.
         let what = match conversation.chat_group() {
             Some(id) => Damaged::ChatGroup(app, id.clone()),
             None => Damaged::Directory(app),
@@ -146,13 +146,13 @@ impl Health {
         is_news
     }
 
-    /// Whether it is known that this account or chat group cannot be looked up.
+    /// Checks whether this account or chat group is known to be unreadable.
     pub(super) fn is_unreadable(&self, app: AppId, conversation: &Conversation) -> bool {
         self.has_unreadable.load(Ordering::Acquire)
             && self.state().unreadable.contains(&(app, conversation.clone()))
     }
 
-    /// Takes note that damage keeps changes of sound owners from being written.
+    /// Records that damage elsewhere has prevented a change of undamaged data.
     pub(super) fn note_unwritable(&self, error: &StoreError) {
         let reason = error.to_string();
         let mut state = self.state();
@@ -170,7 +170,7 @@ impl Health {
         (state.committed, state.failing, state.complained) = (Some(self.clock.elapsed()), false, None);
     }
 
-    /// Takes note that a transaction failed as a whole. The log says so when it begins, and then once a second.
+    /// Records that a transaction failed as a whole. This is logged at first and then at most once a second.
     pub(super) fn failed(&self, error: &StoreError, changes: usize) {
         let now = self.clock.elapsed();
         let mut state = self.state();
@@ -184,15 +184,15 @@ impl Health {
         }
     }
 
-    /// Whether the last transaction failed.
+    /// Checks whether the last transaction failed as a whole.
     pub(super) fn is_failing(&self) -> bool {
         self.state().failing
     }
 
-    /// Whether a change would be durable now, as far as that is known without trying.
+    /// Checks whether a recent commit proves that changes can be made durable.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when damage is known to keep sound data from being changed.
+    /// Returns [`StoreError::Damaged`] if damage has prevented changes of undamaged data.
     pub(super) fn is_fresh(&self) -> Result<bool, StoreError> {
         let state = self.state();
         if let Some(reason) = &state.unwritable {

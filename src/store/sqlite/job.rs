@@ -1,4 +1,4 @@
-//! One change on its way to the writer: what it changes, and who waits for it.
+//! The jobs of the writer: what to change, and where to send the result.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::{
     store::{ChatGroupWrite, Damaged, Scope, StoreError, Write, guarded},
 };
 
-/// One change to make. It may be made more than once: a transaction that fails because of another job is made anew.
+/// One job of the writer. It may run several times, because a transaction that another job made fail is repeated.
 pub(super) enum Job {
     /// An edit of an owner.
     Owner {
@@ -22,13 +22,13 @@ pub(super) enum Job {
     },
     /// An edit of a chat group.
     ChatGroup { write: Box<ChatGroupWrite>, slot: OutcomeSlot<Result<ChatGroupOutcome, ChatGroupRejection>> },
-    /// Notes that the first filling of the store is complete.
+    /// Records that the initial data of the store is complete.
     Filled(OutcomeSlot<()>),
-    /// Forgets a part of what is kept.
+    /// Deletes a part of the stored data.
     Reset(Scope, OutcomeSlot<()>),
-    /// Asks whether a change would be durable.
+    /// Checks whether changes can be made durable.
     Probe(OutcomeSlot<()>),
-    /// Runs something while nothing is written.
+    /// Runs a function while nothing is being written.
     Pause(Box<dyn FnOnce() + Send>, OutcomeSlot<()>),
 }
 
@@ -39,7 +39,7 @@ pub(super) struct OutcomeSlot<T> {
 }
 
 impl<T> OutcomeSlot<T> {
-    /// A slot, and where its caller waits.
+    /// Creates a slot, and the receiver for its caller.
     pub(super) fn new() -> (OutcomeSlot<T>, oneshot::Receiver<Result<T, StoreError>>) {
         let (caller, answer) = oneshot::channel();
         (OutcomeSlot { outcome: None, caller }, answer)
@@ -49,7 +49,7 @@ impl<T> OutcomeSlot<T> {
         self.outcome = Some(outcome);
     }
 
-    /// Answers the caller, who may have given up waiting; the change is made all the same.
+    /// Answers the caller. If the caller has given up waiting, the change is stored nevertheless.
     fn answer(self, committed: Result<(), StoreError>) {
         let outcome = committed.and_then(|()| self.outcome.ok_or(StoreError::Rule));
         let _ = self.caller.send(outcome);
@@ -57,7 +57,7 @@ impl<T> OutcomeSlot<T> {
 }
 
 impl Job {
-    /// Whether it is about an owner or a chat group that is known to be damaged.
+    /// Checks whether it changes an owner or a chat group that is known to be damaged.
     pub(super) fn is_about_damage(&self, health: &Health) -> bool {
         match self {
             Job::Owner { write, .. } => health.is_damaged(|| Damaged::Owner(write.owner.clone())),
@@ -68,12 +68,12 @@ impl Job {
         }
     }
 
-    /// Whether changes before it and after it may not change places with it.
+    /// Checks whether it affects all data, so that no other job may be moved past it.
     pub(super) fn is_about_all(&self) -> bool {
         matches!(self, Job::Filled(_) | Job::Reset(..))
     }
 
-    /// Makes the change as a part of a batch.
+    /// Runs the job as a part of a batch.
     pub(super) fn make(&mut self, batch: &mut Batch<'_>, clock: &Clock) -> Result<(), StoreError> {
         match self {
             Job::Owner { write, presences, slot } => slot.keep(batch.edit_owner(write, presences)?),
@@ -81,13 +81,13 @@ impl Job {
             Job::Filled(slot) => slot.keep(batch.note_filled()?),
             Job::Reset(scope, slot) => slot.keep(batch.reset(scope)?),
             Job::Probe(slot) => slot.keep(batch.probe()?),
-            // The writer runs it between two batches.
+            // The writer runs pauses between two batches.
             Job::Pause(..) => {}
         }
         Ok(())
     }
 
-    /// Answers it.
+    /// Sends the result to the caller.
     pub(super) fn answer(self, committed: Result<(), StoreError>) {
         match self {
             Job::Owner { slot, .. } => slot.answer(committed),

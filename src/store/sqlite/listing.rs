@@ -1,4 +1,4 @@
-//! Everything that is kept, some of it at a time: for exports.
+//! Lists all stored data, part by part. Exports use it.
 
 use std::sync::Arc;
 
@@ -10,9 +10,10 @@ use crate::{
     store::{ChatGroupState, Cursor, Damaged, Part, StoreError, cache::Snapshot},
 };
 
-/// Rows looked at for one page.
+/// The maximum number of rows in one part.
 const PAGE: u32 = 256;
-/// Records or members after which a page ends, so that a page of heavy owners stays small: some 2 MiB of text.
+/// The number of records or members after which a part ends, so that a part with large owners stays small: about 2 MiB of
+/// text.
 const WEIGHT: usize = 1_500;
 
 pub(super) fn apps(db: &Connection) -> Result<Vec<AppId>, StoreError> {
@@ -24,7 +25,7 @@ pub(super) fn apps(db: &Connection) -> Result<Vec<AppId>, StoreError> {
     Ok(numbers.into_iter().filter_map(AppId::new).collect())
 }
 
-/// Some owners, by user id.
+/// Returns the next owners of an app, sorted by user id.
 pub(super) fn owners(
     rows: Rows<'_>,
     app: AppId,
@@ -36,7 +37,7 @@ pub(super) fn owners(
          UNION SELECT user_id FROM account_aside WHERE app_id = ?1 AND user_id > ?2
          ORDER BY user_id LIMIT ?3",
     )?;
-    // The cursor is the last user of the part before.
+    // The cursor is the last user of the previous part.
     let after = from.map_or("", |Cursor(user)| user);
     let users = statement
         .query_map(params![app.number(), after, PAGE], |row| row.get(0))?
@@ -48,7 +49,7 @@ pub(super) fn owners(
             reason: reason.to_string(),
         })?;
         let owner = Owner { app, user };
-        let Snapshot { account, stored, dead, .. } = rows.owner_and_learn(&owner)?;
+        let Snapshot { account, stored, dead, .. } = rows.owner_noting_damage(&owner)?;
         let organizer = match dead.is_empty() {
             true => Arc::clone(&stored.organizer),
             false => Arc::new(stored.organizer.living(&dead)),
@@ -63,7 +64,7 @@ pub(super) fn owners(
     Ok(Part { items, next })
 }
 
-/// Some chat groups, in the order in which this store first heard of them.
+/// Returns the next chat groups of an app, in the order in which they were first stored.
 pub(super) fn chat_groups(
     db: &Connection,
     app: AppId,
@@ -72,7 +73,7 @@ pub(super) fn chat_groups(
     let mut statement = db.prepare_cached(
         "SELECT seq, group_id FROM chat_group WHERE app_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
     )?;
-    // The cursor is the place of the last one of the part before.
+    // The cursor is the `seq` of the last chat group of the previous part.
     let after = from.map_or(0, |Cursor(place)| place.parse().unwrap_or(i64::MAX));
     let found = statement
         .query_map(params![app.number(), after, PAGE], |row| Ok((row.get(0)?, row.get(1)?)))?

@@ -1,4 +1,4 @@
-//! Members of chat groups: one row each, so that adding one to a group of 6,000 writes one row.
+//! The members of chat groups. Each has a row of its own, so that adding one to a chat group of 6,000 writes only one row.
 
 use rusqlite::{Connection, Row, params};
 
@@ -8,10 +8,10 @@ use crate::{
     store::{Damaged, StoreError, checksum::Column},
 };
 
-/// Reads the members of a chat group that are wanted, in the order they came.
+/// Reads the wanted members of a chat group, in the order in which they joined.
 ///
 /// # Errors
-/// [`StoreError::Damaged`], without saying which chat group it is.
+/// Returns [`StoreError::Damaged`], which does not name the chat group.
 pub(super) fn read(
     db: &Connection,
     app: AppId,
@@ -49,11 +49,11 @@ pub(super) fn read(
     Ok(members)
 }
 
-/// Writes what these deltas change of the members. Each who joins gets the next of the `places`. Returns roughly how many
-/// bytes that takes.
+/// Changes the members as the deltas say. New members get the places after `places`, which is increased. Returns the
+/// approximate number of bytes written.
 ///
 /// # Errors
-/// Those of SQLite.
+/// Returns the errors of SQLite.
 pub(super) fn write(
     db: &Connection,
     app: AppId,
@@ -93,9 +93,9 @@ pub(super) fn write(
             | ChatGroupDelta::Reincarnated(_) => {}
         }
     }
-    // The rows of one chat group are next to each other.
+    // The rows of one chat group are next to each other, so count one page besides the rows themselves.
     Ok(if bytes == 0 { 0 } else { PAGE + bytes })
 }
 
-/// Roughly what one row takes.
+/// The approximate size of one row, in bytes.
 const ROW: usize = 96;

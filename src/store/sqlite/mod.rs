@@ -1,8 +1,8 @@
-//! The embedded store: SQLite in WAL mode, one writer thread with group commit, a few reader
-//! threads for what the cache misses.
+//! The embedded store: SQLite in WAL mode, with one writer thread that commits changes in groups, and a few reader threads
+//! for reads that miss the cache.
 //!
-//! `synchronous=FULL` makes every commit durable before it is answered. The database belongs to
-//! one process (`vfs=unix-excl`, and a lock file whose refusal explains itself).
+//! `synchronous=FULL` makes every commit durable before it is answered. Only one process can use the database, because of
+//! `vfs=unix-excl` and a lock file, which allows a clear error message.
 
 mod alarm;
 mod attempt;
@@ -78,7 +78,7 @@ pub(super) struct SqliteStore {
     close_within: Duration,
     /// Held while a readiness check writes.
     probing: tokio::sync::Mutex<()>,
-    /// Held until the store is dropped: the lock on the directory.
+    /// The files, whose lock is held until the store is dropped.
     files: Arc<Files>,
 }
 
@@ -89,10 +89,10 @@ impl std::fmt::Debug for SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store in a directory, or creates it there.
+    /// Opens the store in a directory, or creates it.
     ///
     /// # Errors
-    /// [`OpenError`], with a message for the operator.
+    /// Returns [`OpenError`], with a message for the operator.
     pub(super) fn open(options: &StoreConfig) -> Result<SqliteStore, OpenError> {
         let files = Arc::new(Files::lock(&options.directory, options.create)?);
         let opened = schema::open(&files, options.create, options.clock.now())?;
@@ -119,19 +119,19 @@ impl SqliteStore {
         })
     }
 
-    /// Whether there is a store in this directory.
+    /// Checks whether there is a store in this directory.
     #[must_use]
     pub(super) fn exists(directory: &Path) -> bool {
         files::database(directory).exists()
     }
 
-    /// How many transactions were committed since it was opened: one fsync each.
+    /// Returns how many transactions were committed since the store was opened.
     #[cfg(test)]
     fn commits(&self) -> u64 {
         self.writer.commits()
     }
 
-    /// Queues a job at once; the future only waits for the answer.
+    /// Queues a job immediately. The future only waits for the answer.
     fn queue<T: Send + 'static>(&self, job: impl FnOnce(OutcomeSlot<T>) -> Job) -> Pending<'static, T> {
         let (slot, answer) = OutcomeSlot::new();
         let sent = self.writer.send(job(slot));
@@ -155,7 +155,7 @@ impl Owners for SqliteStore {
     }
 
     fn commit(&self, write: Write) -> Pending<'_, Result<Outcome, Rejection>> {
-        // The writer looks them up when it makes the edit.
+        // These are placeholders. The writer looks up the presences when it runs the edit.
         let presences =
             write.edit.named().into_iter().map(|named| (named.clone(), Presence::Unreadable)).collect();
         let write = Box::new(write);
@@ -256,12 +256,12 @@ impl Maintenance for SqliteStore {
 
     fn ready(&self) -> Pending<'_, Readiness> {
         Box::pin(async {
-            // One check at a time writes something. The others wait for it and then see that it succeeded just now.
+            // Only one check at a time writes. The others wait, and then find its recent commit.
             let _turn = self.probing.lock().await;
             if !self.shared.health.is_fresh()? {
                 self.queue(Job::Probe).await?;
             }
-            // The probe itself may have met damage.
+            // The probe itself may have found damage.
             self.shared.health.is_fresh()?;
             Ok(Readiness { damaged: self.shared.health.damaged() })
         })
@@ -281,7 +281,7 @@ impl Maintenance for SqliteStore {
 
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async {
-            // The writer first: its last checkpoint copies the whole log when no reader is at work.
+            // Wait for readers and writer together, since the writer's last checkpoint waits for the readers.
             let mut ending: Vec<&StoreThread> = self.readers.close().iter().collect();
             ending.push(self.writer.close());
             threads::wait(&ending, self.close_within).await;

@@ -1,4 +1,4 @@
-//! What SQLite itself has to say, such as what it recovered from its log or where it found damage, brought to our log.
+//! Forwards SQLite's own messages to the log, for example about recovery or damage.
 
 use std::{
     os::raw::c_int,
@@ -10,10 +10,10 @@ use rusqlite::ffi;
 
 use crate::{clock::Clock, excerpt};
 
-/// How many lines are written in one second: a damaged page is reported anew by every call that meets it.
+/// How many messages are logged per second. There can be many, since every read of a damaged page causes one.
 const LINES_PER_SECOND: u32 = 10;
 
-/// Sends the notices of all connections that are opened from now on to the log.
+/// Forwards the messages of all connections that are opened from now on.
 pub(super) fn start() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
@@ -28,7 +28,7 @@ pub(super) fn start() {
     });
 }
 
-/// The lines of the present second.
+/// The number of messages in the present second.
 struct Budget {
     clock: Clock,
     began: Duration,
@@ -36,7 +36,7 @@ struct Budget {
 }
 
 impl Budget {
-    /// Whether one more line may be written now.
+    /// Counts one more message, and checks whether it may be logged.
     fn allows_one(&mut self) -> bool {
         let now = self.clock.elapsed();
         if now >= self.began + Duration::from_secs(1) {
@@ -51,7 +51,7 @@ impl Budget {
     }
 }
 
-/// One notice.
+/// Logs one message of SQLite.
 fn note(code: c_int, text: &str) {
     static BUDGET: Mutex<Option<Budget>> = Mutex::new(None);
     let new = || Budget { clock: Clock::system(), began: Duration::ZERO, lines: 0 };
@@ -59,11 +59,11 @@ fn note(code: c_int, text: &str) {
         return;
     }
     let text = excerpt::line(text);
-    // The lowest byte is the kind; the rest says more exactly what it is.
+    // The lowest byte is the kind of message, and the rest gives details.
     match code & 0xff {
         ffi::SQLITE_NOTICE => tracing::info!(code, "SQLite: {text}"),
         ffi::SQLITE_WARNING => tracing::warn!(code, "SQLite: {text}"),
-        // A statement is prepared anew: part of normal work.
+        // A statement had to be prepared again, which is normal.
         ffi::SQLITE_SCHEMA => tracing::debug!(code, "SQLite: {text}"),
         _ => tracing::error!(code, "SQLite: {text}"),
     }

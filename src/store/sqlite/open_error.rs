@@ -1,26 +1,26 @@
-//! Why a store cannot be opened.
+//! The errors that can occur when a store is opened.
 
 use std::path::PathBuf;
 
 use super::schema::FORMAT;
 
-/// Why a store cannot be opened.
+/// The reason why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The directory cannot be made or used.
+    /// The directory cannot be created or used.
     #[error("cannot use {directory} as a directory")]
     Directory {
-        /// Which.
+        /// The directory.
         directory: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// Another process has it open.
+    /// Another process is using the directory.
     #[error(
         "the directory {0} is in use by another confold process; stop it first, or choose another directory"
     )]
     InUse(PathBuf),
-    /// The database is a newer version's.
+    /// The database was written by a newer version of confold.
     #[error(
         "{file} has format {found}, this version of confold reads up to {FORMAT}; it was written by a newer version"
     )]
@@ -30,22 +30,22 @@ pub enum OpenError {
         /// Its format.
         found: i64,
     },
-    /// The file is no database of confold.
+    /// The file is not a database of confold.
     #[error("{0} is not a confold database")]
     Foreign(PathBuf),
-    /// There is no store, and none may be made.
+    /// There is no store, and the configuration does not allow creating one.
     #[error(
         "there is no store in {directory}{}, and store.create is false; check that the right volume is mounted, or set \
          store.create = true to make a new, empty store",
         if *had_one { ", although one was kept there before" } else { "" }
     )]
     NoStore {
-        /// Where one was expected.
+        /// The directory.
         directory: PathBuf,
-        /// Whether the directory shows that it held one.
+        /// Whether the directory has contained a store before.
         had_one: bool,
     },
-    /// A log without its database.
+    /// There is a log with changes, but its database is missing or empty.
     #[error(
         "{database} is missing or empty, but {log} holds changes that belong to it; put the database back, or move the \
          log away to begin with an empty store"
@@ -53,15 +53,15 @@ pub enum OpenError {
     OnlyLog {
         /// The log.
         log: PathBuf,
-        /// The database that is missing.
+        /// The missing database.
         database: PathBuf,
     },
-    /// SQLite refuses.
+    /// SQLite cannot open the database.
     #[error("cannot open {file}")]
     Database {
         /// The database file.
         file: PathBuf,
-        /// Why.
+        /// The cause.
         source: rusqlite::Error,
     },
     /// A thread cannot be started.

@@ -1,4 +1,4 @@
-//! What a store found when it was opened, in words for the log: a store that has lost something must report it.
+//! Describes for the log what was found when a store was opened, including possible losses of data.
 
 use std::path::PathBuf;
 
@@ -9,10 +9,10 @@ use super::{
     wal::{Frames, Log},
 };
 
-/// How many rows are looked at for a start. A store with more says so, instead of starting later.
+/// How many rows of a table are counted at most, so that a large store does not start slowly.
 const COUNTED: u64 = 200_000;
 
-/// What was found.
+/// The findings at the opening of a store.
 #[derive(Clone, Debug)]
 pub(super) struct Opening {
     directory: PathBuf,
@@ -21,32 +21,32 @@ pub(super) struct Opening {
     accounts: Counted,
     owners: Counted,
     recovered: u64,
-    /// Frames of changes that were not complete, or that are damaged.
+    /// The frames that could not be used, because their transaction is incomplete or a frame is damaged.
     dropped: u64,
-    /// What an operator should look at.
+    /// Findings that an operator should check.
     pub doubts: Vec<String>,
-    /// What has been lost, or may have been.
+    /// Data that was lost or may have been lost.
     pub losses: Vec<String>,
 }
 
-/// A number of rows, and whether all were looked at; nothing when the table cannot be read.
+/// A number of rows, and whether all rows were counted; `None` if the table cannot be read.
 type Counted = Option<(u64, bool)>;
 
-/// What the database itself says about how it was left.
+/// How the database was last used, according to the database itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PreviousEnd {
-    /// There was none.
+    /// The database is new.
     Created,
-    /// It was closed in good order.
+    /// It was closed normally.
     Closed,
     /// It was in use when its process ended.
     InUse,
-    /// It is of a format that does not say.
+    /// It has an older format, which does not contain this information.
     Unknown,
 }
 
 impl Opening {
-    /// Looks at a database that is open, before anything is written to it.
+    /// Examines an open database, before its use is recorded in it.
     pub(super) fn of(
         files: &Files,
         db: &Connection,
@@ -73,7 +73,7 @@ impl Opening {
             Log::Missing => Some("is missing"),
             Log::Empty => Some("is empty"),
             Log::Unreadable => Some("has a damaged header, so that nothing could be recovered from it"),
-            // A store in use has written at least that it is in use.
+            // A store in use has written at least one frame, so this log was truncated.
             Log::Frames(Frames { stored: 0, .. }) => Some("was cut, so that nothing is left of it"),
             Log::Frames(_) => None,
         };
@@ -109,12 +109,12 @@ impl Opening {
         })
     }
 
-    /// Whether acknowledged changes are known to be lost, so that versions and cursors of before lead nowhere.
+    /// Checks whether acknowledged changes were lost, which makes the clients' versions and cursors invalid.
     pub(super) fn has_lost_commits(&self, left: PreviousEnd) -> bool {
         left == PreviousEnd::InUse && !self.losses.is_empty()
     }
 
-    /// The store has another incarnation now.
+    /// Sets the new incarnation of the store.
     pub(super) fn renew(&mut self, incarnation: String) {
         self.incarnation = incarnation;
     }
@@ -145,7 +145,7 @@ fn shown(count: Counted) -> String {
     }
 }
 
-/// Counts the rows for which `condition` is true, among the first [`COUNTED`].
+/// Counts the rows that meet `condition`, among the first `COUNTED + 1`.
 fn count(db: &Connection, rows: &str, condition: &str) -> Counted {
     let sql = format!("SELECT count(*), coalesce(sum({condition}), 0) FROM ({rows} LIMIT {})", COUNTED + 1);
     let number = |row: &rusqlite::Row<'_>, index| {

@@ -1,5 +1,5 @@
-//! What waits for a reader thread. The queue is bounded in length and in time: under overload some callers are refused
-//! early instead of all of them timing out.
+//! The queue of reads that wait for a reader thread. Its length and the waiting time are limited. Under overload, some
+//! callers are therefore refused early, instead of all of them running into time-outs.
 
 use std::{
     sync::{
@@ -21,14 +21,14 @@ use crate::{
     store::{Loaded, StoreError},
 };
 
-/// The work that waits.
+/// The queue of waiting reads.
 pub(super) struct Queue {
-    /// The callers, until the queue is closed.
+    /// The waiting callers; `None` after the queue was closed.
     list: Mutex<Option<Waitlist>>,
     arrived: Condvar,
     /// How many callers may wait.
     limit: usize,
-    /// How long a caller waits for the reading to begin. A later read would miss the deadline of its call.
+    /// How long a caller waits for the read to begin. A later read would miss the deadline of its call.
     patience: Duration,
     clock: Clock,
     refused: AtomicU64,
@@ -45,10 +45,10 @@ impl Queue {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets `enter` add one more caller. It says whether there is new work to do.
+    /// Lets `enter` add one more caller. `enter` returns whether there is new work for a thread.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] when as many wait as may, [`StoreError::Closed`] when the store is closed.
+    /// Returns [`StoreError::Busy`] if the queue is full, or [`StoreError::Closed`] if the store is closed.
     fn add(
         &self,
         is_patient: bool,
@@ -60,7 +60,7 @@ impl Queue {
         if open.callers() >= self.limit {
             open.make_room(now);
         }
-        // Those that are patient are few: their number is bounded elsewhere.
+        // Patient callers are always accepted, because there are only a few of them.
         if open.callers() >= self.limit && !is_patient {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(StoreError::Busy);
@@ -72,21 +72,21 @@ impl Queue {
         Ok(())
     }
 
-    /// Asks for an owner. Whoever asks for the same one before the reading begins gets the same answer: a read that
-    /// begins after a call has come shows everything that was acknowledged before it.
+    /// Queues a read of an owner. If a read of the same owner is already waiting, both callers get its answer. That is
+    /// correct, because a read that begins after a call sees everything that was acknowledged before the call.
     ///
     /// # Errors
-    /// As [`Queue::read`].
+    /// Returns the same errors as [`Queue::read`].
     pub(super) fn load(&self, owner: &Owner) -> Result<Answer<Loaded>, StoreError> {
         let (caller, answer) = caller();
         self.add(false, |list, now| !list.load(owner, caller, now))?;
         Ok(answer)
     }
 
-    /// Asks for something else.
+    /// Queues any other read.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] when as many wait as may, [`StoreError::Closed`] when the store is closed.
+    /// Returns [`StoreError::Busy`] if the queue is full, or [`StoreError::Closed`] if the store is closed.
     pub(super) fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
@@ -100,11 +100,11 @@ impl Queue {
         Ok(answer)
     }
 
-    /// Waits for what was asked for, as long as it may take: patience until the reading begins, then until it ends.
+    /// Waits for a limited time until the read begins, and then until it ends.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] when no reader thread had time for it, [`StoreError::Closed`] when the store is closed,
-    /// and whatever the read met.
+    /// Returns [`StoreError::Busy`] if the read did not begin in time, [`StoreError::Closed`] if the store is closed, or
+    /// the error of the read.
     pub(super) async fn wait<T>(&self, answer: Answer<T>) -> Result<T, StoreError> {
         let outcome = answer.wait_for(self.patience).await;
         if let Err(StoreError::Busy) = outcome {
@@ -113,7 +113,7 @@ impl Queue {
         outcome
     }
 
-    /// What is to be done next; nothing when the queue is closed. Waits for it.
+    /// Waits for the next work. Returns `None` when the queue is closed.
     pub(super) fn next(&self) -> Option<Work> {
         let mut list = self.list();
         loop {
@@ -125,14 +125,14 @@ impl Queue {
         }
     }
 
-    /// Ends every thread that waits for work. What waits is given up.
+    /// Ends every thread that waits for work, and drops all waiting reads.
     pub(super) fn close(&self) {
         let left = self.list().take();
         self.arrived.notify_all();
         drop(left);
     }
 
-    /// How many callers wait now, and how many were refused.
+    /// Returns the number of waiting callers and the number of refused ones.
     pub(super) fn statistics(&self) -> (u64, u64) {
         (self.list().as_ref().map_or(0, Waitlist::callers) as u64, self.refused.load(Ordering::Relaxed))
     }
@@ -161,12 +161,15 @@ mod tests {
         let mut loads: Vec<_> = ["a", "a"].map(|name| queue.load(&owner(name)).unwrap()).into();
         let _read = ask(&queue).unwrap();
         assert!(matches!(ask(&queue), Err(StoreError::Busy)));
-        assert!(matches!(queue.load(&owner("a")), Err(StoreError::Busy)), "who joins needs a place as well");
+        assert!(
+            matches!(queue.load(&owner("a")), Err(StoreError::Busy)),
+            "a caller who joins another one counts, too"
+        );
         let _patient = queue.read(|_: &Reader| Ok(1), true).unwrap();
         assert_eq!(queue.statistics(), (4, 2));
         loads.clear();
         let _read = ask(&queue).unwrap();
-        assert_eq!(queue.statistics(), (3, 2), "those who have left made room");
+        assert_eq!(queue.statistics(), (3, 2), "callers who have left make room");
     }
 
     #[tokio::test]
@@ -174,9 +177,12 @@ mod tests {
         let queue = queue(10, 0);
         let (hasty, patient) = (ask(&queue).unwrap(), queue.read(|_: &Reader| Ok(1), true).unwrap());
         assert!(matches!(queue.wait(hasty).await, Err(StoreError::Busy)));
-        assert_eq!(queue.statistics(), (2, 1), "the first is left to be skipped");
+        assert_eq!(queue.statistics(), (2, 1), "the first read stays in the queue until a thread skips it");
         assert!(matches!(queue.next(), Some(Work::Read(task)) if task.is_wanted()));
-        assert!(matches!(patient.wait().await, Err(StoreError::Closed)), "taken and dropped");
+        assert!(
+            matches!(patient.wait().await, Err(StoreError::Closed)),
+            "dropping the task closes the answer"
+        );
         assert_eq!(queue.statistics(), (0, 1));
     }
 

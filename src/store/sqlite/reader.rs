@@ -1,4 +1,4 @@
-//! The threads that read what the cache misses, so that a cold or hung read holds up nobody else.
+//! The threads that read from the database when the cache has no entry, so that a slow read does not delay other calls.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -17,20 +17,20 @@ use crate::{
     },
 };
 
-/// A few threads with a connection each.
+/// The reader threads, each with a connection of its own.
 pub(super) struct Readers {
     queue: Arc<Queue>,
     threads: Vec<StoreThread>,
 }
 
-/// One reading connection.
+/// The connection of one reader thread.
 pub(super) struct Reader {
     db: Connection,
     cache: Arc<OwnerCache>,
     health: Arc<Health>,
 }
 
-/// What readers share with the writer.
+/// The state that readers and the writer share.
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) cache: Arc<OwnerCache>,
@@ -43,7 +43,7 @@ pub(super) struct Shared {
 impl Readers {
     pub(super) fn start(files: &Files, options: &StoreConfig, shared: &Shared) -> Result<Readers, OpenError> {
         let queue = Arc::new(Queue::new(options.read_queue, options.read_patience));
-        // Closed by its drop when a later thread cannot be started.
+        // If a later thread cannot be started, dropping this ends the earlier ones.
         let mut readers = Readers { queue: Arc::clone(&queue), threads: Vec::new() };
         for _ in 0..options.readers.max(1) {
             let Shared { cache, health, alarm, .. } = shared.clone();
@@ -61,12 +61,12 @@ impl Readers {
         Ok(readers)
     }
 
-    /// Loads an owner on one of the threads, if that begins soon enough for a call.
+    /// Loads an owner on one of the threads, or fails if none is free soon enough.
     pub(super) fn load(&self, owner: &Owner) -> Pending<'static, Loaded> {
         self.wait(self.queue.load(owner))
     }
 
-    /// Runs `read` on one of the threads, if that begins soon enough for a call.
+    /// Runs `read` on one of the threads, or fails if none is free soon enough.
     pub(super) fn run<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
@@ -79,7 +79,7 @@ impl Readers {
         Box::pin(async move { queue.wait(asked?).await })
     }
 
-    /// Runs `read` on one of the threads, whenever that begins.
+    /// Runs `read` on one of the threads, and waits until one is free.
     pub(super) fn run_patiently<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
@@ -88,12 +88,12 @@ impl Readers {
         Box::pin(async move { asked?.wait().await })
     }
 
-    /// How many callers wait now, and how many were refused.
+    /// Returns the number of waiting callers and the number of refused ones.
     pub(super) fn statistics(&self) -> (u64, u64) {
         self.queue.statistics()
     }
 
-    /// Ends the threads, each after what it is doing.
+    /// Ends the threads as soon as they have finished their present reads.
     pub(super) fn close(&self) -> &[StoreThread] {
         self.queue.close();
         &self.threads
@@ -111,7 +111,7 @@ impl Reader {
         Rows { db, health: &self.health, has_aside: self.health.has_aside() }
     }
 
-    /// Takes note of damage, if that is what was met.
+    /// Records damage, if that is the error.
     fn noted<T>(&self, read: Result<T, StoreError>) -> Result<T, StoreError> {
         read.inspect_err(|error| self.health.note(error))
     }
@@ -119,7 +119,7 @@ impl Reader {
     pub(super) fn owner(&self, owner: &Owner) -> Result<Loaded, StoreError> {
         let entry = self.cache.get_or_load(owner, || {
             let snapshot = self.db.unchecked_transaction()?;
-            let read = self.rows(&snapshot).owner_and_learn(owner);
+            let read = self.rows(&snapshot).owner_noting_damage(owner);
             snapshot.finish()?;
             let found = self.noted(read)?;
             self.health.note_sound(owner);
@@ -139,8 +139,8 @@ impl Reader {
             named.iter().map(|conversation| (conversation.clone(), Presence::Unreadable)).collect();
         let look_up = |presences: &mut HashMap<_, _>| self.rows(&self.db).look_up(app, None, presences);
         match look_up(&mut presences) {
-            // What cannot be read is known from here on, and the others can be looked up without it.
-            Err(StoreError::Damaged { .. }) if self.rows(&self.db).learns_of(app, named.iter()) => {
+            // Unreadable conversations are known now, so the second look-up leaves them out.
+            Err(StoreError::Damaged { .. }) if self.rows(&self.db).finds_damage_among(app, named.iter()) => {
                 self.noted(look_up(&mut presences))?;
             }
             found => self.noted(found)?,
@@ -154,7 +154,7 @@ impl Reader {
         ids: &[ChatGroupId],
         wanted: &WantedMembers,
     ) -> Result<Vec<Option<ChatGroupState>>, StoreError> {
-        // A chat group and its members are read as of one moment.
+        // Read chat groups and members in one transaction, so that they are consistent.
         let snapshot = self.db.unchecked_transaction()?;
         let found =
             ids.iter().map(|id| self.noted(chat_groups::loaded(&snapshot, app, id, wanted))).collect();
@@ -175,7 +175,7 @@ impl Reader {
         listing::apps(&self.db)
     }
 
-    /// Not by the cache: what is listed once must not drive out what is read often.
+    /// Lists owners without the cache, since listing all owners would evict those that are read often.
     pub(super) fn list_owners(
         &self,
         app: AppId,

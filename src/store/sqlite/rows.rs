@@ -1,4 +1,4 @@
-//! Rows of owners and statements, for reader and writer alike.
+//! Reads and writes the rows of owners, for the readers and the writer.
 
 use std::sync::Arc;
 
@@ -17,19 +17,19 @@ use crate::{
 
 /// The rows of owners.
 ///
-/// Nearly all of them are in the tables `organizer` and `account`. An owner whose data is sound, but could not be
-/// changed there because of damage in a neighbouring page, is *aside*: he has a row in `account_aside`, and what the
-/// other tables hold of him does not count any more.
+/// Nearly all of them are in the tables `organizer` and `account`. An owner is *aside* if their data is undamaged but could
+/// not be changed there because a neighbouring page is damaged. Such an owner has a row in `account_aside`, and their rows
+/// in `organizer` and `account` are ignored.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
     pub(super) db: &'a Connection,
-    /// What is known to be unreadable.
+    /// The known damage.
     pub(super) health: &'a Health,
-    /// Whether anybody is aside, so that it has to be asked.
+    /// Whether any owner is aside, so that their tables have to be read, too.
     pub(super) has_aside: bool,
 }
 
-/// The statements on one of the two tables for documents.
+/// The statements for one of the two tables of documents.
 struct Documents {
     table: &'static str,
     read: &'static str,
@@ -55,34 +55,37 @@ const ASIDE: Documents = Documents {
     delete: "DELETE FROM organizer_aside WHERE app_id = ?1 AND user_id = ?2 AND chunk = ?3",
 };
 
-/// The account of an owner who is aside: none when he was deleted.
+/// The account of an owner who is aside; `None` if it does not exist.
 type AsideAccount = Option<Arc<Account>>;
 
 impl Rows<'_> {
-    /// Reads one owner. About a chat group that is known to be unreadable the events of its app are asked.
+    /// Reads one owner. The incarnations of unreadable chat groups are taken from the events of the app.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] says whose data is.
+    /// Returns [`StoreError::Damaged`], which names the damaged data.
     pub(super) fn owner(self, owner: &Owner) -> Result<Snapshot, StoreError> {
         let own = self.own_data(owner)?;
         let dead = self.dead(owner.app, &own.stored.organizer)?;
         Ok(Snapshot { dead, ..own })
     }
 
-    /// The same outside of the writer's transactions: chat groups that turn out to be unreadable are remembered.
+    /// Reads one owner outside the writer's transactions. If chat groups turn out to be unreadable, they are recorded, and
+    /// the owner is read again without them.
     ///
     /// # Errors
-    /// As above.
-    pub(super) fn owner_and_learn(self, owner: &Owner) -> Result<Snapshot, StoreError> {
+    /// Returns the same errors as [`Rows::owner`].
+    pub(super) fn owner_noting_damage(self, owner: &Owner) -> Result<Snapshot, StoreError> {
         match self.owner(owner) {
-            Err(StoreError::Damaged { what: Damaged::Directory(_), .. }) if self.learns_about(owner) => {
+            Err(StoreError::Damaged { what: Damaged::Directory(_), .. })
+                if self.finds_damage_around(owner) =>
+            {
                 self.owner(owner)
             }
             read => read,
         }
     }
 
-    /// What is stored of the owner alone; which records are dead is not looked up.
+    /// Reads only the owner's own rows, without looking up which records are dead.
     pub(super) fn own_data(self, owner: &Owner) -> Result<Snapshot, StoreError> {
         let what = || Damaged::Owner(owner.clone());
         let (documents_of, account) = match attribute_damage(what, self.aside(owner))? {
@@ -93,7 +96,7 @@ impl Rows<'_> {
         Ok(Snapshot { account, stored: Arc::new(stored), revision, dead: Vec::new() })
     }
 
-    /// Whether an owner is aside, and then the account.
+    /// Returns the account of an owner who is aside, or `None` if the owner is not.
     fn aside(self, owner: &Owner) -> Result<Option<AsideAccount>, StoreError> {
         if !self.has_aside {
             return Ok(None);
@@ -122,7 +125,7 @@ impl Rows<'_> {
         let (app, user) = (owner.app.number(), owner.user.as_str());
         for (chunk, doc) in edits {
             match doc {
-                // That of the organizer stands in its head.
+                // Only the head contains the revision.
                 Some(doc) => {
                     let revision = if *chunk == 0 { revision } else { 0 };
                     write.execute(params![app, user, chunk, doc, revision])?
@@ -133,7 +136,7 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// Writes an account, or removes it.
+    /// Writes an account, or deletes it.
     pub(super) fn write_account(self, owner: &Owner, account: Option<&Account>) -> Result<(), StoreError> {
         let (app, user) = (owner.app.number(), owner.user.as_str());
         if self.aside(owner)?.is_some() {
@@ -155,13 +158,13 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// Deletes a part of what is kept. A store that is emptied is another from then on (decision 21).
+    /// Deletes a part of the stored data. A store that is emptied gets a new incarnation (decision 21).
     pub(super) fn forget(self, scope: &Scope) -> Result<(), StoreError> {
         let db = self.db;
         if let Scope::Owner(owner) = scope
             && self.aside(owner)?.is_some()
         {
-            // What the usual tables hold of him may be next to damage; it does not count as long as he is aside.
+            // Don't touch the usual tables, which may be damaged. Their rows are ignored as long as the owner is aside.
             self.forget_aside(owner)?;
             return self.write_account_aside(owner, None);
         }
@@ -190,7 +193,7 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// Removes what an owner who is aside had there before.
+    /// Deletes the organizer of an owner who is aside.
     pub(super) fn forget_aside(self, owner: &Owner) -> Result<(), StoreError> {
         self.db
             .prepare_cached("DELETE FROM organizer_aside WHERE app_id = ?1 AND user_id = ?2")?
@@ -198,8 +201,8 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// Puts an owner aside, with this account and nothing of his organizer yet. To be used when damage in the usual
-    /// tables keeps him from being changed there.
+    /// Writes the account of an owner who is aside. For any other owner, this is the first step of putting them aside,
+    /// after damage in the usual tables has prevented a change.
     pub(super) fn write_account_aside(
         self,
         owner: &Owner,
@@ -217,9 +220,9 @@ impl Rows<'_> {
     }
 }
 
-/// Whether anybody is aside.
+/// Checks whether any owner is aside.
 pub(super) fn has_aside(db: &Connection) -> rusqlite::Result<bool> {
-    // Not by a look into their tables, which may be damaged although they were never used.
+    // Don't read the separate tables for this, since they may be damaged even if they were never used.
     db.query_row("SELECT aside FROM store", [], |row| row.get(0))
 }
 
@@ -250,7 +253,7 @@ fn account(db: &Connection, owner: &Owner) -> Result<Option<Arc<Account>>, Store
     Ok(Some(Arc::new(Account { nick: row.get(0)?, face_url: row.get(1)? })))
 }
 
-/// The key of an owner's rows, as their checksums have it.
+/// Returns the key of an owner's rows, for their checksums.
 fn key(owner: &Owner) -> [Column<'_>; 2] {
     [Column::Number(owner.app.number().into()), Column::Text(owner.user.as_str().as_bytes())]
 }

@@ -1,4 +1,4 @@
-//! The format of the database: how it is made, brought up to date and opened.
+//! The format of the database. Creates, upgrades and opens databases.
 
 use rusqlite::{Connection, Transaction};
 
@@ -11,28 +11,28 @@ use super::{
 };
 use crate::domain::UnixSeconds;
 
-/// The present format of the database. An older one is brought up to it on opening; a newer one is refused.
+/// The present format of the database. Older formats are upgraded when the database is opened; newer ones are refused.
 pub(super) const FORMAT: i64 = 3;
 
-/// `PRAGMA application_id`: tells a confold database from any other (`cfld`).
+/// The `PRAGMA application_id` of confold's databases (`cfld`).
 pub(super) const APPLICATION: i64 = 0x6366_6c64;
 
-/// The largest file that the log stays when it is begun anew, in bytes.
+/// The size in bytes to which SQLite truncates a longer log when it restarts it.
 pub(super) const LOG_LIMIT: i64 = 64 << 20;
 
-/// A database that is open.
+/// An open database.
 pub(super) struct Opened {
     /// The connection of the writer.
     pub(super) connection: Connection,
-    /// Whether its first filling is still to be made.
+    /// Whether the initial data still has to be loaded.
     pub(super) unfilled: bool,
-    /// What was found.
+    /// The findings for the log.
     pub(super) opening: Opening,
-    /// Whether the database says that it is in use. When it could not be written, the writer says so later.
+    /// Whether the database is marked as in use. If it could not be written, the writer marks it later.
     pub(super) marked: bool,
 }
 
-/// Opens the database of these files, or makes it. `now` dates what an older format has no date for.
+/// Opens or creates the database of these files. An upgrade uses `now` for events that have no date in an older format.
 pub(super) fn open(files: &Files, create: bool, now: UnixSeconds) -> Result<Opened, OpenError> {
     let failed = |source| OpenError::Database { file: files.database.clone(), source };
     let mut connection = files.connect()?;
@@ -53,11 +53,11 @@ pub(super) fn open(files: &Files, create: bool, now: UnixSeconds) -> Result<Open
         return Err(OpenError::Newer { file: files.database.clone(), found: format });
     }
     set_up(&connection).map_err(failed)?;
-    // Before anything is written: what the log held and SQLite could use.
+    // Find out how much of the log SQLite could use, before anything is written.
     let recovered = match files.found.log {
         Log::Frames(found) => match frames(&connection, "NOOP") {
             Ok((frames, ..)) => frames,
-            // SQLite asks for the right to write even here.
+            // SQLite needs write access even for this.
             Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly) => {
                 found.last_commit
             }
@@ -72,10 +72,10 @@ pub(super) fn open(files: &Files, create: bool, now: UnixSeconds) -> Result<Open
         !connection.query_row("SELECT filled FROM store", [], |row| row.get::<_, bool>(0)).map_err(failed)?;
     let marked = match mark(&connection, &mut opening, previous) {
         Ok(()) => {
-            // Recorded as the files to which everything is written from now on.
+            // The first check records which files are open.
             files.check_identity().is_ok()
         }
-        // What is there can still be read.
+        // The stored data can still be read, so open the store nevertheless.
         Err(error) => match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => {
                 opening.losses.push(format!(
@@ -94,8 +94,8 @@ pub(super) fn open(files: &Files, create: bool, now: UnixSeconds) -> Result<Open
             _ => return Err(failed(error)),
         },
     };
-    // Without it only the next start knows less.
-    if let Err(error) = files.leave_sign() {
+    // A failure only means that a later start may not notice a missing database.
+    if let Err(error) = files.mark_directory() {
         opening
             .doubts
             .push(format!("the lock file in {} cannot be written: {error}", files.directory.display()));
@@ -105,16 +105,16 @@ pub(super) fn open(files: &Files, create: bool, now: UnixSeconds) -> Result<Open
 
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // FULL, not NORMAL: in WAL mode NORMAL loses acknowledged commits when power fails.
+    // NORMAL would not be enough: in WAL mode, it can lose acknowledged commits when the power fails.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // Checkpoints are run by the writer, after it has answered.
+    // The writer runs checkpoints itself, after it has answered the callers.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
     connection.pragma_update(None, "cache_size", -32_768)
 }
 
-/// Says in the database file itself, not only in its log, that it is in use. A log that is missing at the next start
-/// is known to be a loss by that. A store that has lost changes becomes another one.
+/// Marks the database as in use, in the database file itself and not only in its log. If the log is missing at the next
+/// start, the mark shows that changes were lost. A store that has lost changes gets a new incarnation.
 fn mark(connection: &Connection, opening: &mut Opening, previous: PreviousEnd) -> rusqlite::Result<()> {
     if opening.has_lost_commits(previous) {
         connection.execute("UPDATE store SET incarnation = lower(hex(randomblob(8)))", [])?;
@@ -124,21 +124,21 @@ fn mark(connection: &Connection, opening: &mut Opening, previous: PreviousEnd) -
     frames(connection, "PASSIVE").map(drop)
 }
 
-/// Writes that the store is in use.
+/// Marks the store as in use.
 pub(super) fn mark_in_use(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute("UPDATE store SET closed = 0", []).map(drop)
 }
 
-/// Writes that the store was closed in good order.
+/// Marks the store as closed normally.
 pub(super) fn mark_closed(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute("UPDATE store SET closed = 1", []).map(drop)
 }
 
-/// Runs a checkpoint of this kind. Returns the frames in the log, those of them that are not in the database yet, and
-/// whether something kept it from coming to its end.
+/// Runs a checkpoint with this mode. Returns the number of frames in the log, how many of them have not been copied into
+/// the database, and whether a reader prevented the checkpoint from completing.
 ///
 /// # Errors
-/// Those of SQLite.
+/// Returns the errors of SQLite.
 pub(super) fn frames(connection: &Connection, mode: &str) -> rusqlite::Result<(u64, u64, bool)> {
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
         let (busy, log, copied): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -147,7 +147,7 @@ pub(super) fn frames(connection: &Connection, mode: &str) -> rusqlite::Result<(u
     })
 }
 
-/// Makes the tables, or brings those of an older format up to the present one. Says how the store was left.
+/// Creates the tables, or upgrades those of an older format. Returns how the store was last used.
 fn bring_up_to_date(
     connection: &mut Connection,
     format: i64,
@@ -160,8 +160,8 @@ fn bring_up_to_date(
     let left = match format {
         0 => {
             transaction.execute_batch(FORMAT_1)?;
-            // Told to clients with versions and cursors, so that one from another life of the store is
-            // recognised (decision 21).
+            // Clients get the incarnation together with versions and cursors, so that those from before a loss or reset
+            // can be recognized (decision 21).
             transaction.execute(
                 "INSERT INTO store (incarnation, filled) VALUES (lower(hex(randomblob(8))), 0)",
                 [],
@@ -189,8 +189,8 @@ fn how_it_was_left(connection: &Connection) -> rusqlite::Result<PreviousEnd> {
     Ok(if closed { PreviousEnd::Closed } else { PreviousEnd::InUse })
 }
 
-/// Format 2 knows how the store was left, counts the disbandings of an app in a row of their own, and dates them, so
-/// that old events can be removed.
+/// Upgrades format 1 to format 2, which records how the store was last used, counts the disbandings of each app, and has
+/// dates for events, so that old ones can be removed.
 fn from_1_to_2(transaction: &Transaction<'_>, now: UnixSeconds) -> rusqlite::Result<()> {
     transaction.execute_batch(FORMAT_2)?;
     let now = i64::try_from(now).unwrap_or(i64::MAX);
@@ -207,15 +207,15 @@ fn from_1_to_2(transaction: &Transaction<'_>, now: UnixSeconds) -> rusqlite::Res
 
 pub(super) const FORMAT_1: &str = "
 CREATE TABLE store (incarnation TEXT NOT NULL, filled INTEGER NOT NULL);
--- One document per owner, in chunks. Rowid tables: they write less than WITHOUT ROWID here.
+-- One document per owner, in chunks. This is a rowid table, which writes less here than WITHOUT ROWID.
 CREATE TABLE organizer (
     app_id INTEGER NOT NULL, user_id TEXT NOT NULL, chunk INTEGER NOT NULL, doc BLOB NOT NULL,
     PRIMARY KEY (app_id, user_id, chunk));
 CREATE TABLE account (
     app_id INTEGER NOT NULL, user_id TEXT NOT NULL, nick TEXT NOT NULL, face_url TEXT NOT NULL,
     PRIMARY KEY (app_id, user_id)) WITHOUT ROWID;
--- Destroyed chat groups stay, with kind NULL: their incarnation keeps old records dead. They are
--- listed by seq, which a group keeps for ever.
+-- Destroyed chat groups stay, with kind NULL, because their incarnation shows which records are out of date. Lists are
+-- sorted by seq, which never changes.
 CREATE TABLE chat_group (
     seq INTEGER PRIMARY KEY,
     app_id INTEGER NOT NULL, group_id TEXT NOT NULL, incarnation INTEGER NOT NULL,
@@ -223,7 +223,7 @@ CREATE TABLE chat_group (
     max_members INTEGER, join_option INTEGER, created_at INTEGER, members BLOB,
     UNIQUE (app_id, group_id));
 CREATE INDEX chat_group_list ON chat_group (app_id, seq) WHERE kind IS NOT NULL;
--- What happened to a whole app: seq counts per app, kind 1 is the disbanding of the chat group.
+-- Events of an app. seq counts per app; kind 1 is the disbanding of the chat group.
 CREATE TABLE app_event (
     app_id INTEGER NOT NULL, seq INTEGER NOT NULL, kind INTEGER NOT NULL,
     group_id TEXT NOT NULL, incarnation INTEGER NOT NULL,
@@ -231,20 +231,20 @@ CREATE TABLE app_event (
 ";
 
 pub(super) const FORMAT_2: &str = "
--- Whether the store was closed in good order, whether anybody is in the tables for those who are aside, and how many
+-- Whether the store was closed normally, whether any owner is in the tables for owners who are aside, and how many
 -- readiness checks had to write here.
 ALTER TABLE store ADD COLUMN closed INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE store ADD COLUMN aside INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE store ADD COLUMN probes INTEGER NOT NULL DEFAULT 0;
--- What readiness checks write. A table of its own: it takes pages, and any page may be lost.
+-- The data of readiness checks. It has a table of its own, because any page that it uses may be damaged.
 CREATE TABLE probe (id INTEGER PRIMARY KEY, doc BLOB NOT NULL);
 INSERT INTO probe VALUES (1, x'');
--- The number of the last disbanding in an app. It never goes back, however many events are removed.
+-- The number of the last disbanding in an app. It never decreases, even if events are removed.
 CREATE TABLE app (app_id INTEGER PRIMARY KEY, disbandings INTEGER NOT NULL);
--- The number of the disbanding that ended the group last.
+-- The number of the chat group's last disbanding.
 ALTER TABLE chat_group ADD COLUMN disbanding INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE app_event ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
--- Owners who could not be changed in the other tables, because of damage in a page that is not theirs.
+-- Owners who could not be changed in the other tables, because of damage in a page of other data.
 CREATE TABLE organizer_aside (
     app_id INTEGER NOT NULL, user_id TEXT NOT NULL, chunk INTEGER NOT NULL, doc BLOB NOT NULL,
     PRIMARY KEY (app_id, user_id, chunk)) WITHOUT ROWID;

@@ -4,7 +4,7 @@ use super::{super::files::Misplaced, *};
 
 const NOW: UnixSeconds = 1_800_000_000;
 
-/// What is said about a damage, and how it is done to a log.
+/// The expected text about some damage, and a function that causes it in a log.
 type Damage = (&'static str, fn(&Path));
 
 fn files(directory: &Path) -> Files {
@@ -16,7 +16,7 @@ fn opened(directory: &Path) -> (Opened, Files) {
     (open(&files, true, NOW).unwrap(), files)
 }
 
-/// Copies what a crash would leave: the files as they are while the store is in use.
+/// Copies the files while the store is in use, which is what a crash would leave.
 fn crash(directory: &Path) -> tempfile::TempDir {
     let image = tempfile::tempdir().unwrap();
     for file in ["confold.db", "confold.db-wal", "lock"] {
@@ -34,7 +34,7 @@ fn incarnation(db: &Connection) -> String {
     db.query_row("SELECT incarnation FROM store", [], |row| row.get(0)).unwrap()
 }
 
-/// A store in use that holds one account in its log only, as a crash would leave it; and its incarnation.
+/// Copies a store in use, as a crash would leave it, with one account that is only in its log. Returns its incarnation, too.
 fn image_with_account() -> (tempfile::TempDir, String) {
     let directory = tempfile::tempdir().unwrap();
     let (opened, _files) = opened(directory.path());
@@ -49,7 +49,11 @@ fn commits_are_durable_when_they_return() {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, String>(0)).unwrap();
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(pragma("journal_mode"), "wal");
-    assert_eq!(number("synchronous"), 2, "FULL: NORMAL loses acknowledged commits when power fails");
+    assert_eq!(
+        number("synchronous"),
+        2,
+        "synchronous has to be FULL, because NORMAL can lose acknowledged commits"
+    );
     assert_eq!(number("journal_size_limit"), LOG_LIMIT);
 }
 
@@ -159,9 +163,9 @@ fn a_log_that_is_missing_or_damaged_is_a_loss() {
         let losses = &found.opening.losses;
         assert!(losses.len() == 1 && losses[0].contains(said), "{said}: {losses:?}");
         let after = incarnation(&found.connection);
-        assert_ne!(after, before, "{said}: cursors of before lead nowhere");
+        assert_ne!(after, before, "{said}: the store has a new incarnation");
         assert!(found.opening.to_string().contains(&after), "{}", found.opening);
-        // It is said once: from now on the store is what it is.
+        // The loss is reported only once.
         mark_closed(&found.connection).unwrap();
         frames(&found.connection, "TRUNCATE").unwrap();
         drop((found, files));
@@ -178,7 +182,7 @@ fn frames_that_cannot_be_used_are_counted() {
     let image = crash(directory.path());
     let log = image.path().join("confold.db-wal");
     let mut bytes = std::fs::read(&log).unwrap();
-    // The last frame of the second change.
+    // Damage the last frame of the second change.
     let Log::Frames(found) = super::super::wal::inspect(&log).unwrap() else { panic!("no frames") };
     let count = found.written;
     let frame = 24 + 4_096;
@@ -196,7 +200,7 @@ fn a_database_that_is_missing_is_noticed() {
     std::fs::remove_file(image.path().join("confold.db")).unwrap();
     let refused = Files::lock(image.path(), true).unwrap_err();
     assert!(matches!(refused, OpenError::OnlyLog { .. }), "{refused}");
-    assert!(image.path().join("confold.db-wal").exists(), "what can be saved is still there");
+    assert!(image.path().join("confold.db-wal").exists(), "the log is not deleted");
     std::fs::remove_file(image.path().join("confold.db-wal")).unwrap();
     let refused = Files::lock(image.path(), false).unwrap_err().to_string();
     assert!(refused.contains("although one was kept there before"), "{refused}");
@@ -210,10 +214,10 @@ fn no_store_is_made_where_none_may_be() {
     let missing = directory.path().join("not/mounted");
     let refused = Files::lock(&missing, false).unwrap_err();
     assert!(matches!(refused, OpenError::NoStore { had_one: false, .. }), "{refused}");
-    assert!(!missing.exists(), "nothing is made");
+    assert!(!missing.exists(), "the directory is not created");
     drop(opened(&missing));
     assert!(Files::lock(&missing, false).is_ok());
-    // A file is there, but no store in it.
+    // The file exists, but contains no store.
     for database in [Vec::from("\n"), {
         let empty = tempfile::tempdir().unwrap();
         let file = empty.path().join("empty.db");
@@ -243,7 +247,7 @@ fn files_that_are_moved_away_are_noticed() {
     for file in ["confold.db", "confold.db-wal"] {
         std::fs::copy(after.join(file), before.join(file)).unwrap();
     }
-    assert_eq!(files.check_identity(), Err(Misplaced::Database), "copies are other files");
+    assert_eq!(files.check_identity(), Err(Misplaced::Database), "a copy is a different file");
     std::fs::remove_dir_all(&before).unwrap();
     std::fs::rename(&after, &before).unwrap();
     files.check_identity().unwrap();

@@ -18,7 +18,7 @@ fn terms() -> Terms {
     Terms { directory: DirectoryMode::Open, ..Terms::of_tools(Limits::OPEN, 1_800_000_000) }
 }
 
-/// Makes an edit whose outcome does not matter.
+/// Runs an edit whose outcome does not matter.
 fn edit(store: &SqliteStore, user: &str, edit: Edit) -> Pending<'static, ()> {
     let write = Write::new(owner(user), edit, terms());
     let presences =
@@ -38,7 +38,7 @@ fn edit_chat_group(store: &SqliteStore, id: &str, edit: ChatGroupEdit) -> Pendin
     Box::pin(async { made.await.map(drop) })
 }
 
-/// The nick of an account.
+/// Reads the nick of an account.
 async fn nick(store: &SqliteStore, user: &str) -> String {
     store.load(&owner(user)).await.unwrap().state.account.unwrap().nick.clone()
 }
@@ -77,11 +77,11 @@ fn the_log_does_not_grow_without_bound() {
         }
     });
     let log = std::fs::metadata(directory.path().join("confold.db-wal")).unwrap().len();
-    // 6,000 commits of at least a page each are 24 MB.
+    // 6,000 commits write at least one page each, which makes 24 MB.
     assert!(log < 16 << 20, "{log} bytes");
 }
 
-/// Readers that never pause leave no moment at which the log could be begun anew by itself.
+/// If there is always a reader, SQLite never restarts the log by itself.
 #[test]
 fn the_log_does_not_grow_without_bound_while_readers_never_pause() {
     let directory = tempfile::tempdir().unwrap();
@@ -93,13 +93,13 @@ fn the_log_does_not_grow_without_bound_while_readers_never_pause() {
         scope.spawn(move || {
             let begin = |reader: usize| {
                 readers[reader].execute_batch("BEGIN; SELECT count(*) FROM account").unwrap();
-                // It takes its time, so that there hardly is a checkpoint without a reader from before the last change.
+                // Read slowly, so that nearly every checkpoint finds a reader from before the last change.
                 let count = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
                              SELECT count(*) FROM n";
                 readers[reader].execute_batch(count).unwrap();
             };
             begin(0);
-            // One of the two always reads.
+            // At least one of the two is always reading.
             while !ended_too.load(Ordering::Relaxed) {
                 for (next, last) in [(1, 0), (0, 1)] {
                     begin(next);
@@ -124,12 +124,12 @@ fn the_log_does_not_grow_without_bound_while_readers_never_pause() {
         longest
     });
     println!("{longest} bytes");
-    assert!(longest > 30 << 20, "{longest} bytes: this test is about more than that");
-    // Without a bound it would be several hundreds. How far it grows depends on how soon a reader gets a processor.
+    assert!(longest > 30 << 20, "{longest} bytes: the log has to become long enough for a restart");
+    // Without restarts, it would be several hundred megabytes. The size depends on how soon a reader gets a processor.
     assert!(longest < 160 << 20, "{longest} bytes");
 }
 
-/// However much comes at once, a transaction stays small, and the log with it.
+/// Transactions and the log stay small even if many changes arrive at once.
 #[test]
 fn many_large_changes_do_not_share_one_transaction() {
     let directory = tempfile::tempdir().unwrap();
@@ -164,12 +164,12 @@ fn many_large_changes_do_not_share_one_transaction() {
         }
     });
     let Statistics { commits, log_bytes, .. } = store.statistics();
-    // 60 times some 600 KB, and 4 MiB share a transaction.
+    // There are 60 changes of about 600 KB each, and a transaction has about 4 MiB.
     assert!((8..60).contains(&commits), "{commits} commits");
     assert!(log_bytes < 64 << 20, "{log_bytes} bytes");
 }
 
-/// A reader that stays, such as a backup, may hold the log as long as it lasts. It is counted, and changes go on.
+/// A long read, such as a backup, may prevent the log from being restarted. This is counted, and changes continue.
 #[test]
 fn a_reader_that_stays_holds_the_log_and_is_counted() {
     let directory = tempfile::tempdir().unwrap();
@@ -189,7 +189,7 @@ fn a_reader_that_stays_holds_the_log_and_is_counted() {
                     return;
                 }
             }
-            panic!("it never happened: {:?}", store.statistics());
+            panic!("the expected state was not reached: {:?}", store.statistics());
         });
     };
     write_until(&|statistics| statistics.log_held > 0 && statistics.log_in_use > 34 << 20);
@@ -197,7 +197,7 @@ fn a_reader_that_stays_holds_the_log_and_is_counted() {
     write_until(&|statistics| statistics.log_in_use < 8 << 20);
 }
 
-/// What a crash leaves in the log is copied at the next start, so that it does not add up.
+/// The log does not grow from crash to crash, because each start takes the existing log into account.
 #[test]
 fn the_log_does_not_grow_over_crashes() {
     let mut directory = tempfile::tempdir().unwrap();
@@ -209,7 +209,7 @@ fn the_log_does_not_grow_over_crashes() {
                 rename(&store, &format!("u{count}"), format!("nick {count}")).await.unwrap();
             }
         });
-        // The files as they are in the middle of everything, as a crash would leave them.
+        // Copy the files while the store is in use, which is what a crash would leave.
         let image = tempfile::tempdir().unwrap();
         for file in ["confold.db", "confold.db-wal"] {
             std::fs::copy(directory.path().join(file), image.path().join(file)).unwrap();
@@ -218,13 +218,13 @@ fn the_log_does_not_grow_over_crashes() {
         close(store);
         directory = image;
     }
-    // 100 commits of some pages each.
+    // There are 100 commits of a few pages each.
     assert!(longest < 3 << 20, "{longest} bytes");
     let store = SqliteStore::open(&StoreConfig::new(directory.path())).unwrap();
     assert_eq!(block_on(nick(&store, "u99")), "nick 99");
 }
 
-/// Callers who have left are not read for.
+/// Reads of callers who have left are skipped.
 #[test]
 fn reads_that_nobody_waits_for_are_not_made() {
     let directory = tempfile::tempdir().unwrap();
@@ -273,7 +273,7 @@ fn a_disbanding_is_one_event_of_the_app() {
     let store = SqliteStore::open(&StoreConfig::new(directory.path())).unwrap();
     block_on(async {
         for _ in 0..2 {
-            destroy_anew(&store, "g").await;
+            destroy_again(&store, "g").await;
         }
     });
     close(store);
@@ -290,8 +290,8 @@ fn a_disbanding_is_one_event_of_the_app() {
     assert_eq!(events, [(1, 1, 1, "g".to_owned(), 1), (1, 2, 1, "g".to_owned(), 2)]);
 }
 
-/// Destroys a chat group, which is made alive for it if it was destroyed before.
-async fn destroy_anew(store: &SqliteStore, id: &str) {
+/// Imports a chat group, so that it exists again, and destroys it.
+async fn destroy_again(store: &SqliteStore, id: &str) {
     let profile = ChatGroupProfile {
         kind: ChatGroupKind::Public,
         name: String::new(),
@@ -329,7 +329,7 @@ fn a_disbanding_counts_for_edits_in_its_own_transaction() {
     };
     let outcome = block_on(async {
         let first = put("g");
-        // Held, so that all that follow are written together.
+        // Hold the writer, so that the following edits are written together.
         let (release, held) = std::sync::mpsc::channel::<()>();
         let pause = store.between_writes(Box::new(move || held.recv().unwrap()));
         let (before, end) = (put("h"), edit_chat_group(&store, "g", ChatGroupEdit::Destroy));
@@ -364,20 +364,20 @@ fn events_that_are_too_many_or_too_old_are_removed_and_their_numbers_go_on() {
         }
     });
     close(store);
-    assert_eq!(events(EVENTS), (10_000, 1_001, 11_000), "the last ones are kept");
+    assert_eq!(events(EVENTS), (10_000, 1_001, 11_000), "the latest events are kept");
     clock.advance(7 * 86_400 + 1);
     let store = open();
     block_on(async {
-        // Old ones go some at a time, whatever is changed.
+        // After each change, some old events are removed.
         for count in 0..200 {
             rename(&store, "a", format!("{count}")).await.unwrap();
         }
-        destroy_anew(&store, "g0").await;
+        destroy_again(&store, "g0").await;
     });
     block_on(store.reset(Scope::App(AppId::new(1).unwrap()))).unwrap();
     block_on(disband(&store, 5..6));
     close(store);
-    assert_eq!(events(EVENTS), (1, 11_002, 11_002), "the number never goes back, not even by a reset");
+    assert_eq!(events(EVENTS), (1, 11_002, 11_002), "even a reset does not lower the number");
 }
 
 #[test]
@@ -385,7 +385,7 @@ fn a_panic_in_a_reader_ends_no_thread() {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&StoreConfig { readers: 1, ..StoreConfig::new(directory.path()) }).unwrap();
     block_on(async {
-        let panicked = store.readers.run::<()>(|_| panic!("this task panics, as the test wants"));
+        let panicked = store.readers.run::<()>(|_| panic!("this task always panics"));
         assert!(matches!(panicked.await, Err(StoreError::Rule)));
         tokio::time::timeout(Duration::from_secs(10), store.ready()).await.unwrap().unwrap();
     });
@@ -405,8 +405,8 @@ fn a_filling_that_did_not_end_is_to_be_made_again() {
     assert!(!SqliteStore::open(&StoreConfig::new(directory.path())).unwrap().is_unfilled());
 }
 
-/// 64 writers who each wait for their answer, on 64 owners and all on one: acknowledged writes per
-/// commit, which is one fsync.
+/// Checks the number of writes per commit (one fsync) with 64 callers who each wait for their answer, on 64 owners and on
+/// one.
 #[test]
 fn writers_who_wait_share_commits() {
     for owners in [64, 1] {
@@ -431,27 +431,27 @@ fn writers_who_wait_share_commits() {
     }
 }
 
-/// Wakes by a panic, in the thread that has an answer.
+/// A waker that panics, in the thread that sends the answer.
 struct PanicsWhenWoken;
 
 impl std::task::Wake for PanicsWhenWoken {
     fn wake(self: Arc<Self>) {
-        panic!("this waker panics, as the test wants");
+        panic!("this waker always panics");
     }
 }
 
-/// Waits for an answer in such a way that the thread which has it panics, outside of everything that is guarded.
-/// It has to be polled before the answer is there, so `hold` keeps the thread from giving it.
+/// Waits for an answer with a waker that panics, so that the answering thread panics outside all `guarded` functions. The
+/// future has to be polled before the answer is sent, so `hold` makes the thread wait.
 fn ask_for_a_panic<T>(mut pending: Pending<'static, T>, hold: &std::sync::Barrier) {
     let waker = std::task::Waker::from(Arc::new(PanicsWhenWoken));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let entered = runtime.enter();
     assert!(pending.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
     drop(entered);
-    // When it ends it wakes everybody who has a timer, and so has this one.
+    // Don't drop the runtime, because that would wake the future's timer.
     std::mem::forget(runtime);
     hold.wait();
-    // Dropped, it would not be woken any more.
+    // Don't drop the future, because then the thread would not wake it.
     std::mem::forget(pending);
 }
 

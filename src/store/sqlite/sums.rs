@@ -1,4 +1,4 @@
-//! Checksums of SQLite's rows: a function for statements that write, and a check for rows that were read.
+//! Checksums of rows in SQLite: an SQL function for writing them, and a check for rows that were read.
 
 use rusqlite::{Connection, Row, functions::FunctionFlags, types::ValueRef};
 
@@ -7,10 +7,10 @@ use crate::store::{
     checksum::{Column, row_sum},
 };
 
-/// Makes the function `row_sum(table, column, …)` known to statements of this connection.
+/// Adds the SQL function `row_sum(table, column, …)` to this connection.
 ///
 /// # Errors
-/// Those of SQLite.
+/// Returns the errors of SQLite.
 pub(super) fn install(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("row_sum", -1, flags, |context| {
@@ -19,11 +19,11 @@ pub(super) fn install(connection: &Connection) -> rusqlite::Result<()> {
     })
 }
 
-/// Compares the last column of a row, its checksum, with the sum of `key` and the other columns. Rows that were written
-/// before format 3 may have none.
+/// Compares the checksum of a row, which is in the column with the index `columns`, with the checksum of `key` and the
+/// columns before it. Rows that were written before format 3 may have no checksum.
 ///
 /// # Errors
-/// [`StoreError::Damaged`], without saying whose row it is.
+/// Returns [`StoreError::Damaged`], which does not name the owner or chat group.
 pub(super) fn check<'k>(
     table: &str,
     key: impl IntoIterator<Item = Column<'k>>,
@@ -45,7 +45,7 @@ fn column(value: ValueRef<'_>) -> Column<'_> {
     match value {
         ValueRef::Null => Column::Null,
         ValueRef::Integer(number) => Column::Number(number),
-        // No column holds one, unless the row is damaged.
+        // Only a damaged row contains a floating-point number.
         ValueRef::Real(number) => Column::Number(i64::from_le_bytes(number.to_le_bytes())),
         ValueRef::Text(text) => Column::Text(text),
         ValueRef::Blob(bytes) => Column::Bytes(bytes),

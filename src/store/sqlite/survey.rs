@@ -1,14 +1,14 @@
-//! Whether a store could be opened in a directory, found out without making, opening or locking anything.
+//! Checks whether a store could be opened in a directory, without creating, opening or locking anything.
 
 use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
 use super::{files::database, open_error::OpenError};
 use crate::private::{can_read_and_write, can_write_into, is_kernel_file_system};
 
-/// Finds out whether a server that starts now could use a directory, made if it is not there and `create` says so.
+/// Checks whether a server could use this directory. If `create` is set, the directory and the store need not exist.
 ///
 /// # Errors
-/// The [`OpenError`] that the start would have for a reason that can be seen from outside.
+/// Returns the [`OpenError`] that opening the store would return, as far as it can be found out without opening it.
 pub fn survey(directory: &Path, create: bool) -> Result<(), OpenError> {
     let failed = |source| OpenError::Directory { directory: directory.to_owned(), source };
     let (database, lock) = (database(directory), directory.join("lock"));
@@ -19,7 +19,7 @@ pub fn survey(directory: &Path, create: bool) -> Result<(), OpenError> {
         let had_one = fs::metadata(&lock).is_ok_and(|lock| lock.len() > 0);
         return Err(OpenError::NoStore { directory: directory.to_owned(), had_one });
     }
-    // What is there already, and would have to take the first folder that is made.
+    // Find the lowest existing parent, in which the first missing folder would be created.
     let above = std::path::absolute(directory).map_err(failed)?;
     let above = above.ancestors().find(|folder| folder.symlink_metadata().is_ok()).unwrap_or(directory);
     if !above.is_dir() {
@@ -40,14 +40,14 @@ pub fn survey(directory: &Path, create: bool) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Whether there is a database that can be read and not written: a server serves it, and refuses every change.
+/// Checks whether the database exists and cannot be written. A server would then refuse every change.
 #[must_use]
 pub fn is_read_only(directory: &Path) -> bool {
     let database = database(directory);
     database.exists() && can_read_and_write(&database).is_err()
 }
 
-/// Whether a server holds the lock of a directory, as far as the system shows its locks.
+/// Checks whether a server holds the lock of a directory. On systems without `/proc/locks`, this is always false.
 #[must_use]
 pub fn is_in_use(directory: &Path) -> bool {
     let Ok(lock) = fs::metadata(directory.join("lock")) else { return false };

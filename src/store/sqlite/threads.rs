@@ -1,4 +1,4 @@
-//! Threads of the store, and waiting for their end.
+//! The threads of the store, and waiting for them to end.
 
 use std::{io, thread, time::Duration};
 
@@ -14,11 +14,11 @@ impl StoreThread {
     /// Starts a thread.
     ///
     /// # Errors
-    /// When the system cannot start another thread.
+    /// Returns the error of the operating system if it cannot start another thread.
     pub(super) fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<StoreThread> {
         let (alive, ended) = watch::channel(());
         thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // Dropped after everything that the work holds.
+            // This is dropped after everything that `work` owns.
             let _alive = alive;
             work();
         })?;
@@ -28,13 +28,13 @@ impl StoreThread {
     /// Waits until the thread has ended.
     pub(super) async fn ended(&self) {
         let mut ended = self.ended.clone();
-        // Nothing is ever sent, so that this only ends with an error: the other end is gone.
+        // Nothing is ever sent. The loop ends with an error when the sender is dropped at the end of the thread.
         while ended.changed().await.is_ok() {}
     }
 }
 
-/// Waits for threads to end, but not for ever: one that hangs in the disk must not keep the process from ending, and
-/// ending without it loses nothing that was acknowledged.
+/// Waits for threads to end, but only for a limited time. A thread that waits for a broken disk must not prevent the process
+/// from ending, and no acknowledged change is lost by leaving it behind.
 pub(super) async fn wait(threads: &[&StoreThread], within: Duration) {
     let all = async {
         for thread in threads {
@@ -56,10 +56,9 @@ mod tests {
     async fn a_thread_that_hangs_is_left_behind_and_one_that_panics_has_ended() {
         let (release, held) = mpsc::channel::<()>();
         let hangs = StoreThread::start("hangs", move || assert!(held.recv().is_err())).unwrap();
-        let panics =
-            StoreThread::start("panics", || panic!("this thread panics, as the test wants")).unwrap();
+        let panics = StoreThread::start("panics", || panic!("this thread always panics")).unwrap();
         tokio::time::timeout(Duration::from_secs(20), panics.ended()).await.unwrap();
-        // Comes back although one of them goes on.
+        // This returns although one of the threads is still running.
         wait(&[&hangs, &panics], Duration::from_millis(1)).await;
         drop(release);
     }

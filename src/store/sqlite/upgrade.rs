@@ -1,10 +1,10 @@
-//! The upgrade of a database to format 3: rows have checksums, organizers revisions, and members of chat groups rows of
-//! their own.
+//! Upgrades a database to format 3, in which rows have checksums, organizers have revisions, and members of chat groups have
+//! rows of their own.
 //!
-//! A damaged page must not keep a store from being opened, and SQLite refuses sound changes in a transaction that has met
-//! one. So the tables are changed in one transaction, and the rows afterwards in many. Rows that cannot be rewritten
-//! because of damage stay as they were and can still be read: a row without a checksum is not checked, and members that
-//! are packed into the row of their chat group are unpacked when that row is written.
+//! A damaged page must not prevent a store from being opened. After finding damage in a transaction, SQLite also refuses
+//! other changes in it. So the tables are changed in one transaction, and the rows afterwards in many. Rows that cannot be
+//! rewritten because of damage keep their old form, which can still be read. Rows without a checksum are not checked, and
+//! members that are still in the row of their chat group are moved when that row is next written.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
@@ -14,21 +14,21 @@ use crate::{
     store::StoreError,
 };
 
-/// How many rows of documents are rewritten in one transaction.
+/// How many rows are rewritten in one transaction.
 const STEP: i64 = 8_192;
 
-/// Changes the tables of format 2 to those of format 3.
+/// Upgrades the tables from format 2 to format 3.
 ///
 /// # Errors
-/// Those of SQLite.
+/// Returns the errors of SQLite.
 pub(super) fn from_2_to_3(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(FORMAT_3)
 }
 
-/// Rewrites the rows of an older format, if that has not been done yet. An interrupted run goes on at the next start.
+/// Rewrites the rows of an older format, unless that has been done already. If it is interrupted, the next start continues.
 ///
 /// # Errors
-/// Those of SQLite other than damage.
+/// Returns the errors of SQLite, except for damage.
 pub(super) fn rewrite_rows(connection: &Connection) -> rusqlite::Result<()> {
     if connection.query_row("SELECT rewritten FROM store", [], |row| row.get(0))? {
         return Ok(());
@@ -57,7 +57,7 @@ const CHAT_GROUP: &str =
     "app_id, group_id, incarnation, kind, name, owner, introduction, notification, face_url,
     max_members, join_option, created_at, member_count, places, disbanding";
 
-/// Ignores damage, which the log reports.
+/// Logs damage instead of returning it as an error.
 fn unless_damaged(done: rusqlite::Result<()>) -> rusqlite::Result<()> {
     let Err(error) = done else { return Ok(()) };
     if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) {
@@ -67,7 +67,7 @@ fn unless_damaged(done: rusqlite::Result<()>) -> rusqlite::Result<()> {
     Err(error)
 }
 
-/// Gives the rows of a table with row numbers their checksums, some at a time, so that the log stays short.
+/// Adds checksums to the rows of a table with row numbers, in steps that keep the write-ahead log short.
 fn sum_by_row_number(connection: &Connection, table: &str, columns: &str) -> rusqlite::Result<()> {
     let last: i64 =
         connection
@@ -84,7 +84,7 @@ fn sum_by_row_number(connection: &Connection, table: &str, columns: &str) -> rus
     Ok(())
 }
 
-/// Gives the members of chat groups rows of their own.
+/// Moves the members of chat groups to rows of their own.
 fn unpack_members(connection: &Connection) -> rusqlite::Result<()> {
     let packed = {
         let mut statement =
@@ -116,7 +116,7 @@ const FORMAT_3: &str = "
 -- Whether the rows of an older format have been rewritten.
 ALTER TABLE store ADD COLUMN rewritten INTEGER NOT NULL DEFAULT 0;
 -- The checksum of a row covers the name of its table and all its columns; rows of an older format may have none. The
--- revision counts how often an organizer was written; it stands in chunk 0 and is 0 in the others.
+-- revision counts how often an organizer was written. It is stored in chunk 0, and is 0 in all other chunks.
 ALTER TABLE organizer ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE organizer ADD COLUMN sum INTEGER;
 ALTER TABLE organizer_aside ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
@@ -124,8 +124,8 @@ ALTER TABLE organizer_aside ADD COLUMN sum INTEGER;
 ALTER TABLE account ADD COLUMN sum INTEGER;
 ALTER TABLE account_aside ADD COLUMN sum INTEGER;
 ALTER TABLE app_event ADD COLUMN sum INTEGER;
--- Members have rows of their own. `members` of the chat group holds them only in rows that were not rewritten yet; it
--- is not covered by the checksum.
+-- Members have rows of their own. Only chat groups that have not been rewritten yet have them in the column `members`,
+-- which the checksum does not cover.
 ALTER TABLE chat_group ADD COLUMN member_count INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE chat_group ADD COLUMN places INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE chat_group ADD COLUMN sum INTEGER;

@@ -1,4 +1,4 @@
-//! Databases of format 2, with and without damage, and rows that change behind the store's back.
+//! Tests databases of format 2, with and without damage, and rows that were changed by another program.
 
 use std::path::Path;
 
@@ -15,9 +15,9 @@ use crate::{
     store::{ChatGroupWrite, Directory, Listing, Loaded, Maintenance, Owners, StoreConfig, Write},
 };
 
-/// An organizer of format 2 of its document: group 1 "a", group 200 "б", one record about user1.
+/// A document of format 2 of an organizer with the groups 1 "a" and 200 "б", and one record about user1.
 const DOCUMENT: &str = "020201c80181e2cfaa0680e2cfaa060201010161c8010102d0b10001060575736572310281e2cfaa0600ffffffffffffffff7f04d0b6d0b6";
-/// The members bob, an administrator, and ann.
+/// The encoded members: bob, who is an administrator, and ann.
 const MEMBERS: &str = "010203626f620105 03616e6e0006";
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
@@ -36,7 +36,7 @@ fn chat_group() -> ChatGroupId {
     ChatGroupId::parse("group").unwrap()
 }
 
-/// A store of format 2 with one row in each table.
+/// Creates a store of format 2 with one row in each table.
 fn format_2(directory: &Path) -> Connection {
     let old = Connection::open(directory.join("confold.db")).unwrap();
     old.execute_batch(FORMAT_1).unwrap();
@@ -93,7 +93,7 @@ async fn change(store: &SqliteStore) {
     store.commit(Write::new(owner(), edit, terms())).await.unwrap().unwrap();
 }
 
-/// How many rows of a table have no checksum, and how many have one.
+/// Returns how many rows of a table have no checksum, and how many have one.
 fn sums(directory: &Path, table: &str) -> (u32, u32) {
     let db = Connection::open(directory.join("confold.db")).unwrap();
     let sql = format!("SELECT count(*) - count(sum), count(sum) FROM {table}");
@@ -123,7 +123,11 @@ fn a_store_of_format_2_keeps_everything_and_its_rows_are_rewritten() {
     assert_eq!(sums(directory.path(), "chat_group_member"), (0, 3));
     let store = open(directory.path());
     let [bob, ann] = old;
-    assert_eq!(block_on(members(&store)), [bob, ann, ("zoe".to_owned(), false, 8)], "in the order they came");
+    assert_eq!(
+        block_on(members(&store)),
+        [bob, ann, ("zoe".to_owned(), false, 8)],
+        "members are listed in the order in which they joined"
+    );
     close(store);
 }
 
@@ -131,7 +135,7 @@ fn a_store_of_format_2_keeps_everything_and_its_rows_are_rewritten() {
 fn what_cannot_be_rewritten_can_still_be_read_and_is_rewritten_when_it_changes() {
     let directory = tempfile::tempdir().unwrap();
     drop(format_2(directory.path()));
-    // As if the rows had been on damaged pages during the upgrade.
+    // Restore the old form of the rows, as if they had been on damaged pages during the upgrade.
     close(open(directory.path()));
     let db = Connection::open(directory.path().join("confold.db")).unwrap();
     let members_of = MEMBERS.replace(' ', "");
@@ -158,7 +162,7 @@ fn what_cannot_be_rewritten_can_still_be_read_and_is_rewritten_when_it_changes()
     assert_eq!(sums(directory.path(), "chat_group_member"), (0, 3));
 }
 
-/// Does something to a store that is closed, and opens it again.
+/// Changes a closed store with an SQL statement, and opens it again.
 fn tampered(sql: &str) -> (tempfile::TempDir, SqliteStore) {
     let directory = tempfile::tempdir().unwrap();
     drop(format_2(directory.path()));
@@ -188,7 +192,7 @@ fn a_row_that_changed_behind_the_store_is_not_answered() {
         is_damaged(block_on(store.load(&owner())).unwrap_err(), sql);
         close(store);
     }
-    // A whole row in the place of another one.
+    // Move a whole row to another owner.
     let (_directory, store) = tampered("UPDATE organizer SET user_id = 'bob'");
     let bob = Owner { app: app(), user: UserId::parse("bob").unwrap() };
     is_damaged(block_on(store.load(&bob)).unwrap_err(), "another owner's row");
@@ -208,7 +212,7 @@ fn a_row_that_changed_behind_the_store_is_not_answered() {
         is_damaged(listed.unwrap_err(), sql);
         close(store);
     }
-    // What edits look up is checked as well: the peer is refused, and nothing else.
+    // The rows that an edit looks up are checked as well. Only the item with the damaged row is refused.
     let (_directory, store) = tampered("UPDATE chat_group SET incarnation = 2");
     let named = vec![Conversation::ChatGroup(chat_group())];
     let presences = block_on(store.presences(app(), named)).unwrap();

@@ -1,4 +1,4 @@
-//! The callers who wait for reader threads, and who of them is served next.
+//! The list of callers who wait for reader threads, and the choice of the next one.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,40 +11,40 @@ use super::{
 };
 use crate::{domain::Owner, store::Loaded};
 
-/// How often a full queue is searched for callers who have left.
+/// The minimum time between two complete searches of a full queue for callers who have left.
 const SWEEP: Duration = Duration::from_millis(10);
 
-/// Callers, in the order in which they came.
+/// The waiting callers, in the order in which they arrived.
 #[derive(Default)]
 pub(super) struct Waitlist {
     waiting: VecDeque<Waiting>,
     loads: HashMap<Owner, Load>,
-    /// How many callers have joined another who asked for the same owner.
+    /// How many callers share the read of another caller for the same owner.
     joined: usize,
-    /// When the whole queue was searched for callers who have left.
+    /// When the whole queue was last searched for callers who have left.
     swept: Option<Duration>,
 }
 
 enum Waiting {
-    /// An owner, with his place in `loads`.
+    /// A read of an owner, whose callers are in `loads`.
     Load(Owner),
     Read {
         task: Box<dyn Task>,
         since: Duration,
-        /// Waits however long it takes: part of something that would be useless without it, such as an export.
+        /// Whether the caller waits without a time limit, as an export does, which needs all of its parts.
         is_patient: bool,
     },
 }
 
-/// Those who wait for one owner.
+/// The callers who wait for one owner.
 struct Load {
     callers: Vec<Caller<Loaded>>,
-    /// When the last of them came.
+    /// When the last of them arrived.
     since: Duration,
 }
 
 impl Waitlist {
-    /// Adds a caller who wants an owner. Whether the owner was asked for already, so that there is nothing more to do.
+    /// Adds a caller who wants an owner. Returns true if a read of this owner is waiting already.
     pub(super) fn load(&mut self, owner: &Owner, caller: Caller<Loaded>, now: Duration) -> bool {
         if let Some(load) = self.loads.get_mut(owner) {
             load.callers.push(caller);
@@ -57,12 +57,12 @@ impl Waitlist {
         false
     }
 
-    /// Adds a caller who wants something else.
+    /// Adds a caller with any other read.
     pub(super) fn read(&mut self, task: Box<dyn Task>, since: Duration, is_patient: bool) {
         self.waiting.push_back(Waiting::Read { task, since, is_patient });
     }
 
-    /// Removes those at the front for whom nobody waits any more.
+    /// Removes reads from the front if no caller is waiting for them.
     fn trim(&mut self) {
         while self.waiting.front().is_some_and(|first| !self.is_wanted(first)) {
             let first = self.waiting.pop_front();
@@ -79,7 +79,7 @@ impl Waitlist {
         }
     }
 
-    /// What has left `waiting`, with all its callers.
+    /// Turns an entry that was removed from `waiting` into work, with all its callers.
     fn take(&mut self, waiting: Waiting) -> Work {
         match waiting {
             Waiting::Read { task, .. } => Work::Read(task),
@@ -91,10 +91,10 @@ impl Waitlist {
         }
     }
 
-    /// Takes the work that is to be done next: the first, as long as its last caller has not waited for long. Otherwise more is
-    /// asked than can be read, and then the last one is taken, which can still be answered soon. Those at the front have
-    /// to wait until their patience ends, because many would come again at once if they were refused earlier. What is
-    /// patient is taken then.
+    /// Takes the next work. Normally, this is the first entry. But if its last caller has waited for long, there are more
+    /// calls than the threads can handle. Then the last entry is taken, which can still be answered quickly. The callers at
+    /// the front stay until their time is over, because many would repeat the call immediately if they were refused earlier.
+    /// A patient entry at the front is taken after the same time.
     pub(super) fn next(&mut self, now: Duration, patience: Duration) -> Option<Work> {
         self.trim();
         let (since, is_patient) = match self.waiting.front()? {
@@ -108,13 +108,13 @@ impl Waitlist {
         next.map(|next| self.take(next))
     }
 
-    /// How many callers wait, and how many of those who have left are not yet removed.
+    /// Returns the number of waiting callers, including those who have left but were not removed yet.
     pub(super) fn callers(&self) -> usize {
         self.waiting.len() + self.joined
     }
 
-    /// Removes callers who have left. Most of them have waited in vain and stand at the front; the others, whose
-    /// connection was closed, stand anywhere, and to look at the whole queue for each newcomer would cost too much.
+    /// Removes callers who have left. Most of them have run out of time and are at the front. Callers whose connections were
+    /// closed may be anywhere, but searching the whole queue for each new caller would be too slow.
     pub(super) fn make_room(&mut self, now: Duration) {
         self.trim();
         if self.swept.is_some_and(|swept| now < swept + SWEEP) {
@@ -163,7 +163,7 @@ mod tests {
         answer
     }
 
-    /// What is done next, and for how many.
+    /// Describes the next work and its number of callers.
     fn next(list: &mut Waitlist, now: f64) -> String {
         match list.next(at(now), PATIENCE) {
             Some(Work::Load(owner, callers)) => format!("{} for {}", owner.user, callers.len()),
@@ -176,7 +176,7 @@ mod tests {
     fn when_the_first_has_waited_for_long_the_last_is_read() {
         let mut list = Waitlist::default();
         let _answers = [1, 2, 3, 4].map(|second| load(&mut list, &second.to_string(), second.into()));
-        assert_eq!(next(&mut list, 1.9), "1 for 1", "nobody has waited for long");
+        assert_eq!(next(&mut list, 1.9), "1 for 1", "the first caller has not waited for long");
         assert_eq!(next(&mut list, 3.0), "4 for 1", "the second has waited for a second");
         assert_eq!(next(&mut list, 3.9), "3 for 1");
         assert_eq!(next(&mut list, 12.0), "2 for 1");
@@ -210,7 +210,7 @@ mod tests {
         let _later = load(&mut list, "a", 0.0);
         assert_eq!(list.callers(), 2);
         assert_eq!(next(&mut list, 0.0), "b for 1");
-        assert_eq!(next(&mut list, 0.0), "a for 1", "what has begun is nothing to join");
+        assert_eq!(next(&mut list, 0.0), "a for 1", "a caller cannot join a read that has begun");
         assert_eq!(list.callers(), 0);
     }
 
@@ -230,16 +230,16 @@ mod tests {
         let mut answers: Vec<_> =
             ["a", "b", "a", "c", "d", "a"].map(|name| load(&mut list, name, 0.0)).into();
         list.make_room(at(1.0));
-        assert_eq!(list.callers(), 6, "all of them wait");
+        assert_eq!(list.callers(), 6, "all callers are still waiting");
         for left in [4, 2, 1] {
             answers.remove(left); // d, a, b
         }
         list.make_room(at(1.009));
-        assert_eq!(list.callers(), 6, "the whole queue was searched just now, and a is wanted");
+        assert_eq!(list.callers(), 6, "the last search was too recent, and the first read is wanted");
         list.make_room(at(1.01));
         assert_eq!(list.callers(), 3);
         answers.clear();
         list.make_room(at(1.011));
-        assert_eq!(list.callers(), 0, "they were at the front");
+        assert_eq!(list.callers(), 0, "they are removed from the front");
     }
 }

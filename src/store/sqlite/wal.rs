@@ -1,5 +1,5 @@
-//! What a write-ahead log holds, read from the file before SQLite opens it: SQLite takes what it can use and says
-//! nothing about the rest. The format is that of <https://sqlite.org/fileformat2.html#the_write_ahead_log>.
+//! Inspects a write-ahead log before SQLite opens it, because SQLite silently ignores the parts that it cannot use. The
+//! format is described in <https://sqlite.org/fileformat2.html#the_write_ahead_log>.
 
 use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
@@ -11,31 +11,31 @@ const MAGIC: u32 = 0x377f_0682;
 /// A write-ahead log as it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Log {
-    /// There is no such file.
+    /// The file does not exist.
     Missing,
-    /// It was emptied, as it is when a store is closed, or nothing was written to it yet.
+    /// The file is empty, as after a store was closed or before anything was written.
     Empty,
-    /// Its header is damaged, so that SQLite takes nothing from it.
+    /// The header is damaged, so that SQLite ignores the whole log.
     Unreadable,
-    /// It holds frames. Those of before it was begun anew do not count.
+    /// The log has a valid header and possibly frames.
     Frames(Frames),
 }
 
-/// The frames of a log, counted from its start.
+/// The numbers of frames in a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Frames {
-    /// How many the file has room for, those from before it was begun anew included.
+    /// The number of frames in the file, including those from before the log was last restarted.
     pub(super) stored: u64,
-    /// How many there are.
+    /// The number of frames since the log was last restarted.
     pub(super) written: u64,
-    /// The place of the last one that ends a transaction; 0 without any. What comes after it was never committed.
+    /// The place of the last frame that ends a transaction, or 0. Later frames were never committed.
     pub(super) last_commit: u64,
 }
 
-/// Looks at a log.
+/// Inspects a log.
 ///
 /// # Errors
-/// When it is there and cannot be read.
+/// Returns the error if the file exists and cannot be read.
 pub(super) fn inspect(file: &Path) -> io::Result<Log> {
     let log = match File::open(file) {
         Ok(log) => log,
@@ -62,7 +62,7 @@ pub(super) fn inspect(file: &Path) -> io::Result<Log> {
         frames.stored += 1;
         if &frame[8..16] == salts {
             frames.written += 1;
-            // The size of the database after a transaction stands in its last frame.
+            // Only the last frame of a transaction contains the size of the database.
             if word(&frame, 1, u32::from_be_bytes) != 0 {
                 frames.last_commit = frames.written;
             }
@@ -76,7 +76,7 @@ fn word(bytes: &[u8], index: usize, read: fn([u8; 4]) -> u32) -> u32 {
     read([bytes[4 * index], bytes[4 * index + 1], bytes[4 * index + 2], bytes[4 * index + 3]])
 }
 
-/// Whether a header has the right magic number, a possible page size and its checksum.
+/// Checks the magic number, the page size and the checksum of a header.
 fn is_sound(header: &[u8; HEADER]) -> bool {
     let magic = word(header, 0, u32::from_be_bytes);
     let page = word(header, 2, u32::from_be_bytes);
@@ -115,7 +115,7 @@ mod tests {
             inspect(&log).unwrap(),
             Log::Frames(Frames { stored: all, written: all, last_commit: all })
         );
-        // A change that was not committed when its process ended.
+        // Make the last change look as if its process had ended before committing it.
         let whole = std::fs::read(&log).unwrap();
         let mut cut = whole.clone();
         let last = 32 + (usize::try_from(all).unwrap() - 1) * (24 + 4_096);
@@ -124,7 +124,7 @@ mod tests {
         let Log::Frames(found) = inspect(&log).unwrap() else { panic!("no frames") };
         assert!(found.written == all && found.last_commit < all, "{found:?}");
         std::fs::write(&log, whole).unwrap();
-        // The next write begins the log anew and leaves older frames behind it.
+        // The next write restarts the log, and older frames stay behind the new one.
         frames("RESTART");
         db.execute_batch("INSERT INTO t VALUES (3)").unwrap();
         assert_eq!(inspect(&log).unwrap(), Log::Frames(Frames { stored: all, written: 1, last_commit: 1 }));

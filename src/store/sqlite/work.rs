@@ -1,4 +1,4 @@
-//! What reader threads do.
+//! The work of the reader threads.
 
 use super::{caller::Caller, reader::Reader};
 use crate::{
@@ -6,23 +6,23 @@ use crate::{
     store::{Loaded, StoreError, guarded},
 };
 
-/// What a reader thread is to do next.
+/// One piece of work for a reader thread.
 pub(super) enum Work {
-    /// Load an owner, for everybody who asked for him before this began.
+    /// Load an owner, for all callers who asked for this owner before the read began.
     Load(Owner, Vec<Caller<Loaded>>),
     /// Read something else, for one caller.
     Read(Box<dyn Task>),
 }
 
-/// Something to read for one caller.
+/// A read for one caller.
 pub(super) trait Task: Send {
-    /// Whether he still waits.
+    /// Checks whether the caller is still waiting.
     fn is_wanted(&self) -> bool;
-    /// Reads, and answers, unless he has left.
+    /// Reads and answers the caller, unless the caller has left.
     fn run(self: Box<Self>, reader: &Reader);
 }
 
-/// A task made of a function.
+/// A task that runs a function.
 pub(super) struct Read<T, F> {
     pub(super) read: F,
     pub(super) caller: Caller<T>,

@@ -1,7 +1,7 @@
-//! The one thread that writes: it drains its queue, runs the rules, commits everything with one
-//! fsync, publishes what it committed to the cache, and only then answers.
+//! The only thread that writes. It takes all jobs from its queue, runs the rules, commits all changes with one fsync,
+//! updates the cache, and only then answers the callers.
 //!
-//! A change that fails is set aside, and the others are run again without it.
+//! If a job makes the transaction fail, it is refused, and the others are run again without it.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -31,15 +31,15 @@ use super::{
 };
 use crate::{clock::Clock, excerpt::quoted, store::StoreError};
 
-/// How many changes share one transaction at the most.
+/// The maximum number of changes in one transaction.
 const BATCH: usize = 512;
-/// How long the writer waits for one more change when it had company: less than an fsync of a fast disk.
+/// How long the writer waits for more changes if the last batch had several. It is less than an fsync of a fast disk takes.
 const GROUP_COMMIT_WAIT: Duration = Duration::from_micros(80);
-/// With so many changes in hand it waits for no more: they share the fsync well enough.
+/// The number of changes at which the writer stops waiting for more, because the cost of the fsync is small for each.
 const GROUP_COMMIT_TARGET: usize = 24;
-/// After so many failures that cost a transaction, every change of a batch gets a transaction of its own.
+/// The number of failed transactions in a batch after which each of its changes gets a transaction of its own.
 const MAX_SHARED_FAILURES: usize = 16;
-/// How often old events are looked for.
+/// How often to look for old events.
 const TRIM_EVERY: Duration = Duration::from_secs(3_600);
 
 /// The handle of the writer thread.
@@ -50,7 +50,7 @@ pub(super) struct Writer {
     pub(super) checkpoints: Arc<CheckpointCounts>,
 }
 
-/// What the writer counts.
+/// The writer's counters.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) commits: AtomicU64,
@@ -86,7 +86,7 @@ impl Writer {
         self.counts.commits.load(Ordering::Relaxed)
     }
 
-    /// Commits, changes in them, and changes that wait.
+    /// Returns the number of commits, of changes in them, and of waiting changes.
     pub(super) fn statistics(&self) -> (u64, u64, u64) {
         let waiting = self.jobs().as_ref().map_or(0, |jobs| jobs.max_capacity() - jobs.capacity());
         (self.commits(), self.counts.changes.load(Ordering::Relaxed), waiting as u64)
@@ -105,14 +105,14 @@ impl Writer {
         self.jobs.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes no more changes; the thread ends when it has made those that wait.
+    /// Refuses new changes from now on. The thread ends after it has written the waiting ones.
     pub(super) fn close(&self) -> &StoreThread {
         *self.jobs.write().unwrap_or_else(PoisonError::into_inner) = None;
         &self.thread
     }
 }
 
-/// What the writer thread works with.
+/// The state of the writer thread.
 pub(super) struct WriterThread {
     pub(super) db: Connection,
     pub(super) files: Arc<Files>,
@@ -120,16 +120,16 @@ pub(super) struct WriterThread {
     pub(super) clock: Clock,
     pub(super) counts: Arc<Counts>,
     pub(super) checkpoints: Checkpoints,
-    /// Whether the database says that it is in use.
+    /// Whether the database is marked as in use.
     pub(super) is_marked: bool,
-    /// When old events were looked for last, by the monotonic clock.
+    /// When all old events were last removed, by the monotonic clock.
     pub(super) trimmed: Option<Duration>,
 }
 
 impl WriterThread {
     fn work(mut self, mut queue: mpsc::Receiver<Job>) {
         let guard = self.shared.alarm.guard("writing");
-        // What an earlier process left in the log counts, too. An error shows at the first change.
+        // Take the log of an earlier process into account. If this fails, the first change will report the error.
         let _ = self.checkpoints.run(&self.db, "NOOP");
         let mut received = Vec::with_capacity(BATCH);
         let mut company = false;
@@ -145,7 +145,7 @@ impl WriterThread {
                 lost => lost,
             };
             if let Err(error) = lost {
-                // What is on the disk is not known any more: only a new start can show it.
+                // The content of the disk is unknown now. Only a restart can recover it.
                 self.shared.alarm.raise(match error {
                     StoreError::Lost(reason) => StoreFailure::Disk(reason),
                     StoreError::Moved(reason) => StoreFailure::Moved(reason),
@@ -158,18 +158,18 @@ impl WriterThread {
         guard.end();
     }
 
-    /// Leaves the store as one that was closed in good order.
+    /// Marks the store as closed and empties the log.
     fn close(&mut self) {
-        // Too late for an error to matter: without the mark, or with a log, the next start looks more closely.
+        // Ignore errors: without the mark, or with frames in the log, the next start recovers the store.
         if self.is_marked && self.files.check_identity().is_ok() && schema::mark_closed(&self.db).is_ok() {
             let _ = self.checkpoints.run(&self.db, "TRUNCATE");
         }
     }
 
-    /// Makes all these changes, and pauses where one of the jobs asks for it.
+    /// Runs all these jobs, including pauses, in their order.
     ///
     /// # Errors
-    /// Those of [`WriterThread::make_all`].
+    /// Returns the errors of [`WriterThread::make_all`].
     fn make_in_order(&mut self, mut jobs: VecDeque<Job>) -> Result<(), StoreError> {
         while let Some(place) = jobs.iter().position(|job| matches!(job, Job::Pause(..))) {
             let after = jobs.split_off(place + 1);
@@ -183,13 +183,13 @@ impl WriterThread {
         self.make_all(jobs)
     }
 
-    /// Makes all these changes, in one transaction or in several, and answers each.
+    /// Runs all these jobs, in one or more transactions, and answers each.
     ///
     /// # Errors
-    /// When it is not known any more what the disk holds: [`StoreError::Lost`] or [`StoreError::Moved`].
+    /// Returns [`StoreError::Lost`] or [`StoreError::Moved`] if the content of the disk is unknown.
     fn make_all(&mut self, mut jobs: VecDeque<Job>) -> Result<(), StoreError> {
-        // Changes of what is known to be damaged come last and alone, so that they cost nobody a transaction. Those of one
-        // owner or chat group keep their order.
+        // Jobs for damaged owners and chat groups come last, each in its own transaction, so that they cannot make others
+        // fail. The jobs of one owner or chat group keep their order.
         let mut last = VecDeque::new();
         if self.shared.health.damaged() > 0 && !jobs.iter().any(|job| job.is_about_all()) {
             (last, jobs) = jobs.into_iter().partition(|job| job.is_about_damage(&self.shared.health));
@@ -210,7 +210,7 @@ impl WriterThread {
                             job.answer(outcome);
                         }
                     }
-                    // Also between the transactions of one batch, which may be large.
+                    // Run checkpoints between the transactions of one batch as well, since these may be large.
                     if let Err(error) = self.checkpoints.run_due(&self.db, false) {
                         for job in jobs {
                             job.answer(Err(error.clone()));
@@ -224,8 +224,8 @@ impl WriterThread {
                         Verdict::Refuse(error) => error,
                         Verdict::PutAside(owner) => {
                             tracing::error!(
-                                "user {} of app {} cannot be changed where his data is, because the database is damaged \
-                                 next to it; his data is put aside",
+                                "user {} of app {} cannot be changed in the usual table, because the database is damaged \
+                                 next to their data; the data is moved to another table",
                                 quoted(owner.user.as_str()),
                                 owner.app
                             );
@@ -240,10 +240,10 @@ impl WriterThread {
                     for (_, job) in spoilers {
                         job.answer(Err(error.clone()));
                     }
-                    // The others are run again, in the order they had.
+                    // Run the others again, in their old order.
                     jobs = others.into_iter().map(|(_, job)| job).chain(rest).collect();
                 }
-                // A full disk: what the log holds may go into the database, and the log be used from its start.
+                // If the disk is full, a restarted log may provide enough room, because its space is used again.
                 Attempt::Failed { error: StoreError::Full(_), .. } if !made_room => {
                     made_room = true;
                     self.checkpoints.restart(&self.db)?;
@@ -262,17 +262,17 @@ impl WriterThread {
         Ok(())
     }
 
-    /// Removes events that have become old, now and then, in transactions of their own.
+    /// Removes old events from time to time, in separate transactions.
     ///
     /// # Errors
-    /// [`StoreError::Lost`] when the disk failed.
+    /// Returns [`StoreError::Lost`] if the disk failed.
     fn trim_events(&mut self) -> Result<(), StoreError> {
         let now = self.shared.clock.elapsed();
         if self.trimmed.is_some_and(|trimmed| now < trimmed + TRIM_EVERY) {
             return Ok(());
         }
         match disbandings::trim_all_events(&self.db, self.clock.now()) {
-            // Some at a time: the rest after the next changes.
+            // Only some were removed. The rest follows after the next changes.
             Ok(removed) if removed > 0 => self.checkpoints.note((removed * PAGE) as u64),
             Ok(_) => self.trimmed = Some(now),
             Err(error) => {
@@ -287,9 +287,9 @@ impl WriterThread {
     }
 }
 
-/// Lets those who are about to send a change do so, for as long as more keep coming: some were
-/// answered together just now. Without this the first of them would have an fsync to itself. A
-/// writer who is alone never waits.
+/// Waits briefly for more changes, as long as they keep arriving. The callers of the last batch were answered at the same
+/// time and may be about to send their next changes. Without waiting, the first of these would get an fsync of its own. The
+/// writer does not do this after a batch with a single change.
 #[expect(clippy::disallowed_methods, reason = "there is no signal for an upcoming write, so wait briefly")]
 fn gather(queue: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
     while jobs.len() < GROUP_COMMIT_TARGET {
