@@ -1,15 +1,15 @@
-//! The vendor's commands that this server does not have, each with the reason (decision 34).
+//! The vendor's commands that confold does not implement, each with the reason (decision 34).
 //!
-//! Source: the vendor's public lists of REST commands of 2025 and 2026, and what client libraries call. A program
-//! that calls one of them is right about the vendor, so that "there is nothing at this path" would send its author to
-//! look for a mistake that is not there. One sentence says instead that confold does not have it, and why.
+//! The names come from the vendor's public lists of REST commands of 2025 and 2026, and from client libraries. A
+//! program that calls one of them has the right path, so a plain "not found" would send its author looking for a
+//! mistake that does not exist. The error therefore says that confold does not implement the command, and why.
 
 use std::fmt;
 
 use super::{Command, Family};
 use crate::wire::nearest;
 
-/// Why a family of commands is not there. As it stands in a reply, after "because".
+/// Reasons why commands are not implemented. In an error text, they follow the word "because".
 const MESSAGES: &str = "messages are not stored";
 const RECENT: &str = "the recent list is not kept";
 const PROFILES: &str = "of profiles only what account_import takes is kept";
@@ -27,12 +27,12 @@ const BOTS: &str = "there are no bots and no official accounts";
 const DEVICES: &str = "only the device SDKs use it, and they do not connect to confold";
 const PRODUCT: &str = "it belongs to another product of the vendor's";
 
-/// The name in [`TABLE`] that stands for every command of a service that is absent as a whole.
+/// The entry in [`TABLE`] that stands for all commands of a service that is not implemented at all.
 const ANY: &str = "*";
 
 macro_rules! table {
     ($($service:literal $reason:ident [$($command:tt)+])+) => {
-        /// Services, reasons and commands.
+        /// The rows: service, reason, commands.
         const TABLE: &[(&str, &str, &[&str])] =
             &[$(($service, $reason, &[$(stringify!($command)),+]),)+];
     };
@@ -106,22 +106,22 @@ table! {
     "call_engine_http_srv" PRODUCT [*]
 }
 
-/// A command of the vendor's that this server does not have.
+/// A command of the vendor that confold does not implement.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Absent {
-    /// Its row in [`TABLE`], and its place in the row.
+    /// The index of its row in [`TABLE`], and its position within the row.
     row: usize,
     place: usize,
 }
 
 impl Absent {
-    /// All of them.
+    /// Returns all of them.
     pub fn all() -> impl Iterator<Item = Absent> {
         let places = |row: usize| (0..TABLE[row].2.len()).map(move |place| Absent { row, place });
         (0..TABLE.len()).flat_map(places)
     }
 
-    /// How many there are.
+    /// The number of all commands in the table.
     pub const COUNT: usize = {
         let (mut row, mut count) = (0, 0);
         while row < TABLE.len() {
@@ -131,13 +131,13 @@ impl Absent {
         count
     };
 
-    /// The service of this name in the path, if the vendor has it.
+    /// Finds a service by its name in the path.
     #[must_use]
     pub fn service_named(name: &str) -> Option<&'static str> {
         TABLE.iter().map(|(service, ..)| *service).find(|service| *service == name)
     }
 
-    /// The command of this name in a service.
+    /// Finds a command of a service by its name.
     #[must_use]
     pub fn find(service: &str, name: &str) -> Option<Absent> {
         let of_service = || Absent::all().filter(|absent| absent.service() == service);
@@ -145,32 +145,32 @@ impl Absent {
         exact.or_else(|| of_service().find(|absent| absent.command() == ANY))
     }
 
-    /// Which of [`Absent::all`] it is.
+    /// Returns the position in [`Absent::all`].
     #[must_use]
     pub fn index(self) -> usize {
         TABLE[..self.row].iter().map(|(.., commands)| commands.len()).sum::<usize>() + self.place
     }
 
-    /// The service it belongs to.
+    /// Returns the name of its service.
     #[must_use]
     pub fn service(self) -> &'static str {
         TABLE[self.row].0
     }
 
-    /// Its name; `*` for every command of a service.
+    /// Returns its name, or `*` for all commands of a service.
     #[must_use]
     pub fn command(self) -> &'static str {
         TABLE[self.row].2[self.place]
     }
 
-    /// Why this server does not have it.
+    /// Returns the reason why it is not implemented.
     #[must_use]
     pub fn reason(self) -> &'static str {
         TABLE[self.row].1
     }
 
-    /// The command that was probably meant by a name that a service does not have, for the end of a message. A name
-    /// may hold an escaped blank, as one that was copied from a page.
+    /// Returns the suffix of an error text that suggests the command that was probably meant. A name copied from a web
+    /// page may contain an escaped blank, so escapes are decoded first.
     pub(super) fn suggestion(service: &str, name: &str) -> String {
         let own = (Command::ALL.iter())
             .filter(|command| command.family().name() == service)
@@ -212,7 +212,7 @@ impl fmt::Debug for Absent {
     }
 }
 
-/// A name without its percent-escapes of ASCII; they are only looked at.
+/// Decodes percent-escapes of ASCII characters. The result is only compared and displayed.
 fn unescaped(name: &str) -> String {
     let mut parts = name.split('%');
     let mut out = parts.next().unwrap_or_default().to_owned();

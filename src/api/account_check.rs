@@ -1,5 +1,5 @@
-//! `account_check`: says which accounts have been imported, and administrators count as such (decision 28). An unknown
-//! account is not an error.
+//! `account_check`: reports which accounts have been imported. Administrators count as imported (decision 28). An
+//! unknown account is not an error.
 
 use serde::Serialize;
 

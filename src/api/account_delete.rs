@@ -1,5 +1,5 @@
-//! `account_delete`: deletes accounts and all that they organized. Their counters stay (decision
-//! 9); as a peer in other users' data they stay as well.
+//! `account_delete`: deletes accounts and everything that they organized. Their counters are kept
+//! (decision 9), and so are the records that other owners have about them.
 
 use serde::Serialize;
 
@@ -28,7 +28,7 @@ struct ResultItem<'a> {
     user_id: &'a str,
 }
 
-/// Why an administrator is not deleted (decision 28).
+/// The reason why an administrator cannot be deleted (decision 28).
 const ADMINISTRATOR: &str = "administrators are set in the configuration, and this one cannot be deleted; take the user \
                              off the app's setting admins first (confold dev: the option --app)";
 
@@ -53,7 +53,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
             Ok(Ok(_)) => (Code::ACCOUNT_UNKNOWN, NO_ACCOUNT),
             Ok(Err(Rejection::Administrator(_))) => (Code::ACCOUNT_KEPT, ADMINISTRATOR),
             Ok(Err(rejection)) => return Err(rejection.into()),
-            // The others are deleted all the same.
+            // The other accounts are deleted nevertheless.
             Err(StoreError::Damaged { .. }) => (Code::ACCOUNT_INTERNAL, "internal error, please try again"),
             Err(error) => return Err(error.into()),
         };

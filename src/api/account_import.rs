@@ -1,4 +1,4 @@
-//! `account_import`: makes one account known, or known better.
+//! `account_import`: imports one account, or updates its profile.
 
 use serde::Serialize;
 
@@ -9,13 +9,13 @@ use crate::{
     wire::{Fault, Field, Fields, Path, Value},
 };
 
-/// The longest nick and the longest portrait address, in bytes.
+/// The maximum length of a nickname and of a portrait address.
 const PROFILE_BYTES: usize = 500;
 
 #[derive(Serialize)]
 struct Reply {}
 
-/// The account of one request or list element. What is absent stays as it was.
+/// The account of a request or of one list element. Absent profile fields keep their values.
 pub(super) struct Import {
     pub(super) nick: Option<String>,
     pub(super) face_url: Option<String>,
@@ -47,7 +47,7 @@ pub(super) fn read_profile(fields: Fields<'_>) -> Result<Import, Error> {
     Ok(Import { nick: text(&field::NICK)?, face_url: text(&field::FACE_URL)? })
 }
 
-/// Queues the import at once; the future waits for it.
+/// Queues the import immediately; the returned future waits for its outcome.
 pub(super) fn submit<'a>(
     call: &'a Call<'_>,
     user: UserId,
@@ -57,7 +57,7 @@ pub(super) fn submit<'a>(
     call.commit(Owner { app: call.app.id, user }, Edit::ImportAccount { nick, face_url })
 }
 
-/// Reads the `UserID` of a list element as whoever it names, importable or not.
+/// Reads the `UserID` of a list element, even if no account of that id could be imported.
 pub(super) fn user(item: Value<'_>) -> Result<UserId, Fault> {
     item.fields()?.required(&field::USER, |value| {
         UserId::parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))

@@ -1,4 +1,4 @@
-//! `add_group_member`: adds members to a chat group. An administrator needs nobody's approval.
+//! `add_group_member`: adds members to a chat group. Calls are made by administrators, so no approval is needed.
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ struct Reply<'a> {
 struct MemberResult<'a> {
     #[serde(rename = "Member_Account")]
     account: &'a str,
-    /// 0 failed (no such account), 1 added, 2 was in it already.
+    /// 0: no such account; 1: added; 2: was a member already.
     #[serde(rename = "Result")]
     result: u8,
 }

@@ -39,7 +39,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     Ok(call.ok(&reply))
 }
 
-/// `GroupContactItem` is an array of exactly one group.
+/// Reads `GroupContactItem`, an array of exactly one group.
 fn read(request: Fields<'_>) -> Result<(GroupName, Vec<Conversation>), Error> {
     request.required(&field::GROUP_CONTACT_ITEM, |value| {
         only(value, "group", |item| {

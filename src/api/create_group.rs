@@ -1,4 +1,4 @@
-//! `create_group` and `import_group`: make a chat group exist, so that conversations in it can be
+//! `create_group` and `import_group`: create a chat group, so that conversations in it can be
 //! organized.
 
 use serde::Serialize;
@@ -66,7 +66,7 @@ async fn create(
             call.edit_chat_group(&id, edit).await?;
             id
         }
-        // One in 36^9 is taken: then another one is tried.
+        // Generated ids rarely collide (36^9 are possible); on a collision, try another one.
         None => loop {
             let id = generated_id(community);
             match call.edit_chat_group(&id, edit.clone()).await {
@@ -84,8 +84,8 @@ async fn create(
     Ok(call.ok(&reply))
 }
 
-/// An id as the service gives them out: `@TGS#` and nine letters and digits, for a community
-/// `@TGS#_@TGS#` and twelve of mixed case.
+/// Generates an id in the vendor's format: `@TGS#` and nine capital letters and digits, or for a
+/// community `@TGS#_@TGS#` and twelve characters in which small letters occur as well.
 fn generated_id(community: bool) -> ChatGroupId {
     let text = match community {
         false => format!("@TGS#{}", random::text(9, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")),
@@ -143,7 +143,7 @@ fn read_profile(
     })
 }
 
-/// `MemberList`; of an empty or absent one nobody comes.
+/// Reads `MemberList`. If it is absent or empty, no members are added.
 fn read_members(request: Fields<'_>, now: UnixSeconds) -> Result<Vec<Member>, Error> {
     if request.optional(&field::FIRST_MEMBERS, |_| Ok::<_, Fault>(()))?.is_none() {
         return Ok(Vec::new());

@@ -1,5 +1,5 @@
-//! `destroy_group`: disbands a chat group. Whatever the number of owners who organized it, this
-//! writes one row and one event; their records are absent at once (decision 20).
+//! `destroy_group`: disbands a chat group. This writes one row and one event, no matter how many
+//! owners organized the group. From then on, their records about it are not shown (decision 20).
 
 use serde::Serialize;
 

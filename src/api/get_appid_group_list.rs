@@ -40,6 +40,6 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let query = ChatGroupQuery { kind, from: from.unwrap_or(0), limit: limit.unwrap_or(batch::LISTED) };
     let page = call.service.store.list_chat_groups(call.app.id, query).await?;
     let group_id_list = page.ids.iter().map(|id| Listed { group_id: id.as_str() }).collect();
-    // 0 tells that nothing is left.
+    // A client stops at Next = 0.
     Ok(call.ok(&Reply { total_count: page.total, group_id_list, next: page.next.unwrap_or(0) }))
 }

@@ -1,5 +1,5 @@
-//! `get_contact_group`: all groups and records of an owner, page by page. The page this server is
-//! built from; its reply has exactly that page's fields in that order (decision 1).
+//! `get_contact_group`: returns all groups and records of an owner, page by page. Its reply has exactly
+//! the fields of the vendor's documentation page, in the same order (decision 1).
 
 use super::{Call, Error, describe::recentcontact as field};
 use crate::{
@@ -17,14 +17,14 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     Ok(reply(call, &organizer, start))
 }
 
-/// Written by hand into one buffer: this is the hot path.
+/// Writes the reply by hand into one buffer, because this command is called most often.
 fn reply(call: Call<'_>, organizer: &Organizer, start: u64) -> Vec<u8> {
     let page = page(organizer, start, call.app.page_size, || call.service.clock.now());
     let mut reply = Vec::with_capacity(192 + 160 * page.records.len() + 80 * organizer.groups().len());
     reply.extend_from_slice(br#"{"ContactItem":"#);
     write_list(page.records, &mut reply, |record, reply| write_record(record, reply));
     reply.extend_from_slice(br#","GroupItem":"#);
-    // All groups on every page, empty ones included (decision 5).
+    // Every page lists all groups, including empty ones (decision 5).
     write_group_items(organizer.groups(), &mut reply);
     reply.extend_from_slice(match page.next {
         None => br#","CompleteFlag":1,"NextStartIndex":"#,

@@ -1,4 +1,4 @@
-//! `get_group_info`: the base fields of chat groups. Each group has its own result code.
+//! `get_group_info`: returns the base fields of chat groups. Each group has its own result code.
 
 use std::collections::HashSet;
 
@@ -22,14 +22,14 @@ struct Reply {
     group_info: Vec<GroupInfo>,
 }
 
-/// Which fields a caller wants to see; `None` for all.
+/// The names of the requested fields; `None` requests all of them.
 #[derive(Default)]
 struct Wanted {
     base: Option<HashSet<String>>,
     members: Option<HashSet<String>>,
 }
 
-/// The fields of one group or member in the order of the page.
+/// The fields of one group or member, in the order of the vendor's documentation.
 #[derive(Default)]
 struct GroupInfo {
     fields: Vec<(&'static Field, Json)>,
@@ -156,7 +156,7 @@ fn failed(id: &str, error: &Error) -> GroupInfo {
     let fields = vec![
         (&info::GROUP_ID, json!(id)),
         (&info::ERROR_CODE, json!(code)),
-        (&info::ERROR_INFO, json!(excerpt::line(&error.told().info))),
+        (&info::ERROR_INFO, json!(excerpt::line(&error.reply_text().info))),
     ];
     GroupInfo { fields, members: None }
 }

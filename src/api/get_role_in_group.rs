@@ -1,4 +1,4 @@
-//! `get_role_in_group`: what users are in a chat group.
+//! `get_role_in_group`: returns the roles of users in a chat group.
 
 use serde::Serialize;
 

@@ -26,7 +26,7 @@ struct ResultItem<'a> {
     result: ItemResult<'a>,
 }
 
-/// One `MarkItem` as read. What is wrong with it alone is answered in its place.
+/// One `MarkItem`. An error that concerns only this item is reported in its result.
 struct Item {
     opt_type: i64,
     conversation: Option<Conversation>,
@@ -39,7 +39,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         check_batch(items)?;
         Ok(items.each(read_item)?)
     })?;
-    // One item with standard marks is enough to refuse the whole call.
+    // A single item with standard marks is enough to refuse the whole call.
     if items.iter().any(|item| item.opt_type != 2) {
         call.check_edition("standard marks")?;
     }
@@ -60,8 +60,8 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     Ok(call.ok(&Reply { result_item }))
 }
 
-/// An unknown `OptType` or a field of the wrong type refuses the call; an unreadable `ContactItem`
-/// or a bad value only the item (decision 15, §4.4).
+/// Reads an item. An unknown `OptType` or a field of the wrong type refuses the whole call; an
+/// unreadable `ContactItem` or an invalid value refuses only the item (decision 15).
 fn read_item(value: Value<'_>) -> Result<Item, Fault> {
     let fields = value.fields()?;
     let opt_type = fields.required(&field::OPT_TYPE, |value| value.choice())?;
@@ -77,7 +77,7 @@ fn read_item(value: Value<'_>) -> Result<Item, Fault> {
     Ok(Item { opt_type, conversation, change })
 }
 
-/// What a field that cannot be used refuses.
+/// Whether an unusable field refuses the whole call or only its item.
 enum Misread {
     Call(Fault),
     Item(Rejection),
@@ -89,7 +89,7 @@ impl From<Fault> for Misread {
     }
 }
 
-/// `OptType` 1 reads only the standard marks, 2 only the custom mark, 3 both.
+/// Reads the marks that `OptType` selects: 1 the standard marks, 2 the custom mark, 3 both.
 fn read_change(fields: Fields<'_>, opt_type: i64) -> Result<MarkChange, Misread> {
     let mut change = MarkChange::default();
     if opt_type != 2 {
@@ -115,7 +115,7 @@ fn read_change(fields: Fields<'_>, opt_type: i64) -> Result<MarkChange, Misread>
     Ok(change)
 }
 
-/// A list of bit numbers. A list is asked for; what is no bit number in it refuses the item only.
+/// Reads a list of bit numbers. If it is not a list, the whole call is refused; an invalid bit refuses only the item.
 fn bits(value: Value<'_>) -> Result<Vec<MarkBit>, Misread> {
     value.read::<&[Node<'_>]>()?;
     let bit = |bit: Value<'_>| match bit.read::<i64>() {

@@ -1,4 +1,4 @@
-//! What the member commands of the group service share.
+//! Helpers that the member commands of the group service share.
 
 use super::{Command, Error};
 use crate::{
@@ -8,12 +8,12 @@ use crate::{
     wire::{Fault, Field, Fields, Node, Path, Value},
 };
 
-/// Reads a UserID that may or may not exist.
+/// Reads a user id. The user need not exist.
 pub(super) fn user(value: Value<'_>) -> Result<UserId, Fault> {
     UserId::parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))
 }
 
-/// Checks how many members a list names: none is a wrong parameter, too many has its own number.
+/// Checks the length of a list of members. An empty list is a wrong parameter; too many members have their own code.
 pub(super) fn check_members(request: Fields<'_>, field: &'static Field, limit: usize) -> Result<(), Error> {
     let found = request.required(field, |value| match value.read::<&[Node<'_>]>()?.len() {
         0 => Err(Fault::unfit(value.path, format!("an array of 1 to {limit}"), value.node)),
@@ -29,7 +29,7 @@ pub(super) fn check_members(request: Fields<'_>, field: &'static Field, limit: u
     }
 }
 
-/// The chat group of this id, which has to be alive and of a kind with a list of members.
+/// Returns a chat group and its members. The group must exist and its kind must have a list of members.
 pub(super) fn with_members<'g>(
     group: Option<&'g ChatGroupState>,
     id: &ChatGroupId,
@@ -44,14 +44,14 @@ pub(super) fn with_members<'g>(
 }
 
 impl Error {
-    /// A rejection of the chat group `id` that `command` was about to change.
+    /// Converts a rejection of a change that `command` made to the chat group `id`.
     pub(super) fn of_chat_group(rejection: ChatGroupRejection, id: &ChatGroupId, command: Command) -> Error {
         match rejection {
             ChatGroupRejection::Unknown => Error::NoChatGroup(id.clone()),
             ChatGroupRejection::UnknownUser(user) => Error::NoUser(user),
             ChatGroupRejection::Taken | ChatGroupRejection::Spent => Error::ChatGroupTaken(id.clone()),
             ChatGroupRejection::Own => Error::ChatGroupOwn(id.clone()),
-            // Here, other than for adding, the service calls it a wrong parameter.
+            // The vendor answers this command with "wrong parameter", unlike `add_group_member`.
             ChatGroupRejection::NoMemberList if command == Command::DeleteGroupMember => {
                 Error::NoRemoval(id.to_string())
             }

@@ -1,4 +1,4 @@
-//! The commands: one file each, from the fields of a request to the bytes of a reply.
+//! The commands, one file each. A command turns the fields of a request into the bytes of a reply.
 
 mod absent;
 mod account_check;
@@ -38,7 +38,7 @@ pub use describe::{
 pub use error::{Error, flaw_code};
 pub use refused::RefusedItems;
 pub use route::{Command, Family};
-pub use sentences::Told;
+pub use sentences::ReplyText;
 
 use crate::{
     auth::{App, Edition},
@@ -51,38 +51,38 @@ use crate::{
     wire::{Envelope, Fault, Fields},
 };
 
-/// What every command works with.
+/// What every command needs to run.
 #[derive(Clone)]
 pub struct Service {
-    /// Where everything is kept.
+    /// Holds accounts, chat groups and everything that owners organized.
     pub store: Arc<dyn Store>,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: Clock,
 }
 
-/// One call that passed the gate.
+/// One call that was authenticated and admitted.
 #[derive(Clone, Copy)]
 pub struct Call<'a> {
-    /// What commands work with.
+    /// The store and the clock.
     pub service: &'a Service,
-    /// The app it is for.
+    /// The app that the call is for.
     pub app: &'a App,
-    /// What is called.
+    /// The command that is called.
     pub command: Command,
-    /// Where single items that are refused are counted.
+    /// Counts the single items that are refused.
     pub items: &'a RefusedItems,
     /// Who called, for records of changes. It is made only for calls that change something.
     pub context: &'a (dyn Fn() -> CallContext + Sync),
 }
 
 impl Command {
-    /// Runs the command; the reply is complete, envelope included.
+    /// Runs the command and returns the complete reply, including its envelope.
     ///
     /// # Errors
-    /// Why the whole call is refused. What is wrong with single items is part of the reply.
+    /// Why the whole call is refused. Errors of single items are part of the reply.
     pub async fn run(self, call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
-        // The hot one is part of the caller's future; the others, larger and rarer, are boxed, so
-        // that they do not make it large.
+        // `get_contact_group` is called most often, so its future is stored inline. The others are larger
+        // and rarer; they are boxed to keep the caller's future small.
         match self {
             Command::GetContactGroup => get_contact_group::run(call, request).await,
             other => other.run_boxed(call, request).await,
@@ -113,11 +113,11 @@ impl Command {
     }
 }
 
-/// A command on its way to its reply.
+/// The boxed future of a running command.
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, Error>> + Send + 'a>>;
 
 impl Call<'_> {
-    /// The owner that a request names in `From_Account`.
+    /// Reads the owner from `From_Account`.
     fn owner(&self, request: Fields<'_>) -> Result<Owner, Fault> {
         request.required(&OWNER, |value| {
             let user = UserId::parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))?;
@@ -125,7 +125,7 @@ impl Call<'_> {
         })
     }
 
-    /// The organizer of an owner, who has to exist.
+    /// Loads the organizer of an owner. Refuses the call if the owner does not exist.
     async fn load(&self, owner: &Owner) -> Result<Arc<Organizer>, Error> {
         let store = &self.service.store;
         let OwnerState { account, organizer } = match store.peek(owner) {
@@ -138,7 +138,7 @@ impl Call<'_> {
         Ok(organizer)
     }
 
-    /// Makes an edit of an owner. When this returns, what was decided is durable.
+    /// Commits an edit of an owner. Once this returns, the result is durable.
     async fn edit<T: TryFrom<Outcome>>(&self, owner: Owner, edit: Edit) -> Result<T, Error> {
         let outcome = self.commit(owner, edit).await?.map_err(|rejection| match rejection {
             unknown @ Rejection::UnknownOwner(_) => of_owner(unknown),
@@ -147,13 +147,13 @@ impl Call<'_> {
         outcome.try_into().map_err(|_| StoreError::Rule.into())
     }
 
-    /// Queues an edit of an owner at once; the future waits for its outcome.
+    /// Queues an edit immediately; the returned future waits for its outcome.
     fn commit(&self, owner: Owner, edit: Edit) -> Pending<'_, Result<Outcome, Rejection>> {
         let write = Write { context: (self.context)(), ..Write::new(owner, edit, self.terms()) };
         self.service.store.commit(write)
     }
 
-    /// Makes an edit of a chat group.
+    /// Commits an edit of a chat group. Once this returns, the result is durable.
     async fn edit_chat_group(
         &self,
         id: &ChatGroupId,
@@ -167,7 +167,7 @@ impl Call<'_> {
         outcome.map_err(|rejection| Error::of_chat_group(rejection, id, self.command))
     }
 
-    /// The terms of the call's app as they are now: an edit may outlive the call, and with it the configuration.
+    /// Copies the app's current terms, because an edit may outlive both the call and the configuration.
     fn terms(&self) -> Terms {
         let App { limits, directory, admins, .. } = self.app;
         Terms {
@@ -179,8 +179,8 @@ impl Call<'_> {
         }
     }
 
-    /// Refuses what the app's edition does not include (decision 13). Asked when the request has been
-    /// read, before anything is looked up.
+    /// Refuses what the app's edition does not include (decision 13). Commands call this after reading
+    /// the request and before they look anything up.
     fn check_edition(&self, what: &'static str) -> Result<(), Error> {
         match self.app.edition {
             Edition::Ultimate => Ok(()),
@@ -188,7 +188,7 @@ impl Call<'_> {
         }
     }
 
-    /// A successful reply of this call's command around `payload`.
+    /// Returns a successful reply that contains `payload`.
     fn ok(&self, payload: &impl Serialize) -> Vec<u8> {
         Envelope::ok(self.command.base_fields(), payload)
     }

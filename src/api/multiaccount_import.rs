@@ -1,5 +1,5 @@
-//! `multiaccount_import`: makes up to 100 accounts known, in the old form (a list of ids) or the
-//! newer one (a list of objects).
+//! `multiaccount_import`: imports up to 100 accounts, given in the old form (a list of ids) or in
+//! the newer one (a list of objects).
 
 use serde::Serialize;
 
@@ -55,7 +55,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     for (id, import) in pending {
         match import.await {
             Ok(imported) => drop(imported?),
-            // The others are imported all the same.
+            // The other accounts are imported nevertheless.
             Err(StoreError::Damaged { .. }) => {
                 call.items.note(Code::ACCOUNT_INTERNAL.number());
                 fail_accounts.push(id);

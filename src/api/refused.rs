@@ -1,4 +1,4 @@
-//! The single items that a call refuses while the call itself succeeds.
+//! Counts the items that are refused in calls that succeed as a whole.
 
 use std::{
     collections::BTreeMap,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::wire::code::Code;
 
-/// The codes of refused items of one call, each with how often it was given.
+/// The codes of the refused items of one call, and how often each occurred.
 #[derive(Debug, Default)]
 pub struct RefusedItems(Mutex<Noted>);
 
@@ -18,26 +18,26 @@ struct Noted {
 }
 
 impl RefusedItems {
-    /// Counts one item by its code; one that succeeded is not counted.
+    /// Counts the result of one item, unless it is success.
     pub(super) fn note(&self, code: u32) {
         if code != Code::OK.number() {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner).counts.entry(code).or_default() += 1;
         }
     }
 
-    /// Notes what confold says of an item whose text in the reply is the vendor's and nothing else (decision 29). The
+    /// Keeps confold's own text for an item whose `ResultInfo` has only the vendor's sentence (decision 29). Only the
     /// first one is kept.
     pub(super) fn hint(&self, said: impl FnOnce() -> String) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).hint.get_or_insert_with(said);
     }
 
-    /// Whether nothing was counted.
+    /// Returns whether nothing was counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).counts.is_empty()
     }
 
-    /// What was counted, and the hint.
+    /// Returns the counts by code, and the hint.
     #[must_use]
     pub fn into_parts(self) -> (BTreeMap<u32, u32>, Option<String>) {
         let Noted { counts, hint } = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);

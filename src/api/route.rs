@@ -1,8 +1,8 @@
-//! The index of all commands: where they are called, how often, and how they answer.
+//! The index of all commands: their services, names and rates, and the layout of their replies.
 
 use crate::wire::{self, BaseFields, Empties};
 
-/// The services commands belong to; each has its own error numbers.
+/// The services that commands belong to. Each has its own error codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// `recentcontact`: conversation groups and marks.
@@ -25,31 +25,31 @@ macro_rules! routes {
             /// All commands.
             pub const ALL: &[Command] = &[$($(Command::$command,)+)+];
 
-            /// Its name, the last segment of the path.
+            /// Returns its name, which is the last segment of the path.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $($(Command::$command => $name,)+)+ }
             }
 
-            /// The service it belongs to.
+            /// Returns the service it belongs to.
             #[must_use]
             pub fn family(self) -> Family {
                 match self { $($(Command::$command => Family::$family,)+)+ }
             }
 
-            /// Calls a second that an app may make of it.
+            /// Returns how many calls per second an app may make.
             #[must_use]
             pub fn per_second(self) -> u32 {
                 match self { $($(Command::$command => $per_second,)+)+ }
             }
 
-            /// How its replies show the base fields.
+            /// Returns how its replies arrange the base fields.
             #[must_use]
             pub fn base_fields(self) -> BaseFields {
                 match self { $($(Command::$command => BaseFields::$base,)+)+ }
             }
 
-            /// The command of this name in a service.
+            /// Finds a command of a service by its name.
             #[must_use]
             pub fn find(family: Family, name: &str) -> Option<Command> {
                 match (family, name) {
@@ -89,7 +89,7 @@ routes! {
 }
 
 impl Family {
-    /// The service of this name, a segment of the path.
+    /// Finds a service by its name in the path.
     #[must_use]
     pub fn find(name: &str) -> Option<Family> {
         [Family::RecentContact, Family::Account, Family::Group]
@@ -97,7 +97,7 @@ impl Family {
             .find(|family| family.name() == name)
     }
 
-    /// Its name, as in the path.
+    /// Returns its name, which is a segment of the path.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -109,8 +109,8 @@ impl Family {
 }
 
 impl Command {
-    /// What empty values of its optional fields mean (decision 31): in the services of accounts and chat groups, whose
-    /// commands create or ask, nothing. A command there that changes what exists would take an empty text as it is.
+    /// Returns how empty optional fields are read (decision 31). Account and chat group commands treat them as absent,
+    /// because all of these create or query. A command that changes existing values could not do so.
     #[must_use]
     pub fn empties(self) -> Empties {
         match self.family() {
@@ -119,19 +119,19 @@ impl Command {
         }
     }
 
-    /// Its path below `/v4/`.
+    /// Returns its path below `/v4/`.
     #[must_use]
     pub fn path(self) -> String {
         format!("/v4/{}", self.full_name())
     }
 
-    /// Its name with that of its service: `recentcontact/get_contact_group`.
+    /// Returns the names of its service and of itself, for example `recentcontact/get_contact_group`.
     #[must_use]
     pub fn full_name(self) -> String {
         format!("{}/{}", self.family().name(), self.name())
     }
 
-    /// The command that was most likely meant by a name, given with its service or without.
+    /// Finds the command that was most likely meant by a name, with or without the name of the service.
     #[must_use]
     pub fn nearest(name: &str) -> Option<Command> {
         let names: Vec<String> = (Command::ALL.iter())

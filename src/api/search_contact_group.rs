@@ -15,7 +15,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let organizer = call.load(&owner).await?;
     let found = search(&organizer, &named);
     let mut reply = Vec::with_capacity(256 + 160 * found.records.len());
-    // Named as on the page and by every REST client; one table calls it ContactItem (A37).
+    // The sample and every REST client use this name; a table says ContactItem (ambiguity A37).
     reply.extend_from_slice(br#"{"ContactResultItem":"#);
     write_list(&found.records, &mut reply, |record, reply| write_record(record, reply));
     reply.extend_from_slice(br#","GroupItem":"#);

@@ -1,4 +1,4 @@
-//! Parts of replies that several commands share, and readers of requests that several need.
+//! Parts of replies and readers of requests that several commands share.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::{
     wire::{ContactItem, Fault, Node, Value},
 };
 
-/// `GroupItem` in a reply.
+/// One `GroupItem` of a reply.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct GroupItem<'a> {
@@ -25,7 +25,7 @@ impl<'a> From<&'a Group> for GroupItem<'a> {
     }
 }
 
-/// What became of one conversation of a call.
+/// The result for one conversation of a call.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ItemResult<'a> {
@@ -35,7 +35,7 @@ pub(super) struct ItemResult<'a> {
 }
 
 impl<'a> ItemResult<'a> {
-    /// The result of one conversation, counted when it was refused.
+    /// Creates the result for one conversation, and counts it if it was refused.
     pub(super) fn new(
         call: Call<'_>,
         conversation: Option<&'a Conversation>,
@@ -47,8 +47,8 @@ impl<'a> ItemResult<'a> {
     }
 }
 
-/// Reads the name of a conversation group. A name of the wrong length has a number of its own
-/// (51011), one with control characters is a wrong parameter.
+/// Reads the name of a conversation group. A name of the wrong length has its own error code
+/// (51011); a name with control characters is a wrong parameter.
 pub(super) fn group_name(value: Value<'_>) -> Result<GroupName, Error> {
     GroupName::parse(value.read()?).map_err(|rejection| match rejection {
         Rejection::NameLength { .. } => at(value, rejection),
@@ -56,13 +56,13 @@ pub(super) fn group_name(value: Value<'_>) -> Result<GroupName, Error> {
     })
 }
 
-/// A rejection of the value at its place.
+/// Creates the error for a value that breaks a rule.
 fn at(value: Value<'_>, rejection: Rejection) -> Error {
     Error::At { path: value.path.to_string(), rejection }
 }
 
-/// Checks how many conversations a changing call names before any of them is read, so that one too
-/// many is 51006 whatever the items look like.
+/// Checks the number of conversations in a call. This happens before any of them is read, so that
+/// a wrong number is answered with 51006 even if an item is invalid as well.
 pub(super) fn check_batch(value: Value<'_>) -> Result<(), Error> {
     match value.read::<&[_]>()?.len() {
         1..=batch::CHANGED => Ok(()),
@@ -70,7 +70,7 @@ pub(super) fn check_batch(value: Value<'_>) -> Result<(), Error> {
     }
 }
 
-/// The only element of an array that must have exactly one.
+/// Reads the element of an array that must contain exactly one.
 pub(super) fn only<T>(
     value: Value<'_>,
     expected: &str,
@@ -82,7 +82,7 @@ pub(super) fn only<T>(
     }
 }
 
-/// Checks the length of a list that has no number of its own for a wrong one.
+/// Checks the length of a list for which the vendor defines no separate error code.
 pub(super) fn check_count(value: Value<'_>, limit: usize) -> Result<(), Fault> {
     match value.read::<&[_]>()?.len() {
         found if (1..=limit).contains(&found) => Ok(()),
@@ -90,7 +90,7 @@ pub(super) fn check_count(value: Value<'_>, limit: usize) -> Result<(), Fault> {
     }
 }
 
-/// Reads the id of a chat group in a call of the group service.
+/// Reads the id of a chat group in a call to the group service.
 pub(super) fn chat_group_id(value: Value<'_>) -> Result<ChatGroupId, Error> {
     ChatGroupId::creatable(value.read()?)
         .map_err(|reason| Error::ChatGroupIdForm(Fault::refused(value.path, reason)))

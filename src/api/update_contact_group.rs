@@ -26,7 +26,7 @@ struct UpdateGroupResult<'a> {
     group_name: &'a str,
     group_id: u32,
     old_group_name: &'a str,
-    /// Empty for a rename, but there: a typed client cannot read the reply otherwise (decision 11).
+    /// Empty for a rename, but always present, because typed clients could not read the reply otherwise (decision 11).
     contact_result_item: Vec<ContactResultItem<'a>>,
 }
 
@@ -38,7 +38,7 @@ struct ContactResultItem<'a> {
     result: ItemResult<'a>,
 }
 
-/// What to do with the group; the wire's `UpdateGroupType` 1 and 2.
+/// The change to make, selected by `UpdateGroupType` 1 or 2.
 enum Update {
     Rename(GroupName),
     Members(Vec<(MemberChange, Conversation)>),
@@ -80,7 +80,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     Ok(call.ok(&reply))
 }
 
-/// `OldGroupName` is needed for both types, although a table says otherwise (ambiguity A22).
+/// Reads the change. `OldGroupName` is required for both types, although a table says otherwise (ambiguity A22).
 fn read(group: Fields<'_>) -> Result<(GroupName, Update), Error> {
     let kind = group.required(&field::UPDATE_GROUP_TYPE, |value| value.choice())?;
     let old = group.required(&field::OLD_GROUP_NAME, group_name)?;

@@ -82,8 +82,8 @@ impl State {
         let (bytes, small) = (BODY_BYTES.min(self.budget.most()), head.connection.small_bodies());
         let bounds = Bounds { headers: head.headers, bytes, budget: &self.budget, small };
         let whole = body::read(body, bounds).await.map_err(|error| match error {
-            Error::ManyBodies { .. } => (Status::Unavailable, error.told().info),
-            error => bad(error.told().info),
+            Error::ManyBodies { .. } => (Status::Unavailable, error.reply_text().info),
+            error => bad(error.reply_text().info),
         })?;
         let reply = self.answer_control(controls, beginning.with_body(&whole.bytes)?).await?;
         Ok(Answer::json_with(Status::Ok, reply.to_string().into_bytes()))

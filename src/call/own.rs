@@ -81,8 +81,8 @@ pub(super) fn no_call(state: &State, head: &Head<'_>) -> Answer {
                 "/" => String::new(),
                 _ => format!("calls are made by POST, found {}", excerpt::plain(head.method)),
             };
-            let answer =
-                Answer::json(Envelope::fail(None, Code::HTTP, &Error::Http(said).told().info)).refusing();
+            let answer = Answer::json(Envelope::fail(None, Code::HTTP, &Error::Http(said).reply_text().info))
+                .refusing();
             match (head.path, state.published_keys) {
                 ("/", true) => answer.hinting(
                     "GET /openapi.json describes the commands, /_dev/ has the controls; see docs/tour.md",

@@ -22,7 +22,7 @@ use super::{
     state::{CallLimits, Options, State},
 };
 use crate::{
-    api::{Call, Command, Error, Family, RefusedItems, Told},
+    api::{Call, Command, Error, Family, RefusedItems, ReplyText},
     auth::{App, Apps, Gate},
     clock::Clock,
     excerpt, masking,
@@ -159,7 +159,7 @@ impl Pipeline {
     #[cold]
     fn refuse(&self, error: &Error, known: Option<Command>, exchange: Exchange<'_>) -> Answer {
         let code = error.code(known.map_or(Family::RecentContact, Command::family));
-        let Told { info, hint } = error.told();
+        let ReplyText { info, hint } = error.reply_text();
         let (info, hint) = (shown_text(info), hint.map(shown_text));
         let reply = Envelope::fail(known.map(Command::base_fields), code, &info);
         let failure = Failure { error: Some(error), info: &info, hint: hint.as_deref() };

@@ -254,7 +254,7 @@ impl Refusal {
     }
 
     fn new(status: Status, error: &Error) -> Refusal {
-        let said = excerpt::line(&error.told().info).into_owned();
+        let said = excerpt::line(&error.reply_text().info).into_owned();
         Refusal { status, code: error.code(Family::RecentContact), said, app: None }
     }
 

@@ -25,7 +25,7 @@ pub(super) fn not_tls() -> Vec<u8> {
 }
 
 fn whole(status: &str, headers: &str, why: &str) -> Vec<u8> {
-    let body = Envelope::fail(None, Code::HTTP, &Error::Http(why.to_owned()).told().info);
+    let body = Envelope::fail(None, Code::HTTP, &Error::Http(why.to_owned()).reply_text().info);
     let mut answer = format!(
         "HTTP/1.1 {status}\r\ncontent-type: {JSON}\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n",
         body.len(),

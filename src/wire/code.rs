@@ -1,4 +1,4 @@
-//! Every error number this server answers with.
+//! Every error code that confold answers with.
 //!
 //! Public codes come from the gateway (60000–60099) and the signature check (70000–70099); the
 //! rest belongs to a service. Numbers and meanings are Tencent Chat's, from its error code page
@@ -17,19 +17,19 @@ macro_rules! codes {
             $($(#[doc = $doc])+ pub const $name: Code = Code($number);)+
             $($(#[doc = $far_doc])+ pub const $far_name: Code = Code($far_number);)+
 
-            /// All that this server answers with, by number, with their names. Two of the same number do not compile.
+            /// All codes that confold answers with, sorted by number, with their names. A duplicate number does not compile.
             pub const ALL: &[(&str, Code)] = &by_number([$((stringify!($name), Code::$name)),+]);
 
-            /// Those that only other servers of this API answer with.
+            /// Codes that other servers of this API answer with, but confold does not.
             pub const ELSEWHERE: &[Code] = &[$(Code::$far_name),+];
 
-            /// What each of them means that this server answers with.
+            /// The meaning of every code that confold answers with.
             pub const MEANINGS: &[(Code, &str)] = &[$((Code::$name, concat!($($doc),+))),+];
         }
     };
 }
 
-/// Sorts when the program is compiled, so that a line may be added anywhere.
+/// Sorts at compile time, so that a new line may be added anywhere in the table.
 const fn by_number<const N: usize>(mut all: [(&str, Code); N]) -> [(&str, Code); N] {
     let mut end = 1;
     while end < N {
@@ -45,19 +45,19 @@ const fn by_number<const N: usize>(mut all: [(&str, Code); N]) -> [(&str, Code);
 }
 
 impl Code {
-    /// Any number: one that a fault rule says, or another server.
+    /// Returns the code of a number that comes from a fault rule or from another server.
     #[must_use]
     pub const fn of(number: u32) -> Code {
         Code(number)
     }
 
-    /// The number as it stands in `ErrorCode` or `ResultCode`.
+    /// Returns the number for `ErrorCode` or `ResultCode`.
     #[must_use]
     pub const fn number(self) -> u32 {
         self.0
     }
 
-    /// Whether an error passes by itself: too many calls, a time-out, a fault inside.
+    /// Returns whether the error is temporary: too many calls, a time-out or an internal error.
     #[must_use]
     pub fn passes(self) -> bool {
         matches!(
@@ -76,8 +76,8 @@ impl Code {
         )
     }
 
-    /// Whether an error says that nothing of this caller is taken, whomever a call is about: no later call can go well
-    /// either.
+    /// Returns whether the error refuses the caller as such, so that calls about other users will fail in
+    /// the same way.
     #[must_use]
     pub fn is_about_caller(self) -> bool {
         match self {
@@ -88,7 +88,7 @@ impl Code {
             | Code::SERVICE_CLOSED
             | Code::PLAN_EXPIRED
             | Code::SOURCE => true,
-            // All of the gateway about the request itself, and all about signatures.
+            // Includes all gateway codes about the request itself, and all codes about signatures.
             Code(number) => matches!(number, 60_002..=60_006 | 70_001..=70_060),
         }
     }
@@ -116,33 +116,33 @@ codes! {
         GROUP_FULL = 10014;
         /// Group service: this cannot be the id of a chat group.
         GROUP_ID = 10015;
-        /// Group service: a user does not exist.
+        /// Group service: the user does not exist.
         GROUP_USER = 10019;
-        /// Group service: the id is used by somebody else's chat group.
+        /// Group service: the id is used by a chat group of another owner.
         GROUP_ID_TAKEN = 10021;
         /// Group service: the id is used by a chat group of the same owner.
         GROUP_ID_OWN = 10025;
-        /// Account service: a text of the profile is above 500 bytes.
+        /// Account service: a profile text is longer than 500 bytes.
         PROFILE_LENGTH = 40601;
         /// The account has not been imported.
         ACCOUNT_ABSENT = 50001;
         /// A parameter is wrong; the description says which.
         PARAMETER = 50002;
-        /// An internal error; may be tried again.
+        /// An internal error; the call may be repeated.
         INTERNAL = 50004;
         /// The number of conversations of a call is zero or above 100.
         BATCH = 51006;
         /// The chat group does not exist or was disbanded.
         CHAT_GROUP = 51007;
-        /// More than 1,000 conversations.
+        /// The owner would have more than 1,000 conversations.
         CONVERSATIONS = 51008;
         /// The conversation group does not exist.
         GROUP_UNKNOWN = 51009;
-        /// More than 20 conversation groups.
+        /// The owner would have more than 20 conversation groups.
         GROUPS = 51010;
-        /// The name of a conversation group is empty or above 32 bytes.
+        /// The name of a conversation group is empty or longer than 32 bytes.
         GROUP_NAME = 51011;
-        /// The app's edition does not allow groups and standard marks to be written.
+        /// The app's edition does not allow writing conversation groups and standard marks.
         EDITION = 51013;
         /// The HTTP request or its URL cannot be read.
         HTTP = 60002;
@@ -158,7 +158,7 @@ codes! {
         TIMEOUT = 60008;
         /// There is no such resource.
         RESOURCE = 60009;
-        /// The caller is no administrator of the app.
+        /// The caller is not an administrator of the app.
         ADMIN = 60010;
         /// Too many calls of an app in a second, over all commands.
         APP_FREQUENCY = 60011;
@@ -170,7 +170,7 @@ codes! {
         APP_DISABLED = 60016;
         /// Requests of this kind are disabled.
         SERVICE_CLOSED = 60017;
-        /// The server is overloaded and does not take the call.
+        /// The server is overloaded and does not accept the call.
         OVERLOAD = 60018;
         /// The plan has expired or was not bought.
         PLAN_EXPIRED = 60020;
@@ -178,7 +178,7 @@ codes! {
         SOURCE = 60021;
         /// The signature has expired.
         SIG_EXPIRED = 70001;
-        /// The signature has no bytes.
+        /// The signature is empty.
         SIG_EMPTY = 70002;
         /// The signature cannot be decoded.
         SIG_ILLEGAL = 70003;
@@ -186,19 +186,19 @@ codes! {
         SIG_INCOMPLETE = 70005;
         /// The signature was not made with the app's key.
         SIG_FORGED = 70009;
-        /// The signature is another identifier's.
+        /// The signature was made for another identifier.
         SIG_IDENTIFIER = 70013;
-        /// The signature is for another app.
+        /// The signature was made for another app.
         SIG_APP = 70014;
-        /// There is no key to verify with.
+        /// The server has no key to verify the signature with.
         NO_KEY = 70016;
-        /// No such app on this server.
+        /// The app does not exist on this server.
         APP_UNKNOWN = 70020;
-        /// Too many failed verifications; to be tried again in a minute.
+        /// Too many failed verifications; try again in a minute.
         SIG_FAILURES = 70050;
         /// The account is on the deny list.
         DENIED = 70051;
-        /// Account service: no such account.
+        /// Account service: the account does not exist.
         ACCOUNT_UNKNOWN = 70107;
         /// Account service: a parameter is wrong.
         ACCOUNT_PARAMETER = 70402;
@@ -208,9 +208,9 @@ codes! {
         ACCOUNT_KEPT = 71000;
     }
     elsewhere {
-        /// The service cannot reach what it needs.
+        /// The service cannot reach another service that it depends on.
         NETWORK = 50005;
-        /// Accounts were not translated in time.
+        /// The accounts of the request were not resolved in time.
         TRANSLATION = 60014;
         /// The server is too busy.
         SERVER_BUSY = 60019;

@@ -1,25 +1,25 @@
-//! `ContactItem`: a conversation, and in replies what is kept about it.
+//! Reads and writes `ContactItem`: a conversation, and in replies also its record.
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{Fault, Field, Shape, Value, may, must};
 use crate::domain::{ChatGroupId, Conversation, Group, Record, UserId};
 
-/// Which of the two kinds a conversation is.
+/// The kind of a conversation.
 pub const TYPE: Field =
     must("Type", Shape::Choice(&[(1, "one-to-one, with To_Account"), (2, "group, with ToGroupId")]), "");
 /// The other user of a one-to-one conversation.
 pub const TO_ACCOUNT: Field = may("To_Account", Shape::Text, "The user, for Type 1.");
-/// The chat group of a conversation in one.
+/// The chat group of a group conversation.
 pub const TO_GROUP_ID: Field = may("ToGroupId", Shape::Text, "The chat group, for Type 2.");
 /// `{Type, To_Account | ToGroupId}` in a request.
 pub const CONTACT: Shape = Shape::Object(&[TYPE, TO_ACCOUNT, TO_GROUP_ID]);
 
-/// Reads `{Type, To_Account | ToGroupId}`. The peer is chosen by `Type` and the other field
-/// ignored: real callers send both.
+/// Reads `{Type, To_Account | ToGroupId}`. `Type` selects the peer; the other field is ignored,
+/// because real callers send both.
 ///
 /// # Errors
-/// A [`Fault`] when the type is neither 1 nor 2, or the peer is missing or no id.
+/// A [`Fault`] if the type is neither 1 nor 2, or if the peer is missing or not a valid id.
 pub fn read_contact(value: Value<'_>) -> Result<Conversation, Fault> {
     let fields = value.described(&CONTACT).fields()?;
     let kind = fields.required(&TYPE, |value| value.choice())?;
@@ -36,7 +36,7 @@ pub fn read_contact(value: Value<'_>) -> Result<Conversation, Fault> {
     }
 }
 
-/// The `ContactItem` that a reply echoes; an unreadable one is echoed as `{}` (decision 15).
+/// The `ContactItem` that the result of an item repeats. If it could not be read, it is `{}` (decision 15).
 #[derive(Debug)]
 pub struct ContactItem<'a>(pub Option<&'a Conversation>);
 
@@ -58,10 +58,10 @@ impl Serialize for ContactItem<'_> {
     }
 }
 
-/// Appends a record as the pages show it: `Type`, the peer, `StandardMark` always, `CustomMark`
-/// and `ContactGroupId` only when there is one (decisions 6 and 7), `Timestamp`.
+/// Appends a record as the documentation shows it: `Type`, the peer, `StandardMark` always, `CustomMark`
+/// and `ContactGroupId` only if they are not empty (decisions 6 and 7), `Timestamp`.
 pub fn write_record(record: &Record, out: &mut Vec<u8>) {
-    // `number` orders the records; it and `incarnation` are never shown.
+    // `number` determines the order of the records. Clients never see it, nor `incarnation`.
     let Record { conversation, incarnation: _, groups, mark, custom, number: _, timestamp } = record;
     let mut digits = itoa::Buffer::new();
     let peer = match conversation {
@@ -107,7 +107,7 @@ pub fn write_group_items<'a>(groups: impl IntoIterator<Item = &'a Group>, out: &
     });
 }
 
-/// Appends an array whose elements `write` writes.
+/// Appends an array and calls `write` for each element.
 pub fn write_list<T>(
     items: impl IntoIterator<Item = T>,
     out: &mut Vec<u8>,

@@ -1,11 +1,11 @@
-//! The fields around every answer.
+//! The fields that every reply has.
 
 use serde::Serialize;
 
 use super::code::Code;
 use crate::excerpt;
 
-/// How a command's pages show the base fields; clients may depend on what their page shows.
+/// How the documentation of a command arranges the base fields. Clients may depend on that arrangement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BaseFields {
     /// After the payload: `ActionStatus`, `ErrorCode`, `ErrorInfo`.
@@ -18,12 +18,12 @@ pub enum BaseFields {
     FirstInfoBeforeCode,
 }
 
-/// Puts answers into their envelope.
+/// Writes complete replies.
 #[derive(Debug)]
 pub struct Envelope;
 
 impl Envelope {
-    /// A successful answer around `payload`, a struct that serialises to an object.
+    /// Returns a successful reply that contains `payload`, a struct that serializes to an object.
     pub fn ok(base: BaseFields, payload: &impl Serialize) -> Vec<u8> {
         let payload = serde_json::to_vec(payload).expect("a struct of ours is always JSON");
         let members = &payload[1..payload.len() - 1];
@@ -53,8 +53,8 @@ impl Envelope {
         out
     }
 
-    /// Appends the base fields of a successful answer and the closing brace to an answer whose
-    /// payload, comma included, was written by hand.
+    /// Appends the base fields of a successful reply and the closing brace. The caller has written the
+    /// payload, including the comma after it.
     pub fn close_ok(base: BaseFields, out: &mut Vec<u8>) {
         out.extend_from_slice(br#""ActionStatus":"OK","ErrorCode":0,"ErrorInfo":"""#);
         if base == BaseFields::LastWithDisplay {
@@ -63,8 +63,8 @@ impl Envelope {
         out.push(b'}');
     }
 
-    /// A refusal: the base fields in the order seen in real replies, and no payload. `base` is
-    /// `None` for a call that never reached a command. `info` is made printable and is cut at
+    /// Returns a refusal: the base fields in the order of real replies, and no payload. `base` is `None`
+    /// if the call did not reach a command. `info` is made printable and is cut at
     /// [`excerpt::MESSAGE_BYTES`] (decision 35).
     #[must_use]
     pub fn fail(base: Option<BaseFields>, code: Code, info: &str) -> Vec<u8> {

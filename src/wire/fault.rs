@@ -1,18 +1,18 @@
-//! What is wrong with a field of a request: its path, the rule and what was found.
+//! An error in a field of a request: its path, the rule and what was found.
 
 use std::fmt::{self, Write};
 
 use super::Node;
 use crate::excerpt;
 
-/// Where a value stands in a request, as a chain back to the root.
+/// The position of a value in a request, as a linked list that ends at the root.
 #[derive(Clone, Copy, Debug)]
 pub enum Path<'p> {
     /// The request itself.
     Root,
-    /// A member of an object.
+    /// A member of the object at the first path.
     Member(&'p Path<'p>, &'p str),
-    /// An element of an array, from 0.
+    /// An element of the array at the first path, counted from 0.
     Element(&'p Path<'p>, usize),
 }
 
@@ -35,7 +35,7 @@ impl Path<'_> {
     }
 }
 
-/// Shows an excerpt: every path of a documented field fits, but the names in a path may be the caller's own.
+/// Displays at most an excerpt: the paths of documented fields always fit, but callers can choose longer names.
 impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut whole = String::new();
@@ -44,11 +44,11 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// A field of a request that cannot be used.
+/// An error in a field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{}{problem}", self.path, if self.path.is_empty() { "" } else { " " })]
 pub struct Fault {
-    /// Which field, as `MarkItem[2].ContactItem.Type`; empty for the request itself.
+    /// The path of the field, such as `MarkItem[2].ContactItem.Type`; empty for the request itself.
     pub path: String,
     /// What is wrong with it.
     pub problem: Problem,
@@ -57,36 +57,36 @@ pub struct Fault {
 /// What can be wrong with a field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// A required field is not there.
+    /// A required field is missing.
     #[error("is missing{}", look_alike.as_ref().map_or(wanted.clone(), |name| format!("; did you mean it by {}?", excerpt::quoted(name))))]
     Missing {
         /// A field of the same object that looks like the missing one (decision 23).
         look_alike: Option<String>,
-        /// What should have been there, as the end of the sentence.
+        /// What should be present, worded as the end of the sentence.
         wanted: String,
     },
-    /// A field has a value of another type, or outside its set of values.
+    /// A field has a value of another type, or one that is not allowed.
     #[error("must be {expected}, found {found}")]
     Unfit {
-        /// What it has to be.
+        /// What the value must be.
         expected: String,
         /// What was found.
         found: String,
     },
-    /// A field breaks a rule of its value; the text says which.
+    /// A field breaks a rule, which the text explains.
     #[error("is refused: {0}")]
     Refused(String),
 }
 
 impl Fault {
-    /// The value at `path` is not what it has to be.
+    /// Creates the fault for a value that is not what it must be.
     #[must_use]
     pub fn unfit(path: Path<'_>, expected: impl Into<String>, found: &Node<'_>) -> Fault {
         let problem = Problem::Unfit { expected: expected.into(), found: found.describe() };
         Fault { path: path.to_string(), problem }
     }
 
-    /// The value at `path` breaks a rule that `reason` explains.
+    /// Creates the fault for a value that breaks a rule. `reason` explains the rule.
     #[must_use]
     pub fn refused(path: Path<'_>, reason: impl fmt::Display) -> Fault {
         Fault { path: path.to_string(), problem: Problem::Refused(reason.to_string()) }

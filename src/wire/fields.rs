@@ -1,16 +1,16 @@
-//! Typed access to the members of a request's objects, with faults that name path, rule and value.
+//! Typed access to the members of objects in a request. Errors contain path, rule and value.
 
 use std::fmt;
 
 use super::{Fault, Field, Node, Path, Problem, Shape, nearest};
 
-/// What `""`, `0` and `[]` mean for an optional field (decision 31).
+/// How `""`, `0` and `[]` are read in an optional field (decision 31).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Empties {
-    /// What they are: an empty text clears.
+    /// They are values: an empty text clears what was set.
     #[default]
     Values,
-    /// Nothing: libraries that were generated send them for fields that nobody has set.
+    /// The field counts as absent, because generated libraries send empty values for fields that were not set.
     Absent,
 }
 
@@ -18,30 +18,30 @@ pub enum Empties {
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'n> {
     node: &'n Node<'n>,
-    /// Where the object stands.
+    /// The position of the object.
     pub path: Path<'n>,
-    /// What the object is known to have.
+    /// The fields that the object may have.
     described: &'static [Field],
     empties: Empties,
 }
 
-/// One value of a request and where it stands.
+/// One value of a request and its position.
 #[derive(Clone, Copy, Debug)]
 pub struct Value<'n> {
     /// The value.
     pub node: &'n Node<'n>,
-    /// Where it stands.
+    /// The position of the value.
     pub path: Path<'n>,
-    /// What it has to be.
+    /// The expected shape.
     shape: &'static Shape,
     empties: Empties,
 }
 
-/// A type that a JSON value can be read as.
+/// A type that can be read from a JSON value.
 pub trait FromNode<'n>: Sized {
-    /// What has to be there, in words: `a string`.
+    /// A description for errors, such as `a string`.
     const EXPECTED: &'static str;
-    /// The value, if the node is one.
+    /// Returns the value, or `None` if the node has another type.
     fn from_node(node: &'n Node<'n>) -> Option<Self>;
 }
 
@@ -66,8 +66,8 @@ impl<'n> FromNode<'n> for bool {
     }
 }
 
-/// Integers may come as integral floats and as decimal strings: the official tables type the same
-/// field differently on different pages (ambiguity A2).
+/// Integers may also be written as integral floats and as decimal strings, because the official tables
+/// give the same field different types on different pages (ambiguity A2).
 impl<'n> FromNode<'n> for i64 {
     const EXPECTED: &'static str = "an integer";
     #[expect(clippy::cast_possible_truncation, reason = "the range is checked before")]
@@ -82,24 +82,24 @@ impl<'n> FromNode<'n> for i64 {
 }
 
 impl<'n> Value<'n> {
-    /// The value as `T`.
+    /// Reads the value as `T`.
     ///
     /// # Errors
-    /// A [`Fault`] when it is of another type.
+    /// A [`Fault`] if the value has another type.
     pub fn read<T: FromNode<'n>>(self) -> Result<T, Fault> {
         T::from_node(self.node).ok_or_else(|| Fault::unfit(self.path, T::EXPECTED, self.node))
     }
 
-    /// The same value, which has to be as `shape` says.
+    /// Returns the value with `shape` as its expected shape.
     #[must_use]
     pub fn described(self, shape: &'static Shape) -> Value<'n> {
         Value { shape, ..self }
     }
 
-    /// The value as one of the numbers that its description allows.
+    /// Reads one of the numbers that the shape allows.
     ///
     /// # Errors
-    /// A [`Fault`] that lists them, when it is another one.
+    /// A [`Fault`] that lists the allowed numbers.
     pub fn choice(self) -> Result<i64, Fault> {
         let found = i64::from_node(self.node);
         match (found, self.shape) {
@@ -110,10 +110,10 @@ impl<'n> Value<'n> {
         }
     }
 
-    /// The value as one of the texts that its description allows.
+    /// Reads one of the texts that the shape allows.
     ///
     /// # Errors
-    /// A [`Fault`] that lists them, when it is another one.
+    /// A [`Fault`] that lists the allowed texts.
     pub fn word(self) -> Result<&'n str, Fault> {
         let found = <&str>::from_node(self.node);
         match (found, self.shape) {
@@ -126,11 +126,11 @@ impl<'n> Value<'n> {
         Fault::unfit(self.path, self.shape.allowed().unwrap_or_else(|| T::EXPECTED.to_owned()), self.node)
     }
 
-    /// The value as an object. Where an object is described, an empty array is an empty one: PHP writes it so
-    /// (decision 32).
+    /// Reads an object. An empty array counts as an empty object if one is expected, because PHP encodes it
+    /// that way (decision 32).
     ///
     /// # Errors
-    /// A [`Fault`] when it is none.
+    /// A [`Fault`] if the value is not an object.
     pub fn fields(self) -> Result<Fields<'n>, Fault> {
         let described = match self.shape {
             Shape::Object(fields) => Some(*fields),
@@ -142,7 +142,7 @@ impl<'n> Value<'n> {
     /// Reads each element of an array with `read`.
     ///
     /// # Errors
-    /// A [`Fault`] when it is no array, or the first one of `read`.
+    /// A [`Fault`] if the value is not an array, or the first error of `read`.
     pub fn each<T, E: From<Fault>>(
         self,
         mut read: impl FnMut(Value<'_>) -> Result<T, E>,
@@ -161,29 +161,29 @@ impl<'n> Value<'n> {
 }
 
 impl<'n> Fields<'n> {
-    /// The object itself.
+    /// Returns the object itself.
     pub(super) fn node(&self) -> &'n Node<'n> {
         self.node
     }
 
-    /// The names of its members.
+    /// Returns the names of the members.
     pub fn names(&self) -> impl Iterator<Item = &'n str> {
         let members: &'n [_] = if let Node::Object(members) = self.node { members } else { &[] };
         members.iter().map(|(name, _)| &**name)
     }
 
-    /// The members of an object about which nothing is known.
+    /// Returns the members of an object whose fields are not described yet.
     ///
     /// # Errors
-    /// A [`Fault`] when it is none.
+    /// A [`Fault`] if the node is not an object.
     pub fn of_request(node: &'n Node<'n>) -> Result<Fields<'n>, Fault> {
         Fields::of(node, Path::Root, None, Empties::Values)
     }
 
-    /// The members of a call's body, which must be an object with these.
+    /// Returns the members of a call's body, which must be an object with these fields.
     ///
     /// # Errors
-    /// A [`Fault`] when it is none.
+    /// A [`Fault`] if the node is not an object.
     pub fn of_call(
         node: &'n Node<'n>,
         described: &'static [Field],
@@ -209,13 +209,13 @@ impl<'n> Fields<'n> {
         }
     }
 
-    /// The same members, which are known to be no others than these.
+    /// Returns the members with `described` as the fields that the object may have.
     #[must_use]
     pub fn described(self, described: &'static [Field]) -> Fields<'n> {
         Fields { described, ..self }
     }
 
-    /// The member of this name, unless it is optional and counts as absent.
+    /// Returns a member, unless it is optional and counts as absent.
     fn member(&self, field: &Field, is_required: bool) -> Option<&'n Node<'n>> {
         debug_assert!(
             self.described.is_empty() || self.is_described(field.name),
@@ -240,10 +240,10 @@ impl<'n> Fields<'n> {
         read(Value { node, path, shape: &field.shape, empties: self.empties })
     }
 
-    /// Runs `read` on a member, if it is there and neither `null` nor an empty one that counts as absent.
+    /// Runs `read` on a member. Returns `None` if the member is absent, `null`, or empty and counts as absent.
     ///
     /// # Errors
-    /// Those of `read`.
+    /// The errors of `read`.
     pub fn optional<T, E: From<Fault>>(
         &self,
         field: &'static Field,
@@ -255,7 +255,7 @@ impl<'n> Fields<'n> {
     /// Runs `read` on a member.
     ///
     /// # Errors
-    /// [`Problem::Missing`], or those of `read`.
+    /// [`Problem::Missing`], or the errors of `read`.
     pub fn required<T, E: From<Fault>>(
         &self,
         field: &'static Field,
@@ -267,10 +267,10 @@ impl<'n> Fields<'n> {
         }
     }
 
-    /// A member as text.
+    /// Reads a required text.
     ///
     /// # Errors
-    /// A [`Fault`] when it is missing or no string.
+    /// A [`Fault`] if the member is missing or not a string.
     pub fn text(&self, field: &'static Field) -> Result<&'n str, Fault> {
         match self.member(field, true) {
             Some(node) => self.text_of(field, node),
@@ -278,15 +278,15 @@ impl<'n> Fields<'n> {
         }
     }
 
-    /// A member as text, if it is there.
+    /// Reads an optional text.
     ///
     /// # Errors
-    /// A [`Fault`] when it is no string.
+    /// A [`Fault`] if the member is not a string.
     pub fn optional_text(&self, field: &'static Field) -> Result<Option<&'n str>, Fault> {
         self.member(field, false).map(|node| self.text_of(field, node)).transpose()
     }
 
-    /// A member that is a text, whether or not this object should have it: for what watches calls.
+    /// Returns a member if it is a text, even if the object should not have it. Observers of calls use this.
     #[must_use]
     pub fn peek(&self, field: &Field) -> Option<&'n str> {
         <&str>::from_node(self.node.member(field.name)?)
@@ -297,20 +297,20 @@ impl<'n> Fields<'n> {
         <&str>::from_node(node).ok_or_else(unfit)
     }
 
-    /// The fault of a member that breaks a rule, which `reason` explains.
+    /// Creates the fault for a member that breaks a rule. `reason` explains the rule.
     #[must_use]
     pub fn refused(&self, field: &Field, reason: impl fmt::Display) -> Fault {
         Fault::refused(Path::Member(&self.path, field.name), reason)
     }
 
-    /// The fault of a member that has to be there and is not.
+    /// Creates the fault for a required member that is missing.
     fn missing(&self, field: &Field) -> Fault {
         let problem = Problem::Missing { look_alike: self.look_alike(field.name), wanted: field.wanted() };
         Fault { path: Path::Member(&self.path, field.name).to_string(), problem }
     }
 
-    /// A member whose name is the wanted one but for case, underscores, a plural s or one or two
-    /// letters: what a caller most likely meant. A field that the object has beside it is not mistaken for it.
+    /// Returns the name of a member that was probably meant to be `wanted`: it differs only in case, underscores
+    /// or a few letters. Names of other fields that the object may have are never suggested.
     fn look_alike(&self, wanted: &str) -> Option<String> {
         let Node::Object(members) = self.node else { return None };
         let names = (members.iter())
@@ -414,7 +414,7 @@ mod tests {
             let values = Fields::of_call(&node, CALL, Empties::Values).unwrap();
             let found = values.optional(&NOTE, |_| Ok::<_, Fault>(())).unwrap();
             assert_eq!(found.is_some(), empty != "null", "{empty}");
-            // What is required has to be there, and is read as it is.
+            // A required field must be present, and an empty value is then read as it is.
             let read = absent.required(&NOTE, |_| Ok::<_, Fault>(()));
             assert_eq!(read.is_ok(), empty != "null", "{empty}");
         }

@@ -1,8 +1,8 @@
-//! A borrowed tree of one JSON text.
+//! A tree of JSON values that borrows from the text.
 //!
-//! Requests are read through this tree rather than into typed structs, because their errors have
-//! to name the field, the rule and what was found, and because number and text are interchangeable
-//! in places. Strings without escapes are borrowed from the body.
+//! Requests are read from this tree and not into typed structs, because errors must contain the field,
+//! the rule and what was found, and because some fields may be a number or a text. Strings without
+//! escapes are borrowed from the body.
 
 use std::{borrow::Cow, cell::Cell, fmt};
 
@@ -10,14 +10,14 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Se
 
 use crate::excerpt;
 
-/// One JSON value. Objects keep their members in order; of a repeated key the last one counts.
+/// One JSON value. Objects keep the order of their members; if a key is repeated, the last one counts.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Node<'a> {
-    /// `null`, which for an optional field means that it is absent.
+    /// `null`, which is read as absent in optional fields.
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A number without fraction or exponent that fits.
+    /// A number without fraction and exponent that fits into 64 bits.
     Integer(i64),
     /// Any other number.
     Float(f64),
@@ -30,10 +30,10 @@ pub enum Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// Reads one JSON text: a whole one, with nothing but white space behind it.
+    /// Parses one complete JSON text. Only white space may follow the value.
     ///
     /// # Errors
-    /// What is wrong and where, in words of the JSON reader. More than `MOST_NODES` values are wrong, too.
+    /// The error of the JSON parser; also if the text has more than `MOST_NODES` values.
     pub fn parse(text: &'a [u8]) -> Result<Node<'a>, serde_json::Error> {
         let mut reader = serde_json::Deserializer::from_slice(text);
         let node = Reading { left: &Cell::new(MOST_NODES) }.deserialize(&mut reader)?;
@@ -41,7 +41,7 @@ impl<'a> Node<'a> {
         Ok(node)
     }
 
-    /// The member of this name, if this is an object that has it. `null` counts as absent.
+    /// Returns a member, if this is an object that has it. `null` counts as absent.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<&Node<'a>> {
         let Node::Object(members) = self else { return None };
@@ -49,7 +49,7 @@ impl<'a> Node<'a> {
         (*node != Node::Null).then_some(node)
     }
 
-    /// Whether this is an empty text, zero or an empty array: what a library sends for a field that nobody has set.
+    /// Returns whether this is an empty text, zero or an empty array. Libraries send these for fields that were not set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         match self {
@@ -61,14 +61,14 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// What this is, in words for an error: kind, and the value where it is short.
+    /// Describes this for an error: its kind, and its value if that is short.
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
             Node::Null => "null".to_owned(),
             Node::Bool(value) => format!("the boolean {value}"),
             Node::Integer(value) => format!("the number {value}"),
-            // Written out, the largest numbers have three hundred digits.
+            // Without the exponent, the largest numbers would have three hundred digits.
             Node::Float(value) if value.abs() >= 1e21 => format!("the number {value:e}"),
             Node::Float(value) => format!("the number {value}"),
             Node::Text(value) => match value.chars().nth(excerpt::CHARACTERS) {
@@ -81,20 +81,20 @@ impl<'a> Node<'a> {
     }
 }
 
-/// The most values in one text: an array of empty arrays takes many times its length in memory. The line of the
-/// heaviest owner has some two millions.
+/// The maximum number of values in one text, because an array of empty arrays takes many times its length in memory.
+/// The line of the largest possible owner has about two million.
 pub(super) const MOST_NODES: u32 = 3_000_000;
 
-/// Reads one value, of those that may still come.
+/// Reads one value and counts it against the values that are left.
 #[derive(Clone, Copy)]
 struct Reading<'b> {
     left: &'b Cell<u32>,
 }
 
 impl Reading<'_> {
-    /// Whether so many values were read that the unused room of each list counts: of millions of lists with one
-    /// element, each would have room for four. Giving it back costs more than it saves where there are few.
-    fn are_many(self) -> bool {
+    /// Returns whether many values have been read already. From then on, lists give their unused capacity back: a list
+    /// with one element has room for four. With few values, that would cost more than it saves.
+    fn has_read_many(self) -> bool {
         self.left.get() < MOST_NODES - 10_000
     }
 }
@@ -109,7 +109,7 @@ impl<'de> DeserializeSeed<'de> for Reading<'_> {
     }
 }
 
-/// A key or string, borrowed where the text allows it.
+/// A key or string, borrowed from the text if it has no escapes.
 struct Borrowed<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Borrowed<'de> {
@@ -172,7 +172,7 @@ impl<'de> Visitor<'de> for Reading<'_> {
         while let Some(item) = access.next_element_seed(self)? {
             items.push(item);
         }
-        if self.are_many() {
+        if self.has_read_many() {
             items.shrink_to_fit();
         }
         Ok(Node::Array(items))
@@ -183,7 +183,7 @@ impl<'de> Visitor<'de> for Reading<'_> {
         while let Some(Borrowed(key)) = access.next_key()? {
             members.push((key, access.next_value_seed(self)?));
         }
-        if self.are_many() {
+        if self.has_read_many() {
             members.shrink_to_fit();
         }
         Ok(Node::Object(members))

@@ -1,33 +1,33 @@
-//! Which members an object may have, where one that is not known must not be passed over.
+//! Checks the members of objects that must not have unknown ones.
 //!
-//! Calls ignore fields they do not know (decision 23). An import cannot: it replaces what is there, so that a list
-//! under a misspelt name would be taken for an empty one.
+//! Calls ignore unknown fields (decision 23). An import cannot do that: it replaces existing data, so a list
+//! under a misspelt name would be taken for an empty list.
 
 use super::{Fault, Field, Fields, Node, Path, nearest};
 
-/// What becomes of a member that is not known.
+/// What to do with an unknown member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnknownFields {
-    /// It is refused.
+    /// Refuse it.
     Refused,
-    /// It is passed over, unless its name looks like that of a known member.
+    /// Ignore it, unless its name is similar to that of a known member.
     Ignored,
 }
 
 impl<'n> Fields<'n> {
-    /// Whether a member is there and is `null`.
+    /// Returns whether a member is present and `null`.
     #[must_use]
     pub fn is_null(&self, field: &Field) -> bool {
         let Node::Object(members) = self.node() else { return false };
         members.iter().rev().find(|(key, _)| key == field.name).is_some_and(|(_, node)| *node == Node::Null)
     }
 
-    /// Checks that the object – `what`, in words – has no other members than the `known` ones, and each of them once.
-    /// `cure` says what else can be done about a member that is not known and looks like none. What is returned is known to
-    /// have these.
+    /// Checks that the object has only `known` members, and none of them twice. `what` names the object in errors, and
+    /// `cure` says what else can be done about an unknown member that is not similar to a known one. The result is
+    /// restricted to the known members.
     ///
     /// # Errors
-    /// A [`Fault`] that names the first member that is one too many, and the one that was probably meant.
+    /// A [`Fault`] that names the first bad member, and the known member that it was probably meant to be.
     pub fn only(
         self,
         known: &'static [Field],
@@ -37,7 +37,7 @@ impl<'n> Fields<'n> {
     ) -> Result<Fields<'n>, Fault> {
         let Node::Object(members) = self.node() else { return Ok(self.described(known)) };
         let names: Vec<&str> = known.iter().map(|field| field.name).collect();
-        // A bit a name: whether it was there.
+        // One bit per known name, set once the member was seen.
         let mut seen = 0u64;
         for (name, _) in members {
             let refused = |said: String| Err(Fault::refused(Path::Member(&self.path, name), said));
@@ -58,10 +58,10 @@ impl<'n> Fields<'n> {
     }
 }
 
-/// The known name that a name was probably meant to be.
+/// Returns the known name that was probably meant.
 #[must_use]
 pub fn meant<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    // The length of the known name bounds how far the other may be from it, so that a short one has look-alikes too.
+    // The number of letters that may differ depends on the known name, so that short names can have typing errors too.
     known.iter().copied().find(|known| nearest(known, std::iter::once(name)).is_some())
 }
 

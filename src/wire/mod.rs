@@ -1,7 +1,6 @@
-//! The JSON on the network: reading requests with errors that explain, and writing replies.
+//! The JSON of the protocol: reads requests with errors that explain, and writes replies.
 //!
-//! Wire names appear here and in `api`, exactly as on the wire, and nowhere else. No type of this
-//! module is a domain type or a stored row.
+//! No type of this module is a domain type or a stored row.
 
 pub mod code;
 mod contact;

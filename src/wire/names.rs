@@ -1,6 +1,6 @@
-//! Which name a caller most likely meant by another one.
+//! Finds the known name that a caller most likely meant.
 
-/// The name that is the wanted one but for case, underscores or a few letters.
+/// Returns the name most similar to `wanted`: it differs only in case, underscores or a few letters.
 #[must_use]
 pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |name: &str| {
@@ -8,7 +8,7 @@ pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option
         name.to_ascii_lowercase()
     };
     let letters = plain(wanted);
-    // Whatever is much longer is something else, and comparing it would only cost time.
+    // A much longer name cannot be a typing error, and comparing it would cost time.
     names
         .filter(|name| name.len() <= 2 * wanted.len() + 8)
         .map(|name| (strsim::levenshtein(&letters, &plain(name)), name))

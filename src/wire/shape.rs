@@ -1,20 +1,20 @@
-//! What objects on the wire hold: one table of each, from which come the words about a field that is missing or wrong,
-//! the strict mode, and the description of the server.
+//! Describes the objects of the protocol. Error texts about missing and invalid fields, the strict mode and
+//! `/openapi.json` are made from these tables.
 
 use std::borrow::Cow;
 
-/// What a field holds.
+/// The type of a field, and the values that it allows.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
-    /// Anything: it is described elsewhere, or nowhere.
+    /// Anything, because the field is described elsewhere or not at all.
     Any,
     /// A text.
     Text,
-    /// One of a few texts.
+    /// One of the listed texts.
     Word(&'static [&'static str]),
     /// A whole number.
     Number,
-    /// One of a few whole numbers, each with what it means.
+    /// One of the listed whole numbers, each with its meaning.
     Choice(&'static [(i64, &'static str)]),
     /// An array.
     List(&'static Shape),
@@ -22,40 +22,40 @@ pub enum Shape {
     Object(&'static [Field]),
 }
 
-/// One field of a request, a reply or a file. Each is one constant, which stands in the list of its object and is what the
-/// reader asks for: from it come the hints, the strict mode, the description of the server and the ledger.
+/// One field of a request, a reply or a file. Each field is one constant, which the list of its object contains and which
+/// is used to read it. Hints, the strict mode, `/openapi.json` and the tables of the documents are made from it.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
-    /// As on the wire.
+    /// The name in JSON.
     pub name: &'static str,
-    /// Whether it is always there.
+    /// Whether the field must be present.
     pub required: bool,
-    /// What it holds.
+    /// The type of the field.
     pub shape: Shape,
-    /// What it means; empty when its values say so.
+    /// The meaning; empty if the allowed values explain it.
     pub about: &'static str,
 }
 
-/// A field that is always there.
+/// Describes a required field.
 #[must_use]
 pub const fn must(name: &'static str, shape: Shape, about: &'static str) -> Field {
     Field { name, required: true, shape, about }
 }
 
-/// A field that may be left out.
+/// Describes an optional field.
 #[must_use]
 pub const fn may(name: &'static str, shape: Shape, about: &'static str) -> Field {
     Field { name, required: false, shape, about }
 }
 
-/// A field of which only the name is known here.
+/// Describes a field by its name alone.
 #[must_use]
 pub const fn bare(name: &'static str) -> Field {
     may(name, Shape::Any, "")
 }
 
 impl Field {
-    /// What it means, as a sentence.
+    /// Returns the meaning, as a sentence.
     #[must_use]
     pub fn about(&self) -> Cow<'static, str> {
         match self.shape {
@@ -69,7 +69,7 @@ impl Field {
         }
     }
 
-    /// Its name, and those of the fields inside it.
+    /// Returns the name of the field and of all fields inside it.
     #[must_use]
     pub fn names(&self) -> Vec<&'static str> {
         fn inside(shape: &Shape) -> Vec<&'static str> {
@@ -84,7 +84,7 @@ impl Field {
         names
     }
 
-    /// What should have been there, for the message that it is missing: follows `is missing`.
+    /// Returns what should be present. The text follows `is missing` in an error.
     pub(super) fn wanted(&self) -> String {
         if matches!(self.shape, Shape::Any) {
             return String::new();
@@ -105,7 +105,7 @@ impl Field {
 }
 
 impl Shape {
-    /// The values there are, when they are few: `1 (add) or 2 (remove)`.
+    /// Returns the allowed values if they are listed: `1 (add) or 2 (remove)`.
     pub(super) fn allowed(&self) -> Option<String> {
         match self {
             Shape::Choice(choices) => {
@@ -129,7 +129,7 @@ impl Shape {
     }
 }
 
-/// `a, b or c`
+/// Joins items to `a, b or c`.
 fn either<T: AsRef<str>>(items: &[T]) -> String {
     let mut text = String::new();
     for (index, item) in items.iter().enumerate() {

@@ -1,11 +1,11 @@
-//! Why a text is not JSON, in words of ours: the reader's own speak of its insides.
+//! Explains why a text is not valid JSON. The messages of the JSON parser mention its internals, so they are not used.
 
 use serde_json::error::Category;
 
 use super::json::MOST_NODES;
 use crate::excerpt;
 
-/// What is wrong with a text that [`super::Node::parse`] refused with this error, and where.
+/// Explains an error of [`super::Node::parse`]: what is wrong, and where.
 #[must_use]
 pub fn unreadable(text: &[u8], error: &serde_json::Error) -> String {
     if let Err(bad) = std::str::from_utf8(text) {
@@ -31,12 +31,12 @@ pub fn unreadable(text: &[u8], error: &serde_json::Error) -> String {
     }
 }
 
-/// Where the reader stopped, in words, and as an index into the text.
+/// Returns the position of the error, in words and as an index into the text.
 fn place(text: &[u8], error: &serde_json::Error) -> (String, usize) {
     let (line, column) = (error.line().max(1), error.column().max(1));
     let before: usize = text.split_inclusive(|byte| *byte == b'\n').take(line - 1).map(<[u8]>::len).sum();
     let mut at = (before + column - 1).min(text.len());
-    // Never in the middle of a character.
+    // Do not stop in the middle of a character.
     while at > 0 && text.get(at).is_some_and(|byte| byte & 0xC0 == 0x80) {
         at -= 1;
     }
@@ -44,7 +44,7 @@ fn place(text: &[u8], error: &serde_json::Error) -> (String, usize) {
     (if one_line { format!("column {column}") } else { format!("line {line}, column {column}") }, at)
 }
 
-/// What stands where JSON has something else.
+/// Describes an unexpected character, or an unexpected end.
 fn found(place: &str, rest: &str) -> String {
     let Some(character) = rest.chars().next() else { return format!("it ends too early, at {place}") };
     let hint = match character {
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(said("[".repeat(10_000).as_bytes()), "its lists and objects are nested too deeply");
         let many = format!("[{}0]", "[],".repeat(MOST_NODES as usize));
         assert_eq!(said(many.as_bytes()), "it holds more than 3000000 values");
-        // Nothing of the reader's own words is left, wherever a text is cut or spoilt.
+        // No message of the parser remains, wherever a text is cut or damaged.
         let whole = "{\"a\":[1,-2.5e3,true,null,\"x\\u00e9测\"]}";
         for at in 0..whole.len() {
             for spoilt in [

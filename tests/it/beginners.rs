@@ -42,7 +42,7 @@ fn mistakes() -> Vec<Mistake> {
             at(GET),
             r#"{"From_Account":"user0","NextStartIndex":0}"#,
             50002,
-            r"StartIndex is missing (an integer: 0, then NextStartIndex of the reply before)",
+            r"StartIndex is missing (an integer: 0 for the first page, then the NextStartIndex of the previous reply)",
         ),
         mistake(
             "user never imported",

@@ -174,7 +174,7 @@ fn the_journal_tells_what_was_asked_and_why_it_was_refused() {
     assert_eq!(codes, [0, 50002, 60003, 60009]);
     assert_eq!(
         calls[1]["Why"],
-        "StartIndex is missing (an integer: 0, then NextStartIndex of the reply before)"
+        "StartIndex is missing (an integer: 0 for the first page, then the NextStartIndex of the previous reply)"
     );
     assert_eq!(calls[0]["Request"], json!({"From_Account": "user0", "StartIndex": 0}));
     assert_eq!(calls[0]["Reply"]["CompleteFlag"], 1);

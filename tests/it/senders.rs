@@ -207,7 +207,7 @@ fn an_empty_array_is_an_empty_object() {
     let (code, said) = refused(client, "recentcontact/get_contact_group", " [ ] ");
     assert_eq!(
         (code, &*said),
-        (50002, "From_Account is missing (a string: the user who organizes his conversations)")
+        (50002, "From_Account is missing (a string: the user whose conversations are organized)")
     );
     let listed = done(client, GROUPS, "get_appid_group_list", &json!([]));
     assert_eq!(listed["TotalCount"], 0);

@@ -53,7 +53,7 @@ fn calls_are_told_to_a_collector_in_the_trace_of_the_caller() {
     assert!(second.get("parentSpanId").is_none() && second["traceId"].as_str().unwrap().len() == 32);
     assert_eq!(
         (&second["status"]["code"], &second["status"]["message"]),
-        (&2.into(), &"From_Account is missing (a string: the user who organizes his conversations)".into())
+        (&2.into(), &"From_Account is missing (a string: the user whose conversations are organized)".into())
     );
     let nanos = |value: &Value| value.as_str().unwrap().parse::<u128>().unwrap();
     assert!(nanos(&first["endTimeUnixNano"]) > nanos(&first["startTimeUnixNano"]));

@@ -1,4 +1,4 @@
-//! The commands of accounts.
+//! Descriptions of the account commands.
 
 use super::{
     Description, Field,
@@ -6,8 +6,8 @@ use super::{
     may, must,
 };
 
-const CODE: Field = must("ResultCode", Number, "0, or why this item was refused.");
-const INFO: Field = must("ResultInfo", Text, "The same in words.");
+const CODE: Field = must("ResultCode", Number, "0, or the code for which this item was refused.");
+const INFO: Field = must("ResultInfo", Text, "The reason in words; empty on success.");
 pub(in crate::api) const USER: Field = must("UserID", Text, "The user.");
 const USER_ITEM: Shape = Object(&[USER]);
 const USERS: &str = "1 to 100 users, each as an object with its UserID.";
@@ -17,12 +17,13 @@ pub(in crate::api) const IMPORTED_USER: Field = may(
     Text,
     "The user, 1 to 32 bytes of printable ASCII without blanks; this or Identifier is required.",
 );
-pub(in crate::api) const IDENTIFIER: Field = may("Identifier", Text, "The same, as older clients say it.");
+pub(in crate::api) const IDENTIFIER: Field =
+    may("Identifier", Text, "The name that older clients use for UserID.");
 pub(in crate::api) const NICK: Field = may("Nick", Text, "At most 500 bytes.");
 pub(in crate::api) const FACE_URL: Field = may("FaceUrl", Text, "At most 500 bytes.");
 
 pub(super) const ACCOUNT_IMPORT: Description = Description {
-    summary: "Make a user known",
+    summary: "Import a user, or update their profile",
     request: &[IMPORTED_USER, IDENTIFIER, NICK, FACE_URL],
     reply: &[],
     example: r#"{"UserID":"student1","Nick":"Ann"}"#,
@@ -34,21 +35,21 @@ pub(in crate::api) const ACCOUNT_LIST: Field =
     may("AccountList", List(&Object(&[USER, NICK, FACE_URL])), "1 to 100 users with their profiles.");
 
 pub(super) const MULTIACCOUNT_IMPORT: Description = Description {
-    summary: "Make up to 100 users known",
+    summary: "Import up to 100 users",
     request: &[ACCOUNTS, ACCOUNT_LIST],
-    reply: &[must("FailAccounts", List(&Text), "Those who could not be imported.")],
+    reply: &[must("FailAccounts", List(&Text), "The users who could not be imported.")],
     example: r#"{"Accounts":["student2","student3"]}"#,
 };
 
 pub(in crate::api) const CHECK_ITEM: Field = must("CheckItem", List(&USER_ITEM), USERS);
 
 pub(super) const ACCOUNT_CHECK: Description = Description {
-    summary: "Whether users are known",
+    summary: "Check whether users are imported",
     request: &[CHECK_ITEM],
     reply: &[must(
         "ResultItem",
         List(&Object(&[USER, CODE, INFO, must("AccountStatus", Text, "Imported or NotImported.")])),
-        "Each.",
+        "One result per user, in the order of the request.",
     )],
     example: r#"{"CheckItem":[{"UserID":"teacher4"}]}"#,
 };
@@ -56,8 +57,12 @@ pub(super) const ACCOUNT_CHECK: Description = Description {
 pub(in crate::api) const DELETE_ITEM: Field = must("DeleteItem", List(&USER_ITEM), USERS);
 
 pub(super) const ACCOUNT_DELETE: Description = Description {
-    summary: "Forget users and what they organized",
+    summary: "Delete users and everything that they organized",
     request: &[DELETE_ITEM],
-    reply: &[must("ResultItem", List(&Object(&[CODE, INFO, USER])), "Each.")],
+    reply: &[must(
+        "ResultItem",
+        List(&Object(&[CODE, INFO, USER])),
+        "One result per user, in the order of the request.",
+    )],
     example: r#"{"DeleteItem":[{"UserID":"teacher4"}]}"#,
 };

@@ -1,5 +1,5 @@
-//! What every command takes and replies, as a table: from it come `/openapi.json`, the strict mode, which refuses fields
-//! that a command does not have (decision 23), and what is said about a field that is missing or wrong.
+//! Describes the request and reply of every command. This one table serves `/openapi.json`, the strict mode, which
+//! refuses fields that a command does not have (decision 23), and the error texts about missing or invalid fields.
 
 pub(super) mod accounts;
 pub(super) mod groups;
@@ -8,21 +8,21 @@ pub(super) mod recentcontact;
 use super::Command;
 use crate::wire::{Fault, Field, Node, Path, Shape, may, must, nearest};
 
-/// What a command is.
+/// The description of a command.
 #[derive(Clone, Copy, Debug)]
 pub struct Description {
-    /// In a few words.
+    /// A summary in a few words.
     pub summary: &'static str,
-    /// What its body holds.
+    /// The fields of its request.
     pub request: &'static [Field],
-    /// What its reply holds beside the base fields, when it succeeds.
+    /// The fields of a successful reply, without the base fields.
     pub reply: &'static [Field],
-    /// A body that works on the data of the documentation page.
+    /// An example request that works with the data of the documentation page.
     pub example: &'static str,
 }
 
 impl Command {
-    /// What it takes and replies.
+    /// Returns the description of the command.
     #[must_use]
     pub fn description(self) -> Description {
         match self {
@@ -47,10 +47,10 @@ impl Command {
         }
     }
 
-    /// The first field of a request that the command does not have, for the strict mode.
+    /// Checks for the strict mode that a request has only fields that the command knows.
     ///
     /// # Errors
-    /// A [`Fault`] that names it, and what it may be meant to be.
+    /// A [`Fault`] that names the first unknown field and suggests a similar one.
     pub fn check_strictly(self, request: &Node<'_>) -> Result<(), Fault> {
         check(request, Path::Root, &Shape::Object(self.description().request))
     }
@@ -75,7 +75,7 @@ fn check(node: &Node<'_>, path: Path<'_>, shape: &Shape) -> Result<(), Fault> {
                 check(node, below, &field.shape)?;
             }
         }
-        // What is of another shape is refused by the command itself.
+        // If the types differ, the command itself refuses the value.
         _ => {}
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The six commands of conversation groups and marks.
+//! Descriptions of the six commands of conversation groups and marks.
 
 use super::{
     Description, Field,
@@ -7,29 +7,29 @@ use super::{
 };
 use crate::wire::CONTACT;
 
-/// The owner whose organizer a call is about.
-pub const OWNER: Field = must("From_Account", Text, "The user who organizes his conversations.");
+/// The owner whose data a call reads or changes.
+pub const OWNER: Field = must("From_Account", Text, "The user whose conversations are organized.");
 const CONTACTS: Shape = List(&CONTACT);
-/// What an item echoes: nothing when it could not be read.
+/// The conversation that the result of an item repeats; empty if the item could not be read.
 const ECHO: Shape = Object(&[
     may("Type", Number, "1 or 2."),
     may("To_Account", Text, "The user."),
     may("ToGroupId", Text, "The chat group."),
 ]);
-const CODE: Field = must("ResultCode", Number, "0, or why this item was refused.");
-const INFO: Field = must("ResultInfo", Text, "The same in words.");
+const CODE: Field = must("ResultCode", Number, "0, or the code for which this item was refused.");
+const INFO: Field = must("ResultInfo", Text, "The reason in words; empty on success.");
 const GROUP: Shape = Object(&[
     must("GroupName", Text, "The name of the conversation group."),
-    must("GroupId", Number, "Its id; never used again."),
+    must("GroupId", Number, "Its id, which is never assigned to another group."),
 ]);
 const RECORD: Shape = Object(&[
-    must("Type", Number, "1: with a user, 2: in a chat group."),
+    must("Type", Number, "1: one-to-one, 2: chat group."),
     may("To_Account", Text, "The user, for Type 1."),
     may("ToGroupId", Text, "The chat group, for Type 2."),
-    must("StandardMark", Text, "The marks in binary digits, bit 0 last; empty when there is none."),
-    may("CustomMark", Text, "The custom mark, when there is one."),
-    may("ContactGroupId", List(&Number), "The conversation groups it is in, when it is in one."),
-    must("Timestamp", Number, "When it was last changed, in seconds."),
+    must("StandardMark", Text, "The standard marks as binary digits, bit 0 last; empty if none is set."),
+    may("CustomMark", Text, "The custom mark, if one is set."),
+    may("ContactGroupId", List(&Number), "The ids of the conversation groups that contain it, if any."),
+    must("Timestamp", Number, "When it was last changed, in seconds since 1970."),
 ]);
 const RECORDS: Shape = List(&RECORD);
 
@@ -50,11 +50,11 @@ pub(super) const CREATE_CONTACT_GROUP: Description = Description {
             must("GroupItem", GROUP, "The conversation group."),
             must(
                 "ResultItem",
-                List(&Object(&[must("ContactItem", ECHO, "Which."), CODE, INFO])),
-                "Each conversation.",
+                List(&Object(&[must("ContactItem", ECHO, "The conversation."), CODE, INFO])),
+                "One result per conversation, in the order of the request.",
             ),
         ])),
-        "The one group.",
+        "The group; the array always has one element.",
     )],
     example: r#"{"From_Account":"user0","GroupContactItem":[{"GroupName":"friends","ContactItem":[{"Type":1,"To_Account":"teacher4"}]}]}"#,
 };
@@ -65,12 +65,12 @@ pub(in crate::api) const UPDATE_GROUP_TYPE: Field = must(
     Choice(&[(1, "rename, with NewGroupName"), (2, "change members, with ContactUpdateItem")]),
     "",
 );
-pub(in crate::api) const OLD_GROUP_NAME: Field = must("OldGroupName", Text, "Which group.");
+pub(in crate::api) const OLD_GROUP_NAME: Field = must("OldGroupName", Text, "The current name of the group.");
 pub(in crate::api) const NEW_GROUP_NAME: Field =
-    may("NewGroupName", Text, "Its new name, for UpdateGroupType 1.");
+    may("NewGroupName", Text, "The new name, for UpdateGroupType 1.");
 pub(in crate::api) const CONTACT_OPT_TYPE: Field =
     must("ContactOptType", Choice(&[(1, "add"), (2, "remove")]), "");
-pub(in crate::api) const UPDATED: Field = must("ContactItem", CONTACT, "Which conversation.");
+pub(in crate::api) const UPDATED: Field = must("ContactItem", CONTACT, "The conversation.");
 pub(in crate::api) const CONTACT_UPDATE_ITEM: Field = may(
     "ContactUpdateItem",
     List(&Object(&[CONTACT_OPT_TYPE, UPDATED])),
@@ -91,21 +91,21 @@ pub(super) const UPDATE_CONTACT_GROUP: Description = Description {
             "UpdateGroupResult",
             Object(&[
                 must("UpdateGroupType", Number, "1 or 2."),
-                must("GroupName", Text, "Its name now."),
+                must("GroupName", Text, "The name of the group after the update."),
                 must("GroupId", Number, "Its id."),
-                must("OldGroupName", Text, "Its name before."),
+                must("OldGroupName", Text, "The name of the group before the update."),
                 must(
                     "ContactResultItem",
                     List(&Object(&[
                         must("ContactOptType", Number, "1 or 2."),
-                        must("ContactItem", ECHO, "Which."),
+                        must("ContactItem", ECHO, "The conversation."),
                         CODE,
                         INFO,
                     ])),
-                    "Each conversation.",
+                    "One result per conversation, in the order of the request.",
                 ),
             ]),
-            "What became of it.",
+            "The result.",
         ),
     ],
     example: r#"{"From_Account":"user0","UpdateType":1,"UpdateGroup":{"UpdateGroupType":1,"OldGroupName":"test1x","NewGroupName":"school"}}"#,
@@ -116,20 +116,20 @@ pub(in crate::api) const DELETED: Field = must("GroupName", List(&Text), "Exactl
 pub(super) const DEL_CONTACT_GROUP: Description = Description {
     summary: "Delete a conversation group",
     request: &[OWNER, DELETED],
-    reply: &[must("GroupItem", List(&GROUP), "The group that is gone.")],
+    reply: &[must("GroupItem", List(&GROUP), "The deleted group.")],
     example: r#"{"From_Account":"user0","GroupName":["test10"]}"#,
 };
 
 pub(in crate::api) const OPT_TYPE: Field =
     must("OptType", Choice(&[(1, "standard marks"), (2, "custom mark"), (3, "both")]), "");
-pub(in crate::api) const MARKED: Field = may("ContactItem", CONTACT, "Which conversation.");
+pub(in crate::api) const MARKED: Field = may("ContactItem", CONTACT, "The conversation.");
 pub(in crate::api) const SET_MARK: Field = may("SetMark", List(&Number), "Bits to set, 0 to 63.");
 pub(in crate::api) const CLEAR_MARK: Field = may("ClearMark", List(&Number), "Bits to clear, 0 to 63.");
 pub(in crate::api) const CUSTOM_MARK: Field = may("CustomMark", Text, "At most 256 bytes; empty clears it.");
 pub(in crate::api) const MARK_ITEM: Field = must(
     "MarkItem",
     List(&Object(&[OPT_TYPE, MARKED, SET_MARK, CLEAR_MARK, CUSTOM_MARK])),
-    "1 to 100 conversations, each with what to do.",
+    "1 to 100 conversations, each with its changes.",
 );
 
 pub(super) const MARK_CONTACT: Description = Description {
@@ -139,11 +139,11 @@ pub(super) const MARK_CONTACT: Description = Description {
         "ResultItem",
         List(&Object(&[
             may("OptType", Number, "1, 2 or 3."),
-            must("ContactItem", ECHO, "Which."),
+            must("ContactItem", ECHO, "The conversation."),
             CODE,
             INFO,
         ])),
-        "Each item.",
+        "One result per item, in the order of the request.",
     )],
     example: r#"{"From_Account":"user0","MarkItem":[{"OptType":3,"ContactItem":{"Type":1,"To_Account":"teacher4"},"SetMark":[1],"CustomMark":"abcd"}]}"#,
 };
@@ -151,26 +151,31 @@ pub(super) const MARK_CONTACT: Description = Description {
 pub(in crate::api) const SEARCHED: Field = must("ContactItem", CONTACTS, "1 to 300 conversations.");
 
 pub(super) const SEARCH_CONTACT_GROUP: Description = Description {
-    summary: "What is kept about conversations",
+    summary: "Look up given conversations",
     request: &[OWNER, SEARCHED],
     reply: &[
-        must("ContactResultItem", RECORDS, "What is kept, in the order asked for."),
-        must("GroupItem", List(&GROUP), "The conversation groups of these."),
+        must(
+            "ContactResultItem",
+            RECORDS,
+            "The records of these conversations, in the order of the request.",
+        ),
+        must("GroupItem", List(&GROUP), "The conversation groups that contain them."),
     ],
     example: r#"{"From_Account":"user0","ContactItem":[{"Type":1,"To_Account":"teacher4"}]}"#,
 };
 
-/// Where a page begins.
-pub const START_INDEX: Field = must("StartIndex", Number, "0, then NextStartIndex of the reply before.");
+/// The position at which the requested page begins.
+pub const START_INDEX: Field =
+    must("StartIndex", Number, "0 for the first page, then the NextStartIndex of the previous reply.");
 
 pub(super) const GET_CONTACT_GROUP: Description = Description {
-    summary: "Everything that is kept, page by page",
+    summary: "List all conversation groups and conversations, page by page",
     request: &[OWNER, START_INDEX],
     reply: &[
-        must("ContactItem", RECORDS, "A page of conversations, by the time of their change."),
+        must("ContactItem", RECORDS, "One page of conversations, in the order of their last change."),
         must("GroupItem", List(&GROUP), "All conversation groups, on every page."),
-        must("CompleteFlag", Number, "1 when nothing is left."),
-        must("NextStartIndex", Number, "Where the next page begins."),
+        must("CompleteFlag", Number, "1 on the last page, otherwise 0."),
+        must("NextStartIndex", Number, "The StartIndex of the next page; 0 on the last page."),
     ],
     example: r#"{"From_Account":"user0","StartIndex":0}"#,
 };
