@@ -1,4 +1,4 @@
-//! UserSig in confold's own types and words. The format itself is the crate `tencent_usersig`.
+//! UserSig with confold's types and texts. The crate `tencent_usersig` implements the format.
 
 use tencent_usersig::Claims;
 pub use tencent_usersig::{DEFAULT_VALIDITY, Flaw, UserSig};
@@ -9,7 +9,7 @@ use crate::{
     excerpt::quoted,
 };
 
-/// Makes a UserSig for `identifier` of `app`, valid for `valid_for` seconds from `now`.
+/// Creates a UserSig for `identifier` of `app`, valid for `valid_for` seconds from `now`.
 #[must_use]
 pub fn make(
     app: AppId,
@@ -21,10 +21,10 @@ pub fn make(
     Claims::new(app.number().into(), identifier.clone(), now, valid_for).sign(key.as_bytes())
 }
 
-/// Checks whether a UserSig is for this app and identifier, made with this key, and valid now (decision 16).
+/// Checks that a UserSig is for this app and identifier, was made with this key, and is valid now (decision 16).
 ///
 /// # Errors
-/// The first flaw in this order.
+/// The first flaw, in this order.
 pub fn verify(
     usersig: &UserSig,
     app: AppId,
@@ -35,7 +35,7 @@ pub fn verify(
     usersig.verify(app.number().into(), identifier, key.as_bytes(), now)
 }
 
-/// A flaw in words: those of the crate, but for what confold says as a server, and shows as it shows texts and times.
+/// Describes a flaw. Some texts of the crate are replaced, to show times and quoted texts as confold does everywhere.
 #[must_use]
 pub fn in_words(flaw: &Flaw) -> String {
     match flaw {
@@ -52,15 +52,15 @@ pub fn in_words(flaw: &Flaw) -> String {
     }
 }
 
-/// A flaw in words, for the reply to a call. Client libraries search for the phrases "UserSig … expired" and
-/// "does not match the Usersig" (decision 29); the sentences that stand before others are in `api`.
+/// Describes a flaw for a reply. Client libraries search for the phrases "UserSig … expired" and "does not match the
+/// Usersig" (decision 29). The vendor's sentences that precede other texts are in `api`.
 pub(super) fn in_reply(flaw: &Flaw, app: AppId, identifier: &str) -> String {
     match flaw {
         Flaw::App(found) => format!(
             "The requested SDKAppID({app}) does not match the Usersig({found}). You can run a self-checking with \
              confold verify-usersig; call with sdkappid={found}, or sign with the key of app {app}"
         ),
-        // Not with a colon behind the name: what follows one is masked as the signature itself.
+        // The name must not be followed by a colon, because the text after it would be masked like a signature.
         Flaw::Identifier(found) => format!(
             "the identifier {} does not match the Usersig, which was made for the identifier {}",
             quoted(identifier),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::{
     excerpt::plain,
-    interchange::{Loss, Parts, Tally, Turns},
+    interchange::{ChangeCounts, Loss, PartCounts, Tally},
 };
 
 /// Formats a count with its noun: `1 line`, `2 lines`.
@@ -15,8 +15,8 @@ pub(super) fn count(number: u64, what: &str) -> String {
 /// Describes what would change, one kind of object per line. Accounts and chat groups are left out if the import has none.
 pub(super) fn summary(tally: &Tally) -> String {
     let mut out = String::new();
-    let mut turns = |what: &str, turns: &Turns, always: bool| {
-        let Turns { created, replaced, unchanged } = turns;
+    let mut turns = |what: &str, turns: &ChangeCounts, always: bool| {
+        let ChangeCounts { created, replaced, unchanged } = turns;
         if always || created + replaced + unchanged > 0 {
             writeln!(out, "{what}: {created} would be created, {replaced} replaced, {unchanged} unchanged")
                 .expect("writing to a text cannot fail");
@@ -25,7 +25,8 @@ pub(super) fn summary(tally: &Tally) -> String {
     turns("accounts", &tally.accounts, false);
     turns("chat groups", &tally.chat_groups, false);
     turns("owners", &tally.owners, true);
-    for (what, Parts { added, removed, changed }) in [("groups", &tally.groups), ("records", &tally.records)]
+    for (what, PartCounts { added, removed, changed }) in
+        [("groups", &tally.groups), ("records", &tally.records)]
     {
         writeln!(out, "{what} of owners: {added} would be added, {removed} removed, {changed} changed")
             .expect("writing to a text cannot fail");

@@ -1,4 +1,4 @@
-//! Failures on demand: which calls they strike, and how.
+//! Fault rules: failures on demand, and the calls that they affect.
 
 use std::{
     sync::{
@@ -17,7 +17,7 @@ use crate::{
     wire::{Fault, Field, Fields, Node, Value, bare, code::Code, meant},
 };
 
-/// How many rules there may be at once.
+/// The maximum number of rules.
 const MOST_RULES: usize = 1_000;
 
 const COMMAND: Field = bare("Command");
@@ -29,52 +29,52 @@ const LATENCY_MS: Field = bare("LatencyMs");
 const DROP: Field = bare("Drop");
 const LOSE_ANSWER: Field = bare("LoseAnswer");
 
-/// A rule as it is given and told. A call is struck by the first rule that fits it.
+/// A rule as clients send and receive it. The first matching rule affects a call.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct FaultRule {
-    /// Its number, given by the server.
+    /// The number of the rule, assigned by the server.
     pub id: u32,
-    /// Only calls of this command.
+    /// Affects only calls of this command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// Only calls about this owner.
+    /// Affects only calls about this owner.
     #[serde(rename = "From_Account", skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// Which part of the calls that fit is struck, from 0 to 1; all when it is absent.
+    /// The share of matching calls that are affected, from 0 to 1; absent means all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
-    /// How many calls are struck; the rule ends with the last.
+    /// The number of calls to affect, after which the rule has no effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
-    /// The call is refused with this code, and has no effect.
+    /// Refuses the call with this code. The call has no effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<u32>,
-    /// What `ErrorInfo` says then.
+    /// The `ErrorInfo` of the refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub info: Option<String>,
-    /// The call waits so long first.
+    /// Delays the call by this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<u64>,
-    /// The connection is closed, and the call has no effect.
+    /// Closes the connection. The call has no effect.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub drop: bool,
-    /// The call is made and what it changes is durable; then the connection is closed.
+    /// Runs the call, makes its changes durable, and then closes the connection.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub lose_answer: bool,
-    /// How many calls it has struck.
+    /// The number of calls affected so far.
     pub struck: u32,
 }
 
 impl FaultRule {
-    /// The fields that a rule is given by.
+    /// The fields of a rule that clients may set.
     pub const FIELDS: &[Field] =
         &[COMMAND, OWNER, PROBABILITY, TIMES, CODE, INFO, LATENCY_MS, DROP, LOSE_ANSWER];
 
-    /// Reads a rule, of whose fields the names are known to be right.
+    /// Reads a rule. The caller has checked the names of the fields.
     ///
     /// # Errors
-    /// A [`Fault`] that names the first field with a value of another type.
+    /// A [`Fault`] for the first field of another type.
     pub fn read(fields: Fields<'_>) -> Result<FaultRule, Fault> {
         let text = |field: &'static Field| Ok::<_, Fault>(fields.optional_text(field)?.map(str::to_owned));
         let flag = |field: &'static Field| {
@@ -112,29 +112,29 @@ fn whole(value: Value<'_>) -> Result<u32, Fault> {
     number.ok_or_else(|| Fault::unfit(value.path, "a number from 0 to 4294967295", value.node))
 }
 
-/// What a rule does to a call, after the latency.
+/// What happens to an affected call after the delay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Nothing more.
+    /// Nothing else.
     None,
     /// The call is refused.
     Refuse(Code, String),
-    /// The connection is closed before the call is made.
+    /// The connection is closed before the call runs.
     Drop,
-    /// The connection is closed after it.
+    /// The connection is closed after the call ran.
     LoseAnswer,
 }
 
-/// A call that is struck.
+/// The fault to inject into a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Struck {
-    /// How long it waits first.
+pub struct InjectedFault {
+    /// The delay before the effect.
     pub latency: Duration,
-    /// And then.
+    /// The effect.
     pub effect: Effect,
 }
 
-/// The rules in force.
+/// The active rules.
 #[derive(Debug, Default)]
 pub struct Faults {
     any: AtomicBool,
@@ -148,22 +148,22 @@ struct Rules {
 }
 
 impl Faults {
-    /// Adds a rule, after those that are there, and tells it with its number.
+    /// Appends a rule and returns it with its number.
     ///
     /// # Errors
-    /// What is wrong with it: the field, the rule and what was found.
+    /// Why the rule is refused: the field, the rule and what was found.
     pub fn add(&self, rule: FaultRule) -> Result<FaultRule, String> {
         check(&rule)?;
         let mut rules = self.rules();
         if rules.rules.len() == MOST_RULES {
             return Err(format!(
-                "there are {MOST_RULES} fault rules, as many as there may be; remove some with DELETE /_dev/faults"
+                "there are already {MOST_RULES} fault rules, the maximum; remove some with DELETE /_dev/faults"
             ));
         }
         rules.last += 1;
         let info = rule.info.as_deref().map(|info| {
             let info = masking::text(info).into_owned();
-            // A reply shows no more of it, so no more is kept.
+            // Replies cut the text at this length as well.
             if info.len() > excerpt::MESSAGE_BYTES { excerpt::line(&info).into_owned() } else { info }
         });
         let rule = FaultRule { id: rules.last, struck: 0, info, ..rule };
@@ -172,12 +172,12 @@ impl Faults {
         Ok(rule)
     }
 
-    /// All rules, in the order in which they are tried.
+    /// Returns all rules, in the order in which they are tried.
     pub fn all(&self) -> Vec<FaultRule> {
         self.rules().rules.clone()
     }
 
-    /// Removes one rule, or all; how many there were.
+    /// Removes one rule, or all of them, and returns how many were removed.
     pub fn remove(&self, id: Option<u32>) -> usize {
         let mut rules = self.rules();
         let before = rules.rules.len();
@@ -186,8 +186,8 @@ impl Faults {
         before - rules.rules.len()
     }
 
-    /// What strikes a call, if something does.
-    pub fn strike(&self, command: Command, owner: Option<&str>) -> Option<Struck> {
+    /// Returns the fault to inject into a call, and counts it. `None` if no rule matches.
+    pub fn strike(&self, command: Command, owner: Option<&str>) -> Option<InjectedFault> {
         if !self.any.load(Ordering::Relaxed) {
             return None;
         }
@@ -199,7 +199,10 @@ impl Faults {
                 && rule.probability.is_none_or(|probability| random::fraction() < probability)
         })?;
         rule.struck += 1;
-        Some(Struck { latency: Duration::from_millis(rule.latency_ms.unwrap_or(0)), effect: effect(rule) })
+        Some(InjectedFault {
+            latency: Duration::from_millis(rule.latency_ms.unwrap_or(0)),
+            effect: effect(rule),
+        })
     }
 
     fn rules(&self) -> MutexGuard<'_, Rules> {
@@ -241,15 +244,15 @@ fn check(rule: &FaultRule) -> Result<(), String> {
         return Err(format!("Code must be an error code from 10000 to 99999, found {code}"));
     }
     if rule.times == Some(0) {
-        return Err("Times must be 1 at least".to_owned());
+        return Err("Times must be at least 1".to_owned());
     }
     let effects = [rule.code.is_some(), rule.drop, rule.lose_answer];
     match effects.iter().filter(|effect| **effect).count() {
         0 if rule.latency_ms.is_none() => {
-            Err("nothing happens by this rule: give Code, LatencyMs, Drop or LoseAnswer".to_owned())
+            Err("the rule has no effect: give Code, LatencyMs, Drop or LoseAnswer".to_owned())
         }
         0 | 1 => Ok(()),
-        _ => Err("Code, Drop and LoseAnswer exclude each other".to_owned()),
+        _ => Err("Code, Drop and LoseAnswer cannot be combined".to_owned()),
     }
 }
 
@@ -269,7 +272,7 @@ mod tests {
             .add(rule(r#"{"Command":"mark_contact","From_Account":"ann","Code":60007,"Times":2}"#))
             .unwrap();
         faults.add(rule(r#"{"LatencyMs":5,"LoseAnswer":true}"#)).unwrap();
-        let lost = Some(Struck { latency: Duration::from_millis(5), effect: Effect::LoseAnswer });
+        let lost = Some(InjectedFault { latency: Duration::from_millis(5), effect: Effect::LoseAnswer });
         assert_eq!(faults.strike(Command::GetContactGroup, Some("ann")), lost);
         assert_eq!(faults.strike(Command::MarkContact, Some("bob")), lost);
         for _ in 0..2 {
@@ -307,10 +310,10 @@ mod tests {
                 "From_Account can match no call: ",
             ),
             (r#"{"Code":60007,"Probability":2}"#, "Probability must be from 0 to 1, found 2"),
-            (r#"{"Code":60007,"Times":0}"#, "Times must be 1 at least"),
+            (r#"{"Code":60007,"Times":0}"#, "Times must be at least 1"),
             (r#"{"Code":7}"#, "Code must be an error code from 10000 to 99999, found 7"),
-            ("{}", "nothing happens by this rule"),
-            (r#"{"Code":60007,"Drop":true}"#, "exclude each other"),
+            ("{}", "the rule has no effect"),
+            (r#"{"Code":60007,"Drop":true}"#, "cannot be combined"),
         ] {
             let refused = faults.add(rule(text)).unwrap_err();
             assert!(refused.contains(said), "{text}: {refused}");

@@ -1,4 +1,4 @@
-//! The last calls: what was asked, what was answered, and why.
+//! The most recent calls: request, reply, and why a call was refused.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -11,55 +11,55 @@ use serde_json::Value;
 
 use crate::{api::Absent, domain::UnixSeconds, masking};
 
-/// How many calls are remembered.
+/// The number of calls that are kept.
 const CALLS: usize = 500;
-/// How much of requests and replies is shown at once.
+/// The maximum size of requests and replies that are returned at once.
 const SHOWN_BYTES: usize = 4 << 20;
-/// How much of a request or reply is kept.
+/// The maximum size that is kept of one request or reply.
 const BYTES: usize = 16 * 1024;
-/// How much of it is searched for secrets: a signature that begins in what is kept is seen whole.
+/// The size that is searched for secrets. It is larger, so that a signature cut off by the limit is still recognised.
 const SEARCHED: usize = 2 * BYTES;
 
-/// One call. No signature and no key is in it: they are masked before anything is kept, so that a crash dump does
-/// not contain them either.
+/// One call. Signatures and keys are masked before anything is stored, so that a crash dump does not
+/// contain them either.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct JournalEntry {
-    /// Its number, from 1 on.
+    /// The number of the call, counted from 1.
     pub id: u64,
-    /// The id that its reply, the log and the spans have.
+    /// The request id, as in the reply, the log and the spans.
     pub request_id: String,
-    /// When it came, by the server's clock.
+    /// When it arrived, by the server's clock.
     pub time: UnixSeconds,
-    /// Where it came from.
+    /// The address of the client.
     pub source: IpAddr,
-    /// Its path, without the query string.
+    /// The path, without the query string.
     pub path: String,
-    /// The app, when the caller was let in.
+    /// The app, if the caller was admitted.
     #[serde(rename = "SdkAppId", skip_serializing_if = "Option::is_none")]
     pub app: Option<u32>,
-    /// What was sent.
+    /// The body of the request.
     pub request: Text,
     /// `ErrorCode` of the reply.
     pub code: u32,
-    /// Why the call was refused, or one of its items where the reply has the vendor's sentence; otherwise empty.
+    /// Why the call was refused, or the first hint of a refused item; otherwise empty.
     pub why: String,
-    /// The reply; absent when the connection was closed instead.
+    /// The reply; absent if the connection was closed instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<Text>,
-    /// How long it took, in milliseconds.
+    /// The duration in milliseconds.
     pub ms: f64,
 }
 
 impl JournalEntry {
-    /// Whether it is of this command.
+    /// Returns whether it is a call of this command.
     #[must_use]
     pub fn is_of(&self, command: &str) -> bool {
         self.path.rsplit('/').next() == Some(command)
     }
 }
 
-/// The last calls of a server.
+/// The most recent calls of a server.
 #[derive(Debug, Default)]
 pub struct Journal(Mutex<Kept>);
 
@@ -67,13 +67,13 @@ pub struct Journal(Mutex<Kept>);
 struct Kept {
     last: u64,
     entries: VecDeque<JournalEntry>,
-    /// Calls of commands that the vendor has and this server has not, by service and command. There are only as many
-    /// names as [`Absent`] has.
+    /// Calls of the vendor's commands that confold does not implement, by service and command. The number of names is
+    /// bounded by [`Absent`].
     absent: BTreeMap<String, u64>,
 }
 
 impl Journal {
-    /// Notes a call; its number is given here.
+    /// Adds a call and assigns its number.
     pub fn note(&self, entry: JournalEntry) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.last += 1;
@@ -86,18 +86,18 @@ impl Journal {
         kept.entries.push_back(JournalEntry { id, path, why, ..entry });
     }
 
-    /// Counts a call of a command that the vendor has and this server has not.
+    /// Counts a call of a command that confold does not implement.
     pub fn count_absent(&self, absent: Absent) {
         let name = format!("{}/{}", absent.service(), absent.command());
         *self.0.lock().unwrap_or_else(PoisonError::into_inner).absent.entry(name).or_default() += 1;
     }
 
-    /// How often each command was called that the vendor has and this server has not.
+    /// Returns how often each command that confold does not implement was called.
     pub fn absent(&self) -> BTreeMap<String, u64> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).absent.clone()
     }
 
-    /// The last calls that `wanted` takes, oldest first: so many, or fewer when they are large.
+    /// Returns the most recent calls that `wanted` accepts, oldest first: at most `limit`, and fewer if they are large.
     pub fn last(&self, limit: usize, wanted: impl Fn(&JournalEntry) -> bool) -> Vec<JournalEntry> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut room = SHOWN_BYTES;
@@ -116,18 +116,18 @@ impl Journal {
         found
     }
 
-    /// Whether a call of this command is remembered.
+    /// Returns whether the journal has a call of this command.
     pub fn has(&self, command: &str) -> bool {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.entries.iter().any(|entry| entry.is_of(command))
     }
 
-    /// How many calls are remembered.
+    /// Returns the number of calls in the journal.
     pub fn count(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).entries.len()
     }
 
-    /// Forgets all calls.
+    /// Removes all calls.
     pub fn clear(&self) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.entries.clear();
@@ -135,8 +135,8 @@ impl Journal {
     }
 }
 
-/// A request or reply as the journal keeps it: its bytes, read when somebody asks. It is told as JSON,
-/// and as a text when it is none, or is long.
+/// The body of a request or reply. It is serialized as JSON if it is complete and valid JSON, otherwise
+/// as a string.
 #[derive(Clone, Debug)]
 pub struct Text {
     start: Box<[u8]>,
@@ -144,7 +144,7 @@ pub struct Text {
 }
 
 impl Text {
-    /// Keeps a text, or the beginning of a long one, without its secrets.
+    /// Keeps a body, or the beginning of a long one, with its secrets masked.
     #[must_use]
     pub fn of(text: &[u8]) -> Text {
         let length = text.len();
@@ -153,7 +153,7 @@ impl Text {
         Text { start: masked[..kept].into(), length }
     }
 
-    /// How many bytes are kept of it.
+    /// Returns the number of bytes that are kept.
     fn kept(&self) -> usize {
         self.start.len()
     }

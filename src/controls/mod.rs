@@ -1,12 +1,12 @@
-//! What an emulator lets a test do to it: forget, remember, set the clock, fail on demand, and tell what
-//! was asked of it. No HTTP; `call/controls.rs` speaks it under `/_dev/`.
+//! The controls of an emulator, for tests: reset, snapshots, the clock, fault rules and the journal of
+//! calls. This module does not use HTTP; `call/controls.rs` serves it under `/_dev/`.
 
 mod faults;
 mod journal;
 mod snapshots;
 mod spool;
 
-pub use faults::{Effect, FaultRule, Faults, Struck};
+pub use faults::{Effect, FaultRule, Faults, InjectedFault};
 pub use journal::{Journal, JournalEntry, Text};
 pub use snapshots::{SnapshotError, Snapshots};
 pub use spool::{Spool, SpoolError};
@@ -18,20 +18,20 @@ use crate::auth::Token;
 /// The controls of one server.
 #[derive(Debug)]
 pub struct Controls {
-    /// Who may use them; everybody when there is no token.
+    /// The token that requests must have; without one, every caller is admitted.
     pub token: Option<Token>,
-    /// Failures on demand.
+    /// The fault rules.
     pub faults: Faults,
-    /// What was asked.
+    /// The most recent calls.
     pub journal: Journal,
-    /// States to come back to.
+    /// Saved states of the store.
     pub snapshots: Snapshots,
-    /// Held by whatever changes everything, so that it happens one after the other.
+    /// Locked by operations that replace the whole state, so that only one runs at a time.
     pub turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Controls {
-    /// Controls for whoever has the token, or for everybody.
+    /// Creates controls for callers with the token, or for every caller if there is none.
     #[must_use]
     pub fn new(token: Option<Token>) -> Controls {
         Controls {
@@ -43,7 +43,7 @@ impl Controls {
         }
     }
 
-    /// Forgets fault rules, calls and snapshots.
+    /// Removes all fault rules, calls and snapshots.
     pub fn clear(&self) {
         self.faults.remove(None);
         self.journal.clear();

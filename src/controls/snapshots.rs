@@ -1,4 +1,4 @@
-//! States of the store to come back to, by name.
+//! Named snapshots of the store that can be restored.
 
 use std::{
     collections::BTreeMap,
@@ -16,30 +16,30 @@ use crate::{
     wire::nearest,
 };
 
-/// How many snapshots there may be at once, each an open file, and how long the name of one may be.
+/// The maximum number of snapshots, each of which is an open file, and the maximum length of a name.
 const MOST: usize = 100;
 const NAME_BYTES: usize = 256;
 
-/// Why a state cannot be kept or brought back.
+/// Why a snapshot cannot be taken or restored.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// There is none of this name.
+    /// No snapshot has this name.
     #[error("there is no snapshot {}{}", quoted(name), meant.as_ref().map(|meant| format!("; did you mean {}?", quoted(meant))).unwrap_or_default())]
     Unknown {
         /// The name.
         name: String,
-        /// The name of a snapshot that looks like it.
+        /// The name of a similar snapshot.
         meant: Option<String>,
     },
-    /// It has no name.
-    #[error("the name of a snapshot is empty; give it one, such as start")]
+    /// The name is empty.
+    #[error("the name of the snapshot is empty; give it one, such as start")]
     NoName,
-    /// Its name is too long.
+    /// The name is too long.
     #[error("the name of a snapshot has at most {NAME_BYTES} bytes, found {0}")]
     LongName(usize),
-    /// There are too many.
+    /// There are too many snapshots.
     #[error(
-        "there are {MOST} snapshots, as many as there may be; use the name of one of them again, or remove some with DELETE /_dev/snapshots"
+        "there are already {MOST} snapshots, the maximum; reuse the name of one of them, or remove some with DELETE /_dev/snapshots"
     )]
     Many,
     /// The temporary file failed.
@@ -48,8 +48,8 @@ pub enum SnapshotError {
     /// The store failed.
     #[error("{0}")]
     Store(#[from] StoreError),
-    /// A line that was exported could not be taken back: a defect.
-    #[error("the snapshot cannot be brought back whole: {0}")]
+    /// An exported line could not be imported again, which is a defect.
+    #[error("the snapshot cannot be restored completely: {0}")]
     Line(String),
 }
 
@@ -62,17 +62,17 @@ impl From<IntakeError> for SnapshotError {
     }
 }
 
-/// Snapshots, in temporary files that are gone when the server ends.
+/// Snapshots in temporary files, which are deleted when the server ends.
 #[derive(Debug, Default)]
 pub struct Snapshots(Mutex<BTreeMap<String, Arc<File>>>);
 
-/// One of them.
+/// One snapshot.
 #[derive(Debug)]
 pub struct Snapshot(Arc<File>);
 
 impl Snapshot {
-    /// Brings its state back: everything is forgotten first, so that this must come to its end. Calls made meanwhile see
-    /// parts of it.
+    /// Restores the snapshot. The store is emptied first, so this must not be interrupted. Calls during the restoration see
+    /// a partial state.
     ///
     /// # Errors
     /// [`SnapshotError`].
@@ -91,7 +91,7 @@ impl Snapshot {
 }
 
 impl Snapshots {
-    /// Keeps the present state under a name, in the place of what had that name.
+    /// Saves the current state under a name. A previous snapshot of that name is replaced.
     ///
     /// # Errors
     /// [`SnapshotError`].
@@ -102,7 +102,7 @@ impl Snapshots {
         if name.len() > NAME_BYTES {
             return Err(SnapshotError::LongName(name.len()));
         }
-        // Snapshots are taken one after the other, so none is added meanwhile.
+        // The caller holds the lock, so no snapshot is added in the meantime.
         let (count, is_new) = {
             let kept = self.kept();
             (kept.len(), !kept.contains_key(&name))
@@ -120,30 +120,30 @@ impl Snapshots {
         Ok(())
     }
 
-    /// The snapshot of a name.
+    /// Finds a snapshot by its name.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is none.
     pub fn find(&self, name: &str) -> Result<Snapshot, SnapshotError> {
         let found = self.kept().get(name).cloned();
         found.map(Snapshot).ok_or_else(|| self.unknown(name))
     }
 
-    /// Removes one of them.
+    /// Removes a snapshot.
     ///
     /// # Errors
-    /// When there is none of this name.
+    /// If there is none of this name.
     pub fn remove(&self, name: &str) -> Result<(), SnapshotError> {
         let removed = self.kept().remove(name);
         removed.map(drop).ok_or_else(|| self.unknown(name))
     }
 
-    /// Removes all; how many there were.
+    /// Removes all snapshots and returns how many there were.
     pub fn clear(&self) -> usize {
         std::mem::take(&mut *self.kept()).len()
     }
 
-    /// The names there are.
+    /// Returns the names of all snapshots.
     pub fn names(&self) -> Vec<String> {
         self.kept().keys().cloned().collect()
     }

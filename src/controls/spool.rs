@@ -1,12 +1,12 @@
-//! Lines that are received before they are applied: a client that sends them slowly keeps nobody waiting.
+//! Buffers lines until all of them are received, so that a slow client does not block other operations.
 
 use std::io::{self, Read, Seek, Write};
 
-/// How many bytes may be sent at once, and how many of them are kept in memory.
+/// The maximum size of one request, and the size up to which it is kept in memory.
 const MOST_BYTES: u64 = 1 << 30;
 const IN_MEMORY: usize = 64 * 1024;
 
-/// Lines on their way in; beyond a small number of bytes they are in a temporary file that is gone when it is closed.
+/// Lines that are being received. Larger ones are in a temporary file, which is deleted when it is closed.
 #[derive(Debug)]
 pub struct Spool {
     file: tempfile::SpooledTempFile,
@@ -14,10 +14,10 @@ pub struct Spool {
     most: u64,
 }
 
-/// Why lines cannot be kept.
+/// Why lines cannot be buffered.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
-    /// There are too many.
+    /// The request is too large.
     #[error(
         "lines have at most {0} bytes in one request, and this one has more; send them in several requests, or use \
          confold import"
@@ -39,7 +39,7 @@ impl Spool {
         Spool { file: tempfile::spooled_tempfile(IN_MEMORY), bytes: 0, most }
     }
 
-    /// Keeps a piece.
+    /// Appends a piece.
     ///
     /// # Errors
     /// [`SpoolError`].
@@ -51,10 +51,10 @@ impl Spool {
         Ok(self.file.write_all(piece)?)
     }
 
-    /// All of it, from the beginning.
+    /// Returns everything from the beginning.
     ///
     /// # Errors
-    /// When the temporary file fails.
+    /// If the temporary file fails.
     pub fn into_lines(mut self) -> io::Result<impl Read + Send> {
         self.file.rewind()?;
         Ok(self.file)

@@ -1,10 +1,10 @@
-//! Putting what a line says into a store, or asking whether it could be.
+//! Applies lines to a store, and checks whether they could be applied.
 
 use std::{collections::HashMap, future::Future, pin::Pin};
 
 use super::{
     Line, OrganizerLine,
-    effect::{About, Effect, Turn, of_owner},
+    effect::{About, ChangeKind, Effect, of_owner},
 };
 use crate::{
     domain::{
@@ -17,7 +17,7 @@ use crate::{
 /// Why a line could not be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// What it says contradicts itself or the limits.
+    /// The line contradicts itself or the limits.
     #[error("{0}")]
     Refused(String),
     /// The store failed.
@@ -25,14 +25,14 @@ pub enum ApplyError {
     Store(#[from] StoreError),
 }
 
-/// A line on its way into a store; at its end it says what it has changed.
+/// The future that applies or checks one line. It returns the effect of the line.
 pub type Applying<'a> = Pin<Box<dyn Future<Output = Result<Effect, ApplyError>> + Send + 'a>>;
 
-/// Applies one line. An organizer replaces what its owner had – the counters only rise – and makes the account known if
-/// it is not. The edit is queued by this call, so that many lines can be on their way at once; the future waits for the
-/// outcome. Edits of different owners and chat groups are made in any order.
+/// Applies one line. An organizer replaces the previous data of its owner, except that counters only rise, and imports
+/// the account if necessary. The edit is queued before this function returns, so that many lines can be in progress at
+/// once; the future waits for the outcome. Edits of different owners and chat groups are made in any order.
 ///
-/// On an error nothing of the line is applied. A line applied for the second time changes nothing.
+/// If it fails, nothing of the line is applied. Applying a line again changes nothing.
 pub fn apply(store: &dyn Store, line: Line, terms: Terms) -> Applying<'_> {
     let (owner, edit) = match line {
         Line::ChatGroup { app, id, state: ChatGroupState { group, members } } => {
@@ -54,8 +54,8 @@ pub fn apply(store: &dyn Store, line: Line, terms: Terms) -> Applying<'_> {
     })
 }
 
-/// What a line about an owner would do, or be refused for; nothing is changed. `lives` has the chat groups that would
-/// live, or not, other than they do now.
+/// Determines the effect of a line about an owner, or why it would be refused, without changing anything. `lives` has
+/// the chat groups whose state the lines before this one would change.
 pub(super) fn check<'a>(
     store: &'a dyn Store,
     owner: Owner,
@@ -85,7 +85,7 @@ pub(super) fn check<'a>(
     })
 }
 
-/// The edit that a line about an account stands for.
+/// Returns the edit for a line about an account.
 pub(super) fn import_of(account: Account) -> Edit {
     let Account { nick, face_url } = account;
     Edit::ImportAccount { nick: Some(nick), face_url: Some(face_url) }
@@ -94,7 +94,7 @@ pub(super) fn import_of(account: Account) -> Edit {
 fn effect_on_owner(owner: &Owner, outcome: &Outcome) -> Effect {
     match outcome {
         Outcome::Account { existed, changed } => {
-            Effect { changed: *changed, about: About::Account(Turn::of(*existed, *changed)) }
+            Effect { changed: *changed, about: About::Account(ChangeKind::of(*existed, *changed)) }
         }
         Outcome::Restored { before, after, made_known } => Effect {
             changed: *made_known || before != after,
@@ -104,13 +104,13 @@ fn effect_on_owner(owner: &Owner, outcome: &Outcome) -> Effect {
     }
 }
 
-/// What a line about a chat group does to it.
+/// Returns the effect of a line about a chat group.
 pub(super) fn effect_on_chat_group(outcome: &ChatGroupOutcome) -> Effect {
     let ChatGroupOutcome { before, after, changed, .. } = *outcome;
     let destroyed = match (before, after) {
         (Some(before), Some(after)) => before.alive && after.incarnation > before.incarnation,
         _ => false,
     };
-    let turn = Turn::of(before.is_some(), changed);
-    Effect { changed, about: About::ChatGroup { turn, destroyed } }
+    let kind = ChangeKind::of(before.is_some(), changed);
+    Effect { changed, about: About::ChatGroup { kind, destroyed } }
 }

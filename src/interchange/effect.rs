@@ -1,4 +1,4 @@
-//! What lines do, or would do, to what is there: counted, and by name where something is lost.
+//! Counts what lines change, or would change, and names the owners who lose data.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Conversation, Organizer, Owner, Record};
 
-/// How many owners who lose something are named.
+/// The maximum number of owners that are named.
 const NAMED: usize = 10;
 
-/// What one line does.
+/// The effect of one line.
 #[derive(Clone, Debug, Default)]
 pub struct Effect {
-    /// Whether it changes anything.
+    /// Whether the line changes anything.
     pub changed: bool,
     pub(super) about: About,
 }
@@ -22,117 +22,117 @@ pub(super) enum About {
     /// Nothing that is counted.
     #[default]
     Nothing,
-    Account(Turn),
+    Account(ChangeKind),
     ChatGroup {
-        turn: Turn,
+        kind: ChangeKind,
         destroyed: bool,
     },
     Owner {
-        turn: Turn,
-        groups: Parts,
-        records: Parts,
+        kind: ChangeKind,
+        groups: PartCounts,
+        records: PartCounts,
         loss: Option<Loss>,
     },
 }
 
-/// What becomes of one thing.
+/// How one account, chat group or owner changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum ChangeKind {
     Created,
     Replaced,
     Unchanged,
 }
 
-impl Turn {
-    /// Of something that was there or not, and differs from what is there then or does not.
-    pub(super) fn of(was_there: bool, differs: bool) -> Turn {
+impl ChangeKind {
+    /// Returns the kind of a change. `was_there`: it existed before; `differs`: it is different afterwards.
+    pub(super) fn of(was_there: bool, differs: bool) -> ChangeKind {
         match (was_there, differs) {
-            (_, false) => Turn::Unchanged,
-            (true, true) => Turn::Replaced,
-            (false, true) => Turn::Created,
+            (_, false) => ChangeKind::Unchanged,
+            (true, true) => ChangeKind::Replaced,
+            (false, true) => ChangeKind::Created,
         }
     }
 }
 
-/// Things, by what becomes of them.
+/// The numbers of accounts, chat groups or owners, by the kind of their change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-pub struct Turns {
-    /// They were not there.
+pub struct ChangeCounts {
+    /// They did not exist before.
     pub created: u64,
-    /// They were there, and are something else now.
+    /// They existed and were changed.
     pub replaced: u64,
-    /// They are what they were.
+    /// They existed and were not changed.
     pub unchanged: u64,
 }
 
-/// Parts of owners, by what becomes of them.
+/// The numbers of groups or records, by the kind of their change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-pub struct Parts {
-    /// They are new.
+pub struct PartCounts {
+    /// They did not exist before.
     pub added: u64,
-    /// They are gone.
+    /// They do not exist afterwards.
     pub removed: u64,
-    /// They are there still, and say something else.
+    /// They exist before and after, with other content.
     pub changed: u64,
 }
 
-/// What an owner loses.
+/// The data that one owner loses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Loss {
-    /// His app.
+    /// The owner's app.
     #[serde(rename = "SdkAppId")]
     pub app: u32,
-    /// His id.
+    /// The owner's id.
     #[serde(rename = "From_Account")]
     pub user: String,
-    /// How many groups are gone.
+    /// The number of groups removed.
     pub groups: u64,
-    /// How many records are gone.
+    /// The number of records removed.
     pub records: u64,
-    /// Whether that was all he had, and nothing is in its place.
+    /// Whether the owner has no groups and no records afterwards.
     pub everything: bool,
 }
 
-/// What all lines do together, each counted as if it came alone: a line about what an earlier one is about is counted
-/// against what was there before both.
+/// The combined effect of all lines. A check compares each line with the stored state, even if an earlier line would
+/// change that state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Tally {
-    /// Accounts that have a line of their own.
-    pub accounts: Turns,
+    /// Accounts that have lines of their own.
+    pub accounts: ChangeCounts,
     /// Chat groups.
-    pub chat_groups: Turns,
-    /// Chat groups that lived and are destroyed, with whatever is kept about them.
+    pub chat_groups: ChangeCounts,
+    /// Chat groups that existed and are destroyed, together with everything organized about them.
     pub chat_groups_destroyed: u64,
     /// Owners.
-    pub owners: Turns,
-    /// Their groups.
-    pub groups: Parts,
-    /// Their records.
-    pub records: Parts,
+    pub owners: ChangeCounts,
+    /// The groups of these owners.
+    pub groups: PartCounts,
+    /// The records of these owners.
+    pub records: PartCounts,
     /// The first owners who lose groups or records.
     pub losses: Vec<Loss>,
-    /// How many more there are.
+    /// The number of further owners who lose groups or records.
     pub more_losses: u64,
-    /// How many owners lose all they had.
+    /// The number of owners who lose all their groups and records.
     pub emptied: u64,
 }
 
 impl Tally {
-    /// Counts a line.
+    /// Counts the effect of one line.
     pub(super) fn count(&mut self, about: About) {
         match about {
             About::Nothing => {}
-            About::Account(turn) => self.accounts.count(turn),
-            About::ChatGroup { turn, destroyed } => {
-                self.chat_groups.count(turn);
+            About::Account(kind) => self.accounts.count(kind),
+            About::ChatGroup { kind, destroyed } => {
+                self.chat_groups.count(kind);
                 self.chat_groups_destroyed += u64::from(destroyed);
             }
-            About::Owner { turn, groups, records, loss } => {
-                self.owners.count(turn);
+            About::Owner { kind, groups, records, loss } => {
+                self.owners.count(kind);
                 self.groups.add(groups);
                 self.records.add(records);
                 let Some(loss) = loss else { return };
@@ -146,30 +146,30 @@ impl Tally {
     }
 }
 
-impl Turns {
-    fn count(&mut self, turn: Turn) {
-        *match turn {
-            Turn::Created => &mut self.created,
-            Turn::Replaced => &mut self.replaced,
-            Turn::Unchanged => &mut self.unchanged,
+impl ChangeCounts {
+    fn count(&mut self, kind: ChangeKind) {
+        *match kind {
+            ChangeKind::Created => &mut self.created,
+            ChangeKind::Replaced => &mut self.replaced,
+            ChangeKind::Unchanged => &mut self.unchanged,
         } += 1;
     }
 }
 
-impl Parts {
-    fn add(&mut self, other: Parts) {
+impl PartCounts {
+    fn add(&mut self, other: PartCounts) {
         self.added += other.added;
         self.removed += other.removed;
         self.changed += other.changed;
     }
 }
 
-/// What an owner becomes, in the place of the one before; `made_known` when his account is new.
+/// Compares an owner before and after an import. `made_known` says whether the import creates the account.
 pub(super) fn of_owner(owner: &Owner, before: &Organizer, after: &Organizer, made_known: bool) -> About {
-    let turn = Turn::of(!before.is_pristine(), made_known || before != after);
-    let (groups, records) = match turn {
-        Turn::Unchanged => Default::default(),
-        Turn::Created | Turn::Replaced => (groups(before, after), records(before, after)),
+    let kind = ChangeKind::of(!before.is_pristine(), made_known || before != after);
+    let (groups, records) = match kind {
+        ChangeKind::Unchanged => Default::default(),
+        ChangeKind::Created | ChangeKind::Replaced => (groups(before, after), records(before, after)),
     };
     let loss = (groups.removed + records.removed > 0).then(|| Loss {
         app: owner.app.number(),
@@ -178,12 +178,12 @@ pub(super) fn of_owner(owner: &Owner, before: &Organizer, after: &Organizer, mad
         records: records.removed,
         everything: after.groups().is_empty() && after.records().is_empty(),
     });
-    About::Owner { turn, groups, records, loss }
+    About::Owner { kind, groups, records, loss }
 }
 
-fn groups(before: &Organizer, after: &Organizer) -> Parts {
+fn groups(before: &Organizer, after: &Organizer) -> PartCounts {
     let named: HashMap<_, _> = before.groups().iter().map(|group| (group.id, &group.name)).collect();
-    let (mut parts, mut kept) = (Parts::default(), 0);
+    let (mut parts, mut kept) = (PartCounts::default(), 0);
     for group in after.groups() {
         match named.get(&group.id) {
             None => parts.added += 1,
@@ -197,10 +197,10 @@ fn groups(before: &Organizer, after: &Organizer) -> Parts {
     parts
 }
 
-fn records(before: &Organizer, after: &Organizer) -> Parts {
+fn records(before: &Organizer, after: &Organizer) -> PartCounts {
     let old: HashMap<&Conversation, &Record> =
         before.records().iter().map(|record| (&record.conversation, &**record)).collect();
-    let mut parts = Parts::default();
+    let mut parts = PartCounts::default();
     let mut kept = HashSet::new();
     for record in after.records() {
         match old.get(&record.conversation) {
@@ -215,7 +215,7 @@ fn records(before: &Organizer, after: &Organizer) -> Parts {
     parts
 }
 
-/// Whether two records about a conversation say the same, whatever their numbers.
+/// Returns whether two records about the same conversation have the same content. Change numbers are ignored.
 fn says_the_same(one: &Record, other: &Record) -> bool {
     one.groups == other.groups
         && one.mark == other.mark

@@ -1,14 +1,14 @@
-//! What a text of lines may be written in: UTF-8, with or without a byte order mark. A compressed file is read where
-//! it is read as a file; anything else is refused by its name.
+//! Detects the encoding of a text. Lines are UTF-8, with or without a byte order mark. Files may be compressed with
+//! gzip; anything else is refused by name.
 
 use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
-/// What editors of Windows put before a text in UTF-8.
+/// The byte order mark that Windows editors write at the start of UTF-8 files.
 const MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// How compressed files begin.
+/// The first bytes of compressed files.
 const GZIP: &[u8] = b"\x1F\x8B";
 const COMPRESSED: [(&[u8], &str); 5] = [
     (GZIP, "gzip"),
@@ -18,13 +18,13 @@ const COMPRESSED: [(&[u8], &str); 5] = [
     (b"BZh", "bzip2"),
 ];
 
-/// The text of a line without a byte order mark. Files with marks may have been put together, so that one can stand
-/// before any line.
+/// Removes a byte order mark. Any line may have one, because several files with marks may have been
+/// concatenated.
 pub(super) fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(MARK).unwrap_or(text)
 }
 
-/// Why nothing can be read of a text that begins like this, if that is so.
+/// Returns why a text that begins like this cannot be read, if its encoding is not supported.
 pub(super) fn foreign(text: &[u8]) -> Option<String> {
     if is_utf16(text) {
         let cure = "write it as UTF-8, for example with iconv -f UTF-16 -t UTF-8";
@@ -36,7 +36,7 @@ pub(super) fn foreign(text: &[u8]) -> Option<String> {
     ))
 }
 
-/// Whether a text is UTF-16 of either order, with a byte order mark or without: JSON begins with characters of ASCII.
+/// Detects UTF-16 of either byte order, with or without a mark: the first characters of JSON are ASCII, so one byte of each is zero.
 fn is_utf16(text: &[u8]) -> bool {
     let ascii = |byte: u8| byte != 0 && byte.is_ascii();
     match *text {
@@ -46,10 +46,10 @@ fn is_utf16(text: &[u8]) -> bool {
     }
 }
 
-/// The text of a file: what it says, or, of a compressed one in gzip, what it says uncompressed.
+/// Returns the content of a file, decompressed if it is a gzip file.
 ///
 /// # Errors
-/// When its beginning cannot be read.
+/// If the first bytes cannot be read.
 pub fn uncompressed<'a>(mut file: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let mut beginning = Vec::new();
     file.by_ref().take(GZIP.len() as u64).read_to_end(&mut beginning)?;
@@ -61,7 +61,7 @@ pub fn uncompressed<'a>(mut file: impl Read + 'a) -> io::Result<Box<dyn Read + '
     }
 }
 
-/// Bytes out of a compressed file, with an error in words of ours when it is damaged.
+/// Decompresses a file, and replaces the error messages of the library with clearer ones.
 struct Unpacked<R>(MultiGzDecoder<R>);
 
 impl<R: BufRead> Read for Unpacked<R> {

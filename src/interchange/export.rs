@@ -1,4 +1,4 @@
-//! Everything of a store, or of one app, as lines: some of them at a time.
+//! Exports a whole store, or one app, as lines, in pieces.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -8,8 +8,8 @@ use crate::{
     store::{Cursor, Part, Store, StoreError},
 };
 
-/// An export on its way. App by app come the chat groups, then the owners, in the order in which the store lists them.
-/// Each line is true as of one moment; what changes meanwhile may or may not be in lines that come later.
+/// An export in progress. For each app, it returns first the chat groups, then the owners, in the order of the store.
+/// Each line is a consistent state of its subject; changes made during the export may or may not be included.
 pub struct Export {
     store: Arc<dyn Store>,
     apps: Option<VecDeque<AppId>>,
@@ -22,16 +22,16 @@ enum Place {
 }
 
 impl Export {
-    /// An export of one app, or of all.
+    /// Starts an export of one app, or of all apps.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, only: Option<AppId>) -> Export {
         Export { store, apps: only.map(|app| [app].into()), place: Place::ChatGroups(None) }
     }
 
-    /// The next lines, whole ones; nothing at the end.
+    /// Returns the next complete lines, or `None` at the end.
     ///
     /// # Errors
-    /// When the store fails. What came before is true, but not all.
+    /// If the store fails. The lines returned before are valid, but the export is incomplete.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         if self.apps.is_none() {
             self.apps = Some(self.store.apps().await?.into());

@@ -1,5 +1,5 @@
-//! Whatever is kept can be exported and imported again: random changes from random lines, with every counter at
-//! its beginning, somewhere, or at its end.
+//! Everything in a store can be exported and imported again: random changes and random lines, with counters
+//! at zero, at random values, and at their limits.
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ fn chat_group(index: u8) -> ChatGroupId {
     ChatGroupId::parse(&format!("g{index}")).unwrap()
 }
 
-/// Even ones are users, odd ones chat groups.
+/// Even numbers are users, odd numbers are chat groups.
 fn peer(index: u8) -> Conversation {
     match index % 2 {
         0 => Conversation::User(UserId::parse(&format!("u{}", index / 2)).unwrap()),
@@ -56,7 +56,7 @@ enum Step {
     DestroyChatGroup(u8),
 }
 
-/// A counter: at its beginning, somewhere, at its end, or above it, where it is refused.
+/// A counter: near zero, random, at its limit, or above its limit, where it is refused.
 fn counter() -> impl Strategy<Value = u32> {
     prop_oneof![3 => 0..4u32, 1 => 0..=MAX_NUMBER, 4 => MAX_NUMBER - 3..=MAX_NUMBER, 1 => Just(MAX_NUMBER + 1)]
 }
@@ -141,12 +141,12 @@ fn steps() -> impl Strategy<Value = Vec<(Step, UnixSeconds)>> {
         2 => (0..3u8).prop_map(Step::CreateChatGroup),
         2 => (0..3u8).prop_map(Step::DestroyChatGroup),
     ];
-    // Clocks can be anything.
+    // Edits must accept any time, even one that the clock never returns.
     let now = select(vec![0, 3, 1_700_000_000, LAST_SECOND - 1, LAST_SECOND, LAST_SECOND + 1, u64::MAX]);
     vec((step, now), 1..25)
 }
 
-/// Does what a command does; what is refused changes nothing.
+/// Runs the edit of a command. A refused edit changes nothing.
 async fn take(store: &dyn Store, step: Step, now: UnixSeconds) {
     let terms = || domain::Terms { directory: DirectoryMode::Open, ..domain::Terms::of_tools(LIMITS, now) };
     let peers = |peers: &[u8]| peers.iter().copied().map(peer).collect::<Vec<_>>();
@@ -196,7 +196,7 @@ fn profile(now: UnixSeconds) -> ChatGroupProfile {
         face_url: String::new(),
         max_members: ChatGroupProfile::DEFAULT_MEMBERS,
         join_option: JoinOption::default(),
-        // As the clock gives it.
+        // The clock never returns a later time.
         created_at: now.min(LAST_SECOND),
     }
 }
@@ -242,7 +242,7 @@ proptest! {
             for (step, now) in steps {
                 let told = format!("{step:?}");
                 if let Step::Line(line) = &step {
-                    // What the check lets pass can be applied, and the other way round.
+                    // A line that passes the check can be applied, and vice versa.
                     let line = line.to_string();
                     let faults = checked(&*store, &line).await.faults;
                     prop_assert_eq!(faults, imported(&*store, &line).await.faults, "{}", told);

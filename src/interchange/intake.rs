@@ -1,5 +1,5 @@
-//! Taking many lines in, piece by piece: checking them all, or applying them up to the first bad one,
-//! with many on their way at once.
+//! Imports or checks many lines that arrive in pieces. A check reads all lines; an import stops at the
+//! first bad one. Many lines are in progress at once.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -23,67 +23,67 @@ use crate::{
     wire::UnknownFields,
 };
 
-/// How many lines are on their way into the store at once: they share commits.
+/// The maximum number of lines in progress. They share commits.
 const AT_ONCE: usize = 512;
-/// And how many bytes of lines, which bounds the memory they take.
+/// The maximum size of the lines in progress, which bounds the memory they use.
 const BYTES_AT_ONCE: usize = 4 << 20;
-/// How many faults are told one by one.
+/// The maximum number of faults that are listed.
 const FAULTS: usize = 1_000;
 
-/// So near to its end the incarnation of a chat group is remembered from line to line: lines may use up the rest.
+/// From this incarnation on, a check remembers a chat group between lines, because the lines could use up the numbers left.
 const NEAR_THE_END: u32 = MAX_NUMBER - (1 << 20);
 
-/// What to do with lines.
+/// What to do with the lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Say what they would be refused for, and change nothing.
+    /// Report why they would be refused, and change nothing.
     Check,
-    /// Apply them, up to the first bad one.
+    /// Apply them up to the first bad one.
     Apply,
 }
 
-/// What lines are taken with.
+/// The conditions of an import or check.
 #[derive(Clone, Debug)]
 pub struct Terms {
     /// What to do.
     pub purpose: Purpose,
-    /// The limits of owners.
+    /// The limits that apply to owners.
     pub limits: Limits,
-    /// The one app lines may be about; any when there is none.
+    /// The app that lines must be about; `None` allows all apps.
     pub only: Option<AppId>,
-    /// What becomes of fields that a line cannot have.
+    /// What to do with unknown fields.
     pub unknown: UnknownFields,
-    /// What time it is when a line is taken: many lines take long.
+    /// The clock. It is read for every line, because an import may take long.
     pub clock: Clock,
 }
 
-/// What became of lines so far.
+/// The result so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Lines that were taken, blank ones not counted.
+    /// The number of lines, without blank ones.
     pub lines: u64,
-    /// Lines that changed something.
+    /// The number of lines that changed something.
     pub changed: u64,
-    /// The first faults, in the order of the lines: the number of each, from 1 on, and what is wrong.
+    /// The first faults in the order of the lines, with line numbers counted from 1.
     pub faults: Vec<(u64, String)>,
-    /// How many more there are.
+    /// The number of further faults.
     pub more_faults: u64,
-    /// What they changed, or would change.
+    /// What the lines changed, or would change.
     pub tally: Tally,
 }
 
-/// Why lines could not be taken in to their end.
+/// Why an import or check could not be completed.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    /// They cannot be read.
+    /// The input could not be read.
     #[error("the lines cannot be read")]
     Input(#[from] io::Error),
-    /// The store failed; what was taken before may be applied.
+    /// The store failed. Earlier lines may have been applied.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Takes all lines of `input` into `store`, and tells what became of them.
+/// Imports or checks all lines of `input`, and returns the result.
 ///
 /// # Errors
 /// [`IntakeError`].
@@ -101,25 +101,25 @@ pub async fn take_in(store: &dyn Store, terms: Terms, mut input: impl Read) -> R
     Ok(intake.end().await?)
 }
 
-/// Lines on their way in.
+/// An import or check in progress.
 pub struct Intake<'a> {
     store: &'a dyn Store,
     terms: Terms,
     line: Unfinished,
-    /// How many lines were whole so far.
+    /// The number of complete lines so far.
     ended: u64,
-    on_their_way: VecDeque<(u64, usize, Applying<'a>)>,
+    in_progress: VecDeque<(u64, usize, Applying<'a>)>,
     bytes: usize,
-    /// Chat groups that the lines checked so far would bring to life, destroy, or bring near their last incarnation.
+    /// Chat groups that the lines checked so far would create, destroy, or bring near their last incarnation.
     lives: HashMap<(AppId, ChatGroupId), ChatGroupLife>,
-    /// Whether the lines on their way are about chat groups.
+    /// Whether the lines in progress are about chat groups.
     after_chat_group: bool,
-    /// Whether the text turned out to be something else than lines.
+    /// Whether the text turned out not to be lines.
     is_foreign: bool,
     outcome: Outcome,
 }
 
-/// A line of which pieces are here.
+/// A line that has not been received completely.
 #[derive(Default)]
 struct Unfinished {
     text: Vec<u8>,
@@ -127,7 +127,7 @@ struct Unfinished {
 }
 
 impl<'a> Intake<'a> {
-    /// An intake into `store`.
+    /// Starts an import into `store`, or a check against it.
     #[must_use]
     pub fn new(store: &'a dyn Store, terms: Terms) -> Intake<'a> {
         Intake {
@@ -135,7 +135,7 @@ impl<'a> Intake<'a> {
             terms,
             line: Unfinished::default(),
             ended: 0,
-            on_their_way: VecDeque::new(),
+            in_progress: VecDeque::new(),
             bytes: 0,
             lives: HashMap::new(),
             after_chat_group: false,
@@ -144,11 +144,11 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Takes a piece of the text: the lines that are whole by it. Blank ones are passed over, bad ones
-    /// noted.
+    /// Takes the next piece of the text, and processes all lines that it completes. Blank lines are skipped, bad
+    /// ones are recorded.
     ///
     /// # Errors
-    /// When the store fails; what was taken before may be applied.
+    /// If the store fails. Earlier lines may have been applied.
     pub async fn feed(&mut self, piece: &[u8]) -> Result<(), StoreError> {
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             if self.is_over() {
@@ -161,7 +161,7 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Whether nothing more is taken: something is bad that was to be applied, or the text is not lines at all.
+    /// Returns whether the rest of the text is ignored, because an import met a bad line or the text is not lines.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.is_foreign || (self.terms.purpose == Purpose::Apply && !self.outcome.faults.is_empty())
@@ -174,7 +174,7 @@ impl<'a> Intake<'a> {
         }
         let mut text = std::mem::take(&mut self.line.text);
         self.take(self.ended, &text).await?;
-        // Its room is used again.
+        // Reuse the allocation for the next line.
         text.clear();
         self.line.text = text;
         Ok(())
@@ -211,27 +211,27 @@ impl<'a> Intake<'a> {
                 check(self.store, owner, import_of(account), terms, &self.lives)
             }
             (Purpose::Check, Line::ChatGroup { app, id, state }) => {
-                return match self.note_life(app, id, state, &terms).await? {
+                return match self.remember_life(app, id, state, &terms).await? {
                     Ok(()) => Ok(()),
                     Err(reason) => self.refuse(number, reason).await,
                 };
             }
         };
         self.bytes += text.len();
-        self.on_their_way.push_back((number, text.len(), applying));
-        while self.on_their_way.len() >= AT_ONCE || self.bytes > BYTES_AT_ONCE {
+        self.in_progress.push_back((number, text.len(), applying));
+        while self.in_progress.len() >= AT_ONCE || self.bytes > BYTES_AT_ONCE {
             self.finish_one().await?;
         }
         Ok(())
     }
 
-    /// A line about an owner may name a chat group of a line before it, and edits of different owners and chat groups are
-    /// made in any order. Therefore lines about chat groups are complete before a line about an owner begins, and the
-    /// other way round.
+    /// A line about an owner may need a chat group of an earlier line, but edits of different owners and chat groups are
+    /// made in any order. Therefore, all lines about chat groups must be finished before a line about an owner begins,
+    /// and vice versa.
     async fn wait_for_chat_groups(&mut self, line: &Line) -> Result<(), StoreError> {
         let is_chat_group = matches!(line, Line::ChatGroup { .. });
         if is_chat_group != self.after_chat_group {
-            while !self.on_their_way.is_empty() {
+            while !self.in_progress.is_empty() {
                 self.finish_one().await?;
             }
             self.after_chat_group = is_chat_group;
@@ -240,30 +240,30 @@ impl<'a> Intake<'a> {
     }
 
     async fn refuse(&mut self, number: u64, reason: String) -> Result<(), StoreError> {
-        // Faults are told in the order of the lines.
-        while !self.on_their_way.is_empty() {
+        // Faults are reported in the order of the lines.
+        while !self.in_progress.is_empty() {
             self.finish_one().await?;
         }
         self.note(number, reason);
         Ok(())
     }
 
-    /// Waits for all lines, and tells what became of them.
+    /// Waits for all lines and returns the result.
     ///
     /// # Errors
-    /// When the store fails; what was taken before may be applied.
+    /// If the store fails. Earlier lines may have been applied.
     pub async fn end(mut self) -> Result<Outcome, StoreError> {
         if !self.is_over() {
             self.finish_line().await?;
         }
-        while !self.on_their_way.is_empty() {
+        while !self.in_progress.is_empty() {
             self.finish_one().await?;
         }
         Ok(self.outcome)
     }
 
     async fn finish_one(&mut self) -> Result<(), StoreError> {
-        let Some((number, bytes, applying)) = self.on_their_way.pop_front() else { return Ok(()) };
+        let Some((number, bytes, applying)) = self.in_progress.pop_front() else { return Ok(()) };
         self.bytes -= bytes;
         match applying.await {
             Ok(effect) => {
@@ -283,8 +283,8 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Keeps in mind whether a chat group would live, where that is news to the store; or why it could not.
-    async fn note_life(
+    /// Remembers whether a chat group would exist if that differs from the store, or returns why the line would be refused.
+    async fn remember_life(
         &mut self,
         app: AppId,
         id: ChatGroupId,
@@ -314,8 +314,8 @@ impl<'a> Intake<'a> {
 }
 
 impl Unfinished {
-    /// Adds a part of the line; whether it is whole by that. Of one that is too long only that is
-    /// remembered.
+    /// Appends a part of the line and returns whether the line is complete. The content of an overlong line is
+    /// discarded; only the fact is remembered.
     fn add(&mut self, part: &[u8]) -> bool {
         let (text, whole) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
         if self.text.len() + text.len() > LONGEST_LINE {

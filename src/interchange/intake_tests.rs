@@ -1,4 +1,4 @@
-//! Lines in pieces: wherever a text is cut, the same becomes of it.
+//! Lines that arrive in pieces: the result does not depend on where a text is cut.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -19,7 +19,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
 }
 
-/// What becomes of a text that comes in these pieces.
+/// Imports or checks a text that arrives in these pieces.
 fn fed<'a>(terms: Terms, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let store = store::in_memory();
     block_on(async {
@@ -31,7 +31,7 @@ fn fed<'a>(terms: Terms, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome 
     })
 }
 
-/// The numbers of the lines at fault.
+/// Returns the numbers of the bad lines.
 fn faulty(outcome: &Outcome) -> Vec<u64> {
     outcome.faults.iter().map(|(number, _)| *number).collect()
 }
@@ -58,12 +58,12 @@ fn a_line_may_be_as_long_as_the_longest_and_no_longer() {
     assert_eq!((taken.changed, faulty(&taken)), (2, vec![]));
     let refused = fed(terms(Purpose::Check), [&*longest, b" ", after.as_bytes(), b"\nbroken"]);
     assert_eq!((refused.lines, faulty(&refused)), (2, vec![1, 3]));
-    // The line feed may be in the piece that makes it too long, or never come.
+    // The line feed may come with the piece that makes the line too long, or not at all.
     assert_eq!(faulty(&fed(terms(Purpose::Check), [&*longest, b" \n"])), [1]);
     assert_eq!(faulty(&fed(terms(Purpose::Check), [&*longest, b" "])), [1]);
 }
 
-/// Is interrupted before each byte that it gives.
+/// A reader that is interrupted before every byte.
 struct Interrupted<'a>(&'a [u8], bool);
 
 impl Read for Interrupted<'_> {

@@ -1,8 +1,8 @@
-//! Which fields a line may have, and what a saved reply in it must say to be taken for all that a user has.
+//! The fields that a line may have, and the checks that a saved reply contains everything about a user.
 
 use crate::wire::{Fault, Field, Fields, Path, TO_ACCOUNT, TO_GROUP_ID, TYPE, UnknownFields, bare};
 
-/// What else can be done about a field that is not known.
+/// Another way to deal with an unknown field, for error texts.
 const CURE: &str = ", or import with --lenient (in a URL: lenient=1), which ignores such fields";
 
 pub(super) const KIND: Field = bare("Kind");
@@ -68,7 +68,7 @@ pub(super) const CHAT_GROUP: &[Field] = &[
     MEMBER_LIST,
 ];
 pub(super) const MEMBER: &[Field] = &[MEMBER_ACCOUNT, ROLE, JOIN_TIME];
-/// The second half is what a reply of `get_contact_group` has beside the lists, the service's own replies included.
+/// The second half are the other fields of `get_contact_group` replies, including those of the vendor.
 pub(super) const ORGANIZER: &[Field] = &[
     KIND,
     SDK_APP_ID,
@@ -94,7 +94,7 @@ pub(super) const GROUP: &[Field] = &[GROUP_NAME, GROUP_ID, NUMBER];
 pub(super) const RECORD: &[Field] =
     &[TYPE, TO_ACCOUNT, TO_GROUP_ID, STANDARD_MARK, CUSTOM_MARK, CONTACT_GROUP_ID, TIMESTAMP, NUMBER];
 
-/// Checks that an object of a line has no fields but these.
+/// Checks that an object of a line has only these fields.
 pub(super) fn only<'n>(
     fields: Fields<'n>,
     known: &'static [Field],
@@ -104,8 +104,8 @@ pub(super) fn only<'n>(
     fields.only(known, unknown, what, CURE)
 }
 
-/// Refuses a line from which an unknown field was passed over while a list is missing: the field may well hold what the
-/// list should, and the line would take away what is there.
+/// Refuses a line that lacks a list and has an ignored unknown field: that field may contain the list, and importing
+/// the line would delete existing data.
 pub(super) fn check_lists(fields: Fields<'_>, unknown: UnknownFields) -> Result<(), Fault> {
     let is_known = |name: &&str| ORGANIZER.iter().any(|field| field.name == *name);
     let Some(stranger) = fields.names().find(|name| !is_known(name)) else { return Ok(()) };
@@ -123,8 +123,8 @@ pub(super) fn check_lists(fields: Fields<'_>, unknown: UnknownFields) -> Result<
     }
 }
 
-/// Refuses a saved reply that is not all that the user has: a refusal, or one page of several. The line replaces
-/// what is there, so that whatever is missing in it would be lost.
+/// Refuses a saved reply that does not contain everything about the user: an error, or one page of several. The line
+/// replaces existing data, so everything missing from it would be lost.
 pub(super) fn check_saved_reply(fields: Fields<'_>) -> Result<(), Fault> {
     let number = |field: &'static Field| fields.optional(field, |value| value.read::<i64>());
     if let Some(code) = number(&ERROR_CODE)?.filter(|code| *code != 0) {
@@ -152,7 +152,7 @@ pub(super) fn check_saved_reply(fields: Fields<'_>) -> Result<(), Fault> {
         let said = format!("it is {start}, so that other pages come before this one; {cure}");
         return Err(fields.refused(&START_INDEX, said));
     }
-    // A list that is null has been left out by whatever wrote it; nobody can say whether it was empty.
+    // A null list was omitted by the program that wrote it; whether it was empty is unknown.
     match [GROUP_ITEM, CONTACT_ITEM].into_iter().find(|list| fields.is_null(list)) {
         Some(list) => Err(fields.refused(&list, "it is null; an empty list is written as []")),
         None => Ok(()),

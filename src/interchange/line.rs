@@ -1,5 +1,5 @@
-//! Reading one line. Fields are named as on the wire where the wire has them, so that a reply of
-//! `get_contact_group` is most of a line.
+//! Reads one line. Fields have the names of the protocol where possible, so a saved reply of
+//! `get_contact_group` is nearly a line.
 
 use super::{
     encoding::without_mark,
@@ -14,49 +14,49 @@ use crate::{
     wire::{Fault, Field, Fields, Node, UnknownFields, Value, code::Code, read_contact, unreadable},
 };
 
-/// The longest line. The heaviest owner there can be – 10,000 conversations in 100 groups each, 10,000 with a custom
-/// mark of which every character is escaped – takes some 32 MiB.
+/// The longest accepted line. The largest possible owner has 10,000 conversations in 100 groups each, and 10,000 with a
+/// custom mark in which every character is escaped; their line takes about 32 MiB.
 pub(super) const LONGEST_LINE: usize = 40 << 20;
 
-/// The most members of a chat group, and bytes of its texts and those of an account: more than any service allows,
-/// and little enough for the line of whatever is kept to be no longer than [`LONGEST_LINE`].
+/// The maximum number of members of a chat group, and the maximum length of its texts and of those of an account. The
+/// limits are above those of any service, and low enough that no exported line exceeds [`LONGEST_LINE`].
 const MOST_MEMBERS: u32 = 100_000;
 const TEXT_BYTES: usize = 64 * 1024;
 
-/// What a line says.
+/// The content of a line.
 #[derive(Clone, Debug)]
 pub enum Line {
     /// `"Kind":"account"`
     Account {
-        /// Whose.
+        /// The user.
         owner: Owner,
         /// The account.
         account: Account,
     },
     /// `"Kind":"chat_group"`
     ChatGroup {
-        /// Of which app.
+        /// The app of the chat group.
         app: AppId,
-        /// Its id.
+        /// The id of the chat group.
         id: ChatGroupId,
-        /// The group, living or destroyed, and its members.
+        /// The chat group, existing or destroyed, and its members.
         state: ChatGroupState,
     },
     /// `"Kind":"organizer"`
     Organizer(OrganizerLine),
 }
 
-/// An organizer as a line tells it.
+/// The organizer in a line.
 #[derive(Clone, Debug)]
 pub struct OrganizerLine {
-    /// Whose.
+    /// The owner.
     pub owner: Owner,
-    /// What it puts in the place of what they had organized.
+    /// The new content of the owner's organizer.
     pub restoration: Restoration,
 }
 
 impl Line {
-    /// The app it is about.
+    /// Returns the app that the line is about.
     #[must_use]
     pub fn app(&self) -> AppId {
         match self {
@@ -67,18 +67,18 @@ impl Line {
     }
 }
 
-/// One page of what a server of this API keeps for an owner, as `get_contact_group` replies.
+/// One page of an owner's data, as `get_contact_group` returns it.
 #[derive(Clone, Debug)]
 pub struct ReplyPage {
-    /// `ErrorCode`; anything but 0 comes with nothing else.
+    /// `ErrorCode`; if it is not 0, there are no groups and no records.
     pub code: i64,
     /// `ErrorInfo`.
     pub info: String,
-    /// All groups.
+    /// All groups of the owner.
     pub groups: Vec<RestoredGroup>,
-    /// The records of the page.
+    /// The records of this page.
     pub records: Vec<RestoredRecord>,
-    /// Where the next page begins, if there is one.
+    /// The `StartIndex` of the next page, if there is one.
     pub next: Option<i64>,
 }
 
@@ -87,23 +87,23 @@ impl ReplyPage {
         u32::try_from(self.code).is_ok_and(|code| what(Code::of(code)))
     }
 
-    /// Whether it is a refusal that may pass by itself.
+    /// Returns whether it is a temporary error.
     #[must_use]
     pub fn passes(&self) -> bool {
         self.code_is(Code::passes)
     }
 
-    /// Whether it is a refusal of everything that this caller may ask.
+    /// Returns whether it refuses the caller as such, whichever user is asked for.
     #[must_use]
     pub fn is_about_caller(&self) -> bool {
         self.code_is(Code::is_about_caller)
     }
 }
 
-/// Reads a reply of `get_contact_group`.
+/// Reads a reply to `get_contact_group`.
 ///
 /// # Errors
-/// What is wrong with it: the field, the rule and what was found.
+/// What is wrong with the reply: the field, the rule and what was found.
 pub fn read_reply(text: &[u8]) -> Result<ReplyPage, String> {
     let node = Node::parse(text)
         .map_err(|error| format!("the reply is not a JSON object: {}", unreadable(text, &error)))?;
@@ -133,10 +133,10 @@ fn read_page(fields: Fields<'_>) -> Result<ReplyPage, Fault> {
     Ok(page)
 }
 
-/// Reads a line; `unknown` says what becomes of fields that it cannot have.
+/// Reads a line. `unknown` says what to do with unknown fields.
 ///
 /// # Errors
-/// What is wrong with it: the field, the rule and what was found.
+/// What is wrong with the line: the field, the rule and what was found.
 pub fn read_line(text: &[u8], unknown: UnknownFields) -> Result<Line, String> {
     let text = without_mark(text);
     let node = Node::parse(text)
@@ -176,7 +176,7 @@ fn organizer(app: AppId, fields: Fields<'_>, unknown: UnknownFields) -> Result<L
     check_lists(fields, unknown)?;
     check_saved_reply(fields)?;
     let known = fields.optional(&known::HAS_ACCOUNT, |value| value.read::<bool>())?.unwrap_or(true);
-    // Without an account he may be an administrator of the configuration, whose name is not bound to that rule.
+    // Without an account, the user may be an administrator of the configuration, whose id need not be importable.
     let user = fields.required(&known::FROM_ACCOUNT, if known { importable } else { any_user })?;
     let counters = Counters {
         version: optional_number(fields, &known::VERSION)?.unwrap_or(0),
@@ -230,7 +230,7 @@ fn chat_group(fields: Fields<'_>, unknown: UnknownFields) -> Result<ChatGroupSta
         return Ok(ChatGroupState { group, members: Vec::new() });
     }
     let incarnation = match incarnation {
-        // It could not be destroyed any more.
+        // With the highest incarnation, the chat group could never be destroyed.
         MAX_NUMBER => {
             return fields.required(&known::INCARNATION, |value| {
                 let rule = format!("at most {} while the chat group exists", MAX_NUMBER - 1);
@@ -313,7 +313,7 @@ fn parsed<T>(
     parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))
 }
 
-/// A counter or id: within what typed clients can read.
+/// Reads a counter or id, within the range that typed clients can read.
 fn number(value: Value<'_>) -> Result<ChangeNumber, Fault> {
     (u32::try_from(value.read::<i64>()?).ok().filter(|number| *number <= MAX_NUMBER))
         .ok_or_else(|| Fault::unfit(value.path, format!("a number from 0 to {MAX_NUMBER}"), value.node))
@@ -323,14 +323,14 @@ fn optional_number(fields: Fields<'_>, field: &'static Field) -> Result<Option<u
     fields.optional(field, number)
 }
 
-/// A time, up to the year 9999: nothing that comes later could be told from it.
+/// Reads a time up to the year 9999, the latest supported time.
 fn seconds(value: Value<'_>) -> Result<u64, Fault> {
     (u64::try_from(value.read::<i64>()?).ok().filter(|time| *time <= LAST_SECOND)).ok_or_else(|| {
         Fault::unfit(value.path, format!("a time in seconds since 1970, at most {LAST_SECOND}"), value.node)
     })
 }
 
-/// A time that no other depends on.
+/// Reads a time that is only displayed.
 fn any_seconds(value: Value<'_>) -> Result<u64, Fault> {
     u64::try_from(value.read::<i64>()?)
         .map_err(|_| Fault::unfit(value.path, "a time in seconds since 1970", value.node))

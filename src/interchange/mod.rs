@@ -12,7 +12,7 @@ mod write;
 
 pub use crate::{domain::LAST_SECOND, wire::UnknownFields};
 pub use apply::{ApplyError, Applying, apply};
-pub use effect::{Effect, Loss, Parts, Tally, Turns};
+pub use effect::{ChangeCounts, Effect, Loss, PartCounts, Tally};
 pub use encoding::uncompressed;
 pub use export::Export;
 pub use intake::{Intake, IntakeError, Outcome, Purpose, Terms, take_in};

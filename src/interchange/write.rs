@@ -1,4 +1,4 @@
-//! Writing lines. Reading one back and writing it again gives the same bytes.
+//! Writes lines. Reading a written line and writing it again gives the same bytes.
 
 use serde::Serialize;
 
@@ -9,8 +9,8 @@ use crate::domain::{
     RestoredGroup, RestoredRecord, StandardMark, UnixSeconds,
 };
 
-/// Appends the lines of one owner: his account, unless it says nothing that the organizer does not,
-/// and his organizer, if he ever had one.
+/// Appends the lines of one owner: the account, unless the organizer's line already implies it, and the organizer, if
+/// the owner ever had one.
 pub fn write_owner(owner: &Owner, state: &OwnerState, out: &mut Vec<u8>) {
     let OwnerState { account, organizer } = state;
     if let Some(account) = account
@@ -39,7 +39,7 @@ pub fn write_owner(owner: &Owner, state: &OwnerState, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends the line of an organizer that was put together elsewhere.
+/// Appends the line of an organizer that does not come from a store.
 pub fn write_organizer(line: &OrganizerLine, out: &mut Vec<u8>) {
     let Restoration { counters, groups, records, makes_known } = &line.restoration;
     let line = OrganizerOut {
@@ -67,7 +67,7 @@ impl<'a> From<&'a RestoredGroup> for GroupOut<'a> {
 
 impl<'a> From<&'a Record> for RecordOut<'a> {
     fn from(record: &'a Record) -> RecordOut<'a> {
-        // Only living records are written, and they live in the incarnation that is there when they are read.
+        // Only visible records are written, and their incarnation is always the current one of the chat group.
         let Record { conversation, mark, custom, groups, timestamp, number, incarnation: _ } = record;
         RecordOut::new(conversation, *mark, custom.as_ref(), groups, *timestamp, Some(*number))
     }
@@ -128,7 +128,7 @@ impl<'a> RecordOut<'a> {
     }
 }
 
-/// Appends the line of a chat group, living or destroyed.
+/// Appends the line of a chat group, existing or destroyed.
 pub fn write_chat_group(app: AppId, id: &ChatGroupId, state: &ChatGroupState, out: &mut Vec<u8>) {
     let ChatGroupState { group, members } = state;
     let ChatGroup { incarnation, profile, listed: _ } = group;
@@ -213,7 +213,7 @@ struct OrganizerOut<'a> {
     last_timestamp: u64,
     #[serde(rename = "Renumberings", skip_serializing_if = "is_zero")]
     renumberings: u32,
-    // Numbers are kept by an import, and so is what a `StartIndex` from before the renumbering means.
+    // An import keeps the change numbers, so a `StartIndex` from before the renumbering stays meaningful.
     #[serde(rename = "LastRenumbering", skip_serializing_if = "is_no_time")]
     renumbered_at: u64,
     #[serde(rename = "GroupItem")]

@@ -1,4 +1,4 @@
-//! Lines that are written, read, and written again.
+//! Lines are written, read, and written again.
 
 use std::sync::Arc;
 

@@ -17,7 +17,7 @@ pub fn unreadable(text: &[u8], error: &serde_json::Error) -> String {
     let reason = error.to_string();
     match error.classify() {
         Category::Eof => format!("it ends at byte {}, before the value is complete", text.len()),
-        Category::Data => format!("it holds more than {MOST_NODES} values"),
+        Category::Data => format!("it contains more than {MOST_NODES} values"),
         Category::Io | Category::Syntax if reason.starts_with("recursion limit") => {
             "its lists and objects are nested too deeply".to_owned()
         }
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(said(b"{\"a\":\"\xe9\"}"), "byte 7 is not UTF-8, and JSON is written in UTF-8");
         assert_eq!(said("[".repeat(10_000).as_bytes()), "its lists and objects are nested too deeply");
         let many = format!("[{}0]", "[],".repeat(MOST_NODES as usize));
-        assert_eq!(said(many.as_bytes()), "it holds more than 3000000 values");
+        assert_eq!(said(many.as_bytes()), "it contains more than 3000000 values");
         // No message of the parser remains, wherever a text is cut or damaged.
         let whole = "{\"a\":[1,-2.5e3,true,null,\"x\\u00e9测\"]}";
         for at in 0..whole.len() {

@@ -467,7 +467,7 @@ fn snapshots_and_fault_rules_are_bounded_and_can_be_removed() {
     let full = control(&mut client, "POST /_dev/snapshot", &named("one more"));
     assert!(
         full.status == 400
-            && full.body.contains("there are 100 snapshots, as many as there may be; use the name of one of them again, or remove some with DELETE /_dev/snapshots"),
+            && full.body.contains("there are already 100 snapshots, the maximum; reuse the name of one of them, or remove some with DELETE /_dev/snapshots"),
         "{}",
         full.body
     );
@@ -486,7 +486,7 @@ fn snapshots_and_fault_rules_are_bounded_and_can_be_removed() {
     assert!(
         full.status == 400
             && full.body.contains(
-                "there are 1000 fault rules, as many as there may be; remove some with DELETE /_dev/faults"
+                "there are already 1000 fault rules, the maximum; remove some with DELETE /_dev/faults"
             ),
         "{}",
         full.body
