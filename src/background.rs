@@ -1,5 +1,5 @@
-//! The runner of threads that serve, or work in the background beside those that do: how they start, stop within the one
-//! deadline of the server, and are noticed when they fail.
+//! Runs threads: those that serve requests, and those of background services. All of them are stopped within one
+//! deadline, and a thread that fails is noticed.
 
 use std::{
     io,
@@ -15,33 +15,33 @@ use tokio::{
 
 use crate::clock::Deadline;
 
-/// How long threads may take to end when requests have used up the time of the stop.
+/// The time that threads have to end if requests have used up the time of the stop.
 const LAST_STEP: Duration = Duration::from_millis(500);
 
-/// A service with a thread of its own.
+/// A service that runs in a thread of its own.
 pub struct Service {
-    /// The name of its thread.
+    /// The name of the thread.
     pub name: &'static str,
-    /// What it is in messages, such as `a worker thread`.
+    /// The name of the service in messages, such as `a worker thread`.
     pub about: &'static str,
-    /// What its end means before the server stops.
+    /// What happens if it ends before the server stops.
     pub on_end: OnEnd,
-    /// What it does until it hears of the stop.
+    /// The work, which ends after the stop has begun.
     pub work: Box<dyn FnOnce(Stopping) -> io::Result<()> + Send>,
-    /// Called when it has ended, or was left behind.
+    /// Called after the work has ended, or when it did not end in time.
     pub afterwards: Box<dyn FnOnce() + Send>,
 }
 
-/// What it means that a service ends before the server stops.
+/// What happens if a service ends before the server stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnEnd {
-    /// The server cannot go on.
+    /// The server stops.
     Stop,
-    /// The server goes on without it, and this goes to the log.
+    /// The server continues without the service and logs this message.
     GoOn(&'static str),
 }
 
-/// How a service hears of the stop.
+/// Lets a service notice the stop.
 #[derive(Clone, Debug)]
 pub struct Stopping {
     begun: watch::Receiver<bool>,
@@ -49,14 +49,14 @@ pub struct Stopping {
 }
 
 impl Stopping {
-    /// Whether the stop has begun.
+    /// Returns whether the stop has begun.
     #[must_use]
     pub fn is_begun(&self) -> bool {
-        // A runner that is gone asks for nothing any more.
+        // The channel is closed when the runner is dropped, which counts as a stop.
         *self.begun.borrow() || self.begun.has_changed().is_err()
     }
 
-    /// When the service has to have ended, once the stop has begun.
+    /// Returns the time by which the service must have ended, once the stop has begun.
     #[must_use]
     pub fn by(&self) -> Option<&Deadline> {
         self.by.get()
@@ -64,20 +64,20 @@ impl Stopping {
 
     /// Waits until the stop begins.
     pub async fn begin(&mut self) {
-        // An error means that the runner is gone, which is a stop, too.
+        // An error means that the runner was dropped, which counts as a stop.
         let _ = self.begun.wait_for(|begun| *begun).await;
     }
 
-    /// The same as a value that turns true.
+    /// Returns a value that becomes true when the stop begins.
     #[must_use]
     pub fn signal(&self) -> watch::Receiver<bool> {
         self.begun.clone()
     }
 
-    /// Does something at once and then again and again, so long apart, until the stop begins.
+    /// Runs `work` immediately and then once per period, until the stop begins.
     ///
     /// # Errors
-    /// When the system refuses a runtime.
+    /// If the system cannot create a runtime.
     pub fn every(mut self, period: Duration, mut work: impl FnMut()) -> io::Result<()> {
         make_runtime()?.block_on(async {
             let mut ticks = tokio::time::interval(period);
@@ -93,47 +93,47 @@ impl Stopping {
     }
 }
 
-/// A runtime for the calling thread.
+/// Creates a runtime for the calling thread.
 ///
 /// # Errors
-/// When the system refuses it.
+/// If the system cannot create one.
 pub fn make_runtime() -> io::Result<runtime::Runtime> {
     let made = runtime::Builder::new_current_thread().enable_all().build();
-    made.map_err(|error| io::Error::new(error.kind(), format!("a runtime cannot be made: {error}")))
+    made.map_err(|error| io::Error::new(error.kind(), format!("a runtime cannot be created: {error}")))
 }
 
-/// Services that run.
+/// The running services.
 pub struct Background {
     begin: watch::Sender<bool>,
     stopping: Stopping,
-    /// Given to each thread, which says here that it ends, in whichever way.
+    /// Threads announce their end here. Each thread has a clone.
     notice: mpsc::UnboundedSender<Ended>,
     notices: mpsc::UnboundedReceiver<Ended>,
     running: Vec<Running>,
 }
 
-/// A service has ended.
+/// The end of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// What it is.
+    /// The name of the service.
     pub about: &'static str,
-    /// What its end means.
+    /// What happens now.
     pub on_end: OnEnd,
 }
 
 struct Running {
     about: &'static str,
-    /// How its thread has ended.
+    /// The result of the thread.
     report: threads::Receiver<io::Result<()>>,
     afterwards: Box<dyn FnOnce() + Send>,
 }
 
-/// Held by a thread for as long as it lives.
+/// Announces the end of a thread when it is dropped, even by a panic.
 struct Alive {
     ended: Ended,
     notice: mpsc::UnboundedSender<Ended>,
     report: threads::Sender<io::Result<()>>,
-    /// How it ends, when it does not panic.
+    /// The result, unless the thread panics.
     end: Option<io::Result<()>>,
 }
 
@@ -141,7 +141,7 @@ impl Drop for Alive {
     fn drop(&mut self) {
         let panicked = || Err(io::Error::other(format!("{} panicked, which is a defect", self.ended.about)));
         let end = self.end.take().unwrap_or_else(panicked);
-        // The server may have stopped waiting.
+        // The receiver is gone if the server has stopped waiting for this thread.
         let _ = self.report.send(end);
         let _ = self.notice.send(self.ended);
     }
@@ -160,7 +160,7 @@ impl Background {
     /// Starts a service.
     ///
     /// # Errors
-    /// When the system refuses a thread.
+    /// If the system cannot create a thread.
     pub fn start(&mut self, service: Service) -> io::Result<()> {
         let Service { name, about, on_end, work, afterwards } = service;
         let (reporting, report) = threads::channel();
@@ -171,27 +171,27 @@ impl Background {
             let mut alive = alive;
             alive.end = Some(work(stopping));
         };
-        // Threads are not joined, because one that hangs would keep the process.
+        // The thread is not joined, because a thread that hangs would keep the process from ending.
         thread::Builder::new().name(name.to_owned()).spawn(work)?;
         self.running.push(Running { about, report, afterwards });
         Ok(())
     }
 
-    /// Waits until one of the services has ended, in whichever way.
+    /// Waits until a service ends, normally or by a panic.
     pub async fn one_ended(&mut self) -> Ended {
         match self.notices.recv().await {
             Some(ended) => ended,
-            // This value holds a sender itself.
+            // Unreachable, because `self` holds a sender.
             None => std::future::pending().await,
         }
     }
 
-    /// Lets all services stop, and waits until they have ended or the time is over; the first error.
+    /// Stops all services and waits until they have ended or the deadline has passed. Returns the first error.
     ///
     /// # Errors
-    /// That of a service, or that one was left behind.
+    /// The error of a service, or that a service did not end in time.
     pub fn stop(self, by: &Deadline) -> io::Result<()> {
-        // It is set once, since this takes the runner.
+        // This is the only place that sets the deadline, and it consumes the runner.
         let _ = self.stopping.by.set(by.clone());
         self.begin.send_replace(true);
         let by = by.at_least(LAST_STEP);
@@ -201,7 +201,7 @@ impl Background {
             afterwards();
             end
         });
-        // All are waited for before an error is returned: the others are still finishing their requests.
+        // Collect all results before returning the first error, so that every service can finish its requests.
         ends.collect::<Vec<_>>().into_iter().collect()
     }
 }
@@ -220,7 +220,7 @@ mod tests {
         Deadline::after(&Clock::system(), time)
     }
 
-    /// What becomes of three threads of which two wait for the stop and one does this.
+    /// Runs three threads, two of which wait for the stop while the third does `work`, and returns the result.
     fn with(work: impl FnOnce(Stopping) -> io::Result<()> + Send + 'static) -> io::Result<()> {
         let mut background = Background::default();
         for _ in 0..2 {
@@ -274,7 +274,7 @@ mod tests {
             times.recv_timeout(Duration::from_secs(20)).unwrap();
         }
         assert!(background.stop(&after(Duration::from_secs(20))).is_ok());
-        // Its end has closed the channel, or else this would wait.
+        // This loop ends because the end of the thread closes the channel.
         assert!(times.iter().all(|()| true));
     }
 }

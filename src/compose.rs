@@ -1,4 +1,4 @@
-//! The one place where a server is put together: for `dev`, for `serve` and for tests.
+//! Assembles a server from its parts, for `dev`, for `serve` and for tests.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,48 +18,48 @@ use crate::{
     traces::Traces,
 };
 
-/// How often the files of certificates are looked at.
+/// How often the files of certificates are checked for changes.
 const CERT_POLL: Duration = Duration::from_secs(1);
-/// How often summed log lines are written and slow readers are looked for.
+/// How often repeated log lines are summarized and connections that do not read are closed.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
-/// What a server is made of.
+/// The parts and settings of a server.
 pub struct Plan {
-    /// Where everything is kept.
+    /// The store.
     pub store: Arc<dyn Store>,
-    /// What time it is.
+    /// The clock.
     pub clock: Clock,
     /// The apps that it serves.
     pub apps: Vec<App>,
-    /// What it accepts.
+    /// The limits for requests and connections.
     pub limits: HttpLimits,
-    /// The proxies that may name the source of a connection or request.
+    /// The proxies whose statement about a client's address is trusted.
     pub proxies: Proxies,
-    /// Names by which it may be called, for what is not protected by a secret.
+    /// The host names that requests may use for paths that are not protected by a secret.
     pub hosts: AllowedHosts,
-    /// Whether apps may have keys that everybody knows.
+    /// Whether apps may have keys that are publicly known, such as the one of `dev`.
     pub published_keys: bool,
-    /// What opens `/_dev/`.
+    /// The controls below `/_dev/`, if the server has them.
     pub controls: Option<Controls>,
-    /// Whether calls are counted, for `/metrics`.
+    /// Whether calls are counted and `/metrics` is served.
     pub metrics: bool,
-    /// The collector that gets spans.
+    /// The collector that spans are sent to.
     pub traces: Option<Address>,
     /// The certificates whose files are watched.
     pub certificates: Option<Certificates>,
 }
 
-/// A server that is put together.
+/// An assembled server.
 pub struct Composed {
-    /// What it serves.
+    /// The service that handles connections.
     pub http: Arc<HttpService>,
-    /// Where things are counted that are no calls.
+    /// The counters of reloads, if calls are counted.
     pub operations: Option<Arc<Operations>>,
     services: Vec<background::Service>,
 }
 
 impl Plan {
-    /// A server of these apps without anything that not every server has.
+    /// Returns the plan of a server for these apps, without any optional part.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, apps: impl IntoIterator<Item = App>) -> Plan {
         Plan {
@@ -77,7 +77,7 @@ impl Plan {
         }
     }
 
-    /// Puts the server together. Nothing runs yet.
+    /// Assembles the server. No thread is started.
     #[must_use]
     pub fn compose(self) -> Composed {
         let metrics = self.metrics.then(Arc::<Metrics>::default);
@@ -111,7 +111,7 @@ impl Plan {
 }
 
 impl Composed {
-    /// The server at these addresses. Without a number of workers it has one for each processor.
+    /// Returns the server for these addresses. By default, it has one worker per processor.
     #[must_use]
     pub fn server(self, bound: Vec<Bound>, workers: Option<usize>, drain: Duration) -> Server {
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -120,7 +120,7 @@ impl Composed {
     }
 }
 
-/// Shows the state of a certificate in the metrics.
+/// Adds the state of a certificate to the metrics.
 fn count_certificate(operations: &Operations, certificates: Certificates) {
     operations.ask_for_certificate(move || {
         let state = certificates.state();
@@ -157,10 +157,10 @@ fn housekeeper(http: Arc<HttpService>) -> background::Service {
     let last = Arc::clone(&http);
     background::Service {
         name: "housekeeping",
-        about: "the thread that keeps house",
+        about: "the housekeeping thread",
         on_end: OnEnd::Stop,
         work: Box::new(move |stopping| stopping.every(HOUSEKEEPING, || http.housekeep())),
-        // What was summed last is logged when no call follows any more.
+        // Write the last summaries, because no call will trigger them.
         afterwards: Box::new(move || last.housekeep()),
     }
 }

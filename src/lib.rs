@@ -1,13 +1,13 @@
 //! confold: conversation groups and marks, wire-compatible with Tencent Chat's `v4/recentcontact`.
 //!
-//! Words used throughout: an **owner** is a user of an app, named `From_Account` in a request; a
-//! **conversation** is his with another user or in a **chat group**; a **conversation group** (or
-//! group) is a named folder of his; a **mark** is one of 64 bits or a text on a conversation; a
-//! **record** is what he keeps about one conversation; his **organizer** is all of it.
+//! Terms: an **owner** is a user of an app, given as `From_Account` in a request. A **conversation** of an owner is
+//! with another user or in a **chat group**. A **conversation group** (or group) is a named folder of conversations.
+//! A **mark** of a conversation is one of 64 bits, or a text. A **record** is everything that an owner keeps about one
+//! conversation. The **organizer** of an owner contains all groups and records.
 //!
-//! Reading order: [`domain`] (the rules), [`wire`] (the JSON), [`auth`] (who calls), [`store`]
-//! (where it is kept), [`api`] (one file per command), [`call`] (what happens to a request),
-//! [`http`] (connections), [`compose`] (how a server is put together), [`cli`].
+//! Reading order: [`domain`] (the rules), [`wire`] (the JSON), [`auth`] (authentication), [`store`] (persistence),
+//! [`api`] (one file per command), [`call`] (the pipeline of a request), [`http`] (connections), [`compose`] (the
+//! assembly of a server), [`cli`].
 
 pub mod domain;
 

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// The system's allocator keeps what it was given once: of 40 MiB that hostile readers had held, none came back.
-/// This one returns it within seconds (`bench/hostile`); how is set in `.cargo/config.toml`.
+/// The system's allocator did not return memory to the system: of 40 MiB used by hostile clients, it kept everything.
+/// jemalloc returns memory within seconds (`bench/hostile`); `.cargo/config.toml` contains its settings.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

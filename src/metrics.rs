@@ -1,7 +1,7 @@
-//! What a server counts, in the text form of Prometheus.
+//! The metrics of a server, in the text format of Prometheus.
 //!
-//! Everything has a place from the start: counting is adding to an atomic number, and the number of
-//! series is bounded by the commands and codes there are.
+//! All series exist from the start, so counting is one atomic addition. Their number is bounded by the
+//! numbers of commands and codes.
 
 mod apps;
 mod operations;
@@ -33,68 +33,68 @@ use crate::{
 const BOUNDS: [u64; 12] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 1_000_000, 3_000_000];
 
-/// Commands, and one place for calls of none.
+/// One row for each command, and one for requests that name no command.
 const COMMANDS: usize = Command::ALL.len() + 1;
-/// Codes, and one place for those that only a fault rule says.
+/// One column for each code, and one for codes that only fault rules use.
 const CODES: usize = Code::ALL.len() + 1;
 
-/// The counts of one server.
+/// The counters of one server.
 #[derive(Debug)]
 pub struct Metrics {
     calls: Box<[[AtomicU64; CODES]; COMMANDS]>,
     latencies: [Latency; COMMANDS],
-    /// Single items that were refused, by command and code.
+    /// Refused items, by command and code.
     items: Box<[[AtomicU64; CODES]; COMMANDS]>,
-    /// Calls of commands that the vendor has and this server has not.
+    /// Calls of the vendor's commands that confold does not implement.
     absent: Box<[AtomicU64; Absent::COUNT]>,
-    /// Requests of the tools, by what they ask for and the code of the reply.
+    /// Imports, checks and exports, by task and by the code of the reply.
     transfers: Mutex<BTreeMap<(&'static str, u32), u64>>,
-    /// Requests of the controls, by what they ask for and the status of the answer.
+    /// Requests to the controls, by path and by the status of the response.
     controls: Mutex<BTreeMap<(&'static str, u16), u64>>,
     operations: Arc<Operations>,
 }
 
 #[derive(Debug, Default)]
 struct Latency {
-    /// Calls that took as long as a bound at the most, and longer than the one before it.
+    /// For each bound, the calls that took at most this long, but longer than the bound before it.
     within: [AtomicU64; BOUNDS.len()],
     longer: AtomicU64,
     microseconds: AtomicU64,
 }
 
-/// What is asked for when the metrics are rendered.
+/// Values that are collected when the metrics are rendered.
 #[derive(Clone, Debug, Default)]
 pub struct Now {
-    /// Of the store.
+    /// The values of the store.
     pub store: Statistics,
-    /// Signatures that are remembered.
+    /// The number of verified signatures in memory.
     pub signatures: u64,
-    /// Of the connections.
+    /// The numbers of connections.
     pub connections: ConnectionCounts,
-    /// Bytes that are reserved for bodies of requests.
+    /// The bytes that are reserved for request bodies.
     pub bodies: u64,
-    /// Requests that were refused because there was no memory for their bodies.
+    /// The requests that were refused because the memory for bodies was used up.
     pub bodies_refused: u64,
-    /// Of each app.
+    /// The calls of each app.
     pub apps: CallsOfApps,
-    /// How previous keys of apps are used.
+    /// How the previous keys of apps are used.
     pub previous_keys: Vec<PreviousUse>,
-    /// Of the process.
+    /// The values of the process.
     pub process: Process,
 }
 
-/// How the connections of a server are doing.
+/// The numbers of connections of a server.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ConnectionCounts {
-    /// Connections that were accepted.
+    /// Connections accepted so far.
     pub accepted: u64,
-    /// Connections that are open.
+    /// Connections that are open now.
     pub open: u64,
-    /// Connections that were closed because their place was needed, or because they read nothing.
+    /// Connections closed to make room for others, or because the client did not read.
     pub evicted: u64,
-    /// Connections that were refused because their source had too many.
+    /// Connections refused because their source had too many open.
     pub refused: u64,
-    /// Bytes of answers that clients have not taken yet.
+    /// Bytes of responses that clients have not read yet.
     pub unsent: u64,
 }
 
@@ -114,13 +114,13 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Where things are counted that are no calls.
+    /// Returns the counters of reloads.
     #[must_use]
     pub fn operations(&self) -> Arc<Operations> {
         Arc::clone(&self.operations)
     }
 
-    /// Counts a call that has been answered; of no command when its path was none.
+    /// Counts a completed call. `command` is `None` if the path does not name one.
     pub fn call(&self, command: Option<Command>, code: Code, took: Duration) {
         let command = command.map_or(COMMANDS - 1, |command| command as usize);
         self.calls[command][place_of(code.number())].fetch_add(1, Ordering::Relaxed);
@@ -131,7 +131,7 @@ impl Metrics {
         latency.microseconds.fetch_add(took, Ordering::Relaxed);
     }
 
-    /// Counts the items that a call has refused, by code.
+    /// Counts the refused items of a call, by code.
     pub fn refused_items(&self, command: Option<Command>, items: &BTreeMap<u32, u32>) {
         let Some(command) = command else { return };
         for (code, count) in items {
@@ -139,24 +139,24 @@ impl Metrics {
         }
     }
 
-    /// Counts a call of a command that the vendor has and this server has not.
+    /// Counts a call of a command that confold does not implement.
     pub fn absent(&self, absent: Absent) {
         self.absent[absent.index()].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a request of the tools: an export, an import or a check.
+    /// Counts an export, an import or a check.
     pub fn transfer(&self, task: &'static str, code: Code) {
         let mut transfers = self.transfers.lock().unwrap_or_else(PoisonError::into_inner);
         *transfers.entry((task, code.number())).or_default() += 1;
     }
 
-    /// Counts a request of the controls, by its path below `/_dev/`.
+    /// Counts a request to the controls, by its path below `/_dev/`.
     pub fn control(&self, path: &'static str, status: u16) {
         let mut controls = self.controls.lock().unwrap_or_else(PoisonError::into_inner);
         *controls.entry((path, status)).or_default() += 1;
     }
 
-    /// The text.
+    /// Renders all metrics.
     #[must_use]
     pub fn text(&self, now: &Now) -> String {
         let mut out = Exposition(String::with_capacity(16 * 1024));
@@ -182,9 +182,9 @@ impl Metrics {
         for ((path, status), count) in self.controls.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             out.sample("confold_controls_total", &[("path", path), ("status", &status.to_string())], count);
         }
-        out.family("confold_call_duration_seconds", "histogram", "How long calls took.");
+        out.family("confold_call_duration_seconds", "histogram", "Duration of calls in seconds.");
         for (command, latency) in self.latencies.iter().enumerate() {
-            latency.tell(name(command), &mut out);
+            latency.render(name(command), &mut out);
         }
         let connections = &now.connections;
         out.alone(
@@ -197,57 +197,57 @@ impl Metrics {
         out.alone(
             "confold_connections_evicted_total",
             "counter",
-            "Connections closed because their place was needed, or because they read nothing.",
+            "Connections closed to make room for others, or because the client did not read.",
             connections.evicted,
         );
         out.alone(
             "confold_connections_refused_total",
             "counter",
-            "Connections refused because their source had too many.",
+            "Connections refused because their source had too many open.",
             connections.refused,
         );
         out.alone(
             "confold_unsent_bytes",
             "gauge",
-            "Bytes of answers that clients have not taken yet.",
+            "Bytes of responses that clients have not read yet.",
             connections.unsent,
         );
         out.alone(
             "confold_body_bytes",
             "gauge",
-            "Bytes reserved for bodies of calls that are being received or worked on; small bodies reserve none.",
+            "Bytes reserved for request bodies in progress; small bodies reserve none.",
             now.bodies,
         );
         out.alone(
             "confold_bodies_refused_total",
             "counter",
-            "Calls refused because bodies took as much memory as limits.bodies allows.",
+            "Calls refused because request bodies used all the memory that limits.bodies allows.",
             now.bodies_refused,
         );
         out.alone("confold_signatures_remembered", "gauge", "Verified signatures in memory.", now.signatures);
-        apps::tell(now, &mut out);
-        store::tell(now.store, &mut out);
-        self.operations.tell(&mut out);
+        apps::render(now, &mut out);
+        store::render(now.store, &mut out);
+        self.operations.render(&mut out);
         let Process { start_seconds, cpu_seconds, resident_bytes, open_files, threads } = now.process;
         out.alone(
             "process_start_time_seconds",
             "gauge",
-            "When the process began, since 1970.",
+            "Start time of the process, in seconds since 1970.",
             start_seconds,
         );
         out.alone("process_cpu_seconds_total", "counter", "Processor time.", cpu_seconds);
-        out.alone("process_resident_memory_bytes", "gauge", "Memory in use.", resident_bytes);
-        out.alone("process_open_fds", "gauge", "Files and sockets open.", open_files);
+        out.alone("process_resident_memory_bytes", "gauge", "Resident memory in bytes.", resident_bytes);
+        out.alone("process_open_fds", "gauge", "Open files and sockets.", open_files);
         out.alone("process_threads", "gauge", "Threads.", threads);
-        out.family("confold_build_info", "gauge", "The version that runs.");
+        out.family("confold_build_info", "gauge", "The running version.");
         out.sample("confold_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
         out.0
     }
 }
 
 impl Latency {
-    /// Its series, unless there was no call.
-    fn tell(&self, command: &str, out: &mut Exposition) {
+    /// Writes the series of a command, unless there was no call.
+    fn render(&self, command: &str, out: &mut Exposition) {
         let bucket = "confold_call_duration_seconds_bucket";
         let counts: Vec<u64> = self.within.iter().map(|count| count.load(Ordering::Relaxed)).collect();
         let all = counts.iter().sum::<u64>() + self.longer.load(Ordering::Relaxed);
@@ -272,7 +272,7 @@ fn seconds(microseconds: u64) -> f64 {
     microseconds as f64 / 1e6
 }
 
-/// The place of a code in a table.
+/// Returns the column of a code.
 fn place_of(code: u32) -> usize {
     Code::ALL.binary_search_by_key(&code, |(_, code)| code.number()).unwrap_or(CODES - 1)
 }
@@ -281,11 +281,11 @@ fn name(command: usize) -> &'static str {
     Command::ALL.get(command).map_or("none", |command| command.name())
 }
 
-/// The text form, line by line.
+/// Builds the text, line by line.
 struct Exposition(String);
 
 impl Exposition {
-    /// A table of counts by command and code, without those that are zero.
+    /// Writes a table of counters by command and code, without zeros.
     fn by_code(&mut self, family: &str, help: &str, table: &[[AtomicU64; CODES]; COMMANDS]) {
         self.family(family, "counter", help);
         for (command, codes) in table.iter().enumerate() {
@@ -309,7 +309,7 @@ impl Exposition {
         self.sample(name, &[], value);
     }
 
-    /// No label's value has a character that needs an escape.
+    /// Writes one sample. Values of labels are not escaped, because none contains such a character.
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
         match labels.is_empty() {

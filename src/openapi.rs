@@ -1,4 +1,4 @@
-//! `/openapi.json`: what this server speaks, made from the tables of the code.
+//! `/openapi.json`: the description of all requests and replies, generated from the tables in the code.
 
 use std::sync::LazyLock;
 
@@ -10,11 +10,12 @@ use crate::{
     wire::{Field, Shape, code::Code},
 };
 
-/// The description, version 3.1 of the format, as JSON text.
+/// Returns the description as JSON text, in version 3.1 of the format.
 #[must_use]
 pub fn text() -> &'static str {
-    static TEXT: LazyLock<String> =
-        LazyLock::new(|| serde_json::to_string_pretty(&document()).expect("JSON of ours") + "\n");
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        serde_json::to_string_pretty(&document()).expect("a JSON value can be written") + "\n"
+    });
     &TEXT
 }
 
@@ -63,11 +64,11 @@ fn document() -> Value {
 fn parameters() -> Value {
     let parameter = |name: &str, required: bool, schema: Value, about: &str| json!({ "name": name, "in": "query", "required": required, "schema": schema, "description": about });
     json!({
-        "sdkappid": parameter("sdkappid", true, json!({ "type": "integer", "minimum": 1 }), "The app."),
+        "sdkappid": parameter("sdkappid", true, json!({ "type": "integer", "minimum": 1 }), "The SDKAppID of the app."),
         "identifier": parameter("identifier", true, json!({ "type": "string" }), "An administrator of the app."),
-        "usersig": parameter("usersig", true, json!({ "type": "string" }), "His signature."),
-        "random": parameter("random", false, json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }), "Any number. Anything else is ignored, but in the strict mode refused."),
-        "contenttype": parameter("contenttype", false, json!({ "const": "json" }), "json."),
+        "usersig": parameter("usersig", true, json!({ "type": "string" }), "The UserSig of the administrator."),
+        "random": parameter("random", false, json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }), "Any number. Other values are ignored, except in the strict mode, which refuses them."),
+        "contenttype": parameter("contenttype", false, json!({ "const": "json" }), "The format; always json."),
     })
 }
 
@@ -136,7 +137,7 @@ fn object(fields: &[Field]) -> Value {
     })
 }
 
-/// The operation of a route.
+/// Describes one route.
 fn described(route: &Route) -> Value {
     let mut operation = json!({ "operationId": route.id });
     if !route.summary.is_empty() {
@@ -167,7 +168,8 @@ fn described(route: &Route) -> Value {
     match route.takes {
         Takes::Nothing => {}
         Takes::Lines => {
-            let lines = json!({ "type": "string", "description": "Lines of docs/interchange.md." });
+            let lines =
+                json!({ "type": "string", "description": "Lines in the format of docs/interchange.md." });
             operation["requestBody"] = json!({ "content": { "text/plain": { "schema": lines } } });
         }
         Takes::Object(required, fields, schemas) => {
@@ -189,7 +191,7 @@ fn described(route: &Route) -> Value {
     operation
 }
 
-/// A schema that is written in the table of routes.
+/// Parses a schema from the table of routes.
 fn written(property: &Property) -> Value {
     serde_json::from_str(property.schema).expect("a schema in the table is JSON")
 }
@@ -203,11 +205,13 @@ fn answer(reply: Reply) -> Value {
             let required = ["Lines", "Changed", "Faults", "MoreFaults", "Effect"];
             ("Done.", "application/json", json!({ "type": "object", "required": required }))
         }
-        Reply::BadLines => {
-            ("Which lines are bad, in Faults; the first in ErrorInfo, too.", "application/json", failure)
-        }
+        Reply::BadLines => (
+            "Some lines are bad: Faults lists them, and ErrorInfo describes the first.",
+            "application/json",
+            failure,
+        ),
         Reply::Lines => ("The lines.", "application/x-ndjson", json!({ "type": "string" })),
-        Reply::Refused => ("Why not, in ErrorInfo.", "application/json", failure),
+        Reply::Refused => ("Refused, for the reason in ErrorInfo.", "application/json", failure),
     };
     json!({ "description": about, "content": { kind: { "schema": schema } } })
 }

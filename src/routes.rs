@@ -1,5 +1,5 @@
-//! The table of everything that is not a command of the service: methods, paths, who may ask, what answers, and the
-//! description. Dispatch, refusals and the paths of `/openapi.json` come from it.
+//! The table of all paths that are not commands: methods, access, handlers and descriptions. Dispatch, refusals and
+//! `/openapi.json` use it.
 
 use crate::{api::OWNER, controls::FaultRule, wire::Field};
 
@@ -10,36 +10,36 @@ pub struct Route {
     pub method: &'static str,
     /// The path.
     pub path: &'static str,
-    /// Who may ask.
+    /// Who may call it.
     pub admits: Admits,
-    /// What answers.
+    /// The code that handles it.
     pub handler: Handler,
-    /// Its name in the description.
+    /// Its `operationId` in `/openapi.json`.
     pub id: &'static str,
-    /// What it does; empty where the name says it.
+    /// A summary; empty if the id is clear enough.
     pub summary: &'static str,
-    /// The parameters of its query.
+    /// The query parameters.
     pub parameters: &'static [Property],
-    /// What it takes as a body.
+    /// The request body.
     pub takes: Takes,
-    /// Its answers, by status.
+    /// The responses, by status.
     pub answers: &'static [(u16, Reply)],
 }
 
-/// Who may ask.
+/// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admits {
-    /// Everybody.
+    /// Everyone.
     Everybody,
-    /// Everybody but web pages.
+    /// Everyone, but not from a web page.
     Programs,
-    /// Administrators of an app, by their signature.
+    /// Administrators of an app, who sign the request.
     Administrators,
-    /// Those for whom the controls are open.
+    /// Everyone whom the controls admit.
     Testers,
 }
 
-/// What answers.
+/// The code that handles a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the table says what each does")]
 pub enum Handler {
@@ -53,7 +53,7 @@ pub enum Handler {
     Control(Control),
 }
 
-/// A control of an emulator.
+/// The controls of an emulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the table says what each does")]
 pub enum Control {
@@ -72,62 +72,62 @@ pub enum Control {
     RemoveSnapshots,
 }
 
-/// A parameter of a query.
+/// A parameter of a query string.
 #[derive(Debug)]
 pub struct Property {
     /// Its name.
     pub name: &'static str,
     /// Its JSON schema.
     pub schema: &'static str,
-    /// What it is for; empty where the name says it.
+    /// Its purpose; empty if the name is clear enough.
     pub about: &'static str,
 }
 
-/// What a route takes as a body.
+/// The request body of a route.
 #[derive(Clone, Copy, Debug)]
 pub enum Takes {
     /// Nothing.
     Nothing,
-    /// Lines of the file format.
+    /// Lines in confold's file format.
     Lines,
-    /// An object with these fields and no others, of which the first so many have to be there, and the JSON schema of
-    /// each field.
+    /// An object with exactly these fields, of which the given number is required, and the JSON schema of each
+    /// field.
     Object(usize, &'static [Field], &'static [&'static str]),
 }
 
-/// What an answer is.
+/// The response of a route.
 #[derive(Clone, Copy, Debug)]
 pub enum Reply {
-    /// A plain text, and what it means.
+    /// Plain text, and its meaning.
     Text(&'static str),
     /// A JSON object.
     Object,
-    /// What became of lines.
+    /// The report of an import or check without faults.
     Report,
-    /// The same with faults.
+    /// The report of an import or check with faults.
     BadLines,
-    /// Lines of the file format.
+    /// Lines in confold's file format.
     Lines,
-    /// A refusal in the form of all others.
+    /// A refusal, in the form of all other refusals.
     Refused,
 }
 
-/// What the paths of controls begin with.
+/// The prefix of the paths of all controls.
 pub const CONTROLS_PATH: &str = "/_dev/";
 
-/// The fields of the bodies of controls.
+/// The fields in the request bodies of controls.
 pub mod field {
     use crate::wire::{Field, bare};
 
-    /// The app that a control is about.
+    /// The app that is affected.
     pub const SDK_APP_ID: Field = bare("SdkAppId");
-    /// Whether a reset includes the controls themselves.
+    /// Whether a reset includes the controls.
     pub const CONTROLS: Field = bare("Controls");
     /// Stops the clock.
     pub const FREEZE: Field = bare("Freeze");
-    /// Moves the clock on.
+    /// Advances the clock.
     pub const ADVANCE: Field = bare("Advance");
-    /// Lets the clock run again.
+    /// Makes the clock run again.
     pub const RESUME: Field = bare("Resume");
     /// The name of a snapshot.
     pub const NAME: Field = bare("Name");
@@ -149,13 +149,13 @@ const fn plain(name: &'static str, schema: &'static str) -> Property {
 const LENIENT: &[Property] = &[Property {
     name: "lenient",
     schema: r#"{"enum":["0","1"]}"#,
-    about: "1: fields that a line cannot have are ignored, unless they look like one that it can have.",
+    about: "1: ignore unknown fields, unless their names are similar to those of known fields.",
 }];
 const NAMED: Takes = Takes::Object(1, &[field::NAME], &[NAME]);
-/// The schemas of the fields of a fault rule.
+/// The schemas of the fields of a fault rule, in the order of its list of fields.
 const RULE: &[&str] = &[TEXT, TEXT, PART, NUMBER, CODE, TEXT, NUMBER, FLAG, FLAG];
 
-/// A probe: a GET without parameters.
+/// Describes a probe: a GET without parameters.
 const fn probe(
     path: &'static str,
     admits: Admits,
@@ -167,7 +167,7 @@ const fn probe(
     Route { method: "GET", path, admits, handler, id, summary, parameters: &[], takes, answers }
 }
 
-/// A transfer of lines: a signed POST.
+/// Describes a transfer of lines: a signed POST.
 const fn transfer(path: &'static str, handler: Handler, id: &'static str, summary: &'static str) -> Route {
     let (parameters, takes, answers): (_, _, &[_]) = match handler {
         Handler::Export => (&[] as &[_], Takes::Nothing, &[(200, Reply::Lines), (403, Reply::Refused)]),
@@ -181,7 +181,7 @@ const fn transfer(path: &'static str, handler: Handler, id: &'static str, summar
     Route { method: "POST", path, admits, handler, id, summary, parameters, takes, answers }
 }
 
-/// A control.
+/// Describes a control.
 const fn control(
     (method, path): (&'static str, &'static str),
     control: Control,
@@ -210,48 +210,62 @@ const fn control(
     Route { method, path, admits, handler, id, summary, parameters, takes, answers }
 }
 
-/// All routes. Refusals name controls in this order.
+/// All routes. Refusals list the controls in this order.
 pub const ROUTES: &[Route] = &[
     probe(
         "/healthz",
         Admits::Everybody,
         Handler::Alive,
         "alive",
-        &[(200, Reply::Text("The process answers."))],
+        &[(200, Reply::Text("The process is running."))],
     ),
     probe(
         "/readyz",
         Admits::Everybody,
         Handler::Ready,
         "ready",
-        &[(200, Reply::Text("The store answers.")), (503, Reply::Text("It does not."))],
+        &[(200, Reply::Text("The store is working.")), (503, Reply::Text("The store is not working."))],
     ),
     probe(
         "/metrics",
         Admits::Programs,
         Handler::Metrics,
         "metrics",
-        &[(200, Reply::Text("For Prometheus.")), (404, Reply::Text("They are off."))],
+        &[
+            (200, Reply::Text("Metrics in the text format of Prometheus.")),
+            (404, Reply::Text("Metrics are off.")),
+        ],
     ),
     probe("/openapi.json", Admits::Everybody, Handler::Document, "openapi", &[(200, Reply::Object)]),
-    transfer("/interchange/export", Handler::Export, "export", "Everything of the app as lines"),
-    transfer("/interchange/check", Handler::Check, "check", "Say what lines would be refused for, or change"),
-    transfer("/interchange/import", Handler::Import, "import", "Apply lines"),
+    transfer("/interchange/export", Handler::Export, "export", "Export everything in the app as lines"),
+    transfer(
+        "/interchange/check",
+        Handler::Check,
+        "check",
+        "Report what an import of lines would change, or why it would be refused",
+    ),
+    transfer("/interchange/import", Handler::Import, "import", "Import lines"),
     control(
         ("GET", "/_dev/journal"),
         Control::Journal,
-        ("journal", "The last calls"),
+        ("journal", "List the most recent calls"),
         &[plain("Limit", NUMBER), plain("Code", NUMBER), plain("Command", TEXT)],
         Takes::Nothing,
     ),
     control(
         ("DELETE", "/_dev/journal"),
         Control::ClearJournal,
-        ("clearJournal", "Forget the calls"),
+        ("clearJournal", "Clear the journal of calls"),
         &[],
         Takes::Nothing,
     ),
-    control(("GET", "/_dev/faults"), Control::Faults, ("faults", "The fault rules"), &[], Takes::Nothing),
+    control(
+        ("GET", "/_dev/faults"),
+        Control::Faults,
+        ("faults", "List the fault rules"),
+        &[],
+        Takes::Nothing,
+    ),
     control(
         ("POST", "/_dev/faults"),
         Control::AddFault,
@@ -262,69 +276,69 @@ pub const ROUTES: &[Route] = &[
     control(
         ("DELETE", "/_dev/faults"),
         Control::RemoveFaults,
-        ("removeFaults", "Remove all fault rules, or one"),
+        ("removeFaults", "Remove one fault rule, or all of them"),
         &[plain("Id", NUMBER)],
         Takes::Nothing,
     ),
-    control(("GET", "/_dev/clock"), Control::Clock, ("clock", "The clock"), &[], Takes::Nothing),
+    control(
+        ("GET", "/_dev/clock"),
+        Control::Clock,
+        ("clock", "Get the time of the clock"),
+        &[],
+        Takes::Nothing,
+    ),
     control(
         ("POST", "/_dev/clock"),
         Control::SetClock,
-        ("setClock", "Stop the clock, move it on, let it run"),
+        ("setClock", "Stop, advance or resume the clock"),
         &[],
         Takes::Object(0, &[field::FREEZE, field::ADVANCE, field::RESUME], &[FREEZE, NUMBER, FLAG]),
     ),
     control(
         ("POST", "/_dev/reset"),
         Control::Reset,
-        ("reset", "Forget everything, an app or an owner"),
+        ("reset", "Delete everything, one app or one owner"),
         &[],
         Takes::Object(0, &[field::SDK_APP_ID, OWNER, field::CONTROLS], &[APP, TEXT, FLAG]),
     ),
-    control(
-        ("POST", "/_dev/seed"),
-        Control::Seed,
-        ("seed", "Apply lines of the file format"),
-        LENIENT,
-        Takes::Lines,
-    ),
+    control(("POST", "/_dev/seed"), Control::Seed, ("seed", "Import lines"), LENIENT, Takes::Lines),
     control(
         ("POST", "/_dev/snapshot"),
         Control::TakeSnapshot,
-        ("snapshot", "Keep the state under a name"),
+        ("snapshot", "Save the state as a named snapshot"),
         &[],
         NAMED,
     ),
-    control(("POST", "/_dev/restore"), Control::Restore, ("restore", "Bring a state back"), &[], NAMED),
+    control(("POST", "/_dev/restore"), Control::Restore, ("restore", "Restore a snapshot"), &[], NAMED),
     control(
         ("GET", "/_dev/snapshots"),
         Control::Snapshots,
-        ("snapshots", "The names there are"),
+        ("snapshots", "List the names of all snapshots"),
         &[],
         Takes::Nothing,
     ),
     control(
         ("DELETE", "/_dev/snapshots"),
         Control::RemoveSnapshots,
-        ("removeSnapshots", "Remove all snapshots, or one"),
+        ("removeSnapshots", "Remove one snapshot, or all of them"),
         &[plain("Name", TEXT)],
         Takes::Nothing,
     ),
 ];
 
-/// What there is at a path: one route for each method that it takes.
+/// Returns the routes at a path, one for each method.
 pub fn at(path: &str) -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().filter(move |route| route.path == path)
 }
 
-/// The methods that a path takes, as the header `Allow` has them; empty when there is nothing.
+/// Returns the methods of a path, in the form of the header `Allow`; empty if the path does not exist.
 #[must_use]
 pub fn allowed(path: &str) -> String {
     at(path).map(|route| route.method).collect::<Vec<_>>().join(", ")
 }
 
 impl Route {
-    /// The path of a control below [`CONTROLS_PATH`].
+    /// Returns the path below [`CONTROLS_PATH`], if it is a control.
     #[must_use]
     pub fn control(&self) -> Option<&'static str> {
         self.path.strip_prefix(CONTROLS_PATH)

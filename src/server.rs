@@ -1,4 +1,4 @@
-//! The life of a server: from sockets to threads that serve, and back to none.
+//! Runs a server: opens its sockets, starts its threads, and stops them again.
 
 use std::{future::Future, io, sync::Arc, time::Duration};
 
@@ -11,34 +11,34 @@ use crate::{
     signals::ServerSignals,
 };
 
-/// How much of the time of a stop, at the most, is kept for what comes behind requests: spans, the store, the log.
-const KEPT: Duration = Duration::from_secs(1);
+/// The part of the time for a stop, at most, that is reserved for what ends after the requests: spans, the store, the log.
+const RESERVED: Duration = Duration::from_secs(1);
 
 /// A server that is ready to run.
 pub struct Server {
-    /// The addresses it has. It listens there when everything else is ready.
+    /// The reserved addresses. The server listens on them once everything else is ready.
     pub bound: Vec<Bound>,
-    /// What it serves.
+    /// The service that handles connections.
     pub http: Arc<HttpService>,
-    /// What works beside it.
+    /// The background services.
     pub services: Vec<Service>,
-    /// How many threads serve. Each has a runtime of its own: on this work that is faster than one
+    /// The number of worker threads. Each has its own runtime, which is faster for this work than one
     /// runtime that moves tasks between threads.
     pub workers: usize,
-    /// How long a stop may take, from its beginning to the end of the process. Requests in flight have nearly all of
-    /// it.
+    /// How long a stop may take, from its beginning to the end of the process. Requests in progress get nearly all of
+    /// that time.
     pub drain: Duration,
 }
 
-/// What a server does when a signal asks it to reload its configuration.
+/// Reloads the configuration when a signal asks for it.
 pub type Reload<'a> = Box<dyn FnMut() + 'a>;
 
 /// A server that has stopped.
 #[derive(Debug)]
 pub struct Stopped {
-    /// An error after a failure, or when it could not start.
+    /// An error if the server failed or could not start.
     pub result: io::Result<()>,
-    /// When the process has to have ended.
+    /// The time by which the process must have ended.
     pub by: Deadline,
 }
 
@@ -46,19 +46,19 @@ pub struct Stopped {
 enum End {
     /// A signal asked for it.
     Requested,
-    /// What it works on failed.
+    /// The store failed.
     Failure(io::Error),
-    /// A thread of its own ended unexpectedly.
+    /// A thread ended unexpectedly.
     Thread(Ended),
 }
 
 impl Server {
-    /// Serves until a signal stops it or something fails, then drains and returns – with an error after a
-    /// failure. `failure` ends when what is served cannot go on, and says why. `ready` is called when clients can
-    /// connect; before that they are refused.
+    /// Serves until a signal stops the server or something fails, then drains connections and returns, with an error
+    /// after a failure. `failure` completes if the server cannot continue. `ready` is called once clients can connect;
+    /// connections are refused before that.
     ///
-    /// It also ends with an error when a thread or a runtime cannot be had, or when another program has begun to
-    /// listen at one of the addresses.
+    /// It also returns an error if a thread or runtime cannot be created, or if another program already listens on
+    /// one of the addresses.
     pub fn run<F: std::error::Error + Send + Sync + 'static>(
         self,
         ready: impl FnOnce(),
@@ -73,7 +73,7 @@ impl Server {
         Stopped { result, by: by.unwrap_or_else(|| Deadline::after(&clock, drain)) }
     }
 
-    /// The same. `stops` is called when the stop begins, for the moment when it has to be over.
+    /// Implements [`Server::run`]. `stops` is called when the stop begins, and returns its deadline.
     fn serve<F: std::error::Error + Send + Sync + 'static>(
         self,
         ready: impl FnOnce(),
@@ -85,13 +85,13 @@ impl Server {
         let runtime = make_runtime()?;
         let (mut workers, mut services) = (Background::default(), Background::default());
         let mut waiting = Vec::new();
-        let kept = KEPT.min(self.drain / 5);
+        let reserved = RESERVED.min(self.drain / 5);
         for _ in 0..self.workers {
             let (give, given) = oneshot::channel();
-            let (http, drain) = (Arc::clone(&self.http), self.drain.saturating_sub(kept));
+            let (http, drain) = (Arc::clone(&self.http), self.drain.saturating_sub(reserved));
             workers.start(worker(make_runtime()?, given, http, drain)).map_err(|error| {
                 let said = format!(
-                    "a thread that serves cannot be started: {error}; setting workers is the number of them"
+                    "a worker thread cannot be started: {error}; the setting workers is the number of them"
                 );
                 io::Error::new(error.kind(), said)
             })?;
@@ -103,14 +103,14 @@ impl Server {
                 io::Error::new(error.kind(), format!("{about} cannot be started: {error}"))
             })?;
         }
-        // From here on clients can connect, and everybody who serves them is there.
+        // Clients can connect from here on, so all threads that serve them are already running.
         let listening = self.bound.into_iter().map(Bound::listen).collect::<io::Result<Vec<_>>>()?;
         for give in waiting {
             let sockets = listening.iter().map(Listening::share).collect::<io::Result<Vec<_>>>()?;
-            // A worker that has ended is noticed below.
+            // Sending fails if the worker has ended, which the loop below notices.
             let _ = give.send(sockets);
         }
-        // The workers have the sockets now, and close them when they are told to stop.
+        // Each worker has its own handles of the sockets, and closes them when it is stopped.
         drop(listening);
         let end = runtime.block_on(async {
             let mut failure = std::pin::pin!(failure);
@@ -130,9 +130,9 @@ impl Server {
         });
         let by = stops();
         tracing::info!("stopping");
-        let ended = workers.stop(&by.earlier(kept / 2));
-        // They stop behind the workers, whose last calls they still hear of. One that is left behind keeps nobody.
-        let services = services.stop(&by.earlier(kept / 4));
+        let ended = workers.stop(&by.earlier(reserved / 2));
+        // Services are stopped after the workers, because they process the last calls. One that hangs is abandoned.
+        let services = services.stop(&by.earlier(reserved / 4));
         match end {
             End::Requested => ended,
             End::Failure(error) => Err(error),
@@ -144,7 +144,7 @@ impl Server {
     }
 }
 
-/// A thread that serves the sockets it is given.
+/// Returns the service of a worker thread, which serves the sockets that it receives.
 fn worker(
     runtime: Runtime,
     given: oneshot::Receiver<Vec<Listening>>,
@@ -157,11 +157,11 @@ fn worker(
         on_end: OnEnd::Stop,
         work: Box::new(move |stopping| {
             let ended = runtime.block_on(async {
-                // Without sockets the start has failed, for a reason that is reported elsewhere.
+                // If no sockets arrive, the start has failed for a reason that is reported elsewhere.
                 let Ok(sockets) = given.await else { return Ok(()) };
                 serve(sockets, http, stopping.signal(), drain).await
             });
-            // Work that blocks is not waited for.
+            // Do not wait for blocking tasks.
             runtime.shutdown_background();
             ended
         }),

@@ -1,8 +1,8 @@
-//! Spans of calls, sent to an OpenTelemetry collector: OTLP over HTTP in its JSON form. Off unless an
+//! Sends a span for each call to an OpenTelemetry collector, with OTLP over HTTP in JSON. Off unless an
 //! endpoint is set.
 //!
-//! Written here because it is one request in one form, and the libraries for it would be a third of the
-//! build. Calls never wait for it: what the collector does not take in time is left out, and counted.
+//! confold sends one kind of request, for which the OpenTelemetry libraries would add a third to the build
+//! time. Calls never wait for the collector: spans that it does not accept in time are dropped and counted.
 
 use std::{
     io,
@@ -22,36 +22,36 @@ use crate::{
     excerpt, masking, random, resolver,
 };
 
-/// How many spans wait at the most.
+/// The maximum number of spans that wait to be sent.
 const WAITING: usize = 8_192;
-/// How many are sent at once, and how long the first waits for others.
+/// The maximum number of spans in one request, and how long the first of them waits for more.
 const AT_ONCE: usize = 512;
 const GATHER: Duration = Duration::from_millis(500);
-/// How long the collector may take.
+/// The time limit for one request to the collector.
 const WITHIN: Duration = Duration::from_secs(5);
 
-/// One call.
+/// The span of one call.
 #[derive(Clone, Debug)]
 pub struct Span {
-    /// What it is called.
+    /// The name of the span.
     pub name: String,
-    /// The trace it belongs to, and the span that caused it; a trace of its own without them.
+    /// The caller's trace and span; without them, the span starts a new trace.
     pub parent: Option<Parent>,
-    /// When it began, since 1970.
+    /// When the call began, since 1970.
     pub began: Duration,
-    /// How long it took.
+    /// The duration of the call.
     pub took: Duration,
-    /// The app, when the caller was let in.
+    /// The app, if the caller was admitted.
     pub app: Option<u32>,
-    /// `ErrorCode` of the reply, and why.
+    /// `ErrorCode` of the reply.
     pub code: u32,
-    /// Why it was refused; empty when it was not.
+    /// Why the call was refused; empty if it was not.
     pub why: String,
-    /// The id of the request, as in the log.
+    /// The request id, as in the log.
     pub request: String,
 }
 
-/// What a `traceparent` header says.
+/// The content of a `traceparent` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parent {
     trace: [u8; 16],
@@ -60,7 +60,7 @@ pub struct Parent {
 }
 
 impl Parent {
-    /// Reads the header: version, trace, span and flags, as W3C Trace Context has them.
+    /// Parses the header in the format of W3C Trace Context: version, trace, span and flags.
     #[must_use]
     pub fn parse(header: &str) -> Option<Parent> {
         let mut parts = header.split('-');
@@ -72,7 +72,7 @@ impl Parent {
     }
 }
 
-/// Where spans go.
+/// Accepts spans and queues them for the collector.
 #[derive(Debug)]
 pub struct Traces {
     spans: mpsc::Sender<Span>,
@@ -81,19 +81,19 @@ pub struct Traces {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Spans that wait, and those of the request that is being made.
+    /// Spans that wait, including those of the request in progress.
     pending: AtomicU64,
-    /// Spans that will never be sent.
+    /// Spans that were dropped.
     left_out: AtomicU64,
-    /// The collector, and the way to it, for messages.
+    /// The collector and the proxy used to reach it, for log messages.
     collector: OnceLock<String>,
-    /// Why the last request of a server that stops has failed.
+    /// Why the last request during a stop failed.
     failed: Mutex<Option<String>>,
 }
 
 impl Traces {
-    /// Spans for the collector at `endpoint`, for example `http://localhost:4318`, and the service that sends them. At a
-    /// stop it sends what waits, as far as the collector takes it in time, and says how many spans were not taken.
+    /// Returns the queue of spans for the collector at `endpoint`, for example `http://localhost:4318`, and the service
+    /// that sends them. At a stop, the service sends as many as the time permits and logs how many were lost.
     #[must_use]
     pub fn new(endpoint: Address) -> (Traces, Service) {
         let (spans, waiting) = mpsc::channel(WAITING);
@@ -113,13 +113,13 @@ impl Traces {
         (Traces { spans, shared }, service)
     }
 
-    /// Sends the span of a call, unless its caller asks for none of it.
+    /// Queues the span of a call, unless the caller's trace is not sampled.
     pub fn send(&self, span: Span) {
         if span.parent.is_some_and(|parent| !parent.sampled) {
             return;
         }
         self.shared.pending.fetch_add(1, Ordering::Relaxed);
-        // Calls go on without their spans.
+        // If the queue is full, drop the span; the call must not wait.
         if self.spans.try_send(span).is_err() {
             self.shared.pending.fetch_sub(1, Ordering::Relaxed);
             self.shared.left_out.fetch_add(1, Ordering::Relaxed);
@@ -128,8 +128,8 @@ impl Traces {
 }
 
 impl Shared {
-    /// Says how many spans the collector did not take before the server ended. A request that is still being made was
-    /// left behind.
+    /// Logs how many spans were lost because the server ended. These include the spans of a request that was still
+    /// in progress.
     fn report(&self) {
         let lost = self.pending.swap(0, Ordering::Relaxed);
         if lost > 0 {
@@ -141,7 +141,7 @@ impl Shared {
     }
 }
 
-/// The thread that sends.
+/// The state of the sending thread.
 struct Sending {
     waiting: mpsc::Receiver<Span>,
     shared: Arc<Shared>,
@@ -169,12 +169,12 @@ impl Sending {
                     self.settle(spans.len());
                     continue;
                 }
-                // It would show the whole address.
+                // The error would show the whole address, which may contain secrets.
                 Err(ureq::Error::BadUri(_)) => "the address cannot be used".to_owned(),
                 Err(error) => excerpt::line(&error.to_string()).into_owned(),
             };
             if self.stopping.is_begun() {
-                // The others would fare no better: all of them are reported at once.
+                // The remaining spans would fail for the same reason, so they are reported together.
                 *self.shared.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 return Ok(());
             }
@@ -186,12 +186,12 @@ impl Sending {
         Ok(())
     }
 
-    /// The spans of the next request; nothing when none will follow.
+    /// Collects the spans of the next request; returns `None` once there are no more.
     async fn gather(&mut self) -> Option<Vec<Span>> {
         let mut spans = Vec::new();
         while spans.len() < AT_ONCE {
             if self.stopping.is_begun() {
-                // Nothing more is waited for.
+                // During a stop, take only what is already there.
                 match self.waiting.try_recv() {
                     Ok(span) => spans.push(span),
                     Err(_) => break,
@@ -210,19 +210,19 @@ impl Sending {
         (!spans.is_empty()).then_some(spans)
     }
 
-    /// How long the next request may take; nothing when there is no time for one.
+    /// Returns the time limit of the next request, or `None` if no time is left.
     fn time_for_request(&self) -> Option<Duration> {
         let left = self.stopping.by().map_or(WITHIN, |by| by.left().min(WITHIN));
         (!left.is_zero()).then_some(left)
     }
 
-    /// So many spans wait no more.
+    /// Subtracts spans that were sent or dropped from the number that waits.
     fn settle(&self, spans: usize) {
         self.shared.pending.fetch_sub(spans as u64, Ordering::Relaxed);
     }
 }
 
-/// An export request of the protocol.
+/// Builds the body of an export request.
 fn request(spans: &[Span]) -> Value {
     json!({ "resourceSpans": [{
         "resource": { "attributes": [text("service.name", "confold"), text("service.version", env!("CARGO_PKG_VERSION"))] },
@@ -235,7 +235,7 @@ fn span(span: &Span) -> Value {
     let mut attributes = vec![number("confold.code", span.code)];
     attributes.extend(span.app.map(|app| number("confold.app", app)));
     attributes.push(text("confold.request", &span.request));
-    let mut told = json!({
+    let mut object = json!({
         "traceId": hex(&trace),
         "spanId": hex(&random::array::<8>()),
         "name": masking::text(&span.name),
@@ -249,9 +249,9 @@ fn span(span: &Span) -> Value {
         },
     });
     if let Some(parent) = span.parent {
-        told["parentSpanId"] = json!(hex(&parent.span));
+        object["parentSpanId"] = json!(hex(&parent.span));
     }
-    told
+    object
 }
 
 fn text(key: &str, value: &str) -> Value {

@@ -166,7 +166,7 @@ impl Kind {
                 text.filter(|text| names.contains(text)).map(|text| Value::Text(text.to_owned()))
             }
             Kind::Address => match text {
-                // Its own errors hide the parts that may be secret.
+                // The errors of the parser hide the parts that may be secret.
                 Some(text) => return text.parse().map(Value::Address),
                 None => None,
             },

@@ -141,7 +141,7 @@ pub(super) fn check_saved_reply(fields: Fields<'_>) -> Result<(), Fault> {
                 without StartIndex and NextStartIndex, or use confold pull, which does so";
     let (complete, next) = (number(&COMPLETE_FLAG)?, number(&NEXT_START_INDEX)?);
     if let Some(flag) = complete.filter(|flag| *flag != 1) {
-        let said = format!("it is {flag}, so that this is one page of several; {cure}");
+        let said = format!("it is {flag}, so this is one page of several; {cure}");
         return Err(fields.refused(&COMPLETE_FLAG, said));
     }
     if complete.is_none() && next.is_some_and(|next| next != 0) {
@@ -149,7 +149,7 @@ pub(super) fn check_saved_reply(fields: Fields<'_>) -> Result<(), Fault> {
         return Err(fields.refused(&NEXT_START_INDEX, said));
     }
     if let Some(start) = number(&START_INDEX)?.filter(|start| *start != 0) {
-        let said = format!("it is {start}, so that other pages come before this one; {cure}");
+        let said = format!("it is {start}, so other pages come before this one; {cure}");
         return Err(fields.refused(&START_INDEX, said));
     }
     // A null list was omitted by the program that wrote it; whether it was empty is unknown.

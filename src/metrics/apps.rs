@@ -1,4 +1,4 @@
-//! What is counted for each app. There are as many series as apps in the configuration, and codes.
+//! The counters of each app. The number of series is bounded by the numbers of configured apps and codes.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use crate::{auth::Apps, domain::AppId, wire::code::Code};
 pub struct CallsOfApps(HashMap<AppId, Arc<[AtomicU64; CODES]>>);
 
 impl CallsOfApps {
-    /// Those of these apps; what was counted for an app goes on.
+    /// Returns counters for these apps. Apps that were counted before keep their counts.
     #[must_use]
     pub fn with(&self, apps: &Apps) -> CallsOfApps {
         let none = || Arc::new(std::array::from_fn(|_| AtomicU64::new(0)));
@@ -24,7 +24,7 @@ impl CallsOfApps {
         CallsOfApps(apps.all().into_iter().map(|app| (app.id, counted(app.id))).collect())
     }
 
-    /// Counts a call of an app; one that is not in the configuration has no place.
+    /// Counts a call of an app. Apps that are not in the configuration are not counted.
     pub fn count(&self, app: AppId, code: Code) {
         if let Some(codes) = self.0.get(&app) {
             codes[place_of(code.number())].fetch_add(1, Ordering::Relaxed);
@@ -32,12 +32,12 @@ impl CallsOfApps {
     }
 }
 
-pub(super) fn tell(now: &Now, out: &mut Exposition) {
+pub(super) fn render(now: &Now, out: &mut Exposition) {
     let family = "confold_app_calls_total";
     out.family(
         family,
         "counter",
-        "Calls by app and code of the reply; refused ones by the app that they name.",
+        "Calls by app and code of the reply. A refused call counts for the app that it names.",
     );
     let mut apps: Vec<_> = now.apps.0.iter().collect();
     apps.sort_by_key(|(app, _)| **app);

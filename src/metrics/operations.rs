@@ -1,4 +1,4 @@
-//! What is counted beside calls: configurations and certificates that were read again.
+//! The counters of reloads: of the configuration, and of the certificate.
 
 use std::{
     fmt,
@@ -10,7 +10,7 @@ use std::{
 
 use super::Exposition;
 
-/// Counts reloads and certificate changes; updated by the server's owner.
+/// Counts reloads of the configuration, and reads the counts of the certificate.
 #[derive(Default)]
 pub struct Operations {
     applied: AtomicU64,
@@ -19,16 +19,16 @@ pub struct Operations {
     certificate: OnceLock<Box<dyn Fn() -> CertificateCounts + Send + Sync>>,
 }
 
-/// How a certificate is doing.
+/// The state of the certificate.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CertificateCounts {
-    /// The last second in which it is valid, since 1970.
+    /// The last second in which it is valid, in seconds since 1970.
     pub not_after: u64,
-    /// How often another one was taken over.
+    /// The number of new certificates that were applied.
     pub applied: u64,
-    /// How often another one was refused.
+    /// The number of new certificates that were refused.
     pub refused: u64,
-    /// Whether the last one was.
+    /// Whether the most recent one was refused.
     pub refused_now: bool,
 }
 
@@ -39,20 +39,20 @@ impl fmt::Debug for Operations {
 }
 
 impl Operations {
-    /// Counts a configuration that was read again, and whether it was taken over.
+    /// Counts a reload of the configuration, and whether the new one was applied.
     pub fn reloaded(&self, applied: bool) {
         let count = if applied { &self.applied } else { &self.refused };
         count.fetch_add(1, Ordering::Relaxed);
         self.refused_now.store(!applied, Ordering::Relaxed);
     }
 
-    /// Asks for the state of the certificate whenever the metrics are told. The first question stays.
+    /// Sets the function that returns the state of the certificate. Only the first call has an effect.
     pub fn ask_for_certificate(&self, state: impl Fn() -> CertificateCounts + Send + Sync + 'static) {
-        // A server shows one certificate.
+        // A server has one certificate.
         let _ = self.certificate.set(Box::new(state));
     }
 
-    pub(super) fn tell(&self, out: &mut Exposition) {
+    pub(super) fn render(&self, out: &mut Exposition) {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let certificate = self.certificate.get().map(|state| state());
         let configuration =
@@ -61,11 +61,7 @@ impl Operations {
         let all =
             [Some(("configuration", configuration)), of_certificate.map(|state| ("certificate", state))];
         let (total, last) = ("confold_reloads_total", "confold_reload_refused");
-        out.family(
-            total,
-            "counter",
-            "Configurations and certificates read again, and whether they were applied.",
-        );
+        out.family(total, "counter", "Reloads of the configuration and of certificates, by result.");
         for (of, (applied, refused, _)) in all.into_iter().flatten() {
             out.sample(total, &[("of", of), ("result", "applied")], applied);
             out.sample(total, &[("of", of), ("result", "refused")], refused);
@@ -73,14 +69,19 @@ impl Operations {
         out.family(
             last,
             "gauge",
-            "Whether what was read last was refused, so that something older is in use.",
+            "1 if the last reload was refused, so that the previous version is still in use.",
         );
         for (of, (.., refused)) in all.into_iter().flatten() {
             out.sample(last, &[("of", of)], u8::from(refused));
         }
         if let Some(state) = certificate {
             let name = "confold_certificate_not_after_timestamp_seconds";
-            out.alone(name, "gauge", "When the certificate that is shown expires.", state.not_after);
+            out.alone(
+                name,
+                "gauge",
+                "When the certificate in use expires, in seconds since 1970.",
+                state.not_after,
+            );
         }
     }
 }

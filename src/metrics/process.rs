@@ -1,32 +1,32 @@
-//! What the system says of this process, under the names that Prometheus gives to it everywhere.
+//! Metrics of this process, under the names that Prometheus uses for every program.
 
-/// What the system says of this process.
+/// Values of this process, as the system reports them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Process {
-    /// When it began, in seconds since 1970.
+    /// The start time, in seconds since 1970.
     pub start_seconds: f64,
-    /// Seconds of processor time.
+    /// Processor time in seconds.
     pub cpu_seconds: f64,
-    /// Bytes in memory.
+    /// Resident memory in bytes.
     pub resident_bytes: u64,
-    /// Files and sockets that are open.
+    /// The number of open files and sockets.
     pub open_files: u64,
-    /// Threads.
+    /// The number of threads.
     pub threads: u64,
 }
 
 impl Process {
-    /// As it is now; zeros where the system does not say.
+    /// Reads the current values. Those that the system does not report are zero.
     #[must_use]
     pub fn now() -> Process {
         let read = |file: &str| std::fs::read_to_string(format!("/proc/{file}")).unwrap_or_default();
         let (stat, memory) = (read("self/stat"), read("self/statm"));
-        // What comes after the name, which may hold anything.
+        // Skip the name, which may contain any character.
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
         let field = |index: usize| fields.get(index).and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
         let pages = memory.split(' ').nth(1).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         let ticks = f64::from(u32::try_from(rustix::param::clock_ticks_per_second()).unwrap_or(100));
-        // The process began so many ticks after the machine, which says when that was.
+        // The start time is given in ticks since the machine was booted.
         let machine = read("stat").lines().find_map(|line| line.strip_prefix("btime ")?.parse::<f64>().ok());
         let after: f64 = fields.get(19).and_then(|text| text.parse().ok()).unwrap_or(0.0);
         Process {

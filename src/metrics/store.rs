@@ -1,9 +1,9 @@
-//! What the store counts of itself.
+//! Metrics of the store.
 
 use super::Exposition;
 use crate::store::Statistics;
 
-pub(super) fn tell(statistics: Statistics, out: &mut Exposition) {
+pub(super) fn render(statistics: Statistics, out: &mut Exposition) {
     let Statistics {
         commits,
         changes,
@@ -21,13 +21,13 @@ pub(super) fn tell(statistics: Statistics, out: &mut Exposition) {
         unwritable,
     } = statistics;
     for (name, kind, help, value) in [
-        ("commits_total", "counter", "Transactions, one fsync each.", commits),
-        ("changes_total", "counter", "Changes in transactions.", changes),
+        ("commits_total", "counter", "Committed transactions, with one fsync each.", commits),
+        ("changes_total", "counter", "Changes written by transactions.", changes),
         ("changes_waiting", "gauge", "Changes waiting to be written.", waiting),
-        ("cache_hits_total", "counter", "Owners read from memory.", cache_hits),
-        ("cache_misses_total", "counter", "Owners read from the disk.", cache_misses),
+        ("cache_hits_total", "counter", "Reads of owners answered from memory.", cache_hits),
+        ("cache_misses_total", "counter", "Reads of owners that needed the disk.", cache_misses),
         ("cache_bytes", "gauge", "Bytes of owners in memory.", cache_bytes),
-        ("reads_waiting", "gauge", "Reads from the disk waiting for a thread.", reads_waiting),
+        ("reads_waiting", "gauge", "Reads waiting for a thread to read from the disk.", reads_waiting),
         (
             "reads_refused_total",
             "counter",
@@ -35,7 +35,7 @@ pub(super) fn tell(statistics: Statistics, out: &mut Exposition) {
             reads_refused,
         ),
         ("disk_bytes", "gauge", "Bytes of the database and its log.", disk_bytes),
-        ("log_bytes", "gauge", "Bytes of the file of the write-ahead log.", log_bytes),
+        ("log_bytes", "gauge", "Bytes of the write-ahead log file.", log_bytes),
         ("log_used_bytes", "gauge", "Bytes of the write-ahead log that are in use.", log_in_use),
         (
             "log_held_total",
@@ -44,7 +44,7 @@ pub(super) fn tell(statistics: Statistics, out: &mut Exposition) {
             log_held,
         ),
         ("damaged", "gauge", "Owners and chat groups whose stored data is known to be damaged.", damaged),
-        ("unwritable", "gauge", "1 when damage keeps sound data from being changed.", unwritable),
+        ("unwritable", "gauge", "1 if damage prevents changes even to undamaged data.", unwritable),
     ] {
         out.alone(&format!("confold_store_{name}"), kind, help, value);
     }

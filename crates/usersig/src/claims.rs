@@ -1,4 +1,4 @@
-//! What a UserSig says, and signing it.
+//! The content of a UserSig, and signing it.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -6,7 +6,7 @@ use sha2::Sha256;
 
 use crate::{Flaw, Identifier, packing};
 
-/// What a UserSig says: who it is for, in which app, and how long.
+/// The content of a UserSig: the user, the app and the validity.
 ///
 /// ```
 /// use tencent_usersig::{Claims, DEFAULT_VALIDITY, Identifier, UserSig};
@@ -18,7 +18,7 @@ use crate::{Flaw, Identifier, packing};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// The user whose signature it is (`TLS.identifier`).
+    /// The user it was made for (`TLS.identifier`).
     pub identifier: Identifier,
     /// The `SDKAppID` (`TLS.sdkappid`).
     pub app: u64,
@@ -26,12 +26,12 @@ pub struct Claims {
     pub issued_at: i64,
     /// For how many seconds it is valid (`TLS.expire`).
     pub valid_for: i64,
-    /// `TLS.userbuf` as it stands in the JSON: always one line of base64.
+    /// `TLS.userbuf` as in the JSON, which is always one line of base64.
     pub(crate) userbuf: Option<String>,
 }
 
 impl Claims {
-    /// Claims for `identifier` in `app`, valid for `valid_for` seconds from `now` (seconds since 1970).
+    /// Creates claims for `identifier` in `app`, valid for `valid_for` seconds from `now` (seconds since 1970).
     /// Values beyond [`i64::MAX`] become [`i64::MAX`].
     #[must_use]
     pub fn new(app: u64, identifier: Identifier, now: u64, valid_for: u64) -> Claims {
@@ -39,21 +39,21 @@ impl Claims {
         Claims { identifier, app, issued_at: saturated(now), valid_for: saturated(valid_for), userbuf: None }
     }
 
-    /// The same with further data under the signature. The audio and video product keeps room and privileges there;
-    /// this crate passes the bytes on without reading them.
+    /// Adds further data that the signature covers. TRTC stores the room and privileges there; this crate does not
+    /// interpret the bytes.
     #[must_use]
     pub fn with_userbuf(self, bytes: &[u8]) -> Claims {
         Claims { userbuf: Some(STANDARD.encode(bytes)), ..self }
     }
 
-    /// The further data under the signature.
+    /// Returns the further data that the signature covers.
     #[must_use]
     pub fn userbuf(&self) -> Option<Vec<u8>> {
         let text = self.userbuf.as_ref()?;
-        Some(STANDARD.decode(text).expect("both ways of making claims see to it that the userbuf is base64"))
+        Some(STANDARD.decode(text).expect("`with_userbuf` and `decode` guarantee base64"))
     }
 
-    /// The last second in which it is valid. The sum saturates.
+    /// Returns the last second in which it is valid, or [`i64::MAX`] if that would overflow.
     #[must_use]
     pub fn expires_at(&self) -> i64 {
         self.issued_at.saturating_add(self.valid_for)
@@ -62,8 +62,8 @@ impl Claims {
     /// Signs with the key of the app, which is used as ASCII text: its hexadecimal digits are not decoded.
     ///
     /// A verifier must not compare texts: the official libraries write the same claims in different ways.
-    /// A text longer than [`MAX_TEXT`](crate::MAX_TEXT), which takes a userbuf of several kilobytes, is made but not
-    /// decoded by this crate.
+    /// With a userbuf of several kilobytes, the result can exceed [`MAX_TEXT`](crate::MAX_TEXT); this crate then refuses to
+    /// decode it.
     #[must_use]
     pub fn sign(&self, key: impl AsRef<[u8]>) -> String {
         let mut json = serde_json::json!({
@@ -80,7 +80,7 @@ impl Claims {
         packing::pack(json.to_string().as_bytes())
     }
 
-    /// The text under the HMAC. It can be read in one way only, because none of its parts contains a line feed.
+    /// Returns the text that the HMAC covers. It is unambiguous, because none of its parts contains a line feed.
     pub(crate) fn signed_text(&self) -> String {
         let Claims { identifier, app, issued_at, valid_for, userbuf } = self;
         let text = format!(
@@ -96,10 +96,10 @@ impl Claims {
     }
 }
 
-/// Checks that something valid until the second `until` is valid at `now` (seconds since 1970). The last second still
-/// passes.
+/// Checks a validity that ends with the second `until` at the time `now` (both in seconds since 1970). The last second
+/// is included.
 ///
-/// It is for servers that remember what they have verified, to check the validity alone when a text comes again.
+/// Servers that cache verified texts can use it to check only the validity when a text is used again.
 ///
 /// # Errors
 /// [`Flaw::Expired`].

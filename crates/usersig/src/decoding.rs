@@ -1,11 +1,11 @@
-//! A UserSig that came from somewhere: decoding and verifying it.
+//! Decodes and verifies a UserSig.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use subtle::ConstantTimeEq;
 
 use crate::{Claims, Flaw, Identifier, check_validity, members::Members, packing};
 
-/// A decoded UserSig. Its claims are not known to be true before [`UserSig::verify`].
+/// A decoded UserSig. Its claims cannot be trusted before [`UserSig::verify`] has succeeded.
 ///
 /// ```
 /// use tencent_usersig::{Claims, Flaw, Identifier, UserSig};
@@ -26,7 +26,7 @@ use crate::{Claims, Flaw, Identifier, check_validity, members::Members, packing}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserSig {
     pub(crate) claims: Claims,
-    /// The HMAC it carries (`TLS.sig`).
+    /// The HMAC in `TLS.sig`.
     hmac: Vec<u8>,
 }
 
@@ -49,7 +49,7 @@ impl UserSig {
             true => Some(members.text("TLS.userbuf")?),
             false => None,
         };
-        // What is signed is the text, not the bytes it stands for; decoding only shows that it is one line.
+        // The HMAC covers the base64 text, so the bytes are not needed; decoding only proves that the text is one line.
         if userbuf.is_some_and(|text| STANDARD.decode(text).is_err()) {
             return Err(Flaw::Userbuf);
         }
@@ -63,14 +63,14 @@ impl UserSig {
         Ok(UserSig { claims, hmac })
     }
 
-    /// What it says.
+    /// Returns the claims.
     #[must_use]
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
 
-    /// Checks app, identifier, HMAC and validity at `now` (seconds since 1970), in this order, so that a forged text
-    /// never reveals more than that it is forged. The HMACs are compared in constant time.
+    /// Checks app, identifier, HMAC and validity at `now` (seconds since 1970), in this order, so that a text with a
+    /// wrong HMAC is never reported as expired. The HMACs are compared in constant time.
     ///
     /// # Errors
     /// [`Flaw::App`], [`Flaw::Identifier`], [`Flaw::Forged`] or [`Flaw::Expired`].
@@ -82,7 +82,7 @@ impl UserSig {
         check_validity(self.claims.expires_at(), now)
     }
 
-    /// The first part of [`UserSig::verify`], for which no key is needed: whether it is for this app and identifier.
+    /// Checks only app and identifier, which is the part of [`UserSig::verify`] that needs no key.
     ///
     /// # Errors
     /// [`Flaw::App`] or [`Flaw::Identifier`].

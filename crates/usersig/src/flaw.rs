@@ -2,7 +2,7 @@
 
 use crate::{IdentifierError, MAX_INFLATED, MAX_TEXT};
 
-/// Why a UserSig is refused. The variants stand in the order of the checks, and the first check that fails is the one
+/// Why a UserSig is refused. The variants are in the order of the checks; the first check that fails is
 /// reported.
 ///
 /// The enum is exhaustive on purpose: a server has an answer for each reason, and the compiler shows where one is missing.

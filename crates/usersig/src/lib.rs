@@ -17,9 +17,9 @@ pub use decoding::UserSig;
 pub use flaw::Flaw;
 pub use identifier::{Identifier, IdentifierError};
 
-/// The longest UserSig that is decoded, in bytes. Those of the official libraries have 300 to 500.
+/// The maximum length of a UserSig in bytes. Those of the official libraries have 300 to 500 bytes.
 pub const MAX_TEXT: usize = 8 * 1024;
-/// The most bytes that a UserSig may inflate to.
+/// The maximum number of bytes that a UserSig may inflate to.
 pub const MAX_INFLATED: usize = 64 * 1024;
 /// The validity that the official libraries choose by default, in seconds: 180 days.
 pub const DEFAULT_VALIDITY: u64 = 180 * 86_400;

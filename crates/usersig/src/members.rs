@@ -25,7 +25,7 @@ impl Members {
         self.0.iter().any(|(other, _)| other == name)
     }
 
-    /// Whether this is a signature of version 1: its version says so, or it has no version and fields of version 1.
+    /// Returns whether this is a signature of version 1: its version says so, or it has no version but fields of version 1.
     pub(crate) fn are_of_version_1(&self) -> bool {
         let mut versions = self.0.iter().filter(|(name, _)| name == "TLS.ver").map(|(_, version)| version);
         match versions.next() {

@@ -1,4 +1,4 @@
-//! The outer form of a UserSig: a zlib stream in base64 with `*-_` for `+/=`.
+//! The outer encoding of a UserSig: a zlib stream in base64 with `*-_` for `+/=`.
 
 use std::io::{Read, Write};
 

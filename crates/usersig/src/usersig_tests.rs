@@ -1,4 +1,4 @@
-//! The format against vectors of the official libraries, against hostile texts, and against itself.
+//! Tests with vectors of the official libraries, with hostile texts, and of signing against verifying.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -19,7 +19,7 @@ fn vectors() -> Vec<Value> {
     serde_json::from_str(include_str!("../tests/vectors.json")).unwrap()
 }
 
-/// The code by which the service refuses a call for this flaw.
+/// Returns the error code of the service for this flaw.
 fn code(flaw: &Flaw) -> u64 {
     match flaw {
         Flaw::Empty => 70002,
@@ -32,7 +32,7 @@ fn code(flaw: &Flaw) -> u64 {
     }
 }
 
-/// Made by the official libraries of two languages; each verified independently.
+/// The vectors were made with the official libraries of two languages, and each was verified independently.
 #[test]
 fn all_vectors_have_their_code() {
     let vectors = vectors();
@@ -70,14 +70,14 @@ fn a_userbuf_is_under_the_signature() {
     let text = vectors()[3]["usersig"].as_str().unwrap().to_owned();
     let mut usersig = UserSig::decode(&text).unwrap();
     assert_eq!(usersig.claims.userbuf().as_deref(), Some(&b"abc"[..]));
-    // Signed here, the HMAC is that of the official library.
+    // The HMAC equals that of the official library.
     let ours = Claims::new(APP, named("xiaojun"), 1_700_000_000, 86_400).with_userbuf(b"abc").sign(KEY);
     assert_eq!(UserSig::decode(&ours).unwrap(), usersig);
     usersig.claims.userbuf = Some("YWJk".to_owned());
     assert_eq!(usersig.verify(APP, "xiaojun", KEY, 1_700_000_001), Err(Flaw::Forged));
 }
 
-/// Packs any JSON text the way a UserSig is packed.
+/// Packs a JSON text like a UserSig.
 fn packed(json: &[u8]) -> String {
     packing::pack(json)
 }
@@ -86,7 +86,7 @@ fn packed(json: &[u8]) -> String {
 fn hostile_texts_are_refused_within_bounds() {
     assert_eq!(UserSig::decode(""), Err(Flaw::Empty));
     assert_eq!(UserSig::decode(&"A".repeat(MAX_TEXT + 1)), Err(Flaw::TooLong));
-    assert_eq!(UserSig::decode("+/=="), Err(Flaw::Base64), "the ordinary alphabet is another one");
+    assert_eq!(UserSig::decode("+/=="), Err(Flaw::Base64), "the standard base64 alphabet is refused");
     assert_eq!(UserSig::decode("AAAA"), Err(Flaw::Zlib));
     // 5 MB of zeros in 5 KB of text: inflated only up to the bound.
     let bomb = packed(&vec![b'0'; 5 << 20]);
@@ -98,7 +98,7 @@ fn hostile_texts_are_refused_within_bounds() {
 
 #[test]
 fn a_signature_made_with_a_private_key_is_called_one() {
-    // As the libraries of the method before this one write it; some write a version, some only fields of their own.
+    // The libraries of version 1 write these members; some add a version, others do not.
     let old = serde_json::json!({
         "TLS.account_type": "0", "TLS.identifier": "administrator", "TLS.appid_at_3rd": "0", "TLS.sdk_appid": "1400000000",
         "TLS.expire_after": "15552000", "TLS.version": "201512300000", "TLS.sig": "MEUCIQ==", "TLS.time": "1500000000",
@@ -123,7 +123,7 @@ fn a_signature_made_with_a_private_key_is_called_one() {
         said.contains("private key") && said.contains("version 2") && said.contains("secret key"),
         "{said}"
     );
-    // Others are incomplete, as before; what is of version 2 may have any further field.
+    // Other signatures are incomplete. A signature of version 2 may have any further fields.
     for members in
         [with_version("3.0".into()), with_version(Value::Null), serde_json::json!({"TLS.sig": "AAAA"})]
     {
@@ -136,7 +136,7 @@ fn a_signature_made_with_a_private_key_is_called_one() {
     assert!(UserSig::decode(&foreign(&both, "")).is_ok());
 }
 
-/// A UserSig as a foreign program could make it: these members, and the HMAC of that text.
+/// Creates a UserSig as another program might: with these members, and the HMAC of `signed`.
 fn foreign(members: &Value, signed: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).unwrap();
     mac.update(signed.as_bytes());
@@ -148,7 +148,7 @@ fn foreign(members: &Value, signed: &str) -> String {
 
 #[test]
 fn the_signature_of_one_name_cannot_stand_for_another() {
-    // A program that signs for its users is given a name that looks like further lines of the text it signs.
+    // An attacker gives a signing program an identifier that looks like further lines of the signed text.
     let lines = "TLS.sdkappid:1400000000\nTLS.time:1\nTLS.expire:9999999999\n";
     let signed = format!("TLS.identifier:administrator\n{lines}TLS.userbuf:x\n{lines}");
     let name = format!("administrator\n{lines}TLS.userbuf:x");
@@ -161,7 +161,7 @@ fn the_signature_of_one_name_cannot_stand_for_another() {
         }
         UserSig::decode(&foreign(&members, &signed))
     };
-    // The signature as the program made it, and the one an attacker puts together from it.
+    // Both the signature as the program made it and the one that the attacker derives from it are refused.
     assert!(matches!(
         with(&name, None),
         Err(Flaw::IdentifierForm(IdentifierError::Control { found: '\n', .. }))
@@ -173,7 +173,7 @@ fn the_signature_of_one_name_cannot_stand_for_another() {
         "TLS.identifier": "administrator", "TLS.sdkappid": 1_400_000_000, "TLS.time": 1, "TLS.expire": 9_999_999_999u64,
     });
     let good = UserSig::decode(&foreign(&members, &plain)).unwrap();
-    assert_eq!(good.verify(APP, "administrator", KEY, 1_700_000_000), Ok(()), "the helper signs well");
+    assert_eq!(good.verify(APP, "administrator", KEY, 1_700_000_000), Ok(()), "the helper signs correctly");
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn identifiers_and_userbufs_that_are_not_one_short_line_are_refused_and_not_show
         assert!(said.len() < 100 && !said.chars().any(char::is_control), "{said:?}");
     }
     assert!(decoded("TLS.identifier", &"x".repeat(256)).is_ok());
-    // What the official libraries write: the standard alphabet, padded.
+    // The official libraries write the standard alphabet with padding.
     for good in ["", "YWJj", "YWI=", "YQ==", "+/+/"] {
         assert!(decoded("TLS.userbuf", good).is_ok(), "{good}");
     }
@@ -229,7 +229,7 @@ fn one_signature_has_one_meaning() {
 }
 
 proptest! {
-    /// Every text that is signed can be read in one way only: taken apart at its line feeds it gives the claims.
+    /// A signed text is unambiguous: splitting it at its line feeds gives back the claims.
     #[test]
     fn what_is_signed_can_be_read_in_one_way_only(
         identifier in "(TLS\\.(sdkappid|time|userbuf):|[0-9a-z=\n\r测]){0,9}",
