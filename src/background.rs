@@ -237,7 +237,7 @@ mod tests {
             .unwrap()
             .block_on(async { tokio::time::timeout(Duration::from_secs(20), background.one_ended()).await });
         let expected = Ended { about: "a worker thread", on_end: OnEnd::Stop };
-        assert_eq!(ended, Ok(expected), "nobody noticed that a thread ended");
+        assert_eq!(ended, Ok(expected), "the end of a thread was not noticed");
         background.stop(&after(Duration::from_secs(20)))
     }
 

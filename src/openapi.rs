@@ -28,8 +28,10 @@ fn document() -> Value {
         let item = paths.entry(route.path).or_insert_with(|| json!({}));
         item[route.method.to_ascii_lowercase()] = described(route);
     }
-    let codes: Map<String, Value> =
-        Code::MEANINGS.iter().map(|(code, meaning)| (code.number().to_string(), json!(meaning))).collect();
+    let codes: Map<String, Value> = Code::MEANINGS
+        .iter()
+        .map(|(code, meaning)| (code.number().to_string(), json!(meaning.trim())))
+        .collect();
     json!({
         "openapi": "3.1.0",
         "info": {

@@ -1,5 +1,5 @@
-//! Why a call is refused, and the one place where reasons become Tencent's numbers. An error displays what confold
-//! says of it (decision 24); how that stands in a reply beside the vendor's own sentence is in `sentences.rs`.
+//! The reasons why calls are refused, and their error codes. An error displays confold's own text (decision 24);
+//! `sentences.rs` combines it with the vendor's sentence in replies.
 
 use super::{Absent, Family};
 use crate::{
@@ -13,27 +13,27 @@ use crate::{
 /// Why a whole call is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The request or its URL is no proper HTTP request to this service.
+    /// The request is not valid HTTP, or its URL is not valid for this service.
     #[error("{0}")]
     Http(String),
-    /// A fault rule of the controls says so.
+    /// A fault rule refuses the call.
     #[error("{1}")]
     Injected(Code, String),
-    /// There is nothing at this path.
+    /// The path does not exist.
     #[error("{0}")]
     NoResource(String),
-    /// The service of the path has no such command.
+    /// The service in the path does not have this command.
     #[error("the service {service} has no command {}{}", quoted(name), Absent::suggestion(service, name))]
     NoCommand {
         /// The service.
         service: &'static str,
-        /// What was asked for.
+        /// The name in the path.
         name: String,
     },
-    /// The vendor has this command, and this server has not.
+    /// The vendor has this command, but confold does not implement it.
     #[error("{0}")]
     Absent(Absent),
-    /// The caller did not pass the gate.
+    /// The caller was not admitted.
     #[error("{0}")]
     Refused(#[from] Refusal),
     /// Too many calls of a command in one second.
@@ -41,11 +41,11 @@ pub enum Error {
         "more than {limit} calls of {command} in one second by this app; this call had no effect, wait {wait_ms} ms"
     )]
     Frequency {
-        /// Which command.
+        /// The command.
         command: &'static str,
-        /// Calls a second allowed.
+        /// The calls allowed per second.
         limit: u32,
-        /// Until the next second begins.
+        /// The milliseconds until the next second begins.
         wait_ms: u32,
     },
     /// Too many calls of an app in one second, over all commands.
@@ -53,57 +53,57 @@ pub enum Error {
         "more than {limit} calls in one second by this app, over all commands; this call had no effect, wait {wait_ms} ms"
     )]
     AppFrequency {
-        /// Calls a second allowed.
+        /// The calls allowed per second.
         limit: u32,
-        /// Until the next second begins.
+        /// The milliseconds until the next second begins.
         wait_ms: u32,
     },
-    /// The app's edition does not include this.
+    /// The app's edition does not include what the call writes.
     #[error(
         "{what} cannot be written by an app of this edition; custom marks and all reads can be used (setting edition, or confold dev --edition ultimate)"
     )]
     Edition {
-        /// What was to be written.
+        /// What the call writes.
         what: &'static str,
     },
     /// The body is not a JSON object.
     #[error("the body must be one JSON object: {0}")]
     Json(String),
-    /// A field whose name ends in `_Account` holds something else than strings.
+    /// A field whose name ends in `_Account` contains something other than strings.
     #[error("{0}")]
     AccountType(Fault),
-    /// A field of the request cannot be used.
+    /// A field of the request is missing or invalid.
     #[error("{0}")]
     Fault(#[from] Fault),
     /// A rule refuses the call.
     #[error("{}", explain(.0))]
     Rejected(#[from] Rejection),
-    /// A value of the request breaks a rule that has a number of its own.
+    /// A value of the request breaks a rule that has its own error code.
     #[error("{path}: {}", explain(rejection))]
     At {
-        /// Which field.
+        /// The path of the field.
         path: String,
-        /// Which rule.
+        /// The broken rule.
         rejection: Rejection,
     },
     /// A text of a chat group is too long.
     #[error("{path} is refused: it has at most {limit} bytes, found {bytes}")]
     GroupTextLength {
-        /// Which field.
+        /// The path of the field.
         path: String,
-        /// The most allowed.
+        /// The maximum number of bytes.
         limit: usize,
-        /// Bytes found.
+        /// The number of bytes found.
         bytes: usize,
     },
     /// A text of an account's profile is too long.
     #[error("{path} has at most {limit} bytes, found {bytes}")]
     ProfileLength {
-        /// Which field.
+        /// The path of the field.
         path: String,
-        /// The most allowed.
+        /// The maximum number of bytes.
         limit: usize,
-        /// Bytes found.
+        /// The number of bytes found.
         bytes: usize,
     },
     /// A chat group does not exist.
@@ -121,51 +121,51 @@ pub enum Error {
     /// The id of a chat group is in use by the same owner.
     #[error("the group id {} is already used by a chat group of the same owner; it can be used as it is", quoted(.0.as_str()))]
     ChatGroupOwn(ChatGroupId),
-    /// A call names more members than it may.
+    /// A call names too many members.
     #[error("{path} has at most {limit} members in one call, found {found}")]
     ManyMembers {
-        /// Which field.
+        /// The path of the field.
         path: String,
-        /// The most allowed.
+        /// The maximum number of members.
         limit: usize,
-        /// How many were named.
+        /// The number of members found.
         found: usize,
     },
     /// The kind of the chat group has no list of members.
     #[error("an AVChatRoom has no list of members, so that {0} cannot be used with one")]
     NoMemberList(&'static str),
-    /// Nobody can be removed from a chat group of this kind.
+    /// Members of this kind of chat group cannot be removed.
     #[error("GroupId: the group {} is an AVChatRoom, from which nobody can be removed", quoted(.0))]
     NoRemoval(String),
-    /// Not all of the new members fit.
+    /// The chat group has no room for all new members.
     #[error("MemberList: the group would have more members than its MaxMemberCount of {0}; nobody was added")]
     ChatGroupFull(u32),
-    /// The owner cannot be taken out of his chat group.
+    /// The owner of a chat group cannot be removed from it.
     #[error("MemberToDel_Account: {} is the owner of the group and cannot be removed from it", quoted(.0.as_str()))]
     OwnerStays(UserId),
     /// A user named in a chat group call does not exist.
     #[error("{}", explain(&Rejection::UnknownPeer(.0.clone())))]
     NoUser(UserId),
-    /// The call was not answered in time. Whether it had an effect is not known.
+    /// The call was not answered in time. It may have had an effect.
     #[error(
         "the call was not answered in time, and may have had its effect or not; read what it should have changed before it is made again"
     )]
     Timeout,
-    /// There is no memory for the body of the call.
+    /// The memory for request bodies is used up.
     #[error(
         "bodies of calls take as much memory as this server allows for all of them together ({limit} bytes, setting limits.bodies); this call had no effect, try again in a second"
     )]
     ManyBodies {
-        /// Bytes allowed.
+        /// The maximum number of bytes for all bodies.
         limit: usize,
     },
-    /// The store failed; its text is for the log, never for the caller.
+    /// The store failed. The details are logged but not shown to the caller.
     #[error("{}", about_store(.0))]
     Store(#[from] StoreError),
 }
 
 impl Error {
-    /// Its number, in the words of the service that answers.
+    /// Returns the error code, which depends on the service.
     #[must_use]
     pub fn code(&self, family: Family) -> Code {
         match self {
@@ -210,12 +210,23 @@ impl Error {
     }
 }
 
+<<<<<<< HEAD
 /// Of a command that a service does not have. The group service has a number of its own for it.
+=======
+impl Error {
+    /// Creates the error for a rejection of the user in `From_Account`.
+    pub(super) fn owner(rejection: Rejection) -> Error {
+        Error::At { path: OWNER.name.to_owned(), rejection }
+    }
+}
+
+/// Returns the code for an unknown command. The group service has its own.
+>>>>>>> a683165 (Rewrite the comments of refusals in plain English)
 fn no_command_code(service: &str) -> Code {
     if service == Family::Group.name() { Code::GROUP_COMMAND } else { Code::RESOURCE }
 }
 
-/// What a caller can be told about a failure of the store.
+/// Returns what a caller may learn about a failure of the store.
 fn about_store(error: &StoreError) -> &'static str {
     match error {
         StoreError::Busy => "too many calls are waiting for the store of this server; try again in a second",
@@ -223,7 +234,7 @@ fn about_store(error: &StoreError) -> &'static str {
     }
 }
 
-/// What became of one item of a call: `ResultCode` and `ResultInfo`.
+/// Returns `ResultCode` and `ResultInfo` for one item of a call.
 pub(super) fn item_result(result: &Result<(), Rejection>) -> (u32, String) {
     match result {
         Ok(()) => (Code::OK.number(), String::new()),
@@ -249,7 +260,7 @@ fn refusal_code(refusal: &Refusal) -> Code {
     }
 }
 
-/// The number by which a call with such a `UserSig` is refused.
+/// Returns the code for a `UserSig` with this flaw.
 #[must_use]
 pub fn flaw_code(flaw: &Flaw) -> Code {
     match flaw {
@@ -305,8 +316,8 @@ fn internal_code(family: Family) -> Code {
     }
 }
 
-/// A rejection in words, with the command or flag that cures it where there is one (decision 24). An id that can never be
-/// made known gets the rule of ids instead.
+/// Describes a rejection and adds the command or flag that helps, if there is one (decision 24). For an id that can
+/// never be imported, it gives the rule for ids instead.
 fn explain(rejection: &Rejection) -> String {
     match rejection {
         Rejection::UnknownOwner(user) | Rejection::UnknownPeer(user) => {
@@ -328,10 +339,10 @@ fn explain(rejection: &Rejection) -> String {
     }
 }
 
-/// How every well-formed id comes to count as existing.
+/// The option with which every well-formed id counts as existing.
 const OPEN: &str = "--directory open (serve: the app's setting directory)";
 
-/// How a chat group of this id comes into being.
+/// Returns how a chat group of this id can be created.
 fn creation(id: &ChatGroupId) -> &'static str {
     match id.as_str() {
         text if text.len() > ChatGroupId::MAX_CREATED_BYTES => {

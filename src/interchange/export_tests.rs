@@ -240,20 +240,20 @@ proptest! {
         block_on(async {
             let store = store::in_memory();
             for (step, now) in steps {
-                let told = format!("{step:?}");
+                let shown = format!("{step:?}");
                 if let Step::Line(line) = &step {
                     // A line that passes the check can be applied, and vice versa.
                     let line = line.to_string();
                     let faults = checked(&*store, &line).await.faults;
-                    prop_assert_eq!(faults, imported(&*store, &line).await.faults, "{}", told);
+                    prop_assert_eq!(faults, imported(&*store, &line).await.faults, "{}", shown);
                 } else {
                     take(&*store, step, now).await;
                 }
                 let first = exported(&store).await;
                 let other = store::in_memory();
-                prop_assert_eq!(checked(&*other, &first).await.faults, vec![], "{} then {}", told, first);
-                prop_assert_eq!(imported(&*other, &first).await.faults, vec![], "{} then {}", told, first);
-                prop_assert_eq!(&exported(&other).await, &first, "{}", told);
+                prop_assert_eq!(checked(&*other, &first).await.faults, vec![], "{} then {}", shown, first);
+                prop_assert_eq!(imported(&*other, &first).await.faults, vec![], "{} then {}", shown, first);
+                prop_assert_eq!(&exported(&other).await, &first, "{}", shown);
                 prop_assert_eq!(imported(&*other, &first).await.changed, 0, "the second time: {}", first);
             }
             Ok(())

@@ -114,7 +114,7 @@ pub(super) fn check_lists(fields: Fields<'_>, unknown: UnknownFields) -> Result<
     match (unknown, missing) {
         (UnknownFields::Ignored, Some(Field { name: list, .. })) => {
             let said = format!(
-                "it is not known, and {list} is missing: without it the line would take away what is there; rename the \
+                "the field is unknown and {list} is missing, so the line would delete existing data; rename the \
                  field, or add {list}, which may be empty"
             );
             Err(Fault::refused(Path::Member(&fields.path, stranger), said))

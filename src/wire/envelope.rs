@@ -25,7 +25,7 @@ pub struct Envelope;
 impl Envelope {
     /// Returns a successful reply that contains `payload`, a struct that serializes to an object.
     pub fn ok(base: BaseFields, payload: &impl Serialize) -> Vec<u8> {
-        let payload = serde_json::to_vec(payload).expect("a struct of ours is always JSON");
+        let payload = serde_json::to_vec(payload).expect("replies can always be written as JSON");
         let members = &payload[1..payload.len() - 1];
         let mut out = Vec::with_capacity(payload.len() + 96);
         out.push(b'{');

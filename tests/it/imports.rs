@@ -194,16 +194,13 @@ fn a_saved_reply_is_a_line_when_it_is_all_that_the_user_has() {
     for (changes, reason) in [
         (
             json!({"CompleteFlag": 0, "NextStartIndex": 101}),
-            "CompleteFlag is refused: it is 0, so that this is one page of several",
+            "CompleteFlag is refused: it is 0, so this is one page of several",
         ),
         (
             json!({"CompleteFlag": null, "NextStartIndex": 101}),
             "NextStartIndex is refused: another page follows this one",
         ),
-        (
-            json!({"StartIndex": 101}),
-            "StartIndex is refused: it is 101, so that other pages come before this one",
-        ),
+        (json!({"StartIndex": 101}), "StartIndex is refused: it is 101, so other pages come before this one"),
         (
             json!({"ErrorCode": 50001, "ActionStatus": "FAIL"}),
             "ErrorCode is refused: the reply in this line is a refusal (50001)",
