@@ -1,7 +1,8 @@
-//! What one connection is doing: which requests are in work, which bytes moved, what it still owes its client.
+//! The activity of one connection: its requests in progress, the bytes that moved, and the answers its client has yet
+//! to read.
 //!
-//! Slow and idle connections are found by a tick per connection, not by hyper's time-out, which sets a
-//! timer per request.
+//! Slow and idle connections are found by one timer per connection, because hyper's time-out would set a timer per
+//! request.
 
 use std::{
     net::IpAddr,
@@ -17,68 +18,70 @@ use tokio::sync::{Notify, Semaphore};
 use super::{task::TaskHandle, unsent::Unsent};
 use crate::call::SmallBodies;
 
-/// How long a connection may take its time.
+/// How long the server waits for a slow or idle client.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// From the first byte of a request to the end of its head, and for a TLS handshake.
+    /// The most time from the first byte of a request to the end of its head, and for a TLS handshake.
     pub head: Duration,
-    /// Without a request; and, while one is in work, without a byte in either direction.
+    /// The most time without a request and, while one is in progress, without a byte in either direction.
     pub idle: Duration,
 }
 
-/// How long a connection that was accepted beyond the limit may take its time.
+/// The same two limits for a connection that was accepted beyond the connection limit.
 const PROBE: Duration = Duration::from_secs(1);
 
-/// Bytes per second that have to move while a request is in work, on average over the time that a connection
-/// may stand still. A client that trickles would otherwise hold an import or export for ever.
+/// The lowest average rate, in bytes per second, at which bytes have to move while a request is in progress. Without
+/// it, a client that sends or reads a byte now and then could hold an import or export open forever.
 const SLOWEST: u64 = 1_024;
 
-/// Requests that are in work at once on a connection that never carried a good signature. The others wait.
+/// How many requests may be in progress at once on a connection that has not yet presented a valid signature. Further
+/// ones wait.
 pub(super) const STRANGER_REQUESTS: usize = 4;
 
 /// The state of one connection, shared by its task, its stream, its requests and the registry.
 #[derive(Debug)]
 pub(super) struct Activity {
-    /// The address that the socket is connected to, or the one that a trusted proxy named when the connection
-    /// began.
+    /// The address of the socket's other end, or the one that a trusted proxy named when the connection began.
     pub(super) peer: IpAddr,
     /// Whether requests may name their source, because a trusted proxy sends them.
     pub(super) forwards: bool,
-    /// Whether the connection was accepted beyond the limit: to answer health checks, or to wait for a place.
+    /// Whether the connection was accepted beyond the connection limit, to answer health checks or to wait for a
+    /// place.
     probe: AtomicBool,
     pub(super) begun: AtomicU64,
     pub(super) finished: AtomicU64,
-    /// Bytes that came, and bytes that went.
+    /// Bytes received and bytes sent.
     received: AtomicU64,
     sent: AtomicU64,
-    /// Whether bytes came in since the last answer that belong to no request yet.
+    /// Whether bytes have arrived since the last answer that do not belong to a request yet.
     pub(super) partial: AtomicBool,
-    /// Whether bytes between requests belong to the head of the next one. They do not in HTTP/2.
+    /// Whether bytes between requests belong to the head of the next one, which is not the case in HTTP/2.
     pub(super) heads: AtomicBool,
-    /// Milliseconds of the monotonic clock when the last request began, or the connection did.
+    /// When the last request began or, before the first one, the connection: milliseconds of the monotonic clock.
     last: AtomicU64,
-    /// Whether a request carried a good signature.
+    /// Whether a request carried a valid signature.
     signed: AtomicBool,
-    /// Whether a part of a request was left unread, so that closing at once could destroy the answer.
+    /// Whether a part of a request was left unread, so that closing at once could discard the answer.
     unread: AtomicBool,
-    /// Bytes of answers that the client has not taken yet, and since when there are some, in milliseconds of the
-    /// monotonic clock.
+    /// How many bytes of answers the client has not read yet, and when the oldest of them began to wait, in
+    /// milliseconds of the monotonic clock.
     pub(super) unsent: AtomicUsize,
     pub(super) unsent_since: AtomicU64,
-    /// How many answers, or parts of them, the client has taken whole.
+    /// How many answers, or parts of streamed answers, were sent completely.
     pub(super) taken: AtomicU64,
     pub(super) all_unsent: Arc<Unsent>,
-    /// Bodies without their end for which nothing is reserved. Only of a connection that carries several requests at
-    /// once.
+    /// Bodies that are still being received and have no memory reserved. Used only on connections that carry several
+    /// requests at once.
     pub(super) small_bodies: SmallBodies,
-    /// Wakes requests that wait for bytes to be taken.
+    /// Wakes requests that wait for earlier answers to be read.
     pub(super) wake: Notify,
+    /// Permits for requests of a connection without a valid signature.
     pub(super) strangers: Arc<Semaphore>,
     handle: Arc<TaskHandle>,
 }
 
 impl Activity {
-    /// A new connection of `peer` at `now` of the monotonic clock.
+    /// Creates the state of a new connection from `peer`, accepted at `now` of the monotonic clock.
     pub(super) fn new(
         peer: IpAddr,
         forwards: bool,
@@ -111,22 +114,22 @@ impl Activity {
         }
     }
 
-    /// Whether the connection was accepted beyond the limit.
+    /// Returns whether the connection was accepted beyond the connection limit.
     pub(super) fn is_probe(&self) -> bool {
         self.probe.load(Ordering::Relaxed)
     }
 
-    /// The connection got a place like any other.
+    /// Turns a connection beyond the limit into an ordinary one.
     pub(super) fn promote(&self) {
         self.probe.store(false, Ordering::Relaxed);
     }
 
-    /// The connection speaks HTTP/2: bytes between requests are not the beginning of a head.
+    /// Marks the connection as HTTP/2, where bytes between requests are not the beginning of a head.
     pub(super) fn speak_http2(&self) {
         self.heads.store(false, Ordering::Relaxed);
     }
 
-    /// Bytes came in.
+    /// Records received bytes.
     pub(super) fn receive(&self, bytes: usize) {
         self.received.fetch_add(bytes as u64, Ordering::Relaxed);
         if self.heads.load(Ordering::Relaxed) && self.is_quiet() {
@@ -134,13 +137,13 @@ impl Activity {
         }
     }
 
-    /// Bytes went out.
+    /// Records sent bytes.
     pub(super) fn send(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// How many bytes moved in the direction that is waited for: outwards while answers wait to be taken, in both
-    /// otherwise. What a client sends meanwhile does not make it a reader.
+    /// Returns how many bytes moved in the direction that matters: only outwards while answers wait to be read,
+    /// because a client that sends but does not read makes no progress; both directions otherwise.
     fn progress(&self) -> u64 {
         let sent = self.sent.load(Ordering::Relaxed);
         match self.unsent() {
@@ -149,37 +152,37 @@ impl Activity {
         }
     }
 
-    /// How many answers, or parts of them, the client has taken whole.
+    /// Returns how many answers, or parts of streamed answers, were sent completely.
     pub(super) fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// Since when answers wait, in milliseconds of the monotonic clock.
+    /// Returns when the oldest unsent answer began to wait, in milliseconds of the monotonic clock.
     pub(super) fn unsent_since(&self) -> u64 {
         self.unsent_since.load(Ordering::Relaxed)
     }
 
-    /// How many requests have begun.
+    /// Returns how many requests have begun.
     pub(super) fn begun(&self) -> u64 {
         self.begun.load(Ordering::Relaxed)
     }
 
-    /// Notes when a request began.
+    /// Records when a request began.
     pub(super) fn touch(&self, now: Duration) {
         self.last.store(milliseconds(now), Ordering::Relaxed);
     }
 
-    /// When the last request began, in milliseconds of the monotonic clock.
+    /// Returns when the last request began, in milliseconds of the monotonic clock.
     pub(super) fn last(&self) -> u64 {
         self.last.load(Ordering::Relaxed)
     }
 
-    /// Whether no request is in work.
+    /// Returns whether no request is in progress.
     pub(super) fn is_quiet(&self) -> bool {
         self.begun.load(Ordering::Relaxed) == self.finished.load(Ordering::Relaxed)
     }
 
-    /// A request carried a good signature: from now on requests need no place among those of a stranger.
+    /// Records that a request carried a valid signature, which lifts the limit on requests of strangers.
     pub(super) fn mark_signed(&self) {
         if !self.is_signed() {
             self.signed.store(true, Ordering::Relaxed);
@@ -187,33 +190,33 @@ impl Activity {
         }
     }
 
-    /// Whether a request carried a good signature.
+    /// Returns whether a request carried a valid signature.
     pub(super) fn is_signed(&self) -> bool {
         self.signed.load(Ordering::Relaxed)
     }
 
-    /// Bytes of answers that the client has not taken yet.
+    /// Returns how many bytes of answers the client has not read yet.
     pub(super) fn unsent(&self) -> usize {
         self.unsent.load(Ordering::Relaxed)
     }
 
-    /// A part of a request was left unread.
+    /// Records that a part of a request was left unread.
     pub(super) fn leave_unread(&self) {
         self.unread.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a part of a request was left unread.
+    /// Returns whether a part of a request was left unread.
     pub(super) fn has_unread(&self) -> bool {
         self.unread.load(Ordering::Relaxed)
     }
 
-    /// Ends the connection, because its place is needed.
+    /// Ends the connection, because another one needs its place.
     pub(super) fn evict(&self) {
         self.handle.end();
     }
 
-    /// Returns why the connection is too slow, at most a quarter of the limit late. A call, which may take `call`
-    /// without a byte, is not cut off before that.
+    /// Waits until the connection is too slow and returns the reason, at most a quarter of the limit late. A call may
+    /// legitimately take `call` without moving a byte, so its connection is never cut off sooner.
     pub(super) async fn until_too_slow(&self, patience: Patience, call: Duration) -> &'static str {
         let least = patience.head.min(patience.idle);
         let least = if self.is_probe() { least.min(PROBE) } else { least };
@@ -238,11 +241,11 @@ impl Activity {
                 let waits = self.partial.load(Ordering::Relaxed);
                 partial = if waits { partial + period } else { Duration::ZERO };
             }
-            // Under a request the average counts, from the last time that it was good.
+            // During a request, the average rate counts, measured since it was last high enough.
             slow += period;
             let now_moved = self.progress();
             let enough = u128::from(SLOWEST) * slow.as_millis() / 1_000;
-            // It counts less than before when it counts one direction instead of two.
+            // `progress` drops when it switches from both directions to one; measure afresh then.
             if now_finished != finished
                 || now_moved.checked_sub(moved).is_none_or(|more| u128::from(more) > enough)
             {
@@ -266,7 +269,7 @@ impl Activity {
     }
 }
 
-/// A time as whole milliseconds.
+/// Converts a time to whole milliseconds.
 pub(super) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

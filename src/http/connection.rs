@@ -1,4 +1,4 @@
-//! One connection: TLS, HTTP/1.1 or HTTP/2, and its end.
+//! The life of one connection: TLS handshake, HTTP/1.1 or HTTP/2, and shutdown.
 
 use std::{
     io,
@@ -36,16 +36,16 @@ use crate::tls::Certificates;
 
 /// How long a connection without a request may take to end when the server stops.
 const LAST_FLUSH: Duration = Duration::from_millis(100);
-/// The largest head of a request, and what hyper reads at once: what a slow client can make the server
-/// remember.
+/// The largest head of a request, and the most that hyper reads at once. It bounds the memory that a slow client can
+/// occupy.
 const HEAD_BYTES: usize = 64 * 1024;
-/// HTTP/2: requests at once on a connection, and bytes that may be on their way in one, and in all of them together.
-/// Requests that wait for their turn leave their bodies unread, so this is what a connection can make the server hold,
-/// beside the bodies that are counted; it is as much as a head takes over HTTP/1.
+/// HTTP/2: the number of concurrent requests on a connection, and the flow-control window of one request and of the
+/// whole connection. Requests that wait for their turn leave their bodies unread, so a connection can make the server
+/// hold one window in addition to the bodies that are counted, as much as a head takes in HTTP/1.
 const STREAMS: u32 = 32;
 const WINDOW: u32 = 64 * 1024;
 
-/// Serves a connection that has its place, to its end.
+/// Serves a connection that has a place, until it ends.
 pub(super) async fn speak(
     stream: TcpStream,
     place: Arc<Place>,
@@ -62,7 +62,7 @@ pub(super) async fn speak(
     let source = place.activity.peer;
     let stream = match ended {
         Ok(Ok(stream)) => stream,
-        // Clients that disconnect during the handshake, such as TCP probes, are not worth a line.
+        // Don't log clients that disconnect during the handshake, such as TCP probes.
         Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return,
         Ok(Err(error)) => return tracing::debug!(%error, %source, "a TLS handshake failed"),
         Err(_) => return tracing::debug!(%source, "a TLS handshake did not end in time"),
@@ -98,8 +98,8 @@ async fn speak_http1(
     let left = Left::new();
     {
         let service = service_fn(|request| http.answer(request, place, InFlight::begin(activity), &stop));
-        // No pipeline_flush: it holds an answer back for as long as unread bytes are left, and behind a
-        // badly framed body they always are. No time-out of hyper's: it sets a timer per request.
+        // `pipeline_flush` stays off: it delays an answer while unread bytes are left, which is always the case behind
+        // a badly framed body. hyper's time-out stays off, too: it sets a timer per request.
         let stream = WatchedStream::http1(stream, Arc::clone(activity), left.clone());
         let connection =
             http1::Builder::new().max_buf_size(HEAD_BYTES).serve_connection(TokioIo::new(stream), service);
@@ -123,7 +123,7 @@ async fn speak_http2(
     let shared = Arc::new((http, place, stop.clone()));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let shared = Arc::clone(&shared);
-        // Dropped with the stream, should the client give it up.
+        // Belongs to this future, so that it ends as well if the client resets the stream.
         let mut in_flight = InFlight::begin(&shared.1.activity);
         async move {
             let (http, place, stop) = &*shared;
@@ -141,9 +141,9 @@ async fn speak_http2(
     see_through(pin!(connection), &activity, limits, stop).await;
 }
 
-/// Serves a connection to its end: by itself, by a stop, or because it is too slow.
+/// Runs a connection until it ends by itself, the server stops, or it becomes too slow.
 ///
-/// Takes it pinned: as an argument it would lie in this future twice.
+/// The connection is passed pinned, because moving it in would store it twice in this future.
 async fn see_through<C>(
     mut connection: Pin<&mut C>,
     activity: &Activity,
@@ -157,7 +157,7 @@ async fn see_through<C>(
         ended = connection.as_mut() => ended,
         () = stopped(&mut stop) => {
             connection.as_mut().graceful_shutdown();
-            // A request that has begun is finished; one whose head is not yet here never begins.
+            // Requests in progress are finished. One whose head is still incomplete is dropped.
             match activity.is_quiet() {
                 true => tokio::time::timeout(LAST_FLUSH, connection).await.unwrap_or(Ok(())),
                 false => connection.await,

@@ -1,4 +1,4 @@
-//! A request in work, and the bytes of its answer that wait to be sent.
+//! Requests in progress, and the bytes of their answers that wait to be sent.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -7,30 +7,30 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::activity::Activity;
 
-/// How many bytes of answers may wait on one connection before its next request has to wait, too.
+/// How many bytes of answers may wait on one connection before its next request has to wait as well.
 const UNSENT_BYTES: usize = 256 * 1024;
 
-/// A request in work. It ends when its answer has been handed to the system, or was given up.
+/// A request in progress. It ends when its answer has been handed to the operating system or was discarded.
 #[derive(Debug)]
 pub(super) struct InFlight {
     activity: Arc<Activity>,
-    /// Its place among the few requests of a stranger, given back when this is dropped.
+    /// The permit of a request on a connection without a valid signature, returned when this is dropped.
     stranger: Option<OwnedSemaphorePermit>,
 }
 
 impl InFlight {
-    /// The head of a request is here.
+    /// Begins a request whose head has been received.
     pub(super) fn begin(activity: &Arc<Activity>) -> InFlight {
         activity.begun.fetch_add(1, Ordering::Relaxed);
         InFlight { activity: Arc::clone(activity), stranger: None }
     }
 
-    /// Waits until a request of a connection that carries several at once may go on: a stranger has only a
-    /// few of them in work, and nobody gets answers while many earlier ones are waiting to be read.
+    /// Waits until a request may proceed on a connection that carries several at once. Two limits apply: on the number
+    /// of requests before a valid signature, and on the bytes of earlier answers that wait to be read.
     pub(super) async fn wait_turn(&mut self) {
         let activity = &self.activity;
         if !activity.is_signed() {
-            // The semaphore is closed when a signature was good, which lets everybody through.
+            // A valid signature closes the semaphore, so that acquiring fails and every request proceeds.
             self.stranger = Arc::clone(&activity.strangers).acquire_owned().await.ok();
         }
         loop {
@@ -43,8 +43,8 @@ impl InFlight {
         }
     }
 
-    /// Keeps the request in work, and its answer counted as unsent, as long as these bytes exist: in a body,
-    /// in a buffer of hyper's, or behind a window that the client does not open.
+    /// Keeps the request in progress, and its answer counted as unsent, as long as these bytes exist: in a body, in
+    /// one of hyper's buffers, or behind a flow-control window that the client does not open.
     pub(super) fn with(self, answer: Vec<u8>) -> Bytes {
         let bytes = UnsentBytes::new(answer, &self.activity);
         Bytes::from_owner(Answer { bytes, _request: self })
@@ -55,13 +55,13 @@ impl InFlight {
         Bytes::from_owner(UnsentBytes::new(part, &self.activity))
     }
 
-    /// The same with bytes of the program itself, which take no memory of their own.
+    /// Does the same for a static answer, which occupies no memory of its own and is therefore not counted.
     pub(super) fn with_fixed(self, answer: &'static [u8]) -> Bytes {
         Bytes::from_owner(Answer { bytes: answer, _request: self })
     }
 }
 
-/// The bytes of an answer, and the request that they keep in work.
+/// The bytes of an answer, which keep its request in progress.
 struct Answer<B> {
     bytes: B,
     _request: InFlight,
@@ -73,7 +73,7 @@ impl<B: AsRef<[u8]>> AsRef<[u8]> for Answer<B> {
     }
 }
 
-/// Bytes that wait to be sent, counted for their connection and for all.
+/// Bytes that wait to be sent, counted per connection and in total.
 struct UnsentBytes {
     bytes: Vec<u8>,
     activity: Arc<Activity>,
@@ -101,7 +101,7 @@ impl Drop for UnsentBytes {
         activity.unsent.fetch_sub(self.bytes.len(), Ordering::Relaxed);
         activity.all_unsent.remove(self.bytes.len());
         activity.taken.fetch_add(1, Ordering::Relaxed);
-        // Requests of HTTP/1 come one after the other, so that none waits for another.
+        // HTTP/1 requests come one at a time, so none of them waits for another.
         if !activity.heads.load(Ordering::Relaxed) {
             activity.wake.notify_waiters();
         }
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_in_work_until_the_bytes_of_its_answer_are_gone() {
+    fn a_request_is_in_progress_until_the_bytes_of_its_answer_are_dropped() {
         let activity = activity();
         let (one, two) = (InFlight::begin(&activity), InFlight::begin(&activity));
         let answer = one.with(vec![b'x'; 600]);
@@ -145,13 +145,17 @@ mod tests {
         assert_eq!((activity.unsent(), activity.all_unsent.is_tight()), (600, false));
         let (rest, other) = (answer.slice(300..), InFlight::begin(&activity).with(vec![b'y'; 600]));
         drop(answer);
-        assert_eq!((activity.unsent(), activity.all_unsent.is_tight()), (1_200, true), "a slice keeps all");
+        assert_eq!(
+            (activity.unsent(), activity.all_unsent.is_tight()),
+            (1_200, true),
+            "a slice keeps the whole answer counted"
+        );
         drop((rest, other));
         assert!(activity.is_quiet() && activity.unsent() == 0 && !activity.all_unsent.is_tight());
     }
 
     #[tokio::test]
-    async fn a_stranger_has_few_requests_in_work_until_a_signature_is_good() {
+    async fn without_a_valid_signature_a_connection_has_few_requests_in_progress() {
         let activity = activity();
         let mut waiting = Vec::new();
         for _ in 0..STRANGER_REQUESTS {

@@ -1,11 +1,11 @@
-//! What a service accepts over HTTP.
+//! The limits of the service over HTTP.
 
 use std::time::Duration;
 
 use super::{activity::Patience, registry::ConnectionLimits};
 use crate::call::{CallLimits, RateLimit};
 
-/// What the service accepts.
+/// The limits of the service over HTTP.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpLimits {
     /// Whether calls per second are counted.
@@ -14,22 +14,24 @@ pub struct HttpLimits {
     pub body_bytes: usize,
     /// How long a request may take, from its head to its answer.
     pub answer_within: Duration,
-    /// How long a connection may take its time.
+    /// How long a client may be slow or idle.
     pub patience: Patience,
     /// How many connections may be open.
     pub connections: ConnectionLimits,
-    /// Bytes of answers that may wait for clients to take them, over all connections; beyond it connections that
-    /// do not read are closed.
+    /// How many bytes of answers may wait for clients to read them, over all connections. Beyond this, connections
+    /// that do not read are closed.
     pub unsent_bytes: usize,
-    /// Bytes of bodies that may be received or worked on at once, over all connections; small bodies do not count.
+    /// How many bytes of request bodies may be received or processed at once, over all connections. Small bodies do
+    /// not count.
     pub bodies_bytes: usize,
-    /// Whether fields that a command does not have are refused (decision 23), and a `random` that is not a number
+    /// Whether to refuse fields that the command does not define (decision 23) and a `random` that is not a number
     /// (decision 27).
     pub strict: bool,
 }
 
 impl Default for HttpLimits {
-    /// The service's own: 1 MiB and 3 seconds, calls counted.
+    /// Returns the limits of the original service, such as bodies of 1 MiB, 3 seconds per call and limited call rates,
+    /// and confold's own defaults for the rest.
     fn default() -> HttpLimits {
         HttpLimits {
             rate: RateLimit::On,
@@ -45,7 +47,7 @@ impl Default for HttpLimits {
 }
 
 impl HttpLimits {
-    /// The part of them that is about calls.
+    /// Returns the limits that apply to single calls.
     #[must_use]
     pub fn of_calls(&self) -> CallLimits {
         CallLimits {

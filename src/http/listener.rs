@@ -1,4 +1,4 @@
-//! Accepting: who gets a place, and the end of all connections.
+//! Accepts connections, gives each one a place, and waits for all of them when the server stops.
 
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
@@ -19,21 +19,21 @@ use super::{
 };
 use crate::tls::Certificates;
 
-/// How long to wait when the system has no more sockets to give.
+/// How long to wait after a failed accept, for example because no descriptors are free.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
-/// Serves connections until `stop` turns true, then lets requests in flight finish, for `drain` at
-/// the most. Runs on a runtime of the calling thread.
+/// Serves connections until `stop` becomes true, then lets requests in progress finish for at most `drain`. Runs on
+/// the calling thread's runtime.
 ///
 /// # Errors
-/// When a socket cannot be used.
+/// Fails when a socket cannot be used, or when a listener panicked.
 pub async fn serve(
     listening: Vec<Listening>,
     http: Arc<HttpService>,
     stop: watch::Receiver<bool>,
     drain: Duration,
 ) -> io::Result<()> {
-    // Each connection holds a sender; when the last is gone, receiving ends.
+    // Each connection holds a sender, so the channel closes when the last connection has ended.
     let (alive, mut all_gone) = mpsc::channel::<()>(1);
     let mut accepting = JoinSet::new();
     for one in listening {
@@ -43,7 +43,8 @@ pub async fn serve(
     }
     drop(alive);
     while let Some(ended) = accepting.join_next().await {
-        // A listener that panicked serves nobody any more: the server has to stop, not to go on with the others.
+        // A listener that panicked accepts no more connections, so the server has to stop instead of continuing with
+        // the others.
         ended.map_err(io::Error::other)?;
     }
     let in_time = tokio::time::timeout(drain, all_gone.recv()).await.is_ok();
@@ -71,7 +72,7 @@ async fn accept(
                 let (http, stop, alive) = (Arc::clone(&http), stop.clone(), alive.clone());
                 let (certificates, inner) = (certificates.clone(), Arc::clone(&handle));
                 let task = spawn(async move {
-                    // Answers are written whole; waiting to fill a segment would only delay them.
+                    // Answers are written in one piece, so waiting to fill a segment would only delay them.
                     let _ = stream.set_nodelay(true);
                     match who {
                         Accepted::Placed(place) => {
@@ -96,11 +97,12 @@ async fn accept(
 /// A connection that was accepted.
 enum Accepted {
     Placed(Place),
-    /// From a trusted proxy, which is about to say for whom.
+    /// A connection from a trusted proxy, which has yet to name its client.
     Proxied(IpAddr),
 }
 
-/// The next connection that gets a place. When there is none, it waits, and those after it in the system's queue.
+/// Returns the next connection that gets a place. While all places are taken, it waits, and later connections wait in
+/// the operating system's queue.
 async fn next(
     listener: &TcpListener,
     http: &Arc<HttpService>,
@@ -119,7 +121,7 @@ async fn next(
     }
 }
 
-/// Waits for a place; nothing when the source has too many already, and the connection is closed.
+/// Waits for a place. Returns `None`, so that the connection is closed, when its source has too many already.
 async fn placed(http: &Arc<HttpService>, who: &Newcomer) -> Option<Place> {
     loop {
         let left = http.registry.left();
@@ -129,13 +131,13 @@ async fn placed(http: &Arc<HttpService>, who: &Newcomer) -> Option<Place> {
                 http.pipeline.refuse_connection();
                 return None;
             }
-            // One that has had its time makes room without a sign, so that this looks again after a while.
+            // A probe can be evicted once its grace period is over, which sends no signal. Look again after that time.
             Err(NoPlace::All) => drop(tokio::time::timeout(PROBE_GRACE, left).await),
         }
     }
 }
 
-/// Serves a connection of a trusted proxy, which gets its place when the proxy has said whom it is for.
+/// Serves a connection from a trusted proxy. It gets a place once the proxy has named its client.
 async fn proxied(
     mut stream: TcpStream,
     peer: IpAddr,
@@ -157,7 +159,7 @@ async fn proxied(
             }
         }
     };
-    // Nobody waits for a place longer than for a head: each one that waits is an open socket.
+    // The time limit of a head applies, because every waiting connection occupies a socket.
     let place = tokio::select! {
         place = tokio::time::timeout(http.limits.patience.head, place) => place,
         () = stopped(&mut stop) => return,
@@ -168,7 +170,10 @@ async fn proxied(
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the system does not notify us when it has sockets again")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the system sends no notification when descriptors become free"
+)]
 async fn pause() {
     tokio::time::sleep(ACCEPT_RETRY).await;
 }

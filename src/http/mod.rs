@@ -1,5 +1,5 @@
-//! The service over HTTP/1.1 and HTTP/2, with TLS or without: connections, bytes, and the way from hyper's requests to the
-//! pipeline of calls and back.
+//! The service over HTTP/1.1 and HTTP/2, with or without TLS: connections, bytes, and the conversion between hyper's
+//! requests and the pipeline of calls.
 
 mod activity;
 mod connection;

@@ -1,4 +1,4 @@
-//! Answers on their way out: a value of the pipeline as hyper sends it.
+//! Converts answers of the pipeline to hyper's responses.
 
 use std::{
     pin::Pin,
@@ -23,29 +23,29 @@ use crate::{
     store::StoreError,
 };
 
-/// The body of an answer. It holds its request in work until all of it has been handed to the system.
+/// The body of an answer. Its request stays in progress until the body has been handed to the operating system.
 pub(super) struct Outgoing {
     content: Either<Full<Bytes>, Streamed>,
-    /// Of an answer without a body.
+    /// Held here only for an answer without a body.
     _in_flight: Option<InFlight>,
 }
 
-/// A body that is made while it is sent.
+/// A body that is produced while it is sent.
 pub(super) struct Streamed {
     pieces: Box<dyn Pieces>,
     in_flight: InFlight,
-    /// Ends when the server stops, which the pieces hear once.
+    /// Completes when the server stops. `None` once the pieces have been notified.
     stop: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-/// The answer as hyper sends it; `closes` announces that the connection ends with it.
+/// Converts an answer to hyper's response. `closes` announces that the connection ends after it.
 pub(super) fn respond(
     answer: Answer,
     closes: bool,
     in_flight: InFlight,
     stop: &watch::Receiver<bool>,
 ) -> Response<Outgoing> {
-    // Room for these and those of hyper at once.
+    // Room for these headers and for hyper's own, without growing.
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
     if answer.open_to_pages {
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use crate::http::{activity::Activity, unsent::Unsent};
 
-    /// Pieces without an end of their own.
+    /// Pieces that end only when stopped.
     struct Endless {
         stopped: bool,
     }
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_hears_of_a_stop_and_keeps_its_request_in_work_until_it_ends() {
+    async fn a_stream_is_notified_of_a_stop_and_keeps_its_request_in_progress_until_it_ends() {
         let unsent = Arc::new(Unsent::new(1_000));
         let peer = IpAddr::from([127, 0, 0, 1]);
         let activity = Arc::new(Activity::new(peer, false, false, &unsent, Arc::default(), Duration::ZERO));
@@ -175,7 +175,7 @@ mod tests {
         assert!(polled.is_pending() && !activity.is_quiet());
         stop.send_replace(true);
         let ended = tokio::time::timeout(Duration::from_secs(20), frame.as_mut()).await;
-        assert!(ended.is_ok_and(|frame| frame.is_none()), "the stream did not hear of the stop");
+        assert!(ended.is_ok_and(|frame| frame.is_none()), "the stream should end when the server stops");
         drop(frame);
         drop(body);
         assert!(activity.is_quiet());

@@ -1,12 +1,12 @@
-//! Whether there is room for a request.
+//! Decides whether there is room for a request.
 
 use std::{net::IpAddr, time::Duration};
 
 use super::{place::Place, registry::NoPlace};
 use crate::clock::Clock;
 
-/// Why there is no room for a request, if there is none: all connections are taken and none ends in time, its source has
-/// too many connections, or readers who do not read hold too much memory. Health checks always pass.
+/// Returns why there is no room for a request, or `None` if there is: all connections are taken and none ends in time,
+/// its source has too many connections, or unread answers occupy too much memory. Health checks always pass.
 pub(super) async fn no_room(
     place: &Place,
     path: &str,
@@ -15,7 +15,8 @@ pub(super) async fn no_room(
     clock: &Clock,
 ) -> Option<String> {
     let registry = &place.registry;
-    // Health checks count for their source as well, or else they would be a way to hold any number of places.
+    // A health check counts towards its source as well. Otherwise, one client could hold any number of places by
+    // asking for health.
     let crowded =
         forwarded.filter(|source| place.count_for(*source, clock.elapsed()) == Err(NoPlace::Source));
     if matches!(path, "/healthz" | "/readyz") {
@@ -33,7 +34,7 @@ pub(super) async fn no_room(
     if registry.unsent.is_full() {
         registry.shed_slow_readers(clock.elapsed(), true);
     }
-    // Those who take their answers must not suffer from those who do not.
+    // Clients that read their answers must not suffer from those that do not.
     (registry.unsent.is_full() && place.activity.unsent() > 0).then(|| {
         "this client does not read its answers, and others hold too much memory; try again in a second"
             .to_owned()

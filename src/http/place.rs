@@ -1,4 +1,4 @@
-//! The place of one connection among all that are open.
+//! The place of one connection among all open connections.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::clock::Clock;
 
-/// A connection's place; given back when this is dropped.
+/// The place of a connection, released when this is dropped.
 pub(super) struct Place {
     pub(super) registry: Arc<Registry>,
     id: u64,
@@ -24,11 +24,11 @@ impl Drop for Place {
 }
 
 impl Place {
-    /// Gives a connection its place at `now` of the monotonic clock. When there is none, the connection that has
-    /// been idle longest, of those that never showed a good signature, goes first.
+    /// Gives a connection its place at `now` of the monotonic clock. When all places are taken, the connection that
+    /// has been idle longest is closed, among those that never presented a valid signature.
     ///
     /// # Errors
-    /// [`NoPlace`].
+    /// Returns [`NoPlace`] when no other connection may be closed for it.
     pub(super) fn enter(registry: &Arc<Registry>, who: &Newcomer, now: Duration) -> Result<Place, NoPlace> {
         let counted = who.named || !who.address.to_canonical().is_loopback();
         let source = counted.then(|| Source::of(who.address));
@@ -61,10 +61,10 @@ impl Place {
         Ok(Place { registry: Arc::clone(registry), id, activity })
     }
 
-    /// Counts the connection for `address` from now on, which a trusted proxy has named in a request.
+    /// Counts the connection towards `address`, which a trusted proxy has named in a request, from now on.
     ///
     /// # Errors
-    /// [`NoPlace::Source`] when that address has as many connections as it may have.
+    /// Returns [`NoPlace::Source`] when that address already has as many connections as it may have.
     pub(super) fn count_for(&self, address: IpAddr, now: Duration) -> Result<(), NoPlace> {
         let source = Source::of(address);
         let mut table = self.registry.table();
@@ -81,8 +81,8 @@ impl Place {
         Ok(())
     }
 
-    /// Waits until a connection beyond the limit has its place within it; false when that takes too long, or when
-    /// as many as may wait do so already.
+    /// Waits until a connection beyond the limit gets a place within it. Returns false when that takes too long, or
+    /// when the maximum number of connections is waiting already.
     pub(super) async fn wait(&self, within: Duration, clock: &Clock) -> bool {
         let registry = &*self.registry;
         {
@@ -118,7 +118,7 @@ impl Place {
     }
 }
 
-/// A call that waits for a place.
+/// Marks a call as waiting for a place, until this is dropped.
 struct Waiting<'a>(&'a Place);
 
 impl Drop for Waiting<'_> {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_beyond_its_share_loses_its_own_longest_idle_connection() {
+    fn a_source_beyond_its_limit_loses_its_longest_idle_connection() {
         let registry = registry(30, 2);
         let first = Place::enter(&registry, &from("192.0.2.1"), at(1)).unwrap();
         let second = Place::enter(&registry, &from("192.0.2.1"), at(2)).unwrap();
@@ -173,18 +173,18 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_that_works_has_time_to_show_a_signature() {
+    fn a_request_in_progress_has_time_to_present_a_signature() {
         let registry = registry(1, 1);
         let place = Place::enter(&registry, &from("127.0.0.1"), at(1)).unwrap();
         place.activity.touch(at(2));
         let request = InFlight::begin(&place.activity);
         assert!(
             Place::enter(&registry, &from("127.0.0.1"), at(4)).unwrap().activity.is_probe(),
-            "it is left in peace"
+            "a recent request keeps its connection open"
         );
         assert!(
             !Place::enter(&registry, &from("127.0.0.1"), at(5)).unwrap().activity.is_probe(),
-            "but not for ever"
+            "an older request no longer does"
         );
         drop(request);
     }
@@ -230,13 +230,13 @@ mod tests {
         assert_eq!(
             Place::enter(&registry, &from("127.0.0.1"), at(1)).err(),
             Some(NoPlace::All),
-            "it is too new"
+            "its grace period is not over"
         );
         let newcomer = Place::enter(&registry, &from("127.0.0.1"), at(2)).unwrap();
         assert!(newcomer.activity.is_probe());
         assert!(
             !registry.table().entries.contains_key(&probes[1].id),
-            "the one that waits for nothing has left"
+            "the probe without a waiting call should be evicted"
         );
         drop((probes, newcomer));
         assert!(Place::enter(&registry, &from("127.0.0.1"), at(1)).unwrap().activity.is_probe());
@@ -259,9 +259,9 @@ mod tests {
                     Waiting(place)
                 })
                 .collect();
-            assert!(!beyond[0].wait(Duration::from_secs(60), &clock).await, "as many as may wait do so");
+            assert!(!beyond[0].wait(Duration::from_secs(60), &clock).await, "as many calls wait as may wait");
         }
-        assert!(!beyond[0].wait(soon, &clock).await, "no place within the time");
+        assert!(!beyond[0].wait(soon, &clock).await, "no place became free in time");
         drop(first);
         assert!(beyond[0].wait(Duration::from_secs(60), &clock).await && !beyond[0].activity.is_probe());
         beyond[0].activity.mark_signed();
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn readers_that_take_nothing_are_sent_away_when_memory_is_tight() {
+    fn clients_that_read_nothing_are_disconnected_when_memory_is_tight() {
         let registry = registry(30, 30);
         let places: Vec<_> =
             (0..3).map(|_| Place::enter(&registry, &from("127.0.0.1"), at(1)).unwrap()).collect();
@@ -279,17 +279,17 @@ mod tests {
         let _held = [answer(&places[0], 300), answer(&places[1], 900), answer(&places[2], 500)];
         registry.shed_slow_readers(at(2), false);
         registry.shed_slow_readers(at(2), false);
-        assert_eq!(registry.counts().open, 3, "nobody has stood still for long");
-        // One takes an answer meanwhile; what the others send does not count.
+        assert_eq!(registry.counts().open, 3, "no client has been stalled for long enough");
+        // One client reads an answer meanwhile. Bytes that the others send do not count.
         drop(answer(&places[1], 10));
         places[0].activity.receive(1_000_000);
         registry.shed_slow_readers(at(4), false);
         let left: Vec<u64> = registry.table().entries.keys().copied().collect();
-        assert_eq!(left, [places[1].id], "the one that reads stays");
+        assert_eq!(left, [places[1].id], "the client that reads stays connected");
     }
 
     #[test]
-    fn without_any_room_those_go_that_have_held_answers_longest() {
+    fn when_memory_is_full_clients_with_the_oldest_unread_answers_are_disconnected() {
         let registry = registry(30, 30);
         let places: Vec<_> =
             (0..3).map(|_| Place::enter(&registry, &from("127.0.0.1"), at(1)).unwrap()).collect();
@@ -303,7 +303,7 @@ mod tests {
         registry.shed_slow_readers(at(4), true);
         let mut left: Vec<u64> = registry.table().entries.keys().copied().collect();
         left.sort_unstable();
-        assert_eq!(left, [places[2].id], "two of three had to go");
+        assert_eq!(left, [places[2].id], "two of three should be disconnected");
         drop(held);
     }
 }

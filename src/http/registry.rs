@@ -1,5 +1,5 @@
-//! All connections that are open: how many there may be, how many of one source, and which one has to go when
-//! a newcomer needs its place.
+//! The open connections: how many there may be in total and per source, and which one is closed when a new connection
+//! needs its place.
 
 use std::{
     collections::HashMap,
@@ -21,36 +21,37 @@ use super::{
 };
 use crate::metrics::ConnectionCounts;
 
-/// How many connections beyond the limit are open at once. All but one of them may wait for a place, so that a
+/// How many connections beyond the limit may be open at once. All but one of them may wait for a place, so that a
 /// health check always gets in.
 pub(super) const PROBES: usize = 4;
 
-/// How long a connection beyond the limit may take to ask for health before it has to make room for the next one.
+/// How long a connection beyond the limit may take to send a health check before the next one may replace it.
 pub(super) const PROBE_GRACE: Duration = Duration::from_millis(250);
 
-/// How many connections of trusted proxies may be without a place: about to say whom they are for, or waiting.
+/// How many connections from trusted proxies may be without a place, either because their client is not named yet or
+/// because they wait for one.
 const UNPLACED: usize = 256;
 
-/// How long a stranger's request may be in work before its connection has to make room for others.
+/// How long a request without a valid signature may be in progress before its connection may be closed to make room.
 const WORK_GRACE: Duration = Duration::from_secs(3);
 
-/// How long a client may take none of its answers when memory is tight, and how often that is looked at.
+/// How long a client may read none of its answers when memory is tight, and how often this is checked.
 const STANDSTILL: Duration = Duration::from_secs(2);
-/// The same when there is no memory at all for further answers.
+/// How often clients are checked when no memory is left for further answers.
 const URGENT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How many connections may be open.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// In all.
+    /// In total.
     pub all: usize,
-    /// From one source address; 0 for all but the reserve.
+    /// From one source address. 0 stands for all but a reserve for other sources.
     pub per_source: usize,
 }
 
 impl ConnectionLimits {
-    /// The most connections of one source. By default some are kept for others, so that one address cannot
-    /// lock everybody out.
+    /// Returns the most connections that one source may have. By default some are reserved for others, so that one
+    /// address cannot lock everyone out.
     pub(super) fn of_source(self) -> usize {
         match self.per_source {
             0 => self.all - (self.all / 10).clamp(1, 100).min(self.all - 1),
@@ -59,7 +60,7 @@ impl ConnectionLimits {
     }
 }
 
-/// The connections that are open.
+/// The open connections.
 #[derive(Debug)]
 pub(super) struct Registry {
     pub(super) limits: ConnectionLimits,
@@ -67,7 +68,7 @@ pub(super) struct Registry {
     pub(super) unsent: Arc<Unsent>,
     /// Wakes listeners that wait for a place.
     pub(super) left: Notify,
-    /// One for each connection of a trusted proxy that has no place yet.
+    /// Permits for connections from trusted proxies that have no place yet.
     unplaced: Semaphore,
     accepted: AtomicU64,
     evicted: AtomicU64,
@@ -79,46 +80,46 @@ pub(super) struct Table {
     pub(super) entries: HashMap<u64, Opened>,
     pub(super) sources: HashMap<Source, usize>,
     pub(super) last: u64,
-    /// Connections beyond the limit, and calls on them that wait for a place.
+    /// The number of connections beyond the limit, and of calls on them that wait for a place.
     pub(super) probes: usize,
     pub(super) waiting: usize,
-    /// When slow readers were looked for last.
+    /// When slow readers were last checked.
     pub(super) looked: Duration,
 }
 
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) activity: Arc<Activity>,
-    /// What the connection is counted for; nothing when it is exempt.
+    /// The source that the connection counts towards; `None` when it is exempt.
     pub(super) source: Option<Source>,
     /// When it was accepted.
     pub(super) since: Duration,
-    /// While it holds answers: how many it had taken at the last look, and since when it took none.
+    /// While answers are unread: how many had been read at the last check, and since when none was.
     pub(super) stands: Option<(u64, u64)>,
     /// Whether it carries a call that waits for a place.
     pub(super) waits: bool,
 }
 
-/// Who has connected.
+/// A connection that has no place yet.
 #[derive(Clone, Debug)]
 pub(super) struct Newcomer {
-    /// The address that is shown, and counted.
+    /// The address that appears in the log and is counted.
     pub(super) address: IpAddr,
-    /// Whether a trusted proxy named it. Loopback is counted only then, because tools and sidecars of the same
-    /// machine share that address.
+    /// Whether a trusted proxy named it. Loopback is counted only then, because local tools and sidecars all share
+    /// that address.
     pub(super) named: bool,
     /// Whether its requests may name their source.
     pub(super) forwards: bool,
-    /// What ends the connection from outside.
+    /// Ends the connection from outside.
     pub(super) handle: Arc<TaskHandle>,
 }
 
 /// Why a connection gets no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoPlace {
-    /// Its source has as many as it may have.
+    /// Its source already has as many connections as it may have.
     Source,
-    /// All places are taken, those for health checks included.
+    /// All places are taken, including those for health checks.
     All,
 }
 
@@ -140,12 +141,12 @@ impl Registry {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection was accepted.
+    /// Counts an accepted connection.
     pub(super) fn accept(&self) {
         self.accepted.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How the connections are doing.
+    /// Returns the counts of connections for the metrics.
     pub(super) fn counts(&self) -> ConnectionCounts {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         ConnectionCounts {
@@ -157,27 +158,27 @@ impl Registry {
         }
     }
 
-    /// The most connections of one source.
+    /// Returns the most connections that one source may have.
     pub(super) fn of_source(&self) -> usize {
         self.limits.of_source()
     }
 
-    /// Whether one more connection has its place within the limit, if need be because another one leaves.
+    /// Returns whether one more connection fits within the limit, closing another one if necessary.
     pub(super) fn has_room(&self, table: &mut Table, now: Duration) -> bool {
         table.entries.len() - table.probes < self.limits.all || self.evict(table, None, now)
     }
 
-    /// The permits of connections that have no place yet.
+    /// Returns the permits for connections that have no place yet.
     pub(super) fn unplaced(&self) -> &Semaphore {
         &self.unplaced
     }
 
-    /// Waits until a connection has left.
+    /// Waits until a connection has ended.
     pub(super) fn left(&self) -> tokio::sync::futures::Notified<'_> {
         self.left.notified()
     }
 
-    /// Sees to it that one more connection of a source has its place.
+    /// Makes room for one more connection of a source, closing another one if necessary.
     pub(super) fn make_room_of(
         &self,
         table: &mut Table,
@@ -192,10 +193,10 @@ impl Registry {
         Err(NoPlace::Source)
     }
 
-    /// Ends the connection that has been idle longest, of those – of this source – that never showed a good
-    /// signature. One that works on a request has some time to show one before it may go, too, and goes last. Where
-    /// thousands may be open, some more of them end with it, so that a flood of newcomers does not cost a look at all
-    /// connections for each of them.
+    /// Ends the connection that has been idle longest among those, of this source if one is given, that never
+    /// presented a valid signature. One with a request in progress has some time to present a signature and is ended
+    /// last. With thousands of connections, one per cent of them are ended at once, so that a flood of new connections
+    /// does not cost a full scan for each of them.
     fn evict(&self, table: &mut Table, of: Option<Source>, now: Duration) -> bool {
         let now = milliseconds(now);
         let strangers = table.entries.iter().filter(|(_, entry)| {
@@ -218,8 +219,7 @@ impl Registry {
         !leaving.is_empty()
     }
 
-    /// Ends the oldest connection beyond the limit, of those that carry no call and have had their time to ask
-    /// for health.
+    /// Ends the oldest connection beyond the limit that carries no call and has had its time to send a health check.
     pub(super) fn evict_probe(&self, table: &mut Table, now: Duration) -> bool {
         let asked = |entry: &Opened| {
             entry.activity.is_probe()
@@ -238,10 +238,10 @@ impl Registry {
         }
     }
 
-    /// Makes room when more answers wait than may wait: ends connections whose clients have taken none of theirs for a
-    /// while, the longest first. When it is urgent, because there is no room at all, it ends those that have held
-    /// answers longest, whatever they take meanwhile. This is called once a second, and by requests when there is no
-    /// room; it is done at most so often.
+    /// Frees memory when more bytes of answers wait than may wait: ends connections whose clients have read none of
+    /// theirs for a while, the longest stalled first. If no memory is left (`urgent`), it ends those with the oldest
+    /// unread answers, even if they are reading. Called once a second, and by requests when memory is full; calls that
+    /// follow too soon do nothing.
     pub(super) fn shed_slow_readers(&self, now: Duration, urgent: bool) {
         if !self.unsent.is_tight() {
             return;
@@ -259,7 +259,7 @@ impl Registry {
                 entry.stands = None;
                 continue;
             }
-            // When it last took an answer, or began to hold some.
+            // The time of the last answer that was read, or of the first one that was not.
             let (taken, since) = match entry.stands {
                 Some((taken, since)) if taken == activity.taken() => {
                     (taken, since.max(activity.unsent_since()))

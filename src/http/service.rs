@@ -1,4 +1,4 @@
-//! From hyper's requests to the pipeline of calls, and back.
+//! Passes hyper's requests to the pipeline of calls, and its answers back.
 
 use std::{
     pin::Pin,
@@ -30,27 +30,28 @@ use crate::call::{
     Broken, Connection, Cut, Head, Header, Headers, Pipeline, REQUEST_ID, Rest, SmallBodies, drain,
 };
 
-/// How much of a refused request's body is read away before the answer, and for how long: a small one that is
-/// there at once lets the connection be used again. A client that was refused cannot make the server wait.
+/// How much of a refused request's body is read and discarded before the answer, and for how long. A small body that
+/// has already arrived lets the connection be reused; the limits keep a refused client from making the server wait.
 const DRAINED: (usize, Duration) = (64 * 1024, Duration::from_millis(100));
-/// The same for HTTP/2, where common clients take an answer for an error that comes before they have sent all.
+/// The same for HTTP/2, where common clients report an error if the answer arrives before they have sent the whole
+/// body.
 const DRAINED_HTTP2: (usize, Duration) = (8 << 20, Duration::from_secs(1));
-/// The same for lines over HTTP/2, because files are large.
+/// The same for bodies of lines over HTTP/2, because imported files are large.
 const DRAINED_LINES: (usize, Duration) = (64 << 20, Duration::from_secs(2));
 
-/// Everything that connections need, shared by all of them.
+/// The state that all connections share.
 pub struct HttpService {
     pub(super) pipeline: Pipeline,
     pub(super) limits: HttpLimits,
-    /// The connections that are open.
+    /// The open connections.
     pub(super) registry: Arc<Registry>,
-    /// The bytes of answers that clients have not taken yet.
+    /// The bytes of answers that clients have not read yet.
     unsent: Arc<Unsent>,
     pub(super) proxies: Proxies,
 }
 
 impl HttpService {
-    /// A service over HTTP. `proxies` may name the source of a connection or request.
+    /// Creates the service. `proxies` may name the source of a connection or request.
     #[must_use]
     pub fn new(pipeline: Pipeline, limits: HttpLimits, proxies: Proxies) -> Arc<HttpService> {
         let unsent = Arc::new(Unsent::new(limits.unsent_bytes));
@@ -60,14 +61,14 @@ impl HttpService {
         Arc::new(HttpService { pipeline, limits, registry, unsent, proxies })
     }
 
-    /// The pipeline that requests go through.
+    /// Returns the pipeline that requests go through.
     #[must_use]
     pub fn pipeline(&self) -> &Pipeline {
         &self.pipeline
     }
 
-    /// Writes summed log lines, and sends readers away who take nothing while memory is tight. Called about once a
-    /// second.
+    /// Writes summarized log lines and, while memory is tight, closes connections of clients that do not read. Called
+    /// about once a second.
     pub fn housekeep(&self) {
         self.pipeline.housekeep();
         self.registry.shed_slow_readers(self.pipeline.clock().elapsed(), false);
@@ -76,7 +77,7 @@ impl HttpService {
     /// Answers a request.
     ///
     /// # Errors
-    /// [`Cut`] when a fault rule wants no answer.
+    /// Returns [`Cut`] when a fault rule drops the answer.
     pub(super) async fn answer(
         &self,
         request: Request<Incoming>,
@@ -119,7 +120,7 @@ impl HttpService {
     }
 }
 
-/// Deals with what is left of the body of a request that has its answer; whether the connection has to end.
+/// Deals with the unread rest of a request's body. Returns whether the connection has to end.
 async fn settle(rest: Rest, body: &mut Received, is_http2: bool, activity: &Activity) -> bool {
     if is_http2 {
         if rest == Rest::UnreadLines {
@@ -130,14 +131,14 @@ async fn settle(rest: Rest, body: &mut Received, is_http2: bool, activity: &Acti
     }
     let is_read = rest != Rest::Broken && drain(body, DRAINED).await;
     if !is_read {
-        // What is left of the body would be taken for the next request.
+        // The rest of the body would be parsed as the next request.
         activity.leave_unread();
     }
-    // A connection beyond the limit was let in to ask for health, and has asked.
+    // A connection beyond the limit is allowed one request.
     !is_read || activity.is_probe()
 }
 
-/// A connection as a call knows it.
+/// A connection as the pipeline sees it.
 struct Link<'a> {
     activity: &'a Activity,
     is_http2: bool,
@@ -153,7 +154,7 @@ impl Connection for Link<'_> {
     }
 }
 
-/// The headers of a request as hyper has them.
+/// The headers of a request, in hyper's representation.
 struct Fields<'a>(&'a HeaderMap);
 
 impl Headers for Fields<'_> {
@@ -182,7 +183,7 @@ fn name_of(header: Header) -> &'static HeaderName {
     }
 }
 
-/// The body of a request as hyper receives it.
+/// The body of a request, as hyper receives it.
 struct Received(Incoming);
 
 impl Body for Received {

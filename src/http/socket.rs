@@ -1,4 +1,4 @@
-//! Sockets: an address is taken at once, but clients can connect only once the workers are ready.
+//! Listening sockets. Binding reserves the address early, but clients can connect only once the workers are ready.
 
 use std::{
     io,
@@ -9,20 +9,20 @@ use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 
 use crate::tls::Certificates;
 
-/// How many connections may wait to be accepted. The system takes the smaller one of this and its own limit
-/// (net.core.somaxconn, 4,096 by default): many clients may connect at once after a restart.
+/// How many connections may wait to be accepted. The value is large because many clients may connect at once after a
+/// restart; the operating system caps it at its own limit (net.core.somaxconn, 4,096 by default).
 const BACKLOG: i32 = 65_535;
 
-/// A socket that has its address. Nobody can connect to it yet.
+/// A socket that is bound to its address but does not accept connections yet.
 #[derive(Debug)]
 pub struct Bound {
-    /// It is asked for connections only when it listens.
+    /// Not yet listening, in spite of its type.
     socket: TcpListener,
     address: SocketAddr,
     certificates: Option<Certificates>,
 }
 
-/// A socket to which clients connect.
+/// A socket that accepts connections.
 #[derive(Debug)]
 pub struct Listening {
     pub(super) socket: TcpListener,
@@ -30,29 +30,30 @@ pub struct Listening {
 }
 
 impl Bound {
-    /// Takes an address; with port 0 the system chooses a free one.
+    /// Binds to an address. With port 0 the system chooses a free one.
     ///
     /// # Errors
-    /// Those of the system, above all that another program listens there.
+    /// Returns the system's error, usually because another program listens on the address.
     pub fn to(address: SocketAddr) -> io::Result<Bound> {
         Bound::beside(address, &[])
     }
 
-    /// The same for an address among others that this server takes, too. `[::]` is all addresses of the machine, those
-    /// of IPv4 included – unless one of the others is of IPv4 and has the same port: then it is all of IPv6.
+    /// Binds to an address when this server also binds to `others`. `[::]` covers all addresses of the machine,
+    /// including those of IPv4, unless one of the others is an IPv4 address with the same port: then it covers IPv6
+    /// only.
     ///
     /// # Errors
-    /// Those of the system, above all that another program listens there.
+    /// Returns the system's error, usually because another program listens on the address.
     pub fn beside(address: SocketAddr, others: &[SocketAddr]) -> io::Result<Bound> {
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = net::socket_with(family, SocketType::STREAM, flags, None)?;
-        // Without it a server could not be started again for a minute after it had clients.
+        // Without this option, the server could not be restarted for a minute after it had clients.
         sockopt::set_socket_reuseaddr(&socket, true)?;
         if address.is_ipv6() && address.ip().is_unspecified() {
             let has_port = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port();
             let only = address.port() != 0 && others.iter().any(has_port);
-            // Said in either case: what holds otherwise is a setting of the system.
+            // Set in either case, because the default is a setting of the operating system.
             sockopt::set_ipv6_v6only(&socket, only)?;
         }
         net::bind(&socket, &address)?;
@@ -60,19 +61,19 @@ impl Bound {
         Ok(Bound { address: socket.local_addr()?, socket, certificates: None })
     }
 
-    /// The same, speaking TLS.
+    /// Returns the same socket with TLS.
     #[must_use]
     pub fn with_tls(self, certificates: Certificates) -> Bound {
         Bound { certificates: Some(certificates), ..self }
     }
 
-    /// Its address.
+    /// Returns the address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it shows of itself, if it speaks TLS.
+    /// Returns the certificates, if the socket uses TLS.
     #[must_use]
     pub fn certificates(&self) -> Option<&Certificates> {
         self.certificates.as_ref()
@@ -81,7 +82,7 @@ impl Bound {
     /// Lets clients connect.
     ///
     /// # Errors
-    /// When another program has the same address and was faster to listen. The message names the address.
+    /// Fails when another program began to listen on the same address first. The message contains the address.
     pub fn listen(self) -> io::Result<Listening> {
         net::listen(&self.socket, BACKLOG).map_err(|error| {
             let error = io::Error::from(error);
@@ -92,12 +93,12 @@ impl Bound {
 }
 
 impl Listening {
-    /// The same socket for one more thread. All threads accept from one queue, so an idle one takes the next
-    /// connection; and, other than with `SO_REUSEPORT`, a second server on a taken port fails instead of getting half
-    /// of the connections.
+    /// Returns the same socket for one more thread. All threads accept from one queue, so an idle one takes the next
+    /// connection. With `SO_REUSEPORT`, a second server on the same port would get half of the connections; without
+    /// it, the second server fails to start.
     ///
     /// # Errors
-    /// Those of the system.
+    /// Returns the system's error.
     pub fn share(&self) -> io::Result<Listening> {
         Ok(Listening { socket: self.socket.try_clone()?, certificates: self.certificates.clone() })
     }
@@ -116,7 +117,7 @@ mod tests {
         assert_ne!(address.port(), 0);
         let refused = TcpStream::connect(address).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-        // As long as nobody listens the system gives the address to several.
+        // Until one of them listens, the system allows several sockets on one address.
         let second = Bound::to(address).unwrap();
         let listening = first.listen().unwrap();
         let other = listening.share().unwrap();
@@ -126,19 +127,25 @@ mod tests {
         assert!(error.to_string().starts_with(&format!("cannot listen on {address}: ")), "{error}");
         assert_eq!(Bound::to(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop((listening, other));
-        assert!(Bound::to(address).unwrap().listen().is_ok(), "connections that have ended keep nobody out");
+        assert!(
+            Bound::to(address).unwrap().listen().is_ok(),
+            "closed connections should not block the address"
+        );
     }
 
     #[test]
-    fn the_addresses_of_both_protocols_may_have_one_port() {
+    fn ipv4_and_ipv6_addresses_may_share_a_port() {
         let Ok(six) = Bound::to("[::]:0".parse().unwrap()) else { return };
         let port = six.address().port();
-        assert!(!sockopt::ipv6_v6only(&six.socket).unwrap(), "alone it is for both");
+        assert!(
+            !sockopt::ipv6_v6only(&six.socket).unwrap(),
+            "without an IPv4 address on the same port, it covers both protocols"
+        );
         drop(six);
         let all: Vec<SocketAddr> =
             [format!("[::]:{port}"), format!("0.0.0.0:{port}")].map(|one| one.parse().unwrap()).into();
         for order in [[0, 1], [1, 0]] {
-            // Another program may have taken the port meanwhile; then there is nothing to see.
+            // Another program may have taken the port meanwhile, which makes the check impossible.
             let bound = order.map(|at| Bound::beside(all[at], &all));
             let [Ok(one), Ok(other)] = bound else { continue };
             let (_one, _other) = (one.listen().unwrap(), other.listen().unwrap());
@@ -149,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_of_ipv6_is_as_the_system_makes_them() {
+    fn an_ipv6_socket_has_the_system_defaults() {
         let Ok(standard) = TcpListener::bind("[::1]:0") else { return };
         let bound = Bound::to("[::1]:0".parse().unwrap()).unwrap();
         let only = |socket: &TcpListener| sockopt::ipv6_v6only(socket).unwrap();

@@ -1,13 +1,13 @@
-//! Addresses that count as one source.
+//! Grouping of addresses into sources.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Addresses that count as one source. In IPv6 one customer has a whole /64.
+/// A group of addresses that count as one source. In IPv6 it is a /64, because one customer usually has a whole one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Source(IpAddr);
 
 impl Source {
-    /// The source that an address belongs to.
+    /// Returns the source that an address belongs to.
     pub(super) fn of(address: IpAddr) -> Source {
         Source(match address.to_canonical() {
             IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),

@@ -1,5 +1,5 @@
-//! Where a connection or a request comes from, when proxies stand between: the PROXY protocol and
-//! `X-Forwarded-For`, both believed only from proxies that the configuration trusts.
+//! Determines the source of connections and requests behind proxies, from the PROXY protocol and `X-Forwarded-For`.
+//! Both are accepted only from proxies that the configuration trusts.
 
 use std::{
     io,
@@ -14,7 +14,7 @@ use tokio::{io::AsyncReadExt, net::TcpStream};
 use super::{registry::Newcomer, task::TaskHandle};
 use crate::auth::Network;
 
-/// How often to look again while the header of a proxy is incomplete. Proxies send it in one piece, so this is rare.
+/// How often to look again while a proxy's header is incomplete. Proxies send it in one piece, so this is rare.
 const AGAIN: Duration = Duration::from_millis(10);
 
 /// The longest header of version 1, and of version 2 without its extensions.
@@ -22,25 +22,25 @@ const V1_BYTES: usize = 107;
 const V2_HEAD: usize = 16;
 const V2_SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// The proxies that are trusted to name the source of what they send.
+/// The proxies that are trusted to name the source of what they forward.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies(Vec<Network>);
 
-/// What the first bytes of a connection say.
+/// The result of looking for a PROXY header in the first bytes of a connection.
 #[derive(Debug, PartialEq, Eq)]
 enum Header {
-    /// They begin no header of the PROXY protocol.
+    /// There is no header of the PROXY protocol.
     Absent,
     /// More bytes are needed.
     Incomplete,
-    /// A header of so many bytes, with the address it names; without one when the proxy speaks for itself.
+    /// A header: its length in bytes, and the address that it names. `None` stands for the proxy's own connections.
     Whole(usize, Option<IpAddr>),
-    /// They begin like a header but are none.
+    /// The bytes begin like a header but are not a valid one.
     Malformed,
 }
 
 impl Proxies {
-    /// These networks of proxies.
+    /// Trusts the proxies in these networks.
     #[must_use]
     pub fn new(networks: Vec<Network>) -> Proxies {
         Proxies(networks)
@@ -50,11 +50,11 @@ impl Proxies {
         self.0.iter().any(|network| network.contains(address))
     }
 
-    /// For whom the trusted proxy `peer` has connected. The header of the PROXY protocol is taken off the stream if
-    /// there is one; requests then cannot name another source.
+    /// Returns the client for which the trusted proxy `peer` has connected. A header of the PROXY protocol, if there
+    /// is one, is removed from the stream; requests then cannot name another source.
     ///
     /// # Errors
-    /// When the stream fails, or the header is malformed.
+    /// Fails when the stream fails or the header is malformed.
     pub(super) async fn newcomer(
         stream: &mut TcpStream,
         peer: IpAddr,
@@ -84,14 +84,14 @@ impl Proxies {
         }
     }
 
-    /// The source that the headers of a request from a trusted proxy name: of the addresses in
-    /// `X-Forwarded-For`, the last one that is not a trusted proxy. What stands before it, the client may have made up.
+    /// Returns the source that the headers of a request from a trusted proxy name: the last address in
+    /// `X-Forwarded-For` that is not a trusted proxy. The client may have made up everything before it.
     pub(super) fn forwarded(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
         let mut named = None;
         for line in lines.into_iter().rev() {
             for text in line.as_bytes().rsplit(|byte| *byte == b',') {
-                // What cannot be read was made up by the client; the addresses behind it were added by proxies.
+                // An unreadable part was made up by the client; proxies added the addresses after it.
                 let text = std::str::from_utf8(text).ok();
                 let Some(address) = text.and_then(|text| read_address(text.trim())) else { return named };
                 named = Some(address);
@@ -104,7 +104,7 @@ impl Proxies {
     }
 }
 
-/// An address, with or without a port and brackets, as proxies write them.
+/// Parses an address in the forms that proxies write: with or without a port and brackets.
 fn read_address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.split(']').next());
     let v4_with_port = || text.rsplit_once(':').and_then(|(address, _)| address.parse::<Ipv4Addr>().ok());
@@ -122,7 +122,7 @@ fn read_header(bytes: &[u8]) -> Header {
     Header::Absent
 }
 
-/// Whether the bytes begin with `start`, or are a beginning of it.
+/// Returns whether the bytes begin with `start` or, if there are too few of them, could still become it.
 fn begins_like(bytes: &[u8], start: &[u8]) -> bool {
     let length = bytes.len().min(start.len());
     bytes[..length] == start[..length]
@@ -169,7 +169,7 @@ fn read_v2(bytes: &[u8]) -> Header {
             }
             _ => Header::Malformed,
         },
-        // The proxy speaks for itself, as its health checks do, or for another transport.
+        // A connection of the proxy itself, such as a health check, or one of another protocol family.
         (0x20 | 0x21, _) => Header::Whole(length, None),
         _ => Header::Malformed,
     }
@@ -177,7 +177,7 @@ fn read_v2(bytes: &[u8]) -> Header {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "there is no signal for bytes beyond those that were looked at"
+    reason = "the system does not signal bytes beyond those that were peeked at"
 )]
 async fn pause() {
     tokio::time::sleep(AGAIN).await;
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header_is_left_alone_and_what_is_half_one_is_refused() {
+    fn other_protocols_are_left_alone_and_malformed_headers_are_detected() {
         for other in
             [&b"POST / HTTP/1.1\r\n"[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x16\x03\x01", b"PUT"]
         {
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn of_forwarded_addresses_the_last_one_that_is_no_proxy_counts() {
+    fn the_last_forwarded_address_that_is_not_a_proxy_counts() {
         let proxies = Proxies::new(vec![Network::parse("10.0.0.0/8").unwrap()]);
         let forwarded = |lines: &[&'static str]| {
             let mut headers = HeaderMap::new();
@@ -239,7 +239,11 @@ mod tests {
         assert_eq!(forwarded(&["1.1.1.1, 203.0.113.7, 10.0.0.2"]), Some(address("203.0.113.7")));
         assert_eq!(forwarded(&["1.1.1.1", "203.0.113.7:4711"]), Some(address("203.0.113.7")));
         assert_eq!(forwarded(&["[2001:db8::1]:80"]), Some(address("2001:db8::1")));
-        assert_eq!(forwarded(&["10.0.0.1, 10.0.0.2"]), Some(address("10.0.0.1")), "the first proxy itself");
+        assert_eq!(
+            forwarded(&["10.0.0.1, 10.0.0.2"]),
+            Some(address("10.0.0.1")),
+            "if all are proxies, the first one counts"
+        );
         assert_eq!(forwarded(&["1.1.1.1, garbage"]), None);
         assert_eq!(forwarded(&["garbage, 10.0.0.2"]), Some(address("10.0.0.2")));
         let mut headers = HeaderMap::new();
@@ -247,7 +251,7 @@ mod tests {
         assert_eq!(
             proxies.forwarded(&headers),
             Some(address("203.0.113.7")),
-            "a client cannot hide behind bytes"
+            "invalid bytes should not hide the address after them"
         );
         assert_eq!(forwarded(&[]), None);
     }

@@ -1,10 +1,10 @@
-//! The stream as hyper sees it: bytes that move are noted, and the answer that hyper itself gives to a head it
-//! cannot parse is replaced by one of ours.
+//! Wraps the stream that hyper reads and writes. It records the bytes that move, and replaces the answer that hyper
+//! itself gives to a head it cannot parse.
 //!
-//! hyper answers such a request with an empty 400, 414 or 431, and has no setting for it. The service answers
-//! such requests with status 200 and an outcome in the body. Which bytes are hyper's own is never
-//! read from the bytes, because stored text may look like anything. It follows from what happened: hyper wrote
-//! out all it had while no request was in work, and now writes although no request has begun since.
+//! hyper answers such a request with an empty 400, 414 or 431 and has no setting for it, whereas the original service
+//! sends status 200 and an error in the body. The bytes alone do not reveal whether hyper made an answer, because
+//! stored text may look like anything. The order of events does: if hyper had written out everything while no request
+//! was in progress, and now writes although no request has begun since, the answer is its own.
 
 use std::{
     io,
@@ -18,32 +18,31 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::{activity::Activity, unparsed::unparsable};
 
-/// How much of a request is read away after the answer, and for how long, before the connection is closed. A
-/// client that is still sending would lose the answer otherwise.
+/// How much of a request is read and discarded after the answer, and for how long, before the connection is closed.
+/// Otherwise, a client that is still sending would lose the answer.
 const LINGER_BYTES: usize = 64 << 20;
 const LINGER: Duration = Duration::from_secs(2);
 
-/// A stream whose activity is noted, and whose refusals by hyper are replaced.
+/// A stream that records its activity and replaces refusals by hyper.
 pub(super) struct WatchedStream<S> {
-    /// Taken when this is dropped.
+    /// `None` only while this is being dropped.
     stream: Option<S>,
     activity: Arc<Activity>,
-    /// Whether refusals are replaced at all: HTTP/2 has none.
+    /// Whether refusals are replaced. In HTTP/2 there are none.
     replaces: bool,
-    /// How many requests had begun when hyper had last written out everything and none was in work; nothing
-    /// while one is.
+    /// How many requests had begun when hyper last flushed while none was in progress; `None` if one was in progress.
     settled: Option<u64>,
     replacing: Option<Replacing>,
     left: Left<S>,
 }
 
-/// The answer that takes the place of hyper's.
+/// The answer that replaces hyper's.
 struct Replacing {
     text: Vec<u8>,
     written: usize,
 }
 
-/// Where a stream is put when hyper drops it before the whole request was read.
+/// Receives the stream if hyper drops it before the whole request was read.
 pub(super) struct Left<S>(Arc<Mutex<Option<S>>>);
 
 impl<S> Clone for Left<S> {
@@ -53,19 +52,19 @@ impl<S> Clone for Left<S> {
 }
 
 impl<S> Left<S> {
-    /// Nothing yet.
+    /// Creates an empty slot.
     pub(super) fn new() -> Left<S> {
         Left(Arc::default())
     }
 
-    /// A stream on which an answer was written before the request was read.
+    /// Holds a stream on which an answer was written before the request was read.
     pub(super) fn holding(stream: S) -> Left<S> {
         Left(Arc::new(Mutex::new(Some(stream))))
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Left<S> {
-    /// Reads on for a moment when a part of the request was left unread, and only then closes.
+    /// Keeps reading for a moment if a part of the request was left unread, and then closes.
     pub(super) async fn linger(self) {
         let left = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut stream) = left else { return };
@@ -82,13 +81,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Left<S> {
             }
             io::Result::Ok(())
         };
-        // However it ends, the connection is over.
+        // The outcome does not matter, because the connection is being closed.
         let _ = tokio::time::timeout(LINGER, read_away).await;
     }
 }
 
 impl<S> WatchedStream<S> {
-    /// A stream for hyper's HTTP/1; one that hyper drops too early is put into `left`.
+    /// Wraps a stream for hyper's HTTP/1. If hyper drops it too early, it is moved to `left`.
     pub(super) fn http1(stream: S, activity: Arc<Activity>, left: Left<S>) -> WatchedStream<S> {
         WatchedStream {
             stream: Some(stream),
@@ -100,7 +99,7 @@ impl<S> WatchedStream<S> {
         }
     }
 
-    /// A stream for HTTP/2, on which nothing is replaced.
+    /// Wraps a stream for HTTP/2, on which nothing is replaced.
     pub(super) fn http2(stream: S, activity: Arc<Activity>) -> WatchedStream<S> {
         let mut watched = WatchedStream::http1(stream, activity, Left::new());
         watched.replaces = false;
@@ -113,12 +112,12 @@ impl<S: AsyncWrite + Unpin> WatchedStream<S> {
         Pin::new(self.stream.as_mut().expect("the stream is taken only by the drop"))
     }
 
-    /// Whether what hyper writes now is an answer of its own making.
+    /// Returns whether hyper is now writing an answer of its own.
     fn is_refusal(&self) -> bool {
         self.replaces && self.settled == Some(self.activity.begun())
     }
 
-    /// Writes the replacement instead of `length` bytes of hyper's, which are the last on this connection.
+    /// Writes the replacement instead of the `length` bytes from hyper, which are the last ones on this connection.
     fn poll_replace(&mut self, context: &mut Context<'_>, length: usize) -> Poll<io::Result<usize>> {
         let replacing = self.replacing.get_or_insert_with(|| {
             self.activity.leave_unread();
@@ -193,7 +192,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
         self.stream.as_ref().is_some_and(AsyncWrite::is_write_vectored)
     }
 
-    /// hyper flushes when it has written everything it had.
+    /// hyper flushes after it has written everything it had.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.settled = self.activity.is_quiet().then(|| self.activity.begun());
         self.stream().poll_flush(context)

@@ -1,4 +1,4 @@
-//! The task of a connection: how it begins, ends from outside, and hears of a stop.
+//! The task of a connection: starting it, ending it from outside, and waiting for the server's stop.
 
 use std::sync::{
     OnceLock,
@@ -10,8 +10,8 @@ use tokio::{
     task::{AbortHandle, JoinHandle},
 };
 
-/// Ends the task of a connection from outside. The task exists before its handle is known, and may have to end
-/// before that, too.
+/// Ends the task of a connection from outside. A task may have to end before its handle is known, because it starts
+/// first.
 #[derive(Debug, Default)]
 pub(super) struct TaskHandle {
     task: OnceLock<AbortHandle>,
@@ -19,7 +19,7 @@ pub(super) struct TaskHandle {
 }
 
 impl TaskHandle {
-    /// Ends the task, or does so as soon as it is known.
+    /// Ends the task, or remembers to do so as soon as its handle is known.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::SeqCst);
         if let Some(task) = self.task.get() {
@@ -27,7 +27,7 @@ impl TaskHandle {
         }
     }
 
-    /// Makes the task known.
+    /// Sets the handle of the task.
     pub(super) fn arm(&self, task: AbortHandle) {
         let task = self.task.get_or_init(|| task);
         if self.ended.load(Ordering::SeqCst) {
@@ -36,7 +36,7 @@ impl TaskHandle {
     }
 }
 
-/// Waits until `stop` is true, or can never become so any more.
+/// Waits until `stop` becomes true or its sender is dropped.
 pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -1,4 +1,4 @@
-//! Answers to what is no HTTP at all, written without a parser.
+//! Complete answers to bytes that hyper cannot parse as HTTP.
 
 use crate::{
     api::Error,
@@ -6,8 +6,7 @@ use crate::{
     wire::{Envelope, code::Code},
 };
 
-/// The whole answer, head included, to a request that is no HTTP, for this reason; the connection ends
-/// with it.
+/// Returns the complete answer, including its head, to a request that is not valid HTTP. The connection ends after it.
 pub(super) fn unparsable(why: &str) -> Vec<u8> {
     let open = format!(
         "access-control-allow-origin: *\r\naccess-control-allow-headers: {ALLOWED_HEADERS}\r\n\
@@ -16,10 +15,10 @@ pub(super) fn unparsable(why: &str) -> Vec<u8> {
     whole("200 OK", &open, why)
 }
 
-/// What the answer to plain HTTP says on a port that speaks TLS.
+/// The text that a client gets for plain HTTP on a port that expects TLS.
 pub const SPEAKS_TLS: &str = "this port speaks TLS";
 
-/// The same for plain HTTP on a port that speaks TLS.
+/// Returns the complete answer to plain HTTP on a port that expects TLS.
 pub(super) fn not_tls() -> Vec<u8> {
     whole("400 Bad Request", "", &format!("{SPEAKS_TLS}: the address begins with https://"))
 }

@@ -1,4 +1,5 @@
-//! The bytes of all answers that clients have not taken yet: how much memory readers who do not read can hold.
+//! Counts the bytes of all answers that clients have not read yet, and so limits the memory that slow readers can
+//! occupy.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -6,15 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Debug)]
 pub(super) struct Unsent {
     bytes: AtomicUsize,
-    /// Above so many, a connection that has not taken its last answer gets no further one.
+    /// Above this many bytes, a connection that has not read its last answer gets no further one.
     limit: usize,
 }
 
-/// Above so many times the limit, requests are refused until slow readers have been sent away.
+/// Above this many times the limit, requests of clients that do not read are refused.
 const REFUSED_ABOVE: usize = 4;
 
 impl Unsent {
-    /// A count with this limit.
+    /// Creates a counter with this limit.
     pub(super) fn new(limit: usize) -> Unsent {
         Unsent { bytes: AtomicUsize::new(0), limit }
     }
@@ -27,22 +28,22 @@ impl Unsent {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// The bytes that wait now.
+    /// Returns how many bytes wait now.
     pub(super) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// How many may wait.
+    /// Returns how many bytes may wait.
     pub(super) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Whether more than the limit waits, so that connections that do not read have to make room.
+    /// Returns whether more bytes wait than the limit, so that connections that do not read have to make room.
     pub(super) fn is_tight(&self) -> bool {
         self.bytes() > self.limit
     }
 
-    /// Whether so much waits that no further answer may be made.
+    /// Returns whether so many bytes wait that clients that do not read get no further answers.
     pub(super) fn is_full(&self) -> bool {
         self.bytes() > self.limit.saturating_mul(REFUSED_ABOVE)
     }
