@@ -1,5 +1,5 @@
-//! From the head of a request to an admitted call: path, query, caller, rate – in this order, so that a caller who is
-//! refused learns nothing about bodies or users.
+//! Admits calls by the head of the request: path, query, caller, rate, in this order. The body comes later, so that a
+//! refused caller learns nothing about bodies or users.
 
 use std::borrow::Cow;
 
@@ -16,18 +16,18 @@ use crate::{
     metrics::CallsOfApps,
 };
 
-/// Who has access, and how often. A new value takes its place when the apps change; a call in progress keeps the one it
-/// came in by.
+/// Who has access, and at what rate. A new value replaces this one when the apps change. A call in progress keeps the
+/// value with which it was admitted.
 pub(super) struct Access {
     pub(super) gate: Gate,
     rates: Rates,
-    /// Whether what has no meaning has to be well-formed all the same.
+    /// Whether parameters that have no effect must be well-formed, too (strict mode).
     strict: bool,
-    /// What is counted of each app.
+    /// The counted calls of each app.
     pub(super) calls: CallsOfApps,
 }
 
-/// Which command a path calls.
+/// Returns the command that a path calls.
 pub(super) fn command_at(path: &str) -> Result<Command, Error> {
     let unknown = || {
         Error::NoResource(format!(
@@ -49,46 +49,46 @@ pub(super) fn command_at(path: &str) -> Result<Command, Error> {
     Err(Error::NoCommand { service, name: shown(name) })
 }
 
-/// A path up to where a query may begin that was badly set off, because a signature is never shown; an excerpt
-/// when it is long.
+/// Returns a path for display, shortened if it is long. It is cut where a badly separated query may begin, because a
+/// signature must never be shown.
 pub(super) fn shown(path: &str) -> String {
     let path = path.split(['&', '?', '=', ';']).next().unwrap_or_default();
     excerpt::plain(path).to_string()
 }
 
-/// Who a request says has signed it, whether or not that is true: for the log.
+/// Returns the identifier that a request claims, without checking it, for the log.
 pub(super) fn claimed(query: Option<&str>) -> Option<String> {
     Query::parse(query?).ok()?.identifier.map(Cow::into_owned)
 }
 
-/// The app that a request names, whether or not it may: for the metrics.
+/// Returns the app that a request claims, without checking it, for the metrics.
 pub(super) fn claimed_app(query: Option<&str>) -> Option<AppId> {
     Query::parse(query?).ok()?.sdkappid?.parse().ok().and_then(AppId::new)
 }
 
 impl Access {
-    /// Access through a gate, so often.
+    /// Creates the access rules from a gate and a rate limit.
     pub(super) fn new(gate: Gate, rate: RateLimit, strict: bool) -> Access {
         let rates = Rates::new(rate, gate.apps());
         let calls = CallsOfApps::default().with(gate.apps());
         Access { gate, rates, strict, calls }
     }
 
-    /// Access for the administrators of these apps alone. What was counted and remembered stays, as far as it is still
-    /// true.
+    /// Returns access for the administrators of these apps alone. Counters and cached signatures are kept as far as
+    /// they still apply.
     pub(super) fn with(&self, apps: Apps) -> Access {
         let (rates, calls) = (self.rates.with(&apps), self.calls.with(&apps));
         Access { gate: self.gate.with(apps), rates, calls, strict: self.strict }
     }
 
-    /// Admits a call of `command` that came at `now`, and counts it.
+    /// Admits a call of `command` received at `now`, and counts it.
     pub(super) fn admit(&self, command: Command, head: &Head<'_>, now: UnixSeconds) -> Result<&App, Error> {
         let app = self.identify(command.family().name(), head, now)?;
         self.rates.take(app, command, head.started)?;
         Ok(app)
     }
 
-    /// Admits an administrator who calls a service.
+    /// Admits an administrator as the caller of a service.
     pub(super) fn identify(&self, service: &str, head: &Head<'_>, now: UnixSeconds) -> Result<&App, Error> {
         let query = Query::parse(head.query.unwrap_or(""))?;
         if self.strict {

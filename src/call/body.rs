@@ -1,4 +1,4 @@
-//! The body of a call: read within its bounds, and read away when the call was refused.
+//! Reads the body of a call within its limits, or discards it when the call was refused.
 
 use std::time::Duration;
 
@@ -17,20 +17,20 @@ use crate::{
     wire::{Fault, Node, Path, unreadable},
 };
 
-/// Reads a body within its bounds, and unpacks it when it is compressed.
+/// Reads a body within its limits, and decompresses it if necessary.
 ///
 /// # Errors
-/// [`Error::Http`] when it is larger than it may be, breaks off, is badly framed or encoded; [`Error::ManyBodies`] when
-/// there is no memory for it.
+/// Returns [`Error::Http`] when the body is too large, incomplete, badly framed or badly encoded, and
+/// [`Error::ManyBodies`] when there is no memory for it.
 pub(super) async fn read(body: &mut Body<'_>, bounds: Bounds<'_>) -> Result<Whole, Error> {
     let limit = bounds.bytes;
     let too_large = || Error::Http(format!("the body is larger than {limit} bytes"));
-    // A length that is announced needs no waiting for the bytes.
+    // An announced length is checked before the bytes arrive.
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }
     let mut gathered = Gathered::default();
-    let mut spared = Spared { bytes: SMALL, _place: None };
+    let mut unreserved = Unreserved { bytes: SMALL, _place: None };
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|broken| Error::Http(broken.to_string()))?;
         let Ok(piece) = frame.into_data() else { continue };
@@ -38,15 +38,15 @@ pub(super) async fn read(body: &mut Body<'_>, bounds: Bounds<'_>) -> Result<Whol
             return Err(too_large());
         }
         if gathered.len() > 0 {
-            gathered.grow(&piece, body, bounds, spared.bytes)?;
+            gathered.grow(&piece, body, bounds, unreserved.bytes)?;
             continue;
         }
         if let Some(connection) = bounds.small
             && !is_whole(body)
         {
-            spared = Spared::of(connection);
+            unreserved = Unreserved::of(connection);
         }
-        if piece.len() > spared.bytes {
+        if piece.len() > unreserved.bytes {
             bounds.reserve(&mut gathered.reserved, piece.len())?;
         }
         gathered.first = piece;
@@ -54,29 +54,31 @@ pub(super) async fn read(body: &mut Body<'_>, bounds: Bounds<'_>) -> Result<Whol
     encoding::decoded(gathered.into_whole(), bounds)
 }
 
-/// Whether all of a body has come. An announced length says so without a look at the stream, which takes a lock.
+/// Returns whether a body has arrived completely. The announced length is checked first, because looking at the stream
+/// takes a lock.
 fn is_whole(body: &Body<'_>) -> bool {
     body.size_hint().exact() == Some(0) || body.is_end_stream()
 }
 
-/// Up to which size a body reserves nothing.
-struct Spared<'a> {
+/// The size up to which a body reserves no memory.
+struct Unreserved<'a> {
     bytes: usize,
     _place: Option<SmallBody<'a>>,
 }
 
-impl<'a> Spared<'a> {
-    /// The same for a body that is not whole: it waits for its client, and a connection may have many of them.
-    fn of(connection: &'a SmallBodies) -> Spared<'a> {
+impl<'a> Unreserved<'a> {
+    /// Returns the size for a body that is still arriving. A client may keep many of those waiting on one connection,
+    /// so only a few of them are exempt.
+    fn of(connection: &'a SmallBodies) -> Unreserved<'a> {
         let place = connection.take();
-        Spared { bytes: if place.is_some() { SMALL } else { 0 }, _place: place }
+        Unreserved { bytes: if place.is_some() { SMALL } else { 0 }, _place: place }
     }
 }
 
-/// What of a body is here. Memory is reserved before it is taken.
+/// The part of a body that has arrived. Memory is reserved before it is allocated.
 #[derive(Default)]
 struct Gathered {
-    /// Nearly every body comes in one piece, which is then used where it lies.
+    /// The first piece. Nearly every body arrives in one piece, which is then used without a copy.
     first: Bytes,
     /// All pieces, when there are several.
     pieces: Vec<u8>,
@@ -88,24 +90,24 @@ impl Gathered {
         self.first.len().max(self.pieces.len())
     }
 
-    /// Adds a further piece.
+    /// Appends a piece.
     #[cold]
     fn grow(
         &mut self,
         piece: &[u8],
         body: &Body<'_>,
         bounds: Bounds<'_>,
-        spared: usize,
+        unreserved: usize,
     ) -> Result<(), Error> {
         let needed = self.len() + piece.len();
         if needed > self.pieces.capacity() {
-            // No more than can still come.
+            // Don't allocate more than can still arrive.
             let rest = body.size_hint().upper().and_then(|rest| usize::try_from(rest).ok());
             let most = needed.saturating_add(rest.unwrap_or(usize::MAX)).min(bounds.bytes);
             let room = self.pieces.capacity().saturating_mul(2).min(most).max(needed);
-            // A small body stays small: it is not made larger by room that it does not need.
+            // Spare capacity must not make a small body count as a large one.
             let room = if needed <= SMALL { room.min(SMALL) } else { room };
-            if room > spared {
+            if room > unreserved {
                 bounds.reserve(&mut self.reserved, room)?;
             }
             self.pieces.reserve_exact(room - self.pieces.len());
@@ -121,7 +123,7 @@ impl Gathered {
     }
 }
 
-/// Reads a body away, within a number of bytes and a time; whether it came to its end.
+/// Reads and discards a body, within a number of bytes and a time. Returns whether it reached the end.
 pub async fn drain(body: &mut Body<'_>, (bytes, within): (usize, Duration)) -> bool {
     let all = async {
         let mut left = bytes;
@@ -137,10 +139,10 @@ pub async fn drain(body: &mut Body<'_>, (bytes, within): (usize, Duration)) -> b
     tokio::time::timeout(within, all).await.unwrap_or(false)
 }
 
-/// Reads the JSON of a body, which a call that needs nothing sends as `{}`.
+/// Parses the JSON of a body. A call without fields has to send `{}`.
 ///
 /// # Errors
-/// [`Error::Json`].
+/// Returns [`Error::Json`] when the body is empty or not valid JSON.
 pub(super) fn read_json(body: &[u8]) -> Result<Node<'_>, Error> {
     match encoding::without_mark(body) {
         [] => Err(Error::Json("it is empty; a call that needs nothing sends {}".to_owned())),
@@ -150,11 +152,11 @@ pub(super) fn read_json(body: &[u8]) -> Result<Node<'_>, Error> {
     }
 }
 
-/// Every field whose name ends in `_Account` holds a string or a list of strings (60015): the
-/// gateway translates them all before any command looks at one.
+/// Checks that every field whose name ends in `_Account` holds a string or a list of strings (60015). The original
+/// service checks this before the command reads its fields.
 ///
 /// # Errors
-/// A [`Fault`] that names the first one that does not.
+/// Returns a [`Fault`] that names the first field that does not.
 pub(super) fn check_accounts(node: &Node<'_>, path: Path<'_>) -> Result<(), Fault> {
     match node {
         Node::Array(items) => {

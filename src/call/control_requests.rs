@@ -1,5 +1,5 @@
-//! What a request below `/_dev/` asks for. It is read to its end before anything is locked or changed, so that a body
-//! that comes slowly holds up nobody.
+//! Parses requests below `/_dev/`. They are parsed completely before anything is locked or changed, so that a slow
+//! body does not block other requests.
 
 use super::{answer::Status, encoding, lines::unknown_fields, query::decode};
 use crate::{
@@ -17,10 +17,10 @@ use crate::{
     wire::{Fault, Field, Fields, FromNode, Node, Path, Value, meant, unreadable},
 };
 
-/// What is wrong with a request: the status and what is said.
+/// A refused request: the status and the message.
 pub(super) type Refused = (Status, String);
 
-/// What can be asked for.
+/// A parsed request.
 pub(super) enum Asked {
     Reset { scope: Scope, controls: bool },
     Seed(UnknownFields),
@@ -37,17 +37,17 @@ pub(super) enum Asked {
     ClearJournal,
 }
 
-/// What the clock is to do.
+/// A change of the clock.
 pub(super) enum SetClock {
-    /// Stand still where it is, or at a time.
+    /// Stop at the present time or at a given one.
     Freeze(Option<UnixSeconds>),
-    /// Go on by so many seconds.
+    /// Move forward by a number of seconds.
     Advance(u32),
-    /// Run as the system's.
+    /// Follow the system clock again.
     Resume,
 }
 
-/// The beginning of a request: everything but its body.
+/// A request without its body.
 pub(super) struct Beginning<'a> {
     route: &'static Route,
     control: Control,
@@ -55,33 +55,33 @@ pub(super) struct Beginning<'a> {
 }
 
 impl<'a> Beginning<'a> {
-    /// Checks that there is such a request, with these parameters.
+    /// Finds the route of a request and checks its query parameters.
     ///
     /// # Errors
-    /// What there is not, and what was probably meant.
+    /// Returns a message that names the unknown route or parameter and suggests the one that was probably meant.
     pub(super) fn read(method: &str, path: &str, query: &'a str) -> Result<Beginning<'a>, Refused> {
         let found = routes::at(path).find(|route| route.method == method);
         let Some((route, Handler::Control(control))) = found.map(|route| (route, route.handler)) else {
-            return Err(nothing_there(method, path));
+            return Err(unknown_route(method, path));
         };
         check_parameters(query, route.parameters)?;
         Ok(Beginning { route, control, query })
     }
 
-    /// Whether its body is lines, which may be more than there is memory for.
+    /// Returns whether the body consists of lines, which may not fit into memory.
     pub(super) fn takes_lines(&self) -> bool {
         matches!(self.route.takes, Takes::Lines)
     }
 
-    /// What is asked for, by the whole body, which may be empty for `{}`.
+    /// Parses the complete body. An empty one counts as `{}`.
     ///
     /// # Errors
-    /// What is wrong with it: the field or parameter, the rule and what was found.
+    /// Returns a message that names the field or parameter, the rule and what was found.
     pub(super) fn with_body(&self, body: &[u8]) -> Result<Asked, Refused> {
         if self.route.method != "POST" && !matches!(body.trim_ascii(), b"" | b"{}") {
-            // What it was meant to narrow would be done in full.
+            // The body was probably meant to narrow the request down. Without it, too much would be deleted.
             let said = format!(
-                "{} {} takes no body; what it is about stands in its query, for example ?Id=3 or ?Name=start",
+                "{} {} takes no body; use query parameters instead, for example ?Id=3 or ?Name=start",
                 self.route.method, self.route.path
             );
             return Err(bad(said));
@@ -114,14 +114,14 @@ impl<'a> Beginning<'a> {
         Ok(Asked::Journal { limit, code, command: parameter(self.query, "Command")? })
     }
 
-    /// Reads the object of a body, which may be empty for `{}`.
+    /// Parses the JSON object of a body. An empty body counts as `{}`.
     fn object(
         &self,
         text: &[u8],
         read: impl Fn(&Node<'_>, Fields<'_>) -> Result<Asked, Fault>,
     ) -> Result<Asked, Refused> {
         let text = match encoding::without_mark(text) {
-            // An empty object, as PHP writes it.
+            // PHP encodes an empty object as an empty list.
             empty if empty.trim_ascii() == b"[]" => b"{}",
             _ if text.is_empty() => b"{}",
             text => text,
@@ -146,18 +146,19 @@ impl<'a> Beginning<'a> {
         };
         let fields =
             fields.only(known, UnknownFields::Refused, &format!("the body of {}", self.route.path), "")?;
-        // A variable that was not set must not make everything of one app.
+        // Null is refused because it usually comes from an unset variable, which would, for example, reset everything
+        // instead of one app.
         if let Node::Object(members) = node
             && let Some((name, _)) = members.iter().find(|(_, value)| *value == Node::Null)
         {
-            let said = "it is null; leave it out, or give it a value";
+            let said = "it is null; omit it or give it a value";
             return Err(Fault::refused(Path::Member(&Path::Root, name), said));
         }
         Ok(fields)
     }
 }
 
-/// The name of a snapshot.
+/// Reads the name of a snapshot.
 fn name(fields: Fields<'_>) -> Result<String, Fault> {
     fields.text(&NAME).map(str::to_owned)
 }
@@ -175,7 +176,7 @@ fn reset(fields: Fields<'_>) -> Result<Asked, Fault> {
         (None, None) => Scope::All,
         (Some(app), None) => Scope::App(app),
         (Some(app), Some(user)) => Scope::Owner(Owner { app, user }),
-        (None, Some(_)) => return Err(fields.refused(&OWNER, "it needs its SdkAppId")),
+        (None, Some(_)) => return Err(fields.refused(&OWNER, "it requires SdkAppId as well")),
     };
     Ok(Asked::Reset { scope, controls })
 }
@@ -218,8 +219,8 @@ fn bad(said: String) -> Refused {
     (Status::BadRequest, said)
 }
 
-/// The refusal of a path that there is not, or that does not take this method.
-fn nothing_there(method: &str, path: &str) -> Refused {
+/// Creates the refusal of an unknown path, or of a method that the path does not take.
+fn unknown_route(method: &str, path: &str) -> Refused {
     let mut known: Vec<&str> = ROUTES.iter().filter_map(Route::control).collect();
     known.dedup();
     let there: Vec<String> = (known.iter())
@@ -241,17 +242,17 @@ fn nothing_there(method: &str, path: &str) -> Refused {
     (Status::NotFound, said)
 }
 
-/// Refuses a parameter that there is not, and one that is there twice: a misspelt one would widen what is done.
+/// Refuses unknown and repeated parameters, because ignoring a misspelt one would widen the request.
 fn check_parameters(query: &str, known: &[Property]) -> Result<(), Refused> {
     let known: Vec<&str> = known.iter().map(|one| one.name).collect();
     let mut seen = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let there = match &known[..] {
-            [] => "; it has none".to_owned(),
+            [] => "; it takes none".to_owned(),
             known => match meant(name, known) {
                 Some(other) => format!("; did you mean {other}?"),
-                _ => format!("; it has {}", known.join(", ")),
+                _ => format!("; it takes {}", known.join(", ")),
             },
         };
         if !known.contains(&name) {
@@ -261,17 +262,17 @@ fn check_parameters(query: &str, known: &[Property]) -> Result<(), Refused> {
             )));
         }
         if seen.contains(&name) {
-            return Err(bad(format!("the parameter {name} is there twice, and only one can count")));
+            return Err(bad(format!("the parameter {name} is given twice; give it once")));
         }
         if value.is_empty() {
-            return Err(bad(format!("the parameter {name} is empty; leave it out, or give it a value")));
+            return Err(bad(format!("the parameter {name} is empty; omit it or give it a value")));
         }
         seen.push(name);
     }
     Ok(())
 }
 
-/// A parameter of the query, without escapes.
+/// Returns a percent-decoded parameter of the query.
 fn parameter(query: &str, name: &str) -> Result<Option<String>, Refused> {
     let found = query.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name));
     let Some((_, value)) = found else { return Ok(None) };

@@ -1,7 +1,7 @@
 //! `/_dev/`: the controls of an emulator over HTTP, with ordinary statuses (decision 22).
 //!
-//! They are there only where the server was started with them, and – with a token – for those who have it. A web
-//! page that a developer happens to look at cannot use them: see [`origin`].
+//! They exist only if the server was started with them. If a token is set, they require it. A web page that a
+//! developer happens to open cannot use them: see [`origin`].
 
 use std::{collections::BTreeMap, sync::Arc, thread};
 
@@ -67,10 +67,10 @@ pub(super) async fn answer(state: &State, head: &Head<'_>, body: &mut Body<'_>, 
 impl State {
     async fn control(&self, head: &Head<'_>, body: &mut Body<'_>) -> Result<Answer, Refused> {
         let controls = self.open_controls(head)?;
-        // From here on it is no stranger's: seeding may take its time.
+        // An admitted client is exempt from the short time limits, because seeding may take long.
         head.connection.mark_signed();
         let beginning = Beginning::read(head.method, head.path, head.query.unwrap_or(""))?;
-        // The body comes first, however slowly: nothing is locked before it is whole.
+        // The body is read completely before anything is locked, because it may arrive slowly.
         if beginning.takes_lines() {
             let Asked::Seed(unknown) = beginning.with_body(b"")? else {
                 return Err((Status::NotFound, "lines are taken by /_dev/seed alone".to_owned()));
@@ -89,21 +89,21 @@ impl State {
         Ok(Answer::json_with(Status::Ok, reply.to_string().into_bytes()))
     }
 
-    /// The controls, for those to whom they are open.
+    /// Returns the controls if this request may use them.
     fn open_controls(&self, head: &Head<'_>) -> Result<&Controls, Refused> {
         let forbidden = |said: String| (Status::Forbidden, said);
         let Some(controls) = &self.controls else {
-            let said = "the controls under /_dev/ are closed here; confold dev has them, and serve with the setting \
-                        controls.token_file";
+            let said = "the controls under /_dev/ are off on this server; use confold dev, or confold serve with the \
+                        setting controls.token_file";
             return Err(forbidden(said.to_owned()));
         };
         origin::check_page(head.headers).map_err(forbidden)?;
         match &controls.token {
-            // A page cannot know the token, whatever name it calls this server by.
+            // A web page cannot know the token, so the host name does not matter.
             Some(token) if has_token(token, head) => {}
             Some(_) => {
                 let said = "the controls under /_dev/ need the header Authorization: Bearer TOKEN, with the token that \
-                            confold dev has printed, or that the setting controls.token_file names";
+                            confold dev prints or from the file named by the setting controls.token_file";
                 return Err(forbidden(said.to_owned()));
             }
             None => self.hosts.check(head).map_err(forbidden)?,
@@ -124,25 +124,25 @@ impl State {
                 }
                 json!({ "Stays": self.what_stays(controls) })
             }
-            // It is answered where its lines are received.
+            // Handled by `control`, which receives the lines.
             Asked::Seed(_) => json!({}),
             Asked::TakeSnapshot(name) => {
                 let _turn = controls.turn.lock().await;
-                controls.snapshots.take(name, Arc::clone(store)).await.map_err(unkept)?;
+                controls.snapshots.take(name, Arc::clone(store)).await.map_err(snapshot_refusal)?;
                 json!({ "Snapshots": controls.snapshots.names() })
             }
             Asked::Restore(name) => {
                 let turn = Arc::clone(&controls.turn).lock_owned().await;
-                let snapshot = controls.snapshots.find(&name).map_err(unkept)?;
+                let snapshot = controls.snapshots.find(&name).map_err(snapshot_refusal)?;
                 let (store, clock) = (Arc::clone(store), self.service.clock.clone());
                 let restored =
-                    to_the_end(turn, async move { snapshot.bring_back(&*store, clock).await }).await?;
-                json!({ "Lines": restored.unwrap_or(Err(StoreError::Rule.into())).map_err(unkept)? })
+                    run_to_completion(turn, async move { snapshot.bring_back(&*store, clock).await }).await?;
+                json!({ "Lines": restored.unwrap_or(Err(StoreError::Rule.into())).map_err(snapshot_refusal)? })
             }
             Asked::Snapshots => json!({ "Snapshots": controls.snapshots.names() }),
             Asked::RemoveSnapshots(None) => json!({ "Removed": controls.snapshots.clear() }),
             Asked::RemoveSnapshots(Some(name)) => {
-                controls.snapshots.remove(&name).map_err(unkept)?;
+                controls.snapshots.remove(&name).map_err(snapshot_refusal)?;
                 json!({ "Removed": 1 })
             }
             Asked::Clock => self.clock_shown(),
@@ -175,9 +175,9 @@ impl State {
         })
     }
 
-    /// Receives lines to their end.
+    /// Receives all lines of a body.
     async fn spooled(&self, body: &mut Body<'_>) -> Result<Spool, Refused> {
-        let broken = || bad("the body breaks off or does not come in time; nothing was applied".to_owned());
+        let broken = || bad("the body is incomplete or too slow; nothing was applied".to_owned());
         let mut spool = Spool::default();
         loop {
             let frame = tokio::time::timeout(self.limits.idle, body.frame());
@@ -190,31 +190,31 @@ impl State {
         }
     }
 
-    /// Applies lines on a thread of their own, which has the turn until it ends, whatever becomes of the client.
+    /// Applies lines on a separate thread, which holds the lock until it ends even if the client disconnects.
     async fn seed(
         &self,
         controls: &Controls,
         lines: Spool,
         unknown: UnknownFields,
     ) -> Result<Answer, Refused> {
-        // Of the apps' limits the widest: a file may be about several.
+        // A file may contain several apps, so the widest limits of all apps apply.
         let access = self.access();
         let widest = access.gate.apps().all().iter().map(|app| app.limits).max_by_key(|one| one.groups);
         let limits = widest.unwrap_or(Limits::TENCENT);
         let clock = self.service.clock.clone();
         let terms = Terms { purpose: Purpose::Apply, limits, only: None, unknown, clock };
         let store = Arc::clone(&self.service.store);
-        let lines = lines.into_lines().map_err(|error| unkept(SnapshotError::File(error)))?;
+        let lines = lines.into_lines().map_err(|error| snapshot_refusal(SnapshotError::File(error)))?;
         let turn = Arc::clone(&controls.turn).lock_owned().await;
-        let taken = to_the_end(turn, async move { take_in(&*store, terms, lines).await }).await?;
+        let taken = run_to_completion(turn, async move { take_in(&*store, terms, lines).await }).await?;
         match taken.unwrap_or(Err(IntakeError::Store(StoreError::Rule))) {
-            // The status says whether every line was taken.
+            // Status 200 means that every line was accepted.
             Ok(outcome) => Ok(report(&outcome)),
-            Err(error) => Err(unkept(error.into())),
+            Err(error) => Err(snapshot_refusal(error.into())),
         }
     }
 
-    /// Refuses an app about which nothing can be kept here.
+    /// Refuses an app that the server neither serves nor has data about.
     async fn check_app(&self, scope: &Scope) -> Result<(), Refused> {
         let (Scope::App(app) | Scope::Owner(Owner { app, .. })) = scope else { return Ok(()) };
         let access = self.access();
@@ -222,7 +222,7 @@ impl State {
         if known.contains(app) {
             return Ok(());
         }
-        // A seed may be about apps that the server does not serve.
+        // Seeded data may belong to apps that the server does not serve.
         let kept = self.service.store.apps().await.map_err(|error| failed(&error))?;
         if kept.contains(app) {
             return Ok(());
@@ -232,13 +232,13 @@ impl State {
         known.dedup();
         let there: Vec<String> = known.iter().map(ToString::to_string).collect();
         let said = format!(
-            "SdkAppId: this server has no app {app} and keeps nothing about it; it knows {}",
+            "SdkAppId: this server has no app {app} and no data about it; the apps are {}",
             there.join(", ")
         );
         Err(bad(line(&said).into_owned()))
     }
 
-    /// What of the controls is as requests have left it.
+    /// Returns the state of the controls that a reset did not change.
     fn what_stays(&self, controls: &Controls) -> Value {
         let clock = match (self.service.clock.is_frozen(), self.service.clock.is_set()) {
             (true, _) => "frozen",
@@ -267,7 +267,7 @@ impl State {
                 let at = clock.now().saturating_add(u64::from(seconds));
                 if at > LAST_SECOND {
                     let said = format!(
-                        "Advance: the clock goes to {LAST_SECOND}, the year 9999; this would be {at}"
+                        "Advance: the clock cannot pass {LAST_SECOND}, the end of the year 9999; this would be {at}"
                     );
                     return Err(bad(said));
                 }
@@ -278,9 +278,9 @@ impl State {
     }
 }
 
-/// Does work that must not break off half way on a thread of its own, which has the turn until it ends, whatever becomes
-/// of the client. Nothing when a panic has ended it.
-async fn to_the_end<T: Send + 'static>(
+/// Runs work that must not stop half-way, on a separate thread that holds the lock until it ends, even if the client
+/// disconnects. Returns `None` if the thread panicked.
+async fn run_to_completion<T: Send + 'static>(
     turn: OwnedMutexGuard<()>,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<Option<T>, Refused> {
@@ -289,12 +289,12 @@ async fn to_the_end<T: Send + 'static>(
     let thread = move || {
         let outcome = runtime.block_on(work);
         drop(turn);
-        // The client may have gone.
+        // An error means that the client has disconnected.
         let _ = done.send(outcome);
     };
     thread::Builder::new().name("control".to_owned()).spawn(thread).map_err(|error| {
         tracing::error!(%error, "a thread for a control cannot be started");
-        let said = "the system has no thread for this; try again later";
+        let said = "the system cannot start a thread for this; try again later";
         (Status::Unavailable, said.to_owned())
     })?;
     Ok(outcome.await.ok())
@@ -305,7 +305,7 @@ fn has_token(token: &Token, head: &Head<'_>) -> bool {
     said.and_then(|said| said.strip_prefix("Bearer ")).is_some_and(|said| token.is(said))
 }
 
-/// Refuses a command that there is not, unless it was called all the same.
+/// Refuses an unknown command, unless the journal contains a call of it.
 fn check_command(controls: &Controls, command: &str) -> Result<(), Refused> {
     let ours = Command::ALL.iter().map(|command| command.name());
     let known: Vec<&str> = ours.chain(Absent::all().map(Absent::command)).collect();
@@ -326,10 +326,10 @@ fn bad(said: String) -> Refused {
 
 fn failed(error: &StoreError) -> Refused {
     tracing::error!(%error, "the store failed under a control");
-    (Status::Unavailable, "the store failed; its log says why".to_owned())
+    (Status::Unavailable, "the store failed; see the log of the server".to_owned())
 }
 
-fn unkept(error: SnapshotError) -> Refused {
+fn snapshot_refusal(error: SnapshotError) -> Refused {
     match error {
         SnapshotError::Unknown { .. } => (Status::NotFound, error.to_string()),
         SnapshotError::NoName | SnapshotError::LongName(_) | SnapshotError::Many => bad(error.to_string()),

@@ -1,5 +1,5 @@
-//! How bodies are encoded: compressed ones are unpacked within the bounds of bodies, and what is not read is refused by
-//! its name.
+//! Decodes bodies: compressed ones are decompressed within the limits of bodies, and unsupported encodings are refused
+//! by name.
 
 use std::io::{self, Read};
 
@@ -11,17 +11,17 @@ use super::{
 };
 use crate::{api::Error, excerpt::quoted};
 
-/// What editors and frameworks of Windows put before a text in UTF-8.
+/// The byte order mark, which Windows editors and frameworks put before UTF-8 text.
 const MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// How much is unpacked at a time.
+/// How many bytes are decompressed at a time.
 const PIECE: usize = 8 * 1024;
 
-/// What a body is compressed by.
+/// The compression of a body.
 #[derive(Clone, Copy)]
 enum Compression {
     Gzip,
-    /// Called `deflate`.
+    /// Named `deflate` in HTTP.
     Zlib,
 }
 
@@ -34,7 +34,7 @@ impl Compression {
     }
 }
 
-/// The encodings that a request names, in the order in which they were applied.
+/// Returns the encodings that a request names, in the order in which they were applied.
 fn named(headers: &dyn Headers) -> Vec<String> {
     let names = headers.all(Header::ContentEncoding).into_iter().flat_map(|value| {
         let value = String::from_utf8_lossy(value).to_ascii_lowercase();
@@ -43,10 +43,10 @@ fn named(headers: &dyn Headers) -> Vec<String> {
     names.filter(|name| !name.is_empty() && name != "identity").collect()
 }
 
-/// The body as it was before it was compressed. What is unpacked counts against the bounds like any body.
+/// Returns the decompressed body. Its size counts against the limits like that of any body.
 ///
 /// # Errors
-/// [`Error::Http`] when the encoding is not read, the body is damaged or larger than it may be;
+/// Returns [`Error::Http`] when the encoding is not supported or the body is damaged or too large, and
 /// [`Error::ManyBodies`] when there is no memory for it.
 pub(super) fn decoded(whole: Whole, bounds: Bounds<'_>) -> Result<Whole, Error> {
     if bounds.headers.first(Header::ContentEncoding).is_none() {
@@ -60,8 +60,8 @@ pub(super) fn decoded(whole: Whole, bounds: Bounds<'_>) -> Result<Whole, Error> 
         ["deflate"] => Compression::Zlib,
         _ => {
             return Err(Error::Http(format!(
-                "a body with the header Content-Encoding: {} is not read; send it as it is, or compressed by gzip or \
-                 deflate",
+                "a body with the header Content-Encoding: {} is not supported; send it uncompressed, or compressed by \
+                 gzip or deflate",
                 quoted(&names.join(", "))
             )));
         }
@@ -85,7 +85,7 @@ fn unpacked(mut packed: impl Read, compression: Compression, bounds: Bounds<'_>)
         };
         let needed = text.len() + read;
         if needed > limit {
-            return Err(Error::Http(format!("the body is larger than {limit} bytes when it is unpacked")));
+            return Err(Error::Http(format!("the body is larger than {limit} bytes when decompressed")));
         }
         if needed > text.capacity() {
             let room = text.capacity().saturating_mul(2).clamp(needed, limit);
@@ -101,42 +101,43 @@ fn unpacked(mut packed: impl Read, compression: Compression, bounds: Bounds<'_>)
 fn damaged(error: &io::Error, compression: Compression) -> Error {
     let name = compression.name();
     Error::Http(match error.kind() {
-        io::ErrorKind::UnexpectedEof => format!("the body ends before its {name} does"),
+        io::ErrorKind::UnexpectedEof => format!("the {name} data of the body is incomplete"),
         _ => format!(
-            "the body cannot be unpacked as its header Content-Encoding: {name} says; send it as it is, or without the \
-             header if it is not compressed"
+            "the body is not valid {name}, which its header Content-Encoding names; send it uncompressed, and without \
+             the header"
         ),
     })
 }
 
-/// Refuses a body whose lines are read as they come, when it is encoded.
+/// Refuses an encoded body of lines, because lines are read as they arrive.
 ///
 /// # Errors
-/// Which encoding it is, and the cure.
+/// Returns a message with the encoding and what to do.
 pub(super) fn check_plain(headers: &dyn Headers) -> Result<(), String> {
     match &named(headers)[..] {
         [] => Ok(()),
         names => Err(format!(
-            "lines with the header Content-Encoding: {} are not read; send them as they are",
+            "lines with the header Content-Encoding: {} are not supported; send them uncompressed",
             quoted(&names.join(", "))
         )),
     }
 }
 
-/// A text without a byte order mark.
+/// Removes a byte order mark from a text.
 pub(super) fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(MARK).unwrap_or(text)
 }
 
-/// What a body is that could not be read as JSON, if that can be seen: the reader of JSON would only name a byte.
+/// Returns an explanation if a body that is not JSON is recognizably compressed or in another encoding. The error of
+/// the JSON parser would only point to a byte.
 pub(super) fn foreign(body: &[u8]) -> Option<&'static str> {
     let beginning = &body[..body.len().min(4)];
     match beginning {
         [0x1F, 0x8B, ..] => Some(
-            "the body is compressed by gzip; name that in the header Content-Encoding, or send it as it is",
+            "the body is compressed by gzip; add the header Content-Encoding: gzip, or send it uncompressed",
         ),
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Some("the body is UTF-16; send UTF-8"),
-        // JSON begins with characters of ASCII, whose other bytes are zero there.
+        // JSON begins with ASCII characters, whose other bytes are zero in these encodings.
         _ if beginning.contains(&0) && beginning.iter().any(|byte| *byte != 0) => {
             Some("the body is UTF-16 or UTF-32; send UTF-8")
         }

@@ -1,5 +1,5 @@
-//! An exchange – a request and its answer – when it is over, and what watches exchanges: the log, metrics, traces, the
-//! journal.
+//! Completed exchanges, each a request and its answer, and the observers that receive them: the log, metrics, traces,
+//! the journal.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,25 +11,25 @@ use crate::{
     wire::code::Code,
 };
 
-/// Watches exchanges. The pipeline knows nothing of an observer but this.
+/// Receives completed exchanges. The pipeline knows observers only through this trait.
 pub trait Observer: Send + Sync {
-    /// Whether it looks at bodies. The others do not get them.
+    /// Returns whether the observer needs bodies. Others get empty ones.
     fn wants_bodies(&self) -> bool;
 
-    /// Called once for each exchange, when it is over.
+    /// Called once for each exchange, when it is complete.
     fn observe(&self, exchange: &Exchange<'_>);
 }
 
-/// What a request was about.
+/// What a request called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// A command; nothing when the path is none of a command.
+    /// A command; `None` when the path does not name one.
     Call(Option<Command>),
-    /// A transfer of lines for the tools, by its name.
+    /// An import, check or export of lines, by its name.
     Transfer(&'static str),
     /// A control, by its path below `/_dev/`, and the status of its answer.
     Control(&'static str, u16),
-    /// Whatever it was, there was no room for it.
+    /// Unknown, because the server had no room for the request.
     NoRoom,
 }
 
@@ -38,25 +38,25 @@ pub enum Subject {
 pub struct Exchange<'a> {
     /// The head of the request.
     pub head: &'a Head<'a>,
-    /// What the request was about.
+    /// What the request called.
     pub subject: Subject,
     /// The app, when the caller was admitted.
     pub app: Option<AppId>,
-    /// Where the calls of its app are counted.
+    /// The counters of calls per app.
     pub calls: &'a CallsOfApps,
     /// How long it took.
     pub took: Duration,
     /// The code of the reply.
     pub code: Code,
-    /// Why it failed, if it did.
+    /// The reason for a failure.
     pub failure: Option<&'a Failure<'a>>,
-    /// The codes of single items that were refused, and how often.
+    /// The codes of refused single items, with their counts.
     pub items: &'a BTreeMap<u32, u32>,
-    /// What confold says of an item where its reply is the vendor's sentence.
+    /// confold's explanation of a refused item when the reply contains the original service's text.
     pub item_hint: Option<&'a str>,
-    /// The bodies, for those who look at them.
+    /// The bodies, for observers that want them.
     pub bodies: Bodies<'a>,
-    /// Whether a fault rule let the connection be closed instead of an answer.
+    /// Whether a fault rule closed the connection instead of sending the answer.
     pub cut: bool,
     pub(super) id: &'a Id<'a>,
 }
@@ -64,24 +64,24 @@ pub struct Exchange<'a> {
 /// The bodies of an exchange.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bodies<'a> {
-    /// Of the request, as far as it was read. It may name the owner.
+    /// The request's body, as far as it was read. It may name the owner.
     pub request: &'a [u8],
-    /// Of the reply.
+    /// The reply's body.
     pub reply: &'a [u8],
 }
 
 /// Why a request was refused or failed, without secrets.
 pub struct Failure<'a> {
-    /// The reason, of a call.
+    /// The error of a call; `None` for a transfer.
     pub error: Option<&'a Error>,
     /// `ErrorInfo` of the reply.
     pub info: &'a str,
-    /// What confold says beside it.
+    /// confold's additional explanation.
     pub hint: Option<&'a str>,
 }
 
 impl Failure<'_> {
-    /// The explanation: for the log, the journal and traces.
+    /// Returns the explanation for the log, the journal and traces.
     #[must_use]
     pub fn why(&self) -> &str {
         self.hint.unwrap_or(self.info)
@@ -89,43 +89,43 @@ impl Failure<'_> {
 }
 
 impl Exchange<'_> {
-    /// The id that its reply, the log and the spans have.
+    /// Returns the request id, as in the reply, the log and the spans.
     #[must_use]
     pub fn id(&self) -> &str {
         self.id.get()
     }
 
-    /// Why the call failed, or one of its items; empty when nothing did.
+    /// Returns why the call or one of its items failed; empty if nothing did.
     #[must_use]
     pub fn why(&self) -> &str {
         self.failure.map(Failure::why).or(self.item_hint).unwrap_or_default()
     }
 
-    /// The app of a caller who was admitted, or else the one that the request names, whether or not it may.
+    /// Returns the app of an admitted caller, or else the one that the request claims, without a check.
     #[must_use]
     pub fn claimed_app(&self) -> Option<AppId> {
         self.app.or_else(|| claimed_app(self.head.query))
     }
 }
 
-/// Everything that watches the exchanges of a server.
+/// All observers of a server.
 pub(super) struct Observers(Box<[Watching]>);
 
 struct Watching {
     observer: Box<dyn Observer>,
-    /// Asked once, because every exchange would ask it.
+    /// Cached, because every exchange needs it.
     wants_bodies: bool,
 }
 
 impl Observers {
-    /// These observers, in their order.
+    /// Creates the list, which keeps the order.
     pub(super) fn new(observers: impl IntoIterator<Item = Box<dyn Observer>>) -> Observers {
         let watching =
             |observer: Box<dyn Observer>| Watching { wants_bodies: observer.wants_bodies(), observer };
         Observers(observers.into_iter().map(watching).collect())
     }
 
-    /// Shows an exchange to all of them.
+    /// Passes an exchange to all observers.
     pub(super) fn observe(&self, mut exchange: Exchange<'_>) {
         let bodies = exchange.bodies;
         for Watching { observer, wants_bodies } in &self.0 {

@@ -14,13 +14,13 @@ use tokio::{
 use super::answer::Pieces;
 use crate::{interchange::Export, store::StoreError};
 
-/// Some lines; nothing when there are no more.
+/// Some lines, or `None` after the last ones.
 type Lines = Result<Option<Vec<u8>>, StoreError>;
 
-/// Lines that are made on a thread of their own. The next ones are made when the ones before have been taken, so that an
-/// export that nobody reads holds one piece.
+/// A body whose lines are produced on a separate thread. The next ones are produced only when the previous ones have
+/// been sent, so that an export that its client does not read holds one piece.
 pub(super) struct ExportBody {
-    /// Asks the thread for the next lines; it ends when this is dropped.
+    /// Requests the next lines from the thread, which ends when this is dropped.
     wanted: mpsc::Sender<()>,
     made: mpsc::Receiver<Lines>,
     state: State,
@@ -29,24 +29,24 @@ pub(super) struct ExportBody {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// The next lines can be made.
+    /// The next lines can be requested.
     Ready,
     Making,
     Ended,
 }
 
 impl ExportBody {
-    /// A body, and the thread that makes its lines.
+    /// Creates a body and starts the thread that produces its lines.
     ///
     /// # Errors
-    /// When the thread cannot be started.
+    /// Fails when the thread cannot be started.
     pub(super) fn new(mut export: Export, permit: OwnedSemaphorePermit) -> io::Result<ExportBody> {
         let (wanted, mut asked) = mpsc::channel(1);
         let (makes, made) = mpsc::channel(1);
         let runtime = Handle::current();
         let work = move || {
             while asked.blocking_recv().is_some() {
-                // Nobody takes them any more when the client has gone.
+                // An error means that the client has disconnected.
                 let _ = makes.blocking_send(runtime.block_on(export.next()));
             }
         };
@@ -59,7 +59,7 @@ impl Pieces for ExportBody {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<u8>, StoreError>>> {
         match self.state {
             State::Ready => {
-                // A thread that has ended is noticed below.
+                // If the thread has ended, `poll_recv` below detects it.
                 let _ = self.wanted.try_send(());
                 self.state = State::Making;
             }
@@ -75,7 +75,7 @@ impl Pieces for ExportBody {
                 tracing::error!(%error, "an export broke off");
                 Some(Err(error))
             }
-            // A panic has ended the thread.
+            // The thread panicked.
             None => Some(Err(StoreError::Rule)),
         })
     }

@@ -1,4 +1,4 @@
-//! The stage of fault rules: a command runs where an emulator lets calls fail on demand.
+//! Applies the fault rules of an emulator to commands, so that calls fail on demand.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::{
     wire::{Fields, code::Code},
 };
 
-/// Runs a command as the first fault rule that fits it wants; `cut` becomes true when its answer is to be lost.
+/// Runs a command under the first fault rule that matches it. `cut` becomes true when the answer is to be dropped.
 pub(super) async fn run_with_faults(
     faults: &Faults,
     call: Call<'_>,
@@ -16,11 +16,11 @@ pub(super) async fn run_with_faults(
     cut: &mut bool,
 ) -> Result<Vec<u8>, Error> {
     let owner = request.peek(&OWNER);
-    let Some(struck) = faults.strike(call.command, owner) else {
+    let Some(fault) = faults.strike(call.command, owner) else {
         return call.command.run(call, request).await;
     };
-    pause(struck.latency).await;
-    match struck.effect {
+    pause(fault.latency).await;
+    match fault.effect {
         Effect::None => call.command.run(call, request).await,
         Effect::Refuse(code, info) => Err(Error::Injected(code, info)),
         Effect::Drop => {
@@ -35,7 +35,7 @@ pub(super) async fn run_with_faults(
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "latency on demand is time that passes")]
+#[expect(clippy::disallowed_methods, reason = "a fault rule asks for real latency")]
 async fn pause(time: Duration) {
     if !time.is_zero() {
         tokio::time::sleep(time).await;

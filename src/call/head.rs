@@ -1,4 +1,4 @@
-//! A request as a value, whichever protocol and parser it came by: its head, and a body that arrives piece by piece.
+//! Requests as values, independent of protocol and parser: a head, and a body that arrives piece by piece.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -6,40 +6,40 @@ use bytes::Bytes;
 
 use super::small_bodies::SmallBodies;
 
-/// Everything of a request but its body.
+/// A request without its body.
 pub struct Head<'a> {
-    /// `POST` and the like.
+    /// The method, such as `POST`.
     pub method: &'a str,
-    /// The path, as it was sent.
+    /// The path, exactly as it was sent.
     pub path: &'a str,
-    /// What follows the question mark, as it was sent.
+    /// The query string after the question mark, exactly as it was sent.
     pub query: Option<&'a str>,
-    /// The host and port of a target that names them.
+    /// The host and port of a request target that contains them.
     pub authority: Option<&'a str>,
-    /// The headers that matter.
+    /// The headers of the request.
     pub headers: &'a dyn Headers,
-    /// Where it comes from, as the socket or a trusted proxy says.
+    /// The source address, from the socket or a trusted proxy.
     pub source: IpAddr,
-    /// When it began, by the monotonic clock.
+    /// When it began, on the monotonic clock.
     pub started: Duration,
-    /// The connection that it came by.
+    /// The connection that carries it.
     pub connection: &'a dyn Connection,
 }
 
-/// A header that something is done with.
+/// A header that the pipeline uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Header {
-    /// Which form of answer a browser prefers.
+    /// The media types that the client accepts.
     Accept,
     /// The token of the controls.
     Authorization,
     /// How the body is compressed.
     ContentEncoding,
-    /// By which name the server was called.
+    /// The host name by which the client addressed the server.
     Host,
     /// The web page that made a browser send the request.
     Origin,
-    /// The id that the caller gives to the request.
+    /// The id that the caller gave the request.
     RequestId,
     /// Whether a page of another site made a browser send the request.
     FetchSite,
@@ -47,39 +47,40 @@ pub enum Header {
     TraceParent,
 }
 
-/// The headers of a request, wherever the parser keeps them.
+/// Access to the headers of a request, however the parser stores them.
 pub trait Headers: Sync {
-    /// The first value of a header.
+    /// Returns the first value of a header.
     fn first(&self, header: Header) -> Option<&[u8]>;
 
-    /// All values of a header, in their order.
+    /// Returns all values of a header, in their order.
     fn all(&self, header: Header) -> Vec<&[u8]>;
 }
 
-/// What a call has to do with the connection that it came by.
+/// What a call needs from its connection.
 pub trait Connection: Sync {
-    /// Notes that the caller has shown a good signature or token.
+    /// Records that the caller presented a valid signature or token.
     fn mark_signed(&self);
 
-    /// The small bodies that wait for their end, if the connection carries several requests at once.
+    /// Returns the counter of small bodies that are still arriving, if the connection carries several requests at
+    /// once.
     fn small_bodies(&self) -> Option<&SmallBodies>;
 }
 
-/// The body of a request. [`Broken`] ends one that breaks off or is badly framed.
+/// The body of a request. It fails with [`Broken`] when it is incomplete or badly framed.
 pub type Body<'a> = dyn http_body::Body<Data = Bytes, Error = Broken> + Send + Unpin + 'a;
 
-/// A body breaks off or is badly framed.
+/// The error of an incomplete or badly framed body.
 #[derive(Debug, thiserror::Error)]
-#[error("the body breaks off or is badly framed")]
+#[error("the body is incomplete or badly framed")]
 pub struct Broken;
 
 impl Head<'_> {
-    /// A header as a text, if it is one.
+    /// Returns a header as text, if it is valid UTF-8.
     pub(super) fn text(&self, header: Header) -> Option<&str> {
         std::str::from_utf8(self.headers.first(header)?).ok()
     }
 
-    /// Whether the path is one of the service that this server stands for, so that its rules of answers hold.
+    /// Returns whether the path belongs to the emulated service, so that its conventions for answers apply.
     pub(super) fn is_service(&self) -> bool {
         self.path.starts_with("/v4/") || self.path == "/"
     }

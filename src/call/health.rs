@@ -10,8 +10,9 @@ pub(super) fn alive() -> Answer {
     Answer::text(Status::Ok, "ok\n")
 }
 
-/// Asks the store, which may hang: the answer comes within the time of a call. Its first line is `ready` or begins with
-/// `not ready: `; damage of single owners is reported on a second line, because everybody else is served.
+/// Queries the store, which may hang, so the answer is limited to the time of a call. Its first line is `ready` or
+/// begins with `not ready: `. Damage to single owners is reported on a second line, because all other owners are still
+/// served.
 pub(super) async fn ready(store: &dyn Store, within: Duration) -> Answer {
     match tokio::time::timeout(within, store.ready()).await {
         Ok(Ok(Readiness { damaged: 0 })) => Answer::text(Status::Ok, "ready\n"),
@@ -30,11 +31,11 @@ fn not_ready(why: &str) -> Answer {
     Answer::text(Status::Unavailable, format!("not ready: {why}\n"))
 }
 
-/// What everybody may know. The error itself is for the log.
+/// Returns a reason that anyone may see. The full error appears only in the log.
 fn why(error: &StoreError) -> &'static str {
     match error {
         StoreError::Full(_) => "the disk is full",
-        StoreError::ReadOnly(_) => "the database can only be read",
+        StoreError::ReadOnly(_) => "the database is read-only",
         StoreError::Damaged { .. } => "the database is damaged, so that changes cannot be written",
         StoreError::Busy => "too many changes are waiting to be written",
         StoreError::Lost(_) | StoreError::Moved(_) | StoreError::Closed => "the store is closed",

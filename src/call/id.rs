@@ -1,4 +1,4 @@
-//! The id of a request: as its header gives it, or made when somebody asks for it.
+//! Request ids, taken from a header or generated on demand.
 
 use std::sync::{
     LazyLock, OnceLock,
@@ -7,27 +7,27 @@ use std::sync::{
 
 use crate::{masking, random};
 
-/// The longest id that is taken over from a header.
+/// The longest id that is accepted from a header.
 const BYTES: usize = 64;
 
-/// The id of one request. Most calls are not shown anywhere, and need none.
+/// The id of one request. It is generated lazily, because most calls appear nowhere and need none.
 pub(super) struct Id<'a> {
     given: Option<&'a str>,
     made: OnceLock<String>,
 }
 
 impl<'a> Id<'a> {
-    /// The id that a header gives, if that is short and plain; otherwise a new one.
+    /// Uses the id in the header if it is short and plain, and generates one otherwise.
     pub(super) fn of(header: Option<&'a str>) -> Id<'a> {
         Id { given: header.and_then(plain), made: OnceLock::new() }
     }
 
-    /// Whether the caller has given it, and therefore gets it back.
+    /// Returns whether the caller chose the id, and therefore gets it back.
     pub(super) fn is_given(&self) -> bool {
         self.given.is_some()
     }
 
-    /// The id.
+    /// Returns the id.
     pub(super) fn get(&self) -> &str {
         self.given.unwrap_or_else(|| self.made.get_or_init(new))
     }
@@ -36,11 +36,11 @@ impl<'a> Id<'a> {
 fn plain(header: &str) -> Option<&str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
     let is_plain = (1..=BYTES).contains(&header.len()) && header.bytes().all(plain);
-    // Neither is what looks like a signature, which would then stand in the log.
+    // Text that looks like a signature is refused, because the id appears in the log.
     (is_plain && masking::text(header) == header).then_some(header)
 }
 
-/// A random part per process and a count.
+/// Generates an id from a random part per process and a counter.
 fn new() -> String {
     static PROCESS: LazyLock<String> =
         LazyLock::new(|| random::text(6, b"abcdefghijklmnopqrstuvwxyz0123456789"));
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_short_and_plain_ids_are_taken_over() {
+    fn only_short_and_plain_ids_are_accepted() {
         assert_eq!(plain("a1-B_2.c:3"), Some("a1-B_2.c:3"));
         let long = "x".repeat(65);
         for bad in ["", "a b", "a\"b", "é", long.as_str()] {

@@ -1,4 +1,4 @@
-//! What became of lines, as an answer; and how strictly their fields are read, as a query says it.
+//! Reports the result of an import as an answer, and reads from the query how strictly fields are checked.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::{
     wire::code::Code,
 };
 
-/// The answer to lines that were taken or refused. A refusal has the fields of all others beside its list of faults.
+/// Creates the answer to an import. A refusal has the usual fields in addition to its list of faults.
 pub(super) fn report(outcome: &Outcome) -> Answer {
     let faults = (outcome.faults.iter())
         .map(|(line, reason)| json!({ "Line": line, "Reason": excerpt::line(reason) }));
@@ -30,7 +30,7 @@ pub(super) fn report(outcome: &Outcome) -> Answer {
             body["ErrorCode"] = json!(Code::PARAMETER.number());
             body["ErrorInfo"] = json!(match more {
                 0 => excerpt::line(&first).into_owned(),
-                // The beginning is the part that a long reason can do with.
+                // Put first, because a long text is shortened at its end.
                 _ => excerpt::line(&format!("{more} more lines are bad, see Faults; {first}")).into_owned(),
             });
             Status::BadRequest
@@ -39,10 +39,10 @@ pub(super) fn report(outcome: &Outcome) -> Answer {
     Answer::json_with(status, body.to_string().into_bytes())
 }
 
-/// What a query says about fields that lines cannot have, by `lenient=1`.
+/// Reads the query parameter `lenient`, which allows unknown fields in lines.
 ///
 /// # Errors
-/// What is wrong with its value.
+/// Returns a message when the value is neither 0 nor 1.
 pub(super) fn unknown_fields(query: &str) -> Result<UnknownFields, String> {
     let said = query.split('&').find_map(|pair| match pair.split_once('=') {
         Some(("lenient", value)) => Some(value),

@@ -1,7 +1,7 @@
-//! The memory that bodies of requests take, over all connections: how much of it clients can hold by sending most of a
-//! body and keeping back the rest.
+//! Limits the memory of request bodies over all connections. Without a limit, clients could occupy any amount of it by
+//! sending most of a body and withholding the rest.
 //!
-//! A small body takes nothing from this budget, so that a client that fills it stops nobody's ordinary calls.
+//! Small bodies are exempt, so that a client that exhausts the budget does not block ordinary calls.
 
 use std::sync::{
     Arc,
@@ -13,40 +13,40 @@ use bytes::Bytes;
 use super::{head::Headers, small_bodies::SmallBodies};
 use crate::api::Error;
 
-/// A body of up to so many bytes takes nothing from the budget. One that is larger takes all of its bytes from it.
+/// A body of up to this many bytes takes nothing from the budget. A larger one counts in full.
 pub(super) const SMALL: usize = 16 * 1024;
 
-/// The budget, and what is reserved of it.
+/// The budget and its reservations.
 #[derive(Debug)]
 pub(super) struct Budget {
     reserved: AtomicUsize,
-    /// Requests that were refused because their body did not fit.
+    /// How many requests were refused because their bodies did not fit.
     refused: AtomicU64,
     limit: usize,
 }
 
 impl Budget {
-    /// A budget of so many bytes.
+    /// Creates a budget of `limit` bytes.
     pub(super) fn new(limit: usize) -> Arc<Budget> {
         Arc::new(Budget { reserved: AtomicUsize::new(0), refused: AtomicU64::new(0), limit })
     }
 
-    /// The bytes that are reserved now.
+    /// Returns how many bytes are reserved now.
     pub(super) fn reserved(&self) -> usize {
         self.reserved.load(Ordering::Relaxed)
     }
 
-    /// How many requests were refused.
+    /// Returns how many requests were refused.
     pub(super) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// How many bytes may be reserved.
+    /// Returns how many bytes may be reserved.
     fn limit(&self) -> usize {
         self.limit
     }
 
-    /// The largest body that there can ever be memory for.
+    /// Returns the size of the largest body that can ever fit.
     pub(super) fn most(&self) -> usize {
         self.limit.max(SMALL)
     }
@@ -61,16 +61,16 @@ impl Budget {
     }
 }
 
-/// What one body has reserved. It is given back when this is dropped, however the request ends.
+/// The reservation of one body, released when this is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Reservation {
-    /// The budget, once something is reserved.
+    /// The budget, once bytes are reserved.
     of: Option<Arc<Budget>>,
     bytes: usize,
 }
 
 impl Reservation {
-    /// Reserves as much as is missing to so many bytes; whether there is room for it.
+    /// Grows the reservation to `bytes`. Returns false if the budget has no room for that.
     #[must_use]
     fn grow_to(&mut self, bytes: usize, budget: &Arc<Budget>) -> bool {
         let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else { return true };
@@ -91,31 +91,31 @@ impl Drop for Reservation {
     }
 }
 
-/// What bodies are read with.
+/// The limits under which a body is read.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds<'a> {
-    /// The headers of the request, which say how the body is encoded.
+    /// The headers of the request, which name the encoding of the body.
     pub(super) headers: &'a dyn Headers,
-    /// The most bytes of one, also when it is unpacked.
+    /// The most bytes of one body, before and after decompression.
     pub(super) bytes: usize,
-    /// The budget of all.
+    /// The budget of all bodies.
     pub(super) budget: &'a Arc<Budget>,
-    /// Those of the connection, when it may carry several requests at once.
+    /// The connection's counter of small bodies, if it may carry several requests at once.
     pub(super) small: Option<&'a SmallBodies>,
 }
 
 impl Bounds<'_> {
-    /// Reserves as much as is missing to so many bytes.
+    /// Grows a reservation to `bytes`.
     ///
     /// # Errors
-    /// [`Error::ManyBodies`] when there is no room.
+    /// Returns [`Error::ManyBodies`] when the budget has no room.
     pub(super) fn reserve(&self, reservation: &mut Reservation, bytes: usize) -> Result<(), Error> {
         let has_room = reservation.grow_to(bytes, self.budget);
         has_room.then_some(()).ok_or(Error::ManyBodies { limit: self.budget.limit() })
     }
 }
 
-/// A whole body. What it has reserved is given back with it.
+/// A complete body with its reservation, which is released when this is dropped.
 #[derive(Default)]
 pub(super) struct Whole {
     pub(super) bytes: Bytes,
@@ -123,7 +123,7 @@ pub(super) struct Whole {
 }
 
 impl Whole {
-    /// These bytes, for which memory is reserved.
+    /// Creates a body from bytes for which memory is reserved.
     pub(super) fn new(bytes: Bytes, reserved: Reservation) -> Whole {
         Whole { bytes, _reserved: reserved }
     }
@@ -134,12 +134,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_reserved_is_given_back_and_never_exceeds_the_budget() {
+    fn reservations_are_released_and_never_exceed_the_budget() {
         let bodies = Budget::new(100);
         let (mut one, mut two) = (Reservation::default(), Reservation::default());
-        assert!(one.grow_to(60, &bodies) && one.grow_to(40, &bodies), "less is already there");
+        assert!(one.grow_to(60, &bodies) && one.grow_to(40, &bodies), "a smaller size is already reserved");
         assert!(two.grow_to(40, &bodies));
-        assert!(!one.grow_to(61, &bodies), "it is full");
+        assert!(!one.grow_to(61, &bodies), "the budget is full");
         assert_eq!((bodies.reserved(), bodies.refused()), (100, 1));
         drop(two);
         assert!(one.grow_to(100, &bodies));

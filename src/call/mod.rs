@@ -1,8 +1,8 @@
-//! What happens to a request between its parser and the bytes of its answer, free of any protocol: HTTP/1.1, HTTP/2 and
-//! tests all make a [`Head`] and get an [`Answer`] from the one [`Pipeline`].
+//! The handling of a request from its parsed head to its answer, independent of any protocol: HTTP/1.1, HTTP/2 and
+//! tests all create a [`Head`] and get an [`Answer`] from the same [`Pipeline`].
 //!
-//! Every answer on `/v4/…` and `/` has status 200 with the outcome in its body; everything else uses ordinary statuses
-//! (decision 22).
+//! Answers on `/v4/…` and `/` always have status 200, with the outcome in the body. All other paths use ordinary
+//! statuses (decision 22).
 
 mod access;
 mod answer;

@@ -1,30 +1,30 @@
-//! Which requests a web page could have made a browser send. Paths that read or change data without a secret
-//! that no page has – the controls, metrics, files in and out – refuse them.
+//! Detects requests that a web page may have made a browser send. Paths that read or change data without a secret
+//! unknown to web pages – the controls, metrics, imports and exports – refuse such requests.
 
 use std::{borrow::Cow, net::IpAddr};
 
 use super::head::{Head, Header, Headers};
 use crate::excerpt::quoted;
 
-/// Names under which this server may be called beside addresses and names of this machine.
+/// Additional host names by which clients may address this server. IP addresses and local names are always allowed.
 #[derive(Clone, Debug, Default)]
 pub struct AllowedHosts(Vec<String>);
 
 impl AllowedHosts {
-    /// These names, whatever their case.
+    /// Allows these names, in any case.
     #[must_use]
     pub fn new(names: impl IntoIterator<Item = String>) -> AllowedHosts {
         AllowedHosts(names.into_iter().map(|name| name.to_ascii_lowercase()).collect())
     }
 
-    /// Refuses a name that a page of the internet may have been given to lead here (DNS rebinding).
+    /// Refuses a host name that a web page may have pointed at this server (DNS rebinding).
     ///
     /// # Errors
-    /// Which rule refuses the request, and what to do.
+    /// Returns a message with the rule and what to do.
     pub(super) fn check(&self, head: &Head<'_>) -> Result<(), String> {
         let of_headers = head.headers.all(Header::Host).into_iter().map(String::from_utf8_lossy);
         let of_target = head.authority.map(Cow::Borrowed);
-        // Every name that the request gives has to be one of ours: which of them others go by is not known here.
+        // Every host name in the request must be allowed, because a proxy in between may have used any of them.
         let called =
             of_target.into_iter().chain(of_headers).map(|called| without_port(&called).to_ascii_lowercase());
         let Some(host) = called.into_iter().find(|host| !is_local(host) && !self.0.contains(host)) else {
@@ -38,16 +38,17 @@ impl AllowedHosts {
     }
 }
 
-/// Whether this can be a name in [`AllowedHosts`]: no scheme, port or wildcard, because it is compared as a whole.
+/// Returns whether this can be a name in [`AllowedHosts`]. It has no scheme, port or wildcard, because names are
+/// compared as a whole.
 #[must_use]
 pub fn is_host_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
-/// Refuses what a browser sends for a page: it says so in its headers.
+/// Refuses requests that a browser sends on behalf of a web page, which its headers reveal.
 ///
 /// # Errors
-/// Which rule refuses the request, and what to do.
+/// Returns a message with the rule and what to do.
 pub(super) fn check_page(headers: &dyn Headers) -> Result<(), String> {
     let what_to_do = "this path is not for web pages; call it from a program, which sends no such header";
     if let Some(origin) = headers.first(Header::Origin) {
@@ -76,7 +77,8 @@ fn without_port(called: &str) -> &str {
     }
 }
 
-/// An address, a name without a dot as machines and containers have, or one that cannot be of the internet.
+/// Returns whether this is an IP address, a name without a dot, as machines and containers have, or a name that does
+/// not exist on the internet.
 fn is_local(host: &str) -> bool {
     let known = [".localhost", ".internal", ".local"];
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
@@ -129,9 +131,12 @@ mod tests {
         }
         let both = ["localhost", "evil.example"].map(|name| (Header::Host, name.as_bytes().to_vec()));
         let two = Listed(both.into());
-        assert!(hosts.check(&head("GET", "/metrics", None, &two)).is_err(), "each of two counts");
+        assert!(
+            hosts.check(&head("GET", "/metrics", None, &two)).is_err(),
+            "every Host header should be checked"
+        );
         let none = Listed::default();
         let absolute = Head { authority: Some("evil.example"), ..head("GET", "/metrics", None, &none) };
-        assert!(hosts.check(&absolute).is_err(), "an absolute target counts");
+        assert!(hosts.check(&absolute).is_err(), "the host of an absolute target should be checked");
     }
 }

@@ -1,4 +1,4 @@
-//! What this server has beside the commands of the service, by the table of routes; and what is said where nothing is.
+//! Answers requests outside the emulated service, according to the table of routes.
 
 use super::{
     answer::{Answer, Status},
@@ -17,7 +17,7 @@ use crate::{
     wire::{Envelope, code::Code},
 };
 
-/// Answers a request at a path of this server's own; nothing when there is none.
+/// Answers a request at one of confold's own paths. Returns `None` if there is no such path.
 pub(super) async fn answer(
     state: &State,
     head: &Head<'_>,
@@ -28,7 +28,7 @@ pub(super) async fn answer(
         return Some(controls::answer(state, head, body, id).await);
     }
     routes::at(head.path).next()?;
-    // The body of an answer to HEAD is left out where it is sent.
+    // The protocol layer omits the body of an answer to HEAD.
     let method = if head.method == "HEAD" { "GET" } else { head.method };
     let Some(route) = routes::at(head.path).find(|route| route.method == method) else {
         return Some(not_allowed(head));
@@ -39,8 +39,7 @@ pub(super) async fn answer(
     Some(run(state, head, body, id, route).await)
 }
 
-/// Keeps web pages away from what they may not use. Callers who sign, or have a token, are asked for it where they are
-/// answered.
+/// Refuses requests of web pages where they are not allowed. Signatures and tokens are checked later, by the handlers.
 fn admit(state: &State, head: &Head<'_>, admits: Admits) -> Result<(), String> {
     match admits {
         Admits::Everybody | Admits::Administrators | Admits::Testers => Ok(()),
@@ -64,14 +63,14 @@ async fn run(state: &State, head: &Head<'_>, body: &mut Body<'_>, id: &Id<'_>, r
     }
 }
 
-/// A path that exists, but not for this method.
+/// Creates the refusal of a method that the path does not take.
 fn not_allowed(head: &Head<'_>) -> Answer {
     let allowed = routes::allowed(head.path);
     let said = format!("this path takes {allowed}, found {}", excerpt::quoted(head.method));
     Answer::failure(Status::MethodNotAllowed, Code::HTTP, &said).with("allow", allowed)
 }
 
-/// Answers at `/`, below `/v4/` and at unknown paths what is not a POST.
+/// Answers requests other than POST at `/`, below `/v4/` and at unknown paths.
 pub(super) fn no_call(state: &State, head: &Head<'_>) -> Answer {
     match head.method {
         "HEAD" | "OPTIONS" => Answer::empty(),
@@ -94,7 +93,7 @@ pub(super) fn no_call(state: &State, head: &Head<'_>) -> Answer {
     }
 }
 
-/// The refusal of a request for which there is no room.
+/// Creates the refusal of a request for which there is no room.
 pub(super) fn no_room(head: &Head<'_>, said: &str) -> Answer {
     let reply = Envelope::fail(None, Code::OVERLOAD, said);
     let answer = match head.is_service() {

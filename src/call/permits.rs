@@ -1,4 +1,4 @@
-//! How many transfers of lines may run at once.
+//! Limits how many imports and exports run at once.
 
 use std::{
     collections::HashMap,
@@ -9,23 +9,23 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::AppId;
 
-/// How many imports, and how many exports, of one app may run at once.
+/// How many imports and exports of one app may run at once.
 const IMPORTS: usize = 1;
 const EXPORTS: usize = 2;
 
-/// Which way lines go.
+/// The direction of a transfer, from the server's point of view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Direction {
     In,
     Out,
 }
 
-/// The transfers that run. Each app has its own permits, so that a slow one keeps no other out.
+/// The permits of running transfers. Each app has its own, so that a slow transfer does not block other apps.
 #[derive(Debug, Default)]
 pub(super) struct Transfers(Mutex<HashMap<(AppId, Direction), Arc<Semaphore>>>);
 
 impl Transfers {
-    /// Leave to begin one more; nothing when as many run as may.
+    /// Takes a permit for one more transfer; `None` if the maximum is running.
     pub(super) fn permit(&self, app: AppId, direction: Direction) -> Option<OwnedSemaphorePermit> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let most = match direction {

@@ -1,4 +1,4 @@
-//! The one way of a request, from its head to its answer.
+//! The path of every request from its head to its answer.
 
 use std::{
     collections::BTreeMap,
@@ -35,35 +35,35 @@ use crate::{
 pub struct Pipeline(State);
 
 impl Pipeline {
-    /// A pipeline to the commands of `service` for the callers that `gate` admits.
+    /// Creates a pipeline to the commands of `service` for the callers that `gate` admits.
     #[must_use]
     pub fn new(gate: Gate, service: crate::api::Service, limits: CallLimits, options: Options) -> Pipeline {
         Pipeline(State::new(gate, service, limits, options))
     }
 
-    /// Gives access to these apps' administrators from now on, and to nobody else. Calls in progress end as they began;
-    /// what was counted and remembered stays, as far as it is still true.
+    /// From now on, admits the administrators of these apps only. Calls in progress are not affected; counters and
+    /// cached signatures are kept as far as they still apply.
     pub fn admit_only(&self, apps: Apps) {
         self.0.admit_only(apps);
     }
 
-    /// Asks for connections in this way whenever the metrics are rendered.
+    /// Sets the function that returns the counts of connections when metrics are rendered.
     pub fn count_connections(&self, ask: impl Fn() -> ConnectionCounts + Send + Sync + 'static) {
         self.0.count_connections(ask);
     }
 
-    /// The clock by which requests are measured.
+    /// Returns the clock that measures requests.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.0.service.clock
     }
 
-    /// Counts a connection that is closed without an answer, for the log.
+    /// Counts a connection that is closed without an answer, for a summarized log line.
     pub fn refuse_connection(&self) {
         self.0.lines.sum(Code::OVERLOAD);
     }
 
-    /// Writes summed log lines; called about once a second.
+    /// Writes summarized log lines. Called about once a second.
     pub fn housekeep(&self) {
         self.0.housekeep();
     }
@@ -71,7 +71,7 @@ impl Pipeline {
     /// Answers a request.
     ///
     /// # Errors
-    /// [`Cut`] when a fault rule wants no answer.
+    /// Returns [`Cut`] when a fault rule drops the answer.
     pub async fn answer(&self, head: &Head<'_>, body: &mut Body<'_>) -> Result<Answer, Cut> {
         let id = Id::of(head.text(Header::RequestId));
         let is_post = head.method == "POST";
@@ -107,7 +107,7 @@ impl Pipeline {
         identified(own::no_room(head, said), &id)
     }
 
-    /// Runs one command and shows it to the observers.
+    /// Runs one command and passes the exchange to the observers.
     async fn call(&self, head: &Head<'_>, body: &mut Body<'_>, id: &Id<'_>) -> Result<Answer, Cut> {
         let Pipeline(state) = self;
         let access = state.access();
@@ -155,7 +155,7 @@ impl Pipeline {
         if cut { Err(Cut) } else { Ok(Answer { rest, ..answer }) }
     }
 
-    /// Makes the answer of a call that was refused or failed, and shows it to the observers.
+    /// Creates the answer to a refused or failed call, and passes the exchange to the observers.
     #[cold]
     fn refuse(&self, error: &Error, known: Option<Command>, exchange: Exchange<'_>) -> Answer {
         let code = error.code(known.map_or(Family::RecentContact, Command::family));
@@ -165,9 +165,9 @@ impl Pipeline {
         let failure = Failure { error: Some(error), info: &info, hint: hint.as_deref() };
         let (id, bodies) = (exchange.id.get().to_owned(), Bodies { reply: &reply, ..exchange.bodies });
         self.0.observers.observe(Exchange { code, failure: Some(&failure), bodies, ..exchange });
-        let is_news = code != Code::OK;
+        let is_failure = code != Code::OK;
         let answer = Answer::json(reply);
-        let answer = if is_news || exchange.id.is_given() { answer.with(REQUEST_ID, id) } else { answer };
+        let answer = if is_failure || exchange.id.is_given() { answer.with(REQUEST_ID, id) } else { answer };
         match hint {
             Some(hint) => answer.hinting(excerpt::header(&hint)),
             None => answer,
@@ -194,7 +194,7 @@ impl Pipeline {
         let (headers, small) = (head.headers, head.connection.small_bodies());
         let bounds = Bounds { headers, bytes: state.limits.body_bytes, budget: &state.budget, small };
         let whole = body::read(body, bounds).await;
-        // A body that came whole and cannot be unpacked leaves nothing unread.
+        // A complete body that cannot be decompressed has nothing left to read.
         if whole.is_ok() || body.is_end_stream() {
             progress.rest = Rest::Read;
         }
@@ -220,33 +220,33 @@ impl Pipeline {
     }
 }
 
-/// What is known of a call while it runs, whether or not it comes to its end.
+/// The state of a running call, which is needed even if the call fails or times out.
 #[derive(Default)]
 struct Progress {
-    /// What became of the body as the connection sees it.
+    /// How much of the body was read.
     rest: Rest,
-    /// The body, for those who watch. Its memory stays reserved until the call has ended.
+    /// The body, for the observers. Its memory stays reserved until the call has ended.
     body: Whole,
-    /// Whether the connection is closed instead of an answer.
+    /// Whether to close the connection instead of sending the answer.
     cut: bool,
-    /// Single items that were refused.
+    /// Refused single items.
     items: RefusedItems,
 }
 
-/// A message as it is kept and shown.
-#[expect(clippy::needless_pass_by_value, reason = "it takes the place of what it is made from")]
+/// Shortens a message and masks signatures in it.
+#[expect(clippy::needless_pass_by_value, reason = "the result replaces the argument")]
 fn shown_text(text: String) -> String {
     masking::text(&excerpt::line(&text)).into_owned()
 }
 
-/// The answer to what is not a call, with the id of the request where somebody may look for it.
+/// Adds the request id to an answer if someone may look for it: to refusals, and when the caller chose the id.
 fn identified(answer: Answer, id: &Id<'_>) -> Answer {
     let is_shown = answer.is_refusal || id.is_given();
     if is_shown { answer.with(REQUEST_ID, id.get().to_owned()) } else { answer }
 }
 
-/// The time-out answers; it never takes back what was begun (a commit on its way is made). Work
-/// that is done at once – all that is in memory – costs no timer.
+/// Limits the time until the answer. A time-out does not undo what has begun: a commit in progress still completes.
+/// Work that finishes immediately, because everything is in memory, needs no timer.
 async fn in_time<T>(within: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let mut work = pin!(work);
     if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {

@@ -1,4 +1,4 @@
-//! The pipeline without any protocol: requests are made by hand, and an observer sees what became of them.
+//! Tests of the pipeline without a protocol: requests are built by hand, and observers record the exchanges.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -28,7 +28,7 @@ use crate::{
     wire::code::Code,
 };
 
-/// Headers by hand.
+/// Headers from a list.
 #[derive(Default)]
 pub(super) struct Listed(pub(super) Vec<(Header, Vec<u8>)>);
 
@@ -42,7 +42,7 @@ impl Headers for Listed {
     }
 }
 
-/// No connection at all.
+/// A placeholder for a connection.
 struct Nowhere;
 
 impl Connection for Nowhere {
@@ -53,7 +53,7 @@ impl Connection for Nowhere {
     }
 }
 
-/// The head of a request.
+/// Builds the head of a request.
 pub(super) fn head<'a>(
     method: &'a str,
     path: &'a str,
@@ -128,7 +128,7 @@ async fn a_call_needs_no_protocol() {
 }
 
 #[tokio::test]
-async fn a_fault_rule_lets_an_answer_be_lost_and_the_journal_knows_of_the_call() {
+async fn a_fault_rule_drops_an_answer_and_the_journal_records_the_call() {
     let controls = Controls::new(None);
     controls.faults.add(FaultRule { lose_answer: true, ..FaultRule::default() }).unwrap();
     let http = Plan { controls: Some(controls), metrics: true, ..plan() }.compose().http;
@@ -140,16 +140,19 @@ async fn a_fault_rule_lets_an_answer_be_lost_and_the_journal_knows_of_the_call()
     assert_eq!(removed, r#"{"Removed":1}"#);
     let metrics = text(ask(pipeline, "GET", "/metrics", "").await.unwrap());
     assert!(metrics.contains(r#"confold_controls_total{path="journal",status="200"} 1"#), "{metrics}");
-    assert!(!metrics.contains("confold_calls_total{"), "a call without an answer has no code");
+    assert!(
+        !metrics.contains("confold_calls_total{"),
+        "a call without an answer should not be counted by code"
+    );
 }
 
-/// Writes down what it sees of bodies.
-struct Curious {
+/// Records the bodies that it receives.
+struct Recorder {
     wants: bool,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
-impl Observer for Curious {
+impl Observer for Recorder {
     fn wants_bodies(&self) -> bool {
         self.wants
     }
@@ -169,8 +172,8 @@ impl Observer for Curious {
 #[test]
 fn observers_see_an_exchange_once_and_bodies_only_when_they_want_them() {
     let seen = Arc::<Mutex<Vec<String>>>::default();
-    let curious = |wants| Box::new(Curious { wants, seen: Arc::clone(&seen) }) as Box<dyn Observer>;
-    let observers = Observers::new([curious(false), curious(true), curious(false)]);
+    let recorder = |wants| Box::new(Recorder { wants, seen: Arc::clone(&seen) }) as Box<dyn Observer>;
+    let observers = Observers::new([recorder(false), recorder(true), recorder(false)]);
     let headers = Listed::default();
     observers.observe(Exchange {
         head: &head("POST", "/", None, &headers),

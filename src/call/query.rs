@@ -6,20 +6,19 @@ use memchr::{memchr, memchr_iter};
 
 use crate::{api::Error, auth::LookAlike, excerpt, wire::nearest};
 
-/// The parameters that a call may carry, percent-decoded; others are ignored. Of a repeated one
-/// the first counts.
+/// The parameters of a call, percent-decoded. Others are ignored, and the first of a repeated one counts.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Query<'a> {
     pub(super) sdkappid: Option<Cow<'a, str>>,
     pub(super) identifier: Option<Cow<'a, str>>,
     pub(super) usersig: Option<Cow<'a, str>>,
-    /// As it was sent; it has no meaning, and only the strict mode asks whether it is a number.
+    /// Exactly as it was sent. It has no effect, and only strict mode checks that it is a number.
     random: Option<&'a str>,
-    /// Parameters that are probably meant to be those of these that are missing.
+    /// Parameters that are probably meant to be a missing one.
     pub(super) look_alikes: Vec<LookAlike>,
 }
 
-/// The parameters by their names, with other names that clients have given them.
+/// The names of the parameters, with other names that clients use by mistake.
 const NAMES: [(&str, &[&str]); 4] = [
     ("sdkappid", &["app", "appid", "sdkapp", "sdkid"]),
     (
@@ -30,19 +29,19 @@ const NAMES: [(&str, &[&str]); 4] = [
     ("contenttype", &[]),
 ];
 
-/// How many look-alikes are named, and how long their names are at the most.
+/// The most look-alikes that are reported, and the length of the longest.
 const LOOK_ALIKES: usize = 8;
 const LOOK_ALIKE_BYTES: usize = 40;
 
 impl<'a> Query<'a> {
-    /// Reads a query string, and checks the parameters that only have to be well-formed.
+    /// Parses a query string, and checks the parameters that only have to be well-formed.
     ///
     /// # Errors
-    /// [`Error::Http`] for a bad escape, text that is not UTF-8, or a `contenttype` other than `json`; it may be absent.
-    /// `random` may be anything (decision 27).
+    /// Returns [`Error::Http`] for a bad escape, text that is not UTF-8, or a `contenttype` other than `json`, which
+    /// may be missing. `random` may be anything (decision 27).
     pub(super) fn parse(text: &'a str) -> Result<Query<'a>, Error> {
         let mut query = Query::default();
-        // Most clients encode nothing, and looking once is cheaper than per parameter.
+        // Most clients encode nothing, and one search is cheaper than one per parameter.
         let encoded = memchr(b'%', text.as_bytes()).is_some();
         let decode = |text| if encoded { decode(text) } else { Ok(Cow::Borrowed(text)) };
         let ends = memchr_iter(b'&', text.as_bytes()).chain([text.len()]);
@@ -56,7 +55,7 @@ impl<'a> Query<'a> {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let key = decode(key)?;
             if key == "random" {
-                // Whatever it is, it is not even decoded.
+                // It may be anything, so it is not decoded either.
                 query.random.get_or_insert(value);
                 continue;
             }
@@ -81,10 +80,11 @@ impl<'a> Query<'a> {
         Ok(query)
     }
 
-    /// Checks in the strict mode what else is ignored.
+    /// Checks what is ignored outside strict mode.
     ///
     /// # Errors
-    /// [`Error::Http`] for a `random` that is not an unsigned 32-bit number; it may be absent, and may have leading zeros.
+    /// Returns [`Error::Http`] for a `random` that is not an unsigned 32-bit number. It may be missing and may have
+    /// leading zeros.
     pub(super) fn check_strictly(&self) -> Result<(), Error> {
         let Some(sent) = self.random else { return Ok(()) };
         let random = decode(sent)?;
@@ -97,7 +97,7 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// Looks at a query string again, of which something is missing.
+    /// Searches a query string for misspelt names of missing parameters.
     fn find_look_alikes(&self, text: &str) -> Vec<LookAlike> {
         let is_missing = |name| match name {
             "sdkappid" => self.sdkappid.as_deref().unwrap_or_default().is_empty(),
@@ -115,8 +115,8 @@ impl<'a> Query<'a> {
     }
 }
 
-/// The parameter that is probably meant by a key: whatever its case, with other separators, behind an ampersand that
-/// was escaped for HTML, by another of its names, or with a letter wrong.
+/// Returns the parameter that a key probably means: in another case, with separators, after an ampersand that was
+/// escaped for HTML, under another common name, or with a typing error.
 fn meant_by(key: &str) -> Option<&'static str> {
     if key.len() > LOOK_ALIKE_BYTES {
         return None;
@@ -130,10 +130,9 @@ fn meant_by(key: &str) -> Option<&'static str> {
     known.map(|(name, _)| *name).or_else(|| nearest(&plain, NAMES.iter().map(|(name, _)| *name)))
 }
 
-/// Undoes percent-encoding. A plus sign is a plus sign: clients build this string without encoding
-/// it, so one in an identifier is meant.
+/// Decodes percent-encoding. A plus sign is kept, because clients build this string without encoding it.
 pub(super) fn decode(text: &str) -> Result<Cow<'_, str>, Error> {
-    let bad = |what: &str| Error::Http(format!("the query string holds {what} in {}", shortened(text)));
+    let bad = |what: &str| Error::Http(format!("the query string contains {what} in {}", shortened(text)));
     let is_escape = |rest: &str| matches!(rest.as_bytes(), [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
     if !text.split('%').skip(1).all(is_escape) {
         return Err(bad("a % that is not followed by two hexadecimal digits"));
@@ -141,7 +140,7 @@ pub(super) fn decode(text: &str) -> Result<Cow<'_, str>, Error> {
     percent_encoding::percent_decode_str(text).decode_utf8().map_err(|_| bad("text that is not UTF-8"))
 }
 
-/// At most a few characters: a parameter may be a signature, which is not shown.
+/// Returns a few characters at most, because the parameter may be a signature, which must not be shown.
 fn shortened(text: &str) -> String {
     let shown: String = text.chars().take(16).take_while(|c| !"&?=;".contains(*c)).collect();
     excerpt::quoted(&shown).to_string()
@@ -162,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plus_is_a_plus_and_keys_are_case_sensitive() {
+    fn a_plus_sign_is_kept_and_keys_are_case_sensitive() {
         let query = Query::parse("identifier=a+b&SdkAppId=7").unwrap();
         assert_eq!(query.identifier.as_deref(), Some("a+b"));
         assert_eq!(query.sdkappid, None);
@@ -178,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn random_may_be_anything_but_in_the_strict_mode() {
+    fn random_may_be_anything_except_in_strict_mode() {
         let numbers = ["", "random=0", "random=4294967295", "random=079924292", "r%61ndom=%37"];
         let others = [
             "random",
@@ -206,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn look_alikes_of_what_is_missing_are_found_in_every_spelling() {
+    fn look_alikes_of_missing_parameters_are_found_in_every_spelling() {
         for (meant, spellings) in [
             (
                 "sdkappid",
@@ -236,11 +235,11 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_missing_has_look_alikes_and_they_are_bounded() {
+    fn only_missing_parameters_have_look_alikes_and_their_number_is_limited() {
         let look_alikes = |text: &str| Query::parse(text).unwrap().look_alikes;
         assert_eq!(look_alikes("sdkappid=7&identifier=a&usersig=x&UserSig=y&appid=7"), []);
         assert_eq!(look_alikes("sdkappid=7&usersig=x&appid=7&random=1&x=y&amp;x=y"), []);
-        assert_eq!(look_alikes("sdkappid=&appid=7").len(), 1, "an empty one is missing");
+        assert_eq!(look_alikes("sdkappid=&appid=7").len(), 1, "an empty parameter counts as missing");
         assert_eq!(look_alikes(&"UserSig=x&".repeat(100)).len(), LOOK_ALIKES);
         assert_eq!(look_alikes(&format!("{}sdkappid=7", "_".repeat(8_000))), []);
     }

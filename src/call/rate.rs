@@ -1,4 +1,4 @@
-//! Calls per second: fixed windows of the monotonic clock, per app and command (decision 19).
+//! Limits calls per second, in fixed windows of the monotonic clock, per app and command (decision 19).
 
 use std::{
     collections::HashMap,
@@ -15,17 +15,17 @@ use crate::{
     domain::AppId,
 };
 
-/// Whether calls are counted.
+/// Whether the rate of calls is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RateLimit {
-    /// As the service does.
+    /// Limited, as in the original service.
     On,
-    /// Every call passes.
+    /// Unlimited.
     Off,
 }
 
-/// The counters: for each app one per command, the second in the upper half of the number and the
-/// calls in it in the lower.
+/// The counters: one per app and command, with the second in the upper half of the number and the calls during it in
+/// the lower half.
 pub(super) struct Rates {
     limit: RateLimit,
     windows: HashMap<AppId, Arc<Windows>>,
@@ -42,7 +42,7 @@ impl Rates {
         Rates { limit, windows: HashMap::new() }.with(apps)
     }
 
-    /// The counters of these apps; those known before go on counting.
+    /// Returns the counters of these apps. Existing ones keep their values.
     pub(super) fn with(&self, apps: &Apps) -> Rates {
         let windows = |id| self.windows.get(&id).map_or_else(Arc::default, Arc::clone);
         Rates {
@@ -54,7 +54,7 @@ impl Rates {
     /// Counts one call at `elapsed` of the monotonic clock.
     ///
     /// # Errors
-    /// [`Error::Frequency`] or [`Error::AppFrequency`] when the second is full.
+    /// Returns [`Error::Frequency`] or [`Error::AppFrequency`] when the limit of this second is reached.
     pub(super) fn take(&self, app: &App, command: Command, elapsed: Duration) -> Result<(), Error> {
         let Some(windows) = self.windows.get(&app.id).filter(|_| self.limit == RateLimit::On) else {
             return Ok(());
@@ -69,7 +69,7 @@ impl Rates {
         if count(&windows.commands[command as usize], limit, elapsed) {
             return Ok(());
         }
-        // A refused call counts nowhere.
+        // A refused call must not count towards the app's limit either.
         if app.calls_per_second.is_some() {
             let given_back = |seen: u64| (seen & 0xffff_ffff > 0).then(|| seen - 1);
             let _ = windows.app.fetch_update(Ordering::Relaxed, Ordering::Relaxed, given_back);
@@ -84,11 +84,11 @@ impl Default for Windows {
     }
 }
 
-/// Counts one more in the window of this second, if it has room.
+/// Counts a call in the window of this second. Returns false if the limit is reached.
 fn count(window: &AtomicU64, limit: u32, elapsed: Duration) -> bool {
     let second = elapsed.as_secs() << 32;
     let one_more = |seen: u64| {
-        // A thread that read the clock before the last second ended counts in the newer one.
+        // A thread that read the clock just before the second ended counts in the newer window.
         let in_window = if seen >> 32 >= second >> 32 { seen } else { second };
         (in_window & 0xffff_ffff < u64::from(limit)).then_some(in_window + 1)
     };
@@ -143,11 +143,11 @@ mod tests {
         assert_eq!(
             (0..300).filter(|_| take(Command::GetContactGroup).is_ok()).count(),
             50,
-            "what the app has left"
+            "the rest of the app's limit"
         );
         assert!(
             matches!(take(Command::GetContactGroup), Err(Error::AppFrequency { .. })),
-            "not the command's"
+            "the app's limit should refuse it, not the command's"
         );
     }
 
@@ -161,8 +161,8 @@ mod tests {
         let stricter = App { calls_per_second: Some(1), ..app };
         let other = App { id: AppId::new(2).unwrap(), ..stricter.clone() };
         let next = rates.with(&Apps::new([stricter.clone(), other.clone()]));
-        assert!(!take(&next, &stricter), "the second is as full as before");
-        assert!(take(&next, &other) && !take(&next, &other), "a new app begins with its own limit");
+        assert!(!take(&next, &stricter), "the counter of this second should be kept");
+        assert!(take(&next, &other) && !take(&next, &other), "a new app should start with an empty counter");
     }
 
     #[test]

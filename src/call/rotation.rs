@@ -1,4 +1,4 @@
-//! The log line about calls that still come with the previous key of an app: at most one a minute for each app.
+//! Logs calls that still use the previous key of an app, at most once a minute per app.
 
 use std::{
     collections::HashMap,
@@ -8,15 +8,15 @@ use std::{
 
 use crate::{auth::PreviousUse, domain::AppId, excerpt, masking};
 
-/// How long nothing more is logged about an app.
+/// The shortest time between two log lines about an app.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// What was logged last of each app: when, and how many calls there were.
+/// The last log line about each app: when it was written, and how many calls there had been.
 #[derive(Debug, Default)]
 pub(super) struct Reports(Mutex<HashMap<AppId, (Duration, u64)>>);
 
 impl Reports {
-    /// Logs what is new at `now` of the monotonic clock. Called about once a second.
+    /// Logs new calls at `now` of the monotonic clock. Called about once a second.
     pub(super) fn report(&self, all: &[PreviousUse], now: Duration) {
         for PreviousUse { app, until, calls, last } in self.due(all, now) {
             let (identifier, source) = last.unzip();
@@ -33,10 +33,10 @@ impl Reports {
         }
     }
 
-    /// What is to be logged, with the calls since the last time.
+    /// Returns what has to be logged, with the calls since the last time.
     fn due(&self, all: &[PreviousUse], now: Duration) -> Vec<PreviousUse> {
         let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A key that comes back is counted from 0.
+        // A smaller count belongs to a newer previous key, which is counted from 0.
         logged.retain(|app, (_, calls)| all.iter().any(|one| one.app == *app && one.calls >= *calls));
         let mut due = Vec::new();
         for one in all {
@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(due(&[used(1, 3), used(2, 0)], 11), [(1, 3)]);
         assert_eq!(due(&[used(1, 5), used(2, 1)], 12), [(2, 1)]);
         assert_eq!(due(&[used(1, 9), used(2, 1)], 71), [(1, 6)]);
-        assert_eq!(due(&[used(1, 9), used(2, 1)], 500), [], "nothing is new");
-        assert_eq!(due(&[used(1, 2)], 501), [(1, 2)], "counted anew");
+        assert_eq!(due(&[used(1, 9), used(2, 1)], 500), [], "no new calls");
+        assert_eq!(due(&[used(1, 2)], 501), [(1, 2)], "a new key should be counted from 0");
     }
 }

@@ -1,23 +1,24 @@
-//! Small bodies of one connection that wait for their end: no memory is reserved for them, so only a few may.
+//! Counts the small bodies of one connection that are still arriving. No memory is reserved for them, so their number
+//! is limited.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many small bodies of one connection may be without their end while nothing is reserved for them. Those of further
-/// ones count like large ones.
+/// How many small bodies of one connection may be arriving without a reservation. Further ones count like large
+/// bodies.
 const SMALL_BODIES: usize = 4;
 
-/// Bodies of one connection that are without their end and for which nothing is reserved.
+/// The number of bodies of one connection that are still arriving and have no reservation.
 #[derive(Debug, Default)]
 pub struct SmallBodies(AtomicUsize);
 
-/// A small body whose end is not here.
+/// A small body that is still arriving. It is no longer counted when this is dropped.
 pub(super) struct SmallBody<'a>(&'a SmallBodies);
 
 impl SmallBodies {
-    /// Takes one of the few places.
+    /// Counts one more body, or returns `None` at the limit.
     pub(super) fn take(&self) -> Option<SmallBody<'_>> {
         let place = SmallBody(self);
-        // The place is given back at once when there are too many.
+        // At the limit, dropping `place` undoes the count.
         (self.0.fetch_add(1, Ordering::Relaxed) < SMALL_BODIES).then_some(place)
     }
 }

@@ -1,4 +1,4 @@
-//! What every request works with, shared by all of them.
+//! The state that all requests share.
 
 use std::{
     sync::{Arc, OnceLock, PoisonError, RwLock},
@@ -23,43 +23,43 @@ use crate::{
     traces::Traces,
 };
 
-/// The name under which the file format is served, as a service that an app may close.
+/// The name of the import and export service, as used in an app's list of services.
 pub const INTERCHANGE: &str = "interchange";
 
 /// Features that not every server has.
 #[derive(Debug, Default)]
 pub struct Options {
-    /// What opens `/_dev/`.
+    /// The controls below `/_dev/`.
     pub controls: Option<Controls>,
-    /// Where calls are counted, for `/metrics`.
+    /// The counters for `/metrics`.
     pub metrics: Option<Arc<Metrics>>,
-    /// Where spans go.
+    /// The destination of spans.
     pub traces: Option<Arc<Traces>>,
-    /// Names by which the server may be called, for what is not protected by a secret.
+    /// The allowed host names, for paths that are not protected by a secret.
     pub hosts: AllowedHosts,
-    /// Whether apps may have keys that everybody knows, so that a signature proves nothing against a web page.
+    /// Whether apps may have published keys, so that a web page could sign as well.
     pub published_keys: bool,
 }
 
-/// What calls may take.
+/// The limits of calls.
 #[derive(Clone, Copy, Debug)]
 pub struct CallLimits {
-    /// Whether calls per second are counted.
+    /// Whether calls per second are limited.
     pub rate: RateLimit,
     /// The largest body, in bytes.
     pub body_bytes: usize,
-    /// Bytes of bodies that may be received or worked on at once; small bodies do not count.
+    /// How many bytes of bodies may be received or processed at once. Small bodies do not count.
     pub bodies_bytes: usize,
     /// How long a request may take, from its head to its answer.
     pub answer_within: Duration,
-    /// How long a body of lines may stand still.
+    /// How long a body of lines may make no progress.
     pub idle: Duration,
-    /// Whether fields that a command does not have are refused (decision 23), and a `random` that is not a number
+    /// Whether to refuse fields that a command does not define (decision 23) and a `random` that is not a number
     /// (decision 27).
     pub strict: bool,
 }
 
-/// Asks for the connections there are.
+/// Returns the counts of connections.
 type AskConnections = Box<dyn Fn() -> ConnectionCounts + Send + Sync>;
 
 /// The state of a pipeline.
@@ -67,14 +67,14 @@ pub(super) struct State {
     access: RwLock<Arc<Access>>,
     pub(super) service: Service,
     pub(super) limits: CallLimits,
-    /// The memory for bodies of requests.
+    /// The memory budget of request bodies.
     pub(super) budget: Arc<Budget>,
-    /// The log lines of the present second.
+    /// The budget of log lines in the current second.
     pub(super) lines: Arc<LogBudget>,
     pub(super) observers: Observers,
-    /// The imports and exports that run.
+    /// The running imports and exports.
     pub(super) transfers: Transfers,
-    /// What was logged about previous keys.
+    /// The last log lines about previous keys.
     rotations: Reports,
     pub(super) hosts: AllowedHosts,
     pub(super) published_keys: bool,
@@ -106,24 +106,24 @@ impl State {
         }
     }
 
-    /// Who has access now.
+    /// Returns the present access rules.
     pub(super) fn access(&self) -> Arc<Access> {
         Arc::clone(&self.access.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Gives access to these apps' administrators from now on, and to nobody else.
+    /// From now on, admits the administrators of these apps only.
     pub(super) fn admit_only(&self, apps: Apps) {
         let next = self.access().with(apps);
         *self.access.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
     }
 
-    /// Asks for connections in this way from now on. The first way stays.
+    /// Sets the function that returns the counts of connections. Later calls have no effect.
     pub(super) fn count_connections(&self, ask: impl Fn() -> ConnectionCounts + Send + Sync + 'static) {
-        // One protocol layer holds the connections of a server.
+        // A server has a single protocol layer, so a second call is not expected.
         let _ = self.connections.set(Box::new(ask));
     }
 
-    /// The metrics as they are now.
+    /// Renders the metrics, if they are enabled.
     pub(super) fn render_metrics(&self) -> Option<String> {
         let metrics = self.metrics.as_ref()?;
         let access = self.access();
@@ -139,7 +139,7 @@ impl State {
         }))
     }
 
-    /// Writes summed log lines.
+    /// Writes summarized log lines.
     pub(super) fn housekeep(&self) {
         self.lines.report();
         self.rotations.report(&self.access().gate.previous_use(), self.service.clock.elapsed());

@@ -1,7 +1,7 @@
-//! The file format over HTTP, for the tools: everything of one app out, or lines of it in.
+//! Imports and exports over HTTP: all data of one app out, or lines of it in.
 //!
-//! Outside `/v4/`, so with ordinary statuses (decision 22), but signed like a call (decision 25). Lines are read and
-//! written on threads of their own: one may have tens of megabytes, and other callers must not wait for it.
+//! Outside `/v4/`, and therefore with ordinary statuses (decision 22), but signed like a call (decision 25). Lines are
+//! processed on separate threads, because files may have tens of megabytes and other callers must not wait.
 
 use std::{collections::BTreeMap, io, sync::Arc, thread, time::Duration};
 
@@ -33,10 +33,10 @@ use crate::{
     wire::code::Code,
 };
 
-/// How many pieces of a body wait for the thread that reads their lines.
+/// How many pieces of a body may wait for the thread that reads their lines.
 const PIECES: usize = 4;
 
-/// What is asked for.
+/// The requested transfer.
 #[derive(Clone, Copy)]
 pub(super) enum Task {
     Export,
@@ -44,9 +44,9 @@ pub(super) enum Task {
 }
 
 impl Task {
-    /// Lines that are only looked at.
+    /// An import that only checks lines.
     pub(super) const CHECK: Task = Task::Import(Purpose::Check);
-    /// Lines that are applied.
+    /// An import that applies lines.
     pub(super) const IMPORT: Task = Task::Import(Purpose::Apply);
 
     fn direction(self) -> Direction {
@@ -56,7 +56,7 @@ impl Task {
         }
     }
 
-    /// Its name in metrics.
+    /// Returns the name in metrics.
     pub(super) fn name(self) -> &'static str {
         match self {
             Task::Export => "export",
@@ -66,7 +66,7 @@ impl Task {
     }
 }
 
-/// Answers a request for a task, and shows it to the observers.
+/// Answers a request for a transfer, and passes the exchange to the observers.
 pub(super) async fn answer(
     state: &State,
     task: Task,
@@ -103,7 +103,7 @@ async fn transfer(
 ) -> Result<Answer, Refusal> {
     origin::check_page(head.headers).map_err(Refusal::page)?;
     if state.published_keys {
-        // A page can sign with a key that everybody knows; what it cannot do is call this server by a name of ours.
+        // A web page can sign with a published key, but it cannot address this server by an allowed name.
         state.hosts.check(head).map_err(Refusal::page)?;
     }
     let access = state.access();
@@ -149,11 +149,11 @@ async fn transfer(
     }
 }
 
-/// Takes the lines of a body in, as long as `still` admits the caller, and reports what became of them. The permit is
-/// given back when the last line has been dealt with.
+/// Imports the lines of a body as long as `still` admits the caller, and reports the result. The permit is released
+/// when the last line has been processed.
 ///
 /// # Errors
-/// Why the lines could not be taken in to their end.
+/// Returns why the import did not complete.
 async fn take_in(
     state: &State,
     terms: Terms,
@@ -169,13 +169,13 @@ async fn take_in(
     let work = move || {
         let outcome = take_in_pieces(&*store, terms, received, &runtime);
         drop(permit);
-        // The client may have gone.
+        // An error means that the client has disconnected.
         let _ = done.send(outcome);
     };
     let started = thread::Builder::new().name("import".to_owned()).spawn(work);
     started.map_err(|error| Refusal::thread(&error))?;
     let fed = feed(state.limits.idle, pieces, still, body).await;
-    // Without an outcome a panic has ended the thread.
+    // If the sender was dropped, the thread panicked.
     let outcome = outcome.await.unwrap_or(Err(StoreError::Rule));
     fed?;
     match outcome {
@@ -204,7 +204,7 @@ async fn feed(
         };
         still().map_err(|error| Refusal::caller(&error))?;
         let is_end = matches!(piece, Piece::End);
-        // The other end is gone when a line was bad and nothing more is taken.
+        // The thread stops receiving after a bad line.
         if pieces.send(piece).await.is_err() || is_end {
             return Ok(());
         }
@@ -214,11 +214,11 @@ async fn feed(
 /// A part of a body on its way to the thread that reads lines.
 enum Piece {
     Bytes(Bytes),
-    /// The body is whole, so that its last line is, too.
+    /// The end of the body, which completes its last line.
     End,
 }
 
-/// Takes lines in on the calling thread. Nothing is returned when the body broke off.
+/// Imports lines on the calling thread. Returns `None` if the body broke off.
 fn take_in_pieces(
     store: &dyn Store,
     terms: Terms,
@@ -243,12 +243,12 @@ pub(super) struct Refusal {
     status: Status,
     code: Code,
     said: String,
-    /// The app, when the caller was let in.
+    /// The app of an admitted caller.
     app: Option<AppId>,
 }
 
 impl Refusal {
-    /// The answer that says so.
+    /// Converts the refusal to an answer.
     pub(super) fn answer(self) -> Answer {
         Answer::failure(self.status, self.code, &self.said)
     }
@@ -258,22 +258,22 @@ impl Refusal {
         Refusal { status, code: error.code(Family::RecentContact), said, app: None }
     }
 
-    /// A web page may have asked.
+    /// Refuses a request that a web page may have sent.
     fn page(said: String) -> Refusal {
         Refusal { status: Status::Forbidden, code: Code::RESOURCE, said, app: None }
     }
 
-    /// The query asks for something that there is not.
+    /// Refuses a bad query parameter.
     fn query(said: String) -> Refusal {
         Refusal { status: Status::BadRequest, code: Code::HTTP, said, app: None }
     }
 
-    /// The caller is not let in, or not any more.
+    /// Refuses a caller who is not, or no longer, admitted.
     fn caller(error: &Error) -> Refusal {
         Refusal::new(Status::Forbidden, error)
     }
 
-    /// The lines cannot be read as they are encoded.
+    /// Refuses an encoded body.
     fn encoding(said: String) -> Refusal {
         Refusal { status: Status::BadRequest, code: Code::HTTP, said, app: None }
     }
@@ -282,15 +282,15 @@ impl Refusal {
         Refusal::new(Status::Unavailable, &Error::Store(error))
     }
 
-    /// The system has no thread to give.
+    /// Reports that a thread cannot be started.
     fn thread(error: &io::Error) -> Refusal {
         tracing::error!(%error, "a thread for a transfer cannot be started");
-        let said = "the system has no thread for this transfer; try again later".to_owned();
+        let said = "the system cannot start a thread for this transfer; try again later".to_owned();
         Refusal { status: Status::Unavailable, code: Code::OVERLOAD, said, app: None }
     }
 
     fn body() -> Refusal {
-        let said = "the body breaks off or does not come in time".to_owned();
+        let said = "the body is incomplete or too slow".to_owned();
         Refusal { status: Status::BadRequest, code: Code::HTTP, said, app: None }
     }
 }

@@ -1,4 +1,4 @@
-//! The end of a server: closing the store may hang, and the process ends all the same.
+//! Closes the store when a server ends. Closing may hang, which must not keep the process from ending.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::{
     store::Store,
 };
 
-/// How long closing may take when requests have used up the time of the stop.
+/// How long closing may take even if requests have used up the time of the stop.
 const AT_LEAST: Duration = Duration::from_millis(500);
 
-/// Closes the store, and waits for that until the deadline. A disk that hangs does not keep the process from ending:
-/// what was acknowledged is durable already.
+/// Closes the store, and waits until the deadline at most. Ending without a proper close is safe, because everything
+/// that was acknowledged is durable already.
 pub(super) fn close(store: &dyn Store, by: &Deadline) {
     let within = by.at_least(AT_LEAST).left();
     let closed = data::wait(async { anyhow::Ok(tokio::time::timeout(within, store.close()).await) });
@@ -21,7 +21,7 @@ pub(super) fn close(store: &dyn Store, by: &Deadline) {
     }
 }
 
-/// Closes the store if what came between opening and serving it has failed.
+/// Closes the store if the preparation between opening and serving it failed.
 pub(super) fn unless_ready<T>(store: &dyn Store, prepared: anyhow::Result<T>) -> anyhow::Result<T> {
     if prepared.is_err() {
         close(store, &Deadline::after(&Clock::system(), AT_LEAST));
@@ -37,7 +37,7 @@ mod tests {
     use crate::store::{self, StoreConfig};
 
     #[test]
-    fn a_store_that_hangs_is_left_behind() {
+    fn closing_does_not_wait_for_a_hanging_store() {
         let directory = tempfile::tempdir().unwrap();
         let store = store::open(&StoreConfig::new(directory.path())).unwrap();
         let (release, held) = mpsc::channel::<()>();
@@ -45,9 +45,9 @@ mod tests {
         let clock = Clock::system();
         close(&*store, &Deadline::after(&clock, Duration::ZERO));
         release.send(()).expect("the writer is still held");
-        // Without a hanging thread the store is closed when this returns.
+        // The writer is released, so this call closes the store completely.
         close(&*store, &Deadline::after(&clock, Duration::from_secs(60)));
         data::wait(pause).unwrap();
-        assert!(data::wait(store.note_filled()).is_err(), "a closed store takes no changes");
+        assert!(data::wait(store.note_filled()).is_err(), "a closed store should refuse changes");
     }
 }

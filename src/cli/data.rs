@@ -1,4 +1,4 @@
-//! A data directory in the hands of a tool: opened with an error that knows the other way, and waited for.
+//! Opens data directories for command-line tools. If a server uses the directory, the error explains the alternative.
 
 use std::{path::Path, sync::Arc};
 
@@ -7,10 +7,10 @@ use anyhow::bail;
 use super::terminal::say;
 use crate::store::{self, OpenError, OpeningReport, Store, StoreConfig};
 
-/// Memory for the owners that a tool works on.
+/// The memory for owners while a tool runs.
 const TOOL_CACHE: u64 = 16 << 20;
 
-/// Writes to the log what was found when a store was opened.
+/// Logs what was found when a store was opened.
 pub(super) fn log_opening(store: &dyn Store) {
     let OpeningReport { summary, doubts, losses } = store.opening();
     for loss in &losses {
@@ -22,12 +22,12 @@ pub(super) fn log_opening(store: &dyn Store) {
     tracing::info!("{summary}");
 }
 
-/// Opens the store in a directory for a tool, or makes it.
+/// Opens the store in a directory for a tool, or creates it.
 pub(super) fn open_for_tool(directory: &Path) -> anyhow::Result<Arc<dyn Store>> {
     let config = StoreConfig { cache_bytes: TOOL_CACHE, readers: 1, ..StoreConfig::new(directory) };
     match store::open(&config) {
         Err(OpenError::InUse(directory)) => bail!(
-            "the directory {} is in use by a running server; reach that server instead, with --url http://ADDRESS \
+            "the directory {} is in use by a running server; use that server with --url http://ADDRESS \
              --app ID --admin NAME --key-file FILE, or stop it first",
             directory.display()
         ),
@@ -42,7 +42,7 @@ pub(super) fn open_for_tool(directory: &Path) -> anyhow::Result<Arc<dyn Store>> 
     }
 }
 
-/// Waits for a store, outside a server.
+/// Runs work on a store to its end, outside a server.
 pub(super) fn wait<T, E>(work: impl Future<Output = Result<T, E>>) -> anyhow::Result<T>
 where
     anyhow::Error: From<E>,

@@ -33,85 +33,87 @@ use crate::{
     store::{self, Store, StoreConfig},
 };
 
-/// How long a stop may take, an export at the end not counted.
+/// The longest time for a stop, not counting an export at the end.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// The options of `dev`.
-#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each one is a separate option")]
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Where to listen: an IP address and a port, a port of this machine alone, or :PORT for every IPv4 address; port
-    /// 0 takes a free one.
+    /// The address to listen on: an IP address and a port, a port alone for this machine only, or :PORT for every IPv4
+    /// address. Port 0 chooses a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
     pub(super) listen: SocketAddr,
-    /// Also speak TLS here, with a certificate of a local authority that is made once.
+    /// Also listen for TLS on this address, with a certificate from a local authority that is created once.
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(super) tls_listen: Option<SocketAddr>,
-    /// Open the controls under /_dev/ only to those who send the token in this file, which others cannot read. When
-    /// other machines can reach the server a token is needed anyway; without this option one is made and printed.
+    /// Require the token in this file for the controls under /_dev/; the file must not be readable by other users. If
+    /// other machines can reach the server, a token is always required: without this option, one is generated and
+    /// printed.
     #[arg(long = "controls-token-file", alias = "dev-token-file", value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
-    /// Keep everything in this directory. Without it everything is gone at exit.
+    /// Keep all data in this directory. Without this option, all data is deleted at exit.
     #[arg(long = "store-directory", visible_alias = "data", value_name = "DIR")]
     data: Option<PathBuf>,
     /// Load this NDJSON file into the data directory when it is created.
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
-    /// Begin without the data of the documentation's page: nothing is there but what --seed brings.
+    /// Start without the example data of the documentation, and only load the file of --seed.
     #[arg(long)]
     empty: bool,
-    /// Write everything that is kept to this file when the server ends.
+    /// Write all data to this file when the server stops.
     #[arg(long, value_name = "FILE")]
     export_on_exit: Option<PathBuf>,
-    /// Write the address to this file when the server answers, and in a second line that of TLS; it is removed when the
-    /// server ends.
+    /// Write the server's address to this file when it is ready, and the TLS address to a second line. The file is
+    /// removed when the server stops.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
-    /// Count calls per second as the service does, or let all pass.
+    /// Limit calls per second as the original service does.
     #[arg(long = "limits-rate-limit", alias = "rate-limit", value_name = "true|false", default_value = "true",
           num_args = 0..=1, default_missing_value = "true", value_parser = switch)]
     rate_limit: bool,
-    /// Calls per second of each command that an app may make; as the service allows when nothing is said.
+    /// The calls per second that an app may make, for all commands or single ones [default: as in the original
+    /// service].
     #[arg(long = "limits-rate", value_name = "NUMBER|COMMAND=NUMBER,…", value_parser = read_rates)]
     rates: Option<CallRates>,
-    /// Count calls, and show the counts at /metrics.
+    /// Count calls and serve the counts at /metrics.
     #[arg(long = "metrics-enabled", alias = "metrics", value_name = "true|false", default_value = "true",
           num_args = 0..=1, default_missing_value = "true", value_parser = switch)]
     metrics: bool,
-    /// Send a span of each call to an OpenTelemetry collector, such as `http://localhost:4318`.
+    /// Send a span for each call to an OpenTelemetry collector, such as `http://localhost:4318`.
     #[arg(long = "traces-endpoint", alias = "traces", value_name = "URL")]
     traces: Option<String>,
-    /// Refuse fields that a command does not have, and a `random` that is not a number, which are ignored otherwise.
+    /// Refuse fields that a command does not define and a `random` that is not a number, which are otherwise ignored.
     #[arg(long = "limits-strict", alias = "strict", value_name = "true|false", default_value = "false",
           num_args = 0..=1, default_missing_value = "true", value_parser = switch)]
     strict: bool,
-    /// A name by which the controls, the metrics and files in and out may be called, beside addresses and names of
-    /// this machine; may be given several times, or with commas between the names.
+    /// Allow this host name for the controls, the metrics, imports and exports, in addition to IP addresses and local
+    /// names. May be given several times, or with commas between the names.
     #[arg(long = "allowed-hosts", alias = "allow-host", value_name = "NAME", value_delimiter = ',', value_parser = host_name)]
     allow_host: Vec<String>,
-    /// A proxy, or a network of proxies, that may say where a connection or request comes from, by the PROXY
-    /// protocol or by X-Forwarded-For; may be given several times, or with commas between the networks.
+    /// Trust this proxy or network of proxies to name the source of connections and requests, by the PROXY protocol or
+    /// X-Forwarded-For. May be given several times, or with commas between the networks.
     #[arg(long, value_name = "NETWORK", value_delimiter = ',', value_parser = network)]
     pub(super) trusted_proxies: Vec<Network>,
-    /// One more app; may be given several times.
+    /// Serve this app as well. May be given several times.
     #[arg(long, value_name = "ID:KEY[:ADMIN]")]
     app: Vec<AppOption>,
-    /// Whether accounts and chat groups have to be imported, or every id counts as existing.
+    /// Require accounts and chat groups to be imported (strict), or treat every id as existing (open).
     #[arg(long, value_name = "MODE", value_enum, default_value_t = Directory::Strict)]
     directory: Directory,
-    /// What apps may write: ultimate everything, basic neither groups nor standard marks.
+    /// Let apps write everything (ultimate), or everything except groups and standard marks (basic).
     #[arg(long, value_enum, default_value_t = EditionName::Ultimate)]
     edition: EditionName,
-    /// The limits of an owner: 20 groups and 1,000 conversations, or 100 and 10,000.
+    /// Limit each owner to 20 groups and 1,000 conversations (tencent), or to 100 and 10,000 (open).
     #[arg(long, value_enum, default_value_t = Profile::Tencent)]
     profile: Profile,
-    /// Conversations in one reply of `get_contact_group`.
+    /// Return at most this many conversations in one reply of `get_contact_group`.
     #[arg(long, value_name = "NUMBER", default_value_t = PAGE_SIZE, value_parser = page_size)]
     page_size: usize,
-    /// The form of the log on standard error.
+    /// Choose the format of the log on standard error.
     #[arg(long = "log-format", alias = "log", value_enum, default_value_t = log::LogFormat::Text)]
     log: log::LogFormat,
-    /// How much is logged.
+    /// Choose the lowest level that is logged.
     #[arg(long, value_enum, default_value_t = log::LogLevel::Info)]
     log_level: log::LogLevel,
 }
@@ -124,25 +126,25 @@ fn switch(text: &str) -> Result<bool, String> {
     match text {
         "true" | "on" => Ok(true),
         "false" | "off" => Ok(false),
-        _ => Err("it is true or false".to_owned()),
+        _ => Err("must be true or false".to_owned()),
     }
 }
 
-/// The page size that an app has by default, and the largest one.
+/// The default and the largest page size.
 const PAGE_SIZE: usize = batch::PAGE;
 const LARGEST_PAGE: usize = 10_000;
 
 fn page_size(text: &str) -> Result<usize, String> {
     let size = text.parse().ok().filter(|size| (1..=LARGEST_PAGE).contains(size));
-    size.ok_or_else(|| format!("it is a number from 1 to {LARGEST_PAGE}"))
+    size.ok_or_else(|| format!("must be a number from 1 to {LARGEST_PAGE}"))
 }
 
 fn network(text: &str) -> Result<Network, String> {
-    Network::parse(text).ok_or_else(|| "it is an IP address or a network such as 10.0.0.0/8".to_owned())
+    Network::parse(text).ok_or_else(|| "must be an IP address or a network such as 10.0.0.0/8".to_owned())
 }
 
 fn host_name(text: &str) -> Result<String, String> {
-    let cure = "it is a host name without a scheme, port or wildcard, such as chat.test";
+    let cure = "must be a host name without a scheme, port or wildcard, such as chat.test";
     is_host_name(text).then(|| text.to_owned()).ok_or_else(|| cure.to_owned())
 }
 
@@ -173,7 +175,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         !options.trusted_proxies.is_empty(),
     )?;
     let traces: Option<Address> = match &options.traces {
-        // Read here: the command line would show what it refuses.
+        // Parsed here, because the command-line parser would print a refused value, which may contain a secret.
         Some(url) => Some(url.parse().map_err(|refused| anyhow!("--traces-endpoint {refused}"))?),
         None => None,
     };
@@ -191,7 +193,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         None => Some(Scratch::new()?),
     };
     let directory = options.data.as_deref().or(scratch.as_ref().map(Scratch::path));
-    let directory = directory.expect("either --data or a temporary folder is there");
+    let directory = directory.expect("without --data there is a temporary folder");
     let store = store::open(&StoreConfig { clock: clock.clone(), ..StoreConfig::new(directory) })?;
     if options.data.is_some() {
         data::log_opening(&*store);
@@ -231,7 +233,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     log::finish_by(&by);
     signals.stopped();
     drop(ready);
-    // An export takes as long as it takes; a second signal ends it.
+    // The export has no time limit. A second signal aborts it.
     let exported = match &options.export_on_exit {
         Some(file) => export::to(file, export::Source::Store(&store), None),
         None => Ok(()),
@@ -246,7 +248,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is done between opening the store and serving it.
+/// Prepares the store between opening and serving it.
 fn prepare(
     store: &dyn Store,
     options: &Options,
@@ -265,21 +267,21 @@ fn prepare(
 }
 
 impl Options {
-    /// The apps that are served: the known ones and those of the command line.
+    /// Returns the served apps: the built-in ones and those of the command line.
     fn apps(&self) -> anyhow::Result<Vec<AppOption>> {
         let mut apps = Vec::from(AppOption::known());
         for (index, app) in self.app.iter().enumerate() {
             if self.app[..index].iter().any(|other| other.id == app.id) {
                 bail!("--app names app {} twice", app.id);
             }
-            // A key that is given for a known app replaces the published one.
+            // A key given for a built-in app replaces the published one.
             apps.retain(|known| known.id != app.id);
             apps.push(app.clone());
         }
         Ok(apps)
     }
 
-    /// The app with the settings these options give to every app.
+    /// Returns the app with the settings that the options define for all apps.
     fn settings(&self, app: App) -> App {
         App {
             directory: match self.directory {
@@ -293,15 +295,15 @@ impl Options {
             limits: self.profile.limits(),
             page_size: self.page_size,
             rates: self.rates.clone().unwrap_or_default(),
-            // Developers make mistakes and want each one's own error.
+            // Unlimited, because developers make mistakes and need the specific error of each one.
             failed_signatures: None,
             ..app
         }
     }
 }
 
-/// Loads the data of the documentation page, if it is wanted, then the user's own. What a failed attempt has loaded
-/// is loaded over.
+/// Loads the example data, unless it is switched off, then the user's own. Data from an earlier, failed attempt is
+/// overwritten.
 fn fill(store: &dyn Store, options: &Options) -> anyhow::Result<()> {
     data::wait(async {
         if !options.empty {
@@ -318,7 +320,7 @@ fn fill(store: &dyn Store, options: &Options) -> anyhow::Result<()> {
     })
 }
 
-/// Where the server is and how to call it.
+/// Returns the text that shows the server's addresses and how to call it.
 fn greeting(
     address: SocketAddr,
     apps: &[AppOption],

@@ -1,4 +1,4 @@
-//! Where a tool finds the data: a directory, or a running server (decision 25).
+//! The place where a command-line tool finds the data: a directory or a running server (decision 25).
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -11,35 +11,34 @@ use crate::{
     store::{self, Store},
 };
 
-/// The options that say where.
+/// The options that select the place.
 #[derive(Debug, Args)]
 #[group(skip)]
 #[command(group(clap::ArgGroup::new("place").required(true).args(["data", "url"])))]
 pub(super) struct Options {
-    /// The data directory, when no server uses it.
+    /// The data directory. No server may be using it.
     #[arg(long, alias = "store-directory", value_name = "DIR")]
     data: Option<PathBuf>,
     /// The address of a running confold server.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// The authority by which the server's certificate is checked, a PEM file [default: those that browsers
-    /// trust].
+    /// The authority that signed the server's certificate, as a PEM file [default: those that browsers trust].
     #[arg(long, value_name = "FILE", requires = "url")]
     ca: Option<PathBuf>,
     #[command(flatten)]
     caller: caller::Options,
 }
 
-/// Where.
+/// The place where the data is.
 pub(super) enum Place {
     Data(Arc<dyn Store>),
-    /// A directory in which no store is yet.
+    /// A directory without a store.
     Nothing(PathBuf),
     Server(Remote),
 }
 
 impl Place {
-    /// Makes the store that is not there yet.
+    /// Creates the store if there is none yet.
     pub(super) fn create(&mut self) -> anyhow::Result<()> {
         if let Place::Nothing(directory) = self {
             *self = Place::Data(data::open_for_tool(directory)?);
@@ -49,7 +48,7 @@ impl Place {
 }
 
 impl Place {
-    /// Runs the work of a tool, and closes the store afterwards, also when the work has failed.
+    /// Runs the work of a tool and then closes the store, even if the work failed.
     pub(super) fn close_after<T>(
         mut self,
         work: impl FnOnce(&mut Place) -> anyhow::Result<T>,
@@ -66,22 +65,22 @@ impl Place {
 }
 
 impl Options {
-    /// Opens it, if there is something to open. No store is made by that.
+    /// Opens the place. This does not create a store.
     pub(super) fn open(&self) -> anyhow::Result<Place> {
         match (&self.data, &self.url) {
             (Some(directory), _) if !store::exists(directory) => Ok(Place::Nothing(directory.clone())),
             (Some(directory), _) => Ok(Place::Data(data::open_for_tool(directory)?)),
             (None, url) => {
-                let url = url.as_deref().expect("clap asks for one of the two");
+                let url = url.as_deref().expect("clap requires one of the two options");
                 let remote = Remote::new(url, self.ca.as_deref(), &self.caller.caller(None)?)?;
-                // No lines at all: whoever is not let in hears it before he sends many.
+                // Check access with an empty request before sending many lines.
                 remote.send_lines("/interchange/check", UnknownFields::Refused, std::io::empty())?;
                 Ok(Place::Server(remote))
             }
         }
     }
 
-    /// The app that was named.
+    /// Returns the app that the options name.
     pub(super) fn app(&self) -> Option<AppId> {
         self.caller.app.as_ref().map(|app| app.id)
     }

@@ -1,5 +1,5 @@
-//! `confold pull`: groups and marks from any server that speaks this API, Tencent's own among them, into
-//! the file format.
+//! `confold pull`: reads groups and marks from any server with this API, including Tencent's own, and writes them in
+//! the import format.
 
 use std::{
     collections::HashSet,
@@ -32,28 +32,28 @@ use crate::{
 /// The options of `pull`.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// The server, for example <https://console.tim.qq.com>.
+    /// The address of the server, for example <https://console.tim.qq.com>.
     #[arg(long, value_name = "URL")]
     url: String,
-    /// The authority by which the server's certificate is checked, a PEM file [default: those that
-    /// browsers trust].
+    /// The authority that signed the server's certificate, as a PEM file [default: those that browsers trust].
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     #[command(flatten)]
     caller: caller::Options,
-    /// The users, one id a line.
+    /// A file with the ids of the users, one per line.
     #[arg(long, value_name = "FILE")]
     users: PathBuf,
-    /// The file to write. Users that are in it already are passed over, so that an interrupted pull goes on. A
-    /// device or a FIFO is written into, and - is standard output; they remember nothing of an earlier pull.
+    /// The file to write. Users that it already contains are skipped, so that an interrupted pull can be continued. A
+    /// device or FIFO is written to directly, and - is standard output; a pull to one of these always starts from the
+    /// beginning.
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-    /// Calls per second at the most; the service allows an app 200, for everything it does.
+    /// The most calls per second. The original service allows an app 200 in total.
     #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = calls_per_second)]
     rate: u32,
 }
 
-/// Where pulled users go.
+/// The destination of pulled users.
 enum Sink {
     File(File),
     Stream(Output),
@@ -61,11 +61,11 @@ enum Sink {
 
 fn calls_per_second(text: &str) -> Result<u32, String> {
     let rate = text.parse().ok().filter(|rate| *rate > 0);
-    rate.ok_or_else(|| "it is a number of calls per second from 1".to_owned())
+    rate.ok_or_else(|| "must be a number of at least 1".to_owned())
 }
 
 pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {
-    signals.set_advice(": run the same command again; with an output file it goes on where it stopped");
+    signals.set_advice(": run the same command again; with an output file, it continues where it stopped");
     let caller = options.caller.caller(None)?;
     let failed = || format!("cannot read {}", options.users.display());
     let users = File::open(&options.users).with_context(failed)?;
@@ -110,14 +110,14 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         Sink::Stream(out) => {
             let standard = out.is_standard();
             out.finish()?;
-            // Among the lines it would be taken for one.
+            // The summary must not appear among the lines of the output.
             if standard { say(summary) } else { print_if_read(summary + "\n")? }
         }
     }
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The user whom a line of the list names.
+/// Returns the user that a line of the list names.
 fn user_of(line: &[u8]) -> anyhow::Result<&str> {
     let text =
         std::str::from_utf8(line).ok().context("the line is not UTF-8, and a user id is plain ASCII")?;
@@ -125,7 +125,7 @@ fn user_of(line: &[u8]) -> anyhow::Result<&str> {
 }
 
 impl Sink {
-    /// Writes a line at once: what was pulled is not pulled again.
+    /// Writes a line immediately, so that an interrupted pull does not repeat it.
     fn write(&mut self, line: &[u8], path: &Path) -> anyhow::Result<()> {
         match self {
             Sink::File(file) => {
@@ -139,17 +139,17 @@ impl Sink {
     }
 }
 
-/// Opens the output. Of a file that an earlier pull has written, a last line that is not complete goes away, and
-/// the users of the others are returned.
+/// Opens the output. In a file of an earlier pull, an incomplete last line is removed, and the users of the complete
+/// lines are returned.
 fn reopen(path: &Path, app: AppId) -> anyhow::Result<(Sink, HashSet<String>)> {
     let mut file = match Continued::open(path)? {
         Continued::Stream(out) => return Ok((Sink::Stream(out.for_json()), HashSet::new())),
         Continued::File(file) => file,
     };
-    let cannot = || format!("cannot go on with {}", path.display());
+    let cannot = || format!("cannot continue {}", path.display());
     match file.try_lock() {
-        Err(TryLockError::WouldBlock) => bail!("{}: another pull is writing it", cannot()),
-        // Where there are no locks, nothing is locked.
+        Err(TryLockError::WouldBlock) => bail!("{}: another pull is writing to it", cannot()),
+        // Some file systems do not support locks. Continue without one.
         Ok(()) | Err(TryLockError::Error(_)) => {}
     }
     let done = users_in(&mut file, app).with_context(cannot)?;
@@ -169,9 +169,7 @@ fn users_in(file: &mut File, app: AppId) -> anyhow::Result<HashSet<String>> {
                     done.insert(line.owner.user.to_string());
                 }
                 Ok(_) => {
-                    bail!(
-                        "line {number} is of another app, or of another kind: it is not a pull of app {app}"
-                    )
+                    bail!("line {number} is not a user of app {app}, so the file is not a pull of this app")
                 }
                 Err(reason) => bail!("line {number}: {reason}"),
             }

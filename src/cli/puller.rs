@@ -1,5 +1,5 @@
-//! Pulling one user after the other from a server, at a steady pace. The server may be hostile: what it can make
-//! us do and hold for a user is bounded by what a user can have at all.
+//! Pulls one user after another from a server, at a limited rate. Since the server may be hostile, the work and memory
+//! for a user are limited by the most that a user can have.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -15,50 +15,50 @@ use crate::{
     interchange::{OrganizerLine, ReplyPage, read_reply},
 };
 
-/// How often a call is tried that may go well the next time.
+/// How often a call with a temporary error is tried.
 const TRIES: u32 = 6;
-/// The most that a user can have, with any limits.
+/// The most that a user can have under any limits.
 const GROUPS: usize = Limits::OPEN.groups;
 const RECORDS: usize = Limits::OPEN.grouped + Limits::OPEN.marked;
-/// How many pages of a user may bring no conversation that was not there before. An empty last page is usual,
-/// and so are some of conversations that change meanwhile.
+/// How many pages of a user may contain nothing new. An empty last page is normal, and so are repetitions when
+/// conversations change during the pull.
 const IDLE_PAGES: usize = 100;
-/// How long to wait for the replies about one user, in all.
+/// The longest total time to wait for the replies about one user.
 const USER_WITHIN: Duration = Duration::from_secs(600);
 
 /// Why a user could not be pulled.
 pub(super) enum Failure {
-    /// It is about this user; the others may go well.
+    /// Only this user failed; others may succeed.
     User(String),
-    /// Nothing more can be pulled.
+    /// No further user can be pulled.
     Pull(anyhow::Error),
 }
 
-/// Calls at a steady pace.
+/// Calls a server at a limited rate.
 pub(super) struct Puller<'a> {
     remote: Remote,
     app: AppId,
     clock: &'a Clock,
     interval: Duration,
     next: Duration,
-    /// For the replies about the present user.
+    /// The time spent waiting for replies about the present user.
     waited: Duration,
-    /// Whether the server has ever answered. Before that an error is not tried again that the address causes, and not
-    /// the moment.
+    /// Whether the server has ever answered. Before its first answer, errors that a wrong address may cause are not
+    /// retried.
     reached: bool,
 }
 
 impl Puller<'_> {
-    /// A puller that calls at most `rate` times a second.
+    /// Creates a puller that makes at most `rate` calls per second.
     pub(super) fn new(remote: Remote, app: AppId, clock: &Clock, rate: u32) -> Puller<'_> {
         let interval = Duration::from_secs(1) / rate;
         Puller { remote, app, clock, interval, next: clock.elapsed(), waited: Duration::ZERO, reached: false }
     }
 
-    /// What the server keeps for a user.
+    /// Pulls the groups and marks of a user.
     pub(super) fn organizer(&mut self, name: &str) -> Result<OrganizerLine, Failure> {
         let user = UserId::parse(name).map_err(|reason| Failure::User(reason.to_string()))?;
-        // Each with its place in what the server has listed.
+        // Each record with its position in the server's list.
         let mut records: HashMap<Conversation, (usize, RestoredRecord)> = HashMap::new();
         let mut listed = 0;
         let (mut start, mut idle) = (0, 0);
@@ -66,7 +66,7 @@ impl Puller<'_> {
         let groups = loop {
             let page = self.page(name, start)?;
             let before = records.len();
-            // What changed while it was pulled comes again, newer.
+            // A record that changed during the pull is listed again. The newer version counts.
             for record in page.records {
                 listed += 1;
                 records.insert(record.conversation.clone(), (listed, record));
@@ -74,40 +74,42 @@ impl Puller<'_> {
             idle += usize::from(records.len() == before);
             if records.len() > RECORDS || page.groups.len() > GROUPS {
                 return Err(endless(format!(
-                    "a user has at most {RECORDS} conversations and {GROUPS} groups, and the server goes on"
+                    "a user has at most {RECORDS} conversations and {GROUPS} groups, but the server returned more"
                 )));
             }
             match page.next {
                 None => break page.groups,
                 Some(next) if next <= start => {
                     return Err(endless(format!(
-                        "the server's pages do not go on: NextStartIndex {next} after {start}"
+                        "the server's pages do not advance: NextStartIndex {next} after {start}"
                     )));
                 }
                 Some(_) if idle > IDLE_PAGES => {
-                    return Err(endless(format!("{idle} pages of the server brought nothing new")));
+                    return Err(endless(format!("{idle} pages of the server contained nothing new")));
                 }
                 Some(_) if self.waited > USER_WITHIN => {
                     let minutes = USER_WITHIN.as_secs() / 60;
-                    return Err(endless(format!("the server takes longer than {minutes} minutes for it")));
+                    return Err(endless(format!(
+                        "the server took longer than {minutes} minutes for this user"
+                    )));
                 }
                 Some(next) => start = next,
             }
         };
-        // Records of the same second stay in the order in which the server lists them: an import numbers them so.
+        // Records of the same second keep the server's order, because an import numbers them in this order.
         let mut records: Vec<(usize, RestoredRecord)> = records.into_values().collect();
         records.sort_by_key(|(place, record)| (record.timestamp, *place));
         let records: Vec<RestoredRecord> = records.into_iter().map(|(_, record)| record).collect();
         let counters = Counters::default();
         let restoration = Restoration { counters, groups, records, makes_known: true };
         restoration.organizer().map_err(|unsound| {
-            Failure::User(format!("what the server replies contradicts itself: {unsound}"))
+            Failure::User(format!("the replies of the server contradict each other: {unsound}"))
         })?;
         let owner = Owner { app: self.app, user };
         Ok(OrganizerLine { owner, restoration })
     }
 
-    /// One page; what may go well the next time is tried again.
+    /// Pulls one page. Temporary errors are retried.
     fn page(&mut self, name: &str, start: i64) -> Result<ReplyPage, Failure> {
         let body = json!({ OWNER.name: name, START_INDEX.name: start }).to_string();
         let mut pause = Duration::from_millis(500);
@@ -120,7 +122,7 @@ impl Puller<'_> {
             match reply.map(|text| read_reply(&text)) {
                 Ok(Ok(page)) if !page.passes() || attempt == TRIES => return accepted(page),
                 Ok(Err(reason)) => {
-                    return Err(Failure::User(format!("the reply cannot be understood: {reason}")));
+                    return Err(Failure::User(format!("the reply is invalid: {reason}")));
                 }
                 Err(ureq::Error::BodyExceedsLimit(most)) => {
                     return Err(Failure::User(format!("a reply of the server has more than {most} bytes")));
@@ -129,7 +131,7 @@ impl Puller<'_> {
                     return Err(Failure::Pull(self.remote.explain(&error)));
                 }
                 Err(error) if !self.reached && attempt == 1 => {
-                    // It may be the address that is wrong: nobody shall wait in silence for that to pass.
+                    // The address may be wrong, so report the error instead of retrying silently.
                     say(format!("{}; trying again", self.remote.explain(&error)));
                 }
                 Ok(Ok(_)) | Err(_) => {}
@@ -150,12 +152,12 @@ impl Puller<'_> {
     }
 }
 
-/// A server that would go on for ever.
+/// Creates the error for a server that never finishes its list.
 fn endless(said: String) -> Failure {
     Failure::User(said)
 }
 
-/// A page that is not a refusal.
+/// Returns the page unless it is a refusal.
 fn accepted(page: ReplyPage) -> Result<ReplyPage, Failure> {
     match page.code {
         0 => Ok(page),
@@ -167,20 +169,19 @@ fn accepted(page: ReplyPage) -> Result<ReplyPage, Failure> {
     }
 }
 
-/// Whether an error on the way may pass by itself: the connection or the moment is to blame, and not the address, the
-/// certificate or what the server is.
+/// Returns whether an error may be temporary, unlike a wrong address, a bad certificate or a server of another kind.
 fn may_pass(error: &ureq::Error) -> bool {
     use std::io::ErrorKind::{InvalidData, InvalidInput};
     match error {
         ureq::Error::StatusCode(status) => matches!(status, 408 | 425 | 429 | 500..=599),
-        // Errors of TLS come as invalid data.
+        // TLS errors are reported as invalid data.
         ureq::Error::Io(error) => !matches!(error.kind(), InvalidData | InvalidInput),
         ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed => true,
         _ => false,
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a pace is time that passes")]
+#[expect(clippy::disallowed_methods, reason = "limiting the rate requires real waiting")]
 fn pause_for(time: Duration) {
     std::thread::sleep(time);
 }

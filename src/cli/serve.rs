@@ -1,4 +1,4 @@
-//! `confold serve` and `confold check-config`: a server for a company.
+//! `confold serve` and `confold check-config`: a server with a configuration file.
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -28,7 +28,7 @@ use crate::{
     tls::Certificates,
 };
 
-/// Settings of the server that are about its apps, and change with them.
+/// Server settings that take effect with a reload, together with the apps.
 const AT_ONCE: &[&str] = &["limits.rate", "allow_readable_key_files"];
 
 /// The options of `serve` and `check-config`.
@@ -41,7 +41,7 @@ pub(super) struct Options {
     overrides: Overrides,
 }
 
-/// Says what would run, or everything that is wrong.
+/// Prints the effective configuration, or everything that is wrong with it.
 pub(super) fn check(options: &Options) -> anyhow::Result<ExitCode> {
     let loaded = config::read(&options.sources()?)?;
     for warning in &loaded.warnings {
@@ -129,9 +129,9 @@ impl Options {
             match value.into_string() {
                 Ok(value) => environment.push((name, value)),
                 Err(_) if name.starts_with("CONFOLD_") => {
-                    bail!("the environment variable {name} is not UTF-8; what it says cannot be used")
+                    bail!("the environment variable {name} is not UTF-8; its value cannot be used")
                 }
-                // It is of another program.
+                // Variables of other programs do not matter.
                 Err(_) => {}
             }
         }
@@ -145,7 +145,7 @@ impl Options {
     }
 }
 
-/// A store that is run for a company never gets the data that `dev` begins with.
+/// Marks an empty store as filled, so that `dev` never adds its example data to it.
 fn note_filled(store: &dyn Store) -> anyhow::Result<()> {
     if store.is_unfilled() {
         data::wait(store.note_filled())?;
@@ -153,12 +153,12 @@ fn note_filled(store: &dyn Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the configuration again and lets its apps in; whether it was taken over. `running` are the settings of the
-/// server as it was started, `known` the apps that are let in.
+/// Reads the configuration again and applies its apps. Returns whether it was accepted. `running` holds the settings
+/// with which the server was started, and `known` the present apps.
 fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mut AppSettings) -> bool {
     let sources = match options.sources() {
         Ok(sources) => sources,
-        // It did not change since the start, which would have failed.
+        // The environment cannot change while the server runs, and it was valid at the start.
         Err(error) => {
             tracing::error!("configuration rejected: {error}");
             return false;
@@ -195,7 +195,7 @@ fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mu
     true
 }
 
-/// Applies what a refused configuration takes away, and nothing else of it.
+/// Applies only the restrictions of a rejected configuration, such as a removed app.
 fn restrict(refused: Refused, http: &HttpService, apps: &mut Vec<App>) {
     for problem in refused.problems.0 {
         tracing::error!("configuration rejected: {problem}");
@@ -217,7 +217,7 @@ fn restrict(refused: Refused, http: &HttpService, apps: &mut Vec<App>) {
     http.pipeline().admit_only(Apps::new(apps.iter().cloned()));
 }
 
-/// Where the server listens, in words for the person who started it.
+/// Returns the text that shows where the server listens.
 fn greeting(bound: &[Bound], apps: usize) -> String {
     let line = |one: &Bound| {
         let scheme = if one.certificates().is_some() { "https" } else { "http" };

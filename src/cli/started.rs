@@ -1,10 +1,10 @@
-//! What the log says of a server that serves: the same for `dev` and `serve`, so that one line of a log shows what ran.
+//! Logs the start of a server, in the same form for `dev` and `serve`, with its version, store, addresses and apps.
 
 use std::path::{Path, PathBuf};
 
 use crate::{domain::AppId, http::Bound, log::List};
 
-/// What is known of a server before it begins.
+/// The parts of a server that its start message names.
 pub(super) struct Started {
     store: PathBuf,
     listen: List,
@@ -13,7 +13,7 @@ pub(super) struct Started {
 }
 
 impl Started {
-    /// A server with these parts.
+    /// Collects the parts.
     pub(super) fn new<'a>(
         store: &Path,
         bound: impl IntoIterator<Item = &'a Bound>,
@@ -29,7 +29,7 @@ impl Started {
         }
     }
 
-    /// Says it, when clients can connect.
+    /// Logs the message. Called when clients can connect.
     pub(super) fn log(&self) {
         let Started { store, listen, tls_listen, apps } = self;
         let (version, store) = (env!("CARGO_PKG_VERSION"), store.display());

@@ -259,11 +259,11 @@ impl Activity {
             }
             busy = if self.is_quiet() || now_finished != finished { Duration::ZERO } else { busy + period };
             if busy > usual.head.max(call) && !self.is_signed() {
-                return "a request without a good signature was in work for too long";
+                return "a request without a valid signature took too long";
             }
             finished = now_finished;
             if !self.is_quiet() && slow > usual.idle.saturating_add(call) {
-                return "too few bytes moved for too long while a request was in work";
+                return "too few bytes moved for too long while a request was in progress";
             }
         }
     }

@@ -25,18 +25,18 @@ pub(super) async fn no_room(
     if let Some(source) = crowded {
         let most = registry.of_source();
         return Some(format!(
-            "{source} has {most} connections open, as many as limits.connections_per_source allows"
+            "{source} has {most} open connections, the most that limits.connections_per_source allows"
         ));
     }
     if place.activity.is_probe() && !place.wait(within, clock).await {
-        return Some("as many connections as limits.connections allows are open; try again later".to_owned());
+        return Some("the maximum of limits.connections is open; try again later".to_owned());
     }
     if registry.unsent.is_full() {
         registry.shed_slow_readers(clock.elapsed(), true);
     }
     // Clients that read their answers must not suffer from those that do not.
     (registry.unsent.is_full() && place.activity.unsent() > 0).then(|| {
-        "this client does not read its answers, and others hold too much memory; try again in a second"
+        "this client does not read its answers, and unread answers take too much memory; try again in a second"
             .to_owned()
     })
 }

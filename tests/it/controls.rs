@@ -303,7 +303,7 @@ const MISTAKES: &[(&str, &str, u16, &str)] = &[
         "POST /_dev/reset",
         r#"{"SdkAppId":1}"#,
         400,
-        "SdkAppId: this server has no app 1 and keeps nothing about it; it knows 88888888, 1400000000",
+        "SdkAppId: this server has no app 1 and no data about it; the apps are 88888888, 1400000000",
     ),
     ("POST /_dev/reset", r#"{"SdkAppId":1,"From_Account":"user0"}"#, 400, "this server has no app 1 and"),
     (
@@ -322,7 +322,12 @@ const MISTAKES: &[(&str, &str, u16, &str)] = &[
     ("POST /_dev/reset", r#"{"SdkAppId":88888888,"From_Account":""}"#, 400, "From_Account is refused: "),
     ("POST /_dev/reset", r#"{"Control":true}"#, 400, "did you mean Controls?"),
     ("POST /_dev/reset", r#"{"Controls":"yes"}"#, 400, "Controls must be true or false, found the string"),
-    ("POST /_dev/reset", r#"{"From_Account":"ann"}"#, 400, "From_Account is refused: it needs its SdkAppId"),
+    (
+        "POST /_dev/reset",
+        r#"{"From_Account":"ann"}"#,
+        400,
+        "From_Account is refused: it requires SdkAppId as well",
+    ),
     (
         "POST /_dev/reset",
         r#"{"SdkAppId":"#,
@@ -362,12 +367,12 @@ const MISTAKES: &[(&str, &str, u16, &str)] = &[
         400,
         "the parameter Name is empty; leave it out, or give it a value",
     ),
-    ("DELETE /_dev/snapshots?Name=start&Name=other", "", 400, "the parameter Name is there twice"),
+    ("DELETE /_dev/snapshots?Name=start&Name=other", "", 400, "the parameter Name is given twice"),
     (
         "DELETE /_dev/snapshots",
         r#"{"Name":"start"}"#,
         400,
-        "DELETE /_dev/snapshots takes no body; what it is about stands in its query",
+        "DELETE /_dev/snapshots takes no body; use query parameters instead",
     ),
     ("DELETE /_dev/faults", r#"{"Id":1}"#, 400, "DELETE /_dev/faults takes no body"),
     ("DELETE /_dev/faults?Id=one", "", 400, r#"Id must be a number from 0 to 4294967295, found \"one\""#),
@@ -385,7 +390,7 @@ const MISTAKES: &[(&str, &str, u16, &str)] = &[
         400,
         "Code must be 0 or an error code from 10000 to 99999, found 5002",
     ),
-    ("GET /_dev/clock?At=1", "", 400, r#"this request has no parameter \"At=1\"; it has none"#),
+    ("GET /_dev/clock?At=1", "", 400, r#"this request has no parameter \"At=1\"; it takes none"#),
     (
         "POST /_dev/clock",
         r#"{"Freeze":"now"}"#,

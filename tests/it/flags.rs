@@ -169,6 +169,6 @@ fn an_emulator_may_begin_with_nothing_and_have_small_pages() {
     assert_eq!(server.client().call(GET, BODY).code(), 50001, "nobody was imported");
     for size in ["0", "10001", "x"] {
         let output = confold(&["dev", "--page-size", size]).finish();
-        assert!(said(&output).contains("it is a number from 1 to 10000"), "{}", said(&output));
+        assert!(said(&output).contains("must be a number from 1 to 10000"), "{}", said(&output));
     }
 }

@@ -440,7 +440,7 @@ fn a_directory_in_use_names_the_other_way() {
             command.arg(&file);
         }
         let said = said(&command.args(in_directory(&data)).finish());
-        assert!(said.contains("is in use by a running server; reach that server instead, with --url http://ADDRESS --app ID --admin NAME --key-file FILE"), "{said}");
+        assert!(said.contains("is in use by a running server; use that server with --url http://ADDRESS --app ID --admin NAME --key-file FILE"), "{said}");
     }
 }
 

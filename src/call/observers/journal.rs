@@ -13,13 +13,13 @@ use crate::{
     domain::AppId,
 };
 
-/// Notes calls in the journal.
-pub(super) struct Noted {
+/// Records calls in the journal.
+pub(super) struct JournalObserver {
     pub(super) of: Arc<Controls>,
     pub(super) clock: Clock,
 }
 
-impl Observer for Noted {
+impl Observer for JournalObserver {
     fn wants_bodies(&self) -> bool {
         true
     }

@@ -1,5 +1,5 @@
-//! The log lines of calls: at debug for every one, at info for failures, refused items and slow calls, at error
-//! when the store failed. None holds a signature, a key or a body. Refusals in bulk are summed.
+//! Logs calls: every one at debug, failures, refused items and slow calls at info, and failures of the store at error.
+//! Lines never contain a signature, a key or a body. Refusals beyond a rate are only counted and summarized.
 
 use std::{
     collections::BTreeMap,
@@ -24,10 +24,10 @@ use crate::{
     wire::{Node, code::Code},
 };
 
-/// A call that takes longer gets a line at info.
+/// Calls that take at least this long are logged at info.
 const SLOW: Duration = Duration::from_millis(500);
 
-/// How many refusals and failures get a line of their own in one second. The others are summed.
+/// How many refusals and failures are logged individually per second. The rest are summarized.
 const LINES_PER_SECOND: u64 = 50;
 
 macro_rules! line {
@@ -46,12 +46,12 @@ macro_rules! line {
     };
 }
 
-/// A caller's text as a line shows it: without a signature that stands in the wrong place, and in short.
+/// Shortens text from a caller for the log, and masks a signature in the wrong place.
 fn shown(text: &str) -> String {
     excerpt::plain(&masking::text(text)).to_string()
 }
 
-/// The owner that a body names.
+/// Returns the owner that a body names.
 fn owner_of(body: &[u8]) -> Option<String> {
     let node = Node::parse(body).ok()?;
     let Some(Node::Text(owner)) = node.member(OWNER.name) else { return None };
@@ -65,12 +65,11 @@ fn command_of(subject: Subject) -> Option<Command> {
     }
 }
 
-/// Writes the lines of calls.
+/// Logs calls.
 pub(super) struct CallLog(pub(super) Arc<LogBudget>);
 
 impl Observer for CallLog {
-    /// A line names the owner. What only the log shows is looked for when there is a line, because most refusals in
-    /// bulk get none.
+    /// The owner is taken from the body, but only if a line is written, because most refusals during a flood get none.
     fn wants_bodies(&self) -> bool {
         true
     }
@@ -109,7 +108,7 @@ impl CallLog {
         if !self.may_write(exchange) {
             return;
         }
-        // A store's own words are for the log alone.
+        // The error text of the store appears only in the log.
         match failure.error {
             Some(Error::Store(StoreError::Busy)) => {
                 line!(warn, exchange, error = failure.why(), "failed call");
@@ -120,17 +119,18 @@ impl CallLog {
     }
 }
 
-/// How many lines were written in the present second, and what got none.
+/// How many lines were written in the current second, and the refusals that got none.
 #[derive(Debug, Default)]
 pub(in crate::call) struct LogBudget {
-    /// The second in the upper half, the lines in it in the lower.
+    /// The second in the upper half of the number, and its lines in the lower half.
     window: AtomicU64,
-    /// Codes that got no line, and how often.
+    /// The codes of refusals without a line, with their counts.
     summed: Mutex<BTreeMap<u32, u64>>,
 }
 
 impl LogBudget {
-    /// Whether a refusal may have a line of its own at `now` of the monotonic clock; it is summed otherwise.
+    /// Returns whether a refusal may be logged individually at `now` of the monotonic clock. Otherwise, counts it for
+    /// the summary.
     pub(in crate::call) fn take(&self, code: Code, now: Duration) -> bool {
         let second = now.as_secs() << 32;
         let one_more = |seen: u64| {
@@ -144,12 +144,12 @@ impl LogBudget {
         taken
     }
 
-    /// Counts a refusal that gets no line of its own.
+    /// Counts a refusal for the summary.
     pub(in crate::call) fn sum(&self, code: Code) {
         *self.summed.lock().unwrap_or_else(PoisonError::into_inner).entry(code.number()).or_default() += 1;
     }
 
-    /// Logs what was summed since the last time. Called about once a second.
+    /// Logs the summary since the last time. Called about once a second.
     pub(in crate::call) fn report(&self) {
         let summed = std::mem::take(&mut *self.summed.lock().unwrap_or_else(PoisonError::into_inner));
         let all: u64 = summed.values().sum();
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_in_bulk_get_few_lines_and_are_summed() {
+    fn a_flood_of_refusals_gets_few_lines_and_a_summary() {
         let lines = LogBudget::default();
         let at = Duration::from_millis;
         let taken = |now| (0..1_000).filter(|_| lines.take(Code::SIG_FORGED, now)).count();

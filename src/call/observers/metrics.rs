@@ -1,4 +1,4 @@
-//! Exchanges in the metrics.
+//! Counts exchanges for the metrics.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Calls as spans for a collector.
+//! Sends calls as spans to a collector.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     traces::{Parent, Span, Traces},
 };
 
-/// Makes a span of each call.
+/// Creates a span for each call.
 pub(super) struct Spans {
     pub(super) to: Arc<Traces>,
     pub(super) clock: Clock,

@@ -218,6 +218,6 @@ fn a_pull_resumes_through_a_link_but_not_on_a_stream() {
     // Two outputs to standard output would mix their lines.
     let held = File::open(place.path("real/out")).unwrap();
     held.lock().unwrap();
-    assert!(said(&pull("link")).contains("another pull is writing it"), "{}", said(&pull("link")));
+    assert!(said(&pull("link")).contains("another pull is writing to it"), "{}", said(&pull("link")));
     assert_eq!(place.names(), ["fifo", "link", "real", "users"]);
 }

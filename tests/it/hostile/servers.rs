@@ -56,7 +56,7 @@ fn page(records: &str, groups: &str, next: usize) -> String {
 #[test]
 fn a_pull_gives_up_on_endless_pages() {
     let fake = Fake::json(|number, _| page("", "", number + 1));
-    assert_refused(&pull(&fake), "ann: 101 pages of the server brought nothing new");
+    assert_refused(&pull(&fake), "ann: 101 pages of the server contained nothing new");
     assert_eq!(fake.requests(), 101);
 
     // Every page has new records, more than any user can have.
@@ -71,7 +71,7 @@ fn a_pull_gives_up_on_endless_pages() {
     });
     assert_refused(
         &pull(&fake),
-        "a user has at most 20000 conversations and 100 groups, and the server goes on",
+        "a user has at most 20000 conversations and 100 groups, but the server returned more",
     );
     assert_eq!(fake.requests(), 21);
 
@@ -82,7 +82,7 @@ fn a_pull_gives_up_on_endless_pages() {
     assert_eq!(fake.requests(), 1);
 
     let fake = Fake::json(|_, _| page("", "", 0));
-    assert_refused(&pull(&fake), "the server's pages do not go on: NextStartIndex 0 after 0");
+    assert_refused(&pull(&fake), "the server's pages do not advance: NextStartIndex 0 after 0");
 }
 
 #[test]

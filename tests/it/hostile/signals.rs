@@ -100,7 +100,7 @@ fn signals_end_a_pull_a_health_check_and_an_export_without_leftovers() {
         message(&asked, "the server was asked");
         send(child.id(), signal);
         let said = format!(
-            "ended by {name}: run the same command again; with an output file it goes on where it stopped\n"
+            "ended by {name}: run the same command again; with an output file, it continues where it stopped\n"
         );
         assert_eq!(ended(child), (Some(status), said));
         let child = run(&fake, &["healthcheck"]);
