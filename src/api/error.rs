@@ -210,18 +210,7 @@ impl Error {
     }
 }
 
-<<<<<<< HEAD
-/// Of a command that a service does not have. The group service has a number of its own for it.
-=======
-impl Error {
-    /// Creates the error for a rejection of the user in `From_Account`.
-    pub(super) fn owner(rejection: Rejection) -> Error {
-        Error::At { path: OWNER.name.to_owned(), rejection }
-    }
-}
-
 /// Returns the code for an unknown command. The group service has its own.
->>>>>>> a683165 (Rewrite the comments of refusals in plain English)
 fn no_command_code(service: &str) -> Code {
     if service == Family::Group.name() { Code::GROUP_COMMAND } else { Code::RESOURCE }
 }

@@ -30,7 +30,7 @@ pub(super) fn create(
         return Err(if own { ChatGroupRejection::Own } else { ChatGroupRejection::Taken });
     }
     let incarnation = old.map_or(0, |old| old.incarnation);
-    // A living group is below the last incarnation, so that it can always be destroyed once more.
+    // A chat group that exists is below the last incarnation, so that it can always be destroyed once more.
     if incarnation >= MAX_NUMBER {
         return Err(ChatGroupRejection::Spent);
     }
@@ -93,7 +93,7 @@ pub(super) fn destroy(
             deltas.extend((*listed > 0).then_some(ChatGroupDelta::AllLeft));
             deltas.push(ChatGroupDelta::Destroyed(profile.clone()));
         }
-        // In an open directory a chat group that was never created exists as well.
+        // In an open directory, a chat group exists even if it was never created.
         None if world.terms.directory == DirectoryMode::Open => {}
         _ => return Err(ChatGroupRejection::Unknown),
     }
@@ -139,12 +139,12 @@ pub(super) fn restore(
 }
 
 impl ChatGroupLife {
-    /// Where a chat group stands after an import, whose incarnation is a floor. The incarnation never falls, and it rises
-    /// when the import destroys what was alive. A chat group cannot exist in the last incarnation, in which it could not
-    /// be destroyed again.
+    /// Returns the life of a chat group after importing `self` over `old`. The incarnation becomes the higher of both; if
+    /// the import destroys the chat group, it also becomes higher than the old one.
     ///
     /// # Errors
-    /// [`ChatGroupRejection::Spent`].
+    /// Returns [`ChatGroupRejection::Spent`] for a chat group that exists in the last incarnation, because it could not be
+    /// destroyed again.
     pub fn imported_over(self, old: Option<ChatGroupLife>) -> Result<ChatGroupLife, ChatGroupRejection> {
         let before = old.map_or(0, |old| old.incarnation);
         let dies = !self.alive && old.is_none_or(|old| old.alive);
@@ -157,13 +157,13 @@ impl ChatGroupLife {
 }
 
 impl ChatGroupWorld<'_> {
-    /// Whether a user exists.
+    /// Checks whether a user exists.
     fn knows(&self, user: &UserId) -> bool {
         self.imported.contains(user) || self.terms.takes_for_granted(user)
     }
 }
 
-/// The chat group, if it is alive and of a kind with a list of members.
+/// Returns the chat group if it exists and its kind has a list of members.
 fn with_members(old: Option<&ChatGroup>) -> Result<(&ChatGroup, &ChatGroupProfile), ChatGroupRejection> {
     let (old, profile) =
         (old.and_then(|old| Some((old, old.profile.as_ref()?)))).ok_or(ChatGroupRejection::Unknown)?;

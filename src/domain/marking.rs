@@ -31,15 +31,10 @@ impl MarkChange {
     }
 }
 
-<<<<<<< HEAD
-/// What became of each item of an edit of marks, and its change.
+/// The outcome of each item of an edit of marks, and the change.
 type Decided = Result<(Vec<Result<(), Rejection>>, Option<Organized>), Rejection>;
 
-/// Applies marks item by item, in the order given; an item that was already refused when it was
-/// read is passed through.
-=======
 /// Applies the items in the given order. The outcome repeats the errors of items that could not be parsed.
->>>>>>> b23ea2f (Write the comments of the domain in plain English)
 ///
 /// # Errors
 /// Returns [`Rejection::BatchSize`] for no items or too many.

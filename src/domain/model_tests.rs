@@ -296,24 +296,15 @@ fn run(
     Ok((items.iter().map(kind_of).collect(), decision.change))
 }
 
-<<<<<<< HEAD
-/// Groups added and removed, bits before and after, custom mark before and after.
+/// The groups added and removed, the bits before and after, and the custom mark before and after.
 type EntryChange = (BTreeSet<u32>, BTreeSet<u32>, [BTreeSet<u8>; 2], [String; 2]);
 
-/// What the deltas say happened, in the model's terms: groups by id, and entries by conversation.
-=======
 /// The difference between two states, in the model's form: groups by id, and entries by conversation.
->>>>>>> 58e003b (Write the comments of the store in plain English)
 #[derive(Debug, Default, PartialEq)]
 struct Happened {
     /// The name before and after; empty if the group did not exist then.
     groups: BTreeMap<u32, (String, String)>,
-<<<<<<< HEAD
     entries: BTreeMap<Conversation, EntryChange>,
-=======
-    /// The groups added and removed, the bits before and after, and the custom mark before and after.
-    entries: BTreeMap<Conversation, (BTreeSet<u32>, BTreeSet<u32>, [BTreeSet<u8>; 2], [String; 2])>,
->>>>>>> 58e003b (Write the comments of the store in plain English)
 }
 
 fn bits_of(mark: StandardMark) -> BTreeSet<u8> {

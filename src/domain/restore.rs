@@ -100,13 +100,8 @@ pub(super) fn restore(
     Ok(Decision { outcome, change })
 }
 
-<<<<<<< HEAD
-/// A chat group about which nothing can be kept; of several the first by id, so that the error is the same each time.
-fn disbanded(world: World<'_>) -> Option<&ChatGroupId> {
-=======
 /// Returns the disbanded chat group with the lowest id, so that the error is the same each time.
-fn disbanded<'a>(world: World<'a>) -> Option<&'a ChatGroupId> {
->>>>>>> b23ea2f (Write the comments of the domain in plain English)
+fn disbanded(world: World<'_>) -> Option<&ChatGroupId> {
     let found =
         world.presences.iter().filter_map(|(conversation, presence)| match (conversation, presence) {
             (Conversation::ChatGroup(id), Presence::ChatGroup { life: Some(life), .. }) if !life.alive => {
