@@ -7,8 +7,8 @@ use crate::excerpt::quoted;
 /// out of date.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChatGroup {
-    /// How often the chat group was destroyed (decision 20), up to [`super::MAX_NUMBER`]. It is lower for a chat group that
-    /// exists, so that this one can always be destroyed once more.
+    /// Increases each time the chat group is destroyed (decision 20), up to [`super::MAX_NUMBER`]. It is lower for a
+    /// chat group that exists, so that this one can always be destroyed once more.
     pub incarnation: u32,
     /// The profile; `None` while the chat group is destroyed.
     pub profile: Option<ChatGroupProfile>,
@@ -144,8 +144,8 @@ macro_rules! named {
 }
 
 named! {
-    /// The kinds of chat group. `Work` and `Meeting` are newer names of `Private` and `ChatRoom`; a chat group keeps the
-    /// name that it was created with.
+    /// The kinds of chat group. `Work` and `Meeting` are newer names of `Private` and `ChatRoom`; a chat group keeps
+    /// the name that it was created with.
     ChatGroupKind:
     Public "Public",
     Private "Private",

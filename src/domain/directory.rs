@@ -13,7 +13,7 @@ pub struct Account {
     pub face_url: String,
 }
 
-/// Whether a chat group exists, and how often it was destroyed.
+/// Whether a chat group exists, and which incarnation it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChatGroupLife {
     /// Increases each time the chat group is destroyed; 0 for one that never was.
@@ -48,8 +48,8 @@ pub enum DirectoryMode {
     /// Accounts and chat groups have to be imported or created first.
     #[default]
     Strict,
-    /// Every well-formed id counts as existing, for installations that keep users and chat groups elsewhere. A destroyed
-    /// chat group stays refused until it is created again.
+    /// Every well-formed id counts as existing, for installations that keep users and chat groups elsewhere. A
+    /// destroyed chat group stays refused until it is created again.
     Open,
 }
 
@@ -95,7 +95,8 @@ pub struct World<'a> {
 }
 
 impl World<'_> {
-    /// Returns the incarnation under which a record about `conversation` may be stored; 0 for a one-to-one conversation.
+    /// Returns the incarnation under which a record about `conversation` may be stored; 0 for a one-to-one
+    /// conversation.
     ///
     /// # Errors
     /// Returns [`Rejection::UnknownPeer`], [`Rejection::UnknownChatGroup`], [`Rejection::DisbandedChatGroup`],

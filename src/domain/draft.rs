@@ -130,8 +130,8 @@ impl<'a> Draft<'a> {
     /// Changes the record of `conversation`. On an error, the record stays as it is.
     ///
     /// # Errors
-    /// Returns the error of `change`, or [`Rejection::TooManyGrouped`] or [`Rejection::TooManyMarked`] if the result would
-    /// be above a limit.
+    /// Returns the error of `change`, or [`Rejection::TooManyGrouped`] or [`Rejection::TooManyMarked`] if the result
+    /// would be above a limit.
     pub(super) fn change(
         &mut self,
         conversation: &Conversation,
@@ -160,8 +160,8 @@ impl<'a> Draft<'a> {
     /// Returns the new organizer and its deltas, or `None` if nothing changed.
     ///
     /// Everything that differs from the old organizer gets one new change number, in this order (decision 2): deleted
-    /// groups, removed records, new and renamed groups, changed records in their old order, and new records in the order
-    /// in which the edit names them.
+    /// groups, removed records, new and renamed groups, changed records in their old order, and new records in the
+    /// order in which the edit names them.
     pub(super) fn finish(self, now: UnixSeconds) -> Option<Organized> {
         let before = self.before;
         let new_group = |old: &Group| self.groups.iter().find(|group| group.id == old.id);

@@ -19,8 +19,8 @@ impl GroupName {
     /// Reads a group name.
     ///
     /// # Errors
-    /// Returns [`Rejection::NameLength`] if the name is empty or too long, and [`Rejection::NameCharacter`] if it contains
-    /// NUL or another control character.
+    /// Returns [`Rejection::NameLength`] if the name is empty or too long, and [`Rejection::NameCharacter`] if it
+    /// contains NUL or another control character.
     pub fn parse(text: &str) -> Result<GroupName, Rejection> {
         if text.is_empty() || text.len() > Self::MAX_BYTES {
             return Err(Rejection::NameLength { bytes: text.len() });

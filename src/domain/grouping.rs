@@ -18,8 +18,8 @@ pub enum MemberChange {
 /// The result of an edit of one group, and its change.
 type Decided = Result<(Grouped, Option<Organized>), Rejection>;
 
-/// Creates a group with the named conversations. If the group exists, the conversations are added to it, so that a retry
-/// is harmless (decision 10). The group is created even if every conversation is refused.
+/// Creates a group with the named conversations. If the group exists, the conversations are added to it, so that a
+/// retry is harmless (decision 10). The group is created even if every conversation is refused.
 ///
 /// # Errors
 /// Returns [`Rejection::BatchSize`], [`Rejection::TooManyGroups`] or [`Rejection::NoGroupIdLeft`].
@@ -52,8 +52,8 @@ pub(super) fn rename(organizer: &Organizer, world: World<'_>, old: &GroupName, n
     Ok((Grouped { id, items: Vec::new() }, draft.finish(world.terms.now)))
 }
 
-/// Adds and removes conversations of a group, in the given order. Adding a conversation that is in the group succeeds, as
-/// does removing one that is not in it or whose user or chat group does not exist. An empty group stays.
+/// Adds and removes conversations of a group, in the given order. Adding a conversation that is in the group
+/// succeeds, as does removing one that is not in it or whose user or chat group does not exist. An empty group stays.
 ///
 /// # Errors
 /// Returns [`Rejection::BatchSize`] or [`Rejection::NoSuchGroup`].

@@ -86,8 +86,8 @@ impl StandardMark {
     }
 }
 
-/// The custom mark of one conversation: 1 to 256 bytes of text. A conversation without a custom mark has no value of this
-/// type, rather than an empty one.
+/// The custom mark of one conversation: 1 to 256 bytes of text. A conversation without a custom mark has no value of
+/// this type, rather than an empty one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CustomMark(Box<str>);
 

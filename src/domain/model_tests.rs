@@ -1,5 +1,5 @@
-//! Compares the rules with a naive model that follows the protocol's documentation instead of the rules. It keeps one list
-//! of entries in the order of their last change, and computes everything else each time.
+//! Compares the rules with a naive model that follows the protocol's documentation instead of the rules. It keeps one
+//! list of entries in the order of their last change, and computes everything else each time.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -46,8 +46,8 @@ enum Step {
 type MarkItem = (u8, Option<Vec<u8>>, Option<Vec<u8>>, Option<u8>);
 
 const LIMITS: Limits = Limits { groups: 3, grouped: 4, marked: 5 };
-/// Peers 0 to 5 are users that exist, and 6 and 7 chat groups that exist. Peer 8 is a user and 9 a chat group, and neither
-/// exists.
+/// Peers 0 to 5 are users that exist, and 6 and 7 chat groups that exist. Peer 8 is a user and 9 a chat group, and
+/// neither exists.
 const PEERS: u8 = 10;
 
 fn peer(index: u8) -> Conversation {
@@ -272,8 +272,8 @@ fn decide_state(
     Ok(decision)
 }
 
-/// Checks that the deltas use exactly the numbers that follow the version, in order. A renumbering or an import may skip
-/// numbers and is not checked.
+/// Checks that the deltas use exactly the numbers that follow the version, in order. A renumbering or an import may
+/// skip numbers and is not checked.
 fn check_delta_numbers(before: &Organizer, change: &Change) {
     let is_plain = |delta: &Delta| !matches!(delta, Delta::Renumbered { .. } | Delta::CountersSet(_));
     if change.deltas.iter().all(is_plain) {

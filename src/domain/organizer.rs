@@ -8,9 +8,9 @@ use crate::excerpt::quoted;
 /// The number of a change, from 1 to [`MAX_NUMBER`]. Each owner has one counter for them (decision 2).
 pub type ChangeNumber = u32;
 
-/// The highest change number, group id, incarnation and count of renumberings. Some clients read these numbers as signed
-/// 32-bit integers, and `NextStartIndex` can be one higher. Numbers are checked when they are assigned, so that all
-/// stored data can be exported and imported again.
+/// The highest change number, group id, incarnation and count of renumberings. Some clients read these numbers as
+/// signed 32-bit integers, and `NextStartIndex` can be one higher. Numbers are checked when they are assigned, so
+/// that all stored data can be exported and imported again.
 pub const MAX_NUMBER: ChangeNumber = i32::MAX as u32 - 1;
 
 /// The counters of an organizer. Deleting the owner's account and importing it again does not reset them (decision 9).

@@ -1,9 +1,9 @@
 //! Assigns new change numbers when an owner has used up all of them (decision 3).
 //!
-//! Numbers below [`MIDDLE`] stay, and the others move down to the numbers that follow it. A client that is reading page
-//! by page may hold a `StartIndex` from before. Up to the middle, that index still works. Above it, records that the client
-//! has not seen may have moved below the index. Therefore, for [`GRACE`] seconds, every `StartIndex` above the middle
-//! counts as the middle.
+//! Numbers below [`MIDDLE`] stay, and the others move down to the numbers that follow it. A client that is reading
+//! page by page may hold a `StartIndex` from before. Up to the middle, that index still works. Above it, records that
+//! the client has not seen may have moved below the index. Therefore, for [`GRACE`] seconds, every `StartIndex` above
+//! the middle counts as the middle.
 
 use std::sync::Arc;
 
@@ -72,7 +72,8 @@ pub(super) fn renumbered(organizer: &Organizer, now: UnixSeconds) -> Organizer {
             false => Arc::new(Record { number: next(record.number), ..Record::clone(record) }),
         })
         .collect();
-    // The version is at least `MIDDLE` even if nothing was moved, so that later changes are listed after everything else.
+    // The version is at least `MIDDLE` even if nothing was moved, so that later changes are listed after everything
+    // else.
     Organizer::assemble(organizer.counters().renumbered(after(moved.len()), now), groups, records)
 }
 

@@ -1,4 +1,5 @@
-//! Tests renumbering with examples, and with a client that reads page by page while others write and renumberings occur.
+//! Tests renumbering with examples, and with a client that reads page by page while others write and renumberings
+//! occur.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,7 +17,8 @@ fn peer(index: usize) -> Conversation {
     Conversation::User(UserId::parse(&format!("user{index}")).unwrap())
 }
 
-/// Creates an organizer whose groups and records have these numbers. Each record is one second later than the one before.
+/// Creates an organizer whose groups and records have these numbers. Each record is one second later than the one
+/// before.
 fn owner(version: ChangeNumber, groups: &[ChangeNumber], records: &[ChangeNumber]) -> Organizer {
     let groups: Vec<Group> = ((1..).zip(groups))
         .map(|(id, number)| Group { id, name: GroupName::parse(&format!("g{id}")).unwrap(), number: *number })
@@ -55,7 +57,8 @@ fn counted(organizer: &Organizer) -> (ChangeNumber, u32, UnixSeconds) {
     (version, renumberings, renumbered_at)
 }
 
-/// Sets the custom marks of these peers, or clears them if the text is empty. The records numbered in `dead` are removed.
+/// Sets the custom marks of these peers, or clears them if the text is empty. The records numbered in `dead` are
+/// removed.
 fn marked_after(
     organizer: &Organizer,
     dead: &[ChangeNumber],
@@ -106,7 +109,7 @@ fn numbers_below_the_middle_stay_and_the_others_move_in_their_order() {
     let after = renumbered(&before, NOW);
     let moved = vec![3, MIDDLE - 1, MIDDLE + 1, MIDDLE + 3, MIDDLE + 4];
     assert_eq!(numbers(&after), (vec![5, MIDDLE + 2], moved));
-    assert_eq!(counted(&after), (MIDDLE + 4, 1, NOW), "the version is the last assigned number");
+    assert_eq!(counted(&after), (MIDDLE + 4, 1, NOW), "the version is the last number");
     for (record, old) in after.records().iter().zip(before.records()) {
         assert_eq!((&record.conversation, record.timestamp), (&old.conversation, old.timestamp));
     }
@@ -116,11 +119,7 @@ fn numbers_below_the_middle_stay_and_the_others_move_in_their_order() {
 fn all_may_stay_and_all_may_move_also_a_second_time() {
     let low = renumbered(&owner(MAX_NUMBER, &[1], &[7, 9]), NOW);
     assert_eq!((numbers(&low), counted(&low)), ((vec![1], vec![7, 9]), (MIDDLE, 1, NOW)));
-    assert_eq!(
-        numbers(&marked(&low, &[0], "x", NOW)).1,
-        [9, MIDDLE + 1],
-        "a new change is listed after the records that stayed"
-    );
+    assert_eq!(numbers(&marked(&low, &[0], "x", NOW)).1, [9, MIDDLE + 1], "listed after all that stayed");
 
     let high = renumbered(&owner(MAX_NUMBER, &[MAX_NUMBER - 2], &[MAX_NUMBER - 1, MAX_NUMBER]), NOW);
     assert_eq!(numbers(&high), (vec![MIDDLE + 1], vec![MIDDLE + 2, MIDDLE + 3]));
@@ -185,11 +184,7 @@ fn a_start_above_what_was_given_means_the_middle() {
     };
     assert_eq!(lengths(&[0, 4, MIDDLE, MIDDLE + 1, MIDDLE + 2, MIDDLE + 4]), [3, 2, 2, 2, 1, 0]);
     assert_eq!(lengths(&[MIDDLE + 5, MAX_NUMBER]), [2, 2]);
-    assert_eq!(
-        paged(&high, u64::MAX, 1, NOW),
-        (1, Some(MIDDLE + 2)),
-        "this page has a size limit like any other"
-    );
+    assert_eq!(paged(&high, u64::MAX, 1, NOW), (1, Some(MIDDLE + 2)), "the page size still counts");
 }
 
 #[test]
@@ -201,13 +196,9 @@ fn for_ten_minutes_the_upper_half_is_one_page() {
         for start in [MIDDLE, MIDDLE + 1, MIDDLE + 3, MIDDLE + 4, MAX_NUMBER].map(u64::from) {
             assert_eq!(paged(&owner, start, 1, now), (3, None), "{start}");
         }
-        assert_eq!(paged(&owner, 0, 2, now), (2, Some(6)), "pages below the middle have a size limit");
-        assert_eq!(paged(&owner, 0, 3, now), (3, Some(MIDDLE)), "a page may end just before the middle");
-        assert_eq!(
-            paged(&owner, 0, 4, now),
-            (6, None),
-            "a page that reaches the middle continues to the end"
-        );
+        assert_eq!(paged(&owner, 0, 2, now), (2, Some(6)), "below the middle");
+        assert_eq!(paged(&owner, 0, 3, now), (3, Some(MIDDLE)), "just before the middle");
+        assert_eq!(paged(&owner, 0, 4, now), (6, None), "from the middle on, all at once");
     }
     for now in [NOW - 601, NOW + 601] {
         assert_eq!(paged(&owner, 0, 4, now), (4, Some(MIDDLE + 2)));
@@ -227,7 +218,7 @@ enum Write {
     Empty(Vec<usize>),
     /// Imports all records except the one at this index, with numbers at this distance or without numbers.
     Import(usize, Option<u32>),
-    /// Raises the version so that only this many numbers are left.
+    /// Raises the version so that at most this many numbers are left.
     Jump(u32),
 }
 

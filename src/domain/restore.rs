@@ -63,8 +63,8 @@ impl Restoration {
 /// Decides [`super::Edit::Restore`].
 ///
 /// # Errors
-/// Returns [`Rejection::Import`] if the parts contradict each other or exceed the limits, or if a record is about a chat
-/// group that was disbanded.
+/// Returns [`Rejection::Import`] if the parts contradict each other or exceed the limits, or if a record is about a
+/// chat group that was disbanded.
 pub(super) fn restore(
     state: &OwnerState,
     restoration: &Restoration,
@@ -131,11 +131,12 @@ fn check_limits(organizer: &Organizer, limits: &Limits) -> Result<(), Rejection>
 
 /// Builds the restored organizer, whose records are listed by timestamp (decision 4), and the deltas.
 ///
-/// No counter becomes lower than in `before` or in the import. If the import equals `before`, everything keeps its
-/// number, so that importing the same data twice changes nothing. Otherwise, the numbers of the import are kept if every
-/// group and record has one, and all are above those that `before` has used. In all other cases new numbers are assigned,
-/// first to the groups by id and then to the records by timestamp. If there are not enough numbers left, the owner is
-/// renumbered at the time `now`. `incarnation` returns the present incarnation of a conversation's chat group.
+/// No counter becomes lower than in `before` or in the import, except for the version if the owner is renumbered. If
+/// the import equals `before`, everything keeps its number, so that importing the same data twice changes nothing.
+/// Otherwise, the numbers of the import are kept if every group and record has one, and all are above those that
+/// `before` has used. In all other cases new numbers are assigned, first to the groups by id and then to the records
+/// by timestamp. If there are not enough numbers left, the owner is renumbered at the time `now`. `incarnation`
+/// returns the present incarnation of a conversation's chat group.
 ///
 /// # Errors
 /// Returns [`Unsound`] if the parts contradict each other.
@@ -304,8 +305,8 @@ mod tests {
     fn own_numbers_are_kept_where_nothing_was_and_others_given_anew() {
         let own = restored(&Organizer::default(), vec![group(1, Some(3))], vec![record("a", 5, Some(9))]);
         assert_eq!((numbers(&own), own.counters().version), (vec![3, 9], 9));
-        let anew = restored(&Organizer::default(), vec![group(1, Some(3))], vec![record("a", 5, None)]);
-        assert_eq!(numbers(&anew), [1, 2]);
+        let new = restored(&Organizer::default(), vec![group(1, Some(3))], vec![record("a", 5, None)]);
+        assert_eq!(numbers(&new), [1, 2]);
     }
 
     #[test]

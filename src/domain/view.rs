@@ -17,8 +17,8 @@ pub struct Page<'a> {
 ///
 /// A record that changes gets a higher number, so a client that reads page by page misses no record, even if records
 /// change in the meantime (decision 3). After a renumbering, a `start` from before it counts as the middle of all
-/// numbers. A page that reaches the middle then continues to the end, because the next `start` would count as the middle
-/// again. `now` is called only if the owner was renumbered.
+/// numbers. A page that reaches the middle then continues to the end, because the next `start` would count as the
+/// middle again. `now` is called only if the owner was renumbered.
 #[must_use]
 pub fn page(organizer: &Organizer, start: u64, size: usize, now: impl FnOnce() -> UnixSeconds) -> Page<'_> {
     let (counters, records) = (organizer.counters(), organizer.records());

@@ -1,12 +1,12 @@
 //! A cache of owners, for a store whose process is the only writer.
 //!
-//! The cache never returns outdated data. The writer updates it after the fsync and before the caller gets the answer. On a
-//! cache miss, a reader inserts a placeholder before it reads the database. Its value is cached only if the placeholder is
-//! still there, because a commit of that owner in the meantime removes it.
+//! The cache never returns outdated data. The writer updates it after the fsync and before the caller gets the
+//! answer. On a cache miss, a reader inserts a placeholder before it reads the database. Its value is cached only if
+//! the placeholder is still there, because a commit of that owner in the meantime removes it.
 //!
-//! Disbanding a chat group does not write the owners that have records about it (decision 20), so it cannot replace their
-//! entries. Instead, disbandings are counted per app, and each entry stores the count up to which it was checked. If there
-//! are newer disbandings, the entry is compared with those chat groups before it is used.
+//! Disbanding a chat group does not write the owners that have records about it (decision 20), so it cannot replace
+//! their entries. Instead, disbandings are counted per app, and each entry stores the count up to which it was
+//! checked. If there are newer disbandings, the entry is compared with those chat groups before it is used.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -186,8 +186,8 @@ impl OwnerCache {
         (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed), self.entries.weight())
     }
 
-    /// Returns the entry of an owner, and reads it with `load` if there is none that is up to date. If another reader is
-    /// loading the same owner, this waits for it instead of reading twice.
+    /// Returns the entry of an owner, and reads it with `load` if there is none that is up to date. If another reader
+    /// is loading the same owner, this waits for it instead of reading twice.
     pub(super) fn get_or_load<E>(
         &self,
         owner: &Owner,
@@ -202,8 +202,8 @@ impl OwnerCache {
                     self.entries.remove_if(owner, |entry| Arc::ptr_eq(entry, &old));
                 }
                 GuardResult::Guard(guard) => {
-                    // Read the count before the snapshot. If a chat group is disbanded in between, the entry is compared
-                    // with it later, which is harmless if the snapshot already contained the disbanding.
+                    // Read the count before the snapshot. If a chat group is disbanded in between, the entry is
+                    // compared with it later, which is harmless if the snapshot already contained the disbanding.
                     let seen = disbandings.count();
                     self.misses.fetch_add(1, Ordering::Relaxed);
                     let entry = Arc::new(Entry::new(load()?, disbandings, seen));

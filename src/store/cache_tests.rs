@@ -53,7 +53,7 @@ fn a_snapshot_older_than_a_commit_is_not_kept() {
         assert_eq!(
             read.unwrap().stored.organizer.records().len(),
             1,
-            "a reader may use what it read before the commit"
+            "the older value is still valid for this reader"
         );
         assert_eq!(kept(&cache), expected);
     }
@@ -96,7 +96,7 @@ fn an_entry_that_lags_compares_itself_with_exactly_what_it_missed() {
     for count in 0..=REMEMBERED {
         disband(&format!("other{count}"));
     }
-    assert_eq!(kept(&cache), None, "there were more disbandings than are kept");
+    assert_eq!(kept(&cache), None, "too many disbandings to keep");
     publish(&cache, 3);
     disband("g2");
     assert_eq!(kept(&cache), None);

@@ -17,7 +17,8 @@ pub struct StoreConfig {
     pub readers: usize,
     /// How many reads may wait for these threads; more are refused.
     pub read_queue: usize,
-    /// How long a read may wait before it begins; then it is refused. This is shorter than the deadline of the whole call.
+    /// How long a read may wait before it begins; then it is refused. This is shorter than the deadline of the whole
+    /// call.
     pub read_patience: Duration,
     /// How many changes may wait to be written; more are refused.
     pub queue: usize,

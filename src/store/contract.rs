@@ -337,14 +337,14 @@ async fn members_come_and_go(store: &dyn Store) {
         |names: &[&str]| ChatGroupEdit::AddMembers(names.iter().map(|name| member(name, false)).collect());
     let joined = edit_chat_group(store, app(1), "g", add(&["ann", "bob", "boss", "ann"])).await.unwrap();
     assert_eq!(joined, [Joining::Added, Joining::Present, Joining::Present, Joining::Present]);
-    assert_eq!(named().await, ["zoe", "bob", "ann"], "members are listed in the order in which they joined");
+    assert_eq!(named().await, ["zoe", "bob", "ann"], "in the order of joining");
     edit_chat_group(store, app(1), "g", ChatGroupEdit::RemoveMembers(users(&["bob", "nobody"])))
         .await
         .unwrap();
     let refused = edit_chat_group(store, app(1), "g", ChatGroupEdit::RemoveMembers(users(&["boss"]))).await;
     assert_eq!(refused, Err(ChatGroupRejection::OwnerStays(users(&["boss"]).remove(0))));
     edit_chat_group(store, app(1), "g", add(&["bob"])).await.unwrap();
-    assert_eq!(named().await, ["zoe", "ann", "bob"], "a member who joins again is listed last");
+    assert_eq!(named().await, ["zoe", "ann", "bob"], "joining again puts a member last");
     let wanted = WantedMembers::Named(users(&["bob", "zoe", "nobody"]));
     let found = store.chat_groups(app(1), vec![chat_group("g")], wanted).await.unwrap().remove(0).unwrap();
     assert_eq!(found.members, [member("zoe", true), member("bob", false)]);
@@ -392,11 +392,7 @@ async fn a_disbanding_kills_records_at_once_and_for_good(store: &dyn Store) {
         "disbanding a chat group writes no owner"
     );
     revive(store, app(1), "g", profile("again")).await;
-    assert_eq!(
-        conversations(store, &a).await,
-        [user("x"), in_group("h")],
-        "old records stay absent when the id is used again"
-    );
+    assert_eq!(conversations(store, &a).await, [user("x"), in_group("h")], "old records stay absent");
     // The next write removes the dead record, and the owner can create one about the new chat group.
     keep(store, &a, "second", &[in_group("g")]).await;
     assert_eq!(conversations(store, &a).await, [user("x"), in_group("h"), in_group("g")]);

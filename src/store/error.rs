@@ -51,7 +51,7 @@ pub enum StoreError {
     /// The stored data is damaged.
     #[error("stored data of {what} is damaged: {reason}")]
     Damaged {
-        /// Whose data.
+        /// The damaged data.
         what: Damaged,
         /// The kind of damage.
         reason: String,

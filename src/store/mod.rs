@@ -1,9 +1,9 @@
 //! Stores for owners, accounts and chat groups. A store runs edits; the rules that decide them are in the domain.
 //!
-//! The contract consists of one trait per purpose: [`Owners`], [`Directory`], [`Listing`] and [`Maintenance`]. A [`Store`]
-//! implements all of them. The contract allows stores that several processes share, and promises nothing that only a
-//! single process could guarantee. The edits of one owner that one process submits are applied in that order. There is no
-//! order between different owners or chat groups, and lists may be in any order.
+//! The contract consists of one trait per purpose: [`Owners`], [`Directory`], [`Listing`] and [`Maintenance`]. A
+//! [`Store`] implements all of them. The contract allows stores that several processes share, and promises nothing
+//! that only a single process could guarantee. The edits of one owner that one process submits are applied in that
+//! order. There is no order between different owners or chat groups, and lists may be in any order.
 
 mod cache;
 mod checksum;
@@ -63,8 +63,8 @@ pub struct ChatGroupQuery {
 pub struct ChatGroupPage {
     /// Their ids.
     pub ids: Vec<ChatGroupId>,
-    /// The start of the next page; `None` after the last page. Only the store that returned it can interpret it. It fits
-    /// into 53 bits, because some clients store numbers as floating-point values.
+    /// The start of the next page; `None` after the last page. Only the store that returned it can interpret it. It
+    /// fits into 53 bits, because some clients store numbers as floating-point values.
     pub next: Option<u64>,
     /// The number of chat groups on all pages together.
     pub total: usize,
@@ -176,8 +176,8 @@ pub trait Owners: Send + Sync {
     fn load(&self, owner: &Owner) -> Pending<'_, Loaded>;
 
     /// Applies one edit of an owner. The future completes when the change is durable, or when the edit is refused or
-    /// changes nothing. The edits of one owner that this process submits are applied in the order of these calls. Dropping
-    /// the future does not cancel the edit.
+    /// changes nothing. The edits of one owner that this process submits are applied in the order of these calls.
+    /// Dropping the future does not cancel the edit.
     fn commit(&self, write: Write) -> Pending<'_, Result<Outcome, Rejection>>;
 }
 
@@ -197,14 +197,15 @@ pub trait Directory: Send + Sync {
         wanted: WantedMembers,
     ) -> Pending<'_, Vec<Option<ChatGroupState>>>;
 
-    /// Applies one edit of a chat group, in the same way as [`Owners::commit`]. If the edit increases the incarnation, no
-    /// read that begins after the answer returns records of an older incarnation.
+    /// Applies one edit of a chat group, in the same way as [`Owners::commit`]. If the edit increases the
+    /// incarnation, no read that begins after the answer returns records of an older incarnation.
     fn commit_chat_group(
         &self,
         write: ChatGroupWrite,
     ) -> Pending<'_, Result<ChatGroupOutcome, ChatGroupRejection>>;
 
-    /// Lists the existing chat groups of an app, page by page. A chat group that exists throughout is on exactly one page.
+    /// Lists the existing chat groups of an app, page by page. A chat group that exists throughout is on exactly one
+    /// page.
     fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage>;
 }
 
@@ -251,8 +252,8 @@ pub trait Maintenance: Send + Sync {
     /// Runs `work` while nothing is being written. Changes wait until it returns. Backups use this to copy files.
     fn between_writes(&self, work: Box<dyn FnOnce() + Send>) -> Pending<'_, ()>;
 
-    /// Completes with the reason when the store cannot continue, because the content of the disk is unknown or a thread has
-    /// ended. The server then has to stop, so that it can be restarted with the data on disk.
+    /// Completes with the reason when the store cannot continue, because the content of the disk is unknown or a
+    /// thread has ended. The server then has to stop, so that it can be restarted with the data on disk.
     fn failure(&self) -> Pin<Box<dyn Future<Output = StoreFailure> + Send>>;
 
     /// Writes the waiting changes, ends all threads and closes the files. From then on, the store answers

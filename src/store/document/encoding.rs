@@ -1,7 +1,7 @@
 //! The binary encoding of stored documents. Numbers are LEB128, and texts are preceded by their length.
 //!
-//! Every document begins with its format version. Older formats can be read, and are converted to the present one when the
-//! document is next written. Newer formats are refused.
+//! Every document begins with its format version. Older formats can be read, and are converted to the present one
+//! when the document is next written. Newer formats are refused.
 
 use std::sync::Arc;
 
@@ -100,7 +100,8 @@ pub(super) fn decode_chunk(bytes: &[u8]) -> Result<Vec<Arc<Record>>, Fault> {
     Ok(records)
 }
 
-/// Reads the members of a chat group from format 2 of the database, which had them in one column of the chat group's row.
+/// Reads the members of a chat group from format 2 of the database, which had them in one column of the chat group's
+/// row.
 pub(in crate::store) fn decode_members(bytes: &[u8]) -> Result<Vec<Member>, Fault> {
     let mut input = Reader(bytes);
     input.format(FORMAT)?;

@@ -14,8 +14,8 @@ enum Step {
     Change(Vec<usize>, usize),
     /// Removes these records.
     Drop(Vec<usize>),
-    /// Renumbers the records from this index (modulo their number) on, starting at this number or, if that is lower, right
-    /// after the record before them.
+    /// Renumbers the records from this index (modulo their number) on, starting at this number or, if that is lower,
+    /// right after the record before them.
     Renumber(usize, u32),
     /// Replaces all records with this many others, numbered from this number on, as an import does.
     Replace(usize, u32),

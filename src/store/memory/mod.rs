@@ -1,8 +1,8 @@
 //! The reference store, which keeps everything in memory. It is meant for checks and tests.
 //!
-//! It has several partitions on purpose, like a store on several machines. Edits of different partitions are not applied in
-//! the order in which they were submitted, and lists contain one partition after the other. Tests that pass with this store
-//! therefore do not rely on a global order.
+//! It has several partitions on purpose, like a store on several machines. Edits of different partitions are not
+//! applied in the order in which they were submitted, and lists contain one partition after the other. Tests that
+//! pass with this store therefore do not rely on a global order.
 
 mod listing;
 

@@ -43,8 +43,8 @@ impl Alarm {
         });
     }
 
-    /// Returns a guard that raises the alarm if the calling thread ends without [`Guard::end`]. Otherwise, after a panic in
-    /// that thread, the server would continue to accept calls that are never answered.
+    /// Returns a guard that raises the alarm if the calling thread ends without [`Guard::end`]. Otherwise, after a
+    /// panic in that thread, the server would continue to accept calls that are never answered.
     pub(super) fn guard(&self, thread: &'static str) -> Guard {
         Guard { alarm: self.clone(), thread, ended: false }
     }

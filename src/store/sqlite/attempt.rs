@@ -33,7 +33,7 @@ pub(super) enum Attempt {
     Failed { taken: usize, error: StoreError },
 }
 
-/// The job, or the owner whose jobs, made an attempt fail.
+/// The job that made an attempt fail, or the owner if all changes of one owner did.
 pub(super) enum Culprit {
     Job(usize),
     Owner(Owner),
@@ -179,8 +179,8 @@ impl WriterThread {
         }
     }
 
-    /// Looks up one by one the accounts and chat groups that an edit needs. Returns true if this reveals damage that was
-    /// not known before.
+    /// Looks up one by one the accounts and chat groups that an edit needs. Returns true if this reveals damage that
+    /// was not known before.
     fn finds_new_damage(&self, app: AppId, by: &Culprit, jobs: &VecDeque<Job>) -> bool {
         let Culprit::Job(index) = by else { return false };
         let Some(Job::Owner { write, presences, .. }) = jobs.get(*index) else { return false };
@@ -232,7 +232,7 @@ impl Culprit {
         }
     }
 
-    /// Checks whether it includes the given job, whose index is `index`.
+    /// Checks whether the given job, with the index `index`, is one of those that failed.
     pub(super) fn is(&self, index: usize, job: &Job) -> bool {
         match (self, job) {
             (Culprit::Job(culprit), _) => index == *culprit,

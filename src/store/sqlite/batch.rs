@@ -309,8 +309,8 @@ impl OwnerInBatch {
 }
 
 impl Changed {
-    /// Publishes a committed batch. The owners come first, with the count of disbandings before this batch. The batch's own
-    /// disbandings follow, so that every entry is compared with them when it is next used.
+    /// Publishes a committed batch. The owners come first, with the count of disbandings before this batch. The
+    /// batch's own disbandings follow, so that every entry is compared with them when it is next used.
     pub(super) fn publish(self, cache: &OwnerCache) {
         for scope in &self.forgotten {
             cache.forget(scope);

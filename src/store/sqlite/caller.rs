@@ -74,8 +74,8 @@ impl<T> Answer<T> {
     /// The caller's task has the timer, so that the reader threads do not spend time on callers who give up.
     ///
     /// # Errors
-    /// Returns [`StoreError::Busy`] if the read did not begin in time, [`StoreError::Closed`] if the store is closed, or
-    /// the error of the read.
+    /// Returns [`StoreError::Busy`] if the read did not begin in time, [`StoreError::Closed`] if the store is closed,
+    /// or the error of the read.
     pub(super) async fn wait_for(mut self, patience: Duration) -> Outcome<T> {
         match tokio::time::timeout(patience, &mut self.done).await {
             Ok(answered) => answered.map_err(|_| StoreError::Closed)?,

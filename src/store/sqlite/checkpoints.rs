@@ -1,8 +1,9 @@
 //! Keeps the write-ahead log short.
 //!
-//! A passive checkpoint copies the log into the database as far as readers allow. But SQLite restarts the log only when no
-//! reader uses it, which never happens under constant reads. So if the log has become long, a blocking checkpoint waits for
-//! the present readers, which need a few milliseconds each, while new ones read from the database only.
+//! A passive checkpoint copies the log into the database as far as readers allow. But SQLite restarts the log only
+//! when no reader uses it, which never happens under constant reads. So if the log has become long, a blocking
+//! checkpoint waits for the present readers, which need a few milliseconds each, while new ones read from the
+//! database only.
 
 use std::{
     sync::{
@@ -61,8 +62,8 @@ impl Checkpoints {
     pub(super) fn new(db: &mut Connection, counts: Arc<CheckpointCounts>) -> rusqlite::Result<Checkpoints> {
         let checks = Arc::new(AtomicI32::new(READER_CHECKS));
         let most = Arc::clone(&checks);
-        // SQLite's own busy handler eventually checks only every tenth of a second. Under constant reads, it might find a
-        // reader every time.
+        // SQLite's own busy handler eventually checks only every tenth of a second. Under constant reads, it might
+        // find a reader every time.
         db.busy_handler(Some(move |checked| {
             let goes_on = checked < most.load(Ordering::Relaxed);
             if goes_on {
@@ -147,7 +148,7 @@ impl Checkpoints {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "SQLite gives no sign when a reader has finished")]
+#[expect(clippy::disallowed_methods, reason = "SQLite does not signal when a reader has finished")]
 fn wait_for_reader() {
     thread::sleep(READER_POLL);
 }

@@ -17,11 +17,11 @@ use crate::{
 };
 
 impl Rows<'_> {
-    /// Returns the records of an organizer whose chat groups were disbanded since.
+    /// Returns the records of an organizer that became invalid because their chat groups were disbanded.
     ///
     /// # Errors
-    /// Returns [`StoreError::Damaged`] for the directory if a chat group cannot be read and the app's events do not show
-    /// its incarnation either.
+    /// Returns [`StoreError::Damaged`] for the directory if a chat group cannot be read and the app's events do not
+    /// show its incarnation either.
     pub(super) fn dead(self, app: AppId, organizer: &Organizer) -> Result<Vec<ChangeNumber>, StoreError> {
         let conversations = || organizer.records().iter().map(|record| &record.conversation);
         let groups = |is_unreadable: bool| {
@@ -38,8 +38,8 @@ impl Rows<'_> {
         }))
     }
 
-    /// Looks up the chat groups of an owner one by one, outside the writer's transactions, and records those that cannot be
-    /// read. Returns true if there is one that was not known before.
+    /// Looks up the chat groups of an owner one by one, outside the writer's transactions, and records those that
+    /// cannot be read. Returns true if there is one that was not known before.
     pub(super) fn finds_damage_around(self, owner: &Owner) -> bool {
         let Ok(own) = self.own_data(owner) else { return false };
         let conversations = own.stored.organizer.records().iter().map(|record| &record.conversation);
@@ -49,8 +49,8 @@ impl Rows<'_> {
         )
     }
 
-    /// Looks up these accounts and chat groups one by one, and records those that cannot be read. Returns true if there is
-    /// one that was not known before.
+    /// Looks up these accounts and chat groups one by one, and records those that cannot be read. Returns true if
+    /// there is one that was not known before.
     pub(super) fn finds_damage_among<'c>(
         self,
         app: AppId,
@@ -101,8 +101,8 @@ impl Rows<'_> {
         Ok(imported)
     }
 
-    /// Looks up the presences of these conversations. If `member` is given, it also looks up whether that user is a member
-    /// of each chat group. Conversations that are known to be unreadable are not looked up again.
+    /// Looks up the presences of these conversations. If `member` is given, it also looks up whether that user is a
+    /// member of each chat group. Conversations that are known to be unreadable are not looked up again.
     pub(super) fn look_up(
         self,
         app: AppId,

@@ -61,7 +61,7 @@ pub(super) fn trim_all_events(db: &Connection, now: UnixSeconds) -> rusqlite::Re
     apps.into_iter().map(|(app, newest)| trim_events(db, app, newest, now)).sum()
 }
 
-/// Finds the incarnations of chat groups whose rows cannot be read, from the events of the app.
+/// Reads the incarnations of chat groups from the events of the app, for chat groups with unreadable rows.
 ///
 /// # Errors
 /// Returns [`StoreError::Damaged`] if a chat group has no event but older events were removed, since it may have been

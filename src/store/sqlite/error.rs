@@ -29,7 +29,7 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// Adds to an error about damage whose data it concerns, unless that is known already.
+/// Replaces the general [`Damaged::Database`] in an error with the data that is actually damaged.
 pub(super) fn attribute_damage<T>(
     what: impl FnOnce() -> Damaged,
     read: Result<T, StoreError>,
@@ -42,8 +42,8 @@ pub(super) fn attribute_damage<T>(
     })
 }
 
-/// Converts the error of a commit or checkpoint. If the disk fails to write or sync, its content is unknown; after other
-/// errors, such as a full disk, the transaction was not committed.
+/// Converts the error of a commit or checkpoint. If the disk fails to write or sync, its content is unknown; after
+/// other errors, such as a full disk, the transaction was not committed.
 pub(super) fn committing(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::SystemIoFailure) => StoreError::Lost(error.to_string()),

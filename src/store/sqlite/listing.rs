@@ -12,8 +12,8 @@ use crate::{
 
 /// The maximum number of rows in one part.
 const PAGE: u32 = 256;
-/// The number of records or members after which a part ends, so that a part with large owners stays small: about 2 MiB of
-/// text.
+/// The number of records or members after which a part ends, so that a part with large owners stays small: about 2
+/// MiB of text.
 const WEIGHT: usize = 1_500;
 
 pub(super) fn apps(db: &Connection) -> Result<Vec<AppId>, StoreError> {

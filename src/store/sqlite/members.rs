@@ -1,4 +1,5 @@
-//! The members of chat groups. Each has a row of its own, so that adding one to a chat group of 6,000 writes only one row.
+//! The members of chat groups. Each has a row of its own, so that adding one to a chat group of 6,000 writes only one
+//! row.
 
 use rusqlite::{Connection, Row, params};
 

@@ -1,8 +1,8 @@
-//! The embedded store: SQLite in WAL mode, with one writer thread that commits changes in groups, and a few reader threads
-//! for reads that miss the cache.
+//! The embedded store: SQLite in WAL mode, with one writer thread that commits changes in groups, and a few reader
+//! threads for reads that miss the cache.
 //!
-//! `synchronous=FULL` makes every commit durable before it is answered. Only one process can use the database, because of
-//! `vfs=unix-excl` and a lock file, which allows a clear error message.
+//! `synchronous=FULL` makes every commit durable before it is answered. Only one process can use the database,
+//! because of `vfs=unix-excl` and a lock file, which allows a clear error message.
 
 mod alarm;
 mod attempt;
@@ -281,7 +281,7 @@ impl Maintenance for SqliteStore {
 
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async {
-            // Wait for readers and writer together, since the writer's last checkpoint waits for the readers.
+            // Close the readers, too, because the last checkpoint can only copy the whole log if none is using it.
             let mut ending: Vec<&StoreThread> = self.readers.close().iter().collect();
             ending.push(self.writer.close());
             threads::wait(&ending, self.close_within).await;

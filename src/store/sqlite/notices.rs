@@ -17,10 +17,13 @@ const LINES_PER_SECOND: u32 = 10;
 pub(super) fn start() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
-        #[expect(unsafe_code, reason = "SQLite takes its logger by a call that may not run beside others")]
+        #[expect(
+            unsafe_code,
+            reason = "SQLite only allows setting the logger while no other call is running"
+        )]
         // SAFETY: every use of SQLite in this program begins with `Files::connect`, which waits for this call; no
-        // other one runs at the same time. `note` is a plain function that makes no call of SQLite's and may be
-        // called by any thread.
+        // other one runs at the same time. `note` is a plain function that does not call SQLite and may be called
+        // by any thread.
         let started = unsafe { rusqlite::trace::config_log(Some(note)) };
         if let Err(error) = started {
             tracing::warn!(%error, "notices of SQLite are not logged");

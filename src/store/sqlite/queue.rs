@@ -103,8 +103,8 @@ impl Queue {
     /// Waits for a limited time until the read begins, and then until it ends.
     ///
     /// # Errors
-    /// Returns [`StoreError::Busy`] if the read did not begin in time, [`StoreError::Closed`] if the store is closed, or
-    /// the error of the read.
+    /// Returns [`StoreError::Busy`] if the read did not begin in time, [`StoreError::Closed`] if the store is closed,
+    /// or the error of the read.
     pub(super) async fn wait<T>(&self, answer: Answer<T>) -> Result<T, StoreError> {
         let outcome = answer.wait_for(self.patience).await;
         if let Err(StoreError::Busy) = outcome {
@@ -161,10 +161,7 @@ mod tests {
         let mut loads: Vec<_> = ["a", "a"].map(|name| queue.load(&owner(name)).unwrap()).into();
         let _read = ask(&queue).unwrap();
         assert!(matches!(ask(&queue), Err(StoreError::Busy)));
-        assert!(
-            matches!(queue.load(&owner("a")), Err(StoreError::Busy)),
-            "a caller who joins another one counts, too"
-        );
+        assert!(matches!(queue.load(&owner("a")), Err(StoreError::Busy)), "joined callers count, too");
         let _patient = queue.read(|_: &Reader| Ok(1), true).unwrap();
         assert_eq!(queue.statistics(), (4, 2));
         loads.clear();
@@ -177,12 +174,9 @@ mod tests {
         let queue = queue(10, 0);
         let (hasty, patient) = (ask(&queue).unwrap(), queue.read(|_: &Reader| Ok(1), true).unwrap());
         assert!(matches!(queue.wait(hasty).await, Err(StoreError::Busy)));
-        assert_eq!(queue.statistics(), (2, 1), "the first read stays in the queue until a thread skips it");
+        assert_eq!(queue.statistics(), (2, 1), "a thread will skip the first");
         assert!(matches!(queue.next(), Some(Work::Read(task)) if task.is_wanted()));
-        assert!(
-            matches!(patient.wait().await, Err(StoreError::Closed)),
-            "dropping the task closes the answer"
-        );
+        assert!(matches!(patient.wait().await, Err(StoreError::Closed)), "the task was dropped");
         assert_eq!(queue.statistics(), (0, 1));
     }
 

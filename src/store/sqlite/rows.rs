@@ -17,9 +17,9 @@ use crate::{
 
 /// The rows of owners.
 ///
-/// Nearly all of them are in the tables `organizer` and `account`. An owner is *aside* if their data is undamaged but could
-/// not be changed there because a neighbouring page is damaged. Such an owner has a row in `account_aside`, and their rows
-/// in `organizer` and `account` are ignored.
+/// Nearly all of them are in the tables `organizer` and `account`. An owner is *aside* if their data is undamaged but
+/// could not be changed there because a neighbouring page is damaged. Such an owner has a row in `account_aside`, and
+/// their rows in `organizer` and `account` are ignored.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
     pub(super) db: &'a Connection,
@@ -69,8 +69,8 @@ impl Rows<'_> {
         Ok(Snapshot { dead, ..own })
     }
 
-    /// Reads one owner outside the writer's transactions. If chat groups turn out to be unreadable, they are recorded, and
-    /// the owner is read again without them.
+    /// Reads one owner outside the writer's transactions. If chat groups turn out to be unreadable, they are
+    /// recorded, and the owner is read again without them.
     ///
     /// # Errors
     /// Returns the same errors as [`Rows::owner`].

@@ -134,8 +134,8 @@ pub(super) fn mark_closed(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute("UPDATE store SET closed = 1", []).map(drop)
 }
 
-/// Runs a checkpoint with this mode. Returns the number of frames in the log, how many of them have not been copied into
-/// the database, and whether a reader prevented the checkpoint from completing.
+/// Runs a checkpoint with this mode. Returns the number of frames in the log, how many of them have not been copied
+/// into the database, and whether a reader prevented the checkpoint from completing.
 ///
 /// # Errors
 /// Returns the errors of SQLite.
@@ -189,8 +189,8 @@ fn how_it_was_left(connection: &Connection) -> rusqlite::Result<PreviousEnd> {
     Ok(if closed { PreviousEnd::Closed } else { PreviousEnd::InUse })
 }
 
-/// Upgrades format 1 to format 2, which records how the store was last used, counts the disbandings of each app, and has
-/// dates for events, so that old ones can be removed.
+/// Upgrades format 1 to format 2, which records how the store was last used, counts the disbandings of each app, and
+/// has dates for events, so that old ones can be removed.
 fn from_1_to_2(transaction: &Transaction<'_>, now: UnixSeconds) -> rusqlite::Result<()> {
     transaction.execute_batch(FORMAT_2)?;
     let now = i64::try_from(now).unwrap_or(i64::MAX);

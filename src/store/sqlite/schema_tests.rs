@@ -34,7 +34,8 @@ fn incarnation(db: &Connection) -> String {
     db.query_row("SELECT incarnation FROM store", [], |row| row.get(0)).unwrap()
 }
 
-/// Copies a store in use, as a crash would leave it, with one account that is only in its log. Returns its incarnation, too.
+/// Copies a store in use, as a crash would leave it, with one account that is only in its log. Returns its
+/// incarnation, too.
 fn image_with_account() -> (tempfile::TempDir, String) {
     let directory = tempfile::tempdir().unwrap();
     let (opened, _files) = opened(directory.path());

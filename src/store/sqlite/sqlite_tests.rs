@@ -405,8 +405,8 @@ fn a_filling_that_did_not_end_is_to_be_made_again() {
     assert!(!SqliteStore::open(&StoreConfig::new(directory.path())).unwrap().is_unfilled());
 }
 
-/// Checks the number of writes per commit (one fsync) with 64 callers who each wait for their answer, on 64 owners and on
-/// one.
+/// Checks the number of writes per commit (one fsync) with 64 callers who each wait for their answer, on 64 owners
+/// and on one.
 #[test]
 fn writers_who_wait_share_commits() {
     for owners in [64, 1] {
@@ -440,8 +440,8 @@ impl std::task::Wake for PanicsWhenWoken {
     }
 }
 
-/// Waits for an answer with a waker that panics, so that the answering thread panics outside all `guarded` functions. The
-/// future has to be polled before the answer is sent, so `hold` makes the thread wait.
+/// Waits for an answer with a waker that panics, so that the answering thread panics outside all `guarded` functions.
+/// The future has to be polled before the answer is sent, so `hold` makes the thread wait.
 fn ask_for_a_panic<T>(mut pending: Pending<'static, T>, hold: &std::sync::Barrier) {
     let waker = std::task::Waker::from(Arc::new(PanicsWhenWoken));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

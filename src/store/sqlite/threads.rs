@@ -33,8 +33,8 @@ impl StoreThread {
     }
 }
 
-/// Waits for threads to end, but only for a limited time. A thread that waits for a broken disk must not prevent the process
-/// from ending, and no acknowledged change is lost by leaving it behind.
+/// Waits for threads to end, but only for a limited time. A thread that waits for a broken disk must not prevent the
+/// process from ending, and no acknowledged change is lost by leaving it behind.
 pub(super) async fn wait(threads: &[&StoreThread], within: Duration) {
     let all = async {
         for thread in threads {

@@ -1,10 +1,11 @@
-//! Upgrades a database to format 3, in which rows have checksums, organizers have revisions, and members of chat groups have
-//! rows of their own.
+//! Upgrades a database to format 3, in which rows have checksums, organizers have revisions, and members of chat
+//! groups have rows of their own.
 //!
-//! A damaged page must not prevent a store from being opened. After finding damage in a transaction, SQLite also refuses
-//! other changes in it. So the tables are changed in one transaction, and the rows afterwards in many. Rows that cannot be
-//! rewritten because of damage keep their old form, which can still be read. Rows without a checksum are not checked, and
-//! members that are still in the row of their chat group are moved when that row is next written.
+//! A damaged page must not prevent a store from being opened. After finding damage in a transaction, SQLite also
+//! refuses other changes in it. So the tables are changed in one transaction, and the rows afterwards in many. Rows
+//! that cannot be rewritten because of damage keep their old form, which can still be read. Rows without a checksum
+//! are not checked, and members that are still in the row of their chat group are moved when that row is next
+//! written.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
@@ -25,7 +26,8 @@ pub(super) fn from_2_to_3(transaction: &Transaction<'_>) -> rusqlite::Result<()>
     transaction.execute_batch(FORMAT_3)
 }
 
-/// Rewrites the rows of an older format, unless that has been done already. If it is interrupted, the next start continues.
+/// Rewrites the rows of an older format, unless that has been done already. If it is interrupted, the next start
+/// continues.
 ///
 /// # Errors
 /// Returns the errors of SQLite, except for damage.

@@ -126,7 +126,7 @@ fn a_store_of_format_2_keeps_everything_and_its_rows_are_rewritten() {
     assert_eq!(
         block_on(members(&store)),
         [bob, ann, ("zoe".to_owned(), false, 8)],
-        "members are listed in the order in which they joined"
+        "in the order of joining"
     );
     close(store);
 }

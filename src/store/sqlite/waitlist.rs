@@ -26,7 +26,7 @@ pub(super) struct Waitlist {
 }
 
 enum Waiting {
-    /// A read of an owner, whose callers are in `loads`.
+    /// A read of an owner. Its callers are in `loads`.
     Load(Owner),
     Read {
         task: Box<dyn Task>,
@@ -91,10 +91,10 @@ impl Waitlist {
         }
     }
 
-    /// Takes the next work. Normally, this is the first entry. But if its last caller has waited for long, there are more
-    /// calls than the threads can handle. Then the last entry is taken, which can still be answered quickly. The callers at
-    /// the front stay until their time is over, because many would repeat the call immediately if they were refused earlier.
-    /// A patient entry at the front is taken after the same time.
+    /// Takes the next work. Normally, this is the first entry. But if its last caller has waited for long, there are
+    /// more calls than the threads can handle. Then the last entry is taken, which can still be answered quickly. The
+    /// callers at the front stay until their time is over, because many would repeat the call immediately if they
+    /// were refused earlier. A patient entry at the front is taken after the same time.
     pub(super) fn next(&mut self, now: Duration, patience: Duration) -> Option<Work> {
         self.trim();
         let (since, is_patient) = match self.waiting.front()? {
@@ -113,8 +113,8 @@ impl Waitlist {
         self.waiting.len() + self.joined
     }
 
-    /// Removes callers who have left. Most of them have run out of time and are at the front. Callers whose connections were
-    /// closed may be anywhere, but searching the whole queue for each new caller would be too slow.
+    /// Removes callers who have left. Most of them have run out of time and are at the front. Callers whose
+    /// connections were closed may be anywhere, but searching the whole queue for each new caller would be too slow.
     pub(super) fn make_room(&mut self, now: Duration) {
         self.trim();
         if self.swept.is_some_and(|swept| now < swept + SWEEP) {

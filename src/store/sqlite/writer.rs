@@ -33,7 +33,8 @@ use crate::{clock::Clock, excerpt::quoted, store::StoreError};
 
 /// The maximum number of changes in one transaction.
 const BATCH: usize = 512;
-/// How long the writer waits for more changes if the last batch had several. It is less than an fsync of a fast disk takes.
+/// How long the writer waits for more changes if the last batch had several. It is less than an fsync of a fast disk
+/// takes.
 const GROUP_COMMIT_WAIT: Duration = Duration::from_micros(80);
 /// The number of changes at which the writer stops waiting for more, because the cost of the fsync is small for each.
 const GROUP_COMMIT_TARGET: usize = 24;
@@ -188,8 +189,8 @@ impl WriterThread {
     /// # Errors
     /// Returns [`StoreError::Lost`] or [`StoreError::Moved`] if the content of the disk is unknown.
     fn make_all(&mut self, mut jobs: VecDeque<Job>) -> Result<(), StoreError> {
-        // Jobs for damaged owners and chat groups come last, each in its own transaction, so that they cannot make others
-        // fail. The jobs of one owner or chat group keep their order.
+        // Jobs for damaged owners and chat groups come last, each in its own transaction, so that they cannot make
+        // others fail. The jobs of one owner or chat group keep their order.
         let mut last = VecDeque::new();
         if self.shared.health.damaged() > 0 && !jobs.iter().any(|job| job.is_about_all()) {
             (last, jobs) = jobs.into_iter().partition(|job| job.is_about_damage(&self.shared.health));
@@ -287,9 +288,9 @@ impl WriterThread {
     }
 }
 
-/// Waits briefly for more changes, as long as they keep arriving. The callers of the last batch were answered at the same
-/// time and may be about to send their next changes. Without waiting, the first of these would get an fsync of its own. The
-/// writer does not do this after a batch with a single change.
+/// Waits briefly for more changes, as long as they keep arriving. The callers of the last batch were answered at the
+/// same time and may be about to send their next changes. Without waiting, the first of these would get an fsync of
+/// its own. The writer does not do this after a batch with a single change.
 #[expect(clippy::disallowed_methods, reason = "there is no signal for an upcoming write, so wait briefly")]
 fn gather(queue: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
     while jobs.len() < GROUP_COMMIT_TARGET {
