@@ -1,5 +1,4 @@
-//! The reasons why calls are refused, and their error codes. An error displays confold's own text (decision 24);
-//! `sentences.rs` combines it with the vendor's sentence in replies.
+//! The reasons why calls are refused, their error codes, and confold's own text for each (decision 24).
 
 use super::{Absent, Family};
 use crate::{
@@ -305,8 +304,7 @@ fn internal_code(family: Family) -> Code {
     }
 }
 
-/// Describes a rejection and adds the command or flag that helps, if there is one (decision 24). For an id that can
-/// never be imported, it gives the rule for ids instead.
+/// Describes a rejection and adds what helps: a command, a flag, or the rule for ids (decision 24).
 fn explain(rejection: &Rejection) -> String {
     match rejection {
         Rejection::UnknownOwner(user) | Rejection::UnknownPeer(user) => {
