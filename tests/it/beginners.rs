@@ -1,5 +1,5 @@
-//! Twenty wrong requests as beginners make them. Each reply has to say, in words one can act on
-//! without the documentation, what is wrong: the field, the rule, what was found, what cures it.
+//! Twenty typical mistakes of beginners. Each reply has to explain the mistake so that it can be corrected without the
+//! documentation: the field, the rule, what was found, and what to do.
 
 use crate::harness::{ADMIN, APP, KEY, Server, query, sign};
 
@@ -11,7 +11,7 @@ struct Mistake {
     target: String,
     body: &'static str,
     code: u64,
-    /// What has to stand in `ErrorInfo`, or in the first item's `ResultInfo`.
+    /// The text that `ErrorInfo`, or the first item's `ResultInfo`, has to contain.
     said: &'static str,
 }
 
@@ -175,7 +175,7 @@ fn twenty_mistakes_are_explained() {
         };
         assert_eq!(*found, code, "{what}: {reply}");
         assert!(words.as_str().unwrap().contains(said), "{what}: {words}");
-        // Shown with --nocapture, for whoever wants to read them all.
+        // Run with --nocapture to read all of them.
         println!("{what}: {found} {words}");
     }
 }

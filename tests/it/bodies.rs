@@ -1,24 +1,25 @@
-//! Calls with their bodies, for tests that are about what a call does. Tests of the bytes of JSON write them out.
+//! Builders for calls and their bodies, for tests of what a call does. Tests of JSON parsing write the bytes out
+//! instead.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Client};
 
-/// A call: its command, and a body that can still grow.
+/// A call: its command, and a body to which items can be added.
 #[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) command: &'static str,
     body: Value,
-    /// Where the list is that grows.
+    /// The path of the list to which items are added.
     list: &'static str,
 }
 
-/// A user as one side of a conversation.
+/// A conversation with a user.
 pub(crate) fn user(id: &str) -> Value {
     json!({"Type": 1, "To_Account": id})
 }
 
-/// A chat group as one side of a conversation.
+/// A conversation with a chat group.
 pub(crate) fn chat(id: &str) -> Value {
     json!({"Type": 2, "ToGroupId": id})
 }
@@ -27,17 +28,17 @@ pub(crate) fn get_contact_group(owner: &str) -> Call {
     get_contact_group_from(owner, 0)
 }
 
-/// The page that begins with this change number.
+/// Reads the page that starts at this change number.
 pub(crate) fn get_contact_group_from(owner: &str, start: u64) -> Call {
     call("recentcontact/get_contact_group", json!({"From_Account": owner, "StartIndex": start}), "")
 }
 
-/// Marks: add them by [`Call::set`], [`Call::clear`], [`Call::custom`] and [`Call::set_custom`].
+/// Changes marks. Add them with [`Call::set`], [`Call::clear`], [`Call::custom`] and [`Call::set_custom`].
 pub(crate) fn mark_contact(owner: &str) -> Call {
     call("recentcontact/mark_contact", json!({"From_Account": owner, "MarkItem": []}), "/MarkItem")
 }
 
-/// A group of conversations: add them by [`Call::with`].
+/// Creates a group. Add conversations with [`Call::with`].
 pub(crate) fn create_contact_group(owner: &str, name: &str) -> Call {
     let group = json!({"GroupName": name, "ContactItem": []});
     let body = json!({"From_Account": owner, "GroupContactItem": [group]});
@@ -49,7 +50,7 @@ pub(crate) fn rename_contact_group(owner: &str, old: &str, new: &str) -> Call {
     update_contact_group(owner, &update)
 }
 
-/// Other conversations in a group: say which by [`Call::add`] and [`Call::remove`].
+/// Changes the conversations of a group. Name them with [`Call::add`] and [`Call::remove`].
 pub(crate) fn regroup_contacts(owner: &str, name: &str) -> Call {
     update_contact_group(owner, &json!({"UpdateGroupType": 2, "OldGroupName": name, "ContactUpdateItem": []}))
 }
@@ -63,7 +64,7 @@ pub(crate) fn del_contact_group(owner: &str, names: &[&str]) -> Call {
     call("recentcontact/del_contact_group", json!({"From_Account": owner, "GroupName": names}), "")
 }
 
-/// A search for conversations: name them by [`Call::with`].
+/// Searches for conversations. Name them with [`Call::with`].
 pub(crate) fn search_contact_group(owner: &str) -> Call {
     let body = json!({"From_Account": owner, "ContactItem": []});
     call("recentcontact/search_contact_group", body, "/ContactItem")
@@ -85,7 +86,7 @@ pub(crate) fn account_delete(id: &str) -> Call {
     call("im_open_login_svc/account_delete", json!({"DeleteItem": [{"UserID": id}]}), "")
 }
 
-/// A public chat group.
+/// Creates a public chat group.
 pub(crate) fn create_group(id: &str) -> Call {
     call("group_open_http_svc/create_group", json!({"Type": "Public", "Name": "n", "GroupId": id}), "")
 }
@@ -102,7 +103,7 @@ fn call(command: &'static str, body: Value, list: &'static str) -> Call {
     Call { command, body, list }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "a conversation is made where it is named")]
+#[expect(clippy::needless_pass_by_value, reason = "callers create the conversation in the argument")]
 impl Call {
     fn push(mut self, item: Value) -> Call {
         let list = self.body.pointer_mut(self.list).and_then(Value::as_array_mut);
@@ -110,28 +111,28 @@ impl Call {
         self
     }
 
-    /// With a field that few calls have.
+    /// Adds a field that few calls have.
     pub(crate) fn field(mut self, name: &str, value: impl Into<Value>) -> Call {
         self.body[name] = value.into();
         self
     }
 
-    /// With this conversation.
+    /// Adds this conversation.
     pub(crate) fn with(self, contact: Value) -> Call {
         self.push(contact)
     }
 
-    /// With the conversations with these users.
+    /// Adds the conversations with these users.
     pub(crate) fn with_users(self, ids: impl IntoIterator<Item = impl AsRef<str>>) -> Call {
         ids.into_iter().fold(self, |call, id| call.with(user(id.as_ref())))
     }
 
-    /// Puts this conversation into the group.
+    /// Adds this conversation to the group.
     pub(crate) fn add(self, contact: Value) -> Call {
         self.push(json!({"ContactOptType": 1, "ContactItem": contact}))
     }
 
-    /// Takes this conversation out of the group.
+    /// Removes this conversation from the group.
     pub(crate) fn remove(self, contact: Value) -> Call {
         self.push(json!({"ContactOptType": 2, "ContactItem": contact}))
     }
@@ -156,12 +157,12 @@ impl Call {
         self.push(json!({"OptType": 3, "ContactItem": contact, "SetMark": bits.into(), "CustomMark": text}))
     }
 
-    /// The JSON of the body.
+    /// Returns the JSON of the body.
     pub(crate) fn body(&self) -> String {
         self.body.to_string()
     }
 
-    /// The whole request, signed by the client.
+    /// Returns the complete request, signed by the client.
     pub(crate) fn request(&self, client: &Client) -> String {
         let (target, body) = (client.target(self.command), self.body());
         format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len())
@@ -169,7 +170,7 @@ impl Call {
 }
 
 impl Client {
-    /// Makes a call; fails the test when there is no answer.
+    /// Makes a call. Fails the test if there is no answer.
     pub(crate) fn make(&mut self, call: &Call) -> Answer {
         self.call(call.command, &call.body())
     }
@@ -180,7 +181,7 @@ impl Client {
         self.ok(call.command, &call.body())
     }
 
-    /// Makes a call that marks conversations; the code of each item.
+    /// Makes a call that marks conversations, and returns the code of each item.
     #[track_caller]
     pub(crate) fn marks(&mut self, call: &Call) -> Vec<u64> {
         let reply = self.does(call);
@@ -189,13 +190,13 @@ impl Client {
     }
 }
 
-/// All records of an owner, page by page.
+/// Reads all records of an owner, page by page.
 #[track_caller]
 pub(crate) fn records(client: &mut Client, owner: &str) -> Vec<Value> {
     everything(client, owner).0
 }
 
-/// All records of an owner, page by page, and the groups.
+/// Reads all records of an owner, page by page, and the groups.
 #[track_caller]
 pub(crate) fn everything(client: &mut Client, owner: &str) -> (Vec<Value>, Vec<Value>) {
     let (mut records, mut start) = (Vec::new(), 0);

@@ -1,4 +1,4 @@
-//! `confold call`, and what every tool says when no good answer comes from a server.
+//! `confold call`, and the messages of every tool when a server gives no usable answer.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use crate::{
 const GET: &str = "get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 
-/// A call of the page's app.
+/// Makes a call as the app of the documentation page.
 fn call(server: &Server, arguments: &[&str]) -> Output {
     let (url, app) = (format!("http://{}", server.address), format!("{APP}:{KEY}:{ADMIN}"));
     confold(&["call", "--url", &url, "--app", &app]).args(arguments).finish()
@@ -41,11 +41,11 @@ fn a_call_is_signed_and_its_reply_printed_as_it_came() {
         assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()), "{name}");
         assert_eq!(stdout(&output), expected, "{name}");
     }
-    // Without an app it is the first one that every emulator has.
+    // Without --app, the first built-in app of every emulator is used.
     let url = format!("http://{}", server.address);
     let output = confold(&["call", "--url", &url, GET, BODY]).finish();
     assert!(output.status.success() && stdout(&output).contains("\"ErrorCode\":0"), "{}", said(&output));
-    // A key of its own comes from a file or a variable.
+    // Another key comes from a file or an environment variable.
     let folder = tempfile::tempdir().unwrap();
     let (key, body) = (folder.path().join("key"), folder.path().join("body.json"));
     fs::write(&key, KEY).unwrap();
@@ -59,7 +59,7 @@ fn a_call_is_signed_and_its_reply_printed_as_it_came() {
     let mut by_variable = confold(&["call", "--url", &url, "--app", &app, "--admin", ADMIN, GET, "-"]);
     let output = fed(by_variable.env("CONFOLD_KEY", KEY), BODY);
     assert_eq!(stdout(&output), expected, "{}", said(&output));
-    // No body is an empty object.
+    // A missing body counts as an empty object.
     let output = call(&server, &["get_appid_group_list"]);
     assert!(stdout(&output).contains("\"TotalCount\""), "{}", said(&output));
 }
@@ -100,7 +100,7 @@ fn the_status_says_what_became_of_a_call() {
         assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", said(&output));
         assert!(stderr(&output).contains(words), "{arguments:?}: {}", stderr(&output));
         assert!(!stderr(&output).contains(KEY) && !stderr(&output).contains("eJ"), "{}", stderr(&output));
-        // What was answered is printed, whatever it says.
+        // The reply is printed even if it is an error.
         assert_eq!(stdout(&output).starts_with('{'), status != 2, "{arguments:?}: {}", said(&output));
     }
     let output = confold(&["call", "--url", &nobody, GET, BODY]).finish();
@@ -135,7 +135,7 @@ fn what_a_header_says_beside_the_reply_is_printed_too() {
     assert_eq!(stderr(&output), "refused: group id has be used! (10021)\nhint: choose another\n");
 }
 
-/// Runs a command on a terminal of its own; what it shows there.
+/// Runs a command on a pseudo-terminal and returns what it prints there.
 fn on_terminal(line: &str, variables: &[(&str, &str)]) -> String {
     let mut command = Command::new("script");
     command.args(["-qec", line, "/dev/null"]).stdin(std::process::Stdio::null());
@@ -168,7 +168,7 @@ fn on_a_terminal_a_reply_has_lines_and_colours() {
     }
     let raw = on_terminal(&line("--raw"), &[]);
     assert!(raw.starts_with("{\"ContactItem\":[{\"Type\":1,") && raw.lines().count() == 1, "{raw:?}");
-    // The messages of the command line itself, too.
+    // The messages of the command-line parser are coloured as well.
     let help = format!("{} call --nothing", env!("CARGO_BIN_EXE_confold"));
     assert!(on_terminal(&help, &[]).contains('\u{1b}'));
     for variables in [[("NO_COLOR", "1")], [("TERM", "dumb")]] {
@@ -176,7 +176,7 @@ fn on_a_terminal_a_reply_has_lines_and_colours() {
     }
 }
 
-/// A server that answers with this status and a page, as a proxy does.
+/// Starts a server that always answers with this status and an HTML page, as a proxy does.
 fn proxy(status: &'static str) -> Fake {
     Fake::start(move |_, _, connection| {
         let page = "<html><body><h1>Bad Gateway</h1>nginx</body></html>";
@@ -188,7 +188,7 @@ fn proxy(status: &'static str) -> Fake {
     })
 }
 
-/// Every tool that calls a server, and what it says about this one.
+/// Runs every tool that calls a server, and returns what each one prints.
 fn tools(url: &str, more: &[&str]) -> Vec<(String, String)> {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [("users", "user0\n"), ("lines", "")] {
@@ -229,7 +229,7 @@ fn what_is_not_confold_is_named_in_words() {
     ] {
         let fake = proxy(status);
         for (tool, said) in tools(&fake.url(), &[]) {
-            // `pull` looks into a reply of success itself.
+            // `pull` parses a successful reply itself.
             if tool == "pull" && status.starts_with("200") {
                 continue;
             }
@@ -246,7 +246,7 @@ fn what_is_wrong_with_tls_is_named_in_words() {
     let (site, authority, other) = (Site::new(), Authority::new(), Authority::new());
     let (certificate, key) = (site.path("cert.pem"), site.path("cert-key.pem"));
     authority.issue(&certificate, &key);
-    // An address that the certificate does not have.
+    // An address that the certificate does not contain.
     let tls = "[tls]\nlisten = [\"127.0.0.2:0\"]\ncertificate = \"cert.pem\"\nkey = \"cert-key.pem\"";
     site.configure(tls, "");
     let server = site.serve();
@@ -285,7 +285,7 @@ fn what_is_wrong_with_tls_is_named_in_words() {
             }
         }
     }
-    // A key of another certificate.
+    // The key of another certificate.
     authority.issue(&site.path("second.pem"), &key);
     let said = said(&site.check());
     assert!(said.contains("cannot be used together: the certificate belongs to a different key"), "{said}");
@@ -299,7 +299,7 @@ fn a_long_task_says_a_plain_line_in_a_pipe_and_a_short_one_nothing() {
     let (release, held) = mpsc::channel::<()>();
     let held = Mutex::new(held);
     let fake = Fake::start(move |number, _, connection| {
-        // The first request asks whether the caller is let in; the second one has the lines.
+        // The first request checks access; the second one carries the lines.
         if number == 1 {
             message(&held.lock().unwrap(), "the lines may be answered");
         }

@@ -43,7 +43,7 @@ fn a_temporary_store_is_removed_and_a_directory_is_kept() {
     assert_eq!(entries(), 1);
     server.terminate();
     assert!(server.ended_well());
-    assert_eq!(entries(), 0, "a temporary store was left behind");
+    assert_eq!(entries(), 0, "the temporary store should be removed");
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_taken_port_names_the_option() {
     let output = confold(&["dev", "--listen", &taken.local_addr().unwrap().to_string()]).finish();
     assert!(!output.status.success());
     assert!(said(&output).contains("--listen"), "{}", said(&output));
-    // Nor can two servers share one port.
+    // Two servers cannot share one port either.
     let server = Server::dev(&[]);
     let output = confold(&["dev", "--listen", &server.address.to_string()]).finish();
     assert!(said(&output).contains("--listen"), "{}", said(&output));
@@ -113,12 +113,12 @@ fn a_seed_is_loaded_once_and_its_faults_are_named() {
         );
         assert_eq!(
             created["GroupResultItem"][0]["GroupItem"]["GroupId"], 10,
-            "ids go on after the last one given"
+            "ids should continue after the last one given"
         );
     }
     let server = start();
     let reply = server.client().ok("recentcontact/get_contact_group", get);
-    assert_eq!(reply["GroupItem"].as_array().unwrap().len(), 3, "the seed did not overwrite what was there");
+    assert_eq!(reply["GroupItem"].as_array().unwrap().len(), 3, "the seed should not replace existing data");
 
     for (line, reason) in [
         ("{", "seed.ndjson:1: the line is not a JSON object"),
@@ -183,7 +183,7 @@ fn an_organizer_that_comes_twice_is_replaced_also_on_disk() {
             records.join(",")
         )
     };
-    // More than are on their way at once lie between the two.
+    // Between the two are more lines than are in progress at once.
     let other =
         |count: usize| format!("{{\"Kind\":\"account\",\"SdkAppId\":88888888,\"UserID\":\"o{count}\"}}\n");
     let others = (0..700).fold(String::new(), |lines, count| lines + &other(count));
@@ -217,7 +217,7 @@ fn lines_about_chat_groups_keep_the_dead_dead() {
     assert_eq!(
         records(format!("{group},\"Incarnation\":3}}\n{organizer}\n{group}}}\n")),
         1,
-        "it never falls"
+        "the incarnation should never decrease"
     );
     fs::write(&seed, format!("{group},\"Destroyed\":true}}\n{organizer}\n")).unwrap();
     let output = confold(&["dev", "--listen", "127.0.0.1:0", "--seed", seed.to_str().unwrap()]).finish();
@@ -299,7 +299,7 @@ fn usersigs_are_made_and_explained() {
     ] {
         let (good, words) = verify(&arguments);
         assert!(!good && words.contains(reason), "{words}");
-        assert!(!words.contains(KEY), "a key is never printed");
+        assert!(!words.contains(KEY), "a key should never be printed");
     }
 }
 
@@ -321,7 +321,7 @@ fn a_malformed_app_is_refused() {
             }
             assert_eq!(output.status.code(), Some(2), "{}", said(&output));
             assert!(said(&output).contains(reason), "{app}: {}", said(&output));
-            assert!(!said(&output).contains("s3cret"), "a key is never printed: {}", said(&output));
+            assert!(!said(&output).contains("s3cret"), "a key should never be printed: {}", said(&output));
         }
     }
 }
@@ -362,7 +362,7 @@ fn the_manual_page_and_completions_name_every_task_and_flag() {
             "{task}: {help}"
         );
     }
-    // The sections that belong to every page, and what has to stand in them.
+    // The sections that every manual page must have, and their contents.
     let section =
         |name: &str| page.split(&format!(".SH \"{name}\"\n")).nth(1).unwrap().split("\n.SH ").next().unwrap();
     for status in ["0", "1", "2", "3", "4", "129", "130", "143"] {
@@ -372,7 +372,7 @@ fn the_manual_page_and_completions_name_every_task_and_flag() {
         assert!(section("ENVIRONMENT").contains(&format!("\\fB{variable}\\fR\n")), "{variable}");
     }
     assert!(section("FILES").contains("confold.db") && page.contains(".SH EXAMPLES\n"));
-    // What a shell and man make of them.
+    // The shell and man accept them.
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("confold.bash");
     std::fs::write(&script, said(&confold(&["completions", "bash"]).finish())).unwrap();

@@ -1,4 +1,4 @@
-//! What each key of the configuration does. Every key has the test of its name.
+//! Tests of every configuration key. Each key has a test with its name.
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
@@ -19,7 +19,7 @@ const IMPORT: &str = "im_open_login_svc/account_import";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 const USER: &str = r#"{"UserID":"user0"}"#;
 
-/// The code of a call on a server with these settings of the page's app.
+/// Returns the code of a call on a server where the page's app has these settings.
 fn code_with(app: &str) -> u64 {
     let (_site, _server, mut client) = serving("", app);
     client.call(GET, BODY).code()
@@ -29,7 +29,7 @@ fn create(client: &mut Client, owner: &str, group: &str, peer: &str) -> u64 {
     client.make(&create_contact_group(owner, group).with(user(peer))).code()
 }
 
-/// How many threads of this name the server has.
+/// Returns how many threads of the server have this name.
 fn threads(server: &Server, name: &str) -> usize {
     let tasks = fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
     let called =
@@ -37,7 +37,8 @@ fn threads(server: &Server, name: &str) -> usize {
     tasks.map(called).filter(|called| called.trim() == name).count()
 }
 
-/// The same, when they have had time to take their names: a thread does that itself.
+/// Waits until the server has `expected` threads of this name, because each thread sets its name itself, and returns
+/// the number.
 fn threads_at_last(server: &Server, client: &mut Client, name: &str, expected: usize) -> usize {
     (0..1_000)
         .map(|_| (client.call(GET, BODY), threads(server, name)).1)
@@ -125,7 +126,7 @@ fn workers() {
     assert_eq!(threads_at_last(&server, &mut client, "worker", 3), 3);
 }
 
-/// A server that speaks TLS only, by a certificate of this authority.
+/// Starts a server that only accepts TLS, with a certificate of this authority.
 fn serving_tls(authority: &Authority) -> (Site, Server) {
     let site = Site::new();
     authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
@@ -151,7 +152,7 @@ fn allow_readable_key_files() {
     assert!(check(0o444, allowed).status.success());
     let refused = said(&check(0o446, allowed));
     assert!(refused.contains("run: chmod o-rwx") && !refused.contains("allow_readable"), "{refused}");
-    // Keys of certificates and the configuration itself are files with keys, too.
+    // Keys of certificates and the configuration itself may contain secrets, too.
     let (authority, site) = (Authority::new(), Site::new());
     authority.issue_with_mode(&site.path("cert.pem"), &site.path("cert-key.pem"), 0o444);
     let tls = "[tls]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"cert.pem\"\nkey = \"cert-key.pem\"";
@@ -205,10 +206,10 @@ fn tls_key() {
 fn store_directory() {
     let (site, server, mut client) = serving("[store]\ndirectory = \"elsewhere/deep\"", "");
     assert_eq!(client.call(IMPORT, USER).code(), 0);
-    assert!(site.path("elsewhere/deep/confold.db").exists(), "seen from the folder of the file");
+    assert!(site.path("elsewhere/deep/confold.db").exists(), "the path should be relative to the configuration file");
     drop(server);
     let again = site.serve();
-    assert_eq!(again.client().call(GET, BODY).code(), 0, "the account is there");
+    assert_eq!(again.client().call(GET, BODY).code(), 0, "the account should be stored");
 }
 
 #[test]
@@ -242,7 +243,7 @@ fn store_create() {
     let output = site.command("serve").finish();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("store.create is false"), "{said}");
-    assert!(!site.path("data").exists(), "nothing is made");
+    assert!(!site.path("data").exists(), "nothing should be created");
     site.configure("[store]\ndirectory = \"data\"", "");
     drop(site.serve());
     site.configure("[store]\ndirectory = \"data\"\ncreate = false", "");
@@ -306,7 +307,7 @@ fn store_queue() {
             });
         }
     });
-    assert!(refused.load(std::sync::atomic::Ordering::Relaxed), "one place for 16 writers was enough");
+    assert!(refused.load(std::sync::atomic::Ordering::Relaxed), "no write was refused, although 16 writers share one place");
 }
 
 #[test]
@@ -319,10 +320,10 @@ fn limits_connections() {
     let request = format!("POST {target} HTTP/1.1\r\nContent-Length: {}\r\n\r\n{BODY}", BODY.len());
     third.send(request.as_bytes()).unwrap();
     third.wait_at_most(Duration::from_millis(300));
-    assert!(third.answer(false).is_err(), "it waits while two are open");
+    assert!(third.answer(false).is_err(), "the third connection should wait while two are open");
     third.wait_at_most(DEADLINE);
     drop(first);
-    assert_eq!(third.answer(false).unwrap().code(), 50001, "and is served when one has ended");
+    assert_eq!(third.answer(false).unwrap().code(), 50001, "the third connection should be served after one has ended");
     assert_eq!(second.call(GET, BODY).code(), 50001);
 }
 
@@ -359,13 +360,13 @@ fn limits_bodies() {
     holder
         .send(format!("POST {target} HTTP/1.1\r\nContent-Length: {}\r\n\r\n{BODY}", whole.len()).as_bytes())
         .unwrap();
-    // What the holder has sent is small: there is room for another one until the rest comes.
+    // The first client has sent little yet, so that there is room for another body until the rest arrives.
     assert_eq!(client.call(GET, &whole).code(), 0);
     holder.send(&whole.as_bytes()[BODY.len()..whole.len() - 1]).unwrap();
-    // A call that asks for room meanwhile could get it first, and the holder would be refused.
+    // A call that needs room in the meantime could get it first, and the first client would be refused.
     eventually("the holder has nearly all the room", || client.metric("confold_body_bytes") > 19 << 10);
     assert_eq!(server.client().call(GET, &whole).code(), 60018);
-    assert_eq!(client.call(GET, BODY).code(), 0, "a small body needs no room");
+    assert_eq!(client.call(GET, BODY).code(), 0, "a small body should need no room");
     holder.send(b" ").unwrap();
     assert_eq!(holder.answer(false).unwrap().code(), 0);
     drop(server);
@@ -383,12 +384,12 @@ fn limits_unsent() {
     let names: Vec<String> = (0..100).map(|index| format!("peer{index}")).collect();
     let custom = "x".repeat(256);
     client.does(&names.iter().fold(mark_contact("user0"), |call, name| call.custom(user(name), &custom)));
-    // Some 40 KB a page: what the system does not take from the server waits in it.
+    // Each page has about 40 KB. What the socket buffers do not take waits in the server.
     let target = client.target(GET);
     let request = format!("POST {target} HTTP/1.1\r\nContent-Length: {}\r\n\r\n{BODY}", BODY.len());
     for _ in 0..4 {
         let (mut one, requests) = (Client::deaf(server.address), request.repeat(40_000));
-        // It blocks when the server reads no further, and ends when the server closes the connection or is gone.
+        // Writing blocks when the server stops reading, and ends when the server closes the connection or exits.
         std::thread::spawn(move || one.send(requests.as_bytes()));
     }
     let counts = || {
@@ -398,10 +399,10 @@ fn limits_unsent() {
             value.parse::<u64>().unwrap()
         })
     };
-    // Three of four answers have to go before the rest is within the limit.
+    // Three of four answers have to be dropped to get below the limit.
     let is_within = |[evicted, unsent]: [u64; 2]| evicted >= 3 && unsent <= 64 * 1024;
     eventually("the answers that wait are within the limit", || is_within(counts()));
-    assert_eq!(client.call(GET, BODY).code(), 0, "others are served");
+    assert_eq!(client.call(GET, BODY).code(), 0, "other clients should be served");
 }
 
 #[test]
@@ -427,7 +428,7 @@ fn trusted_proxies() {
     let target = client.target(GET);
     let request =
         format!("POST {target} HTTP/1.1\r\nX-Forwarded-For: 192.0.2.7\r\nContent-Length: 2\r\n\r\n{{}}");
-    assert_eq!(client.raw(request.as_bytes()).unwrap().code(), 60021, "nobody else is believed");
+    assert_eq!(client.raw(request.as_bytes()).unwrap().code(), 60021, "other clients should not be trusted");
 }
 
 #[test]
@@ -454,19 +455,19 @@ fn limits_body() {
 fn limits_head_timeout() {
     let (_site, server, _client) = serving("[limits]\nhead_timeout = \"200ms\"\nidle_timeout = \"1h\"", "");
     let (mut slow, mut idle) = (server.client(), server.client());
-    // Less than the ten seconds that it has without the setting.
+    // Shorter than the default of ten seconds.
     slow.wait_at_most(Duration::from_secs(9));
     assert_eq!(idle.call(GET, BODY).code(), 50001);
     slow.send(b"POST /v4/").unwrap();
-    assert!(slow.is_closed(), "a head that does not come");
-    assert_eq!(idle.call(GET, BODY).code(), 50001, "and one that has asked nothing is let be");
+    assert!(slow.is_closed(), "a connection with an incomplete head should be closed");
+    assert_eq!(idle.call(GET, BODY).code(), 50001, "a connection without a request should stay open");
 }
 
 #[test]
 fn limits_idle_timeout() {
     let (_site, _server, mut client) = serving("[limits]\nidle_timeout = \"200ms\"", "");
     assert_eq!(client.call(GET, BODY).code(), 50001);
-    // Less than the minute that it has without the setting.
+    // Shorter than the default of one minute.
     client.wait_at_most(Duration::from_secs(55));
     assert!(client.is_closed());
 }
@@ -490,12 +491,12 @@ fn limits_drain_timeout() {
                 .as_bytes(),
         )
         .unwrap();
-    // It asks for the body: so it has begun.
+    // The server asks for the body, so the request is in progress.
     assert_eq!(client.answer(true).unwrap().status, 100);
     let since = Clock::system();
     server.terminate();
     assert!(server.ended_well());
-    assert!(since.elapsed() < Duration::from_secs(30), "it did not wait for the call");
+    assert!(since.elapsed() < Duration::from_secs(30), "the stop should not wait for the call");
 }
 
 #[test]
@@ -506,7 +507,7 @@ fn limits_rate_limit() {
     assert_calls_a_second(&mut client, GET, BODY, 200, 60007);
 }
 
-/// How many of so many calls in one go pass, by the code that is not a refusal.
+/// Sends this many calls at once, and returns how many were not refused for their rate.
 fn passed(client: &mut Client, command: &str, calls: usize) -> usize {
     let requests = burst(client, command, BODY, calls);
     client.send(requests.as_bytes()).unwrap();
@@ -521,7 +522,7 @@ fn limits_rate() {
         serving("[limits]\nrate = { get_contact_group = 4, others = 1000 }", "");
     assert_calls_a_second(&mut client, GET, BODY, 4, 60007);
     assert_eq!(passed(&mut client, MARK, 300), 300);
-    // As a variable; what is not named is as in the service.
+    // As an environment variable. Commands that are not named keep the original service's limits.
     let site = Site::new();
     site.configure("", "");
     let server = Site::serve_by(site.command("serve").env("CONFOLD_LIMITS_RATE", "get_contact_group=3"));
@@ -529,7 +530,7 @@ fn limits_rate() {
     assert_calls_a_second(&mut client, GET, BODY, 3, 60007);
     assert_eq!(passed(&mut client, MARK, 100), 100);
     drop(server);
-    // It is about apps, and is read again with them.
+    // The setting concerns apps, so a reload applies it.
     site.configure("[limits]\nrate = 1000", "");
     let server = site.serve();
     site.configure("[limits]\nrate = 2", "");
@@ -547,14 +548,14 @@ fn limits_strict() {
         let answer = client.call(GET, r#"{"From_Account":"user0","StartIndex":0,"StartIndx":1}"#);
         (answer.code(), answer.json()["ErrorInfo"].as_str().unwrap_or_default().to_owned())
     };
-    assert_eq!(said("").0, 0, "ignored");
+    assert_eq!(said("").0, 0, "should be ignored");
     let (code, info) = said("[limits]\nstrict = true");
     assert_eq!(code, 50002);
     assert_eq!(
         info,
         "StartIndx is refused: there is no such field here (strict mode); did you mean StartIndex?"
     );
-    // What has no meaning in the query has to be well-formed, too.
+    // Query parameters without an effect have to be well-formed, too.
     let random = |setting: &str, random: &str| {
         let (_site, _server, mut client) = serving(setting, "directory = \"open\"");
         let target = client.target(GET).replace("random=99999999", random);
@@ -675,7 +676,7 @@ fn app_key_env() {
     assert_eq!(server.client().signed_for(APP, ADMIN, "from-outside").call(GET, BODY).code(), 50001);
 }
 
-/// The codes of two callers, one with a key called `old` and one with the page's.
+/// Returns the codes of two callers, one with the key `old` and one with the page's key.
 fn codes_with_previous(setting: &str) -> [u64; 2] {
     let site = Site::new();
     site.write("old", "old-key-of-the-app");
@@ -796,7 +797,7 @@ fn app_rate() {
     assert_calls_a_second(&mut client, GET, BODY, 4, 60007);
     assert_eq!(passed(&mut client, MARK, 300), 300);
     let (_site, _server, mut client) = serving("[limits]\nrate = { get_contact_group = 4 }", "rate = 1000");
-    assert_eq!(passed(&mut client, GET, 300), 300, "the app's own for all commands");
+    assert_eq!(passed(&mut client, GET, 300), 300, "the app's own limit should replace all others");
 }
 
 #[test]
@@ -809,11 +810,11 @@ fn app_calls_per_second() {
 fn app_failed_signatures() {
     let (_site, _server, client) = serving("", "failed_signatures = 3");
     let mut client = client.signed_for(APP, ADMIN, "wrong");
-    // They are counted in minutes of the wall clock, and one may begin among them.
+    // They are counted per minute of the wall clock, and a new minute may begin in between.
     eventually("more than three are refused", || client.call(GET, BODY).code() == 70050);
     let (_site, _server, client) = serving("", "failed_signatures = 0");
     let mut client = client.signed_for(APP, ADMIN, "wrong");
-    assert!((0..130).all(|_| client.call(GET, BODY).code() == 70009), "none is counted");
+    assert!((0..130).all(|_| client.call(GET, BODY).code() == 70009), "failed signatures should not be limited");
 }
 
 #[test]
@@ -823,5 +824,5 @@ fn a_server_without_dev_s_data_keeps_without_it() {
     assert!(server.ended_well());
     let dev = Server::on(&site.path("data"));
     let mut client = dev.client();
-    assert_eq!(client.call(GET, BODY).code(), 50001, "dev adds nothing to what another server began");
+    assert_eq!(client.call(GET, BODY).code(), 50001, "dev should not add its data to another server's store");
 }

@@ -1,5 +1,5 @@
-//! The conformance list of the protocol, line by line. Lines 19 (recent list) and 22 (webhooks) are about what this
-//! server does not have; `docs/compatibility.md` says where the lines that are not here are tested.
+//! The conformance list of the protocol, line by line. Lines 19 (recent list) and 22 (webhooks) concern features that
+//! this server does not have. `docs/compatibility.md` names the tests of the lines that are missing here.
 
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -62,7 +62,7 @@ fn line_04_signature_vectors_have_their_codes() {
     for vector in &vectors {
         let text = |name: &str| vector[name].as_str().unwrap();
         let app = AppId::new(u32::try_from(vector["sdkappid"].as_u64().unwrap()).unwrap()).unwrap();
-        // Administrators but for V7, who is an ordinary user.
+        // All are administrators except V7, who is an ordinary user.
         let admins = if text("name") == "V7" { Vec::new() } else { vec![text("identifier").to_owned()] };
         let gate = Gate::new(Apps::new([App::new(app, SecretKey::new(text("key")).unwrap(), admins)]));
         let number = app.to_string();
@@ -133,7 +133,7 @@ fn line_09_groups_keep_their_ids_and_marks_survive_them() {
         client.does(&del_contact_group("teacher4", &[name]));
     }
     let left = records(&mut client, "teacher4");
-    assert_eq!(left.len(), 1, "what was only in groups is gone");
+    assert_eq!(left.len(), 1, "records that were only in groups should be gone");
     assert_eq!((&left[0]["To_Account"], &left[0]["StandardMark"]), (&json!("p0"), &json!("10")));
     assert!(left[0].get("ContactGroupId").is_none());
 }
@@ -184,7 +184,7 @@ fn line_13_items_fail_singly_in_their_order() {
     assert_eq!([&items[0]["ContactItem"], &items[1]["ContactItem"]], [&contacts[0], &contacts[1]]);
 }
 
-/// Not from the seed of `dev`: prepared by calls, as a caller would.
+/// Prepares the data by calls, as a client would, instead of using the seed of `dev`.
 #[test]
 fn line_14_the_pages_request_gets_the_pages_reply() {
     let server = Server::dev(&["--app", "7:key:boss"]);
@@ -222,19 +222,19 @@ fn line_15_paging_gives_every_record_once_and_loses_no_survivor() {
         let items = reply["ContactItem"].as_array().unwrap();
         sizes.push(items.len());
         seen.extend(items.iter().map(|item| item["To_Account"].as_str().unwrap().to_owned()));
-        assert_eq!(reply["GroupItem"], json!([{"GroupName": "g", "GroupId": 1}]), "on every page");
+        assert_eq!(reply["GroupItem"], json!([{"GroupName": "g", "GroupId": 1}]), "groups should be on every page");
         start = reply["NextStartIndex"].as_u64().unwrap();
         if reply["CompleteFlag"] == 1 {
             assert_eq!(start, 0);
             break;
         }
-        // One of a page already read goes, and one not yet read.
+        // Remove one record of a page already read and one of a page not yet read.
         let [first, second] = [&peers[sizes.len()], &peers[249 - sizes.len()]].map(|peer| user(peer));
         client.does(&regroup_contacts("teacher4", "g").remove(first).remove(second));
     }
     assert_eq!(sizes, [100, 100, 48]);
     let once: BTreeSet<&String> = seen.iter().collect();
-    assert_eq!(once.len(), seen.len(), "each once");
+    assert_eq!(once.len(), seen.len(), "every record should appear once");
     let survivors: BTreeSet<&String> =
         (peers.iter()).filter(|peer| ![&peers[248], &peers[247]].contains(peer)).collect();
     assert_eq!(once, survivors);
@@ -256,7 +256,7 @@ fn line_16_a_thousand_grouped_and_a_thousand_marked() {
         let marks = peers.iter().fold(mark_contact("teacher4"), |call, peer| call.custom(user(peer), "x"));
         client.marks(&marks)
     };
-    // Marks have their own thousand, and it need not be the same one.
+    // Marks have a separate limit of a thousand, which may be used by other conversations.
     for some in peers[1..].chunks(100) {
         assert!(set(some).iter().all(|code| *code == 0));
     }
@@ -285,7 +285,8 @@ fn line_21_under_load_calls_are_answered_or_refused_for_the_time_limit() {
             let mut client = server.client();
             scope.spawn(move || {
                 for count in 0..50 {
-                    // The server's own limit ends a call that takes too long; a busy machine must not fail the test.
+                    // A call that takes too long ends with the server's own time limit, so a busy machine does not
+                    // fail the test.
                     let mark = mark_contact("teacher4").custom(user("user0"), &format!("{writer}-{count}"));
                     let code = client.make(&mark).code();
                     assert!(code == 0 || code == 60008, "{code}");
@@ -295,8 +296,8 @@ fn line_21_under_load_calls_are_answered_or_refused_for_the_time_limit() {
     });
 }
 
-/// Beside the list: what stands in the reply of an app whose settings differ is tested in
-/// `settings.rs`; here only that one service serves an app without an account or record.
+/// Not in the list. Replies of apps with other settings are tested in `settings.rs`; this one checks that a user
+/// without records is served.
 #[test]
 fn a_user_without_data_has_empty_lists() {
     let server = InProcess::start(page_app(), confold::store::in_memory());

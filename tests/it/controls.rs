@@ -13,7 +13,7 @@ use crate::{
 const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 
-/// Uses a control.
+/// Sends a request to a control.
 fn control(client: &mut Client, request: &str, body: &str) -> Answer {
     let length = body.len();
     client
@@ -21,7 +21,7 @@ fn control(client: &mut Client, request: &str, body: &str) -> Answer {
         .unwrap()
 }
 
-/// Uses a control, which has to work.
+/// Sends a request to a control, which has to succeed.
 fn done(client: &mut Client, request: &str, body: &str) -> Value {
     let answer = control(client, request, body);
     assert_eq!(answer.status, 200, "{request}: {}", answer.body);
@@ -51,7 +51,7 @@ fn one_owner_one_app_or_everything_is_reset() {
     done(&mut client, "POST /_dev/reset", &json!({"SdkAppId": APP}).to_string());
     assert_eq!(records(&mut client, "user0"), None);
     done(&mut client, "POST /_dev/reset", "");
-    // As if nothing had ever been: numbers and ids begin anew.
+    // Everything is as in a new store: numbers and ids start from the beginning.
     import_accounts(&mut client, &["ann", "bob"].map(str::to_owned));
     let reply = client.does(&create_contact_group("ann", "g").with(user("bob")));
     assert_eq!(reply["GroupResultItem"][0]["GroupItem"]["GroupId"], 1);
@@ -106,7 +106,7 @@ fn timestamps_and_signatures_follow_the_clock_and_rates_do_not() {
         client.call(GET, BODY).json()["ContactItem"].as_array().unwrap().last().unwrap()["Timestamp"].as_u64()
     };
     assert_eq!(newest(&mut client), Some(at));
-    // The harness signs for a day; the signature is remembered by now.
+    // The signature is valid for a day and is already cached.
     done(&mut client, "POST /_dev/clock", r#"{"Advance":86000}"#);
     assert_eq!(client.call(GET, BODY).code(), 0);
     done(&mut client, "POST /_dev/clock", r#"{"Advance":500}"#);
@@ -114,7 +114,7 @@ fn timestamps_and_signatures_follow_the_clock_and_rates_do_not() {
     done(&mut client, "POST /_dev/clock", r#"{"Resume":true}"#);
     assert_eq!(client.call(GET, BODY).code(), 0);
     done(&mut client, "POST /_dev/clock", r#"{"Freeze":true}"#);
-    // Windows of a second go on, though the clock stands still.
+    // The rate limit's windows advance even though the clock is frozen.
     assert_calls_a_second(&mut client, GET, BODY, 200, 60007);
     let nonsense = control(&mut client, "POST /_dev/clock", r#"{"Freeze":true,"Advance":1}"#);
     assert!(nonsense.status == 400 && nonsense.body.contains("give one of Freeze"), "{}", nonsense.body);
@@ -136,13 +136,13 @@ fn faults_strike_those_whom_they_name() {
     );
     let refused = client.call(GET, BODY);
     assert_eq!((refused.code(), refused.json()["ErrorInfo"].as_str()), (50005, Some("slow")));
-    assert_eq!(records(&mut client, "user0"), Some(2), "without effect; and both have ended");
-    // A lost answer: the change is there, the answer is not.
+    assert_eq!(records(&mut client, "user0"), Some(2), "the refused calls should have no effect");
+    // A lost answer: the change is made, but no answer arrives.
     add(&mut client, json!({"Command": "mark_contact", "LoseAnswer": true, "Times": 1}));
     assert!(mark(&mut client, "user0", "peer").is_err());
     let mut client = server.client();
     assert_eq!(records(&mut client, "user0"), Some(3));
-    // A dropped connection: neither.
+    // A dropped connection: no change is made and no answer arrives.
     add(&mut client, json!({"Drop": true, "Times": 1}));
     assert!(mark(&mut client, "user0", "other").is_err());
     let mut client = server.client();
@@ -180,7 +180,7 @@ fn the_journal_tells_what_was_asked_and_why_it_was_refused() {
     assert_eq!(calls[0]["Reply"]["CompleteFlag"], 1);
     assert_eq!((&calls[2]["Request"], &calls[0]["SdkAppId"]), (&json!("no json"), &json!(APP)));
     let text = journal.to_string();
-    assert!(!text.contains("usersig") && !text.contains("eJ"), "no signature: {text}");
+    assert!(!text.contains("usersig") && !text.contains("eJ"), "the journal should contain no signature: {text}");
     let one = done(&mut client, "GET /_dev/journal?Code=50002", "");
     assert_eq!(one["Calls"].as_array().unwrap().len(), 1);
     let one = done(&mut client, "GET /_dev/journal?Command=nothing", "");
@@ -189,12 +189,12 @@ fn the_journal_tells_what_was_asked_and_why_it_was_refused() {
         client.call(GET, BODY);
     }
     let all = done(&mut client, "GET /_dev/journal?Limit=9999", "");
-    assert_eq!(all["Calls"].as_array().unwrap().len(), 500, "no more are remembered");
+    assert_eq!(all["Calls"].as_array().unwrap().len(), 500, "the journal should keep 500 calls");
     done(&mut client, "DELETE /_dev/journal", "");
     assert_eq!(done(&mut client, "GET /_dev/journal", ""), json!({"Calls": []}));
 }
 
-/// Every path, with and without guessed tokens, on a server that is not for development.
+/// Tries every path, with and without guessed tokens, on a server without controls.
 #[test]
 fn outside_dev_every_path_is_refused() {
     let (_site, server, mut client) = serving("", "directory = \"open\"");
@@ -297,7 +297,7 @@ fn a_reset_says_what_stays_and_takes_the_controls_when_it_is_asked_to() {
     assert_eq!(done(&mut client, "GET /_dev/snapshots", ""), json!({"Snapshots": []}));
 }
 
-/// Requests of controls that were meant otherwise: request, body, status, and what is said.
+/// Mistaken requests to the controls: request, body, status, and a part of the message.
 const MISTAKES: &[(&str, &str, u16, &str)] = &[
     (
         "POST /_dev/reset",
@@ -451,10 +451,10 @@ fn what_a_control_cannot_mean_is_refused_with_what_was_probably_meant() {
             assert!(!answer.body.contains(theirs), "{}", answer.body);
         }
     }
-    assert_eq!(records(&mut client, "user0"), Some(2), "nothing was reset");
+    assert_eq!(records(&mut client, "user0"), Some(2), "nothing should have been reset");
     assert_eq!(done(&mut client, "GET /_dev/snapshots", ""), json!({"Snapshots": ["start"]}));
     assert_eq!(done(&mut client, "GET /_dev/faults", "")["Faults"].as_array().unwrap().len(), 1);
-    // A command that is known, and an app that is kept without being served, are none of these.
+    // A known command, and an app that has data without being served, are accepted.
     assert_eq!(done(&mut client, "GET /_dev/journal?Command=destroy_group", ""), json!({"Calls": []}));
     done(&mut client, "POST /_dev/seed", r#"{"Kind":"account","SdkAppId":7,"UserID":"a"}"#);
     done(&mut client, "POST /_dev/reset", "\u{feff}{\"SdkAppId\":7}");
@@ -502,7 +502,7 @@ fn snapshots_and_fault_rules_are_bounded_and_can_be_removed() {
 fn a_body_that_comes_slowly_holds_up_nobody() {
     let server = Server::dev(&[]);
     let line = r#"{"Kind":"account","SdkAppId":88888888,"UserID":"slow"}"#;
-    // Each keeps back its last byte.
+    // Each client withholds the last byte of its body.
     let slow = [
         ("reset", r#"{"SdkAppId":1400000000}"#),
         ("seed", line),
@@ -528,13 +528,13 @@ fn a_body_that_comes_slowly_holds_up_nobody() {
         done(&mut client, "POST /_dev/restore", r#"{"Name":"quick"}"#);
         done(&mut client, "GET /_dev/journal", "");
     }
-    assert_eq!(records(&mut client, "slow"), None, "nothing of a body is applied before it is whole");
+    assert_eq!(records(&mut client, "slow"), None, "no part of a body should be applied before it is complete");
     for (client, last) in &mut waiting {
         client.send(last.as_bytes()).unwrap();
         let answer = client.answer(false).unwrap();
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
-    // The last of them has brought back a state, in which nobody is called slow.
+    // The last request restored a snapshot without the user `slow`.
     assert_eq!(done(&mut client, "GET /_dev/snapshots", ""), json!({"Snapshots": ["quick", "slow"]}));
 }
 
@@ -566,7 +566,7 @@ fn a_state_is_brought_back_whole_also_when_its_client_leaves() {
         format!("POST /_dev/restore HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     client.send(request.as_bytes()).unwrap();
     drop(client);
-    // It comes after what was begun.
+    // This snapshot is taken after the restore that is in progress.
     done(&mut server.client(), "POST /_dev/snapshot", r#"{"Name":"after"}"#);
     assert_eq!(records(&mut server.client(), "u4999"), Some(0));
 }
@@ -621,7 +621,7 @@ fn what_is_kept_is_written_at_exit_and_the_address_while_it_serves() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && said.contains("cannot write /nowhere/file"), "{said}");
     }
-    // A server that cannot start leaves no file of an earlier one behind.
+    // A server that fails to start removes the ready file of an earlier one.
     std::fs::write(&ready, "left behind").unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -19,7 +19,7 @@ const ROUNDS: usize = 50;
 const WRITERS: usize = 8;
 const PEERS: usize = 12;
 
-/// What was sent last and acknowledged last, by owner and peer.
+/// The last value sent and the last value acknowledged, by owner and peer.
 type Ledger = HashMap<(String, String), (usize, usize)>;
 
 #[test]
@@ -37,7 +37,7 @@ fn nothing_acknowledged_is_lost_by_fifty_crashes() {
     for round in 0..ROUNDS {
         let server = Server::on(directory.path());
         check(&mut server.client(), &ledger.lock().unwrap());
-        // Crash after another number of acknowledgements each time, in the middle of others.
+        // Crash after a different number of acknowledgements each time, while other writes are in progress.
         let enough = 5 + round * 37 % 160;
         let answers = AtomicUsize::new(0);
         thread::scope(|scope| {
@@ -58,8 +58,8 @@ fn nothing_acknowledged_is_lost_by_fifty_crashes() {
 
 const WRITES: usize = 40;
 
-/// A crash of the process does not show whether what it wrote would survive a loss of power: the
-/// system keeps it. What shows it is that each acknowledged write was synchronised to the disk.
+/// Killing the process does not show whether its writes would survive a power failure, because the system keeps them
+/// in memory. Counting synchronisations shows it: each acknowledged write must be preceded by one.
 #[test]
 fn every_acknowledged_write_is_synchronised() {
     if is_missing(&[Tool::Strace]) {
@@ -81,17 +81,17 @@ fn every_acknowledged_write_is_synchronised() {
     }
 }
 
-/// Half of the writers share one owner.
+/// Returns the owner of a writer. Half of the writers share one.
 fn owner(writer: usize) -> String {
     format!("u{}", if writer.is_multiple_of(2) { 0 } else { writer })
 }
 
-/// No two writers write to one conversation, so that its last acknowledged value is known.
+/// Returns the peer of a write. No two writers share a conversation, so that its last acknowledged value is known.
 fn peer(writer: usize, count: usize) -> String {
     format!("p{writer}-{}", count % PEERS)
 }
 
-/// Writes ever higher values until the server is gone.
+/// Writes increasing values until the server is killed.
 fn write(
     mut client: Client,
     writer: usize,
@@ -112,7 +112,7 @@ fn write(
     }
 }
 
-/// Every conversation has the value acknowledged last, or the one that was on its way.
+/// Checks that every conversation has the value acknowledged last or the one that was in progress.
 fn check(client: &mut Client, ledger: &Ledger) {
     for writer in 0..WRITERS {
         let owner = owner(writer);

@@ -1,4 +1,4 @@
-//! Disbanding a chat group that many owners keep.
+//! Disbanding a chat group about which many owners have records.
 
 use std::thread;
 
@@ -13,7 +13,7 @@ fn get(client: &mut Client, owner: usize) -> usize {
     records(client, &format!("o{owner}")).len()
 }
 
-/// `bench/disband` does the same with 100,000 owners and takes the times.
+/// `bench/disband` does the same with 100,000 owners and measures the time.
 #[test]
 fn records_are_absent_at_once_also_after_a_crash() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The Dockerfile as text: nobody here can build it.
+//! Checks of the Dockerfile as text, because the tests do not build images.
 
 use std::{fs, path::Path, process::Command};
 
@@ -13,23 +13,23 @@ fn the_dockerfile_says_what_is_so() {
     let text = fs::read_to_string(root().join("Dockerfile")).unwrap();
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let version = manifest.split("rust-version = \"").nth(1).unwrap().split('"').next().unwrap();
-    assert!(text.contains(&format!("FROM rust:{version}-")), "the compiler is not the one of Cargo.toml");
+    assert!(text.contains(&format!("FROM rust:{version}-")), "the compiler version should be that of Cargo.toml");
     for line in text.lines().filter(|line| line.starts_with("COPY ") && !line.contains("--from")) {
         let words: Vec<&str> = line.split(' ').skip(1).collect();
         for source in &words[..words.len() - 1] {
-            assert!(root().join(source).exists(), "{source} is not there to be copied");
+            assert!(root().join(source).exists(), "{source} is copied but does not exist");
         }
     }
     let members = manifest.split("members = [").nth(1).unwrap().split(']').next().unwrap();
     for member in members.split(", ").map(|member| member.trim_matches('"')) {
         let folder = member.split('/').next().unwrap();
-        assert!(text.contains(&format!("COPY {folder} {folder}\n")), "{member} is not copied");
+        assert!(text.contains(&format!("COPY {folder} {folder}\n")), "{member} should be copied");
     }
-    // All that the sources include is copied with them.
+    // Everything that the sources include is copied as well.
     assert!(text.contains("COPY src src") && !text.contains("USER 0") && text.contains("USER 65532:65532"));
     let help = |arguments: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_confold")).args(arguments).arg("--help").finish();
-        assert!(output.status.success(), "{arguments:?} is no command");
+        assert!(output.status.success(), "{arguments:?} should be a command");
         String::from_utf8(output.stdout).unwrap()
     };
     let last_stage = text.split("FROM scratch").nth(1).unwrap();

@@ -1,5 +1,4 @@
-//! A disk that is full, fails or cannot be read: what clients see, and that nothing acknowledged is
-//! lost.
+//! Full, failing and unreadable disks: what clients see, and that no acknowledged write is lost.
 
 use std::path::Path;
 
@@ -41,9 +40,9 @@ fn a_full_disk_gives_50004_and_is_survived() {
         for value in 2..5 {
             assert_eq!(mark(&mut client, value), 50004);
         }
-        assert_eq!(marked(&mut client), "1", "what is refused is not seen");
+        assert_eq!(marked(&mut client), "1", "a refused change should not be visible");
     }
-    assert_eq!(mark(&mut client, 5), 0, "when there is room again it goes on");
+    assert_eq!(mark(&mut client, 5), 0, "writes should succeed when there is room again");
     assert_eq!(marked(&mut client), "5");
     server.kill();
     assert_eq!(marked(&mut Server::on(data.path()).client()), "5");
@@ -61,10 +60,10 @@ fn a_failed_synchronisation_gives_50004_and_stops_the_server() {
     let fault = Fault::inject(&server, "fsync,fdatasync", "EIO", &log(data.path()));
     assert_eq!(mark(&mut client, 2), 50004);
     drop(fault);
-    assert!(!server.ended_well(), "it stops by itself, with an error");
+    assert!(!server.ended_well(), "the server should stop by itself, with an error");
     let server = Server::on(data.path());
     let found = marked(&mut server.client());
-    assert!(found == "1" || found == "2", "the acknowledged one, or the one that was on its way: {found}");
+    assert!(found == "1" || found == "2", "should be the acknowledged value or the one in progress: {found}");
 }
 
 #[test]
@@ -86,8 +85,8 @@ fn a_read_error_gives_50004_and_passes() {
         let _broken = Fault::inject(&server, "read,pread64", "EIO", &data.path().join("confold.db"));
         let failed = client.call(GET, body);
         assert_eq!(failed.code(), 50004, "{}", failed.body);
-        assert!(!failed.body.contains("disk"), "the store's own words are for the log: {}", failed.body);
-        // Each service has its own number for it.
+        assert!(!failed.body.contains("disk"), "the store's error text should only be in the log: {}", failed.body);
+        // Each service has its own code for it.
         let checked = client.make(&account_check("user0"));
         assert_eq!(checked.code(), 70500, "{}", checked.body);
         let info = client.call("group_open_http_svc/get_group_info", r#"{"GroupIdList":["g"]}"#);
@@ -96,8 +95,8 @@ fn a_read_error_gives_50004_and_passes() {
     assert_eq!(marked(&mut client), "1");
 }
 
-/// A failed synchronisation is reported once, and the next one succeeds: whoever tries again believes
-/// what is not true.
+/// The system reports a failed synchronisation once, and the next one succeeds although data was lost. So confold must
+/// not try again.
 #[test]
 fn after_a_failed_synchronisation_nothing_is_tried_again() {
     if is_missing(&[Tool::Strace]) {
@@ -115,9 +114,9 @@ fn after_a_failed_synchronisation_nothing_is_tried_again() {
     assert_eq!(
         std::fs::read(data.path().join("confold.db")).unwrap(),
         database,
-        "nothing was copied into it"
+        "nothing should have been copied into the database"
     );
-    assert!(log(data.path()).exists(), "the log is there for the next start");
+    assert!(log(data.path()).exists(), "the log should be kept for the next start");
     let found = marked(&mut Server::on(data.path()).client());
     assert!(found == "1" || found == "2", "{found}");
 }
@@ -131,7 +130,7 @@ fn a_checkpoint_that_the_disk_fails_stops_the_server() {
     let server = Server::on(data.path());
     let mut client = server.client();
     let fault = Fault::inject(&server, "fsync,fdatasync", "EIO", &data.path().join("confold.db"));
-    // Until the log is long enough to be copied.
+    // Write until the log is long enough for a checkpoint.
     let mut acknowledged = 0;
     for value in 1..20_000 {
         let mark = mark_contact("user0").custom(user("user0"), &value.to_string());
@@ -140,7 +139,7 @@ fn a_checkpoint_that_the_disk_fails_stops_the_server() {
             _ => break,
         }
     }
-    assert!(acknowledged < 19_999, "no checkpoint was tried");
+    assert!(acknowledged < 19_999, "no checkpoint was attempted");
     assert!(!server.ended_well());
     drop(fault);
     let found: usize = marked(&mut Server::on(data.path()).client()).parse().unwrap();

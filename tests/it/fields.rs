@@ -1,4 +1,4 @@
-//! The table of what commands take and reply, against the running server and the golden replies.
+//! Compares the described fields of commands and replies with the running server and the golden replies.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -10,10 +10,10 @@ use serde_json::{Map, Value, json};
 
 use crate::harness::{Client, Server};
 
-/// What no command can take for this field.
+/// Returns a value that every command has to refuse for this field.
 fn wrong(field: &Field) -> Value {
     match field.shape {
-        // Accounts have to be texts, before any command has a look at them.
+        // Accounts must be strings, which is checked before the command runs.
         Shape::List(_) if field.name.ends_with("_Account") => json!(["x".repeat(600)]),
         Shape::Text | Shape::Word(_) => json!("x".repeat(600)),
         Shape::Number | Shape::Choice(_) => json!("x"),
@@ -21,7 +21,7 @@ fn wrong(field: &Field) -> Value {
     }
 }
 
-/// Values that are right for this shape; several where one of a few numbers decides what else is read.
+/// Returns valid values for this shape. There are several where a number decides which other fields are read.
 fn right(shape: &Shape) -> Vec<Value> {
     match shape {
         Shape::Any | Shape::Text => vec![json!("user0")],
@@ -33,8 +33,8 @@ fn right(shape: &Shape) -> Vec<Value> {
     }
 }
 
-/// Objects with these fields, of which some are given: once without what is optional, which may stand in place of another
-/// field, and once with all of it.
+/// Returns objects with these fields, some of which are given: one without the optional fields, which may exclude
+/// another field, and one with all of them.
 fn objects(fields: &[Field], given: &[(&str, Value)]) -> Vec<Value> {
     let mut all = objects_with(fields, given, false);
     all.extend(objects_with(fields, given, true));
@@ -62,7 +62,7 @@ fn objects_with(fields: &[Field], given: &[(&str, Value)], optional: bool) -> Ve
     all.into_iter().map(Value::Object).collect()
 }
 
-/// Bodies in which one field, wherever it stands, is wrong, each with the name of the field.
+/// Returns bodies in which one field, at any depth, is wrong, each with the name of the field.
 fn spoilt(fields: &[Field]) -> Vec<(&'static str, Value)> {
     fn inside(shape: &Shape) -> Vec<(&'static str, Value)> {
         match shape {
@@ -81,7 +81,7 @@ fn spoilt(fields: &[Field]) -> Vec<(&'static str, Value)> {
     all
 }
 
-/// Whether a reply says what is wrong with the field of this name.
+/// Returns whether a reply explains what is wrong with the field of this name.
 fn speaks_of(client: &mut Client, command: Command, body: &Value, name: &str) -> bool {
     fn infos(reply: &Value, name: &str) -> bool {
         match reply {
@@ -119,7 +119,7 @@ fn every_field_that_is_described_is_read_or_said_not_to_be() {
         collect_unread(command.description().request, &mut unread);
     }
     let silent: BTreeSet<&str> = silent.difference(&read).copied().collect();
-    assert_eq!(silent, unread, "what is described and not read, and what is said not to be looked at");
+    assert_eq!(silent, unread, "the fields that are not read should be those described as ignored");
     assert!(read.len() > 40, "{read:?}");
 }
 
@@ -138,10 +138,10 @@ fn collect_unread(fields: &[Field], names: &mut BTreeSet<&'static str>) {
     }
 }
 
-/// The fields of replies to successful calls beside those that the commands are described to reply.
+/// The fields that every successful reply has in addition to the described ones.
 const BASE: [&str; 4] = ["ActionStatus", "ErrorCode", "ErrorInfo", "ErrorDisplay"];
 
-/// Checks that a reply has no member that is not described, and notes those it has.
+/// Checks that a reply has no undescribed member, and records its members.
 fn compare(found: &Value, shape: &Shape, place: &str, seen: &mut BTreeSet<String>) {
     match (found, shape) {
         (Value::Array(items), Shape::List(of)) => {
@@ -156,7 +156,7 @@ fn compare(found: &Value, shape: &Shape, place: &str, seen: &mut BTreeSet<String
                     Some(field) => compare(value, &field.shape, &below, seen),
                     None => assert!(
                         BASE.contains(&name.as_str()) && place.matches('.').count() == 0,
-                        "{below} stands in a golden reply, and not in api/describe"
+                        "{below} is in a golden reply but not in api/describe"
                     ),
                 }
                 seen.insert(below);
@@ -166,7 +166,7 @@ fn compare(found: &Value, shape: &Shape, place: &str, seen: &mut BTreeSet<String
     }
 }
 
-/// The places of all fields of an object.
+/// Returns the paths of all fields of an object.
 fn places(fields: &[Field], place: &str) -> Vec<String> {
     let below = |field: &Field| {
         let place = format!("{place}.{}", field.name);
@@ -192,7 +192,7 @@ fn golden_replies_have_the_fields_that_are_described_and_no_others() {
             let (Some(command), Some(reply)) = (command, reply.and_then(|reply| reply.lines().next())) else {
                 continue;
             };
-            // Times of now are named in a story.
+            // A story contains placeholders for present times.
             let reply: Value = serde_json::from_str(&reply.replace(":NOW", ":0")).unwrap();
             if reply["ErrorCode"] == 0 {
                 let described = Shape::Object(command.description().reply);
@@ -202,7 +202,7 @@ fn golden_replies_have_the_fields_that_are_described_and_no_others() {
     }
     for command in Command::ALL {
         for place in places(command.description().reply, command.name()) {
-            assert!(seen.contains(&place), "{place} is described, and stands in no golden reply");
+            assert!(seen.contains(&place), "{place} is described but appears in no golden reply");
         }
     }
 }

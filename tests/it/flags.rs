@@ -1,5 +1,4 @@
-//! The flags of `dev` and `serve`: one vocabulary, addresses as people write them, and what is said about a flag of
-//! another program.
+//! The flags of `dev` and `serve`: common names, forms of addresses, and the hints for flags of other programs.
 
 use crate::{
     harness::{Server, confold, said},
@@ -42,7 +41,7 @@ fn a_flag_of_another_program_gets_the_one_of_this() {
         assert!(!said(&output).contains(key), "{}", said(&output));
         assert!(said(&output).contains(&format!("\nUsage: confold {} [", arguments[0])), "{}", said(&output));
     }
-    // What is similar to nothing is refused as ever.
+    // A flag without a similar one gets the usual error.
     let output = confold(&["dev", "--frobnicate"]).finish();
     assert!(said(&output).contains("unexpected argument") && !said(&output).contains("tip: use"));
 }
@@ -65,7 +64,7 @@ fn addresses_are_understood_as_people_write_them() {
             "{}",
             server.greeting
         );
-        // An emulator that others can reach has its token.
+        // An emulator that other machines can reach requires a token.
         let is_open = shown.contains("0.0.0.0");
         assert_eq!(server.greeting.contains("Other machines can reach this server"), is_open, "{text}");
         let site = Site::new();
@@ -166,7 +165,7 @@ fn an_emulator_may_begin_with_nothing_and_have_small_pages() {
     let reply = server.client().ok(GET, BODY);
     assert_eq!((reply["ContactItem"].as_array().unwrap().len(), &reply["CompleteFlag"]), (1, &0.into()));
     let server = Server::dev(&["--empty"]);
-    assert_eq!(server.client().call(GET, BODY).code(), 50001, "nobody was imported");
+    assert_eq!(server.client().call(GET, BODY).code(), 50001, "no user should have been imported");
     for size in ["0", "10001", "x"] {
         let output = confold(&["dev", "--page-size", size]).finish();
         assert!(said(&output).contains("must be a number from 1 to 10000"), "{}", said(&output));

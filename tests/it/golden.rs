@@ -1,8 +1,8 @@
 //! Requests and the exact bytes of their replies, one file per command in `golden/`.
 //!
-//! A file is a story told to one fresh server: `> service/command`, the body on the next line,
-//! then `< ` and the reply. `# ` lines are remarks. Run with `GOLDEN=write` to write the replies
-//! the server gives now, and read the difference before you keep it.
+//! Each file contains a sequence of calls to one fresh server: `> service/command`, the body on the next line, then `<
+//! ` and the reply. Lines with `# ` are comments. Run with `GOLDEN=write` to write the present replies of the server,
+//! and review the difference.
 
 use std::{fmt::Write, fs, path::PathBuf};
 
@@ -40,7 +40,7 @@ fn golden(name: &str) {
     assert_eq!(text.lines().count(), told.lines().count(), "in {}", path.display());
 }
 
-/// Times of now and generated ids are named instead of shown.
+/// Replaces present times and generated ids by placeholders.
 fn settled(reply: &str, story: &str) -> String {
     let mut out = String::new();
     let mut rest = reply;

@@ -1,4 +1,4 @@
-//! Starting the binary, and talking to it in plain HTTP.
+//! Starts the binary and calls it over HTTP.
 
 use std::{
     collections::HashMap,
@@ -29,7 +29,7 @@ use tokio_rustls::rustls::{
 pub(crate) use crate::wait::eventually;
 use crate::wait::{self, DEADLINE, Finish, Lines, end};
 
-/// The app of the documentation page, with a key of its own: `serve` refuses the published one.
+/// The app of the documentation page, with a key made for the tests, because `serve` refuses the published one.
 pub(crate) const APP: u32 = 88_888_888;
 pub(crate) const ADMIN: &str = "admin";
 pub(crate) const KEY: &str = "b2a07c5d3f1e49688d0c7b6a5e4f3d2c1b0a9f8e7d6c5b4a39281706f5e4d3c2";
@@ -41,16 +41,16 @@ pub(crate) const SAMPLE_KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
-    /// What it printed when it was ready.
+    /// What the server printed when it was ready.
     pub(crate) greeting: String,
-    /// Its folder for temporary files, removed with it: a killed server leaves its own behind.
+    /// The server's folder for temporary files, removed with it, because a killed server leaves files behind.
     pub(crate) folder: Option<tempfile::TempDir>,
-    /// Whether the child is strace, and the server its child.
+    /// Whether the child process is strace, which runs the server as its own child.
     traced: bool,
 }
 
 impl Server {
-    /// Starts `confold dev` on a free port with these further arguments.
+    /// Starts `confold dev` on a free port with these additional arguments.
     pub(crate) fn dev(arguments: &[&str]) -> Server {
         let temporary = tempfile::tempdir().unwrap();
         let mut server = Server::dev_with(arguments, temporary.path());
@@ -58,7 +58,7 @@ impl Server {
         server
     }
 
-    /// The command of a `dev` server on a free port that knows the key of the page's app.
+    /// Returns the command of a `dev` server on a free port with the key of the page's app.
     pub(crate) fn dev_command() -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
         command.args(["dev", "--listen", "127.0.0.1:0", "--app", &format!("{APP}:{KEY}:{ADMIN}")]);
@@ -71,7 +71,7 @@ impl Server {
         command
     }
 
-    /// Starts `confold dev` with a full log, in JSON, to this file.
+    /// Starts `confold dev` with a complete JSON log in this file.
     pub(crate) fn logging_to(log: std::fs::File) -> Server {
         let temporary = tempfile::tempdir().unwrap();
         let mut command = Server::dev_command();
@@ -81,7 +81,7 @@ impl Server {
         server
     }
 
-    /// Starts `confold dev` with a log as text, to this file, and these further arguments.
+    /// Starts `confold dev` with a text log in this file and these additional arguments.
     pub(crate) fn logging_text(arguments: &[&str], log: &Path) -> Server {
         let temporary = tempfile::tempdir().unwrap();
         let mut command = Server::dev_command();
@@ -92,23 +92,23 @@ impl Server {
         server
     }
 
-    /// Starts `confold dev` under strace, which writes down each synchronisation as it ends.
+    /// Starts `confold dev` under strace, which records each completed synchronisation.
     pub(crate) fn traced(trace: &Path) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("strace");
         command.args(["-f", "--seccomp-bpf", "-e", "trace=fsync,fdatasync", "-o"]).arg(trace);
         let server = Server::command(&[]);
         command.arg(server.get_program()).args(server.get_args());
-        // strace would leave the server behind when it is killed: the server ends when told so.
+        // A killed strace would leave the server running, so the server is asked to stop instead.
         let mut server = Server::start(command.env("TMPDIR", folder.path()));
         server.folder = Some(folder);
         server.traced = true;
         server
     }
 
-    /// Starts `confold dev` on a directory that stays, without counting calls.
+    /// Starts `confold dev` on a directory that is kept, without rate limits.
     pub(crate) fn on(data: &Path) -> Server {
-        // What a failing disk makes it log is no news to whoever makes it fail.
+        // Log messages about failing disks are expected in tests that make disks fail.
         let mut command = Server::command(&["--rate-limit", "off", "--data", data.to_str().unwrap()]);
         Server::start(command.stderr(Stdio::null()))
     }
@@ -122,17 +122,17 @@ impl Server {
         Server::start_until(command, |greeting| greeting.contains("Try:") && greeting.contains("curl -d"))
     }
 
-    /// Starts a server that has said all when `complete` of what it printed is true.
+    /// Starts a server and waits until `complete` returns true for its output.
     pub(crate) fn start_until(command: &mut Command, complete: impl Fn(&str) -> bool) -> Server {
         Server::try_start_until(command, complete).expect("the server did not start")
     }
 
-    /// The same; nothing when the server ends instead.
+    /// Does the same, but returns `None` if the server exits instead.
     pub(crate) fn try_start_until(command: &mut Command, complete: impl Fn(&str) -> bool) -> Option<Server> {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = Lines::of(child.stdout.take().unwrap());
         let Ok(greeting) = lines.until("the greeting of a server", complete) else {
-            end(&mut child).expect("a server that cannot start ends");
+            end(&mut child).expect("a server that cannot start should exit");
             return None;
         };
         let address = address_after(&greeting, "http://").unwrap_or(([127, 0, 0, 1], 0).into());
@@ -146,32 +146,32 @@ impl Server {
     /// Kills the process as a crash would.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
-        end(&mut self.child).expect("a server that was killed ends");
+        end(&mut self.child).expect("a killed server should exit");
     }
 
-    /// Tells it to stop, as an operator would.
+    /// Sends SIGTERM, as an operator would.
     pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);
     }
 
-    /// Sends it a signal.
+    /// Sends the server a signal.
     pub(crate) fn signal(&self, sent: Signal) {
         signal(self.id(), sent).unwrap();
     }
 
-    /// The number of its process.
+    /// Returns the process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Where it speaks TLS.
+    /// Returns the TLS address.
     pub(crate) fn tls_address(&self) -> SocketAddr {
         address_after(&self.greeting, "https://").unwrap()
     }
 
-    /// Waits for its end and tells whether it was a good one.
+    /// Waits for the server to exit, and returns whether it succeeded.
     pub(crate) fn ended_well(mut self) -> bool {
-        end(&mut self.child).expect("a server that is to stop ends").success()
+        end(&mut self.child).expect("a stopped server should exit").success()
     }
 }
 
@@ -185,13 +185,13 @@ impl Drop for Server {
             }
             end(&mut self.child);
         }
-        // It may have ended by itself.
+        // The server may have exited already.
         let _ = self.child.kill();
         end(&mut self.child);
     }
 }
 
-/// The service in this process, for settings and stores that the command line does not give.
+/// Runs the service in the test process, for settings and stores that the command line does not offer.
 pub(crate) struct InProcess {
     pub(crate) address: SocketAddr,
     stop: tokio::sync::watch::Sender<bool>,
@@ -203,7 +203,7 @@ impl InProcess {
         InProcess::start_by(Clock::system(), app, store)
     }
 
-    /// The same by a clock of which the test has the other hand.
+    /// Does the same with a clock that the test controls.
     pub(crate) fn start_by(clock: Clock, app: App, store: Arc<dyn Store>) -> InProcess {
         let bound = Bound::to(([127, 0, 0, 1], 0).into()).unwrap();
         let address = bound.address();
@@ -226,12 +226,12 @@ impl InProcess {
 impl Drop for InProcess {
     fn drop(&mut self) {
         self.stop.send_replace(true);
-        // Its drain has a deadline of five seconds.
+        // Draining is limited to five seconds.
         self.thread.take().unwrap().join().unwrap();
     }
 }
 
-/// A command of confold, in the environment of a user who has set nothing.
+/// Returns a confold command in an environment without any settings.
 pub(crate) fn confold(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
     command.args(arguments).stdin(Stdio::null()).env_remove("NO_COLOR").env_remove("CONFOLD_KEY");
@@ -241,14 +241,14 @@ pub(crate) fn confold(arguments: &[&str]) -> Command {
     command
 }
 
-/// The same with the key of the page's app in its environment.
+/// Does the same with the key of the page's app in the environment.
 pub(crate) fn keyed(arguments: &[&str]) -> Command {
     let mut command = confold(arguments);
     command.env("CONFOLD_KEY", KEY);
     command
 }
 
-/// Runs a command of confold that has to succeed; what it prints on standard output.
+/// Runs a confold command that has to succeed, and returns its standard output.
 #[track_caller]
 pub(crate) fn succeeds(command: &mut Command) -> String {
     let output = command.finish();
@@ -256,18 +256,18 @@ pub(crate) fn succeeds(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A tool that uses the page's app through a running server.
+/// Returns the arguments for a tool to use the page's app on a running server.
 pub(crate) fn at_server(server: &Server) -> Vec<String> {
     let url = format!("http://{}", server.address);
     ["--url", &url, "--app", &APP.to_string(), "--admin", ADMIN].map(str::to_owned).to_vec()
 }
 
-/// A tool that uses a data directory.
+/// Returns the arguments for a tool to use a data directory.
 pub(crate) fn in_directory(directory: &Path) -> Vec<String> {
     ["--data", directory.to_str().unwrap()].map(str::to_owned).to_vec()
 }
 
-/// Everything that is kept there, as lines.
+/// Exports everything from a place, as lines.
 #[track_caller]
 pub(crate) fn exported(place: &[String]) -> String {
     let mut export = keyed(&["export"]);
@@ -276,17 +276,17 @@ pub(crate) fn exported(place: &[String]) -> String {
     printed(&output)
 }
 
-/// What a program said on standard output. What takes long on this machine reports its progress on standard error.
+/// Returns the standard output of a program. Standard error may contain progress when the machine is slow.
 pub(crate) fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// What a program said, on standard output and then on standard error.
+/// Returns the standard output and then the standard error of a program.
 pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// Runs a program that gets this on standard input.
+/// Runs a program with this text on standard input.
 pub(crate) fn fed(command: &mut Command, input: &str) -> Output {
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -294,26 +294,26 @@ pub(crate) fn fed(command: &mut Command, input: &str) -> Output {
     child.finish()
 }
 
-/// The page's app with default settings.
+/// Returns the page's app with default settings.
 pub(crate) fn page_app() -> App {
     App::new(AppId::new(APP).unwrap(), SecretKey::new(KEY).unwrap(), vec![ADMIN.to_owned()])
 }
 
-/// System calls of a process that fail as long as this lives, made to by strace.
+/// Makes system calls of a process fail, with strace, until this is dropped.
 pub(crate) struct Fault {
     strace: Child,
-    /// Kept, because strace must be able to write to them.
+    /// Kept open, because strace must be able to write to them.
     _errors: Lines,
 }
 
 impl Fault {
-    /// Lets these system calls of the process on this file fail with this error.
+    /// Makes these system calls of the process on this file fail with this error.
     pub(crate) fn inject(server: &Server, calls: &str, error: &str, file: &Path) -> Fault {
         let mut strace = Command::new("strace");
         strace.args(["-f", "-p", &server.child.id().to_string(), "-P", file.to_str().unwrap()]);
         strace.args(["-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:error={error}")]);
         let mut child = strace.args(["-o", "/dev/null"]).stderr(Stdio::piped()).spawn().unwrap();
-        // It says when it has attached itself; all threads of the server exist by then.
+        // strace prints a message once it is attached. All threads of the server exist by then.
         let errors = Lines::of(child.stderr.take().unwrap());
         let attached = errors.until("strace attaches itself", |said| said.contains("attached"));
         assert!(attached.is_ok(), "strace: {attached:?}");
@@ -328,7 +328,7 @@ impl Drop for Fault {
     }
 }
 
-/// Tells threads to end when it is dropped, also by a test that fails.
+/// Asks threads to end when this is dropped, even if the test fails.
 pub(crate) struct Ending<'a>(pub(crate) &'a std::sync::atomic::AtomicBool);
 
 impl Drop for Ending<'_> {
@@ -337,13 +337,13 @@ impl Drop for Ending<'_> {
     }
 }
 
-/// Sends a process a signal. Not by a program: a small system has none for it.
+/// Sends a signal to a process, without a program such as kill, which minimal systems may not have.
 fn signal(id: u32, signal: Signal) -> rustix::io::Result<()> {
     let id = i32::try_from(id).ok().and_then(Pid::from_raw).unwrap();
     kill_process(id, signal)
 }
 
-/// One answer.
+/// An answer of the server.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -361,13 +361,13 @@ impl Answer {
     }
 }
 
-/// Gives what is read from a socket or written to it a deadline.
+/// Sets a deadline for reads and writes on a socket.
 pub(crate) fn patient(socket: &TcpStream) -> std::io::Result<()> {
     socket.set_read_timeout(Some(DEADLINE))?;
     socket.set_write_timeout(Some(DEADLINE))
 }
 
-/// The next connection to a listener.
+/// Accepts the next connection of a listener.
 #[track_caller]
 pub(crate) fn accepted(listener: &TcpListener) -> TcpStream {
     let listener = listener.try_clone().unwrap();
@@ -376,9 +376,9 @@ pub(crate) fn accepted(listener: &TcpListener) -> TcpStream {
     stream
 }
 
-/// A socket, with TLS or without.
+/// A stream with or without TLS.
 pub(crate) trait Stream: Read + Write + Send {
-    /// The socket below.
+    /// Returns the underlying socket.
     fn socket(&self) -> &TcpStream;
 }
 
@@ -394,13 +394,13 @@ impl Stream for StreamOwned<ClientConnection, TcpStream> {
     }
 }
 
-/// One connection, signed as the page's administrator.
+/// A connection whose calls are signed by the page's administrator.
 pub(crate) struct Client {
     stream: BufReader<Box<dyn Stream>>,
     query: String,
 }
 
-/// The first address after `scheme` in what a server printed.
+/// Returns the first address after `scheme` in a server's output.
 fn address_after(greeting: &str, scheme: &str) -> Option<SocketAddr> {
     let rest = greeting.split(scheme).nth(1)?;
     rest.split(|c: char| c.is_whitespace() || c == ',').next()?.parse().ok()
@@ -418,7 +418,7 @@ impl Client {
         Ok(Client::over(stream))
     }
 
-    /// A client whose system takes as few bytes from the server as it can while nothing is read.
+    /// Creates a client with the smallest receive buffer, so that unread answers stay in the server.
     pub(crate) fn deaf(address: SocketAddr) -> Client {
         use rustix::net::{self, AddressFamily, SocketType, sockopt};
         let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
@@ -433,7 +433,7 @@ impl Client {
         Client { stream: BufReader::new(Box::new(stream)), query: query(APP, ADMIN, KEY) }
     }
 
-    /// Connects by TLS to a server that has to be called `name`, as the authority `ca` says.
+    /// Connects with TLS to a server that has to prove the name `name` to clients that trust `ca`.
     pub(crate) fn try_connect_tls(address: SocketAddr, ca: &str, name: &str) -> std::io::Result<Client> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
@@ -448,27 +448,27 @@ impl Client {
         socket.set_nodelay(true)?;
         patient(&socket)?;
         let mut stream = StreamOwned::new(session, socket);
-        // The handshake happens when something is written.
+        // The handshake happens with the first write.
         stream.flush()?;
         Ok(Client::over(stream))
     }
 
-    /// How long to wait for bytes.
+    /// Sets how long to wait for bytes.
     pub(crate) fn wait_at_most(&self, time: Duration) {
         self.stream.get_ref().socket().set_read_timeout(Some(time)).unwrap();
     }
 
-    /// The same connection, signed by another administrator.
+    /// Signs later calls as another administrator.
     pub(crate) fn signed_for(self, app: u32, identifier: &str, key: &str) -> Client {
         Client { query: query(app, identifier, key), ..self }
     }
 
-    /// The path and query of a call as this client signs it.
+    /// Returns the path and query of a call, signed by this client.
     pub(crate) fn target(&self, command: &str) -> String {
         format!("/v4/{command}?{}", self.query)
     }
 
-    /// Calls `service/command`; fails the test when there is no answer.
+    /// Calls `service/command`. Fails the test if there is no answer.
     pub(crate) fn call(&mut self, command: &str, body: &str) -> Answer {
         self.try_call(command, body).unwrap()
     }
@@ -492,7 +492,7 @@ impl Client {
         )
     }
 
-    /// A value of the metrics.
+    /// Returns a value of the metrics.
     pub(crate) fn metric(&mut self, name: &str) -> u64 {
         let metrics = self.raw(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().body;
         let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -532,14 +532,14 @@ impl Client {
         Ok(Answer { status, headers, body })
     }
 
-    /// Reads the status of an answer, and leaves the rest unread.
+    /// Reads only the status of an answer.
     pub(crate) fn head(&mut self) -> std::io::Result<u16> {
         let mut line = String::new();
         self.stream.read_line(&mut line)?;
         Ok(line.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0))
     }
 
-    /// Whether the server has closed the connection, as far as can be seen now: a time-out is no end.
+    /// Returns whether the server is known to have closed the connection. A time-out does not count.
     pub(crate) fn has_ended(&mut self) -> bool {
         use std::io::ErrorKind::{TimedOut, WouldBlock};
         match self.stream.read(&mut [0]) {
@@ -548,13 +548,14 @@ impl Client {
         }
     }
 
-    /// Whether the server closes the connection, and sends nothing before; a time-out is no end.
+    /// Returns whether the server closes the connection without sending anything. A time-out does not count.
     pub(crate) fn is_closed(&mut self) -> bool {
         self.has_ended()
     }
 }
 
-/// The variable with the file that gets the codes of all answers, for the ledger (`ledger.rs`).
+/// The environment variable that names the file to which the codes of all answers are written, for the ledger
+/// (`ledger.rs`).
 pub(crate) const CODES: &str = "LEDGER_CODES";
 
 fn note_codes(body: &str) {
@@ -566,7 +567,7 @@ fn note_codes(body: &str) {
     }
 }
 
-/// The query string of a call.
+/// Returns the query string of a call.
 pub(crate) fn query(app: u32, identifier: &str, key: &str) -> String {
     let signature = sign(app, identifier, key);
     format!("sdkappid={app}&identifier={identifier}&usersig={signature}&random=99999999&contenttype=json")
@@ -577,7 +578,7 @@ pub(crate) fn sign(app: u32, identifier: &str, key: &str) -> String {
     usersig::make(app, &Identifier::parse(identifier).unwrap(), &key, Clock::system().now(), 86_400)
 }
 
-/// Imports accounts, at most a hundred at a time.
+/// Imports accounts, a hundred per call.
 pub(crate) fn import_accounts(client: &mut Client, users: &[String]) {
     for some in users.chunks(100) {
         let body = serde_json::json!({ "Accounts": some }).to_string();
