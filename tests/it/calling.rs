@@ -33,7 +33,7 @@ fn stdout(output: &Output) -> String {
 }
 
 #[test]
-fn a_call_is_signed_and_its_reply_printed_as_it_came() {
+fn a_call_is_signed_and_its_reply_printed_unchanged() {
     let server = Server::dev(&[]);
     let expected = server.client().call("recentcontact/get_contact_group", BODY).body + "\n";
     for name in [GET, "recentcontact/get_contact_group", "v4/recentcontact/get_contact_group"] {
@@ -65,7 +65,7 @@ fn a_call_is_signed_and_its_reply_printed_as_it_came() {
 }
 
 #[test]
-fn the_status_says_what_became_of_a_call() {
+fn the_exit_status_reflects_the_result_of_a_call() {
     let server = Server::dev(&[]);
     import_accounts(&mut server.client(), &["user1".to_owned()]);
     let url = format!("http://{}", server.address);
@@ -122,7 +122,7 @@ fn the_status_says_what_became_of_a_call() {
 }
 
 #[test]
-fn what_a_header_says_beside_the_reply_is_printed_too() {
+fn the_hint_header_is_printed_after_the_reply() {
     let fake = Fake::start(|_, _, connection| {
         let body = r#"{"ActionStatus":"FAIL","ErrorCode":10021,"ErrorInfo":"group id has be used!"}"#;
         let head = format!(
@@ -211,7 +211,7 @@ fn tools(url: &str, more: &[&str]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn what_is_not_confold_is_named_in_words() {
+fn a_server_that_is_not_confold_is_described_in_words() {
     for (status, words) in [
         (
             "502 Bad Gateway",
@@ -242,7 +242,7 @@ fn what_is_not_confold_is_named_in_words() {
 }
 
 #[test]
-fn what_is_wrong_with_tls_is_named_in_words() {
+fn tls_errors_are_described_in_words() {
     let (site, authority, other) = (Site::new(), Authority::new(), Authority::new());
     let (certificate, key) = (site.path("cert.pem"), site.path("cert-key.pem"));
     authority.issue(&certificate, &key);
@@ -293,7 +293,7 @@ fn what_is_wrong_with_tls_is_named_in_words() {
 }
 
 #[test]
-fn a_long_task_says_a_plain_line_in_a_pipe_and_a_short_one_nothing() {
+fn a_long_task_prints_a_plain_progress_line_to_a_pipe_and_a_short_one_none() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("lines"), "{}\n".repeat(100)).unwrap();
     let (release, held) = mpsc::channel::<()>();
@@ -321,7 +321,7 @@ fn a_long_task_says_a_plain_line_in_a_pipe_and_a_short_one_nothing() {
 }
 
 #[test]
-fn bars_are_drawn_in_letters_that_the_locale_has() {
+fn progress_bars_use_characters_of_the_locale() {
     if is_missing(&[Tool::Script]) {
         return;
     }

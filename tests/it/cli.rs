@@ -59,7 +59,7 @@ fn a_taken_port_names_the_option() {
 }
 
 #[test]
-fn a_directory_in_use_says_so() {
+fn a_directory_in_use_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let _server = Server::on(directory.path());
     let output =
@@ -69,7 +69,7 @@ fn a_directory_in_use_says_so() {
 }
 
 #[test]
-fn a_file_of_another_kind_or_time_is_refused() {
+fn a_database_of_another_format_or_version_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().to_str().unwrap();
     fs::write(
@@ -200,7 +200,7 @@ fn an_organizer_that_comes_twice_is_replaced_also_on_disk() {
 }
 
 #[test]
-fn lines_about_chat_groups_keep_the_dead_dead() {
+fn lines_about_chat_groups_do_not_revive_records_of_destroyed_groups() {
     let directory = tempfile::tempdir().unwrap();
     let seed = directory.path().join("seed.ndjson");
     let group = r#"{"Kind":"chat_group","SdkAppId":88888888,"GroupId":"g""#;
@@ -252,7 +252,7 @@ fn a_seed_has_the_limits_of_an_app() {
 }
 
 #[test]
-fn ones_own_key_for_a_known_app_takes_its_place() {
+fn an_own_key_for_a_built_in_app_replaces_the_published_one() {
     let server = Server::dev(&["--app", "1400000000:mine:boss"]);
     assert_eq!(server.greeting.matches("app 1400000000, administrator boss").count(), 1);
     assert!(!server.greeting.contains("app 1400000000, administrator administrator"));

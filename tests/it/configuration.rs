@@ -206,7 +206,10 @@ fn tls_key() {
 fn store_directory() {
     let (site, server, mut client) = serving("[store]\ndirectory = \"elsewhere/deep\"", "");
     assert_eq!(client.call(IMPORT, USER).code(), 0);
-    assert!(site.path("elsewhere/deep/confold.db").exists(), "the path should be relative to the configuration file");
+    assert!(
+        site.path("elsewhere/deep/confold.db").exists(),
+        "the path should be relative to the configuration file"
+    );
     drop(server);
     let again = site.serve();
     assert_eq!(again.client().call(GET, BODY).code(), 0, "the account should be stored");
@@ -258,7 +261,7 @@ fn store_read_queue() {
         "",
     );
     assert_eq!(client.call(IMPORT, USER).code(), 0);
-    // As many as it takes until two come while one waits.
+    // Send calls until two arrive while another one waits.
     let refused = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..16 {
@@ -287,7 +290,7 @@ fn store_queue() {
         "[store]\ndirectory = \"data\"\nqueue = 1\n[limits]\nrate_limit = false\n[log]\nlevel = \"error\"",
         "",
     );
-    // As many as it takes until two come while one waits.
+    // Send calls until two arrive while another one waits.
     let refused = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         for writer in 0..16 {
@@ -307,7 +310,10 @@ fn store_queue() {
             });
         }
     });
-    assert!(refused.load(std::sync::atomic::Ordering::Relaxed), "no write was refused, although 16 writers share one place");
+    assert!(
+        refused.load(std::sync::atomic::Ordering::Relaxed),
+        "no write was refused, although 16 writers share one place"
+    );
 }
 
 #[test]
@@ -323,7 +329,11 @@ fn limits_connections() {
     assert!(third.answer(false).is_err(), "the third connection should wait while two are open");
     third.wait_at_most(DEADLINE);
     drop(first);
-    assert_eq!(third.answer(false).unwrap().code(), 50001, "the third connection should be served after one has ended");
+    assert_eq!(
+        third.answer(false).unwrap().code(),
+        50001,
+        "the third connection should be served after one has ended"
+    );
     assert_eq!(second.call(GET, BODY).code(), 50001);
 }
 
@@ -814,11 +824,14 @@ fn app_failed_signatures() {
     eventually("more than three are refused", || client.call(GET, BODY).code() == 70050);
     let (_site, _server, client) = serving("", "failed_signatures = 0");
     let mut client = client.signed_for(APP, ADMIN, "wrong");
-    assert!((0..130).all(|_| client.call(GET, BODY).code() == 70009), "failed signatures should not be limited");
+    assert!(
+        (0..130).all(|_| client.call(GET, BODY).code() == 70009),
+        "failed signatures should not be limited"
+    );
 }
 
 #[test]
-fn a_server_without_dev_s_data_keeps_without_it() {
+fn dev_does_not_add_its_data_to_a_store_of_serve() {
     let (site, server, _client) = serving("", "");
     server.terminate();
     assert!(server.ended_well());

@@ -222,7 +222,11 @@ fn line_15_paging_gives_every_record_once_and_loses_no_survivor() {
         let items = reply["ContactItem"].as_array().unwrap();
         sizes.push(items.len());
         seen.extend(items.iter().map(|item| item["To_Account"].as_str().unwrap().to_owned()));
-        assert_eq!(reply["GroupItem"], json!([{"GroupName": "g", "GroupId": 1}]), "groups should be on every page");
+        assert_eq!(
+            reply["GroupItem"],
+            json!([{"GroupName": "g", "GroupId": 1}]),
+            "groups should be on every page"
+        );
         start = reply["NextStartIndex"].as_u64().unwrap();
         if reply["CompleteFlag"] == 1 {
             assert_eq!(start, 0);

@@ -71,7 +71,7 @@ fn lines_are_seeded_and_bad_ones_named() {
 }
 
 #[test]
-fn a_snapshot_is_brought_back_with_its_numbers() {
+fn a_snapshot_is_restored_with_its_numbers() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     let before = client.call(GET, BODY).body;
@@ -121,7 +121,7 @@ fn timestamps_and_signatures_follow_the_clock_and_rates_do_not() {
 }
 
 #[test]
-fn faults_strike_those_whom_they_name() {
+fn fault_rules_apply_only_to_matching_calls() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     import_accounts(&mut client, &["peer", "other"].map(str::to_owned));
@@ -160,7 +160,7 @@ fn faults_strike_those_whom_they_name() {
 }
 
 #[test]
-fn the_journal_tells_what_was_asked_and_why_it_was_refused() {
+fn the_journal_shows_requests_and_reasons_for_refusals() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     client.call(GET, BODY);
@@ -180,7 +180,10 @@ fn the_journal_tells_what_was_asked_and_why_it_was_refused() {
     assert_eq!(calls[0]["Reply"]["CompleteFlag"], 1);
     assert_eq!((&calls[2]["Request"], &calls[0]["SdkAppId"]), (&json!("no json"), &json!(APP)));
     let text = journal.to_string();
-    assert!(!text.contains("usersig") && !text.contains("eJ"), "the journal should contain no signature: {text}");
+    assert!(
+        !text.contains("usersig") && !text.contains("eJ"),
+        "the journal should contain no signature: {text}"
+    );
     let one = done(&mut client, "GET /_dev/journal?Code=50002", "");
     assert_eq!(one["Calls"].as_array().unwrap().len(), 1);
     let one = done(&mut client, "GET /_dev/journal?Command=nothing", "");
@@ -196,7 +199,7 @@ fn the_journal_tells_what_was_asked_and_why_it_was_refused() {
 
 /// Tries every path, with and without guessed tokens, on a server without controls.
 #[test]
-fn outside_dev_every_path_is_refused() {
+fn without_controls_every_path_is_refused() {
     let (_site, server, mut client) = serving("", "directory = \"open\"");
     mark(&mut client, "user0", "peer").unwrap();
     for guess in [
@@ -250,7 +253,7 @@ fn a_web_page_cannot_use_them() {
 }
 
 #[test]
-fn what_is_misspelt_or_null_does_not_widen_what_is_done() {
+fn misspelt_or_null_parameters_do_not_widen_a_request() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     done(&mut client, "POST /_dev/faults", r#"{"Command":"destroy_group","Code":60007}"#);
@@ -276,7 +279,7 @@ fn what_is_misspelt_or_null_does_not_widen_what_is_done() {
 }
 
 #[test]
-fn a_reset_says_what_stays_and_takes_the_controls_when_it_is_asked_to() {
+fn a_reset_reports_what_stays_and_resets_the_controls_on_request() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     client.call(GET, BODY);
@@ -432,7 +435,7 @@ const MISTAKES: &[(&str, &str, u16, &str)] = &[
 ];
 
 #[test]
-fn what_a_control_cannot_mean_is_refused_with_what_was_probably_meant() {
+fn mistaken_control_requests_are_refused_with_a_suggestion() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     done(&mut client, "POST /_dev/snapshot", r#"{"Name":"start"}"#);
@@ -499,7 +502,7 @@ fn snapshots_and_fault_rules_are_bounded_and_can_be_removed() {
 }
 
 #[test]
-fn a_body_that_comes_slowly_holds_up_nobody() {
+fn a_slow_body_does_not_block_other_requests() {
     let server = Server::dev(&[]);
     let line = r#"{"Kind":"account","SdkAppId":88888888,"UserID":"slow"}"#;
     // Each client withholds the last byte of its body.
@@ -528,7 +531,11 @@ fn a_body_that_comes_slowly_holds_up_nobody() {
         done(&mut client, "POST /_dev/restore", r#"{"Name":"quick"}"#);
         done(&mut client, "GET /_dev/journal", "");
     }
-    assert_eq!(records(&mut client, "slow"), None, "no part of a body should be applied before it is complete");
+    assert_eq!(
+        records(&mut client, "slow"),
+        None,
+        "no part of a body should be applied before it is complete"
+    );
     for (client, last) in &mut waiting {
         client.send(last.as_bytes()).unwrap();
         let answer = client.answer(false).unwrap();
@@ -553,7 +560,7 @@ fn lines_that_break_off_change_nothing() {
 }
 
 #[test]
-fn a_state_is_brought_back_whole_also_when_its_client_leaves() {
+fn a_restore_completes_even_if_its_client_disconnects() {
     let server = Server::dev(&[]);
     let account =
         |number| format!("{{\"Kind\":\"account\",\"SdkAppId\":88888888,\"UserID\":\"u{number}\"}}\n");
@@ -572,7 +579,7 @@ fn a_state_is_brought_back_whole_also_when_its_client_leaves() {
 }
 
 #[test]
-fn a_state_is_brought_back_whole_by_many_at_once() {
+fn concurrent_restores_leave_a_complete_state() {
     let server = Server::dev(&[]);
     done(&mut server.client(), "POST /_dev/snapshot", r#"{"Name":"s"}"#);
     std::thread::scope(|scope| {
@@ -590,7 +597,7 @@ fn a_state_is_brought_back_whole_by_many_at_once() {
 }
 
 #[test]
-fn what_is_kept_is_written_at_exit_and_the_address_while_it_serves() {
+fn the_export_is_written_at_exit_and_the_address_while_serving() {
     let folder = tempfile::tempdir().unwrap();
     let (file, ready) = (folder.path().join("out.ndjson"), folder.path().join("ready"));
     std::fs::write(&ready, "left behind").unwrap();

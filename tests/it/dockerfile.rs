@@ -9,11 +9,14 @@ fn root() -> &'static Path {
 }
 
 #[test]
-fn the_dockerfile_says_what_is_so() {
+fn the_dockerfile_matches_the_source() {
     let text = fs::read_to_string(root().join("Dockerfile")).unwrap();
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let version = manifest.split("rust-version = \"").nth(1).unwrap().split('"').next().unwrap();
-    assert!(text.contains(&format!("FROM rust:{version}-")), "the compiler version should be that of Cargo.toml");
+    assert!(
+        text.contains(&format!("FROM rust:{version}-")),
+        "the compiler version should be that of Cargo.toml"
+    );
     for line in text.lines().filter(|line| line.starts_with("COPY ") && !line.contains("--from")) {
         let words: Vec<&str> = line.split(' ').skip(1).collect();
         for source in &words[..words.len() - 1] {

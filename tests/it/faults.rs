@@ -85,7 +85,11 @@ fn a_read_error_gives_50004_and_passes() {
         let _broken = Fault::inject(&server, "read,pread64", "EIO", &data.path().join("confold.db"));
         let failed = client.call(GET, body);
         assert_eq!(failed.code(), 50004, "{}", failed.body);
-        assert!(!failed.body.contains("disk"), "the store's error text should only be in the log: {}", failed.body);
+        assert!(
+            !failed.body.contains("disk"),
+            "the store's error text should only be in the log: {}",
+            failed.body
+        );
         // Each service has its own code for it.
         let checked = client.make(&account_check("user0"));
         assert_eq!(checked.code(), 70500, "{}", checked.body);

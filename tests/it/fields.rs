@@ -99,7 +99,7 @@ fn speaks_of(client: &mut Client, command: Command, body: &Value, name: &str) ->
 }
 
 #[test]
-fn every_field_that_is_described_is_read_or_said_not_to_be() {
+fn every_described_field_is_read_or_documented_as_ignored() {
     let server = Server::dev(&["--directory", "open", "--rate-limit", "off"]);
     let mut client = server.client();
     let (mut read, mut silent) = (BTreeSet::new(), BTreeSet::new());

@@ -13,7 +13,7 @@ use crate::{
 
 const CLIENTS: usize = 32;
 
-/// Runs `work` on 32 connections at once and collects what they return.
+/// Runs `work` on 32 connections at once and collects the results.
 fn at_once<T: Send>(server: &Server, work: impl Fn(usize, &mut Client) -> T + Sync) -> Vec<T> {
     thread::scope(|scope| {
         let threads: Vec<_> = (0..CLIENTS)
@@ -33,7 +33,7 @@ fn no_update_is_lost_and_limits_are_exact() {
     let peers: Vec<String> = (0..1_280).map(|count| format!("p{count}")).collect();
     import_accounts(&mut client, &peers);
 
-    // 32 × 3 names for 20 groups.
+    // 32 clients create 3 groups each, but only 20 are allowed.
     let made = at_once(&server, |number, client| {
         let mut made = Vec::new();
         for count in 0..3 {
@@ -54,7 +54,7 @@ fn no_update_is_lost_and_limits_are_exact() {
     let ids: Vec<u64> = groups.iter().map(|group| group["GroupId"].as_u64().unwrap()).collect();
     assert_eq!(ids, (1..=20).collect::<Vec<_>>());
 
-    // 32 × 40 conversations for 1,000 places in a group, and as many marks for theirs.
+    // 32 clients add 40 conversations each, but only 1,000 may be in groups and 1,000 marked.
     let group = made.first().unwrap();
     let accepted = at_once(&server, |number, client| {
         let mut accepted = (Vec::new(), Vec::new());
@@ -81,7 +81,7 @@ fn no_update_is_lost_and_limits_are_exact() {
     assert_eq!(holding("CustomMark"), marked);
 }
 
-/// The peers of the items that succeeded; every other has to be refused for the limit.
+/// Collects the peers of the items that succeeded. All others must have been refused because of the limit.
 fn collect(items: &Value, accepted: &mut Vec<String>) {
     for item in items.as_array().unwrap() {
         match item["ResultCode"].as_u64().unwrap() {
@@ -105,7 +105,7 @@ fn paging_under_writes_misses_no_record() {
     }
     let mut writer = server.client();
     for round in 1..=20 {
-        // Each page is followed by a write that moves records of pages read and unread.
+        // After each page, a write moves records of pages already read and not yet read.
         let (mut seen, mut start) = (BTreeSet::new(), 0);
         loop {
             let reply = client.does(&get_contact_group_from("p0", start));

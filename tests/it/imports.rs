@@ -1,5 +1,5 @@
-//! Imports that would lose something: by a misspelt field, by a page that is not all, by an encoding, or because that
-//! is what the lines say.
+//! Imports that would lose data: because of a misspelt field, an incomplete page, an encoding, or because the lines
+//! demand it.
 
 use std::{fs, io::Write as _, process::Output};
 
@@ -16,7 +16,7 @@ use crate::{
 
 const GET: &str = "recentcontact/get_contact_group";
 
-/// A server that knows ann, who has a group and two records, and bob, who has one record.
+/// Starts a server with ann, who has a group and two records, and bob, who has one record.
 fn filled() -> Server {
     let server = Server::dev(&["--directory", "open"]);
     let lines = [
@@ -53,7 +53,7 @@ fn import(place: &[String], options: &[&str], name: &str, bytes: &[u8]) -> Outpu
     keyed(&["import"]).arg(name).args(options).args(place).current_dir(&folder).finish()
 }
 
-/// Lines with a misspelt field, each in another kind of object, with what is said.
+/// Lines with a misspelt field, each in a different kind of object, with a part of the message.
 fn misspelt() -> Vec<(Value, &'static str)> {
     let mut long = record("peer", 1);
     long["StandardMarks"] = json!("11");
@@ -95,13 +95,13 @@ fn misspelt() -> Vec<(Value, &'static str)> {
 }
 
 #[test]
-fn a_misspelt_field_takes_nothing_away_by_any_way_in() {
+fn a_misspelt_field_loses_no_data_on_any_import_path() {
     let server = filled();
     let (place, mut client) = (at_server(&server), server.client());
     let before = exported(&place);
     for (line, reason) in misspelt() {
         let text = format!("\n{line}\n");
-        // Being lenient does not help: what looks like a field was meant to be it.
+        // --lenient does not help, because a similar name was probably meant to be a known field.
         for lenient in ["", "lenient=1"] {
             let options = if lenient.is_empty() { &[][..] } else { &["--lenient"] };
             let output = import(&place, options, "in.ndjson", text.as_bytes());
@@ -121,7 +121,7 @@ fn a_misspelt_field_takes_nothing_away_by_any_way_in() {
                 let told = answer.json();
                 assert_eq!((answer.status, &told["Faults"][0]["Line"]), (400, &json!(2)), "{way}: {told}");
                 assert!(told["Faults"][0]["Reason"].as_str().unwrap().starts_with(reason), "{way}: {told}");
-                // As all other refusals.
+                // It has the same fields as every refusal.
                 assert_eq!(
                     (told["ActionStatus"].as_str(), told["ErrorCode"].as_u64()),
                     (Some("FAIL"), Some(50002))
@@ -134,7 +134,7 @@ fn a_misspelt_field_takes_nothing_away_by_any_way_in() {
         }
     }
     assert_eq!(exported(&place), before);
-    // Nor by the file that a new server begins with.
+    // The seed file of a new server is checked as well.
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("seed.ndjson"), misspelt()[0].0.to_string()).unwrap();
     let mut dev = Server::dev_command();
@@ -187,7 +187,7 @@ fn a_saved_reply_is_a_line_when_it_is_all_that_the_user_has() {
         }
         line.to_string()
     };
-    // The service's own replies have two fields more.
+    // Replies of the original service have two more fields.
     let whole = line(&json!({"CompleteTime": 1_745_810_706, "ErrorDisplay": ""}));
     let output = import(&place, &[], "in.ndjson", whole.as_bytes());
     assert_eq!(printed(&output), "imported 1 line; 0 of them changed something\n");
@@ -221,7 +221,7 @@ fn a_saved_reply_is_a_line_when_it_is_all_that_the_user_has() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_be_lost_and_an_import_what_was() {
+fn a_dry_run_reports_what_would_be_lost_and_an_import_what_was() {
     let server = filled();
     let (remote, data) = (at_server(&server), tempfile::tempdir().unwrap());
     let local = in_directory(&data.path().join("data"));
@@ -257,7 +257,7 @@ fn a_dry_run_says_what_would_be_lost_and_an_import_what_was() {
         let before = exported(place);
         let output = import(place, &["--dry-run"], "in.ndjson", lines.as_bytes());
         assert_eq!(said(&output), would, "{place:?}");
-        assert_eq!(exported(place), before, "nothing is changed by it");
+        assert_eq!(exported(place), before, "a dry run should change nothing");
         let output = import(place, &[], "in.ndjson", lines.as_bytes());
         let told = format!("imported 6 lines; 6 of them changed something\n{}", lost("lost", "destroyed"));
         assert_eq!(said(&output), told, "{place:?}");
@@ -317,7 +317,7 @@ fn byte_order_marks_line_ends_of_windows_and_gzip_are_read() {
     let (remote, data) = (at_server(&server), tempfile::tempdir().unwrap());
     let local = in_directory(&data.path().join("data"));
     let (mark, [a, b, c]) = ("\u{feff}", ["a", "b", "c"].map(account));
-    // Two files of Windows, put together, and a mark alone.
+    // Two concatenated files from Windows, and a lone byte order mark.
     let windows = format!("{mark}{a}\r\n{b}\r\n{mark}{c}\r\n{mark}\r\n\r\n");
     let twice = [packed(&format!("{a}\n{b}\n")), packed(&c)].concat();
     for place in [&remote[..], &local[..]] {
@@ -339,7 +339,7 @@ fn byte_order_marks_line_ends_of_windows_and_gzip_are_read() {
     let output = fed(command.args(&local), &windows);
     assert_eq!(printed(&output), "imported 3 lines; 0 of them changed something\n");
     assert_eq!(seed(&mut server.client(), "", &windows).status, 200);
-    // The file that a server begins with.
+    // The same in the seed file of a server.
     let seeded = data.path().join("seed.ndjson.gz");
     fs::write(&seeded, packed(&windows)).unwrap();
     let server = Server::dev(&["--seed", seeded.to_str().unwrap()]);
@@ -347,7 +347,7 @@ fn byte_order_marks_line_ends_of_windows_and_gzip_are_read() {
 }
 
 #[test]
-fn what_is_written_in_another_encoding_is_refused_by_its_name() {
+fn text_in_another_encoding_is_refused_by_name() {
     let server = Server::dev(&[]);
     let place = at_server(&server);
     let before = exported(&place);
@@ -373,7 +373,7 @@ fn what_is_written_in_another_encoding_is_refused_by_its_name() {
         account("a").len() + 12
     );
     assert!(found.starts_with(&expected), "{found} {expected}");
-    // A body is not uncompressed.
+    // The body of an import is not decompressed.
     let mut client = server.client();
     let body = packed(&lines);
     let mut request =
@@ -385,7 +385,7 @@ fn what_is_written_in_another_encoding_is_refused_by_its_name() {
 }
 
 #[test]
-fn no_words_of_a_library_are_in_what_an_import_says() {
+fn import_errors_contain_no_library_messages() {
     let server = Server::dev(&[]);
     let place = at_server(&server);
     import_accounts(&mut server.client(), &["ann".to_owned()]);

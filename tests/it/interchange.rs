@@ -23,11 +23,15 @@ use crate::{
 
 const GET: &str = "recentcontact/get_contact_group";
 
-/// Runs a command that has to succeed; what it says on standard output.
+/// Runs a command that has to succeed, and returns its standard output.
 fn ok(command: &mut Command) -> String {
     let output = command.finish();
     assert!(output.status.success(), "{}", said(&output));
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "no progress where nobody looks");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "",
+        "no progress should be printed outside a terminal"
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -41,8 +45,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
     (folder, file)
 }
 
-/// Lines of this app as an export writes them: chat groups, then organizers with groups, marks and
-/// custom marks.
+/// Lines of this app as in an export: chat groups, then organizers with groups, marks and custom marks.
 fn lines(owners: usize) -> String {
     let mut text = String::new();
     for group in 0..10 {
@@ -59,7 +62,7 @@ fn lines(owners: usize) -> String {
     text
 }
 
-/// A server with something of everything that can be kept.
+/// Starts a server with every kind of data.
 fn with_everything() -> Server {
     let server = Server::dev(&["--directory", "open", "--rate-limit", "off"]);
     let mut client = server.client();
@@ -105,14 +108,18 @@ fn what_is_exported_is_imported_to_the_same_bytes_and_replies() {
     fs::write(&file, &all).unwrap();
     let directory = in_directory(&folder.path().join("data"));
     assert!(import(&directory, &file).status.success());
-    assert_eq!(exported(&directory), all, "through a directory");
+    assert_eq!(exported(&directory), all, "an import into a directory should export the same");
     assert!(import(&at_server(&second), &file).status.success());
-    assert_eq!(exported(&at_server(&second)), all, "through a server that had the page's data");
+    assert_eq!(
+        exported(&at_server(&second)),
+        all,
+        "an import into a server with example data should export the same"
+    );
     for owner in ["ann", "bob", "carl", "nobody", "user0"] {
         let get = get_contact_group(owner);
         assert_eq!(first.client().make(&get).body, second.client().make(&get).body, "{owner}");
     }
-    // Numbers go on where they were.
+    // Numbers continue where they were.
     for server in [&first, &second] {
         server.client().does(&mark_contact("ann").set(user("eve"), [1]));
         let reply = server.client().does(&create_contact_group("carl", "new").with(user("ann")));
@@ -151,10 +158,10 @@ fn a_dry_run_checks_and_changes_nothing() {
          groups of owners: 3 would be added, 0 removed, 0 changed\n\
          records of owners: 6 would be added, 0 removed, 0 changed\n"
     );
-    assert!(!folder.path().join("data").exists(), "no store is made");
+    assert!(!folder.path().join("data").exists(), "a dry run should not create a store");
     fs::write(&file, "broken").unwrap();
     assert!(!import(&directory, &file).status.success());
-    assert!(!folder.path().join("data").exists(), "nor by an import that is refused");
+    assert!(!folder.path().join("data").exists(), "a refused import should not create a store either");
 }
 
 #[test]
@@ -175,7 +182,7 @@ fn only_lines_of_the_app_that_is_named_are_taken() {
     assert_eq!(
         fs::metadata(&data).unwrap().permissions().mode() & 0o777,
         0o700,
-        "others cannot look into it"
+        "other users should not be able to read it"
     );
 }
 
@@ -228,7 +235,7 @@ fn counters_stay_within_what_clients_can_read() {
 }
 
 #[test]
-fn a_fault_in_the_middle_of_an_upload_is_told_alone() {
+fn a_bad_line_in_the_middle_of_an_upload_is_reported_alone() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     let target = client.target("x").replace("/v4/x", "/interchange/import");
@@ -236,7 +243,7 @@ fn a_fault_in_the_middle_of_an_upload_is_told_alone() {
     assert_eq!(answer.status, 400);
     assert_eq!(answer.json()["Faults"].as_array().unwrap().len(), 1, "{}", answer.body);
     assert!(answer.body.contains("\"Line\":1"), "{}", answer.body);
-    // Nor is anything taken after it, be it there already.
+    // Later lines are not imported either, even if they have already arrived.
     let answer = client
         .post(&target, "broken\nworse\n{\"Kind\":\"account\",\"SdkAppId\":88888888,\"UserID\":\"late\"}\n")
         .unwrap();
@@ -245,7 +252,7 @@ fn a_fault_in_the_middle_of_an_upload_is_told_alone() {
     assert!(!exported(&at_server(&server)).contains("late"));
 }
 
-/// Twenty lines, each wrong in another way, with the reason that is told.
+/// Twenty lines, each with a different mistake, and the reason that is reported.
 const BROKEN: [(&str, &str); 20] = [
     ("{", "the line is not a JSON object"),
     ("[]", "the line must be an object"),
@@ -351,7 +358,7 @@ fn more_than_the_limits_of_a_profile_is_refused_unless_it_is_named() {
         said(&output)
     );
     assert!(keyed(&["import", "--profile", "open"]).arg(&file).args(&directory).finish().status.success());
-    // A server has its own.
+    // A server applies its own limits.
     let server = Server::dev(&["--profile", "open"]);
     assert!(import(&at_server(&server), &file).status.success());
 }
@@ -369,7 +376,7 @@ fn a_line_that_is_not_utf_8_and_one_that_never_ends_are_named() {
     assert!(said.contains("in.ndjson:4: SdkAppId is missing"), "{said}");
 }
 
-/// Two files that open and cannot be read: a directory, and memory of a process from address 0 on.
+/// Tries two files that can be opened but not read: a directory, and a process's memory at address 0.
 #[test]
 fn a_file_that_cannot_be_read_is_named_once() {
     let (folder, _) = folder();
@@ -389,7 +396,7 @@ fn a_file_that_cannot_be_read_is_named_once() {
 fn several_files_and_a_pipe_are_one_import() {
     let (folder, file) = folder();
     let second = folder.path().join("second.ndjson");
-    // Neither ends with a line feed.
+    // Neither file ends with a line feed.
     fs::write(&file, r#"{"Kind":"account","SdkAppId":5,"UserID":"a"}"#).unwrap();
     fs::write(&second, "{\"Kind\":\"account\",\"SdkAppId\":5,\"UserID\":\"b\"}\nbroken").unwrap();
     let directory = in_directory(&folder.path().join("data"));
@@ -410,19 +417,19 @@ fn an_import_killed_in_the_middle_is_run_again_and_ends_equal() {
     let data = folder.path().join("data");
     let mut child =
         keyed(&["import"]).arg(&file).args(in_directory(&data)).stdout(Stdio::null()).spawn().unwrap();
-    // Checking writes nothing: what the log holds beside the empty database is applied lines.
+    // Checking writes nothing, so everything in the log beyond the empty database comes from applied lines.
     eventually("some lines are applied", || {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+        assert!(child.try_wait().unwrap().is_none(), "the import ended before it could be killed");
         fs::metadata(data.join("confold.db-wal")).is_ok_and(|wal| wal.len() >= 1 << 20)
     });
     child.kill().unwrap();
-    end(&mut child).expect("an import that was killed ends");
+    end(&mut child).expect("a killed import should exit");
     let directory = in_directory(&data);
     let there = exported(&directory);
     let all = lines(20_000);
     assert!(there.len() > 1_000 && there.len() < all.len(), "{} of {} bytes", there.len(), all.len());
     let whole: std::collections::HashSet<&str> = all.lines().collect();
-    assert!(there.lines().all(|line| whole.contains(line)), "each owner is there whole or not at all");
+    assert!(there.lines().all(|line| whole.contains(line)), "each owner should be complete or missing");
     let again = said(&import(&directory, &file));
     assert!(again.starts_with("imported 20010 lines; ") && !again.contains("20010 of them"), "{again}");
     assert_eq!(exported(&directory), all);
@@ -464,7 +471,7 @@ fn an_export_to_a_file_appears_when_it_is_complete() {
     place[5] = "nobody".to_owned();
     let output = keyed(&["export", "--output"]).arg(&file).args(place).finish();
     assert!(!output.status.success());
-    assert_eq!(fs::read_to_string(&file).unwrap(), "kept", "a failed export leaves what was there");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "kept", "a failed export should leave the existing file");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
@@ -497,7 +504,7 @@ fn only_an_administrator_of_the_app_gets_in() {
 }
 
 #[test]
-fn an_app_may_close_it() {
+fn an_app_may_close_the_interchange_service() {
     let (_site, server, _client) = serving("", "closed_services = [\"interchange\"]");
     let output = keyed(&["export"]).args(at_server(&server)).finish();
     assert!(

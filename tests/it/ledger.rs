@@ -1,5 +1,5 @@
-//! `docs/compatibility.md` against the code and the tests: nothing without a row, no row without its
-//! thing.
+//! Compares `docs/compatibility.md` with the code and the tests: everything has a row, and every row belongs to
+//! something.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,29 +34,29 @@ struct Row {
 }
 
 impl Row {
-    /// Whether it says why nothing shows it.
+    /// Returns whether it explains why no test covers it.
     fn is_excused(&self) -> bool {
         ["Later:", "Cannot occur:", "cannot occur:"].iter().any(|why| self.statement.starts_with(why))
     }
 
-    /// The tests it names that are part of this program.
+    /// Returns the tests of this test binary that it names.
     fn tests_here(&self) -> impl Iterator<Item = &String> {
         self.tests
             .iter()
             .filter(|test| !OF_OTHER_PROGRAMS.iter().any(|crate_name| test.starts_with(crate_name)))
     }
 
-    /// Whether it is about a code that is never answered.
+    /// Returns whether it is about a code that is never returned.
     fn cannot_occur(&self) -> bool {
         self.statement.starts_with("cannot occur:")
     }
 }
 
-/// The first cells of head lines.
+/// The first cells of table headers.
 const HEADS: [&str; 9] =
     ["code", "codes", "service", "field", "field of a reply", "parameter", "limit", "reason", "source"];
 
-/// The tables below the headings; those with sources stand above them.
+/// Returns the rows of the tables below the headings. Tables about sources come before these.
 fn rows() -> Vec<Row> {
     let text = fs::read_to_string(root().join("docs/compatibility.md")).unwrap();
     let cells =
@@ -78,12 +78,16 @@ fn rows() -> Vec<Row> {
         .collect()
 }
 
+<<<<<<< HEAD
 /// What the names of tests of the library begin with, and those of the package `tencent-usersig`.
 const LIBRARY: &str = "confold::";
 const USERSIG: &str = "tencent_usersig::";
 const OF_OTHER_PROGRAMS: [&str; 2] = [LIBRARY, USERSIG];
 
 /// The tests of this program, without those that are ignored.
+=======
+/// Returns the tests of this test binary, except ignored ones.
+>>>>>>> ed98e4e (Put comments of the tests into plain English, second half)
 pub(crate) fn tests() -> BTreeSet<String> {
     tests_of(&std::env::current_exe().unwrap())
 }
@@ -113,7 +117,7 @@ fn tests_of(program: &Path) -> BTreeSet<String> {
     &listed(&[]) - &listed(&["--ignored"])
 }
 
-/// The variants of an enum, by a match that does not compile when one is missing.
+/// Lists the variants of an enum, with a match that does not compile when one is missing.
 macro_rules! variants {
     ($name:ident: $($variant:ident)+) => {{
         let _: fn(&$name) = |reason| match reason { $($name::$variant { .. })|+ => {} };
@@ -121,7 +125,7 @@ macro_rules! variants {
     }};
 }
 
-/// Every reason for which something is refused.
+/// Returns the name of every reason for a refusal.
 fn reasons() -> Vec<&'static str> {
     let mut all = Vec::new();
     all.extend(variants!(Rejection:
@@ -144,7 +148,7 @@ fn reasons() -> Vec<&'static str> {
     all
 }
 
-/// What a story has to contain to show a row: the number of a code, the names of fields.
+/// Returns what a story has to contain to cover a row: the number of a code, or the names of fields.
 fn words(key: &str) -> Vec<String> {
     if key.parse::<u32>().is_ok() {
         return vec![format!("Code\":{key}")];
@@ -169,22 +173,29 @@ fn every_test_named_exists_and_every_row_has_one_or_says_why_not() {
             if let Some(story) = test.strip_prefix("golden::") {
                 let path = root().join(format!("tests/it/golden/{story}.txt"));
                 let story = fs::read_to_string(path).unwrap_or_else(|_| panic!("{key} names {test}"));
-                // A story has to show what it is named for: the code, or the field.
+                // A story has to contain what the row is about: the code or the field.
                 for word in words(key) {
                     assert!(story.contains(&word), "{key} names {test}, where {word} does not occur");
                 }
+<<<<<<< HEAD
             } else if let Some(name) = test.strip_prefix(USERSIG) {
                 let is_there = of_usersig.as_ref().is_none_or(|tests| tests.contains(name));
                 assert!(is_there, "{key} names {test}, which is not a test");
             // The library checks the names of its own tests (src/ledger_tests.rs).
             } else if !test.starts_with(LIBRARY) {
                 assert!(existing.contains(test), "{key} names {test}, which is not a test");
+=======
+            // Unit tests of the library are checked in src/ledger_tests.rs.
+            } else if !test.starts_with("confold::") {
+                assert!(existing.contains(test), "{key} names {test}, which is no test");
+>>>>>>> ed98e4e (Put comments of the tests into plain English, second half)
             }
         }
     }
 }
 
-/// The codes of all answers that a test of this program gets when it runs. Whether it succeeds is its own affair.
+/// Runs a test of this binary and returns the codes of all answers that it gets. Whether the test succeeds does not
+/// matter here.
 fn codes_seen_by(test: &str) -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("codes");
@@ -193,7 +204,8 @@ fn codes_seen_by(test: &str) -> BTreeSet<String> {
     fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
-/// A story shows its code as it stands; of every other test the answers are looked at while it runs.
+/// Checks that tests cover the codes of their rows: a story by its text, and any other test by the answers that it
+/// gets.
 #[test]
 fn every_code_is_seen_by_a_test_that_its_row_names() {
     let rows = rows();
@@ -223,7 +235,7 @@ fn every_code_is_seen_by_a_test_that_its_row_names() {
     assert!(shown.len() > 20, "only {} codes are looked for", shown.len());
 }
 
-/// The keys of the rows of a kind, without what they begin with.
+/// Returns the numbers in the keys of rows of one kind, without their prefix.
 fn numbers(rows: &[Row], kind: &str) -> BTreeSet<u32> {
     rows.iter().filter_map(|row| row.key.strip_prefix(kind)?.parse().ok()).collect()
 }
@@ -232,7 +244,7 @@ fn numbers(rows: &[Row], kind: &str) -> BTreeSet<u32> {
 fn every_code_field_decision_ambiguity_line_and_reason_has_a_row_and_no_row_is_stray() {
     let rows = rows();
     let found: BTreeSet<String> = rows.iter().map(|row| row.key.clone()).collect();
-    assert_eq!(found.len(), rows.len(), "a row stands twice");
+    assert_eq!(found.len(), rows.len(), "no row should appear twice");
     let mut expected = BTreeSet::new();
     expected.extend(Code::ALL.iter().map(|(_, code)| code.number().to_string()));
     let requests = Command::ALL.iter().flat_map(|command| command.description().request);
@@ -244,7 +256,7 @@ fn every_code_field_decision_ambiguity_line_and_reason_has_a_row_and_no_row_is_s
     expected.extend(parameters.keys().map(|name| format!("parameter: {name}")));
     let clients = fs::read_dir(root().join("tests/clients")).unwrap();
     expected.extend(clients.map(|client| format!("client: {}", client.unwrap().file_name().display())));
-    // These tables say themselves how far they go; none of their numbers may be left out.
+    // The length of these tables is not known here, but no number may be missing.
     for kind in ["decision ", "A", "line "] {
         let last = numbers(&rows, kind).pop_last().unwrap_or_default();
         expected.extend((1..=last).map(|number| format!("{kind}{number}")));
@@ -255,11 +267,15 @@ fn every_code_field_decision_ambiguity_line_and_reason_has_a_row_and_no_row_is_s
     for row in &rows {
         let excused =
             row.cannot_occur() || ["limit: ", "reply: "].iter().any(|kind| row.key.starts_with(kind));
-        assert!(excused || expected.contains(&row.key), "the row {} is about nothing in the code", row.key);
-        // What cannot occur is not among what occurs.
+        assert!(
+            excused || expected.contains(&row.key),
+            "the row {} corresponds to nothing in the code",
+            row.key
+        );
+        // A code that cannot occur must not be returned by the code.
         for number in row.key.split(", ").filter(|_| row.cannot_occur()) {
             let occurs = Code::ALL.iter().any(|(_, code)| code.number().to_string() == number);
-            assert!(!occurs, "{number} does occur");
+            assert!(!occurs, "{number} is returned by the code");
         }
     }
     for code in Code::ELSEWHERE {
@@ -275,10 +291,10 @@ fn every_code_field_decision_ambiguity_line_and_reason_has_a_row_and_no_row_is_s
         .filter_map(|row| row.key.strip_prefix("reply: "))
         .flat_map(|key| key.split(", "))
         .collect();
-    assert_eq!(named, of_commands, "the rows about fields of replies, and what commands reply");
+    assert_eq!(named, of_commands, "the rows about reply fields should match the commands' replies");
 }
 
-/// All texts that are published with the program, by name.
+/// Returns all texts that are published with the program, by name.
 fn published() -> Vec<(String, String)> {
     let mut folders: Vec<_> = ["src", "tests/it", "docs"].map(|name| root().join(name)).into();
     let mut files: Vec<_> = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "ARCHITECTURE.md"]
@@ -295,7 +311,7 @@ fn published() -> Vec<(String, String)> {
     files.iter().filter_map(text).collect()
 }
 
-/// The numbers that follow a word in a text: `decision 9`, `decisions 6 and 7`.
+/// Returns the numbers that follow a word in a text: `decision 9`, `decisions 6 and 7`.
 fn mentioned(text: &str, word: &str) -> BTreeSet<u32> {
     let number = |text: &str| -> Option<u32> {
         text.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok())
@@ -336,10 +352,14 @@ fn every_source_is_explained_and_every_explained_source_is_used() {
     let mut used = BTreeSet::new();
     for row in rows().into_iter().filter(|row| !row.cannot_occur()) {
         let needs_one = !row.key.starts_with('`') || !row.key.contains("::");
-        assert!(!needs_one || !row.sources.is_empty(), "{} does not say where it comes from", row.key);
+        assert!(!needs_one || !row.sources.is_empty(), "{} should name its source", row.key);
         for source in row.sources {
             let decided = source.starts_with("decision ") && decisions.contains(&source);
-            assert!(decided || explained.contains(&source), "{}: what is the source {source}?", row.key);
+            assert!(
+                decided || explained.contains(&source),
+                "{}: the source {source} should be explained",
+                row.key
+            );
             used.insert(source);
         }
     }
@@ -365,10 +385,15 @@ fn every_command_that_is_refused_by_name_stands_in_the_row_of_its_service_and_no
     }
 }
 
+<<<<<<< HEAD
 /// Messages whose whole text is put together elsewhere.
 const MADE_ELSEWHERE: [&str; 5] = ["{doubt}", "{loss}", "{summary}", "{warning}", "{why}"];
+=======
+/// Messages whose text is composed elsewhere.
+const MADE_ELSEWHERE: [&str; 5] = ["{doubt}", "{loss}", "{opening}", "{warning}", "{why}"];
+>>>>>>> ed98e4e (Put comments of the tests into plain English, second half)
 
-/// The message of a call of a macro that logs: the first text among its arguments that is not part of another one.
+/// Returns the message of a call of a logging macro: the first string literal that is an argument by itself.
 fn message(arguments: &str) -> Option<String> {
     let (mut depth, mut before, mut rest) = (0, ',', arguments.chars());
     while let Some(c) = rest.next() {
@@ -401,7 +426,7 @@ fn message(arguments: &str) -> Option<String> {
     None
 }
 
-/// How the page about operations shows a message, or begins it if it is long, with … for what differs.
+/// Returns a message as the page about operations shows it: the beginning if it is long, with … for variable parts.
 fn shown(message: &str) -> String {
     let mut parts = message.split('{');
     let mut text = parts.next().unwrap_or_default().to_owned();

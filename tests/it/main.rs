@@ -1,6 +1,6 @@
-//! The whole server: the real binary over a real socket.
+//! Tests of the whole server: the real binary over a real socket.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue should fail")]
 
 mod beginners;
 mod bodies;

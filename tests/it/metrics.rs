@@ -24,14 +24,14 @@ fn scrape(client: &mut Client) -> String {
     answer.body
 }
 
-/// The value of a series.
+/// Returns the value of a series.
 fn value(text: &str, series: &str) -> f64 {
     let found = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     found.unwrap_or_else(|| panic!("no {series} in {text}")).parse().unwrap()
 }
 
 #[test]
-fn what_happens_is_counted() {
+fn calls_and_changes_are_counted() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     let before = scrape(&mut client);
@@ -72,7 +72,7 @@ fn apps_and_controls_are_counted_and_as_many_as_there_are() {
     client.make(&get_contact_group("user0"));
     let mut forger = server.client().signed_for(APP, ADMIN, "wrong-key");
     forger.call("recentcontact/get_contact_group", "{}");
-    // An app that the server does not have makes no series, nor does a path that is made up.
+    // Neither an unknown app nor an invented path creates a series.
     let mut stranger = server.client().signed_for(7, ADMIN, "wrong-key");
     assert_eq!(stranger.call("recentcontact/get_contact_group", "{}").code(), 70020);
     for path in ["clock", "made-up", "made-up/2"] {
@@ -92,15 +92,15 @@ fn apps_and_controls_are_counted_and_as_many_as_there_are() {
     assert!(!told.contains("app=\"7\""), "{told}");
     let age = confold::clock::Clock::system().system_time().as_secs_f64()
         - value(&told, "process_start_time_seconds");
-    assert!((-5.0..600.0).contains(&age), "it began {age} seconds ago");
+    assert!((-5.0..600.0).contains(&age), "the start time is {age} seconds ago");
 }
 
 #[test]
-fn alert_rules_are_about_what_there_is() {
+fn alert_rules_use_existing_metrics() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     client.make(&get_contact_group("user0"));
-    // What only a server with a certificate tells, too.
+    // Include the metrics that only a server with a certificate has.
     let (site, authority) = (Site::new(), Authority::new());
     authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
     let files = "certificate = \"cert.pem\"\nkey = \"cert-key.pem\"";
@@ -119,7 +119,7 @@ fn alert_rules_are_about_what_there_is() {
             words.filter(|word| word.starts_with("confold_") || word.starts_with("process_")).collect();
         assert!(named.len() > 2, "{named:?}");
         for name in named {
-            assert!(known.contains(name), "{file} is about {name}, which nobody tells");
+            assert!(known.contains(name), "{file} uses {name}, which is not a metric");
         }
     }
     serde_json::from_str::<serde_json::Value>(

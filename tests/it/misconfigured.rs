@@ -1,4 +1,4 @@
-//! Mistakes in a configuration, and what is said of them.
+//! Mistakes in a configuration, and their error messages.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -9,7 +9,7 @@ use crate::{
     wait::Finish,
 };
 
-/// What `check-config` says on standard error; it has to fail.
+/// Runs `check-config`, which has to fail, and returns its standard error.
 fn refusal(site: &Site) -> String {
     let output = site.check();
     assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
@@ -22,7 +22,7 @@ fn refusal_of(text: &str) -> String {
     refusal(&site)
 }
 
-/// Each mistake by itself: what is added to the server's part, to the app's, and what is said.
+/// Each mistake alone: the lines added to the server's part, those added to the app's, and the message.
 #[test]
 fn mistakes_are_named_with_file_line_rule_and_finding() {
     for (server, app, said) in [
@@ -120,7 +120,7 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
     ] {
         let found = refusal_of(&page_config(server, app));
         assert!(found.contains(said), "{server:?} {app:?}: {found}");
-        assert_eq!(found.lines().count(), 1, "nothing else is wrong: {found}");
+        assert_eq!(found.lines().count(), 1, "there should be no other message: {found}");
     }
 }
 
@@ -161,7 +161,7 @@ fn mistakes_in_rates_addresses_and_folders_are_named() {
     ] {
         let found = refusal_of(&page_config(server, app));
         assert!(found.contains(said), "{server:?} {app:?}: {found}");
-        assert_eq!(found.lines().count(), 1, "nothing else is wrong: {found}");
+        assert_eq!(found.lines().count(), 1, "there should be no other message: {found}");
     }
 }
 
@@ -324,11 +324,11 @@ fn a_variable_or_flag_is_named_as_it_was_given() {
     assert!(found.contains("--log-level must be \"error\""), "{found}");
     let others =
         said(site.command("check-config").env("CONFOLD_SERVICE_HOST", "10.0.0.1").env("CONFOLD_PORT", "80"));
-    assert_eq!(others, "", "an orchestrator's own variables");
+    assert_eq!(others, "", "variables that an orchestrator sets should be ignored");
 }
 
 #[test]
-fn what_runs_but_hardly_as_meant_is_a_warning() {
+fn valid_but_probably_unintended_settings_cause_a_warning() {
     let site = Site::new();
     site.write("confold.toml", "store.directory = \"data\"\n[[app]]\nid = 5\nadmins = []\n");
     let output = site.check();
@@ -351,7 +351,8 @@ fn serve_refuses_what_check_config_refuses_and_a_taken_port() {
     assert!(said.contains(&format!("listen: cannot use {address}: Address already in use")), "{said}");
 }
 
-/// What is said of a command that has to fail. One that prints something has succeeded, and may be a server: it is ended.
+/// Returns the messages of a command that has to fail. One that prints to standard output has succeeded and may be a
+/// running server, so it is killed.
 fn failing(command: &mut std::process::Command) -> String {
     use std::{io::Read, process::Stdio};
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -366,7 +367,7 @@ fn failing(command: &mut std::process::Command) -> String {
 }
 
 #[test]
-fn a_path_that_nobody_can_have_meant_is_refused_wherever_it_is_given() {
+fn an_implausible_path_is_refused_wherever_it_is_given() {
     let folder = tempfile::tempdir().unwrap();
     for (bad, said) in [
         ("~/data", "is \"~/data\", but only a shell expands ~; write the full path"),
@@ -393,7 +394,7 @@ fn a_path_that_nobody_can_have_meant_is_refused_wherever_it_is_given() {
         site.configure(&format!("[tls]\ncertificate = {bad:?}"), &format!("key_file = {bad:?}"));
         let found = failing(&mut site.command("check-config"));
         assert!(found.contains("tls.certificate is ") && found.contains("app.key_file is "), "{found}");
-        // The second name is the one under which a setting is known, also where another name is understood.
+        // The second name is the official one of the setting, even if an alias is used.
         for (option, name) in [
             ("--data", "--store-directory"),
             ("--ready-file", "--ready-file"),
@@ -410,7 +411,7 @@ fn a_path_that_nobody_can_have_meant_is_refused_wherever_it_is_given() {
             .flat_map(|folder| fs::read_dir(folder).unwrap())
             .map(|entry| entry.unwrap().file_name())
             .collect();
-        assert_eq!(left.len(), 2, "nothing but the key and the configuration: {left:?}");
+        assert_eq!(left.len(), 2, "only the key and the configuration should exist: {left:?}");
     }
 }
 
@@ -430,7 +431,7 @@ fn an_empty_variable_or_flag_is_refused_by_name() {
             assert!(found.contains(&expected) && found.contains(", or leave the flag out"), "{found}");
         }
     }
-    // A list that is to be empty is written so.
+    // An empty list has to be written explicitly.
     let site = Site::new();
     site.configure("", "");
     let found = failing(site.command("check-config").env("CONFOLD_LISTEN", "[]"));
@@ -467,7 +468,7 @@ fn a_key_with_a_stray_character_is_refused_wherever_it_comes_from() {
         for task in [&["dev", "--listen", "127.0.0.1:0"][..], &["usersig"], &["verify-usersig", "sig"]] {
             with("--app <ID", {
                 let found = failing(confold(task).args(["--app", &option]));
-                // The name of the option differs from task to task.
+                // The name of the option differs between commands.
                 found
                     .replace(['[', ']'], "")
                     .replace(":KEY:ADMIN>: the key ", "")
@@ -483,7 +484,7 @@ fn a_key_with_a_stray_character_is_refused_wherever_it_comes_from() {
     assert!(found.contains("the key in the variable CONFOLD_KEY is empty"), "{found}");
 }
 
-/// A text as some programs of Windows save it.
+/// Encodes a text as some Windows programs save it.
 fn utf16(text: &str) -> Vec<u8> {
     [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
 }
@@ -564,7 +565,7 @@ fn a_certificate_that_cannot_be_used_is_refused_in_words_for_people() {
     }
 }
 
-/// Everything in a folder, with what would show that something was written.
+/// Returns everything in a folder, with times and contents, so that any write can be detected.
 fn everything_in(folder: &std::path::Path) -> Vec<(std::path::PathBuf, std::time::SystemTime, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -586,8 +587,8 @@ fn check_config_finds_what_a_start_would_and_changes_nothing() {
     site.configure("[store]\ndirectory = \"new/deep/data\"", "");
     let before = everything_in(site.folder.path());
     assert!(site.check().status.success());
-    assert!(everything_in(site.folder.path()) == before, "nothing is made");
-    // A server that runs is no mistake, and is not disturbed.
+    assert!(everything_in(site.folder.path()) == before, "nothing should be created");
+    // A running server is not an error and is not disturbed.
     let (_reserved, address) = crate::starting::reserved();
     site.configure(&format!("listen = [\"{address}\"]"), "");
     let server = site.serve();
@@ -603,7 +604,7 @@ fn check_config_finds_what_a_start_would_and_changes_nothing() {
     let before = everything_in(site.folder.path());
     let output = site.check();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-    assert!(everything_in(site.folder.path()) == before, "nothing is changed");
+    assert!(everything_in(site.folder.path()) == before, "nothing should be changed");
 }
 
 #[test]
@@ -624,8 +625,8 @@ fn both_protocols_share_a_port() {
     }
 }
 
-/// What `check-config` does while a folder is mounted read-only; nothing where that cannot be done. It is done in a name
-/// space of its own, where even a user without rights may mount.
+/// Runs `check-config` while a folder is mounted read-only, in a separate namespace, where even an ordinary user may
+/// mount. Returns `None` where that is not possible.
 fn checked_read_only(site: &Site, folder: &str) -> Option<std::process::Output> {
     let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && echo mounted >&2 && \
                   exec \"$2\" check-config --config \"$3\"";

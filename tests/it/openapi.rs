@@ -1,4 +1,4 @@
-//! `/openapi.json` against the code, the golden file, and the running server.
+//! Compares `/openapi.json` with the code, the golden file and the running server.
 
 use std::fs;
 
@@ -27,7 +27,7 @@ fn the_document_is_current() {
     }
 }
 
-/// Each example, on the data of the documentation page, also in strict mode.
+/// Runs each example on the data of the documentation page, in strict mode as well.
 #[test]
 fn examples_work_and_replies_are_as_described() {
     let server = Server::dev(&["--strict"]);
@@ -56,14 +56,14 @@ fn fits(value: &Value, fields: &[Field], place: &str) {
 fn fits_shape(value: &Value, shape: &Shape, place: &str) {
     match shape {
         Shape::Any => {}
-        Shape::Text | Shape::Word(_) => assert!(value.is_string(), "{place} is no text"),
-        Shape::Number | Shape::Choice(_) => assert!(value.is_u64(), "{place} is no number"),
+        Shape::Text | Shape::Word(_) => assert!(value.is_string(), "{place} should be a string"),
+        Shape::Number | Shape::Choice(_) => assert!(value.is_u64(), "{place} should be a number"),
         Shape::List(of) => value.as_array().unwrap().iter().for_each(|item| fits_shape(item, of, place)),
         Shape::Object(fields) => fits(value, fields, place),
     }
 }
 
-/// Every golden call that succeeds does so in strict mode too.
+/// Every successful golden call succeeds in strict mode as well.
 #[test]
 fn the_strict_mode_refuses_nothing_that_is_right() {
     let server = Server::dev(&["--strict"]);

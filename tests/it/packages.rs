@@ -1,4 +1,4 @@
-//! The script that installs missing packages: it asks for what is missing and for nothing that is there.
+//! The script that installs missing packages: it asks only for those that are missing.
 
 use std::{
     os::unix::fs::symlink,
@@ -8,8 +8,8 @@ use std::{
 
 use crate::wait::Finish;
 
-/// Runs the script as somebody who may not install, where there is nothing that installs: it can only
-/// say what it would.
+/// Runs the script as a user without rights on a system without package managers, so that it can only print the
+/// command.
 fn asked_for(things: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     for (name, program) in [("sh", "/bin/sh"), ("cat", "/bin/cat"), ("id", "/bin/true")] {
@@ -23,14 +23,14 @@ fn asked_for(things: &[&str]) -> Output {
 }
 
 #[test]
-fn nothing_is_asked_for_that_is_there() {
+fn installed_packages_are_not_requested() {
     let output = asked_for(&["sh:sh", "cat:coreutils", "/bin/sh:dash"]);
     assert!(output.status.success(), "{output:?}");
     assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
 }
 
 #[test]
-fn what_is_missing_is_asked_for_in_one_command() {
+fn missing_packages_are_requested_in_one_command() {
     let output = asked_for(&["sh:sh", "no-such-command:one", "/no/such/file:two", "three"]);
     assert!(!output.status.success(), "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();

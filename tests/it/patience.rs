@@ -1,4 +1,4 @@
-//! Slow and idle connections: they are bounded, and others are served.
+//! Slow and idle connections: their time is limited, and other clients are served.
 
 use crate::{
     harness::{Client, Server},
@@ -12,7 +12,7 @@ const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 
 #[test]
 fn others_are_served_while_many_are_slow() {
-    // No byte, some of a head, all of it but no body.
+    // Connections without a byte, with a part of a head, and with a head but no body.
     let slow = |server: &Server, count: usize| -> Vec<Client> {
         let begin = |index| {
             let mut one = server.client();
@@ -29,7 +29,7 @@ fn others_are_served_while_many_are_slow() {
         };
         (0..count).map(begin).collect()
     };
-    // None of them comes to an end, so that an answer does not have to wait for it.
+    // None of these requests is ever completed, so an answer to another client does not depend on them.
     let patient = "[limits]\nhead_timeout = \"1h\"\ncall_timeout = \"1h\"\nrate_limit = false";
     let (_site, server, mut client) = serving(patient, "");
     let _slow = slow(&server, 300);
@@ -38,7 +38,7 @@ fn others_are_served_while_many_are_slow() {
     }
     let (_site, server, _client) = serving("[limits]\nhead_timeout = \"200ms\"", "");
     let mut slow = slow(&server, 3);
-    // Those without a head are sent away, those without a body are told so, the idle are let be.
+    // Connections with an incomplete head are closed, those without a body get an error, and idle ones stay open.
     assert!(slow[1].is_closed());
     assert_eq!(slow[2].answer(false).unwrap().code(), 60008);
     assert_eq!(slow[0].call(GET, BODY).code(), 50001);
@@ -48,7 +48,7 @@ fn others_are_served_while_many_are_slow() {
 fn a_head_that_never_stops_growing_is_answered_and_closed() {
     let (_site, _server, mut client) = serving("", "");
     let endless = format!("POST /v4/x HTTP/1.1\r\nX: {}", "y".repeat(200 * 1024));
-    // The server may close while we send.
+    // The server may close the connection while the test is sending.
     let _ = client.send(endless.as_bytes());
     if let Ok(answer) = client.answer(false) {
         assert_eq!((answer.status, answer.code()), (200, 60002));
@@ -66,7 +66,7 @@ fn a_tls_handshake_that_does_not_go_on_is_ended() {
     );
     let server = site.serve();
     let mut silent = Client::connect(server.tls_address());
-    assert!(silent.is_closed(), "nothing was said");
+    assert!(silent.is_closed(), "the server should close the connection silently");
     let mut plain = Client::connect(server.tls_address());
     let answer = plain.raw(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     assert_eq!(answer.status, 400);
@@ -80,7 +80,7 @@ fn a_tls_handshake_that_does_not_go_on_is_ended() {
     assert_eq!(good.call(GET, BODY).code(), 50001);
 }
 
-/// A long export to a slow reader is no idle connection, and is finished when the server stops.
+/// A long export to a slow reader does not count as idle, and is completed when the server stops.
 #[test]
 fn an_export_may_take_longer_than_a_connection_may_be_idle() {
     if is_missing(&[Tool::Curl]) {
@@ -118,7 +118,10 @@ fn an_export_may_take_longer_than_a_connection_may_be_idle() {
     let outputs: Vec<_> = exports.into_iter().map(|export| export.finish()).collect();
     for output in outputs {
         assert!(output.status.success());
-        assert!(String::from_utf8(output.stdout).unwrap() == lines, "whole and as it came in");
+        assert!(
+            String::from_utf8(output.stdout).unwrap() == lines,
+            "the export should be complete and equal to the import"
+        );
     }
 }
 
@@ -126,7 +129,7 @@ fn an_export_may_take_longer_than_a_connection_may_be_idle() {
 fn more_listeners_than_connections_starve_nobody() {
     let listen = "listen = [\"127.0.0.1:0\", \"127.0.0.1:0\", \"127.0.0.1:0\"]\nworkers = 2\n[limits]\nconnections = 1";
     let (_site, server, mut client) = serving(listen, "");
-    // Accepted late, it would take the place of one that comes after it.
+    // If it were accepted late, it would take the place of a later connection.
     assert_eq!(client.call(GET, BODY).code(), 50001);
     drop(client);
     for address in server.greeting.lines().filter_map(|line| line.split("http://").nth(1)) {

@@ -1,4 +1,4 @@
-//! `confold pull`, from confold itself.
+//! `confold pull`, with confold as the server.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ fn pull(url: &str, folder: &Path, more: &[&str]) -> Output {
     command.args(more).finish()
 }
 
-/// Gives an owner groups with so many conversations, some marked.
+/// Gives an owner groups with this many conversations, some of them marked.
 fn fill(client: &mut Client, owner: &str, conversations: usize) {
     let peers: Vec<String> = (0..conversations).map(|peer| format!("peer{peer:03}")).collect();
     import_accounts(client, &[owner.to_owned()]);
@@ -58,7 +58,7 @@ fn what_is_pulled_page_by_page_is_imported_to_the_same_replies() {
     }
 }
 
-/// A user whose records were all changed in the same second, in an order that is not that of their names.
+/// Pulls a user whose records were all changed in the same second, in an order that differs from that of their names.
 #[test]
 fn the_order_within_a_second_is_kept() {
     let (first, second) = (Server::dev(&["--directory", "open"]), Server::dev(&[]));
@@ -71,7 +71,7 @@ fn the_order_within_a_second_is_kept() {
         client.does(&some.iter().fold(mark_contact("ann"), |call, peer| call.set(user(peer), [3])));
     }
     let folder = tempfile::tempdir().unwrap();
-    // As an editor of Windows writes a list.
+    // The list is written as by a Windows editor.
     fs::write(folder.path().join("users"), "\u{feff}ann\r\n").unwrap();
     let url = format!("http://{}", first.address);
     let output = pull(&url, folder.path(), &["--rate", "1000"]);
@@ -134,7 +134,7 @@ fn an_interrupted_pull_goes_on() {
     let file = folder.path().join("out.ndjson");
     let whole = fs::read_to_string(&file).unwrap();
     assert_eq!(whole.lines().count(), 30);
-    // As if it had ended in the middle of the eleventh line.
+    // As if the pull had been interrupted in the eleventh line.
     let ten: usize = whole.lines().take(10).map(|line| line.len() + 1).sum();
     fs::write(&file, &whole[..ten + 20]).unwrap();
     let output = pull(&url, folder.path(), &["--rate", "1000"]);
@@ -182,8 +182,12 @@ fn calls_too_many_are_tried_again() {
     let url = format!("https://localhost:{}", server.tls_address().port());
     let ca = site.path("ca.pem");
     let output = pull(&url, site.folder.path(), &["--rate", "1000", "--ca", ca.to_str().unwrap()]);
-    assert_eq!(printed(&output), "pulled 8, already there 0, refused 0\n", "by TLS, with 60011 between");
-    // Without the authority nothing is sent.
+    assert_eq!(
+        printed(&output),
+        "pulled 8, already there 0, refused 0\n",
+        "the pull should retry after 60011"
+    );
+    // Without the authority, nothing is sent.
     fs::remove_file(site.path("out.ndjson")).unwrap();
     let output = pull(&url, site.folder.path(), &[]);
     assert!(
@@ -209,7 +213,7 @@ fn a_file_of_something_else_is_not_touched() {
 }
 
 #[test]
-fn a_pull_that_nobody_is_let_in_for_ends_at_once() {
+fn a_pull_without_access_ends_immediately() {
     let server = Server::dev(&[]);
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("users"), "user0\nuser1\nuser2\n").unwrap();

@@ -1,5 +1,5 @@
-//! What programs read of a refusal: the vendor's sentences, names of commands and parameters that are not there, and
-//! what of it stands in the log, in the journal and in a header.
+//! What programs can read of a refusal: the vendor's texts, the names of unknown commands and parameters, and what
+//! appears in the log, the journal and a header.
 
 use std::io::Write;
 
@@ -14,7 +14,7 @@ const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 const CREATE: &str = "group_open_http_svc/create_group";
 const HINT: &str = "x-confold-hint";
 
-/// A text as a UserSig carries it, in an alphabet that URLs take.
+/// Encodes a text as in a UserSig, with characters that are safe in URLs.
 pub(crate) fn packed(members: &Value) -> String {
     let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
     packer.write_all(members.to_string().as_bytes()).unwrap();
@@ -98,12 +98,12 @@ fn texts_that_programs_compare_are_the_vendors_to_the_letter_and_ours_is_the_hin
         assert_eq!((&call["Code"], &call["Why"]), (&json!(code), &json!(hint)));
         assert_eq!(call["Reply"]["ErrorInfo"], *sentence);
     }
-    // Other texts of the same service are ours, and so there is no hint beside them.
+    // Other texts of the same service are confold's own, so they need no hint.
     let other = client
         .call(CREATE, &json!({"Type": "Public", "Name": "n", "Notification": "x".repeat(301)}).to_string());
     assert_eq!(other.json()["ErrorInfo"], "Notification is refused: it has at most 300 bytes, found 301");
     assert!(!other.headers.contains_key(HINT));
-    // An item has the sentence in a call that succeeds: a header would be something that nobody asked for.
+    // A refused item of a successful call contains the vendor's text, but the answer has no hint header.
     let deleted = client.call("im_open_login_svc/account_delete", r#"{"DeleteItem":[{"UserID":"ghost"}]}"#);
     let item = json!({"ResultCode": 70107, "ResultInfo": "Err_TLS_PT_Open_Login_Account_Not_Exist", "UserID": "ghost"});
     assert_eq!((deleted.code(), &deleted.json()["ResultItem"][0]), (0, &item));
@@ -125,7 +125,7 @@ fn a_hint_is_a_header_that_nobody_can_forge_and_stands_on_failed_calls_only() {
     let mut client = server.client();
     let good = client.call(GET, BODY);
     assert!(!good.headers.keys().any(|name| name.starts_with("x-")), "{:?}", good.headers);
-    // The longest id there is, and one that looks like a signature.
+    // The longest possible id, and one that looks like a signature.
     let signature = &sign(APP, ADMIN, KEY)[..47];
     for id in [format!("{}!", "~".repeat(47)), signature.to_owned()] {
         let body =
@@ -195,9 +195,12 @@ fn other_texts_begin_with_the_vendors_sentence_or_hold_its_phrase() {
         let answer = client.call(command, &body.to_string());
         let said = answer.json()["ErrorInfo"].as_str().unwrap().to_owned();
         assert!(answer.code() == code && said.starts_with(start), "{said}");
-        assert!(!answer.headers.contains_key(HINT), "the whole explanation is in the reply");
+        assert!(
+            !answer.headers.contains_key(HINT),
+            "there should be no hint if the reply explains everything"
+        );
     }
-    // A fault rule says what it says.
+    // The text of a fault rule is returned unchanged.
     let rule = r#"{"Command":"create_group","Code":10021,"Info":"as you like"}"#;
     let request =
         format!("POST /_dev/faults HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{rule}", rule.len());
@@ -247,7 +250,7 @@ fn commands_that_only_the_vendor_has_are_refused_by_name_and_counted() {
     assert_eq!(found["Calls"].as_array().unwrap().len(), 2);
     assert_eq!(found["Calls"][0]["Path"], "/v4/openim/sendmsg");
     let counted = found["Unimplemented"].as_object().unwrap();
-    assert_eq!(counted.len(), Absent::COUNT, "names that nobody knows are not counted by name");
+    assert_eq!(counted.len(), Absent::COUNT, "unknown names should not be counted by name");
     assert_eq!((&counted["openim/sendmsg"], &counted["profile/portrait_set"]), (&json!(2), &json!(1)));
     let metrics = client.raw(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().body;
     for series in [
@@ -389,7 +392,7 @@ fn an_expired_signature_says_when_and_what_the_clock_says() {
         let answer = client.post(&target, BODY).unwrap();
         (answer.code(), answer.json()["ErrorInfo"].as_str().unwrap().to_owned())
     };
-    // 2100-01-01; twice, because a signature that was verified is remembered.
+    // 2100-01-01. Try twice, because a verified signature is cached.
     assert_eq!(freeze(1_700_000_000).0, 0);
     for _ in 0..2 {
         let (code, said) = freeze(4_102_444_800);

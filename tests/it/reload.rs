@@ -1,4 +1,4 @@
-//! SIGHUP: apps and keys change while calls go on.
+//! SIGHUP: apps and keys change while calls are being made.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -14,7 +14,7 @@ const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 const OTHER: u32 = 1_400_000_001;
 
-/// Two administrators of the page's app, and an app that changes.
+/// Configures the administrators of the page's app, and another app.
 fn configure(site: &Site, admins: &str, other: &str) {
     let text = format!("admins = [{admins}]\ndirectory = \"open\"\n\n[[app]]\nid = {OTHER}\n{other}\n");
     site.configure("[limits]\nrate_limit = false", &text);
@@ -43,13 +43,17 @@ fn apps_change_under_load_without_a_failed_call() {
             workers.push(scope.spawn(|| {
                 let mut ann = client(&server, APP, "ann", KEY);
                 while !done.load(Ordering::Relaxed) {
-                    assert_eq!(ann.call(GET, BODY).code(), 0, "whoever stays is never refused");
+                    assert_eq!(
+                        ann.call(GET, BODY).code(),
+                        0,
+                        "an administrator who stays should never be refused"
+                    );
                     calls.fetch_add(1, Ordering::Relaxed);
                 }
             }));
         }
         let ending = Ending(&done);
-        // Both are remembered by now.
+        // Both signatures are cached by now.
         let (mut bob, mut other) =
             (client(&server, APP, "bob", KEY), client(&server, OTHER, "administrator", KEY));
         assert_eq!((bob.call(GET, BODY).code(), other.call(GET, BODY).code()), (0, 0));
@@ -101,8 +105,8 @@ fn a_bad_configuration_changes_nothing_and_is_told() {
         "{}",
         site.log()
     );
-    assert_eq!(server.client().call(GET, BODY).code(), 50001, "as before");
-    // Put right, it is taken over.
+    assert_eq!(server.client().call(GET, BODY).code(), 50001, "the old configuration should stay in effect");
+    // After the correction, it is applied.
     site.configure("", "directory = \"open\"");
     server.signal(Signal::HUP);
     until(&mut server.client(), 0);
@@ -118,7 +122,7 @@ fn what_needs_a_new_start_is_named() {
     let restart = "until the server is started again";
     eventually("the log names what needs a new start", || site.log().contains(restart));
     assert!(site.log().contains("limits.body was changed to 2097152: it stays 1048576"), "{}", site.log());
-    // Put back, it is as it runs.
+    // After it is changed back, there is no warning.
     site.configure("[limits]\nbody = \"1MiB\"", "");
     server.signal(Signal::HUP);
     eventually("both reloads are in the log", || site.log().matches("the apps were read again").count() == 2);
@@ -163,14 +167,14 @@ fn a_certificate_being_replaced_keeps_no_administrator_in() {
     let server = site.serve();
     let mut admin = server.client();
     assert_eq!(admin.call(GET, BODY).code(), 50001);
-    // The key is another's already, the certificate not yet.
+    // The key has been replaced, the certificate has not.
     authority.issue(&site.path("other.pem"), &site.path("cert-key.pem"));
     site.configure(&format!("listen = [\"127.0.0.1:0\"]\n{tls}"), "admins = [\"other\"]");
     server.signal(Signal::HUP);
     until(&mut admin, 60010);
 }
 
-/// The lines of a log in JSON that have this message.
+/// Returns the lines of a JSON log that have this message.
 fn lines(site: &Site, message: &str) -> Vec<serde_json::Value> {
     let log = site.log();
     let whole = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
@@ -193,7 +197,7 @@ fn the_log_says_what_runs_and_what_a_reload_has_changed() {
     assert_eq!(line["listen"], serde_json::json!([server.address.to_string()]));
     assert_eq!(line["tls_listen"], serde_json::json!([]));
     assert_eq!(line["apps"], serde_json::json!([APP, OTHER]));
-    // A setting, a key in the same file, an app that comes and one that goes.
+    // Change a setting and a key in the same file, add an app and remove another.
     let third = OTHER + 1;
     site.write("key", "another-key");
     site.configure(json, &format!("directory = \"open\"\n[[app]]\nid = {third}\nkey_file = \"second\""));

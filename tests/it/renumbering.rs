@@ -1,4 +1,4 @@
-//! Clients in the middle of a pull when the change numbers of an owner run out.
+//! Clients read pages while the change numbers of an owner run out.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -11,7 +11,7 @@ use crate::{
 
 /// The highest change number.
 const LAST: u32 = 2_147_483_646;
-/// Numbers below it stay when an owner is renumbered, and the others move to those above it.
+/// When an owner is renumbered, numbers below this one stay, and the others move above it.
 const MIDDLE: u64 = 1 << 30;
 
 fn control(client: &mut Client, path: &str, body: &str) {
@@ -24,7 +24,7 @@ fn peer(index: usize) -> String {
     format!("peer{index:04}")
 }
 
-/// Lets ann have a record with the custom mark "start" under each of these numbers, and no number left.
+/// Gives ann a record with the custom mark "start" under each of these numbers, and leaves no further number.
 fn seed(client: &mut Client, numbers: &[u32]) {
     let peers: Vec<String> = (0..numbers.len()).map(peer).collect();
     import_accounts(client, &peers);
@@ -46,7 +46,7 @@ fn mark(client: &mut Client, peers: &[usize], text: &str) {
     assert!(codes.iter().all(|code| *code == 0), "{codes:?}");
 }
 
-/// One page: its records, and where the next one starts.
+/// Reads a page. Returns its records and the start of the next one.
 fn page(client: &mut Client, start: u64) -> (Value, Option<u64>) {
     let mut reply = client.does(&get_contact_group_from("ann", start));
     let next = (reply["CompleteFlag"] == 0).then(|| reply["NextStartIndex"].as_u64().unwrap());
@@ -57,7 +57,7 @@ fn count(page: &(Value, Option<u64>)) -> (usize, Option<u64>) {
     (page.0.as_array().unwrap().len(), page.1)
 }
 
-/// What a client knows: the custom mark of each peer, as it saw it last.
+/// The state of a client: the custom mark of each peer, as last seen.
 #[derive(Default)]
 struct Known(BTreeMap<String, String>);
 
@@ -85,9 +85,9 @@ fn a_thousand_records_are_pulled_while_their_numbers_run_out() {
         known.learn(&records);
         sizes.push(records.as_array().unwrap().len());
         let Some(next) = next else { break };
-        assert!(next > start, "the pull goes on");
+        assert!(next > start, "the pages should advance");
         start = next;
-        // Of those read and those unread, near the beginning and near the end.
+        // Change records already read and not yet read, near the beginning and near the end.
         let peers = [pause, 500 - pause, 500 + pause, 999 - pause];
         mark(&mut client, &peers, &format!("{pause}"));
         kept.extend(peers.map(|index| (peer(index), format!("{pause}"))));
@@ -112,10 +112,10 @@ fn a_client_above_the_middle_goes_on_after_a_second_renumbering() {
     assert_eq!(next, Some(MIDDLE + 101), "after them it is split again");
     let mut known = Known::default();
     known.learn(&records);
-    // Only the version rises: the same again, as if two thousand million changes had been made meanwhile.
+    // Only the version rises, as if two thousand million changes had been made meanwhile.
     seed_organizer(&mut client, LAST - 100, &all.0);
     assert_eq!(page(&mut client, 0), (records, next), "nothing else has changed");
-    // The hundred that were read take the last numbers; the others move down by a hundred.
+    // The hundred records already read take the last numbers; the others move down by a hundred.
     mark(&mut client, &(0..100).collect::<Vec<_>>(), "read");
     mark(&mut client, &[150], "second");
     let rest = page(&mut client, MIDDLE + 101);
@@ -129,7 +129,8 @@ fn a_client_above_the_middle_goes_on_after_a_second_renumbering() {
     };
     assert_eq!(known.0, (0..300).map(|index| (peer(index), text(index).to_owned())).collect());
 
-    // However late, a number above all that are given now comes from before, and lists everything above the middle.
+    // A number above all present ones was assigned before the renumbering, so it lists everything above the middle, no
+    // matter how late it is used.
     control(&mut client, "/_dev/clock", r#"{"Advance":601}"#);
     let (mut late, mut start) = (Known::default(), Some(u64::from(LAST) - 100));
     let mut sizes = Vec::new();

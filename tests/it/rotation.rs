@@ -1,4 +1,4 @@
-//! Rotating a key: signatures made with the previous one are accepted until its end, and not a call longer.
+//! Key rotation: signatures made with the previous key are accepted until its end, and no longer.
 
 use confold::{
     auth::{App, Apps, Credentials, Gate, Generation, Identifier, PreviousKey, SecretKey, usersig},
@@ -16,10 +16,10 @@ const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 const OLD: &str = "the-key-that-was-there-before-0123456789";
 
-/// The setting that names the key that signs now.
+/// The setting for the present key.
 const NEW: &str = "key_file = \"key\"\n";
 
-/// A site whose app had the key `OLD` and now has the page's.
+/// Creates a site whose app had the key `OLD` and now has the page's.
 fn rotated(until: &str) -> Site {
     let site = Site::new();
     site.write("old", OLD);
@@ -49,10 +49,14 @@ fn a_key_is_rotated_without_a_refused_call() {
     configure(&site, &later(30));
     server.signal(Signal::HUP);
     until(&mut early, 50001);
-    assert_eq!(late.call(GET, BODY).code(), 50001, "remembered, and by the previous key");
+    assert_eq!(
+        late.call(GET, BODY).code(),
+        50001,
+        "a cached signature made with the previous key should be accepted"
+    );
     let mut anew = server.client().signed_for(APP, "nobody", OLD);
-    assert_eq!(anew.call(GET, BODY).code(), 60010, "verified anew");
-    // Taken out of the file, it is out at once, what is remembered included.
+    assert_eq!(anew.call(GET, BODY).code(), 60010, "a new signature should be verified");
+    // After the key is removed from the file, its signatures are refused immediately, including cached ones.
     site.configure("", "");
     server.signal(Signal::HUP);
     until(&mut late, 70009);
@@ -85,9 +89,9 @@ fn a_previous_key_ends_while_the_server_runs() {
     for now in [1_000, 2_000] {
         assert!(admits(&gate, &old, now) && admits(&gate, &new, now), "{now}");
     }
-    assert!(!admits(&gate, &old, 2_001), "although it is remembered, and not expired");
+    assert!(!admits(&gate, &old, 2_001), "a cached signature that has not expired should be refused, too");
     assert!(admits(&gate, &new, 2_001));
-    // What was counted goes on when the apps change, and ends with the previous key.
+    // The count continues when the apps change, and ends with the previous key.
     let moved = App { previous_key: Some(PreviousKey { key: key("old"), until: 3_000 }), ..app.clone() };
     let next = gate.with(Apps::new([moved]));
     assert!(admits(&next, &old, 2_500));
@@ -123,7 +127,7 @@ fn calls_with_the_previous_key_are_counted_and_logged() {
     assert_eq!(counted(), "3");
     let line = "calls still come with the previous key of the app";
     eventually("the log says so", || {
-        // The log is looked after beside requests.
+        // The log line is written by a background task.
         late.call(GET, BODY);
         site.log().contains(line)
     });
@@ -131,7 +135,7 @@ fn calls_with_the_previous_key_are_counted_and_logged() {
     let told = log.lines().find(|found| found.contains(line)).unwrap();
     assert!(told.contains(&format!("app={APP}")) && told.contains("identifier=admin"), "{told}");
     assert!(told.contains("source=127.0.0.1") && told.contains("until="), "{told}");
-    assert_eq!(log.matches(line).count(), 1, "once a minute at most: {log}");
+    assert_eq!(log.matches(line).count(), 1, "there should be at most one line a minute: {log}");
 }
 
 #[test]
@@ -147,7 +151,7 @@ fn a_file_with_a_mistake_rotates_a_key_without_a_refused_call() {
     server.signal(Signal::HUP);
     until(&mut early, 50001);
     assert_eq!(late.call(GET, BODY).code(), 50001);
-    // A previous key that leaked is taken out by a file with a mistake, too.
+    // A leaked previous key is removed even by a file with a mistake.
     site.configure("lisen = []", "");
     server.signal(Signal::HUP);
     until(&mut late, 70009);
@@ -174,7 +178,7 @@ fn a_mistake_in_a_rotation_shuts_nobody_out() {
     {
         site.configure("", &format!("{NEW}{mistake}"));
         server.signal(Signal::HUP);
-        // Every refused file has at least one line.
+        // Every rejected file produces at least one log line.
         eventually("it is refused", || site.log().matches("configuration rejected").count() > count);
         assert_eq!(late.call(GET, BODY).code(), 50001, "{mistake}: {}", site.log());
         assert_eq!(early.call(GET, BODY).code(), 70009, "{mistake}");
@@ -183,7 +187,7 @@ fn a_mistake_in_a_rotation_shuts_nobody_out() {
     server.signal(Signal::HUP);
     until(&mut early, 50001);
     assert_eq!(late.call(GET, BODY).code(), 50001);
-    // Its end alone names no previous key.
+    // Its end alone does not define a previous key.
     site.configure("", &format!("{NEW}previous_key_until = {}", later(30)));
     server.signal(Signal::HUP);
     until(&mut late, 70009);

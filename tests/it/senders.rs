@@ -17,7 +17,7 @@ const ACCOUNTS: &str = "im_open_login_svc";
 const GROUPS: &str = "group_open_http_svc";
 const CONTACTS: &str = "recentcontact";
 
-/// A call that succeeds.
+/// Makes a call that has to succeed.
 fn done(client: &mut Client, service: &str, command: &str, body: &Value) -> Value {
     client.ok(&format!("{service}/{command}"), &body.to_string())
 }
@@ -62,13 +62,13 @@ fn an_administrator_is_an_account_without_being_stored() {
     );
     assert_eq!(added["MemberList"][0]["Result"], 1);
     let added = done(client, GROUPS, "add_group_member", &json!({ "GroupId": "h", "MemberList": member }));
-    assert_eq!(added["MemberList"][0]["Result"], 2, "it is a member already");
+    assert_eq!(added["MemberList"][0]["Result"], 2, "the member should already exist");
     for (group, role) in [("g", "Owner"), ("h", "Member"), ("@TGS#i", "Owner")] {
         let asked = json!({ "GroupId": group, "User_Account": [ADMIN] });
         assert_eq!(done(client, GROUPS, "get_role_in_group", &asked)["UserIdList"][0]["Role"], role);
     }
 
-    // It is not deleted, and neither is what it keeps.
+    // An administrator cannot be deleted, and neither are their records.
     let items = json!({ "DeleteItem": [{ "UserID": ADMIN }, { "UserID": "user" }] });
     let deleted = done(client, ACCOUNTS, "account_delete", &items);
     let results = &deleted["ResultItem"];
@@ -106,26 +106,26 @@ fn a_new_administrator_exists_from_the_reload_on() {
         let body = json!({ "From_Account": user, "StartIndex": 0 }).to_string();
         client.call("recentcontact/get_contact_group", &body).code()
     };
-    // This name could not be imported; an administrator it is all the same.
+    // This name could not be imported, but an administrator may have it.
     assert_eq!((get(client, ADMIN), get(client, "客服 1"), get(client, "later")), (0, 0, 50001));
     let body = json!({ "From_Account": "客服 1", "MarkItem": [
         { "OptType": 1, "ContactItem": { "Type": 1, "To_Account": "admin" }, "SetMark": [0] }] });
     done(client, CONTACTS, "mark_contact", &body);
     let target = client.target("x").replace("/v4/x", "/interchange/import");
     let again = client.post(&target, &exported(&at_server(&server))).unwrap();
-    assert_eq!(again.status, 200, "an export is imported as it is: {}", again.body);
+    assert_eq!(again.status, 200, "an export should be importable without changes: {}", again.body);
 
     site.configure("", "admins = [\"admin\", \"later\"]");
     server.signal(rustix::process::Signal::HUP);
     eventually("the new administrator is one", || get(client, "later") == 0);
-    assert_eq!(get(client, "客服 1"), 50001, "who is not an administrator any more has no account");
+    assert_eq!(get(client, "客服 1"), 50001, "a former administrator should have no account");
 }
 
 #[test]
 fn an_empty_optional_is_absent_where_something_is_created_or_asked_for() {
     let (_site, server, mut client) = serving("", "");
     let client = &mut client;
-    // As libraries that were generated from a description send what nobody has set.
+    // Libraries generated from an API description send unset fields like this.
     let unset = json!({
         "Owner_Account": "", "GroupId": "", "Introduction": "", "Notification": "", "FaceUrl": "",
         "MaxMemberCount": 0, "ApplyJoinOption": "", "CreateTime": 0, "MemberList": [],
@@ -141,7 +141,7 @@ fn an_empty_optional_is_absent_where_something_is_created_or_asked_for() {
         assert_eq!(found, [&json!(2000), &json!("NeedPermission"), &json!("")], "{command}: {info}");
         assert!(info["CreateTime"].as_u64().unwrap() > 1_700_000_000, "{command}: {info}");
     }
-    // What is required is as it was: an empty one is refused for its own reason.
+    // Required fields are not affected: an empty one is refused for its own reason.
     for (field, said) in
         [("Type", "Type must be Public, "), ("Name", "Name is refused: it has 1 to 30 bytes")]
     {
@@ -154,7 +154,7 @@ fn an_empty_optional_is_absent_where_something_is_created_or_asked_for() {
         assert!(answer.code() == 10004 && found.starts_with(said), "{found}");
     }
 
-    // An empty text does not take a nick away, and an empty UserID is none beside an Identifier.
+    // An empty text does not remove a nick, and an empty UserID beside an Identifier counts as missing.
     done(client, ACCOUNTS, "account_import", &json!({ "UserID": "ann", "Nick": "Ann", "FaceUrl": "f" }));
     done(client, ACCOUNTS, "account_import", &json!({ "UserID": "ann", "Nick": "", "FaceUrl": "" }));
     done(client, ACCOUNTS, "account_import", &json!({ "UserID": "", "Identifier": "bob", "Nick": 0 }));
@@ -194,7 +194,7 @@ fn an_empty_optional_is_absent_where_something_is_created_or_asked_for() {
     assert_eq!(all["ContactItem"], json!([]));
 }
 
-/// The number and the text of an answer.
+/// Returns the code and the text of an answer.
 fn refused(client: &mut Client, command: &str, body: &str) -> (u64, String) {
     let answer = client.call(command, body);
     (answer.code(), answer.json()["ErrorInfo"].as_str().unwrap().to_owned())
@@ -211,12 +211,12 @@ fn an_empty_array_is_an_empty_object() {
     );
     let listed = done(client, GROUPS, "get_appid_group_list", &json!([]));
     assert_eq!(listed["TotalCount"], 0);
-    // An empty body is not JSON, and an array with something in it is no object.
+    // An empty body is not JSON, and a non-empty array is not an object.
     assert_eq!(refused(client, "recentcontact/get_contact_group", "").0, 60003);
     let (code, said) = refused(client, "recentcontact/get_contact_group", "[{}]");
     assert_eq!((code, &*said), (60003, "the body must be one JSON object: found an array of 1"));
 
-    // Inside as well: what is refused is what it would be for {}.
+    // The same applies to nested objects: the refusal is the same as for {}.
     let lacks_type = "ContactItem.Type is missing; it must be 1 (one-to-one, with To_Account) or 2 (group, with ToGroupId)";
     for empty in [json!([]), json!({})] {
         let marked = done(
@@ -243,7 +243,7 @@ fn a_field_of_few_values_lists_them_where_it_is_missing_or_wrong() {
     let contact = "1 (one-to-one, with To_Account) or 2 (group, with ToGroupId)";
     let kinds = "Public, Private, Work, ChatRoom, Meeting, AVChatRoom or Community";
     let joins = "FreeAccess, NeedPermission or DisableApply";
-    // Where the field stands, what allows it, and a body with a place for it.
+    // The path of the field, its allowed values, and a body in which it can be replaced.
     for (command, path, allowed, body) in [
         (
             "recentcontact/search_contact_group",
@@ -296,7 +296,7 @@ fn a_field_of_few_values_lists_them_where_it_is_missing_or_wrong() {
             if is_optional { String::new() } else { format!("{path} is missing; it must be {allowed}") };
         assert_eq!((code == 0, said), (is_optional, expected), "{command}");
     }
-    // A bit that is none says which there are.
+    // The message about an invalid bit names the valid ones.
     let mark = |bit: Value| {
         json!({ "From_Account": "a", "MarkItem": [
             { "OptType": 1, "ContactItem": { "Type": 1, "To_Account": "b" }, "SetMark": [bit] }] })
@@ -311,7 +311,7 @@ fn a_field_of_few_values_lists_them_where_it_is_missing_or_wrong() {
     }
 }
 
-/// A body with further headers, as this client signs it.
+/// Sends a body with additional headers, signed by this client.
 fn encoded(client: &mut Client, target: &str, headers: &str, body: &[u8]) -> Answer {
     let head =
         format!("POST {target} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
@@ -356,12 +356,12 @@ fn a_compressed_body_is_read_within_the_bounds_of_bodies() {
     ] {
         assert_eq!(call(&named(name), &body), ok, "{name}");
     }
-    // A large one, many times: its memory is given back.
+    // Many large bodies: their memory is released each time.
     let large = [BODY, &b" ".repeat(LIMIT - BODY.len())[..]].concat();
     for _ in 0..8 {
         assert_eq!(call(&named("gzip"), &gzip(&large)), ok);
     }
-    // One byte more, eight times as many.
+    // One byte too many, and eight times too many.
     for size in [LIMIT + 1, 8 * LIMIT] {
         let mut packed = GzEncoder::new(Vec::new(), Compression::best());
         std::io::copy(&mut std::io::repeat(b' ').take(size as u64), &mut packed).unwrap();
@@ -369,7 +369,7 @@ fn a_compressed_body_is_read_within_the_bounds_of_bodies() {
         assert_eq!(code, 60002);
         assert!(said.ends_with("the body is larger than 1048576 bytes when decompressed"), "{said}");
     }
-    // What is not read is named, with what is; the connection goes on.
+    // Unsupported encodings are named together with the supported ones, and the connection stays open.
     for (name, shown) in
         [("br", "br"), ("zstd", "zstd"), ("gzip, br", "gzip, br"), ("gzip, gzip", "gzip, gzip")]
     {
@@ -403,10 +403,10 @@ fn what_a_compressed_body_unpacks_to_takes_memory_of_the_budget() {
     let target = client.target("recentcontact/get_contact_group");
     let large = [BODY, &b" ".repeat(700 * 1024)[..]].concat();
     let packed = gzip(&large);
-    assert!(packed.len() < 16 * 1024, "the packed body alone takes nothing");
+    assert!(packed.len() < 16 * 1024, "the compressed body should be below the size that counts");
     let mut call = || encoded(&mut client, &target, "Content-Encoding: gzip\r\n", &packed).code();
     assert_eq!(call(), 0);
-    // Another client holds most of the budget.
+    // Another client has reserved most of the budget.
     let mut other = server.client();
     let head = format!(
         "POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: {LIMIT}\r\n\r\n",
@@ -445,7 +445,7 @@ fn a_byte_order_mark_is_passed_over_and_other_encodings_are_named() {
         assert!(said.ends_with("; send UTF-8"), "{said}");
     }
 
-    // The controls and the files of lines do the same, or say that they do not.
+    // The controls behave the same, and imports reject encodings with a message.
     let journal = br#"{"Freeze":true}"#;
     for (headers, body) in
         [("", marked(journal)), ("Content-Encoding: gzip\r\n", gzip(journal)), ("", journal.to_vec())]
@@ -454,7 +454,11 @@ fn a_byte_order_mark_is_passed_over_and_other_encodings_are_named() {
         assert_eq!((set.status, &set.json()["Frozen"]), (200, &json!(true)), "{}", set.body);
     }
     assert_eq!(encoded(&mut client, "/_dev/clock", "", br#"{"Resume":true}"#).status, 200);
-    assert_eq!(encoded(&mut client, "/_dev/reset", "", b"[]").status, 200, "an empty object of PHP");
+    assert_eq!(
+        encoded(&mut client, "/_dev/reset", "", b"[]").status,
+        200,
+        "an empty list should count as an empty object, as PHP sends it"
+    );
     let refused = encoded(&mut client, "/_dev/clock", "", &encodings[0]);
     assert_eq!(refused.status, 400);
     assert!(refused.body.contains("the body is UTF-16; send UTF-8"), "{}", refused.body);
@@ -477,7 +481,7 @@ fn a_cure_is_one_that_helps() {
     let (_site, _server, mut strict) = serving("", "");
     let (_other_site, _other_server, mut open) = serving("", "directory = \"open\"");
     let get = |user: &str| json!({ "From_Account": user, "StartIndex": 0 }).to_string();
-    // An id that can be imported, and those that never can be.
+    // An id that can be imported, and ids that never can be.
     let (code, said) = refused(&mut strict, "recentcontact/get_contact_group", &get("a"));
     assert_eq!(code, 50001);
     assert!(
@@ -501,7 +505,7 @@ fn a_cure_is_one_that_helps() {
             assert_eq!(done(client, CONTACTS, "mark_contact", &mark)["ResultItem"][0]["ResultInfo"], rule);
         }
     }
-    // Chat groups: by the form of their ids, and by what became of them.
+    // Chat groups: the advice depends on the form of the id and on whether the group was disbanded.
     let about = |client: &mut Client, id: &str| {
         let mark = json!({ "From_Account": "a", "MarkItem": [
             { "OptType": 1, "ContactItem": { "Type": 2, "ToGroupId": id }, "SetMark": [0] }] });

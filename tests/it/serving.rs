@@ -1,4 +1,4 @@
-//! Starting `confold serve` by a configuration.
+//! Starts `confold serve` with a configuration.
 
 use std::{
     fs,
@@ -14,13 +14,13 @@ use crate::{
     wait::Finish,
 };
 
-/// A folder with a configuration and what it names.
+/// A folder with a configuration and the files that it names.
 pub(crate) struct Site {
     pub(crate) folder: tempfile::TempDir,
 }
 
 impl Site {
-    /// A folder in which nothing is but the page's key, in the file `key`.
+    /// Creates a folder that contains only the page's key, in the file `key`.
     pub(crate) fn new() -> Site {
         let site = Site { folder: tempfile::tempdir().unwrap() };
         site.write("key", KEY);
@@ -31,7 +31,7 @@ impl Site {
         self.folder.path().join(name)
     }
 
-    /// Writes a file that others cannot read.
+    /// Writes a file that other users cannot read.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let file = self.path(name);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -40,30 +40,30 @@ impl Site {
         file
     }
 
-    /// Writes the configuration: `server`, then the page's app with what `app` adds.
+    /// Writes the configuration: `server`, then the page's app with the settings in `app`.
     pub(crate) fn configure(&self, server: &str, app: &str) {
         self.write("confold.toml", &page_config(server, app));
     }
 
-    /// A command of confold on the configuration.
+    /// Returns a confold command with this configuration.
     pub(crate) fn command(&self, task: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_confold"));
         command.arg(task).arg("--config").arg(self.path("confold.toml"));
         command
     }
 
-    /// Starts the server; its log goes to the file `log`.
+    /// Starts the server with its log in the file `log`.
     pub(crate) fn serve(&self) -> Server {
         let log = fs::File::create(self.path("log")).unwrap();
         Site::serve_by(self.command("serve").stderr(log))
     }
 
-    /// Starts the server by a command of its own.
+    /// Starts the server with a given command.
     pub(crate) fn serve_by(command: &mut Command) -> Server {
         Server::start_until(command, |greeting| greeting.contains("serving "))
     }
 
-    /// What `check-config` says.
+    /// Runs `check-config` and returns its output.
     pub(crate) fn check(&self) -> Output {
         self.command("check-config").stdin(Stdio::null()).finish()
     }
@@ -73,7 +73,7 @@ impl Site {
     }
 }
 
-/// A configuration with the page's app.
+/// Returns a configuration with the page's app.
 pub(crate) fn page_config(server: &str, app: &str) -> String {
     let listen = if server.starts_with("listen =") { "" } else { "listen = [\"127.0.0.1:0\"]\n" };
     let store = if server.contains("[store]") { "" } else { "store.directory = \"data\"\n" };
@@ -84,7 +84,7 @@ pub(crate) fn page_config(server: &str, app: &str) -> String {
     format!("{listen}{store}{server}\n[[app]]\n{id}{key}{admins}{app}\n")
 }
 
-/// A server with these settings, and a client to it.
+/// Starts a server with these settings and connects a client.
 pub(crate) fn serving(server: &str, app: &str) -> (Site, Server, Client) {
     let site = Site::new();
     site.configure(server, app);
@@ -93,7 +93,7 @@ pub(crate) fn serving(server: &str, app: &str) -> (Site, Server, Client) {
     (site, running, client)
 }
 
-/// An authority made for a test, and certificates by it.
+/// An authority for tests, which issues certificates.
 pub(crate) struct Authority {
     key: KeyPair,
     params: CertificateParams,
@@ -105,24 +105,24 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Another name than its certificates have: these are not its own.
+        // The name differs from that of the certificates, so that they are not self-signed.
         params.distinguished_name.push(DnType::CommonName, "an authority");
         let pem = params.self_signed(&key).unwrap().pem();
         Authority { key, params, pem }
     }
 
-    /// Writes a new certificate for localhost and its key, each file as one step.
+    /// Writes a new certificate for localhost and its key, each file atomically.
     pub(crate) fn issue(&self, certificate: &Path, key: &Path) {
         self.issue_with_mode(certificate, key, 0o600);
     }
 
-    /// The same, with files of this mode.
+    /// Does the same, with this file mode.
     pub(crate) fn issue_with_mode(&self, certificate: &Path, key: &Path, mode: u32) {
         let params = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
         self.write(&params, (certificate, key), mode);
     }
 
-    /// The same, valid from the beginning of one year to that of another.
+    /// Does the same, valid from the beginning of one year to the beginning of another.
     pub(crate) fn issue_valid(&self, certificate: &Path, key: &Path, from: i32, until: i32) {
         let mut params = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
         (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(until, 1, 1));
@@ -141,14 +141,14 @@ impl Authority {
     }
 }
 
-/// A date and time so many days from now, as TOML has it.
+/// Returns the date and time this many days from now, in TOML format.
 pub(crate) fn later(days: u64) -> String {
     let at = confold::clock::Clock::system().now() + days * 86_400;
     let shown = time_of(at);
     format!("{shown}Z")
 }
 
-/// The date and time of these seconds, in UTC, by the system's own tool.
+/// Returns the UTC date and time of a Unix time, converted by the system's own tool.
 fn time_of(seconds: u64) -> String {
     let output =
         Command::new("date").args(["-u", "-d", &format!("@{seconds}"), "+%Y-%m-%dT%H:%M:%S"]).finish();

@@ -1,4 +1,4 @@
-//! The settings of an app, and the codes that only they bring about.
+//! The settings of an app, and the error codes that only these settings cause.
 
 use std::sync::{Arc, mpsc};
 
@@ -27,7 +27,7 @@ fn start(app: App) -> InProcess {
     InProcess::start(app, store::in_memory())
 }
 
-/// The code and text of the one call.
+/// Makes one call and returns its code and text.
 fn refusal(app: App) -> (u64, String) {
     let answer = start(app).client().call(GET, BODY);
     (answer.code(), answer.json()["ErrorInfo"].as_str().unwrap().to_owned())
@@ -61,7 +61,7 @@ fn an_expired_plan_gives_60020() {
     assert_eq!(
         refusal(App { plan_until: Some(now + 100), ..page_app() }).0,
         50001,
-        "let in: the user is unknown"
+        "the caller should be admitted, and the user be unknown"
     );
 }
 
@@ -88,7 +88,7 @@ fn an_app_without_a_key_gives_70016() {
     let (code, said) = refusal(App { key: None, ..page_app() });
     assert_eq!(code, 70016);
     assert!(said.contains("--app 88888888:KEY"), "{said}");
-    // What does not need the key is told first.
+    // Checks that do not need the key come first.
     let server = start(App { key: None, ..page_app() });
     let other = format!("/v4/{GET}?{}", query(7, ADMIN, KEY).replace("sdkappid=7&", "sdkappid=88888888&"));
     assert_eq!(server.client().post(&other, BODY).unwrap().code(), 70014);
@@ -98,7 +98,8 @@ fn an_app_without_a_key_gives_70016() {
 fn more_calls_a_second_than_the_app_may_make_give_60011() {
     let server = start(App { calls_per_second: Some(5), ..page_app() });
     assert_calls_a_second(&mut server.client(), GET, BODY, 5, 60011);
-    // All commands together: a window that another command has filled is full. A window may end in between.
+    // The limit covers all commands together: calls of one command use up the window of another. A window may end in
+    // between.
     let (mut client, import) = (server.client(), account_import("user0"));
     eventually("a command finds no room after another one", || {
         let requests = burst(&client, GET, BODY, 5) + &import.request(&client);
@@ -119,8 +120,12 @@ fn too_many_failed_signatures_give_70050_but_a_good_one_passes() {
     let code = |client: &mut Client, target: &str| client.post(target, BODY).unwrap().code();
     let codes = [(); 5].map(|()| code(&mut client, &forged(ADMIN)));
     assert_eq!(codes, [70009, 70009, 70009, 70050, 70050]);
-    assert_eq!(client.call(GET, BODY).code(), 50001, "a text that verifies is never refused for others");
-    assert_eq!(code(&mut client, &forged("other")), 70009, "another identifier is counted apart");
+    assert_eq!(
+        client.call(GET, BODY).code(),
+        50001,
+        "a valid signature should never be refused because of forged ones"
+    );
+    assert_eq!(code(&mut client, &forged("other")), 70009, "another identifier should be counted separately");
     clock.advance(60);
     assert_eq!(code(&mut client, &forged(ADMIN)), 70009, "the next minute");
 }
@@ -142,7 +147,7 @@ fn below_the_ultimate_edition_only_custom_marks_are_written() {
     ] {
         assert_eq!(client.make(&refused).code(), 51013, "{}", refused.command);
     }
-    // What is wrong with a request is said before the edition is looked at.
+    // Mistakes in a request are reported before the edition is checked.
     assert_eq!(client.call("recentcontact/del_contact_group", r#"{"From_Account":"owner"}"#).code(), 50002);
     assert_eq!(records(&mut client, "owner"), [] as [serde_json::Value; 0], "nothing was written");
     client.does(&custom);
@@ -182,7 +187,7 @@ fn when_too_much_waits_to_be_written_a_call_gets_60018() {
     let server = InProcess::start(page_app(), Arc::clone(&store));
     let mut client = server.client();
     client.does(&account_import("user0"));
-    // One change holds the writer, another fills the queue.
+    // One change occupies the writer, another one fills the queue.
     let owner = || Owner { app: AppId::new(APP).unwrap(), user: UserId::parse("user0").unwrap() };
     let (begun, has_begun) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel::<()>();
@@ -198,7 +203,11 @@ fn when_too_much_waits_to_be_written_a_call_gets_60018() {
     go_on.send(()).unwrap();
     drop((held, filling));
     assert_eq!(refused.code(), 60018, "{}", refused.body);
-    assert_eq!(client.ok(GET, BODY)["ContactItem"], serde_json::json!([]), "it had no effect");
+    assert_eq!(
+        client.ok(GET, BODY)["ContactItem"],
+        serde_json::json!([]),
+        "the refused call should have no effect"
+    );
     eventually("later it passes", || client.make(&mark).code() == 0);
 }
 
@@ -306,7 +315,7 @@ fn in_dev_every_failed_signature_has_its_own_code() {
     for _ in 0..150 {
         assert_eq!(client.post(&forged, BODY).unwrap().code(), 70009);
     }
-    // Elsewhere there is a bound without asking for one.
+    // Outside dev, there is a limit by default.
     let clock = Clock::system();
     clock.freeze(None);
     let server = InProcess::start_by(clock, page_app(), store::in_memory());

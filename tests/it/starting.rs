@@ -1,4 +1,4 @@
-//! The start of a server: when it has its address, and when clients can connect.
+//! The start of a server: when its address is reserved, and when clients can connect.
 
 use std::{
     fs::{self, File},
@@ -18,8 +18,8 @@ use crate::{
     wait::{self, Finish, Lines, end},
 };
 
-/// A free address that nobody else gets by chance as long as this lives: a socket has it and does not listen, which keeps
-/// out no program that asks for exactly this address.
+/// A free address that is reserved as long as this exists: a socket is bound to it but does not listen, so that other
+/// programs do not get it by chance, but can still request it explicitly.
 pub(crate) fn reserved() -> (TcpListener, SocketAddr) {
     let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     sockopt::set_socket_reuseaddr(&socket, true).unwrap();
@@ -37,17 +37,17 @@ fn dev(address: SocketAddr, folder: &Path) -> Command {
     command
 }
 
-/// A server whose start is held by its seed, a FIFO of which this is the other end.
+/// Starts a server whose start is blocked by its seed, a FIFO whose other end is returned.
 fn held(address: SocketAddr, folder: &Path) -> (Child, File) {
     let fifo: PathBuf = folder.join("seed");
     mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let child = dev(address, folder).arg("--seed").arg(&fifo).spawn().unwrap();
-    // This returns when the server has opened the other end, and therefore has its address and its store.
+    // This returns when the server has opened its end, and therefore has its address and its store.
     let end = wait::start("the seed is opened", move || File::options().write(true).open(fifo).unwrap());
     (child, end.done())
 }
 
-/// Ends a server when a test ends, in whichever way.
+/// Kills a server at the end of a test, even if it fails.
 struct Killed(Child);
 
 impl Drop for Killed {
@@ -57,7 +57,7 @@ impl Drop for Killed {
     }
 }
 
-/// Waits until a server has greeted.
+/// Waits until a server has printed its greeting.
 fn greeted(server: &mut Killed) {
     let lines = Lines::of(server.0.stdout.take().unwrap());
     lines.until("the server is ready", |greeting| greeting.contains("listening on")).unwrap();
@@ -70,7 +70,7 @@ fn clients_are_refused_until_the_store_is_ready() {
     let mut server = Killed(server);
     let refused = TcpStream::connect(address).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-    assert!(!folder.path().join("ready").exists(), "it is not ready");
+    assert!(!folder.path().join("ready").exists(), "the server should not be ready");
     seed.write_all(b"{\"Kind\":\"account\",\"SdkAppId\":1400000000,\"UserID\":\"seeded\"}\n").unwrap();
     drop(seed);
     greeted(&mut server);
@@ -96,14 +96,14 @@ fn of_two_servers_with_one_address_the_one_that_is_ready_first_serves() {
     assert!(!output.status.success() && !text.contains("Try:"), "{text}");
     assert!(text.contains(&format!("cannot listen on {address}: Address already in use")), "{text}");
     assert!(!slow.path().join("ready").exists());
-    // A third one is refused before it does anything else.
+    // A third server is refused before it does anything else.
     let third = dev(address, slow.path()).args(["--data", "never"]).finish();
     let text = said(&third);
     assert!(text.contains(&format!("cannot listen on {address}; choose another address")), "{text}");
     assert!(!third.status.success() && !slow.path().join("never").exists());
 }
 
-/// Starts a server of its own with this ready file, and waits until the file is its own.
+/// Starts another server with this ready file, and waits until the file belongs to it.
 fn with_ready_file(ready: &Path, more: &[&str]) -> crate::harness::Server {
     let server = crate::harness::Server::dev(&[&["--ready-file", ready.to_str().unwrap()], more].concat());
     let first = format!("http://{}\n", server.address);
@@ -127,7 +127,7 @@ fn a_ready_file_is_removed_only_by_its_owner() {
         second.ended_well();
         assert!(!ready.exists());
     }
-    // A server that cannot have the addresses of another leaves its file alone.
+    // A server that fails because its address is taken leaves the ready file alone.
     let first = with_ready_file(&ready, &[]);
     let address = first.address.to_string();
     let mut second = Command::new(env!("CARGO_BIN_EXE_confold"));
@@ -136,7 +136,7 @@ fn a_ready_file_is_removed_only_by_its_owner() {
     assert_eq!(fs::read_to_string(&ready).unwrap(), format!("http://{address}\n"));
     first.terminate();
     first.ended_well();
-    // One that a crash has left behind is replaced.
+    // A ready file left over from a crash is replaced.
     with_ready_file(&ready, &[]).kill();
     assert!(ready.exists());
     let server = with_ready_file(&ready, &[]);

@@ -1,4 +1,4 @@
-//! The rules of the house, as tests: layers, third-party crates, documentation of files, sizes.
+//! Checks the structure of the source: layers, third-party crates, module documentation, file sizes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,10 +8,10 @@ use std::{
 
 use confold::wire::code::Code;
 
-/// Modules that import nothing of the crate and that every other one may import.
+/// Modules that import nothing from the crate and that every other one may import.
 const EVERYWHERE: &[&str] = &["excerpt", "masking"];
 
-/// Each module, what of the crate it may import, and which third-party crates.
+/// Each module, with the modules and the third-party crates that it may import.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("excerpt", &[], &[]),
     ("display", &[], &[]),
@@ -183,7 +183,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("main", &["cli"], &["confold", "tikv_jemallocator"]),
     ("lib", &[], &[]),
-    // A package of its own is one layer.
+    // A separate package is one layer.
     (
         "crates/usersig/src",
         &[],
@@ -191,17 +191,18 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ),
 ];
 
-/// The folders of the packages in the workspace, that of confold first.
+/// The folders of the packages in the workspace, starting with that of confold.
 const PACKAGES: &[&str] = &["", "crates/usersig/"];
 
-/// Look again above this many lines that are not tests.
+/// The most lines of a file, not counting tests.
 const MOST_LINES: usize = 350;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// All source files of a package. Those of confold are named as in `src/`, those of others by their whole path.
+/// Returns all source files of a package. Those of confold are named relative to `src/`, those of others by their
+/// whole path.
 fn sources_of(package: &str) -> Vec<(String, String)> {
     fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -233,7 +234,7 @@ fn is_test(file: &str) -> bool {
     file.ends_with("_tests.rs") || file == "store/contract.rs"
 }
 
-/// A file's text without its trailing tests.
+/// Returns a file's text without the tests at its end.
 fn production(text: &str) -> &str {
     text.split("#[cfg(test)]\nmod tests {").next().unwrap()
 }
@@ -246,14 +247,14 @@ fn layer(file: &str) -> (&'static [&'static str], &'static [&'static str]) {
     (inner, outer)
 }
 
-/// The names that directly follow `prefix` in the code, comments left out.
+/// Returns the names that directly follow `prefix` in the code, without comments.
 fn after<'a>(text: &'a str, prefix: &'a str) -> impl Iterator<Item = String> + 'a {
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     code.flat_map(move |line| line.match_indices(prefix).map(|(at, _)| line[at + prefix.len()..].to_owned()))
         .map(|rest| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect())
 }
 
-/// What is imported from the crate itself, one line or several: `use crate::{a, b::c}`.
+/// Returns what is imported from the crate itself, on one line or several: `use crate::{a, b::c}`.
 fn inner_imports(text: &str) -> Vec<String> {
     let mut found: Vec<String> = after(text, "crate::").filter(|name| !name.is_empty()).collect();
     for block in text.split("crate::{").skip(1) {
@@ -305,14 +306,14 @@ fn imports_go_downward_only() {
         }
     }
     for (file, text) in sources().iter().filter(|(file, _)| !is_test(file)) {
-        assert!(!text.contains("super::super"), "{file} reaches over its parent");
+        assert!(!text.contains("super::super"), "{file} imports from above its parent");
     }
 }
 
-/// Folders whose files still import each other in a circle.
+/// Folders whose files still import each other in cycles.
 const CIRCULAR: &[&str] = &["auth", "config", "domain", "store::sqlite", "tls"];
 
-/// The paths of all `use` statements, one by one: `a::b` and `a::c` for `use a::{b, c}`.
+/// Returns the paths of all `use` statements one by one: `a::b` and `a::c` for `use a::{b, c}`.
 fn used_paths(text: &str) -> Vec<String> {
     fn expand(before: &str, tree: &str, found: &mut Vec<String>) {
         let Some((path, inside)) = tree.split_once('{') else {
@@ -349,8 +350,8 @@ fn used_paths(text: &str) -> Vec<String> {
     found
 }
 
-/// The modules that import each other in a circle, by the folder they are in. `files` are names and texts; an item that a
-/// `mod.rs` re-exports counts as the module that it comes from.
+/// Returns the modules that import each other in cycles, by their folder. `files` are names and texts. An item that a
+/// `mod.rs` re-exports counts as the module that defines it.
 fn circles(files: &[(String, String)]) -> BTreeMap<String, BTreeSet<String>> {
     let module = |file: &str| {
         let place = file.strip_suffix(".rs").unwrap().replace('/', "::");
@@ -375,7 +376,7 @@ fn circles(files: &[(String, String)]) -> BTreeMap<String, BTreeSet<String>> {
         })
         .collect();
     let modules: BTreeSet<String> = files.iter().map(|(file, _)| module(file)).collect();
-    // What a folder re-exports: `folder::Item` is `folder::file::Item`.
+    // Re-exports of folders: `folder::Item` stands for `folder::file::Item`.
     let shown: BTreeMap<String, String> = (imports.iter())
         .filter(|(from, to)| to.starts_with(&format!("{from}::")))
         .filter_map(|(from, to)| Some((format!("{from}::{}", to.rsplit("::").next()?), to.clone())))
@@ -440,7 +441,7 @@ fn circles_are_found_in_every_form() {
 fn files_of_a_folder_do_not_import_each_other_in_a_circle() {
     let files: Vec<_> = sources().into_iter().filter(|(file, _)| !is_test(file)).collect();
     for (folder, modules) in circles(&files) {
-        assert!(CIRCULAR.contains(&folder.as_str()), "in {folder:?} there is a circle: {modules:?}");
+        assert!(CIRCULAR.contains(&folder.as_str()), "there is an import cycle in {folder:?}: {modules:?}");
     }
 }
 
@@ -508,10 +509,10 @@ fn databases_and_numbers_stay_in_their_rooms() {
             let named: Vec<String> = after(text, " Code::")
                 .filter(|name| !["ALL", "MEANINGS", "of"].contains(&name.as_str()))
                 .collect();
-            assert!(named.is_empty(), "{file} knows an error number: {named:?}");
+            assert!(named.is_empty(), "{file} contains an error number: {named:?}");
         }
         if !file.starts_with("store/") {
-            assert!(!text.contains("SELECT "), "{file} speaks to a database");
+            assert!(!text.contains("SELECT "), "{file} should not contain SQL");
         }
     }
 }
@@ -519,10 +520,10 @@ fn databases_and_numbers_stay_in_their_rooms() {
 #[test]
 fn no_error_number_stands_outside_the_table_of_codes() {
     let codes = Code::ALL.iter().map(|(_, code)| code).chain(Code::ELSEWHERE);
-    // 0 is a number like any other.
+    // 0 is not only an error code.
     let numbers: BTreeSet<String> =
         codes.filter(|code| **code != Code::OK).map(|code| code.number().to_string()).collect();
-    // What is said to people may name a number: a text on one line, and the long texts of config/.
+    // Texts for people may contain a number: a string on one line, and the long texts of config/.
     let is_exempt = |file: &str| is_test(file) || file == "wire/code.rs" || file.starts_with("config/");
     for (file, text) in sources().iter().filter(|(file, _)| !is_exempt(file)) {
         for line in production(text).lines().filter(|line| !line.trim_start().starts_with("//")) {
@@ -539,7 +540,7 @@ fn no_error_number_stands_outside_the_table_of_codes() {
 fn every_file_says_why_it_exists_and_is_not_too_long() {
     for (file, text) in sources() {
         if !file.ends_with("_tests.rs") || text.starts_with("//!") {
-            assert!(text.starts_with("//! ") || is_test(&file), "{file} does not begin with its purpose");
+            assert!(text.starts_with("//! ") || is_test(&file), "{file} should begin with its purpose");
         }
         let lines = production(&text).lines().count();
         assert!(is_test(&file) || lines <= MOST_LINES, "{file} has {lines} lines");
@@ -547,7 +548,7 @@ fn every_file_says_why_it_exists_and_is_not_too_long() {
 }
 
 #[test]
-fn no_room_is_called_after_nothing() {
+fn no_module_has_a_meaningless_name() {
     for (file, _) in sources() {
         for name in ["util", "utils", "common", "helper", "helpers", "misc"] {
             assert!(!file.split(['/', '.']).any(|part| part == name), "{file}");

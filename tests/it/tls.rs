@@ -19,7 +19,7 @@ use crate::{
 const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 
-/// `dev` with TLS, and where its authority is.
+/// A `dev` server with TLS, and the folder of its authority.
 pub(crate) struct LocalTls {
     pub(crate) server: Server,
     pub(crate) home: tempfile::TempDir,
@@ -30,7 +30,7 @@ impl LocalTls {
         LocalTls::start_with(&[])
     }
 
-    /// The same with further arguments.
+    /// Does the same with additional arguments.
     pub(crate) fn start_with(arguments: &[&str]) -> LocalTls {
         LocalTls::in_home(tempfile::tempdir().unwrap(), arguments)
     }
@@ -54,7 +54,7 @@ impl LocalTls {
         self.server.tls_address().port()
     }
 
-    /// curl with the authority and these arguments.
+    /// Runs curl with the authority and these arguments.
     pub(crate) fn curl(&self, arguments: &[&str]) -> Output {
         Command::new("curl").args(["-sS", "--cacert"]).arg(self.ca()).args(arguments).finish()
     }
@@ -76,7 +76,7 @@ fn a_damaged_authority_is_told_of() {
     assert!(dev().contains("it is missing, but its key exists; remove its folder"), "{}", dev());
 }
 
-/// Clients that connect anew for each request, while the certificate is replaced again and again.
+/// Clients open a new connection for each request while the certificate is replaced again and again.
 #[test]
 fn a_certificate_is_replaced_under_load_without_a_failed_request() {
     let (site, authority, next) = (Site::new(), Authority::new(), Authority::new());
@@ -99,11 +99,15 @@ fn a_certificate_is_replaced_under_load_without_a_failed_request() {
             let (authority, next) = (&authority, &next);
             workers.push(scope.spawn(move || {
                 while !done.load(Ordering::Relaxed) {
-                    // By either authority: which is shown changes while we look.
+                    // Trust both authorities, because the certificate changes during the test.
                     let new =
                         call(&authority.pem).or_else(|_| call(&next.pem)).or_else(|_| call(&authority.pem));
                     assert_eq!(new.unwrap(), 50001);
-                    assert_eq!(same.try_call(GET, BODY).unwrap().code(), 50001, "a connection lives on");
+                    assert_eq!(
+                        same.try_call(GET, BODY).unwrap().code(),
+                        50001,
+                        "an existing connection should stay usable"
+                    );
                     calls.fetch_add(2, Ordering::Relaxed);
                 }
             }));
@@ -111,7 +115,7 @@ fn a_certificate_is_replaced_under_load_without_a_failed_request() {
         let ending = Ending(&done);
         for authority in [&next, &authority, &next] {
             authority.issue(&certificate, &key);
-            // Shown within a second; a client by the new one alone tells when.
+            // The new certificate is used within a second. A client that trusts only the new authority detects it.
             eventually("the new certificate is shown", || call(&authority.pem).is_ok());
         }
         eventually("calls were made meanwhile", || calls.load(Ordering::Relaxed) > 100);
@@ -136,7 +140,7 @@ fn a_certificate_that_cannot_be_used_leaves_the_old_one_in_place() {
     );
     let server = site.serve();
     fs::write(&certificate, "no certificate").unwrap();
-    // SIGHUP looks at once.
+    // SIGHUP reads the certificate immediately.
     server.signal(Signal::HUP);
     eventually("the certificate is refused", || site.log().contains("the certificate shown before is kept"));
     assert!(site.log().contains("contains no certificate in PEM form"), "{}", site.log());

@@ -1,4 +1,4 @@
-//! Spans of calls, at a collector.
+//! Spans of calls, as a collector receives them.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::harness::{APP, Server, accepted};
 
-/// Takes one request of the protocol.
+/// Receives one export request as a collector.
 fn collect(listener: &TcpListener) -> Value {
     let mut stream = BufReader::new(accepted(listener));
     let (mut head, mut length) = (String::new(), 0);
@@ -45,7 +45,7 @@ fn calls_are_told_to_a_collector_in_the_trace_of_the_caller() {
     assert_eq!(client.raw(call("", "{}").as_bytes()).unwrap().code(), 50002);
     let request = collect(&listener);
     let spans = request["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap();
-    assert_eq!(spans.len(), 2, "not the one that is not sampled: {request}");
+    assert_eq!(spans.len(), 2, "the call that is not sampled should have no span: {request}");
     let (first, second) = (&spans[0], &spans[1]);
     assert_eq!(first["traceId"], "4bf92f3577b34da6a3ce929d0e0e4736");
     assert_eq!(first["parentSpanId"], "00f067aa0ba902b7");

@@ -1,4 +1,4 @@
-//! What holds for every call: HTTP, the order of checks, and the way out.
+//! Rules for every call: HTTP, the order of checks, and stopping.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::{
 const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 
-/// The code and text of a POST to this path and query.
+/// Sends a POST to this path and query, and returns the code and text.
 fn refused(client: &mut Client, target: &str, body: &str) -> (u64, String) {
     let answer = client.post(target, body).unwrap();
     assert_eq!(answer.status, 200, "{target}");
@@ -69,7 +69,7 @@ fn a_browser_gets_a_page_and_a_probe_a_status() {
     for pointer in ["confold", "/openapi.json", "docs/tour.md"] {
         assert!(page.body.contains(pointer) && plain.body.contains(pointer), "{pointer}");
     }
-    // Only an emulator has these.
+    // Only an emulator mentions the controls.
     assert!(page.body.contains("/_dev/") && !plain.body.contains("/_dev/"), "{}", plain.body);
     for (server, has_controls) in [(&server, true), (&company, false)] {
         let answer = server.client().raw(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -106,7 +106,8 @@ fn paths_are_matched_byte_by_byte() {
     assert_eq!(refused(&mut client, &format!("/v4/group_open_http_svc/nothing?{query}"), BODY).0, 10003);
 }
 
-/// A probe of a path that does not exist must not pass, and gets the body that a call would get.
+/// A request to a path that does not exist gets status 404, so that a health check there fails, and the body that a
+/// call would get.
 #[test]
 fn unknown_paths_outside_the_service_are_not_found() {
     let server = Server::dev(&[]);
@@ -166,7 +167,7 @@ fn checks_come_in_order_and_a_stranger_learns_nothing() {
     ] {
         assert_eq!(refused(&mut client, &format!("{path}?{query}"), broken).0, code, "{query}");
     }
-    assert_eq!(client.call(GET, BODY).code(), 0, "and the connection is as good as before");
+    assert_eq!(client.call(GET, BODY).code(), 0, "the connection should stay usable");
 }
 
 #[test]
@@ -183,7 +184,7 @@ fn refusals_hold_the_phrases_that_clients_look_for() {
     assert!(other_app.starts_with(phrase), "{other_app}");
     let illegal = said(&mut client, format!("sdkappid={APP}&identifier={ADMIN}&usersig=xxx"));
     assert!(illegal.starts_with("The UserSig in use is illegal"), "{illegal}");
-    assert!(!other_user.contains(&good) && !illegal.contains("xxx"), "a signature is never shown");
+    assert!(!other_user.contains(&good) && !illegal.contains("xxx"), "a signature should never be shown");
 }
 
 #[test]
@@ -250,7 +251,7 @@ fn account_fields_are_strings_wherever_they_stand() {
         assert_eq!(code, 60015, "{body}");
         assert!(said.starts_with(&format!("body account invalid: {path} ")), "{said}");
     }
-    assert_eq!(client.call(GET, r#"{"From_Account":null}"#).code(), 50002, "null is absent");
+    assert_eq!(client.call(GET, r#"{"From_Account":null}"#).code(), 50002, "null should count as missing");
 }
 
 #[test]
@@ -271,7 +272,7 @@ fn a_body_too_large_or_badly_framed_ends_the_connection() {
 
     let mut client = server.client();
     let spaces = " ".repeat((1 << 20) - BODY.len());
-    assert_eq!(client.call(GET, &format!("{spaces}{BODY}")).code(), 0, "1 MiB is allowed");
+    assert_eq!(client.call(GET, &format!("{spaces}{BODY}")).code(), 0, "1 MiB should be allowed");
 }
 
 #[test]
@@ -302,11 +303,11 @@ fn the_201st_call_of_a_second_is_refused_without_effect() {
     import_accounts(&mut client, &peers);
     let search = search_contact_group("user0").with(user("user0"));
     assert_calls_a_second(&mut client, search.command, &search.body(), 200, 60007);
-    assert_eq!(client.call(GET, BODY).code(), 0, "another command is counted apart");
+    assert_eq!(client.call(GET, BODY).code(), 0, "another command should be counted separately");
     let mut other = server.client().signed_for(1_400_000_000, "administrator", SAMPLE_KEY);
     assert_eq!(other.make(&search).code(), 0, "another app");
 
-    // Whichever of these calls are refused, they have no effect, and the others have theirs.
+    // Any of these calls may be refused. Refused ones have no effect, and all others do.
     let mut codes: Vec<u64> = Vec::new();
     eventually("a call is refused", || {
         let peers = &peers[codes.len()..codes.len() + 250];
@@ -326,7 +327,7 @@ fn the_201st_call_of_a_second_is_refused_without_effect() {
 }
 
 #[test]
-fn what_is_no_http_is_answered_all_the_same() {
+fn input_that_is_not_http_is_answered_as_well() {
     let server = Server::dev(&[]);
     let target = server.client().target(GET);
     let long = "x".repeat(80_000);
@@ -355,7 +356,7 @@ fn what_is_no_http_is_answered_all_the_same() {
 fn a_stranger_is_not_waited_for_and_a_slow_body_gets_60008() {
     let announce =
         |target: &str| format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{{");
-    // With an hour for a body, an answer that comes at all did not wait for it.
+    // The time for a body is an hour, so any answer proves that the server did not wait for it.
     let (_site, _server, mut stranger) = crate::serving::serving("[limits]\ncall_timeout = \"1h\"", "");
     let forged = format!("/v4/{GET}?{}", query(APP, ADMIN, "another-key"));
     let answer = stranger.raw(announce(&forged).as_bytes()).unwrap();
@@ -389,7 +390,7 @@ fn a_signature_in_the_wrong_place_is_not_shown() {
         assert!(!said.contains(&signature[..12]), "{said}");
     }
     assert_eq!(client.call(GET, BODY).code(), 0);
-    // The log is written by a thread of its own, in the order of the calls, so the good call is last.
+    // The log is written by a separate thread in the order of the calls, so the valid call comes last.
     let read = || std::fs::read_to_string(log.path()).unwrap();
     let count = |said: &str| read().lines().filter(|line| line.contains(said)).count();
     eventually("five failed calls and a good one are in the log", || {
@@ -398,7 +399,7 @@ fn a_signature_in_the_wrong_place_is_not_shown() {
     drop(server);
     let lines = read();
     assert!(!lines.contains(&signature[..12]) && !lines.contains(KEY), "{lines}");
-    // The form of the log: one JSON object a line, with what is known of the call.
+    // The log has one JSON object per line with the details of the call.
     let last: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
     assert_eq!(
         (&last["command"], &last["app"], &last["code"]),
@@ -414,8 +415,8 @@ fn a_head_request_to_a_probe_asks_the_probe() {
     assert_eq!((answer.status, answer.headers["content-type"].as_str()), (200, "text/plain; charset=utf-8"));
 }
 
-/// A reply of the real service of April 2025, given back by ours apart from what the page has
-/// otherwise: `NextStartIndex` there, `CompleteTime` and `ErrorDisplay` not (decision 1).
+/// Compares with a reply recorded from the real service in April 2025. The only differences are those of its
+/// documentation: `NextStartIndex` is present, `CompleteTime` and `ErrorDisplay` are not (decision 1).
 #[test]
 fn a_recorded_reply_of_the_real_service_is_given_back() {
     let recorded = include_str!("../fixtures/recorded_production.json");
@@ -448,13 +449,13 @@ fn stopping_lets_requests_in_flight_finish() {
     let expect = "Expect: 100-continue\r\n";
     let head = format!("POST {target} HTTP/1.1\r\nHost: x\r\n{expect}Content-Length: {}\r\n\r\n", body.len());
     busy.send(head.as_bytes()).unwrap();
-    // The server asks for the body: so it has begun.
+    // The server asks for the body, so the request is in progress.
     assert_eq!(busy.answer(true).unwrap().status, 100);
     busy.send(first.as_bytes()).unwrap();
     server.terminate();
     eventually("the server listens no more", || Client::try_connect(server.address).is_err());
-    assert!(idle.is_closed(), "a connection without a request is closed");
-    assert!(begun.is_closed(), "one whose head is not complete as well");
+    assert!(idle.is_closed(), "a connection without a request should be closed");
+    assert!(begun.is_closed(), "a connection with an incomplete head should be closed, too");
     busy.send(second.as_bytes()).unwrap();
     assert_eq!(busy.answer(false).unwrap().code(), 0);
     assert!(busy.is_closed());
@@ -487,7 +488,7 @@ fn an_open_directory_takes_every_id_but_not_a_destroyed_group() {
     assert_eq!(client.marks(&mark), [0, 0]);
     assert_eq!(kept(&mut client), 2);
     client.does(&account_delete("anyone"));
-    assert_eq!(kept(&mut client), 0, "a deleted account is empty");
+    assert_eq!(kept(&mut client), 0, "a deleted account should have no records");
 }
 
 #[test]
@@ -513,12 +514,12 @@ fn batches_have_their_bounds() {
 fn every_command_says_which_field_it_misses() {
     let server = Server::dev(&[]);
     let mut client = server.client();
-    // Only a list of everything needs nothing.
+    // Only the list of all groups has no required field.
     for command in Command::ALL.iter().filter(|command| **command != Command::GetAppidGroupList) {
         let target = client.target(command.path().trim_start_matches("/v4/"));
         let (code, said) = refused(&mut client, &target, "{}");
         assert!([50002, 70402, 10004].contains(&code), "{}: {code} {said}", command.name());
-        // It says what the field is for, too.
+        // The message explains the field as well.
         let explained = [" is missing (a string: ", " is missing (an array: ", " is missing; it must be "];
         assert!(explained.iter().any(|how| said.contains(*how)), "{}: {said}", command.name());
     }

@@ -1,4 +1,4 @@
-//! The unit for systemd, as text: systemd is not everywhere.
+//! Checks of the systemd unit as text, because not every machine has systemd.
 
 use std::{fs, path::Path, process::Command};
 
@@ -7,7 +7,7 @@ use crate::{
     wait::Finish,
 };
 
-/// The lines of a section, as keys with their values.
+/// Returns the keys and values of a section.
 fn section<'a>(unit: &'a str, name: &str) -> Vec<(&'a str, &'a str)> {
     let text = unit.split(&format!("[{name}]\n")).nth(1).unwrap();
     let lines = text.split("\n[").next().unwrap().lines();
@@ -44,8 +44,8 @@ fn the_unit_keeps_the_store_private_and_the_server_in_bounds() {
     names.sort_unstable();
     let count = names.len();
     names.dedup();
-    assert_eq!(names.len(), count, "no key is set twice");
-    // What it runs is there.
+    assert_eq!(names.len(), count, "no key should be set twice");
+    // The commands that it runs exist.
     for (key, task) in [("ExecStart", "serve"), ("ExecStartPre", "check-config")] {
         let [command] = values(key)[..] else { panic!("{key}") };
         let words: Vec<&str> = command.split(' ').collect();
@@ -54,7 +54,7 @@ fn the_unit_keeps_the_store_private_and_the_server_in_bounds() {
         assert!(String::from_utf8(help.stdout).unwrap().contains("--config"));
     }
     assert_eq!(section(&unit, "Install"), [("WantedBy", "multi-user.target")]);
-    // Where it is there, systemd looks, too: it only misses the program.
+    // Where systemd is installed, it checks the unit, too. Only the missing program is reported.
     if is_missing(&[Tool::SystemdAnalyze]) {
         return;
     }

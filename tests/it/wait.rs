@@ -1,4 +1,4 @@
-//! Waiting with a deadline: whatever a test waits for, it fails after two minutes and says what it waited for.
+//! Waiting with a deadline: a test that waits for more than two minutes fails and names what it waited for.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -11,21 +11,21 @@ use std::{
 use confold::clock::Clock;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Far more than anything here takes on a busy machine.
+/// Far longer than anything here takes on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let since = Clock::system();
     while !is_so() {
         assert!(since.elapsed() < DEADLINE, "{DEADLINE:?} were not enough: {what}");
-        // Leaves the processor to what is waited for.
+        // Leave the processor to the work being waited for.
         thread::park_timeout(Duration::from_millis(1));
     }
 }
 
-/// Does what may block, such as reading a FIFO, on a thread of its own.
+/// Runs work that may block, such as reading a FIFO, on a separate thread.
 pub(crate) fn start<T: Send + 'static>(
     what: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
@@ -35,31 +35,31 @@ pub(crate) fn start<T: Send + 'static>(
     Work { what, result }
 }
 
-/// Work that was started.
+/// Work in progress.
 pub(crate) struct Work<T> {
     what: &'static str,
     result: Receiver<T>,
 }
 
 impl<T> Work<T> {
-    /// What the work returned.
+    /// Waits for the result of the work.
     #[track_caller]
     pub(crate) fn done(self) -> T {
         message(&self.result, self.what)
     }
 }
 
-/// The next message of another thread.
+/// Waits for the next message of another thread.
 #[track_caller]
 pub(crate) fn message<T>(from: &Receiver<T>, what: &str) -> T {
     match from.recv_timeout(DEADLINE) {
         Ok(message) => message,
         Err(RecvTimeoutError::Timeout) => panic!("{DEADLINE:?} were not enough: {what}"),
-        Err(RecvTimeoutError::Disconnected) => panic!("the thread ended before: {what}"),
+        Err(RecvTimeoutError::Disconnected) => panic!("the thread ended before this happened: {what}"),
     }
 }
 
-/// The end of a process; nothing if it goes on.
+/// Waits for the end of a process. Returns `None` if it continues.
 pub(crate) fn end(child: &mut Child) -> Option<ExitStatus> {
     let since = Clock::system();
     loop {
@@ -71,9 +71,9 @@ pub(crate) fn end(child: &mut Child) -> Option<ExitStatus> {
     }
 }
 
-/// Programs that are run to their end.
+/// Running programs to their end, with a deadline.
 pub(crate) trait Finish {
-    /// Waits for the end of the program, and kills one that does not come to it.
+    /// Waits for the end of the program, and kills it at the deadline.
     #[track_caller]
     fn finish(self) -> Output
     where
@@ -82,14 +82,14 @@ pub(crate) trait Finish {
         self.finish_within(DEADLINE)
     }
 
-    /// The same with another deadline, for what compiles or downloads.
+    /// Does the same with another deadline, for programs that compile or download.
     #[track_caller]
     fn finish_within(self, deadline: Duration) -> Output;
 }
 
 impl Finish for Child {
     #[track_caller]
-    #[expect(clippy::disallowed_methods, reason = "on a thread, whose answer has a deadline")]
+    #[expect(clippy::disallowed_methods, reason = "runs on a thread whose result has a deadline")]
     fn finish_within(self, deadline: Duration) -> Output {
         let id = self.id();
         let (done, output) = mpsc::channel();
@@ -105,7 +105,7 @@ impl Finish for Child {
 }
 
 impl Finish for &mut Command {
-    /// With nothing on standard input; both outputs are kept.
+    /// Runs with empty standard input, and captures both outputs.
     #[track_caller]
     fn finish_within(self, deadline: Duration) -> Output {
         self.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -114,7 +114,7 @@ impl Finish for &mut Command {
     }
 }
 
-/// The lines that a program prints on a pipe. A thread reads them, so that waiting for one can end.
+/// The lines that a program prints to a pipe. A thread reads them, so that waiting for one can time out.
 pub(crate) struct Lines(Receiver<String>);
 
 impl Lines {
@@ -123,7 +123,7 @@ impl Lines {
         thread::spawn(move || {
             let mut pipe = BufReader::new(pipe);
             let mut line = String::new();
-            // The pipe is closed when it has come to its end or nobody waits for lines any more.
+            // Reading ends with the output, or when the receiver has been dropped.
             while pipe.read_line(&mut line).is_ok_and(|read| read > 0)
                 && print.send(std::mem::take(&mut line)).is_ok()
             {}
@@ -131,7 +131,8 @@ impl Lines {
         Lines(printed)
     }
 
-    /// What was printed until `is_complete` was true of it; the other variant if the program ended before.
+    /// Returns the output up to the point where `is_complete` returns true for it, or an error with all output if the
+    /// program ended before.
     #[track_caller]
     pub(crate) fn until(&self, what: &str, is_complete: impl Fn(&str) -> bool) -> Result<String, String> {
         let mut text = String::new();
@@ -147,7 +148,7 @@ impl Lines {
         Ok(text)
     }
 
-    /// Everything that is printed until the end.
+    /// Returns everything that is printed until the end.
     #[track_caller]
     pub(crate) fn rest(&self, what: &str) -> String {
         let (Ok(text) | Err(text)) = self.until(what, |_| false);
@@ -163,7 +164,7 @@ fn a_program_that_hangs_is_killed_and_named() {
     let failure = std::panic::catch_unwind(|| child.finish_within(Duration::from_millis(50))).unwrap_err();
     let said = failure.downcast_ref::<String>().unwrap();
     assert!(said.contains("50ms were not enough") && said.contains("sleep 86399"), "{said}");
-    // Its thread collects it, so that there is no process of this number any more.
+    // The waiting thread reaps the process, so that it does not exist any more.
     eventually("the program is gone", || !std::path::Path::new(&format!("/proc/{id}")).exists());
 }
 

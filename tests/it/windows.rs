@@ -1,22 +1,22 @@
-//! How many calls a server lets pass in one of its seconds, seen from outside, however fast or slow this machine is.
+//! Measures how many calls a server accepts per second, from outside and independently of the speed of the machine.
 
 use crate::{
     harness::{Answer, Client},
     wait::eventually,
 };
 
-/// Requests for as many calls, to be sent in one go.
+/// Returns the bytes of this many calls, to be sent at once.
 pub(crate) fn burst(client: &Client, command: &str, body: &str, calls: usize) -> String {
     let target = client.target(command);
     format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len()).repeat(calls)
 }
 
-/// Asserts that exactly `limit` calls pass in a second, where `refusal` is the code of those beyond.
+/// Asserts that exactly `limit` calls pass per second, where `refusal` is the code of the others.
 ///
-/// Between two refusals there are only whole windows, and the last one of them was full: at least `limit` calls. It is
-/// exactly that number as soon as the calls come fast enough to fill a window without seeing another one begin. On a
-/// busy machine that takes more bursts, but a wrong limit is found in any case: a lower one at once, a higher one because
-/// the number is never seen.
+/// Between two refusals there are only whole windows, and the last one of them was full, so at least `limit` calls
+/// passed. It is exactly that number as soon as the calls come fast enough to fill a window before the next one
+/// begins. On a busy machine that takes more bursts, but a wrong limit is always detected: a lower one immediately,
+/// and a higher one because the exact number never occurs.
 #[track_caller]
 pub(crate) fn assert_calls_a_second(
     client: &mut Client,
@@ -26,7 +26,7 @@ pub(crate) fn assert_calls_a_second(
     refusal: u64,
 ) {
     let requests = burst(client, command, body, limit + 5);
-    // Whether there was a refusal yet, and how many calls have passed since.
+    // Whether there was a refusal yet, and how many calls have passed since then.
     let (mut was_refused, mut passed) = (false, 0);
     eventually(&format!("{limit} calls of {command} pass in a second"), || {
         client.send(requests.as_bytes()).unwrap();

@@ -9,7 +9,7 @@ fn programs() -> PathBuf {
     root().join("tests/clients")
 }
 
-/// Runs a program, which has to succeed, against a server by plain HTTP or by TLS; what it printed.
+/// Runs a program, which has to succeed, against a server with or without TLS, and returns its output.
 fn run(command: &mut Command, server: &LocalTls, tls: bool) -> String {
     let url = match tls {
         true => format!("https://localhost:{}", server.port()),
@@ -35,7 +35,7 @@ fn the_rust_library_over_tls() {
     }
     let server = LocalTls::start();
     let mut cargo = Command::new(env!("CARGO"));
-    // Built beside the rest, by its own lock file.
+    // It is built separately, with its own lock file.
     cargo.args(["run", "--quiet", "--locked", "--manifest-path"]).arg(programs().join("rust/Cargo.toml"));
     cargo.arg("--target-dir").arg(root().join("target/clients"));
     assert_eq!(run(&mut cargo, &server, true), "ok 14 steps");

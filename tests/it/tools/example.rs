@@ -1,4 +1,4 @@
-//! The example of a user's own project, as its README says to run it.
+//! The example project of a user, run as its README describes.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! `openapi.json` as other programs read it: one that tests servers by it, and two that make clients from it.
+//! `openapi.json` as read by other programs: one that tests servers with it, and two that generate clients from it.
 
 use std::{fs, process::Command};
 
@@ -8,7 +8,7 @@ use crate::{
     wait::Finish,
 };
 
-/// schemathesis sends what the document allows, and more, and looks whether replies are as it says.
+/// schemathesis sends requests that the document allows, and others, and checks that replies match it.
 #[test]
 fn schemathesis_finds_nothing() {
     if is_missing(&[Tool::PythonPackages]) {
@@ -27,7 +27,7 @@ fn schemathesis_finds_nothing() {
         "--checks",
         "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
     ]);
-    // The clock and fault rules would make everything else fail.
+    // Changing the clock or adding fault rules would make everything else fail.
     command.args([
         "--exclude-path-regex",
         "/_dev/(clock|faults)",
@@ -43,7 +43,7 @@ fn schemathesis_finds_nothing() {
     assert!(said.contains("passed"), "{said}");
 }
 
-/// Clients made from the document, in two languages, do one call each.
+/// Clients generated from the document in two languages make one call each.
 #[test]
 fn clients_are_made_from_the_document_and_work() {
     if is_missing(&[Tool::PythonPackages, Tool::Node, Tool::NodePackages]) {
@@ -78,7 +78,7 @@ fn clients_are_made_from_the_document_and_work() {
         .arg(folder.path().join("node"))
         .arg("-p")
         .arg(&document));
-    // Where it stands no package.json says that it is a module.
+    // Its folder has no package.json that declares it a module.
     fs::rename(folder.path().join("node/api.js"), folder.path().join("node/api.mjs")).unwrap();
     let said = run(Command::new("node")
         .arg(root().join("tests/generated/call.mjs"))

@@ -1,7 +1,7 @@
-//! Tests that need more than Rust: the programs of other projects, and clients in other languages.
+//! Tests that need more than Rust: third-party programs, and clients in other languages.
 //!
-//! Where a program is missing, the tests that need it are skipped and say so; [`what_is_not_tested_here`] lists all of it.
-//! With `CI=true` or `CONFOLD_TEST_TOOLS=required` they fail instead.
+//! Where a program is missing, the tests that need it are skipped with a message; [`what_is_not_tested_here`] lists
+//! all of them. With `CI=true` or `CONFOLD_TEST_TOOLS=required` they fail instead.
 
 mod clients;
 mod example;
@@ -29,7 +29,7 @@ use crate::wait::Finish;
 /// For programs that compile, or make hundreds of calls.
 const LONG: Duration = Duration::from_secs(20 * 60);
 
-/// What a test may need that is not there on every machine.
+/// Tools that a test may need and that not every machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tool {
     Bash,
@@ -74,7 +74,7 @@ impl Tool {
         Tool::SystemdAnalyze,
     ];
 
-    /// Its name, and what is not tested without it.
+    /// Returns its name, and what is not tested without it.
     fn describe(self) -> (&'static str, &'static str) {
         match self {
             Tool::Bash => ("bash", "the commands of the README, of the tour and of docs/ci.md; completions"),
@@ -101,7 +101,8 @@ impl Tool {
         }
     }
 
-    /// Whether `scripts/test-deps` leaves it to the machine: large, or a right and not a program.
+    /// Returns whether `scripts/test-deps` does not install it, because it is large or a permission instead of a
+    /// program.
     fn is_optional(self) -> bool {
         matches!(
             self,
@@ -131,39 +132,39 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A file of the Python environment that `scripts/test-deps` makes.
+/// Returns the path of a file in the Python environment that `scripts/test-deps` creates.
 fn python(file: &str) -> PathBuf {
     root().join("target/test-python").join(file)
 }
 
-/// Whether a program of this name can be run.
+/// Returns whether a program of this name can be run.
 fn is_program(name: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .any(|folder| rustix::fs::access(folder.join(name), rustix::fs::Access::EXEC_OK).is_ok())
 }
 
-/// Whether a program is there and succeeds.
+/// Returns whether a program exists and succeeds.
 fn succeeds(name: &str, arguments: &[&str]) -> bool {
     is_program(name) && Command::new(name).args(arguments).finish().status.success()
 }
 
-/// Whether missing tools are a failure.
+/// Returns whether missing tools are a failure.
 fn are_required() -> bool {
     let is = |variable: &str, value: &str| env::var_os(variable).is_some_and(|found| found == value);
     is("CI", "true") || is("CONFOLD_TEST_TOOLS", "required")
 }
 
-/// Prints past what the test runner keeps of a test that passes.
+/// Prints directly, because the test runner hides the output of tests that pass.
 fn say(text: &str) {
-    // Nobody may be listening.
+    // Ignore a closed stderr.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Set when the list was mentioned.
+/// Set once the list has been mentioned.
 static MENTIONED: OnceLock<()> = OnceLock::new();
 
-/// Whether one of these is missing, so that a test cannot go on: it is skipped, and that is said.
+/// Returns whether one of these tools is missing, so that the test has to be skipped, and prints a message.
 #[track_caller]
 pub(crate) fn is_missing(needed: &[Tool]) -> bool {
     let missing: Vec<&Tool> = needed.iter().filter(|tool| !tool.is_there()).collect();
@@ -175,13 +176,13 @@ pub(crate) fn is_missing(needed: &[Tool]) -> bool {
     let must_be_there = are_required() && missing.iter().any(|tool| !tool.is_optional());
     assert!(!must_be_there, "this test needs {names}; run scripts/test-deps");
     let hint = if MENTIONED.set(()).is_ok() { "; tools::what_is_not_tested_here has the list" } else { "" };
-    // Test runners call the thread after the test.
+    // Test runners name the thread after the test.
     let thread = std::thread::current();
     say(&format!("skipped {}: it needs {names}{hint}\n", thread.name().unwrap_or("a test")));
     true
 }
 
-/// The list of what is missing. It passes unless tools are required, and its output is shown in both cases.
+/// Lists the missing tools. It passes unless tools are required; its output is shown in both cases.
 #[test]
 fn what_is_not_tested_here() {
     let missing: Vec<Tool> = Tool::ALL.into_iter().filter(|tool| !tool.is_there()).collect();
@@ -199,7 +200,7 @@ fn what_is_not_tested_here() {
     say(&text);
 }
 
-/// By this test binary itself, in an environment without programs.
+/// Runs this test binary itself in an environment without programs.
 #[test]
 fn a_missing_tool_is_said_or_fails_where_tools_are_required() {
     let test = "tools::promtool::promtool_finds_nothing_in_metrics_and_alert_rules";
@@ -217,7 +218,7 @@ fn a_missing_tool_is_said_or_fails_where_tools_are_required() {
         (output.status.success(), crate::harness::said(&output))
     };
     let (passed, said) = run(false);
-    // Although the output of a test that passes is kept back.
+    // The message is visible although the runner hides the output of a test that passes.
     assert!(
         passed && said.contains("it needs promtool; tools::what_is_not_tested_here has the list"),
         "{said}"

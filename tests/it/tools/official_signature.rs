@@ -25,7 +25,7 @@ fn the_official_python_generator_signs_for_us() {
         "/v4/recentcontact/get_contact_group?sdkappid={APP}&identifier={ADMIN}&usersig={signature}&random=99999999&contenttype=json"
     );
     let answer = server.client().post(&target, r#"{"From_Account":"user0","StartIndex":0}"#).unwrap();
-    // The very reply of the documentation page.
+    // Exactly the reply of the documentation page.
     assert_eq!(
         answer.body,
         concat!(

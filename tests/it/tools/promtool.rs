@@ -1,4 +1,4 @@
-//! `/metrics` and the alert rules, as Prometheus' own tool reads them.
+//! `/metrics` and the alert rules, checked by Prometheus' own tool.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! The recipes of docs/ci.md, run as they stand there: in a folder in which an earlier run has left its ready file.
+//! The recipes of docs/ci.md, run unchanged in a folder in which an earlier run has left its ready file.
 
 use std::{
     fs,
@@ -13,24 +13,24 @@ use serde_json::json;
 use super::{Tool, is_missing, root};
 use crate::{harness::said, wait::Finish};
 
-/// The blocks that no test runs, by what only they hold, and why.
+/// The blocks that no test runs, each identified by a unique part, with the reason.
 const NOT_RUN: [(&str, &str); 3] = [
     ("docker build", "no container engine is needed by the tests"),
     ("docker run -d", "the same"),
     ("cargo build --release", "a release build takes minutes"),
 ];
 
-/// The blocks of the page in this language.
+/// Returns the blocks of the page in this language.
 fn blocks(language: &str) -> Vec<String> {
     let page = fs::read_to_string(root().join("docs/ci.md")).unwrap();
     let fence = format!("```{language}\n");
     page.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
-/// A folder of a project with a ready file of a server that is gone, fixtures and tests of its own.
+/// Creates a project folder with the ready file of a server that has ended, fixtures and tests.
 fn project(fixtures: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    // The port is free again, so that nobody answers there.
+    // The port is free again, so that no server answers there.
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     fs::write(folder.path().join("ready"), format!("http://{gone}\n")).unwrap();
     fs::write(folder.path().join("fixtures.ndjson"), fixtures).unwrap();
@@ -39,13 +39,13 @@ fn project(fixtures: &str) -> tempfile::TempDir {
     folder
 }
 
-/// A shell in which `confold` is the one that was built.
+/// Returns a shell in which `confold` is the built binary.
 fn shell(program: &str, script: &str, folder: &Path) -> Command {
     let built = Path::new(env!("CARGO_BIN_EXE_confold")).parent().unwrap();
     let mut command = Command::new(program);
     command.args(["-c", &format!("PATH=\"{}:$PATH\"\n{script}", built.display())]);
     command.current_dir(folder).env("TMPDIR", folder);
-    // The tests may have been started by make, which would make the one of the recipe talk about folders.
+    // Remove make's variables, which would make the recipe's own make print folder names.
     command.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").env_remove("MFLAGS");
     command.stdin(Stdio::null());
     command
@@ -62,14 +62,14 @@ fn the_shell_recipe_runs_beside_a_ready_file_of_an_earlier_run() {
     }
     let (run, left): (Vec<String>, Vec<String>) =
         blocks("sh").into_iter().partition(|block| !NOT_RUN.iter().any(|(part, _)| block.contains(part)));
-    assert_eq!(left.len(), NOT_RUN.len(), "every block is run, or stands in the list of those that are not");
+    assert_eq!(left.len(), NOT_RUN.len(), "every block should be run or be listed in NOT_RUN");
     assert_eq!(run.len(), 1, "{run:?}");
     let folder = project(&fixture());
     let output = shell("sh", &run[0], folder.path()).finish();
     let told = said(&output);
     assert!(output.status.success(), "{told}");
     assert!(told.contains(r#""Changed":1"#) && told.contains("ready\ntests ran\n"), "{told}");
-    // A bad fixture ends it before the tests, and says why.
+    // A bad fixture ends the recipe before the tests, with a reason.
     let folder = project(&fixture().replace("UserID", "UserIDs"));
     let output = shell("sh", &run[0], folder.path()).finish();
     let told = said(&output);
@@ -77,7 +77,7 @@ fn the_shell_recipe_runs_beside_a_ready_file_of_an_earlier_run() {
     assert!(told.contains(r#""ErrorInfo":"line 1: UserIDs is refused"#), "{told}");
 }
 
-/// The scripts of the steps, in their order.
+/// Returns the scripts of the steps, in their order.
 fn steps(workflow: &str) -> Vec<String> {
     let lines: Vec<&str> = workflow.lines().collect();
     let indent = |line: &str| line.len() - line.trim_start().len();
@@ -95,7 +95,7 @@ fn steps(workflow: &str) -> Vec<String> {
     found
 }
 
-/// Runs the steps as the runner does: each in a shell of its own, the environment carried on by a file.
+/// Runs the steps like the CI runner: each in a separate shell, with the environment passed on in a file.
 fn run_steps(steps: &[String], folder: &Path) -> Vec<Output> {
     let environment = folder.join("environment");
     fs::write(&environment, "").unwrap();
@@ -110,7 +110,7 @@ fn run_steps(steps: &[String], folder: &Path) -> Vec<Output> {
         child.finish()
     });
     let outputs = outputs.collect();
-    // The server outlives its step, as it does there, until the job ends.
+    // The server outlives its step, as in CI, until the job ends.
     for group in groups {
         let group = i32::try_from(group).ok().and_then(Pid::from_raw).unwrap();
         let _ = kill_process_group(group, Signal::TERM);

@@ -111,17 +111,21 @@ fn the_authority_is_made_once_and_cannot_sign_for_others() {
     let tls = LocalTls::start();
     let folder = tls.home.path().join("confold/ca");
     let key = folder.join("ca-key.pem");
-    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600, "readable by its owner only");
+    assert_eq!(
+        fs::metadata(&key).unwrap().permissions().mode() & 0o777,
+        0o600,
+        "only the owner should be able to read the key"
+    );
     let first = fs::read_to_string(tls.ca()).unwrap();
     assert_eq!(
         fs::read_to_string(tls.home.path().join("data/ca.pem")).unwrap(),
         first,
-        "also beside the data"
+        "the authority should be copied to the data directory"
     );
     for words in ["NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "keytool"] {
         assert!(tls.server.greeting.contains(words), "{}", tls.server.greeting);
     }
-    // With its key at hand, a certificate for another name is made; clients refuse it.
+    // With its key, a certificate for another name can be created, but clients refuse it.
     let openssl = |arguments: &[&str]| {
         let output = Command::new("openssl").args(arguments).current_dir(&folder).finish();
         (output.status.success(), said(&output))
@@ -152,6 +156,6 @@ fn the_authority_is_made_once_and_cannot_sign_for_others() {
     let LocalTls { server, home } = tls;
     drop(server);
     let again = LocalTls::in_home(home, &[]);
-    assert_eq!(fs::read_to_string(again.ca()).unwrap(), first, "and used again");
+    assert_eq!(fs::read_to_string(again.ca()).unwrap(), first, "the authority should be reused");
     assert_eq!(said(&again.curl(&[&format!("https://localhost:{}/healthz", again.port())])), "ok\n");
 }

@@ -1,4 +1,4 @@
-//! The pages that take a new user by the hand. Every command on them is run, and every answer shown is the real one.
+//! The introductory pages for new users. Every command on them is run, and every answer shown must be the real one.
 
 use std::{
     fs,
@@ -47,13 +47,13 @@ fn blocks(page: &str) -> Vec<Block> {
     blocks
 }
 
-/// The file that a block is to be saved as, which its first line names in a comment.
+/// Returns the file name for a block, which its first line contains as a comment.
 fn file_name(block: &Block) -> Option<&str> {
     let word = block.text.lines().next()?.trim_start_matches("<?php").split_whitespace().nth(1)?;
     word.contains('.').then_some(word)
 }
 
-/// A command that keeps what it writes in `folder`.
+/// Returns a command that writes only to `folder`.
 fn command(program: &str, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).env("TMPDIR", folder).env("HOME", folder).stdin(Stdio::null());
@@ -67,7 +67,7 @@ fn succeed(output: &Output) -> String {
     said.into_owned()
 }
 
-/// A text as it is compared: the time of a change is another one at each run, and long replies are shown in several
+/// Returns a text in comparable form: times of changes differ between runs, and long replies are shown on several
 /// lines.
 fn comparable(block: &Block, text: &str) -> Vec<String> {
     if block.language != "json" {
@@ -76,7 +76,7 @@ fn comparable(block: &Block, text: &str) -> Vec<String> {
     let values = serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>();
     let mut values: Vec<_> = values.map(|value| value.unwrap()).collect();
     values.iter_mut().for_each(forget_times);
-    // As text, because the order of the fields is part of what is shown.
+    // As text, because the order of the fields matters.
     values.iter().map(ToString::to_string).collect()
 }
 
@@ -108,7 +108,7 @@ fn every_command_of_the_tour_does_what_it_says() {
         match block.language.as_str() {
             "sh" => script.push_str(&[block.text.as_str(), &format!("echo '@@{at}'\n")].concat()),
             "json" | "text" => {}
-            other => panic!("what is to be done with a block of {other}?"),
+            other => panic!("no rule for a block of {other}"),
         }
     }
     let said = succeed(&command("bash", folder.path()).args(["-c", &script]).finish());
@@ -125,13 +125,16 @@ fn every_command_of_the_tour_does_what_it_says() {
     assert!(compared >= 15, "only {compared} answers were compared");
 }
 
-/// The program of a language on the page about signing makes a text by which a call is let in.
+/// Checks that the page's program in this language creates a signature that is accepted.
 fn signs(tool: Tool, language: &str, command_line: &[&str]) {
     if is_missing(&[tool]) {
         return;
     }
     let (blocks, folder) = (blocks(&page("docs/signing.md")), tempfile::tempdir().unwrap());
-    let block = blocks.iter().find(|block| block.language == language).expect("the page has this language");
+    let block = blocks
+        .iter()
+        .find(|block| block.language == language)
+        .expect("the page should have a program in this language");
     let file = file_name(block).unwrap();
     fs::write(folder.path().join(file), &block.text).unwrap();
     let mut made = command(command_line[0], folder.path());
@@ -180,7 +183,7 @@ fn the_first_write_of_the_readme_gets_the_reply_shown() {
     let at = blocks.iter().position(|block| block.text.contains("/create_contact_group?$QUERY")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let shown = &blocks[at + 1];
-    // By `confold call`, and by curl.
+    // With `confold call`, and with curl.
     for block in [&blocks[at - 1], &blocks[at]] {
         let server = Server::dev(&[]);
         let script = (block.text).replace("127.0.0.1:8080", &server.address.to_string()).replace(
