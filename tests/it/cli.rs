@@ -69,7 +69,7 @@ fn a_directory_in_use_is_refused() {
 }
 
 #[test]
-fn a_database_of_another_format_or_version_is_refused() {
+fn a_file_that_is_not_a_database_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().to_str().unwrap();
     fs::write(
