@@ -368,7 +368,7 @@ const MISTAKES: &[(&str, &str, u16, &str)] = &[
         "DELETE /_dev/snapshots?Name=",
         "",
         400,
-        "the parameter Name is empty; leave it out, or give it a value",
+        "the parameter Name is empty; omit it or give it a value",
     ),
     ("DELETE /_dev/snapshots?Name=start&Name=other", "", 400, "the parameter Name is given twice"),
     (
