@@ -364,12 +364,7 @@ const MISTAKES: &[(&str, &str, u16, &str)] = &[
         r#"there is no snapshot \"star\"; did you mean \"start\"?"#,
     ),
     ("DELETE /_dev/snapshots?Nam=start", "", 400, "did you mean Name?"),
-    (
-        "DELETE /_dev/snapshots?Name=",
-        "",
-        400,
-        "the parameter Name is empty; omit it or give it a value",
-    ),
+    ("DELETE /_dev/snapshots?Name=", "", 400, "the parameter Name is empty; omit it or give it a value"),
     ("DELETE /_dev/snapshots?Name=start&Name=other", "", 400, "the parameter Name is given twice"),
     (
         "DELETE /_dev/snapshots",
