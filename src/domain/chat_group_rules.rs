@@ -139,12 +139,12 @@ pub(super) fn restore(
 }
 
 impl ChatGroupLife {
-    /// Returns the life of a chat group after importing `self` over `old`. The incarnation becomes the higher of both; if
-    /// the import destroys the chat group, it also becomes higher than the old one.
+    /// Returns the life of a chat group after importing `self` over `old`. The incarnation becomes the higher of
+    /// both; if the import destroys the chat group, it also becomes higher than the old one.
     ///
     /// # Errors
-    /// Returns [`ChatGroupRejection::Spent`] for a chat group that exists in the last incarnation, because it could not be
-    /// destroyed again.
+    /// Returns [`ChatGroupRejection::Spent`] for a chat group that exists in the last incarnation, because it could
+    /// not be destroyed again.
     pub fn imported_over(self, old: Option<ChatGroupLife>) -> Result<ChatGroupLife, ChatGroupRejection> {
         let before = old.map_or(0, |old| old.incarnation);
         let dies = !self.alive && old.is_none_or(|old| old.alive);

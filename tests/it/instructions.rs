@@ -6,13 +6,9 @@ use std::{
     process::{Command, Output},
 };
 
-<<<<<<< HEAD
 use crate::wait::Finish;
 
-/// Compares numbers with a budget of 1,000 instructions for a hot read, made with a compiler that does not exist.
-=======
 /// Compares counts with a budget of 1,000 instructions for a hot read, recorded with a compiler that does not exist.
->>>>>>> ed98e4e (Put comments of the tests into plain English, second half)
 fn compared(found: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let budget = folder.path().join("budget.toml");

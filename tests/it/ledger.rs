@@ -78,16 +78,12 @@ fn rows() -> Vec<Row> {
         .collect()
 }
 
-<<<<<<< HEAD
 /// What the names of tests of the library begin with, and those of the package `tencent-usersig`.
 const LIBRARY: &str = "confold::";
 const USERSIG: &str = "tencent_usersig::";
 const OF_OTHER_PROGRAMS: [&str; 2] = [LIBRARY, USERSIG];
 
 /// The tests of this program, without those that are ignored.
-=======
-/// Returns the tests of this test binary, except ignored ones.
->>>>>>> ed98e4e (Put comments of the tests into plain English, second half)
 pub(crate) fn tests() -> BTreeSet<String> {
     tests_of(&std::env::current_exe().unwrap())
 }
@@ -177,18 +173,12 @@ fn every_test_named_exists_and_every_row_has_one_or_says_why_not() {
                 for word in words(key) {
                     assert!(story.contains(&word), "{key} names {test}, where {word} does not occur");
                 }
-<<<<<<< HEAD
             } else if let Some(name) = test.strip_prefix(USERSIG) {
                 let is_there = of_usersig.as_ref().is_none_or(|tests| tests.contains(name));
                 assert!(is_there, "{key} names {test}, which is not a test");
             // The library checks the names of its own tests (src/ledger_tests.rs).
             } else if !test.starts_with(LIBRARY) {
                 assert!(existing.contains(test), "{key} names {test}, which is not a test");
-=======
-            // Unit tests of the library are checked in src/ledger_tests.rs.
-            } else if !test.starts_with("confold::") {
-                assert!(existing.contains(test), "{key} names {test}, which is no test");
->>>>>>> ed98e4e (Put comments of the tests into plain English, second half)
             }
         }
     }
@@ -385,13 +375,8 @@ fn every_command_that_is_refused_by_name_stands_in_the_row_of_its_service_and_no
     }
 }
 
-<<<<<<< HEAD
 /// Messages whose whole text is put together elsewhere.
 const MADE_ELSEWHERE: [&str; 5] = ["{doubt}", "{loss}", "{summary}", "{warning}", "{why}"];
-=======
-/// Messages whose text is composed elsewhere.
-const MADE_ELSEWHERE: [&str; 5] = ["{doubt}", "{loss}", "{opening}", "{warning}", "{why}"];
->>>>>>> ed98e4e (Put comments of the tests into plain English, second half)
 
 /// Returns the message of a call of a logging macro: the first string literal that is an argument by itself.
 fn message(arguments: &str) -> Option<String> {
