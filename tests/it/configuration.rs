@@ -354,7 +354,7 @@ fn limits_connections_per_source() {
     assert!(kept.iter().all(|(answer, _)| answer.code() == 50001));
     let (refused, _) = from("192.0.2.1");
     assert_eq!((refused.code(), refused.headers["connection"].as_str()), (60018, "close"));
-    assert!(refused.body.contains("192.0.2.1 has 2 connections open"), "{}", refused.body);
+    assert!(refused.body.contains("192.0.2.1 has 2 open connections"), "{}", refused.body);
     assert_eq!(from("192.0.2.2").0.code(), 50001, "another source");
 }
 

@@ -216,7 +216,7 @@ fn fault_rules_and_snapshots_are_limited() {
     }
     let refused = post("faults", &json!({ "Code": 50005 }));
     assert_eq!(refused.status, 400);
-    assert!(refused.body.contains("there are 1000 fault rules"), "{}", refused.body);
+    assert!(refused.body.contains("there are already 1000 fault rules"), "{}", refused.body);
     let refused = post("snapshot", &json!({ "Name": "x".repeat(257) }));
     assert_eq!(refused.status, 400);
     assert!(refused.body.contains("at most 256 bytes, found 257"), "{}", refused.body);
@@ -225,6 +225,6 @@ fn fault_rules_and_snapshots_are_limited() {
     }
     let refused = post("snapshot", &json!({ "Name": "one more" }));
     assert_eq!(refused.status, 400);
-    assert!(refused.body.contains("there are 100 snapshots"), "{}", refused.body);
+    assert!(refused.body.contains("there are already 100 snapshots"), "{}", refused.body);
     assert_eq!(post("snapshot", &json!({ "Name": "7" })).status, 200, "an existing snapshot can be replaced");
 }

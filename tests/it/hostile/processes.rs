@@ -111,7 +111,7 @@ fn a_server_that_cannot_start_another_thread_keeps_serving_but_refuses_transfers
         let target = client.target("x").replace("/v4/x", &format!("/interchange/{task}"));
         let refused = client.post(&target, "").unwrap();
         assert_eq!((refused.status, refused.code()), (503, 60018), "{task}: {}", refused.body);
-        assert!(refused.body.contains("the system has no thread"), "{task}: {}", refused.body);
+        assert!(refused.body.contains("the system cannot start a thread"), "{task}: {}", refused.body);
     }
     assert_eq!(client.call(GET, BODY).code(), 0);
     let log = user.site.log();

@@ -112,7 +112,7 @@ fn a_read_only_database_is_served_but_not_ready() {
     let mut client = server.client();
     assert_eq!(marked(&mut client, "a").as_deref(), Some("kept"));
     assert_eq!(mark(&mut client, "a", "refused"), 50004);
-    assert_eq!(look(&server, "/readyz"), (503, "not ready: the database can only be read\n".to_owned()));
+    assert_eq!(look(&server, "/readyz"), (503, "not ready: the database is read-only\n".to_owned()));
 }
 
 #[test]
