@@ -40,6 +40,15 @@ pub struct LookAlike {
     pub meant: &'static str,
 }
 
+/// A caller who was admitted.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// The app that they call.
+    pub app: &'a App,
+    /// The administrator who signed the call, as the app names them.
+    pub identifier: &'a str,
+}
+
 impl Credentials<'_> {
     fn missing(&self, name: &'static str) -> Refusal {
         Refusal::NoIdentity { name, look_alikes: self.look_alikes.to_vec() }
@@ -186,11 +195,11 @@ impl Gate {
         &self.apps
     }
 
-    /// Authenticates a caller as an administrator, and returns the app.
+    /// Authenticates a caller as an administrator of an app.
     ///
     /// # Errors
     /// The first [`Refusal`] in the order of its variants.
-    pub fn admit(&self, said: Credentials<'_>, now: UnixSeconds) -> Result<&App, Refusal> {
+    pub fn admit(&self, said: Credentials<'_>, now: UnixSeconds) -> Result<Caller<'_>, Refusal> {
         let id = match said.sdkappid {
             None | Some("") => return Err(Refusal::NoAppId { look_alikes: said.look_alikes.to_vec() }),
             Some(text) => read_app_id(text)?,
@@ -216,9 +225,9 @@ impl Gate {
         }
         check_state(app, said, now)?;
         // Check this on every call, so that removing an administrator takes effect at once.
-        if !app.admins.iter().any(|admin| admin == identifier) {
+        let Some(admin) = app.admins.iter().find(|admin| *admin == identifier) else {
             return Err(Refusal::NotAdmin { app: id, identifier: identifier.to_owned() });
-        }
+        };
         if app
             .allowed_sources
             .as_ref()
@@ -226,7 +235,7 @@ impl Gate {
         {
             return Err(Refusal::Source { app: id, source_address: said.source });
         }
-        Ok(app)
+        Ok(Caller { app, identifier: admin })
     }
 
     /// Verifies a signature with the keys of the app, and returns which key made it.

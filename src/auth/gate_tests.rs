@@ -106,7 +106,7 @@ fn a_vector_of_the_official_libraries_gets_the_same_answer_anew_and_from_memory(
             source: HERE,
             service: "recentcontact",
         };
-        let admit = || gate.admit(said, number("now")).map(|app| app.id);
+        let admit = || gate.admit(said, number("now")).map(|caller| caller.app.id);
         let verified = admit();
         assert_eq!(verified.is_ok(), number("error_code") == 0, "{}: {verified:?}", vector["name"]);
         assert_eq!(gate.cached_signatures(), usize::from(verified.is_ok()));

@@ -13,6 +13,6 @@ pub mod usersig;
 pub use apps::{
     App, Apps, CallRates, Edition, Generation, Network, PAGE_KEY, PreviousKey, SAMPLE_KEY, SecretKey, Token,
 };
-pub use gate::{Credentials, Gate, LookAlike, Refusal};
+pub use gate::{Caller, Credentials, Gate, LookAlike, Refusal};
 pub use rotation::PreviousUse;
 pub use tencent_usersig::Identifier;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{Absent, Command, Error, Family},
-    auth::{App, Apps, Credentials, Gate},
+    auth::{Apps, Caller, Credentials, Gate},
     domain::{AppId, UnixSeconds},
     excerpt::{self, quoted},
     metrics::CallsOfApps,
@@ -82,14 +82,24 @@ impl Access {
     }
 
     /// Admits a call of `command` received at `now`, and counts it.
-    pub(super) fn admit(&self, command: Command, head: &Head<'_>, now: UnixSeconds) -> Result<&App, Error> {
-        let app = self.identify(command.family().name(), head, now)?;
-        self.rates.take(app, command, head.started)?;
-        Ok(app)
+    pub(super) fn admit(
+        &self,
+        command: Command,
+        head: &Head<'_>,
+        now: UnixSeconds,
+    ) -> Result<Caller<'_>, Error> {
+        let caller = self.identify(command.family().name(), head, now)?;
+        self.rates.take(caller.app, command, head.started)?;
+        Ok(caller)
     }
 
     /// Admits an administrator as the caller of a service.
-    pub(super) fn identify(&self, service: &str, head: &Head<'_>, now: UnixSeconds) -> Result<&App, Error> {
+    pub(super) fn identify(
+        &self,
+        service: &str,
+        head: &Head<'_>,
+        now: UnixSeconds,
+    ) -> Result<Caller<'_>, Error> {
         let query = Query::parse(head.query.unwrap_or(""))?;
         if self.strict {
             query.check_strictly()?;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    access::{claimed, command_at},
+    access::command_at,
     answer::{Answer, Cut, REQUEST_ID, Rest},
     body,
     exchange::{Bodies, Exchange, Failure, Subject},
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     api::{Call, Command, Error, Family, RefusedItems, ReplyText},
-    auth::{App, Apps, Gate},
+    auth::{Apps, Caller, Gate},
     clock::Clock,
     excerpt, masking,
     metrics::ConnectionCounts,
@@ -115,7 +115,7 @@ impl Pipeline {
         let known = command.as_ref().ok().copied();
         let admitted = command
             .and_then(|command| Ok((command, access.admit(command, head, state.service.clock.now())?)));
-        let app = admitted.as_ref().ok().map(|(_, app)| app.id);
+        let app = admitted.as_ref().ok().map(|(_, caller)| caller.app.id);
         if admitted.is_ok() {
             head.connection.mark_signed();
         }
@@ -177,14 +177,14 @@ impl Pipeline {
     /// Reads the body and runs the command.
     async fn run(
         &self,
-        admitted: Result<(Command, &App), Error>,
+        admitted: Result<(Command, Caller<'_>), Error>,
         head: &Head<'_>,
         body: &mut Body<'_>,
         id: &Id<'_>,
         progress: &mut Progress,
     ) -> Result<Vec<u8>, Error> {
         let Pipeline(state) = self;
-        let (command, app) = match admitted {
+        let (command, Caller { app, identifier }) = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 progress.rest = Rest::Unread;
@@ -208,10 +208,8 @@ impl Pipeline {
             command.check_strictly(&node).map_err(Error::Fault)?;
         }
         let Progress { items, cut, .. } = progress;
-        let context = || CallContext {
-            identifier: claimed(head.query).map(Arc::from),
-            request: Some(Arc::from(id.get())),
-        };
+        let context =
+            || CallContext { identifier: Some(Arc::from(identifier)), request: Some(Arc::from(id.get())) };
         let call = Call { service: &state.service, app, command, items, context: &context };
         match &state.controls {
             None => command.run(call, request).await,

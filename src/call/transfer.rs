@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     api::{Error, Family},
+    auth::Caller,
     domain::AppId,
     excerpt,
     interchange::{Export, Intake, Outcome, Purpose, Terms},
@@ -107,7 +108,7 @@ async fn transfer(
         state.hosts.check(head).map_err(Refusal::page)?;
     }
     let access = state.access();
-    let app = access
+    let Caller { app, .. } = access
         .identify(INTERCHANGE, head, state.service.clock.now())
         .map_err(|error| Refusal::caller(&error))?;
     head.connection.mark_signed();
