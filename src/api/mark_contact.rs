@@ -29,8 +29,10 @@ struct ResultItem<'a> {
 /// One `MarkItem`. An error that concerns only this item is reported in its result.
 struct Item {
     opt_type: i64,
+    /// The conversation, for the result; `None` if it could not be read.
     conversation: Option<Conversation>,
-    change: Result<MarkChange, Rejection>,
+    /// What to change.
+    order: Result<(Conversation, MarkChange), Rejection>,
 }
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
@@ -43,13 +45,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     if items.iter().any(|item| item.opt_type != 2) {
         call.check_edition("standard marks")?;
     }
-    let orders: Vec<Result<(Conversation, MarkChange), Rejection>> = (items.iter())
-        .map(|item| match (&item.conversation, &item.change) {
-            (Some(conversation), Ok(change)) => Ok((conversation.clone(), change.clone())),
-            (_, Err(rejection)) => Err(rejection.clone()),
-            (None, Ok(_)) => unreachable!("an item without a conversation is rejected"),
-        })
-        .collect();
+    let orders = items.iter().map(|item| item.order.clone()).collect();
     let results: Vec<Result<(), Rejection>> = call.edit(owner, Edit::Mark { items: orders }).await?;
     let result_item = (items.iter().zip(&results))
         .map(|(item, result)| ResultItem {
@@ -70,11 +66,11 @@ fn read_item(value: Value<'_>) -> Result<Item, Fault> {
         Err(Misread::Item(rejection)) => Err(rejection),
         Err(Misread::Call(fault)) => return Err(fault),
     };
-    let (conversation, change) = match fields.required(&field::MARKED, read_contact) {
-        Ok(conversation) => (Some(conversation), change),
+    let (conversation, order) = match fields.required(&field::MARKED, read_contact) {
+        Ok(conversation) => (Some(conversation.clone()), change.map(|change| (conversation, change))),
         Err(fault) => (None, Err(unreadable(&fault))),
     };
-    Ok(Item { opt_type, conversation, change })
+    Ok(Item { opt_type, conversation, order })
 }
 
 /// Whether an unusable field refuses the whole call or only its item.

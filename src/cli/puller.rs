@@ -113,7 +113,9 @@ impl Puller<'_> {
     fn page(&mut self, name: &str, start: i64) -> Result<ReplyPage, Failure> {
         let body = json!({ OWNER.name: name, START_INDEX.name: start }).to_string();
         let mut pause = Duration::from_millis(500);
-        for attempt in 1.. {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             self.wait();
             let began = self.clock.elapsed();
             let reply = self.remote.call(&Command::GetContactGroup.path(), body.as_bytes());
@@ -139,7 +141,6 @@ impl Puller<'_> {
             pause_for(pause);
             pause *= 2;
         }
-        unreachable!("the last try returns")
     }
 
     /// Waits until the next call is due.

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::key::{Key, Kind, assign};
+use super::key::{Key, Kind, assign, count, each};
 use crate::{
     api::Family,
     auth::{App, Edition, Identifier, Network, SecretKey},
@@ -70,164 +70,153 @@ pub fn app_keys() -> &'static [Key<AppDraft>] {
 static APP: &[Key<AppDraft>] = &[
     Key {
         name: "id",
-        kind: Kind::Number(1, u32::MAX as u64),
+        kind: Kind::Number(1, u32::MAX as u64, |draft, value| {
+            assign(&mut draft.id, u32::try_from(value).ok().and_then(AppId::new))
+        }),
         default: "",
         about: "The SDKAppID of the app. Required.",
-        set: |draft, value| assign(&mut draft.id, u32::try_from(value.number()).ok().and_then(AppId::new)),
     },
     Key {
         name: "key",
-        kind: Kind::Secret,
+        kind: Kind::Secret(|draft, value| assign(&mut draft.key.inline, Some(secret(&value)?))),
         default: "",
         about: "The key that signs for the app. Other users must then not be able to read the configuration file.",
-        set: |draft, value| assign(&mut draft.key.inline, Some(secret(&value.text())?)),
     },
     Key {
         name: "key_file",
-        kind: Kind::Path,
+        kind: Kind::Path(|draft, value| assign(&mut draft.key.file, Some(value))),
         default: "",
         about: "A file that holds the key and that other users cannot read.",
-        set: |draft, value| assign(&mut draft.key.file, Some(value.path())),
     },
     Key {
         name: "key_env",
-        kind: Kind::Text,
+        kind: Kind::Text(|draft, value| assign(&mut draft.key.variable, Some(value))),
         default: "",
         about: "The name of an environment variable that holds the key.",
-        set: |draft, value| assign(&mut draft.key.variable, Some(value.text())),
     },
     Key {
         name: "previous_key",
-        kind: Kind::Secret,
+        kind: Kind::Secret(|draft, value| assign(&mut draft.previous.inline, Some(secret(&value)?))),
         default: "",
         about: "The key that was replaced by the present one. Signatures made with it are accepted until `previous_key_until`, so that programs can switch to the new key one by one; see \"Rotating a key\" in operations.md.",
-        set: |draft, value| assign(&mut draft.previous.inline, Some(secret(&value.text())?)),
     },
     Key {
         name: "previous_key_file",
-        kind: Kind::Path,
+        kind: Kind::Path(|draft, value| assign(&mut draft.previous.file, Some(value))),
         default: "",
         about: "A file that holds the previous key and that other users cannot read.",
-        set: |draft, value| assign(&mut draft.previous.file, Some(value.path())),
     },
     Key {
         name: "previous_key_env",
-        kind: Kind::Text,
+        kind: Kind::Text(|draft, value| assign(&mut draft.previous.variable, Some(value))),
         default: "",
         about: "The name of an environment variable that holds the previous key.",
-        set: |draft, value| assign(&mut draft.previous.variable, Some(value.text())),
     },
     Key {
         name: "previous_key_until",
-        kind: Kind::Instant,
+        kind: Kind::Instant(|draft, value| assign(&mut draft.previous_until, Some(value))),
         default: "",
         about: "The time until which the previous key is accepted, at most 366 days from now. Required with a previous key.",
-        set: |draft, value| assign(&mut draft.previous_until, Some(value.number())),
     },
     Key {
         name: "admins",
-        kind: Kind::List(IDENTIFIERS),
+        kind: Kind::List(IDENTIFIERS, |draft, value| {
+            assign(&mut draft.app.admins, Arc::new(each(&value, IDENTIFIERS, identifier)?))
+        }),
         default: "administrator",
         about: "The administrators, who may call for the app (60010 for all others). Each of them counts as an imported user.",
-        set: |draft, value| assign(&mut draft.app.admins, Arc::new(value.items(IDENTIFIERS, identifier)?)),
     },
     Key {
         name: "directory",
-        kind: Kind::Choice(&["strict", "open"]),
+        kind: Kind::Choice(&["strict", "open"], |draft, value| {
+            let open = value == "open";
+            assign(&mut draft.app.directory, if open { DirectoryMode::Open } else { DirectoryMode::Strict })
+        }),
         default: "strict",
         about: "`strict`: accounts and chat groups must have been imported or created (otherwise 50001, 51007); `open`: every well-formed id counts as existing.",
-        set: |draft, value| {
-            let open = value.text() == "open";
-            assign(&mut draft.app.directory, if open { DirectoryMode::Open } else { DirectoryMode::Strict })
-        },
     },
     Key {
         name: "edition",
-        kind: Kind::Choice(&["ultimate", "basic"]),
+        kind: Kind::Choice(&["ultimate", "basic"], |draft, value| {
+            let basic = value == "basic";
+            assign(&mut draft.app.edition, if basic { Edition::Basic } else { Edition::Ultimate })
+        }),
         default: "ultimate",
         about: "`ultimate`: everything may be written; `basic`: conversation groups and standard marks may not (51013).",
-        set: |draft, value| {
-            let basic = value.text() == "basic";
-            assign(&mut draft.app.edition, if basic { Edition::Basic } else { Edition::Ultimate })
-        },
     },
     Key {
         name: "profile",
-        kind: Kind::Choice(&["tencent", "open"]),
+        kind: Kind::Choice(&["tencent", "open"], |draft, value| {
+            let open = value == "open";
+            assign(&mut draft.app.limits, if open { Limits::OPEN } else { Limits::TENCENT })
+        }),
         default: "tencent",
         about: "The limits for one user. `tencent`: 20 groups and 1,000 conversations; `open`: 100 groups and 10,000 conversations (51010, 51008 beyond that).",
-        set: |draft, value| {
-            let open = value.text() == "open";
-            assign(&mut draft.app.limits, if open { Limits::OPEN } else { Limits::TENCENT })
-        },
     },
     Key {
         name: "page_size",
-        kind: Kind::Number(1, 10_000),
+        kind: Kind::Number(1, 10_000, |draft, value| assign(&mut draft.app.page_size, count(value))),
         default: "100",
         about: "The maximum number of conversations in one reply of get_contact_group.",
-        set: |draft, value| assign(&mut draft.app.page_size, value.size()),
     },
     Key {
         name: "disabled",
-        kind: Kind::Switch,
+        kind: Kind::Switch(|draft, value| assign(&mut draft.app.disabled, value)),
         default: "false",
         about: "Whether every call of the app is refused (60016).",
-        set: |draft, value| assign(&mut draft.app.disabled, value.switch()),
     },
     Key {
         name: "closed_services",
-        kind: Kind::List(SERVICES),
+        kind: Kind::List(SERVICES, |draft, value| {
+            assign(&mut draft.app.closed_services, each(&value, SERVICES, service)?)
+        }),
         default: "",
         about: "Services that are refused (60017).",
-        set: |draft, value| assign(&mut draft.app.closed_services, value.items(SERVICES, service)?),
     },
     Key {
         name: "plan_until",
-        kind: Kind::Instant,
+        kind: Kind::Instant(|draft, value| assign(&mut draft.app.plan_until, Some(value))),
         default: "",
         about: "The end of the app's plan; later calls are refused (60020).",
-        set: |draft, value| assign(&mut draft.app.plan_until, Some(value.number())),
     },
     Key {
         name: "allowed_sources",
-        kind: Kind::List(NETWORKS),
+        kind: Kind::List(NETWORKS, |draft, value| {
+            assign(&mut draft.app.allowed_sources, Some(each(&value, NETWORKS, Network::parse)?))
+        }),
         default: "",
         about: "Source addresses that may call for the app (60021 for all others). Without it every address may.",
-        set: |draft, value| {
-            assign(&mut draft.app.allowed_sources, Some(value.items(NETWORKS, Network::parse)?))
-        },
     },
     Key {
         name: "denied",
-        kind: Kind::List(IDENTIFIERS),
+        kind: Kind::List(IDENTIFIERS, |draft, value| {
+            assign(&mut draft.app.denied, each(&value, IDENTIFIERS, identifier)?)
+        }),
         default: "",
         about: "Identifiers that are refused even if their signature is valid (70051).",
-        set: |draft, value| assign(&mut draft.app.denied, value.items(IDENTIFIERS, identifier)?),
     },
     Key {
         name: "rate",
-        kind: Kind::Rates,
+        kind: Kind::Rates(|draft, value| assign(&mut draft.app.rates, value)),
         default: "",
         about: "How many calls per second are allowed of each command (60007 beyond that), overriding `limits.rate`. `limits.rate` still applies to commands that are neither named nor covered by `others`.",
-        set: |draft, value| assign(&mut draft.app.rates, value.rates()),
     },
     Key {
         name: "calls_per_second",
-        kind: Kind::Number(1, u32::MAX as u64),
+        kind: Kind::Number(1, u32::MAX as u64, |draft, value| {
+            assign(&mut draft.app.calls_per_second, u32::try_from(value).ok())
+        }),
         default: "",
         about: "How many calls per second are allowed over all commands together (60011 beyond that). Without it there is no such limit.",
-        set: |draft, value| assign(&mut draft.app.calls_per_second, u32::try_from(value.number()).ok()),
     },
     Key {
         name: "failed_signatures",
-        kind: Kind::Number(0, MOST),
+        kind: Kind::Number(0, MOST, |draft, value| {
+            let most = u32::try_from(value).unwrap_or(u32::MAX);
+            assign(&mut draft.app.failed_signatures, (most > 0).then_some(most))
+        }),
         default: "60",
         about: "How many invalid signatures are allowed per minute for one identifier from one address (70050 beyond that); 0 turns the limit off.",
-        set: |draft, value| {
-            let most = u32::try_from(value.number()).unwrap_or(u32::MAX);
-            assign(&mut draft.app.failed_signatures, (most > 0).then_some(most))
-        },
     },
 ];
 

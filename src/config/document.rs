@@ -217,7 +217,7 @@ fn entry<T>(text: &mut String, name: &str, key: &Key<T>, shown: Option<&str>) {
         (None, "") => format!("# {name} ="),
         (None, default) => {
             let read = key.kind.read(&Given::Text(default), std::path::Path::new(""));
-            format!("# {name} = {}", key.kind.display(&read.expect("defaults can be parsed")))
+            format!("# {name} = {}", read.expect("defaults can be parsed").shown)
         }
     };
     writeln!(text, "# {}\n# Takes: {}.\n{value}\n", key.about, key.kind.describe()).expect(WRITTEN);

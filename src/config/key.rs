@@ -17,53 +17,53 @@ use crate::{address::Address, auth::CallRates, excerpt, listen, masking, written
 pub struct Key<T: 'static> {
     /// The name with its section, such as `tls.listen`.
     pub name: &'static str,
-    pub(super) kind: Kind,
+    /// The type of the value, with the function that stores it.
+    pub(super) kind: Kind<T>,
     /// The default, in the form used in environment variables; empty if there is none.
     pub(super) default: &'static str,
     pub(super) about: &'static str,
-    /// Stores the value in the draft, or returns why it is not acceptable.
-    pub(super) set: fn(&mut T, Value) -> Result<(), String>,
 }
 
-/// The type of a key's value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Text,
+/// Stores a value in a draft, or returns why it is not acceptable.
+type Set<T, V> = fn(&mut T, V) -> Result<(), String>;
+
+/// A [`Set`] together with the value to store.
+type Store<T> = dyn FnOnce(&mut T) -> Result<(), String>;
+
+/// The type of a key's value. Each variant ends with the function that stores such a value.
+pub(super) enum Kind<T> {
+    Text(Set<T, String>),
     /// A text that is never displayed.
-    Secret,
+    Secret(Set<T, String>),
     /// The URL of another server. Parts that may be secret are not displayed.
-    Address,
+    Address(Set<T, Address>),
     /// A path. In the file it is relative to the file's folder, in a flag or variable to the working directory.
-    Path,
+    Path(Set<T, PathBuf>),
     /// A number between a minimum and a maximum.
-    Number(u64, u64),
+    Number(u64, u64, Set<T, u64>),
     /// `true` or `false`; also `on` or `off` in a flag or variable.
-    Switch,
-    Duration,
-    Size,
+    Switch(Set<T, bool>),
+    Duration(Set<T, Duration>),
+    /// A number of bytes.
+    Size(Set<T, u64>),
     /// A list of texts that are described by the `str`; separated by commas in a flag or variable.
-    List(&'static str),
+    List(&'static str, Set<T, Vec<String>>),
     /// Addresses to listen on, in any form that [`listen::read`] accepts.
-    Listen,
+    Listen(Set<T, Vec<String>>),
     /// One of these texts.
-    Choice(&'static [&'static str]),
-    /// A date and time.
-    Instant,
+    Choice(&'static [&'static str], Set<T, String>),
+    /// A date and time, in seconds since 1970.
+    Instant(Set<T, u64>),
     /// Calls per second by command; in a flag or variable `get_contact_group=500,others=100`.
-    Rates,
+    Rates(Set<T, CallRates>),
 }
 
-/// A parsed value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value {
-    Text(String),
-    Address(Address),
-    Path(PathBuf),
-    Number(u64),
-    Switch(bool),
-    Duration(Duration),
-    List(Vec<String>),
-    Rates(CallRates),
+/// A parsed value that can be stored in a draft.
+pub(super) struct Parsed<T> {
+    /// The value as TOML; secrets are masked.
+    pub(super) shown: String,
+    /// Stores it, or returns why it is not acceptable.
+    pub(super) store: Box<Store<T>>,
 }
 
 /// A value before it is parsed.
@@ -101,13 +101,13 @@ impl<T> Key<T> {
     /// Whether the value is a list.
     #[must_use]
     pub fn is_list(&self) -> bool {
-        matches!(self.kind, Kind::List(_) | Kind::Listen)
+        matches!(self.kind, Kind::List(..) | Kind::Listen(_))
     }
 
     /// Whether the value is true or false.
     #[must_use]
     pub fn is_switch(&self) -> bool {
-        self.kind == Kind::Switch
+        matches!(self.kind, Kind::Switch(_))
     }
 
     /// The purpose of the key, for help texts and documentation.
@@ -123,26 +123,26 @@ impl<T> Key<T> {
     }
 }
 
-impl Kind {
+impl<T: 'static> Kind<T> {
     /// Describes the accepted values.
-    pub(super) fn describe(self) -> String {
+    pub(super) fn describe(&self) -> String {
         match self {
-            Kind::Text => "a text".to_owned(),
-            Kind::Secret => "a secret text".to_owned(),
-            Kind::Address => "an address that begins with http:// or https://".to_owned(),
-            Kind::Path => "a path".to_owned(),
-            Kind::Number(least, u64::MAX) => format!("a number from {least}"),
-            Kind::Number(least, most) => format!("a number from {least} to {most}"),
-            Kind::Switch => "true or false".to_owned(),
-            Kind::Duration => "a time such as \"500ms\", \"10s\" or \"2m\"".to_owned(),
-            Kind::Size => "a size such as \"512KiB\" or \"1MiB\", or a number of bytes".to_owned(),
-            Kind::List(of) => format!("a list of {of}"),
-            Kind::Listen => format!("a list of {}", listen::FORMS),
-            Kind::Choice(names) => {
+            Kind::Text(_) => "a text".to_owned(),
+            Kind::Secret(_) => "a secret text".to_owned(),
+            Kind::Address(_) => "an address that begins with http:// or https://".to_owned(),
+            Kind::Path(_) => "a path".to_owned(),
+            Kind::Number(least, u64::MAX, _) => format!("a number from {least}"),
+            Kind::Number(least, most, _) => format!("a number from {least} to {most}"),
+            Kind::Switch(_) => "true or false".to_owned(),
+            Kind::Duration(_) => "a time such as \"500ms\", \"10s\" or \"2m\"".to_owned(),
+            Kind::Size(_) => "a size such as \"512KiB\" or \"1MiB\", or a number of bytes".to_owned(),
+            Kind::List(of, _) => format!("a list of {of}"),
+            Kind::Listen(_) => format!("a list of {}", listen::FORMS),
+            Kind::Choice(names, _) => {
                 names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or ")
             }
-            Kind::Instant => "a date and time such as 2027-01-01T00:00:00Z".to_owned(),
-            Kind::Rates => rates::DESCRIPTION.to_owned(),
+            Kind::Instant(_) => "a date and time such as 2027-01-01T00:00:00Z".to_owned(),
+            Kind::Rates(_) => rates::DESCRIPTION.to_owned(),
         }
     }
 
@@ -151,59 +151,56 @@ impl Kind {
     /// # Errors
     /// What the value must be and what was found. The message continues a sentence that begins with the name of the key,
     /// and does not show secrets.
-    pub(super) fn read(self, given: &Given<'_>, base: &Path) -> Result<Value, String> {
-        let refused = || format!("must be {}, found {}", self.describe(), self.shown(given));
-        let text = match given {
-            Given::Text(text) => Some(*text),
-            Given::Toml(value) => value.as_str(),
-        };
-        let value = match self {
-            Kind::Text if text == Some("") => {
+    pub(super) fn read(&self, given: &Given<'_>, base: &Path) -> Result<Parsed<T>, String> {
+        let refused = || format!("must be {}, found {}", self.describe(), self.found(given));
+        let text = || given.text().ok_or_else(refused);
+        Ok(match self {
+            Kind::Text(_) if given.text() == Some("") => {
                 return Err("is empty; write its value, or remove the line".to_owned());
             }
-            Kind::Text | Kind::Secret => text.map(|text| Value::Text(text.to_owned())),
-            Kind::Choice(names) => {
-                text.filter(|text| names.contains(text)).map(|text| Value::Text(text.to_owned()))
+            Kind::Text(set) => parsed(*set, text()?.to_owned(), |text| quoted(&masking::text(text))),
+            Kind::Secret(set) => parsed(*set, text()?.to_owned(), |_| "\"…\"".to_owned()),
+            Kind::Choice(names, set) => {
+                let name = given.text().filter(|text| names.contains(text)).ok_or_else(refused)?;
+                parsed(*set, name.to_owned(), |name| quoted(name))
             }
-            Kind::Address => match text {
-                // The errors of the parser hide the parts that may be secret.
-                Some(text) => return text.parse().map(Value::Address),
-                None => None,
-            },
-            Kind::Path => match text {
-                Some(text) => {
-                    return written_path::read(text.as_ref()).map(|path| Value::Path(base.join(path)));
-                }
-                None => None,
-            },
-            Kind::Number(least, most) => {
-                number(given).filter(|number| (least..=most).contains(number)).map(Value::Number)
+            // The errors of the parser hide the parts that may be secret.
+            Kind::Address(set) => parsed(*set, text()?.parse()?, |address| quoted(&address.to_string())),
+            Kind::Path(set) => {
+                let path = base.join(written_path::read(text()?.as_ref())?);
+                parsed(*set, path, |path| quoted(&path.display().to_string()))
             }
-            Kind::Switch => match given {
-                Given::Text("on" | "off") => Some(Value::Switch(text == Some("on"))),
-                Given::Text(text) => text.parse().ok().map(Value::Switch),
-                Given::Toml(value) => value.as_bool().map(Value::Switch),
-            },
-            Kind::Duration => text.and_then(read_duration).map(Value::Duration),
-            Kind::Size => number(given).or_else(|| text.and_then(read_size)).map(Value::Number),
-            Kind::List(_) => list(given).map(Value::List),
-            Kind::Listen => list(given).map(|items| listen::read_all(&items)).transpose()?.map(Value::List),
-            Kind::Rates => return rates::read(given).map(Value::Rates),
-            Kind::Instant => match given {
-                Given::Text(text) => text.parse().ok().and_then(time::seconds),
-                Given::Toml(DeValue::Datetime(instant)) => time::seconds(*instant),
-                Given::Toml(value) => {
-                    value.as_str().and_then(|text| text.parse().ok()).and_then(time::seconds)
-                }
+            Kind::Number(least, most, set) => {
+                let number = given.number().filter(|number| (least..=most).contains(&number));
+                parsed(*set, number.ok_or_else(refused)?, u64::to_string)
             }
-            .map(Value::Number),
-        };
-        value.ok_or_else(refused)
+            Kind::Switch(set) => parsed(*set, given.switch().ok_or_else(refused)?, bool::to_string),
+            Kind::Duration(set) => {
+                parsed(*set, read_duration(text()?).ok_or_else(refused)?, |time| match time.subsec_millis() {
+                    0 => format!("\"{}s\"", time.as_secs()),
+                    _ => format!("\"{}ms\"", time.as_millis()),
+                })
+            }
+            Kind::Size(set) => {
+                let bytes =
+                    given.number().or_else(|| given.text().and_then(read_size)).ok_or_else(refused)?;
+                parsed(*set, bytes, u64::to_string)
+            }
+            Kind::List(_, set) => parsed(*set, given.list().ok_or_else(refused)?, quoted_list),
+            Kind::Listen(set) => {
+                parsed(*set, listen::read_all(&given.list().ok_or_else(refused)?)?, quoted_list)
+            }
+            Kind::Rates(set) => parsed(*set, rates::read(given)?, rates::display),
+            Kind::Instant(set) => {
+                parsed(*set, given.instant().ok_or_else(refused)?, |seconds| time::display(*seconds))
+            }
+        })
     }
 
-    fn shown(self, given: &Given<'_>) -> String {
+    /// Formats a value that was refused.
+    fn found(&self, given: &Given<'_>) -> String {
         match given {
-            _ if self == Kind::Secret => "a value of another type".to_owned(),
+            _ if matches!(self, Kind::Secret(_)) => "a value of another type".to_owned(),
             Given::Text(text) => excerpt::quoted(text).to_string(),
             Given::Toml(value) => match value {
                 DeValue::String(text) => excerpt::quoted(text).to_string(),
@@ -214,92 +211,28 @@ impl Kind {
             },
         }
     }
-
-    /// Formats a value as TOML; secrets are masked.
-    pub(super) fn display(self, value: &Value) -> String {
-        match value {
-            _ if self == Kind::Secret => "\"…\"".to_owned(),
-            Value::Text(text) => quoted(&masking::text(text)),
-            Value::Address(address) => quoted(&address.to_string()),
-            Value::Path(path) => quoted(&path.display().to_string()),
-            Value::Number(number) if self == Kind::Instant => time::display(*number),
-            Value::Number(number) => number.to_string(),
-            Value::Switch(switch) => switch.to_string(),
-            Value::Duration(duration) => match duration.subsec_millis() {
-                0 => format!("\"{}s\"", duration.as_secs()),
-                _ => format!("\"{}ms\"", duration.as_millis()),
-            },
-            Value::Rates(rates) => rates::display(rates),
-            Value::List(items) => {
-                format!("[{}]", items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(", "))
-            }
-        }
-    }
 }
 
-impl Value {
-    pub(super) fn text(self) -> String {
-        match self {
-            Value::Text(text) => text,
-            other => unreachable!("the key takes a text, not {other:?}"),
-        }
-    }
+fn parsed<T: 'static, V: 'static>(set: Set<T, V>, value: V, show: impl FnOnce(&V) -> String) -> Parsed<T> {
+    Parsed { shown: show(&value), store: Box::new(move |draft| set(draft, value)) }
+}
 
-    pub(super) fn address(self) -> Address {
-        match self {
-            Value::Address(address) => address,
-            other => unreachable!("the key takes an address, not {other:?}"),
-        }
-    }
+/// Converts a number that counts something in memory.
+pub(super) fn count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
 
-    pub(super) fn path(self) -> PathBuf {
-        match self {
-            Value::Path(path) => path,
-            other => unreachable!("the key takes a path, not {other:?}"),
-        }
-    }
-
-    pub(super) fn number(self) -> u64 {
-        match self {
-            Value::Number(number) => number,
-            other => unreachable!("the key takes a number, not {other:?}"),
-        }
-    }
-
-    pub(super) fn size(self) -> usize {
-        usize::try_from(self.number()).unwrap_or(usize::MAX)
-    }
-
-    pub(super) fn switch(self) -> bool {
-        match self {
-            Value::Switch(switch) => switch,
-            other => unreachable!("the key takes true or false, not {other:?}"),
-        }
-    }
-
-    pub(super) fn duration(self) -> Duration {
-        match self {
-            Value::Duration(duration) => duration,
-            other => unreachable!("the key takes a time, not {other:?}"),
-        }
-    }
-
-    pub(super) fn rates(self) -> CallRates {
-        match self {
-            Value::Rates(rates) => rates,
-            other => unreachable!("the key takes rates, not {other:?}"),
-        }
-    }
-
-    /// Parses each item of a list. `what` describes the items in the error.
-    pub(super) fn items<I>(self, what: &str, parse: impl Fn(&str) -> Option<I>) -> Result<Vec<I>, String> {
-        let Value::List(items) = self else { unreachable!("the key takes a list, not {self:?}") };
-        let bad = items.iter().filter(|item| parse(item).is_none());
-        let bad: Vec<String> = bad.take(5).map(|item| excerpt::quoted(item).to_string()).collect();
-        match bad.is_empty() {
-            true => Ok(items.iter().filter_map(|item| parse(item)).collect()),
-            false => Err(format!("must hold {what}, found {}", bad.join(", "))),
-        }
+/// Parses each item of a list. `what` describes the items in the error.
+pub(super) fn each<I>(
+    items: &[String],
+    what: &str,
+    parse: impl Fn(&str) -> Option<I>,
+) -> Result<Vec<I>, String> {
+    let bad = items.iter().filter(|item| parse(item).is_none());
+    let bad: Vec<String> = bad.take(5).map(|item| excerpt::quoted(item).to_string()).collect();
+    match bad.is_empty() {
+        true => Ok(items.iter().filter_map(|item| parse(item)).collect()),
+        false => Err(format!("must hold {what}, found {}", bad.join(", "))),
     }
 }
 
@@ -309,28 +242,59 @@ pub(super) fn assign<T>(place: &mut T, value: T) -> Result<(), String> {
     Ok(())
 }
 
-pub(super) fn number(given: &Given<'_>) -> Option<u64> {
-    match given {
-        Given::Text(text) => text.parse().ok(),
-        Given::Toml(value) => {
-            let integer = value.as_integer()?;
-            u64::from_str_radix(integer.as_str(), integer.radix()).ok()
+impl Given<'_> {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Given::Text(text) => Some(text),
+            Given::Toml(value) => value.as_str(),
+        }
+    }
+
+    pub(super) fn number(&self) -> Option<u64> {
+        match self {
+            Given::Text(text) => text.parse().ok(),
+            Given::Toml(value) => {
+                let integer = value.as_integer()?;
+                u64::from_str_radix(integer.as_str(), integer.radix()).ok()
+            }
+        }
+    }
+
+    fn switch(&self) -> Option<bool> {
+        match self {
+            Given::Text("on") => Some(true),
+            Given::Text("off") => Some(false),
+            Given::Text(text) => text.parse().ok(),
+            Given::Toml(value) => value.as_bool(),
+        }
+    }
+
+    fn instant(&self) -> Option<u64> {
+        match self {
+            Given::Toml(DeValue::Datetime(instant)) => time::seconds(*instant),
+            _ => self.text()?.parse().ok().and_then(time::seconds),
+        }
+    }
+
+    fn list(&self) -> Option<Vec<String>> {
+        match self {
+            // Empty text is refused before this, so an empty list needs a form of its own.
+            Given::Text("[]") => Some(Vec::new()),
+            Given::Text(text) => {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                Some(items.map(str::to_owned).collect())
+            }
+            Given::Toml(DeValue::Array(items)) => {
+                items.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect()
+            }
+            Given::Toml(_) => None,
         }
     }
 }
 
-fn list(given: &Given<'_>) -> Option<Vec<String>> {
-    match given {
-        // Empty text is refused before this, so an empty list needs a form of its own.
-        Given::Text("[]") => Some(Vec::new()),
-        Given::Text(text) => {
-            Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
-        }
-        Given::Toml(DeValue::Array(items)) => {
-            items.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect()
-        }
-        Given::Toml(_) => None,
-    }
+#[expect(clippy::ptr_arg, reason = "it formats the value of a key as it is stored")]
+fn quoted_list(items: &Vec<String>) -> String {
+    format!("[{}]", items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(", "))
 }
 
 /// Formats a text as a TOML string.
@@ -347,43 +311,56 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn read(kind: Kind, text: &str) -> Option<Value> {
-        kind.read(&Given::Text(text), Path::new("/etc")).ok()
+    fn ignore<V>(_: &mut (), value: V) -> Result<(), String> {
+        assign(&mut None, Some(value))
+    }
+
+    fn read(kind: &Kind<()>, text: &str) -> Result<String, String> {
+        kind.read(&Given::Text(text), Path::new("/etc")).map(|parsed| parsed.shown)
     }
 
     #[test]
     fn only_values_of_the_right_kind_are_parsed() {
-        assert_eq!(read(Kind::Duration, "500ms"), Some(Value::Duration(Duration::from_millis(500))));
-        assert_eq!(read(Kind::Duration, "2m"), Some(Value::Duration(Duration::from_secs(120))));
-        assert_eq!(read(Kind::Size, "64 KiB"), Some(Value::Number(65_536)));
-        assert_eq!(read(Kind::Size, "1000"), Some(Value::Number(1_000)));
-        for (kind, bad) in [
-            (Kind::Duration, "10"),
-            (Kind::Duration, "s"),
-            (Kind::Duration, "1.5s"),
-            (Kind::Duration, "99999999999999999999s"),
-            (Kind::Size, "1MB"),
-            (Kind::Size, "-1"),
-            (Kind::Number(1, 5), "6"),
-            (Kind::Switch, "yes"),
-            (Kind::Choice(&["a"]), "b"),
+        for (kind, text, shown) in [
+            (Kind::Duration(ignore), "500ms", "\"500ms\""),
+            (Kind::Duration(ignore), "2m", "\"120s\""),
+            (Kind::Size(ignore), "64 KiB", "65536"),
+            (Kind::Size(ignore), "1000", "1000"),
+            (Kind::Switch(ignore), "on", "true"),
+            (Kind::List("names", ignore), "a, b", "[\"a\", \"b\"]"),
+            (Kind::Secret(ignore), "a", "\"…\""),
         ] {
-            assert_eq!(read(kind, bad), None, "{bad}");
+            assert_eq!(read(&kind, text).as_deref(), Ok(shown), "{text}");
+        }
+        for (kind, bad) in [
+            (Kind::Duration(ignore), "10"),
+            (Kind::Duration(ignore), "s"),
+            (Kind::Duration(ignore), "1.5s"),
+            (Kind::Duration(ignore), "99999999999999999999s"),
+            (Kind::Size(ignore), "1MB"),
+            (Kind::Size(ignore), "-1"),
+            (Kind::Number(1, 5, ignore), "6"),
+            (Kind::Switch(ignore), "yes"),
+            (Kind::Choice(&["a"], ignore), "b"),
+        ] {
+            assert!(read(&kind, bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn relative_paths_are_resolved_against_the_base() {
-        assert_eq!(read(Kind::Path, "a/b"), Some(Value::Path("/etc/a/b".into())));
-        assert_eq!(read(Kind::Path, "/a/b"), Some(Value::Path("/a/b".into())));
+        assert_eq!(read(&Kind::Path(ignore), "a/b").unwrap(), "\"/etc/a/b\"");
+        assert_eq!(read(&Kind::Path(ignore), "/a/b").unwrap(), "\"/a/b\"");
     }
 
     #[test]
     fn an_error_describes_the_accepted_values_and_shows_no_secret() {
-        let refusal = |kind: Kind, text| kind.read(&Given::Text(text), Path::new("")).unwrap_err();
-        assert_eq!(refusal(Kind::Number(1, 9), "x"), "must be a number from 1 to 9, found \"x\"");
+        assert_eq!(
+            read(&Kind::Number(1, 9, ignore), "x").unwrap_err(),
+            "must be a number from 1 to 9, found \"x\""
+        );
         let value = DeValue::parse("17").unwrap();
-        let refused = Kind::Secret.read(&Given::Toml(value.get_ref()), Path::new("")).unwrap_err();
-        assert_eq!(refused, "must be a secret text, found a value of another type");
+        let refused = Kind::Secret::<()>(ignore).read(&Given::Toml(value.get_ref()), Path::new(""));
+        assert_eq!(refused.err().unwrap(), "must be a secret text, found a value of another type");
     }
 }

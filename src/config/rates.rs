@@ -2,7 +2,7 @@
 
 use toml::de::DeValue;
 
-use super::key::{Given, number};
+use super::key::Given;
 use crate::{api::Command, auth::CallRates, excerpt::quoted, wire::nearest};
 
 /// The accepted forms, for messages and documentation.
@@ -50,7 +50,7 @@ pub fn read_rates(text: &str) -> Result<CallRates, String> {
 }
 
 fn put(rates: &mut CallRates, name: &str, given: &Given<'_>) -> Result<(), String> {
-    let rate = number(given).and_then(|rate| u32::try_from(rate).ok()).filter(|rate| *rate > 0);
+    let rate = given.number().and_then(|rate| u32::try_from(rate).ok()).filter(|rate| *rate > 0);
     let rate = rate.ok_or_else(|| {
         let found = match given {
             Given::Text(text) => quoted(text).to_string(),

@@ -175,8 +175,8 @@ impl<'a> Reading<'a> {
                 if !key.default.is_empty() {
                     let read = key.kind.read(&Given::Text(key.default), Path::new(""));
                     let read = read.expect("defaults can be parsed");
-                    value = key.kind.display(&read);
-                    (key.set)(draft, read).expect("defaults are acceptable");
+                    value = read.shown;
+                    (read.store)(draft).expect("defaults are acceptable");
                 }
                 Setting { name: key.name, value, origin: Origin::Default }
             })
@@ -278,10 +278,7 @@ impl<'a> Reading<'a> {
             self.refused.push(key.name);
             return false;
         }
-        let taken = key.kind.read(given, &base).and_then(|value| {
-            let shown = key.kind.display(&value);
-            (key.set)(draft, value).map(|()| shown)
-        });
+        let taken = key.kind.read(given, &base).and_then(|value| (value.store)(draft).map(|()| value.shown));
         match taken {
             Ok(value) => {
                 for setting in settings.iter_mut().filter(|setting| setting.name == key.name) {
