@@ -192,6 +192,7 @@ impl Organizer {
             Delta::GroupCreated(group) => {
                 counters.last_group = counters.last_group.max(group.id);
                 groups.push(group.clone());
+                groups.sort_unstable_by_key(|group| group.id);
             }
             Delta::GroupRenamed { group, .. } => {
                 groups.iter_mut().filter(|old| old.id == group.id).for_each(|old| old.clone_from(group));

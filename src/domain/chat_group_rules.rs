@@ -129,7 +129,7 @@ pub(super) fn restore(
         (None, Some(before)) => deltas.push(ChatGroupDelta::Destroyed(before)),
         _ => {}
     }
-    if old.is_none_or(|old| old.incarnation != life.incarnation) {
+    if old.map_or(0, |old| old.incarnation) != life.incarnation {
         deltas.push(ChatGroupDelta::Reincarnated(life.incarnation));
     }
     if !same_members {

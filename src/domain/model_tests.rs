@@ -272,15 +272,28 @@ fn decide_state(
     Ok(decision)
 }
 
-/// Checks that the deltas use exactly the numbers that follow the version, in order. A renumbering or an import may
-/// skip numbers and is not checked.
+/// Checks that the numbers of the deltas rise above the version, or above the middle after a renumbering. Changes that
+/// do neither renumber nor set counters use exactly the numbers up to the new version.
 fn check_delta_numbers(before: &Organizer, change: &Change) {
-    let is_plain = |delta: &Delta| !matches!(delta, Delta::Renumbered { .. } | Delta::CountersSet(_));
-    if change.deltas.iter().all(is_plain) {
-        let taken: Vec<ChangeNumber> = change.deltas.iter().filter_map(Delta::number).collect();
-        let version = before.counters().version;
-        assert_eq!(taken, (version + 1..=change.next.organizer.counters().version).collect::<Vec<_>>());
+    let (mut last, mut is_plain) = (before.counters().version, true);
+    for delta in &change.deltas {
+        match delta {
+            Delta::Renumbered { .. } => (last, is_plain) = (renumbering::MIDDLE, false),
+            Delta::CountersSet(_) => is_plain = false,
+            _ => {}
+        }
+        if let Some(number) = delta.number() {
+            assert!(number > last, "{number} follows {last} in {:?}", change.deltas);
+            last = number;
+        }
     }
+    let (old, new) = (before.counters(), change.next.organizer.counters());
+    let numbers = change.deltas.iter().filter_map(Delta::number).count();
+    assert!(last <= new.version, "the version includes every number");
+    assert!(!is_plain || old.version as usize + numbers == new.version as usize, "no number is left out");
+    let is_renumbered = change.deltas.iter().any(|delta| matches!(delta, Delta::Renumbered { .. }));
+    assert!(is_renumbered || old.version <= new.version, "only a renumbering lowers the version");
+    assert!(is_renumbered || old.renumberings == new.renumberings, "a renumbering is a delta");
 }
 
 fn run(

@@ -176,14 +176,19 @@ fn restored(
     };
     let needed = u64::from(after.unwrap_or(0)) + (groups.len() + records.len()) as u64;
     let restored = if after.is_some() && needed > u64::from(MAX_NUMBER) {
+        deltas.push(Delta::Renumbered { at: now });
         let counters = counters.renumbered(MIDDLE, now);
         assemble(counters, &groups, &records, Some(MIDDLE), &incarnation)?
     } else {
         assemble(counters, &groups, &records, after, &incarnation)?
     };
-    deltas.extend(restored.groups().iter().cloned().map(Delta::GroupCreated));
+    let groups = restored.groups().iter().cloned().map(Delta::GroupCreated);
     let records = restored.records().iter().cloned();
-    deltas.extend(records.map(|record| Delta::RecordChanged { before: None, record }));
+    let records = records.map(|record| Delta::RecordChanged { before: None, record });
+    let mut created: Vec<Delta> = groups.chain(records).collect();
+    // Numbers that were kept from the import may mix groups and records.
+    created.sort_by_key(Delta::number);
+    deltas.extend(created);
     deltas.push(Delta::CountersSet(*restored.counters()));
     Ok((restored, deltas))
 }
