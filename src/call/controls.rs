@@ -31,7 +31,7 @@ use crate::{
     controls::{Controls, SnapshotError, Spool, SpoolError},
     domain::{AppId, Limits, Owner},
     excerpt::{line, quoted},
-    interchange::{IntakeError, LAST_SECOND, Purpose, Terms, UnknownFields, take_in},
+    interchange::{ImportTerms, IntakeError, LAST_SECOND, Purpose, UnknownFields, take_in},
     masking, routes,
     store::{Scope, StoreError},
     wire::{code::Code, meant},
@@ -202,7 +202,7 @@ impl State {
         let widest = access.gate.apps().all().iter().map(|app| app.limits).max_by_key(|one| one.groups);
         let limits = widest.unwrap_or(Limits::TENCENT);
         let clock = self.service.clock.clone();
-        let terms = Terms { purpose: Purpose::Apply, limits, only: None, unknown, clock };
+        let terms = ImportTerms { unknown, ..ImportTerms::of_tools(Purpose::Apply, limits, clock) };
         let store = Arc::clone(&self.service.store);
         let lines = lines.into_lines().map_err(|error| snapshot_refusal(SnapshotError::File(error)))?;
         let turn = Arc::clone(&controls.turn).lock_owned().await;

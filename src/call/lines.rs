@@ -5,13 +5,13 @@ use serde_json::json;
 use super::answer::{Answer, Status};
 use crate::{
     excerpt::{self, quoted},
-    interchange::{Outcome, UnknownFields},
+    interchange::{ImportReport, UnknownFields},
     masking,
     wire::code::Code,
 };
 
 /// Creates the answer to an import. A refusal has the usual fields in addition to its list of faults.
-pub(super) fn report(outcome: &Outcome) -> Answer {
+pub(super) fn report(outcome: &ImportReport) -> Answer {
     let faults = (outcome.faults.iter())
         .map(|(line, reason)| json!({ "Line": line, "Reason": excerpt::line(reason) }));
     let mut body = json!({

@@ -29,8 +29,8 @@ use crate::{
     auth::Caller,
     domain::AppId,
     excerpt,
-    interchange::{Export, Intake, Outcome, Purpose, Terms},
-    store::{Store, StoreError},
+    interchange::{Export, ImportReport, ImportTerms, Intake, Purpose},
+    store::{CallContext, Store, StoreError},
     wire::code::Code,
 };
 
@@ -75,7 +75,7 @@ pub(super) async fn answer(
     body: &mut Body<'_>,
     id: &Id<'_>,
 ) -> Answer {
-    let asked = transfer(state, task, head, body).await;
+    let asked = transfer(state, task, head, body, id).await;
     let refusal = asked.as_ref().err();
     let failure = refusal.map(|refusal| Failure { error: None, info: &refusal.said, hint: None });
     state.observers.observe(Exchange {
@@ -101,6 +101,7 @@ async fn transfer(
     task: Task,
     head: &Head<'_>,
     body: &mut Body<'_>,
+    id: &Id<'_>,
 ) -> Result<Answer, Refusal> {
     origin::check_page(head.headers).map_err(Refusal::page)?;
     if state.published_keys {
@@ -108,7 +109,7 @@ async fn transfer(
         state.hosts.check(head).map_err(Refusal::page)?;
     }
     let access = state.access();
-    let Caller { app, .. } = access
+    let Caller { app, identifier } = access
         .identify(INTERCHANGE, head, state.service.clock.now())
         .map_err(|error| Refusal::caller(&error))?;
     head.connection.mark_signed();
@@ -136,7 +137,9 @@ async fn transfer(
             let clock = state.service.clock.clone();
             let unknown = unknown_fields(head.query.unwrap_or_default())
                 .map_err(|said| Refusal { app: Some(app.id), ..Refusal::query(said) })?;
-            let terms = Terms { purpose, limits: app.limits, only: Some(app.id), unknown, clock };
+            let context = CallContext { identifier: Some(identifier.into()), request: Some(id.get().into()) };
+            let terms =
+                ImportTerms { purpose, limits: app.limits, only: Some(app.id), unknown, clock, context };
             let still = || {
                 let present = state.access();
                 if Arc::ptr_eq(&present, &access) {
@@ -157,7 +160,7 @@ async fn transfer(
 /// Returns why the import did not complete.
 async fn take_in(
     state: &State,
-    terms: Terms,
+    terms: ImportTerms,
     still: impl Fn() -> Result<(), Error>,
     head: &Head<'_>,
     body: &mut Body<'_>,
@@ -222,10 +225,10 @@ enum Piece {
 /// Imports lines on the calling thread. Returns `None` if the body broke off.
 fn take_in_pieces(
     store: &dyn Store,
-    terms: Terms,
+    terms: ImportTerms,
     mut pieces: mpsc::Receiver<Piece>,
     runtime: &Handle,
-) -> Result<Option<Outcome>, StoreError> {
+) -> Result<Option<ImportReport>, StoreError> {
     let mut intake = Intake::new(store, terms);
     while let Some(piece) = pieces.blocking_recv() {
         match piece {

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     clock::Clock,
     excerpt,
-    interchange::{Outcome, Purpose, Terms, UnknownFields, take_in},
+    interchange::{ImportReport, ImportTerms, Purpose, UnknownFields, take_in},
     signals::Signals,
     store,
 };
@@ -100,10 +100,10 @@ fn pass(
     options: &Options,
     purpose: Purpose,
     reading: &mut Reading<'_>,
-) -> anyhow::Result<Outcome> {
+) -> anyhow::Result<ImportReport> {
     let (limits, only) = (options.profile.limits(), options.place.app());
     let unknown = if options.lenient { UnknownFields::Ignored } else { UnknownFields::Refused };
-    let terms = Terms { purpose, limits, only, unknown, clock: Clock::system() };
+    let terms = ImportTerms { only, unknown, ..ImportTerms::of_tools(purpose, limits, Clock::system()) };
     match place {
         Place::Data(store) => data::wait(take_in(&**store, terms, reading)),
         Place::Nothing(_) => data::wait(take_in(&*store::in_memory(), terms, reading)),
@@ -126,11 +126,11 @@ fn pass(
 }
 
 /// Converts a server's report about lines.
-fn outcome_of(reply: &Value) -> Outcome {
+fn outcome_of(reply: &Value) -> ImportReport {
     let number = |name: &str| reply[name].as_u64().unwrap_or(0);
     let fault = |fault: &Value| Some((fault["Line"].as_u64()?, fault["Reason"].as_str()?.to_owned()));
     let faults = reply["Faults"].as_array().map(Vec::as_slice).unwrap_or_default();
-    Outcome {
+    ImportReport {
         lines: number("Lines"),
         changed: number("Changed"),
         faults: faults.iter().filter_map(fault).collect(),
@@ -140,7 +140,7 @@ fn outcome_of(reply: &Value) -> Outcome {
 }
 
 /// Prints the invalid lines on standard error. Returns whether there are any.
-fn report_faults(outcome: &Outcome, reading: &Reading<'_>) -> bool {
+fn report_faults(outcome: &ImportReport, reading: &Reading<'_>) -> bool {
     if !outcome.faults.is_empty() {
         reading.end_progress();
     }

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use crate::{
     clock::Clock,
     domain::Limits,
-    interchange::{Purpose, Terms, UnknownFields, take_in, uncompressed},
+    interchange::{ImportTerms, Purpose, take_in, uncompressed},
     store::Store,
 };
 
@@ -18,8 +18,7 @@ pub(super) async fn seed(
     input: impl Read,
     limits: Limits,
 ) -> anyhow::Result<()> {
-    let (unknown, clock) = (UnknownFields::Refused, Clock::system());
-    let terms = Terms { purpose: Purpose::Apply, limits, only: None, unknown, clock };
+    let terms = ImportTerms::of_tools(Purpose::Apply, limits, Clock::system());
     let outcome = match uncompressed(input) {
         Ok(input) => take_in(store, terms, input).await,
         Err(error) => Err(error.into()),

@@ -11,7 +11,7 @@ use crate::{
     clock::Clock,
     domain::Limits,
     excerpt::quoted,
-    interchange::{Export, IntakeError, Purpose, Terms, UnknownFields, take_in},
+    interchange::{Export, ImportTerms, IntakeError, Purpose, take_in},
     store::{Scope, Store, StoreError},
     wire::nearest,
 };
@@ -80,8 +80,7 @@ impl Snapshot {
         let file = &self.0;
         store.reset(Scope::All).await?;
         (&**file).rewind()?;
-        let unknown = UnknownFields::Refused;
-        let terms = Terms { purpose: Purpose::Apply, limits: Limits::OPEN, only: None, unknown, clock };
+        let terms = ImportTerms::of_tools(Purpose::Apply, Limits::OPEN, clock);
         let outcome = take_in(store, terms, &**file).await?;
         match outcome.faults.first() {
             Some((number, reason)) => Err(SnapshotError::Line(format!("line {number}: {reason}"))),

@@ -11,7 +11,7 @@ use crate::{
         Account, AppId, ChatGroupEdit, ChatGroupId, ChatGroupLife, ChatGroupOutcome, ChatGroupState,
         Conversation, Edit, Outcome, Owner, Presence, Terms, World,
     },
-    store::{ChatGroupWrite, Store, StoreError, Write},
+    store::{CallContext, ChatGroupWrite, Store, StoreError, Write},
 };
 
 /// Why a line could not be applied.
@@ -33,11 +33,12 @@ pub type Applying<'a> = Pin<Box<dyn Future<Output = Result<Effect, ApplyError>> 
 /// once; the future waits for the outcome. Edits of different owners and chat groups are made in any order.
 ///
 /// If it fails, nothing of the line is applied. Applying a line again changes nothing.
-pub fn apply(store: &dyn Store, line: Line, terms: Terms) -> Applying<'_> {
+pub fn apply(store: &dyn Store, line: Line, terms: Terms, context: CallContext) -> Applying<'_> {
     let (owner, edit) = match line {
         Line::ChatGroup { app, id, state: ChatGroupState { group, members } } => {
             let edit = ChatGroupEdit::Restore { group, members };
-            let commit = store.commit_chat_group(ChatGroupWrite::new(app, id, edit, terms));
+            let write = ChatGroupWrite { context, ..ChatGroupWrite::new(app, id, edit, terms) };
+            let commit = store.commit_chat_group(write);
             return Box::pin(async {
                 let outcome =
                     commit.await?.map_err(|rejection| ApplyError::Refused(rejection.to_string()))?;
@@ -47,15 +48,16 @@ pub fn apply(store: &dyn Store, line: Line, terms: Terms) -> Applying<'_> {
         Line::Account { owner, account } => (owner, import_of(account)),
         Line::Organizer(OrganizerLine { owner, restoration }) => (owner, Edit::Restore(restoration)),
     };
-    let commit = store.commit(Write::new(owner.clone(), edit, terms));
+    let commit = store.commit(Write { context, ..Write::new(owner.clone(), edit, terms) });
     Box::pin(async move {
         let outcome = commit.await?.map_err(|rejection| ApplyError::Refused(rejection.to_string()))?;
         Ok(effect_on_owner(&owner, &outcome))
     })
 }
 
-/// Determines the effect of a line about an owner, or why it would be refused, without changing anything. `lives` has
-/// the chat groups whose state the lines before this one would change.
+/// Determines the effect of a line about an owner, or why it would be refused, without changing anything. The reads
+/// are queued before this function returns. `lives` has the chat groups whose state the lines before this one would
+/// change.
 pub(super) fn check<'a>(
     store: &'a dyn Store,
     owner: Owner,
@@ -68,11 +70,13 @@ pub(super) fn check<'a>(
     let lives: HashMap<Conversation, ChatGroupLife> = (named.iter())
         .filter_map(|named| Some((named.clone(), *lives.get(&(app, named.chat_group()?.clone()))?)))
         .collect();
+    let state = store.load(&owner);
+    let presences = (!named.is_empty()).then(|| store.presences(app, named.clone()));
     Box::pin(async move {
-        let state = store.load(&owner).await?.state;
-        let presences = match named.is_empty() {
-            true => Vec::new(),
-            false => store.presences(app, named.clone()).await?,
+        let state = state.await?.state;
+        let presences = match presences {
+            Some(presences) => presences.await?,
+            None => Vec::new(),
         };
         let mut presences: HashMap<Conversation, Presence> = named.into_iter().zip(presences).collect();
         for (named, life) in lives {

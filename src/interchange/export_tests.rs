@@ -12,7 +12,7 @@ use crate::{
         DirectoryMode, Edit, GroupName, JoinOption, LAST_SECOND, Limits, MAX_NUMBER, MarkChange,
         MemberChange, UnixSeconds, UserId,
     },
-    interchange::{Outcome, Purpose, Terms, UnknownFields, line::LONGEST_LINE, take_in},
+    interchange::{ImportReport, ImportTerms, Purpose, line::LONGEST_LINE, take_in},
     store::{self, ChatGroupWrite, Write},
 };
 
@@ -210,25 +210,13 @@ async fn exported(store: &Arc<dyn Store>) -> String {
     String::from_utf8(text).unwrap()
 }
 
-async fn imported(store: &dyn Store, text: &str) -> Outcome {
-    let terms = Terms {
-        purpose: Purpose::Apply,
-        limits: LIMITS,
-        only: None,
-        unknown: UnknownFields::Refused,
-        clock: Clock::system(),
-    };
+async fn imported(store: &dyn Store, text: &str) -> ImportReport {
+    let terms = ImportTerms::of_tools(Purpose::Apply, LIMITS, Clock::system());
     take_in(store, terms, text.as_bytes()).await.unwrap()
 }
 
-async fn checked(store: &dyn Store, text: &str) -> Outcome {
-    let terms = Terms {
-        purpose: Purpose::Check,
-        limits: LIMITS,
-        only: None,
-        unknown: UnknownFields::Refused,
-        clock: Clock::system(),
-    };
+async fn checked(store: &dyn Store, text: &str) -> ImportReport {
+    let terms = ImportTerms::of_tools(Purpose::Check, LIMITS, Clock::system());
     take_in(store, terms, text.as_bytes()).await.unwrap()
 }
 
@@ -303,13 +291,7 @@ fn the_line_of_the_heaviest_owner_is_no_longer_than_a_line_may_be() {
     );
     block_on(async {
         let store = store::in_memory();
-        let terms = Terms {
-            purpose: Purpose::Apply,
-            limits: Limits::OPEN,
-            only: None,
-            unknown: UnknownFields::Refused,
-            clock: Clock::system(),
-        };
+        let terms = ImportTerms::of_tools(Purpose::Apply, Limits::OPEN, Clock::system());
         assert_eq!(take_in(&*store, terms, line.as_bytes()).await.unwrap().faults, []);
         let exported = exported(&store).await;
         println!("{} bytes of {LONGEST_LINE}", exported.len());

@@ -19,7 +19,7 @@ use crate::{
         self, AppId, ChatGroupEdit, ChatGroupId, ChatGroupLife, ChatGroupState, ChatGroupWorld, Edit, Limits,
         MAX_NUMBER, WantedMembers,
     },
-    store::{Store, StoreError},
+    store::{CallContext, Store, StoreError},
     wire::UnknownFields,
 };
 
@@ -44,7 +44,7 @@ pub enum Purpose {
 
 /// The conditions of an import or check.
 #[derive(Clone, Debug)]
-pub struct Terms {
+pub struct ImportTerms {
     /// What to do.
     pub purpose: Purpose,
     /// The limits that apply to owners.
@@ -55,11 +55,22 @@ pub struct Terms {
     pub unknown: UnknownFields,
     /// The clock. It is read for every line, because an import may take long.
     pub clock: Clock,
+    /// The call that submits the lines; empty for confold's own tools.
+    pub context: CallContext,
+}
+
+impl ImportTerms {
+    /// Returns the terms for confold's own tools: all apps are allowed, and unknown fields are refused.
+    #[must_use]
+    pub fn of_tools(purpose: Purpose, limits: Limits, clock: Clock) -> ImportTerms {
+        let context = CallContext::default();
+        ImportTerms { purpose, limits, only: None, unknown: UnknownFields::Refused, clock, context }
+    }
 }
 
 /// The result so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct ImportReport {
     /// The number of lines, without blank ones.
     pub lines: u64,
     /// The number of lines that changed something.
@@ -87,7 +98,11 @@ pub enum IntakeError {
 ///
 /// # Errors
 /// [`IntakeError`].
-pub async fn take_in(store: &dyn Store, terms: Terms, mut input: impl Read) -> Result<Outcome, IntakeError> {
+pub async fn take_in(
+    store: &dyn Store,
+    terms: ImportTerms,
+    mut input: impl Read,
+) -> Result<ImportReport, IntakeError> {
     let mut intake = Intake::new(store, terms);
     let mut buffer = vec![0; 1 << 16];
     while !intake.is_over() {
@@ -104,7 +119,7 @@ pub async fn take_in(store: &dyn Store, terms: Terms, mut input: impl Read) -> R
 /// An import or check in progress.
 pub struct Intake<'a> {
     store: &'a dyn Store,
-    terms: Terms,
+    terms: ImportTerms,
     line: Unfinished,
     /// The number of complete lines so far.
     ended: u64,
@@ -116,7 +131,7 @@ pub struct Intake<'a> {
     after_chat_group: bool,
     /// Whether the text turned out not to be lines.
     is_foreign: bool,
-    outcome: Outcome,
+    outcome: ImportReport,
 }
 
 /// A line that has not been received completely.
@@ -129,7 +144,7 @@ struct Unfinished {
 impl<'a> Intake<'a> {
     /// Starts an import into `store`, or a check against it.
     #[must_use]
-    pub fn new(store: &'a dyn Store, terms: Terms) -> Intake<'a> {
+    pub fn new(store: &'a dyn Store, terms: ImportTerms) -> Intake<'a> {
         Intake {
             store,
             terms,
@@ -140,7 +155,7 @@ impl<'a> Intake<'a> {
             lives: HashMap::new(),
             after_chat_group: false,
             is_foreign: false,
-            outcome: Outcome::default(),
+            outcome: ImportReport::default(),
         }
     }
 
@@ -202,7 +217,7 @@ impl<'a> Intake<'a> {
         let applying = match (self.terms.purpose, line) {
             (Purpose::Apply, line) => {
                 self.wait_for_chat_groups(&line).await?;
-                apply(self.store, line, terms)
+                apply(self.store, line, terms, self.terms.context.clone())
             }
             (Purpose::Check, Line::Organizer(OrganizerLine { owner, restoration })) => {
                 check(self.store, owner, Edit::Restore(restoration), terms, &self.lives)
@@ -252,7 +267,7 @@ impl<'a> Intake<'a> {
     ///
     /// # Errors
     /// If the store fails. Earlier lines may have been applied.
-    pub async fn end(mut self) -> Result<Outcome, StoreError> {
+    pub async fn end(mut self) -> Result<ImportReport, StoreError> {
         if !self.is_over() {
             self.finish_line().await?;
         }

@@ -5,14 +5,8 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 use crate::store;
 
-fn terms(purpose: Purpose) -> Terms {
-    Terms {
-        purpose,
-        limits: Limits::OPEN,
-        only: None,
-        unknown: UnknownFields::Refused,
-        clock: Clock::system(),
-    }
+fn terms(purpose: Purpose) -> ImportTerms {
+    ImportTerms::of_tools(purpose, Limits::OPEN, Clock::system())
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
@@ -20,7 +14,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// Imports or checks a text that arrives in these pieces.
-fn fed<'a>(terms: Terms, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+fn fed<'a>(terms: ImportTerms, pieces: impl IntoIterator<Item = &'a [u8]>) -> ImportReport {
     let store = store::in_memory();
     block_on(async {
         let mut intake = Intake::new(&*store, terms);
@@ -32,7 +26,7 @@ fn fed<'a>(terms: Terms, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome 
 }
 
 /// Returns the numbers of the bad lines.
-fn faulty(outcome: &Outcome) -> Vec<u64> {
+fn faulty(outcome: &ImportReport) -> Vec<u64> {
     outcome.faults.iter().map(|(number, _)| *number).collect()
 }
 

@@ -15,6 +15,6 @@ pub use apply::{ApplyError, Applying, apply};
 pub use effect::{ChangeCounts, Effect, Loss, PartCounts, Tally};
 pub use encoding::uncompressed;
 pub use export::Export;
-pub use intake::{Intake, IntakeError, Outcome, Purpose, Terms, take_in};
+pub use intake::{ImportReport, ImportTerms, Intake, IntakeError, Purpose, take_in};
 pub use line::{Line, OrganizerLine, ReplyPage, read_line, read_reply};
 pub use write::{write_chat_group, write_organizer, write_owner};
