@@ -113,12 +113,14 @@ pub struct Background {
 }
 
 /// The end of a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
     /// The name of the service.
     pub about: &'static str,
     /// What happens now.
     pub on_end: OnEnd,
+    /// Why it failed; `None` if it ended by itself.
+    pub error: Option<String>,
 }
 
 struct Running {
@@ -141,9 +143,10 @@ impl Drop for Alive {
     fn drop(&mut self) {
         let panicked = || Err(io::Error::other(format!("{} panicked, which is a defect", self.ended.about)));
         let end = self.end.take().unwrap_or_else(panicked);
+        self.ended.error = end.as_ref().err().map(ToString::to_string);
         // The receiver is gone if the server has stopped waiting for this thread.
         let _ = self.report.send(end);
-        let _ = self.notice.send(self.ended);
+        let _ = self.notice.send(self.ended.clone());
     }
 }
 
@@ -164,7 +167,7 @@ impl Background {
     pub fn start(&mut self, service: Service) -> io::Result<()> {
         let Service { name, about, on_end, work, afterwards } = service;
         let (reporting, report) = threads::channel();
-        let ended = Ended { about, on_end };
+        let ended = Ended { about, on_end, error: None };
         let alive = Alive { ended, notice: self.notice.clone(), report: reporting, end: None };
         let stopping = self.stopping.clone();
         let work = move || {
@@ -236,9 +239,11 @@ mod tests {
         let ended = make_runtime()
             .unwrap()
             .block_on(async { tokio::time::timeout(Duration::from_secs(20), background.one_ended()).await });
-        let expected = Ended { about: "a worker thread", on_end: OnEnd::Stop };
-        assert_eq!(ended, Ok(expected), "the end of a thread was not noticed");
-        background.stop(&after(Duration::from_secs(20)))
+        let ended = ended.expect("the end of a thread was not noticed");
+        assert_eq!((ended.about, ended.on_end), ("a worker thread", OnEnd::Stop));
+        let stopped = background.stop(&after(Duration::from_secs(20)));
+        assert_eq!(ended.error, stopped.as_ref().err().map(ToString::to_string));
+        stopped
     }
 
     #[test]
@@ -273,8 +278,6 @@ mod tests {
         for _ in 0..3 {
             times.recv_timeout(Duration::from_secs(20)).unwrap();
         }
-        assert!(background.stop(&after(Duration::from_secs(20))).is_ok());
-        // This loop ends because the end of the thread closes the channel.
-        assert!(times.iter().all(|()| true));
+        background.stop(&after(Duration::from_secs(20))).expect("the stop ends the repetition");
     }
 }

@@ -123,7 +123,10 @@ impl Server {
                     ended = workers.one_ended() => return End::Thread(ended),
                     ended = services.one_ended() => match ended.on_end {
                         OnEnd::Stop => return End::Thread(ended),
-                        OnEnd::GoOn(said) => tracing::error!("{said}"),
+                        OnEnd::GoOn(said) => {
+                            let error = ended.error.as_deref().unwrap_or("it ended by itself");
+                            tracing::error!(error, "{said}");
+                        }
                     },
                 }
             }
@@ -133,6 +136,9 @@ impl Server {
         let ended = workers.stop(&by.earlier(reserved / 2));
         // Services are stopped after the workers, because they process the last calls. One that hangs is abandoned.
         let services = services.stop(&by.earlier(reserved / 4));
+        if let Err(error) = &services {
+            tracing::error!(%error, "a background service failed");
+        }
         match end {
             End::Requested => ended,
             End::Failure(error) => Err(error),
