@@ -19,7 +19,7 @@ use crate::clock::Deadline;
 const LAST_STEP: Duration = Duration::from_millis(500);
 
 /// A service that runs in a thread of its own.
-pub struct Service {
+pub(crate) struct Service {
     /// The name of the thread.
     pub name: &'static str,
     /// The name of the service in messages, such as `a worker thread`.
@@ -164,7 +164,7 @@ impl Background {
     ///
     /// # Errors
     /// If the system cannot create a thread.
-    pub fn start(&mut self, service: Service) -> io::Result<()> {
+    pub(crate) fn start(&mut self, service: Service) -> io::Result<()> {
         let Service { name, about, on_end, work, afterwards } = service;
         let (reporting, report) = threads::channel();
         let ended = Ended { about, on_end, error: None };

@@ -28,7 +28,7 @@ pub mod log;
 pub mod metrics;
 pub mod openapi;
 pub mod output;
-pub mod routes;
+mod routes;
 pub mod server;
 pub mod signals;
 pub mod traces;

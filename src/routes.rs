@@ -5,7 +5,7 @@ use crate::{api::OWNER, controls::FaultRule, wire::Field};
 
 /// One method of one path.
 #[derive(Debug)]
-pub struct Route {
+pub(crate) struct Route {
     /// The method.
     pub method: &'static str,
     /// The path.
@@ -28,7 +28,7 @@ pub struct Route {
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admits {
+pub(crate) enum Admits {
     /// Everyone.
     Everybody,
     /// Everyone, but not from a web page.
@@ -41,8 +41,7 @@ pub enum Admits {
 
 /// The code that handles a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the table says what each does")]
-pub enum Handler {
+pub(crate) enum Handler {
     Alive,
     Ready,
     Metrics,
@@ -55,8 +54,7 @@ pub enum Handler {
 
 /// The controls of an emulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the table says what each does")]
-pub enum Control {
+pub(crate) enum Control {
     Journal,
     ClearJournal,
     Faults,
@@ -74,7 +72,7 @@ pub enum Control {
 
 /// A parameter of a query string.
 #[derive(Debug)]
-pub struct Property {
+pub(crate) struct Property {
     /// Its name.
     pub name: &'static str,
     /// Its JSON schema.
@@ -85,7 +83,7 @@ pub struct Property {
 
 /// The request body of a route.
 #[derive(Clone, Copy, Debug)]
-pub enum Takes {
+pub(crate) enum Takes {
     /// Nothing.
     Nothing,
     /// Lines in confold's file format.
@@ -97,7 +95,7 @@ pub enum Takes {
 
 /// The response of a route.
 #[derive(Clone, Copy, Debug)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// Plain text, and its meaning.
     Text(&'static str),
     /// A JSON object.
@@ -113,24 +111,24 @@ pub enum Reply {
 }
 
 /// The prefix of the paths of all controls.
-pub const CONTROLS_PATH: &str = "/_dev/";
+pub(crate) const CONTROLS_PATH: &str = "/_dev/";
 
 /// The fields in the request bodies of controls.
-pub mod field {
+pub(crate) mod field {
     use crate::wire::{Field, bare};
 
     /// The app that is affected.
-    pub const SDK_APP_ID: Field = bare("SdkAppId");
+    pub(crate) const SDK_APP_ID: Field = bare("SdkAppId");
     /// Whether a reset includes the controls.
-    pub const CONTROLS: Field = bare("Controls");
+    pub(crate) const CONTROLS: Field = bare("Controls");
     /// Stops the clock.
-    pub const FREEZE: Field = bare("Freeze");
+    pub(crate) const FREEZE: Field = bare("Freeze");
     /// Advances the clock.
-    pub const ADVANCE: Field = bare("Advance");
+    pub(crate) const ADVANCE: Field = bare("Advance");
     /// Makes the clock run again.
-    pub const RESUME: Field = bare("Resume");
+    pub(crate) const RESUME: Field = bare("Resume");
     /// The name of a snapshot.
-    pub const NAME: Field = bare("Name");
+    pub(crate) const NAME: Field = bare("Name");
 }
 
 const TEXT: &str = r#"{"type":"string"}"#;
@@ -211,7 +209,7 @@ const fn control(
 }
 
 /// All routes. Refusals list the controls in this order.
-pub const ROUTES: &[Route] = &[
+pub(crate) const ROUTES: &[Route] = &[
     probe(
         "/healthz",
         Admits::Everybody,
@@ -327,20 +325,20 @@ pub const ROUTES: &[Route] = &[
 ];
 
 /// Returns the routes at a path, one for each method.
-pub fn at(path: &str) -> impl Iterator<Item = &'static Route> {
+pub(crate) fn at(path: &str) -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().filter(move |route| route.path == path)
 }
 
 /// Returns the methods of a path, in the form of the header `Allow`; empty if the path does not exist.
 #[must_use]
-pub fn allowed(path: &str) -> String {
+pub(crate) fn allowed(path: &str) -> String {
     at(path).map(|route| route.method).collect::<Vec<_>>().join(", ")
 }
 
 impl Route {
     /// Returns the path below [`CONTROLS_PATH`], if it is a control.
     #[must_use]
-    pub fn control(&self) -> Option<&'static str> {
+    pub(crate) fn control(&self) -> Option<&'static str> {
         self.path.strip_prefix(CONTROLS_PATH)
     }
 }

@@ -21,7 +21,7 @@ pub struct Server {
     /// The service that handles connections.
     pub http: Arc<HttpService>,
     /// The background services.
-    pub services: Vec<Service>,
+    pub(crate) services: Vec<Service>,
     /// The number of worker threads. Each has its own runtime, which is faster for this work than one
     /// runtime that moves tasks between threads.
     pub workers: usize,

@@ -95,7 +95,7 @@ impl Traces {
     /// Returns the queue of spans for the collector at `endpoint`, for example `http://localhost:4318`, and the service
     /// that sends them. At a stop, the service sends as many as the time permits and logs how many were lost.
     #[must_use]
-    pub fn new(endpoint: Address) -> (Traces, Service) {
+    pub(crate) fn new(endpoint: Address) -> (Traces, Service) {
         let (spans, waiting) = mpsc::channel(WAITING);
         let shared = Arc::<Shared>::default();
         let (of_thread, of_end) = (Arc::clone(&shared), Arc::clone(&shared));

@@ -4,9 +4,20 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::clock::Clock;
 
+/// The kinds of stores. The suite of `contract.rs` has to name each of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// Keeps everything in memory, for checks and tests.
+    Memory,
+    /// Keeps everything in an embedded database.
+    Sqlite,
+}
+
 /// The options for opening a store.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
+    /// The kind of the store.
+    pub backend: Backend,
     /// The directory with the store's files.
     pub directory: PathBuf,
     /// Whether to create the directory and the store if they do not exist.
@@ -33,6 +44,7 @@ impl StoreConfig {
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>) -> StoreConfig {
         StoreConfig {
+            backend: Backend::Sqlite,
             directory: directory.into(),
             create: true,
             cache_bytes: 256 << 20,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    ChatGroupQuery, ChatGroupWrite, Pending, Revision, Scope, Store, StoreConfig, StoreError, Write,
+    Backend, ChatGroupQuery, ChatGroupWrite, Pending, Revision, Scope, Store, StoreConfig, StoreError, Write,
 };
 use crate::domain::{
     Account, AppId, ChatGroup, ChatGroupEdit, ChatGroupId, ChatGroupKind, ChatGroupLife, ChatGroupProfile,
@@ -12,31 +12,37 @@ use crate::domain::{
     Terms, UserId, WantedMembers,
 };
 
-/// Runs each test of this module on each store.
+/// Runs each test of this module on each of these stores. The compiler refuses a backend without a store.
 macro_rules! suite {
-    ($($test:ident)+) => {
-        mod memory {
-            $(#[test] fn $test() { super::block_on(super::$test(&*super::super::in_memory())); })+
-        }
-        mod sqlite {
-            $(#[test] fn $test() {
-                let directory = tempfile::tempdir().unwrap();
-                let store = super::super::open(&super::StoreConfig::new(directory.path())).unwrap();
-                super::block_on(super::$test(&*store));
-            })+
-        }
-        /// Without a cache, every read comes from the database.
-        mod sqlite_without_cache {
-            $(#[test] fn $test() {
-                let directory = tempfile::tempdir().unwrap();
-                let options = super::StoreConfig { cache_bytes: 0, ..super::StoreConfig::new(directory.path()) };
-                super::block_on(super::$test(&*super::super::open(&options).unwrap()));
-            })+
-        }
+    ({ $($module:ident: $backend:ident { $($option:ident: $value:expr)? })+ } $tests:tt) => {
+        $(mod $module {
+            fn open(directory: &std::path::Path) -> std::sync::Arc<dyn super::Store> {
+                let config = super::StoreConfig {
+                    backend: super::Backend::$backend,
+                    $($option: $value,)?
+                    ..super::StoreConfig::new(directory)
+                };
+                super::super::open(&config).unwrap()
+            }
+            suite! { tests $tests }
+        })+
+        #[expect(unreachable_patterns, reason = "a backend is tested with several options")]
+        const _: fn(Backend) = |backend| match backend { $(Backend::$backend => (),)+ };
+    };
+    (tests { $($test:ident)+ }) => {
+        $(#[test] fn $test() {
+            let directory = tempfile::tempdir().unwrap();
+            super::block_on(super::$test(&*open(directory.path())));
+        })+
     };
 }
 
-suite! {
+suite! {{
+    memory: Memory {}
+    sqlite: Sqlite {}
+    // Without a cache, every read comes from the database.
+    sqlite_without_cache: Sqlite { cache_bytes: 0 }
+} {
     an_owner_never_heard_of_is_empty
     what_is_changed_is_read_back
     an_edit_that_changes_nothing_writes_nothing
@@ -59,7 +65,7 @@ suite! {
     living_chat_groups_are_listed_page_by_page
     everything_is_listed_for_exports
     what_is_reset_was_never_there
-}
+}}
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)

@@ -25,7 +25,7 @@ use std::{
     sync::Arc,
 };
 
-pub use config::StoreConfig;
+pub use config::{Backend, StoreConfig};
 pub use error::{Damaged, StoreError};
 pub use sqlite::{OpenError, StoreFailure, is_in_use, is_read_only, survey};
 pub use write::{CallContext, ChatGroupWrite, OperationId, Revision, Write};
@@ -271,7 +271,10 @@ impl<T: Owners + Directory + Listing + Maintenance> Store for T {}
 /// # Errors
 /// Returns [`OpenError`], with a message for the operator.
 pub fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, OpenError> {
-    Ok(Arc::new(sqlite::SqliteStore::open(config)?))
+    Ok(match config.backend {
+        Backend::Memory => Arc::new(memory::MemoryStore::default()),
+        Backend::Sqlite => Arc::new(sqlite::SqliteStore::open(config)?),
+    })
 }
 
 /// Checks whether there is a store in this directory.
@@ -281,9 +284,13 @@ pub fn exists(directory: &Path) -> bool {
 }
 
 /// Creates an empty in-memory store, for checks and tests.
+///
+/// # Panics
+/// Never: a store in memory opens no files.
 #[must_use]
 pub fn in_memory() -> Arc<dyn Store> {
-    Arc::new(memory::MemoryStore::default())
+    let config = StoreConfig { backend: Backend::Memory, ..StoreConfig::new("") };
+    open(&config).expect("a store in memory has no files that could fail to open")
 }
 
 /// Runs a rule, and turns a panic into an error, so that the store continues.

@@ -204,6 +204,12 @@ fn root() -> PathBuf {
 /// Returns all source files of a package. Those of confold are named relative to `src/`, those of others by their
 /// whole path.
 fn sources_of(package: &str) -> Vec<(String, String)> {
+    let source = root().join(package).join("src");
+    files_in(&source, if package.is_empty() { &source } else { Path::new(env!("CARGO_MANIFEST_DIR")) })
+}
+
+/// Returns all Rust files in a folder, with names relative to `base`.
+fn files_in(folder: &Path, base: &Path) -> Vec<(String, String)> {
     fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -214,11 +220,9 @@ fn sources_of(package: &str) -> Vec<(String, String)> {
             }
         }
     }
-    let source = root().join(package).join("src");
     let mut found = Vec::new();
-    collect(&source, &mut found);
-    let base = if package.is_empty() { source } else { root() };
-    let name = |path: &Path| path.strip_prefix(&base).unwrap().to_str().unwrap().to_owned();
+    collect(folder, &mut found);
+    let name = |path: &Path| path.strip_prefix(base).unwrap().to_str().unwrap().to_owned();
     found.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
 }
 
@@ -544,6 +548,52 @@ fn every_file_says_why_it_exists_and_is_not_too_long() {
         }
         let lines = production(&text).lines().count();
         assert!(is_test(&file) || lines <= MOST_LINES, "{file} has {lines} lines");
+    }
+}
+
+/// Returns the files that no other file declares as a module. The compiler does not see them.
+fn undeclared(files: &[(String, String)]) -> Vec<&str> {
+    let is_declared = |file: &str| {
+        let place = file.strip_suffix("/mod.rs").or(file.strip_suffix(".rs")).unwrap();
+        let (folder, name) = place.rsplit_once('/').map_or(("", place), |(folder, name)| (folder, name));
+        let (plain, by_path) = (format!("mod {name};"), format!("#[path = \"{name}.rs\"]"));
+        files.iter().any(|(other, text)| {
+            let (around, base) = other.rsplit_once('/').unwrap_or(("", other));
+            let is_root = ["mod.rs", "lib.rs", "main.rs"].contains(&base) && around == folder;
+            let is_beside = other.strip_suffix(".rs") == Some(folder);
+            text.lines().any(|line| {
+                ((is_root || is_beside) && line.ends_with(&plain))
+                    || (around == folder && line.trim() == by_path)
+            })
+        })
+    };
+    let files = files.iter().map(|(file, _)| file.as_str());
+    files.filter(|file| !["lib.rs", "main.rs"].contains(file) && !is_declared(file)).collect()
+}
+
+#[test]
+fn files_without_a_declaration_are_found() {
+    let files = [
+        ("lib.rs", "mod a;\npub mod b;"),
+        ("a.rs", "mod three;\n#[path = \"a_tests.rs\"]\nmod tests;"),
+        ("a_tests.rs", ""),
+        ("b/mod.rs", "mod one;\n// mod two"),
+        ("b/one.rs", "mod a;\nmod two;"),
+        ("b/two.rs", ""),
+        ("c/mod.rs", ""),
+        ("a/three.rs", ""),
+        ("a/four.rs", ""),
+    ];
+    let files = files.map(|(file, text)| (file.to_owned(), text.to_owned()));
+    assert_eq!(undeclared(&files), ["b/two.rs", "c/mod.rs", "a/four.rs"]);
+}
+
+#[test]
+fn every_file_is_compiled() {
+    let folders = PACKAGES.iter().map(|package| root().join(package).join("src"));
+    for folder in folders.chain([root().join("tests/it")]) {
+        let files = files_in(&folder, &folder);
+        assert_eq!(undeclared(&files), [""; 0], "in {}, no file declares these modules", folder.display());
     }
 }
 
