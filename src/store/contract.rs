@@ -372,15 +372,40 @@ async fn nothing_is_written_in_a_pause(store: &dyn Store) {
     keep(store, &owner, "first", &[user("x")]).await;
 }
 
+fn is_closed<T>(answer: Result<T, StoreError>) -> bool {
+    matches!(answer, Err(StoreError::Closed))
+}
+
 async fn a_closed_store_refuses_everything(store: &dyn Store) {
     let owner = owner(1, "a");
     keep(store, &owner, "first", &[user("x")]).await;
     let last = commit(store, &owner, grouping("last", &[user("y")]));
     let ((), last) = tokio::join!(store.close(), last);
     last.unwrap().unwrap();
-    let refused = commit(store, &owner, grouping("late", &[user("z")])).await;
-    assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
-    assert!(matches!(store.apps().await, Err(StoreError::Closed)));
+    assert!(store.peek(&owner).is_none(), "the owner was in memory");
+    let (ran, has_run) = std::sync::mpsc::channel();
+    let named = WantedMembers::All;
+    let query = ChatGroupQuery { from: 0, limit: 1, kind: None };
+    let destroy = ChatGroupWrite::new(app(1), chat_group("g"), ChatGroupEdit::Destroy, terms());
+    for (answer, what) in [
+        (is_closed(commit(store, &owner, grouping("late", &[user("z")])).await), "commit"),
+        (is_closed(store.load(&owner).await), "load"),
+        (is_closed(store.accounts(app(1), vec![owner.user.clone()]).await), "accounts"),
+        (is_closed(store.presences(app(1), vec![user("a")]).await), "presences"),
+        (is_closed(store.chat_groups(app(1), vec![chat_group("g")], named).await), "chat_groups"),
+        (is_closed(store.commit_chat_group(destroy).await), "commit_chat_group"),
+        (is_closed(store.list_chat_groups(app(1), query).await), "list_chat_groups"),
+        (is_closed(store.apps().await), "apps"),
+        (is_closed(store.list_owners(app(1), None).await), "list_owners"),
+        (is_closed(store.list_all_chat_groups(app(1), None).await), "list_all_chat_groups"),
+        (is_closed(store.note_filled().await), "note_filled"),
+        (is_closed(store.ready().await), "ready"),
+        (is_closed(store.reset(Scope::All).await), "reset"),
+        (is_closed(store.between_writes(Box::new(move || ran.send(()).unwrap())).await), "between_writes"),
+    ] {
+        assert!(answer, "{what}");
+    }
+    assert!(has_run.try_recv().is_err(), "work for a pause of a closed store is dropped");
     store.close().await;
 }
 

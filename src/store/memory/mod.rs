@@ -187,15 +187,19 @@ impl MemoryStore {
         let mut queue = lock(&self.partitions[partition].queue);
         while let Some(job) = queue.pop_front() {
             // After a close, dropping the job makes its caller receive `Closed`.
-            if !self.closed.load(Ordering::Acquire) {
+            if !self.is_closed() {
                 job(self);
             }
         }
     }
 
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
     /// Runs a read, unless the store is closed.
     fn read<T: Send + 'static>(&self, read: impl FnOnce() -> T) -> Pending<'static, T> {
-        let found = match self.closed.load(Ordering::Acquire) {
+        let found = match self.is_closed() {
             true => Err(StoreError::Closed),
             false => Ok(read()),
         };
@@ -305,6 +309,9 @@ impl Maintenance for MemoryStore {
     }
 
     fn reset(&self, scope: Scope) -> Pending<'_, ()> {
+        if self.is_closed() {
+            return Box::pin(async { Err(StoreError::Closed) });
+        }
         for partition in 0..PARTITIONS {
             self.run_queued(partition);
             let mut kept = lock(&self.partitions[partition].kept);
@@ -316,6 +323,9 @@ impl Maintenance for MemoryStore {
     }
 
     fn between_writes(&self, work: Box<dyn FnOnce() + Send>) -> Pending<'_, ()> {
+        if self.is_closed() {
+            return Box::pin(async { Err(StoreError::Closed) });
+        }
         let held: Vec<_> = self.partitions.iter().map(|partition| lock(&partition.queue)).collect();
         let done = guarded(work);
         drop(held);

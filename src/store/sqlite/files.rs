@@ -132,6 +132,13 @@ impl Files {
         Ok(connection)
     }
 
+    /// Lets other processes, and other stores of this process, use the directory. Called when nothing uses the files
+    /// any more.
+    pub(super) fn release(&self) {
+        // If this fails, the lock is released when the file is closed.
+        let _ = self.lock.unlock();
+    }
+
     /// Writes a text to the lock file, so that later starts can notice a missing database.
     pub(super) fn mark_directory(&self) -> io::Result<()> {
         match self.found.lock {

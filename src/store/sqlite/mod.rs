@@ -37,7 +37,10 @@ mod writer;
 use std::{
     path::Path,
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -78,8 +81,10 @@ pub(super) struct SqliteStore {
     close_within: Duration,
     /// Held while a readiness check writes.
     probing: tokio::sync::Mutex<()>,
-    /// The files, whose lock is held until the store is dropped.
+    /// The files, which stay locked until the store is closed.
     files: Arc<Files>,
+    /// Whether [`Maintenance::close`] has been called.
+    closed: AtomicBool,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -116,6 +121,7 @@ impl SqliteStore {
             close_within: options.close_within,
             probing: tokio::sync::Mutex::default(),
             files,
+            closed: AtomicBool::new(false),
         })
     }
 
@@ -144,6 +150,9 @@ impl SqliteStore {
 
 impl Owners for SqliteStore {
     fn peek(&self, owner: &Owner) -> Option<Loaded> {
+        if self.closed.load(Ordering::Acquire) {
+            return None;
+        }
         self.shared.cache.get(owner).map(|entry| entry.loaded())
     }
 
@@ -258,6 +267,9 @@ impl Maintenance for SqliteStore {
         Box::pin(async {
             // Only one check at a time writes. The others wait, and then find its recent commit.
             let _turn = self.probing.lock().await;
+            if self.closed.load(Ordering::Acquire) {
+                return Err(StoreError::Closed);
+            }
             if !self.shared.health.is_fresh()? {
                 self.queue(Job::Probe).await?;
             }
@@ -281,10 +293,13 @@ impl Maintenance for SqliteStore {
 
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async {
+            self.closed.store(true, Ordering::Release);
             // Close the readers, too, because the last checkpoint can only copy the whole log if none is using it.
             let mut ending: Vec<&StoreThread> = self.readers.close().iter().collect();
             ending.push(self.writer.close());
-            threads::wait(&ending, self.close_within).await;
+            if threads::wait(&ending, self.close_within).await {
+                self.files.release();
+            }
         })
     }
 }

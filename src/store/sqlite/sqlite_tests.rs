@@ -44,9 +44,8 @@ async fn nick(store: &SqliteStore, user: &str) -> String {
 }
 
 /// Closes a store, so that its directory can be opened again.
-fn close(store: SqliteStore) {
+fn close(store: &SqliteStore) {
     block_on(store.close());
-    drop(store);
 }
 
 fn database(directory: &tempfile::TempDir) -> Connection {
@@ -215,7 +214,7 @@ fn the_log_does_not_grow_over_crashes() {
             std::fs::copy(directory.path().join(file), image.path().join(file)).unwrap();
         }
         longest = longest.max(std::fs::metadata(image.path().join("confold.db-wal")).unwrap().len());
-        close(store);
+        close(&store);
         directory = image;
     }
     // There are 100 commits of a few pages each.
@@ -249,7 +248,7 @@ fn reads_that_nobody_waits_for_are_not_made() {
 #[test]
 fn a_damaged_owner_does_not_affect_others() {
     let directory = tempfile::tempdir().unwrap();
-    close(SqliteStore::open(&StoreConfig::new(directory.path())).unwrap());
+    close(&SqliteStore::open(&StoreConfig::new(directory.path())).unwrap());
     let damage = "INSERT INTO organizer (app_id, user_id, chunk, doc) VALUES (1, 'bad', 0, x'0102')";
     database(&directory).execute(damage, []).unwrap();
     let store = SqliteStore::open(&StoreConfig::new(directory.path())).unwrap();
@@ -276,7 +275,7 @@ fn a_disbanding_is_one_event_of_the_app() {
             destroy_again(&store, "g").await;
         }
     });
-    close(store);
+    close(&store);
     let db = database(&directory);
     let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
     assert_eq!(number("SELECT disbandings FROM app"), 2);
@@ -363,7 +362,7 @@ fn events_that_are_too_many_or_too_old_are_removed_and_their_numbers_go_on() {
             disband(&store, thousand * 1_000..(thousand + 1) * 1_000).await;
         }
     });
-    close(store);
+    close(&store);
     assert_eq!(events(EVENTS), (10_000, 1_001, 11_000), "the latest events are kept");
     clock.advance(7 * 86_400 + 1);
     let store = open();
@@ -376,7 +375,7 @@ fn events_that_are_too_many_or_too_old_are_removed_and_their_numbers_go_on() {
     });
     block_on(store.reset(Scope::App(AppId::new(1).unwrap()))).unwrap();
     block_on(disband(&store, 5..6));
-    close(store);
+    close(&store);
     assert_eq!(events(EVENTS), (1, 11_002, 11_002), "even a reset does not lower the number");
 }
 
@@ -400,7 +399,7 @@ fn a_filling_that_did_not_end_is_to_be_made_again() {
         if filled {
             block_on(store.note_filled()).unwrap();
         }
-        close(store);
+        close(&store);
     }
     assert!(!SqliteStore::open(&StoreConfig::new(directory.path())).unwrap().is_unfilled());
 }
@@ -473,7 +472,7 @@ fn a_writer_that_panics_is_a_failure_of_the_store() {
     ask_for_a_panic(pause, &hold);
     assert_eq!(failure_of(&store), StoreFailure::Thread("writing"));
     assert!(matches!(block_on(rename(&store, "a", "after".to_owned())), Err(StoreError::Closed)));
-    close(store);
+    close(&store);
     let store = SqliteStore::open(&StoreConfig::new(directory.path())).unwrap();
     assert_eq!(block_on(nick(&store, "a")), "before");
 }
@@ -498,7 +497,7 @@ fn closing_a_store_is_no_failure() {
     let store = SqliteStore::open(&StoreConfig::new(directory.path())).unwrap();
     let mut failure = Box::pin(store.failure());
     block_on(rename(&store, "a", "x".to_owned())).unwrap();
-    close(store);
+    close(&store);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(failure.as_mut().poll(&mut context).is_pending());
 }

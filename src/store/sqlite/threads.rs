@@ -34,16 +34,18 @@ impl StoreThread {
 }
 
 /// Waits for threads to end, but only for a limited time. A thread that waits for a broken disk must not prevent the
-/// process from ending, and no acknowledged change is lost by leaving it behind.
-pub(super) async fn wait(threads: &[&StoreThread], within: Duration) {
+/// process from ending, and no acknowledged change is lost by leaving it behind. Returns whether all have ended.
+pub(super) async fn wait(threads: &[&StoreThread], within: Duration) -> bool {
     let all = async {
         for thread in threads {
             thread.ended().await;
         }
     };
-    if tokio::time::timeout(within, all).await.is_err() {
+    let all_ended = tokio::time::timeout(within, all).await.is_ok();
+    if !all_ended {
         tracing::error!("threads of the store hang, probably in the disk; they are left behind");
     }
+    all_ended
 }
 
 #[cfg(test)]
@@ -59,7 +61,8 @@ mod tests {
         let panics = StoreThread::start("panics", || panic!("this thread always panics")).unwrap();
         tokio::time::timeout(Duration::from_secs(20), panics.ended()).await.unwrap();
         // This returns although one of the threads is still running.
-        wait(&[&hangs, &panics], Duration::from_millis(1)).await;
+        assert!(!wait(&[&hangs, &panics], Duration::from_millis(1)).await);
+        assert!(wait(&[&panics], Duration::from_secs(20)).await);
         drop(release);
     }
 }

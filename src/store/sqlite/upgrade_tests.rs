@@ -61,9 +61,8 @@ fn open(directory: &Path) -> SqliteStore {
     SqliteStore::open(&StoreConfig::new(directory)).unwrap()
 }
 
-fn close(store: SqliteStore) {
+fn close(store: &SqliteStore) {
     block_on(store.close());
-    drop(store);
 }
 
 async fn members(store: &SqliteStore) -> Vec<(String, bool, u64)> {
@@ -116,7 +115,7 @@ fn a_store_of_format_2_keeps_everything_and_its_rows_are_rewritten() {
         change(&store).await;
         assert_eq!(store.load(&owner()).await.unwrap().revision.0, 1);
     });
-    close(store);
+    close(&store);
     for table in ["organizer", "account", "chat_group", "app_event"] {
         assert_eq!(sums(directory.path(), table), (0, 1), "{table}");
     }
@@ -128,7 +127,7 @@ fn a_store_of_format_2_keeps_everything_and_its_rows_are_rewritten() {
         [bob, ann, ("zoe".to_owned(), false, 8)],
         "in the order of joining"
     );
-    close(store);
+    close(&store);
 }
 
 #[test]
@@ -136,7 +135,7 @@ fn what_cannot_be_rewritten_can_still_be_read_and_is_rewritten_when_it_changes()
     let directory = tempfile::tempdir().unwrap();
     drop(format_2(directory.path()));
     // Restore the old form of the rows, as if they had been on damaged pages during the upgrade.
-    close(open(directory.path()));
+    close(&open(directory.path()));
     let db = Connection::open(directory.path().join("confold.db")).unwrap();
     let members_of = MEMBERS.replace(' ', "");
     db.execute_batch(&format!(
@@ -156,7 +155,7 @@ fn what_cannot_be_rewritten_can_still_be_read_and_is_rewritten_when_it_changes()
         assert_eq!(members(&store).await.len(), 3);
         change(&store).await;
     });
-    close(store);
+    close(&store);
     assert_eq!(sums(directory.path(), "chat_group"), (0, 1));
     assert_eq!(sums(directory.path(), "organizer"), (0, 1));
     assert_eq!(sums(directory.path(), "chat_group_member"), (0, 3));
@@ -168,7 +167,7 @@ fn tampered(sql: &str) -> (tempfile::TempDir, SqliteStore) {
     drop(format_2(directory.path()));
     let store = open(directory.path());
     block_on(add_member(&store, "zoe"));
-    close(store);
+    close(&store);
     let db = Connection::open(directory.path().join("confold.db")).unwrap();
     assert!(db.execute(sql, []).unwrap() > 0, "{sql}");
     drop(db);
@@ -190,13 +189,13 @@ fn a_row_that_changed_behind_the_store_is_not_answered() {
     ] {
         let (_directory, store) = tampered(sql);
         is_damaged(block_on(store.load(&owner())).unwrap_err(), sql);
-        close(store);
+        close(&store);
     }
     // Move a whole row to another owner.
     let (_directory, store) = tampered("UPDATE organizer SET user_id = 'bob'");
     let bob = Owner { app: app(), user: UserId::parse("bob").unwrap() };
     is_damaged(block_on(store.load(&bob)).unwrap_err(), "another owner's row");
-    close(store);
+    close(&store);
     for sql in [
         "UPDATE chat_group SET name = 'other'",
         "UPDATE chat_group SET incarnation = 2",
@@ -210,12 +209,12 @@ fn a_row_that_changed_behind_the_store_is_not_answered() {
         is_damaged(found.unwrap_err(), sql);
         let listed = block_on(store.list_all_chat_groups(app(), None));
         is_damaged(listed.unwrap_err(), sql);
-        close(store);
+        close(&store);
     }
     // The rows that an edit looks up are checked as well. Only the item with the damaged row is refused.
     let (_directory, store) = tampered("UPDATE chat_group SET incarnation = 2");
     let named = vec![Conversation::ChatGroup(chat_group())];
     let presences = block_on(store.presences(app(), named)).unwrap();
     assert_eq!(presences, [crate::domain::Presence::Unreadable]);
-    close(store);
+    close(&store);
 }
