@@ -1,5 +1,7 @@
 //! The tests that every store has to pass.
 
+mod touches_tests;
+
 use std::sync::Arc;
 
 use super::{
@@ -59,7 +61,18 @@ suite! {
     living_chat_groups_are_listed_page_by_page
     everything_is_listed_for_exports
     what_is_reset_was_never_there
+    touches_can_come_in_any_order_and_again
+    a_touch_that_raises_nothing_writes_nothing
+    a_touch_leaves_the_owner_as_they_are
+    sessions_end_with_the_account
+    a_new_life_of_a_chat_group_begins_without_times
+    a_reset_ends_sessions
+    many_touches_at_once_are_all_kept
+    a_closed_store_takes_no_touches
 }
+
+#[expect(clippy::wildcard_imports, reason = "the suite runs every test of this module")]
+use touches_tests::*;
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
