@@ -71,7 +71,6 @@ suite! {
     a_closed_store_takes_no_touches
 }
 
-#[expect(clippy::wildcard_imports, reason = "the suite runs every test of this module")]
 use touches_tests::*;
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {

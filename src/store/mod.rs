@@ -218,9 +218,9 @@ pub trait Directory: Send + Sync {
 pub trait Touches: Send + Sync {
     /// Applies touches. The future completes when all of them are durable. A touch that raises nothing is not written.
     ///
-    /// The touches of each owner and of each chat group stand alone, since they may be stored in different places. If the
-    /// answer is an error, some may have been applied; repeating all of them is harmless. Dropping the future does not
-    /// cancel them.
+    /// The touches of each owner and of each chat group stand alone, since they may be stored in different places. If some
+    /// of them fail, the others are applied nevertheless, and the answer is one of the errors. Repeating all of them is
+    /// harmless. Dropping the future does not cancel them.
     fn touch(&self, touches: Vec<Touch>) -> Pending<'_, ()>;
 
     /// Reads the sessions of an owner with other users, in any order. All touches whose answer arrived before the call

@@ -16,17 +16,22 @@ impl Touches for MemoryStore {
             });
             divided[partition].push(touch);
         }
-        let raise = |store: &MemoryStore, touches: Vec<Touch>| {
-            touches.into_iter().for_each(|touch| store.raise(touch))
-        };
         let queued: Vec<_> = (divided.into_iter().enumerate())
-            .map(|(partition, touches)| self.queue(partition, move |store| Ok(raise(store, touches))))
+            .map(|(partition, touches)| {
+                self.queue(partition, move |store| {
+                    for touch in touches {
+                        store.raise(touch);
+                    }
+                    Ok(())
+                })
+            })
             .collect();
         Box::pin(async {
+            let mut outcome = Ok(());
             for raised in queued {
-                raised.await?;
+                outcome = outcome.and(raised.await);
             }
-            Ok(())
+            outcome
         })
     }
 

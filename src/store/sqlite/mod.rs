@@ -201,10 +201,11 @@ impl Touches for SqliteStore {
             .map(|(what, touches)| self.queue(|slot| Job::Touch { what, touches, slot }))
             .collect();
         Box::pin(async {
+            let mut outcome = Ok(());
             for raised in queued {
-                raised.await?;
+                outcome = outcome.and(raised.await);
             }
-            Ok(())
+            outcome
         })
     }
 

@@ -55,12 +55,13 @@ async fn group_last(store: &SqliteStore, id: &str) -> Result<u64, StoreError> {
     Ok(store.chat_group_times(app(), lives).await?[0].last())
 }
 
-async fn delete_account(store: &SqliteStore, user: &str) -> Result<(), StoreError> {
+fn deletion(user: &str) -> Write {
     let terms = Terms { directory: DirectoryMode::Open, ..Terms::of_tools(Limits::OPEN, 1_800_000_000) };
-    store
-        .commit(Write::new(owner(user), Edit::DeleteAccount, terms))
-        .await
-        .map(|outcome| drop(outcome.unwrap()))
+    Write::new(owner(user), Edit::DeleteAccount, terms)
+}
+
+async fn delete_account(store: &SqliteStore, user: &str) -> Result<(), StoreError> {
+    store.commit(deletion(user)).await.map(|outcome| drop(outcome.unwrap()))
 }
 
 #[test]
@@ -111,6 +112,34 @@ fn a_store_of_format_3_opens_and_keeps_everything() {
 }
 
 #[test]
+fn damage_does_not_change_the_order_of_touches_and_edits() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    block_on(store.touch(vec![peer("ann", 5)])).unwrap();
+    close(store);
+    let db = Connection::open(directory.path().join("confold.db")).unwrap();
+    assert_eq!(db.execute("UPDATE session SET last = 99", []).unwrap(), 1);
+    drop(db);
+    let store = open(directory.path());
+    block_on(async {
+        last(&store, "ann").await.unwrap_err();
+        // The writer is held up until all of these are queued, so that they are in one batch.
+        let (go, may_go) = std::sync::mpsc::channel::<()>();
+        let held = store.between_writes(Box::new(move || may_go.recv().unwrap()));
+        let before = store.touch(vec![peer("ann", 9)]);
+        let deleted = store.commit(deletion("ann"));
+        let after = store.touch(vec![peer("ann", 7)]);
+        go.send(()).unwrap();
+        held.await.unwrap();
+        before.await.unwrap_err();
+        deleted.await.unwrap().unwrap();
+        after.await.unwrap();
+        assert_eq!(last(&store, "ann").await.unwrap(), [7]);
+    });
+    close(store);
+}
+
+#[test]
 fn a_changed_row_is_not_answered_and_affects_no_other() {
     for sql in [
         "UPDATE session SET last = 99 WHERE user_id = 'ann'",
@@ -146,8 +175,8 @@ fn a_changed_row_is_not_answered_and_affects_no_other() {
             // Touches of other data in the same call are applied, and the store counts as able to write.
             let damaged = if is_session { peer("ann", 6) } else { group("g", 6) };
             let is_row_read = !sql.contains("'pee'");
-            let touched = store.touch(vec![peer("bob", 6), damaged, group("h", 6)]).await;
-            assert_eq!(touched.is_err(), is_row_read, "{sql}: {touched:?}");
+            let outcome = store.touch(vec![peer("bob", 6), damaged, group("h", 6)]).await;
+            assert_eq!(outcome.is_err(), is_row_read, "{sql}: {outcome:?}");
             assert_eq!(last(&store, "bob").await.unwrap(), [6], "{sql}");
             assert_eq!(group_last(&store, "h").await.unwrap(), 6, "{sql}");
             assert_eq!(store.ready().await.unwrap().damaged, 1, "{sql}");
