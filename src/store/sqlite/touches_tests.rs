@@ -175,9 +175,19 @@ fn a_changed_row_is_not_answered_and_affects_no_other() {
             // Touches of other data in the same call are applied, and the store counts as able to write.
             let damaged = if is_session { peer("ann", 6) } else { group("g", 6) };
             let is_row_read = !sql.contains("'pee'");
-            let outcome = store.touch(vec![peer("bob", 6), damaged, group("h", 6)]).await;
+            let others: Vec<String> = (0..20).map(|number| format!("other{number}")).collect();
+            let mut touches = vec![peer("bob", 6), damaged, group("h", 6)];
+            touches.extend(others.iter().map(|other| peer(other, 6)));
+            let outcome = store.touch(touches).await;
             assert_eq!(outcome.is_err(), is_row_read, "{sql}: {outcome:?}");
             assert_eq!(last(&store, "bob").await.unwrap(), [6], "{sql}");
+            for other in &others {
+                assert_eq!(
+                    last(&store, other).await.unwrap(),
+                    [6],
+                    "{sql}: the answer waits for all touches"
+                );
+            }
             assert_eq!(group_last(&store, "h").await.unwrap(), 6, "{sql}");
             assert_eq!(store.ready().await.unwrap().damaged, 1, "{sql}");
             assert_eq!(store.load(&owner("ann")).await.unwrap().revision.0, 0, "the owner can be read");
