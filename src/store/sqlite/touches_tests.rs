@@ -198,3 +198,25 @@ fn a_changed_row_is_not_answered_and_affects_no_other() {
         close(store);
     }
 }
+
+#[test]
+fn an_error_is_not_answered_before_the_other_touches_are_applied() {
+    let directory = tempfile::tempdir().unwrap();
+    let users: Vec<String> = (0..12).map(|number| format!("ann{number}")).collect();
+    let store = open(directory.path());
+    block_on(store.touch(users.iter().map(|user| peer(user, 5)).collect())).unwrap();
+    close(store);
+    let db = Connection::open(directory.path().join("confold.db")).unwrap();
+    assert_eq!(db.execute("UPDATE session SET last = 99", []).unwrap(), users.len());
+    drop(db);
+    let store = open(directory.path());
+    // The two touches of a call are queued in a random order, so try it several times.
+    for user in &users {
+        let other = format!("other-{user}");
+        block_on(async {
+            store.touch(vec![peer(user, 6), peer(&other, 6)]).await.unwrap_err();
+            assert_eq!(last(&store, &other).await.unwrap(), [6]);
+        });
+    }
+    close(store);
+}
