@@ -175,6 +175,12 @@ impl Edit {
         Ok(decision(state, Outcome::Grouped(grouped), made))
     }
 
+    /// Checks whether the owner's sessions are deleted together with the edit, provided that it is not refused.
+    #[must_use]
+    pub fn ends_sessions(&self) -> bool {
+        matches!(self, Edit::DeleteAccount)
+    }
+
     /// Checks whether the edit requires that the owner exists.
     fn needs_owner(&self) -> bool {
         match self {

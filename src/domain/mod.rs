@@ -27,6 +27,7 @@ mod removal;
 mod renumbering;
 mod restore;
 mod terms;
+mod touch;
 mod view;
 
 #[cfg(test)]
@@ -53,4 +54,5 @@ pub use record::Record;
 pub use rejection::Rejection;
 pub use restore::{Restoration, RestoredGroup, RestoredRecord};
 pub use terms::{MembershipMode, Terms};
+pub use touch::{ChatGroupTimes, SessionTimes, Touch};
 pub use view::{Found, Page, page, search};

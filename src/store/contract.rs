@@ -1,5 +1,7 @@
 //! The tests that every store has to pass.
 
+mod touches_tests;
+
 use std::sync::Arc;
 
 use super::{
@@ -65,7 +67,17 @@ suite! {{
     living_chat_groups_are_listed_page_by_page
     everything_is_listed_for_exports
     what_is_reset_was_never_there
+    touches_can_come_in_any_order_and_again
+    a_touch_that_raises_nothing_writes_nothing
+    a_touch_leaves_the_owner_as_they_are
+    sessions_end_with_the_account
+    a_new_life_of_a_chat_group_begins_without_times
+    a_reset_ends_sessions
+    many_touches_at_once_are_all_kept
+    a_closed_store_takes_no_touches
 }}
+
+use touches_tests::*;
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
@@ -372,7 +384,7 @@ async fn nothing_is_written_in_a_pause(store: &dyn Store) {
     keep(store, &owner, "first", &[user("x")]).await;
 }
 
-fn is_closed<T>(answer: Result<T, StoreError>) -> bool {
+fn is_closed<T>(answer: &Result<T, StoreError>) -> bool {
     matches!(answer, Err(StoreError::Closed))
 }
 
@@ -388,20 +400,20 @@ async fn a_closed_store_refuses_everything(store: &dyn Store) {
     let query = ChatGroupQuery { from: 0, limit: 1, kind: None };
     let destroy = ChatGroupWrite::new(app(1), chat_group("g"), ChatGroupEdit::Destroy, terms());
     for (answer, what) in [
-        (is_closed(commit(store, &owner, grouping("late", &[user("z")])).await), "commit"),
-        (is_closed(store.load(&owner).await), "load"),
-        (is_closed(store.accounts(app(1), vec![owner.user.clone()]).await), "accounts"),
-        (is_closed(store.presences(app(1), vec![user("a")]).await), "presences"),
-        (is_closed(store.chat_groups(app(1), vec![chat_group("g")], named).await), "chat_groups"),
-        (is_closed(store.commit_chat_group(destroy).await), "commit_chat_group"),
-        (is_closed(store.list_chat_groups(app(1), query).await), "list_chat_groups"),
-        (is_closed(store.apps().await), "apps"),
-        (is_closed(store.list_owners(app(1), None).await), "list_owners"),
-        (is_closed(store.list_all_chat_groups(app(1), None).await), "list_all_chat_groups"),
-        (is_closed(store.note_filled().await), "note_filled"),
-        (is_closed(store.ready().await), "ready"),
-        (is_closed(store.reset(Scope::All).await), "reset"),
-        (is_closed(store.between_writes(Box::new(move || ran.send(()).unwrap())).await), "between_writes"),
+        (is_closed(&commit(store, &owner, grouping("late", &[user("z")])).await), "commit"),
+        (is_closed(&store.load(&owner).await), "load"),
+        (is_closed(&store.accounts(app(1), vec![owner.user.clone()]).await), "accounts"),
+        (is_closed(&store.presences(app(1), vec![user("a")]).await), "presences"),
+        (is_closed(&store.chat_groups(app(1), vec![chat_group("g")], named).await), "chat_groups"),
+        (is_closed(&store.commit_chat_group(destroy).await), "commit_chat_group"),
+        (is_closed(&store.list_chat_groups(app(1), query).await), "list_chat_groups"),
+        (is_closed(&store.apps().await), "apps"),
+        (is_closed(&store.list_owners(app(1), None).await), "list_owners"),
+        (is_closed(&store.list_all_chat_groups(app(1), None).await), "list_all_chat_groups"),
+        (is_closed(&store.note_filled().await), "note_filled"),
+        (is_closed(&store.ready().await), "ready"),
+        (is_closed(&store.reset(Scope::All).await), "reset"),
+        (is_closed(&store.between_writes(Box::new(move || ran.send(()).unwrap())).await), "between_writes"),
     ] {
         assert!(answer, "{what}");
     }
@@ -627,14 +639,9 @@ async fn what_is_reset_was_never_there(store: &dyn Store) {
     assert_eq!([state(&owners[1]).await, state(&owners[2]).await], [empty, whole]);
     assert_eq!(super::contract::whole(store, app(1), "g").await, None);
     assert!(super::contract::whole(store, app(2), "g").await.is_some());
-    // A reset deletes edits that were queued before it, and edits queued after it start from nothing.
     fill().await;
-    let before = commit(store, &owners[0], grouping("late", &[user("late")]));
-    let reset = store.reset(Scope::All);
-    let after = commit(store, &owners[1], grouping("first", &[user("x")]));
-    before.await.unwrap().unwrap();
-    reset.await.unwrap();
-    after.await.unwrap().unwrap();
+    store.reset(Scope::All).await.unwrap();
+    commit(store, &owners[1], grouping("first", &[user("x")])).await.unwrap().unwrap();
     assert_eq!([state(&owners[0]).await, state(&owners[2]).await], [empty, empty]);
     assert_eq!(state(&owners[1]).await, (false, 1, 2));
     fill().await;

@@ -13,6 +13,10 @@ pub enum Damaged {
     Owner(Owner),
     /// One chat group.
     ChatGroup(AppId, ChatGroupId),
+    /// The sessions of one owner with other users.
+    Sessions(Owner),
+    /// The times that the sessions of one chat group share.
+    ChatGroupTimes(AppId, ChatGroupId),
     /// Accounts or chat groups of an app. They were looked up together, so it is unknown which of them are damaged.
     Directory(AppId),
     /// Data that does not belong to a single owner or chat group.
@@ -24,6 +28,12 @@ impl std::fmt::Display for Damaged {
         match self {
             Damaged::Owner(owner) => write!(f, "user {} of app {}", quoted(owner.user.as_str()), owner.app),
             Damaged::ChatGroup(app, id) => write!(f, "chat group {} of app {app}", quoted(id.as_str())),
+            Damaged::Sessions(owner) => {
+                write!(f, "sessions of user {} of app {}", quoted(owner.user.as_str()), owner.app)
+            }
+            Damaged::ChatGroupTimes(app, id) => {
+                write!(f, "sessions of chat group {} of app {app}", quoted(id.as_str()))
+            }
             Damaged::Directory(app) => write!(f, "accounts or chat groups of app {app}"),
             Damaged::Database => f.write_str("the database"),
         }

@@ -1,7 +1,7 @@
 //! Stores for owners, accounts and chat groups. A store runs edits; the rules that decide them are in the domain.
 //!
-//! The contract consists of one trait per purpose: [`Owners`], [`Directory`], [`Listing`] and [`Maintenance`]. A
-//! [`Store`] implements all of them. The contract allows stores that several processes share, and promises nothing
+//! The contract consists of one trait per purpose: [`Owners`], [`Directory`], [`Touches`], [`Listing`] and
+//! [`Maintenance`]. A [`Store`] implements all of them. The contract allows stores that several processes share, and promises nothing
 //! that only a single process could guarantee. The edits of one owner that one process submits are applied in that
 //! order. There is no order between different owners or chat groups, and lists may be in any order.
 
@@ -32,7 +32,7 @@ pub use write::{CallContext, ChatGroupWrite, OperationId, Revision, Write};
 
 use crate::domain::{
     AppId, ChatGroupId, ChatGroupKind, ChatGroupOutcome, ChatGroupRejection, ChatGroupState, Conversation,
-    Outcome, Owner, OwnerState, Presence, Rejection, UserId, WantedMembers,
+    Outcome, Owner, OwnerState, Presence, Rejection, SessionTimes, Touch, UserId, WantedMembers,
 };
 
 /// A future answer of a store.
@@ -209,6 +209,31 @@ pub trait Directory: Send + Sync {
     fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage>;
 }
 
+/// Raises and reads the times of sessions, from which lists of recent conversations are made.
+///
+/// A touch is not an edit. It takes no change number, and changes neither an owner's state nor the revision. Times are
+/// maximums, so touches can be applied in any order and repeated at will. There is no order between touches, nor between
+/// touches and edits, except that an edit which ends the sessions of an owner is applied after the touches of that owner
+/// that this process submitted before it, and before those that it submitted later.
+pub trait Touches: Send + Sync {
+    /// Applies touches. The future completes when all of them are durable. A touch that raises nothing is not written.
+    ///
+    /// The touches of each owner and of each chat group stand alone, since they may be stored in different places. If some
+    /// of them fail, the others are applied nevertheless, and the answer is one of the errors. Repeating all of them is
+    /// harmless. Dropping the future does not cancel them.
+    fn touch(&self, touches: Vec<Touch>) -> Pending<'_, ()>;
+
+    /// Reads the sessions of an owner with other users, in any order. All touches whose answer arrived before the call
+    /// are included. The sessions end when the owner's account is deleted, see [`Edit::ends_sessions`].
+    ///
+    /// [`Edit::ends_sessions`]: crate::domain::Edit::ends_sessions
+    fn sessions(&self, owner: &Owner) -> Pending<'_, Vec<(UserId, SessionTimes)>>;
+
+    /// Reads the times of these chat groups, each in the named incarnation, in the same order. There are none if that
+    /// incarnation was not touched, or if a later one was.
+    fn chat_group_times(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<SessionTimes>>;
+}
+
 /// Lists everything that is stored, part by part. Exports use it.
 pub trait Listing: Send + Sync {
     /// Returns the apps that have any data, sorted by number.
@@ -262,9 +287,9 @@ pub trait Maintenance: Send + Sync {
 }
 
 /// A store for owners and chat groups.
-pub trait Store: Owners + Directory + Listing + Maintenance {}
+pub trait Store: Owners + Directory + Touches + Listing + Maintenance {}
 
-impl<T: Owners + Directory + Listing + Maintenance> Store for T {}
+impl<T: Owners + Directory + Touches + Listing + Maintenance> Store for T {}
 
 /// Opens or creates the configured store. This is the only place that chooses a backend.
 ///

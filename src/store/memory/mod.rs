@@ -5,6 +5,7 @@
 //! pass with this store therefore do not rely on a global order.
 
 mod listing;
+mod touches;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -24,8 +25,8 @@ use super::{
 };
 use crate::domain::{
     AppId, Change, ChangeNumber, ChatGroupId, ChatGroupKind, ChatGroupOutcome, ChatGroupRejection,
-    ChatGroupState, ChatGroupWorld, Conversation, Decision, Outcome, Owner, OwnerState, Presence, Rejection,
-    UserId, WantedMembers,
+    ChatGroupState, ChatGroupTimes, ChatGroupWorld, Conversation, Decision, Outcome, Owner, OwnerState,
+    Presence, Rejection, SessionTimes, UserId, WantedMembers,
 };
 
 /// The number of partitions.
@@ -55,6 +56,8 @@ struct Kept {
     chat_groups: HashMap<(AppId, ChatGroupId), ChatGroupState>,
     /// The keys of `chat_groups` in the order in which they were first stored.
     listed: Vec<(AppId, ChatGroupId)>,
+    sessions: HashMap<Owner, HashMap<UserId, SessionTimes>>,
+    times: HashMap<(AppId, ChatGroupId), ChatGroupTimes>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -131,6 +134,9 @@ impl MemoryStore {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
+        if edit.ends_sessions() {
+            self.owners(owner).sessions.remove(owner);
+        }
         if let Some(Change { next, deltas }) = change {
             // Check the deltas of every rule in all tests that use this store.
             assert_eq!(state.folded(&deltas), next, "deltas lead to the next state");
@@ -318,6 +324,8 @@ impl Maintenance for MemoryStore {
             kept.owners.retain(|owner, _| !scope.covers(owner));
             kept.chat_groups.retain(|(app, _), _| !scope.covers_app(*app));
             kept.listed.retain(|(app, _)| !scope.covers_app(*app));
+            kept.sessions.retain(|owner, _| !scope.covers(owner));
+            kept.times.retain(|(app, _), _| !scope.covers_app(*app));
         }
         self.read(|| ())
     }

@@ -8,12 +8,12 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::{chat_groups, disbandings, error::attribute_damage, health::Health, rows::Rows};
+use super::{chat_groups, disbandings, error::attribute_damage, health::Health, rows::Rows, touches};
 use crate::{
     domain::{
         AppId, Change, ChatGroupChange, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, ChatGroupWorld,
         Conversation, Decision, Delta, MembershipMode, Outcome, Owner, OwnerState, Presence, Rejection,
-        UnixSeconds,
+        Touch, UnixSeconds,
     },
     store::{
         ChatGroupWrite, Damaged, Revision, Scope, StoreError, Write,
@@ -148,6 +148,9 @@ impl<'a> Batch<'a> {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
+        if write.edit.ends_sessions() {
+            self.bytes += touches::forget(self.db, owner)?;
+        }
         let Some(Change { next, deltas }) = change else { return Ok(Ok(outcome)) };
         if next.account != edited.state.account {
             if self.aside.contains(owner) {
@@ -208,6 +211,14 @@ impl<'a> Batch<'a> {
         }
         self.bytes += PAGE + chat_groups::write(self.db, app, id, old, &next, disbanding, &deltas)?;
         Ok(Ok(outcome))
+    }
+
+    /// Applies touches, all of which concern `what`.
+    pub(super) fn touch(&mut self, what: &Damaged, touches: &[Touch]) -> Result<(), StoreError> {
+        for touch in touches {
+            self.bytes += attribute_damage(|| what.clone(), touches::raise(self.db, touch))?;
+        }
+        Ok(())
     }
 
     /// Writes data for a readiness check, which needs free pages and has to become durable like any change.

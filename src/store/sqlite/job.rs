@@ -7,7 +7,9 @@ use tokio::sync::oneshot;
 use super::{batch::Batch, health::Health};
 use crate::{
     clock::Clock,
-    domain::{ChatGroupOutcome, ChatGroupRejection, Conversation, Outcome, Presence, Rejection},
+    domain::{
+        ChatGroupOutcome, ChatGroupRejection, Conversation, Outcome, Owner, Presence, Rejection, Touch,
+    },
     store::{ChatGroupWrite, Damaged, Scope, StoreError, Write, guarded},
 };
 
@@ -22,6 +24,8 @@ pub(super) enum Job {
     },
     /// An edit of a chat group.
     ChatGroup { write: Box<ChatGroupWrite>, slot: OutcomeSlot<Result<ChatGroupOutcome, ChatGroupRejection>> },
+    /// Touches of the sessions of one owner, or of one chat group.
+    Touch { what: Damaged, touches: Vec<Touch>, slot: OutcomeSlot<()> },
     /// Records that the initial data of the store is complete.
     Filled(OutcomeSlot<()>),
     /// Deletes a part of the stored data.
@@ -57,13 +61,20 @@ impl<T> OutcomeSlot<T> {
 }
 
 impl Job {
-    /// Checks whether it changes an owner or a chat group that is known to be damaged.
+    /// Checks whether it changes data that is known to be damaged.
     pub(super) fn is_about_damage(&self, health: &Health) -> bool {
+        // Touches and edits of one owner go the same way, because an edit may end the sessions.
+        let is_of_owner = |owner: &Owner| {
+            health.is_damaged(|| Damaged::Owner(owner.clone()))
+                || health.is_damaged(|| Damaged::Sessions(owner.clone()))
+        };
         match self {
-            Job::Owner { write, .. } => health.is_damaged(|| Damaged::Owner(write.owner.clone())),
+            Job::Owner { write, .. } => is_of_owner(&write.owner),
+            Job::Touch { what: Damaged::Sessions(owner), .. } => is_of_owner(owner),
             Job::ChatGroup { write, .. } => {
                 health.is_damaged(|| Damaged::ChatGroup(write.app, write.id.clone()))
             }
+            Job::Touch { what, .. } => health.is_damaged(|| what.clone()),
             Job::Filled(_) | Job::Reset(..) | Job::Probe(_) | Job::Pause(..) => false,
         }
     }
@@ -78,6 +89,7 @@ impl Job {
         match self {
             Job::Owner { write, presences, slot } => slot.keep(batch.edit_owner(write, presences)?),
             Job::ChatGroup { write, slot } => slot.keep(batch.edit_chat_group(write, clock.now())?),
+            Job::Touch { what, touches, slot } => slot.keep(batch.touch(what, touches)?),
             Job::Filled(slot) => slot.keep(batch.note_filled()?),
             Job::Reset(scope, slot) => slot.keep(batch.reset(scope)?),
             Job::Probe(slot) => slot.keep(batch.probe()?),
@@ -92,7 +104,9 @@ impl Job {
         match self {
             Job::Owner { slot, .. } => slot.answer(committed),
             Job::ChatGroup { slot, .. } => slot.answer(committed),
-            Job::Filled(slot) | Job::Reset(_, slot) | Job::Probe(slot) => slot.answer(committed),
+            Job::Touch { slot, .. } | Job::Filled(slot) | Job::Reset(_, slot) | Job::Probe(slot) => {
+                slot.answer(committed);
+            }
             Job::Pause(work, mut slot) => {
                 let done = committed.and_then(|()| guarded(work));
                 slot.keep(());

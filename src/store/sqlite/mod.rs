@@ -28,6 +28,7 @@ mod schema;
 mod sums;
 mod survey;
 mod threads;
+mod touches;
 mod upgrade;
 mod waitlist;
 mod wal;
@@ -61,13 +62,13 @@ use self::{
 use super::{
     ChatGroupPage, ChatGroupQuery, ChatGroupState, ChatGroupWrite, Cursor, Directory, Listing, Loaded,
     Maintenance, OpeningReport, Owners, Part, Pending, Readiness, Scope, Statistics, StoreConfig, StoreError,
-    Write, cache::OwnerCache,
+    Touches, Write, cache::OwnerCache,
 };
 use crate::{
     clock::Clock,
     domain::{
         AppId, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, Conversation, Outcome, Owner, OwnerState,
-        Presence, Rejection, UserId, WantedMembers,
+        Presence, Rejection, SessionTimes, Touch, UserId, WantedMembers,
     },
 };
 
@@ -200,6 +201,30 @@ impl Directory for SqliteStore {
 
     fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage> {
         self.readers.run(move |reader| reader.list_chat_groups(app, query))
+    }
+}
+
+impl Touches for SqliteStore {
+    fn touch(&self, touches: Vec<Touch>) -> Pending<'_, ()> {
+        let queued: Vec<_> = (touches::divided(touches).into_iter())
+            .map(|(what, touches)| self.queue(|slot| Job::Touch { what, touches, slot }))
+            .collect();
+        Box::pin(async {
+            let mut outcome = Ok(());
+            for raised in queued {
+                outcome = outcome.and(raised.await);
+            }
+            outcome
+        })
+    }
+
+    fn sessions(&self, owner: &Owner) -> Pending<'_, Vec<(UserId, SessionTimes)>> {
+        let owner = owner.clone();
+        self.readers.run(move |reader| reader.sessions(&owner))
+    }
+
+    fn chat_group_times(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<SessionTimes>> {
+        self.readers.run(move |reader| reader.chat_group_times(app, &lives))
     }
 }
 

@@ -6,11 +6,13 @@ use rusqlite::Connection;
 
 use super::{
     OpenError, StoreConfig, alarm::Alarm, caller::Answer, chat_groups, error::attribute_damage, files::Files,
-    health::Health, listing, queue::Queue, rows::Rows, threads::StoreThread,
+    health::Health, listing, queue::Queue, rows::Rows, threads::StoreThread, touches,
 };
 use crate::{
     clock::Clock,
-    domain::{AppId, ChatGroupId, Conversation, Owner, OwnerState, Presence, UserId, WantedMembers},
+    domain::{
+        AppId, ChatGroupId, Conversation, Owner, OwnerState, Presence, SessionTimes, UserId, WantedMembers,
+    },
     store::{
         ChatGroupPage, ChatGroupQuery, ChatGroupState, Cursor, Damaged, Loaded, Part, Pending, StoreError,
         cache::{OwnerCache, Snapshot},
@@ -169,6 +171,20 @@ impl Reader {
     ) -> Result<ChatGroupPage, StoreError> {
         let page = chat_groups::list_chat_groups(&self.db, app, query);
         self.noted(attribute_damage(|| Damaged::Directory(app), page))
+    }
+
+    pub(super) fn sessions(&self, owner: &Owner) -> Result<Vec<(UserId, SessionTimes)>, StoreError> {
+        self.noted(touches::sessions(&self.db, owner))
+    }
+
+    pub(super) fn chat_group_times(
+        &self,
+        app: AppId,
+        lives: &[(ChatGroupId, u32)],
+    ) -> Result<Vec<SessionTimes>, StoreError> {
+        let times =
+            |(id, incarnation): &(ChatGroupId, u32)| touches::times_of(&self.db, app, id, *incarnation);
+        self.noted(lives.iter().map(times).collect())
     }
 
     pub(super) fn apps(&self) -> Result<Vec<AppId>, StoreError> {

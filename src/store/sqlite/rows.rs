@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::{error::attribute_damage, health::Health, sums};
+use super::{error::attribute_damage, health::Health, sums, touches};
 use crate::{
     domain::{Account, Owner},
     store::{
@@ -161,6 +161,9 @@ impl Rows<'_> {
     /// Deletes a part of the stored data. A store that is emptied gets a new incarnation (decision 21).
     pub(super) fn forget(self, scope: &Scope) -> Result<(), StoreError> {
         let db = self.db;
+        if let Scope::Owner(owner) = scope {
+            touches::forget(db, owner)?;
+        }
         if let Scope::Owner(owner) = scope
             && self.aside(owner)?.is_some()
         {
@@ -173,7 +176,7 @@ impl Rows<'_> {
             tables.extend(["organizer_aside", "account_aside"]);
         }
         if !matches!(scope, Scope::Owner(_)) {
-            tables.extend(["chat_group", "chat_group_member", "app_event"]);
+            tables.extend(["chat_group", "chat_group_member", "app_event", "session", "chat_group_times"]);
         }
         for table in tables {
             match scope {

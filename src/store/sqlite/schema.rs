@@ -12,7 +12,7 @@ use super::{
 use crate::domain::UnixSeconds;
 
 /// The present format of the database. Older formats are upgraded when the database is opened; newer ones are refused.
-pub(super) const FORMAT: i64 = 3;
+pub(super) const FORMAT: i64 = 4;
 
 /// The `PRAGMA application_id` of confold's databases (`cfld`).
 pub(super) const APPLICATION: i64 = 0x6366_6c64;
@@ -175,7 +175,10 @@ fn bring_up_to_date(
     if format < 2 {
         from_1_to_2(&transaction, now)?;
     }
-    upgrade::from_2_to_3(&transaction)?;
+    if format < 3 {
+        upgrade::from_2_to_3(&transaction)?;
+    }
+    upgrade::from_3_to_4(&transaction)?;
     if format == 0 {
         transaction.execute("UPDATE store SET rewritten = 1", [])?;
     }

@@ -1,5 +1,5 @@
 //! Upgrades a database to format 3, in which rows have checksums, organizers have revisions, and members of chat
-//! groups have rows of their own.
+//! groups have rows of their own, and to format 4, which adds the tables of sessions.
 //!
 //! A damaged page must not prevent a store from being opened. After finding damage in a transaction, SQLite also
 //! refuses other changes in it. So the tables are changed in one transaction, and the rows afterwards in many. Rows
@@ -24,6 +24,15 @@ const STEP: i64 = 8_192;
 /// Returns the errors of SQLite.
 pub(super) fn from_2_to_3(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(FORMAT_3)
+}
+
+/// Upgrades the tables from format 3 to format 4. It only adds tables. The number of the format is higher nevertheless,
+/// so that an older version, which would keep the sessions of a deleted account, does not open the database.
+///
+/// # Errors
+/// Returns the errors of SQLite.
+pub(super) fn from_3_to_4(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(FORMAT_4)
 }
 
 /// Rewrites the rows of an older format, unless that has been done already. If it is interrupted, the next start
@@ -114,7 +123,7 @@ fn unpack(connection: &Connection, app: AppId, id: &ChatGroupId) -> Result<(), S
     chat_groups::write(connection, app, id, Some(row), &group, None, &[]).map(drop)
 }
 
-const FORMAT_3: &str = "
+pub(super) const FORMAT_3: &str = "
 -- Whether the rows of an older format have been rewritten.
 ALTER TABLE store ADD COLUMN rewritten INTEGER NOT NULL DEFAULT 0;
 -- The checksum of a row covers the name of its table and all its columns; rows of an older format may have none. The
@@ -135,6 +144,17 @@ CREATE TABLE chat_group_member (
     app_id INTEGER NOT NULL, group_id TEXT NOT NULL, user_id TEXT NOT NULL, place INTEGER NOT NULL,
     admin INTEGER NOT NULL, joined_at INTEGER NOT NULL, sum INTEGER NOT NULL,
     PRIMARY KEY (app_id, group_id, user_id)) WITHOUT ROWID;
+";
+
+const FORMAT_4: &str = "
+-- The times of sessions between two users. They belong to the owner; the peer has a row of their own.
+CREATE TABLE session (
+    app_id INTEGER NOT NULL, user_id TEXT NOT NULL, peer TEXT NOT NULL, last INTEGER NOT NULL, seen INTEGER NOT NULL,
+    sum INTEGER NOT NULL, PRIMARY KEY (app_id, user_id, peer)) WITHOUT ROWID;
+-- The times that the sessions of a chat group share, in the latest incarnation that was touched.
+CREATE TABLE chat_group_times (
+    app_id INTEGER NOT NULL, group_id TEXT NOT NULL, incarnation INTEGER NOT NULL, last INTEGER NOT NULL,
+    seen INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY (app_id, group_id)) WITHOUT ROWID;
 ";
 
 #[cfg(test)]
