@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{activity::Patience, registry::ConnectionLimits};
+use super::{patience::Patience, registry::ConnectionLimits};
 use crate::call::{CallLimits, RateLimit};
 
 /// The limits of the service over HTTP.

@@ -8,6 +8,7 @@ mod limits;
 mod listener;
 mod outgoing;
 mod overload;
+mod patience;
 mod place;
 mod registry;
 mod service;
@@ -19,9 +20,9 @@ mod task;
 mod unparsed;
 mod unsent;
 
-pub use activity::Patience;
 pub use limits::HttpLimits;
 pub use listener::serve;
+pub use patience::Patience;
 pub use registry::ConnectionLimits;
 pub use service::HttpService;
 pub use socket::{Bound, Listening};

@@ -85,7 +85,8 @@ impl Output {
         let failed = |source| failed(path, source);
         let sink = match find(path).map_err(failed)? {
             Target::Standard => return Ok(Output::standard()),
-            Target::Stream(path) => Sink::Stream(open_stream(&path).map_err(failed)?),
+            // Appending keeps the content of a file that standard output is redirected to.
+            Target::Stream(path) => Sink::Stream(OpenOptions::new().append(true).open(path).map_err(failed)?),
             Target::File(target) => Sink::New(UnfinishedFile::beside(&target).map_err(failed)?, target),
         };
         Ok(Output::new(path.display().to_string(), sink))
@@ -253,12 +254,6 @@ fn failed(path: &Path, source: io::Error) -> OutputError {
     // Drop any path that the error contains: it would be the temporary name, which means nothing to the user.
     let source = source.raw_os_error().map_or(source, io::Error::from_raw_os_error);
     OutputError { shown: path.display().to_string(), source }
-}
-
-/// Opens a device, FIFO or descriptor without creating or truncating it. Appending keeps the content of a file that
-/// standard output is redirected to.
-fn open_stream(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).open(path)
 }
 
 #[cfg(test)]
