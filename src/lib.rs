@@ -52,3 +52,5 @@ pub mod cli;
 
 #[cfg(test)]
 mod ledger_tests;
+#[cfg(test)]
+mod testing;

@@ -14,14 +14,11 @@ use crate::{
     },
     interchange::{ImportReport, ImportTerms, Purpose, line::LONGEST_LINE, take_in},
     store::{self, ChatGroupWrite, Write},
+    testing::block_on,
 };
 
 const APP: u32 = 7;
 const LIMITS: Limits = Limits { groups: 4, grouped: 8, marked: 8 };
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
-}
 
 fn owner(index: u8) -> Owner {
     Owner { app: AppId::new(APP).unwrap(), user: UserId::parse(&format!("u{index}")).unwrap() }

@@ -4,13 +4,10 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::store;
+use crate::testing::block_on;
 
 fn terms(purpose: Purpose) -> ImportTerms {
     ImportTerms::of_tools(purpose, Limits::OPEN, Clock::system())
-}
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
 }
 
 /// Imports or checks a text that arrives in these pieces.

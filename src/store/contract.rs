@@ -13,6 +13,7 @@ use crate::domain::{
     Joining, Limits, Member, MemberChange, MembershipMode, Organizer, Outcome, Owner, Presence, Rejection,
     Terms, UserId, WantedMembers,
 };
+use crate::testing::block_on;
 
 /// Runs each test of this module on each of these stores. The compiler refuses a backend without a store.
 macro_rules! suite {
@@ -78,10 +79,6 @@ suite! {{
 }}
 
 use touches_tests::*;
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-}
 
 fn app(number: u32) -> AppId {
     AppId::new(number).unwrap()

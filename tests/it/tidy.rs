@@ -9,10 +9,11 @@ use std::{
 use confold::wire::code::Code;
 
 /// Modules that import nothing from the crate and that every other one may import.
-const EVERYWHERE: &[&str] = &["excerpt", "masking"];
+const EVERYWHERE: &[&str] = &["excerpt", "masking", "testing"];
 
 /// Each module, with the modules and the third-party crates that it may import.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
+    ("testing", &[], &["tokio"]),
     ("excerpt", &[], &[]),
     ("display", &[], &[]),
     ("listen", &[], &[]),

@@ -9,16 +9,13 @@ use crate::{
         Terms,
     },
     store::Damaged,
+    testing::block_on,
 };
 
 const PAGE: usize = 4_096;
 const OWNERS: usize = 48;
 /// The number of changes of each owner that are submitted at once.
 const ROUNDS: usize = 16;
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-}
 
 fn app() -> AppId {
     AppId::new(1).unwrap()

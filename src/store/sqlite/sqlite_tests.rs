@@ -5,10 +5,7 @@ use crate::domain::{
     ChatGroupEdit, ChatGroupKind, ChatGroupProfile, DirectoryMode, Edit, GroupName, Grouped, JoinOption,
     Limits, Member, Terms, UserId,
 };
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-}
+use crate::testing::block_on;
 
 fn owner(user: &str) -> Owner {
     Owner { app: AppId::new(1).unwrap(), user: UserId::parse(user).unwrap() }

@@ -11,11 +11,8 @@ use crate::{
         upgrade::FORMAT_3,
     },
     store::{Maintenance, Owners, StoreConfig, Touches, Write},
+    testing::block_on,
 };
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-}
 
 fn app() -> AppId {
     AppId::new(7).unwrap()

@@ -13,16 +13,13 @@ use crate::{
         schema::{APPLICATION, FORMAT_1, FORMAT_2},
     },
     store::{ChatGroupWrite, Directory, Listing, Loaded, Maintenance, Owners, StoreConfig, Write},
+    testing::block_on,
 };
 
 /// A document of format 2 of an organizer with the groups 1 "a" and 200 "б", and one record about user1.
 const DOCUMENT: &str = "020201c80181e2cfaa0680e2cfaa060201010161c8010102d0b10001060575736572310281e2cfaa0600ffffffffffffffff7f04d0b6d0b6";
 /// The encoded members: bob, who is an administrator, and ann.
 const MEMBERS: &str = "010203626f620105 03616e6e0006";
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-}
 
 fn app() -> AppId {
     AppId::new(7).unwrap()

@@ -1,8 +1,6 @@
 //! Nothing can delay the end of a server beyond the time limit of a stop.
 
-use std::{net::TcpListener, process::Stdio, time::Duration};
-
-use confold::clock::Clock;
+use std::{net::TcpListener, process::Stdio};
 
 use crate::{
     harness::{Client, Server},
@@ -37,14 +35,11 @@ fn call(client: &mut Client) {
     }
 }
 
-/// Stops a server and waits for its end. Because the machine may be busy, the limit is higher than the two seconds for
-/// a stop, but far below the time that sending all spans would take.
+/// Stops a server and waits for its end. The deadline of that wait is far shorter than sending all spans would take.
 #[track_caller]
 fn stop(server: Server) {
-    let since = Clock::system();
     server.terminate();
     assert!(server.ended_well());
-    assert!(since.elapsed() < Duration::from_secs(20), "the stop took {:?}", since.elapsed());
 }
 
 #[test]
