@@ -94,7 +94,7 @@ pub struct ConnectionCounts {
     pub evicted: u64,
     /// Connections refused because their source had too many open.
     pub refused: u64,
-    /// Bytes of responses that clients have not read yet.
+    /// Bytes of responses that are waiting to be sent.
     pub unsent: u64,
 }
 
@@ -209,7 +209,7 @@ impl Metrics {
         out.alone(
             "confold_unsent_bytes",
             "gauge",
-            "Bytes of responses that clients have not read yet.",
+            "Bytes of responses that are waiting to be sent.",
             connections.unsent,
         );
         out.alone(

@@ -151,7 +151,7 @@ impl Absent {
         TABLE[..self.row].iter().map(|(.., commands)| commands.len()).sum::<usize>() + self.place
     }
 
-    /// Returns the name of its service.
+    /// Returns the name of the service that the command belongs to.
     #[must_use]
     pub fn service(self) -> &'static str {
         TABLE[self.row].0

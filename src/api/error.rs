@@ -121,7 +121,7 @@ pub enum Error {
     #[error("the group id {} is already used by a chat group of the same owner; it can be used as it is", quoted(.0.as_str()))]
     ChatGroupOwn(ChatGroupId),
     /// A call names too many members.
-    #[error("{path} has at most {limit} members in one call, found {found}")]
+    #[error("{path} may have at most {limit} members per call, found {found}")]
     ManyMembers {
         /// The path of the field.
         path: String,

@@ -189,7 +189,7 @@ impl Gate {
         self.cache.len()
     }
 
-    /// The apps that can be called.
+    /// All apps of the server, including disabled ones.
     #[must_use]
     pub fn apps(&self) -> &Apps {
         &self.apps

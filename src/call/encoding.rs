@@ -103,8 +103,8 @@ fn damaged(error: &io::Error, compression: Compression) -> Error {
     Error::Http(match error.kind() {
         io::ErrorKind::UnexpectedEof => format!("the {name} data of the body is incomplete"),
         _ => format!(
-            "the body is not valid {name}, which its header Content-Encoding names; send it uncompressed, and without \
-             the header"
+            "the header Content-Encoding says {name}, but the body is not valid {name} data; send it uncompressed \
+             and without the header"
         ),
     })
 }

@@ -59,7 +59,7 @@ pub struct CallLimits {
     pub strict: bool,
 }
 
-/// Returns the counts of connections.
+/// A callback that returns the current connection counts.
 type AskConnections = Box<dyn Fn() -> ConnectionCounts + Send + Sync>;
 
 /// The state of a pipeline.

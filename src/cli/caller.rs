@@ -22,7 +22,7 @@ pub(super) struct Options {
     /// The app. Prefer --key-file or the variable `CONFOLD_KEY` for its key: other users can see arguments with `ps`.
     #[arg(long, value_name = "ID[:KEY[:ADMIN]]")]
     pub(super) app: Option<AppName>,
-    /// A file that contains the key of the app and that other users cannot read.
+    /// A file that contains the key of the app; other users must not be able to read it.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// The administrator who calls [default: administrator].

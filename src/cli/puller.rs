@@ -41,7 +41,7 @@ pub(super) struct Puller<'a> {
     clock: &'a Clock,
     interval: Duration,
     next: Duration,
-    /// The time spent waiting for replies about the present user.
+    /// The time spent waiting for replies about the current user.
     waited: Duration,
     /// Whether the server has ever answered. Before its first answer, errors that a wrong address may cause are not
     /// retried.

@@ -106,12 +106,12 @@ fn write(path: &Path, text: &str) -> Result<Option<PathBuf>, OutputError> {
     out.finish()
 }
 
-/// Opens the file that was written, and checks that another server has not replaced it in between.
+/// Opens the file that was written, and checks that no other program has overwritten it in the meantime.
 fn own(path: &Path, text: &str) -> io::Result<File> {
     let file = File::open(path)?;
     match io::read_to_string(&file)? == text {
         true => Ok(file),
-        false => Err(io::Error::other("another server has written it")),
+        false => Err(io::Error::other("another program has overwritten it")),
     }
 }
 

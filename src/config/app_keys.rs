@@ -86,7 +86,7 @@ static APP: &[Key<AppDraft>] = &[
         name: "key_file",
         kind: Kind::Path,
         default: "",
-        about: "A file that holds the key and that other users cannot read.",
+        about: "A file that contains the key; other users must not be able to read it.",
         set: |draft, value| assign(&mut draft.key.file, Some(value.path())),
     },
     Key {
@@ -107,7 +107,7 @@ static APP: &[Key<AppDraft>] = &[
         name: "previous_key_file",
         kind: Kind::Path,
         default: "",
-        about: "A file that holds the previous key and that other users cannot read.",
+        about: "A file that contains the previous key; other users must not be able to read it.",
         set: |draft, value| assign(&mut draft.previous.file, Some(value.path())),
     },
     Key {

@@ -137,9 +137,9 @@ folder keeps its mode; the log contains a warning if other users can enter it. T
         .expect(WRITTEN);
     }
     text.push_str(
-        "\nSet one of `key`, `key_file` and `key_env`; without any, no signature of the app can be verified (70016). During a \
-         rotation, set one of `previous_key`, `previous_key_file` and `previous_key_env`, together with \
-         `previous_key_until`.\n",
+        "\nSet one of `key`, `key_file` or `key_env`. Without a key, every call for the app is refused with error \
+         70016, because no signature can be verified. During a rotation, set one of `previous_key`, \
+         `previous_key_file` or `previous_key_env` as well, together with `previous_key_until`.\n",
     );
     text
 }

@@ -126,14 +126,14 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "tls.certificate",
         kind: Kind::Path,
         default: "",
-        about: "The certificate and its chain, a PEM file. A change is noticed within a second.",
+        about: "A PEM file with the certificate and its chain. A change is noticed within a second.",
         set: |draft, value| assign(&mut draft.certificate, Some(value.path())),
     },
     Key {
         name: "tls.key",
         kind: Kind::Path,
         default: "",
-        about: "The private key of the certificate, a PEM file that other users cannot read.",
+        about: "A PEM file with the private key of the certificate. Other users must not be able to read it.",
         set: |draft, value| assign(&mut draft.key, Some(value.path())),
     },
     Key {

@@ -235,7 +235,7 @@ fn check(rule: &FaultRule) -> Result<(), String> {
         });
     }
     if let Some(Err(reason)) = rule.owner.as_deref().map(UserId::parse) {
-        return Err(format!("From_Account can match no call: {reason}"));
+        return Err(format!("From_Account cannot match any call: {reason}"));
     }
     if let Some(probability) = rule.probability.filter(|one| !(0.0..=1.0).contains(one)) {
         return Err(format!("Probability must be from 0 to 1, found {probability}"));
@@ -304,10 +304,10 @@ mod tests {
                 "Command: there is no command \"mark_contacts\"; did you mean mark_contact?",
             ),
             (r#"{"Command":""}"#, "Command must be one of "),
-            (r#"{"Code":60007,"From_Account":""}"#, "From_Account can match no call: "),
+            (r#"{"Code":60007,"From_Account":""}"#, "From_Account cannot match any call: "),
             (
                 r#"{"Code":60007,"From_Account":"a-user-id-of-more-than-32-bytes-in-all"}"#,
-                "From_Account can match no call: ",
+                "From_Account cannot match any call: ",
             ),
             (r#"{"Code":60007,"Probability":2}"#, "Probability must be from 0 to 1, found 2"),
             (r#"{"Code":60007,"Times":0}"#, "Times must be at least 1"),

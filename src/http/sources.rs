@@ -33,7 +33,8 @@ enum Header {
     Absent,
     /// More bytes are needed.
     Incomplete,
-    /// A header: its length in bytes, and the address that it names. `None` stands for the proxy's own connections.
+    /// A complete header: its length in bytes and the client address in it. The address is `None` if the header gives
+    /// none that can be used, for example for the proxy's own health checks.
     Whole(usize, Option<IpAddr>),
     /// The bytes begin like a header but are not a valid one.
     Malformed,

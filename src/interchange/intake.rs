@@ -283,7 +283,8 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Remembers whether a chat group would exist if that differs from the store, or returns why the line would be refused.
+    /// Checks a line about a chat group and counts its effect, or returns why the line would be refused. The state in
+    /// which the line would leave the group is remembered for later lines, unless they can derive it from the store.
     async fn remember_life(
         &mut self,
         app: AppId,

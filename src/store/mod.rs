@@ -1,9 +1,10 @@
-//! Stores for owners, accounts and chat groups. A store runs edits; the rules that decide them are in the domain.
+//! Stores for owners, accounts and chat groups. A store applies edits; the rules for them are in the domain.
 //!
 //! The contract consists of one trait per purpose: [`Owners`], [`Directory`], [`Listing`] and [`Maintenance`]. A
 //! [`Store`] implements all of them. The contract allows stores that several processes share, and promises nothing
-//! that only a single process could guarantee. The edits of one owner that one process submits are applied in that
-//! order. There is no order between different owners or chat groups, and lists may be in any order.
+//! that only a single process could guarantee. Edits of the same owner that one process submits are applied in the
+//! order in which they were submitted. There is no order between different owners or chat groups, and lists may be in
+//! any order.
 
 mod cache;
 mod checksum;

@@ -1,7 +1,8 @@
-//! The certificate of a server and its key, which can be replaced while the server runs.
+//! A server's certificate and key, which can be replaced while the server runs.
 //!
-//! The same checks apply at the start and to a replacement, except for the validity period: a certificate that is not valid
-//! at present is used at the start, with a warning, because there is no other. It never replaces a valid one.
+//! A replacement has to pass the same checks as the certificate at startup, except for the validity period. At
+//! startup, a certificate that is not currently valid is used anyway, with a warning, because there is no other.
+//! Later, such a certificate never replaces a valid one.
 
 use std::{
     fs,

@@ -108,8 +108,8 @@ impl Server {
 
     /// Starts `confold dev` on a directory that is kept, without rate limits.
     pub(crate) fn on(data: &Path) -> Server {
-        // Log messages about failing disks are expected in tests that make disks fail.
         let mut command = Server::command(&["--rate-limit", "off", "--data", data.to_str().unwrap()]);
+        // Discard the log: tests that make disks fail cause error messages that are expected.
         Server::start(command.stderr(Stdio::null()))
     }
 

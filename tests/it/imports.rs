@@ -339,7 +339,7 @@ fn byte_order_marks_line_ends_of_windows_and_gzip_are_read() {
     let output = fed(command.args(&local), &windows);
     assert_eq!(printed(&output), "imported 3 lines; 0 of them changed something\n");
     assert_eq!(seed(&mut server.client(), "", &windows).status, 200);
-    // The same in the seed file of a server.
+    // A server's seed file can contain the same input.
     let seeded = data.path().join("seed.ndjson.gz");
     fs::write(&seeded, packed(&windows)).unwrap();
     let server = Server::dev(&["--seed", seeded.to_str().unwrap()]);
@@ -357,14 +357,12 @@ fn text_in_another_encoding_is_refused_by_name() {
     let output = import(&place, &[], "in.ndjson", &utf16);
     assert_eq!(
         said(&output),
-        "in.ndjson:1: the text is UTF-16, and lines are UTF-8; write it as UTF-8, for example with iconv -f UTF-16 -t \
-         UTF-8\nerror: nothing was changed\n"
+        "in.ndjson:1: the text is UTF-16, but lines must be UTF-8; write it as UTF-8, for example with iconv -f \
+         UTF-16 -t UTF-8\nerror: nothing was changed\n"
     );
     let output = import(&place, &[], "in.ndjson", b"PK\x03\x04 and so on\nbroken\n");
     assert_eq!(said(&output).lines().count(), 2, "{}", said(&output));
-    assert!(
-        said(&output).starts_with("in.ndjson:1: this is a zip archive, and not lines; uncompress it first")
-    );
+    assert!(said(&output).starts_with("in.ndjson:1: this is a zip archive, not lines; decompress it first"));
     let latin = [&account("a").as_bytes()[..account("a").len() - 1], b",\"Nick\":\"Jos\xe9\"}"].concat();
     let output = import(&place, &[], "in.ndjson", &latin);
     let found = said(&output);
@@ -380,7 +378,7 @@ fn text_in_another_encoding_is_refused_by_name() {
         format!("POST /_dev/seed HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
     request.extend(body);
     let answer = client.raw(&request).unwrap();
-    assert!(answer.status == 400 && answer.body.contains("this is gzip, and not lines"), "{}", answer.body);
+    assert!(answer.status == 400 && answer.body.contains("this is gzip data, not lines"), "{}", answer.body);
     assert_eq!(exported(&place), before);
 }
 

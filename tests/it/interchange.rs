@@ -45,7 +45,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
     (folder, file)
 }
 
-/// Lines of this app as in an export: chat groups, then organizers with groups, marks and custom marks.
+/// Returns lines in the export format for `APP`: chat groups, then organizers with groups, marks and custom marks.
 fn lines(owners: usize) -> String {
     let mut text = String::new();
     for group in 0..10 {

@@ -383,8 +383,12 @@ fn a_compressed_body_is_read_within_the_bounds_of_bodies() {
     let whole = gzip(BODY);
     for (name, body, expected) in [
         ("gzip", &whole[..whole.len() - 9], "the gzip data of the body is incomplete"),
-        ("gzip", BODY, "the body is not valid gzip, which its header"),
-        ("deflate", &whole[..], "the body is not valid deflate, which its header"),
+        ("gzip", BODY, "the header Content-Encoding says gzip, but the body is not valid gzip data; send it"),
+        (
+            "deflate",
+            &whole[..],
+            "the header Content-Encoding says deflate, but the body is not valid deflate data; send it",
+        ),
     ] {
         let (code, said) = call(&named(name), body);
         assert_eq!(code, 60002);

@@ -106,8 +106,8 @@ fn paths_are_matched_byte_by_byte() {
     assert_eq!(refused(&mut client, &format!("/v4/group_open_http_svc/nothing?{query}"), BODY).0, 10003);
 }
 
-/// A request to a path that does not exist gets status 404, so that a health check there fails, and the body that a
-/// call would get.
+/// A request to an unknown path gets status 404, so that a health check with a wrong path fails. The body is the same
+/// error that an API call would get.
 #[test]
 fn unknown_paths_outside_the_service_are_not_found() {
     let server = Server::dev(&[]);

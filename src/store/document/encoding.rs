@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
     fn record(&mut self) -> Result<Arc<Record>, Fault> {
         let flags = self.number()?;
         if flags & !(IN_CHAT_GROUP | MARKED | CUSTOM) != 0 {
-            return Err(format!("a record of unknown kind {flags}"));
+            return Err(format!("a record with unknown flags ({flags})"));
         }
         let refused = |reason: crate::domain::Rejection| reason.to_string();
         let peer = self.text()?;

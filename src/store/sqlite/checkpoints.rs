@@ -50,7 +50,7 @@ pub(super) struct Checkpoints {
 pub(super) struct CheckpointCounts {
     /// The approximate number of bytes in the log since it was last restarted.
     pub(super) length: AtomicU64,
-    /// How often the log could not be restarted because a reader was using it.
+    /// The number of times the log could not be restarted because a reader was using it.
     pub(super) held: AtomicU64,
 }
 
@@ -115,7 +115,8 @@ impl Checkpoints {
                     self.counts.held.fetch_add(1, Ordering::Relaxed);
                     tracing::warn!(
                         log_bytes = self.length,
-                        "the log of the store grows, because something has been reading from it for long"
+                        "the write-ahead log of the store keeps growing, because a reader has been using it for a \
+                         long time"
                     );
                 }
             }

@@ -243,14 +243,15 @@ fn tighten(directory: &Path, database: &Path) -> Vec<String> {
                 tightened.push(format!("{} (mode {mode:04o})", name.display()));
             }
             Err(error) => remarks.push(format!(
-                "other users of this machine can read {}, and that cannot be changed: {error}",
+                "other users of this machine may have access to {}, and its permissions cannot be restricted: \
+                 {error}",
                 file.display()
             )),
         }
     }
     if !tightened.is_empty() {
         remarks.push(format!(
-            "other users of this machine could read files in {}, and cannot any more: {}",
+            "other users of this machine could read files in {}; the permissions of these files have been restricted: {}",
             directory.display(),
             tightened.join(", ")
         ));

@@ -125,7 +125,7 @@ fn every_command_of_the_tour_does_what_it_says() {
     assert!(compared >= 15, "only {compared} answers were compared");
 }
 
-/// Checks that the page's program in this language creates a signature that is accepted.
+/// Checks that the example program in `language` in docs/signing.md creates a signature that the server accepts.
 fn signs(tool: Tool, language: &str, command_line: &[&str]) {
     if is_missing(&[tool]) {
         return;
