@@ -1,7 +1,7 @@
 //! The metrics of a server, in the text format of Prometheus.
 //!
-//! All series exist from the start, so counting is one atomic addition. Their number is bounded by the
-//! numbers of commands and codes.
+//! All series exist from the beginning, so counting is one atomic addition. Their number is bounded by the numbers of
+//! commands and codes.
 
 mod apps;
 mod operations;
@@ -319,7 +319,7 @@ impl Exposition {
     }
 
     fn line(&mut self, text: std::fmt::Arguments<'_>) {
-        writeln!(self.0, "{text}").expect("writing to a text cannot fail");
+        writeln!(self.0, "{text}").expect("writing to a string cannot fail");
     }
 }
 

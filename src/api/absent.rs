@@ -145,7 +145,7 @@ impl Absent {
         exact.or_else(|| of_service().find(|absent| absent.command() == ANY))
     }
 
-    /// Returns the position in [`Absent::all`].
+    /// Returns the position of the command in [`Absent::all`].
     #[must_use]
     pub fn index(self) -> usize {
         TABLE[..self.row].iter().map(|(.., commands)| commands.len()).sum::<usize>() + self.place
@@ -157,7 +157,7 @@ impl Absent {
         TABLE[self.row].0
     }
 
-    /// Returns its name, or `*` for all commands of a service.
+    /// Returns the name of the command, or `*` for all commands of a service.
     #[must_use]
     pub fn command(self) -> &'static str {
         TABLE[self.row].2[self.place]

@@ -86,7 +86,7 @@ pub enum Error {
         rejection: Rejection,
     },
     /// A text of a chat group is too long.
-    #[error("{path} is refused: it has at most {limit} bytes, found {bytes}")]
+    #[error("{path} is refused: it may have at most {limit} bytes, found {bytes}")]
     GroupTextLength {
         /// The path of the field.
         path: String,
@@ -96,7 +96,7 @@ pub enum Error {
         bytes: usize,
     },
     /// A text of an account's profile is too long.
-    #[error("{path} has at most {limit} bytes, found {bytes}")]
+    #[error("{path} may have at most {limit} bytes, found {bytes}")]
     ProfileLength {
         /// The path of the field.
         path: String,

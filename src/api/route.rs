@@ -25,7 +25,7 @@ macro_rules! routes {
             /// All commands.
             pub const ALL: &[Command] = &[$($(Command::$command,)+)+];
 
-            /// Returns its name, which is the last segment of the path.
+            /// Returns the name of the command, which is the last segment of the path.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $($(Command::$command => $name,)+)+ }
@@ -97,7 +97,7 @@ impl Family {
             .find(|family| family.name() == name)
     }
 
-    /// Returns its name, which is a segment of the path.
+    /// Returns the name of the family, which is a segment of the path.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -119,7 +119,7 @@ impl Command {
         }
     }
 
-    /// Returns its path below `/v4/`.
+    /// Returns the path of the command below `/v4/`.
     #[must_use]
     pub fn path(self) -> String {
         format!("/v4/{}", self.full_name())

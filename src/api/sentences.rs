@@ -107,7 +107,7 @@ mod tests {
             (
                 Error::GroupTextLength { path: "Name".to_owned(), limit: 30, bytes: 31 },
                 "group name is too long",
-                "Name is refused: it has at most 30 bytes, found 31",
+                "Name is refused: it may have at most 30 bytes, found 31",
             ),
         ] {
             let text = error.reply_text();

@@ -64,7 +64,7 @@ pub struct Exchange<'a> {
 /// The bodies of an exchange.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bodies<'a> {
-    /// The request's body, as far as it was read. It may name the owner.
+    /// The part of the request's body that was read. It may name the owner.
     pub request: &'a [u8],
     /// The reply's body.
     pub reply: &'a [u8],

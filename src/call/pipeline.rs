@@ -42,7 +42,7 @@ impl Pipeline {
     }
 
     /// From now on, admits the administrators of these apps only. Calls in progress are not affected; counters and
-    /// cached signatures are kept as far as they still apply.
+    /// cached signatures are kept if they still apply.
     pub fn admit_only(&self, apps: Apps) {
         self.0.admit_only(apps);
     }

@@ -106,7 +106,7 @@ impl State {
         }
     }
 
-    /// Returns the present access rules.
+    /// Returns the current access rules.
     pub(super) fn access(&self) -> Arc<Access> {
         Arc::clone(&self.access.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -19,7 +19,7 @@ const KEY: &str = "CONFOLD_KEY";
 #[derive(Debug, Args)]
 #[group(skip)]
 pub(super) struct Options {
-    /// The app. Prefer --key-file or the variable `CONFOLD_KEY` for its key: other users can see arguments with `ps`.
+    /// The app. Prefer --key-file or the `CONFOLD_KEY` variable for its key: other users can see arguments with `ps`.
     #[arg(long, value_name = "ID[:KEY[:ADMIN]]")]
     pub(super) app: Option<AppName>,
     /// A file that contains the key of the app; other users must not be able to read it.

@@ -19,7 +19,7 @@ pub(super) fn summary(tally: &Tally) -> String {
         let ChangeCounts { created, replaced, unchanged } = turns;
         if always || created + replaced + unchanged > 0 {
             writeln!(out, "{what}: {created} would be created, {replaced} replaced, {unchanged} unchanged")
-                .expect("writing to a text cannot fail");
+                .expect("writing to a string cannot fail");
         }
     };
     turns("accounts", &tally.accounts, false);
@@ -29,7 +29,7 @@ pub(super) fn summary(tally: &Tally) -> String {
         [("groups", &tally.groups), ("records", &tally.records)]
     {
         writeln!(out, "{what} of owners: {added} would be added, {removed} removed, {changed} changed")
-            .expect("writing to a text cannot fail");
+            .expect("writing to a string cannot fail");
     }
     out
 }

@@ -15,7 +15,7 @@ use crate::{
     interchange::{OrganizerLine, ReplyPage, read_reply},
 };
 
-/// How often a call with a temporary error is tried.
+/// How many times a call with a temporary error is tried.
 const TRIES: u32 = 6;
 /// The most that a user can have under any limits.
 const GROUPS: usize = Limits::OPEN.groups;
@@ -74,7 +74,7 @@ impl Puller<'_> {
             idle += usize::from(records.len() == before);
             if records.len() > RECORDS || page.groups.len() > GROUPS {
                 return Err(endless(format!(
-                    "a user has at most {RECORDS} conversations and {GROUPS} groups, but the server returned more"
+                    "a user may have at most {RECORDS} conversations and {GROUPS} groups, but the server returned more"
                 )));
             }
             match page.next {

@@ -283,7 +283,7 @@ impl std::fmt::Display for Connection {
     }
 }
 
-/// Replaces an error of a stalled or broken download by one without the texts of the libraries.
+/// Replaces an error of a stalled or broken download with one without the texts of the libraries.
 fn broken(error: &io::Error) -> io::Error {
     let of_ureq = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
     let is_late = error.kind() == io::ErrorKind::TimedOut || matches!(of_ureq, Some(ureq::Error::Timeout(_)));

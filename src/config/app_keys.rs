@@ -100,7 +100,7 @@ static APP: &[Key<AppDraft>] = &[
         name: "previous_key",
         kind: Kind::Secret,
         default: "",
-        about: "The key that was replaced by the present one. Signatures made with it are accepted until `previous_key_until`, so that programs can switch to the new key one by one; see \"Rotating a key\" in operations.md.",
+        about: "The key that was replaced by the current one. Signatures made with it are accepted until `previous_key_until`, so that programs can switch to the new key one by one; see \"Rotating a key\" in operations.md.",
         set: |draft, value| assign(&mut draft.previous.inline, Some(secret(&value.text())?)),
     },
     Key {

@@ -8,7 +8,7 @@ use super::{
     server_keys,
 };
 
-const WRITTEN: &str = "writing to a text cannot fail";
+const WRITTEN: &str = "writing to a string cannot fail";
 
 /// Generates `docs/configuration.md`.
 #[must_use]
@@ -42,9 +42,10 @@ read-only and their mode cannot be changed, set `allow_readable_key_files = true
 `confold check-config` changes nothing. It fails if the store folder cannot be created or written. If the store or an
 address is in use, it only prints a note, because most often the running server uses them.
 
-**SIGHUP** reloads the file. Apps, administrators, keys and their settings change at once, also for callers whose signature
-was verified before, and no call is dropped. Settings of the server itself take effect at the next start; the log names those
-that have changed. The files of `tls.certificate` and `tls.key` are checked for changes every second, without a signal.
+**SIGHUP** reloads the file. Apps, administrators, keys and their settings change immediately, also for callers whose
+signature was verified before, and no call is dropped. Settings of the server itself take effect at the next startup; the
+log names those that have changed. The files of `tls.certificate` and `tls.key` are checked for changes every second,
+without a signal.
 
 If a reloaded file has a mistake, the server logs it and applies only **changes that take rights away**.
 Administrators, apps and keys that the file does not contain are removed. A key that was replaced stops working, and the new one is

@@ -241,7 +241,7 @@ impl Value {
     pub(super) fn text(self) -> String {
         match self {
             Value::Text(text) => text,
-            other => unreachable!("the key takes a text, not {other:?}"),
+            other => unreachable!("the key takes a string, not {other:?}"),
         }
     }
 

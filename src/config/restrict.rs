@@ -14,7 +14,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// The apps of a refused file, as far as they can be read.
+/// The apps of a refused file that can be read.
 #[derive(Clone, Debug, Default)]
 pub struct RefusedApps {
     /// The tables that have an id.

@@ -35,7 +35,7 @@ pub enum SnapshotError {
     #[error("the name of the snapshot is empty; give it one, such as start")]
     NoName,
     /// The name is too long.
-    #[error("the name of a snapshot has at most {NAME_BYTES} bytes, found {0}")]
+    #[error("the name of a snapshot may have at most {NAME_BYTES} bytes, found {0}")]
     LongName(usize),
     /// There are too many snapshots.
     #[error(

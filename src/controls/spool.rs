@@ -19,8 +19,8 @@ pub struct Spool {
 pub enum SpoolError {
     /// The request is too large.
     #[error(
-        "lines have at most {0} bytes in one request, and this one has more; send them in several requests, or use \
-         confold import"
+        "the lines of one request may have at most {0} bytes, and this one has more; send them in several requests, \
+         or use confold import"
     )]
     TooLarge(u64),
     /// The temporary file failed.

@@ -27,7 +27,7 @@ pub struct Patience {
     pub idle: Duration,
 }
 
-/// The same two limits for a connection that was accepted beyond the connection limit.
+/// Both limits of [`Patience`] for a connection that was accepted beyond the connection limit.
 const PROBE: Duration = Duration::from_secs(1);
 
 /// The lowest average rate, in bytes per second, at which bytes have to move while a request is in progress. Without
@@ -61,7 +61,7 @@ pub(super) struct Activity {
     last: AtomicU64,
     /// Whether a request carried a valid signature.
     signed: AtomicBool,
-    /// Whether a part of a request was left unread, so that closing at once could discard the answer.
+    /// Whether a part of a request was left unread, so that closing immediately could discard the answer.
     unread: AtomicBool,
     /// How many bytes of answers the client has not read yet, and when the oldest of them began to wait, in
     /// milliseconds of the monotonic clock.

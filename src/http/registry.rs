@@ -114,7 +114,7 @@ pub(super) struct Newcomer {
     pub(super) handle: Arc<TaskHandle>,
 }
 
-/// Why a connection gets no place.
+/// Why a connection is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoPlace {
     /// Its source already has as many connections as it may have.

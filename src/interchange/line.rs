@@ -271,7 +271,7 @@ fn members(list: Value<'_>, unknown: UnknownFields) -> Result<Vec<Member>, Fault
     let members = list.each(|item| member(item, unknown))?;
     match members.len() {
         found if found > MOST_MEMBERS as usize => {
-            Err(Fault::refused(path, format!("it has at most {MOST_MEMBERS} members, found {found}")))
+            Err(Fault::refused(path, format!("it may have at most {MOST_MEMBERS} members, found {found}")))
         }
         _ => Ok(members),
     }
@@ -290,7 +290,7 @@ fn member(item: Value<'_>, unknown: UnknownFields) -> Result<Member, Fault> {
 fn text_of(fields: Fields<'_>, field: &'static Field) -> Result<String, Fault> {
     let text = fields.optional(field, |value| match value.read::<&str>()? {
         text if text.len() > TEXT_BYTES => {
-            let said = format!("it has at most {TEXT_BYTES} bytes, found {}", text.len());
+            let said = format!("it may have at most {TEXT_BYTES} bytes, found {}", text.len());
             Err(Fault::refused(value.path, said))
         }
         text => Ok(text.to_owned()),

@@ -44,7 +44,7 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + S
 pub struct Loaded {
     /// The account and the organizer.
     pub state: OwnerState,
-    /// How often the organizer has been written.
+    /// The number of times the organizer has been written.
     pub revision: Revision,
 }
 
@@ -109,7 +109,7 @@ pub struct Statistics {
     pub log_bytes: u64,
     /// The part of the write-ahead log that is in use, in bytes.
     pub log_in_use: u64,
-    /// How often the write-ahead log could not be restarted because a reader was still using it.
+    /// The number of times the write-ahead log could not be restarted because a reader was still using it.
     pub log_held: u64,
     /// The number of owners and chat groups that are known to be damaged.
     pub damaged: u64,
@@ -237,10 +237,10 @@ pub trait Maintenance: Send + Sync {
     /// Records that the initial data is complete.
     fn note_filled(&self) -> Pending<'_, ()>;
 
-    /// Returns the present statistics.
+    /// Returns the current statistics.
     fn statistics(&self) -> Statistics;
 
-    /// Checks whether changes can be made durable at present.
+    /// Checks whether changes can currently be made durable.
     ///
     /// # Errors
     /// Returns the reason if they cannot.

@@ -56,11 +56,11 @@ struct CurrentCertificate(RwLock<ParsedCertificate>);
 pub struct CertificateState {
     /// The last second in which the certificate in use is valid.
     pub not_after: UnixSeconds,
-    /// How often a new certificate was loaded from the files.
+    /// The number of times a new certificate was loaded from the files.
     pub reloaded: u64,
-    /// How often the content of the files was refused.
+    /// The number of times the content of the files was refused.
     pub refused: u64,
-    /// Whether the present content of the files was refused.
+    /// Whether the current content of the files was refused.
     pub refused_now: bool,
 }
 
@@ -134,8 +134,7 @@ impl Certificates {
 
     /// Checks the files as a start does. Returns why clients would refuse the certificate at this time, if they would.
     ///
-    /// # Errors
-    /// The same as [`Certificates::from_files`].
+    /// # Errors Like [`Certificates::from_files`].
     pub fn check_files(
         certificate: &Path,
         key: &Path,
@@ -146,7 +145,7 @@ impl Certificates {
         Ok(files.parse(&files.read()?)?.validity.problem_at(now))
     }
 
-    /// Checks the file of a certificate alone, for use when its key cannot be read.
+    /// Checks only the certificate file, for use when the key cannot be read.
     ///
     /// # Errors
     /// [`CertificateError`], if the file cannot be read or contains no certificate.
@@ -182,9 +181,8 @@ impl Certificates {
     /// was replaced. Content that cannot be used is refused only if the next call finds it unchanged, because the two files
     /// are not replaced at the same moment.
     ///
-    /// # Errors
-    /// If the files cannot be used, or would replace a valid certificate by one that is not valid. The certificate in use
-    /// stays. The same content is reported only once.
+    /// # Errors If the files cannot be used, or would replace a valid certificate with one that is not valid. The
+    /// certificate in use stays. The same content is reported only once.
     pub fn refresh(&self) -> Result<bool, CertificateError> {
         let Some(files) = &self.files else { return Ok(false) };
         let mut last_read = files.last_read.lock().unwrap_or_else(PoisonError::into_inner);
@@ -221,7 +219,7 @@ impl Certificates {
         Err(error)
     }
 
-    /// Returns why a new certificate is not valid at present, unless the one in use is not valid either.
+    /// Returns why a new certificate is not currently valid, unless the one in use is not valid either.
     fn new_problem(&self, next: &ParsedCertificate) -> Option<ValidityProblem> {
         let now = self.files.as_ref()?.clock.now();
         next.validity.problem_at(now).filter(|_| self.shown.now().validity.problem_at(now).is_none())
@@ -234,7 +232,7 @@ impl Certificates {
         true
     }
 
-    /// Returns why clients refuse the certificate at present, if they do and it comes from files.
+    /// Returns why clients would refuse the certificate now, if they would and it comes from files.
     #[must_use]
     pub fn validity_problem(&self) -> Option<ValidityProblem> {
         self.shown.now().validity.problem_at(self.files.as_ref()?.clock.now())

@@ -110,7 +110,7 @@ fn a_key_that_others_can_read_is_refused_until_they_cannot() {
     site.close(0o640);
     assert_eq!(look(&certificates), None);
     assert_eq!((certificates.state().not_after, certificates.state().refused_now), (next, false));
-    // The same holds for the key in use, and at the start.
+    // The same holds for the key in use, and at startup.
     site.close(0o604);
     assert!(look(&certificates).unwrap().contains("(mode 0604)"));
     assert_eq!(certificates.state().not_after, next);

@@ -286,7 +286,7 @@ impl<'n> Fields<'n> {
         self.member(field, false).map(|node| self.text_of(field, node)).transpose()
     }
 
-    /// Returns a member if it is a text, even if the object should not have it. Observers of calls use this.
+    /// Returns a member if it is a string, even if the object should not have it. Observers of calls use this.
     #[must_use]
     pub fn peek(&self, field: &Field) -> Option<&'n str> {
         <&str>::from_node(self.node.member(field.name)?)

@@ -1,8 +1,8 @@
 //! A tree of JSON values that borrows from the text.
 //!
-//! Requests are read from this tree and not into typed structs, because errors must contain the field,
-//! the rule and what was found, and because some fields may be a number or a text. Strings without
-//! escapes are borrowed from the body.
+//! Requests are read from this tree and not into typed structs, because errors must contain the field, the rule and
+//! what was found, and because some fields may be a number or a string. Strings without escapes are borrowed from the
+//! body.
 
 use std::{borrow::Cow, cell::Cell, fmt};
 

@@ -50,8 +50,8 @@ fn found(place: &str, rest: &str) -> String {
     let hint = match character {
         '/' | '#' => "; JSON has no comments",
         ']' | '}' => "; perhaps there is one comma too many before it",
-        '\n' | '\r' | '\t' => "; in a text it is written as an escape, such as \\n",
-        '\'' | 'A'..='Z' | 'a'..='z' | '_' => "; texts and names stand in double quotes",
+        '\n' | '\r' | '\t' => "; in a string it is written as an escape, such as \\n",
+        '\'' | 'A'..='Z' | 'a'..='z' | '_' => "; strings and names must be in double quotes",
         _ => "",
     };
     format!("{} is not expected at {place}{hint}", excerpt::quoted(character.encode_utf8(&mut [0; 4])))
@@ -73,9 +73,9 @@ mod tests {
             (" \n", "it is empty"),
             ("{\"a\":", "it ends at byte 5, before the value is complete"),
             ("{} x", "something stands behind the value, from column 4 on"),
-            ("{'a':1}", "\"'\" is not expected at column 2; texts and names stand in double quotes"),
-            ("{a:1}", "\"a\" is not expected at column 2; texts and names stand in double quotes"),
-            ("broken", "\"b\" is not expected at column 1; texts and names stand in double quotes"),
+            ("{'a':1}", "\"'\" is not expected at column 2; strings and names must be in double quotes"),
+            ("{a:1}", "\"a\" is not expected at column 2; strings and names must be in double quotes"),
+            ("broken", "\"b\" is not expected at column 1; strings and names must be in double quotes"),
             ("{} // x", "something stands behind the value, from column 4 on"),
             ("{// x\n\"a\":1}", "\"/\" is not expected at line 1, column 2; JSON has no comments"),
             (

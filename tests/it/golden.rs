@@ -1,7 +1,7 @@
 //! Requests and the exact bytes of their replies, one file per command in `golden/`.
 //!
-//! Each file contains a sequence of calls to one fresh server: `> service/command`, the body on the next line, then `<
-//! ` and the reply. Lines with `# ` are comments. Run with `GOLDEN=write` to write the present replies of the server,
+//! Each file contains a sequence of calls to one fresh server: `> service/command`, the body on the next line, then
+//! `< ` and the reply. Lines with `# ` are comments. Run with `GOLDEN=write` to write the server's current replies,
 //! and review the difference.
 
 use std::{fmt::Write, fs, path::PathBuf};
@@ -40,7 +40,7 @@ fn golden(name: &str) {
     assert_eq!(text.lines().count(), told.lines().count(), "in {}", path.display());
 }
 
-/// Replaces present times and generated ids by placeholders.
+/// Replaces current times and generated ids with placeholders.
 fn settled(reply: &str, story: &str) -> String {
     let mut out = String::new();
     let mut rest = reply;

@@ -389,7 +389,7 @@ fn import_errors_contain_no_library_messages() {
     import_accounts(&mut server.client(), &["ann".to_owned()]);
     for (line, expected) in [
         ("{", "it ends at byte 1, before the value is complete"),
-        ("{'Kind':1}", "\"'\" is not expected at column 2; texts and names stand in double quotes"),
+        ("{'Kind':1}", "\"'\" is not expected at column 2; strings and names must be in double quotes"),
         (
             r#"{"Kind":"account",}"#,
             "\"}\" is not expected at column 19; perhaps there is one comma too many before it",

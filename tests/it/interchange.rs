@@ -353,7 +353,7 @@ fn more_than_the_limits_of_a_profile_is_refused_unless_it_is_named() {
     let directory = in_directory(&folder.path().join("data"));
     let output = import(&directory, &file);
     assert!(
-        said(&output).contains("in.ndjson:1: an owner has at most 20 conversation groups, found 21"),
+        said(&output).contains("in.ndjson:1: an owner may have at most 20 conversation groups, found 21"),
         "{}",
         said(&output)
     );

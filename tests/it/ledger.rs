@@ -39,7 +39,7 @@ impl Row {
         ["Later:", "Cannot occur:", "cannot occur:"].iter().any(|why| self.statement.starts_with(why))
     }
 
-    /// Returns the tests of this test binary that it names.
+    /// Returns the tests of this test binary that the row names.
     fn tests_here(&self) -> impl Iterator<Item = &String> {
         self.tests
             .iter()

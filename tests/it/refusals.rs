@@ -79,12 +79,12 @@ fn texts_that_programs_compare_are_the_vendors_to_the_letter_and_ours_is_the_hin
         (
             json!({"Type": "Public", "Name": many}),
             (10004, "group name is too long"),
-            "Name is refused: it has at most 30 bytes, found 242",
+            "Name is refused: it may have at most 30 bytes, found 242",
         ),
         (
             json!({"Type": "Public", "Name": "n", "Introduction": many}),
             (10004, "introduction is too long"),
-            "Introduction is refused: it has at most 240 bytes, found 242",
+            "Introduction is refused: it may have at most 240 bytes, found 242",
         ),
     ];
     for (body, (code, sentence), hint) in &cases {
@@ -101,7 +101,10 @@ fn texts_that_programs_compare_are_the_vendors_to_the_letter_and_ours_is_the_hin
     // Other texts of the same service are confold's own, so they need no hint.
     let other = client
         .call(CREATE, &json!({"Type": "Public", "Name": "n", "Notification": "x".repeat(301)}).to_string());
-    assert_eq!(other.json()["ErrorInfo"], "Notification is refused: it has at most 300 bytes, found 301");
+    assert_eq!(
+        other.json()["ErrorInfo"],
+        "Notification is refused: it may have at most 300 bytes, found 301"
+    );
     assert!(!other.headers.contains_key(HINT));
     // A refused item of a successful call contains the vendor's text, but the answer has no hint header.
     let deleted = client.call("im_open_login_svc/account_delete", r#"{"DeleteItem":[{"UserID":"ghost"}]}"#);

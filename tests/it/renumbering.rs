@@ -129,8 +129,8 @@ fn a_client_above_the_middle_goes_on_after_a_second_renumbering() {
     };
     assert_eq!(known.0, (0..300).map(|index| (peer(index), text(index).to_owned())).collect());
 
-    // A number above all present ones was assigned before the renumbering, so it lists everything above the middle, no
-    // matter how late it is used.
+    // A number above all current ones was assigned before the renumbering, so it lists everything above the middle,
+    // no matter how late it is used.
     control(&mut client, "/_dev/clock", r#"{"Advance":601}"#);
     let (mut late, mut start) = (Known::default(), Some(u64::from(LAST) - 100));
     let mut sizes = Vec::new();

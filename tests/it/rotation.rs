@@ -1,4 +1,4 @@
-//! Key rotation: signatures made with the previous key are accepted until its end, and no longer.
+//! Key rotation: signatures made with the previous key are accepted until it ends, not longer.
 
 use confold::{
     auth::{App, Apps, Credentials, Gate, Generation, Identifier, PreviousKey, SecretKey, usersig},
@@ -16,7 +16,7 @@ const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 const OLD: &str = "the-key-that-was-there-before-0123456789";
 
-/// The setting for the present key.
+/// The setting for the current key.
 const NEW: &str = "key_file = \"key\"\n";
 
 /// Creates a site whose app had the key `OLD` and now has the page's.

@@ -252,7 +252,7 @@ fn a_profile_text_has_500_bytes() {
         assert_eq!(import(500)["ErrorCode"], 0);
         let refused = import(501);
         assert_eq!(refused["ErrorCode"], 40601);
-        assert_eq!(refused["ErrorInfo"], format!("{field} has at most 500 bytes, found 501"));
+        assert_eq!(refused["ErrorInfo"], format!("{field} may have at most 500 bytes, found 501"));
     }
 }
 

@@ -30,7 +30,7 @@ impl LocalTls {
         LocalTls::start_with(&[])
     }
 
-    /// Does the same with additional arguments.
+    /// Like [`LocalTls::start`], but with additional arguments.
     pub(crate) fn start_with(arguments: &[&str]) -> LocalTls {
         LocalTls::in_home(tempfile::tempdir().unwrap(), arguments)
     }

@@ -170,8 +170,7 @@ pub(super) fn loaded(
 /// Writes the row of a chat group, and changes its members as the deltas say. Returns the approximate number of bytes
 /// written to the table of members.
 ///
-/// # Errors
-/// Returns the errors of SQLite.
+/// # Errors Returns any SQLite error.
 pub(super) fn write(
     db: &Connection,
     app: AppId,

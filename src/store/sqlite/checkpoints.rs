@@ -1,8 +1,8 @@
 //! Keeps the write-ahead log short.
 //!
-//! A passive checkpoint copies the log into the database as far as readers allow. But SQLite restarts the log only
-//! when no reader uses it, which never happens under constant reads. So if the log has become long, a blocking
-//! checkpoint waits for the present readers, which need a few milliseconds each, while new ones read from the
+//! A passive checkpoint copies as much of the log into the database as readers allow. But SQLite restarts the log
+//! only when no reader uses it, which never happens under constant reads. So if the log has become long, a blocking
+//! checkpoint waits for the current readers, which need a few milliseconds each, while new ones read from the
 //! database only.
 
 use std::{
@@ -57,8 +57,7 @@ pub(super) struct CheckpointCounts {
 impl Checkpoints {
     /// Prepares the writer's connection for checkpoints.
     ///
-    /// # Errors
-    /// Returns the errors of SQLite.
+    /// # Errors Returns any SQLite error.
     pub(super) fn new(db: &mut Connection, counts: Arc<CheckpointCounts>) -> rusqlite::Result<Checkpoints> {
         let checks = Arc::new(AtomicI32::new(READER_CHECKS));
         let most = Arc::clone(&checks);

@@ -125,14 +125,14 @@ impl Files {
             Connection::open_with_flags_and_vfs(&self.database, flags, c"unix-excl").map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(64);
         // The writer runs the last checkpoint itself. If that fails, SQLite's own checkpoint at the last close might
-        // appear to succeed and delete the log, which the next start needs for recovery.
+        // appear to succeed and delete the log, which the next startup needs for recovery.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
         rusqlite::vtab::array::load_module(&connection).map_err(failed)?;
         sums::install(&connection).map_err(failed)?;
         Ok(connection)
     }
 
-    /// Writes a text to the lock file, so that later starts can notice a missing database.
+    /// Writes a text to the lock file, so that the server can notice at later startups a missing database.
     pub(super) fn mark_directory(&self) -> io::Result<()> {
         match self.found.lock {
             true => Ok(()),

@@ -53,8 +53,7 @@ pub(super) fn read(
 /// Changes the members as the deltas say. New members get the places after `places`, which is increased. Returns the
 /// approximate number of bytes written.
 ///
-/// # Errors
-/// Returns the errors of SQLite.
+/// # Errors Returns any SQLite error.
 pub(super) fn write(
     db: &Connection,
     app: AppId,

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::domain::UnixSeconds;
 
-/// The present format of the database. Older formats are upgraded when the database is opened; newer ones are refused.
+/// The current format of the database. Older formats are upgraded when the database is opened; newer ones are
+/// refused.
 pub(super) const FORMAT: i64 = 3;
 
 /// The `PRAGMA application_id` of confold's databases (`cfld`).
@@ -113,8 +114,8 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cache_size", -32_768)
 }
 
-/// Marks the database as in use, in the database file itself and not only in its log. If the log is missing at the next
-/// start, the mark shows that changes were lost. A store that has lost changes gets a new incarnation.
+/// Marks the database as in use, in the database file itself and not only in its log. If the log is missing at the
+/// next startup, the mark shows that changes were lost. A store that has lost changes gets a new incarnation.
 fn mark(connection: &Connection, opening: &mut Opening, previous: PreviousEnd) -> rusqlite::Result<()> {
     if opening.has_lost_commits(previous) {
         connection.execute("UPDATE store SET incarnation = lower(hex(randomblob(8)))", [])?;
@@ -137,8 +138,7 @@ pub(super) fn mark_closed(connection: &Connection) -> rusqlite::Result<()> {
 /// Runs a checkpoint with this mode. Returns the number of frames in the log, how many of them have not been copied
 /// into the database, and whether a reader prevented the checkpoint from completing.
 ///
-/// # Errors
-/// Returns the errors of SQLite.
+/// # Errors Returns any SQLite error.
 pub(super) fn frames(connection: &Connection, mode: &str) -> rusqlite::Result<(u64, u64, bool)> {
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
         let (busy, log, copied): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);

@@ -20,17 +20,15 @@ const STEP: i64 = 8_192;
 
 /// Upgrades the tables from format 2 to format 3.
 ///
-/// # Errors
-/// Returns the errors of SQLite.
+/// # Errors Returns any SQLite error.
 pub(super) fn from_2_to_3(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(FORMAT_3)
 }
 
-/// Rewrites the rows of an older format, unless that has been done already. If it is interrupted, the next start
-/// continues.
+/// Rewrites the rows of an older format, unless that has been done already. If it is interrupted, the next startup
+/// continues it.
 ///
-/// # Errors
-/// Returns the errors of SQLite, except for damage.
+/// # Errors Returns any SQLite error except damage.
 pub(super) fn rewrite_rows(connection: &Connection) -> rusqlite::Result<()> {
     if connection.query_row("SELECT rewritten FROM store", [], |row| row.get(0))? {
         return Ok(());

@@ -1,5 +1,5 @@
-//! Reloads: a refused configuration still takes rights away but grants none, and a certificate is checked as at a
-//! start.
+//! Reloads: a refused configuration still takes rights away but grants none, and a certificate is checked as at
+//! startup.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -186,7 +186,7 @@ fn a_start_warns_of_a_certificate_that_clients_reject() {
     }
     let server = site.serve();
     assert!(site.log().contains("becomes valid only in "), "{}", site.log());
-    // A good one is taken at once.
+    // A good one is used immediately.
     authority.issue(&certificate, &key);
     reload(&site, &server, "the certificate was read again", 1);
     assert!(shows(&server, &authority));

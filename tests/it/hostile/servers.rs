@@ -71,7 +71,7 @@ fn a_pull_gives_up_on_endless_pages() {
     });
     assert_refused(
         &pull(&fake),
-        "a user has at most 20000 conversations and 100 groups, but the server returned more",
+        "a user may have at most 20000 conversations and 100 groups, but the server returned more",
     );
     assert_eq!(fake.requests(), 21);
 

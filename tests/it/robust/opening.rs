@@ -1,4 +1,4 @@
-//! What a server logs about its store at a start.
+//! What a server logs about its store at startup.
 
 use std::{fs, path::Path};
 
@@ -86,7 +86,7 @@ fn a_lost_log_is_reported() {
         let log = said(&site);
         assert!(log.contains("ERROR") && log.contains(expected), "{log}");
         assert!(log.contains("acknowledged changes since its last checkpoint are lost"), "{log}");
-        // The server continues with the remaining data, and the next start reports no error.
+        // The server continues with the remaining data, and the next startup reports no error.
         assert_eq!(mark(&mut server.client(), "a", "new"), 0);
         stop(server);
         let server = site.serve();

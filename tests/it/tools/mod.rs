@@ -74,7 +74,7 @@ impl Tool {
         Tool::SystemdAnalyze,
     ];
 
-    /// Returns its name, and what is not tested without it.
+    /// Returns the name of the tool, and what is not tested without it.
     fn describe(self) -> (&'static str, &'static str) {
         match self {
             Tool::Bash => ("bash", "the commands of the README, of the tour and of docs/ci.md; completions"),
