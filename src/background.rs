@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_hangs_is_left_behind_and_something_follows_all_the_same() {
+    fn a_thread_that_hangs_is_left_behind_and_what_follows_still_runs() {
         let mut background = Background::default();
         let (release, held) = threads::channel::<()>();
         let (done, followed) = threads::channel();
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_again_and_again_ends_with_the_stop() {
+    fn repeated_work_ends_with_the_stop() {
         let mut background = Background::default();
         let (done, times) = threads::channel();
         let work =

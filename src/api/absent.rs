@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_has_one_row_and_none_is_there_after_all() {
+    fn every_command_has_one_row_and_is_indeed_absent() {
         let names: Vec<_> = Absent::all().map(|absent| (absent.service(), absent.command())).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "a command stands twice");
         assert_eq!((names.len(), Absent::all().map(Absent::index).collect::<Vec<_>>()), {

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_that_fits_strikes_as_often_as_it_says() {
+    fn the_first_rule_that_matches_applies_as_often_as_it_says() {
         let faults = Faults::default();
         assert_eq!(faults.strike(Command::MarkContact, None), None);
         faults
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn nonsensical_rules_are_refused() {
         let faults = Faults::default();
         for (text, said) in [
             (r#"{"Command":"get"}"#, "Command must be one of create_contact_group, "),

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_added_is_read_and_no_more_is_taken_than_there_may_be() {
+    fn what_was_added_is_read_and_more_than_the_limit_is_refused() {
         let mut spool = Spool::of(200_000);
         for _ in 0..2 {
             spool.add(&vec![b'x'; 100_000]).unwrap();

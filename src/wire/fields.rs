@@ -398,13 +398,13 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "A is read from an object whose list of fields does not have it")]
-    fn a_field_that_is_read_has_to_stand_in_the_list_of_its_object() {
+    fn a_field_that_is_read_has_to_be_listed_in_its_object() {
         let node = Node::parse(b"{}").unwrap();
         let _ = Fields::of_call(&node, CALL, Empties::Values).unwrap().optional_text(&A);
     }
 
     #[test]
-    fn an_empty_optional_is_absent_where_it_is_no_value() {
+    fn an_empty_optional_field_is_absent_where_it_is_not_a_value() {
         for empty in [r#""""#, "0", "0.0", "-0", "[]", "null"] {
             let body = format!(r#"{{"Note":{empty}}}"#);
             let node = Node::parse(body.as_bytes()).unwrap();

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_is_said_in_words_of_ours() {
+    fn each_fault_is_explained_without_words_of_the_parser() {
         for (text, expected) in [
             ("", "it is empty"),
             (" \n", "it is empty"),

@@ -118,17 +118,17 @@ fn a_misspelt_field_loses_no_data_on_any_import_path() {
                     format!("{target}&{lenient}")
                 };
                 let answer = client.post(&target, &text).unwrap();
-                let told = answer.json();
-                assert_eq!((answer.status, &told["Faults"][0]["Line"]), (400, &json!(2)), "{way}: {told}");
-                assert!(told["Faults"][0]["Reason"].as_str().unwrap().starts_with(reason), "{way}: {told}");
+                let reply = answer.json();
+                assert_eq!((answer.status, &reply["Faults"][0]["Line"]), (400, &json!(2)), "{way}: {reply}");
+                assert!(reply["Faults"][0]["Reason"].as_str().unwrap().starts_with(reason), "{way}: {reply}");
                 // It has the same fields as every refusal.
                 assert_eq!(
-                    (told["ActionStatus"].as_str(), told["ErrorCode"].as_u64()),
+                    (reply["ActionStatus"].as_str(), reply["ErrorCode"].as_u64()),
                     (Some("FAIL"), Some(50002))
                 );
                 assert!(
-                    told["ErrorInfo"].as_str().unwrap().starts_with(&format!("line 2: {reason}")),
-                    "{told}"
+                    reply["ErrorInfo"].as_str().unwrap().starts_with(&format!("line 2: {reason}")),
+                    "{reply}"
                 );
             }
         }
@@ -143,7 +143,7 @@ fn a_misspelt_field_loses_no_data_on_any_import_path() {
 }
 
 #[test]
-fn a_field_that_is_not_known_is_refused_unless_one_is_lenient() {
+fn an_unknown_field_is_refused_unless_the_import_is_lenient() {
     let server = filled();
     let place = at_server(&server);
     let mut line = organizer("carl", &json!([record("peer", 1)]));
@@ -259,8 +259,9 @@ fn a_dry_run_reports_what_would_be_lost_and_an_import_what_was() {
         assert_eq!(said(&output), would, "{place:?}");
         assert_eq!(exported(place), before, "a dry run should change nothing");
         let output = import(place, &[], "in.ndjson", lines.as_bytes());
-        let told = format!("imported 6 lines; 6 of them changed something\n{}", lost("lost", "destroyed"));
-        assert_eq!(said(&output), told, "{place:?}");
+        let expected =
+            format!("imported 6 lines; 6 of them changed something\n{}", lost("lost", "destroyed"));
+        assert_eq!(said(&output), expected, "{place:?}");
         let output = import(place, &["--dry-run"], "in.ndjson", lines.as_bytes());
         assert!(
             said(&output).ends_with(

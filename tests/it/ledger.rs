@@ -423,7 +423,7 @@ fn shown(message: &str) -> String {
 }
 
 #[test]
-fn every_line_of_the_log_stands_in_the_page_about_operations() {
+fn every_line_of_the_log_is_in_the_page_about_operations() {
     let page = fs::read_to_string(root().join("docs/operations.md")).unwrap();
     let lines = page.split("\n## Lines of the log\n").nth(1).unwrap().split("\n## ").next().unwrap();
     let (mut folders, mut found, mut missing) = (vec![root().join("src")], 0, Vec::new());

@@ -59,7 +59,7 @@ fn random_may_be_anything_or_nothing() {
 }
 
 #[test]
-fn texts_that_programs_compare_are_the_vendors_to_the_letter_and_ours_is_the_hint() {
+fn texts_that_programs_compare_are_exactly_the_vendors_and_our_explanation_is_the_hint() {
     let log = tempfile::NamedTempFile::new().unwrap();
     let server = Server::logging_to(log.reopen().unwrap());
     let mut client = server.client();
@@ -142,7 +142,7 @@ fn a_hint_is_a_header_that_nobody_can_forge_and_stands_on_failed_calls_only() {
 }
 
 #[test]
-fn other_texts_begin_with_the_vendors_sentence_or_hold_its_phrase() {
+fn other_texts_begin_with_the_vendors_sentence_or_contain_its_phrase() {
     let server = Server::dev(&["--app", "7:key:boss"]);
     let mut client = server.client();
     let illegal = "The UserSig in use is illegal. Please regenerate UserSig through official API. (FYI: \
@@ -362,7 +362,7 @@ fn parameters_that_look_like_missing_ones_are_all_named() {
 }
 
 #[test]
-fn a_signature_made_with_a_private_key_is_told_apart() {
+fn a_signature_made_with_a_private_key_is_explained() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     let old = packed(&json!({

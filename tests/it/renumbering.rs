@@ -98,7 +98,7 @@ fn a_thousand_records_are_pulled_while_their_numbers_run_out() {
 }
 
 #[test]
-fn a_client_above_the_middle_goes_on_after_a_second_renumbering() {
+fn a_client_above_the_middle_continues_after_a_second_renumbering() {
     let server = Server::dev(&["--rate-limit", "off"]);
     let mut client = server.client();
     let numbers: Vec<u32> = (LAST - 299..=LAST).collect();

@@ -424,7 +424,7 @@ fn what_a_compressed_body_unpacks_to_takes_memory_of_the_budget() {
 }
 
 #[test]
-fn a_byte_order_mark_is_passed_over_and_other_encodings_are_named() {
+fn a_byte_order_mark_is_ignored_and_other_encodings_are_named() {
     let server = Server::dev(&["--directory", "open"]);
     let mut client = server.client();
     let target = client.target("recentcontact/get_contact_group");

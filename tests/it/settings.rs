@@ -34,7 +34,7 @@ fn refusal(app: App) -> (u64, String) {
 }
 
 #[test]
-fn an_app_without_settings_lets_its_administrator_in() {
+fn an_app_without_settings_admits_its_administrator() {
     let server = start(page_app());
     server.client().does(&account_import("user0"));
     assert_eq!(server.client().call(GET, BODY).code(), 0);

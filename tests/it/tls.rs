@@ -61,7 +61,7 @@ impl LocalTls {
 }
 
 #[test]
-fn a_damaged_authority_is_told_of() {
+fn a_damaged_authority_is_reported() {
     let LocalTls { server, home } = LocalTls::start();
     drop(server);
     let dev = || {

@@ -226,7 +226,7 @@ fn the_log_does_not_grow_over_crashes() {
 
 /// Reads of callers who have left are skipped.
 #[test]
-fn reads_that_nobody_waits_for_are_not_made() {
+fn reads_that_nobody_waits_for_are_skipped() {
     let directory = tempfile::tempdir().unwrap();
     let options = StoreConfig { readers: 1, ..StoreConfig::new(directory.path()) };
     let store = SqliteStore::open(&options).unwrap();
@@ -392,7 +392,7 @@ fn a_panic_in_a_reader_ends_no_thread() {
 }
 
 #[test]
-fn a_filling_that_did_not_end_is_to_be_made_again() {
+fn a_store_is_unfilled_until_its_filling_is_complete() {
     let directory = tempfile::tempdir().unwrap();
     for filled in [false, false, true] {
         let store = SqliteStore::open(&StoreConfig::new(directory.path())).unwrap();
@@ -493,7 +493,7 @@ fn a_reader_that_panics_is_a_failure_of_the_store() {
 }
 
 #[test]
-fn closing_a_store_is_no_failure() {
+fn closing_a_store_is_not_a_failure() {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&StoreConfig::new(directory.path())).unwrap();
     let mut failure = Box::pin(store.failure());

@@ -158,13 +158,13 @@ fn a_certificate_is_replaced_only_by_a_valid_one() {
     reload(&site, &server, kept, 3);
     assert!(site.log().contains("(mode 0644)"), "{}", site.log());
     assert!(shows(&server, &first) && !shows(&server, &next));
-    let told = metrics(&server);
+    let scraped = metrics(&server);
     for series in [
         "confold_reload_refused{of=\"certificate\"} 1",
         "confold_reloads_total{of=\"certificate\",result=\"refused\"} 3",
         "confold_certificate_not_after_timestamp_seconds ",
     ] {
-        assert!(told.contains(series), "{series} in {told}");
+        assert!(scraped.contains(series), "{series} in {scraped}");
     }
 
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
@@ -198,13 +198,13 @@ fn reloads_are_counted() {
     configure(&site, "[metrics]\nenabled = true", "\"ann\"", "");
     let server = site.serve();
     let state = |applied: u32, refused: u32, now: u32| {
-        let told = metrics(&server);
+        let scraped = metrics(&server);
         for series in [
             format!("confold_reloads_total{{of=\"configuration\",result=\"applied\"}} {applied}"),
             format!("confold_reloads_total{{of=\"configuration\",result=\"refused\"}} {refused}"),
             format!("confold_reload_refused{{of=\"configuration\"}} {now}"),
         ] {
-            if !told.lines().any(|line| line == series) {
+            if !scraped.lines().any(|line| line == series) {
                 return false;
             }
         }
