@@ -109,13 +109,13 @@ table! {
 /// A command of the vendor that confold does not implement.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Absent {
-    /// The index of its row in [`TABLE`], and its position within the row.
+    /// The index of the command's row in [`TABLE`], and its position within the row.
     row: usize,
     place: usize,
 }
 
 impl Absent {
-    /// Returns all of them.
+    /// Returns all commands in the table.
     pub fn all() -> impl Iterator<Item = Absent> {
         let places = |row: usize| (0..TABLE[row].2.len()).map(move |place| Absent { row, place });
         (0..TABLE.len()).flat_map(places)
@@ -163,7 +163,7 @@ impl Absent {
         TABLE[self.row].2[self.place]
     }
 
-    /// Returns the reason why it is not implemented.
+    /// Returns the reason why the command is not implemented.
     #[must_use]
     pub fn reason(self) -> &'static str {
         TABLE[self.row].1

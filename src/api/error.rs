@@ -158,7 +158,7 @@ pub enum Error {
         /// The maximum number of bytes for all bodies.
         limit: usize,
     },
-    /// The store failed. The details are logged but not shown to the caller.
+    /// The store failed. Callers do not see the details, which are only logged.
     #[error("{}", about_store(.0))]
     Store(#[from] StoreError),
 }
@@ -304,7 +304,7 @@ fn internal_code(family: Family) -> Code {
     }
 }
 
-/// Describes a rejection and adds what helps: a command, a flag, or the rule for ids (decision 24).
+/// Describes a rejection and adds a cure: a command, a flag, or the rule for ids (decision 24).
 fn explain(rejection: &Rejection) -> String {
     match rejection {
         Rejection::UnknownOwner(user) | Rejection::UnknownPeer(user) => {

@@ -18,7 +18,7 @@ pub const SAMPLE_KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3f
 /// A made-up key for app 88888888, which the sample request in the documentation uses.
 pub const PAGE_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// Keys with fewer characters are reported as short.
+/// Keys with fewer characters are reported as too short.
 const MIN_CHARACTERS: usize = 32;
 
 impl SecretKey {
