@@ -74,7 +74,7 @@ pub fn read_all(items: &[String]) -> Result<Vec<String>, String> {
         return Ok(addresses);
     }
     bad.truncate(5);
-    Err(format!("must hold {FORMS}, found {}", bad.join(", ")))
+    Err(format!("must contain {FORMS}, found {}", bad.join(", ")))
 }
 
 const NAMES: &str =

@@ -78,7 +78,8 @@ pub struct Call<'a> {
 impl Command {
     /// Runs the command and returns the complete reply, including its envelope.
     ///
-    /// # Errors Returns the reason if the whole call is refused. Errors of single items are part of the reply.
+    /// # Errors
+    /// Returns the reason if the whole call is refused. Errors of single items are part of the reply.
     pub async fn run(self, call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
         // `get_contact_group` is called most often, so its future is stored inline. The others are larger
         // and rarer; they are boxed to keep the caller's future small.

@@ -44,7 +44,7 @@ pub struct Exchange<'a> {
     pub app: Option<AppId>,
     /// The counters of calls per app.
     pub calls: &'a CallsOfApps,
-    /// How long it took.
+    /// How long the exchange took.
     pub took: Duration,
     /// The code of the reply.
     pub code: Code,

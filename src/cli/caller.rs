@@ -38,7 +38,7 @@ pub(super) struct Caller {
 }
 
 impl Options {
-    /// Combines the options, the environment and the defaults to credentials.
+    /// Combines the options, the environment and the defaults into credentials.
     pub(super) fn caller(&self, default: Option<AppName>) -> anyhow::Result<Caller> {
         if let (None, Some(file)) = (&self.app, &self.key_file) {
             bail!(

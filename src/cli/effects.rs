@@ -40,7 +40,9 @@ pub(super) fn losses(tally: &Tally, done: bool) -> String {
     let mut lines = Vec::new();
     if tally.chat_groups_destroyed > 0 {
         let groups = count(tally.chat_groups_destroyed, "chat group");
-        lines.push(format!("{groups} {destroyed}, and with that whatever owners keep about them"));
+        lines.push(format!(
+            "{groups} {destroyed}, together with everything that owners have stored about them"
+        ));
     }
     let owners = tally.losses.len() as u64 + tally.more_losses;
     if owners > 0 {

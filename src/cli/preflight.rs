@@ -9,7 +9,7 @@ use crate::{
     store::{is_in_use, is_read_only},
 };
 
-/// Returns a line for each reason why a server could currently not start or not write.
+/// Returns a line for each reason why a server could not start or write now.
 pub(super) fn notes(config: &Config) -> Vec<String> {
     let mut notes = Vec::new();
     let directory = config.store.directory.display();

@@ -20,7 +20,7 @@ const TRIES: u32 = 6;
 /// The most that a user can have under any limits.
 const GROUPS: usize = Limits::OPEN.groups;
 const RECORDS: usize = Limits::OPEN.grouped + Limits::OPEN.marked;
-/// How many pages of a user may contain nothing new. An empty last page is normal, and so are repetitions when
+/// How many pages of a user may contain no new records. An empty last page is normal, and so are repetitions when
 /// conversations change during the pull.
 const IDLE_PAGES: usize = 100;
 /// The longest total time to wait for the replies about one user.

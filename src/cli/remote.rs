@@ -32,7 +32,8 @@ const VALIDITY: u64 = 7 * 86_400;
 /// The time limits for connecting, and for a complete call.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-/// How long a transfer may stall: the server accepts no data of an import, sends none of an export, or prepares its answer.
+/// How long a transfer may stall because the server does not accept data of an import, does not send data of an
+/// export, or is preparing its answer.
 const STALLED: Duration = Duration::from_secs(60);
 /// How many bytes of an export the server has to send in that time.
 const STALLED_BYTES: usize = 1_024;
@@ -233,7 +234,7 @@ impl Connection {
                 let pem =
                     text_file::without_bom(&pem).with_context(|| format!("--ca: {}", file.display()))?;
                 let certificate = Certificate::from_pem(pem)
-                    .with_context(|| format!("--ca: {} holds no certificate", file.display()))?;
+                    .with_context(|| format!("--ca: {} does not contain a certificate", file.display()))?;
                 RootCerts::Specific(Arc::new(vec![certificate]))
             }
         };

@@ -41,7 +41,7 @@ pub(super) struct Options {
     overrides: Overrides,
 }
 
-/// Prints the effective configuration, or everything that is wrong with it.
+/// Prints the effective configuration, or all mistakes in it.
 pub(super) fn check(options: &Options) -> anyhow::Result<ExitCode> {
     let loaded = config::read(&options.sources()?)?;
     for warning in &loaded.warnings {

@@ -127,8 +127,8 @@ impl Kind {
     /// Describes the accepted values.
     pub(super) fn describe(self) -> String {
         match self {
-            Kind::Text => "a text".to_owned(),
-            Kind::Secret => "a secret text".to_owned(),
+            Kind::Text => "a string".to_owned(),
+            Kind::Secret => "a secret string".to_owned(),
             Kind::Address => "an address that begins with http:// or https://".to_owned(),
             Kind::Path => "a path".to_owned(),
             Kind::Number(least, u64::MAX) => format!("a number from {least}"),
@@ -149,8 +149,8 @@ impl Kind {
     /// Parses a value. Relative paths are resolved against `base`.
     ///
     /// # Errors
-    /// What the value must be and what was found. The message continues a sentence that begins with the name of the key,
-    /// and does not show secrets.
+    /// Returns what the value must be and what was found. The message continues a sentence that begins with the name
+    /// of the key, and does not show secrets.
     pub(super) fn read(self, given: &Given<'_>, base: &Path) -> Result<Value, String> {
         let refused = || format!("must be {}, found {}", self.describe(), self.shown(given));
         let text = match given {
@@ -298,7 +298,7 @@ impl Value {
         let bad: Vec<String> = bad.take(5).map(|item| excerpt::quoted(item).to_string()).collect();
         match bad.is_empty() {
             true => Ok(items.iter().filter_map(|item| parse(item)).collect()),
-            false => Err(format!("must hold {what}, found {}", bad.join(", "))),
+            false => Err(format!("must contain {what}, found {}", bad.join(", "))),
         }
     }
 }
@@ -384,6 +384,6 @@ mod tests {
         assert_eq!(refusal(Kind::Number(1, 9), "x"), "must be a number from 1 to 9, found \"x\"");
         let value = DeValue::parse("17").unwrap();
         let refused = Kind::Secret.read(&Given::Toml(value.get_ref()), Path::new("")).unwrap_err();
-        assert_eq!(refused, "must be a secret text, found a value of another type");
+        assert_eq!(refused, "must be a secret string, found a value of another type");
     }
 }

@@ -80,7 +80,8 @@ pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
 /// Reads a configuration for a running server, which applies only the apps. The files of the server's own settings are not
 /// checked, so that a certificate that is just being replaced does not delay the removal of an administrator.
 ///
-/// # Errors [`Refused`], with the apps that can be read.
+/// # Errors
+/// [`Refused`], with the apps that can be read.
 pub fn read_again(sources: &Sources) -> Result<Loaded, Refused> {
     read_with(sources, None)
 }

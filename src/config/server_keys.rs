@@ -147,7 +147,7 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "store.create",
         kind: Kind::Switch,
         default: "true",
-        about: "Whether a new store is created if the directory has none. Set it to false once the store exists: if a volume is not mounted, the start then fails instead of creating an empty store.",
+        about: "Whether a new store is created if the directory has none. Set it to false once the store exists: if a volume is not mounted, startup then fails instead of creating an empty store.",
         set: |draft, value| assign(&mut draft.store.create, value.switch()),
     },
     Key {
@@ -189,7 +189,7 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "limits.connections_per_source",
         kind: Kind::Number(0, 1_000_000),
         default: "0",
-        about: "The maximum number of open connections from one source address (in IPv6 from one /64). 0 means `limits.connections` less a tenth (at least 1, at most 100), which is reserved for other sources. Loopback addresses are not counted, unless a trusted proxy reports them.",
+        about: "The maximum number of open connections from one source address (in IPv6 from one /64). 0 means `limits.connections` minus a tenth (at least 1, at most 100), which is reserved for other sources. Loopback addresses are not counted, unless a trusted proxy reports them.",
         set: |draft, value| assign(&mut draft.limits.connections.per_source, value.size()),
     },
     Key {

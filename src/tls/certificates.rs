@@ -134,7 +134,8 @@ impl Certificates {
 
     /// Checks the files as a start does. Returns why clients would refuse the certificate at this time, if they would.
     ///
-    /// # Errors Like [`Certificates::from_files`].
+    /// # Errors
+    /// Like [`Certificates::from_files`].
     pub fn check_files(
         certificate: &Path,
         key: &Path,
@@ -181,8 +182,9 @@ impl Certificates {
     /// was replaced. Content that cannot be used is refused only if the next call finds it unchanged, because the two files
     /// are not replaced at the same moment.
     ///
-    /// # Errors If the files cannot be used, or would replace a valid certificate with one that is not valid. The
-    /// certificate in use stays. The same content is reported only once.
+    /// # Errors
+    /// If the files cannot be used, or would replace a valid certificate with one that is not valid. The certificate
+    /// in use stays. The same content is reported only once.
     pub fn refresh(&self) -> Result<bool, CertificateError> {
         let Some(files) = &self.files else { return Ok(false) };
         let mut last_read = files.last_read.lock().unwrap_or_else(PoisonError::into_inner);

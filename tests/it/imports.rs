@@ -239,7 +239,7 @@ fn a_dry_run_reports_what_would_be_lost_and_an_import_what_was() {
     ]);
     let lost = |verb: &str, destroyed: &str| {
         format!(
-            "1 chat group {destroyed}, and with that whatever owners keep about them\n\
+            "1 chat group {destroyed}, together with everything that owners have stored about them\n\
              2 owners {verb} something, 1 of them everything:\n  \
              ann of app 88888888: 1 record\n  \
              bob of app 88888888: 1 group and 1 record, which is everything\n"

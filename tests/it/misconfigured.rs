@@ -87,16 +87,16 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
             "key_env = \"HOME\"\nkey_file = \"key\"",
             "app 88888888 has more than one of key, key_file and key_env; keep one",
         ),
-        ("", "key = 17", "app.key must be a secret text, found a value of another type"),
+        ("", "key = 17", "app.key must be a secret string, found a value of another type"),
         (
             "",
             "allowed_sources = [\"10.0.0.0/33\"]",
-            "app.allowed_sources must hold addresses or networks, such as \"10.0.0.0/8\" or \"2001:db8::/32\", found \"10.0.0.0/33\"",
+            "app.allowed_sources must contain addresses or networks, such as \"10.0.0.0/8\" or \"2001:db8::/32\", found \"10.0.0.0/33\"",
         ),
         (
             "",
             "closed_services = [\"recentcontacts\"]",
-            "app.closed_services must hold services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"interchange\", found \"recentcontacts\"",
+            "app.closed_services must contain services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"interchange\", found \"recentcontacts\"",
         ),
         (
             "",

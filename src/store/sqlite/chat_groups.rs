@@ -170,7 +170,8 @@ pub(super) fn loaded(
 /// Writes the row of a chat group, and changes its members as the deltas say. Returns the approximate number of bytes
 /// written to the table of members.
 ///
-/// # Errors Returns any SQLite error.
+/// # Errors
+/// Returns any SQLite error.
 pub(super) fn write(
     db: &Connection,
     app: AppId,

@@ -57,7 +57,8 @@ pub(super) struct CheckpointCounts {
 impl Checkpoints {
     /// Prepares the writer's connection for checkpoints.
     ///
-    /// # Errors Returns any SQLite error.
+    /// # Errors
+    /// Returns any SQLite error.
     pub(super) fn new(db: &mut Connection, counts: Arc<CheckpointCounts>) -> rusqlite::Result<Checkpoints> {
         let checks = Arc::new(AtomicI32::new(READER_CHECKS));
         let most = Arc::clone(&checks);

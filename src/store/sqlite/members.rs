@@ -53,7 +53,8 @@ pub(super) fn read(
 /// Changes the members as the deltas say. New members get the places after `places`, which is increased. Returns the
 /// approximate number of bytes written.
 ///
-/// # Errors Returns any SQLite error.
+/// # Errors
+/// Returns any SQLite error.
 pub(super) fn write(
     db: &Connection,
     app: AppId,

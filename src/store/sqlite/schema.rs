@@ -138,7 +138,8 @@ pub(super) fn mark_closed(connection: &Connection) -> rusqlite::Result<()> {
 /// Runs a checkpoint with this mode. Returns the number of frames in the log, how many of them have not been copied
 /// into the database, and whether a reader prevented the checkpoint from completing.
 ///
-/// # Errors Returns any SQLite error.
+/// # Errors
+/// Returns any SQLite error.
 pub(super) fn frames(connection: &Connection, mode: &str) -> rusqlite::Result<(u64, u64, bool)> {
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
         let (busy, log, copied): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);

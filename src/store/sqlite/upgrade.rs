@@ -20,7 +20,8 @@ const STEP: i64 = 8_192;
 
 /// Upgrades the tables from format 2 to format 3.
 ///
-/// # Errors Returns any SQLite error.
+/// # Errors
+/// Returns any SQLite error.
 pub(super) fn from_2_to_3(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(FORMAT_3)
 }
@@ -28,7 +29,8 @@ pub(super) fn from_2_to_3(transaction: &Transaction<'_>) -> rusqlite::Result<()>
 /// Rewrites the rows of an older format, unless that has been done already. If it is interrupted, the next startup
 /// continues it.
 ///
-/// # Errors Returns any SQLite error except damage.
+/// # Errors
+/// Returns any SQLite error except damage.
 pub(super) fn rewrite_rows(connection: &Connection) -> rusqlite::Result<()> {
     if connection.query_row("SELECT rewritten FROM store", [], |row| row.get(0))? {
         return Ok(());

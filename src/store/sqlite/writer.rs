@@ -169,7 +169,8 @@ impl WriterThread {
 
     /// Runs all these jobs, including pauses, in their order.
     ///
-    /// # Errors Returns any error of [`WriterThread::make_all`].
+    /// # Errors
+    /// Returns any error of [`WriterThread::make_all`].
     fn make_in_order(&mut self, mut jobs: VecDeque<Job>) -> Result<(), StoreError> {
         while let Some(place) = jobs.iter().position(|job| matches!(job, Job::Pause(..))) {
             let after = jobs.split_off(place + 1);
