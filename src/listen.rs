@@ -1,4 +1,4 @@
-//! Parsing of listen addresses, for flags, environment variables and the configuration file alike.
+//! Parsing of listen addresses, for flags, environment variables and the configuration file.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

@@ -36,7 +36,7 @@ pub enum SecretError {
     Unreadable {
         /// The path of the file.
         file: PathBuf,
-        /// The error of the system.
+        /// The system's error.
         source: io::Error,
     },
     /// Other users can read or change the file.

@@ -40,7 +40,7 @@ pub fn check(text: &str) -> Result<(), SecretWordError> {
     }
 }
 
-/// Describes a character that is not allowed in keys and tokens; `None` for one that is.
+/// Describes a character that is not allowed in keys and tokens; `None` for an allowed one.
 fn stray(character: char) -> Option<&'static str> {
     Some(match character {
         '!'..='~' if !matches!(character, '"' | '\'' | '`') => return None,

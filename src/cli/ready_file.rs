@@ -16,7 +16,8 @@ use crate::{
     unfinished,
 };
 
-/// How long to wait for a connection to the server of an existing file. It is on this machine, so this is ample.
+/// How long to wait for a connection to the server of an existing file. It is on this machine, so this is long
+/// enough.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The ready file. It is removed when this is dropped.

@@ -151,7 +151,7 @@ impl Faults {
     /// Appends a rule and returns it with its number.
     ///
     /// # Errors
-    /// Why the rule is refused: the field, the rule and what was found.
+    /// Returns why the rule is refused: the field, the requirement and what was found.
     pub fn add(&self, rule: FaultRule) -> Result<FaultRule, String> {
         check(&rule)?;
         let mut rules = self.rules();

@@ -123,7 +123,7 @@ impl Snapshots {
     /// Finds a snapshot by its name.
     ///
     /// # Errors
-    /// If there is none.
+    /// Fails if there is no snapshot with this name.
     pub fn find(&self, name: &str) -> Result<Snapshot, SnapshotError> {
         let found = self.kept().get(name).cloned();
         found.map(Snapshot).ok_or_else(|| self.unknown(name))
@@ -132,7 +132,7 @@ impl Snapshots {
     /// Removes a snapshot.
     ///
     /// # Errors
-    /// If there is none of this name.
+    /// Fails if there is no snapshot with this name.
     pub fn remove(&self, name: &str) -> Result<(), SnapshotError> {
         let removed = self.kept().remove(name);
         removed.map(drop).ok_or_else(|| self.unknown(name))

@@ -54,7 +54,7 @@ impl Spool {
     /// Returns everything from the beginning.
     ///
     /// # Errors
-    /// If the temporary file fails.
+    /// Fails if the temporary file fails.
     pub fn into_lines(mut self) -> io::Result<impl Read + Send> {
         self.file.rewind()?;
         Ok(self.file)

@@ -21,9 +21,9 @@ use crate::call::SmallBodies;
 /// How long the server waits for a slow or idle client.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// The most time from the first byte of a request to the end of its head, and for a TLS handshake.
+    /// The maximum time from the first byte of a request to the end of its head, and for a TLS handshake.
     pub head: Duration,
-    /// The most time without a request and, while one is in progress, without a byte in either direction.
+    /// The maximum time without a request and, while one is in progress, without a byte in either direction.
     pub idle: Duration,
 }
 

@@ -54,8 +54,8 @@ pub fn apply(store: &dyn Store, line: Line, terms: Terms) -> Applying<'_> {
     })
 }
 
-/// Determines the effect of a line about an owner, or why it would be refused, without changing anything. `lives` has
-/// the chat groups whose state the lines before this one would change.
+/// Determines the effect of a line about an owner, or why it would be refused, without changing anything. `lives`
+/// contains the chat groups whose state the lines before this one would change.
 pub(super) fn check<'a>(
     store: &'a dyn Store,
     owner: Owner,

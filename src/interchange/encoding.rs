@@ -50,7 +50,7 @@ fn is_utf16(text: &[u8]) -> bool {
 /// Returns the content of a file, decompressed if it is a gzip file.
 ///
 /// # Errors
-/// If the first bytes cannot be read.
+/// Fails if the first bytes cannot be read.
 pub fn uncompressed<'a>(mut file: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let mut beginning = Vec::new();
     file.by_ref().take(GZIP.len() as u64).read_to_end(&mut beginning)?;

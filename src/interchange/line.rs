@@ -87,13 +87,13 @@ impl ReplyPage {
         u32::try_from(self.code).is_ok_and(|code| what(Code::of(code)))
     }
 
-    /// Returns whether it is a temporary error.
+    /// Returns whether the reply is a temporary error.
     #[must_use]
     pub fn passes(&self) -> bool {
         self.code_is(Code::passes)
     }
 
-    /// Returns whether it refuses the caller as such, whichever user is asked for.
+    /// Returns whether the reply refuses the caller, so that calls about other users would be refused, too.
     #[must_use]
     pub fn is_about_caller(&self) -> bool {
         self.code_is(Code::is_about_caller)
@@ -103,7 +103,7 @@ impl ReplyPage {
 /// Reads a reply to `get_contact_group`.
 ///
 /// # Errors
-/// What is wrong with the reply: the field, the rule and what was found.
+/// Returns what is wrong with the reply: the field, the rule and what was found.
 pub fn read_reply(text: &[u8]) -> Result<ReplyPage, String> {
     let node = Node::parse(text)
         .map_err(|error| format!("the reply is not a JSON object: {}", unreadable(text, &error)))?;
@@ -136,7 +136,7 @@ fn read_page(fields: Fields<'_>) -> Result<ReplyPage, Fault> {
 /// Reads a line. `unknown` says what to do with unknown fields.
 ///
 /// # Errors
-/// What is wrong with the line: the field, the rule and what was found.
+/// Returns what is wrong with the line: the field, the rule and what was found.
 pub fn read_line(text: &[u8], unknown: UnknownFields) -> Result<Line, String> {
     let text = without_mark(text);
     let node = Node::parse(text)

@@ -62,7 +62,7 @@ pub struct ChatGroupQuery {
 /// One page of a list of chat groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChatGroupPage {
-    /// Their ids.
+    /// The ids of the chat groups.
     pub ids: Vec<ChatGroupId>,
     /// The start of the next page; `None` after the last page. Only the store that returned it can interpret it. It
     /// fits into 53 bits, because some clients store numbers as floating-point values.

@@ -85,9 +85,11 @@ type FileContents = (Vec<u8>, Vec<u8>);
 struct LastRead {
     /// The content that is in use, or whose refusal was reported.
     settled: FileContents,
-    /// Content that was refused once. It may be a moment between the replacement of the two files, so it is checked again.
+    /// Content that was refused once. It may have been read between the replacements of the two files, so it is
+    /// checked again.
     suspect: Option<FileContents>,
-    /// A certificate that was refused only for its validity period. It is used once it is valid, or the one in use is not.
+    /// A certificate that was refused only for its validity period. It is used as soon as it becomes valid or the one
+    /// in use becomes invalid.
     waiting: Option<ParsedCertificate>,
 }
 
@@ -132,7 +134,7 @@ impl Certificates {
         Ok(Certificates { files: Some(Arc::new(files)), ..Certificates::serving(shown) })
     }
 
-    /// Checks the files as a start does. Returns why clients would refuse the certificate at this time, if they would.
+    /// Checks the files as at startup. Returns why clients would refuse the certificate at this time, if they would.
     ///
     /// # Errors
     /// Like [`Certificates::from_files`].
@@ -171,7 +173,7 @@ impl Certificates {
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&shown) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        // Resume sessions from tickets, which need no memory in the server.
+        // Resume sessions from tickets, which do not need memory in the server.
         if let Ok(ticketer) = ring::Ticketer::new() {
             config.ticketer = ticketer;
         }
@@ -183,8 +185,8 @@ impl Certificates {
     /// are not replaced at the same moment.
     ///
     /// # Errors
-    /// If the files cannot be used, or would replace a valid certificate with one that is not valid. The certificate
-    /// in use stays. The same content is reported only once.
+    /// Fails if the files cannot be used, or would replace a valid certificate with one that is not valid. The
+    /// certificate in use stays. The same content is reported only once.
     pub fn refresh(&self) -> Result<bool, CertificateError> {
         let Some(files) = &self.files else { return Ok(false) };
         let mut last_read = files.last_read.lock().unwrap_or_else(PoisonError::into_inner);

@@ -15,7 +15,7 @@ pub enum CertificateError {
     Unreadable {
         /// The path of the file.
         file: PathBuf,
-        /// The error of the system.
+        /// The system's error.
         source: io::Error,
     },
     /// The key cannot be read, or other users can read it.

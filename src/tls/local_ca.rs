@@ -64,7 +64,7 @@ pub enum AuthorityError {
     File {
         /// The path of the file.
         file: PathBuf,
-        /// The error of the system.
+        /// The system's error.
         source: io::Error,
     },
     /// A file is damaged, or other users can read the key.

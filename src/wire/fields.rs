@@ -7,7 +7,7 @@ use super::{Fault, Field, Node, Path, Problem, Shape, nearest};
 /// How `""`, `0` and `[]` are read in an optional field (decision 31).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Empties {
-    /// They are values: an empty text clears what was set.
+    /// They are values: an empty string clears what was set.
     #[default]
     Values,
     /// The field counts as absent, because generated libraries send empty values for fields that were not set.
@@ -110,10 +110,10 @@ impl<'n> Value<'n> {
         }
     }
 
-    /// Reads one of the texts that the shape allows.
+    /// Reads one of the strings that the shape allows.
     ///
     /// # Errors
-    /// A [`Fault`] that lists the allowed texts.
+    /// A [`Fault`] that lists the allowed strings.
     pub fn word(self) -> Result<&'n str, Fault> {
         let found = <&str>::from_node(self.node);
         match (found, self.shape) {
@@ -243,7 +243,7 @@ impl<'n> Fields<'n> {
     /// Runs `read` on a member. Returns `None` if the member is absent, `null`, or empty and counts as absent.
     ///
     /// # Errors
-    /// The errors of `read`.
+    /// Any error of `read`.
     pub fn optional<T, E: From<Fault>>(
         &self,
         field: &'static Field,
@@ -255,7 +255,7 @@ impl<'n> Fields<'n> {
     /// Runs `read` on a member.
     ///
     /// # Errors
-    /// [`Problem::Missing`], or the errors of `read`.
+    /// [`Problem::Missing`], or any error of `read`.
     pub fn required<T, E: From<Fault>>(
         &self,
         field: &'static Field,
@@ -267,7 +267,7 @@ impl<'n> Fields<'n> {
         }
     }
 
-    /// Reads a required text.
+    /// Reads a required string.
     ///
     /// # Errors
     /// A [`Fault`] if the member is missing or not a string.
@@ -278,7 +278,7 @@ impl<'n> Fields<'n> {
         }
     }
 
-    /// Reads an optional text.
+    /// Reads an optional string.
     ///
     /// # Errors
     /// A [`Fault`] if the member is not a string.

@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(said("[".repeat(10_000).as_bytes()), "its lists and objects are nested too deeply");
         let many = format!("[{}0]", "[],".repeat(MOST_NODES as usize));
         assert_eq!(said(many.as_bytes()), "it contains more than 3000000 values");
-        // No message of the parser remains, wherever a text is cut or damaged.
+        // No message of the parser gets through, no matter where the text is cut or damaged.
         let whole = "{\"a\":[1,-2.5e3,true,null,\"x\\u00e9测\"]}";
         for at in 0..whole.len() {
             for spoilt in [

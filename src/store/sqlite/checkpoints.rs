@@ -23,9 +23,9 @@ use crate::store::StoreError;
 const COPY_ABOVE: u64 = 8 << 20;
 /// The size in bytes above which the log is copied even if changes are waiting, and is then restarted.
 const RESTART_ABOVE: u64 = 32 << 20;
-/// How often the writer checks whether readers have finished before it gives up restarting the log. With
-/// [`READER_POLL`] between the checks, this is a quarter of a second. After each failure, the number is doubled, up to
-/// [`MAX_READER_CHECKS`].
+/// How many times the writer checks whether readers have finished before it gives up restarting the log. With
+/// [`READER_POLL`] between the checks, this is a quarter of a second. After each failure, the number is doubled, up
+/// to [`MAX_READER_CHECKS`].
 const READER_CHECKS: i32 = 250;
 const MAX_READER_CHECKS: i32 = 8 * READER_CHECKS;
 const READER_POLL: Duration = Duration::from_millis(1);
@@ -40,7 +40,7 @@ pub(super) struct Checkpoints {
     length: u64,
     /// The length above which the log is to be restarted.
     restart_above: u64,
-    /// How often to check whether readers have finished.
+    /// How many times to check whether readers have finished.
     checks: Arc<AtomicI32>,
     counts: Arc<CheckpointCounts>,
 }

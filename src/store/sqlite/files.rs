@@ -120,7 +120,7 @@ impl Files {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         // unix-excl locks out other processes and keeps the index of the log in this process's memory, where its
-        // connections share it. `PRAGMA locking_mode` would lock out our own readers as well.
+        // connections share it. `PRAGMA locking_mode` would also lock out the readers of this process.
         let connection =
             Connection::open_with_flags_and_vfs(&self.database, flags, c"unix-excl").map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(64);
@@ -132,7 +132,7 @@ impl Files {
         Ok(connection)
     }
 
-    /// Writes a text to the lock file, so that the server can notice at later startups a missing database.
+    /// Writes a text to the lock file, so that a missing database is noticed at later startups.
     pub(super) fn mark_directory(&self) -> io::Result<()> {
         match self.found.lock {
             true => Ok(()),

@@ -49,7 +49,7 @@ impl<T> OutcomeSlot<T> {
         self.outcome = Some(outcome);
     }
 
-    /// Answers the caller. If the caller has given up waiting, the change is stored nevertheless.
+    /// Answers the caller. If the caller has given up waiting, the change is still stored.
     fn answer(self, committed: Result<(), StoreError>) {
         let outcome = committed.and_then(|()| self.outcome.ok_or(StoreError::Rule));
         let _ = self.caller.send(outcome);
@@ -57,7 +57,7 @@ impl<T> OutcomeSlot<T> {
 }
 
 impl Job {
-    /// Checks whether it changes an owner or a chat group that is known to be damaged.
+    /// Checks whether the job changes an owner or a chat group that is known to be damaged.
     pub(super) fn is_about_damage(&self, health: &Health) -> bool {
         match self {
             Job::Owner { write, .. } => health.is_damaged(|| Damaged::Owner(write.owner.clone())),
@@ -68,7 +68,7 @@ impl Job {
         }
     }
 
-    /// Checks whether it affects all data, so that no other job may be moved past it.
+    /// Checks whether the job affects all data, so that no other job may be moved past it.
     pub(super) fn is_about_all(&self) -> bool {
         matches!(self, Job::Filled(_) | Job::Reset(..))
     }

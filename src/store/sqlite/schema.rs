@@ -76,7 +76,7 @@ pub(super) fn open(files: &Files, create: bool, now: UnixSeconds) -> Result<Open
             // The first check records which files are open.
             files.check_identity().is_ok()
         }
-        // The stored data can still be read, so open the store nevertheless.
+        // The stored data can still be read, so open the store anyway.
         Err(error) => match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => {
                 opening.losses.push(format!(
@@ -95,7 +95,7 @@ pub(super) fn open(files: &Files, create: bool, now: UnixSeconds) -> Result<Open
             _ => return Err(failed(error)),
         },
     };
-    // A failure only means that a later start may not notice a missing database.
+    // A failure only means that a later startup may not notice a missing database.
     if let Err(error) = files.mark_directory() {
         opening
             .doubts

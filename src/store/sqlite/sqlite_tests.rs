@@ -197,7 +197,7 @@ fn a_reader_that_stays_holds_the_log_and_is_counted() {
     write_until(&|statistics| statistics.log_in_use < 8 << 20);
 }
 
-/// The log does not grow from crash to crash, because each start takes the existing log into account.
+/// The log does not grow from crash to crash, because each startup takes the existing log into account.
 #[test]
 fn the_log_does_not_grow_over_crashes() {
     let mut directory = tempfile::tempdir().unwrap();
