@@ -74,7 +74,7 @@ fn a_file_that_is_not_a_database_is_refused() {
     let data = directory.path().to_str().unwrap();
     fs::write(
         directory.path().join("confold.db"),
-        "this is no database, only some text of more than a few bytes",
+        "this is not a database, only some text of more than a few bytes",
     )
     .unwrap();
     let output = confold(&["dev", "--listen", "127.0.0.1:0", "--data", data]).finish();

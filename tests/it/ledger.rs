@@ -34,7 +34,7 @@ struct Row {
 }
 
 impl Row {
-    /// Returns whether it explains why no test covers it.
+    /// Returns whether the row explains why no test covers it.
     fn is_excused(&self) -> bool {
         ["Later:", "Cannot occur:", "cannot occur:"].iter().any(|why| self.statement.starts_with(why))
     }
@@ -46,7 +46,7 @@ impl Row {
             .filter(|test| !OF_OTHER_PROGRAMS.iter().any(|crate_name| test.starts_with(crate_name)))
     }
 
-    /// Returns whether it is about a code that is never returned.
+    /// Returns whether the row is about a code that is never returned.
     fn cannot_occur(&self) -> bool {
         self.statement.starts_with("cannot occur:")
     }

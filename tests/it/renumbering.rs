@@ -24,7 +24,7 @@ fn peer(index: usize) -> String {
     format!("peer{index:04}")
 }
 
-/// Gives ann a record with the custom mark "start" under each of these numbers, and leaves no further number.
+/// Gives ann a record with the custom mark "start" under each of these numbers, so that no further number is left.
 fn seed(client: &mut Client, numbers: &[u32]) {
     let peers: Vec<String> = (0..numbers.len()).map(peer).collect();
     import_accounts(client, &peers);
@@ -112,7 +112,7 @@ fn a_client_above_the_middle_continues_after_a_second_renumbering() {
     assert_eq!(next, Some(MIDDLE + 101), "after them it is split again");
     let mut known = Known::default();
     known.learn(&records);
-    // Only the version rises, as if two thousand million changes had been made meanwhile.
+    // Only the version rises, as if two billion changes had been made in the meantime.
     seed_organizer(&mut client, LAST - 100, &all.0);
     assert_eq!(page(&mut client, 0), (records, next), "nothing else has changed");
     // The hundred records already read take the last numbers; the others move down by a hundred.

@@ -154,7 +154,7 @@ fn an_empty_optional_is_absent_where_something_is_created_or_asked_for() {
         assert!(answer.code() == 10004 && found.starts_with(said), "{found}");
     }
 
-    // An empty text does not remove a nick, and an empty UserID beside an Identifier counts as missing.
+    // An empty string does not remove a nick, and an empty UserID next to an Identifier counts as missing.
     done(client, ACCOUNTS, "account_import", &json!({ "UserID": "ann", "Nick": "Ann", "FaceUrl": "f" }));
     done(client, ACCOUNTS, "account_import", &json!({ "UserID": "ann", "Nick": "", "FaceUrl": "" }));
     done(client, ACCOUNTS, "account_import", &json!({ "UserID": "", "Identifier": "bob", "Nick": 0 }));
@@ -183,7 +183,7 @@ fn an_empty_optional_is_absent_where_something_is_created_or_asked_for() {
         assert_eq!((&listed["TotalCount"], &listed["Next"]), (&json!(3), &json!(0)));
     }
 
-    // In recentcontact an empty text is a value: it clears a custom mark.
+    // In recentcontact an empty string is a value: it clears a custom mark.
     let mark = |custom: &str| {
         json!({ "From_Account": "ann", "MarkItem": [
             { "OptType": 2, "ContactItem": { "Type": 1, "To_Account": "bob" }, "CustomMark": custom }] })

@@ -194,7 +194,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
 /// The folders of the packages in the workspace, starting with that of confold.
 const PACKAGES: &[&str] = &["", "crates/usersig/"];
 
-/// The most lines of a file, not counting tests.
+/// The maximum number of lines of a file, not counting tests.
 const MOST_LINES: usize = 350;
 
 fn root() -> PathBuf {

@@ -153,7 +153,7 @@ fn a_certificate_is_replaced_only_by_a_valid_one() {
     next.issue_valid(&certificate, &key, 2090, 2091);
     reload(&site, &server, kept, 2);
     assert!(site.log().contains("cert.pem becomes valid only in "), "{}", site.log());
-    // A good one whose key everybody can read.
+    // A good certificate whose key everybody can read.
     next.issue_with_mode(&certificate, &key, 0o644);
     reload(&site, &server, kept, 3);
     assert!(site.log().contains("(mode 0644)"), "{}", site.log());
@@ -186,7 +186,7 @@ fn a_start_warns_of_a_certificate_that_clients_reject() {
     }
     let server = site.serve();
     assert!(site.log().contains("becomes valid only in "), "{}", site.log());
-    // A good one is used immediately.
+    // A good certificate is used immediately.
     authority.issue(&certificate, &key);
     reload(&site, &server, "the certificate was read again", 1);
     assert!(shows(&server, &authority));

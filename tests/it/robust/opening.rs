@@ -12,8 +12,8 @@ use crate::{
 /// The expected log text for a kind of damage, and a function that damages a log in this way.
 type Damage = (&'static str, fn(&Path));
 
-/// Returns the log once it describes the start. A separate thread writes the log, and this is its last line about the
-/// store.
+/// Returns the log once it describes the startup. A separate thread writes the log, and this is its last line about
+/// the store.
 fn said(site: &Site) -> String {
     eventually("the start is logged", || site.log().contains(": incarnation "));
     let log = site.log();
