@@ -72,7 +72,7 @@ mod tests {
             spool.add(&vec![b'x'; 100_000]).unwrap();
         }
         let refused = spool.add(b"x").unwrap_err().to_string();
-        assert!(refused.starts_with("lines have at most 200000 bytes in one request"), "{refused}");
+        assert!(refused.starts_with("the lines of one request may have at most 200000 bytes"), "{refused}");
         let mut spool = Spool::default();
         spool.add(b"some").unwrap();
         spool.add(b" lines").unwrap();

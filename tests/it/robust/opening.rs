@@ -15,7 +15,7 @@ type Damage = (&'static str, fn(&Path));
 /// Returns the log once it describes the startup. A separate thread writes the log, and this is its last line about
 /// the store.
 fn said(site: &Site) -> String {
-    eventually("the start is logged", || site.log().contains(": incarnation "));
+    eventually("the startup is logged", || site.log().contains(": incarnation "));
     let log = site.log();
     let about_store =
         |line: &&str| line.contains("store") || line.contains("SQLite") || line.contains("frames");
