@@ -77,7 +77,7 @@ impl Stopping {
     /// Runs `work` immediately and then once per period, until the stop begins.
     ///
     /// # Errors
-    /// If the system cannot create a runtime.
+    /// Fails if the system cannot create a runtime.
     pub fn every(mut self, period: Duration, mut work: impl FnMut()) -> io::Result<()> {
         make_runtime()?.block_on(async {
             let mut ticks = tokio::time::interval(period);
@@ -96,7 +96,7 @@ impl Stopping {
 /// Creates a runtime for the calling thread.
 ///
 /// # Errors
-/// If the system cannot create one.
+/// Fails if the system cannot create one.
 pub fn make_runtime() -> io::Result<runtime::Runtime> {
     let made = runtime::Builder::new_current_thread().enable_all().build();
     made.map_err(|error| io::Error::new(error.kind(), format!("a runtime cannot be created: {error}")))
@@ -163,7 +163,7 @@ impl Background {
     /// Starts a service.
     ///
     /// # Errors
-    /// If the system cannot create a thread.
+    /// Fails if the system cannot create a thread.
     pub(crate) fn start(&mut self, service: Service) -> io::Result<()> {
         let Service { name, about, on_end, work, afterwards } = service;
         let (reporting, report) = threads::channel();
@@ -192,7 +192,7 @@ impl Background {
     /// Stops all services and waits until they have ended or the deadline has passed. Returns the first error.
     ///
     /// # Errors
-    /// The error of a service, or that a service did not end in time.
+    /// Returns the error of a service, or an error that names a service that did not end in time.
     pub fn stop(self, by: &Deadline) -> io::Result<()> {
         // This is the only place that sets the deadline, and it consumes the runner.
         let _ = self.stopping.by.set(by.clone());
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_hangs_is_left_behind_and_something_follows_all_the_same() {
+    fn a_thread_that_hangs_is_left_behind_and_what_follows_still_runs() {
         let mut background = Background::default();
         let (release, held) = threads::channel::<()>();
         let (done, followed) = threads::channel();
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_again_and_again_ends_with_the_stop() {
+    fn repeated_work_ends_with_the_stop() {
         let mut background = Background::default();
         let (done, times) = threads::channel();
         let work =

@@ -70,7 +70,7 @@ impl Clock {
         self.is_frozen() || self.wall.ahead.load(Ordering::Relaxed) != 0
     }
 
-    /// Freezes the wall clock at `at`, or at its present time.
+    /// Freezes the wall clock at `at`, or at its current time.
     pub fn freeze(&self, at: Option<UnixSeconds>) {
         self.wall.frozen.store(at.unwrap_or_else(|| self.now()).max(1), Ordering::Relaxed);
     }

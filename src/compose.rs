@@ -29,7 +29,7 @@ pub struct Plan {
     pub store: Arc<dyn Store>,
     /// The clock.
     pub clock: Clock,
-    /// The apps that it serves.
+    /// The apps that the server serves.
     pub apps: Vec<App>,
     /// The limits for requests and connections.
     pub limits: HttpLimits,

@@ -22,7 +22,7 @@ pub fn is_utf8() -> bool {
     utf8(variable)
 }
 
-/// Replaces the ellipses and dashes in confold's own texts by ASCII if the locale does not use UTF-8.
+/// Replaces the ellipses and dashes in confold's own texts with ASCII if the locale does not use UTF-8.
 #[must_use]
 pub fn for_locale(text: &str) -> Cow<'_, str> {
     match is_utf8() || text.is_ascii() {

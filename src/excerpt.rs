@@ -67,7 +67,7 @@ pub fn header(message: &str) -> String {
             // These two have a readable ASCII replacement.
             '–' => out.push('-'),
             '…' => out.push_str("..."),
-            other => write!(out, "{}", other.escape_unicode()).expect("writing to a text cannot fail"),
+            other => write!(out, "{}", other.escape_unicode()).expect("writing to a string cannot fail"),
         }
         if out.len() > MESSAGE_BYTES - "...".len() {
             out.truncate(before);
@@ -92,7 +92,7 @@ pub fn json(text: &str) -> Cow<'_, str> {
             false => out.push(character),
             true => {
                 for unit in character.encode_utf16(&mut [0; 2]) {
-                    write!(out, "\\u{unit:04x}").expect("writing to a text cannot fail");
+                    write!(out, "\\u{unit:04x}").expect("writing to a string cannot fail");
                 }
             }
         }
@@ -137,7 +137,7 @@ fn push(out: &mut String, character: char, quotes: bool) {
         '\r' => out.push_str("\\r"),
         '\t' => out.push_str("\\t"),
         hidden if is_hidden(hidden) => {
-            write!(out, "{}", hidden.escape_unicode()).expect("writing to a text cannot fail");
+            write!(out, "{}", hidden.escape_unicode()).expect("writing to a string cannot fail");
         }
         shown => out.push(shown),
     }

@@ -2,8 +2,8 @@
 //!
 //! Terms: an **owner** is a user of an app, given as `From_Account` in a request. A **conversation** of an owner is
 //! with another user or in a **chat group**. A **conversation group** (or group) is a named folder of conversations.
-//! A **mark** of a conversation is one of 64 bits, or a text. A **record** is everything that an owner keeps about one
-//! conversation. The **organizer** of an owner contains all groups and records.
+//! A **mark** of a conversation is one of 64 bits, or a string. A **record** is everything that an owner keeps about
+//! one conversation. The **organizer** of an owner contains all groups and records.
 //!
 //! Reading order: [`domain`] (the rules), [`wire`] (the JSON), [`auth`] (authentication), [`store`] (persistence),
 //! [`api`] (one file per command), [`call`] (the pipeline of a request), [`http`] (connections), [`compose`] (the

@@ -1,4 +1,4 @@
-//! Parsing of listen addresses, for flags, environment variables and the configuration file alike.
+//! Parsing of listen addresses, for flags, environment variables and the configuration file.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -74,7 +74,7 @@ pub fn read_all(items: &[String]) -> Result<Vec<String>, String> {
         return Ok(addresses);
     }
     bad.truncate(5);
-    Err(format!("must hold {FORMS}, found {}", bad.join(", ")))
+    Err(format!("must contain {FORMS}, found {}", bad.join(", ")))
 }
 
 const NAMES: &str =

@@ -1,7 +1,7 @@
 //! The metrics of a server, in the text format of Prometheus.
 //!
-//! All series exist from the start, so counting is one atomic addition. Their number is bounded by the
-//! numbers of commands and codes.
+//! All series exist from the beginning, so counting is one atomic addition. Their number is bounded by the numbers of
+//! commands and codes.
 
 mod apps;
 mod operations;
@@ -94,7 +94,7 @@ pub struct ConnectionCounts {
     pub evicted: u64,
     /// Connections refused because their source had too many open.
     pub refused: u64,
-    /// Bytes of responses that clients have not read yet.
+    /// Bytes of responses that are waiting to be sent.
     pub unsent: u64,
 }
 
@@ -209,7 +209,7 @@ impl Metrics {
         out.alone(
             "confold_unsent_bytes",
             "gauge",
-            "Bytes of responses that clients have not read yet.",
+            "Bytes of responses that are waiting to be sent.",
             connections.unsent,
         );
         out.alone(
@@ -319,7 +319,7 @@ impl Exposition {
     }
 
     fn line(&mut self, text: std::fmt::Arguments<'_>) {
-        writeln!(self.0, "{text}").expect("writing to a text cannot fail");
+        writeln!(self.0, "{text}").expect("writing to a string cannot fail");
     }
 }
 

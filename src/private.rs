@@ -1,4 +1,4 @@
-//! Files and folders that only their owner can access, whatever the umask.
+//! Files and folders that only their owner can access, regardless of the umask.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},

@@ -329,7 +329,7 @@ pub(crate) fn at(path: &str) -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().filter(move |route| route.path == path)
 }
 
-/// Returns the methods of a path, in the form of the header `Allow`; empty if the path does not exist.
+/// Returns the methods of a path, in the form of the `Allow` header; empty if the path does not exist.
 #[must_use]
 pub(crate) fn allowed(path: &str) -> String {
     at(path).map(|route| route.method).collect::<Vec<_>>().join(", ")

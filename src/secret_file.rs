@@ -1,5 +1,5 @@
-//! Files that hold secrets: the configuration, and the keys of apps and certificates. They are used only if other users
-//! of the machine can neither read nor change them, both at the start and when they are reloaded.
+//! Files that hold secrets: the configuration, and the keys of apps and certificates. They are used only if other
+//! users of the machine can neither read nor change them, both at startup and when they are reloaded.
 //!
 //! There are two exceptions: files on a file system that is mounted read-only, because containers often mount secrets
 //! that way and their mode cannot be changed, and files that everybody can read if `allow_readable_key_files` is set.
@@ -24,7 +24,7 @@ pub enum Readers {
     /// No other user.
     #[default]
     Nobody,
-    /// Every user may read it, but not change it (the setting `allow_readable_key_files`).
+    /// Every user may read it, but not change it (the `allow_readable_key_files` setting).
     Everybody,
 }
 
@@ -36,7 +36,7 @@ pub enum SecretError {
     Unreadable {
         /// The path of the file.
         file: PathBuf,
-        /// The error of the system.
+        /// The system's error.
         source: io::Error,
     },
     /// Other users can read or change the file.

@@ -1,7 +1,7 @@
 //! Validation of keys and tokens: each must be a single word. A carriage return, space or quotation mark that was copied
 //! along would make it a different key, and every signature would be refused without a hint at the cause.
 
-/// Why a text cannot be used as a key or token. The message continues a sentence that begins with the name of the
+/// Why a string cannot be used as a key or token. The message continues a sentence that begins with the name of the
 /// setting, and never shows the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretWordError {
@@ -21,7 +21,7 @@ pub enum SecretWordError {
     },
 }
 
-/// Checks that a text can be a key or token.
+/// Checks that a string can be used as a key or token.
 ///
 /// # Errors
 /// [`SecretWordError`].
@@ -40,7 +40,7 @@ pub fn check(text: &str) -> Result<(), SecretWordError> {
     }
 }
 
-/// Describes a character that is not allowed in keys and tokens; `None` for one that is.
+/// Describes a character that is not allowed in keys and tokens; `None` for an allowed one.
 fn stray(character: char) -> Option<&'static str> {
     Some(match character {
         '!'..='~' if !matches!(character, '"' | '\'' | '`') => return None,

@@ -11,7 +11,7 @@ use crate::{
     signals::ServerSignals,
 };
 
-/// The part of the time for a stop, at most, that is reserved for what ends after the requests: spans, the store, the log.
+/// The maximum part of a stop's time that is reserved for what ends after the requests: spans, the store, the log.
 const RESERVED: Duration = Duration::from_secs(1);
 
 /// A server that is ready to run.
@@ -163,7 +163,7 @@ fn worker(
         on_end: OnEnd::Stop,
         work: Box::new(move |stopping| {
             let ended = runtime.block_on(async {
-                // If no sockets arrive, the start has failed for a reason that is reported elsewhere.
+                // If no sockets arrive, startup has failed for a reason that is reported elsewhere.
                 let Ok(sockets) = given.await else { return Ok(()) };
                 serve(sockets, http, stopping.signal(), drain).await
             });

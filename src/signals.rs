@@ -1,9 +1,9 @@
 //! Handling of SIGINT, SIGTERM and SIGHUP, for every subcommand and from the start of the process.
 //!
 //! The kernel's default handling is not enough: process 1 of a container has none, and elsewhere the process would
-//! exit without a message and leave temporary files behind. So a thread waits for signals. By default a signal ends the
-//! process at once with the conventional exit status (128 plus the signal number). While a server is
-//! running, the signal asks the server for a graceful stop instead.
+//! exit without a message and leave temporary files behind. So a thread waits for signals. By default a signal ends
+//! the process immediately with the conventional exit status (128 plus the signal number). While a server is running,
+//! the signal asks the server for a graceful stop instead.
 
 use std::{
     io,

@@ -103,7 +103,7 @@ impl Traces {
             name: "traces",
             about: "the thread that sends spans",
             on_end: OnEnd::GoOn(
-                "a defect ended the thread that sends spans; none are sent until the next start",
+                "a defect ended the thread that sends spans; none are sent until the next startup",
             ),
             work: Box::new(move |stopping| {
                 Sending { waiting, shared: of_thread, stopping }.send_all(&endpoint)

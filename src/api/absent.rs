@@ -109,13 +109,13 @@ table! {
 /// A command of the vendor that confold does not implement.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Absent {
-    /// The index of its row in [`TABLE`], and its position within the row.
+    /// The index of the command's row in [`TABLE`], and its position within the row.
     row: usize,
     place: usize,
 }
 
 impl Absent {
-    /// Returns all of them.
+    /// Returns all commands in the table.
     pub fn all() -> impl Iterator<Item = Absent> {
         let places = |row: usize| (0..TABLE[row].2.len()).map(move |place| Absent { row, place });
         (0..TABLE.len()).flat_map(places)
@@ -145,25 +145,25 @@ impl Absent {
         exact.or_else(|| of_service().find(|absent| absent.command() == ANY))
     }
 
-    /// Returns the position in [`Absent::all`].
+    /// Returns the position of the command in [`Absent::all`].
     #[must_use]
     pub fn index(self) -> usize {
         TABLE[..self.row].iter().map(|(.., commands)| commands.len()).sum::<usize>() + self.place
     }
 
-    /// Returns the name of its service.
+    /// Returns the name of the service that the command belongs to.
     #[must_use]
     pub fn service(self) -> &'static str {
         TABLE[self.row].0
     }
 
-    /// Returns its name, or `*` for all commands of a service.
+    /// Returns the name of the command, or `*` for all commands of a service.
     #[must_use]
     pub fn command(self) -> &'static str {
         TABLE[self.row].2[self.place]
     }
 
-    /// Returns the reason why it is not implemented.
+    /// Returns the reason why the command is not implemented.
     #[must_use]
     pub fn reason(self) -> &'static str {
         TABLE[self.row].1
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_has_one_row_and_none_is_there_after_all() {
+    fn every_command_has_one_row_and_is_indeed_absent() {
         let names: Vec<_> = Absent::all().map(|absent| (absent.service(), absent.command())).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "a command stands twice");
         assert_eq!((names.len(), Absent::all().map(Absent::index).collect::<Vec<_>>()), {

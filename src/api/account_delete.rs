@@ -53,7 +53,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
             Ok(Ok(_)) => (Code::ACCOUNT_UNKNOWN, NO_ACCOUNT),
             Ok(Err(Rejection::Administrator(_))) => (Code::ACCOUNT_KEPT, ADMINISTRATOR),
             Ok(Err(rejection)) => return Err(rejection.into()),
-            // The other accounts are deleted nevertheless.
+            // The other accounts are still deleted.
             Err(StoreError::Damaged { .. }) => (Code::ACCOUNT_INTERNAL, "internal error, please try again"),
             Err(error) => return Err(error.into()),
         };

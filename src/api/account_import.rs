@@ -57,7 +57,8 @@ pub(super) fn submit<'a>(
     call.commit(Owner { app: call.app.id, user }, Edit::ImportAccount { nick, face_url })
 }
 
-/// Reads the `UserID` of a list element, even if no account of that id could be imported.
+/// Reads the `UserID` of a list element. Any valid user id is accepted, even one that an account cannot be imported
+/// under.
 pub(super) fn user(item: Value<'_>) -> Result<UserId, Fault> {
     item.fields()?.required(&field::USER, |value| {
         UserId::parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))

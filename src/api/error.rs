@@ -86,7 +86,7 @@ pub enum Error {
         rejection: Rejection,
     },
     /// A text of a chat group is too long.
-    #[error("{path} is refused: it has at most {limit} bytes, found {bytes}")]
+    #[error("{path} is refused: it may have at most {limit} bytes, found {bytes}")]
     GroupTextLength {
         /// The path of the field.
         path: String,
@@ -96,7 +96,7 @@ pub enum Error {
         bytes: usize,
     },
     /// A text of an account's profile is too long.
-    #[error("{path} has at most {limit} bytes, found {bytes}")]
+    #[error("{path} may have at most {limit} bytes, found {bytes}")]
     ProfileLength {
         /// The path of the field.
         path: String,
@@ -121,7 +121,7 @@ pub enum Error {
     #[error("the group id {} is already used by a chat group of the same owner; it can be used as it is", quoted(.0.as_str()))]
     ChatGroupOwn(ChatGroupId),
     /// A call names too many members.
-    #[error("{path} has at most {limit} members in one call, found {found}")]
+    #[error("{path} may have at most {limit} members per call, found {found}")]
     ManyMembers {
         /// The path of the field.
         path: String,
@@ -158,7 +158,7 @@ pub enum Error {
         /// The maximum number of bytes for all bodies.
         limit: usize,
     },
-    /// The store failed. The details are logged but not shown to the caller.
+    /// The store failed. Callers do not see the details, which are only logged.
     #[error("{}", about_store(.0))]
     Store(#[from] StoreError),
 }
@@ -304,7 +304,7 @@ fn internal_code(family: Family) -> Code {
     }
 }
 
-/// Describes a rejection and adds what helps: a command, a flag, or the rule for ids (decision 24).
+/// Describes a rejection and adds a cure: a command, a flag, or the rule for ids (decision 24).
 fn explain(rejection: &Rejection) -> String {
     match rejection {
         Rejection::UnknownOwner(user) | Rejection::UnknownPeer(user) => {

@@ -13,7 +13,8 @@ pub(super) fn user(value: Value<'_>) -> Result<UserId, Fault> {
     UserId::parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))
 }
 
-/// Checks the length of a list of members. An empty list is a wrong parameter; too many members have their own code.
+/// Checks the length of a list of members. An empty list is reported as an invalid parameter; too many members have
+/// their own code.
 pub(super) fn check_members(request: Fields<'_>, field: &'static Field, limit: usize) -> Result<(), Error> {
     let found = request.required(field, |value| match value.read::<&[Node<'_>]>()?.len() {
         0 => Err(Fault::unfit(value.path, format!("an array of 1 to {limit}"), value.node)),

@@ -55,7 +55,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     for (id, import) in pending {
         match import.await {
             Ok(imported) => drop(imported?),
-            // The other accounts are imported nevertheless.
+            // The other accounts are still imported.
             Err(StoreError::Damaged { .. }) => {
                 call.items.note(Code::ACCOUNT_INTERNAL.number());
                 fail_accounts.push(id);

@@ -25,25 +25,25 @@ macro_rules! routes {
             /// All commands.
             pub const ALL: &[Command] = &[$($(Command::$command,)+)+];
 
-            /// Returns its name, which is the last segment of the path.
+            /// Returns the name of the command, which is the last segment of the path.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $($(Command::$command => $name,)+)+ }
             }
 
-            /// Returns the service it belongs to.
+            /// Returns the service that the command belongs to.
             #[must_use]
             pub fn family(self) -> Family {
                 match self { $($(Command::$command => Family::$family,)+)+ }
             }
 
-            /// Returns how many calls per second an app may make.
+            /// Returns how many calls of the command an app may make per second.
             #[must_use]
             pub fn per_second(self) -> u32 {
                 match self { $($(Command::$command => $per_second,)+)+ }
             }
 
-            /// Returns how its replies arrange the base fields.
+            /// Returns how the base fields are arranged in replies to the command.
             #[must_use]
             pub fn base_fields(self) -> BaseFields {
                 match self { $($(Command::$command => BaseFields::$base,)+)+ }
@@ -97,7 +97,7 @@ impl Family {
             .find(|family| family.name() == name)
     }
 
-    /// Returns its name, which is a segment of the path.
+    /// Returns the name of the family, which is a segment of the path.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -119,13 +119,13 @@ impl Command {
         }
     }
 
-    /// Returns its path below `/v4/`.
+    /// Returns the path of the command below `/v4/`.
     #[must_use]
     pub fn path(self) -> String {
         format!("/v4/{}", self.full_name())
     }
 
-    /// Returns the names of its service and of itself, for example `recentcontact/get_contact_group`.
+    /// Returns the name of the command with that of its service, for example `recentcontact/get_contact_group`.
     #[must_use]
     pub fn full_name(self) -> String {
         format!("{}/{}", self.family().name(), self.name())

@@ -99,7 +99,7 @@ mod tests {
     };
 
     #[test]
-    fn a_whole_sentence_has_nothing_beside_it_and_ours_is_the_hint() {
+    fn a_whole_sentence_stands_alone_and_our_explanation_is_the_hint() {
         let id = || ChatGroupId::parse("g").unwrap();
         for (error, sentence, hint) in [
             (Error::ChatGroupTaken(id()), "group id has be used!", "another owner"),
@@ -107,7 +107,7 @@ mod tests {
             (
                 Error::GroupTextLength { path: "Name".to_owned(), limit: 30, bytes: 31 },
                 "group name is too long",
-                "Name is refused: it has at most 30 bytes, found 31",
+                "Name is refused: it may have at most 30 bytes, found 31",
             ),
         ] {
             let text = error.reply_text();
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_begin_with_the_sentence_or_are_ours() {
+    fn other_texts_begin_with_the_sentence_or_are_our_own() {
         let signature = |flaw| {
             Error::Refused(Refusal::Signature {
                 flaw,

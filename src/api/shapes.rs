@@ -47,8 +47,8 @@ impl<'a> ItemResult<'a> {
     }
 }
 
-/// Reads the name of a conversation group. A name of the wrong length has its own error code
-/// (51011); a name with control characters is a wrong parameter.
+/// Reads the name of a conversation group. A name of the wrong length has its own error code (51011); a name with
+/// control characters is reported as an invalid parameter.
 pub(super) fn group_name(value: Value<'_>) -> Result<GroupName, Error> {
     GroupName::parse(value.read()?).map_err(|rejection| match rejection {
         Rejection::NameLength { .. } => at(value, rejection),

@@ -18,7 +18,7 @@ pub const SAMPLE_KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3f
 /// A made-up key for app 88888888, which the sample request in the documentation uses.
 pub const PAGE_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// Keys with fewer characters are reported as short.
+/// Keys with fewer characters are reported as too short.
 const MIN_CHARACTERS: usize = 32;
 
 impl SecretKey {
@@ -64,7 +64,8 @@ impl Token {
         Token(text.into())
     }
 
-    /// Whether a text equals the token. The comparison takes constant time, so that it does not reveal a partial match.
+    /// Whether a string equals the token. The comparison takes constant time, so that it does not reveal a partial
+    /// match.
     #[must_use]
     pub fn is(&self, said: &str) -> bool {
         self.0.as_bytes().ct_eq(said.as_bytes()).into()
@@ -129,7 +130,7 @@ impl CallRates {
 /// Which of an app's keys made a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Generation {
-    /// The present key.
+    /// The current key.
     Current,
     /// The key that was replaced.
     Previous,
@@ -140,7 +141,7 @@ pub enum Generation {
 pub struct App {
     /// The app id (SDKAppID).
     pub id: AppId,
-    /// The present key; without one every call is refused (70016).
+    /// The current key; without one every call is refused (70016).
     pub key: Option<SecretKey>,
     /// The key that was replaced, while its signatures are still accepted.
     pub previous_key: Option<PreviousKey>,
@@ -179,7 +180,7 @@ impl App {
         App { key: Some(key), admins: Arc::new(admins), ..App::without_key(id) }
     }
 
-    /// Returns the keys whose signatures are accepted at this time. Without a present key there are none.
+    /// Returns the keys whose signatures are accepted at this time. Without a current key there are none.
     pub(super) fn keys(&self, now: UnixSeconds) -> impl Iterator<Item = (Generation, &SecretKey)> {
         let previous = self.previous_key.as_ref().filter(|previous| now <= previous.until);
         let previous = previous.map(|previous| (Generation::Previous, &previous.key));

@@ -55,8 +55,8 @@ impl Credentials<'_> {
     }
 }
 
-/// Formats a hint that lists all look-alikes, those of the parameter `name` first. The others help too, because a caller
-/// who misspells one name often misspells all in the same way.
+/// Formats a hint that lists all look-alikes, those of the `name` parameter first. The others help too, because a
+/// caller who misspells one name often misspells all in the same way.
 fn hint(name: &str, look_alikes: &[LookAlike]) -> String {
     let (mut own, others): (Vec<_>, Vec<_>) = look_alikes.iter().partition(|one| one.meant == name);
     own.extend(others);
@@ -189,7 +189,7 @@ impl Gate {
         self.cache.len()
     }
 
-    /// The apps that can be called.
+    /// All apps of the server, including disabled ones.
     #[must_use]
     pub fn apps(&self) -> &Apps {
         &self.apps
@@ -224,7 +224,7 @@ impl Gate {
             return Err(Refusal::Denied(identifier.to_owned()));
         }
         check_state(app, said, now)?;
-        // Check this on every call, so that removing an administrator takes effect at once.
+        // Check this on every call, so that removing an administrator takes effect immediately.
         let Some(admin) = app.admins.iter().find(|admin| *admin == identifier) else {
             return Err(Refusal::NotAdmin { app: id, identifier: identifier.to_owned() });
         };

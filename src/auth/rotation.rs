@@ -53,11 +53,11 @@ impl Rotations {
 
     /// Returns the usage for all apps, sorted by id.
     pub(super) fn all(&self) -> Vec<PreviousUse> {
-        let told = |(app, (until, usage)): (&AppId, &(UnixSeconds, Arc<Mutex<Usage>>))| {
+        let usage_of = |(app, (until, usage)): (&AppId, &(UnixSeconds, Arc<Mutex<Usage>>))| {
             let Usage { calls, last } = usage.lock().unwrap_or_else(PoisonError::into_inner).clone();
             PreviousUse { app: *app, until: *until, calls, last }
         };
-        let mut all: Vec<PreviousUse> = self.0.iter().map(told).collect();
+        let mut all: Vec<PreviousUse> = self.0.iter().map(usage_of).collect();
         all.sort_by_key(|one| one.app);
         all
     }

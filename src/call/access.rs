@@ -74,8 +74,8 @@ impl Access {
         Access { gate, rates, strict, calls }
     }
 
-    /// Returns access for the administrators of these apps alone. Counters and cached signatures are kept as far as
-    /// they still apply.
+    /// Returns access rules that admit only the administrators of these apps. Counters and cached signatures are kept
+    /// if they still apply.
     pub(super) fn with(&self, apps: Apps) -> Access {
         let (rates, calls) = (self.rates.with(&apps), self.calls.with(&apps));
         Access { gate: self.gate.with(apps), rates, calls, strict: self.strict }

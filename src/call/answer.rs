@@ -67,9 +67,9 @@ pub trait Pieces: Send {
 pub enum Rest {
     /// It was read completely.
     Read,
-    /// It may be unread, although it may also have ended.
+    /// A part of it may be unread; it may also have been read completely.
     Unread,
-    /// Like `Unread`, and it may be a large file.
+    /// Like `Unread`, but the body may be a large file.
     UnreadLines,
     /// Reading it failed or was abandoned.
     #[default]
@@ -168,8 +168,8 @@ impl Answer {
         Answer { is_refusal: true, ..self }
     }
 
-    /// Changes the answer to a call into the one for a path that does not exist, outside `/v4/`: the same body with
-    /// status 404, so that a probe of a wrong path fails (decision 22).
+    /// Turns the answer to a call into the answer for an unknown path outside `/v4/`: the same body with status 404,
+    /// so that a probe of a wrong path fails (decision 22).
     pub(super) fn not_found(self) -> Answer {
         Answer { status: Status::NotFound, open_to_pages: false, ..self }
     }

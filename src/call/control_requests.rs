@@ -39,7 +39,7 @@ pub(super) enum Asked {
 
 /// A change of the clock.
 pub(super) enum SetClock {
-    /// Stop at the present time or at a given one.
+    /// Stop at the current time or at a given one.
     Freeze(Option<UnixSeconds>),
     /// Move forward by a number of seconds.
     Advance(u32),

@@ -102,8 +102,9 @@ impl State {
             // A web page cannot know the token, so the host name does not matter.
             Some(token) if has_token(token, head) => {}
             Some(_) => {
-                let said = "the controls under /_dev/ need the header Authorization: Bearer TOKEN, with the token that \
-                            confold dev prints or from the file named by the setting controls.token_file";
+                let said = "the controls under /_dev/ require the header Authorization: Bearer TOKEN, where TOKEN is \
+                            the token that confold dev prints or the one in the file named by the setting \
+                            controls.token_file";
                 return Err(forbidden(said.to_owned()));
             }
             None => self.hosts.check(head).map_err(forbidden)?,

@@ -103,8 +103,8 @@ fn damaged(error: &io::Error, compression: Compression) -> Error {
     Error::Http(match error.kind() {
         io::ErrorKind::UnexpectedEof => format!("the {name} data of the body is incomplete"),
         _ => format!(
-            "the body is not valid {name}, which its header Content-Encoding names; send it uncompressed, and without \
-             the header"
+            "the header Content-Encoding says {name}, but the body is not valid {name} data; send it uncompressed \
+             and without the header"
         ),
     })
 }
@@ -128,8 +128,8 @@ pub(super) fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(MARK).unwrap_or(text)
 }
 
-/// Returns an explanation if a body that is not JSON is recognizably compressed or in another encoding. The error of
-/// the JSON parser would only point to a byte.
+/// Returns an explanation if a body that is not JSON is recognizably compressed or in another encoding. The JSON
+/// parser's error would only point to a byte.
 pub(super) fn foreign(body: &[u8]) -> Option<&'static str> {
     let beginning = &body[..body.len().min(4)];
     match beginning {

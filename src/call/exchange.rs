@@ -13,7 +13,7 @@ use crate::{
 
 /// Receives completed exchanges. The pipeline knows observers only through this trait.
 pub trait Observer: Send + Sync {
-    /// Returns whether the observer needs bodies. Others get empty ones.
+    /// Returns whether the observer needs bodies. Observers that do not need them get empty ones.
     fn wants_bodies(&self) -> bool;
 
     /// Called once for each exchange, when it is complete.
@@ -44,7 +44,7 @@ pub struct Exchange<'a> {
     pub app: Option<AppId>,
     /// The counters of calls per app.
     pub calls: &'a CallsOfApps,
-    /// How long it took.
+    /// How long the exchange took.
     pub took: Duration,
     /// The code of the reply.
     pub code: Code,
@@ -64,7 +64,7 @@ pub struct Exchange<'a> {
 /// The bodies of an exchange.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bodies<'a> {
-    /// The request's body, as far as it was read. It may name the owner.
+    /// The part of the request's body that was read. It may name the owner.
     pub request: &'a [u8],
     /// The reply's body.
     pub reply: &'a [u8],
@@ -101,7 +101,8 @@ impl Exchange<'_> {
         self.failure.map(Failure::why).or(self.item_hint).unwrap_or_default()
     }
 
-    /// Returns the app of an admitted caller, or else the one that the request claims, without a check.
+    /// Returns the app of an admitted caller. For any other caller, returns the app that the request claims, which
+    /// has not been checked.
     #[must_use]
     pub fn claimed_app(&self) -> Option<AppId> {
         self.app.or_else(|| claimed_app(self.head.query))

@@ -18,7 +18,7 @@ use crate::{interchange::Export, store::StoreError};
 type Lines = Result<Option<Vec<u8>>, StoreError>;
 
 /// A body whose lines are produced on a separate thread. The next ones are produced only when the previous ones have
-/// been sent, so that an export that its client does not read holds one piece.
+/// been sent, so that an export that the client does not read keeps only one piece in memory.
 pub(super) struct ExportBody {
     /// Requests the next lines from the thread, which ends when this is dropped.
     wanted: mpsc::Sender<()>,

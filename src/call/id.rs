@@ -10,7 +10,7 @@ use crate::{masking, random};
 /// The longest id that is accepted from a header.
 const BYTES: usize = 64;
 
-/// The id of one request. It is generated lazily, because most calls appear nowhere and need none.
+/// The id of one request. It is generated lazily, because most calls are not recorded anywhere and do not need one.
 pub(super) struct Id<'a> {
     given: Option<&'a str>,
     made: OnceLock<String>,

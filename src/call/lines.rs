@@ -30,7 +30,7 @@ pub(super) fn report(outcome: &ImportReport) -> Answer {
             body["ErrorCode"] = json!(Code::PARAMETER.number());
             body["ErrorInfo"] = json!(match more {
                 0 => excerpt::line(&first).into_owned(),
-                // Put first, because a long text is shortened at its end.
+                // The number comes first, because a long text is shortened at its end.
                 _ => excerpt::line(&format!("{more} more lines are bad, see Faults; {first}")).into_owned(),
             });
             Status::BadRequest

@@ -41,8 +41,8 @@ impl Pipeline {
         Pipeline(State::new(gate, service, limits, options))
     }
 
-    /// From now on, admits the administrators of these apps only. Calls in progress are not affected; counters and
-    /// cached signatures are kept as far as they still apply.
+    /// From now on, admits only the administrators of these apps. Calls in progress are not affected; counters and
+    /// cached signatures are kept if they still apply.
     pub fn admit_only(&self, apps: Apps) {
         self.0.admit_only(apps);
     }

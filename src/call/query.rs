@@ -29,7 +29,7 @@ const NAMES: [(&str, &[&str]); 4] = [
     ("contenttype", &[]),
 ];
 
-/// The most look-alikes that are reported, and the length of the longest.
+/// The maximum number of look-alikes that are reported, and the maximum length of each.
 const LOOK_ALIKES: usize = 8;
 const LOOK_ALIKE_BYTES: usize = 40;
 
@@ -41,7 +41,7 @@ impl<'a> Query<'a> {
     /// may be missing. `random` may be anything (decision 27).
     pub(super) fn parse(text: &'a str) -> Result<Query<'a>, Error> {
         let mut query = Query::default();
-        // Most clients encode nothing, and one search is cheaper than one per parameter.
+        // Most clients do not encode anything, and one search is cheaper than one per parameter.
         let encoded = memchr(b'%', text.as_bytes()).is_some();
         let decode = |text| if encoded { decode(text) } else { Ok(Cow::Borrowed(text)) };
         let ends = memchr_iter(b'&', text.as_bytes()).chain([text.len()]);
@@ -80,7 +80,7 @@ impl<'a> Query<'a> {
         Ok(query)
     }
 
-    /// Checks what is ignored outside strict mode.
+    /// Checks parameters that are ignored outside strict mode.
     ///
     /// # Errors
     /// Returns [`Error::Http`] for a `random` that is not an unsigned 32-bit number. It may be missing and may have

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn counting_goes_on_when_the_apps_change() {
+    fn counting_continues_when_the_apps_change() {
         let (rates, app) = rates();
         let take = |rates: &Rates, app: &App| {
             rates.take(app, Command::GetContactGroup, Duration::from_secs(7)).is_ok()

@@ -33,7 +33,7 @@ impl Reports {
         }
     }
 
-    /// Returns what has to be logged, with the calls since the last time.
+    /// Returns what has to be logged, with the number of calls since the last line.
     fn due(&self, all: &[PreviousUse], now: Duration) -> Vec<PreviousUse> {
         let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A smaller count belongs to a newer previous key, which is counted from 0.

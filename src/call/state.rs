@@ -52,14 +52,14 @@ pub struct CallLimits {
     pub bodies_bytes: usize,
     /// How long a request may take, from its head to its answer.
     pub answer_within: Duration,
-    /// How long a body of lines may make no progress.
+    /// How long a body of lines may go without progress.
     pub idle: Duration,
     /// Whether to refuse fields that a command does not define (decision 23) and a `random` that is not a number
     /// (decision 27).
     pub strict: bool,
 }
 
-/// Returns the counts of connections.
+/// A callback that returns the current connection counts.
 type AskConnections = Box<dyn Fn() -> ConnectionCounts + Send + Sync>;
 
 /// The state of a pipeline.
@@ -106,12 +106,12 @@ impl State {
         }
     }
 
-    /// Returns the present access rules.
+    /// Returns the current access rules.
     pub(super) fn access(&self) -> Arc<Access> {
         Arc::clone(&self.access.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// From now on, admits the administrators of these apps only.
+    /// From now on, admits only the administrators of these apps.
     pub(super) fn admit_only(&self, apps: Apps) {
         let next = self.access().with(apps);
         *self.access.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);

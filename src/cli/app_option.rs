@@ -59,11 +59,12 @@ impl FromStr for AppName {
     }
 }
 
-/// Formats an invalid app id for a message. A long text may be a key that was given without an id, so it is not shown.
+/// Formats an invalid app id for a message. A long string may be a key that was given without an id, so it is not
+/// shown.
 fn shown(id: &str) -> String {
     match id.len() {
         0..=12 => excerpt::quoted(id).to_string(),
-        bytes => format!("a text of {bytes} bytes"),
+        bytes => format!("a string of {bytes} bytes"),
     }
 }
 

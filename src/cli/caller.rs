@@ -19,10 +19,10 @@ const KEY: &str = "CONFOLD_KEY";
 #[derive(Debug, Args)]
 #[group(skip)]
 pub(super) struct Options {
-    /// The app. Prefer --key-file or the variable `CONFOLD_KEY` for its key: other users can see arguments with `ps`.
+    /// The app. Prefer --key-file or the `CONFOLD_KEY` variable for its key: other users can see arguments with `ps`.
     #[arg(long, value_name = "ID[:KEY[:ADMIN]]")]
     pub(super) app: Option<AppName>,
-    /// A file that contains the key of the app and that other users cannot read.
+    /// A file that contains the key of the app; other users must not be able to read it.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// The administrator who calls [default: administrator].
@@ -38,7 +38,7 @@ pub(super) struct Caller {
 }
 
 impl Options {
-    /// Combines the options, the environment and the defaults to credentials.
+    /// Combines the options, the environment and the defaults into credentials.
     pub(super) fn caller(&self, default: Option<AppName>) -> anyhow::Result<Caller> {
         if let (None, Some(file)) = (&self.app, &self.key_file) {
             bail!(

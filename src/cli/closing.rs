@@ -11,7 +11,7 @@ use crate::{
 /// How long closing may take even if requests have used up the time of the stop.
 const AT_LEAST: Duration = Duration::from_millis(500);
 
-/// Closes the store, and waits until the deadline at most. Ending without a proper close is safe, because everything
+/// Closes the store, but waits no longer than the deadline. Ending without a proper close is safe, because everything
 /// that was acknowledged is durable already.
 pub(super) fn close(store: &dyn Store, by: &Deadline) {
     let within = by.at_least(AT_LEAST).left();

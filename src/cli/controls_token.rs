@@ -15,7 +15,7 @@ const MIN_LENGTH: usize = 16;
 /// The length of a generated token.
 const LENGTH: usize = 32;
 
-/// The token, and the text that tells the user about it.
+/// The token, and the text that announces it to the user.
 pub(super) struct ControlsToken {
     pub(super) token: Option<Token>,
     /// A text for the greeting; empty if no token is needed.
@@ -23,7 +23,8 @@ pub(super) struct ControlsToken {
 }
 
 impl ControlsToken {
-    /// None as long as only this machine can reach the server, unless one was chosen.
+    /// Reads the token from `file`, or generates one if other machines can reach the server. Otherwise, no token is
+    /// needed.
     pub(super) fn of(
         file: Option<&Path>,
         listen: &[SocketAddr],
@@ -33,7 +34,8 @@ impl ControlsToken {
             return ControlsToken::from_file(file);
         }
         let is_local = listen.iter().all(|address| address.ip().to_canonical().is_loopback());
-        // A proxy on this machine lets others in, whatever the address that it connects from.
+        // A proxy on this machine can forward requests of other machines, although it connects from a loopback
+        // address.
         if is_local && !has_proxies {
             return Ok(ControlsToken { token: None, announcement: String::new() });
         }

@@ -19,7 +19,7 @@ pub(super) fn summary(tally: &Tally) -> String {
         let ChangeCounts { created, replaced, unchanged } = turns;
         if always || created + replaced + unchanged > 0 {
             writeln!(out, "{what}: {created} would be created, {replaced} replaced, {unchanged} unchanged")
-                .expect("writing to a text cannot fail");
+                .expect("writing to a string cannot fail");
         }
     };
     turns("accounts", &tally.accounts, false);
@@ -29,7 +29,7 @@ pub(super) fn summary(tally: &Tally) -> String {
         [("groups", &tally.groups), ("records", &tally.records)]
     {
         writeln!(out, "{what} of owners: {added} would be added, {removed} removed, {changed} changed")
-            .expect("writing to a text cannot fail");
+            .expect("writing to a string cannot fail");
     }
     out
 }
@@ -40,7 +40,9 @@ pub(super) fn losses(tally: &Tally, done: bool) -> String {
     let mut lines = Vec::new();
     if tally.chat_groups_destroyed > 0 {
         let groups = count(tally.chat_groups_destroyed, "chat group");
-        lines.push(format!("{groups} {destroyed}, and with that whatever owners keep about them"));
+        lines.push(format!(
+            "{groups} {destroyed}, together with everything that owners have stored about them"
+        ));
     }
     let owners = tally.losses.len() as u64 + tally.more_losses;
     if owners > 0 {

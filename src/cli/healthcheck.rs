@@ -24,7 +24,7 @@ pub(super) struct Options {
     /// The address of the server.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: String,
-    /// The certificate authority that the server's certificate must be issued by, a PEM file.
+    /// A PEM file with the certificate authority that issued the server's certificate.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 }

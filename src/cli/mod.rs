@@ -83,7 +83,7 @@ enum CliCommand {
 /// Runs the command line of this process. Errors are printed on standard error.
 #[must_use]
 pub fn run() -> ExitCode {
-    // Files are private unless their mode is set explicitly.
+    // New files are private unless their mode is set explicitly.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let signals = match Signals::install(terminal::on_signal) {
         Ok(signals) => signals,

@@ -22,7 +22,8 @@ pub(super) struct Options {
     /// The address of a running confold server.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// The authority that signed the server's certificate, as a PEM file [default: those that browsers trust].
+    /// A PEM file with the certificate authority that issued the server's certificate [default: the authorities that
+    /// browsers trust].
     #[arg(long, value_name = "FILE", requires = "url")]
     ca: Option<PathBuf>,
     #[command(flatten)]

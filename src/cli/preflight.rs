@@ -9,7 +9,7 @@ use crate::{
     store::{is_in_use, is_read_only},
 };
 
-/// Returns a line for each reason why a server could not start, or could not write, at present.
+/// Returns a line for each reason why a server could not start or write now.
 pub(super) fn notes(config: &Config) -> Vec<String> {
     let mut notes = Vec::new();
     let directory = config.store.directory.display();
@@ -24,7 +24,7 @@ pub(super) fn notes(config: &Config) -> Vec<String> {
     let all = [&config.listen[..], &config.tls_listen].concat();
     for (key, addresses) in [("listen", &config.listen), ("tls.listen", &config.tls_listen)] {
         for address in addresses.iter().filter(|address| address.port() != 0) {
-            // Binding without listening disturbs no other program, and the address is released at once.
+            // Binding without listening does not affect other programs, and the address is released immediately.
             if let Err(error) = Bound::beside(*address, &all) {
                 notes.push(format!("{key}: {address} {}", why(*address, &error)));
             }

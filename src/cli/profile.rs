@@ -1,4 +1,4 @@
-//! The values of the option `--profile`.
+//! The values of the `--profile` option.
 
 use clap::ValueEnum;
 

@@ -13,7 +13,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::terminal::say;
 use crate::display;
 
-/// The interval of plain lines; the first one is printed after it, too.
+/// The interval between plain lines. The first line is also printed after this interval.
 const LINES_EVERY: Duration = Duration::from_secs(5);
 /// How many times per second a bar is redrawn.
 const DRAWN: u8 = 5;
@@ -30,7 +30,7 @@ impl Progress {
         Progress::new(what, Some(bytes), "{msg} {wide_bar} {bytes}/{total_bytes}, {eta} left", bytes_of)
     }
 
-    /// Shows only the percentage, for totals that mean nothing to users.
+    /// Shows only the percentage, for totals that have no meaning for users.
     pub(super) fn share(what: &'static str, bytes: u64) -> Progress {
         Progress::new(what, Some(bytes), "{msg} {wide_bar} {percent} %, {eta} left", share_of)
     }

@@ -35,7 +35,8 @@ pub(super) struct Options {
     /// The address of the server, for example <https://console.tim.qq.com>.
     #[arg(long, value_name = "URL")]
     url: String,
-    /// The authority that signed the server's certificate, as a PEM file [default: those that browsers trust].
+    /// A PEM file with the certificate authority that issued the server's certificate [default: the authorities that
+    /// browsers trust].
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     #[command(flatten)]

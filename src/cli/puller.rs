@@ -15,12 +15,12 @@ use crate::{
     interchange::{OrganizerLine, ReplyPage, read_reply},
 };
 
-/// How often a call with a temporary error is tried.
+/// How many times a call with a temporary error is tried.
 const TRIES: u32 = 6;
 /// The most that a user can have under any limits.
 const GROUPS: usize = Limits::OPEN.groups;
 const RECORDS: usize = Limits::OPEN.grouped + Limits::OPEN.marked;
-/// How many pages of a user may contain nothing new. An empty last page is normal, and so are repetitions when
+/// How many pages of a user may contain no new records. An empty last page is normal, and so are repetitions when
 /// conversations change during the pull.
 const IDLE_PAGES: usize = 100;
 /// The longest total time to wait for the replies about one user.
@@ -41,7 +41,7 @@ pub(super) struct Puller<'a> {
     clock: &'a Clock,
     interval: Duration,
     next: Duration,
-    /// The time spent waiting for replies about the present user.
+    /// The time spent waiting for replies about the current user.
     waited: Duration,
     /// Whether the server has ever answered. Before its first answer, errors that a wrong address may cause are not
     /// retried.
@@ -74,7 +74,7 @@ impl Puller<'_> {
             idle += usize::from(records.len() == before);
             if records.len() > RECORDS || page.groups.len() > GROUPS {
                 return Err(endless(format!(
-                    "a user has at most {RECORDS} conversations and {GROUPS} groups, but the server returned more"
+                    "a user may have at most {RECORDS} conversations and {GROUPS} groups, but the server returned more"
                 )));
             }
             match page.next {

@@ -16,7 +16,8 @@ use crate::{
     unfinished,
 };
 
-/// How long to wait for a connection to the server of an existing file. It is on this machine, so this is ample.
+/// How long to wait for a connection to the server of an existing file. It is on this machine, so this is long
+/// enough.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The ready file. It is removed when this is dropped.
@@ -106,12 +107,12 @@ fn write(path: &Path, text: &str) -> Result<Option<PathBuf>, OutputError> {
     out.finish()
 }
 
-/// Opens the file that was written, and checks that another server has not replaced it in between.
+/// Opens the file that was written, and checks that no other program has overwritten it in the meantime.
 fn own(path: &Path, text: &str) -> io::Result<File> {
     let file = File::open(path)?;
     match io::read_to_string(&file)? == text {
         true => Ok(file),
-        false => Err(io::Error::other("another server has written it")),
+        false => Err(io::Error::other("another program has overwritten it")),
     }
 }
 

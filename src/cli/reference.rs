@@ -117,7 +117,7 @@ pub(super) const STATUSES: &[(u8, &str)] = &[
     (
         130,
         "SIGINT (Ctrl-C) ended the command. The first one stops dev and serve gracefully, with status 0; a second one ends \
-         them at once, with this status.",
+         them immediately, with this status.",
     ),
     (143, "SIGTERM ended the command. dev and serve handle it like SIGINT."),
 ];

@@ -32,7 +32,8 @@ const VALIDITY: u64 = 7 * 86_400;
 /// The time limits for connecting, and for a complete call.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-/// How long a transfer may stall: the server accepts no data of an import, sends none of an export, or prepares its answer.
+/// How long a transfer may stall because the server does not accept data of an import, does not send data of an
+/// export, or is preparing its answer.
 const STALLED: Duration = Duration::from_secs(60);
 /// How many bytes of an export the server has to send in that time.
 const STALLED_BYTES: usize = 1_024;
@@ -233,7 +234,7 @@ impl Connection {
                 let pem =
                     text_file::without_bom(&pem).with_context(|| format!("--ca: {}", file.display()))?;
                 let certificate = Certificate::from_pem(pem)
-                    .with_context(|| format!("--ca: {} holds no certificate", file.display()))?;
+                    .with_context(|| format!("--ca: {} does not contain a certificate", file.display()))?;
                 RootCerts::Specific(Arc::new(vec![certificate]))
             }
         };
@@ -283,7 +284,7 @@ impl std::fmt::Display for Connection {
     }
 }
 
-/// Replaces an error of a stalled or broken download by one without the texts of the libraries.
+/// Replaces an error of a stalled or broken download with one without the texts of the libraries.
 fn broken(error: &io::Error) -> io::Error {
     let of_ureq = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
     let is_late = error.kind() == io::ErrorKind::TimedOut || matches!(of_ureq, Some(ureq::Error::Timeout(_)));

@@ -1,9 +1,9 @@
 //! The temporary folder for the store of `dev` without `--data`.
 //!
-//! The folder is removed when the server ends. After `kill -9` it stays, and the next server removes it. Two locks show
-//! that a folder is in use: the server locks the folder itself before it opens the store, and the store locks its file
-//! `lock`. A folder is removed only if both locks are free. This protects a server that has just created its folder, and
-//! one of an older version, which holds only the second lock.
+//! The folder is removed when the server ends. After `kill -9` it stays, and the next server removes it. Two locks
+//! show that a folder is in use: the server locks the folder itself before it opens the store, and the store locks
+//! its file `lock`. A folder is removed only if both locks are free. This protects the folder of a server that has
+//! just created it, and that of an older version, which holds only the second lock.
 
 use std::{
     fs::{self, File, OpenOptions},

@@ -11,7 +11,7 @@ use crate::{
     store::Store,
 };
 
-/// Applies the lines of `input`. The first invalid line stops it, with the error `name:line: reason`.
+/// Applies the lines of `input`. Stops at the first invalid line and returns the error `name:line: reason`.
 pub(super) async fn seed(
     store: &dyn Store,
     name: &str,

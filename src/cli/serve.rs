@@ -41,7 +41,7 @@ pub(super) struct Options {
     overrides: Overrides,
 }
 
-/// Prints the effective configuration, or everything that is wrong with it.
+/// Prints the effective configuration, or all mistakes in it.
 pub(super) fn check(options: &Options) -> anyhow::Result<ExitCode> {
     let loaded = config::read(&options.sources()?)?;
     for warning in &loaded.warnings {
@@ -154,11 +154,11 @@ fn note_filled(store: &dyn Store) -> anyhow::Result<()> {
 }
 
 /// Reads the configuration again and applies its apps. Returns whether it was accepted. `running` holds the settings
-/// with which the server was started, and `known` the present apps.
+/// with which the server was started, and `known` the current apps.
 fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mut AppSettings) -> bool {
     let sources = match options.sources() {
         Ok(sources) => sources,
-        // The environment cannot change while the server runs, and it was valid at the start.
+        // The environment cannot change while the server runs, and it was valid at startup.
         Err(error) => {
             tracing::error!("configuration rejected: {error}");
             return false;

@@ -1,10 +1,10 @@
-//! Logs the start of a server, in the same form for `dev` and `serve`, with its version, store, addresses and apps.
+//! Logs the startup of a server, in the same form for `dev` and `serve`, with its version, store, addresses and apps.
 
 use std::path::{Path, PathBuf};
 
 use crate::{domain::AppId, http::Bound, log::List};
 
-/// The parts of a server that its start message names.
+/// The parts of a server that its startup message describes.
 pub(super) struct Started {
     store: PathBuf,
     listen: List,
@@ -13,7 +13,7 @@ pub(super) struct Started {
 }
 
 impl Started {
-    /// Collects the parts.
+    /// Collects the parts for the message.
     pub(super) fn new<'a>(
         store: &Path,
         bound: impl IntoIterator<Item = &'a Bound>,

@@ -25,7 +25,7 @@ const USAGE: u8 = 2;
 /// Prints a text to standard output.
 ///
 /// # Errors
-/// If it cannot be printed. [`exit_code`] treats a broken pipe as success.
+/// Returns an error if the text cannot be printed. [`exit_code`] treats a broken pipe as success.
 pub(super) fn print(text: impl AsRef<[u8]>) -> Result<(), OutputError> {
     let mut out = Output::standard();
     out.write(text.as_ref())?;

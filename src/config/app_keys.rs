@@ -25,7 +25,7 @@ pub struct AppDraft {
 pub(super) struct KeySource {
     /// The key itself.
     pub(super) inline: Option<SecretKey>,
-    /// The path of a file that holds the key.
+    /// The path of a file that contains the key.
     pub(super) file: Option<PathBuf>,
     /// The name of an environment variable that holds the key.
     pub(super) variable: Option<String>,
@@ -86,7 +86,7 @@ static APP: &[Key<AppDraft>] = &[
         name: "key_file",
         kind: Kind::Path(|draft, value| assign(&mut draft.key.file, Some(value))),
         default: "",
-        about: "A file that holds the key and that other users cannot read.",
+        about: "A file that contains the key; other users must not be able to read it.",
     },
     Key {
         name: "key_env",
@@ -98,13 +98,13 @@ static APP: &[Key<AppDraft>] = &[
         name: "previous_key",
         kind: Kind::Secret(|draft, value| assign(&mut draft.previous.inline, Some(secret(&value)?))),
         default: "",
-        about: "The key that was replaced by the present one. Signatures made with it are accepted until `previous_key_until`, so that programs can switch to the new key one by one; see \"Rotating a key\" in operations.md.",
+        about: "The key that was replaced by the current one. Signatures made with it are accepted until `previous_key_until`, so that programs can switch to the new key one by one; see \"Rotating a key\" in operations.md.",
     },
     Key {
         name: "previous_key_file",
         kind: Kind::Path(|draft, value| assign(&mut draft.previous.file, Some(value))),
         default: "",
-        about: "A file that holds the previous key and that other users cannot read.",
+        about: "A file that contains the previous key; other users must not be able to read it.",
     },
     Key {
         name: "previous_key_env",

@@ -8,7 +8,7 @@ use super::{
     server_keys,
 };
 
-const WRITTEN: &str = "writing to a text cannot fail";
+const WRITTEN: &str = "writing to a string cannot fail";
 
 /// Generates `docs/configuration.md`.
 #[must_use]
@@ -26,7 +26,7 @@ a file of its own or in an environment variable.
 
 Relative paths in the file are resolved against the file's folder. confold does not expand `~`, `$HOME` or `%VAR%` in paths,
 so a path that contains one of them is refused, and so is an empty one. A variable or flag with an empty value is refused,
-because it was most often meant to be filled in; write `[]` for an empty list.
+because it is usually a placeholder that was never filled in; write `[]` for an empty list.
 
 A key must be a single word of ASCII characters; spaces, carriage returns and quotation marks are refused. Files must be
 UTF-8, with or without a byte order mark.
@@ -42,22 +42,24 @@ read-only and their mode cannot be changed, set `allow_readable_key_files = true
 `confold check-config` changes nothing. It fails if the store folder cannot be created or written. If the store or an
 address is in use, it only prints a note, because most often the running server uses them.
 
-**SIGHUP** reloads the file. Apps, administrators, keys and their settings change at once, also for callers whose signature
-was verified before, and no call is dropped. Settings of the server itself take effect at the next start; the log names those
-that have changed. The files of `tls.certificate` and `tls.key` are checked for changes every second, without a signal.
+**SIGHUP** reloads the file. Apps, administrators, keys and their settings change immediately, also for callers whose
+signature was verified before, and no call is dropped. Settings of the server itself take effect at the next startup; the
+log names those that have changed. The files of `tls.certificate` and `tls.key` are checked for changes every second,
+without a signal.
 
-If a reloaded file has a mistake, the server logs it and applies only **changes that take rights away**.
-Administrators, apps and keys that the file does not contain are removed. A key that was replaced stops working, and the new one is
-used in its place – unless the file keeps the old one as `previous_key`. A key that was not accepted before is never accepted
-as `previous_key`, and one that was does not get more time. `denied`, `disabled`, `closed_services`, narrower `allowed_sources` and an earlier `plan_until` take effect.
-Everything else keeps its running value until the file is corrected, and so does a setting whose value is invalid, or
-which is missing from a table with an unknown key, because that may be its misspelling. Apps are removed only if no other
-table may be meant as one of them, and never if the file has no app at all. A file that is missing or is not TOML changes
-nothing. To be certain that a right was taken away, look for `the apps were read again` in the log.
+If a reloaded file has a mistake, the server logs it and applies only **changes that take rights away**. Administrators,
+apps and keys that the file does not contain are removed. A key that was replaced stops working, and the new one is used
+in its place – unless the file keeps the old one as `previous_key`. A key that was not accepted before is never accepted
+as `previous_key`, and a key that was accepted does not get more time. `denied`, `disabled`, `closed_services`, narrower
+`allowed_sources` and an earlier `plan_until` take effect. Everything else keeps its running value until the file is
+corrected, and so does a setting whose value is invalid, or which is missing from a table with an unknown key, because
+that may be its misspelling. Apps are removed only if no other table may be meant as one of them, and never if the file
+has no app at all. A file that is missing or is not TOML changes nothing. To be certain that a right was taken away, look
+for `the apps were read again` in the log.
 
-A certificate must always match its key, and other users must not be able to read the key. At the start, a certificate that
-has expired or is not valid yet is used with a warning, because there is no other. It never replaces a valid one in a running
-server; one that becomes valid later is used from that time on.
+A certificate must always match its key, and other users must not be able to read the key. At startup, a certificate that
+has expired or is not valid yet is used with a warning, because there is no other. It never replaces a valid one in a
+running server; one that becomes valid later is used from that time on.
 
 With `metrics.enabled`, `confold_reloads_total` counts reloads of the apps and of the certificate, `confold_reload_refused` is
 1 while the last version of a file is refused, and `confold_certificate_not_after_timestamp_seconds` is the time at
@@ -137,9 +139,9 @@ folder keeps its mode; the log contains a warning if other users can enter it. T
         .expect(WRITTEN);
     }
     text.push_str(
-        "\nSet one of `key`, `key_file` and `key_env`; without any, no signature of the app can be verified (70016). During a \
-         rotation, set one of `previous_key`, `previous_key_file` and `previous_key_env`, together with \
-         `previous_key_until`.\n",
+        "\nSet one of `key`, `key_file` or `key_env`. Without a key, every call for the app is refused with error \
+         70016, because no signature can be verified. During a rotation, set one of `previous_key`, \
+         `previous_key_file` or `previous_key_env` as well, together with `previous_key_until`.\n",
     );
     text
 }

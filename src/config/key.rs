@@ -127,8 +127,8 @@ impl<T: 'static> Kind<T> {
     /// Describes the accepted values.
     pub(super) fn describe(&self) -> String {
         match self {
-            Kind::Text(_) => "a text".to_owned(),
-            Kind::Secret(_) => "a secret text".to_owned(),
+            Kind::Text(_) => "a string".to_owned(),
+            Kind::Secret(_) => "a secret string".to_owned(),
             Kind::Address(_) => "an address that begins with http:// or https://".to_owned(),
             Kind::Path(_) => "a path".to_owned(),
             Kind::Number(least, u64::MAX, _) => format!("a number from {least}"),
@@ -149,8 +149,8 @@ impl<T: 'static> Kind<T> {
     /// Parses a value. Relative paths are resolved against `base`.
     ///
     /// # Errors
-    /// What the value must be and what was found. The message continues a sentence that begins with the name of the key,
-    /// and does not show secrets.
+    /// Returns what the value must be and what was found. The message continues a sentence that begins with the name
+    /// of the key, and does not show secrets.
     pub(super) fn read(&self, given: &Given<'_>, base: &Path) -> Result<Parsed<T>, String> {
         let refused = || format!("must be {}, found {}", self.describe(), self.found(given));
         let text = || given.text().ok_or_else(refused);
@@ -232,7 +232,7 @@ pub(super) fn each<I>(
     let bad: Vec<String> = bad.take(5).map(|item| excerpt::quoted(item).to_string()).collect();
     match bad.is_empty() {
         true => Ok(items.iter().filter_map(|item| parse(item)).collect()),
-        false => Err(format!("must hold {what}, found {}", bad.join(", "))),
+        false => Err(format!("must contain {what}, found {}", bad.join(", "))),
     }
 }
 
@@ -361,6 +361,6 @@ mod tests {
         );
         let value = DeValue::parse("17").unwrap();
         let refused = Kind::Secret::<()>(ignore).read(&Given::Toml(value.get_ref()), Path::new(""));
-        assert_eq!(refused.err().unwrap(), "must be a secret text, found a value of another type");
+        assert_eq!(refused.err().unwrap(), "must be a secret string, found a value of another type");
     }
 }

@@ -65,7 +65,7 @@ pub struct Config {
     pub metrics: bool,
     /// The collector that receives spans, if tracing is on.
     pub traces: Option<Address>,
-    /// The token that grants access to `/_dev/`; without one it is closed.
+    /// The token that grants access to `/_dev/`; without one, nobody has access.
     pub token: Option<Token>,
     /// The format of the log.
     pub log_format: LogFormat,

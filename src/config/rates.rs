@@ -15,7 +15,7 @@ const OTHERS: &str = "others";
 /// Parses rates.
 ///
 /// # Errors
-/// What is wrong. The message continues a sentence that begins with the name of the key.
+/// Returns what is wrong. The message continues a sentence that begins with the name of the key.
 pub(super) fn read(given: &Given<'_>) -> Result<CallRates, String> {
     let mut rates = CallRates::default();
     match given {
@@ -44,7 +44,7 @@ pub(super) fn read(given: &Given<'_>) -> Result<CallRates, String> {
 /// Parses rates from the value of a command-line option.
 ///
 /// # Errors
-/// What is wrong. The message continues a sentence that begins with the name of the option.
+/// Returns what is wrong. The message continues a sentence that begins with the name of the option.
 pub fn read_rates(text: &str) -> Result<CallRates, String> {
     read(&Given::Text(text))
 }

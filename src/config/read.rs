@@ -28,7 +28,7 @@ pub struct Sources {
     pub environment: BTreeMap<String, String>,
     /// The values of flags, with the names of their keys.
     pub flags: Vec<(&'static str, String)>,
-    /// The present time, for checks of certificates and previous keys.
+    /// The current time, for checks of certificates and previous keys.
     pub now: UnixSeconds,
 }
 
@@ -81,12 +81,12 @@ pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
 /// checked, so that a certificate that is just being replaced does not delay the removal of an administrator.
 ///
 /// # Errors
-/// [`Refused`], with the apps as far as they can be read.
+/// [`Refused`], with the apps that can be read.
 pub fn read_again(sources: &Sources) -> Result<Loaded, Refused> {
     read_with(sources, None)
 }
 
-/// Reads a configuration. With `files`, the present time, the files of the server's own settings are checked.
+/// Reads a configuration. If `files` contains the current time, the files of the server's own settings are checked.
 fn read_with(sources: &Sources, files: Option<UnixSeconds>) -> Result<Loaded, Refused> {
     let file = &sources.file;
     let unread = |problem: String| Refused { problems: Problems(vec![problem]), apps: None };

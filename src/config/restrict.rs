@@ -14,7 +14,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// The apps of a refused file, as far as they can be read.
+/// The apps of a refused file that can be read.
 #[derive(Clone, Debug, Default)]
 pub struct RefusedApps {
     /// The tables that have an id.
@@ -51,8 +51,8 @@ pub fn restrict(running: &[App], refused: &RefusedApps) -> (Vec<App>, Vec<String
 }
 
 impl RefusedApps {
-    /// Returns the app with this id. If several tables have the id, only one thing is clear: an administrator in none of
-    /// them is not wanted. So their lists are merged, and all other settings are marked as unclear.
+    /// Returns the app with this id. If several tables have the id, only one thing is clear: an administrator who is
+    /// in none of them is to be removed. So their lists are merged, and all other settings are marked as unclear.
     fn of(&self, id: AppId) -> Option<RefusedApp> {
         let mut tables = self.apps.iter().filter(|table| table.app.id == id);
         let mut found = tables.next()?.clone();

@@ -126,13 +126,13 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "tls.certificate",
         kind: Kind::Path(|draft, value| assign(&mut draft.certificate, Some(value))),
         default: "",
-        about: "The certificate and its chain, a PEM file. A change is noticed within a second.",
+        about: "A PEM file with the certificate and its chain. A change is noticed within a second.",
     },
     Key {
         name: "tls.key",
         kind: Kind::Path(|draft, value| assign(&mut draft.key, Some(value))),
         default: "",
-        about: "The private key of the certificate, a PEM file that other users cannot read.",
+        about: "A PEM file with the private key of the certificate. Other users must not be able to read it.",
     },
     Key {
         name: "store.directory",
@@ -144,7 +144,7 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "store.create",
         kind: Kind::Switch(|draft, value| assign(&mut draft.store.create, value)),
         default: "true",
-        about: "Whether a new store is created if the directory has none. Set it to false once the store exists: if a volume is not mounted, the start then fails instead of creating an empty store.",
+        about: "Whether a new store is created if the directory has none. Set it to false once the store exists: if a volume is not mounted, startup then fails instead of creating an empty store.",
     },
     Key {
         name: "store.cache",
@@ -184,7 +184,7 @@ static SERVER: &[Key<ServerDraft>] = &[
             assign(&mut draft.limits.connections.per_source, count(value))
         }),
         default: "0",
-        about: "The maximum number of open connections from one source address (in IPv6 from one /64). 0 means `limits.connections` less a tenth (at least 1, at most 100), which is reserved for other sources. Loopback addresses are not counted, unless a trusted proxy reports them.",
+        about: "The maximum number of open connections from one source address (in IPv6 from one /64). 0 means `limits.connections` minus a tenth (at least 1, at most 100), which is reserved for other sources. Loopback addresses are not counted, unless a trusted proxy reports them.",
     },
     Key {
         name: "limits.unsent",

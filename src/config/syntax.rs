@@ -16,11 +16,11 @@ const MEANINGS: &[(&str, &str)] = &[
     ("unclosed inline table", "a { is not closed; add a }"),
     (
         "invalid basic string",
-        "a text is not closed; end it on the same line with the quotation mark that began it",
+        "a string is not closed; end it on the same line with the quotation mark that began it",
     ),
     (
         "invalid literal string",
-        "a text is not closed; end it on the same line with the quotation mark that began it",
+        "a string is not closed; end it on the same line with the quotation mark that began it",
     ),
     ("unexpected key or value", "more text follows the value; write one setting per line"),
     ("extra assignment", "more text follows the value; write one setting per line"),

@@ -151,7 +151,7 @@ impl Faults {
     /// Appends a rule and returns it with its number.
     ///
     /// # Errors
-    /// Why the rule is refused: the field, the rule and what was found.
+    /// Returns why the rule is refused: the field, the requirement and what was found.
     pub fn add(&self, rule: FaultRule) -> Result<FaultRule, String> {
         check(&rule)?;
         let mut rules = self.rules();
@@ -235,7 +235,7 @@ fn check(rule: &FaultRule) -> Result<(), String> {
         });
     }
     if let Some(Err(reason)) = rule.owner.as_deref().map(UserId::parse) {
-        return Err(format!("From_Account can match no call: {reason}"));
+        return Err(format!("From_Account cannot match any call: {reason}"));
     }
     if let Some(probability) = rule.probability.filter(|one| !(0.0..=1.0).contains(one)) {
         return Err(format!("Probability must be from 0 to 1, found {probability}"));
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_that_fits_strikes_as_often_as_it_says() {
+    fn the_first_rule_that_matches_applies_as_often_as_it_says() {
         let faults = Faults::default();
         assert_eq!(faults.strike(Command::MarkContact, None), None);
         faults
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn nonsensical_rules_are_refused() {
         let faults = Faults::default();
         for (text, said) in [
             (r#"{"Command":"get"}"#, "Command must be one of create_contact_group, "),
@@ -304,10 +304,10 @@ mod tests {
                 "Command: there is no command \"mark_contacts\"; did you mean mark_contact?",
             ),
             (r#"{"Command":""}"#, "Command must be one of "),
-            (r#"{"Code":60007,"From_Account":""}"#, "From_Account can match no call: "),
+            (r#"{"Code":60007,"From_Account":""}"#, "From_Account cannot match any call: "),
             (
                 r#"{"Code":60007,"From_Account":"a-user-id-of-more-than-32-bytes-in-all"}"#,
-                "From_Account can match no call: ",
+                "From_Account cannot match any call: ",
             ),
             (r#"{"Code":60007,"Probability":2}"#, "Probability must be from 0 to 1, found 2"),
             (r#"{"Code":60007,"Times":0}"#, "Times must be at least 1"),

@@ -52,7 +52,7 @@ pub struct JournalEntry {
 }
 
 impl JournalEntry {
-    /// Returns whether it is a call of this command.
+    /// Returns whether the entry is a call of `command`.
     #[must_use]
     pub fn is_of(&self, command: &str) -> bool {
         self.path.rsplit('/').next() == Some(command)

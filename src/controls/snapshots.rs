@@ -35,7 +35,7 @@ pub enum SnapshotError {
     #[error("the name of the snapshot is empty; give it one, such as start")]
     NoName,
     /// The name is too long.
-    #[error("the name of a snapshot has at most {NAME_BYTES} bytes, found {0}")]
+    #[error("the name of a snapshot may have at most {NAME_BYTES} bytes, found {0}")]
     LongName(usize),
     /// There are too many snapshots.
     #[error(
@@ -122,7 +122,7 @@ impl Snapshots {
     /// Finds a snapshot by its name.
     ///
     /// # Errors
-    /// If there is none.
+    /// Fails if there is no snapshot with this name.
     pub fn find(&self, name: &str) -> Result<Snapshot, SnapshotError> {
         let found = self.kept().get(name).cloned();
         found.map(Snapshot).ok_or_else(|| self.unknown(name))
@@ -131,7 +131,7 @@ impl Snapshots {
     /// Removes a snapshot.
     ///
     /// # Errors
-    /// If there is none of this name.
+    /// Fails if there is no snapshot with this name.
     pub fn remove(&self, name: &str) -> Result<(), SnapshotError> {
         let removed = self.kept().remove(name);
         removed.map(drop).ok_or_else(|| self.unknown(name))

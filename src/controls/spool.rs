@@ -19,8 +19,8 @@ pub struct Spool {
 pub enum SpoolError {
     /// The request is too large.
     #[error(
-        "lines have at most {0} bytes in one request, and this one has more; send them in several requests, or use \
-         confold import"
+        "the lines of one request may have at most {0} bytes, and this one has more; send them in several requests, \
+         or use confold import"
     )]
     TooLarge(u64),
     /// The temporary file failed.
@@ -54,7 +54,7 @@ impl Spool {
     /// Returns everything from the beginning.
     ///
     /// # Errors
-    /// If the temporary file fails.
+    /// Fails if the temporary file fails.
     pub fn into_lines(mut self) -> io::Result<impl Read + Send> {
         self.file.rewind()?;
         Ok(self.file)
@@ -66,13 +66,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_added_is_read_and_no_more_is_taken_than_there_may_be() {
+    fn what_was_added_is_read_and_more_than_the_limit_is_refused() {
         let mut spool = Spool::of(200_000);
         for _ in 0..2 {
             spool.add(&vec![b'x'; 100_000]).unwrap();
         }
         let refused = spool.add(b"x").unwrap_err().to_string();
-        assert!(refused.starts_with("lines have at most 200000 bytes in one request"), "{refused}");
+        assert!(refused.starts_with("the lines of one request may have at most 200000 bytes"), "{refused}");
         let mut spool = Spool::default();
         spool.add(b"some").unwrap();
         spool.add(b" lines").unwrap();

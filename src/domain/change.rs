@@ -83,7 +83,7 @@ pub enum Delta {
     CountersSet(Counters),
 }
 
-/// A record before and after a change, as far as it exists.
+/// A record before and after a change; `None` where it does not exist.
 pub type BeforeAndAfter<'a> = (Option<&'a Arc<Record>>, Option<&'a Arc<Record>>);
 
 /// Which parts of a record a delta changed.

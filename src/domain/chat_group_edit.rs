@@ -49,7 +49,7 @@ pub struct ChatGroupWorld<'a> {
 /// Which members an edit needs to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WantedMembers {
-    /// The given users, as far as they are members.
+    /// Those of the given users who are members.
     Named(Vec<UserId>),
     /// Every member.
     All,
@@ -134,7 +134,7 @@ pub enum ChatGroupRejection {
     #[error("a chat group of this kind has no list of members")]
     NoMemberList,
     /// There is not enough room for all new members, so none was added.
-    #[error("a chat group has at most {0} members")]
+    #[error("a chat group may have at most {0} members")]
     Full(u32),
     /// The owner cannot be removed.
     #[error("the owner of a chat group cannot be removed")]

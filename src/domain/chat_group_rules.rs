@@ -30,7 +30,8 @@ pub(super) fn create(
         return Err(if own { ChatGroupRejection::Own } else { ChatGroupRejection::Taken });
     }
     let incarnation = old.map_or(0, |old| old.incarnation);
-    // A chat group that exists is below the last incarnation, so that it can always be destroyed once more.
+    // The incarnation of an existing chat group must stay below `MAX_NUMBER`, because destroying the group increases
+    // it once more.
     if incarnation >= MAX_NUMBER {
         return Err(ChatGroupRejection::Spent);
     }

@@ -16,7 +16,7 @@ pub struct Account {
 /// Whether a chat group exists, and which incarnation it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChatGroupLife {
-    /// Increases each time the chat group is destroyed; 0 for one that never was.
+    /// Increases each time the chat group is destroyed; 0 if it has never been destroyed.
     pub incarnation: u32,
     /// Whether it exists now.
     pub alive: bool,

@@ -19,7 +19,7 @@ pub enum Edit {
     },
     /// Renames a conversation group.
     RenameGroup {
-        /// The present name.
+        /// The current name.
         name: GroupName,
         /// The new name.
         new: GroupName,

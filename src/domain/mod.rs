@@ -1,6 +1,6 @@
 //! The rules of confold, as values and pure functions. They use no I/O, JSON, clock or randomness.
 //!
-//! Everything that one owner organized is one value, the [`Organizer`]. [`Edit::decide`] takes the owner's present
+//! Everything that one owner organized is one value, the [`Organizer`]. [`Edit::decide`] takes the owner's current
 //! state, what the directory contains about the named conversations, and the time. It returns an outcome and, if
 //! anything changed, the new state.
 

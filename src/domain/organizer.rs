@@ -18,7 +18,7 @@ pub const MAX_NUMBER: ChangeNumber = i32::MAX as u32 - 1;
 pub struct Counters {
     /// The last change number that was assigned, which is the organizer's version.
     pub version: ChangeNumber,
-    /// How often the owner ran out of change numbers and was renumbered; 0 for nearly all owners.
+    /// The number of times the owner ran out of change numbers and was renumbered; 0 for nearly all owners.
     pub renumberings: u32,
     /// The time of the last renumbering; 0 if there was none.
     pub renumbered_at: UnixSeconds,
@@ -128,7 +128,7 @@ impl Organizer {
     }
 
     /// Returns the change numbers of the records whose chat group has another incarnation by now, which makes them
-    /// invalid. `current` returns the present incarnation of a chat group, 0 if it is unknown.
+    /// invalid. `current` returns the current incarnation of a chat group, 0 if it is unknown.
     pub fn dead(&self, mut current: impl FnMut(&ChatGroupId) -> u32) -> Vec<ChangeNumber> {
         self.records
             .iter()

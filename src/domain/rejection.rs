@@ -105,7 +105,7 @@ pub enum Rejection {
         found: String,
     },
     /// A custom mark is too long.
-    #[error("a custom mark has at most 256 bytes, found {bytes}")]
+    #[error("a custom mark may have at most 256 bytes, found {bytes}")]
     CustomMarkLength {
         /// The number of bytes found.
         bytes: usize,

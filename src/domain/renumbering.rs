@@ -13,7 +13,8 @@ use super::{ChangeNumber, Counters, LAST_SECOND, MAX_NUMBER, Organizer, Record, 
 /// `StartIndex` it therefore lists everything that was moved and nothing that stayed.
 pub(super) const MIDDLE: ChangeNumber = 1 << 30;
 
-/// How many seconds after a renumbering clients may still send a `StartIndex` from before it.
+/// How long, in seconds, a renumbering affects the handling of a `StartIndex` that a client may have received before
+/// it.
 const GRACE: UnixSeconds = 600;
 
 impl Counters {

@@ -123,7 +123,7 @@ fn check_limits(organizer: &Organizer, limits: &Limits) -> Result<(), Rejection>
     ];
     match counts.into_iter().find(|(_, found, limit)| found > limit) {
         Some((what, found, limit)) => {
-            Err(Rejection::Import(format!("an owner has at most {limit} {what}, found {found}")))
+            Err(Rejection::Import(format!("an owner may have at most {limit} {what}, found {found}")))
         }
         None => Ok(()),
     }
@@ -136,7 +136,7 @@ fn check_limits(organizer: &Organizer, limits: &Limits) -> Result<(), Rejection>
 /// Otherwise, the numbers of the import are kept if every group and record has one, and all are above those that
 /// `before` has used. In all other cases new numbers are assigned, first to the groups by id and then to the records
 /// by timestamp. If there are not enough numbers left, the owner is renumbered at the time `now`. `incarnation`
-/// returns the present incarnation of a conversation's chat group.
+/// returns the current incarnation of a conversation's chat group.
 ///
 /// # Errors
 /// Returns [`Unsound`] if the parts contradict each other.
@@ -193,7 +193,7 @@ fn restored(
     Ok((restored, deltas))
 }
 
-/// Checks whether the import equals the present data apart from change numbers, as when a line is imported twice.
+/// Checks whether the import equals the current data apart from change numbers, as when a line is imported twice.
 fn same_content(
     before: &Organizer,
     groups: &[RestoredGroup],

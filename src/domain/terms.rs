@@ -43,7 +43,7 @@ impl Terms {
         }
     }
 
-    /// Returns the rules for which users exist.
+    /// Returns the rules that decide which users exist.
     #[must_use]
     pub fn directory(&self) -> Directory<'_> {
         Directory { mode: self.directory, appointed: &self.admins }

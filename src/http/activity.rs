@@ -42,7 +42,7 @@ pub(super) struct Activity {
     last: AtomicU64,
     /// Whether a request carried a valid signature.
     signed: AtomicBool,
-    /// Whether a part of a request was left unread, so that closing at once could discard the answer.
+    /// Whether a part of a request was left unread, so that closing immediately could discard the answer.
     unread: AtomicBool,
     /// How many bytes of answers the client has not read yet, and when the oldest of them began to wait, in
     /// milliseconds of the monotonic clock.

@@ -123,7 +123,7 @@ async fn speak_http2(
     let shared = Arc::new((http, place, stop.clone()));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let shared = Arc::clone(&shared);
-        // Belongs to this future, so that it ends as well if the client resets the stream.
+        // This future owns it, so that it also ends if the client resets the stream.
         let mut in_flight = InFlight::begin(&shared.1.activity);
         async move {
             let (http, place, stop) = &*shared;

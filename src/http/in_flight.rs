@@ -55,7 +55,8 @@ impl InFlight {
         Bytes::from_owner(UnsentBytes::new(part, &self.activity))
     }
 
-    /// Does the same for a static answer, which occupies no memory of its own and is therefore not counted.
+    /// Like [`InFlight::with`], but for a static answer, which does not take up memory of its own and is therefore
+    /// not counted.
     pub(super) fn with_fixed(self, answer: &'static [u8]) -> Bytes {
         Bytes::from_owner(Answer { bytes: answer, _request: self })
     }

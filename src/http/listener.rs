@@ -131,7 +131,8 @@ async fn placed(http: &Arc<HttpService>, who: &Newcomer) -> Option<Place> {
                 http.pipeline.refuse_connection();
                 return None;
             }
-            // A probe can be evicted once its grace period is over, which sends no signal. Look again after that time.
+            // A probe can be evicted once its grace period is over, and nothing signals that. Look again after that
+            // time.
             Err(NoPlace::All) => drop(tokio::time::timeout(PROBE_GRACE, left).await),
         }
     }

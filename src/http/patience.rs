@@ -7,13 +7,13 @@ use super::activity::Activity;
 /// How long the server waits for a slow or idle client.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// The most time from the first byte of a request to the end of its head, and for a TLS handshake.
+    /// The maximum time from the first byte of a request to the end of its head, and for a TLS handshake.
     pub head: Duration,
-    /// The most time without a request and, while one is in progress, without a byte in either direction.
+    /// The maximum time without a request and, while one is in progress, without a byte in either direction.
     pub idle: Duration,
 }
 
-/// The same two limits for a connection that was accepted beyond the connection limit.
+/// Both limits of [`Patience`] for a connection that was accepted beyond the connection limit.
 const PROBE: Duration = Duration::from_secs(1);
 
 /// The lowest average rate, in bytes per second, at which bytes have to move while a request is in progress. Without

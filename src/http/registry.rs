@@ -35,7 +35,7 @@ const UNPLACED: usize = 256;
 /// How long a request without a valid signature may be in progress before its connection may be closed to make room.
 const WORK_GRACE: Duration = Duration::from_secs(3);
 
-/// How long a client may read none of its answers when memory is tight, and how often this is checked.
+/// How long a client may go without reading any of its answers when memory is tight, and how often this is checked.
 const STANDSTILL: Duration = Duration::from_secs(2);
 /// How often clients are checked when no memory is left for further answers.
 const URGENT_PAUSE: Duration = Duration::from_millis(50);
@@ -50,8 +50,8 @@ pub struct ConnectionLimits {
 }
 
 impl ConnectionLimits {
-    /// Returns the most connections that one source may have. By default some are reserved for others, so that one
-    /// address cannot lock everyone out.
+    /// Returns the maximum number of connections that one source may have. By default some are reserved for others,
+    /// so that one address cannot lock everyone out.
     pub(super) fn of_source(self) -> usize {
         match self.per_source {
             0 => self.all - (self.all / 10).clamp(1, 100).min(self.all - 1),
@@ -94,7 +94,8 @@ pub(super) struct Opened {
     pub(super) source: Option<Source>,
     /// When it was accepted.
     pub(super) since: Duration,
-    /// While answers are unread: how many had been read at the last check, and since when none was.
+    /// While answers are unread: how many had been read at the last check, and the time since which none has been
+    /// read.
     pub(super) stands: Option<(u64, u64)>,
     /// Whether it carries a call that waits for a place.
     pub(super) waits: bool,
@@ -114,7 +115,7 @@ pub(super) struct Newcomer {
     pub(super) handle: Arc<TaskHandle>,
 }
 
-/// Why a connection gets no place.
+/// Why a connection is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoPlace {
     /// Its source already has as many connections as it may have.
@@ -146,7 +147,7 @@ impl Registry {
         self.accepted.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns the counts of connections for the metrics.
+    /// Returns the connection counts for the metrics.
     pub(super) fn counts(&self) -> ConnectionCounts {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         ConnectionCounts {
@@ -158,7 +159,7 @@ impl Registry {
         }
     }
 
-    /// Returns the most connections that one source may have.
+    /// Returns the maximum number of connections that one source may have.
     pub(super) fn of_source(&self) -> usize {
         self.limits.of_source()
     }
@@ -193,10 +194,10 @@ impl Registry {
         Err(NoPlace::Source)
     }
 
-    /// Ends the connection that has been idle longest among those, of this source if one is given, that never
-    /// presented a valid signature. One with a request in progress has some time to present a signature and is ended
-    /// last. With thousands of connections, one per cent of them are ended at once, so that a flood of new connections
-    /// does not cost a full scan for each of them.
+    /// Ends the connection that has been idle longest, among those that never presented a valid signature and, if a
+    /// source is given, belong to it. One with a request in progress has some time to present a signature and is
+    /// ended last. With thousands of connections, one per cent of them are ended at once, so that a flood of new
+    /// connections does not cost a full scan for each of them.
     fn evict(&self, table: &mut Table, of: Option<Source>, now: Duration) -> bool {
         let now = milliseconds(now);
         let strangers = table.entries.iter().filter(|(_, entry)| {
@@ -219,7 +220,8 @@ impl Registry {
         !leaving.is_empty()
     }
 
-    /// Ends the oldest connection beyond the limit that carries no call and has had its time to send a health check.
+    /// Ends the oldest connection beyond the limit that does not carry a call and whose time to send a health check
+    /// is over.
     pub(super) fn evict_probe(&self, table: &mut Table, now: Duration) -> bool {
         let asked = |entry: &Opened| {
             entry.activity.is_probe()
@@ -238,10 +240,10 @@ impl Registry {
         }
     }
 
-    /// Frees memory when more bytes of answers wait than may wait: ends connections whose clients have read none of
-    /// theirs for a while, the longest stalled first. If no memory is left (`urgent`), it ends those with the oldest
-    /// unread answers, even if they are reading. Called once a second, and by requests when memory is full; calls that
-    /// follow too soon do nothing.
+    /// Frees memory when more bytes of answers are waiting than the limit allows: ends connections whose clients have
+    /// not read anything for a while, the longest stalled first. If no memory is left (`urgent`), it ends those with
+    /// the oldest unread answers, even if they are reading. Called once a second, and by requests when memory is
+    /// full; calls that follow too soon do nothing.
     pub(super) fn shed_slow_readers(&self, now: Duration, urgent: bool) {
         if !self.unsent.is_tight() {
             return;

@@ -33,10 +33,10 @@ use crate::call::{
 /// How much of a refused request's body is read and discarded before the answer, and for how long. A small body that
 /// has already arrived lets the connection be reused; the limits keep a refused client from making the server wait.
 const DRAINED: (usize, Duration) = (64 * 1024, Duration::from_millis(100));
-/// The same for HTTP/2, where common clients report an error if the answer arrives before they have sent the whole
-/// body.
+/// Like [`DRAINED`], but for HTTP/2, where common clients report an error if the answer arrives before they have sent
+/// the whole body.
 const DRAINED_HTTP2: (usize, Duration) = (8 << 20, Duration::from_secs(1));
-/// The same for bodies of lines over HTTP/2, because imported files are large.
+/// Like [`DRAINED_HTTP2`], but for bodies of lines, because imported files are large.
 const DRAINED_LINES: (usize, Duration) = (64 << 20, Duration::from_secs(2));
 
 /// The state that all connections share.

@@ -16,7 +16,7 @@ const BACKLOG: i32 = 65_535;
 /// A socket that is bound to its address but does not accept connections yet.
 #[derive(Debug)]
 pub struct Bound {
-    /// Not yet listening, in spite of its type.
+    /// Not yet listening, despite its type.
     socket: TcpListener,
     address: SocketAddr,
     certificates: Option<Certificates>,

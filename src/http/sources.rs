@@ -29,11 +29,12 @@ pub struct Proxies(Vec<Network>);
 /// The result of looking for a PROXY header in the first bytes of a connection.
 #[derive(Debug, PartialEq, Eq)]
 enum Header {
-    /// There is no header of the PROXY protocol.
+    /// There is no PROXY header.
     Absent,
     /// More bytes are needed.
     Incomplete,
-    /// A header: its length in bytes, and the address that it names. `None` stands for the proxy's own connections.
+    /// A complete header: its length in bytes and the client address in it. The address is `None` if the header gives
+    /// none that can be used, for example for the proxy's own health checks.
     Whole(usize, Option<IpAddr>),
     /// The bytes begin like a header but are not a valid one.
     Malformed,
@@ -50,8 +51,8 @@ impl Proxies {
         self.0.iter().any(|network| network.contains(address))
     }
 
-    /// Returns the client for which the trusted proxy `peer` has connected. A header of the PROXY protocol, if there
-    /// is one, is removed from the stream; requests then cannot name another source.
+    /// Returns the client for which the trusted proxy `peer` has connected. A PROXY header, if there is one, is
+    /// removed from the stream; requests then cannot name another source.
     ///
     /// # Errors
     /// Fails when the stream fails or the header is malformed.
@@ -67,11 +68,11 @@ impl Proxies {
             match read_header(&first[..read]) {
                 Header::Absent => return Ok(Newcomer { forwards: true, ..direct }),
                 Header::Incomplete if read == 0 || read == first.len() => {
-                    return Err(io::Error::other("the header of the PROXY protocol is incomplete"));
+                    return Err(io::Error::other("the PROXY header is incomplete"));
                 }
                 Header::Incomplete => pause().await,
                 Header::Malformed => {
-                    return Err(io::Error::other("the header of the PROXY protocol is malformed"));
+                    return Err(io::Error::other("the PROXY header is malformed"));
                 }
                 Header::Whole(length, named) => {
                     stream.read_exact(&mut first[..length]).await?;

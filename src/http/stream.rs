@@ -23,7 +23,7 @@ use super::{activity::Activity, unparsed::unparsable};
 const LINGER_BYTES: usize = 64 << 20;
 const LINGER: Duration = Duration::from_secs(2);
 
-/// A stream that records its activity and replaces refusals by hyper.
+/// A stream that records its activity and replaces hyper's own refusals.
 pub(super) struct WatchedStream<S> {
     /// `None` only while this is being dropped.
     stream: Option<S>,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Debug)]
 pub(super) struct Unsent {
     bytes: AtomicUsize,
-    /// Above this many bytes, a connection that has not read its last answer gets no further one.
+    /// Above this many bytes, a connection that has not read its last answer does not get another one.
     limit: usize,
 }
 
@@ -43,7 +43,7 @@ impl Unsent {
         self.bytes() > self.limit
     }
 
-    /// Returns whether so many bytes wait that clients that do not read get no further answers.
+    /// Returns whether so many bytes wait that clients that do not read must not get further answers.
     pub(super) fn is_full(&self) -> bool {
         self.bytes() > self.limit.saturating_mul(REFUSED_ABOVE)
     }

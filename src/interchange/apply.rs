@@ -56,7 +56,7 @@ pub fn apply(store: &dyn Store, line: Line, terms: Terms, context: CallContext) 
 }
 
 /// Determines the effect of a line about an owner, or why it would be refused, without changing anything. The reads
-/// are queued before this function returns. `lives` has the chat groups whose state the lines before this one would
+/// are queued before this function returns. `lives` contains the chat groups whose state the lines before this one would
 /// change.
 pub(super) fn check<'a>(
     store: &'a dyn Store,

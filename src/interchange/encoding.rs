@@ -8,14 +8,15 @@ use flate2::bufread::MultiGzDecoder;
 /// The byte order mark that Windows editors write at the start of UTF-8 files.
 const MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// The first bytes of compressed files.
+/// The first bytes of gzip files.
 const GZIP: &[u8] = b"\x1F\x8B";
+/// The first bytes of compressed files, with the words that error messages use for them.
 const COMPRESSED: [(&[u8], &str); 5] = [
-    (GZIP, "gzip"),
+    (GZIP, "gzip data"),
     (b"PK\x03\x04", "a zip archive"),
-    (b"\x28\xB5\x2F\xFD", "zstd"),
-    (b"\xFD7zXZ", "xz"),
-    (b"BZh", "bzip2"),
+    (b"\x28\xB5\x2F\xFD", "zstd data"),
+    (b"\xFD7zXZ", "xz data"),
+    (b"BZh", "bzip2 data"),
 ];
 
 /// Removes a byte order mark. Any line may have one, because several files with marks may have been
@@ -28,11 +29,11 @@ pub(super) fn without_mark(text: &[u8]) -> &[u8] {
 pub(super) fn foreign(text: &[u8]) -> Option<String> {
     if is_utf16(text) {
         let cure = "write it as UTF-8, for example with iconv -f UTF-16 -t UTF-8";
-        return Some(format!("the text is UTF-16, and lines are UTF-8; {cure}"));
+        return Some(format!("the text is UTF-16, but lines must be UTF-8; {cure}"));
     }
     let (_, name) = COMPRESSED.iter().find(|(beginning, _)| text.starts_with(beginning))?;
     Some(format!(
-        "this is {name}, and not lines; uncompress it first (confold import and confold dev --seed read files in gzip)"
+        "this is {name}, not lines; decompress it first (confold import and confold dev --seed read files in gzip)"
     ))
 }
 
@@ -49,7 +50,7 @@ fn is_utf16(text: &[u8]) -> bool {
 /// Returns the content of a file, decompressed if it is a gzip file.
 ///
 /// # Errors
-/// If the first bytes cannot be read.
+/// Fails if the first bytes cannot be read.
 pub fn uncompressed<'a>(mut file: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let mut beginning = Vec::new();
     file.by_ref().take(GZIP.len() as u64).read_to_end(&mut beginning)?;

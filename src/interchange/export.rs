@@ -31,7 +31,7 @@ impl Export {
     /// Returns the next complete lines, or `None` at the end.
     ///
     /// # Errors
-    /// If the store fails. The lines returned before are valid, but the export is incomplete.
+    /// Fails if the store fails. The lines returned before are valid, but the export is incomplete.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         if self.apps.is_none() {
             self.apps = Some(self.store.apps().await?.into());

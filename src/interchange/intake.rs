@@ -30,7 +30,8 @@ const BYTES_AT_ONCE: usize = 4 << 20;
 /// The maximum number of faults that are listed.
 const FAULTS: usize = 1_000;
 
-/// From this incarnation on, a check remembers a chat group between lines, because the lines could use up the numbers left.
+/// From this incarnation on, a check remembers a chat group between lines, because the lines could use up the
+/// remaining numbers.
 const NEAR_THE_END: u32 = MAX_NUMBER - (1 << 20);
 
 /// What to do with the lines.
@@ -129,7 +130,7 @@ pub struct Intake<'a> {
     lives: HashMap<(AppId, ChatGroupId), ChatGroupLife>,
     /// Whether the lines in progress are about chat groups.
     after_chat_group: bool,
-    /// Whether the text turned out not to be lines.
+    /// Whether the text turned out not to consist of lines.
     is_foreign: bool,
     outcome: ImportReport,
 }
@@ -176,7 +177,8 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Returns whether the rest of the text is ignored, because an import met a bad line or the text is not lines.
+    /// Returns whether the rest of the text is ignored, because an import met a bad line or the text does not consist
+    /// of lines.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.is_foreign || (self.terms.purpose == Purpose::Apply && !self.outcome.faults.is_empty())
@@ -298,7 +300,8 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Remembers whether a chat group would exist if that differs from the store, or returns why the line would be refused.
+    /// Checks a line about a chat group and counts its effect, or returns why the line would be refused. The state in
+    /// which the line would leave the group is remembered for later lines, unless they can derive it from the store.
     async fn remember_life(
         &mut self,
         app: AppId,

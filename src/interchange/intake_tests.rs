@@ -68,7 +68,7 @@ impl Read for Interrupted<'_> {
 }
 
 #[test]
-fn reading_goes_on_after_an_interruption() {
+fn reading_continues_after_an_interruption() {
     let text = account("a");
     let store = store::in_memory();
     let outcome =
@@ -78,7 +78,7 @@ fn reading_goes_on_after_an_interruption() {
 
 proptest! {
     #[test]
-    fn a_text_may_be_cut_anywhere(
+    fn lines_may_be_cut_anywhere(
         lines in vec(prop_oneof![
             Just(String::new()), Just("\r".to_owned()), Just("broken".to_owned()), "[a-c]".prop_map(|name| account(&name)),
             Just("\u{feff}".to_owned()), "[a-c]".prop_map(|name| format!("\u{feff}{}\r", account(&name))),

@@ -87,13 +87,13 @@ impl ReplyPage {
         u32::try_from(self.code).is_ok_and(|code| what(Code::of(code)))
     }
 
-    /// Returns whether it is a temporary error.
+    /// Returns whether the reply is a temporary error.
     #[must_use]
     pub fn passes(&self) -> bool {
         self.code_is(Code::passes)
     }
 
-    /// Returns whether it refuses the caller as such, whichever user is asked for.
+    /// Returns whether the reply refuses the caller, so that calls about other users would be refused, too.
     #[must_use]
     pub fn is_about_caller(&self) -> bool {
         self.code_is(Code::is_about_caller)
@@ -103,7 +103,7 @@ impl ReplyPage {
 /// Reads a reply to `get_contact_group`.
 ///
 /// # Errors
-/// What is wrong with the reply: the field, the rule and what was found.
+/// Returns what is wrong with the reply: the field, the rule and what was found.
 pub fn read_reply(text: &[u8]) -> Result<ReplyPage, String> {
     let node = Node::parse(text)
         .map_err(|error| format!("the reply is not a JSON object: {}", unreadable(text, &error)))?;
@@ -136,7 +136,7 @@ fn read_page(fields: Fields<'_>) -> Result<ReplyPage, Fault> {
 /// Reads a line. `unknown` says what to do with unknown fields.
 ///
 /// # Errors
-/// What is wrong with the line: the field, the rule and what was found.
+/// Returns what is wrong with the line: the field, the rule and what was found.
 pub fn read_line(text: &[u8], unknown: UnknownFields) -> Result<Line, String> {
     let text = without_mark(text);
     let node = Node::parse(text)
@@ -271,7 +271,7 @@ fn members(list: Value<'_>, unknown: UnknownFields) -> Result<Vec<Member>, Fault
     let members = list.each(|item| member(item, unknown))?;
     match members.len() {
         found if found > MOST_MEMBERS as usize => {
-            Err(Fault::refused(path, format!("it has at most {MOST_MEMBERS} members, found {found}")))
+            Err(Fault::refused(path, format!("it may have at most {MOST_MEMBERS} members, found {found}")))
         }
         _ => Ok(members),
     }
@@ -290,7 +290,7 @@ fn member(item: Value<'_>, unknown: UnknownFields) -> Result<Member, Fault> {
 fn text_of(fields: Fields<'_>, field: &'static Field) -> Result<String, Fault> {
     let text = fields.optional(field, |value| match value.read::<&str>()? {
         text if text.len() > TEXT_BYTES => {
-            let said = format!("it has at most {TEXT_BYTES} bytes, found {}", text.len());
+            let said = format!("it may have at most {TEXT_BYTES} bytes, found {}", text.len());
             Err(Fault::refused(value.path, said))
         }
         text => Ok(text.to_owned()),

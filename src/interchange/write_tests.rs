@@ -72,7 +72,7 @@ fn written(owner: &Owner, state: &OwnerState) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn an_organizer_comes_back_as_it_was(user in user(), organizer in organizer(), known: bool) {
+    fn an_organizer_survives_a_round_trip(user in user(), organizer in organizer(), known: bool) {
         let owner = Owner { app: AppId::new(7).unwrap(), user };
         let account = known.then(Arc::default);
         let line = written(&owner, &OwnerState { account, organizer: Arc::new(organizer.clone()) });
@@ -86,7 +86,7 @@ proptest! {
     }
 
     #[test]
-    fn an_account_comes_back_as_it_was(user in user(), nick in text(30), face_url in text(30)) {
+    fn an_account_survives_a_round_trip(user in user(), nick in text(30), face_url in text(30)) {
         let owner = Owner { app: AppId::new(7).unwrap(), user };
         let account = Account { nick, face_url };
         let state = OwnerState { account: Some(Arc::new(account.clone())), organizer: Arc::default() };
@@ -97,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn a_chat_group_comes_back_as_it_was(
+    fn a_chat_group_survives_a_round_trip(
         kind in 0..ChatGroupKind::ALL.len(),
         join_option in 0..JoinOption::ALL.len(),
         texts in vec(text(20), 4),

@@ -44,7 +44,7 @@ impl Line {
     fn member(&mut self, name: &str, value: &impl fmt::Display) {
         let comma = if self.0.is_empty() { "" } else { "," };
         let name = Value::from(name.strip_prefix("r#").unwrap_or(name));
-        write!(self.0, "{comma}{name}:{value}").expect("writing to a text cannot fail");
+        write!(self.0, "{comma}{name}:{value}").expect("writing to a string cannot fail");
     }
 }
 

@@ -23,7 +23,7 @@ const MAX_BYTES: usize = 4 << 20;
 
 /// How long a process that ends waits for the queue to be written.
 const FLUSH: Duration = Duration::from_secs(1);
-/// The same if the deadline of the stop has passed already.
+/// Like [`FLUSH`], but after the deadline of the stop has passed.
 const MIN_FLUSH: Duration = Duration::from_millis(200);
 
 enum Item {

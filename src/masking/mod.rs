@@ -1,9 +1,9 @@
 //! Masks secrets in text that is stored or displayed.
 //!
-//! The journal stores bodies of requests, and messages quote input. Either may contain a UserSig or a webhook secret in
-//! an unexpected place, so every text that is stored or displayed goes through this module. It replaces a value by
-//! [`MARK`] if its name is that of a secret (`"password": …`, `usersig=…`, `Authorization: …`), or if it looks like a
-//! UserSig, whatever its place and name.
+//! The journal stores bodies of requests, and messages quote input. Either may contain a UserSig or a webhook secret
+//! in an unexpected place, so every text that is stored or displayed goes through this module. It replaces a value
+//! with [`MARK`] if its name is that of a secret (`"password": …`, `usersig=…`, `Authorization: …`), or if it looks
+//! like a UserSig, whatever its place and name.
 //!
 //! The text may be JSON, the beginning of JSON, a query string or prose. Valid JSON stays valid JSON.
 
@@ -65,7 +65,7 @@ struct Scan<'a> {
     bytes: &'a [u8],
     copied: usize,
     out: String,
-    /// The end of the present run (see [`shape::in_run`]).
+    /// The end of the current run (see [`shape::in_run`]).
     run_end: usize,
     depth: usize,
 }
@@ -205,7 +205,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Replaces a part of the text by `mark` and returns its end.
+    /// Replaces a part of the text with `mark` and returns its end.
     fn mask(&mut self, from: usize, to: usize, mark: &str) -> usize {
         self.out.push_str(&self.text[self.copied..from]);
         self.out.push_str(mark);

@@ -28,7 +28,7 @@ pub(super) fn nested_end(bytes: &[u8], mut at: usize) -> usize {
     at.min(bytes.len())
 }
 
-/// Replaces the escapes in a string of JSON or of Rust's `Debug` format by the characters that they stand for.
+/// Replaces the escapes in a string of JSON or of Rust's `Debug` format with the characters that they stand for.
 pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return Cow::Borrowed(text);
@@ -73,7 +73,7 @@ pub(super) fn escaped(text: &str) -> String {
             '"' | '\\' => out.extend(['\\', character]),
             '\n' => out.push_str("\\n"),
             control if control < ' ' => {
-                write!(out, "\\u{:04x}", u32::from(control)).expect("writing to a text cannot fail");
+                write!(out, "\\u{:04x}", u32::from(control)).expect("writing to a string cannot fail");
             }
             other => out.push(other),
         }

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_system_says_something_of_this_process() {
+    fn the_system_reports_figures_of_this_process() {
         let process = Process::now();
         assert!(
             process.resident_bytes > 1 << 20 && process.open_files > 2 && process.threads > 1,

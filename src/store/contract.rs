@@ -55,7 +55,7 @@ suite! {{
     accounts_come_and_go
     owners_of_different_apps_are_apart
     chat_groups_come_and_go
-    a_disbanding_kills_records_at_once_and_for_good
+    a_disbanding_removes_records_immediately_and_permanently
     an_event_does_not_reach_other_owners_or_apps
     concurrent_changes_of_one_owner_are_all_kept
     changes_are_made_even_if_nobody_waits
@@ -418,7 +418,7 @@ async fn a_closed_store_refuses_everything(store: &dyn Store) {
     store.close().await;
 }
 
-async fn a_disbanding_kills_records_at_once_and_for_good(store: &dyn Store) {
+async fn a_disbanding_removes_records_immediately_and_permanently(store: &dyn Store) {
     let (a, b) = (owner(1, "a"), owner(1, "b"));
     for owner in [&a, &b] {
         keep(store, owner, "first", &[in_group("g"), user("x"), in_group("h")]).await;

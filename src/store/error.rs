@@ -47,7 +47,7 @@ pub enum StoreError {
     #[error("the store failed: {0}")]
     Failed(String),
     /// The disk failed during a commit. Its content is unknown, so the store was closed.
-    #[error("the store failed and has to be opened anew: {0}")]
+    #[error("the store failed and has to be reopened: {0}")]
     Lost(String),
     /// The disk is full. Nothing was stored.
     #[error("the disk is full: {0}")]
@@ -67,7 +67,7 @@ pub enum StoreError {
         reason: String,
     },
     /// A defect in a rule: it panicked or contradicted itself. Nothing was changed.
-    #[error("a rule failed inside")]
+    #[error("a rule failed because of a defect")]
     Rule,
     /// The organizer does not have the revision that the write expected. Nothing was changed.
     #[error("the owner was changed meanwhile and has revision {}", .0.0)]

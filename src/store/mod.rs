@@ -1,9 +1,10 @@
-//! Stores for owners, accounts and chat groups. A store runs edits; the rules that decide them are in the domain.
+//! Stores for owners, accounts and chat groups. A store applies edits; the rules for them are in the domain.
 //!
 //! The contract consists of one trait per purpose: [`Owners`], [`Directory`], [`Touches`], [`Listing`] and
-//! [`Maintenance`]. A [`Store`] implements all of them. The contract allows stores that several processes share, and promises nothing
-//! that only a single process could guarantee. The edits of one owner that one process submits are applied in that
-//! order. There is no order between different owners or chat groups, and lists may be in any order.
+//! [`Maintenance`]. A [`Store`] implements all of them. The contract allows stores that several processes share, and
+//! promises nothing that only a single process could guarantee. Edits of the same owner that one process submits are
+//! applied in the order in which they were submitted. There is no order between different owners or chat groups, and
+//! lists may be in any order.
 
 mod cache;
 mod checksum;
@@ -43,7 +44,7 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + S
 pub struct Loaded {
     /// The account and the organizer.
     pub state: OwnerState,
-    /// How often the organizer has been written.
+    /// The number of times the organizer has been written.
     pub revision: Revision,
 }
 
@@ -61,7 +62,7 @@ pub struct ChatGroupQuery {
 /// One page of a list of chat groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChatGroupPage {
-    /// Their ids.
+    /// The ids of the chat groups.
     pub ids: Vec<ChatGroupId>,
     /// The start of the next page; `None` after the last page. Only the store that returned it can interpret it. It
     /// fits into 53 bits, because some clients store numbers as floating-point values.
@@ -108,7 +109,7 @@ pub struct Statistics {
     pub log_bytes: u64,
     /// The part of the write-ahead log that is in use, in bytes.
     pub log_in_use: u64,
-    /// How often the write-ahead log could not be restarted because a reader was still using it.
+    /// The number of times the write-ahead log could not be restarted because a reader was still using it.
     pub log_held: u64,
     /// The number of owners and chat groups that are known to be damaged.
     pub damaged: u64,
@@ -261,10 +262,10 @@ pub trait Maintenance: Send + Sync {
     /// Records that the initial data is complete.
     fn note_filled(&self) -> Pending<'_, ()>;
 
-    /// Returns the present statistics.
+    /// Returns the current statistics.
     fn statistics(&self) -> Statistics;
 
-    /// Checks whether changes can be made durable at present.
+    /// Checks whether changes can currently be made durable.
     ///
     /// # Errors
     /// Returns the reason if they cannot.

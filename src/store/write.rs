@@ -7,8 +7,8 @@ use crate::domain::{
     OwnerState, Presence, Rejection, Terms, World,
 };
 
-/// How often the organizer of an owner has been written. Unlike the version, it never decreases, so a write can use
-/// it to detect other writes in the meantime.
+/// The number of times an owner's organizer has been written. Unlike the version, it never decreases, so a write can
+/// use it to detect other writes in the meantime.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revision(pub u64);
 
@@ -25,8 +25,8 @@ pub struct Write {
     pub context: CallContext,
     /// The revision that the organizer must have; `None` accepts any.
     pub expected: Option<Revision>,
-    /// The id of this write, for recognizing it if it is sent again after its answer was lost. The present stores
-    /// ignore it, because they run in this process, where no answer is lost.
+    /// The id of this write, for recognizing it if it is sent again after its answer was lost. The stores that exist
+    /// today ignore it, because they run in this process, where no answer is lost.
     pub operation: Option<OperationId>,
 }
 

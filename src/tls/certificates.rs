@@ -1,7 +1,8 @@
-//! The certificate of a server and its key, which can be replaced while the server runs.
+//! A server's certificate and key, which can be replaced while the server runs.
 //!
-//! The same checks apply at the start and to a replacement, except for the validity period: a certificate that is not valid
-//! at present is used at the start, with a warning, because there is no other. It never replaces a valid one.
+//! A replacement has to pass the same checks as the certificate at startup, except for the validity period. At
+//! startup, a certificate that is not currently valid is used anyway, with a warning, because there is no other.
+//! Later, such a certificate never replaces a valid one.
 
 use std::{
     fs,
@@ -55,11 +56,11 @@ struct CurrentCertificate(RwLock<ParsedCertificate>);
 pub struct CertificateState {
     /// The last second in which the certificate in use is valid.
     pub not_after: UnixSeconds,
-    /// How often a new certificate was loaded from the files.
+    /// The number of times a new certificate was loaded from the files.
     pub reloaded: u64,
-    /// How often the content of the files was refused.
+    /// The number of times the content of the files was refused.
     pub refused: u64,
-    /// Whether the present content of the files was refused.
+    /// Whether the current content of the files was refused.
     pub refused_now: bool,
 }
 
@@ -84,9 +85,11 @@ type FileContents = (Vec<u8>, Vec<u8>);
 struct LastRead {
     /// The content that is in use, or whose refusal was reported.
     settled: FileContents,
-    /// Content that was refused once. It may be a moment between the replacement of the two files, so it is checked again.
+    /// Content that was refused once. It may have been read between the replacements of the two files, so it is
+    /// checked again.
     suspect: Option<FileContents>,
-    /// A certificate that was refused only for its validity period. It is used once it is valid, or the one in use is not.
+    /// A certificate that was refused only for its validity period. It is used as soon as it becomes valid or the one
+    /// in use becomes invalid.
     waiting: Option<ParsedCertificate>,
 }
 
@@ -131,10 +134,10 @@ impl Certificates {
         Ok(Certificates { files: Some(Arc::new(files)), ..Certificates::serving(shown) })
     }
 
-    /// Checks the files as a start does. Returns why clients would refuse the certificate at this time, if they would.
+    /// Checks the files as at startup. Returns why clients would refuse the certificate at this time, if they would.
     ///
     /// # Errors
-    /// The same as [`Certificates::from_files`].
+    /// Like [`Certificates::from_files`].
     pub fn check_files(
         certificate: &Path,
         key: &Path,
@@ -145,7 +148,7 @@ impl Certificates {
         Ok(files.parse(&files.read()?)?.validity.problem_at(now))
     }
 
-    /// Checks the file of a certificate alone, for use when its key cannot be read.
+    /// Checks only the certificate file, for use when the key cannot be read.
     ///
     /// # Errors
     /// [`CertificateError`], if the file cannot be read or contains no certificate.
@@ -170,7 +173,7 @@ impl Certificates {
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&shown) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        // Resume sessions from tickets, which need no memory in the server.
+        // Resume sessions from tickets, which do not need memory in the server.
         if let Ok(ticketer) = ring::Ticketer::new() {
             config.ticketer = ticketer;
         }
@@ -182,8 +185,8 @@ impl Certificates {
     /// are not replaced at the same moment.
     ///
     /// # Errors
-    /// If the files cannot be used, or would replace a valid certificate by one that is not valid. The certificate in use
-    /// stays. The same content is reported only once.
+    /// Fails if the files cannot be used, or would replace a valid certificate with one that is not valid. The
+    /// certificate in use stays. The same content is reported only once.
     pub fn refresh(&self) -> Result<bool, CertificateError> {
         let Some(files) = &self.files else { return Ok(false) };
         let mut last_read = files.last_read.lock().unwrap_or_else(PoisonError::into_inner);
@@ -220,7 +223,7 @@ impl Certificates {
         Err(error)
     }
 
-    /// Returns why a new certificate is not valid at present, unless the one in use is not valid either.
+    /// Returns why a new certificate is not currently valid, unless the one in use is not valid either.
     fn new_problem(&self, next: &ParsedCertificate) -> Option<ValidityProblem> {
         let now = self.files.as_ref()?.clock.now();
         next.validity.problem_at(now).filter(|_| self.shown.now().validity.problem_at(now).is_none())
@@ -233,7 +236,7 @@ impl Certificates {
         true
     }
 
-    /// Returns why clients refuse the certificate at present, if they do and it comes from files.
+    /// Returns why clients would refuse the certificate now, if they would and it comes from files.
     #[must_use]
     pub fn validity_problem(&self) -> Option<ValidityProblem> {
         self.shown.now().validity.problem_at(self.files.as_ref()?.clock.now())

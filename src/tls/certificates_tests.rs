@@ -85,7 +85,7 @@ fn a_certificate_that_is_not_valid_is_used_if_there_is_no_better_one() {
     let next = site.issue((5, 1), (7, 1));
     assert_eq!(look(&certificates), None);
     assert_eq!(certificates.state().not_after, next);
-    // Once the one in use has expired, a refused one is not worse any more.
+    // Once the certificate in use has expired, the refused one is no worse.
     let good = site.issue((1, 1), (2, 1));
     assert_eq!(look(&certificates), None);
     assert_eq!((certificates.state().not_after, certificates.validity_problem()), (good, None));
@@ -110,7 +110,7 @@ fn a_key_that_others_can_read_is_refused_until_they_cannot() {
     site.close(0o640);
     assert_eq!(look(&certificates), None);
     assert_eq!((certificates.state().not_after, certificates.state().refused_now), (next, false));
-    // The same holds for the key in use, and at the start.
+    // The same holds for the key in use, and at startup.
     site.close(0o604);
     assert!(look(&certificates).unwrap().contains("(mode 0604)"));
     assert_eq!(certificates.state().not_after, next);

@@ -15,7 +15,7 @@ pub enum CertificateError {
     Unreadable {
         /// The path of the file.
         file: PathBuf,
-        /// The error of the system.
+        /// The system's error.
         source: io::Error,
     },
     /// The key cannot be read, or other users can read it.
@@ -50,7 +50,7 @@ pub enum CertificateError {
         /// What is wrong.
         reason: PairError,
     },
-    /// The new certificate is not valid at present, while the one in use is.
+    /// The new certificate is not currently valid, while the one in use is.
     #[error("the certificate in {certificate} {problem}")]
     NotValid {
         /// The path of the certificate.

@@ -51,9 +51,9 @@ pub const OFFICIAL_NAMES: &[&str] = &[
 pub const AUTHORITY_NAME: &str = "confold local CA (this machine only)";
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// The validity of the authority: ten years, because users have to trust a new one by hand.
+/// The validity period of the authority, in days: ten years, because users have to trust a new one by hand.
 const CA_DAYS: u64 = 3_650;
-/// The validity of a server's certificate. Some clients refuse longer ones.
+/// The validity period of a server's certificate, in days. Some clients refuse certificates with a longer one.
 const LEAF_DAYS: u64 = 397;
 
 /// Why the local authority cannot be used.
@@ -64,7 +64,7 @@ pub enum AuthorityError {
     File {
         /// The path of the file.
         file: PathBuf,
-        /// The error of the system.
+        /// The system's error.
         source: io::Error,
     },
     /// A file is damaged, or other users can read the key.

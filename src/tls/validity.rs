@@ -15,7 +15,7 @@ pub struct Validity {
     pub not_after: UnixSeconds,
 }
 
-/// Why clients refuse a certificate at present. A server can still present it.
+/// Why clients currently refuse a certificate. A server can still present it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValidityProblem {
     /// It expired this many seconds ago.

@@ -76,8 +76,7 @@ impl Code {
         )
     }
 
-    /// Returns whether the error refuses the caller as such, so that calls about other users will fail in
-    /// the same way.
+    /// Returns whether the error refuses the caller, so that calls about other users would fail in the same way.
     #[must_use]
     pub fn is_about_caller(self) -> bool {
         match self {

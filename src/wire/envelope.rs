@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn base_fields_stand_where_the_samples_show_them() {
+    fn base_fields_are_where_the_samples_show_them() {
         use BaseFields::{First, FirstInfoBeforeCode, Last, LastWithDisplay};
         assert_eq!(ok(Last, Some(1)), r#"{"GroupId":1,"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":""}"#);
         assert_eq!(

@@ -29,7 +29,7 @@ impl Path<'_> {
             }
             Path::Element(parent, index) => {
                 parent.write(out);
-                write!(out, "[{index}]").expect("writing to a text cannot fail");
+                write!(out, "[{index}]").expect("writing to a string cannot fail");
             }
         }
     }

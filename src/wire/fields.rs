@@ -7,7 +7,7 @@ use super::{Fault, Field, Node, Path, Problem, Shape, nearest};
 /// How `""`, `0` and `[]` are read in an optional field (decision 31).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Empties {
-    /// They are values: an empty text clears what was set.
+    /// They are values: an empty string clears what was set.
     #[default]
     Values,
     /// The field counts as absent, because generated libraries send empty values for fields that were not set.
@@ -110,10 +110,10 @@ impl<'n> Value<'n> {
         }
     }
 
-    /// Reads one of the texts that the shape allows.
+    /// Reads one of the strings that the shape allows.
     ///
     /// # Errors
-    /// A [`Fault`] that lists the allowed texts.
+    /// A [`Fault`] that lists the allowed strings.
     pub fn word(self) -> Result<&'n str, Fault> {
         let found = <&str>::from_node(self.node);
         match (found, self.shape) {
@@ -243,7 +243,7 @@ impl<'n> Fields<'n> {
     /// Runs `read` on a member. Returns `None` if the member is absent, `null`, or empty and counts as absent.
     ///
     /// # Errors
-    /// The errors of `read`.
+    /// Any error of `read`.
     pub fn optional<T, E: From<Fault>>(
         &self,
         field: &'static Field,
@@ -255,7 +255,7 @@ impl<'n> Fields<'n> {
     /// Runs `read` on a member.
     ///
     /// # Errors
-    /// [`Problem::Missing`], or the errors of `read`.
+    /// [`Problem::Missing`], or any error of `read`.
     pub fn required<T, E: From<Fault>>(
         &self,
         field: &'static Field,
@@ -267,7 +267,7 @@ impl<'n> Fields<'n> {
         }
     }
 
-    /// Reads a required text.
+    /// Reads a required string.
     ///
     /// # Errors
     /// A [`Fault`] if the member is missing or not a string.
@@ -278,7 +278,7 @@ impl<'n> Fields<'n> {
         }
     }
 
-    /// Reads an optional text.
+    /// Reads an optional string.
     ///
     /// # Errors
     /// A [`Fault`] if the member is not a string.
@@ -286,7 +286,7 @@ impl<'n> Fields<'n> {
         self.member(field, false).map(|node| self.text_of(field, node)).transpose()
     }
 
-    /// Returns a member if it is a text, even if the object should not have it. Observers of calls use this.
+    /// Returns a member if it is a string, even if the object should not have it. Observers of calls use this.
     #[must_use]
     pub fn peek(&self, field: &Field) -> Option<&'n str> {
         <&str>::from_node(self.node.member(field.name)?)
@@ -398,13 +398,13 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "A is read from an object whose list of fields does not have it")]
-    fn a_field_that_is_read_has_to_stand_in_the_list_of_its_object() {
+    fn a_field_that_is_read_has_to_be_listed_in_its_object() {
         let node = Node::parse(b"{}").unwrap();
         let _ = Fields::of_call(&node, CALL, Empties::Values).unwrap().optional_text(&A);
     }
 
     #[test]
-    fn an_empty_optional_is_absent_where_it_is_no_value() {
+    fn an_empty_optional_field_is_absent_where_it_is_not_a_value() {
         for empty in [r#""""#, "0", "0.0", "-0", "[]", "null"] {
             let body = format!(r#"{{"Note":{empty}}}"#);
             let node = Node::parse(body.as_bytes()).unwrap();

@@ -1,8 +1,8 @@
 //! A tree of JSON values that borrows from the text.
 //!
-//! Requests are read from this tree and not into typed structs, because errors must contain the field,
-//! the rule and what was found, and because some fields may be a number or a text. Strings without
-//! escapes are borrowed from the body.
+//! Requests are read from this tree instead of into typed structs, because errors must contain the field, the rule
+//! and what was found, and because some fields may be a number or a string. Strings without escapes are borrowed from
+//! the body.
 
 use std::{borrow::Cow, cell::Cell, fmt};
 
@@ -49,7 +49,8 @@ impl<'a> Node<'a> {
         (*node != Node::Null).then_some(node)
     }
 
-    /// Returns whether this is an empty text, zero or an empty array. Libraries send these for fields that were not set.
+    /// Returns whether this is an empty string, zero or an empty array. Libraries send these for fields that were not
+    /// set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         match self {
@@ -61,7 +62,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Describes this for an error: its kind, and its value if that is short.
+    /// Describes the value for an error: its kind, and its content if that is short.
     #[must_use]
     pub fn describe(&self) -> String {
         match self {

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_name_is_never_passed_over() {
+    fn a_misspelt_name_is_never_ignored() {
         for unknown in [UnknownFields::Refused, UnknownFields::Ignored] {
             for name in ["ContactItems", "contactitem", "Contact_Item", "ContactItme", "Contactitem"] {
                 let said = checked(&format!(r#"{{"GroupItem":1,"{name}":[]}}"#), unknown).unwrap_err();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_nothing_is_refused_or_ignored() {
+    fn a_field_without_a_similar_name_is_refused_or_ignored() {
         let colour = r#"{"Colour":1}"#;
         assert_eq!(checked(colour, UnknownFields::Ignored), Ok(()));
         let refused = checked(colour, UnknownFields::Refused).unwrap_err();

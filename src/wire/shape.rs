@@ -8,9 +8,9 @@ use std::borrow::Cow;
 pub enum Shape {
     /// Anything, because the field is described elsewhere or not at all.
     Any,
-    /// A text.
+    /// A string.
     Text,
-    /// One of the listed texts.
+    /// One of the listed strings.
     Word(&'static [&'static str]),
     /// A whole number.
     Number,

@@ -50,8 +50,8 @@ fn found(place: &str, rest: &str) -> String {
     let hint = match character {
         '/' | '#' => "; JSON has no comments",
         ']' | '}' => "; perhaps there is one comma too many before it",
-        '\n' | '\r' | '\t' => "; in a text it is written as an escape, such as \\n",
-        '\'' | 'A'..='Z' | 'a'..='z' | '_' => "; texts and names stand in double quotes",
+        '\n' | '\r' | '\t' => "; in a string it is written as an escape, such as \\n",
+        '\'' | 'A'..='Z' | 'a'..='z' | '_' => "; strings and names must be in double quotes",
         _ => "",
     };
     format!("{} is not expected at {place}{hint}", excerpt::quoted(character.encode_utf8(&mut [0; 4])))
@@ -67,15 +67,15 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_is_said_in_words_of_ours() {
+    fn each_fault_is_explained_without_words_of_the_parser() {
         for (text, expected) in [
             ("", "it is empty"),
             (" \n", "it is empty"),
             ("{\"a\":", "it ends at byte 5, before the value is complete"),
             ("{} x", "something stands behind the value, from column 4 on"),
-            ("{'a':1}", "\"'\" is not expected at column 2; texts and names stand in double quotes"),
-            ("{a:1}", "\"a\" is not expected at column 2; texts and names stand in double quotes"),
-            ("broken", "\"b\" is not expected at column 1; texts and names stand in double quotes"),
+            ("{'a':1}", "\"'\" is not expected at column 2; strings and names must be in double quotes"),
+            ("{a:1}", "\"a\" is not expected at column 2; strings and names must be in double quotes"),
+            ("broken", "\"b\" is not expected at column 1; strings and names must be in double quotes"),
             ("{} // x", "something stands behind the value, from column 4 on"),
             ("{// x\n\"a\":1}", "\"/\" is not expected at line 1, column 2; JSON has no comments"),
             (
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(said("[".repeat(10_000).as_bytes()), "its lists and objects are nested too deeply");
         let many = format!("[{}0]", "[],".repeat(MOST_NODES as usize));
         assert_eq!(said(many.as_bytes()), "it contains more than 3000000 values");
-        // No message of the parser remains, wherever a text is cut or damaged.
+        // No message of the parser gets through, no matter where the text is cut or damaged.
         let whole = "{\"a\":[1,-2.5e3,true,null,\"x\\u00e9测\"]}";
         for at in 0..whole.len() {
             for spoilt in [

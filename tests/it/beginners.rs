@@ -120,7 +120,7 @@ fn mistakes() -> Vec<Mistake> {
             at("/v4/recentcontact/create_contact_group"),
             r#"{"From_Account":"user0","GroupName":"a","ContactIds":["teacher4"]}"#,
             50002,
-            "GroupContactItem is missing (an array: exactly one, with its GroupName and its ContactItem)",
+            "GroupContactItem is missing (an array: exactly one element, with a GroupName and a ContactItem)",
         ),
         mistake(
             "conversation as a bare id",

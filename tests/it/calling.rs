@@ -1,4 +1,4 @@
-//! `confold call`, and the messages of every tool when a server gives no usable answer.
+//! `confold call`, and the messages of every tool when a server does not give a usable answer.
 
 use std::{
     fs,
@@ -188,7 +188,7 @@ fn proxy(status: &'static str) -> Fake {
     })
 }
 
-/// Runs every tool that calls a server, and returns what each one prints.
+/// Runs every tool that calls a server, checks that each one fails, and returns its name and error output.
 fn tools(url: &str, more: &[&str]) -> Vec<(String, String)> {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [("users", "user0\n"), ("lines", "")] {

@@ -74,7 +74,7 @@ fn a_file_that_is_not_a_database_is_refused() {
     let data = directory.path().to_str().unwrap();
     fs::write(
         directory.path().join("confold.db"),
-        "this is no database, only some text of more than a few bytes",
+        "this is not a database, only some text of more than a few bytes",
     )
     .unwrap();
     let output = confold(&["dev", "--listen", "127.0.0.1:0", "--data", data]).finish();
@@ -243,12 +243,12 @@ fn a_seed_has_the_limits_of_an_app() {
     let groups: Vec<String> =
         (1..=21).map(|id| format!(r#"{{"GroupName":"g{id}","GroupId":{id}}}"#)).collect();
     let said = refused(format!("\"GroupItem\":[{}]", groups.join(",")));
-    assert!(said.contains("an owner has at most 20 conversation groups, found 21"), "{said}");
+    assert!(said.contains("an owner may have at most 20 conversation groups, found 21"), "{said}");
     let marks: Vec<String> = (0..1_001)
         .map(|count| format!(r#"{{"Type":1,"To_Account":"p{count}","CustomMark":"x","Timestamp":1}}"#))
         .collect();
     let said = refused(format!("\"ContactItem\":[{}]", marks.join(",")));
-    assert!(said.contains("an owner has at most 1000 marked conversations, found 1001"), "{said}");
+    assert!(said.contains("an owner may have at most 1000 marked conversations, found 1001"), "{said}");
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn a_malformed_app_is_refused() {
         ("7:key:", "the administrator is empty"),
         ("seven:s3cret-key", "found \"seven\""),
         ("7:s3cret-key:", "the administrator is empty"),
-        ("s3cret-key-of-the-app:7", "found a text of 21 bytes"),
+        ("s3cret-key-of-the-app:7", "found a string of 21 bytes"),
     ] {
         for task in ["dev", "usersig"] {
             let output = confold(&[task, "--app", app]).finish();

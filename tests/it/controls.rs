@@ -443,8 +443,8 @@ fn mistaken_control_requests_are_refused_with_a_suggestion() {
             answer.status,
             answer.body
         );
-        let told = answer.json();
-        assert_eq!((&told["ActionStatus"], told["ErrorCode"].is_u64()), (&json!("FAIL"), true), "{told}");
+        let reply = answer.json();
+        assert_eq!((&reply["ActionStatus"], reply["ErrorCode"].is_u64()), (&json!("FAIL"), true), "{reply}");
         for theirs in ["untagged", "expected value", "invalid type", "unknown field", "line 1 column"] {
             assert!(!answer.body.contains(theirs), "{}", answer.body);
         }

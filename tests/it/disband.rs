@@ -15,7 +15,7 @@ fn get(client: &mut Client, owner: usize) -> usize {
 
 /// `bench/disband` does the same with 100,000 owners and measures the time.
 #[test]
-fn records_are_absent_at_once_also_after_a_crash() {
+fn records_are_absent_immediately_even_after_a_crash() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().to_str().unwrap();
     let start = || Server::dev(&["--rate-limit", "off", "--directory", "open", "--data", data]);

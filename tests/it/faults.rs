@@ -120,7 +120,7 @@ fn after_a_failed_synchronisation_nothing_is_tried_again() {
         database,
         "nothing should have been copied into the database"
     );
-    assert!(log(data.path()).exists(), "the log should be kept for the next start");
+    assert!(log(data.path()).exists(), "the log should be kept for the next startup");
     let found = marked(&mut Server::on(data.path()).client());
     assert!(found == "1" || found == "2", "{found}");
 }

@@ -192,7 +192,7 @@ fn golden_replies_have_the_fields_that_are_described_and_no_others() {
             let (Some(command), Some(reply)) = (command, reply.and_then(|reply| reply.lines().next())) else {
                 continue;
             };
-            // A story contains placeholders for present times.
+            // A story contains placeholders for current times.
             let reply: Value = serde_json::from_str(&reply.replace(":NOW", ":0")).unwrap();
             if reply["ErrorCode"] == 0 {
                 let described = Shape::Object(command.description().reply);

@@ -1,7 +1,7 @@
 //! Requests and the exact bytes of their replies, one file per command in `golden/`.
 //!
-//! Each file contains a sequence of calls to one fresh server: `> service/command`, the body on the next line, then `<
-//! ` and the reply. Lines with `# ` are comments. Run with `GOLDEN=write` to write the present replies of the server,
+//! Each file contains a sequence of calls to one fresh server: `> service/command`, the body on the next line, then
+//! `< ` and the reply. Lines with `# ` are comments. Run with `GOLDEN=write` to write the server's current replies,
 //! and review the difference.
 
 use std::{fmt::Write, fs, path::PathBuf};
@@ -13,13 +13,13 @@ fn golden(name: &str) {
     let text = fs::read_to_string(&path).unwrap();
     let server = Server::dev(&[]);
     let mut client = server.client();
-    let mut told = String::new();
+    let mut recorded = String::new();
     let mut lines = text.lines();
     let mut calls_of_the_command = 0;
     while let Some(line) = lines.next() {
         let Some(command) = line.strip_prefix("> ") else {
             if !line.starts_with("< ") {
-                writeln!(told, "{line}").unwrap();
+                writeln!(recorded, "{line}").unwrap();
             }
             continue;
         };
@@ -27,20 +27,20 @@ fn golden(name: &str) {
         let body = lines.next().unwrap();
         let answer = client.call(command, body);
         assert_eq!(answer.status, 200);
-        writeln!(told, "> {command}\n{body}\n< {}", settled(&answer.body, &text)).unwrap();
+        writeln!(recorded, "> {command}\n{body}\n< {}", settled(&answer.body, &text)).unwrap();
     }
     assert!(calls_of_the_command > 0, "{name} is never called");
     if std::env::var_os("GOLDEN").is_some_and(|value| value == "write") {
-        fs::write(&path, told).unwrap();
+        fs::write(&path, recorded).unwrap();
         return;
     }
-    for (expected, found) in text.lines().zip(told.lines()) {
+    for (expected, found) in text.lines().zip(recorded.lines()) {
         assert_eq!(expected, found, "in {}", path.display());
     }
-    assert_eq!(text.lines().count(), told.lines().count(), "in {}", path.display());
+    assert_eq!(text.lines().count(), recorded.lines().count(), "in {}", path.display());
 }
 
-/// Replaces present times and generated ids by placeholders.
+/// Replaces current times and generated ids with placeholders.
 fn settled(reply: &str, story: &str) -> String {
     let mut out = String::new();
     let mut rest = reply;
@@ -71,9 +71,9 @@ macro_rules! stories {
 
         #[test]
         fn every_command_has_a_story() {
-            let told = [$(stringify!($name)),+];
+            let stories = [$(stringify!($name)),+];
             for command in confold::api::Command::ALL {
-                assert!(told.contains(&command.name()), "{} has no golden file", command.name());
+                assert!(stories.contains(&command.name()), "{} has no golden file", command.name());
             }
         }
     };

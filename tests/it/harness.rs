@@ -108,8 +108,8 @@ impl Server {
 
     /// Starts `confold dev` on a directory that is kept, without rate limits.
     pub(crate) fn on(data: &Path) -> Server {
-        // Log messages about failing disks are expected in tests that make disks fail.
         let mut command = Server::command(&["--rate-limit", "off", "--data", data.to_str().unwrap()]);
+        // Discard the log: tests that make disks fail cause error messages that are expected.
         Server::start(command.stderr(Stdio::null()))
     }
 
@@ -127,7 +127,7 @@ impl Server {
         Server::try_start_until(command, complete).expect("the server did not start")
     }
 
-    /// Does the same, but returns `None` if the server exits instead.
+    /// Like [`Server::start_until`], but returns `None` if the server exits instead.
     pub(crate) fn try_start_until(command: &mut Command, complete: impl Fn(&str) -> bool) -> Option<Server> {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = Lines::of(child.stdout.take().unwrap());
@@ -203,7 +203,7 @@ impl InProcess {
         InProcess::start_by(Clock::system(), app, store)
     }
 
-    /// Does the same with a clock that the test controls.
+    /// Like [`InProcess::start`], but with a clock that the test controls.
     pub(crate) fn start_by(clock: Clock, app: App, store: Arc<dyn Store>) -> InProcess {
         let bound = Bound::to(([127, 0, 0, 1], 0).into()).unwrap();
         let address = bound.address();
@@ -241,7 +241,7 @@ pub(crate) fn confold(arguments: &[&str]) -> Command {
     command
 }
 
-/// Does the same with the key of the page's app in the environment.
+/// Like [`confold`], but with the key of the page's app in the environment.
 pub(crate) fn keyed(arguments: &[&str]) -> Command {
     let mut command = confold(arguments);
     command.env("CONFOLD_KEY", KEY);

@@ -118,17 +118,17 @@ fn a_misspelt_field_loses_no_data_on_any_import_path() {
                     format!("{target}&{lenient}")
                 };
                 let answer = client.post(&target, &text).unwrap();
-                let told = answer.json();
-                assert_eq!((answer.status, &told["Faults"][0]["Line"]), (400, &json!(2)), "{way}: {told}");
-                assert!(told["Faults"][0]["Reason"].as_str().unwrap().starts_with(reason), "{way}: {told}");
+                let reply = answer.json();
+                assert_eq!((answer.status, &reply["Faults"][0]["Line"]), (400, &json!(2)), "{way}: {reply}");
+                assert!(reply["Faults"][0]["Reason"].as_str().unwrap().starts_with(reason), "{way}: {reply}");
                 // It has the same fields as every refusal.
                 assert_eq!(
-                    (told["ActionStatus"].as_str(), told["ErrorCode"].as_u64()),
+                    (reply["ActionStatus"].as_str(), reply["ErrorCode"].as_u64()),
                     (Some("FAIL"), Some(50002))
                 );
                 assert!(
-                    told["ErrorInfo"].as_str().unwrap().starts_with(&format!("line 2: {reason}")),
-                    "{told}"
+                    reply["ErrorInfo"].as_str().unwrap().starts_with(&format!("line 2: {reason}")),
+                    "{reply}"
                 );
             }
         }
@@ -143,7 +143,7 @@ fn a_misspelt_field_loses_no_data_on_any_import_path() {
 }
 
 #[test]
-fn a_field_that_is_not_known_is_refused_unless_one_is_lenient() {
+fn an_unknown_field_is_refused_unless_the_import_is_lenient() {
     let server = filled();
     let place = at_server(&server);
     let mut line = organizer("carl", &json!([record("peer", 1)]));
@@ -239,7 +239,7 @@ fn a_dry_run_reports_what_would_be_lost_and_an_import_what_was() {
     ]);
     let lost = |verb: &str, destroyed: &str| {
         format!(
-            "1 chat group {destroyed}, and with that whatever owners keep about them\n\
+            "1 chat group {destroyed}, together with everything that owners have stored about them\n\
              2 owners {verb} something, 1 of them everything:\n  \
              ann of app 88888888: 1 record\n  \
              bob of app 88888888: 1 group and 1 record, which is everything\n"
@@ -259,8 +259,9 @@ fn a_dry_run_reports_what_would_be_lost_and_an_import_what_was() {
         assert_eq!(said(&output), would, "{place:?}");
         assert_eq!(exported(place), before, "a dry run should change nothing");
         let output = import(place, &[], "in.ndjson", lines.as_bytes());
-        let told = format!("imported 6 lines; 6 of them changed something\n{}", lost("lost", "destroyed"));
-        assert_eq!(said(&output), told, "{place:?}");
+        let expected =
+            format!("imported 6 lines; 6 of them changed something\n{}", lost("lost", "destroyed"));
+        assert_eq!(said(&output), expected, "{place:?}");
         let output = import(place, &["--dry-run"], "in.ndjson", lines.as_bytes());
         assert!(
             said(&output).ends_with(
@@ -339,7 +340,7 @@ fn byte_order_marks_line_ends_of_windows_and_gzip_are_read() {
     let output = fed(command.args(&local), &windows);
     assert_eq!(printed(&output), "imported 3 lines; 0 of them changed something\n");
     assert_eq!(seed(&mut server.client(), "", &windows).status, 200);
-    // The same in the seed file of a server.
+    // A server's seed file can contain the same input.
     let seeded = data.path().join("seed.ndjson.gz");
     fs::write(&seeded, packed(&windows)).unwrap();
     let server = Server::dev(&["--seed", seeded.to_str().unwrap()]);
@@ -357,14 +358,12 @@ fn text_in_another_encoding_is_refused_by_name() {
     let output = import(&place, &[], "in.ndjson", &utf16);
     assert_eq!(
         said(&output),
-        "in.ndjson:1: the text is UTF-16, and lines are UTF-8; write it as UTF-8, for example with iconv -f UTF-16 -t \
-         UTF-8\nerror: nothing was changed\n"
+        "in.ndjson:1: the text is UTF-16, but lines must be UTF-8; write it as UTF-8, for example with iconv -f \
+         UTF-16 -t UTF-8\nerror: nothing was changed\n"
     );
     let output = import(&place, &[], "in.ndjson", b"PK\x03\x04 and so on\nbroken\n");
     assert_eq!(said(&output).lines().count(), 2, "{}", said(&output));
-    assert!(
-        said(&output).starts_with("in.ndjson:1: this is a zip archive, and not lines; uncompress it first")
-    );
+    assert!(said(&output).starts_with("in.ndjson:1: this is a zip archive, not lines; decompress it first"));
     let latin = [&account("a").as_bytes()[..account("a").len() - 1], b",\"Nick\":\"Jos\xe9\"}"].concat();
     let output = import(&place, &[], "in.ndjson", &latin);
     let found = said(&output);
@@ -380,7 +379,7 @@ fn text_in_another_encoding_is_refused_by_name() {
         format!("POST /_dev/seed HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
     request.extend(body);
     let answer = client.raw(&request).unwrap();
-    assert!(answer.status == 400 && answer.body.contains("this is gzip, and not lines"), "{}", answer.body);
+    assert!(answer.status == 400 && answer.body.contains("this is gzip data, not lines"), "{}", answer.body);
     assert_eq!(exported(&place), before);
 }
 
@@ -391,7 +390,7 @@ fn import_errors_contain_no_library_messages() {
     import_accounts(&mut server.client(), &["ann".to_owned()]);
     for (line, expected) in [
         ("{", "it ends at byte 1, before the value is complete"),
-        ("{'Kind':1}", "\"'\" is not expected at column 2; texts and names stand in double quotes"),
+        ("{'Kind':1}", "\"'\" is not expected at column 2; strings and names must be in double quotes"),
         (
             r#"{"Kind":"account",}"#,
             "\"}\" is not expected at column 19; perhaps there is one comma too many before it",

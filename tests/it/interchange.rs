@@ -45,7 +45,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
     (folder, file)
 }
 
-/// Lines of this app as in an export: chat groups, then organizers with groups, marks and custom marks.
+/// Returns lines in the export format for `APP`: chat groups, then organizers with groups, marks and custom marks.
 fn lines(owners: usize) -> String {
     let mut text = String::new();
     for group in 0..10 {
@@ -247,8 +247,8 @@ fn a_bad_line_in_the_middle_of_an_upload_is_reported_alone() {
     let answer = client
         .post(&target, "broken\nworse\n{\"Kind\":\"account\",\"SdkAppId\":88888888,\"UserID\":\"late\"}\n")
         .unwrap();
-    let told = answer.json();
-    assert_eq!((told["Faults"].as_array().unwrap().len(), &told["Changed"]), (1, &0.into()), "{told}");
+    let reply = answer.json();
+    assert_eq!((reply["Faults"].as_array().unwrap().len(), &reply["Changed"]), (1, &0.into()), "{reply}");
     assert!(!exported(&at_server(&server)).contains("late"));
 }
 
@@ -330,8 +330,8 @@ fn twenty_broken_lines_are_all_named_and_nothing_is_changed() {
         let said = said(&output);
         for (index, (line, reason)) in BROKEN.iter().enumerate() {
             let named = format!("{}:{}: ", file.display(), first + index);
-            let told = said.lines().find_map(|told| told.strip_prefix(&named)).unwrap_or_default();
-            assert!(told.contains(reason), "{line}: {reason:?} in {told:?} of {said}");
+            let found = said.lines().find_map(|found| found.strip_prefix(&named)).unwrap_or_default();
+            assert!(found.contains(reason), "{line}: {reason:?} in {found:?} of {said}");
         }
         assert_eq!(said.lines().count(), 21, "{said}");
         assert!(said.ends_with("error: nothing was changed\n"), "{said}");
@@ -353,7 +353,7 @@ fn more_than_the_limits_of_a_profile_is_refused_unless_it_is_named() {
     let directory = in_directory(&folder.path().join("data"));
     let output = import(&directory, &file);
     assert!(
-        said(&output).contains("in.ndjson:1: an owner has at most 20 conversation groups, found 21"),
+        said(&output).contains("in.ndjson:1: an owner may have at most 20 conversation groups, found 21"),
         "{}",
         said(&output)
     );
@@ -476,7 +476,7 @@ fn an_export_to_a_file_appears_when_it_is_complete() {
 }
 
 #[test]
-fn only_an_administrator_of_the_app_gets_in() {
+fn only_an_administrator_of_the_app_is_admitted() {
     let (_site, server, _client) = serving("", "");
     let refused = |command: &mut Command| {
         let output = command.finish();
@@ -534,7 +534,7 @@ fn a_key_file_that_others_can_read_is_refused() {
 }
 
 #[test]
-fn calls_go_on_while_lines_are_imported() {
+fn calls_are_served_while_lines_are_imported() {
     let server = Server::dev(&["--rate-limit", "off"]);
     let (_folder, file) = folder();
     fs::write(&file, lines(3_000)).unwrap();
@@ -558,7 +558,7 @@ fn calls_go_on_while_lines_are_imported() {
 }
 
 #[test]
-fn an_upload_that_breaks_off_is_no_success() {
+fn an_upload_that_breaks_off_fails() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     let target = client.target("x").replace("/v4/x", "/interchange/import");

@@ -34,19 +34,19 @@ struct Row {
 }
 
 impl Row {
-    /// Returns whether it explains why no test covers it.
+    /// Returns whether the row explains why no test covers it.
     fn is_excused(&self) -> bool {
         ["Later:", "Cannot occur:", "cannot occur:"].iter().any(|why| self.statement.starts_with(why))
     }
 
-    /// Returns the tests of this test binary that it names.
+    /// Returns the tests of this test binary that the row names.
     fn tests_here(&self) -> impl Iterator<Item = &String> {
         self.tests
             .iter()
             .filter(|test| !OF_OTHER_PROGRAMS.iter().any(|crate_name| test.starts_with(crate_name)))
     }
 
-    /// Returns whether it is about a code that is never returned.
+    /// Returns whether the row is about a code that is never returned.
     fn cannot_occur(&self) -> bool {
         self.statement.starts_with("cannot occur:")
     }
@@ -423,7 +423,7 @@ fn shown(message: &str) -> String {
 }
 
 #[test]
-fn every_line_of_the_log_stands_in_the_page_about_operations() {
+fn every_line_of_the_log_is_in_the_page_about_operations() {
     let page = fs::read_to_string(root().join("docs/operations.md")).unwrap();
     let lines = page.split("\n## Lines of the log\n").nth(1).unwrap().split("\n## ").next().unwrap();
     let (mut folders, mut found, mut missing) = (vec![root().join("src")], 0, Vec::new());

@@ -78,7 +78,7 @@ fn apps_and_controls_are_counted_and_as_many_as_there_are() {
     for path in ["clock", "made-up", "made-up/2"] {
         client.raw(format!("GET /_dev/{path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
     }
-    let told = scrape(&mut client);
+    let scraped = scrape(&mut client);
     let series = |app: u32, code: u32| format!("confold_app_calls_total{{app=\"{app}\",code=\"{code}\"}}");
     for (series, expected) in [
         (series(APP, 0), 1.0),
@@ -87,11 +87,11 @@ fn apps_and_controls_are_counted_and_as_many_as_there_are() {
         (r#"confold_controls_total{path="clock",status="200"}"#.to_owned(), 1.0),
         (r#"confold_controls_total{path="other",status="404"}"#.to_owned(), 2.0),
     ] {
-        assert!((value(&told, &series) - expected).abs() < 1e-9, "{series} in {told}");
+        assert!((value(&scraped, &series) - expected).abs() < 1e-9, "{series} in {scraped}");
     }
-    assert!(!told.contains("app=\"7\""), "{told}");
+    assert!(!scraped.contains("app=\"7\""), "{scraped}");
     let age = confold::clock::Clock::system().system_time().as_secs_f64()
-        - value(&told, "process_start_time_seconds");
+        - value(&scraped, "process_start_time_seconds");
     assert!((-5.0..600.0).contains(&age), "the start time is {age} seconds ago");
 }
 
@@ -109,9 +109,12 @@ fn alert_rules_use_existing_metrics() {
         format!("key_file = \"key\"\nprevious_key_file = \"old\"\nprevious_key_until = {}", later(9));
     let tls = format!("[tls]\nlisten = [\"127.0.0.1:0\"]\n{files}\n[metrics]\nenabled = true");
     site.configure(&tls, &previous);
-    let told = scrape(&mut client) + &scrape(&mut site.serve().client());
-    let known: BTreeSet<&str> =
-        told.lines().filter_map(|line| line.split([' ', '{']).next()).filter(|name| *name != "#").collect();
+    let scraped = scrape(&mut client) + &scrape(&mut site.serve().client());
+    let known: BTreeSet<&str> = scraped
+        .lines()
+        .filter_map(|line| line.split([' ', '{']).next())
+        .filter(|name| *name != "#")
+        .collect();
     for file in ["alerts.yml", "grafana-dashboard.json"] {
         let text = std::fs::read_to_string(deploy(file)).unwrap();
         let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');

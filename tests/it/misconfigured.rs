@@ -87,16 +87,16 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
             "key_env = \"HOME\"\nkey_file = \"key\"",
             "app 88888888 has more than one of key, key_file and key_env; keep one",
         ),
-        ("", "key = 17", "app.key must be a secret text, found a value of another type"),
+        ("", "key = 17", "app.key must be a secret string, found a value of another type"),
         (
             "",
             "allowed_sources = [\"10.0.0.0/33\"]",
-            "app.allowed_sources must hold addresses or networks, such as \"10.0.0.0/8\" or \"2001:db8::/32\", found \"10.0.0.0/33\"",
+            "app.allowed_sources must contain addresses or networks, such as \"10.0.0.0/8\" or \"2001:db8::/32\", found \"10.0.0.0/33\"",
         ),
         (
             "",
             "closed_services = [\"recentcontacts\"]",
-            "app.closed_services must hold services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"interchange\", found \"recentcontacts\"",
+            "app.closed_services must contain services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"interchange\", found \"recentcontacts\"",
         ),
         (
             "",
@@ -166,7 +166,7 @@ fn mistakes_in_rates_addresses_and_folders_are_named() {
 }
 
 #[test]
-fn what_is_missing_or_no_toml_is_named() {
+fn a_missing_file_and_one_that_is_not_toml_are_named() {
     assert!(refusal_of("listen = [\n").contains("confold.toml:"), "{}", refusal_of("listen = [\n"));
     let found = refusal_of("a = 1\na = 2\n");
     assert!(
@@ -197,8 +197,8 @@ fn toml_errors_are_explained() {
         ("[x", "the [ of a section is not closed"),
         ("a = [1,", "the [ of a list is not closed"),
         ("a = {b=1", "a { is not closed"),
-        ("a = \"x", "a text is not closed"),
-        ("a = 'x", "a text is not closed"),
+        ("a = \"x", "a string is not closed"),
+        ("a = 'x", "a string is not closed"),
         ("a = 1 b = 2", "more text follows the value; write one setting per line"),
         ("a = \"C:\\data\"", "a \\ begins an escape sequence; write \\\\"),
         ("a = 2027-13-01", "this date does not exist"),
@@ -217,7 +217,7 @@ fn toml_errors_are_explained() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_at_once() {
+fn all_mistakes_are_reported_together() {
     let found = refusal_of(&page_config("workers = -1\n[log]\nlevel = 3", "page_size = 0"));
     assert_eq!(found.lines().count(), 3, "{found}");
 }
@@ -250,7 +250,7 @@ fn secret_files_that_others_can_read_are_refused() {
 }
 
 #[test]
-fn an_empty_key_file_and_files_that_are_no_certificate_are_refused() {
+fn an_empty_key_file_and_files_without_a_certificate_are_refused() {
     let site = Site::new();
     site.write("key", "\n");
     site.configure("", "");
@@ -490,7 +490,7 @@ fn utf16(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_byte_order_mark_is_passed_over_and_utf_16_is_refused_by_name() {
+fn a_byte_order_mark_is_ignored_and_utf_16_is_refused_by_name() {
     let (site, authority) = (Site::new(), Authority::new());
     authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
     site.configure("[tls]\ncertificate = \"cert.pem\"\nkey = \"cert-key.pem\"", "");
@@ -651,7 +651,7 @@ fn a_key_file_on_a_read_only_file_system_may_be_readable() {
 }
 
 #[test]
-fn a_store_folder_that_cannot_be_made_or_written_is_a_mistake() {
+fn a_store_folder_that_cannot_be_created_or_written_is_a_mistake() {
     for directory in ["below", "below/new/deep"] {
         let site = Site::new();
         fs::create_dir(site.path("below")).unwrap();

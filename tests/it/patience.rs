@@ -57,7 +57,7 @@ fn a_head_that_never_stops_growing_is_answered_and_closed() {
 }
 
 #[test]
-fn a_tls_handshake_that_does_not_go_on_is_ended() {
+fn a_tls_handshake_that_stalls_is_ended() {
     let (site, authority) = (Site::new(), Authority::new());
     authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
     site.configure(

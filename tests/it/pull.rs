@@ -101,9 +101,9 @@ fn the_first_call_is_tried_again_as_the_others_are() {
     fs::write(folder.path().join("users"), "user0\n").unwrap();
     let output = pull(&format!("http://{}", server.address), folder.path(), &[]);
     assert!(output.status.success(), "{}", said(&output));
-    let told = said(&output);
-    assert!(told.starts_with("pulled 1, already there 0, refused 0\n"), "{told}");
-    assert!(told.contains(" cannot be reached: ") && told.ends_with("; trying again\n"), "{told}");
+    let shown = said(&output);
+    assert!(shown.starts_with("pulled 1, already there 0, refused 0\n"), "{shown}");
+    assert!(shown.contains(" cannot be reached: ") && shown.ends_with("; trying again\n"), "{shown}");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_list_of_users_in_another_encoding_is_refused_by_its_name() {
 }
 
 #[test]
-fn an_interrupted_pull_goes_on() {
+fn an_interrupted_pull_continues() {
     let server = Server::dev(&["--rate-limit", "off"]);
     let folder = tempfile::tempdir().unwrap();
     let users: Vec<String> = (0..30).map(|user| format!("u{user}")).collect();
@@ -143,7 +143,7 @@ fn an_interrupted_pull_goes_on() {
 }
 
 #[test]
-fn who_is_refused_is_named_and_the_others_are_pulled() {
+fn refused_users_are_listed_and_the_others_are_pulled() {
     let server = Server::dev(&[]);
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("users"), "nobody\nuser0\n").unwrap();
@@ -164,7 +164,7 @@ fn who_is_refused_is_named_and_the_others_are_pulled() {
 }
 
 #[test]
-fn calls_too_many_are_tried_again() {
+fn calls_beyond_the_rate_are_tried_again() {
     let (site, authority) = (Site::new(), Authority::new());
     authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
     site.configure(

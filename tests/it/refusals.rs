@@ -59,7 +59,7 @@ fn random_may_be_anything_or_nothing() {
 }
 
 #[test]
-fn texts_that_programs_compare_are_the_vendors_to_the_letter_and_ours_is_the_hint() {
+fn texts_that_programs_compare_are_exactly_the_vendors_and_our_explanation_is_the_hint() {
     let log = tempfile::NamedTempFile::new().unwrap();
     let server = Server::logging_to(log.reopen().unwrap());
     let mut client = server.client();
@@ -79,12 +79,12 @@ fn texts_that_programs_compare_are_the_vendors_to_the_letter_and_ours_is_the_hin
         (
             json!({"Type": "Public", "Name": many}),
             (10004, "group name is too long"),
-            "Name is refused: it has at most 30 bytes, found 242",
+            "Name is refused: it may have at most 30 bytes, found 242",
         ),
         (
             json!({"Type": "Public", "Name": "n", "Introduction": many}),
             (10004, "introduction is too long"),
-            "Introduction is refused: it has at most 240 bytes, found 242",
+            "Introduction is refused: it may have at most 240 bytes, found 242",
         ),
     ];
     for (body, (code, sentence), hint) in &cases {
@@ -101,7 +101,10 @@ fn texts_that_programs_compare_are_the_vendors_to_the_letter_and_ours_is_the_hin
     // Other texts of the same service are confold's own, so they need no hint.
     let other = client
         .call(CREATE, &json!({"Type": "Public", "Name": "n", "Notification": "x".repeat(301)}).to_string());
-    assert_eq!(other.json()["ErrorInfo"], "Notification is refused: it has at most 300 bytes, found 301");
+    assert_eq!(
+        other.json()["ErrorInfo"],
+        "Notification is refused: it may have at most 300 bytes, found 301"
+    );
     assert!(!other.headers.contains_key(HINT));
     // A refused item of a successful call contains the vendor's text, but the answer has no hint header.
     let deleted = client.call("im_open_login_svc/account_delete", r#"{"DeleteItem":[{"UserID":"ghost"}]}"#);
@@ -139,7 +142,7 @@ fn a_hint_is_a_header_that_nobody_can_forge_and_stands_on_failed_calls_only() {
 }
 
 #[test]
-fn other_texts_begin_with_the_vendors_sentence_or_hold_its_phrase() {
+fn other_texts_begin_with_the_vendors_sentence_or_contain_its_phrase() {
     let server = Server::dev(&["--app", "7:key:boss"]);
     let mut client = server.client();
     let illegal = "The UserSig in use is illegal. Please regenerate UserSig through official API. (FYI: \
@@ -359,7 +362,7 @@ fn parameters_that_look_like_missing_ones_are_all_named() {
 }
 
 #[test]
-fn a_signature_made_with_a_private_key_is_told_apart() {
+fn a_signature_made_with_a_private_key_is_explained() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     let old = packed(&json!({

@@ -93,7 +93,7 @@ fn an_app_comes_and_goes() {
 }
 
 #[test]
-fn a_bad_configuration_changes_nothing_and_is_told() {
+fn a_bad_configuration_changes_nothing_and_is_reported() {
     let site = Site::new();
     site.configure("", "");
     let server = site.serve();
@@ -159,7 +159,7 @@ fn an_import_breaks_off_when_its_administrator_is_removed() {
 }
 
 #[test]
-fn a_certificate_being_replaced_keeps_no_administrator_in() {
+fn a_certificate_being_replaced_does_not_delay_the_removal_of_an_administrator() {
     let (site, authority) = (Site::new(), crate::serving::Authority::new());
     authority.issue(&site.path("cert.pem"), &site.path("cert-key.pem"));
     let tls = "[tls]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"cert.pem\"\nkey = \"cert-key.pem\"";

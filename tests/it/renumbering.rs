@@ -24,7 +24,7 @@ fn peer(index: usize) -> String {
     format!("peer{index:04}")
 }
 
-/// Gives ann a record with the custom mark "start" under each of these numbers, and leaves no further number.
+/// Gives ann a record with the custom mark "start" under each of these numbers, so that no further number is left.
 fn seed(client: &mut Client, numbers: &[u32]) {
     let peers: Vec<String> = (0..numbers.len()).map(peer).collect();
     import_accounts(client, &peers);
@@ -98,7 +98,7 @@ fn a_thousand_records_are_pulled_while_their_numbers_run_out() {
 }
 
 #[test]
-fn a_client_above_the_middle_goes_on_after_a_second_renumbering() {
+fn a_client_above_the_middle_continues_after_a_second_renumbering() {
     let server = Server::dev(&["--rate-limit", "off"]);
     let mut client = server.client();
     let numbers: Vec<u32> = (LAST - 299..=LAST).collect();
@@ -112,7 +112,7 @@ fn a_client_above_the_middle_goes_on_after_a_second_renumbering() {
     assert_eq!(next, Some(MIDDLE + 101), "after them it is split again");
     let mut known = Known::default();
     known.learn(&records);
-    // Only the version rises, as if two thousand million changes had been made meanwhile.
+    // Only the version rises, as if two billion changes had been made in the meantime.
     seed_organizer(&mut client, LAST - 100, &all.0);
     assert_eq!(page(&mut client, 0), (records, next), "nothing else has changed");
     // The hundred records already read take the last numbers; the others move down by a hundred.
@@ -129,8 +129,8 @@ fn a_client_above_the_middle_goes_on_after_a_second_renumbering() {
     };
     assert_eq!(known.0, (0..300).map(|index| (peer(index), text(index).to_owned())).collect());
 
-    // A number above all present ones was assigned before the renumbering, so it lists everything above the middle, no
-    // matter how late it is used.
+    // A number above all current ones was assigned before the renumbering, so it lists everything above the middle,
+    // no matter how late it is used.
     control(&mut client, "/_dev/clock", r#"{"Advance":601}"#);
     let (mut late, mut start) = (Known::default(), Some(u64::from(LAST) - 100));
     let mut sizes = Vec::new();

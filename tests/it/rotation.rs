@@ -1,4 +1,4 @@
-//! Key rotation: signatures made with the previous key are accepted until its end, and no longer.
+//! Key rotation: signatures made with the previous key are accepted until it ends, not longer.
 
 use confold::{
     auth::{App, Apps, Credentials, Gate, Generation, Identifier, PreviousKey, SecretKey, usersig},
@@ -16,7 +16,7 @@ const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 const OLD: &str = "the-key-that-was-there-before-0123456789";
 
-/// The setting for the present key.
+/// The setting for the current key.
 const NEW: &str = "key_file = \"key\"\n";
 
 /// Creates a site whose app had the key `OLD` and now has the page's.
@@ -95,9 +95,9 @@ fn a_previous_key_ends_while_the_server_runs() {
     let moved = App { previous_key: Some(PreviousKey { key: key("old"), until: 3_000 }), ..app.clone() };
     let next = gate.with(Apps::new([moved]));
     assert!(admits(&next, &old, 2_500));
-    let told = next.previous_use();
-    assert_eq!((told.len(), told[0].calls, told[0].until), (1, 3, 3_000));
-    assert_eq!(told[0].last, Some(("ann".to_owned(), [127, 0, 0, 1].into())));
+    let uses = next.previous_use();
+    assert_eq!((uses.len(), uses[0].calls, uses[0].until), (1, 3, 3_000));
+    assert_eq!(uses[0].last, Some(("ann".to_owned(), [127, 0, 0, 1].into())));
     let without = next.with(Apps::new([App { previous_key: None, ..app }]));
     assert!(!admits(&without, &old, 2_500) && without.previous_use().is_empty());
     assert_ne!(Generation::Current, Generation::Previous);
@@ -132,9 +132,9 @@ fn calls_with_the_previous_key_are_counted_and_logged() {
         site.log().contains(line)
     });
     let log = site.log();
-    let told = log.lines().find(|found| found.contains(line)).unwrap();
-    assert!(told.contains(&format!("app={APP}")) && told.contains("identifier=admin"), "{told}");
-    assert!(told.contains("source=127.0.0.1") && told.contains("until="), "{told}");
+    let logged = log.lines().find(|found| found.contains(line)).unwrap();
+    assert!(logged.contains(&format!("app={APP}")) && logged.contains("identifier=admin"), "{logged}");
+    assert!(logged.contains("source=127.0.0.1") && logged.contains("until="), "{logged}");
     assert_eq!(log.matches(line).count(), 1, "there should be at most one line a minute: {log}");
 }
 
@@ -159,7 +159,7 @@ fn a_file_with_a_mistake_rotates_a_key_without_a_refused_call() {
 }
 
 #[test]
-fn a_mistake_in_a_rotation_shuts_nobody_out() {
+fn a_mistake_in_a_rotation_does_not_lock_anybody_out() {
     let site = Site::new();
     site.write("old", OLD);
     site.configure("", "key_file = \"old\"");

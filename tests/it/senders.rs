@@ -154,7 +154,7 @@ fn an_empty_optional_is_absent_where_something_is_created_or_asked_for() {
         assert!(answer.code() == 10004 && found.starts_with(said), "{found}");
     }
 
-    // An empty text does not remove a nick, and an empty UserID beside an Identifier counts as missing.
+    // An empty string does not remove a nick, and an empty UserID next to an Identifier counts as missing.
     done(client, ACCOUNTS, "account_import", &json!({ "UserID": "ann", "Nick": "Ann", "FaceUrl": "f" }));
     done(client, ACCOUNTS, "account_import", &json!({ "UserID": "ann", "Nick": "", "FaceUrl": "" }));
     done(client, ACCOUNTS, "account_import", &json!({ "UserID": "", "Identifier": "bob", "Nick": 0 }));
@@ -183,7 +183,7 @@ fn an_empty_optional_is_absent_where_something_is_created_or_asked_for() {
         assert_eq!((&listed["TotalCount"], &listed["Next"]), (&json!(3), &json!(0)));
     }
 
-    // In recentcontact an empty text is a value: it clears a custom mark.
+    // In recentcontact an empty string is a value: it clears a custom mark.
     let mark = |custom: &str| {
         json!({ "From_Account": "ann", "MarkItem": [
             { "OptType": 2, "ContactItem": { "Type": 1, "To_Account": "bob" }, "CustomMark": custom }] })
@@ -383,8 +383,12 @@ fn a_compressed_body_is_read_within_the_bounds_of_bodies() {
     let whole = gzip(BODY);
     for (name, body, expected) in [
         ("gzip", &whole[..whole.len() - 9], "the gzip data of the body is incomplete"),
-        ("gzip", BODY, "the body is not valid gzip, which its header"),
-        ("deflate", &whole[..], "the body is not valid deflate, which its header"),
+        ("gzip", BODY, "the header Content-Encoding says gzip, but the body is not valid gzip data; send it"),
+        (
+            "deflate",
+            &whole[..],
+            "the header Content-Encoding says deflate, but the body is not valid deflate data; send it",
+        ),
     ] {
         let (code, said) = call(&named(name), body);
         assert_eq!(code, 60002);
@@ -420,7 +424,7 @@ fn what_a_compressed_body_unpacks_to_takes_memory_of_the_budget() {
 }
 
 #[test]
-fn a_byte_order_mark_is_passed_over_and_other_encodings_are_named() {
+fn a_byte_order_mark_is_ignored_and_other_encodings_are_named() {
     let server = Server::dev(&["--directory", "open"]);
     let mut client = server.client();
     let target = client.target("recentcontact/get_contact_group");

@@ -116,13 +116,14 @@ impl Authority {
         self.issue_with_mode(certificate, key, 0o600);
     }
 
-    /// Does the same, with this file mode.
+    /// Like [`Authority::issue`], but with the given file mode.
     pub(crate) fn issue_with_mode(&self, certificate: &Path, key: &Path, mode: u32) {
         let params = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
         self.write(&params, (certificate, key), mode);
     }
 
-    /// Does the same, valid from the beginning of one year to the beginning of another.
+    /// Like [`Authority::issue`], but the certificate is valid from the beginning of one year to the beginning of
+    /// another.
     pub(crate) fn issue_valid(&self, certificate: &Path, key: &Path, from: i32, until: i32) {
         let mut params = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
         (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(until, 1, 1));

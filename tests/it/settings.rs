@@ -34,7 +34,7 @@ fn refusal(app: App) -> (u64, String) {
 }
 
 #[test]
-fn an_app_without_settings_lets_its_administrator_in() {
+fn an_app_without_settings_admits_its_administrator() {
     let server = start(page_app());
     server.client().does(&account_import("user0"));
     assert_eq!(server.client().call(GET, BODY).code(), 0);
@@ -252,7 +252,7 @@ fn a_profile_text_has_500_bytes() {
         assert_eq!(import(500)["ErrorCode"], 0);
         let refused = import(501);
         assert_eq!(refused["ErrorCode"], 40601);
-        assert_eq!(refused["ErrorInfo"], format!("{field} has at most 500 bytes, found 501"));
+        assert_eq!(refused["ErrorInfo"], format!("{field} may have at most 500 bytes, found 501"));
     }
 }
 

@@ -1,4 +1,4 @@
-//! The start of a server: when its address is reserved, and when clients can connect.
+//! The startup of a server: when its address is reserved, and when clients can connect.
 
 use std::{
     fs::{self, File},
@@ -37,7 +37,7 @@ fn dev(address: SocketAddr, folder: &Path) -> Command {
     command
 }
 
-/// Starts a server whose start is blocked by its seed, a FIFO whose other end is returned.
+/// Starts a server whose startup is blocked by its seed, a FIFO whose other end is returned.
 fn held(address: SocketAddr, folder: &Path) -> (Child, File) {
     let fifo: PathBuf = folder.join("seed");
     mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();

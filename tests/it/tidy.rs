@@ -195,7 +195,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
 /// The folders of the packages in the workspace, starting with that of confold.
 const PACKAGES: &[&str] = &["", "crates/usersig/"];
 
-/// The most lines of a file, not counting tests.
+/// The maximum number of lines of a file, not counting tests.
 const MOST_LINES: usize = 350;
 
 fn root() -> PathBuf {
@@ -264,7 +264,7 @@ fn inner_imports(text: &str) -> Vec<String> {
     let mut found: Vec<String> = after(text, "crate::").filter(|name| !name.is_empty()).collect();
     for block in text.split("crate::{").skip(1) {
         let mut depth = 0;
-        let (mut name, mut told) = (String::new(), false);
+        let (mut name, mut named) = (String::new(), false);
         for c in block.chars() {
             match c {
                 '{' => depth += 1,
@@ -275,12 +275,12 @@ fn inner_imports(text: &str) -> Vec<String> {
                 '}' => depth -= 1,
                 ',' if depth == 0 => {
                     found.push(std::mem::take(&mut name));
-                    told = false;
+                    named = false;
                 }
-                c if depth == 0 && !told && (c.is_ascii_alphanumeric() || c == '_') => name.push(c),
-                ':' if depth == 0 && !told && !name.is_empty() => {
+                c if depth == 0 && !named && (c.is_ascii_alphanumeric() || c == '_') => name.push(c),
+                ':' if depth == 0 && !named && !name.is_empty() => {
                     found.push(std::mem::take(&mut name));
-                    told = true;
+                    named = true;
                 }
                 _ => {}
             }
@@ -503,7 +503,7 @@ fn check_third_party_crates(package: &str) {
 }
 
 #[test]
-fn databases_and_numbers_stay_in_their_rooms() {
+fn databases_and_error_numbers_stay_in_their_modules() {
     for (file, text) in sources().iter().filter(|(file, _)| !is_test(file)) {
         let text = production(text);
         if !file.starts_with("api/")
@@ -523,7 +523,7 @@ fn databases_and_numbers_stay_in_their_rooms() {
 }
 
 #[test]
-fn no_error_number_stands_outside_the_table_of_codes() {
+fn error_numbers_are_written_only_in_the_table_of_codes() {
     let codes = Code::ALL.iter().map(|(_, code)| code).chain(Code::ELSEWHERE);
     // 0 is not only an error code.
     let numbers: BTreeSet<String> =

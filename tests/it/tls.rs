@@ -30,7 +30,7 @@ impl LocalTls {
         LocalTls::start_with(&[])
     }
 
-    /// Does the same with additional arguments.
+    /// Like [`LocalTls::start`], but with additional arguments.
     pub(crate) fn start_with(arguments: &[&str]) -> LocalTls {
         LocalTls::in_home(tempfile::tempdir().unwrap(), arguments)
     }
@@ -61,7 +61,7 @@ impl LocalTls {
 }
 
 #[test]
-fn a_damaged_authority_is_told_of() {
+fn a_damaged_authority_is_reported() {
     let LocalTls { server, home } = LocalTls::start();
     drop(server);
     let dev = || {

@@ -30,7 +30,7 @@ fn collect(listener: &TcpListener) -> Value {
 }
 
 #[test]
-fn calls_are_told_to_a_collector_in_the_trace_of_the_caller() {
+fn spans_are_sent_to_a_collector_in_the_trace_of_the_caller() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = Server::dev(&["--traces", &format!("http://{}", listener.local_addr().unwrap())]);
     let mut client = server.client();

@@ -106,8 +106,8 @@ fn paths_are_matched_byte_by_byte() {
     assert_eq!(refused(&mut client, &format!("/v4/group_open_http_svc/nothing?{query}"), BODY).0, 10003);
 }
 
-/// A request to a path that does not exist gets status 404, so that a health check there fails, and the body that a
-/// call would get.
+/// A request to an unknown path gets status 404, so that a health check with a wrong path fails. The body is the same
+/// error that an API call would get.
 #[test]
 fn unknown_paths_outside_the_service_are_not_found() {
     let server = Server::dev(&[]);
@@ -171,7 +171,7 @@ fn checks_come_in_order_and_a_stranger_learns_nothing() {
 }
 
 #[test]
-fn refusals_hold_the_phrases_that_clients_look_for() {
+fn refusals_contain_the_phrases_that_clients_look_for() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     let path = "/v4/recentcontact/get_contact_group";
@@ -353,7 +353,7 @@ fn input_that_is_not_http_is_answered_as_well() {
 }
 
 #[test]
-fn a_stranger_is_not_waited_for_and_a_slow_body_gets_60008() {
+fn strangers_are_refused_without_waiting_and_a_slow_body_gets_60008() {
     let announce =
         |target: &str| format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{{");
     // The time for a body is an hour, so any answer proves that the server did not wait for it.
@@ -418,7 +418,7 @@ fn a_head_request_to_a_probe_asks_the_probe() {
 /// Compares with a reply recorded from the real service in April 2025. The only differences are those of its
 /// documentation: `NextStartIndex` is present, `CompleteTime` and `ErrorDisplay` are not (decision 1).
 #[test]
-fn a_recorded_reply_of_the_real_service_is_given_back() {
+fn a_recorded_reply_of_the_real_service_is_returned() {
     let recorded = include_str!("../fixtures/recorded_production.json");
     let recorded: serde_json::Value = serde_json::from_str(recorded).unwrap();
     let theirs = recorded["cases"][0]["reply_text"].as_str().unwrap();

@@ -82,7 +82,7 @@ pub(crate) trait Finish {
         self.finish_within(DEADLINE)
     }
 
-    /// Does the same with another deadline, for programs that compile or download.
+    /// Like [`Finish::finish`], but with another deadline, for programs that compile or download.
     #[track_caller]
     fn finish_within(self, deadline: Duration) -> Output;
 }

@@ -26,7 +26,7 @@ pub(crate) fn assert_calls_a_second(
     refusal: u64,
 ) {
     let requests = burst(client, command, body, limit + 5);
-    // Whether there was a refusal yet, and how many calls have passed since then.
+    // Whether there has been a refusal yet, and how many calls have passed since then.
     let (mut was_refused, mut passed) = (false, 0);
     eventually(&format!("{limit} calls of {command} pass in a second"), || {
         client.send(requests.as_bytes()).unwrap();

@@ -6,7 +6,7 @@ use super::{
     may, must,
 };
 
-const CODE: Field = must("ResultCode", Number, "0, or the code for which this item was refused.");
+const CODE: Field = must("ResultCode", Number, "0 on success, otherwise the error code.");
 const INFO: Field = must("ResultInfo", Text, "The reason in words; empty on success.");
 pub(in crate::api) const USER: Field = must("UserID", Text, "The user.");
 const USER_ITEM: Shape = Object(&[USER]);

@@ -95,8 +95,11 @@ pub(in crate::api) mod info {
     };
 
     pub(in crate::api) const GROUP_ID: Field = must("GroupId", Text, "Its id.");
-    pub(in crate::api) const ERROR_CODE: Field =
-        must("ErrorCode", Number, "0, or the code for which the group is not described.");
+    pub(in crate::api) const ERROR_CODE: Field = must(
+        "ErrorCode",
+        Number,
+        "0 on success, otherwise the error code that explains why the group is not described.",
+    );
     pub(in crate::api) const ERROR_INFO: Field =
         must("ErrorInfo", Text, "The reason in words; empty on success.");
     pub(in crate::api) const TYPE: Field = may("Type", Text, "The type of the group.");
@@ -110,8 +113,10 @@ pub(in crate::api) mod info {
     pub(in crate::api) const CREATE_TIME: Field =
         may("CreateTime", Number, "When it was created, in seconds since 1970.");
     pub(in crate::api) const LAST_INFO_TIME: Field = may("LastInfoTime", Number, "The same as CreateTime.");
-    pub(in crate::api) const LAST_MSG_TIME: Field = may("LastMsgTime", Number, "0: messages are not kept.");
-    pub(in crate::api) const NEXT_MSG_SEQ: Field = may("NextMsgSeq", Number, "1: messages are not kept.");
+    pub(in crate::api) const LAST_MSG_TIME: Field =
+        may("LastMsgTime", Number, "Always 0, because messages are not kept.");
+    pub(in crate::api) const NEXT_MSG_SEQ: Field =
+        may("NextMsgSeq", Number, "Always 1, because messages are not kept.");
     pub(in crate::api) const MEMBER_NUM: Field =
         may("MemberNum", Number, "The number of members, including the owner.");
     pub(in crate::api) const MAX_MEMBER_NUM: Field =
@@ -124,11 +129,13 @@ pub(in crate::api) mod info {
     pub(in crate::api) const ROLE: Field = may("Role", Text, "Owner, Admin or Member.");
     pub(in crate::api) const JOIN_TIME: Field =
         may("JoinTime", Number, "When the user joined, in seconds since 1970.");
-    pub(in crate::api) const MSG_SEQ: Field = may("MsgSeq", Number, "0: messages are not kept.");
+    pub(in crate::api) const MSG_SEQ: Field =
+        may("MsgSeq", Number, "Always 0, because messages are not kept.");
     pub(in crate::api) const MSG_FLAG: Field = may("MsgFlag", Text, "Always AcceptAndNotify.");
     pub(in crate::api) const LAST_SEND_MSG_TIME: Field =
-        may("LastSendMsgTime", Number, "0: messages are not kept.");
-    pub(in crate::api) const MUTE_UNTIL: Field = may("MuteUntil", Number, "0: nobody is muted.");
+        may("LastSendMsgTime", Number, "Always 0, because messages are not kept.");
+    pub(in crate::api) const MUTE_UNTIL: Field =
+        may("MuteUntil", Number, "Always 0, because nobody is muted.");
 
     pub(in crate::api) const MEMBER_LIST: Field = may(
         "MemberList",
@@ -179,7 +186,7 @@ pub(super) const GET_APPID_GROUP_LIST: Description = Description {
     summary: "List the chat groups of the app",
     request: &[LIMIT, NEXT, GROUP_TYPE],
     reply: &[
-        must("TotalCount", Number, "The number of all matching groups."),
+        must("TotalCount", Number, "The total number of matching groups."),
         must("GroupIdList", List(&Object(&[GROUP_ID])), "The ids of one page of groups."),
         must("Next", Number, "The Next to request the following page with; 0 on the last page."),
     ],

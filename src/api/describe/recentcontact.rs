@@ -16,7 +16,7 @@ const ECHO: Shape = Object(&[
     may("To_Account", Text, "The user."),
     may("ToGroupId", Text, "The chat group."),
 ]);
-const CODE: Field = must("ResultCode", Number, "0, or the code for which this item was refused.");
+const CODE: Field = must("ResultCode", Number, "0 on success, otherwise the error code.");
 const INFO: Field = must("ResultInfo", Text, "The reason in words; empty on success.");
 const GROUP: Shape = Object(&[
     must("GroupName", Text, "The name of the conversation group."),
@@ -38,7 +38,7 @@ pub(in crate::api) const GROUPED: Field = must("ContactItem", CONTACTS, "1 to 10
 pub(in crate::api) const GROUP_CONTACT_ITEM: Field = must(
     "GroupContactItem",
     List(&Object(&[GROUP_NAME, GROUPED])),
-    "Exactly one, with its GroupName and its ContactItem.",
+    "Exactly one element, with a GroupName and a ContactItem.",
 );
 
 pub(super) const CREATE_CONTACT_GROUP: Description = Description {

@@ -1,6 +1,6 @@
 //! The binary encoding of stored documents. Numbers are LEB128, and texts are preceded by their length.
 //!
-//! Every document begins with its format version. Older formats can be read, and are converted to the present one
+//! Every document begins with its format version. Older formats can be read, and are converted to the current one
 //! when the document is next written. Newer formats are refused.
 
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use crate::domain::{
     ChatGroupId, Conversation, Counters, CustomMark, Group, GroupName, Member, Record, StandardMark, UserId,
 };
 
-/// The present format of heads. Format 1 lacks the time of the last renumbering.
+/// The current format of heads. Format 1 lacks the time of the last renumbering.
 const HEAD: u64 = 2;
-/// The present format of chunks and of lists of members.
+/// The current format of chunks and of lists of members.
 const FORMAT: u64 = 1;
 
 /// An entry in the head's list of chunks, which is in the order of their records.
@@ -208,10 +208,10 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&mut self) -> Result<&'a str, Fault> {
-        let length = usize::try_from(self.number()?).map_err(|_| "a text too long")?;
+        let length = usize::try_from(self.number()?).map_err(|_| "a string that is too long")?;
         let (text, rest) = self.0.split_at_checked(length).ok_or("it ends early")?;
         self.0 = rest;
-        std::str::from_utf8(text).map_err(|_| "a text that is not UTF-8".to_owned())
+        std::str::from_utf8(text).map_err(|_| "a string that is not UTF-8".to_owned())
     }
 
     fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T, Fault>) -> Result<Vec<T>, Fault> {
@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
     fn record(&mut self) -> Result<Arc<Record>, Fault> {
         let flags = self.number()?;
         if flags & !(IN_CHAT_GROUP | MARKED | CUSTOM) != 0 {
-            return Err(format!("a record of unknown kind {flags}"));
+            return Err(format!("a record with unknown flags ({flags})"));
         }
         let refused = |reason: crate::domain::Rejection| reason.to_string();
         let peer = self.text()?;

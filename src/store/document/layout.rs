@@ -21,7 +21,8 @@ struct Chunk {
     id: u32,
     /// The change number of the record in each slot; 0 if the record has changed since or was removed.
     slots: Vec<ChangeNumber>,
-    /// The highest number in a slot when the chunk was sealed or read, for finding the chunk of a record.
+    /// The highest change number in the slots when the chunk was sealed or read. It is used to find the chunk that
+    /// contains a record.
     last: ChangeNumber,
 }
 

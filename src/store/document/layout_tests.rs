@@ -233,7 +233,7 @@ const AFTER_THE_COUNTERS: &str =
     "0201010161c8010102d0b10001060575736572310281e2cfaa0600ffffffffffffffff7f04d0b6d0b6";
 
 #[test]
-fn the_present_format_is_the_second() {
+fn the_current_format_is_the_second() {
     let current = renumbered();
     let mut rows = BTreeMap::new();
     write(&mut rows, Stored::default().advance(Arc::clone(&current), &[]).unwrap());

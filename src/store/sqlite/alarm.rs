@@ -7,9 +7,9 @@ use tokio::sync::watch;
 /// The reason why a store cannot continue. The server has to stop, so that it can be restarted with the data on disk.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreFailure {
-    /// The disk failed under a commit or a checkpoint.
+    /// The disk failed during a commit or a checkpoint.
     #[error(
-        "the disk failed under a commit ({0}), and what it holds is not known; check it, then start again"
+        "the disk failed during a commit ({0}), and what it contains is not known; check it, then start again"
     )]
     Disk(String),
     /// The files were moved or deleted.

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_caller_leaves_when_his_patience_ends_unless_his_read_has_begun() {
+    async fn a_caller_leaves_when_their_patience_ends_unless_their_read_has_begun() {
         let (left, answer) = caller::<()>();
         assert!(matches!(answer.wait_for(Duration::ZERO).await, Err(StoreError::Busy)));
         assert!(!left.begin() && !left.is_waiting());

@@ -171,7 +171,7 @@ pub(super) fn loaded(
 /// written to the table of members.
 ///
 /// # Errors
-/// Returns the errors of SQLite.
+/// Returns any SQLite error.
 pub(super) fn write(
     db: &Connection,
     app: AppId,
@@ -232,7 +232,8 @@ pub(super) fn list_chat_groups(
     app: AppId,
     query: ChatGroupQuery,
 ) -> Result<ChatGroupPage, StoreError> {
-    // Include both names of the kind, or every kind.
+    // Some kinds have an older and a newer name; include all names of the requested kind. Without a kind, include all
+    // kinds.
     let kinds = query.kind.map_or(ChatGroupKind::ALL, ChatGroupKind::aliases);
     let kinds: Vec<Value> = kinds
         .iter()

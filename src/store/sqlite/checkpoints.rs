@@ -1,8 +1,8 @@
 //! Keeps the write-ahead log short.
 //!
-//! A passive checkpoint copies the log into the database as far as readers allow. But SQLite restarts the log only
-//! when no reader uses it, which never happens under constant reads. So if the log has become long, a blocking
-//! checkpoint waits for the present readers, which need a few milliseconds each, while new ones read from the
+//! A passive checkpoint copies as much of the log into the database as readers allow. But SQLite restarts the log
+//! only when no reader uses it, which never happens under constant reads. So if the log has become long, a blocking
+//! checkpoint waits for the current readers, which need a few milliseconds each, while new ones read from the
 //! database only.
 
 use std::{
@@ -23,9 +23,9 @@ use crate::store::StoreError;
 const COPY_ABOVE: u64 = 8 << 20;
 /// The size in bytes above which the log is copied even if changes are waiting, and is then restarted.
 const RESTART_ABOVE: u64 = 32 << 20;
-/// How often the writer checks whether readers have finished before it gives up restarting the log. With
-/// [`READER_POLL`] between the checks, this is a quarter of a second. After each failure, the number is doubled, up to
-/// [`MAX_READER_CHECKS`].
+/// How many times the writer checks whether readers have finished before it gives up restarting the log. With
+/// [`READER_POLL`] between the checks, this is a quarter of a second. After each failure, the number is doubled, up
+/// to [`MAX_READER_CHECKS`].
 const READER_CHECKS: i32 = 250;
 const MAX_READER_CHECKS: i32 = 8 * READER_CHECKS;
 const READER_POLL: Duration = Duration::from_millis(1);
@@ -40,7 +40,7 @@ pub(super) struct Checkpoints {
     length: u64,
     /// The length above which the log is to be restarted.
     restart_above: u64,
-    /// How often to check whether readers have finished.
+    /// How many times to check whether readers have finished.
     checks: Arc<AtomicI32>,
     counts: Arc<CheckpointCounts>,
 }
@@ -50,7 +50,7 @@ pub(super) struct Checkpoints {
 pub(super) struct CheckpointCounts {
     /// The approximate number of bytes in the log since it was last restarted.
     pub(super) length: AtomicU64,
-    /// How often the log could not be restarted because a reader was using it.
+    /// The number of times the log could not be restarted because a reader was using it.
     pub(super) held: AtomicU64,
 }
 
@@ -58,7 +58,7 @@ impl Checkpoints {
     /// Prepares the writer's connection for checkpoints.
     ///
     /// # Errors
-    /// Returns the errors of SQLite.
+    /// Returns any SQLite error.
     pub(super) fn new(db: &mut Connection, counts: Arc<CheckpointCounts>) -> rusqlite::Result<Checkpoints> {
         let checks = Arc::new(AtomicI32::new(READER_CHECKS));
         let most = Arc::clone(&checks);
@@ -115,7 +115,8 @@ impl Checkpoints {
                     self.counts.held.fetch_add(1, Ordering::Relaxed);
                     tracing::warn!(
                         log_bytes = self.length,
-                        "the log of the store grows, because something has been reading from it for long"
+                        "the write-ahead log of the store keeps growing, because a reader has been using it for a \
+                         long time"
                     );
                 }
             }

@@ -159,7 +159,7 @@ async fn use_damaged(store: &SqliteStore, page: usize) -> Vec<usize> {
 }
 
 #[test]
-fn a_page_that_is_lost_harms_only_those_whose_data_was_on_it() {
+fn a_lost_page_affects_only_those_whose_data_was_on_it() {
     let whole = tempfile::tempdir().unwrap();
     fill(whole.path());
     let database = fs::read(whole.path().join("confold.db")).unwrap();
@@ -195,7 +195,7 @@ fn a_page_that_is_lost_harms_only_those_whose_data_was_on_it() {
 
 /// Checks that damage affects only one owner even if it is found by a write, because the owner is still in the cache.
 #[test]
-fn an_owner_in_memory_whose_page_is_lost_harms_nobody_else() {
+fn an_owner_in_memory_whose_page_is_lost_affects_nobody_else() {
     let directory = tempfile::tempdir().unwrap();
     fill(directory.path());
     let store = SqliteStore::open(&StoreConfig::new(directory.path())).unwrap();

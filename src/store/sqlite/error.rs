@@ -1,4 +1,4 @@
-//! Converts errors of SQLite to errors of the store.
+//! Converts SQLite's errors to the store's.
 
 use crate::store::{Damaged, StoreError};
 

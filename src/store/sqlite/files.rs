@@ -120,12 +120,12 @@ impl Files {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         // unix-excl locks out other processes and keeps the index of the log in this process's memory, where its
-        // connections share it. `PRAGMA locking_mode` would lock out our own readers as well.
+        // connections share it. `PRAGMA locking_mode` would also lock out the readers of this process.
         let connection =
             Connection::open_with_flags_and_vfs(&self.database, flags, c"unix-excl").map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(64);
         // The writer runs the last checkpoint itself. If that fails, SQLite's own checkpoint at the last close might
-        // appear to succeed and delete the log, which the next start needs for recovery.
+        // appear to succeed and delete the log, which the next startup needs for recovery.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
         rusqlite::vtab::array::load_module(&connection).map_err(failed)?;
         sums::install(&connection).map_err(failed)?;
@@ -139,7 +139,7 @@ impl Files {
         let _ = self.lock.unlock();
     }
 
-    /// Writes a text to the lock file, so that later starts can notice a missing database.
+    /// Writes a text to the lock file, so that a missing database is noticed at later startups.
     pub(super) fn mark_directory(&self) -> io::Result<()> {
         match self.found.lock {
             true => Ok(()),
@@ -250,14 +250,15 @@ fn tighten(directory: &Path, database: &Path) -> Vec<String> {
                 tightened.push(format!("{} (mode {mode:04o})", name.display()));
             }
             Err(error) => remarks.push(format!(
-                "other users of this machine can read {}, and that cannot be changed: {error}",
+                "other users of this machine may have access to {}, and its permissions cannot be restricted: \
+                 {error}",
                 file.display()
             )),
         }
     }
     if !tightened.is_empty() {
         remarks.push(format!(
-            "other users of this machine could read files in {}, and cannot any more: {}",
+            "other users of this machine could read files in {}; the permissions of these files have been restricted: {}",
             directory.display(),
             tightened.join(", ")
         ));

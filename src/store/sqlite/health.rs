@@ -109,7 +109,7 @@ impl Health {
         }
     }
 
-    /// Takes note that an owner could be read from the disk.
+    /// Records that an owner could be read from the disk.
     pub(super) fn note_sound(&self, owner: &Owner) {
         if self.damaged() == 0 {
             return;

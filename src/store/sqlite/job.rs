@@ -53,7 +53,7 @@ impl<T> OutcomeSlot<T> {
         self.outcome = Some(outcome);
     }
 
-    /// Answers the caller. If the caller has given up waiting, the change is stored nevertheless.
+    /// Answers the caller. If the caller has given up waiting, the change is still stored.
     fn answer(self, committed: Result<(), StoreError>) {
         let outcome = committed.and_then(|()| self.outcome.ok_or(StoreError::Rule));
         let _ = self.caller.send(outcome);
@@ -61,7 +61,7 @@ impl<T> OutcomeSlot<T> {
 }
 
 impl Job {
-    /// Checks whether it changes data that is known to be damaged.
+    /// Checks whether the job changes data that is known to be damaged.
     pub(super) fn is_about_damage(&self, health: &Health) -> bool {
         // Touches and edits of one owner go the same way, because an edit may end the sessions.
         let is_of_owner = |owner: &Owner| {
@@ -79,7 +79,7 @@ impl Job {
         }
     }
 
-    /// Checks whether it affects all data, so that no other job may be moved past it.
+    /// Checks whether the job affects all data, so that no other job may be moved past it.
     pub(super) fn is_about_all(&self) -> bool {
         matches!(self, Job::Filled(_) | Job::Reset(..))
     }

@@ -54,7 +54,7 @@ pub(super) fn read(
 /// approximate number of bytes written.
 ///
 /// # Errors
-/// Returns the errors of SQLite.
+/// Returns any SQLite error.
 pub(super) fn write(
     db: &Connection,
     app: AppId,

@@ -1,8 +1,8 @@
 //! The embedded store: SQLite in WAL mode, with one writer thread that commits changes in groups, and a few reader
 //! threads for reads that miss the cache.
 //!
-//! `synchronous=FULL` makes every commit durable before it is answered. Only one process can use the database,
-//! because of `vfs=unix-excl` and a lock file, which allows a clear error message.
+//! `synchronous=FULL` makes every commit durable before its changes are acknowledged. Only one process can use the
+//! database: `vfs=unix-excl` keeps other processes out, and a lock file makes a clear error message possible.
 
 mod alarm;
 mod attempt;

@@ -31,7 +31,7 @@ pub(super) fn start() {
     });
 }
 
-/// The number of messages in the present second.
+/// The number of messages in the current second.
 struct Budget {
     clock: Clock,
     began: Duration,

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_wait_but_those_that_are_patient_always_may() {
+    fn the_number_of_waiting_reads_is_limited_except_for_patient_ones() {
         let queue = queue(3, 60);
         let mut loads: Vec<_> = ["a", "a"].map(|name| queue.load(&owner(name)).unwrap()).into();
         let _read = ask(&queue).unwrap();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn those_who_wait_in_vain_are_counted() {
+    async fn callers_who_leave_without_an_answer_are_counted() {
         let queue = queue(10, 0);
         let (hasty, patient) = (ask(&queue).unwrap(), queue.read(|_: &Reader| Ok(1), true).unwrap());
         assert!(matches!(queue.wait(hasty).await, Err(StoreError::Busy)));

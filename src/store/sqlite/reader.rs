@@ -95,7 +95,7 @@ impl Readers {
         self.queue.statistics()
     }
 
-    /// Ends the threads as soon as they have finished their present reads.
+    /// Ends the threads as soon as they have finished their current reads.
     pub(super) fn close(&self) -> &[StoreThread] {
         self.queue.close();
         &self.threads

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::domain::UnixSeconds;
 
-/// The present format of the database. Older formats are upgraded when the database is opened; newer ones are refused.
+/// The current format of the database. Older formats are upgraded when the database is opened; newer ones are
+/// refused.
 pub(super) const FORMAT: i64 = 4;
 
 /// The `PRAGMA application_id` of confold's databases (`cfld`).
@@ -75,7 +76,7 @@ pub(super) fn open(files: &Files, create: bool, now: UnixSeconds) -> Result<Open
             // The first check records which files are open.
             files.check_identity().is_ok()
         }
-        // The stored data can still be read, so open the store nevertheless.
+        // The stored data can still be read, so open the store anyway.
         Err(error) => match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => {
                 opening.losses.push(format!(
@@ -94,7 +95,7 @@ pub(super) fn open(files: &Files, create: bool, now: UnixSeconds) -> Result<Open
             _ => return Err(failed(error)),
         },
     };
-    // A failure only means that a later start may not notice a missing database.
+    // A failure only means that a later startup may not notice a missing database.
     if let Err(error) = files.mark_directory() {
         opening
             .doubts
@@ -113,8 +114,8 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cache_size", -32_768)
 }
 
-/// Marks the database as in use, in the database file itself and not only in its log. If the log is missing at the next
-/// start, the mark shows that changes were lost. A store that has lost changes gets a new incarnation.
+/// Marks the database as in use, in the database file itself and not only in its log. If the log is missing at the
+/// next startup, the mark shows that changes were lost. A store that has lost changes gets a new incarnation.
 fn mark(connection: &Connection, opening: &mut Opening, previous: PreviousEnd) -> rusqlite::Result<()> {
     if opening.has_lost_commits(previous) {
         connection.execute("UPDATE store SET incarnation = lower(hex(randomblob(8)))", [])?;
@@ -138,7 +139,7 @@ pub(super) fn mark_closed(connection: &Connection) -> rusqlite::Result<()> {
 /// into the database, and whether a reader prevented the checkpoint from completing.
 ///
 /// # Errors
-/// Returns the errors of SQLite.
+/// Returns any SQLite error.
 pub(super) fn frames(connection: &Connection, mode: &str) -> rusqlite::Result<(u64, u64, bool)> {
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
         let (busy, log, copied): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);

@@ -114,7 +114,7 @@ fn a_store_of_format_1_is_brought_up_to_date() {
 }
 
 #[test]
-fn a_start_says_what_it_found() {
+fn the_opening_describes_the_state_of_the_store() {
     let directory = tempfile::tempdir().unwrap();
     let (first, files) = opened(directory.path());
     let created = first.opening.to_string();
@@ -210,7 +210,7 @@ fn a_database_that_is_missing_is_noticed() {
 }
 
 #[test]
-fn no_store_is_made_where_none_may_be() {
+fn a_store_is_created_only_where_that_is_allowed() {
     let directory = tempfile::tempdir().unwrap();
     let missing = directory.path().join("not/mounted");
     let refused = Files::lock(&missing, false).unwrap_err();

@@ -193,7 +193,7 @@ fn a_reader_that_stays_holds_the_log_and_is_counted() {
     write_until(&|statistics| statistics.log_in_use < 8 << 20);
 }
 
-/// The log does not grow from crash to crash, because each start takes the existing log into account.
+/// The log does not grow from crash to crash, because each startup takes the existing log into account.
 #[test]
 fn the_log_does_not_grow_over_crashes() {
     let mut directory = tempfile::tempdir().unwrap();
@@ -222,7 +222,7 @@ fn the_log_does_not_grow_over_crashes() {
 
 /// Reads of callers who have left are skipped.
 #[test]
-fn reads_that_nobody_waits_for_are_not_made() {
+fn reads_that_nobody_waits_for_are_skipped() {
     let directory = tempfile::tempdir().unwrap();
     let options = StoreConfig { readers: 1, ..StoreConfig::new(directory.path()) };
     let store = SqliteStore::open(&options).unwrap();
@@ -388,7 +388,7 @@ fn a_panic_in_a_reader_ends_no_thread() {
 }
 
 #[test]
-fn a_filling_that_did_not_end_is_to_be_made_again() {
+fn a_store_is_unfilled_until_its_filling_is_complete() {
     let directory = tempfile::tempdir().unwrap();
     for filled in [false, false, true] {
         let store = SqliteStore::open(&StoreConfig::new(directory.path())).unwrap();
@@ -489,7 +489,7 @@ fn a_reader_that_panics_is_a_failure_of_the_store() {
 }
 
 #[test]
-fn closing_a_store_is_no_failure() {
+fn closing_a_store_is_not_a_failure() {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&StoreConfig::new(directory.path())).unwrap();
     let mut failure = Box::pin(store.failure());

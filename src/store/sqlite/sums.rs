@@ -10,7 +10,7 @@ use crate::store::{
 /// Adds the SQL function `row_sum(table, column, …)` to this connection.
 ///
 /// # Errors
-/// Returns the errors of SQLite.
+/// Returns any SQLite error.
 pub(super) fn install(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("row_sum", -1, flags, |context| {

@@ -8,7 +8,7 @@ use crate::private::{can_read_and_write, can_write_into, is_kernel_file_system};
 /// Checks whether a server could use this directory. If `create` is set, the directory and the store need not exist.
 ///
 /// # Errors
-/// Returns the [`OpenError`] that opening the store would return, as far as it can be found out without opening it.
+/// Returns the [`OpenError`] that opening the store would return, if it can be found out without opening it.
 pub fn survey(directory: &Path, create: bool) -> Result<(), OpenError> {
     let failed = |source| OpenError::Directory { directory: directory.to_owned(), source };
     let (database, lock) = (database(directory), directory.join("lock"));

@@ -21,7 +21,7 @@ const STEP: i64 = 8_192;
 /// Upgrades the tables from format 2 to format 3.
 ///
 /// # Errors
-/// Returns the errors of SQLite.
+/// Returns any SQLite error.
 pub(super) fn from_2_to_3(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(FORMAT_3)
 }
@@ -30,16 +30,16 @@ pub(super) fn from_2_to_3(transaction: &Transaction<'_>) -> rusqlite::Result<()>
 /// so that an older version, which would keep the sessions of a deleted account, does not open the database.
 ///
 /// # Errors
-/// Returns the errors of SQLite.
+/// Returns any SQLite error.
 pub(super) fn from_3_to_4(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(FORMAT_4)
 }
 
-/// Rewrites the rows of an older format, unless that has been done already. If it is interrupted, the next start
-/// continues.
+/// Rewrites the rows of an older format, unless that has been done already. If it is interrupted, the next startup
+/// continues it.
 ///
 /// # Errors
-/// Returns the errors of SQLite, except for damage.
+/// Returns any SQLite error except damage.
 pub(super) fn rewrite_rows(connection: &Connection) -> rusqlite::Result<()> {
     if connection.query_row("SELECT rewritten FROM store", [], |row| row.get(0))? {
         return Ok(());

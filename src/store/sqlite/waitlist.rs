@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_owner_who_was_asked_for_just_now_keeps_his_place() {
+    fn an_owner_requested_a_moment_ago_keeps_their_place() {
         let mut list = Waitlist::default();
         let _answers = [("1", 1.0), ("2", 2.0), ("3", 3.0), ("1", 9.0)]
             .map(|(name, second)| load(&mut list, name, second));
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_patient_is_read_when_it_has_waited_as_long_as_others_would() {
+    fn a_patient_read_runs_once_it_has_waited_as_long_as_others_would() {
         let mut list = Waitlist::default();
         let _patient = read(&mut list, 0.0, true);
         let _answers = ["1", "2"].map(|name| load(&mut list, name, 1.0));
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_for_the_same_owner_joins_until_the_reading_begins() {
+    fn callers_for_the_same_owner_share_a_read_until_it_begins() {
         let mut list = Waitlist::default();
         let _answers = ["a", "b", "a", "a"].map(|name| load(&mut list, name, 0.0));
         assert_eq!(list.callers(), 4);
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_who_have_left_make_room_at_the_front_at_once_and_elsewhere_in_a_while() {
+    fn callers_who_have_left_make_room_at_the_front_immediately_and_elsewhere_later() {
         let mut list = Waitlist::default();
         let mut answers: Vec<_> =
             ["a", "b", "a", "c", "d", "a"].map(|name| load(&mut list, name, 0.0)).into();

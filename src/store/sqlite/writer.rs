@@ -161,7 +161,7 @@ impl WriterThread {
 
     /// Marks the store as closed and empties the log.
     fn close(&mut self) {
-        // Ignore errors: without the mark, or with frames in the log, the next start recovers the store.
+        // Ignore errors: without the mark, or with frames in the log, the next startup recovers the store.
         if self.is_marked && self.files.check_identity().is_ok() && schema::mark_closed(&self.db).is_ok() {
             let _ = self.checkpoints.run(&self.db, "TRUNCATE");
         }
@@ -170,7 +170,7 @@ impl WriterThread {
     /// Runs all these jobs, including pauses, in their order.
     ///
     /// # Errors
-    /// Returns the errors of [`WriterThread::make_all`].
+    /// Returns any error of [`WriterThread::make_all`].
     fn make_in_order(&mut self, mut jobs: VecDeque<Job>) -> Result<(), StoreError> {
         while let Some(place) = jobs.iter().position(|job| matches!(job, Job::Pause(..))) {
             let after = jobs.split_off(place + 1);

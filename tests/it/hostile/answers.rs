@@ -33,7 +33,7 @@ fn the_reply_to_a_body_that_is_too_large_arrives() {
             send_much(&mut client, &format!("POST {target} HTTP/1.1\r\nHost: x\r\n"), 8, (200, 60002));
         }
     }
-    // An unauthenticated caller, unknown paths, and methods that read no body.
+    // An unauthenticated caller, unknown paths, and methods whose bodies are not read.
     for (head, expected) in [
         ("POST /v4/recentcontact/get_contact_group?sdkappid=x HTTP/1.1\r\nHost: x\r\n", (200, 60006)),
         ("POST /nothing HTTP/1.1\r\nHost: x\r\n", (404, 60009)),

@@ -118,7 +118,7 @@ fn old_authority(folder: &Path) -> String {
 }
 
 #[test]
-fn an_authority_made_by_an_older_version_is_replaced_once_with_a_warning() {
+fn an_authority_of_an_older_version_is_replaced_once_with_a_warning() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("confold/ca");
     let old = old_authority(&folder);

@@ -13,7 +13,7 @@ use crate::{
 const PAGE_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const GET: &str = "recentcontact/get_contact_group";
 
-/// Returns the three settings that give an app its key, and creates the file; the caller sets the variable `GIVEN`.
+/// Returns the three settings that give an app its key, and creates the file; the caller sets the `GIVEN` variable.
 fn ways(site: &Site, key: &str) -> [String; 3] {
     site.write("given", &format!("{key}\n"));
     ["key_env = \"GIVEN\"".to_owned(), "key_file = \"given\"".to_owned(), format!("key = {key:?}")]

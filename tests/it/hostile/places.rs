@@ -97,7 +97,7 @@ fn health_checks_are_answered_when_all_connections_are_taken() {
     for one in &mut signed {
         assert_eq!(one.call(GET, BODY).code(), 50001);
     }
-    // These clients wait for a connection, as far as the limit of waiting clients allows.
+    // As many of these clients wait for a connection as the limit of waiting clients allows.
     let target = format!("/v4/{GET}?{}", query(APP, ADMIN, KEY));
     let request = format!("POST {target} HTTP/1.1\r\nContent-Length: {}\r\n\r\n{BODY}", BODY.len());
     let mut waiting: Vec<Client> = (0..3).map(|_| server.client()).collect();

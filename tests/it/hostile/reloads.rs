@@ -1,5 +1,5 @@
-//! Reloads: a refused configuration still takes rights away but grants none, and a certificate is checked as at a
-//! start.
+//! Reloads: a refused configuration still takes rights away but grants none, and a certificate is checked as at
+//! startup.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -153,18 +153,18 @@ fn a_certificate_is_replaced_only_by_a_valid_one() {
     next.issue_valid(&certificate, &key, 2090, 2091);
     reload(&site, &server, kept, 2);
     assert!(site.log().contains("cert.pem becomes valid only in "), "{}", site.log());
-    // A good one whose key everybody can read.
+    // A good certificate whose key everybody can read.
     next.issue_with_mode(&certificate, &key, 0o644);
     reload(&site, &server, kept, 3);
     assert!(site.log().contains("(mode 0644)"), "{}", site.log());
     assert!(shows(&server, &first) && !shows(&server, &next));
-    let told = metrics(&server);
+    let scraped = metrics(&server);
     for series in [
         "confold_reload_refused{of=\"certificate\"} 1",
         "confold_reloads_total{of=\"certificate\",result=\"refused\"} 3",
         "confold_certificate_not_after_timestamp_seconds ",
     ] {
-        assert!(told.contains(series), "{series} in {told}");
+        assert!(scraped.contains(series), "{series} in {scraped}");
     }
 
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
@@ -186,7 +186,7 @@ fn a_start_warns_of_a_certificate_that_clients_reject() {
     }
     let server = site.serve();
     assert!(site.log().contains("becomes valid only in "), "{}", site.log());
-    // A good one is taken at once.
+    // A good certificate is used immediately.
     authority.issue(&certificate, &key);
     reload(&site, &server, "the certificate was read again", 1);
     assert!(shows(&server, &authority));
@@ -198,13 +198,13 @@ fn reloads_are_counted() {
     configure(&site, "[metrics]\nenabled = true", "\"ann\"", "");
     let server = site.serve();
     let state = |applied: u32, refused: u32, now: u32| {
-        let told = metrics(&server);
+        let scraped = metrics(&server);
         for series in [
             format!("confold_reloads_total{{of=\"configuration\",result=\"applied\"}} {applied}"),
             format!("confold_reloads_total{{of=\"configuration\",result=\"refused\"}} {refused}"),
             format!("confold_reload_refused{{of=\"configuration\"}} {now}"),
         ] {
-            if !told.lines().any(|line| line == series) {
+            if !scraped.lines().any(|line| line == series) {
                 return false;
             }
         }

@@ -57,7 +57,7 @@ fn stored_text_that_looks_like_a_reply_is_returned_unchanged() {
     let mut secure = Client::try_connect_tls(tls.server.tls_address(), &ca, "localhost").unwrap();
     let mut deaf = Client::deaf(tls.server.address);
     for client in [&mut plain, &mut secure, &mut deaf] {
-        // Sends many requests at once, so that replies fill every buffer before they are read.
+        // Send many requests before reading any reply, so that unread replies fill the buffers.
         for _ in 0..3 {
             for shift in 0..LURE.len() {
                 let (target, body) = (client.target(GET), body(shift));

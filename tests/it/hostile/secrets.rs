@@ -83,11 +83,11 @@ fn a_fault_rule_shows_no_signature() {
     let signature = sign(APP, ADMIN, KEY);
     for (name, value) in [("Info", &signature), ("From_Account", &signature), ("Command", &signature)] {
         let rule = json!({ "Code": 60007, name: value }).to_string();
-        let told = controls(&mut client, "POST /_dev/faults", &rule);
-        assert_eq!(shown(&told, &signature), None, "{told}");
+        let reply = controls(&mut client, "POST /_dev/faults", &rule);
+        assert_eq!(shown(&reply, &signature), None, "{reply}");
     }
-    let told = controls(&mut client, "GET /_dev/faults", "");
-    assert!(told.contains("60007") && shown(&told, &signature).is_none(), "{told}");
+    let reply = controls(&mut client, "GET /_dev/faults", "");
+    assert!(reply.contains("60007") && shown(&reply, &signature).is_none(), "{reply}");
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn a_pull_gives_up_on_endless_pages() {
     });
     assert_refused(
         &pull(&fake),
-        "a user has at most 20000 conversations and 100 groups, but the server returned more",
+        "a user may have at most 20000 conversations and 100 groups, but the server returned more",
     );
     assert_eq!(fake.requests(), 21);
 
@@ -185,7 +185,7 @@ fn texts_of_a_server_are_printed_on_one_line_without_control_characters() {
     }
 }
 
-/// Asserts that a text names the server but shows no secret of its address.
+/// Asserts that a text names the server but does not show a secret in its address.
 #[track_caller]
 fn assert_masked(text: &str) {
     assert!(!text.contains("s3cret") && !text.contains("k3y") && !text.contains("us3r"), "{text}");

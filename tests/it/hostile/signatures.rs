@@ -126,7 +126,7 @@ fn a_configuration_accepts_only_identifiers_that_can_be_signed() {
         let output = site.check();
         let said = said(&output);
         assert!(!output.status.success(), "{said}");
-        let rule = format!("app.{key} must hold identifiers of 1 to 256 bytes without control characters");
+        let rule = format!("app.{key} must contain identifiers of 1 to 256 bytes without control characters");
         assert!(said.contains(&rule), "{said}");
     }
     site.configure("", &format!("admins = [\"{}\", \"测试\"]", "x".repeat(256)));

@@ -73,9 +73,9 @@ fn serve_without_a_writer() {
     // If the server did not notice, it would run forever.
     let (ended, has_ended) = std::sync::mpsc::channel();
     let signals = Signals::install(|_, _| {}).unwrap();
-    let told = signals.subscribe();
+    let stops = signals.subscribe();
     std::thread::spawn(move || {
-        ended.send(server.run(|| end_the_writer(&*store), told, Box::new(|| {}), failure).result)
+        ended.send(server.run(|| end_the_writer(&*store), stops, Box::new(|| {}), failure).result)
     });
     let end = message(&has_ended, "the server stops").unwrap_err();
     println!("it ended: {end}");

@@ -1,4 +1,4 @@
-//! Damaged database pages in a running service: one or many clients of damaged owners beside healthy owners.
+//! Damaged database pages in a running service: one or many clients of damaged owners next to healthy owners.
 
 use std::{
     collections::BTreeSet,
@@ -133,7 +133,8 @@ fn check(kind: Kind, but: Option<Kind>, clients: usize) {
     for owner in &damaged {
         assert!(log.contains(&format!("stored data of user \"owner{owner:02}\" of app")), "{owner}: {log}");
     }
-    // After a crash, every acknowledged change of the healthy owners is still there, in whichever table it was stored.
+    // After a crash, every acknowledged change of the healthy owners is still there, no matter in which table it was
+    // stored.
     server.kill();
     let server = site.serve();
     let mut client = server.client();

@@ -1,4 +1,4 @@
-//! What a server logs about its store at a start.
+//! What a server logs about its store at startup.
 
 use std::{fs, path::Path};
 
@@ -12,10 +12,10 @@ use crate::{
 /// The expected log text for a kind of damage, and a function that damages a log in this way.
 type Damage = (&'static str, fn(&Path));
 
-/// Returns the log once it describes the start. A separate thread writes the log, and this is its last line about the
-/// store.
+/// Returns the log once it describes the startup. A separate thread writes the log, and this is its last line about
+/// the store.
 fn said(site: &Site) -> String {
-    eventually("the start is logged", || site.log().contains(": incarnation "));
+    eventually("the startup is logged", || site.log().contains(": incarnation "));
     let log = site.log();
     let about_store =
         |line: &&str| line.contains("store") || line.contains("SQLite") || line.contains("frames");
@@ -86,7 +86,7 @@ fn a_lost_log_is_reported() {
         let log = said(&site);
         assert!(log.contains("ERROR") && log.contains(expected), "{log}");
         assert!(log.contains("acknowledged changes since its last checkpoint are lost"), "{log}");
-        // The server continues with the remaining data, and the next start reports no error.
+        // The server continues with the remaining data, and the next startup reports no error.
         assert_eq!(mark(&mut server.client(), "a", "new"), 0);
         stop(server);
         let server = site.serve();

@@ -29,7 +29,7 @@ fn run(command: &mut Command, server: &LocalTls, tls: bool) -> String {
 }
 
 #[test]
-fn the_rust_library_over_tls() {
+fn the_rust_library_works_over_tls() {
     if is_missing(&[Tool::OpensslHeaders]) {
         return;
     }
@@ -42,7 +42,7 @@ fn the_rust_library_over_tls() {
 }
 
 #[test]
-fn the_python_libraries_over_both() {
+fn the_python_libraries_work_over_http_and_tls() {
     if is_missing(&[Tool::PythonPackages]) {
         return;
     }
@@ -56,7 +56,7 @@ fn the_python_libraries_over_both() {
 }
 
 #[test]
-fn the_node_libraries_over_both() {
+fn the_node_libraries_work_over_http_and_tls() {
     if is_missing(&[Tool::Node, Tool::NodePackages]) {
         return;
     }

@@ -45,7 +45,7 @@ fn schemathesis_finds_nothing() {
 
 /// Clients generated from the document in two languages make one call each.
 #[test]
-fn clients_are_made_from_the_document_and_work() {
+fn generated_clients_work() {
     if is_missing(&[Tool::PythonPackages, Tool::Node, Tool::NodePackages]) {
         return;
     }

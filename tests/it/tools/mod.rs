@@ -74,7 +74,7 @@ impl Tool {
         Tool::SystemdAnalyze,
     ];
 
-    /// Returns its name, and what is not tested without it.
+    /// Returns the name of the tool, and what is not tested without it.
     fn describe(self) -> (&'static str, &'static str) {
         match self {
             Tool::Bash => ("bash", "the commands of the README, of the tour and of docs/ci.md; completions"),
@@ -202,7 +202,7 @@ fn what_is_not_tested_here() {
 
 /// Runs this test binary itself in an environment without programs.
 #[test]
-fn a_missing_tool_is_said_or_fails_where_tools_are_required() {
+fn a_missing_tool_is_reported_or_fails_the_test_where_tools_are_required() {
     let test = "tools::promtool::promtool_finds_nothing_in_metrics_and_alert_rules";
     let run = |required: bool| {
         let mut again = Command::new(env::current_exe().unwrap());

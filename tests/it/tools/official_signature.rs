@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[test]
-fn the_official_python_generator_signs_for_us() {
+fn signatures_of_the_official_python_generator_are_accepted() {
     if is_missing(&[Tool::PythonPackages]) {
         return;
     }

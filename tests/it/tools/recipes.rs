@@ -66,15 +66,15 @@ fn the_shell_recipe_runs_beside_a_ready_file_of_an_earlier_run() {
     assert_eq!(run.len(), 1, "{run:?}");
     let folder = project(&fixture());
     let output = shell("sh", &run[0], folder.path()).finish();
-    let told = said(&output);
-    assert!(output.status.success(), "{told}");
-    assert!(told.contains(r#""Changed":1"#) && told.contains("ready\ntests ran\n"), "{told}");
+    let shown = said(&output);
+    assert!(output.status.success(), "{shown}");
+    assert!(shown.contains(r#""Changed":1"#) && shown.contains("ready\ntests ran\n"), "{shown}");
     // A bad fixture ends the recipe before the tests, with a reason.
     let folder = project(&fixture().replace("UserID", "UserIDs"));
     let output = shell("sh", &run[0], folder.path()).finish();
-    let told = said(&output);
-    assert!(!output.status.success() && !told.contains("tests ran"), "{told}");
-    assert!(told.contains(r#""ErrorInfo":"line 1: UserIDs is refused"#), "{told}");
+    let shown = said(&output);
+    assert!(!output.status.success() && !shown.contains("tests ran"), "{shown}");
+    assert!(shown.contains(r#""ErrorInfo":"line 1: UserIDs is refused"#), "{shown}");
 }
 
 /// Returns the scripts of the steps, in their order.
@@ -128,7 +128,11 @@ fn the_steps_of_the_workflow_run_beside_a_ready_file_of_an_earlier_run() {
     assert_eq!((workflow.len(), steps.len()), (1, 4), "{steps:?}");
     let folder = project("");
     let outputs = run_steps(&steps, folder.path());
-    let told: Vec<String> = outputs.iter().map(said).collect();
-    assert!(outputs.iter().all(|output| output.status.success()), "{told:?}");
-    assert_eq!((told[2].as_str(), told[3].as_str()), ("ready\ntests ran\n", r#"{"Calls":[]}"#), "{told:?}");
+    let shown: Vec<String> = outputs.iter().map(said).collect();
+    assert!(outputs.iter().all(|output| output.status.success()), "{shown:?}");
+    assert_eq!(
+        (shown[2].as_str(), shown[3].as_str()),
+        ("ready\ntests ran\n", r#"{"Calls":[]}"#),
+        "{shown:?}"
+    );
 }

@@ -104,7 +104,7 @@ fn openssl_verifies_it_and_agrees_on_http_2() {
 }
 
 #[test]
-fn the_authority_is_made_once_and_cannot_sign_for_others() {
+fn the_authority_is_created_once_and_cannot_sign_for_others() {
     if is_missing(&[Tool::Curl, Tool::Openssl]) {
         return;
     }

@@ -125,7 +125,7 @@ fn every_command_of_the_tour_does_what_it_says() {
     assert!(compared >= 15, "only {compared} answers were compared");
 }
 
-/// Checks that the page's program in this language creates a signature that is accepted.
+/// Checks that the example program in `language` in docs/signing.md creates a signature that the server accepts.
 fn signs(tool: Tool, language: &str, command_line: &[&str]) {
     if is_missing(&[tool]) {
         return;
@@ -150,27 +150,27 @@ fn signs(tool: Tool, language: &str, command_line: &[&str]) {
 }
 
 #[test]
-fn what_the_page_about_signing_shows_in_python_is_let_in() {
+fn the_python_program_of_the_signing_page_is_admitted() {
     signs(Tool::Python, "python", &["python3"]);
 }
 
 #[test]
-fn what_the_page_about_signing_shows_in_javascript_is_let_in() {
+fn the_javascript_program_of_the_signing_page_is_admitted() {
     signs(Tool::Node, "js", &["node"]);
 }
 
 #[test]
-fn what_the_page_about_signing_shows_in_php_is_let_in() {
+fn the_php_program_of_the_signing_page_is_admitted() {
     signs(Tool::Php, "php", &["php"]);
 }
 
 #[test]
-fn what_the_page_about_signing_shows_in_java_is_let_in() {
+fn the_java_program_of_the_signing_page_is_admitted() {
     signs(Tool::Java, "java", &["java"]);
 }
 
 #[test]
-fn what_the_page_about_signing_shows_in_go_is_let_in() {
+fn the_go_program_of_the_signing_page_is_admitted() {
     signs(Tool::Go, "go", &["go", "run"]);
 }
 
