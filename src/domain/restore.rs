@@ -133,8 +133,8 @@ fn check_limits(organizer: &Organizer, limits: &Limits) -> Result<(), Rejection>
 ///
 /// No counter becomes lower than in `before` or in the import, except for the version if the owner is renumbered. If
 /// the import equals `before`, everything keeps its number, so that importing the same data twice changes nothing.
-/// Otherwise, the numbers of the import are kept if every group and record has one, and all are above those that
-/// `before` has used. In all other cases new numbers are assigned, first to the groups by id and then to the records
+/// Otherwise, the numbers of the import are kept if every group and record has a number of its own, and all are above
+/// those that `before` has used. In all other cases new numbers are assigned, first to the groups by id and then to the records
 /// by timestamp. If there are not enough numbers left, the owner is renumbered at the time `now`. `incarnation`
 /// returns the current incarnation of a conversation's chat group.
 ///
@@ -171,8 +171,13 @@ fn restored(
     let last = old.counters().version;
     let counters = floor.raised(*old.counters());
     let after = match numbers {
-        Some(numbers) if numbers.iter().all(|number| *number > last) => None,
-        _ => Some(counters.version),
+        Some(mut numbers) => {
+            numbers.sort_unstable();
+            let are_unused = numbers.first().is_none_or(|first| *first > last);
+            let are_distinct = numbers.windows(2).all(|pair| pair[0] < pair[1]);
+            (!(are_unused && are_distinct)).then_some(counters.version)
+        }
+        None => Some(counters.version),
     };
     let needed = u64::from(after.unwrap_or(0)) + (groups.len() + records.len()) as u64;
     let restored = if after.is_some() && needed > u64::from(MAX_NUMBER) {
