@@ -515,7 +515,7 @@ fn a_byte_order_mark_is_ignored_and_utf_16_is_refused_by_name() {
 }
 
 #[test]
-fn a_certificate_that_cannot_be_used_is_refused_in_words_for_people() {
+fn a_certificate_that_cannot_be_used_is_refused_in_plain_words() {
     if is_missing(&[Tool::Openssl]) {
         return;
     }
