@@ -358,7 +358,7 @@ fn every_source_is_explained_and_every_explained_source_is_used() {
 }
 
 #[test]
-fn every_command_that_is_refused_by_name_stands_in_the_row_of_its_service_and_no_other_does() {
+fn every_command_that_is_refused_by_name_is_in_the_row_of_its_service_and_no_other() {
     for Row { key, statement, .. } in rows() {
         let Some(service) = key.strip_prefix("refused: ") else { continue };
         let mut found: BTreeSet<String> =

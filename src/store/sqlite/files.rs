@@ -251,7 +251,8 @@ fn tighten(directory: &Path, database: &Path) -> Vec<String> {
     }
     if !tightened.is_empty() {
         remarks.push(format!(
-            "other users of this machine could read files in {}; the permissions of these files have been restricted: {}",
+            "other users of this machine could read files in {}; the permissions of these files have been \
+             restricted: {}",
             directory.display(),
             tightened.join(", ")
         ));
