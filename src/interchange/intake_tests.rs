@@ -1,4 +1,4 @@
-//! Lines that arrive in pieces: the result does not depend on where a text is cut.
+//! Lines that arrive in pieces: the result does not depend on where the text is cut.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -19,7 +19,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
 }
 
-/// Imports or checks a text that arrives in these pieces.
+/// Imports or checks text that arrives in these pieces.
 fn fed<'a>(terms: Terms, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let store = store::in_memory();
     block_on(async {

@@ -301,7 +301,7 @@ fn published() -> Vec<(String, String)> {
     files.iter().filter_map(text).collect()
 }
 
-/// Returns the numbers that follow a word in a text: `decision 9`, `decisions 6 and 7`.
+/// Returns the numbers that follow a word in `text`: `decision 9`, `decisions 6 and 7`.
 fn mentioned(text: &str, word: &str) -> BTreeSet<u32> {
     let number = |text: &str| -> Option<u32> {
         text.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok())

@@ -484,7 +484,7 @@ fn a_key_with_a_stray_character_is_refused_wherever_it_comes_from() {
     assert!(found.contains("the key in the variable CONFOLD_KEY is empty"), "{found}");
 }
 
-/// Encodes a text as some Windows programs save it.
+/// Encodes text as some Windows programs save it.
 fn utf16(text: &str) -> Vec<u8> {
     [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
 }

@@ -132,7 +132,7 @@ impl Files {
         Ok(connection)
     }
 
-    /// Writes a text to the lock file, so that a missing database is noticed at later startups.
+    /// Writes a sentence to the lock file, so that a missing database is noticed at later startups.
     pub(super) fn mark_directory(&self) -> io::Result<()> {
         match self.found.lock {
             true => Ok(()),

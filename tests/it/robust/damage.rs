@@ -36,7 +36,7 @@ fn filled() -> Site {
     site
 }
 
-/// A kind of database page: its first byte, and a text it contains.
+/// A kind of database page: its first byte, and a byte string that it contains.
 type Kind = (u8, &'static [u8]);
 
 /// A page of the documents table that contains a head, which has the names of the groups.
