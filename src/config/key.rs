@@ -149,8 +149,8 @@ impl Kind {
     /// Parses a value. Relative paths are resolved against `base`.
     ///
     /// # Errors
-    /// Returns what the value must be and what was found. The message continues a sentence that begins with the name
-    /// of the key, and does not show secrets.
+    /// What the value must be and what was found. The message continues a sentence that begins with the name of the key,
+    /// and does not show secrets.
     pub(super) fn read(self, given: &Given<'_>, base: &Path) -> Result<Value, String> {
         let refused = || format!("must be {}, found {}", self.describe(), self.shown(given));
         let text = match given {
