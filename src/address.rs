@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn refusing_an_invalid_address_does_not_show_its_secrets() {
+    fn the_refusal_of_an_invalid_address_does_not_show_its_secrets() {
         for bad in [
             "",
             "host",

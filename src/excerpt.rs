@@ -16,7 +16,7 @@ pub const CHARACTERS: usize = 64;
 /// The maximum length of a message, in bytes.
 pub const MESSAGE_BYTES: usize = 1_024;
 
-/// Displays the beginning of a text, escaped. Made by [`quoted`] and [`plain`].
+/// Displays the beginning of a string, escaped. Made by [`quoted`] and [`plain`].
 #[derive(Clone, Copy, Debug)]
 pub struct Excerpt<'a> {
     text: &'a str,
@@ -24,7 +24,7 @@ pub struct Excerpt<'a> {
 }
 
 /// Displays the first [`CHARACTERS`] of `text` in double quotes. Quotes, backslashes, control and bidi characters are
-/// escaped. An ellipsis after the closing quote marks a text that was cut.
+/// escaped. An ellipsis after the closing quote marks a string that was cut.
 #[must_use]
 pub fn quoted(text: &str) -> Excerpt<'_> {
     Excerpt { text, quotes: true }

@@ -19,6 +19,6 @@ fn every_test_of_the_library_that_the_page_about_compatibility_names_exists() {
     for name in named {
         let line = format!("{name}: test");
         let is_run = all.lines().any(|one| one == line) && !ignored.lines().any(|one| one == line);
-        assert!(is_run, "docs/compatibility.md names confold::{name}, which is no test of the library");
+        assert!(is_run, "docs/compatibility.md names confold::{name}, which is not a test of the library");
     }
 }

@@ -81,8 +81,8 @@ pub fn create_file(file: &Path) -> io::Result<File> {
     Ok(made)
 }
 
-/// Makes an existing file private. Returns its previous mode if the group or others had any access. Symbolic links are not
-/// followed; a path that is missing or not a regular file is left unchanged.
+/// Makes an existing file private. Returns the previous mode if the group or others had any access. Symbolic links
+/// are not followed; a path that is missing or not a regular file is left unchanged.
 ///
 /// # Errors
 /// If the mode cannot be changed.

@@ -49,7 +49,7 @@ fn mistake(text: &str) -> Option<String> {
     Some(format!("but confold does not expand {}; {full}", quoted(placeholder)))
 }
 
-/// Finds the first part of a text that a shell or a template engine would expand.
+/// Finds the first part of a string that a shell or a template engine would expand.
 fn placeholder(text: &str) -> Option<&str> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let begins_name = |text: &str| text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');

@@ -238,13 +238,13 @@ mod tests {
     #[test]
     fn every_command_has_one_row_and_is_indeed_absent() {
         let names: Vec<_> = Absent::all().map(|absent| (absent.service(), absent.command())).collect();
-        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "a command stands twice");
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "a command is listed twice");
         assert_eq!((names.len(), Absent::all().map(Absent::index).collect::<Vec<_>>()), {
             (Absent::COUNT, (0..Absent::COUNT).collect())
         });
         for command in Command::ALL {
             let stands = names.contains(&(command.family().name(), command.name()));
-            assert!(!stands, "{} is built, and stands among what is not", command.name());
+            assert!(!stands, "{} is implemented, but listed as absent", command.name());
         }
         for absent in Absent::all() {
             assert_eq!(Absent::find(absent.service(), absent.command()), Some(absent));

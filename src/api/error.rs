@@ -85,7 +85,7 @@ pub enum Error {
         /// The broken rule.
         rejection: Rejection,
     },
-    /// A text of a chat group is too long.
+    /// A string field of a chat group is too long.
     #[error("{path} is refused: it may have at most {limit} bytes, found {bytes}")]
     GroupTextLength {
         /// The path of the field.
@@ -95,7 +95,7 @@ pub enum Error {
         /// The number of bytes found.
         bytes: usize,
     },
-    /// A text of an account's profile is too long.
+    /// A string field of an account's profile is too long.
     #[error("{path} may have at most {limit} bytes, found {bytes}")]
     ProfileLength {
         /// The path of the field.

@@ -88,7 +88,7 @@ fn the_gate_names_what_is_missing_in_order() {
 }
 
 #[test]
-fn a_vector_of_the_official_libraries_gets_the_same_answer_anew_and_from_memory() {
+fn a_vector_of_the_official_libraries_gets_the_same_answer_when_it_is_cached() {
     let vectors: Vec<serde_json::Value> =
         serde_json::from_str(include_str!("../../crates/usersig/tests/vectors.json")).unwrap();
     for vector in &vectors {

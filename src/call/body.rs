@@ -123,7 +123,7 @@ impl Gathered {
     }
 }
 
-/// Reads and discards a body, within a number of bytes and a time. Returns whether it reached the end.
+/// Reads and discards a body, within a number of bytes and a time. Returns whether the end was reached.
 pub async fn drain(body: &mut Body<'_>, (bytes, within): (usize, Duration)) -> bool {
     let all = async {
         let mut left = bytes;

@@ -123,7 +123,7 @@ pub(super) fn check_plain(headers: &dyn Headers) -> Result<(), String> {
     }
 }
 
-/// Removes a byte order mark from a text.
+/// Removes a byte order mark from text.
 pub(super) fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(MARK).unwrap_or(text)
 }

@@ -18,7 +18,7 @@ const LENGTH: usize = 32;
 /// The token, and the text that announces it to the user.
 pub(super) struct ControlsToken {
     pub(super) token: Option<Token>,
-    /// A text for the greeting; empty if no token is needed.
+    /// The text for the greeting; empty if no token is needed.
     pub(super) announcement: String,
 }
 

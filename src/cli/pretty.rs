@@ -59,7 +59,7 @@ pub(super) fn json(text: &str, coloured: bool) -> String {
     out + "\n"
 }
 
-/// Returns the length in bytes of the string at the beginning of a text.
+/// Returns the length in bytes of the JSON string at the beginning of `text`.
 fn string(text: &str) -> usize {
     let mut is_escaped = false;
     let end = text.char_indices().skip(1).find(|(_, c)| {

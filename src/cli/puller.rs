@@ -74,7 +74,8 @@ impl Puller<'_> {
             idle += usize::from(records.len() == before);
             if records.len() > RECORDS || page.groups.len() > GROUPS {
                 return Err(endless(format!(
-                    "a user may have at most {RECORDS} conversations and {GROUPS} groups, but the server returned more"
+                    "a user may have at most {RECORDS} conversations and {GROUPS} groups, but the server returned \
+                     more"
                 )));
             }
             match page.next {

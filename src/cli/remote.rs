@@ -290,7 +290,7 @@ fn broken(error: &io::Error) -> io::Error {
     let is_late = error.kind() == io::ErrorKind::TimedOut || matches!(of_ureq, Some(ureq::Error::Timeout(_)));
     match is_late {
         true => {
-            let said = format!("no data came for {} seconds", STALLED.as_secs());
+            let said = format!("no data arrived for {} seconds", STALLED.as_secs());
             io::Error::new(io::ErrorKind::TimedOut, said)
         }
         false => io::Error::new(error.kind(), "the connection was closed before the end of the data"),
@@ -314,7 +314,7 @@ impl<R: Read> Read for StallGuard<R> {
         if self.bytes >= STALLED_BYTES {
             (self.waited, self.bytes) = (Duration::ZERO, 0);
         } else if read > 0 && self.waited > STALLED {
-            let said = format!("fewer than {STALLED_BYTES} bytes came in {} seconds", STALLED.as_secs());
+            let said = format!("fewer than {STALLED_BYTES} bytes arrived in {} seconds", STALLED.as_secs());
             return Err(io::Error::new(io::ErrorKind::TimedOut, said));
         }
         Ok(read)

@@ -45,7 +45,7 @@ impl Scratch {
             let _ = lock.lock();
             Ok::<_, io::Error>(Scratch { folder, _lock: lock })
         };
-        make().with_context(|| format!("cannot make a temporary folder in {}", parent.display()))
+        make().with_context(|| format!("cannot create a temporary folder in {}", parent.display()))
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -153,8 +153,8 @@ fn note_filled(store: &dyn Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the configuration again and applies its apps. Returns whether it was accepted. `running` holds the settings
-/// with which the server was started, and `known` the current apps.
+/// Reads the configuration again and applies its apps. Returns whether the configuration was accepted. `running`
+/// holds the settings with which the server was started, and `known` the current apps.
 fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mut AppSettings) -> bool {
     let sources = match options.sources() {
         Ok(sources) => sources,

@@ -22,7 +22,7 @@ const MESSAGE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The exit status for an invalid command line.
 const USAGE: u8 = 2;
 
-/// Prints a text to standard output.
+/// Prints text to standard output.
 ///
 /// # Errors
 /// Returns an error if the text cannot be printed. [`exit_code`] treats a broken pipe as success.
@@ -32,7 +32,7 @@ pub(super) fn print(text: impl AsRef<[u8]>) -> Result<(), OutputError> {
     out.finish().map(drop)
 }
 
-/// Prints a text to standard output and ignores a broken pipe. For commands whose exit status matters more than their
+/// Prints text to standard output and ignores a broken pipe. For commands whose exit status matters more than their
 /// output.
 pub(super) fn print_if_read(text: impl AsRef<[u8]>) -> Result<(), OutputError> {
     match print(text) {

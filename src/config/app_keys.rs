@@ -25,7 +25,7 @@ pub struct AppDraft {
 pub(super) struct KeySource {
     /// The key itself.
     pub(super) inline: Option<SecretKey>,
-    /// The path of a file that contains the key.
+    /// The path of a file that holds the key.
     pub(super) file: Option<PathBuf>,
     /// The name of an environment variable that holds the key.
     pub(super) variable: Option<String>,

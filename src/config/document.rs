@@ -24,9 +24,9 @@ The server's settings can be given in three ways: **flags override environment v
 flag or variable, separate the items of a list by commas. The settings of apps are in the file only; an app's key may be in
 a file of its own or in an environment variable.
 
-Relative paths in the file are resolved against the file's folder. confold does not expand `~`, `$HOME` or `%VAR%` in paths,
-so a path that contains one of them is refused, and so is an empty one. A variable or flag with an empty value is refused,
-because it is usually a placeholder that was never filled in; write `[]` for an empty list.
+Relative paths in the file are resolved against the file's folder. confold does not expand `~`, `$HOME` or `%VAR%` in
+paths, so a path that contains one of them is refused, and so is an empty one. A variable or flag with an empty value
+is refused, because it is usually a placeholder that was never filled in; write `[]` for an empty list.
 
 A key must be a single word of ASCII characters; spaces, carriage returns and quotation marks are refused. Files must be
 UTF-8, with or without a byte order mark.
@@ -43,23 +43,23 @@ read-only and their mode cannot be changed, set `allow_readable_key_files = true
 address is in use, it only prints a note, because most often the running server uses them.
 
 **SIGHUP** reloads the file. Apps, administrators, keys and their settings change immediately, also for callers whose
-signature was verified before, and no call is dropped. Settings of the server itself take effect at the next startup; the
-log names those that have changed. The files of `tls.certificate` and `tls.key` are checked for changes every second,
-without a signal.
+signature was verified before, and no call is dropped. Settings of the server itself take effect at the next startup;
+the log names those that have changed. The files of `tls.certificate` and `tls.key` are checked for changes every
+second, without a signal.
 
-If a reloaded file has a mistake, the server logs it and applies only **changes that take rights away**. Administrators,
-apps and keys that the file does not contain are removed. A key that was replaced stops working, and the new one is used
-in its place – unless the file keeps the old one as `previous_key`. A key that was not accepted before is never accepted
-as `previous_key`, and a key that was accepted does not get more time. `denied`, `disabled`, `closed_services`, narrower
-`allowed_sources` and an earlier `plan_until` take effect. Everything else keeps its running value until the file is
-corrected, and so does a setting whose value is invalid, or which is missing from a table with an unknown key, because
-that may be its misspelling. Apps are removed only if no other table may be meant as one of them, and never if the file
-has no app at all. A file that is missing or is not TOML changes nothing. To be certain that a right was taken away, look
-for `the apps were read again` in the log.
+If a reloaded file has a mistake, the server logs it and applies only **changes that take rights away**.
+Administrators, apps and keys that the file does not contain are removed. A key that was replaced stops working, and
+the new one is used in its place – unless the file keeps the old one as `previous_key`. A key that was not accepted
+before is never accepted as `previous_key`, and a key that was accepted does not get more time. `denied`, `disabled`,
+`closed_services`, narrower `allowed_sources` and an earlier `plan_until` take effect. Everything else keeps its
+running value until the file is corrected, and so does a setting whose value is invalid, or which is missing from a
+table with an unknown key, because that may be its misspelling. Apps are removed only if no other table may be meant
+as one of them, and never if the file has no app at all. A file that is missing or is not TOML changes nothing. To be
+certain that a right was taken away, look for `the apps were read again` in the log.
 
-A certificate must always match its key, and other users must not be able to read the key. At startup, a certificate that
-has expired or is not valid yet is used with a warning, because there is no other. It never replaces a valid one in a
-running server; one that becomes valid later is used from that time on.
+A certificate must always match its key, and other users must not be able to read the key. At startup, a certificate
+that has expired or is not valid yet is used with a warning, because there is no other. It never replaces a valid one
+in a running server; one that becomes valid later is used from that time on.
 
 With `metrics.enabled`, `confold_reloads_total` counts reloads of the apps and of the certificate, `confold_reload_refused` is
 1 while the last version of a file is refused, and `confold_certificate_not_after_timestamp_seconds` is the time at

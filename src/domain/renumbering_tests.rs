@@ -148,7 +148,7 @@ fn burying_renumbers_when_its_numbers_do_not_fit() {
 }
 
 #[test]
-fn what_is_gone_with_an_account_takes_numbers_after_a_renumbering() {
+fn removals_with_an_account_take_numbers_after_a_renumbering() {
     let emptied = owner(MAX_NUMBER - 2, &[1], &[4, MIDDLE + 2]).emptied(NOW).0;
     // The record above the middle moves to MIDDLE + 1, and the three removals get the numbers after it.
     assert_eq!(counted(&emptied), (MIDDLE + 4, 1, NOW));

@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn own_numbers_are_kept_where_nothing_was_and_others_given_anew() {
+    fn numbers_are_kept_in_an_empty_organizer_and_assigned_where_they_are_missing() {
         let own = restored(&Organizer::default(), vec![group(1, Some(3))], vec![record("a", 5, Some(9))]);
         assert_eq!((numbers(&own), own.counters().version), (vec![3, 9], 9));
         let new = restored(&Organizer::default(), vec![group(1, Some(3))], vec![record("a", 5, None)]);
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_replaces_something_takes_numbers_above_it_and_what_is_there_none() {
+    fn replacements_take_numbers_above_the_old_ones_and_equal_parts_take_none() {
         let parts = || (vec![group(1, Some(3))], vec![record("a", 5, Some(9))]);
         let (groups, records) = parts();
         let before = restored(&Organizer::default(), groups, records);

@@ -1,4 +1,4 @@
-//! Detects the encoding of a text. Lines are UTF-8, with or without a byte order mark. Files may be compressed with
+//! Detects the encoding of text. Lines are UTF-8, with or without a byte order mark. Files may be compressed with
 //! gzip; anything else is refused by name.
 
 use std::io::{self, BufRead, BufReader, Read};
@@ -25,7 +25,7 @@ pub(super) fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(MARK).unwrap_or(text)
 }
 
-/// Returns why a text that begins like this cannot be read, if its encoding is not supported.
+/// Returns why text that begins like this cannot be read, if its encoding is not supported.
 pub(super) fn foreign(text: &[u8]) -> Option<String> {
     if is_utf16(text) {
         let cure = "write it as UTF-8, for example with iconv -f UTF-16 -t UTF-8";

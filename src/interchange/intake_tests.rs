@@ -1,4 +1,4 @@
-//! Lines that arrive in pieces: the result does not depend on where a text is cut.
+//! Lines that arrive in pieces: the result does not depend on where the text is cut.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -10,7 +10,7 @@ fn terms(purpose: Purpose) -> ImportTerms {
     ImportTerms::of_tools(purpose, Limits::OPEN, Clock::system())
 }
 
-/// Imports or checks a text that arrives in these pieces.
+/// Imports or checks text that arrives in these pieces.
 fn fed<'a>(terms: ImportTerms, pieces: impl IntoIterator<Item = &'a [u8]>) -> ImportReport {
     let store = store::in_memory();
     block_on(async {

@@ -185,7 +185,7 @@ pub(super) fn flush(left: Option<Duration>) {
     }
 }
 
-/// Prints a text: through the queue if logging was started, otherwise directly.
+/// Prints text: through the queue if logging was started, otherwise directly.
 pub(super) fn say(text: &str) {
     match LazyLock::get(&QUEUE) {
         Some(Ok(queue)) => queue.push(text.as_bytes().to_vec()),

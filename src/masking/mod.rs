@@ -24,7 +24,7 @@ pub const MARK: &str = "…";
 /// How many levels of JSON inside JSON strings are searched. A string below that is masked as a whole if it has escapes.
 const MAX_DEPTH: usize = 6;
 
-/// Masks the secrets in a text.
+/// Masks the secrets in `text`.
 #[must_use]
 pub fn text(text: &str) -> Cow<'_, str> {
     masked(text, 0)
@@ -59,7 +59,8 @@ fn masked(text: &str, depth: usize) -> Cow<'_, str> {
     Cow::Owned(scan.out)
 }
 
-/// A single pass over a text. `out` holds the result up to the last masked value; `copied` is the position behind it.
+/// A single pass over the text. `out` holds the result up to the last masked value; `copied` is the position behind
+/// it.
 struct Scan<'a> {
     text: &'a str,
     bytes: &'a [u8],
@@ -124,7 +125,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Processes a string in double quotes: the name of a secret, or a text to be masked on its own.
+    /// Processes a string in double quotes: the name of a secret, or a string to be masked on its own.
     fn string(&mut self, at: usize) -> usize {
         let (inner, end) = (at + 1, string_end(self.bytes, at + 1, b'"'));
         let closed = end < self.text.len();

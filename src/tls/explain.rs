@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_identifier_is_left_in_an_explanation() {
+    fn explanations_contain_no_identifiers_of_the_library() {
         let other =
             |name: &'static str| CertificateError::Other(OtherError(Arc::new(io::Error::other(name))));
         for (error, said) in [

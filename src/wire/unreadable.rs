@@ -1,4 +1,4 @@
-//! Explains why a text is not valid JSON. The messages of the JSON parser mention its internals, so they are not used.
+//! Explains why text is not valid JSON. The messages of the JSON parser mention its internals, so they are not used.
 
 use serde_json::error::Category;
 

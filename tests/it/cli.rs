@@ -166,7 +166,7 @@ fn a_seed_that_failed_can_be_loaded_again() {
 }
 
 #[test]
-fn an_organizer_that_comes_twice_is_replaced_also_on_disk() {
+fn an_organizer_that_occurs_twice_is_replaced_on_disk_too() {
     let directory = tempfile::tempdir().unwrap();
     let seed = directory.path().join("seed.ndjson");
     let data = directory.path().join("data");
@@ -252,7 +252,7 @@ fn a_seed_has_the_limits_of_an_app() {
 }
 
 #[test]
-fn an_own_key_for_a_built_in_app_replaces_the_published_one() {
+fn a_key_given_for_a_built_in_app_replaces_the_published_one() {
     let server = Server::dev(&["--app", "1400000000:mine:boss"]);
     assert_eq!(server.greeting.matches("app 1400000000, administrator boss").count(), 1);
     assert!(!server.greeting.contains("app 1400000000, administrator administrator"));

@@ -40,7 +40,7 @@ fn line_01_every_reply_has_status_200() {
 }
 
 #[test]
-fn line_02_base_fields_are_there_and_agree() {
+fn line_02_base_fields_are_present_and_agree() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     for command in confold::api::Command::ALL {
@@ -208,7 +208,7 @@ fn line_14_the_pages_request_gets_the_pages_reply() {
 }
 
 #[test]
-fn line_15_paging_gives_every_record_once_and_loses_no_survivor() {
+fn line_15_paging_returns_every_record_once_and_does_not_lose_any() {
     let server = Server::dev(&["--rate-limit", "off"]);
     let mut client = server.client();
     let peers: Vec<String> = (0..250).map(|count| format!("p{count}")).collect();
@@ -268,7 +268,7 @@ fn line_16_a_thousand_grouped_and_a_thousand_marked() {
 }
 
 #[test]
-fn line_20_unknown_fields_nulls_and_numeric_strings_are_taken() {
+fn line_20_unknown_fields_nulls_and_numeric_strings_are_accepted() {
     let server = Server::dev(&[]);
     let mut client = server.client();
     let item = json!({"OptType": "3", "ContactItem": {"Type": "1", "To_Account": "user0", "x": 1}, "SetMark": ["1", 2.0],

@@ -10,7 +10,7 @@ const GET: &str = "recentcontact/get_contact_group";
 const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 
 #[test]
-fn a_flag_of_another_program_gets_the_one_of_this() {
+fn a_flag_of_another_program_gets_a_hint() {
     let key = "0123456789abcdef0123456789abcdef";
     for (arguments, cure) in [
         (vec!["dev", "--port", "9000"], "use --listen 127.0.0.1:9000"),
@@ -160,7 +160,7 @@ fn dev_and_serve_understand_the_same_names() {
 }
 
 #[test]
-fn an_emulator_may_begin_with_nothing_and_have_small_pages() {
+fn an_emulator_may_start_empty_and_have_small_pages() {
     let server = Server::dev(&["--page-size", "1"]);
     let reply = server.client().ok(GET, BODY);
     assert_eq!((reply["ContactItem"].as_array().unwrap().len(), &reply["CompleteFlag"]), (1, &0.into()));

@@ -165,7 +165,7 @@ fn a_dry_run_checks_and_changes_nothing() {
 }
 
 #[test]
-fn only_lines_of_the_app_that_is_named_are_taken() {
+fn only_lines_of_the_named_app_are_accepted() {
     let (folder, file) = folder();
     fs::write(&file, lines(1)).unwrap();
     let data = folder.path().join("data");
@@ -187,7 +187,7 @@ fn only_lines_of_the_app_that_is_named_are_taken() {
 }
 
 #[test]
-fn what_is_wrong_with_the_way_to_a_server_is_named() {
+fn mistakes_in_the_address_of_a_server_are_named() {
     let server = Server::dev(&[]);
     let reach = |url: &str| {
         let output = keyed(&["export", "--app", "1", "--url", url]).finish();
@@ -452,7 +452,7 @@ fn a_directory_in_use_names_the_other_way() {
 }
 
 #[test]
-fn a_directory_without_a_store_is_not_made_by_an_export() {
+fn an_export_does_not_create_a_directory_or_a_store() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("typo");
     let output = keyed(&["export"]).args(in_directory(&data)).finish();

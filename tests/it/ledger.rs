@@ -301,7 +301,7 @@ fn published() -> Vec<(String, String)> {
     files.iter().filter_map(text).collect()
 }
 
-/// Returns the numbers that follow a word in a text: `decision 9`, `decisions 6 and 7`.
+/// Returns the numbers that follow a word in `text`: `decision 9`, `decisions 6 and 7`.
 fn mentioned(text: &str, word: &str) -> BTreeSet<u32> {
     let number = |text: &str| -> Option<u32> {
         text.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok())
@@ -358,7 +358,7 @@ fn every_source_is_explained_and_every_explained_source_is_used() {
 }
 
 #[test]
-fn every_command_that_is_refused_by_name_stands_in_the_row_of_its_service_and_no_other_does() {
+fn every_command_that_is_refused_by_name_is_in_the_row_of_its_service_and_no_other() {
     for Row { key, statement, .. } in rows() {
         let Some(service) = key.strip_prefix("refused: ") else { continue };
         let mut found: BTreeSet<String> =

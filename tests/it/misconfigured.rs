@@ -484,7 +484,7 @@ fn a_key_with_a_stray_character_is_refused_wherever_it_comes_from() {
     assert!(found.contains("the key in the variable CONFOLD_KEY is empty"), "{found}");
 }
 
-/// Encodes a text as some Windows programs save it.
+/// Encodes text as some Windows programs save it.
 fn utf16(text: &str) -> Vec<u8> {
     [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
 }
@@ -515,7 +515,7 @@ fn a_byte_order_mark_is_ignored_and_utf_16_is_refused_by_name() {
 }
 
 #[test]
-fn a_certificate_that_cannot_be_used_is_refused_in_words_for_people() {
+fn a_certificate_that_cannot_be_used_is_refused_in_plain_words() {
     if is_missing(&[Tool::Openssl]) {
         return;
     }

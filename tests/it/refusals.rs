@@ -14,7 +14,7 @@ const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 const CREATE: &str = "group_open_http_svc/create_group";
 const HINT: &str = "x-confold-hint";
 
-/// Encodes a text as in a UserSig, with characters that are safe in URLs.
+/// Encodes text as in a UserSig, with characters that are safe in URLs.
 pub(crate) fn packed(members: &Value) -> String {
     let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
     packer.write_all(members.to_string().as_bytes()).unwrap();

@@ -113,7 +113,7 @@ fn a_bad_configuration_changes_nothing_and_is_reported() {
 }
 
 #[test]
-fn what_needs_a_new_start_is_named() {
+fn settings_that_need_a_restart_are_named() {
     let site = Site::new();
     site.configure("[limits]\nbody = \"1MiB\"", "");
     let server = site.serve();

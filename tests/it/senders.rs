@@ -401,7 +401,7 @@ fn a_compressed_body_is_read_within_the_bounds_of_bodies() {
 }
 
 #[test]
-fn what_a_compressed_body_unpacks_to_takes_memory_of_the_budget() {
+fn a_decompressed_body_takes_memory_of_the_budget() {
     let (_site, server, mut client) =
         serving("limits.body = \"1MiB\"\nlimits.bodies = \"1MiB\"\n", "directory = \"open\"");
     let target = client.target("recentcontact/get_contact_group");

@@ -99,7 +99,7 @@ impl Claims {
 /// Checks a validity that ends with the second `until` at the time `now` (both in seconds since 1970). The last second
 /// is included.
 ///
-/// Servers that cache verified texts can use it to check only the validity when a text is used again.
+/// Servers that cache verified signatures can use it to check only the validity when one is used again.
 ///
 /// # Errors
 /// [`Flaw::Expired`].

@@ -69,8 +69,8 @@ impl UserSig {
         &self.claims
     }
 
-    /// Checks app, identifier, HMAC and validity at `now` (seconds since 1970), in this order, so that a text with a
-    /// wrong HMAC is never reported as expired. The HMACs are compared in constant time.
+    /// Checks app, identifier, HMAC and validity at `now` (seconds since 1970), in this order, so that a signature
+    /// with a wrong HMAC is never reported as expired. The HMACs are compared in constant time.
     ///
     /// # Errors
     /// [`Flaw::App`], [`Flaw::Identifier`], [`Flaw::Forged`] or [`Flaw::Expired`].

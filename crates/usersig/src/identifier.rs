@@ -9,7 +9,7 @@ use std::{fmt, ops::Deref, str::FromStr};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identifier(Box<str>);
 
-/// Why a text is not a valid identifier. The message continues a sentence and does not show the text.
+/// Why a string is not a valid identifier. The message continues a sentence and does not show the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentifierError {
     /// It is empty.

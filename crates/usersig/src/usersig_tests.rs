@@ -48,7 +48,7 @@ fn all_vectors_have_their_code() {
 }
 
 #[test]
-fn what_is_made_verifies_and_expires() {
+fn a_new_signature_verifies_and_expires() {
     for identifier in ["administrator", "user_0001-测试", "a\"b\\"] {
         let text = Claims::new(APP, named(identifier), 1_000, 60).sign(KEY);
         let claims = UserSig::decode(&text).unwrap();
@@ -66,7 +66,7 @@ fn what_is_made_verifies_and_expires() {
 }
 
 #[test]
-fn a_userbuf_is_under_the_signature() {
+fn a_userbuf_is_covered_by_the_signature() {
     let text = vectors()[3]["usersig"].as_str().unwrap().to_owned();
     let mut usersig = UserSig::decode(&text).unwrap();
     assert_eq!(usersig.claims.userbuf().as_deref(), Some(&b"abc"[..]));
@@ -231,7 +231,7 @@ fn one_signature_has_one_meaning() {
 proptest! {
     /// A signed text is unambiguous: splitting it at its line feeds gives back the claims.
     #[test]
-    fn what_is_signed_can_be_read_in_one_way_only(
+    fn a_signed_text_can_be_read_in_only_one_way(
         identifier in "(TLS\\.(sdkappid|time|userbuf):|[0-9a-z=\n\r测]){0,9}",
         userbuf in prop::option::of("([A-Z0-9+/]{4}){0,3}|(TLS\\.time:|[A-Z=\n]){0,6}"),
         numbers in any::<(u32, i64, i64)>(),
@@ -260,7 +260,7 @@ proptest! {
 }
 
 #[test]
-fn fields_may_be_numbers_or_text_and_must_be_there() {
+fn fields_may_be_numbers_or_strings_and_must_be_present() {
     let full = r#"{"TLS.ver":"2.0","TLS.identifier":"a","TLS.sdkappid":"7","TLS.expire":"60","TLS.time":"9","TLS.sig":"AAAA","other":[]}"#;
     let usersig = UserSig::decode(&packed(full.as_bytes())).unwrap();
     let claims = usersig.claims();

@@ -242,7 +242,7 @@ fn the_current_format_is_the_second() {
 }
 
 #[test]
-fn the_first_format_stays_readable_and_is_written_anew_as_the_second() {
+fn the_first_format_stays_readable_and_is_rewritten_as_the_second() {
     let rows = BTreeMap::from([(0, bytes(FIRST_FORMAT, AFTER_THE_COUNTERS))]);
     let mut stored = read(&rows);
     let counters = Counters { renumbered_at: 0, ..*renumbered().counters() };
@@ -257,7 +257,7 @@ fn the_first_format_stays_readable_and_is_written_anew_as_the_second() {
 }
 
 #[test]
-fn a_format_that_is_not_known_is_refused_in_words() {
+fn an_unknown_format_is_refused_with_an_explanation() {
     for format in [0, 3] {
         let refused = Stored::decode(&[(0, vec![format])]).unwrap_err();
         assert_eq!(

@@ -139,7 +139,7 @@ impl Files {
         let _ = self.lock.unlock();
     }
 
-    /// Writes a text to the lock file, so that a missing database is noticed at later startups.
+    /// Writes a sentence to the lock file, so that a missing database is noticed at later startups.
     pub(super) fn mark_directory(&self) -> io::Result<()> {
         match self.found.lock {
             true => Ok(()),
@@ -258,7 +258,8 @@ fn tighten(directory: &Path, database: &Path) -> Vec<String> {
     }
     if !tightened.is_empty() {
         remarks.push(format!(
-            "other users of this machine could read files in {}; the permissions of these files have been restricted: {}",
+            "other users of this machine could read files in {}; the permissions of these files have been \
+             restricted: {}",
             directory.display(),
             tightened.join(", ")
         ));

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_queue_takes_and_gives_nothing() {
+    async fn a_closed_queue_accepts_and_returns_nothing() {
         let queue = queue(10, 60);
         let (answer, load) = (ask(&queue).unwrap(), queue.load(&owner("a")).unwrap());
         queue.close();

@@ -28,7 +28,7 @@ fn start(command: &mut Command) -> Server {
 }
 
 #[test]
-fn a_log_that_nobody_reads_blocks_no_call_and_reports_dropped_lines() {
+fn a_log_that_nobody_reads_does_not_block_calls_and_reports_dropped_lines() {
     for form in ["text", "json"] {
         let (mut reader, writer) = std::io::pipe().unwrap();
         let server = start(dev(&["--log", form]).stderr(writer));
@@ -88,7 +88,7 @@ fn a_server_whose_log_is_never_read_can_be_stopped() {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_affects_no_call() {
+fn a_log_that_cannot_be_written_does_not_affect_calls() {
     let full = || File::options().write(true).open("/dev/full").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let export = folder.path().join("export");
@@ -120,7 +120,7 @@ fn a_log_that_cannot_be_written_affects_no_call() {
 
 /// A non-blocking pipe rejects writes when it is full: the lost lines are reported, and the server keeps running.
 #[test]
-fn a_log_that_rejects_lines_affects_no_call_and_reports_lost_lines() {
+fn a_log_that_rejects_lines_does_not_affect_calls_and_reports_lost_lines() {
     let (mut reader, writer) = std::io::pipe().unwrap();
     let flags = rustix::fs::fcntl_getfl(&writer).unwrap();
     rustix::fs::fcntl_setfl(&writer, flags | rustix::fs::OFlags::NONBLOCK).unwrap();

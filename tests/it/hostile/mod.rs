@@ -40,7 +40,7 @@ use std::{
 
 use crate::harness::patient;
 
-/// Asserts that a text has no control or bidi characters, which could affect a terminal or forge log lines.
+/// Asserts that `text` contains no control or bidi characters, which could affect a terminal or forge log lines.
 #[track_caller]
 fn assert_plain(text: &str) {
     let bad = |c: &char| {

@@ -15,7 +15,7 @@ fn controls(client: &mut Client, request: &str, body: &str) -> String {
     client.raw(request.as_bytes()).unwrap().body
 }
 
-/// Returns the first part of a secret that occurs in a text, if any does.
+/// Returns the first part of a secret that occurs in `text`, if any does.
 fn shown<'a>(text: &str, secret: &'a str) -> Option<&'a str> {
     let parts = (0..=secret.len() - 16).map(|at| &secret[at..at + 16]);
     parts.into_iter().find(|part| text.contains(part))

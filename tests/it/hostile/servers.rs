@@ -185,7 +185,7 @@ fn texts_of_a_server_are_printed_on_one_line_without_control_characters() {
     }
 }
 
-/// Asserts that a text names the server but does not show a secret in its address.
+/// Asserts that `text` names the server but does not show a secret in its address.
 #[track_caller]
 fn assert_masked(text: &str) {
     assert!(!text.contains("s3cret") && !text.contains("k3y") && !text.contains("us3r"), "{text}");

@@ -36,7 +36,7 @@ fn filled() -> Site {
     site
 }
 
-/// A kind of database page: its first byte, and a text it contains.
+/// A kind of database page: its first byte, and a byte string that it contains.
 type Kind = (u8, &'static [u8]);
 
 /// A page of the documents table that contains a head, which has the names of the groups.
@@ -165,25 +165,25 @@ fn a_call_about_many_accounts_fails_only_for_the_damaged_ones() {
 }
 
 #[test]
-fn a_lost_page_of_heads_affects_no_other_owner() {
+fn a_lost_page_of_heads_does_not_affect_other_owners() {
     check(HEAD, None, 1);
     check(HEAD, None, 16);
 }
 
 #[test]
-fn a_lost_page_of_chunks_affects_no_other_owner() {
+fn a_lost_page_of_chunks_does_not_affect_other_owners() {
     check(CHUNK, Some(HEAD), 1);
     check(CHUNK, Some(HEAD), 16);
 }
 
 #[test]
-fn a_lost_page_of_an_index_affects_no_other_owner() {
+fn a_lost_page_of_an_index_does_not_affect_other_owners() {
     check(INDEX, Some(ACCOUNT), 1);
     check(INDEX, Some(ACCOUNT), 16);
 }
 
 #[test]
-fn a_lost_page_of_accounts_affects_no_other_owner() {
+fn a_lost_page_of_accounts_does_not_affect_other_owners() {
     check(ACCOUNT, None, 1);
     check(ACCOUNT, None, 16);
 }

@@ -67,7 +67,7 @@ fn succeed(output: &Output) -> String {
     said.into_owned()
 }
 
-/// Returns a text in comparable form: times of changes differ between runs, and long replies are shown on several
+/// Returns text in comparable form: times of changes differ between runs, and long replies are shown on several
 /// lines.
 fn comparable(block: &Block, text: &str) -> Vec<String> {
     if block.language != "json" {
