@@ -140,3 +140,7 @@ CREATE TABLE chat_group_member (
 #[cfg(test)]
 #[path = "upgrade_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "interrupted_tests.rs"]
+mod interrupted;

@@ -16,15 +16,15 @@ use crate::{
 };
 
 /// A document of format 2 of an organizer with the groups 1 "a" and 200 "б", and one record about user1.
-const DOCUMENT: &str = "020201c80181e2cfaa0680e2cfaa060201010161c8010102d0b10001060575736572310281e2cfaa0600ffffffffffffffff7f04d0b6d0b6";
+pub(super) const DOCUMENT: &str = "020201c80181e2cfaa0680e2cfaa060201010161c8010102d0b10001060575736572310281e2cfaa0600ffffffffffffffff7f04d0b6d0b6";
 /// The encoded members: bob, who is an administrator, and ann.
 const MEMBERS: &str = "010203626f620105 03616e6e0006";
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
+pub(super) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
-fn app() -> AppId {
+pub(super) fn app() -> AppId {
     AppId::new(7).unwrap()
 }
 
@@ -57,11 +57,11 @@ fn format_2(directory: &Path) -> Connection {
     old
 }
 
-fn open(directory: &Path) -> SqliteStore {
+pub(super) fn open(directory: &Path) -> SqliteStore {
     SqliteStore::open(&StoreConfig::new(directory)).unwrap()
 }
 
-fn close(store: SqliteStore) {
+pub(super) fn close(store: SqliteStore) {
     block_on(store.close());
     drop(store);
 }
