@@ -9,7 +9,7 @@ use super::{
     upgrade,
     wal::Log,
 };
-use crate::domain::UnixSeconds;
+use crate::{domain::UnixSeconds, store::StoreError};
 
 /// The present format of the database. Older formats are upgraded when the database is opened; newer ones are refused.
 pub(super) const FORMAT: i64 = 3;
@@ -108,7 +108,15 @@ pub(super) fn open_with(
     // Rewriting fills the log, which would hide at the next start that an earlier log is missing. So this comes after
     // the mark.
     if marked {
-        upgrade::rewrite_rows(&connection).map_err(failed)?;
+        match upgrade::rewrite_rows(&connection) {
+            Ok(()) => {}
+            // The old form of the rows can still be read.
+            Err(error @ (StoreError::Full(_) | StoreError::ReadOnly(_))) => opening.doubts.push(format!(
+                "the store in {} is not upgraded completely, and the next start continues: {error}",
+                files.directory.display()
+            )),
+            Err(source) => return Err(OpenError::Rewriting { file: files.database.clone(), source }),
+        }
     }
     // A failure only means that a later start may not notice a missing database.
     if let Err(error) = files.mark_directory() {

@@ -2,21 +2,26 @@
 //! groups have rows of their own.
 //!
 //! A damaged page must not prevent a store from being opened. After finding damage in a transaction, SQLite also
-//! refuses other changes in it. So the tables are changed in one transaction, and the rows afterwards in many. Rows
-//! that cannot be rewritten because of damage keep their old form, which can still be read. Rows without a checksum
-//! are not checked, and members that are still in the row of their chat group are moved when that row is next
-//! written.
+//! refuses other changes in it. So the tables are changed in one transaction, and the rows afterwards in steps, each
+//! with a transaction and a checkpoint of its own. Few steps make the start fast, and small steps keep the write-ahead
+//! log short. A step that meets damage is repeated row by row. Rows that cannot be rewritten because of damage keep
+//! their old form, which can still be read. Rows without a checksum are not checked, and members that are still in the
+//! row of their chat group are moved when that row is next written.
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, OptionalExtension, Transaction, TransactionBehavior, params_from_iter, types::Value,
+};
 
-use super::{chat_groups, schema::frames};
+use super::{chat_groups, error::committing, schema::frames};
 use crate::{
     domain::{AppId, ChatGroupId},
     store::StoreError,
 };
 
-/// How many rows are rewritten in one transaction.
+/// How many rows are rewritten in one step at most.
 const STEP: i64 = 8_192;
+/// The approximate number of bytes after which a step ends early, if its rows are large.
+const STEP_BYTES: usize = 4 << 20;
 
 /// Upgrades the tables from format 2 to format 3.
 ///
@@ -31,27 +36,44 @@ pub(super) fn from_2_to_3(transaction: &Transaction<'_>) -> rusqlite::Result<()>
 ///
 /// # Errors
 /// Returns the errors of SQLite, except for damage.
-pub(super) fn rewrite_rows(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn rewrite_rows(connection: &Connection) -> Result<(), StoreError> {
+    rewrite_in_steps(connection, STEP)
+}
+
+/// Rewrites the rows in steps of `most` rows at most.
+fn rewrite_in_steps(connection: &Connection, most: i64) -> Result<(), StoreError> {
     if connection.query_row("SELECT rewritten FROM store", [], |row| row.get(0))? {
         return Ok(());
     }
     tracing::info!("the rows of the store are being rewritten for format 3");
-    unless_damaged(unpack_members(connection))?;
-    for (table, columns) in [("organizer", DOCUMENT), ("chat_group", CHAT_GROUP)] {
-        unless_damaged(sum_by_row_number(connection, table, columns))?;
-    }
+    let chat_groups = Table { name: "chat_group", key: "rowid", width: 1, most: most.min(256) };
+    chat_groups.in_steps(connection, |transaction, from, to| unpack_members(transaction, from, to))?;
     for (table, columns) in [
-        ("account", "app_id, user_id, nick, face_url"),
-        ("account_aside", "app_id, user_id, nick, face_url, imported"),
-        ("organizer_aside", DOCUMENT),
-        ("app_event", "app_id, seq, group_id, incarnation, at, kind"),
+        (chat_groups, CHAT_GROUP),
+        // The rows of organizers are large.
+        (Table { name: "organizer", key: "rowid", width: 1, most: most.min(1_024) }, DOCUMENT),
+        (
+            Table { name: "account", key: "app_id, user_id", width: 2, most },
+            "app_id, user_id, nick, face_url",
+        ),
+        (
+            Table { name: "account_aside", key: "app_id, user_id", width: 2, most },
+            "app_id, user_id, nick, face_url, imported",
+        ),
+        (
+            Table { name: "organizer_aside", key: "app_id, user_id, chunk", width: 3, most: most.min(1_024) },
+            DOCUMENT,
+        ),
+        (
+            Table { name: "app_event", key: "app_id, seq", width: 2, most },
+            "app_id, seq, group_id, incarnation, at, kind",
+        ),
     ] {
-        let statement = format!("UPDATE {table} SET sum = row_sum('{table}', {columns}) WHERE sum IS NULL");
-        unless_damaged(connection.execute(&statement, []).map(drop))?;
-        frames(connection, "PASSIVE")?;
+        table.in_steps(connection, |transaction, from, to| table.add_sums(transaction, columns, from, to))?;
     }
     connection.execute("UPDATE store SET rewritten = 1", [])?;
-    frames(connection, "PASSIVE").map(drop)
+    frames(connection, "PASSIVE")?;
+    Ok(())
 }
 
 const DOCUMENT: &str = "app_id, user_id, chunk, doc, revision";
@@ -59,59 +81,155 @@ const CHAT_GROUP: &str =
     "app_id, group_id, incarnation, kind, name, owner, introduction, notification, face_url,
     max_members, join_option, created_at, member_count, places, disbanding";
 
-/// Logs damage instead of returning it as an error.
-fn unless_damaged(done: rusqlite::Result<()>) -> rusqlite::Result<()> {
-    let Err(error) = done else { return Ok(()) };
-    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) {
-        tracing::warn!(%error, "some rows of the store cannot be rewritten, because they are damaged");
-        return Ok(());
-    }
-    Err(error)
+/// The value of a key.
+type Key = Vec<Value>;
+
+/// A table whose rows are rewritten in the order of its key.
+#[derive(Clone, Copy)]
+struct Table {
+    name: &'static str,
+    /// The columns of the key.
+    key: &'static str,
+    /// The number of these columns.
+    width: usize,
+    /// How many rows are rewritten in one step at most.
+    most: i64,
 }
 
-/// Adds checksums to the rows of a table with row numbers, in steps that keep the write-ahead log short.
-fn sum_by_row_number(connection: &Connection, table: &str, columns: &str) -> rusqlite::Result<()> {
-    let last: i64 =
-        connection
-            .query_row(&format!("SELECT coalesce(max(rowid), 0) FROM {table}"), [], |row| row.get(0))?;
-    let mut statement = connection.prepare(&format!(
-        "UPDATE {table} SET sum = row_sum('{table}', {columns}) WHERE sum IS NULL AND rowid > ?1 AND rowid <= ?2"
-    ))?;
-    let mut from = 0;
-    while from < last {
-        unless_damaged(statement.execute(params![from, from + STEP]).map(drop))?;
-        frames(connection, "PASSIVE")?;
-        from += STEP;
-    }
-    Ok(())
-}
-
-/// Moves the members of chat groups to rows of their own.
-fn unpack_members(connection: &Connection) -> rusqlite::Result<()> {
-    let packed = {
-        let mut statement =
-            connection.prepare("SELECT app_id, group_id FROM chat_group WHERE members IS NOT NULL")?;
-        let found = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        found.collect::<rusqlite::Result<Vec<(u32, String)>>>()?
-    };
-    for (app, id) in packed {
-        let (Some(app), Ok(id)) = (AppId::new(app), ChatGroupId::parse(&id)) else { continue };
-        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-        match unpack(&transaction, app, &id) {
-            Ok(()) => transaction.commit()?,
-            Err(error) => {
-                transaction.finish()?;
-                tracing::warn!(%error, "the members of a chat group stay where they are");
+impl Table {
+    /// Calls `rewrite` with one range of keys after the other: those above the first key, up to the second. It returns
+    /// the key up to which it has rewritten the rows.
+    ///
+    /// # Errors
+    /// Returns the errors of SQLite, except for damage.
+    fn in_steps(
+        self,
+        connection: &Connection,
+        rewrite: impl Fn(&Connection, &Key, Key) -> Result<Key, StoreError>,
+    ) -> Result<(), StoreError> {
+        // Apps have positive numbers, and so have rows.
+        let mut from = vec![Value::Integer(-1); self.width];
+        let (mut rows, mut skipped, mut damage) = (self.most, 1, None);
+        loop {
+            let to = match self.last_of_next(connection, &from, rows) {
+                Ok(Some(to)) => to,
+                Ok(None) => break,
+                Err(StoreError::Damaged { .. }) if rows > 1 => {
+                    rows = 1;
+                    continue;
+                }
+                // Rows with numbers can also be found behind the damage.
+                Err(StoreError::Damaged { reason, .. }) => {
+                    damage = Some(reason);
+                    let [Value::Integer(number)] = &mut from[..] else { break };
+                    *number = number.saturating_add(skipped);
+                    skipped *= 2;
+                    if *number > self.last_number(connection) {
+                        break;
+                    }
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            skipped = 1;
+            match one_step(connection, |transaction| rewrite(transaction, &from, to.clone())) {
+                Ok(reached) => {
+                    from = reached;
+                    rows = (2 * rows).min(self.most);
+                }
+                Err(StoreError::Damaged { .. }) if rows > 1 => rows = 1,
+                Err(StoreError::Damaged { reason, .. }) => {
+                    damage = Some(reason);
+                    from = to;
+                }
+                Err(error) => return Err(error),
             }
         }
+        if let Some(reason) = damage {
+            let table = self.name;
+            tracing::warn!(
+                table,
+                reason,
+                "some rows of the store cannot be rewritten, because they are damaged"
+            );
+        }
+        Ok(())
     }
-    frames(connection, "PASSIVE").map(drop)
+
+    /// Returns the last key of the next `rows` rows.
+    fn last_of_next(self, connection: &Connection, from: &Key, rows: i64) -> Result<Option<Key>, StoreError> {
+        let Table { name, key, width, .. } = self;
+        let (after, next) = (parameters(1, width), width + 1);
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {key} FROM {name} WHERE ({key}) > ({after}) ORDER BY {key} LIMIT ?{next}"
+        ))?;
+        let mut found = statement.query(params_from_iter(from.iter().chain([&Value::Integer(rows)])))?;
+        let mut last = None;
+        while let Some(row) = found.next()? {
+            last = Some((0..width).map(|index| row.get(index)).collect::<rusqlite::Result<Key>>()?);
+        }
+        Ok(last)
+    }
+
+    /// Returns the last number of a row, or -1 if it cannot be found.
+    fn last_number(self, connection: &Connection) -> i64 {
+        let last = format!("SELECT coalesce(max(rowid), -1) FROM {}", self.name);
+        connection.query_row(&last, [], |row| row.get(0)).unwrap_or(-1)
+    }
+
+    /// Adds checksums to the rows of a range.
+    fn add_sums(self, db: &Connection, columns: &str, from: &Key, to: Key) -> Result<Key, StoreError> {
+        let Table { name, key, width, .. } = self;
+        let (after, until) = (parameters(1, width), parameters(width + 1, width));
+        db.prepare_cached(&format!(
+            "UPDATE {name} SET sum = row_sum('{name}', {columns})
+             WHERE sum IS NULL AND ({key}) > ({after}) AND ({key}) <= ({until})"
+        ))?
+        .execute(params_from_iter(from.iter().chain(&to)))?;
+        Ok(to)
+    }
 }
 
-fn unpack(connection: &Connection, app: AppId, id: &ChatGroupId) -> Result<(), StoreError> {
-    let Some(row) = chat_groups::row(connection, app, id)? else { return Ok(()) };
-    let group = row.group.clone();
-    chat_groups::write(connection, app, id, Some(row), &group, None, &[]).map(drop)
+/// Returns a list of SQL parameters.
+fn parameters(first: usize, count: usize) -> String {
+    let numbers: Vec<String> = (first..first + count).map(|number| format!("?{number}")).collect();
+    numbers.join(", ")
+}
+
+/// Runs one step in a transaction, and then copies the log into the database.
+fn one_step<T>(
+    connection: &Connection,
+    step: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    // Dropping the transaction rolls it back.
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let done = step(&transaction)?;
+    transaction.commit().map_err(committing)?;
+    frames(connection, "PASSIVE").map_err(committing)?;
+    Ok(done)
+}
+
+/// Moves the members of the chat groups of a range to rows of their own.
+fn unpack_members(db: &Connection, from: &Key, to: Key) -> Result<Key, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT rowid, app_id, group_id FROM chat_group
+         WHERE members IS NOT NULL AND rowid > ?1 AND rowid <= ?2 ORDER BY rowid LIMIT 1",
+    )?;
+    let (mut last, mut bytes) = (from.clone(), 0);
+    while bytes < STEP_BYTES {
+        let found = (statement.query_row(params_from_iter(last.iter().chain(&to)), |row| {
+            Ok((row.get(0)?, row.get::<_, u32>(1)?, row.get::<_, String>(2)?))
+        }))
+        .optional()?;
+        let Some((number, app, id)) = found else { return Ok(to) };
+        last = vec![Value::Integer(number)];
+        let (Some(app), Ok(id)) = (AppId::new(app), ChatGroupId::parse(&id)) else { continue };
+        if let Some(row) = chat_groups::row(db, app, &id)? {
+            let group = row.group.clone();
+            bytes += chat_groups::write(db, app, &id, Some(row), &group, None, &[])?;
+        }
+    }
+    Ok(last)
 }
 
 const FORMAT_3: &str = "
