@@ -10,7 +10,10 @@ use rusqlite::{
     trace::{TraceEvent, TraceEventCodes},
 };
 
-use super::tests::{app, block_on, close, open};
+use super::{
+    STEP,
+    tests::{DOCUMENT as DOCUMENT_2, app, block_on, close, open},
+};
 use crate::{
     domain::{ChatGroupId, Owner, UnixSeconds, UserId, WantedMembers},
     store::{
@@ -41,11 +44,10 @@ fn format_2(directory: &Path, count: usize, closed: bool) {
     ))
     .unwrap();
     for number in 0..count {
-        let document = super::tests::DOCUMENT;
         let members = ["0100", "010103616e6e0006", "010203626f62010503616e6e0006"][number % 3];
         old.execute_batch(&format!(
             "INSERT INTO account VALUES (7, 'u{number:05}', 'nick {number}', '');
-             INSERT INTO organizer VALUES (7, 'u{number:05}', 0, x'{document}');
+             INSERT INTO organizer VALUES (7, 'u{number:05}', 0, x'{DOCUMENT_2}');
              INSERT INTO chat_group (app_id, group_id, incarnation, kind, name, owner, introduction, notification,
                  face_url, max_members, join_option, created_at, members)
                  VALUES (7, 'g{number:05}', {number}, 0, 'name {number}', 'boss', '', '', '', 9, 0, 5, x'{members}');
@@ -57,9 +59,10 @@ fn format_2(directory: &Path, count: usize, closed: bool) {
 }
 
 /// Opens a database with a connection that is prepared by `prepare`, and calls `watch` before each statement with its
-/// text.
+/// text. Rows are rewritten in steps of `most` rows at most.
 fn open_watched(
     directory: &Path,
+    most: i64,
     prepare: impl FnOnce(&Connection),
     mut watch: impl FnMut(&str) + Send + 'static,
 ) -> (Result<Opened, OpenError>, Files) {
@@ -72,7 +75,7 @@ fn open_watched(
         }
     };
     connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(traced)).unwrap();
-    (open_with(connection, &files, true, NOW), files)
+    (open_with(connection, &files, true, NOW, most), files)
 }
 
 /// Opens a database. Returns what a kill before each statement, and at the end, would leave.
@@ -89,7 +92,7 @@ fn interrupted(directory: &Path) -> Vec<(String, tempfile::TempDir)> {
         watched.lock().unwrap().push((sql.to_owned(), image));
     };
     let last = copy.clone();
-    let opened = open_watched(directory, |_| {}, copy);
+    let opened = open_watched(directory, 2, |_| {}, copy);
     opened.0.unwrap();
     last("the end");
     std::mem::take(&mut images.lock().unwrap())
@@ -139,6 +142,11 @@ fn check(directory: &Path, count: usize, before: &str) {
         }
     });
     close(store);
+    let events = "SELECT count(*) || ' ' || sum(seq) || ' ' || sum(incarnation) || ' ' || sum(at) || ' '
+        || (SELECT disbandings FROM app) FROM app_event";
+    let total = count * (count - 1) / 2;
+    let expected = format!("{count} {} {total} {} {count}", total + count, count * 4_000_000_000);
+    assert_eq!(query::<String>(directory, events), expected, "{before}");
     let sums = "SELECT (SELECT count(*) FROM chat_group WHERE sum IS NULL OR members IS NOT NULL)
         + (SELECT count(*) FROM account WHERE sum IS NULL) + (SELECT count(*) FROM organizer WHERE sum IS NULL)
         + (SELECT count(*) FROM app_event WHERE sum IS NULL)";
@@ -154,7 +162,7 @@ fn a_store_whose_rows_cannot_be_rewritten_for_lack_of_room_is_opened() {
     let limit = |connection: &Connection| {
         connection.pragma_update(None, "max_page_count", pages + 3).unwrap();
     };
-    let (opened, files) = open_watched(directory.path(), limit, |_| {});
+    let (opened, files) = open_watched(directory.path(), STEP, limit, |_| {});
     let opened = opened.unwrap();
     assert!(opened.marked);
     let doubts = &opened.opening.doubts;
@@ -181,7 +189,7 @@ fn a_store_that_can_only_be_read_is_opened_before_its_rows_are_rewritten() {
     // The mark has been written, and the rows have not.
     let (_, image) = images.iter().find(|(before, _)| before.contains("SELECT rewritten")).unwrap();
     let read_only = |connection: &Connection| connection.pragma_update(None, "query_only", true).unwrap();
-    let (opened, files) = open_watched(image.path(), read_only, |_| {});
+    let (opened, files) = open_watched(image.path(), STEP, read_only, |_| {});
     let opened = opened.unwrap();
     assert!(!opened.marked);
     let losses = &opened.opening.losses;
@@ -203,7 +211,7 @@ fn many_rows_are_rewritten_in_few_transactions_and_with_a_short_log() {
         seen.0 += u64::from(sql == "COMMIT");
         seen.1 = seen.1.max(std::fs::metadata(&log).map_or(0, |log| log.len()));
     };
-    let (opened, files) = open_watched(directory.path(), |_| {}, watch);
+    let (opened, files) = open_watched(directory.path(), STEP, |_| {}, watch);
     drop((opened.unwrap(), files));
     let (commits, longest) = *seen.lock().unwrap();
     check(directory.path(), COUNT, "the end");
@@ -242,4 +250,18 @@ fn damage_costs_only_the_rows_that_it_concerns() {
         assert!(query::<bool>(directory.path(), &sum), "{user}");
     }
     assert!(query::<bool>(directory.path(), "SELECT rewritten FROM store"));
+}
+
+#[test]
+fn a_kill_at_any_point_of_the_upgrade_loses_nothing() {
+    const COUNT: usize = 7;
+    let directory = tempfile::tempdir().unwrap();
+    format_2(directory.path(), COUNT, true);
+    let images = interrupted(directory.path());
+    let commits = images.iter().filter(|(before, _)| before == "COMMIT").count();
+    assert!(commits > 5 * COUNT / 2, "{commits} transactions");
+    for (number, (before, image)) in images.iter().enumerate() {
+        check(image.path(), COUNT, &format!("killed before statement {number}, {before}"));
+        assert_eq!(query::<String>(image.path(), "SELECT incarnation FROM store"), INCARNATION, "{before}");
+    }
 }

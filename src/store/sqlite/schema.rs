@@ -34,15 +34,17 @@ pub(super) struct Opened {
 
 /// Opens or creates the database of these files. An upgrade uses `now` for events that have no date in an older format.
 pub(super) fn open(files: &Files, create: bool, now: UnixSeconds) -> Result<Opened, OpenError> {
-    open_with(files.connect()?, files, create, now)
+    open_with(files.connect()?, files, create, now, upgrade::STEP)
 }
 
-/// Opens or creates the database of these files with this connection.
+/// Opens or creates the database of these files with this connection. Old rows are rewritten in steps of `most` rows at
+/// most.
 pub(super) fn open_with(
     mut connection: Connection,
     files: &Files,
     create: bool,
     now: UnixSeconds,
+    most: i64,
 ) -> Result<Opened, OpenError> {
     let failed = |source| OpenError::Database { file: files.database.clone(), source };
     let pragma =
@@ -108,7 +110,7 @@ pub(super) fn open_with(
     // Rewriting fills the log, which would hide at the next start that an earlier log is missing. So this comes after
     // the mark.
     if marked {
-        match upgrade::rewrite_rows(&connection) {
+        match upgrade::rewrite_rows(&connection, most) {
             Ok(()) => {}
             // The old form of the rows can still be read.
             Err(error @ (StoreError::Full(_) | StoreError::ReadOnly(_))) => opening.doubts.push(format!(

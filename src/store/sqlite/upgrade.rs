@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How many rows are rewritten in one step at most.
-const STEP: i64 = 8_192;
+pub(super) const STEP: i64 = 8_192;
 /// The approximate number of bytes after which a step ends early, if its rows are large.
 const STEP_BYTES: usize = 4 << 20;
 
@@ -31,17 +31,12 @@ pub(super) fn from_2_to_3(transaction: &Transaction<'_>) -> rusqlite::Result<()>
     transaction.execute_batch(FORMAT_3)
 }
 
-/// Rewrites the rows of an older format, unless that has been done already. If it is interrupted, the next start
-/// continues.
+/// Rewrites the rows of an older format, unless that has been done already, in steps of `most` rows at most. If it is
+/// interrupted, the next start continues.
 ///
 /// # Errors
 /// Returns the errors of SQLite, except for damage.
-pub(super) fn rewrite_rows(connection: &Connection) -> Result<(), StoreError> {
-    rewrite_in_steps(connection, STEP)
-}
-
-/// Rewrites the rows in steps of `most` rows at most.
-fn rewrite_in_steps(connection: &Connection, most: i64) -> Result<(), StoreError> {
+pub(super) fn rewrite_rows(connection: &Connection, most: i64) -> Result<(), StoreError> {
     if connection.query_row("SELECT rewritten FROM store", [], |row| row.get(0))? {
         return Ok(());
     }
