@@ -5,8 +5,8 @@ use std::path::Path;
 use super::*;
 use crate::{
     domain::{
-        ChatGroupEdit, Conversation, DirectoryMode, Edit, GroupName, Limits, Member, Owner, Terms, UserId,
-        WantedMembers,
+        ChatGroupEdit, Conversation, DirectoryMode, Edit, GroupName, Grouped, Limits, Member, MembershipMode,
+        Outcome, Owner, Rejection, Terms, UserId, WantedMembers,
     },
     store::sqlite::{
         SqliteStore,
@@ -217,5 +217,26 @@ fn a_row_that_changed_behind_the_store_is_not_answered() {
     let named = vec![Conversation::ChatGroup(chat_group())];
     let presences = block_on(store.presences(app(), named)).unwrap();
     assert_eq!(presences, [crate::domain::Presence::Unreadable]);
+    close(store);
+}
+
+#[test]
+fn a_membership_that_cannot_be_read_refuses_one_item_of_one_user() {
+    let (_directory, store) = tampered("UPDATE chat_group_member SET joined_at = 1 WHERE user_id = 'ann'");
+    let add = |user: &str| {
+        let owner = Owner { app: app(), user: UserId::parse(user).unwrap() };
+        let peer = Conversation::User(UserId::parse("peer").unwrap());
+        let conversations = vec![Conversation::ChatGroup(chat_group()), peer];
+        let edit = Edit::CreateGroup { name: GroupName::parse("new").unwrap(), conversations };
+        let terms = Terms { membership: MembershipMode::Require, ..terms() };
+        match block_on(store.commit(Write::new(owner, edit, terms))).unwrap().unwrap() {
+            Outcome::Grouped(Grouped { items, .. }) => items,
+            other => panic!("{other:?}"),
+        }
+    };
+    let refused = Err(Rejection::UnreadablePeer(Conversation::ChatGroup(chat_group())));
+    assert_eq!(add("ann"), [refused, Ok(())]);
+    assert_eq!(add("bob"), [Ok(()), Ok(())], "the chat group is readable for others");
+    assert_eq!(block_on(store.ready()).unwrap().damaged, 1);
     close(store);
 }
