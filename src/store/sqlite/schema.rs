@@ -186,7 +186,7 @@ fn bring_up_to_date(
     now: UnixSeconds,
     has_lost: bool,
 ) -> rusqlite::Result<()> {
-    if format == FORMAT {
+    if format == FORMAT && !upgrade::is_incomplete(connection)? {
         return Ok(());
     }
     let transaction = connection.transaction()?;
@@ -201,7 +201,10 @@ fn bring_up_to_date(
     if format < 2 {
         from_1_to_2(&transaction, now)?;
     }
-    upgrade::from_2_to_3(&transaction)?;
+    match format {
+        FORMAT => upgrade::complete(&transaction)?,
+        _ => upgrade::from_2_to_3(&transaction)?,
+    }
     if format == 0 {
         transaction.execute("UPDATE store SET rewritten = 1", [])?;
     }

@@ -28,7 +28,25 @@ const STEP_BYTES: usize = 4 << 20;
 /// # Errors
 /// Returns the errors of SQLite.
 pub(super) fn from_2_to_3(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    transaction.execute_batch(FORMAT_3)
+    transaction.execute_batch(FORMAT_3)?;
+    complete(transaction)
+}
+
+/// Checks whether a database of format 3 was made before a part of this format existed.
+///
+/// # Errors
+/// Returns the errors of SQLite.
+pub(super) fn is_incomplete(connection: &Connection) -> rusqlite::Result<bool> {
+    let sums = "SELECT count(*) = 0 FROM pragma_table_info('app') WHERE name = 'sum'";
+    connection.query_row(sums, [], |row| row.get(0))
+}
+
+/// Adds what [`is_incomplete`] finds missing.
+///
+/// # Errors
+/// Returns the errors of SQLite.
+pub(super) fn complete(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch("ALTER TABLE app ADD COLUMN sum INTEGER; UPDATE store SET rewritten = 0")
 }
 
 /// Rewrites the rows of an older format, unless that has been done already, in steps of `most` rows at most. If it is
@@ -59,6 +77,7 @@ pub(super) fn rewrite_rows(connection: &Connection, most: i64) -> Result<(), Sto
             Table { name: "organizer_aside", key: "app_id, user_id, chunk", width: 3, most: most.min(1_024) },
             DOCUMENT,
         ),
+        (Table { name: "app", key: "app_id", width: 1, most }, "app_id, disbandings"),
         (
             Table { name: "app_event", key: "app_id, seq", width: 2, most },
             "app_id, seq, group_id, incarnation, at, kind",
