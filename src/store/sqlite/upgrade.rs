@@ -60,7 +60,7 @@ pub(super) fn rewrite_rows(connection: &Connection, most: i64) -> Result<(), Sto
     }
     tracing::info!("the rows of the store are being rewritten for format 3");
     let chat_groups = Table { name: "chat_group", key: "rowid", width: 1, most: most.min(256) };
-    chat_groups.in_steps(connection, |transaction, from, to| unpack_members(transaction, from, to))?;
+    chat_groups.in_steps(connection, unpack_members)?;
     for (table, columns) in [
         (chat_groups, CHAT_GROUP),
         // The rows of organizers are large.
