@@ -265,3 +265,21 @@ fn a_kill_at_any_point_of_the_upgrade_loses_nothing() {
         assert_eq!(query::<String>(image.path(), "SELECT incarnation FROM store"), INCARNATION, "{before}");
     }
 }
+
+/// A kill while the first transaction is written leaves frames in the log, but no commit.
+#[test]
+fn a_loss_is_noticed_even_if_the_start_that_found_it_began_a_new_log() {
+    let directory = tempfile::tempdir().unwrap();
+    format_2(directory.path(), 4, false);
+    std::fs::remove_file(directory.path().join("confold.db-wal")).unwrap_or_default();
+    let images = interrupted(directory.path());
+    let (_, image) = images.iter().find(|(before, _)| before.contains("SELECT filled")).unwrap();
+    let log = std::fs::OpenOptions::new().write(true).open(image.path().join("confold.db-wal")).unwrap();
+    let length = log.metadata().unwrap().len();
+    assert!(length > 32 + 2 * (24 + 4_096), "the transaction has several frames");
+    log.set_len(length - (24 + 4_096)).unwrap();
+    close(open(image.path()));
+    let incarnation: String = query(image.path(), "SELECT incarnation FROM store");
+    assert_ne!(incarnation, INCARNATION);
+    check(image.path(), 4, "a cut log");
+}

@@ -70,6 +70,10 @@ impl Opening {
             Log::Unreadable => Some("has a damaged header, so that nothing could be recovered from it"),
             // A store in use has written at least one frame, so this log was truncated.
             Log::Frames(Frames { stored: 0, .. }) => Some("was cut, so that nothing is left of it"),
+            // The mark that the store is in use was committed in an earlier log than this one.
+            Log::Frames(Frames { last_commit: 0, restarts: 0, .. }) => {
+                Some("was begun anew by a start that was interrupted")
+            }
             Log::Frames(_) => None,
         };
         match (gone, left) {
