@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::domain::{
-    AppId, Change, ChangeNumber, ChatGroupEdit, ChatGroupId, Conversation, Decision, Edit, Outcome, Owner,
-    OwnerState, Presence, Rejection, Terms, World,
+    AppId, Change, ChangeNumber, ChatGroupEdit, ChatGroupId, Conversation, Decision, Edit, MembershipMode,
+    Outcome, Owner, OwnerState, Presence, Rejection, Terms, UserId, World,
 };
 
 /// The number of times an owner's organizer has been written. Unlike the version, it never decreases, so a write can
@@ -63,6 +63,11 @@ impl Write {
     #[must_use]
     pub fn new(owner: Owner, edit: Edit, terms: Terms) -> Write {
         Write { owner, edit, terms, context: CallContext::default(), expected: None, operation: None }
+    }
+
+    /// Returns the user who has to be a member of the chat groups that the edit names; `None` if nobody has to.
+    pub(super) fn required_member(&self) -> Option<&UserId> {
+        (self.terms.membership == MembershipMode::Require).then_some(&self.owner.user)
     }
 
     /// Decides the edit. `dead` lists the numbers of the records whose chat groups were disbanded.

@@ -184,7 +184,7 @@ impl WriterThread {
     fn finds_new_damage(&self, app: AppId, by: &Culprit, jobs: &VecDeque<Job>) -> bool {
         let Culprit::Job(index) = by else { return false };
         let Some(Job::Owner { write, presences, .. }) = jobs.get(*index) else { return false };
-        let named = self.rows().finds_damage_among(app, presences.keys());
+        let named = self.rows().finds_damage_among(app, write.required_member(), presences.keys());
         self.rows().finds_damage_around(&write.owner) || named
     }
 

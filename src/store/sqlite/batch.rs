@@ -12,8 +12,7 @@ use super::{chat_groups, disbandings, error::attribute_damage, health::Health, r
 use crate::{
     domain::{
         AppId, Change, ChatGroupChange, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, ChatGroupWorld,
-        Conversation, Decision, Delta, MembershipMode, Outcome, Owner, OwnerState, Presence, Rejection,
-        Touch, UnixSeconds,
+        Conversation, Decision, Delta, Outcome, Owner, OwnerState, Presence, Rejection, Touch, UnixSeconds,
     },
     store::{
         ChatGroupWrite, Damaged, Revision, Scope, StoreError, Write,
@@ -120,8 +119,7 @@ impl<'a> Batch<'a> {
     ) -> Result<Result<Outcome, Rejection>, StoreError> {
         let rows = self.rows();
         let owner = &write.owner;
-        let member = (write.terms.membership == MembershipMode::Require).then_some(&owner.user);
-        rows.look_up(owner.app, member, presences)?;
+        rows.look_up(owner.app, write.required_member(), presences)?;
         let edited = match self.owners.entry(owner.clone()) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {

@@ -75,7 +75,19 @@ impl ChatGroupRow {
     ) -> Result<Vec<Member>, StoreError> {
         match (&self.packed_members, wanted) {
             _ if self.group.listed == 0 => Ok(Vec::new()),
-            (None, wanted) => members::read(db, app, id, wanted),
+            (None, wanted) => {
+                let members = members::read(db, app, id, wanted)?;
+                let (listed, stored) = (self.group.listed, members.len());
+                match *wanted == WantedMembers::All && listed != stored {
+                    true => Err(StoreError::Damaged {
+                        what: Damaged::Database,
+                        reason: format!(
+                            "the chat group has {listed} members, and {stored} of them are stored"
+                        ),
+                    }),
+                    false => Ok(members),
+                }
+            }
             (Some(packed), WantedMembers::All) => Ok(packed.clone()),
             (Some(packed), WantedMembers::Named(users)) => {
                 Ok(packed.iter().filter(|member| users.contains(&member.user)).cloned().collect())

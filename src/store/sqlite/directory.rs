@@ -26,7 +26,9 @@ impl Rows<'_> {
         let conversations = || organizer.records().iter().map(|record| &record.conversation);
         let groups = |is_unreadable: bool| {
             conversations()
-                .filter(move |conversation| self.health.is_unreadable(app, conversation) == is_unreadable)
+                .filter(move |conversation| {
+                    self.health.is_unreadable(app, conversation, None) == is_unreadable
+                })
                 .filter_map(Conversation::chat_group)
         };
         let directory = || Damaged::Directory(app);
@@ -45,24 +47,32 @@ impl Rows<'_> {
         let conversations = own.stored.organizer.records().iter().map(|record| &record.conversation);
         self.finds_damage_among(
             owner.app,
+            None,
             conversations.filter(|conversation| conversation.chat_group().is_some()),
         )
     }
 
-    /// Looks up these accounts and chat groups one by one, and records those that cannot be read. Returns true if
-    /// there is one that was not known before.
+    /// Looks up these accounts and chat groups one by one, and the membership of `member` if it is given. Records those
+    /// that cannot be read. Returns true if there is one that was not known before.
     pub(super) fn finds_damage_among<'c>(
         self,
         app: AppId,
+        member: Option<&UserId>,
         conversations: impl Iterator<Item = &'c Conversation>,
     ) -> bool {
-        let is_damaged = |conversation: &Conversation| {
+        let finds = |conversation: &Conversation, member: Option<&UserId>| {
             let mut alone = HashMap::from([(conversation.clone(), Presence::Unreadable)]);
-            matches!(self.look_up(app, None, &mut alone), Err(StoreError::Damaged { .. }))
+            matches!(self.look_up(app, member, &mut alone), Err(StoreError::Damaged { .. }))
+                && self.health.note_unreadable(app, conversation, member)
         };
-        // `count` makes sure that all of them are recorded, not only the first.
-        let damaged = conversations.filter(|conversation| is_damaged(conversation));
-        damaged.filter(|conversation| self.health.note_unreadable(app, conversation)).count() > 0
+        // If only the membership cannot be read, the chat group is still readable for everybody else. `count` makes
+        // sure that all of them are recorded, not only the first.
+        conversations
+            .filter(|conversation| {
+                finds(conversation, None) || member.is_some_and(|user| finds(conversation, Some(user)))
+            })
+            .count()
+            > 0
     }
 
     /// Returns which of these users have an account, with one query per table.
@@ -109,8 +119,11 @@ impl Rows<'_> {
         member: Option<&UserId>,
         presences: &mut HashMap<Conversation, Presence>,
     ) -> Result<(), StoreError> {
-        let health = self.health;
-        let readable = || presences.keys().filter(|conversation| !health.is_unreadable(app, conversation));
+        let is_unreadable = |conversation: &Conversation| {
+            let is_known = |member| self.health.is_unreadable(app, conversation, member);
+            is_known(None) || member.is_some() && is_known(member)
+        };
+        let readable = || presences.keys().filter(|conversation| !is_unreadable(conversation));
         let users = readable().filter_map(|conversation| match conversation {
             Conversation::User(user) => Some(user),
             Conversation::ChatGroup(_) => None,
@@ -121,12 +134,12 @@ impl Rows<'_> {
         let lives = attribute_damage(directory, chat_groups::lives(self.db, app, ids))?;
         for (conversation, presence) in presences {
             *presence = match conversation {
-                unreadable if health.is_unreadable(app, unreadable) => Presence::Unreadable,
+                unreadable if is_unreadable(unreadable) => Presence::Unreadable,
                 Conversation::User(user) => Presence::User { imported: imported.contains(user.as_str()) },
                 Conversation::ChatGroup(id) => {
                     let life = lives.get(id.as_str()).copied();
                     let is_member = match member {
-                        Some(user) => attribute_damage(directory, self.is_member(app, id, user))?,
+                        Some(user) => self.is_member(app, id, user)?,
                         None => true,
                     };
                     Presence::ChatGroup { life, is_member }
@@ -137,7 +150,19 @@ impl Rows<'_> {
     }
 
     /// Checks whether a user is a member of a chat group. Everybody is one if there is no list of members.
+    ///
+    /// # Errors
+    /// Returns [`StoreError::Damaged`] for the directory.
     fn is_member(self, app: AppId, id: &ChatGroupId, user: &UserId) -> Result<bool, StoreError> {
+        self.find_member(app, id, user).map_err(|error| match error {
+            StoreError::Damaged { reason, .. } => {
+                StoreError::Damaged { what: Damaged::Directory(app), reason }
+            }
+            other => other,
+        })
+    }
+
+    fn find_member(self, app: AppId, id: &ChatGroupId, user: &UserId) -> Result<bool, StoreError> {
         let Some(row) = chat_groups::row(self.db, app, id)? else { return Ok(true) };
         let Some(profile) = &row.group.profile else { return Ok(false) };
         if profile.kind == ChatGroupKind::AvChatRoom || profile.owner.as_ref() == Some(user) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
 
-use super::{directory::list, sums};
+use super::{directory::list, error::attribute_damage, health::Health, sums};
 use crate::{
     domain::{AppId, ChatGroupId, UnixSeconds},
     store::{Damaged, StoreError, checksum::Column},
@@ -24,16 +24,18 @@ pub(super) fn write_disbanding(
     incarnation: u32,
     now: UnixSeconds,
 ) -> Result<i64, StoreError> {
+    let counted = attribute_damage(|| Damaged::Directory(app), count(db, app.number()))?;
     let (app, id, now) = (app.number(), id.as_str(), i64::try_from(now).unwrap_or(i64::MAX));
-    let number: i64 = db
-        .prepare_cached(
-            // The number has to be above all stored events, even if damage to the counter's page has set it back.
-            "INSERT INTO app (app_id, disbandings)
-             VALUES (?1, 1 + (SELECT coalesce(max(seq), 0) FROM app_event WHERE app_id = ?1))
-             ON CONFLICT DO UPDATE SET disbandings = max(disbandings + 1, excluded.disbandings)
-             RETURNING disbandings",
-        )?
+    // The number has to be above all stored events, even if damage to the counter's page has set it back.
+    let last: i64 = db
+        .prepare_cached("SELECT coalesce(max(seq), 0) FROM app_event WHERE app_id = ?1")?
         .query_row([app], |row| row.get(0))?;
+    let number = counted.max(last).saturating_add(1);
+    db.prepare_cached(
+        "INSERT INTO app (app_id, disbandings, sum) VALUES (?1, ?2, row_sum('app', ?1, ?2))
+         ON CONFLICT DO UPDATE SET disbandings = excluded.disbandings, sum = excluded.sum",
+    )?
+    .execute([app.into(), number])?;
     db.prepare_cached(
         "INSERT INTO app_event (app_id, seq, group_id, incarnation, at, kind, sum)
          VALUES (?1, ?2, ?3, ?4, ?5, 1, row_sum('app_event', ?1, ?2, ?3, ?4, ?5, 1))",
@@ -41,6 +43,15 @@ pub(super) fn write_disbanding(
     .execute(params![app, number, id, incarnation, now])?;
     trim_events(db, app, number, now)?;
     Ok(number)
+}
+
+/// Returns the number of the last disbanding in an app.
+fn count(db: &Connection, app: u32) -> Result<i64, StoreError> {
+    let mut statement = db.prepare_cached("SELECT disbandings, sum FROM app WHERE app_id = ?1")?;
+    let mut rows = statement.query([app])?;
+    let Some(row) = rows.next()? else { return Ok(0) };
+    sums::check("app", [Column::Number(app.into())], row, 1)?;
+    Ok(row.get(0)?)
 }
 
 /// Removes some of the events of an app that are too many or too old. Returns how many were removed.
@@ -52,13 +63,21 @@ fn trim_events(db: &Connection, app: u32, newest: i64, now: i64) -> rusqlite::Re
     .execute(params![app, newest - EVENTS, now.saturating_sub(EVENTS_WITHIN), EVENTS_AT_ONCE])
 }
 
-/// Removes some old events of every app, including apps without new ones. Returns how many were removed.
-pub(super) fn trim_all_events(db: &Connection, now: UnixSeconds) -> rusqlite::Result<usize> {
-    let mut apps = db.prepare_cached("SELECT app_id, disbandings FROM app")?;
-    let apps =
-        apps.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(u32, i64)>, _>>()?;
+/// Removes some old events of every app, including apps without new ones. Returns how many were removed. Apps whose
+/// counter is damaged keep theirs, and the damage is recorded.
+pub(super) fn trim_all_events(db: &Connection, health: &Health, now: UnixSeconds) -> rusqlite::Result<usize> {
+    let mut apps = db.prepare_cached("SELECT app_id FROM app")?;
+    let apps = apps.query_map([], |row| row.get(0))?.collect::<Result<Vec<u32>, _>>()?;
     let now = i64::try_from(now).unwrap_or(i64::MAX);
-    apps.into_iter().map(|(app, newest)| trim_events(db, app, newest, now)).sum()
+    let mut removed = 0;
+    for number in apps {
+        let Some(app) = AppId::new(number) else { continue };
+        match attribute_damage(|| Damaged::Directory(app), count(db, number)) {
+            Ok(newest) => removed += trim_events(db, number, newest, now)?,
+            Err(error) => health.note(&error),
+        }
+    }
+    Ok(removed)
 }
 
 /// Reads the incarnations of chat groups from the events of the app, for chat groups with unreadable rows.
@@ -83,12 +102,13 @@ pub(super) fn ended<'a>(
         let latest = ended.entry(row.get(1)?).or_insert(0);
         *latest = row.get::<_, u32>(2)?.max(*latest);
     }
-    let is_complete: bool = db
-        .prepare_cached(
-            "SELECT (SELECT count(*) FROM app_event WHERE app_id = ?1)
-             = coalesce((SELECT disbandings FROM app WHERE app_id = ?1), 0)",
-        )?
+    if ids.iter().all(|id| ended.contains_key(*id)) {
+        return Ok(ended);
+    }
+    let events: i64 = db
+        .prepare_cached("SELECT count(*) FROM app_event WHERE app_id = ?1")?
         .query_row([app.number()], |row| row.get(0))?;
+    let is_complete = events == count(db, app.number())?;
     for id in ids {
         if !is_complete && !ended.contains_key(id) {
             let reason =

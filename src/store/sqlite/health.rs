@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     clock::Clock,
-    domain::{AppId, Conversation, Owner},
+    domain::{AppId, Conversation, Owner, UserId},
     store::{Damaged, StoreError},
 };
 
@@ -37,8 +37,9 @@ pub(super) struct Health {
 #[derive(Default)]
 struct State {
     damaged: HashSet<Damaged>,
-    /// Accounts and chat groups that cannot be looked up.
-    unreadable: HashSet<(AppId, Conversation)>,
+    /// Accounts and chat groups that cannot be looked up; with a user, chat groups that can be looked up, but not
+    /// whether this user is a member.
+    unreadable: HashSet<(AppId, Conversation, Option<UserId>)>,
     /// When the last transaction was committed, by the monotonic clock; `None` if a later one failed.
     committed: Option<Duration>,
     /// Whether the last transaction failed as a whole.
@@ -127,14 +128,20 @@ impl Health {
         self.damaged() > 0 && self.state().damaged.contains(&what())
     }
 
-    /// Records that an account or a chat group cannot be looked up. Returns false if that was known already.
-    pub(super) fn note_unreadable(&self, app: AppId, conversation: &Conversation) -> bool {
+    /// Records that an account or a chat group cannot be looked up, or only whether `member` is a member of it. Returns
+    /// false if that was known already.
+    pub(super) fn note_unreadable(
+        &self,
+        app: AppId,
+        conversation: &Conversation,
+        member: Option<&UserId>,
+    ) -> bool {
         let mut state = self.state();
         if state.unreadable.len() >= REMEMBERED {
             // Forgotten entries are found again when they are next looked up.
             state.unreadable.clear();
         }
-        let is_news = state.unreadable.insert((app, conversation.clone()));
+        let is_news = state.unreadable.insert((app, conversation.clone(), member.cloned()));
         self.has_unreadable.store(true, Ordering::Release);
         drop(state);
         // Don't name accounts: for a lost page, callers could add any number of names that would be stored on it.
@@ -146,10 +153,16 @@ impl Health {
         is_news
     }
 
-    /// Checks whether this account or chat group is known to be unreadable.
-    pub(super) fn is_unreadable(&self, app: AppId, conversation: &Conversation) -> bool {
+    /// Checks whether it is known that this account or chat group, or the membership of `member` in it, cannot be looked
+    /// up.
+    pub(super) fn is_unreadable(
+        &self,
+        app: AppId,
+        conversation: &Conversation,
+        member: Option<&UserId>,
+    ) -> bool {
         self.has_unreadable.load(Ordering::Acquire)
-            && self.state().unreadable.contains(&(app, conversation.clone()))
+            && self.state().unreadable.contains(&(app, conversation.clone(), member.cloned()))
     }
 
     /// Records that damage elsewhere has prevented a change of undamaged data.

@@ -25,6 +25,7 @@ mod queue;
 mod reader;
 mod rows;
 mod schema;
+mod steps;
 mod sums;
 mod survey;
 mod threads;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::schema::FORMAT;
+use crate::store::StoreError;
 
 /// The reason why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +64,14 @@ pub enum OpenError {
         file: PathBuf,
         /// The cause.
         source: rusqlite::Error,
+    },
+    /// The rows of an older format cannot be rewritten.
+    #[error("cannot rewrite the rows of {file} for format {FORMAT}")]
+    Rewriting {
+        /// The database file.
+        file: PathBuf,
+        /// The cause.
+        source: StoreError,
     },
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]

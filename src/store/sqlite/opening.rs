@@ -46,13 +46,8 @@ pub(super) enum PreviousEnd {
 }
 
 impl Opening {
-    /// Examines an open database, before its use is recorded in it.
-    pub(super) fn of(
-        files: &Files,
-        db: &Connection,
-        left: PreviousEnd,
-        recovered: u64,
-    ) -> rusqlite::Result<Opening> {
+    /// Judges what was found, before anything is written.
+    pub(super) fn of(files: &Files, left: PreviousEnd, recovered: u64) -> Opening {
         let Found { lock, log, .. } = files.found;
         let created = left == PreviousEnd::Created;
         let (mut doubts, mut losses) = (Vec::new(), Vec::new());
@@ -75,6 +70,10 @@ impl Opening {
             Log::Unreadable => Some("has a damaged header, so that nothing could be recovered from it"),
             // A store in use has written at least one frame, so this log was truncated.
             Log::Frames(Frames { stored: 0, .. }) => Some("was cut, so that nothing is left of it"),
+            // The mark that the store is in use was committed in an earlier log than this one.
+            Log::Frames(Frames { last_commit: 0, restarts: 0, .. }) => {
+                Some("was begun anew by a start that was interrupted")
+            }
             Log::Frames(_) => None,
         };
         match (gone, left) {
@@ -96,27 +95,30 @@ impl Opening {
                 files.directory.display()
             ));
         }
-        Ok(Opening {
+        Opening {
             directory: files.directory.clone(),
             created,
-            incarnation: db.query_row("SELECT incarnation FROM store", [], |row| row.get(0))?,
-            accounts: count(db, "SELECT 1 FROM account", "1"),
-            owners: count(db, "SELECT chunk FROM organizer", "chunk = 0"),
+            incarnation: String::new(),
+            accounts: None,
+            owners: None,
             recovered,
             dropped,
             doubts,
             losses,
-        })
+        }
+    }
+
+    /// Reads the incarnation, and counts what the database contains.
+    pub(super) fn look_into(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        self.incarnation = db.query_row("SELECT incarnation FROM store", [], |row| row.get(0))?;
+        self.accounts = count(db, "SELECT 1 FROM account", "1");
+        self.owners = count(db, "SELECT chunk FROM organizer", "chunk = 0");
+        Ok(())
     }
 
     /// Checks whether acknowledged changes were lost, which makes the clients' versions and cursors invalid.
     pub(super) fn has_lost_commits(&self, left: PreviousEnd) -> bool {
         left == PreviousEnd::InUse && !self.losses.is_empty()
-    }
-
-    /// Sets the new incarnation of the store.
-    pub(super) fn renew(&mut self, incarnation: String) {
-        self.incarnation = incarnation;
     }
 }
 

@@ -142,7 +142,9 @@ impl Reader {
         let look_up = |presences: &mut HashMap<_, _>| self.rows(&self.db).look_up(app, None, presences);
         match look_up(&mut presences) {
             // Unreadable conversations are known now, so the second look-up leaves them out.
-            Err(StoreError::Damaged { .. }) if self.rows(&self.db).finds_damage_among(app, named.iter()) => {
+            Err(StoreError::Damaged { .. })
+                if self.rows(&self.db).finds_damage_among(app, None, named.iter()) =>
+            {
                 self.noted(look_up(&mut presences))?;
             }
             found => self.noted(found)?,

@@ -9,7 +9,7 @@ use super::{
     upgrade,
     wal::Log,
 };
-use crate::domain::UnixSeconds;
+use crate::{domain::UnixSeconds, store::StoreError};
 
 /// The current format of the database. Older formats are upgraded when the database is opened; newer ones are
 /// refused.
@@ -35,8 +35,19 @@ pub(super) struct Opened {
 
 /// Opens or creates the database of these files. An upgrade uses `now` for events that have no date in an older format.
 pub(super) fn open(files: &Files, create: bool, now: UnixSeconds) -> Result<Opened, OpenError> {
+    open_with(files.connect()?, files, create, now, upgrade::STEP)
+}
+
+/// Opens or creates the database of these files with this connection. Old rows are rewritten in steps of `most` rows at
+/// most.
+pub(super) fn open_with(
+    mut connection: Connection,
+    files: &Files,
+    create: bool,
+    now: UnixSeconds,
+    most: i64,
+) -> Result<Opened, OpenError> {
     let failed = |source| OpenError::Database { file: files.database.clone(), source };
-    let mut connection = files.connect()?;
     let pragma =
         |connection: &Connection, name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let format = pragma(&connection, "user_version").map_err(failed)?;
@@ -66,12 +77,14 @@ pub(super) fn open(files: &Files, create: bool, now: UnixSeconds) -> Result<Open
         },
         _ => 0,
     };
-    let previous = bring_up_to_date(&mut connection, format, now).map_err(failed)?;
-    upgrade::rewrite_rows(&connection).map_err(failed)?;
-    let mut opening = Opening::of(files, &connection, previous, recovered).map_err(failed)?;
+    let previous = previous_end(&connection, format).map_err(failed)?;
+    let mut opening = Opening::of(files, previous, recovered);
+    let has_lost = opening.has_lost_commits(previous);
+    bring_up_to_date(&mut connection, format, now, has_lost).map_err(failed)?;
+    opening.look_into(&connection).map_err(failed)?;
     let unfilled =
         !connection.query_row("SELECT filled FROM store", [], |row| row.get::<_, bool>(0)).map_err(failed)?;
-    let marked = match mark(&connection, &mut opening, previous) {
+    let marked = match mark(&connection, &mut opening, has_lost) {
         Ok(()) => {
             // The first check records which files are open.
             files.check_identity().is_ok()
@@ -95,6 +108,19 @@ pub(super) fn open(files: &Files, create: bool, now: UnixSeconds) -> Result<Open
             _ => return Err(failed(error)),
         },
     };
+    // Rewriting fills the log, which would hide at the next startup that an earlier log is missing. So this comes after
+    // the mark.
+    if marked {
+        match upgrade::rewrite_rows(&connection, most) {
+            Ok(()) => {}
+            // The old form of the rows can still be read.
+            Err(error @ (StoreError::Full(_) | StoreError::ReadOnly(_))) => opening.doubts.push(format!(
+                "the store in {} is not upgraded completely, and the next startup continues: {error}",
+                files.directory.display()
+            )),
+            Err(source) => return Err(OpenError::Rewriting { file: files.database.clone(), source }),
+        }
+    }
     // A failure only means that a later startup may not notice a missing database.
     if let Err(error) = files.mark_directory() {
         opening
@@ -115,14 +141,19 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Marks the database as in use, in the database file itself and not only in its log. If the log is missing at the
-/// next startup, the mark shows that changes were lost. A store that has lost changes gets a new incarnation.
-fn mark(connection: &Connection, opening: &mut Opening, previous: PreviousEnd) -> rusqlite::Result<()> {
-    if opening.has_lost_commits(previous) {
-        connection.execute("UPDATE store SET incarnation = lower(hex(randomblob(8)))", [])?;
-        opening.renew(connection.query_row("SELECT incarnation FROM store", [], |row| row.get(0))?);
+/// next startup, the mark shows that changes were lost.
+fn mark(connection: &Connection, opening: &mut Opening, has_lost: bool) -> rusqlite::Result<()> {
+    if has_lost {
+        renew(connection)?;
+        opening.look_into(connection)?;
     }
     mark_in_use(connection)?;
     frames(connection, "PASSIVE").map(drop)
+}
+
+/// Gives a store that has lost changes a new incarnation.
+fn renew(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("UPDATE store SET incarnation = lower(hex(randomblob(8)))", []).map(drop)
 }
 
 /// Marks the store as in use.
@@ -148,31 +179,26 @@ pub(super) fn frames(connection: &Connection, mode: &str) -> rusqlite::Result<(u
     })
 }
 
-/// Creates the tables, or upgrades those of an older format. Returns how the store was last used.
+/// Creates the tables, or upgrades those of an older format. The same transaction marks the store as in use and renews
+/// it if it has lost changes, because at the next startup the log of this transaction would hide that loss.
 fn bring_up_to_date(
     connection: &mut Connection,
     format: i64,
     now: UnixSeconds,
-) -> rusqlite::Result<PreviousEnd> {
+    has_lost: bool,
+) -> rusqlite::Result<()> {
     if format == FORMAT {
-        return how_it_was_left(connection);
+        return Ok(());
     }
     let transaction = connection.transaction()?;
-    let left = match format {
-        0 => {
-            transaction.execute_batch(FORMAT_1)?;
-            // Clients get the incarnation together with versions and cursors, so that those from before a loss or reset
-            // can be recognized (decision 21).
-            transaction.execute(
-                "INSERT INTO store (incarnation, filled) VALUES (lower(hex(randomblob(8))), 0)",
-                [],
-            )?;
-            transaction.pragma_update(None, "application_id", APPLICATION)?;
-            PreviousEnd::Created
-        }
-        1 => PreviousEnd::Unknown,
-        _ => how_it_was_left(&transaction)?,
-    };
+    if format == 0 {
+        transaction.execute_batch(FORMAT_1)?;
+        // Clients get the incarnation together with versions and cursors, so that those from before a loss or reset
+        // can be recognized (decision 21).
+        transaction
+            .execute("INSERT INTO store (incarnation, filled) VALUES (lower(hex(randomblob(8))), 0)", [])?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+    }
     if format < 2 {
         from_1_to_2(&transaction, now)?;
     }
@@ -183,12 +209,19 @@ fn bring_up_to_date(
     if format == 0 {
         transaction.execute("UPDATE store SET rewritten = 1", [])?;
     }
+    if has_lost {
+        renew(&transaction)?;
+    }
+    mark_in_use(&transaction)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
-    transaction.commit()?;
-    Ok(left)
+    transaction.commit()
 }
 
-fn how_it_was_left(connection: &Connection) -> rusqlite::Result<PreviousEnd> {
+/// Finds out how a database of this format was last used.
+fn previous_end(connection: &Connection, format: i64) -> rusqlite::Result<PreviousEnd> {
+    if format < 2 {
+        return Ok(if format == 0 { PreviousEnd::Created } else { PreviousEnd::Unknown });
+    }
     let closed = connection.query_row("SELECT closed FROM store", [], |row| row.get::<_, bool>(0))?;
     Ok(if closed { PreviousEnd::Closed } else { PreviousEnd::InUse })
 }

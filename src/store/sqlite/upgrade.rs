@@ -1,22 +1,29 @@
 //! Upgrades a database to format 3, in which rows have checksums, organizers have revisions, and members of chat
-//! groups have rows of their own, and to format 4, which adds the tables of sessions.
+//! groups have rows of their own, and to format 4, which adds the tables of sessions and checksums of the apps.
 //!
 //! A damaged page must not prevent a store from being opened. After finding damage in a transaction, SQLite also
-//! refuses other changes in it. So the tables are changed in one transaction, and the rows afterwards in many. Rows
-//! that cannot be rewritten because of damage keep their old form, which can still be read. Rows without a checksum
-//! are not checked, and members that are still in the row of their chat group are moved when that row is next
-//! written.
+//! refuses other changes in it. So the tables are changed in one transaction, and the rows afterwards in steps, each
+//! with a transaction and a checkpoint of its own. Few steps make the start fast, and small steps keep the write-ahead
+//! log short. A step that meets damage is repeated row by row. Rows that cannot be rewritten because of damage keep
+//! their old form, which can still be read. Rows without a checksum are not checked, and members that are still in the
+//! row of their chat group are moved when that row is next written.
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params_from_iter, types::Value};
 
-use super::{chat_groups, schema::frames};
+use super::{
+    chat_groups,
+    schema::frames,
+    steps::{Key, Table},
+};
 use crate::{
     domain::{AppId, ChatGroupId},
     store::StoreError,
 };
 
-/// How many rows are rewritten in one transaction.
-const STEP: i64 = 8_192;
+/// How many rows are rewritten in one step at most.
+pub(super) const STEP: i64 = 8_192;
+/// The approximate number of bytes after which a step ends early, if its rows are large.
+const STEP_BYTES: usize = 4 << 20;
 
 /// Upgrades the tables from format 2 to format 3.
 ///
@@ -26,8 +33,8 @@ pub(super) fn from_2_to_3(transaction: &Transaction<'_>) -> rusqlite::Result<()>
     transaction.execute_batch(FORMAT_3)
 }
 
-/// Upgrades the tables from format 3 to format 4. It only adds tables. The number of the format is higher nevertheless,
-/// so that an older version, which would keep the sessions of a deleted account, does not open the database.
+/// Upgrades the tables from format 3 to format 4. An older version must not open the database after that, because it
+/// would keep the sessions of a deleted account.
 ///
 /// # Errors
 /// Returns any SQLite error.
@@ -35,32 +42,45 @@ pub(super) fn from_3_to_4(transaction: &Transaction<'_>) -> rusqlite::Result<()>
     transaction.execute_batch(FORMAT_4)
 }
 
-/// Rewrites the rows of an older format, unless that has been done already. If it is interrupted, the next startup
-/// continues it.
+/// Rewrites the rows of an older format, unless that has been done already, in steps of `most` rows at most. If it is
+/// interrupted, the next startup continues it.
 ///
 /// # Errors
 /// Returns any SQLite error except damage.
-pub(super) fn rewrite_rows(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn rewrite_rows(connection: &Connection, most: i64) -> Result<(), StoreError> {
     if connection.query_row("SELECT rewritten FROM store", [], |row| row.get(0))? {
         return Ok(());
     }
-    tracing::info!("the rows of the store are being rewritten for format 3");
-    unless_damaged(unpack_members(connection))?;
-    for (table, columns) in [("organizer", DOCUMENT), ("chat_group", CHAT_GROUP)] {
-        unless_damaged(sum_by_row_number(connection, table, columns))?;
-    }
+    tracing::info!("the rows of the store are being rewritten for format 4");
+    let chat_groups = Table { name: "chat_group", key: "rowid", width: 1, most: most.min(256) };
+    chat_groups.in_steps(connection, unpack_members)?;
     for (table, columns) in [
-        ("account", "app_id, user_id, nick, face_url"),
-        ("account_aside", "app_id, user_id, nick, face_url, imported"),
-        ("organizer_aside", DOCUMENT),
-        ("app_event", "app_id, seq, group_id, incarnation, at, kind"),
+        (chat_groups, CHAT_GROUP),
+        // The rows of organizers are large.
+        (Table { name: "organizer", key: "rowid", width: 1, most: most.min(1_024) }, DOCUMENT),
+        (
+            Table { name: "account", key: "app_id, user_id", width: 2, most },
+            "app_id, user_id, nick, face_url",
+        ),
+        (
+            Table { name: "account_aside", key: "app_id, user_id", width: 2, most },
+            "app_id, user_id, nick, face_url, imported",
+        ),
+        (
+            Table { name: "organizer_aside", key: "app_id, user_id, chunk", width: 3, most: most.min(1_024) },
+            DOCUMENT,
+        ),
+        (Table { name: "app", key: "app_id", width: 1, most }, "app_id, disbandings"),
+        (
+            Table { name: "app_event", key: "app_id, seq", width: 2, most },
+            "app_id, seq, group_id, incarnation, at, kind",
+        ),
     ] {
-        let statement = format!("UPDATE {table} SET sum = row_sum('{table}', {columns}) WHERE sum IS NULL");
-        unless_damaged(connection.execute(&statement, []).map(drop))?;
-        frames(connection, "PASSIVE")?;
+        table.in_steps(connection, |transaction, from, to| table.add_sums(transaction, columns, from, to))?;
     }
     connection.execute("UPDATE store SET rewritten = 1", [])?;
-    frames(connection, "PASSIVE").map(drop)
+    frames(connection, "PASSIVE")?;
+    Ok(())
 }
 
 const DOCUMENT: &str = "app_id, user_id, chunk, doc, revision";
@@ -68,59 +88,27 @@ const CHAT_GROUP: &str =
     "app_id, group_id, incarnation, kind, name, owner, introduction, notification, face_url,
     max_members, join_option, created_at, member_count, places, disbanding";
 
-/// Logs damage instead of returning it as an error.
-fn unless_damaged(done: rusqlite::Result<()>) -> rusqlite::Result<()> {
-    let Err(error) = done else { return Ok(()) };
-    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) {
-        tracing::warn!(%error, "some rows of the store cannot be rewritten, because they are damaged");
-        return Ok(());
-    }
-    Err(error)
-}
-
-/// Adds checksums to the rows of a table with row numbers, in steps that keep the write-ahead log short.
-fn sum_by_row_number(connection: &Connection, table: &str, columns: &str) -> rusqlite::Result<()> {
-    let last: i64 =
-        connection
-            .query_row(&format!("SELECT coalesce(max(rowid), 0) FROM {table}"), [], |row| row.get(0))?;
-    let mut statement = connection.prepare(&format!(
-        "UPDATE {table} SET sum = row_sum('{table}', {columns}) WHERE sum IS NULL AND rowid > ?1 AND rowid <= ?2"
-    ))?;
-    let mut from = 0;
-    while from < last {
-        unless_damaged(statement.execute(params![from, from + STEP]).map(drop))?;
-        frames(connection, "PASSIVE")?;
-        from += STEP;
-    }
-    Ok(())
-}
-
-/// Moves the members of chat groups to rows of their own.
-fn unpack_members(connection: &Connection) -> rusqlite::Result<()> {
-    let packed = {
-        let mut statement =
-            connection.prepare("SELECT app_id, group_id FROM chat_group WHERE members IS NOT NULL")?;
-        let found = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        found.collect::<rusqlite::Result<Vec<(u32, String)>>>()?
-    };
-    for (app, id) in packed {
+/// Moves the members of the chat groups of a range to rows of their own.
+fn unpack_members(db: &Connection, from: &Key, to: Key) -> Result<Key, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT rowid, app_id, group_id FROM chat_group
+         WHERE members IS NOT NULL AND rowid > ?1 AND rowid <= ?2 ORDER BY rowid LIMIT 1",
+    )?;
+    let (mut last, mut bytes) = (from.clone(), 0);
+    while bytes < STEP_BYTES {
+        let found = (statement.query_row(params_from_iter(last.iter().chain(&to)), |row| {
+            Ok((row.get(0)?, row.get::<_, u32>(1)?, row.get::<_, String>(2)?))
+        }))
+        .optional()?;
+        let Some((number, app, id)) = found else { return Ok(to) };
+        last = vec![Value::Integer(number)];
         let (Some(app), Ok(id)) = (AppId::new(app), ChatGroupId::parse(&id)) else { continue };
-        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-        match unpack(&transaction, app, &id) {
-            Ok(()) => transaction.commit()?,
-            Err(error) => {
-                transaction.finish()?;
-                tracing::warn!(%error, "the members of a chat group stay where they are");
-            }
+        if let Some(row) = chat_groups::row(db, app, &id)? {
+            let group = row.group.clone();
+            bytes += chat_groups::write(db, app, &id, Some(row), &group, None, &[])?;
         }
     }
-    frames(connection, "PASSIVE").map(drop)
-}
-
-fn unpack(connection: &Connection, app: AppId, id: &ChatGroupId) -> Result<(), StoreError> {
-    let Some(row) = chat_groups::row(connection, app, id)? else { return Ok(()) };
-    let group = row.group.clone();
-    chat_groups::write(connection, app, id, Some(row), &group, None, &[]).map(drop)
+    Ok(last)
 }
 
 pub(super) const FORMAT_3: &str = "
@@ -155,8 +143,14 @@ CREATE TABLE session (
 CREATE TABLE chat_group_times (
     app_id INTEGER NOT NULL, group_id TEXT NOT NULL, incarnation INTEGER NOT NULL, last INTEGER NOT NULL,
     seen INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY (app_id, group_id)) WITHOUT ROWID;
+ALTER TABLE app ADD COLUMN sum INTEGER;
+UPDATE store SET rewritten = 0;
 ";
 
 #[cfg(test)]
 #[path = "upgrade_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "interrupted_tests.rs"]
+mod interrupted;

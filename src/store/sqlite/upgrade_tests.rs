@@ -5,23 +5,23 @@ use std::path::Path;
 use super::*;
 use crate::{
     domain::{
-        ChatGroupEdit, Conversation, DirectoryMode, Edit, GroupName, Limits, Member, Owner, Terms, UserId,
-        WantedMembers,
+        ChatGroupEdit, Conversation, DirectoryMode, Edit, GroupName, Grouped, Limits, Member, MembershipMode,
+        Outcome, Owner, Rejection, Terms, UserId, WantedMembers,
     },
     store::sqlite::{
         SqliteStore,
         schema::{APPLICATION, FORMAT_1, FORMAT_2},
     },
-    store::{ChatGroupWrite, Directory, Listing, Loaded, Maintenance, Owners, StoreConfig, Write},
+    store::{ChatGroupWrite, Damaged, Directory, Listing, Loaded, Maintenance, Owners, StoreConfig, Write},
     testing::block_on,
 };
 
 /// A document of format 2 of an organizer with the groups 1 "a" and 200 "б", and one record about user1.
-const DOCUMENT: &str = "020201c80181e2cfaa0680e2cfaa060201010161c8010102d0b10001060575736572310281e2cfaa0600ffffffffffffffff7f04d0b6d0b6";
+pub(super) const DOCUMENT: &str = "020201c80181e2cfaa0680e2cfaa060201010161c8010102d0b10001060575736572310281e2cfaa0600ffffffffffffffff7f04d0b6d0b6";
 /// The encoded members: bob, who is an administrator, and ann.
 const MEMBERS: &str = "010203626f620105 03616e6e0006";
 
-fn app() -> AppId {
+pub(super) fn app() -> AppId {
     AppId::new(7).unwrap()
 }
 
@@ -54,11 +54,11 @@ fn format_2(directory: &Path) -> Connection {
     old
 }
 
-fn open(directory: &Path) -> SqliteStore {
+pub(super) fn open(directory: &Path) -> SqliteStore {
     SqliteStore::open(&StoreConfig::new(directory)).unwrap()
 }
 
-fn close(store: &SqliteStore) {
+pub(super) fn close(store: &SqliteStore) {
     block_on(store.close());
 }
 
@@ -214,4 +214,101 @@ fn a_row_that_changed_behind_the_store_is_not_answered() {
     let presences = block_on(store.presences(app(), named)).unwrap();
     assert_eq!(presences, [crate::domain::Presence::Unreadable]);
     close(&store);
+}
+
+#[test]
+fn a_membership_that_cannot_be_read_refuses_one_item_of_one_user() {
+    let (_directory, store) = tampered("UPDATE chat_group_member SET joined_at = 1 WHERE user_id = 'ann'");
+    let add = |user: &str| {
+        let owner = Owner { app: app(), user: UserId::parse(user).unwrap() };
+        let peer = Conversation::User(UserId::parse("peer").unwrap());
+        let conversations = vec![Conversation::ChatGroup(chat_group()), peer];
+        let edit = Edit::CreateGroup { name: GroupName::parse("new").unwrap(), conversations };
+        let terms = Terms { membership: MembershipMode::Require, ..terms() };
+        match block_on(store.commit(Write::new(owner, edit, terms))).unwrap().unwrap() {
+            Outcome::Grouped(Grouped { items, .. }) => items,
+            other => panic!("{other:?}"),
+        }
+    };
+    let refused = Err(Rejection::UnreadablePeer(Conversation::ChatGroup(chat_group())));
+    assert_eq!(add("ann"), [refused, Ok(())]);
+    assert_eq!(add("bob"), [Ok(()), Ok(())], "the chat group is readable for others");
+    assert_eq!(block_on(store.ready()).unwrap().damaged, 1);
+    close(&store);
+}
+
+#[test]
+fn a_missing_member_is_noticed() {
+    let (_directory, store) = tampered("DELETE FROM chat_group_member WHERE user_id = 'bob'");
+    let found = block_on(store.chat_groups(app(), vec![chat_group()], WantedMembers::All)).unwrap_err();
+    let is_chat_group = matches!(&found, StoreError::Damaged { what: Damaged::ChatGroup(..), .. });
+    assert!(
+        is_chat_group && found.to_string().contains("has 3 members, and 2 of them are stored"),
+        "{found}"
+    );
+    close(&store);
+}
+
+fn destroy(store: &SqliteStore) -> Result<(), StoreError> {
+    let write = ChatGroupWrite::new(app(), chat_group(), ChatGroupEdit::Destroy, terms());
+    block_on(store.commit_chat_group(write)).map(|decided| drop(decided.unwrap()))
+}
+
+#[test]
+fn a_count_of_disbandings_that_changed_behind_the_store_is_not_used() {
+    let (directory, store) = tampered("UPDATE app SET disbandings = 100000000");
+    let refused = destroy(&store).unwrap_err();
+    let is_directory = matches!(&refused, StoreError::Damaged { what: Damaged::Directory(_), .. });
+    assert!(is_directory && refused.to_string().contains("table app does not match"), "{refused}");
+    // Neither is it used for removing events.
+    block_on(change(&store));
+    close(&store);
+    let events = "SELECT count(*) FROM app_event";
+    let db = Connection::open(directory.path().join("confold.db")).unwrap();
+    assert_eq!(db.query_row(events, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+}
+
+/// If the number of disbandings is wrong, the events do not show whether a chat group without one was destroyed.
+#[test]
+fn a_damaged_count_of_disbandings_does_not_prove_that_a_chat_group_exists() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(format_2(directory.path()));
+    let store = open(directory.path());
+    let named = vec![Conversation::ChatGroup(chat_group())];
+    let edit = Edit::CreateGroup { name: GroupName::parse("new").unwrap(), conversations: named };
+    block_on(store.commit(Write::new(owner(), edit, terms()))).unwrap().unwrap();
+    close(&store);
+    let db = Connection::open(directory.path().join("confold.db")).unwrap();
+    db.execute_batch(
+        "UPDATE chat_group SET incarnation = 2; DELETE FROM app_event; UPDATE app SET disbandings = 0",
+    )
+    .unwrap();
+    drop(db);
+    let store = open(directory.path());
+    let refused = block_on(store.load(&owner())).unwrap_err();
+    assert!(refused.to_string().contains("table app does not match"), "{refused}");
+    close(&store);
+}
+
+#[test]
+fn a_database_of_format_3_without_sums_of_apps_gets_them() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(format_2(directory.path()));
+    close(&open(directory.path()));
+    assert_eq!(sums(directory.path(), "app"), (0, 1), "an upgrade from format 2");
+    let db = Connection::open(directory.path().join("confold.db")).unwrap();
+    db.execute_batch(
+        "ALTER TABLE app DROP COLUMN sum; DROP TABLE session; DROP TABLE chat_group_times; PRAGMA user_version = 3",
+    )
+    .unwrap();
+    drop(db);
+    let store = open(directory.path());
+    destroy(&store).unwrap();
+    close(&store);
+    assert_eq!(sums(directory.path(), "app"), (0, 1));
+    let db = Connection::open(directory.path().join("confold.db")).unwrap();
+    let (number, rewritten): (i64, bool) = db
+        .query_row("SELECT disbandings, rewritten FROM app, store", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!((number, rewritten), (2, true));
 }

@@ -30,6 +30,8 @@ pub(super) struct Frames {
     pub(super) written: u64,
     /// The place of the last frame that ends a transaction, or 0. Later frames were never committed.
     pub(super) last_commit: u64,
+    /// How often the log was restarted.
+    pub(super) restarts: u32,
 }
 
 /// Inspects a log.
@@ -54,7 +56,7 @@ pub(super) fn inspect(file: &Path) -> io::Result<Log> {
     }
     let page = u64::from(word(&header, 2, u32::from_be_bytes));
     let salts = &header[16..24];
-    let mut frames = Frames::default();
+    let mut frames = Frames { restarts: word(&header, 3, u32::from_be_bytes), ..Frames::default() };
     let mut at = HEADER as u64;
     while at + FRAME_HEADER as u64 + page <= bytes {
         let mut frame = [0; FRAME_HEADER];
@@ -113,7 +115,7 @@ mod tests {
         let all = frames("NOOP");
         assert_eq!(
             inspect(&log).unwrap(),
-            Log::Frames(Frames { stored: all, written: all, last_commit: all })
+            Log::Frames(Frames { stored: all, written: all, last_commit: all, restarts: 0 })
         );
         // Make the last change look as if its process had ended before committing it.
         let whole = std::fs::read(&log).unwrap();
@@ -127,7 +129,10 @@ mod tests {
         // The next write restarts the log, and older frames stay behind the new one.
         frames("RESTART");
         db.execute_batch("INSERT INTO t VALUES (3)").unwrap();
-        assert_eq!(inspect(&log).unwrap(), Log::Frames(Frames { stored: all, written: 1, last_commit: 1 }));
+        assert_eq!(
+            inspect(&log).unwrap(),
+            Log::Frames(Frames { stored: all, written: 1, last_commit: 1, restarts: 1 })
+        );
         let bytes = std::fs::read(&log).unwrap();
         for place in [0, 9, 17, 31] {
             let mut damaged = bytes.clone();

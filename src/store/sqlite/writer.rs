@@ -272,7 +272,7 @@ impl WriterThread {
         if self.trimmed.is_some_and(|trimmed| now < trimmed + TRIM_EVERY) {
             return Ok(());
         }
-        match disbandings::trim_all_events(&self.db, self.clock.now()) {
+        match disbandings::trim_all_events(&self.db, &self.shared.health, self.clock.now()) {
             // Only some were removed. The rest follows after the next changes.
             Ok(removed) if removed > 0 => self.checkpoints.note((removed * PAGE) as u64),
             Ok(_) => self.trimmed = Some(now),
