@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_recognised_in_every_spelling() {
+    fn this_machine_is_recognized_in_every_spelling() {
         for host in [
             "127.0.0.1",
             "127.9.9.9",

@@ -10,7 +10,7 @@ pub enum SecretWordError {
     Empty,
     /// The text contains a character that keys and tokens do not have.
     #[error(
-        "contains {what} {place}; it must be one word of ASCII characters, without spaces, control characters and \
+        "contains {what} {place}; it must be one word of ASCII characters, without spaces, control characters or \
          quotation marks"
     )]
     Stray {

@@ -136,7 +136,7 @@ impl Shared {
             let why = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
             let error = why.unwrap_or_else(|| "no answer came in time".to_owned());
             let collector = self.collector.get().map_or("the collector", String::as_str);
-            tracing::warn!(error, lost, "spans could not be sent to {collector} before the server ended");
+            tracing::warn!(error, lost, "spans could not be sent to {collector} before the server stopped");
         }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use crate::{private, random};
 
 /// The files and folders to remove when a signal ends the process. A file under a well-known name is kept open, so that it
-/// can be recognised: another process may have replaced it by a file of its own, which must stay.
+/// can be recognized: another process may have replaced it by a file of its own, which must stay.
 static REGISTRY: Mutex<BTreeMap<PathBuf, Option<File>>> = Mutex::new(BTreeMap::new());
 
 /// A file under a random name that is renamed when it is complete. If it is dropped before, it is removed.

@@ -15,7 +15,7 @@ const PROFILE_BYTES: usize = 500;
 #[derive(Serialize)]
 struct Reply {}
 
-/// The account of a request or of one list element. Absent profile fields keep their values.
+/// The profile in a request or in one list element. Absent fields keep their values.
 pub(super) struct Import {
     pub(super) nick: Option<String>,
     pub(super) face_url: Option<String>,

@@ -1,5 +1,4 @@
-//! `create_group` and `import_group`: create a chat group, so that conversations in it can be
-//! organized.
+//! `create_group` and `import_group`: create a chat group, so that users can organize the conversation with it.
 
 use serde::Serialize;
 

@@ -47,9 +47,9 @@ pub enum Error {
         /// The milliseconds until the next second begins.
         wait_ms: u32,
     },
-    /// Too many calls of an app in one second, over all commands.
+    /// Too many calls by an app in one second, across all commands.
     #[error(
-        "more than {limit} calls in one second by this app, over all commands; this call had no effect, wait {wait_ms} ms"
+        "more than {limit} calls in one second by this app, across all commands; this call had no effect, wait {wait_ms} ms"
     )]
     AppFrequency {
         /// The calls allowed per second.
@@ -327,9 +327,9 @@ fn explain(rejection: &Rejection) -> String {
 }
 
 /// The option with which every well-formed id counts as existing.
-const OPEN: &str = "--directory open (serve: the app's setting directory)";
+const OPEN: &str = "--directory open (confold serve: with the app's setting directory)";
 
-/// Returns how a chat group of this id can be created.
+/// Returns how a chat group with this id can be created.
 fn creation(id: &ChatGroupId) -> &'static str {
     match id.as_str() {
         text if text.len() > ChatGroupId::MAX_CREATED_BYTES => {

@@ -1,6 +1,6 @@
 //! The vendor's own error sentences, used for programs that compare them (decision 29).
 //!
-//! An [`Error`] displays confold's text: path, rule, value and cure. Some programs recognise errors by their text, so
+//! An [`Error`] displays confold's text: path, rule, value and cure. Some programs recognize errors by their text, so
 //! their replies contain the vendor's sentence: alone if programs compare the whole text, otherwise in front of
 //! confold's text. When the sentence stands alone, confold's text becomes a *hint*, which goes to the log, to the
 //! journal and into a header of the reply.

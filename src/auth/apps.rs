@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, net::IpAddr, sync::Arc};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    domain::{AppId, Directory, DirectoryMode, Limits, UnixSeconds},
+    domain::{AppId, DirectoryMode, DirectoryRules, Limits, UnixSeconds},
     secret_word::{self, SecretWordError},
 };
 
@@ -167,7 +167,7 @@ pub struct App {
     pub denied: Vec<String>,
     /// Limits on calls per second that override the defaults of commands (60007 beyond them).
     pub rates: CallRates,
-    /// The limit on calls per second over all commands (60011 beyond it).
+    /// The limit on calls per second across all commands (60011 beyond it).
     pub calls_per_second: Option<u32>,
     /// How many signatures of one identifier and source may fail per minute (70050 beyond that); `None` for no limit.
     pub failed_signatures: Option<u32>,
@@ -212,8 +212,8 @@ impl App {
 
     /// Returns the rules for which accounts exist. Administrators always count as imported (decision 28).
     #[must_use]
-    pub fn directory(&self) -> Directory<'_> {
-        Directory { mode: self.directory, appointed: &self.admins }
+    pub fn directory(&self) -> DirectoryRules<'_> {
+        DirectoryRules { mode: self.directory, appointed: &self.admins }
     }
 }
 

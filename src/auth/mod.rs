@@ -6,6 +6,7 @@ mod failures;
 mod gate;
 #[cfg(test)]
 mod gate_tests;
+mod refusal;
 mod rotation;
 mod signature_cache;
 pub mod usersig;
@@ -13,6 +14,7 @@ pub mod usersig;
 pub use apps::{
     App, Apps, CallRates, Edition, Generation, Network, PAGE_KEY, PreviousKey, SAMPLE_KEY, SecretKey, Token,
 };
-pub use gate::{Caller, Credentials, Gate, LookAlike, Refusal};
+pub use gate::{Caller, Credentials, Gate};
+pub use refusal::{LookAlike, Refusal};
 pub use rotation::PreviousUse;
 pub use tencent_usersig::Identifier;

@@ -14,7 +14,7 @@ const CAPACITY: usize = 10_000;
 
 /// Verified signatures with their expiry, by app, identifier and exact text. An entry also holds the key that verified it,
 /// so that it is not used after the key has changed.
-pub(super) struct SignatureCache(Cache<Key, Verified>);
+pub(super) struct SignatureCache(Cache<SignatureKey, Verified>);
 
 impl std::fmt::Debug for SignatureCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -23,7 +23,7 @@ impl std::fmt::Debug for SignatureCache {
 }
 
 #[derive(Clone, PartialEq, Eq)]
-struct Key {
+struct SignatureKey {
     app: AppId,
     identifier: Box<str>,
     text: Box<str>,
@@ -69,17 +69,17 @@ impl SignatureCache {
 
     pub(super) fn insert(&self, app: AppId, identifier: &str, text: &str, expires_at: i64, key: &SecretKey) {
         let verified = Verified { expires_at, key: key.clone() };
-        self.0.insert(Key { app, identifier: identifier.into(), text: text.into() }, verified);
+        self.0.insert(SignatureKey { app, identifier: identifier.into(), text: text.into() }, verified);
     }
 }
 
-impl Hash for Key {
+impl Hash for SignatureKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         Borrowed { app: self.app, identifier: &self.identifier, text: &self.text }.hash(state);
     }
 }
 
-/// A borrowed [`Key`] for lookups.
+/// A borrowed [`SignatureKey`] for lookups.
 #[derive(Hash)]
 struct Borrowed<'a> {
     app: AppId,
@@ -87,8 +87,8 @@ struct Borrowed<'a> {
     text: &'a str,
 }
 
-impl Equivalent<Key> for Borrowed<'_> {
-    fn equivalent(&self, key: &Key) -> bool {
+impl Equivalent<SignatureKey> for Borrowed<'_> {
+    fn equivalent(&self, key: &SignatureKey) -> bool {
         self.app == key.app && *self.identifier == *key.identifier && *self.text == *key.text
     }
 }

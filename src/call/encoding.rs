@@ -117,7 +117,8 @@ pub(super) fn check_plain(headers: &dyn Headers) -> Result<(), String> {
     match &named(headers)[..] {
         [] => Ok(()),
         names => Err(format!(
-            "lines with the header Content-Encoding: {} are not supported; send them uncompressed",
+            "a body of lines must not be compressed or encoded, found the header Content-Encoding: {}; send it without \
+             this header",
             quoted(&names.join(", "))
         )),
     }

@@ -1,4 +1,4 @@
-//! Limits the memory of request bodies over all connections. Without a limit, clients could occupy any amount of it by
+//! Limits the memory of request bodies across all connections. Without a limit, clients could occupy any amount of it by
 //! sending most of a body and withholding the rest.
 //!
 //! Small bodies are exempt, so that a client that exhausts the budget does not block ordinary calls.

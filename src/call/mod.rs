@@ -31,6 +31,7 @@ mod rotation;
 mod small_bodies;
 mod state;
 mod transfer;
+mod transfer_refusal;
 
 pub use answer::{ALLOWED_HEADERS, Answer, Content, Cut, JSON, Pieces, REQUEST_ID, Rest, Status};
 pub use body::drain;

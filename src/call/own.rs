@@ -8,7 +8,7 @@ use super::{
     id::Id,
     origin,
     state::State,
-    transfer::{self, Task},
+    transfer::{self, Transfer},
 };
 use crate::{
     api::Error,
@@ -56,9 +56,9 @@ async fn run(state: &State, head: &Head<'_>, body: &mut Body<'_>, id: &Id<'_>, r
             None => Answer::text(Status::NotFound, "the setting metrics.enabled is off\n").refusing(),
         },
         Handler::Document => Answer::fixed_json(openapi::text()),
-        Handler::Export => transfer::answer(state, Task::Export, head, body, id).await,
-        Handler::Check => transfer::answer(state, Task::CHECK, head, body, id).await,
-        Handler::Import => transfer::answer(state, Task::IMPORT, head, body, id).await,
+        Handler::Export => transfer::answer(state, Transfer::Export, head, body, id).await,
+        Handler::Check => transfer::answer(state, Transfer::CHECK, head, body, id).await,
+        Handler::Import => transfer::answer(state, Transfer::IMPORT, head, body, id).await,
         Handler::Control(_) => controls::answer(state, head, body, id).await,
     }
 }

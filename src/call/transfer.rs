@@ -3,7 +3,7 @@
 //! Outside `/v4/`, and therefore with ordinary statuses (decision 22), but signed like a call (decision 25). Lines are
 //! processed on separate threads, because files may have tens of megabytes and other callers must not wait.
 
-use std::{collections::BTreeMap, io, sync::Arc, thread, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -23,12 +23,11 @@ use super::{
     origin,
     permits::Direction,
     state::{INTERCHANGE, State},
+    transfer_refusal::TransferRefusal,
 };
 use crate::{
-    api::{Error, Family},
+    api::Error,
     auth::Caller,
-    domain::AppId,
-    excerpt,
     interchange::{Export, ImportReport, ImportTerms, Intake, Purpose},
     store::{CallContext, Store, StoreError},
     wire::code::Code,
@@ -39,30 +38,30 @@ const PIECES: usize = 4;
 
 /// The requested transfer.
 #[derive(Clone, Copy)]
-pub(super) enum Task {
+pub(super) enum Transfer {
     Export,
     Import(Purpose),
 }
 
-impl Task {
+impl Transfer {
     /// An import that only checks lines.
-    pub(super) const CHECK: Task = Task::Import(Purpose::Check);
+    pub(super) const CHECK: Transfer = Transfer::Import(Purpose::Check);
     /// An import that applies lines.
-    pub(super) const IMPORT: Task = Task::Import(Purpose::Apply);
+    pub(super) const IMPORT: Transfer = Transfer::Import(Purpose::Apply);
 
     fn direction(self) -> Direction {
         match self {
-            Task::Export => Direction::Out,
-            Task::Import(_) => Direction::In,
+            Transfer::Export => Direction::Out,
+            Transfer::Import(_) => Direction::In,
         }
     }
 
     /// Returns the name in metrics.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Task::Export => "export",
-            Task::Import(Purpose::Apply) => "import",
-            Task::Import(Purpose::Check) => "check",
+            Transfer::Export => "export",
+            Transfer::Import(Purpose::Apply) => "import",
+            Transfer::Import(Purpose::Check) => "check",
         }
     }
 }
@@ -70,7 +69,7 @@ impl Task {
 /// Answers a request for a transfer, and passes the exchange to the observers.
 pub(super) async fn answer(
     state: &State,
-    task: Task,
+    task: Transfer,
     head: &Head<'_>,
     body: &mut Body<'_>,
     id: &Id<'_>,
@@ -92,32 +91,32 @@ pub(super) async fn answer(
         cut: false,
         id,
     });
-    let answer = asked.unwrap_or_else(Refusal::answer);
+    let answer = asked.unwrap_or_else(TransferRefusal::answer);
     Answer { rest: Rest::UnreadLines, ..answer }
 }
 
 async fn transfer(
     state: &State,
-    task: Task,
+    task: Transfer,
     head: &Head<'_>,
     body: &mut Body<'_>,
     id: &Id<'_>,
-) -> Result<Answer, Refusal> {
-    origin::check_page(head.headers).map_err(Refusal::page)?;
+) -> Result<Answer, TransferRefusal> {
+    origin::check_page(head.headers).map_err(TransferRefusal::page)?;
     if state.published_keys {
         // A web page can sign with a published key, but it cannot address this server by an allowed name.
-        state.hosts.check(head).map_err(Refusal::page)?;
+        state.hosts.check(head).map_err(TransferRefusal::page)?;
     }
     let access = state.access();
     let Caller { app, identifier } = access
         .identify(INTERCHANGE, head, state.service.clock.now())
-        .map_err(|error| Refusal::caller(&error))?;
+        .map_err(|error| TransferRefusal::caller(&error))?;
     head.connection.mark_signed();
     if state.lines.take(Code::OK, head.started) {
         tracing::info!(app = app.id.number(), source = %head.source, task = task.name(), "interchange");
     }
     let Some(permit) = state.transfers.permit(app.id, task.direction()) else {
-        return Err(Refusal {
+        return Err(TransferRefusal {
             status: Status::Unavailable,
             code: Code::OVERLOAD,
             said: format!(
@@ -128,15 +127,15 @@ async fn transfer(
         });
     };
     match task {
-        Task::Export => {
+        Transfer::Export => {
             let export = Export::new(Arc::clone(&state.service.store), Some(app.id));
-            let body = ExportBody::new(export, permit).map_err(|error| Refusal::thread(&error))?;
+            let body = ExportBody::new(export, permit).map_err(|error| TransferRefusal::thread(&error))?;
             Ok(Answer::lines(body))
         }
-        Task::Import(purpose) => {
+        Transfer::Import(purpose) => {
             let clock = state.service.clock.clone();
             let unknown = unknown_fields(head.query.unwrap_or_default())
-                .map_err(|said| Refusal { app: Some(app.id), ..Refusal::query(said) })?;
+                .map_err(|said| TransferRefusal { app: Some(app.id), ..TransferRefusal::query(said) })?;
             let context = CallContext { identifier: Some(identifier.into()), request: Some(id.get().into()) };
             let terms =
                 ImportTerms { purpose, limits: app.limits, only: Some(app.id), unknown, clock, context };
@@ -148,7 +147,7 @@ async fn transfer(
                 present.identify(INTERCHANGE, head, state.service.clock.now()).map(drop)
             };
             let taken = take_in(state, terms, still, head, body, permit).await;
-            taken.map_err(|refusal| Refusal { app: Some(app.id), ..refusal })
+            taken.map_err(|refusal| TransferRefusal { app: Some(app.id), ..refusal })
         }
     }
 }
@@ -165,8 +164,8 @@ async fn take_in(
     head: &Head<'_>,
     body: &mut Body<'_>,
     permit: OwnedSemaphorePermit,
-) -> Result<Answer, Refusal> {
-    encoding::check_plain(head.headers).map_err(Refusal::encoding)?;
+) -> Result<Answer, TransferRefusal> {
+    encoding::check_plain(head.headers).map_err(TransferRefusal::encoding)?;
     let (pieces, received) = mpsc::channel(PIECES);
     let (store, runtime) = (Arc::clone(&state.service.store), Handle::current());
     let (done, outcome) = oneshot::channel();
@@ -177,7 +176,7 @@ async fn take_in(
         let _ = done.send(outcome);
     };
     let started = thread::Builder::new().name("import".to_owned()).spawn(work);
-    started.map_err(|error| Refusal::thread(&error))?;
+    started.map_err(|error| TransferRefusal::thread(&error))?;
     let fed = feed(state.limits.idle, pieces, still, body).await;
     // If the sender was dropped, the thread panicked.
     let outcome = outcome.await.unwrap_or(Err(StoreError::Rule));
@@ -186,7 +185,7 @@ async fn take_in(
         Ok(outcome) => Ok(report(&outcome.unwrap_or_default())),
         Err(error) => {
             tracing::error!(%error, "the store failed under an import");
-            Err(Refusal::store(error))
+            Err(TransferRefusal::store(error))
         }
     }
 }
@@ -196,17 +195,17 @@ async fn feed(
     pieces: mpsc::Sender<Piece>,
     still: impl Fn() -> Result<(), Error>,
     body: &mut Body<'_>,
-) -> Result<(), Refusal> {
+) -> Result<(), TransferRefusal> {
     loop {
         let frame = tokio::time::timeout(idle, body.frame());
-        let piece = match frame.await.map_err(|_| Refusal::body())? {
+        let piece = match frame.await.map_err(|_| TransferRefusal::body())? {
             None => Piece::End,
-            Some(frame) => match frame.map_err(|_| Refusal::body())?.into_data() {
+            Some(frame) => match frame.map_err(|_| TransferRefusal::body())?.into_data() {
                 Ok(bytes) => Piece::Bytes(bytes),
                 Err(_) => continue,
             },
         };
-        still().map_err(|error| Refusal::caller(&error))?;
+        still().map_err(|error| TransferRefusal::caller(&error))?;
         let is_end = matches!(piece, Piece::End);
         // The thread stops receiving after a bad line.
         if pieces.send(piece).await.is_err() || is_end {
@@ -240,61 +239,4 @@ fn take_in_pieces(
         }
     }
     Ok(None)
-}
-
-/// Why a transfer was refused or broke off.
-pub(super) struct Refusal {
-    status: Status,
-    code: Code,
-    said: String,
-    /// The app of an admitted caller.
-    app: Option<AppId>,
-}
-
-impl Refusal {
-    /// Converts the refusal to an answer.
-    pub(super) fn answer(self) -> Answer {
-        Answer::failure(self.status, self.code, &self.said)
-    }
-
-    fn new(status: Status, error: &Error) -> Refusal {
-        let said = excerpt::line(&error.reply_text().info).into_owned();
-        Refusal { status, code: error.code(Family::RecentContact), said, app: None }
-    }
-
-    /// Refuses a request that a web page may have sent.
-    fn page(said: String) -> Refusal {
-        Refusal { status: Status::Forbidden, code: Code::RESOURCE, said, app: None }
-    }
-
-    /// Refuses a bad query parameter.
-    fn query(said: String) -> Refusal {
-        Refusal { status: Status::BadRequest, code: Code::HTTP, said, app: None }
-    }
-
-    /// Refuses a caller who is not, or no longer, admitted.
-    fn caller(error: &Error) -> Refusal {
-        Refusal::new(Status::Forbidden, error)
-    }
-
-    /// Refuses an encoded body.
-    fn encoding(said: String) -> Refusal {
-        Refusal { status: Status::BadRequest, code: Code::HTTP, said, app: None }
-    }
-
-    fn store(error: StoreError) -> Refusal {
-        Refusal::new(Status::Unavailable, &Error::Store(error))
-    }
-
-    /// Reports that a thread cannot be started.
-    fn thread(error: &io::Error) -> Refusal {
-        tracing::error!(%error, "a thread for a transfer cannot be started");
-        let said = "the system cannot start a thread for this transfer; try again later".to_owned();
-        Refusal { status: Status::Unavailable, code: Code::OVERLOAD, said, app: None }
-    }
-
-    fn body() -> Refusal {
-        let said = "the body is incomplete or too slow".to_owned();
-        Refusal { status: Status::BadRequest, code: Code::HTTP, said, app: None }
-    }
 }

@@ -60,7 +60,7 @@ pub(super) struct Options {
 }
 
 /// The outcome of a call.
-enum Outcome {
+enum CallOutcome {
     Done,
     Refused,
     ItemsRefused,
@@ -91,9 +91,9 @@ pub(super) fn run(options: &Options) -> ExitCode {
         return failed(1, &anyhow!(error));
     }
     match report(&reply, &fields, &path) {
-        Outcome::Done => ExitCode::SUCCESS,
-        Outcome::Refused => ExitCode::FAILURE,
-        Outcome::ItemsRefused => ExitCode::from(ITEMS_REFUSED),
+        CallOutcome::Done => ExitCode::SUCCESS,
+        CallOutcome::Refused => ExitCode::FAILURE,
+        CallOutcome::ItemsRefused => ExitCode::from(ITEMS_REFUSED),
     }
 }
 
@@ -184,7 +184,7 @@ fn shown(body: &[u8], raw: bool) -> String {
 }
 
 /// Prints on standard error why the service refused the call or some of its items.
-fn report(reply: &Reply, fields: &Value, path: &str) -> Outcome {
+fn report(reply: &Reply, fields: &Value, path: &str) -> CallOutcome {
     let code = fields["ErrorCode"].as_i64().unwrap_or_default();
     let outcome = if code != 0 {
         let info = fields["ErrorInfo"].as_str().unwrap_or("without a reason");
@@ -197,7 +197,7 @@ fn report(reply: &Reply, fields: &Value, path: &str) -> Outcome {
         {
             say(format!("hint: did you mean {}?", meant.full_name()));
         }
-        Outcome::Refused
+        CallOutcome::Refused
     } else {
         let mut refused = Vec::new();
         refused_items(fields, "", &mut refused);
@@ -209,7 +209,7 @@ fn report(reply: &Reply, fields: &Value, path: &str) -> Outcome {
             count if count > NAMED_ITEMS => say(format!("and {} more", count - NAMED_ITEMS)),
             _ => {}
         }
-        if refused.is_empty() { Outcome::Done } else { Outcome::ItemsRefused }
+        if refused.is_empty() { CallOutcome::Done } else { CallOutcome::ItemsRefused }
     };
     if let Some(hint) = &reply.hint {
         say(format!("hint: {}", excerpt::line(hint)));

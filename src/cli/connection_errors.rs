@@ -93,7 +93,7 @@ pub(super) fn unexpected_status(status: u16) -> String {
     let shown = name.map_or_else(|| status.to_string(), |name| format!("{status} ({name})"));
     let what = match status {
         300..=399 => {
-            "which is a redirection and is not followed; pass the address that it leads to with --url"
+            "which is a redirection and is not followed; use --url to pass the address it leads to"
                 .to_owned()
         }
         502..=504 => {

@@ -99,8 +99,8 @@ pub(super) struct Options {
     #[arg(long, value_name = "ID:KEY[:ADMIN]")]
     app: Vec<AppOption>,
     /// Require accounts and chat groups to be imported (strict), or treat every id as existing (open).
-    #[arg(long, value_name = "MODE", value_enum, default_value_t = Directory::Strict)]
-    directory: Directory,
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = DirectoryOption::Strict)]
+    directory: DirectoryOption,
     /// Let apps write everything (ultimate), or everything except groups and standard marks (basic).
     #[arg(long, value_enum, default_value_t = EditionName::Ultimate)]
     edition: EditionName,
@@ -155,7 +155,7 @@ enum EditionName {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Directory {
+enum DirectoryOption {
     Strict,
     Open,
 }
@@ -285,8 +285,8 @@ impl Options {
     fn settings(&self, app: App) -> App {
         App {
             directory: match self.directory {
-                Directory::Strict => DirectoryMode::Strict,
-                Directory::Open => DirectoryMode::Open,
+                DirectoryOption::Strict => DirectoryMode::Strict,
+                DirectoryOption::Open => DirectoryMode::Open,
             },
             edition: match self.edition {
                 EditionName::Ultimate => Edition::Ultimate,
@@ -341,7 +341,7 @@ fn greeting(
     let known = apps.iter().fold(String::new(), |known, app| known + &app.line());
     format!(
         "confold is listening on http://{address}\n{trust}{known}{about_token}\
-         Every command: {base}/openapi.json, a tour of them: docs/tour.md, the controls: {base}/_dev/ (docs/controls.md)\n\
+         Every command: {base}/openapi.json, a tour of them: docs/tour.md, the calls so far: {base}/_dev/journal (docs/controls.md)\n\
          UserSig of {} for app {}, valid for 180 days:\n  {signature}\n\
          Try:\n  curl {option}-d '{{\"From_Account\":\"user0\",\"StartIndex\":0}}' '{url}'\n",
         app.admin, app.id,

@@ -8,7 +8,7 @@ use super::{caller, data, remote::Remote};
 use crate::{
     domain::AppId,
     interchange::UnknownFields,
-    store::{self, Store},
+    store::{self, Store, StoreConfig},
 };
 
 /// The options that select the place.
@@ -69,7 +69,9 @@ impl Options {
     /// Opens the place. This does not create a store.
     pub(super) fn open(&self) -> anyhow::Result<Place> {
         match (&self.data, &self.url) {
-            (Some(directory), _) if !store::exists(directory) => Ok(Place::Nothing(directory.clone())),
+            (Some(directory), _) if !store::exists(&StoreConfig::new(directory)) => {
+                Ok(Place::Nothing(directory.clone()))
+            }
             (Some(directory), _) => Ok(Place::Data(data::open_for_tool(directory)?)),
             (None, url) => {
                 let url = url.as_deref().expect("clap requires one of the two options");

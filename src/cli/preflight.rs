@@ -13,12 +13,12 @@ use crate::{
 pub(super) fn notes(config: &Config) -> Vec<String> {
     let mut notes = Vec::new();
     let directory = config.store.directory.display();
-    if is_read_only(&config.store.directory) {
+    if is_read_only(&config.store) {
         notes.push(format!(
             "this user cannot write to the store in {directory}, so every change would be refused"
         ));
     }
-    if is_in_use(&config.store.directory) {
+    if is_in_use(&config.store) {
         notes.push(format!("the store in {directory} is in use by a running server"));
     }
     let all = [&config.listen[..], &config.tls_listen].concat();

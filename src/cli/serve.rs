@@ -17,7 +17,7 @@ use crate::{
     call::AllowedHosts,
     clock::Clock,
     compose::Plan,
-    config::{self, AppSettings, Changes, Loaded, Refused, Setting, Sources},
+    config::{self, AppSettings, Changes, LoadedConfig, Refused, Setting, Sources},
     controls::Controls,
     domain::AppId,
     http::{Bound, HttpService, Proxies},
@@ -164,7 +164,7 @@ fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mu
             return false;
         }
     };
-    let Loaded { config, settings, warnings, apps } = match config::read_again(&sources) {
+    let LoadedConfig { config, settings, warnings, apps } = match config::read_again(&sources) {
         Ok(loaded) => loaded,
         Err(refused) => {
             restrict(refused, http, &mut known.apps);

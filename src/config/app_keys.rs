@@ -207,7 +207,7 @@ static APP: &[Key<AppDraft>] = &[
             assign(&mut draft.app.calls_per_second, u32::try_from(value).ok())
         }),
         default: "",
-        about: "How many calls per second are allowed over all commands together (60011 beyond that). Without it there is no such limit.",
+        about: "How many calls per second are allowed across all commands (60011 beyond that). Without it there is no such limit.",
     },
     Key {
         name: "failed_signatures",

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{
-    Loaded, Origin, Setting, app_keys, environment_name,
+    LoadedConfig, Origin, Setting, app_keys, environment_name,
     key::{Given, Key},
     server_keys,
 };
@@ -36,11 +36,11 @@ a `key` – are refused if every user of the machine can read or change them. **
 mode 0444. They are accepted on a file system that is mounted read-only, as Kubernetes and Docker do. If they are not mounted
 read-only and their mode cannot be changed, set `allow_readable_key_files = true`.
 
-`[::]:8080` means every address of the machine, including IPv4. If an IPv4 address with the same port is listed, too, such as
-`0.0.0.0:8080`, it means every IPv6 address.
+`[::]:8080` means every address of the machine, including IPv4. If the list also has an IPv4 address with the same port, such as
+`0.0.0.0:8080`, then `[::]:8080` means IPv6 addresses only.
 
-`confold check-config` changes nothing. It fails if the store folder cannot be created or written. If the store or an
-address is in use, it only prints a note, because most often the running server uses them.
+`confold check-config` changes nothing and does not create the store folder, but it fails if the folder could not be created
+or written. If the store or an address is in use, it only prints a note, because most often the running server uses them.
 
 **SIGHUP** reloads the file. Apps, administrators, keys and their settings change immediately, also for callers whose
 signature was verified before, and no call is dropped. Settings of the server itself take effect at the next startup;
@@ -53,8 +53,8 @@ the new one is used in its place – unless the file keeps the old one as `previ
 before is never accepted as `previous_key`, and a key that was accepted does not get more time. `denied`, `disabled`,
 `closed_services`, narrower `allowed_sources` and an earlier `plan_until` take effect. Everything else keeps its
 running value until the file is corrected, and so does a setting whose value is invalid, or which is missing from a
-table with an unknown key, because that may be its misspelling. Apps are removed only if no other table may be meant
-as one of them, and never if the file has no app at all. A file that is missing or is not TOML changes nothing. To be
+table with an unknown key, because that may be its misspelling. An app that is missing from the file is removed,
+unless another `[[app]]` table may be that app because its id cannot be read, or the file has no app at all. A file that is missing or is not TOML changes nothing. To be
 certain that a right was taken away, look for `the apps were read again` in the log.
 
 A certificate must always match its key, and other users must not be able to read the key. At startup, a certificate
@@ -68,6 +68,8 @@ certificate expires.
 
 ## Getting started
 
+Run these commands as root in a clone, after `cargo build --release`:
+
 ```sh
 install -m 755 target/release/confold /usr/local/bin/
 useradd --system --shell /usr/sbin/nologin confold
@@ -78,10 +80,25 @@ mkdir -p /etc/confold
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj /CN=chat.example.org \\
     -addext subjectAltName=DNS:chat.example.org -addext basicConstraints=critical,CA:FALSE \\
     -keyout /etc/confold/key.pem -out /etc/confold/cert.pem
+
+cat > /etc/confold/confold.toml <<'EOF'
+listen = [\"127.0.0.1:8080\"]
+store.directory = \"/var/lib/confold\"
+
+[tls]
+listen = [\"0.0.0.0:8443\"]
+certificate = \"/etc/confold/cert.pem\"
+key = \"/etc/confold/key.pem\"
+
+[[app]]
+id = 1400000000
+key_file = \"/etc/confold/1400000000.key\"
+admins = [\"administrator\"]
+EOF
 ```
 
 [deploy/confold.service](../deploy/confold.service) is a systemd unit that runs the server without special privileges. It
-expects `/etc/confold/confold.toml` with `store.directory = \"/var/lib/confold\"`:
+expects this `/etc/confold/confold.toml`, whose store is in `/var/lib/confold`:
 
 ```sh
 chown confold /etc/confold/*.key /etc/confold/key.pem
@@ -151,7 +168,7 @@ folder keeps its mode; the log contains a warning if other users can enter it. T
 pub fn example() -> String {
     let mut text = "\
 # A configuration of confold with every key. Keys that are commented out show their default, if they have one.
-# Check it with: CONFOLD_APP_KEY=secret confold check-config --config confold.example.toml
+# Check it with: CONFOLD_APP_KEY=$(openssl rand -hex 32) confold check-config --config confold.example.toml
 
 "
     .to_owned();
@@ -179,7 +196,7 @@ pub fn example() -> String {
 }
 
 /// Formats the effective configuration as TOML, with the origin of each value as a comment.
-pub(super) fn effective(loaded: &Loaded) -> String {
+pub(super) fn effective(loaded: &LoadedConfig) -> String {
     let mut text = String::new();
     let mut section = "";
     for setting in &loaded.settings {

@@ -97,7 +97,7 @@ impl Reading<'_> {
             return None;
         };
         if files.is_some()
-            && let Err(error) = survey(&directory, draft.store.create)
+            && let Err(error) = survey(&StoreConfig { directory: directory.clone(), ..draft.store.clone() })
         {
             wrong(format!("store.directory: {}", chain(&error)));
         }

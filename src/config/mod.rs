@@ -77,7 +77,7 @@ pub struct Config {
 
 /// A valid configuration, together with what is needed to display it.
 #[derive(Debug)]
-pub struct Loaded {
+pub struct LoadedConfig {
     /// The configuration to run.
     pub config: Config,
     /// The effective settings of the server.
@@ -99,7 +99,7 @@ pub struct Setting {
     pub origin: Origin,
 }
 
-impl Loaded {
+impl LoadedConfig {
     /// Returns the effective configuration as TOML. Secrets are masked, and a comment names the origin of each value.
     #[must_use]
     pub fn effective(&self) -> String {

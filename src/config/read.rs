@@ -9,7 +9,7 @@ use std::{
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Loaded, Origin, Setting, app_keys, environment_name,
+    LoadedConfig, Origin, Setting, app_keys, environment_name,
     key::{Given, Key},
     read_app::{looks_like_an_app, refused_apps},
     restrict::RefusedApps,
@@ -73,7 +73,7 @@ pub(super) struct Reading<'a> {
 ///
 /// # Errors
 /// All [`Problems`] at once.
-pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
+pub fn read(sources: &Sources) -> Result<LoadedConfig, Problems> {
     read_with(sources, Some(sources.now)).map_err(|refused| refused.problems)
 }
 
@@ -82,12 +82,12 @@ pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
 ///
 /// # Errors
 /// [`Refused`], with the apps that can be read.
-pub fn read_again(sources: &Sources) -> Result<Loaded, Refused> {
+pub fn read_again(sources: &Sources) -> Result<LoadedConfig, Refused> {
     read_with(sources, None)
 }
 
 /// Reads a configuration. If `files` contains the current time, the files of the server's own settings are checked.
-fn read_with(sources: &Sources, files: Option<UnixSeconds>) -> Result<Loaded, Refused> {
+fn read_with(sources: &Sources, files: Option<UnixSeconds>) -> Result<LoadedConfig, Refused> {
     let file = &sources.file;
     let unread = |problem: String| Refused { problems: Problems(vec![problem]), apps: None };
     let text =
@@ -125,7 +125,7 @@ fn read_with(sources: &Sources, files: Option<UnixSeconds>) -> Result<Loaded, Re
     let read_apps: Vec<_> = apps.iter().map(|table| reading.app(table, sources)).collect();
     let config = reading.finish(draft, &read_apps, files);
     match config {
-        Some(config) if reading.problems.is_empty() => Ok(Loaded {
+        Some(config) if reading.problems.is_empty() => Ok(LoadedConfig {
             config,
             settings,
             apps: read_apps.into_iter().map(|app| app.settings).collect(),

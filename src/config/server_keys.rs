@@ -193,7 +193,7 @@ static SERVER: &[Key<ServerDraft>] = &[
             size => assign(&mut draft.limits.unsent_bytes, count(size)),
         }),
         default: "16MiB",
-        about: "Memory for answers that clients have not received yet, over all connections. When it is full, connections whose clients do not read are closed.",
+        about: "Memory for answers that clients have not received yet, across all connections. When it is full, connections whose clients do not read are closed.",
     },
     Key {
         name: "limits.body",
@@ -208,7 +208,7 @@ static SERVER: &[Key<ServerDraft>] = &[
         name: "limits.bodies",
         kind: Kind::Size(|draft, value| assign(&mut draft.limits.bodies_bytes, count(value))),
         default: "64MiB",
-        about: "Memory for the bodies of calls in progress, over all connections; at least `limits.body`. When it is full, further calls are refused (60018). Bodies of up to 16 KiB are not counted and always accepted (over HTTP/2 four at a time per connection).",
+        about: "Memory for the bodies of calls in progress, across all connections; at least `limits.body`. When it is full, further calls are refused (60018). Bodies of up to 16 KiB are not counted and always accepted (over HTTP/2 four at a time per connection).",
     },
     Key {
         name: "limits.head_timeout",

@@ -17,7 +17,7 @@ const CALLS: usize = 500;
 const SHOWN_BYTES: usize = 4 << 20;
 /// The maximum size that is kept of one request or reply.
 const BYTES: usize = 16 * 1024;
-/// The size that is searched for secrets. It is larger, so that a signature cut off by the limit is still recognised.
+/// The size that is searched for secrets. It is larger, so that a signature cut off by the limit is still recognized.
 const SEARCHED: usize = 2 * BYTES;
 
 /// One call. Signatures and keys are masked before anything is stored, so that a crash dump does not

@@ -123,7 +123,7 @@ pub enum ChatGroupRejection {
     #[error("the id belongs to another chat group")]
     Taken,
     /// The id belongs to a chat group of the same owner.
-    #[error("the owner already has a chat group of this id")]
+    #[error("the owner already has a chat group with this id")]
     Own,
     /// The chat group was destroyed so often that no incarnation is left.
     #[error(

@@ -55,21 +55,21 @@ pub enum DirectoryMode {
 
 /// Which users of an app exist even if nothing is stored about them.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Directory<'a> {
+pub struct DirectoryRules<'a> {
     /// Whether users and chat groups have to be imported or created first.
     pub mode: DirectoryMode,
     /// Users who count as imported without being stored: the administrators of the app (decision 28).
     pub appointed: &'a [String],
 }
 
-impl From<DirectoryMode> for Directory<'_> {
+impl From<DirectoryMode> for DirectoryRules<'_> {
     /// Returns a directory without administrators.
     fn from(mode: DirectoryMode) -> Self {
-        Directory { mode, appointed: &[] }
+        DirectoryRules { mode, appointed: &[] }
     }
 }
 
-impl Directory<'_> {
+impl DirectoryRules<'_> {
     /// Checks whether a user counts as imported because they are an administrator of the app.
     #[must_use]
     pub fn appoints(&self, user: &UserId) -> bool {

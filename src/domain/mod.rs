@@ -41,7 +41,7 @@ pub use chat_group_edit::{
     ChatGroupWorld, Joining, WantedMembers,
 };
 pub use conversation::Conversation;
-pub use directory::{Account, ChatGroupLife, Directory, DirectoryMode, Presence, World};
+pub use directory::{Account, ChatGroupLife, DirectoryMode, DirectoryRules, Presence, World};
 pub use edit::{Decision, Edit, Grouped, Outcome, WrongOutcome};
 pub use group::{Group, GroupId, GroupName};
 pub use grouping::MemberChange;

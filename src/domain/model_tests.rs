@@ -12,13 +12,13 @@ use super::*;
 
 /// The model's counterpart of a record.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Entry {
+struct ModelEntry {
     groups: BTreeSet<u32>,
     bits: BTreeSet<u8>,
     custom: String,
 }
 
-impl Entry {
+impl ModelEntry {
     fn holds_something(&self) -> bool {
         !self.groups.is_empty() || !self.bits.is_empty() || !self.custom.is_empty()
     }
@@ -29,7 +29,7 @@ struct Model {
     groups: BTreeMap<u32, String>,
     ids_given: u32,
     /// The entries in the order of their last change, with its time.
-    entries: Vec<(Conversation, Entry, u64)>,
+    entries: Vec<(Conversation, ModelEntry, u64)>,
     last_time: u64,
 }
 
@@ -86,13 +86,13 @@ impl Model {
         self.groups.iter().find(|(_, other)| *other == name).map(|(id, _)| *id)
     }
 
-    fn entry(&self, conversation: &Conversation) -> Entry {
+    fn entry(&self, conversation: &Conversation) -> ModelEntry {
         let found = self.entries.iter().find(|(other, ..)| other == conversation);
         found.map(|(_, entry, _)| entry.clone()).unwrap_or_default()
     }
 
     /// Replaces an entry or appends a new one. `settle` later moves changed entries to the end.
-    fn put(&mut self, conversation: &Conversation, entry: Entry) {
+    fn put(&mut self, conversation: &Conversation, entry: ModelEntry) {
         match self.entries.iter_mut().find(|(other, ..)| other == conversation) {
             Some((_, old, _)) => *old = entry,
             None => self.entries.push((conversation.clone(), entry, u64::MAX)),
@@ -104,12 +104,12 @@ impl Model {
     }
 
     fn marked(&self) -> usize {
-        let marked = |entry: &Entry| !entry.bits.is_empty() || !entry.custom.is_empty();
+        let marked = |entry: &ModelEntry| !entry.bits.is_empty() || !entry.custom.is_empty();
         self.entries.iter().filter(|(_, entry, _)| marked(entry)).count()
     }
 
     /// Applies one item, and returns `ok` or the kind of refusal.
-    fn item(&mut self, index: u8, needs_peer: bool, change: impl FnOnce(&mut Entry)) -> &'static str {
+    fn item(&mut self, index: u8, needs_peer: bool, change: impl FnOnce(&mut ModelEntry)) -> &'static str {
         if needs_peer && !exists(index) {
             return "unknown";
         }
@@ -197,7 +197,7 @@ impl Model {
     /// Moves changed entries to the end without changing their order, and removes empty ones.
     fn settle(&mut self, before: &Model, now: u64) {
         let same =
-            |(conversation, entry, _): &(Conversation, Entry, u64)| before.entry(conversation) == *entry;
+            |(conversation, entry, _): &(Conversation, ModelEntry, u64)| before.entry(conversation) == *entry;
         let (kept, moved): (Vec<_>, Vec<_>) = self.entries.drain(..).partition(same);
         let mut moved: Vec<_> = moved.into_iter().filter(|(_, entry, _)| entry.holds_something()).collect();
         if !moved.is_empty() {
@@ -406,14 +406,14 @@ fn kind_of(result: &Result<(), Rejection>) -> &'static str {
     }
 }
 
-type Visible = (BTreeMap<u32, String>, Vec<(Conversation, Entry, u64)>);
+type Visible = (BTreeMap<u32, String>, Vec<(Conversation, ModelEntry, u64)>);
 
 /// Returns everything that a client can see of an organizer, in the model's form.
 fn visible(organizer: &Organizer) -> Visible {
     let groups = organizer.groups().iter().map(|group| (group.id, group.name.as_str().to_owned())).collect();
     let entries = (organizer.records().iter())
         .map(|record| {
-            let entry = Entry {
+            let entry = ModelEntry {
                 groups: record.groups.iter().copied().collect(),
                 bits: bits_of(record.mark),
                 custom: record.custom.as_ref().map_or(String::new(), |custom| custom.as_str().to_owned()),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Directory, DirectoryMode, Limits, UnixSeconds, UserId};
+use super::{DirectoryMode, DirectoryRules, Limits, UnixSeconds, UserId};
 
 /// The settings of an app and the time, both taken when the edit was submitted. The configuration may change before a
 /// store decides the edit.
@@ -45,8 +45,8 @@ impl Terms {
 
     /// Returns the rules that decide which users exist.
     #[must_use]
-    pub fn directory(&self) -> Directory<'_> {
-        Directory { mode: self.directory, appointed: &self.admins }
+    pub fn directory(&self) -> DirectoryRules<'_> {
+        DirectoryRules { mode: self.directory, appointed: &self.admins }
     }
 
     /// Checks whether a user counts as existing even without an imported account.

@@ -18,10 +18,10 @@ pub struct HttpLimits {
     pub patience: Patience,
     /// How many connections may be open.
     pub connections: ConnectionLimits,
-    /// How many bytes of answers may wait for clients to read them, over all connections. Beyond this, connections
+    /// How many bytes of answers may wait for clients to read them, across all connections. Beyond this, connections
     /// that do not read are closed.
     pub unsent_bytes: usize,
-    /// How many bytes of request bodies may be received or processed at once, over all connections. Small bodies do
+    /// How many bytes of request bodies may be received or processed at once, across all connections. Small bodies do
     /// not count.
     pub bodies_bytes: usize,
     /// Whether to refuse fields that the command does not define (decision 23) and a `random` that is not a number

@@ -15,7 +15,7 @@ pub(super) fn unparsable(why: &str) -> Vec<u8> {
     whole("200 OK", &open, why)
 }
 
-/// The text that a client gets for plain HTTP on a port that expects TLS.
+/// The phrase that identifies the answer to plain HTTP on a port that expects TLS.
 pub const SPEAKS_TLS: &str = "this port speaks TLS";
 
 /// Returns the complete answer to plain HTTP on a port that expects TLS.

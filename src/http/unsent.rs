@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Counts the bytes of answers over all connections.
+/// Counts the bytes of answers across all connections.
 #[derive(Debug)]
 pub(super) struct Unsent {
     bytes: AtomicUsize,

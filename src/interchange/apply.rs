@@ -17,7 +17,7 @@ use crate::{
 /// Why a line could not be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// The line contradicts itself or the limits.
+    /// The line was refused, for example because it contradicts itself or exceeds a limit.
     #[error("{0}")]
     Refused(String),
     /// The store failed.

@@ -3,8 +3,7 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::store;
-use crate::testing::block_on;
+use crate::{clock::Clock, domain::Limits, store, testing::block_on};
 
 fn terms(purpose: Purpose) -> ImportTerms {
     ImportTerms::of_tools(purpose, Limits::OPEN, Clock::system())

@@ -8,6 +8,7 @@ mod export;
 mod intake;
 mod known;
 mod line;
+mod terms;
 mod write;
 
 pub use crate::{domain::LAST_SECOND, wire::UnknownFields};
@@ -15,6 +16,7 @@ pub use apply::{ApplyError, Applying, apply};
 pub use effect::{ChangeCounts, Effect, Loss, PartCounts, Tally};
 pub use encoding::uncompressed;
 pub use export::Export;
-pub use intake::{ImportReport, ImportTerms, Intake, IntakeError, Purpose, take_in};
+pub use intake::{Intake, take_in};
 pub use line::{Line, OrganizerLine, ReplyPage, read_line, read_reply};
+pub use terms::{ImportReport, ImportTerms, IntakeError, Purpose};
 pub use write::{write_chat_group, write_organizer, write_owner};

@@ -86,7 +86,7 @@ fn text_without_secrets_is_unchanged() {
         "updateJobConfiguration_handleJoinGroupRequestNotification",
         "the query parameter usersig is missing; found \"UserSig\", but names are case-sensitive",
         "The UserSig in use is illegal: it is not base64 in the alphabet A-Z a-z 0-9 * - _, or was cut",
-        "app 7 has no key on this server; give it one with --app 7:KEY (serve: the setting key_file of the app)",
+        "app 7 has no key on this server; give it one with --app 7:KEY (confold serve: with the app's setting key_file)",
         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
         "{\"MsgKey\":\"1_2_3\",\"Name\":\"a \\\"b\\\" \\u6d4b测试\"}",
         "\"",

@@ -59,7 +59,7 @@ fn masked(text: &str, depth: usize) -> Cow<'_, str> {
     Cow::Owned(scan.out)
 }
 
-/// A single pass over the text. `out` holds the result up to the last masked value; `copied` is the position behind
+/// A single pass over the text. `out` holds the result up to the last masked value; `copied` is the position after
 /// it.
 struct Scan<'a> {
     text: &'a str,
@@ -82,7 +82,7 @@ struct Separator {
 }
 
 impl Scan<'_> {
-    /// Processes the token at `at` and returns the position behind it.
+    /// Processes the token at `at` and returns the position after it.
     fn step(&mut self, at: usize) -> usize {
         let byte = self.bytes[at];
         if byte == b'"' {
@@ -90,7 +90,7 @@ impl Scan<'_> {
         }
         if at >= self.run_end && shape::in_run(byte) {
             self.run_end = shape::run_end(self.bytes, at);
-            // A signature with escaped characters is recognised only after decoding.
+            // A signature with escaped characters is recognized only after decoding.
             if shape::is_escaped_signature(&self.text[at..self.run_end]) {
                 return self.mask(at, shape::joined_end(self.text, self.run_end), MARK);
             }
@@ -167,7 +167,7 @@ impl Scan<'_> {
         Some(Separator { value, quoted: behind_quote > at, colon })
     }
 
-    /// Masks the value behind a secret name and returns the position behind it; `None` if there is no value to mask.
+    /// Masks the value behind a secret name and returns the position after it; `None` if there is no value to mask.
     fn value(&mut self, name: &str, separator: &Separator) -> Option<usize> {
         let at = separator.value;
         let opening = skip(self.bytes, at, b"\\", 2);
@@ -206,7 +206,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Replaces a part of the text with `mark` and returns its end.
+    /// Replaces the text between `from` and `to` with `mark`, and returns `to`.
     fn mask(&mut self, from: usize, to: usize, mark: &str) -> usize {
         self.out.push_str(&self.text[self.copied..from]);
         self.out.push_str(mark);

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secret_names_are_recognised_in_every_spelling() {
+    fn secret_names_are_recognized_in_every_spelling() {
         for name in [
             "usersig",
             "UserSig",

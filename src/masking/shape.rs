@@ -1,6 +1,6 @@
 //! Recognition of a UserSig by its shape: base64 of a zlib stream, with `*-_` in place of `+/=`.
 
-/// How many characters of a signature are enough to recognise it. Messages quote only the beginning of long texts.
+/// How many characters of a signature are enough to recognize it. Messages quote only the beginning of long texts.
 const MIN_LENGTH: usize = 16;
 
 /// A run of this length that begins with `eJ` is a signature, because no word is that long.

@@ -24,7 +24,7 @@ impl CallsOfApps {
         CallsOfApps(apps.all().into_iter().map(|app| (app.id, counted(app.id))).collect())
     }
 
-    /// Counts a call of an app. Apps that are not in the configuration are not counted.
+    /// Counts a call by an app. Apps that are not in the configuration are not counted.
     pub fn count(&self, app: AppId, code: Code) {
         if let Some(codes) = self.0.get(&app) {
             codes[place_of(code.number())].fetch_add(1, Ordering::Relaxed);

@@ -29,7 +29,7 @@ const REMEMBERED: usize = 1_024;
 
 /// A cached owner, as last committed.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct CachedOwner {
     pub(super) account: Option<Arc<Account>>,
     /// The organizer as it is stored.
     pub(super) stored: Arc<Stored>,
@@ -64,7 +64,7 @@ pub(super) struct Disbandings {
 
 /// The cache of owners, limited by its size in bytes.
 pub(super) struct OwnerCache {
-    entries: Cache<Owner, Arc<Entry>, ByBytes>,
+    entries: Cache<Owner, Arc<CachedOwner>, ByBytes>,
     disbandings: Mutex<HashMap<AppId, Arc<Disbandings>>>,
     hits: AtomicU64,
     misses: AtomicU64,
@@ -73,14 +73,14 @@ pub(super) struct OwnerCache {
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<Owner, Arc<Entry>> for ByBytes {
-    fn weight(&self, _: &Owner, entry: &Arc<Entry>) -> u64 {
+impl Weighter<Owner, Arc<CachedOwner>> for ByBytes {
+    fn weight(&self, _: &Owner, entry: &Arc<CachedOwner>) -> u64 {
         entry.weight
     }
 }
 
-impl Entry {
-    pub(super) fn new(snapshot: Snapshot, disbandings: Arc<Disbandings>, seen: u64) -> Entry {
+impl CachedOwner {
+    pub(super) fn new(snapshot: Snapshot, disbandings: Arc<Disbandings>, seen: u64) -> CachedOwner {
         let Snapshot { account, stored, revision, dead } = snapshot;
         let living = match dead.is_empty() {
             true => Arc::clone(&stored.organizer),
@@ -90,7 +90,16 @@ impl Entry {
         // A separate `living` shares the records with `stored`, but has its own list of pointers to them.
         let view = if dead.is_empty() { 0 } else { 8 * living.records().len() };
         let weight = (stored.weight() + texts + view) as u64;
-        Entry { account, stored, revision, dead, living, weight, disbandings, seen: AtomicU64::new(seen) }
+        CachedOwner {
+            account,
+            stored,
+            revision,
+            dead,
+            living,
+            weight,
+            disbandings,
+            seen: AtomicU64::new(seen),
+        }
     }
 
     pub(super) fn loaded(&self) -> Loaded {
@@ -100,7 +109,7 @@ impl Entry {
 
     /// Returns the owner as stored, including dead records.
     pub(super) fn snapshot(&self) -> Snapshot {
-        let Entry { account, stored, revision, dead, .. } = self;
+        let CachedOwner { account, stored, revision, dead, .. } = self;
         Snapshot {
             account: account.clone(),
             stored: Arc::clone(stored),
@@ -173,7 +182,7 @@ impl OwnerCache {
     }
 
     /// Returns the entry of an owner, if there is one and it is up to date.
-    pub(super) fn get(&self, owner: &Owner) -> Option<Arc<Entry>> {
+    pub(super) fn get(&self, owner: &Owner) -> Option<Arc<CachedOwner>> {
         let found = self.entries.get(owner).filter(|entry| entry.is_current());
         if found.is_some() {
             self.hits.fetch_add(1, Ordering::Relaxed);
@@ -192,7 +201,7 @@ impl OwnerCache {
         &self,
         owner: &Owner,
         load: impl FnOnce() -> Result<Snapshot, E>,
-    ) -> Result<Arc<Entry>, E> {
+    ) -> Result<Arc<CachedOwner>, E> {
         let disbandings = self.disbandings(owner.app);
         loop {
             match self.entries.get_value_or_guard(owner, None) {
@@ -206,7 +215,7 @@ impl OwnerCache {
                     // compared with it later, which is harmless if the snapshot already contained the disbanding.
                     let seen = disbandings.count();
                     self.misses.fetch_add(1, Ordering::Relaxed);
-                    let entry = Arc::new(Entry::new(load()?, disbandings, seen));
+                    let entry = Arc::new(CachedOwner::new(load()?, disbandings, seen));
                     // If the owner was committed in the meantime, the insertion fails. This reader may still use its
                     // value, because it began before that commit was answered.
                     let _ = guard.insert(Arc::clone(&entry));
@@ -229,7 +238,7 @@ impl OwnerCache {
     }
 
     /// Replaces the entry of an owner. The writer calls this after a commit.
-    pub(super) fn publish(&self, owner: Owner, entry: Entry) {
+    pub(super) fn publish(&self, owner: Owner, entry: CachedOwner) {
         // The cache rejects an entry that is too large, and would then keep the placeholder of a reader with an older
         // value. So remove the old entry or placeholder first.
         self.entries.remove(&owner);

@@ -33,7 +33,7 @@ fn snapshot(records: usize) -> Snapshot {
 fn publish(cache: &OwnerCache, records: usize) {
     let disbandings = cache.disbandings(owner().app);
     let seen = disbandings.count();
-    cache.publish(owner(), Entry::new(snapshot(records), disbandings, seen));
+    cache.publish(owner(), CachedOwner::new(snapshot(records), disbandings, seen));
 }
 
 fn kept(cache: &OwnerCache) -> Option<usize> {

@@ -6,12 +6,16 @@
 //! applied in the order in which they were submitted. There is no order between different owners or chat groups, and
 //! lists may be in any order.
 
+mod backends;
 mod cache;
 mod checksum;
 mod config;
 mod document;
 mod error;
+mod failure;
 mod memory;
+mod open_error;
+mod report;
 mod sqlite;
 mod write;
 
@@ -21,14 +25,15 @@ mod contract;
 use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
     pin::Pin,
-    sync::Arc,
 };
 
+pub use backends::{exists, in_memory, is_in_use, is_read_only, open, survey};
 pub use config::{Backend, StoreConfig};
 pub use error::{Damaged, StoreError};
-pub use sqlite::{OpenError, StoreFailure, is_in_use, is_read_only, survey};
+pub use failure::StoreFailure;
+pub use open_error::OpenError;
+pub use report::{OpeningReport, Readiness, Statistics};
 pub use write::{CallContext, ChatGroupWrite, OperationId, Revision, Write};
 
 use crate::domain::{
@@ -83,57 +88,6 @@ pub struct Part<T> {
 /// A place in a list. Only the store that returned it can interpret it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(String);
-
-/// The statistics of a store since it was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
-    /// Transactions, each with one fsync.
-    pub commits: u64,
-    /// Changes in these transactions.
-    pub changes: u64,
-    /// Changes that are waiting to be written.
-    pub waiting: u64,
-    /// Reads of owners that were in the cache.
-    pub cache_hits: u64,
-    /// Reads of owners that were not in the cache.
-    pub cache_misses: u64,
-    /// The size of the cache, in bytes.
-    pub cache_bytes: u64,
-    /// Reads that are waiting for a thread.
-    pub reads_waiting: u64,
-    /// Reads that were refused, because too many were waiting or they had waited too long.
-    pub reads_refused: u64,
-    /// The size of the database and its write-ahead log on disk, in bytes.
-    pub disk_bytes: u64,
-    /// The size of the write-ahead log's file, in bytes.
-    pub log_bytes: u64,
-    /// The part of the write-ahead log that is in use, in bytes.
-    pub log_in_use: u64,
-    /// The number of times the write-ahead log could not be restarted because a reader was still using it.
-    pub log_held: u64,
-    /// The number of owners and chat groups that are known to be damaged.
-    pub damaged: u64,
-    /// 1 if undamaged data cannot be changed because of damage elsewhere, otherwise 0.
-    pub unwritable: u64,
-}
-
-/// The findings at the opening of a store, as texts for the log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OpeningReport {
-    /// A summary of the stored data.
-    pub summary: String,
-    /// Findings that an operator should check.
-    pub doubts: Vec<String>,
-    /// Data that was lost or may have been lost.
-    pub losses: Vec<String>,
-}
-
-/// The state of a store that can make changes durable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Readiness {
-    /// The number of owners and chat groups that are known to be damaged. All others can be used.
-    pub damaged: u64,
-}
 
 /// A part of the stored data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -230,8 +184,8 @@ pub trait Touches: Send + Sync {
     /// [`Edit::ends_sessions`]: crate::domain::Edit::ends_sessions
     fn sessions(&self, owner: &Owner) -> Pending<'_, Vec<(UserId, SessionTimes)>>;
 
-    /// Reads the times of these chat groups, each in the named incarnation, in the same order. There are none if that
-    /// incarnation was not touched, or if a later one was.
+    /// Reads the times of these chat groups, each in the given incarnation, in the same order. The times of a group are
+    /// the default if that incarnation was not touched, or if a later one was.
     fn chat_group_times(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<SessionTimes>>;
 }
 
@@ -291,33 +245,6 @@ pub trait Maintenance: Send + Sync {
 pub trait Store: Owners + Directory + Touches + Listing + Maintenance {}
 
 impl<T: Owners + Directory + Touches + Listing + Maintenance> Store for T {}
-
-/// Opens or creates the configured store. This is the only place that chooses a backend.
-///
-/// # Errors
-/// Returns [`OpenError`], with a message for the operator.
-pub fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, OpenError> {
-    Ok(match config.backend {
-        Backend::Memory => Arc::new(memory::MemoryStore::default()),
-        Backend::Sqlite => Arc::new(sqlite::SqliteStore::open(config)?),
-    })
-}
-
-/// Checks whether there is a store in this directory.
-#[must_use]
-pub fn exists(directory: &Path) -> bool {
-    sqlite::SqliteStore::exists(directory)
-}
-
-/// Creates an empty in-memory store, for checks and tests.
-///
-/// # Panics
-/// Never: a store in memory opens no files.
-#[must_use]
-pub fn in_memory() -> Arc<dyn Store> {
-    let config = StoreConfig { backend: Backend::Memory, ..StoreConfig::new("") };
-    open(&config).expect("a store in memory has no files that could fail to open")
-}
 
 /// Runs a rule, and turns a panic into an error, so that the store continues.
 fn guarded<T>(rule: impl FnOnce() -> T) -> Result<T, StoreError> {

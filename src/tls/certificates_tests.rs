@@ -68,7 +68,7 @@ fn a_certificate_that_is_not_valid_never_replaces_a_valid_one() {
     assert_eq!(look(&certificates), None, "it is reported only once");
     // A certificate that becomes valid later is refused now and used from that time on.
     let next = site.issue((6, 1), (12, 1));
-    assert!(look(&certificates).unwrap().contains("becomes valid only in 51 days"));
+    assert!(look(&certificates).unwrap().contains("will not be valid for another 51 days"));
     assert_eq!(certificates.state().refused, 2);
     site.clock.freeze(Some(NOW + 151 * DAY));
     assert!(certificates.refresh().unwrap(), "only the time has changed");
@@ -90,7 +90,7 @@ fn a_certificate_that_is_not_valid_is_used_if_there_is_no_better_one() {
     assert_eq!(look(&certificates), None);
     assert_eq!((certificates.state().not_after, certificates.validity_problem()), (good, None));
     let later = site.issue((8, 1), (9, 1));
-    assert!(look(&certificates).unwrap().contains("becomes valid only in 212 days"));
+    assert!(look(&certificates).unwrap().contains("will not be valid for another 212 days"));
     site.clock.freeze(Some(NOW + 40 * DAY));
     assert!(certificates.refresh().unwrap());
     assert_eq!(certificates.state().not_after, later);

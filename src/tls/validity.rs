@@ -83,7 +83,7 @@ impl fmt::Display for ValidityProblem {
                 write!(f, "expired {} ago, so clients refuse it", span(*seconds))
             }
             ValidityProblem::NotYetValid(seconds) => {
-                write!(f, "becomes valid only in {}, so clients refuse it until then", span(*seconds))
+                write!(f, "will not be valid for another {}, so clients refuse it until then", span(*seconds))
             }
         }
     }
@@ -146,7 +146,10 @@ mod tests {
         let said = |now| validity.problem_at(now).unwrap().to_string();
         assert_eq!(said(2_000_001), "expired 1 second ago, so clients refuse it");
         assert_eq!(said(2_000_000 + 86_400 * 3), "expired 3 days ago, so clients refuse it");
-        assert_eq!(said(999_999 - 7_200), "becomes valid only in 2 hours, so clients refuse it until then");
+        assert_eq!(
+            said(999_999 - 7_200),
+            "will not be valid for another 2 hours, so clients refuse it until then"
+        );
     }
 
     proptest! {

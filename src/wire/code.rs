@@ -159,7 +159,7 @@ codes! {
         RESOURCE = 60009;
         /// The caller is not an administrator of the app.
         ADMIN = 60010;
-        /// Too many calls of an app in a second, over all commands.
+        /// Too many calls by an app in a second, across all commands.
         APP_FREQUENCY = 60011;
         /// The sdkappid is missing from the URL.
         APP_ID_MISSING = 60012;

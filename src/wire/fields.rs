@@ -180,10 +180,11 @@ impl<'n> Fields<'n> {
         Fields::of(node, Path::Root, None, Empties::Values)
     }
 
-    /// Returns the members of a call's body, which must be an object with these fields.
+    /// Returns the members of a call's body. It may have the fields in `described`, and an empty array counts as an empty
+    /// object.
     ///
     /// # Errors
-    /// A [`Fault`] if the node is not an object.
+    /// A [`Fault`] if the node is neither an object nor an empty array.
     pub fn of_call(
         node: &'n Node<'n>,
         described: &'static [Field],

@@ -43,7 +43,7 @@ impl<'n> Fields<'n> {
             let refused = |said: String| Err(Fault::refused(Path::Member(&self.path, name), said));
             if let Some(place) = names.iter().position(|one| one == name) {
                 if seen & (1 << place) != 0 {
-                    return refused("it is there twice, and only one can count; remove the other".to_owned());
+                    return refused("it is given twice, but only one can count; remove the other".to_owned());
                 }
                 seen |= 1 << place;
             } else if let Some(other) = meant(name, &names) {
@@ -95,7 +95,7 @@ mod tests {
             }
             let twice =
                 checked(r#"{"ContactItem":[1],"GroupItem":1,"ContactItem":[]}"#, unknown).unwrap_err();
-            assert!(twice.starts_with("ContactItem is refused: it is there twice"), "{twice}");
+            assert!(twice.starts_with("ContactItem is refused: it is given twice"), "{twice}");
             assert_eq!(checked(r#"{"ContactItem":[1],"GroupItem":1}"#, unknown), Ok(()));
         }
     }

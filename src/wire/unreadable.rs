@@ -24,7 +24,7 @@ pub fn unreadable(text: &[u8], error: &serde_json::Error) -> String {
         Category::Io | Category::Syntax => {
             let (place, at) = place(text, error);
             match reason.starts_with("trailing characters") {
-                true => format!("something stands behind the value, from {place} on"),
+                true => format!("more text follows the value, from {place} on"),
                 false => found(&place, &String::from_utf8_lossy(&text[at..])),
             }
         }
@@ -72,11 +72,11 @@ mod tests {
             ("", "it is empty"),
             (" \n", "it is empty"),
             ("{\"a\":", "it ends at byte 5, before the value is complete"),
-            ("{} x", "something stands behind the value, from column 4 on"),
+            ("{} x", "more text follows the value, from column 4 on"),
             ("{'a':1}", "\"'\" is not expected at column 2; strings and names must be in double quotes"),
             ("{a:1}", "\"a\" is not expected at column 2; strings and names must be in double quotes"),
             ("broken", "\"b\" is not expected at column 1; strings and names must be in double quotes"),
-            ("{} // x", "something stands behind the value, from column 4 on"),
+            ("{} // x", "more text follows the value, from column 4 on"),
             ("{// x\n\"a\":1}", "\"/\" is not expected at line 1, column 2; JSON has no comments"),
             (
                 "{\"a\":1,\n}",

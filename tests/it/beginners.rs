@@ -49,7 +49,7 @@ fn mistakes() -> Vec<Mistake> {
             at(GET),
             r#"{"From_Account":"alice","StartIndex":0}"#,
             50001,
-            r#"From_Account: the account "alice" has not been imported; import it with v4/im_open_login_svc/account_import, or start dev with --directory open (serve: the app's setting directory)"#,
+            r#"From_Account: the account "alice" has not been imported; import it with v4/im_open_login_svc/account_import, or start dev with --directory open (confold serve: with the app's setting directory)"#,
         ),
         mistake(
             "comment in the JSON",
@@ -85,7 +85,7 @@ fn mistakes() -> Vec<Mistake> {
             format!("{GET}?{}", good.replace("sdkappid=88888888", "sdkappid=1400000001")),
             BODY,
             70020,
-            "this server has no app 1400000001; add it with --app 1400000001:KEY (serve: a table [[app]])",
+            "this server has no app 1400000001; add it with --app 1400000001:KEY (confold serve: with an [[app]] table in the configuration)",
         ),
         mistake(
             "signature of another app",

@@ -370,7 +370,7 @@ fn limits_bodies() {
     holder
         .send(format!("POST {target} HTTP/1.1\r\nContent-Length: {}\r\n\r\n{BODY}", whole.len()).as_bytes())
         .unwrap();
-    // The first client has sent little yet, so that there is room for another body until the rest arrives.
+    // The holder has sent only a little so far, so there is room for another body until the rest arrives.
     assert_eq!(client.call(GET, &whole).code(), 0);
     holder.send(&whole.as_bytes()[BODY.len()..whole.len() - 1]).unwrap();
     // A call that needs room in the meantime could get it first, and the first client would be refused.

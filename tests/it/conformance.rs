@@ -232,7 +232,7 @@ fn line_15_paging_returns_every_record_once_and_does_not_lose_any() {
             assert_eq!(start, 0);
             break;
         }
-        // Remove one record of a page already read and one of a page not yet read.
+        // Remove one record from a page already read and one from a page not yet read.
         let [first, second] = [&peers[sizes.len()], &peers[249 - sizes.len()]].map(|peer| user(peer));
         client.does(&regroup_contacts("teacher4", "g").remove(first).remove(second));
     }

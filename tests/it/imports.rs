@@ -53,7 +53,7 @@ fn import(place: &[String], options: &[&str], name: &str, bytes: &[u8]) -> Outpu
     keyed(&["import"]).arg(name).args(options).args(place).current_dir(&folder).finish()
 }
 
-/// Lines with a misspelt field, each in a different kind of object, with a part of the message.
+/// Lines with a misspelt field, for every kind of object, and one with a null list, each with part of the message.
 fn misspelt() -> Vec<(Value, &'static str)> {
     let mut long = record("peer", 1);
     long["StandardMarks"] = json!("11");
@@ -395,7 +395,7 @@ fn import_errors_contain_no_library_messages() {
             r#"{"Kind":"account",}"#,
             "\"}\" is not expected at column 19; perhaps there is one comma too many before it",
         ),
-        (r#"{"Kind":"account"} {"#, "something stands behind the value, from column 20 on"),
+        (r#"{"Kind":"account"} {"#, "more text follows the value, from column 20 on"),
         ("[1]", "the line must be an object, found an array of 1"),
         (r#"{"Kind":"account","SdkAppId":"x"}"#, "SdkAppId must be an integer, found the string \"x\""),
     ] {

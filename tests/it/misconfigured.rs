@@ -453,7 +453,7 @@ fn a_key_with_a_stray_character_is_refused_wherever_it_comes_from() {
         ("a b", "", "contains a space in the middle"),
     ] {
         let bad = format!("{before}{key}{after}");
-        let cure = "; it must be one word of ASCII characters, without spaces, control characters and quotation marks";
+        let cure = "; it must be one word of ASCII characters, without spaces, control characters or quotation marks";
         let with = |expected: &str, found: String| {
             assert!(found.contains(&format!("{expected}{said}{cure}")), "{bad:?}: {found}");
             assert!(!found.contains(key), "{found}");

@@ -332,7 +332,7 @@ fn parameters_that_look_like_missing_ones_are_all_named() {
             60004,
             "the query parameter identifier is missing; found \"amp;identifier\" (has to be identifier), \
              \"amp;usersig\" (has to be usersig), \"amp;contenttype\" (has to be contenttype); the address was escaped \
-             for HTML, write & instead of &amp;",
+             for HTML; write & instead of &amp;",
         ),
         (
             format!("user_id={ADMIN}&UserSig={signature}&sdk_app_id={APP}&appid={APP}&contentType=json"),

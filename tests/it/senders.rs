@@ -472,7 +472,7 @@ fn a_byte_order_mark_is_ignored_and_other_encodings_are_named() {
         assert_eq!(refused.status, 400);
         assert!(
             refused.body.contains(
-                r#"lines with the header Content-Encoding: \"br\" are not supported; send them uncompressed"#
+                r#"a body of lines must not be compressed or encoded, found the header Content-Encoding: \"br\"; send it without this header"#
             ),
             "{}",
             refused.body
@@ -516,7 +516,7 @@ fn a_cure_is_one_that_helps() {
         let item = done(client, CONTACTS, "mark_contact", &mark)["ResultItem"][0].clone();
         (item["ResultCode"].as_u64().unwrap(), item["ResultInfo"].as_str().unwrap().to_owned())
     };
-    let open_cure = ", or start dev with --directory open (serve: the app's setting directory)";
+    let open_cure = ", or start dev with --directory open (confold serve: with the app's setting directory)";
     for (id, cure) in [
         ("g", "create it with v4/group_open_http_svc/create_group or import_group"),
         (

@@ -97,7 +97,7 @@ fn hostile_texts_are_refused_within_bounds() {
 }
 
 #[test]
-fn a_signature_made_with_a_private_key_is_recognised() {
+fn a_signature_made_with_a_private_key_is_recognized() {
     // The libraries of version 1 write these members; some add a version, others do not.
     let old = serde_json::json!({
         "TLS.account_type": "0", "TLS.identifier": "administrator", "TLS.appid_at_3rd": "0", "TLS.sdk_appid": "1400000000",

@@ -47,10 +47,10 @@ impl Command {
         }
     }
 
-    /// Checks for the strict mode that a request has only fields that the command knows.
+    /// Checks that a request has only fields that the command knows, as the strict mode requires.
     ///
     /// # Errors
-    /// A [`Fault`] that names the first unknown field and suggests a similar one.
+    /// A [`Fault`] that names the first unknown field and suggests a similar one, if there is one.
     pub fn check_strictly(self, request: &Node<'_>) -> Result<(), Fault> {
         check(request, Path::Root, &Shape::Object(self.description().request))
     }

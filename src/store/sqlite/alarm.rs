@@ -4,26 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// The reason why a store cannot continue. The server has to stop, so that it can be restarted with the data on disk.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StoreFailure {
-    /// The disk failed during a commit or a checkpoint.
-    #[error(
-        "the disk failed during a commit ({0}), and what it contains is not known; check it, then start again"
-    )]
-    Disk(String),
-    /// The files were moved or deleted.
-    #[error(
-        "the files of the store were moved or deleted while it was in use ({0}), so that what was acknowledged last may be \
-         elsewhere; put them back, then start again"
-    )]
-    Moved(String),
-    /// A thread panicked.
-    #[error(
-        "a defect ended the {0} thread of the store; what was acknowledged is kept, so start again, and report what the log says"
-    )]
-    Thread(&'static str),
-}
+use crate::store::StoreFailure;
 
 /// The first failure of any thread of a store; later failures are ignored.
 #[derive(Clone)]

@@ -327,7 +327,7 @@ impl Changed {
         for (owner, edited) in self.owners.into_iter().filter(|(_, edited)| edited.is_changed()) {
             let disbandings = cache.disbandings(owner.app);
             let seen = disbandings.count();
-            cache.publish(owner, cache::Entry::new(edited.stored, disbandings, seen));
+            cache.publish(owner, cache::CachedOwner::new(edited.stored, disbandings, seen));
         }
         for (app, id) in self.disbanded {
             cache.disbandings(app).publish(id);

@@ -12,18 +12,18 @@ use tokio::sync::oneshot;
 
 use crate::store::StoreError;
 
-type Outcome<T> = Result<T, StoreError>;
+type ReadOutcome<T> = Result<T, StoreError>;
 
 /// The reader thread's end, for answering one caller.
 pub(super) struct Caller<T> {
     turn: Turn,
-    done: oneshot::Sender<Outcome<T>>,
+    done: oneshot::Sender<ReadOutcome<T>>,
 }
 
 /// The caller's end, for receiving the answer.
 pub(super) struct Answer<T> {
     turn: Turn,
-    done: oneshot::Receiver<Outcome<T>>,
+    done: oneshot::Receiver<ReadOutcome<T>>,
 }
 
 /// Decides whether the reader thread begins the read first, or the caller gives up first.
@@ -55,7 +55,7 @@ impl<T> Caller<T> {
         self.turn.take()
     }
 
-    pub(super) fn answer(self, outcome: Outcome<T>) {
+    pub(super) fn answer(self, outcome: ReadOutcome<T>) {
         let _ = self.done.send(outcome);
     }
 }
@@ -65,7 +65,7 @@ impl<T> Answer<T> {
     ///
     /// # Errors
     /// Returns [`StoreError::Closed`] if the store is closed, or the error of the read.
-    pub(super) async fn wait(self) -> Outcome<T> {
+    pub(super) async fn wait(self) -> ReadOutcome<T> {
         self.done.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -76,7 +76,7 @@ impl<T> Answer<T> {
     /// # Errors
     /// Returns [`StoreError::Busy`] if the read did not begin in time, [`StoreError::Closed`] if the store is closed,
     /// or the error of the read.
-    pub(super) async fn wait_for(mut self, patience: Duration) -> Outcome<T> {
+    pub(super) async fn wait_for(mut self, patience: Duration) -> ReadOutcome<T> {
         match tokio::time::timeout(patience, &mut self.done).await {
             Ok(answered) => answered.map_err(|_| StoreError::Closed)?,
             Err(_) if self.turn.take() => Err(StoreError::Busy),

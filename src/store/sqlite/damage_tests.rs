@@ -8,7 +8,7 @@ use crate::{
         ChatGroupEdit, ChatGroupKind, ChatGroupProfile, DirectoryMode, Edit, GroupName, JoinOption, Limits,
         Terms,
     },
-    store::Damaged,
+    store::{Damaged, Maintenance},
     testing::block_on,
 };
 

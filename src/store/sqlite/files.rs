@@ -14,12 +14,10 @@ use std::{
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::{
-    notices,
-    open_error::OpenError,
-    schema, sums,
+    notices, schema, sums,
     wal::{self, Log},
 };
-use crate::private;
+use crate::{private, store::OpenError};
 
 /// The files of one store, locked for this process.
 #[derive(Debug)]
@@ -115,7 +113,10 @@ impl Files {
     /// Opens a connection with the settings that every connection needs.
     pub(super) fn connect(&self) -> Result<Connection, OpenError> {
         notices::start();
-        let failed = |source| OpenError::Database { file: self.database.clone(), source };
+        let failed = |source: rusqlite::Error| OpenError::Database {
+            file: self.database.clone(),
+            source: source.into(),
+        };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;

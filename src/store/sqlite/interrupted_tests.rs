@@ -17,11 +17,10 @@ use super::{
 use crate::{
     domain::{ChatGroupId, Owner, UnixSeconds, UserId, WantedMembers},
     store::{
-        Directory, Owners,
+        Directory, OpenError, Owners,
         sqlite::{
             chat_groups,
             files::Files,
-            open_error::OpenError,
             schema::{APPLICATION, FORMAT_1, FORMAT_2, Opened, open_with},
         },
     },

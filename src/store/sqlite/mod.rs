@@ -17,9 +17,9 @@ mod files;
 mod health;
 mod job;
 mod listing;
+mod maintenance;
 mod members;
 mod notices;
-mod open_error;
 mod opening;
 mod queue;
 mod reader;
@@ -38,7 +38,6 @@ mod writer;
 
 use std::{
     path::Path,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -46,9 +45,7 @@ use std::{
     time::Duration,
 };
 
-pub use alarm::StoreFailure;
-pub use open_error::OpenError;
-pub use survey::{is_in_use, is_read_only, survey};
+pub(super) use survey::{is_in_use, is_read_only, survey};
 
 use self::{
     alarm::Alarm,
@@ -57,13 +54,11 @@ use self::{
     job::{Job, OutcomeSlot},
     opening::Opening,
     reader::{Readers, Shared},
-    threads::StoreThread,
     writer::Writer,
 };
 use super::{
     ChatGroupPage, ChatGroupQuery, ChatGroupState, ChatGroupWrite, Cursor, Directory, Listing, Loaded,
-    Maintenance, OpeningReport, Owners, Part, Pending, Readiness, Scope, Statistics, StoreConfig, StoreError,
-    Touches, Write, cache::OwnerCache,
+    OpenError, Owners, Part, Pending, StoreConfig, StoreError, Touches, Write, cache::OwnerCache,
 };
 use crate::{
     clock::Clock,
@@ -103,8 +98,9 @@ impl SqliteStore {
     pub(super) fn open(options: &StoreConfig) -> Result<SqliteStore, OpenError> {
         let files = Arc::new(Files::lock(&options.directory, options.create)?);
         let opened = schema::open(&files, options.create, options.clock.now())?;
-        let has_aside = rows::has_aside(&opened.connection)
-            .map_err(|source| OpenError::Database { file: files.database.clone(), source })?;
+        let has_aside = rows::has_aside(&opened.connection).map_err(|source: rusqlite::Error| {
+            OpenError::Database { file: files.database.clone(), source: source.into() }
+        })?;
         let shared = Shared {
             cache: Arc::new(OwnerCache::new(options.cache_bytes)),
             health: Arc::new(Health::new(Clock::system(), has_aside)),
@@ -244,89 +240,6 @@ impl Listing for SqliteStore {
         from: Option<Cursor>,
     ) -> Pending<'_, Part<(ChatGroupId, ChatGroupState)>> {
         self.readers.run_patiently(move |reader| reader.list_all_chat_groups(app, from.as_ref()))
-    }
-}
-
-impl Maintenance for SqliteStore {
-    fn opening(&self) -> OpeningReport {
-        let Opening { doubts, losses, .. } = &self.opening;
-        OpeningReport {
-            summary: self.opening.to_string(),
-            doubts: self.files.remarks.iter().chain(doubts).cloned().collect(),
-            losses: losses.clone(),
-        }
-    }
-
-    fn is_unfilled(&self) -> bool {
-        self.unfilled
-    }
-
-    fn note_filled(&self) -> Pending<'_, ()> {
-        self.queue(Job::Filled)
-    }
-
-    fn statistics(&self) -> Statistics {
-        let (commits, changes, waiting) = self.writer.statistics();
-        let (cache_hits, cache_misses, cache_bytes) = self.shared.cache.statistics();
-        let (reads_waiting, reads_refused) = self.readers.statistics();
-        let (database, log) = self.files.sizes();
-        let checkpoints = &self.writer.checkpoints;
-        Statistics {
-            commits,
-            changes,
-            waiting,
-            cache_hits,
-            cache_misses,
-            cache_bytes,
-            reads_waiting,
-            reads_refused,
-            disk_bytes: database + log,
-            log_bytes: log,
-            log_in_use: checkpoints.length.load(Ordering::Relaxed),
-            log_held: checkpoints.held.load(Ordering::Relaxed),
-            damaged: self.shared.health.damaged(),
-            unwritable: self.shared.health.is_unwritable().into(),
-        }
-    }
-
-    fn ready(&self) -> Pending<'_, Readiness> {
-        Box::pin(async {
-            // Only one check at a time writes. The others wait, and then find its recent commit.
-            let _turn = self.probing.lock().await;
-            if self.closed.load(Ordering::Acquire) {
-                return Err(StoreError::Closed);
-            }
-            if !self.shared.health.is_fresh()? {
-                self.queue(Job::Probe).await?;
-            }
-            // The probe itself may have found damage.
-            self.shared.health.is_fresh()?;
-            Ok(Readiness { damaged: self.shared.health.damaged() })
-        })
-    }
-
-    fn reset(&self, scope: Scope) -> Pending<'_, ()> {
-        self.queue(|slot| Job::Reset(scope, slot))
-    }
-
-    fn between_writes(&self, work: Box<dyn FnOnce() + Send>) -> Pending<'_, ()> {
-        self.queue(|slot| Job::Pause(work, slot))
-    }
-
-    fn failure(&self) -> Pin<Box<dyn Future<Output = StoreFailure> + Send>> {
-        Box::pin(self.shared.alarm.raised())
-    }
-
-    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(async {
-            self.closed.store(true, Ordering::Release);
-            // Close the readers, too, because the last checkpoint can only copy the whole log if none is using it.
-            let mut ending: Vec<&StoreThread> = self.readers.close().iter().collect();
-            ending.push(self.writer.close());
-            if threads::wait(&ending, self.close_within).await {
-                self.files.release();
-            }
-        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use rusqlite::Connection;
 
 use super::{
-    OpenError, StoreConfig, alarm::Alarm, caller::Answer, chat_groups, error::attribute_damage, files::Files,
+    StoreConfig, alarm::Alarm, caller::Answer, chat_groups, error::attribute_damage, files::Files,
     health::Health, listing, queue::Queue, rows::Rows, threads::StoreThread, touches,
 };
 use crate::{
@@ -14,7 +14,8 @@ use crate::{
         AppId, ChatGroupId, Conversation, Owner, OwnerState, Presence, SessionTimes, UserId, WantedMembers,
     },
     store::{
-        ChatGroupPage, ChatGroupQuery, ChatGroupState, Cursor, Damaged, Loaded, Part, Pending, StoreError,
+        ChatGroupPage, ChatGroupQuery, ChatGroupState, Cursor, Damaged, Loaded, OpenError, Part, Pending,
+        StoreError,
         cache::{OwnerCache, Snapshot},
     },
 };

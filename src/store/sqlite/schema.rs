@@ -4,12 +4,14 @@ use rusqlite::{Connection, Transaction};
 
 use super::{
     files::Files,
-    open_error::OpenError,
     opening::{Opening, PreviousEnd},
     upgrade,
     wal::Log,
 };
-use crate::{domain::UnixSeconds, store::StoreError};
+use crate::{
+    domain::UnixSeconds,
+    store::{OpenError, StoreError},
+};
 
 /// The current format of the database. Older formats are upgraded when the database is opened; newer ones are
 /// refused.
@@ -47,7 +49,8 @@ pub(super) fn open_with(
     now: UnixSeconds,
     most: i64,
 ) -> Result<Opened, OpenError> {
-    let failed = |source| OpenError::Database { file: files.database.clone(), source };
+    let failed =
+        |source: rusqlite::Error| OpenError::Database { file: files.database.clone(), source: source.into() };
     let pragma =
         |connection: &Connection, name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let format = pragma(&connection, "user_version").map_err(failed)?;
@@ -62,7 +65,7 @@ pub(super) fn open_with(
         return Err(OpenError::NoStore { directory, had_one: files.found.lock });
     }
     if format > FORMAT {
-        return Err(OpenError::Newer { file: files.database.clone(), found: format });
+        return Err(OpenError::Newer { file: files.database.clone(), found: format, known: FORMAT });
     }
     set_up(&connection).map_err(failed)?;
     // Find out how much of the log SQLite could use, before anything is written.
@@ -118,7 +121,9 @@ pub(super) fn open_with(
                 "the store in {} is not upgraded completely, and the next startup continues: {error}",
                 files.directory.display()
             )),
-            Err(source) => return Err(OpenError::Rewriting { file: files.database.clone(), source }),
+            Err(source) => {
+                return Err(OpenError::Rewriting { file: files.database.clone(), source, format: FORMAT });
+            }
         }
     }
     // A failure only means that a later startup may not notice a missing database.

@@ -5,7 +5,10 @@ use crate::domain::{
     ChatGroupEdit, ChatGroupKind, ChatGroupProfile, DirectoryMode, Edit, GroupName, Grouped, JoinOption,
     Limits, Member, Terms, UserId,
 };
-use crate::testing::block_on;
+use crate::{
+    store::{Maintenance, Scope, Statistics, StoreFailure},
+    testing::block_on,
+};
 
 fn owner(user: &str) -> Owner {
     Owner { app: AppId::new(1).unwrap(), user: UserId::parse(user).unwrap() }

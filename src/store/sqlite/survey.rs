@@ -2,14 +2,15 @@
 
 use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
-use super::{files::database, open_error::OpenError};
+use super::files::database;
 use crate::private::{can_read_and_write, can_write_into, is_kernel_file_system};
+use crate::store::OpenError;
 
 /// Checks whether a server could use this directory. If `create` is set, the directory and the store need not exist.
 ///
 /// # Errors
 /// Returns the [`OpenError`] that opening the store would return, if it can be found out without opening it.
-pub fn survey(directory: &Path, create: bool) -> Result<(), OpenError> {
+pub(in crate::store) fn survey(directory: &Path, create: bool) -> Result<(), OpenError> {
     let failed = |source| OpenError::Directory { directory: directory.to_owned(), source };
     let (database, lock) = (database(directory), directory.join("lock"));
     if directory.exists() && !directory.is_dir() {
@@ -42,14 +43,14 @@ pub fn survey(directory: &Path, create: bool) -> Result<(), OpenError> {
 
 /// Checks whether the database exists and cannot be written. A server would then refuse every change.
 #[must_use]
-pub fn is_read_only(directory: &Path) -> bool {
+pub(in crate::store) fn is_read_only(directory: &Path) -> bool {
     let database = database(directory);
     database.exists() && can_read_and_write(&database).is_err()
 }
 
 /// Checks whether a server holds the lock of a directory. On systems without `/proc/locks`, this is always false.
 #[must_use]
-pub fn is_in_use(directory: &Path) -> bool {
+pub(in crate::store) fn is_in_use(directory: &Path) -> bool {
     let Ok(lock) = fs::metadata(directory.join("lock")) else { return false };
     let inode = format!(":{}", lock.ino());
     let locks = fs::read_to_string("/proc/locks").unwrap_or_default();

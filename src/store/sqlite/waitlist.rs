@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     caller::Caller,
-    work::{Task, Work},
+    work::{ReadTask, Work},
 };
 use crate::{domain::Owner, store::Loaded};
 
@@ -29,7 +29,7 @@ enum Waiting {
     /// A read of an owner. Its callers are in `loads`.
     Load(Owner),
     Read {
-        task: Box<dyn Task>,
+        task: Box<dyn ReadTask>,
         since: Duration,
         /// Whether the caller waits without a time limit, as an export does, which needs all of its parts.
         is_patient: bool,
@@ -58,7 +58,7 @@ impl Waitlist {
     }
 
     /// Adds a caller with any other read.
-    pub(super) fn read(&mut self, task: Box<dyn Task>, since: Duration, is_patient: bool) {
+    pub(super) fn read(&mut self, task: Box<dyn ReadTask>, since: Duration, is_patient: bool) {
         self.waiting.push_back(Waiting::Read { task, since, is_patient });
     }
 

@@ -11,11 +11,11 @@ pub(super) enum Work {
     /// Load an owner, for all callers who asked for this owner before the read began.
     Load(Owner, Vec<Caller<Loaded>>),
     /// Read something else, for one caller.
-    Read(Box<dyn Task>),
+    Read(Box<dyn ReadTask>),
 }
 
 /// A read for one caller.
-pub(super) trait Task: Send {
+pub(super) trait ReadTask: Send {
     /// Checks whether the caller is still waiting.
     fn is_wanted(&self) -> bool;
     /// Reads and answers the caller, unless the caller has left.
@@ -28,7 +28,7 @@ pub(super) struct Read<T, F> {
     pub(super) caller: Caller<T>,
 }
 
-impl<T: Send, F: FnOnce(&Reader) -> Result<T, StoreError> + Send> Task for Read<T, F> {
+impl<T: Send, F: FnOnce(&Reader) -> Result<T, StoreError> + Send> ReadTask for Read<T, F> {
     fn is_wanted(&self) -> bool {
         self.caller.is_waiting()
     }

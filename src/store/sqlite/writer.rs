@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use super::{
-    OpenError, StoreConfig, StoreFailure,
+    StoreConfig,
     attempt::{Attempt, Verdict},
     batch::PAGE,
     checkpoints::{CheckpointCounts, Checkpoints},
@@ -29,7 +29,11 @@ use super::{
     schema::{self, Opened},
     threads::StoreThread,
 };
-use crate::{clock::Clock, excerpt::quoted, store::StoreError};
+use crate::{
+    clock::Clock,
+    excerpt::quoted,
+    store::{OpenError, StoreError, StoreFailure},
+};
 
 /// The maximum number of changes in one transaction.
 const BATCH: usize = 512;
@@ -67,8 +71,12 @@ impl Writer {
     ) -> Result<Writer, OpenError> {
         let (jobs, queue) = mpsc::channel(options.queue);
         let (counts, checkpoints) = (Arc::<Counts>::default(), Arc::<CheckpointCounts>::default());
-        let own = Checkpoints::new(&mut opened.connection, Arc::clone(&checkpoints))
-            .map_err(|source| OpenError::Database { file: files.database.clone(), source })?;
+        let own = Checkpoints::new(&mut opened.connection, Arc::clone(&checkpoints)).map_err(
+            |source: rusqlite::Error| OpenError::Database {
+                file: files.database.clone(),
+                source: source.into(),
+            },
+        )?;
         let thread = WriterThread {
             db: opened.connection,
             files,
@@ -273,7 +281,7 @@ impl WriterThread {
             return Ok(());
         }
         match disbandings::trim_all_events(&self.db, &self.shared.health, self.clock.now()) {
-            // Only some were removed. The rest follows after the next changes.
+            // There may be more. They are removed after the next changes.
             Ok(removed) if removed > 0 => self.checkpoints.note((removed * PAGE) as u64),
             Ok(_) => self.trimmed = Some(now),
             Err(error) => {

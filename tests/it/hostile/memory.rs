@@ -94,7 +94,8 @@ fn all_calls_of_a_new_connection_are_served() {
     assert_eq!(stranger.answers(32).unwrap().bodies.len(), 32);
 }
 
-/// Clients that do not read replies, but send a frame from time to time, must not use up the memory of all others.
+/// Clients that do not read replies, but send a frame from time to time, must not use up the memory that
+/// all connections share.
 #[test]
 fn clients_that_only_pretend_to_read_do_not_lock_others_out() {
     let (site, authority) = (Site::new(), Authority::new());

@@ -152,7 +152,7 @@ fn a_certificate_is_replaced_only_by_a_valid_one() {
     assert!(site.log().contains("cert.pem expired "), "{}", site.log());
     next.issue_valid(&certificate, &key, 2090, 2091);
     reload(&site, &server, kept, 2);
-    assert!(site.log().contains("cert.pem becomes valid only in "), "{}", site.log());
+    assert!(site.log().contains("cert.pem will not be valid for another "), "{}", site.log());
     // A good certificate whose key everybody can read.
     next.issue_with_mode(&certificate, &key, 0o644);
     reload(&site, &server, kept, 3);
@@ -177,7 +177,9 @@ fn a_start_warns_of_a_certificate_that_clients_reject() {
     let (site, authority) = (Site::new(), Authority::new());
     let (certificate, key) = (site.path("cert.pem"), site.path("cert-key.pem"));
     configure(&site, TLS, "\"admin\"", "");
-    for (from, until, said_of_it) in [(2020, 2021, "expired "), (2090, 2091, "becomes valid only in ")] {
+    for (from, until, said_of_it) in
+        [(2020, 2021, "expired "), (2090, 2091, "will not be valid for another ")]
+    {
         authority.issue_valid(&certificate, &key, from, until);
         let output = site.check();
         let said = said(&output);
@@ -185,7 +187,7 @@ fn a_start_warns_of_a_certificate_that_clients_reject() {
         assert!(said.contains("warning: the certificate in ") && said.contains(said_of_it), "{said}");
     }
     let server = site.serve();
-    assert!(site.log().contains("becomes valid only in "), "{}", site.log());
+    assert!(site.log().contains("will not be valid for another "), "{}", site.log());
     // A good certificate is used immediately.
     authority.issue(&certificate, &key);
     reload(&site, &server, "the certificate was read again", 1);

@@ -49,7 +49,7 @@ fn a_collector_that_never_answers_does_not_delay_a_stop() {
     call(&mut server.client());
     stop(server);
     let log = site.log();
-    let lines: Vec<&str> = log.lines().filter(|line| line.contains("before the server ended")).collect();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("before the server stopped")).collect();
     assert_eq!(lines.len(), 1, "{log}");
     let lost = lines[0].split("lost=").nth(1).unwrap().split(' ').next().unwrap();
     // All spans are counted, except those that an earlier line has already reported as lost.

@@ -182,7 +182,8 @@ fn a_message_has_at_most_one_kibibyte() {
     assert!((1_001..=1_024).contains(&said.len()), "{} bytes", said.len());
 }
 
-/// Text for random calls, made of characters that confold's own messages never contain.
+/// Characters for the text of random calls. confold's own messages never contain the first two; the others have to be
+/// escaped.
 const FOREIGN: &[char] = &['§', 'ж', '\n', '\u{1b}', '\u{202e}', '\u{7f}', '"', '\\'];
 
 fn foreign() -> impl Strategy<Value = String> {

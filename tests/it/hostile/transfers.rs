@@ -39,7 +39,7 @@ fn calls_are_served_while_a_large_line_is_parsed() {
     );
     importer.send(head.as_bytes()).unwrap();
     importer.send(line.as_bytes()).unwrap();
-    // The whole line has been sent. Until the reply to it, the only worker just has to serve other callers.
+    // The whole line has been sent. Until it is answered, the only worker must keep serving other callers.
     let answered = std::sync::atomic::AtomicBool::new(false);
     let calls = std::thread::scope(|scope| {
         scope.spawn(|| {

@@ -125,7 +125,7 @@ fn the_authority_is_created_once_and_cannot_sign_for_others() {
     for words in ["NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "keytool"] {
         assert!(tls.server.greeting.contains(words), "{}", tls.server.greeting);
     }
-    // With its key, a certificate for another name can be created, but clients refuse it.
+    // The authority's key can be used to create a certificate for another name, but clients refuse it.
     let openssl = |arguments: &[&str]| {
         let output = Command::new("openssl").args(arguments).current_dir(&folder).finish();
         (output.status.success(), said(&output))

@@ -186,14 +186,14 @@ fn the_first_write_of_the_readme_gets_the_reply_shown() {
     // With `confold call`, and with curl.
     for block in [&blocks[at - 1], &blocks[at]] {
         let server = Server::dev(&[]);
-        let script = (block.text).replace("127.0.0.1:8080", &server.address.to_string()).replace(
-            "target/release/confold call",
-            &format!("$CONFOLD call --url http://{}", server.address),
-        );
+        let script = (block.text)
+            .replace("127.0.0.1:8080", &server.address.to_string())
+            .replace("target/release/confold call", &format!("$CONFOLD call --url http://{}", server.address))
+            .replace("sdkappid=…&contenttype=json", &query(APP, ADMIN, SAMPLE_KEY));
         assert_ne!(script, block.text);
         let mut bash = command("bash", folder.path());
         bash.args(["-c", &script]).env("CONFOLD", env!("CARGO_BIN_EXE_confold"));
-        let output = bash.env("QUERY", query(APP, ADMIN, SAMPLE_KEY)).finish();
+        let output = bash.finish();
         assert_eq!(comparable(shown, &succeed(&output)), comparable(shown, &shown.text), "{script}");
     }
 }

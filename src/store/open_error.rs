@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::schema::FORMAT;
-use crate::store::StoreError;
+use super::StoreError;
 
 /// The reason why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -23,13 +22,15 @@ pub enum OpenError {
     InUse(PathBuf),
     /// The database was written by a newer version of confold.
     #[error(
-        "{file} has format {found}, this version of confold reads up to {FORMAT}; it was written by a newer version"
+        "{file} has format {found}, this version of confold reads up to {known}; it was written by a newer version"
     )]
     Newer {
         /// The database file.
         file: PathBuf,
         /// Its format.
         found: i64,
+        /// The newest format that this version can read.
+        known: i64,
     },
     /// The file is not a database of confold.
     #[error("{0} is not a confold database")]
@@ -57,21 +58,23 @@ pub enum OpenError {
         /// The missing database.
         database: PathBuf,
     },
-    /// SQLite cannot open the database.
+    /// The database cannot be opened.
     #[error("cannot open {file}")]
     Database {
         /// The database file.
         file: PathBuf,
         /// The cause.
-        source: rusqlite::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The rows of an older format cannot be rewritten.
-    #[error("cannot rewrite the rows of {file} for format {FORMAT}")]
+    #[error("cannot rewrite the rows of {file} for format {format}")]
     Rewriting {
         /// The database file.
         file: PathBuf,
         /// The cause.
         source: StoreError,
+        /// The current format.
+        format: i64,
     },
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
