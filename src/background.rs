@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::clock::Deadline;
 
-/// The time that threads have to end if requests have used up the time of the stop.
+/// The time that threads have to end if requests have used up the shutdown time.
 const LAST_STEP: Duration = Duration::from_millis(500);
 
 /// A service that runs in a thread of its own.

@@ -111,7 +111,7 @@ class FoldersTest(unittest.TestCase):
             self.folders.create("ann", "a name that is longer than thirty-two bytes", "bob")
         (call,) = control("GET", "journal?Command=create_contact_group")["Calls"]
         self.assertEqual(call["Code"], 51011)
-        self.assertIn("has 1 to 32 bytes, found 43", call["Why"])
+        self.assertIn("must have 1 to 32 bytes, found 43", call["Why"])
         self.assertEqual(call["Request"]["From_Account"], "ann")
 
 

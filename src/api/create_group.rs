@@ -116,7 +116,7 @@ fn read_profile(
         kind,
         name: request.required(&field::NAME, |value| match bounded(value, 30)? {
             name if name.is_empty() => {
-                Err(Error::Fault(Fault::refused(value.path, "it has 1 to 30 bytes, found 0")))
+                Err(Error::Fault(Fault::refused(value.path, "it must have 1 to 30 bytes, found 0")))
             }
             name => Ok(name),
         })?,

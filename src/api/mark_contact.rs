@@ -26,14 +26,14 @@ struct ResultItem<'a> {
     result: ItemResult<'a>,
 }
 
-/// One `MarkItem`. An error that concerns only this item is reported in its result.
+/// What the result of one `MarkItem` repeats. The conversation is `None` if it could not be read.
 struct Item {
     opt_type: i64,
-    /// The conversation, for the result; `None` if it could not be read.
     conversation: Option<Conversation>,
-    /// What to change.
-    order: Result<(Conversation, MarkChange), Rejection>,
 }
+
+/// What one `MarkItem` changes. An error that concerns only this item is reported in its result.
+type Order = Result<(Conversation, MarkChange), Rejection>;
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let owner = call.owner(request)?;
@@ -41,11 +41,11 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         check_batch(items)?;
         Ok(items.each(read_item)?)
     })?;
+    let (items, orders): (Vec<Item>, Vec<Order>) = items.into_iter().unzip();
     // A single item with standard marks is enough to refuse the whole call.
     if items.iter().any(|item| item.opt_type != 2) {
         call.check_edition("standard marks")?;
     }
-    let orders = items.iter().map(|item| item.order.clone()).collect();
     let results: Vec<Result<(), Rejection>> = call.edit(owner, Edit::Mark { items: orders }).await?;
     let result_item = (items.iter().zip(&results))
         .map(|(item, result)| ResultItem {
@@ -58,7 +58,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
 
 /// Reads an item. An unknown `OptType` or a field of the wrong type refuses the whole call; an
 /// unreadable `ContactItem` or an invalid value refuses only the item (decision 15).
-fn read_item(value: Value<'_>) -> Result<Item, Fault> {
+fn read_item(value: Value<'_>) -> Result<(Item, Order), Fault> {
     let fields = value.fields()?;
     let opt_type = fields.required(&field::OPT_TYPE, |value| value.choice())?;
     let change = match read_change(fields, opt_type) {
@@ -70,7 +70,7 @@ fn read_item(value: Value<'_>) -> Result<Item, Fault> {
         Ok(conversation) => (Some(conversation.clone()), change.map(|change| (conversation, change))),
         Err(fault) => (None, Err(unreadable(&fault))),
     };
-    Ok(Item { opt_type, conversation, order })
+    Ok((Item { opt_type, conversation }, order))
 }
 
 /// Whether an unusable field refuses the whole call or only its item.

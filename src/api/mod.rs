@@ -69,7 +69,7 @@ pub struct Call<'a> {
     pub app: &'a App,
     /// The command that is called.
     pub command: Command,
-    /// Counts the single items that are refused.
+    /// Counts the individual items that are refused.
     pub items: &'a RefusedItems,
     /// Describes the caller, for records of changes. It is called only for calls that change something.
     pub context: &'a (dyn Fn() -> CallContext + Sync),
@@ -79,7 +79,7 @@ impl Command {
     /// Runs the command and returns the complete reply, including its envelope.
     ///
     /// # Errors
-    /// Returns the reason if the whole call is refused. Errors of single items are part of the reply.
+    /// Returns the reason if the whole call is refused. Errors of individual items are part of the reply.
     pub async fn run(self, call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
         // `get_contact_group` is called most often, so its future is stored inline. The others are larger
         // and rarer; they are boxed to keep the caller's future small.

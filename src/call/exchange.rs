@@ -50,7 +50,7 @@ pub struct Exchange<'a> {
     pub code: Code,
     /// The reason for a failure.
     pub failure: Option<&'a Failure<'a>>,
-    /// The codes of refused single items, with their counts.
+    /// The codes of refused individual items, with their counts.
     pub items: &'a BTreeMap<u32, u32>,
     /// confold's explanation of a refused item when the reply contains the original service's text.
     pub item_hint: Option<&'a str>,

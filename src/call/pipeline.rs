@@ -227,7 +227,7 @@ struct Progress {
     body: Whole,
     /// Whether to close the connection instead of sending the answer.
     cut: bool,
-    /// Refused single items.
+    /// Refused individual items.
     items: RefusedItems,
 }
 

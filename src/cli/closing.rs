@@ -8,7 +8,7 @@ use crate::{
     store::Store,
 };
 
-/// How long closing may take even if requests have used up the time of the stop.
+/// How long closing may take even if requests have used up the shutdown time.
 const AT_LEAST: Duration = Duration::from_millis(500);
 
 /// Closes the store, but waits no longer than the deadline. Ending without a proper close is safe, because everything

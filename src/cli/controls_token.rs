@@ -41,8 +41,8 @@ impl ControlsToken {
         }
         let token = random::text(LENGTH, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789");
         let announcement = format!(
-            "Other machines can reach this server, so its controls under /_dev/ need a header (--controls-token-file \
-             chooses the token):\n  Authorization: Bearer {token}\n"
+            "Other machines can reach this server, so requests to its controls under /_dev/ need this header (use \
+             --controls-token-file to set your own token):\n  Authorization: Bearer {token}\n"
         );
         Ok(ControlsToken { token: Some(Token::new(&token)), announcement })
     }

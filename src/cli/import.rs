@@ -87,7 +87,7 @@ fn import(
         data::wait(store.note_filled())?;
     }
     print_if_read(format!(
-        "imported {}; {} of them changed something\n{}",
+        "imported {} ({} changed something)\n{}",
         count(applied.lines, "line"),
         applied.changed,
         losses(&applied.tally, true)

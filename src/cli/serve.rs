@@ -28,7 +28,7 @@ use crate::{
     tls::Certificates,
 };
 
-/// Server settings that take effect with a reload, together with the apps.
+/// Server settings that, like the apps, take effect on a reload.
 const AT_ONCE: &[&str] = &["limits.rate", "allow_readable_key_files"];
 
 /// The options of `serve` and `check-config`.

@@ -28,8 +28,8 @@ const MEANINGS: &[(&str, &str)] = &[
         "missing escaped value",
         "a \\ begins an escape sequence; write \\\\, or put the text in single quotation marks",
     ),
-    ("invalid date", "this date does not exist; write it in the form 2027-01-01T00:00:00Z"),
-    ("invalid time", "this time does not exist; write it in the form 2027-01-01T00:00:00Z"),
+    ("invalid date", "this date does not exist or is malformed; write it in the form 2027-01-01T00:00:00Z"),
+    ("invalid time", "this time does not exist or is malformed; write it in the form 2027-01-01T00:00:00Z"),
 ];
 
 /// Explains a message of the parser.

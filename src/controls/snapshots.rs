@@ -32,7 +32,7 @@ pub enum SnapshotError {
         meant: Option<String>,
     },
     /// The name is empty.
-    #[error("the name of the snapshot is empty; give it one, such as start")]
+    #[error("the name of the snapshot is empty; choose one, such as start")]
     NoName,
     /// The name is too long.
     #[error("the name of a snapshot may have at most {NAME_BYTES} bytes, found {0}")]

@@ -61,7 +61,7 @@ pub enum Rejection {
     #[error("another conversation group of the owner is already named {}", quoted(.0))]
     NameTaken(String),
     /// A group name is empty or too long.
-    #[error("a conversation group name has 1 to 32 bytes, found {bytes}")]
+    #[error("a conversation group name must have 1 to 32 bytes, found {bytes}")]
     NameLength {
         /// The number of bytes found.
         bytes: usize,
@@ -73,7 +73,7 @@ pub enum Rejection {
         found: char,
     },
     /// An id is empty or too long.
-    #[error("a {what} has 1 to {limit} bytes, found {bytes}")]
+    #[error("a {what} must have 1 to {limit} bytes, found {bytes}")]
     IdLength {
         /// The kind of id.
         what: &'static str,

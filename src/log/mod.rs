@@ -87,7 +87,7 @@ pub fn finish_by(end: &Deadline) {
     let _ = END.set(end.clone());
 }
 
-/// Waits until all log lines are written, for at most a second and not much beyond the deadline of the stop. Called when
+/// Waits for all log lines to be written, for at most a second and at most slightly past the shutdown deadline. Called when
 /// the process ends.
 pub fn finish() {
     queue::flush(END.get().map(Deadline::left));

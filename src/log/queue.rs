@@ -23,7 +23,7 @@ const MAX_BYTES: usize = 4 << 20;
 
 /// How long a process that ends waits for the queue to be written.
 const FLUSH: Duration = Duration::from_secs(1);
-/// Like [`FLUSH`], but after the deadline of the stop has passed.
+/// Like [`FLUSH`], but after the shutdown deadline has passed.
 const MIN_FLUSH: Duration = Duration::from_millis(200);
 
 enum Item {
@@ -164,7 +164,7 @@ fn write_all(items: &Receiver<Item>) {
     }
 }
 
-/// Waits until all lines queued so far are written: for the time that is `left` before the deadline of the stop, but at
+/// Waits until all lines queued so far are written: for the time that is `left` before the shutdown deadline, but at
 /// least [`MIN_FLUSH`] and at most [`FLUSH`].
 pub(super) fn flush(left: Option<Duration>) {
     let within = left.map_or(FLUSH, |left| left.clamp(MIN_FLUSH, FLUSH));

@@ -1,7 +1,7 @@
-//! Checks the members of objects that must not have unknown ones.
+//! Checks objects that must not have unknown members.
 //!
-//! Calls ignore unknown fields (decision 23). An import cannot do that: it replaces existing data, so a list
-//! under a misspelt name would be taken for an empty list.
+//! Calls ignore unknown members (decision 23). An import must not do so by default: it replaces existing data, so a
+//! list under a misspelt name would be treated as an empty list.
 
 use super::{Fault, Field, Fields, Node, Path, nearest};
 

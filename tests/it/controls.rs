@@ -348,7 +348,7 @@ const MISTAKES: &[(&str, &str, u16, &str)] = &[
         "POST /_dev/snapshot",
         r#"{"Name":""}"#,
         400,
-        "the name of the snapshot is empty; give it one, such as start",
+        "the name of the snapshot is empty; choose one, such as start",
     ),
     ("POST /_dev/snapshot", r#"{"Name":7}"#, 400, "Name must be a string, found the number 7"),
     (

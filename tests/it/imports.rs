@@ -156,7 +156,7 @@ fn an_unknown_field_is_refused_unless_the_import_is_lenient() {
          URL: lenient=1), which ignores such fields\nerror: nothing was changed\n"
     );
     let output = import(&place, &["--lenient"], "in.ndjson", line.to_string().as_bytes());
-    assert_eq!(printed(&output), "imported 1 line; 1 of them changed something\n");
+    assert_eq!(printed(&output), "imported 1 line (1 changed something)\n");
     let data = tempfile::tempdir().unwrap();
     let directory = in_directory(&data.path().join("data"));
     assert!(!import(&directory, &[], "in.ndjson", line.to_string().as_bytes()).status.success());
@@ -190,7 +190,7 @@ fn a_saved_reply_is_a_line_when_it_is_all_that_the_user_has() {
     // Replies of the original service have two more fields.
     let whole = line(&json!({"CompleteTime": 1_745_810_706, "ErrorDisplay": ""}));
     let output = import(&place, &[], "in.ndjson", whole.as_bytes());
-    assert_eq!(printed(&output), "imported 1 line; 0 of them changed something\n");
+    assert_eq!(printed(&output), "imported 1 line (0 changed something)\n");
     for (changes, reason) in [
         (
             json!({"CompleteFlag": 0, "NextStartIndex": 101}),
@@ -259,8 +259,7 @@ fn a_dry_run_reports_what_would_be_lost_and_an_import_what_was() {
         assert_eq!(said(&output), would, "{place:?}");
         assert_eq!(exported(place), before, "a dry run should change nothing");
         let output = import(place, &[], "in.ndjson", lines.as_bytes());
-        let expected =
-            format!("imported 6 lines; 6 of them changed something\n{}", lost("lost", "destroyed"));
+        let expected = format!("imported 6 lines (6 changed something)\n{}", lost("lost", "destroyed"));
         assert_eq!(said(&output), expected, "{place:?}");
         let output = import(place, &["--dry-run"], "in.ndjson", lines.as_bytes());
         assert!(
@@ -324,7 +323,7 @@ fn byte_order_marks_line_ends_of_windows_and_gzip_are_read() {
     for place in [&remote[..], &local[..]] {
         for bytes in [windows.as_bytes(), &packed(&windows), &twice] {
             let output = import(place, &[], "in.ndjson.gz", bytes);
-            assert!(said(&output).starts_with("imported 3 lines; "), "{}", said(&output));
+            assert!(said(&output).starts_with("imported 3 lines ("), "{}", said(&output));
         }
         let output = import(place, &[], "in.gz", &packed(&format!("{a}\n\nbroken")));
         assert!(said(&output).starts_with("in.gz:3: the line is not a JSON object: "), "{}", said(&output));
@@ -338,7 +337,7 @@ fn byte_order_marks_line_ends_of_windows_and_gzip_are_read() {
     }
     let mut command = keyed(&["import", "-"]);
     let output = fed(command.args(&local), &windows);
-    assert_eq!(printed(&output), "imported 3 lines; 0 of them changed something\n");
+    assert_eq!(printed(&output), "imported 3 lines (0 changed something)\n");
     assert_eq!(seed(&mut server.client(), "", &windows).status, 200);
     // A server's seed file can contain the same input.
     let seeded = data.path().join("seed.ndjson.gz");

@@ -139,8 +139,8 @@ fn an_import_for_the_second_time_changes_nothing() {
     fs::write(&file, lines(200)).unwrap();
     let directory = in_directory(&folder.path().join("data"));
     let first = import(&directory, &file);
-    assert_eq!(printed(&first), "imported 210 lines; 210 of them changed something\n");
-    assert_eq!(printed(&import(&directory, &file)), "imported 210 lines; 0 of them changed something\n");
+    assert_eq!(printed(&first), "imported 210 lines (210 changed something)\n");
+    assert_eq!(printed(&import(&directory, &file)), "imported 210 lines (0 changed something)\n");
     assert_eq!(exported(&directory), lines(200));
 }
 
@@ -406,7 +406,7 @@ fn several_files_and_a_pipe_are_one_import() {
     assert!(found.contains("second.ndjson:2: the line is not a JSON object"), "{found}");
     let piped = "{\"Kind\":\"account\",\"SdkAppId\":5,\"UserID\":\"c\"}\n";
     assert!(run(&[Path::new("-")], "x\n").contains("standard input:1: "));
-    assert_eq!(run(&[&file, Path::new("-")], piped), "imported 2 lines; 2 of them changed something\n");
+    assert_eq!(run(&[&file, Path::new("-")], piped), "imported 2 lines (2 changed something)\n");
     assert_eq!(exported(&directory).lines().count(), 2);
 }
 
@@ -431,7 +431,7 @@ fn an_import_killed_in_the_middle_is_run_again_and_ends_equal() {
     let whole: std::collections::HashSet<&str> = all.lines().collect();
     assert!(there.lines().all(|line| whole.contains(line)), "each owner should be complete or missing");
     let again = said(&import(&directory, &file));
-    assert!(again.starts_with("imported 20010 lines; ") && !again.contains("20010 of them"), "{again}");
+    assert!(again.starts_with("imported 20010 lines (") && !again.contains("(20010 changed"), "{again}");
     assert_eq!(exported(&directory), all);
 }
 
@@ -552,7 +552,7 @@ fn calls_are_served_while_lines_are_imported() {
         client.ok("im_open_login_svc/account_import", &format!(r#"{{"UserID":"during{calls}"}}"#));
         calls += 1;
     }
-    assert_eq!(printed(&child.finish()), "imported 3010 lines; 3010 of them changed something\n");
+    assert_eq!(printed(&child.finish()), "imported 3010 lines (3010 changed something)\n");
     assert!(calls > 3, "{calls} calls");
     assert!(exported(&at_server(&server)).contains(&lines(3_000)[lines(0).len()..]));
 }

@@ -192,7 +192,7 @@ fn other_texts_begin_with_the_vendors_sentence_or_contain_its_phrase() {
             "group_open_http_svc/destroy_group",
             json!({"GroupId": "x".repeat(49)}),
             10015,
-            "invalid group id: GroupId is refused: a chat group id has 1 to 48 bytes, found 49",
+            "invalid group id: GroupId is refused: a chat group id must have 1 to 48 bytes, found 49",
         ),
     ] {
         let answer = client.call(command, &body.to_string());

@@ -143,7 +143,7 @@ fn an_empty_optional_is_absent_where_something_is_created_or_asked_for() {
     }
     // Required fields are not affected: an empty one is refused for its own reason.
     for (field, said) in
-        [("Type", "Type must be Public, "), ("Name", "Name is refused: it has 1 to 30 bytes")]
+        [("Type", "Type must be Public, "), ("Name", "Name is refused: it must have 1 to 30 bytes")]
     {
         let mut body = unset.clone();
         body["Type"] = json!("Public");

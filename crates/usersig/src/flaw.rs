@@ -34,7 +34,7 @@ pub enum Flaw {
     )]
     Version1,
     /// The named field is missing, occurs twice or has an unusable value, or the version is not 2.0.
-    #[error("its field {0} is missing, stands twice or is unusable")]
+    #[error("its field {0} is missing, occurs twice or is unusable")]
     Field(&'static str),
     /// The identifier cannot be signed: see [`Identifier`](crate::Identifier).
     #[error("its field TLS.identifier {0}")]

@@ -38,7 +38,7 @@ fn terms() -> Terms {
     Terms { directory: DirectoryMode::Open, ..Terms::of_tools(Limits::OPEN, 1_700_000_000) }
 }
 
-/// Runs an edit that cannot be refused, although single items of it can.
+/// Runs an edit that cannot be refused as a whole, although individual items of it can.
 fn edit(store: &SqliteStore, owner: Owner, edit: Edit) -> Pending<'static, ()> {
     let write = Write::new(owner, edit, terms());
     let presences =

@@ -21,11 +21,11 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Calls `rewrite` with one range of keys after the other: those above the first key, up to the second. It returns
-    /// the key up to which it has rewritten the rows.
+    /// Calls `rewrite` for one range of keys after another: from its first key (exclusive) to its second (inclusive).
+    /// `rewrite` returns the key up to which it has rewritten the rows.
     ///
     /// # Errors
-    /// Returns the errors of SQLite, except for damage.
+    /// Returns any SQLite error except damage.
     pub(super) fn in_steps(
         self,
         connection: &Connection,
@@ -104,7 +104,7 @@ impl Table {
     /// Adds checksums to the rows of a range that have none. They cover `columns`.
     ///
     /// # Errors
-    /// Returns the errors of SQLite.
+    /// Returns any SQLite error.
     pub(super) fn add_sums(
         self,
         db: &Connection,
