@@ -45,6 +45,19 @@ impl Clock {
         now.min(LAST_SECOND)
     }
 
+    /// The wall clock's time in milliseconds since 1970, for events. While the clock is frozen, it is a whole second.
+    #[must_use]
+    pub fn now_in_milliseconds(&self) -> u64 {
+        let now = match self.wall.frozen.load(Ordering::Relaxed) {
+            0 => {
+                let ahead = self.wall.ahead.load(Ordering::Relaxed).saturating_mul(1_000);
+                u64::try_from(self.system_time().as_millis()).unwrap_or(u64::MAX).saturating_add_signed(ahead)
+            }
+            at => at.saturating_mul(1_000),
+        };
+        now.min(LAST_SECOND.saturating_mul(1_000))
+    }
+
     /// The monotonic time since this clock was created. Setting the wall clock does not change it.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
@@ -140,10 +153,12 @@ mod tests {
         assert_eq!((other.now(), other.is_frozen()), (1_700_000_000, true));
         other.advance(86_400);
         assert_eq!(clock.now(), 1_700_086_400);
+        assert_eq!(other.now_in_milliseconds(), 1_700_086_400_000);
         assert!(clock.elapsed() >= before && clock.elapsed() < Duration::from_secs(60));
         clock.resume();
         assert!(!other.is_frozen() && other.now().abs_diff(system_seconds()) < 60);
         clock.advance(1_000_000);
         assert!(other.now() >= system_seconds() + 1_000_000);
+        assert!((other.now_in_milliseconds() / 1_000).abs_diff(clock.now()) < 60);
     }
 }

@@ -179,7 +179,7 @@ impl Error {
             Error::Edition { .. } => Code::EDITION,
             Error::Json(_) => Code::JSON,
             Error::AccountType(_) => Code::ACCOUNT_TYPE,
-            Error::Fault(_) => parameter_code(family),
+            Error::Fault(_) | Error::Store(StoreError::Elsewhere(_)) => parameter_code(family),
             Error::Rejected(rejection) | Error::At { rejection, .. } => rejection_code(rejection, family),
             Error::ProfileLength { .. } => Code::PROFILE_LENGTH,
             Error::NoChatGroup(_) => Code::GROUP_ABSENT,
@@ -218,6 +218,10 @@ fn no_command_code(service: &str) -> Code {
 fn about_store(error: &StoreError) -> &'static str {
     match error {
         StoreError::Busy => "too many calls are waiting for the store of this server; try again in a second",
+        StoreError::Elsewhere(_) => {
+            "the state of the owner is not the one in IfInState or If-Match, so nothing was changed; read what has \
+             changed since, and try again with the State of that reply"
+        }
         _ => "internal error, please try again",
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct CachedOwner {
     /// The organizer as it is stored.
     pub(super) stored: Arc<Stored>,
     pub(super) revision: Revision,
+    /// The number of the owner's latest event; 0 if there is none.
+    event: u64,
     /// The records whose chat groups were disbanded.
     pub(super) dead: Vec<ChangeNumber>,
     /// The organizer without the dead records.
@@ -51,6 +53,8 @@ pub(super) struct Snapshot {
     pub(super) account: Option<Arc<Account>>,
     pub(super) stored: Arc<Stored>,
     pub(super) revision: Revision,
+    /// The number of the owner's latest event; 0 if there is none.
+    pub(super) event: u64,
     /// The records whose chat groups were disbanded.
     pub(super) dead: Vec<ChangeNumber>,
 }
@@ -81,7 +85,7 @@ impl Weighter<Owner, Arc<CachedOwner>> for ByBytes {
 
 impl CachedOwner {
     pub(super) fn new(snapshot: Snapshot, disbandings: Arc<Disbandings>, seen: u64) -> CachedOwner {
-        let Snapshot { account, stored, revision, dead } = snapshot;
+        let Snapshot { account, stored, revision, event, dead } = snapshot;
         let living = match dead.is_empty() {
             true => Arc::clone(&stored.organizer),
             false => Arc::new(stored.organizer.living(&dead)),
@@ -94,6 +98,7 @@ impl CachedOwner {
             account,
             stored,
             revision,
+            event,
             dead,
             living,
             weight,
@@ -109,11 +114,12 @@ impl CachedOwner {
 
     /// Returns the owner as stored, including dead records.
     pub(super) fn snapshot(&self) -> Snapshot {
-        let CachedOwner { account, stored, revision, dead, .. } = self;
+        let CachedOwner { account, stored, revision, event, dead, .. } = self;
         Snapshot {
             account: account.clone(),
             stored: Arc::clone(stored),
             revision: *revision,
+            event: *event,
             dead: dead.clone(),
         }
     }

@@ -16,11 +16,19 @@ pub(super) enum Column<'a> {
 }
 
 /// Computes the checksum of a row from its key and then its other columns. The type and length of each column are
-/// included, so that moving a byte from one column to the next changes the checksum.
+/// included, so that moving a byte from one column to the next changes the checksum. NULLs at the end are left out, so
+/// that a table can get another column, which is NULL in the rows that exist.
 pub(super) fn row_sum<'a>(table: &str, columns: impl IntoIterator<Item = Column<'a>>) -> i64 {
     let mut sum = XxHash64::with_seed(0);
     add(&mut sum, Column::Text(table.as_bytes()));
+    let mut nulls = 0;
     for column in columns {
+        if matches!(column, Column::Null) {
+            nulls += 1;
+            continue;
+        }
+        (0..nulls).for_each(|_| add(&mut sum, Column::Null));
+        nulls = 0;
         add(&mut sum, column);
     }
     i64::from_le_bytes(sum.finish().to_le_bytes())
@@ -50,10 +58,11 @@ mod tests {
     #[test]
     fn every_part_counts_and_so_does_its_place() {
         use Column::{Bytes, Null, Number, Text};
-        let rows: [(&str, &[Column<'_>]); 10] = [
+        let rows: [(&str, &[Column<'_>]); 11] = [
             ("a", &[]),
             ("b", &[]),
-            ("a", &[Null]),
+            ("a", &[Null, Number(0)]),
+            ("a", &[Null, Null, Number(0)]),
             ("a", &[Number(0)]),
             ("a", &[Number(1)]),
             ("a", &[Text(b"")]),
@@ -65,6 +74,8 @@ mod tests {
         let sums: HashSet<i64> =
             rows.iter().map(|(table, row)| row_sum(table, row.iter().copied())).collect();
         assert_eq!(sums.len(), rows.len());
+        // A column that was added later is NULL in the rows that existed.
+        assert_eq!(row_sum("a", [Number(0), Null, Null]), row_sum("a", [Number(0)]));
     }
 
     #[test]

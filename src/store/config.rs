@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use super::BUCKETS;
 use crate::clock::Clock;
 
 /// The kinds of stores. The suite of `contract.rs` has to name each of them.
@@ -11,6 +12,21 @@ pub enum Backend {
     Memory,
     /// Keeps everything in an embedded database.
     Sqlite,
+}
+
+/// How long events are kept. The older of two limits applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// How old an event may become, in seconds.
+    pub seconds: u64,
+    /// The approximate size of all events, in bytes, above which the oldest are removed.
+    pub bytes: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Retention {
+        Retention { seconds: 7 * 86_400, bytes: 4 << 30 }
+    }
 }
 
 /// The options for opening a store.
@@ -33,6 +49,10 @@ pub struct StoreConfig {
     pub read_patience: Duration,
     /// How many changes may wait to be written; more are refused.
     pub queue: usize,
+    /// How long events are kept.
+    pub retention: Retention,
+    /// The number of buckets of a store that is created, see [`super::BUCKETS`].
+    pub buckets: u8,
     /// How long closing the store may take.
     pub close_within: Duration,
     /// The clock. The store uses it to remove events after some time.
@@ -52,6 +72,8 @@ impl StoreConfig {
             read_queue: 16_384,
             read_patience: Duration::from_millis(2_400),
             queue: 8_192,
+            retention: Retention::default(),
+            buckets: BUCKETS,
             close_within: Duration::from_secs(5),
             clock: Clock::system(),
         }

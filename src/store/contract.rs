@@ -1,5 +1,6 @@
 //! The tests that every store has to pass.
 
+mod events_tests;
 mod touches_tests;
 
 use std::sync::Arc;
@@ -76,8 +77,16 @@ suite! {{
     a_reset_ends_sessions
     many_touches_at_once_are_all_kept
     a_closed_store_takes_no_touches
+    every_change_is_recorded_once_and_in_order
+    events_are_read_page_by_page_and_from_a_version
+    a_write_can_expect_a_place
+    deleting_an_account_erases_its_events
+    the_feed_has_every_entry_exactly_once
+    a_cursor_from_another_life_shows_a_gap
+    waiting_for_changes_ends_with_a_change
 }}
 
+use events_tests::*;
 use touches_tests::*;
 
 fn app(number: u32) -> AppId {

@@ -1,6 +1,6 @@
 //! The errors of a store, and which of its data is damaged.
 
-use super::Revision;
+use super::{Place, Revision};
 use crate::{
     domain::{AppId, ChatGroupId, Owner},
     excerpt::quoted,
@@ -17,6 +17,8 @@ pub enum Damaged {
     Sessions(Owner),
     /// The times that the sessions of one chat group share.
     ChatGroupTimes(AppId, ChatGroupId),
+    /// The recorded events.
+    Events,
     /// Accounts or chat groups of an app. They were looked up together, so it is unknown which of them are damaged.
     Directory(AppId),
     /// Data that does not belong to a single owner or chat group.
@@ -34,6 +36,7 @@ impl std::fmt::Display for Damaged {
             Damaged::ChatGroupTimes(app, id) => {
                 write!(f, "sessions of chat group {} of app {app}", quoted(id.as_str()))
             }
+            Damaged::Events => f.write_str("recorded events"),
             Damaged::Directory(app) => write!(f, "accounts or chat groups of app {app}"),
             Damaged::Database => f.write_str("the database"),
         }
@@ -72,6 +75,9 @@ pub enum StoreError {
     /// The organizer does not have the revision that the write expected. Nothing was changed.
     #[error("the owner was changed meanwhile and has revision {}", .0.0)]
     Conflict(Revision),
+    /// The owner is at another place than the write expected. Nothing was changed.
+    #[error("the owner was changed meanwhile and has version {}", .0.version)]
+    Elsewhere(Place),
     /// Too many reads or writes are waiting.
     #[error("too many calls are waiting for the store")]
     Busy,

@@ -1,7 +1,7 @@
 //! Stores for owners, accounts and chat groups. A store applies edits; the rules for them are in the domain.
 //!
-//! The contract consists of one trait per purpose: [`Owners`], [`Directory`], [`Touches`], [`Listing`] and
-//! [`Maintenance`]. A [`Store`] implements all of them. The contract allows stores that several processes share, and
+//! The contract consists of one trait per purpose: [`Owners`], [`Directory`], [`Touches`], [`Events`], [`Listing`]
+//! and [`Maintenance`]. A [`Store`] implements all of them. The contract allows stores that several processes share, and
 //! promises nothing that only a single process could guarantee. Edits of the same owner that one process submits are
 //! applied in the order in which they were submitted. There is no order between different owners or chat groups, and
 //! lists may be in any order.
@@ -12,6 +12,7 @@ mod checksum;
 mod config;
 mod document;
 mod error;
+mod events;
 mod failure;
 mod memory;
 mod open_error;
@@ -29,12 +30,17 @@ use std::{
 };
 
 pub use backends::{exists, in_memory, is_in_use, is_read_only, open, survey};
-pub use config::{Backend, StoreConfig};
+pub use config::{Backend, Retention, StoreConfig};
 pub use error::{Damaged, StoreError};
+pub use events::{
+    BUCKETS, FeedCursor, FeedFrom, FeedPart, Followed, MAX_BUCKETS, Place, Placed, Stream, WantedEvents,
+};
 pub use failure::StoreFailure;
 pub use open_error::OpenError;
 pub use report::{OpeningReport, Readiness, Statistics};
 pub use write::{CallContext, ChatGroupWrite, OperationId, Revision, Write};
+
+use tokio::sync::watch;
 
 use crate::domain::{
     AppId, ChatGroupId, ChatGroupKind, ChatGroupOutcome, ChatGroupRejection, ChatGroupState, Conversation,
@@ -189,6 +195,22 @@ pub trait Touches: Send + Sync {
     fn chat_group_times(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<SessionTimes>>;
 }
 
+/// Reads what calls changed. Every edit that changes an owner is recorded as one event, in the transaction of the change.
+///
+/// There is an order between the events of one owner, and none between owners. Events are kept for some time; deleting an
+/// account erases the content of the owner's events at once.
+pub trait Events: Send + Sync {
+    /// Reads an owner together with events, all of one moment.
+    fn follow(&self, owner: &Owner, wanted: WantedEvents) -> Pending<'_, Followed>;
+
+    /// Reads a part of the feed of an app, with about `most` entries. Entries that were committed before the call are
+    /// not missing from it, unless they were removed.
+    fn feed(&self, app: AppId, from: FeedFrom, most: usize) -> Pending<'_, FeedPart>;
+
+    /// Returns a number that changes after changes were committed, for waiting until there may be more of the feed.
+    fn changes(&self) -> watch::Receiver<u64>;
+}
+
 /// Lists everything that is stored, part by part. Exports use it.
 pub trait Listing: Send + Sync {
     /// Returns the apps that have any data, sorted by number.
@@ -242,9 +264,9 @@ pub trait Maintenance: Send + Sync {
 }
 
 /// A store for owners and chat groups.
-pub trait Store: Owners + Directory + Touches + Listing + Maintenance {}
+pub trait Store: Owners + Directory + Touches + Events + Listing + Maintenance {}
 
-impl<T: Owners + Directory + Touches + Listing + Maintenance> Store for T {}
+impl<T: Owners + Directory + Touches + Events + Listing + Maintenance> Store for T {}
 
 /// Runs a rule, and turns a panic into an error, so that the store continues.
 fn guarded<T>(rule: impl FnOnce() -> T) -> Result<T, StoreError> {

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use super::Place;
 use crate::domain::{
     AppId, Change, ChangeNumber, ChatGroupEdit, ChatGroupId, Conversation, Decision, Edit, MembershipMode,
     Outcome, Owner, OwnerState, Presence, Rejection, Terms, UserId, World,
@@ -25,6 +26,8 @@ pub struct Write {
     pub context: CallContext,
     /// The revision that the organizer must have; `None` accepts any.
     pub expected: Option<Revision>,
+    /// The place at which the owner must be; `None` accepts any. Unlike a revision, a client can hold it.
+    pub place: Option<Place>,
     /// The id of this write, for recognizing it if it is sent again after its answer was lost. The stores that exist
     /// today ignore it, because they run in this process, where no answer is lost.
     pub operation: Option<OperationId>,
@@ -62,7 +65,8 @@ impl Write {
     /// Creates a write without a call, an expected revision or an operation id.
     #[must_use]
     pub fn new(owner: Owner, edit: Edit, terms: Terms) -> Write {
-        Write { owner, edit, terms, context: CallContext::default(), expected: None, operation: None }
+        let context = CallContext::default();
+        Write { owner, edit, terms, context, expected: None, place: None, operation: None }
     }
 
     /// Returns the user who has to be a member of the chat groups that the edit names; `None` if nobody has to.

@@ -31,24 +31,17 @@ pub(super) struct Head {
 }
 
 /// The reason why a document cannot be decoded.
-type Fault = String;
+pub(super) type Fault = String;
 
 pub(super) fn encode_head(head: &Head) -> Vec<u8> {
     let mut out = Writer(Vec::with_capacity(
         64 + 40 * head.groups.len() + 5 * head.chunks.len() + 96 * head.tail.len(),
     ));
-    let Counters { version, renumberings, renumbered_at, last_group, last_timestamp } = head.counters;
     out.number(HEAD);
-    out.number(version.into());
-    out.number(renumberings.into());
-    out.number(last_group.into());
-    out.number(last_timestamp);
-    out.number(renumbered_at);
+    out.counters(&head.counters);
     out.count(head.groups.len());
     for group in &head.groups {
-        out.number(group.id.into());
-        out.number(group.number.into());
-        out.text(group.name.as_str());
+        out.group(group);
     }
     out.count(head.chunks.len());
     for chunk in &head.chunks {
@@ -62,19 +55,9 @@ pub(super) fn encode_head(head: &Head) -> Vec<u8> {
 pub(super) fn decode_head(bytes: &[u8]) -> Result<Head, Fault> {
     let mut input = Reader(bytes);
     let format = input.format(HEAD)?;
-    let counters = Counters {
-        version: input.small()?,
-        renumberings: input.small()?,
-        last_group: input.small()?,
-        last_timestamp: input.number()?,
-        // Format 1 does not contain this time. 0 means that there was no renumbering.
-        renumbered_at: if format == 1 { 0 } else { input.number()? },
-    };
-    let groups = input.list(|input| {
-        let (id, number) = (input.small()?, input.small()?);
-        let name = GroupName::parse(input.text()?).map_err(|reason| reason.to_string())?;
-        Ok(Group { id, name, number })
-    })?;
+    // Format 1 does not contain the time of the last renumbering.
+    let counters = input.counters(format > 1)?;
+    let groups = input.list(Reader::group)?;
     let chunks = input.list(|input| {
         let id = input.small()?;
         let living = input.number()?.try_into().map_err(|_| "a bitmap of more than 16 slots")?;
@@ -118,10 +101,10 @@ const IN_CHAT_GROUP: u64 = 1;
 const MARKED: u64 = 2;
 const CUSTOM: u64 = 4;
 
-struct Writer(Vec<u8>);
+pub(super) struct Writer(pub(super) Vec<u8>);
 
 impl Writer {
-    fn number(&mut self, mut value: u64) {
+    pub(super) fn number(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.0.push(value.to_le_bytes()[0] | 0x80);
             value >>= 7;
@@ -129,13 +112,28 @@ impl Writer {
         self.0.push(value.to_le_bytes()[0]);
     }
 
-    fn count(&mut self, count: usize) {
+    pub(super) fn count(&mut self, count: usize) {
         self.number(count as u64);
     }
 
-    fn text(&mut self, text: &str) {
+    pub(super) fn text(&mut self, text: &str) {
         self.count(text.len());
         self.0.extend_from_slice(text.as_bytes());
+    }
+
+    pub(super) fn counters(&mut self, counters: &Counters) {
+        let Counters { version, renumberings, renumbered_at, last_group, last_timestamp } = *counters;
+        self.number(version.into());
+        self.number(renumberings.into());
+        self.number(last_group.into());
+        self.number(last_timestamp);
+        self.number(renumbered_at);
+    }
+
+    pub(super) fn group(&mut self, group: &Group) {
+        self.number(group.id.into());
+        self.number(group.number.into());
+        self.text(group.name.as_str());
     }
 
     fn records(&mut self, records: &[Arc<Record>]) {
@@ -145,7 +143,7 @@ impl Writer {
         }
     }
 
-    fn record(&mut self, record: &Record) {
+    pub(super) fn record(&mut self, record: &Record) {
         let group = record.conversation.chat_group();
         self.number(
             if group.is_some() { IN_CHAT_GROUP } else { 0 }
@@ -174,11 +172,11 @@ impl Writer {
     }
 }
 
-struct Reader<'a>(&'a [u8]);
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
     /// Reads the format of a document, which has to be within 1 to `newest`.
-    fn format(&mut self, newest: u64) -> Result<u64, Fault> {
+    pub(super) fn format(&mut self, newest: u64) -> Result<u64, Fault> {
         let format = self.number()?;
         match (1..=newest).contains(&format) {
             true => Ok(format),
@@ -186,7 +184,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn number(&mut self) -> Result<u64, Fault> {
+    pub(super) fn number(&mut self) -> Result<u64, Fault> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let (byte, rest) = self.0.split_first().ok_or("it ends early")?;
@@ -203,18 +201,21 @@ impl<'a> Reader<'a> {
         Err("a number above 2^64".to_owned())
     }
 
-    fn small(&mut self) -> Result<u32, Fault> {
+    pub(super) fn small(&mut self) -> Result<u32, Fault> {
         u32::try_from(self.number()?).map_err(|_| "a number above 2^32".to_owned())
     }
 
-    fn text(&mut self) -> Result<&'a str, Fault> {
+    pub(super) fn text(&mut self) -> Result<&'a str, Fault> {
         let length = usize::try_from(self.number()?).map_err(|_| "a string that is too long")?;
         let (text, rest) = self.0.split_at_checked(length).ok_or("it ends early")?;
         self.0 = rest;
         std::str::from_utf8(text).map_err(|_| "a string that is not UTF-8".to_owned())
     }
 
-    fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T, Fault>) -> Result<Vec<T>, Fault> {
+    pub(super) fn list<T>(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<T, Fault>,
+    ) -> Result<Vec<T>, Fault> {
         let count = self.number()?;
         // Every item has at least one byte. This check prevents a damaged count from reserving too much memory.
         if count > self.0.len() as u64 {
@@ -223,7 +224,27 @@ impl<'a> Reader<'a> {
         (0..count).map(|_| item(self)).collect()
     }
 
-    fn record(&mut self) -> Result<Arc<Record>, Fault> {
+    pub(super) fn counters(&mut self, has_renumbering: bool) -> Result<Counters, Fault> {
+        Ok(Counters {
+            version: self.small()?,
+            renumberings: self.small()?,
+            last_group: self.small()?,
+            last_timestamp: self.number()?,
+            // 0 means that there was no renumbering.
+            renumbered_at: if has_renumbering { self.number()? } else { 0 },
+        })
+    }
+
+    pub(super) fn group(&mut self) -> Result<Group, Fault> {
+        let (id, number) = (self.small()?, self.small()?);
+        Ok(Group { id, name: self.group_name()?, number })
+    }
+
+    pub(super) fn group_name(&mut self) -> Result<GroupName, Fault> {
+        GroupName::parse(self.text()?).map_err(|reason| reason.to_string())
+    }
+
+    pub(super) fn record(&mut self) -> Result<Arc<Record>, Fault> {
         let flags = self.number()?;
         if flags & !(IN_CHAT_GROUP | MARKED | CUSTOM) != 0 {
             return Err(format!("a record with unknown flags ({flags})"));
@@ -246,7 +267,7 @@ impl<'a> Reader<'a> {
         Ok(Arc::new(Record { conversation, incarnation, groups, mark, custom, number, timestamp }))
     }
 
-    fn end(&self) -> Result<(), Fault> {
+    pub(super) fn end(&self) -> Result<(), Fault> {
         match self.0.len() {
             0 => Ok(()),
             more => Err(format!("{more} bytes too many")),

@@ -8,9 +8,14 @@
 //! little more than the head. Chunks with few records left are merged with their neighbours, which limits the number
 //! of chunks.
 
+//!
+//! The content of an event is a document of its own.
+
+mod content;
 mod encoding;
 mod layout;
 
+pub(super) use content::{decode_content, encode_content};
 pub(super) use encoding::decode_members;
 pub(super) use layout::{ChunkEdit, LayoutDefect, Stored};
 

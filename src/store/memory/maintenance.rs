@@ -40,7 +40,9 @@ impl Maintenance for MemoryStore {
             kept.listed.retain(|(app, _)| !scope.covers_app(*app));
             kept.sessions.retain(|owner, _| !scope.covers(owner));
             kept.times.retain(|(app, _), _| !scope.covers_app(*app));
+            kept.forget_events(&scope);
         }
+        self.begin_new_life(&scope);
         self.read(|| ())
     }
 

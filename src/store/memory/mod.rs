@@ -4,6 +4,7 @@
 //! applied in the order in which they were submitted, and lists contain one partition after the other. Tests that
 //! pass with this store therefore do not rely on a global order.
 
+mod events;
 mod listing;
 mod maintenance;
 mod touches;
@@ -16,8 +17,9 @@ use std::{
     },
 };
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
+use self::events::{AppLife, Logs};
 use super::{
     ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Directory, Loaded, Owners, Pending, Revision, StoreError,
     Write, guarded,
@@ -37,6 +39,10 @@ const PLACE_BITS: u32 = 40;
 #[derive(Default)]
 pub(super) struct MemoryStore {
     partitions: [Partition; PARTITIONS],
+    incarnation: Mutex<u64>,
+    apps: Mutex<HashMap<AppId, AppLife>>,
+    /// The number of edits that were applied.
+    changes: watch::Sender<u64>,
     closed: AtomicBool,
 }
 
@@ -57,6 +63,7 @@ struct Kept {
     listed: Vec<(AppId, ChatGroupId)>,
     sessions: HashMap<Owner, HashMap<UserId, SessionTimes>>,
     times: HashMap<(AppId, ChatGroupId), ChatGroupTimes>,
+    events: Logs,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -128,6 +135,7 @@ impl MemoryStore {
         if expected.is_some_and(|expected| expected != revision) {
             return Err(StoreError::Conflict(revision));
         }
+        self.check_place(write, &state.organizer, &dead)?;
         let decision = guarded(|| write.decide(&state, &dead, &presences))?;
         let Decision { outcome, change } = match decision {
             Ok(decision) => decision,
@@ -141,7 +149,11 @@ impl MemoryStore {
             assert_eq!(state.folded(&deltas), next, "deltas lead to the next state");
             let is_written = !Arc::ptr_eq(&next.organizer, &state.organizer);
             let revision = Revision(revision.0 + u64::from(is_written));
-            self.owners(owner).owners.insert(owner.clone(), (next, revision));
+            let incarnation = *lock(&self.incarnation);
+            let mut kept = self.owners(owner);
+            kept.record(incarnation, write, &next.organizer, &deltas);
+            kept.owners.insert(owner.clone(), (next, revision));
+            self.changes.send_modify(|count| *count += 1);
         }
         Ok(Ok(outcome))
     }
@@ -162,13 +174,18 @@ impl MemoryStore {
             Err(rejection) => return Ok(Err(rejection)),
         };
         if let Some(change) = change {
+            let old_incarnation = old.as_ref().map_or(0, |state| state.group.incarnation);
             let next = old.unwrap_or_default().folded(&change.deltas);
             assert_eq!(next.group, change.next, "deltas lead to the next state");
+            if next.group.incarnation > old_incarnation {
+                self.record_disbanding(*app, id, next.group.incarnation, terms.now);
+            }
             let mut kept = self.chat_groups(id);
             let key = (*app, id.clone());
             if kept.chat_groups.insert(key.clone(), next).is_none() {
                 kept.listed.push(key);
             }
+            self.changes.send_modify(|count| *count += 1);
         }
         Ok(Ok(outcome))
     }

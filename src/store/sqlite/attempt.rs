@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    sync::atomic::Ordering,
+    sync::{Arc, atomic::Ordering},
 };
 
 use rusqlite::{Transaction, TransactionBehavior};
@@ -10,8 +10,10 @@ use rusqlite::{Transaction, TransactionBehavior};
 use super::{
     batch::{Batch, PAGE},
     error::committing,
+    events,
     files::Misplaced,
     job::Job,
+    reader::Shared,
     rows::Rows,
     writer::WriterThread,
 };
@@ -22,6 +24,9 @@ use crate::{
 
 /// The approximate maximum size of one transaction, in bytes, which keeps the write-ahead log short.
 const BATCH_BYTES: usize = 4 << 20;
+
+/// How often the table of events is replaced while the store is open.
+const MAX_RENEWALS: u32 = 3;
 
 /// The result of an attempt to commit the jobs at the front of the queue.
 pub(super) enum Attempt {
@@ -59,7 +64,8 @@ impl WriterThread {
             Ok(transaction) => transaction,
             Err(error) => return Attempt::Failed { taken: most, error: error.into() },
         };
-        let mut batch = Batch::new(&transaction, &self.shared.cache, &self.shared.health, aside);
+        let Shared { cache, health, .. } = &self.shared;
+        let mut batch = Batch::new(&transaction, cache, health, aside, &self.heads, self.shared.buckets);
         if !self.is_marked
             && let Err(error) = batch.mark_in_use()
         {
@@ -77,7 +83,12 @@ impl WriterThread {
                 }
                 // A rule that panicked and a conflict have not written anything. Other failures may have. After finding
                 // damage in a transaction, SQLite also refuses other changes in it.
-                Err(error) if !matches!(error, StoreError::Rule | StoreError::Conflict(_)) => {
+                Err(error)
+                    if !matches!(
+                        error,
+                        StoreError::Rule | StoreError::Conflict(_) | StoreError::Elsewhere(_)
+                    ) =>
+                {
                     let by = Culprit::Job(outcomes.len());
                     return Attempt::Spoiled { taken: outcomes.len() + 1, by, error };
                 }
@@ -114,7 +125,9 @@ impl WriterThread {
         if !aside.is_empty() {
             self.shared.health.note_aside();
         }
-        changed.publish(&self.shared.cache);
+        self.has_erased |= changed.has_erased;
+        changed.publish(&self.shared.cache, &mut self.heads);
+        self.shared.changes.send_modify(|count| *count += 1);
         Attempt::Committed(outcomes)
     }
 
@@ -133,20 +146,23 @@ impl WriterThread {
 
     /// Finds out which data is damaged after a transaction failed, and decides how to continue.
     pub(super) fn examine(
-        &self,
+        &mut self,
         by: &Culprit,
         jobs: &VecDeque<Job>,
         aside: &HashSet<Owner>,
         error: StoreError,
     ) -> Verdict {
-        let health = &self.shared.health;
+        let health = Arc::clone(&self.shared.health);
         match error {
             StoreError::Damaged { what: Damaged::Directory(app), .. }
                 if self.finds_new_damage(app, by, jobs) =>
             {
                 return Verdict::Retry;
             }
-            StoreError::Damaged { what: Damaged::Database, .. } => {}
+            StoreError::Damaged { what: Damaged::Events, .. } if self.gives_up_events(&error) => {
+                return Verdict::Retry;
+            }
+            StoreError::Damaged { what: Damaged::Database | Damaged::Events, .. } => {}
             error => {
                 health.note(&error);
                 return Verdict::Refuse(error);
@@ -177,6 +193,23 @@ impl WriterThread {
                 Verdict::Refuse(error)
             }
         }
+    }
+
+    /// Gives up the recorded events because of damage to them. Returns false if that is not possible.
+    pub(super) fn gives_up_events(&mut self, error: &StoreError) -> bool {
+        self.shared.health.note(error);
+        // If new tables are damaged as well, the reason is elsewhere.
+        if self.renewals == MAX_RENEWALS {
+            return false;
+        }
+        self.renewals += 1;
+        self.heads.clear();
+        let given_up = events::give_up(&self.db, self.clock.now_in_milliseconds());
+        if let Err(error) = &given_up {
+            tracing::error!(%error, "the damaged events cannot be given up");
+        }
+        self.shared.health.note_events_given_up();
+        given_up.is_ok()
     }
 
     /// Looks up one by one the accounts and chat groups that an edit needs. Returns true if this reveals damage that

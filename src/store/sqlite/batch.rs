@@ -8,16 +8,26 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::{chat_groups, disbandings, error::attribute_damage, health::Health, rows::Rows, touches};
+use super::{
+    changed::{Changed, OwnerInBatch},
+    chat_groups, disbandings,
+    error::attribute_damage,
+    events::{self, Heads, NewEvent},
+    health::Health,
+    lives,
+    rows::Rows,
+    touches,
+};
 use crate::{
     domain::{
         AppId, Change, ChatGroupChange, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, ChatGroupWorld,
-        Conversation, Decision, Delta, Outcome, Owner, OwnerState, Presence, Rejection, Touch, UnixSeconds,
+        Conversation, Decision, Delta, Outcome, Owner, Presence, Rejection, Touch, UnixSeconds,
     },
     store::{
-        ChatGroupWrite, Damaged, Revision, Scope, StoreError, Write,
-        cache::{self, OwnerCache, Snapshot},
+        ChatGroupWrite, Damaged, Scope, StoreError, Write,
+        cache::OwnerCache,
         document::{LayoutDefect, Stored},
+        events::{bucket_of, check_place},
         guarded,
     },
 };
@@ -43,6 +53,13 @@ pub(super) struct Batch<'a> {
     disbanded: Vec<(AppId, ChatGroupId)>,
     /// The scopes that this transaction has reset.
     forgotten: Vec<Scope>,
+    /// The last events of buckets as committed, and those of this transaction.
+    heads: &'a Heads,
+    new_heads: Heads,
+    /// The number of buckets of the store.
+    buckets: u8,
+    /// Whether the content of events was erased.
+    has_erased: bool,
     /// The approximate number of bytes written; 0 if there is nothing to commit.
     bytes: usize,
     /// The approximate number of bytes still to be written for owners.
@@ -51,35 +68,24 @@ pub(super) struct Batch<'a> {
     is_probed: bool,
 }
 
-/// An owner within a transaction. All changes of an owner in one batch are written together.
-pub(super) struct OwnerInBatch {
-    /// The owner as last committed; after `write_organizers`, as written by this transaction.
-    stored: Snapshot,
-    /// The owner after the edits of this batch.
-    state: OwnerState,
-    /// The deltas of the edits of this batch.
-    deltas: Vec<Delta>,
-}
-
-/// The changes of a transaction, to be published after its commit.
-pub(super) struct Changed {
-    owners: HashMap<Owner, OwnerInBatch>,
-    disbanded: Vec<(AppId, ChatGroupId)>,
-    forgotten: Vec<Scope>,
-}
-
 impl<'a> Batch<'a> {
     pub(super) fn new(
         db: &'a Connection,
         cache: &'a OwnerCache,
         health: &'a Health,
         aside: &'a HashSet<Owner>,
+        heads: &'a Heads,
+        buckets: u8,
     ) -> Batch<'a> {
         Batch {
             db,
             cache,
             health,
             aside,
+            heads,
+            new_heads: Heads::new(),
+            buckets,
+            has_erased: false,
             owners: HashMap::new(),
             disbanded: Vec::new(),
             forgotten: Vec::new(),
@@ -95,8 +101,8 @@ impl<'a> Batch<'a> {
     /// Returns the owner that could not be written, and the reason.
     pub(super) fn complete(mut self) -> Result<(usize, Changed), (Owner, StoreError)> {
         self.write_organizers()?;
-        let Batch { owners, disbanded, forgotten, bytes, .. } = self;
-        Ok((bytes, Changed { owners, disbanded, forgotten }))
+        let Batch { owners, disbanded, forgotten, new_heads, has_erased, bytes, .. } = self;
+        Ok((bytes, Changed { owners, disbanded, forgotten, new_heads, has_erased }))
     }
 }
 
@@ -111,11 +117,13 @@ impl<'a> Batch<'a> {
         self.bytes + self.pending
     }
 
-    /// Applies an edit of an owner. `presences` has an entry for each conversation that the edit names.
+    /// Applies an edit of an owner at this time, in milliseconds. `presences` has an entry for each conversation that the
+    /// edit names.
     pub(super) fn edit_owner(
         &mut self,
         write: &Write,
         presences: &mut HashMap<Conversation, Presence>,
+        at: u64,
     ) -> Result<Result<Outcome, Rejection>, StoreError> {
         let rows = self.rows();
         let owner = &write.owner;
@@ -141,6 +149,12 @@ impl<'a> Batch<'a> {
         if write.expected.is_some_and(|expected| expected != found) {
             return Err(StoreError::Conflict(found));
         }
+        if let Some(expected) = &write.place {
+            let lives = lives::lives(self.db, owner.app)?;
+            let organizer = &edited.state.organizer;
+            let dead = rows.disbanded(owner.app, organizer, &edited.stored.dead, lives)?;
+            check_place(expected, lives.place_of(organizer), &dead)?;
+        }
         let decision = guarded(|| write.decide(&edited.state, &edited.stored.dead, presences))?;
         let Decision { outcome, change } = match decision {
             Ok(decision) => decision,
@@ -150,11 +164,27 @@ impl<'a> Batch<'a> {
             self.bytes += touches::forget(self.db, owner)?;
         }
         let Some(Change { next, deltas }) = change else { return Ok(Ok(outcome)) };
+        let event = NewEvent {
+            owner,
+            bucket: bucket_of(owner, self.buckets),
+            previous: edited.stored.event,
+            version: next.organizer.counters().version,
+            at,
+            context: &write.context,
+            deltas: &deltas,
+        };
+        let range = (owner.app, event.bucket);
+        let head = self.new_heads.get(&range).or_else(|| self.heads.get(&range)).copied();
+        let (head, bytes) = attribute_damage(|| Damaged::Events, events::record(self.db, head, &event))?;
+        self.new_heads.insert(range, head);
+        self.bytes += PAGE + bytes;
+        self.has_erased |= event.is_deletion();
+        edited.stored.event = head.number;
         if next.account != edited.state.account {
             if self.aside.contains(owner) {
-                rows.write_account_aside(owner, next.account.as_deref())?;
+                rows.write_account_aside(owner, next.account.as_deref(), head.number)?;
             } else {
-                rows.write_account(owner, next.account.as_deref())?;
+                rows.write_account(owner, next.account.as_deref(), head.number)?;
             }
             self.bytes += PAGE;
         }
@@ -250,6 +280,22 @@ impl<'a> Batch<'a> {
         self.owners.retain(|owner, _| !scope.covers(owner));
         self.disbanded.retain(|(app, _)| !scope.covers_app(*app));
         self.rows().forget(scope)?;
+        match scope {
+            // The store has a new incarnation.
+            Scope::All => {}
+            Scope::App(app) => lives::raise_epoch(self.db, *app)?,
+            Scope::Owner(owner) => {
+                let erased = events::erase_all(self.db, owner, bucket_of(owner, self.buckets));
+                attribute_damage(|| Damaged::Events, erased)?;
+                lives::raise_epoch(self.db, owner.app)?;
+            }
+        }
+        // Numbers begin again where all events were deleted.
+        let ranges: Vec<_> = self.heads.keys().chain(self.new_heads.keys()).copied().collect();
+        for range in ranges.into_iter().filter(|(app, _)| scope.covers_app(*app)) {
+            self.new_heads.insert(range, events::last(self.db, range)?);
+        }
+        self.has_erased = true;
         self.bytes += PAGE;
         self.forgotten.push(scope.clone());
         Ok(())
@@ -273,7 +319,8 @@ impl<'a> Batch<'a> {
             if self.aside.contains(owner) {
                 // Write everything of this owner to the separate table, away from the damage.
                 self.db.execute("UPDATE store SET aside = 1", []).map_err(|error| failed(error.into()))?;
-                rows.write_account_aside(owner, edited.state.account.as_deref()).map_err(failed)?;
+                let account = edited.state.account.as_deref();
+                rows.write_account_aside(owner, account, edited.stored.event).map_err(failed)?;
                 rows.forget_aside(owner).map_err(failed)?;
                 stored = Stored::default();
                 deltas = Cow::Owned(Vec::new());
@@ -285,52 +332,12 @@ impl<'a> Batch<'a> {
                 self.bytes +=
                     edits.iter().map(|(_, doc)| PAGE + doc.as_ref().map_or(0, Vec::len)).sum::<usize>();
                 edited.stored.revision = edited.revision();
-                rows.write_organizer(owner, &edits, edited.stored.revision).map_err(failed)?;
+                rows.write_organizer(owner, &edits, edited.stored.revision, edited.stored.event)
+                    .map_err(failed)?;
             }
             edited.stored.stored = Arc::new(stored);
             edited.stored.account.clone_from(&edited.state.account);
         }
         Ok(())
-    }
-}
-
-impl OwnerInBatch {
-    /// Loads an owner as last committed, from the cache or from the database.
-    fn begin(rows: Rows<'_>, cache: Option<&OwnerCache>, owner: &Owner) -> Result<OwnerInBatch, StoreError> {
-        let stored = match cache.and_then(|cache| cache.get(owner)) {
-            Some(entry) => entry.snapshot(),
-            None => rows.owner(owner)?,
-        };
-        let organizer = Arc::clone(&stored.stored.organizer);
-        let state = OwnerState { account: stored.account.clone(), organizer };
-        Ok(OwnerInBatch { stored, state, deltas: Vec::new() })
-    }
-
-    fn is_changed(&self) -> bool {
-        !self.deltas.is_empty()
-    }
-
-    /// Returns the revision of the organizer after the edits of this batch.
-    fn revision(&self) -> Revision {
-        let is_written = !Arc::ptr_eq(&self.state.organizer, &self.stored.stored.organizer);
-        Revision(self.stored.revision.0 + u64::from(is_written))
-    }
-}
-
-impl Changed {
-    /// Publishes a committed batch. The owners come first, with the count of disbandings before this batch. The
-    /// batch's own disbandings follow, so that every entry is compared with them when it is next used.
-    pub(super) fn publish(self, cache: &OwnerCache) {
-        for scope in &self.forgotten {
-            cache.forget(scope);
-        }
-        for (owner, edited) in self.owners.into_iter().filter(|(_, edited)| edited.is_changed()) {
-            let disbandings = cache.disbandings(owner.app);
-            let seen = disbandings.count();
-            cache.publish(owner, cache::CachedOwner::new(edited.stored, disbandings, seen));
-        }
-        for (app, id) in self.disbanded {
-            cache.disbandings(app).publish(id);
-        }
     }
 }

@@ -3,17 +3,18 @@
 use std::{
     collections::{HashMap, HashSet},
     rc::Rc,
+    sync::Arc,
 };
 
-use rusqlite::{params, types::Value};
+use rusqlite::{OptionalExtension, params, types::Value};
 
-use super::{chat_groups, disbandings::ended, error::attribute_damage, rows::Rows, sums};
+use super::{chat_groups, disbandings::ended, error::attribute_damage, events::unsigned, rows::Rows, sums};
 use crate::{
     domain::{
-        AppId, ChangeNumber, ChatGroupId, ChatGroupKind, Conversation, Organizer, Owner, Presence, UserId,
-        WantedMembers,
+        AppId, ChangeNumber, ChatGroupId, ChatGroupKind, Conversation, Organizer, Owner, Presence, Record,
+        UserId, WantedMembers,
     },
-    store::{Damaged, StoreError, checksum::Column},
+    store::{Damaged, StoreError, checksum::Column, events::Lives},
 };
 
 impl Rows<'_> {
@@ -38,6 +39,32 @@ impl Rows<'_> {
             Some(incarnation) => *incarnation,
             None => lives.get(id.as_str()).map_or(0, |life| life.incarnation),
         }))
+    }
+
+    /// Returns the conversations of an owner's dead records, each with the number of the disbanding of its chat group. A
+    /// chat group whose row cannot be read counts as the one that was disbanded last.
+    pub(super) fn disbanded(
+        self,
+        app: AppId,
+        organizer: &Organizer,
+        dead: &[ChangeNumber],
+        lives: Lives,
+    ) -> Result<Vec<(Conversation, u64)>, StoreError> {
+        let is_dead = |record: &&Arc<Record>| dead.binary_search(&record.number).is_ok();
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT disbanding FROM chat_group WHERE app_id = ?1 AND group_id = ?2")?;
+        let mut disbanding = |id: &ChatGroupId| {
+            let found = statement.query_row(params![app.number(), id.as_str()], |row| row.get(0)).optional();
+            found.ok().flatten().map_or(lives.disbandings, unsigned)
+        };
+        let records = organizer.records().iter().filter(is_dead);
+        Ok(records
+            .filter_map(|record| {
+                let id = record.conversation.chat_group()?;
+                Some((record.conversation.clone(), disbanding(id)))
+            })
+            .collect())
     }
 
     /// Looks up the chat groups of an owner one by one, outside the writer's transactions, and records those that
@@ -87,24 +114,24 @@ impl Rows<'_> {
             && let Some(users) = list(users.clone().map(UserId::as_str))
         {
             let mut statement = self.db.prepare_cached(
-                "SELECT user_id, nick, face_url, imported, sum FROM account_aside
+                "SELECT user_id, nick, face_url, imported, event, sum FROM account_aside
                  WHERE app_id = ?1 AND user_id IN rarray(?2)",
             )?;
             let mut rows = statement.query(params![app.number(), users])?;
             while let Some(row) = rows.next()? {
-                sums::check("account_aside", key, row, 4)?;
+                sums::check("account_aside", key, row, 5)?;
                 aside.insert(row.get(0)?, row.get(3)?);
             }
         }
         let others = users.map(UserId::as_str).filter(|user| !aside.contains_key(*user));
         let Some(others) = list(others) else { return Ok(known(aside)) };
         let mut statement = self.db.prepare_cached(
-            "SELECT user_id, nick, face_url, sum FROM account WHERE app_id = ?1 AND user_id IN rarray(?2)",
+            "SELECT user_id, nick, face_url, event, sum FROM account WHERE app_id = ?1 AND user_id IN rarray(?2)",
         )?;
         let mut rows = statement.query(params![app.number(), others])?;
         let mut imported = HashSet::new();
         while let Some(row) = rows.next()? {
-            sums::check("account", key, row, 3)?;
+            sums::check("account", key, row, 4)?;
             imported.insert(row.get(0)?);
         }
         imported.extend(known(aside));

@@ -4,10 +4,15 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
 
-use super::{directory::list, error::attribute_damage, health::Health, sums};
+use super::{
+    directory::list,
+    events::{signed, unsigned},
+    health::Health,
+    lives, sums,
+};
 use crate::{
     domain::{AppId, ChatGroupId, UnixSeconds},
-    store::{Damaged, StoreError, checksum::Column},
+    store::{Damaged, StoreError, checksum::Column, events::Lives},
 };
 
 /// How many events of an app are kept, and for how many seconds.
@@ -24,18 +29,15 @@ pub(super) fn write_disbanding(
     incarnation: u32,
     now: UnixSeconds,
 ) -> Result<i64, StoreError> {
-    let counted = attribute_damage(|| Damaged::Directory(app), count(db, app.number()))?;
-    let (app, id, now) = (app.number(), id.as_str(), i64::try_from(now).unwrap_or(i64::MAX));
+    let Lives { disbandings, epoch, .. } = lives::lives(db, app)?;
+    let (of, id, now) = (app, id.as_str(), i64::try_from(now).unwrap_or(i64::MAX));
+    let app = app.number();
     // The number has to be above all stored events, even if damage to the counter's page has set it back.
     let last: i64 = db
         .prepare_cached("SELECT coalesce(max(seq), 0) FROM app_event WHERE app_id = ?1")?
         .query_row([app], |row| row.get(0))?;
-    let number = counted.max(last).saturating_add(1);
-    db.prepare_cached(
-        "INSERT INTO app (app_id, disbandings, sum) VALUES (?1, ?2, row_sum('app', ?1, ?2))
-         ON CONFLICT DO UPDATE SET disbandings = excluded.disbandings, sum = excluded.sum",
-    )?
-    .execute([app.into(), number])?;
+    let number = signed(disbandings).max(last).saturating_add(1);
+    lives::write(db, of, unsigned(number), epoch)?;
     db.prepare_cached(
         "INSERT INTO app_event (app_id, seq, group_id, incarnation, at, kind, sum)
          VALUES (?1, ?2, ?3, ?4, ?5, 1, row_sum('app_event', ?1, ?2, ?3, ?4, ?5, 1))",
@@ -43,15 +45,6 @@ pub(super) fn write_disbanding(
     .execute(params![app, number, id, incarnation, now])?;
     trim_events(db, app, number, now)?;
     Ok(number)
-}
-
-/// Returns the number of the last disbanding in an app.
-fn count(db: &Connection, app: u32) -> Result<i64, StoreError> {
-    let mut statement = db.prepare_cached("SELECT disbandings, sum FROM app WHERE app_id = ?1")?;
-    let mut rows = statement.query([app])?;
-    let Some(row) = rows.next()? else { return Ok(0) };
-    sums::check("app", [Column::Number(app.into())], row, 1)?;
-    Ok(row.get(0)?)
 }
 
 /// Removes some of the events of an app that are too many or too old. Returns how many were removed.
@@ -72,8 +65,8 @@ pub(super) fn trim_all_events(db: &Connection, health: &Health, now: UnixSeconds
     let mut removed = 0;
     for number in apps {
         let Some(app) = AppId::new(number) else { continue };
-        match attribute_damage(|| Damaged::Directory(app), count(db, number)) {
-            Ok(newest) => removed += trim_events(db, number, newest, now)?,
+        match lives::lives(db, app) {
+            Ok(lives) => removed += trim_events(db, number, signed(lives.disbandings), now)?,
             Err(error) => health.note(&error),
         }
     }
@@ -108,7 +101,7 @@ pub(super) fn ended<'a>(
     let events: i64 = db
         .prepare_cached("SELECT count(*) FROM app_event WHERE app_id = ?1")?
         .query_row([app.number()], |row| row.get(0))?;
-    let is_complete = events == count(db, app.number())?;
+    let is_complete = unsigned(events) == lives::lives(db, app)?.disbandings;
     for id in ids {
         if !is_complete && !ended.contains_key(id) {
             let reason =

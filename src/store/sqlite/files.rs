@@ -178,6 +178,13 @@ impl Files {
         }
     }
 
+    /// Records that the log was truncated, so that [`Files::check_identity`] does not take it for another program's work.
+    pub(super) fn note_emptied_log(&self) {
+        if let Some(opened) = self.opened[1].get() {
+            opened.length.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Describes the changed files for an error message.
     pub(super) fn describe(&self, misplaced: Misplaced) -> String {
         let (database, log) = (self.database.display(), self.log.display());

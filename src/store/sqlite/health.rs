@@ -32,6 +32,8 @@ pub(super) struct Health {
     has_unreadable: AtomicBool,
     /// Whether the pages that readiness checks use are damaged.
     probe_damaged: AtomicBool,
+    /// Whether events are known to be damaged and have not been given up yet.
+    events_damaged: AtomicBool,
 }
 
 #[derive(Default)]
@@ -60,6 +62,7 @@ impl Health {
             aside: AtomicBool::new(has_aside),
             has_unreadable: AtomicBool::new(false),
             probe_damaged: AtomicBool::new(false),
+            events_damaged: AtomicBool::new(false),
         }
     }
 
@@ -100,6 +103,15 @@ impl Health {
     /// Records the damage that an error reports, and logs it the first time. Other errors are ignored.
     pub(super) fn note(&self, error: &StoreError) {
         let StoreError::Damaged { what, reason } = error else { return };
+        if *what == Damaged::Events {
+            if !self.events_damaged.swap(true, Ordering::AcqRel) {
+                tracing::error!(
+                    reason,
+                    "recorded events are damaged and are given up; changes are recorded anew"
+                );
+            }
+            return;
+        }
         let mut state = self.state();
         if state.damaged.len() < REMEMBERED && state.damaged.insert(what.clone()) {
             self.damaged.store(state.damaged.len() as u64, Ordering::Relaxed);
@@ -108,6 +120,18 @@ impl Health {
                 "stored data of {what} is damaged; calls about it fail (50004), everything else is served"
             );
         }
+    }
+
+    /// Returns the error if events are known to be damaged.
+    pub(super) fn damaged_events(&self) -> Option<StoreError> {
+        let reason = || "found by a read".to_owned();
+        let is_damaged = self.events_damaged.load(Ordering::Acquire);
+        is_damaged.then(|| StoreError::Damaged { what: Damaged::Events, reason: reason() })
+    }
+
+    /// Records that damaged events were given up.
+    pub(super) fn note_events_given_up(&self) {
+        self.events_damaged.store(false, Ordering::Release);
     }
 
     /// Records that an owner could be read from the disk.

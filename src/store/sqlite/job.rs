@@ -87,7 +87,9 @@ impl Job {
     /// Runs the job as a part of a batch.
     pub(super) fn make(&mut self, batch: &mut Batch<'_>, clock: &Clock) -> Result<(), StoreError> {
         match self {
-            Job::Owner { write, presences, slot } => slot.keep(batch.edit_owner(write, presences)?),
+            Job::Owner { write, presences, slot } => {
+                slot.keep(batch.edit_owner(write, presences, clock.now_in_milliseconds())?);
+            }
             Job::ChatGroup { write, slot } => slot.keep(batch.edit_chat_group(write, clock.now())?),
             Job::Touch { what, touches, slot } => slot.keep(batch.touch(what, touches)?),
             Job::Filled(slot) => slot.keep(batch.note_filled()?),

@@ -8,15 +8,19 @@ mod alarm;
 mod attempt;
 mod batch;
 mod caller;
+mod changed;
 mod chat_groups;
 mod checkpoints;
 mod directory;
 mod disbandings;
 mod error;
+mod events;
+mod feed;
 mod files;
 mod health;
 mod job;
 mod listing;
+mod lives;
 mod maintenance;
 mod members;
 mod notices;
@@ -25,12 +29,15 @@ mod queue;
 mod reader;
 mod rows;
 mod schema;
+mod scrubbing;
 mod steps;
 mod sums;
 mod survey;
 mod threads;
 mod touches;
+mod trimming;
 mod upgrade;
+mod upkeep;
 mod waitlist;
 mod wal;
 mod work;
@@ -45,6 +52,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::watch;
+
 pub(super) use survey::{is_in_use, is_read_only, survey};
 
 use self::{
@@ -57,8 +66,9 @@ use self::{
     writer::Writer,
 };
 use super::{
-    ChatGroupPage, ChatGroupQuery, ChatGroupState, ChatGroupWrite, Cursor, Directory, Listing, Loaded,
-    OpenError, Owners, Part, Pending, StoreConfig, StoreError, Touches, Write, cache::OwnerCache,
+    ChatGroupPage, ChatGroupQuery, ChatGroupState, ChatGroupWrite, Cursor, Directory, Events, FeedFrom,
+    FeedPart, Followed, Listing, Loaded, OpenError, Owners, Part, Pending, StoreConfig, StoreError, Touches,
+    WantedEvents, Write, cache::OwnerCache,
 };
 use crate::{
     clock::Clock,
@@ -106,6 +116,8 @@ impl SqliteStore {
             health: Arc::new(Health::new(Clock::system(), has_aside)),
             alarm: Alarm::new(),
             clock: Clock::system(),
+            changes: watch::Sender::new(0),
+            buckets: opened.buckets,
         };
         let (unfilled, opening) = (opened.unfilled, opened.opening.clone());
         let readers = Readers::start(&files, options, &shared)?;
@@ -222,6 +234,22 @@ impl Touches for SqliteStore {
 
     fn chat_group_times(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<SessionTimes>> {
         self.readers.run(move |reader| reader.chat_group_times(app, &lives))
+    }
+}
+
+impl Events for SqliteStore {
+    fn follow(&self, owner: &Owner, wanted: WantedEvents) -> Pending<'_, Followed> {
+        let (owner, buckets) = (owner.clone(), self.shared.buckets);
+        self.readers.run(move |reader| reader.follow(&owner, buckets, &wanted))
+    }
+
+    fn feed(&self, app: AppId, from: FeedFrom, most: usize) -> Pending<'_, FeedPart> {
+        let buckets = self.shared.buckets;
+        self.readers.run(move |reader| reader.feed(app, buckets, &from, most))
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
     }
 }
 

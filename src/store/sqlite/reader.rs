@@ -3,10 +3,23 @@
 use std::{collections::HashMap, sync::Arc};
 
 use rusqlite::Connection;
+use tokio::sync::watch;
 
 use super::{
-    StoreConfig, alarm::Alarm, caller::Answer, chat_groups, error::attribute_damage, files::Files,
-    health::Health, listing, queue::Queue, rows::Rows, threads::StoreThread, touches,
+    StoreConfig,
+    alarm::Alarm,
+    caller::Answer,
+    chat_groups,
+    error::attribute_damage,
+    events::{self, OfOwner},
+    feed,
+    files::Files,
+    health::Health,
+    listing, lives,
+    queue::Queue,
+    rows::Rows,
+    threads::StoreThread,
+    touches,
 };
 use crate::{
     clock::Clock,
@@ -14,9 +27,10 @@ use crate::{
         AppId, ChatGroupId, Conversation, Owner, OwnerState, Presence, SessionTimes, UserId, WantedMembers,
     },
     store::{
-        ChatGroupPage, ChatGroupQuery, ChatGroupState, Cursor, Damaged, Loaded, OpenError, Part, Pending,
-        StoreError,
+        ChatGroupPage, ChatGroupQuery, ChatGroupState, Cursor, Damaged, FeedFrom, FeedPart, Followed, Loaded,
+        OpenError, Part, Pending, StoreError, WantedEvents,
         cache::{OwnerCache, Snapshot},
+        events::bucket_of,
     },
 };
 
@@ -41,6 +55,10 @@ pub(super) struct Shared {
     pub(super) alarm: Alarm,
     /// The monotonic clock of the store.
     pub(super) clock: Clock,
+    /// Counts the transactions that were committed, for those who wait for events.
+    pub(super) changes: watch::Sender<u64>,
+    /// The number of buckets of the store.
+    pub(super) buckets: u8,
 }
 
 impl Readers {
@@ -129,6 +147,53 @@ impl Reader {
             Ok::<Snapshot, StoreError>(found)
         })?;
         Ok(entry.loaded())
+    }
+
+    /// Reads an owner with events, without the cache, so that all of it is of one moment.
+    pub(super) fn follow(
+        &self,
+        owner: &Owner,
+        buckets: u8,
+        wanted: &WantedEvents,
+    ) -> Result<Followed, StoreError> {
+        let db = self.db.unchecked_transaction()?;
+        let read = || {
+            let rows = self.rows(&db);
+            let Snapshot { account, stored, event, dead, .. } = rows.owner_noting_damage(owner)?;
+            let lives = lives::lives(&db, owner.app)?;
+            let organizer = &stored.organizer;
+            let place = lives.place_of(organizer);
+            let disbanded = rows.disbanded(owner.app, organizer, &dead, lives)?;
+            let bucket = bucket_of(owner, buckets);
+            let found = events::of_owner(&db, owner, bucket, event, lives.incarnation, wanted);
+            // The owner is readable even if their events are not.
+            let OfOwner { events, is_complete, has_more } =
+                self.noted(found).or_else(|error| match error {
+                    StoreError::Damaged { .. } => Ok(OfOwner::default()),
+                    other => Err(other),
+                })?;
+            let living =
+                if dead.is_empty() { Arc::clone(organizer) } else { Arc::new(organizer.living(&dead)) };
+            let state = OwnerState { account, organizer: living };
+            Ok(Followed { state, place, dead: disbanded, events, is_complete, has_more })
+        };
+        let followed = self.noted(read());
+        db.finish()?;
+        followed
+    }
+
+    /// Reads a part of the feed of an app.
+    pub(super) fn feed(
+        &self,
+        app: AppId,
+        buckets: u8,
+        from: &FeedFrom,
+        most: usize,
+    ) -> Result<FeedPart, StoreError> {
+        let db = self.db.unchecked_transaction()?;
+        let part = feed::feed(&db, app, buckets, from, most);
+        db.finish()?;
+        self.noted(part)
     }
 
     pub(super) fn accounts(&self, app: AppId, users: &[UserId]) -> Result<Vec<bool>, StoreError> {

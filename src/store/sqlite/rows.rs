@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
-use super::{error::attribute_damage, health::Health, sums, touches};
+use super::{
+    error::attribute_damage,
+    events::{signed, unsigned},
+    health::Health,
+    sums, touches,
+};
 use crate::{
     domain::{Account, Owner},
     store::{
@@ -39,24 +44,26 @@ struct Documents {
 
 const MAIN: Documents = Documents {
     table: "organizer",
-    read: "SELECT chunk, doc, revision, sum FROM organizer WHERE app_id = ?1 AND user_id = ?2",
-    write: "INSERT INTO organizer (app_id, user_id, chunk, doc, revision, sum)
-            VALUES (?1, ?2, ?3, ?4, ?5, row_sum('organizer', ?1, ?2, ?3, ?4, ?5))
-            ON CONFLICT DO UPDATE SET doc = excluded.doc, revision = excluded.revision, sum = excluded.sum",
+    read: "SELECT chunk, doc, revision, event, sum FROM organizer WHERE app_id = ?1 AND user_id = ?2",
+    write: "INSERT INTO organizer (app_id, user_id, chunk, doc, revision, event, sum)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, row_sum('organizer', ?1, ?2, ?3, ?4, ?5, ?6))
+            ON CONFLICT DO UPDATE SET doc = excluded.doc, revision = excluded.revision, event = excluded.event,
+                sum = excluded.sum",
     delete: "DELETE FROM organizer WHERE app_id = ?1 AND user_id = ?2 AND chunk = ?3",
 };
 
 const ASIDE: Documents = Documents {
     table: "organizer_aside",
-    read: "SELECT chunk, doc, revision, sum FROM organizer_aside WHERE app_id = ?1 AND user_id = ?2",
-    write: "INSERT INTO organizer_aside (app_id, user_id, chunk, doc, revision, sum)
-            VALUES (?1, ?2, ?3, ?4, ?5, row_sum('organizer_aside', ?1, ?2, ?3, ?4, ?5))
-            ON CONFLICT DO UPDATE SET doc = excluded.doc, revision = excluded.revision, sum = excluded.sum",
+    read: "SELECT chunk, doc, revision, event, sum FROM organizer_aside WHERE app_id = ?1 AND user_id = ?2",
+    write: "INSERT INTO organizer_aside (app_id, user_id, chunk, doc, revision, event, sum)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, row_sum('organizer_aside', ?1, ?2, ?3, ?4, ?5, ?6))
+            ON CONFLICT DO UPDATE SET doc = excluded.doc, revision = excluded.revision, event = excluded.event,
+                sum = excluded.sum",
     delete: "DELETE FROM organizer_aside WHERE app_id = ?1 AND user_id = ?2 AND chunk = ?3",
 };
 
-/// The account of an owner who is aside; `None` if it does not exist.
-type AsideAccount = Option<Arc<Account>>;
+/// An account, or `None` if it does not exist, and the number of the owner's latest event when its row was written.
+type AccountRow = (Option<Arc<Account>>, u64);
 
 impl Rows<'_> {
     /// Reads one owner. The incarnations of unreadable chat groups are taken from the events of the app.
@@ -88,47 +95,51 @@ impl Rows<'_> {
     /// Reads only the owner's own rows, without looking up which records are dead.
     pub(super) fn own_data(self, owner: &Owner) -> Result<Snapshot, StoreError> {
         let what = || Damaged::Owner(owner.clone());
-        let (documents_of, account) = match attribute_damage(what, self.aside(owner))? {
-            Some(account) => (&ASIDE, account),
+        let (documents_of, (account, of_account)) = match attribute_damage(what, self.aside(owner))? {
+            Some(aside) => (&ASIDE, aside),
             None => (&MAIN, attribute_damage(what, account(self.db, owner))?),
         };
-        let (stored, revision) = attribute_damage(what, documents(self.db, documents_of, owner))?;
-        Ok(Snapshot { account, stored: Arc::new(stored), revision, dead: Vec::new() })
+        let (stored, revision, of_organizer) =
+            attribute_damage(what, documents(self.db, documents_of, owner))?;
+        let event = of_account.max(of_organizer);
+        Ok(Snapshot { account, stored: Arc::new(stored), revision, event, dead: Vec::new() })
     }
 
     /// Returns the account of an owner who is aside, or `None` if the owner is not.
-    fn aside(self, owner: &Owner) -> Result<Option<AsideAccount>, StoreError> {
+    fn aside(self, owner: &Owner) -> Result<Option<AccountRow>, StoreError> {
         if !self.has_aside {
             return Ok(None);
         }
         let mut statement = self.db.prepare_cached(
-            "SELECT nick, face_url, imported, sum FROM account_aside WHERE app_id = ?1 AND user_id = ?2",
+            "SELECT nick, face_url, imported, event, sum FROM account_aside WHERE app_id = ?1 AND user_id = ?2",
         )?;
         let mut rows = statement.query(params![owner.app.number(), owner.user.as_str()])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        sums::check("account_aside", key(owner), row, 3)?;
+        sums::check("account_aside", key(owner), row, 4)?;
         let account = Account { nick: row.get(0)?, face_url: row.get(1)? };
-        Ok(Some(row.get::<_, bool>(2)?.then(|| Arc::new(account))))
+        Ok(Some((row.get::<_, bool>(2)?.then(|| Arc::new(account)), event(row, 3)?)))
     }
 
-    /// Writes some chunks of an organizer.
+    /// Writes some chunks of an organizer. `event` is the number of the owner's latest event.
     pub(super) fn write_organizer(
         self,
         owner: &Owner,
         edits: &[ChunkEdit],
         revision: Revision,
+        event: u64,
     ) -> Result<(), StoreError> {
-        let revision = i64::try_from(revision.0).unwrap_or(i64::MAX);
+        let revision = signed(revision.0);
         let documents = if self.aside(owner)?.is_some() { ASIDE } else { MAIN };
         let mut delete = self.db.prepare_cached(documents.delete)?;
         let mut write = self.db.prepare_cached(documents.write)?;
         let (app, user) = (owner.app.number(), owner.user.as_str());
         for (chunk, doc) in edits {
             match doc {
-                // Only the head contains the revision.
+                // Only the head contains the revision and the event.
                 Some(doc) => {
-                    let revision = if *chunk == 0 { revision } else { 0 };
-                    write.execute(params![app, user, chunk, doc, revision])?
+                    let (revision, event) =
+                        if *chunk == 0 { (revision, Some(signed(event))) } else { (0, None) };
+                    write.execute(params![app, user, chunk, doc, revision, event])?
                 }
                 None => delete.execute(params![app, user, chunk])?,
             };
@@ -136,20 +147,25 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// Writes an account, or deletes it.
-    pub(super) fn write_account(self, owner: &Owner, account: Option<&Account>) -> Result<(), StoreError> {
+    /// Writes an account, or deletes it. `event` is the number of the owner's latest event.
+    pub(super) fn write_account(
+        self,
+        owner: &Owner,
+        account: Option<&Account>,
+        event: u64,
+    ) -> Result<(), StoreError> {
         let (app, user) = (owner.app.number(), owner.user.as_str());
         if self.aside(owner)?.is_some() {
-            return self.write_account_aside(owner, account);
+            return self.write_account_aside(owner, account, event);
         }
         match account {
             Some(Account { nick, face_url }) => self
                 .db
                 .prepare_cached(
-                    "INSERT OR REPLACE INTO account (app_id, user_id, nick, face_url, sum)
-                     VALUES (?1, ?2, ?3, ?4, row_sum('account', ?1, ?2, ?3, ?4))",
+                    "INSERT OR REPLACE INTO account (app_id, user_id, nick, face_url, event, sum)
+                     VALUES (?1, ?2, ?3, ?4, ?5, row_sum('account', ?1, ?2, ?3, ?4, ?5))",
                 )?
-                .execute(params![app, user, nick, face_url])?,
+                .execute(params![app, user, nick, face_url, signed(event)])?,
             None => self
                 .db
                 .prepare_cached("DELETE FROM account WHERE app_id = ?1 AND user_id = ?2")?
@@ -169,14 +185,21 @@ impl Rows<'_> {
         {
             // Don't touch the usual tables, which may be damaged. Their rows are ignored as long as the owner is aside.
             self.forget_aside(owner)?;
-            return self.write_account_aside(owner, None);
+            return self.write_account_aside(owner, None, 0);
         }
         let mut tables = vec!["organizer", "account"];
         if self.has_aside {
             tables.extend(["organizer_aside", "account_aside"]);
         }
         if !matches!(scope, Scope::Owner(_)) {
-            tables.extend(["chat_group", "chat_group_member", "app_event", "session", "chat_group_times"]);
+            tables.extend([
+                "chat_group",
+                "chat_group_member",
+                "app_event",
+                "session",
+                "chat_group_times",
+                "event",
+            ]);
         }
         for table in tables {
             match scope {
@@ -210,15 +233,23 @@ impl Rows<'_> {
         self,
         owner: &Owner,
         account: Option<&Account>,
+        event: u64,
     ) -> Result<(), StoreError> {
         let nothing = Account::default();
         let Account { nick, face_url } = account.unwrap_or(&nothing);
         self.db
             .prepare_cached(
-                "INSERT OR REPLACE INTO account_aside (app_id, user_id, nick, face_url, imported, sum)
-                 VALUES (?1, ?2, ?3, ?4, ?5, row_sum('account_aside', ?1, ?2, ?3, ?4, ?5))",
+                "INSERT OR REPLACE INTO account_aside (app_id, user_id, nick, face_url, imported, event, sum)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, row_sum('account_aside', ?1, ?2, ?3, ?4, ?5, ?6))",
             )?
-            .execute(params![owner.app.number(), owner.user.as_str(), nick, face_url, account.is_some()])?;
+            .execute(params![
+                owner.app.number(),
+                owner.user.as_str(),
+                nick,
+                face_url,
+                account.is_some(),
+                signed(event)
+            ])?;
         Ok(())
     }
 }
@@ -233,27 +264,35 @@ fn documents(
     db: &Connection,
     documents: &Documents,
     owner: &Owner,
-) -> Result<(Stored, Revision), StoreError> {
+) -> Result<(Stored, Revision, u64), StoreError> {
     let mut statement = db.prepare_cached(documents.read)?;
     let mut rows = statement.query(params![owner.app.number(), owner.user.as_str()])?;
-    let (mut chunks, mut revision) = (Vec::new(), 0);
+    let (mut chunks, mut revision, mut latest) = (Vec::new(), 0, 0);
     while let Some(row) = rows.next()? {
-        sums::check(documents.table, key(owner), row, 3)?;
+        sums::check(documents.table, key(owner), row, 4)?;
         revision = revision.max(row.get::<_, i64>(2)?);
+        latest = event(row, 3)?.max(latest);
         chunks.push((row.get(0)?, row.get(1)?));
     }
     let stored = Stored::decode(&chunks)
         .map_err(|reason| StoreError::Damaged { what: Damaged::Owner(owner.clone()), reason })?;
-    Ok((stored, Revision(u64::try_from(revision).unwrap_or(0))))
+    Ok((stored, Revision(unsigned(revision)), latest))
 }
 
-fn account(db: &Connection, owner: &Owner) -> Result<Option<Arc<Account>>, StoreError> {
-    let mut statement =
-        db.prepare_cached("SELECT nick, face_url, sum FROM account WHERE app_id = ?1 AND user_id = ?2")?;
+fn account(db: &Connection, owner: &Owner) -> Result<AccountRow, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT nick, face_url, event, sum FROM account WHERE app_id = ?1 AND user_id = ?2",
+    )?;
     let mut rows = statement.query(params![owner.app.number(), owner.user.as_str()])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    sums::check("account", key(owner), row, 2)?;
-    Ok(Some(Arc::new(Account { nick: row.get(0)?, face_url: row.get(1)? })))
+    let Some(row) = rows.next()? else { return Ok((None, 0)) };
+    sums::check("account", key(owner), row, 3)?;
+    let account = Account { nick: row.get(0)?, face_url: row.get(1)? };
+    Ok((Some(Arc::new(account)), event(row, 2)?))
+}
+
+/// Reads the number of an event, which rows of an older format lack.
+fn event(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, Option<i64>>(column)?.map_or(0, unsigned))
 }
 
 /// Returns the key of an owner's rows, for their checksums.

@@ -15,7 +15,7 @@ use crate::{
 
 /// The current format of the database. Older formats are upgraded when the database is opened; newer ones are
 /// refused.
-pub(super) const FORMAT: i64 = 4;
+pub(super) const FORMAT: i64 = 5;
 
 /// The `PRAGMA application_id` of confold's databases (`cfld`).
 pub(super) const APPLICATION: i64 = 0x6366_6c64;
@@ -29,6 +29,8 @@ pub(super) struct Opened {
     pub(super) connection: Connection,
     /// Whether the initial data still has to be loaded.
     pub(super) unfilled: bool,
+    /// The number of buckets of events.
+    pub(super) buckets: u8,
     /// The findings for the log.
     pub(super) opening: Opening,
     /// Whether the database is marked as in use. If it could not be written, the writer marks it later.
@@ -132,7 +134,9 @@ pub(super) fn open_with(
             .doubts
             .push(format!("the lock file in {} cannot be written: {error}", files.directory.display()));
     }
-    Ok(Opened { connection, unfilled, opening, marked })
+    let buckets: u8 =
+        connection.query_row("SELECT buckets FROM store", [], |row| row.get(0)).map_err(failed)?;
+    Ok(Opened { connection, unfilled, buckets, opening, marked })
 }
 
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
@@ -142,6 +146,8 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     // The writer runs checkpoints itself, after it has answered the callers.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
+    // Overwrite what is deleted, so that nothing of a deleted account stays in the files.
+    connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "cache_size", -32_768)
 }
 
@@ -210,7 +216,10 @@ fn bring_up_to_date(
     if format < 3 {
         upgrade::from_2_to_3(&transaction)?;
     }
-    upgrade::from_3_to_4(&transaction)?;
+    if format < 4 {
+        upgrade::from_3_to_4(&transaction)?;
+    }
+    upgrade::from_4_to_5(&transaction)?;
     if format == 0 {
         transaction.execute("UPDATE store SET rewritten = 1", [])?;
     }

@@ -1,5 +1,6 @@
 //! Upgrades a database to format 3, in which rows have checksums, organizers have revisions, and members of chat
-//! groups have rows of their own, and to format 4, which adds the tables of sessions and checksums of the apps.
+//! groups have rows of their own, to format 4, which adds the tables of sessions and checksums of the apps, and to
+//! format 5, which adds events.
 //!
 //! A damaged page must not prevent a store from being opened. After finding damage in a transaction, SQLite also
 //! refuses other changes in it. So the tables are changed in one transaction, and the rows afterwards in steps, each
@@ -40,6 +41,16 @@ pub(super) fn from_2_to_3(transaction: &Transaction<'_>) -> rusqlite::Result<()>
 /// Returns any SQLite error.
 pub(super) fn from_3_to_4(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(FORMAT_4)
+}
+
+/// Upgrades the tables from format 4 to format 5. An older version must not open the database after that, because it
+/// would change owners without recording it.
+///
+/// # Errors
+/// Returns any SQLite error.
+pub(super) fn from_4_to_5(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(EVENTS)?;
+    transaction.execute_batch(FORMAT_5)
 }
 
 /// Rewrites the rows of an older format, unless that has been done already, in steps of `most` rows at most. If it is
@@ -145,6 +156,29 @@ CREATE TABLE chat_group_times (
     seen INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY (app_id, group_id)) WITHOUT ROWID;
 ALTER TABLE app ADD COLUMN sum INTEGER;
 UPDATE store SET rewritten = 0;
+";
+
+pub(super) const EVENTS: &str = "
+-- What each call changed, by bucket of the owner. `previous` is the number of the owner's event before; `total` is the
+-- number of bytes of all events of the bucket so far.
+CREATE TABLE event (
+    app_id INTEGER NOT NULL, bucket INTEGER NOT NULL, number INTEGER NOT NULL, user_id TEXT NOT NULL,
+    previous INTEGER NOT NULL, total INTEGER NOT NULL, at INTEGER NOT NULL, version INTEGER NOT NULL, operator TEXT,
+    request TEXT, doc BLOB NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY (app_id, bucket, number)) WITHOUT ROWID;
+";
+
+const FORMAT_5: &str = "
+-- The number of the owner's latest event when the row was written. The chunks of an organizer other than 0 have none.
+ALTER TABLE organizer ADD COLUMN event INTEGER;
+ALTER TABLE organizer_aside ADD COLUMN event INTEGER;
+ALTER TABLE account ADD COLUMN event INTEGER;
+ALTER TABLE account_aside ADD COLUMN event INTEGER;
+-- The number of resets of the app or of owners in it.
+ALTER TABLE app ADD COLUMN epoch INTEGER;
+-- The number of buckets, which never changes.
+ALTER TABLE store ADD COLUMN buckets INTEGER NOT NULL DEFAULT 64;
+-- The number after which the events of each bucket begin.
+ALTER TABLE store ADD COLUMN event_base INTEGER NOT NULL DEFAULT 0;
 ";
 
 #[cfg(test)]

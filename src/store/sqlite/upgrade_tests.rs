@@ -298,7 +298,11 @@ fn a_database_of_format_3_without_sums_of_apps_gets_them() {
     assert_eq!(sums(directory.path(), "app"), (0, 1), "an upgrade from format 2");
     let db = Connection::open(directory.path().join("confold.db")).unwrap();
     db.execute_batch(
-        "ALTER TABLE app DROP COLUMN sum; DROP TABLE session; DROP TABLE chat_group_times; PRAGMA user_version = 3",
+        "ALTER TABLE app DROP COLUMN sum; DROP TABLE session; DROP TABLE chat_group_times; DROP TABLE event;
+         ALTER TABLE organizer DROP COLUMN event; ALTER TABLE organizer_aside DROP COLUMN event;
+         ALTER TABLE account DROP COLUMN event; ALTER TABLE account_aside DROP COLUMN event;
+         ALTER TABLE app DROP COLUMN epoch; ALTER TABLE store DROP COLUMN buckets;
+         ALTER TABLE store DROP COLUMN event_base; PRAGMA user_version = 3",
     )
     .unwrap();
     drop(db);

@@ -19,20 +19,19 @@ use tokio::sync::mpsc;
 use super::{
     StoreConfig,
     attempt::{Attempt, Verdict},
-    batch::PAGE,
     checkpoints::{CheckpointCounts, Checkpoints},
-    disbandings,
-    error::committing,
+    events::Heads,
     files::Files,
     job::Job,
     reader::Shared,
     schema::{self, Opened},
+    scrubbing::Scrubber,
     threads::StoreThread,
 };
 use crate::{
     clock::Clock,
     excerpt::quoted,
-    store::{OpenError, StoreError, StoreFailure},
+    store::{OpenError, Retention, StoreError, StoreFailure},
 };
 
 /// The maximum number of changes in one transaction.
@@ -44,9 +43,6 @@ const GROUP_COMMIT_WAIT: Duration = Duration::from_micros(80);
 const GROUP_COMMIT_TARGET: usize = 24;
 /// The number of failed transactions in a batch after which each of its changes gets a transaction of its own.
 const MAX_SHARED_FAILURES: usize = 16;
-/// How often to look for old events.
-const TRIM_EVERY: Duration = Duration::from_secs(3_600);
-
 /// The handle of the writer thread.
 pub(super) struct Writer {
     jobs: RwLock<Option<mpsc::Sender<Job>>>,
@@ -79,12 +75,18 @@ impl Writer {
         )?;
         let thread = WriterThread {
             db: opened.connection,
-            files,
             shared,
             clock: options.clock.clone(),
             counts: Arc::clone(&counts),
             checkpoints: own,
             is_marked: opened.marked,
+            heads: Heads::new(),
+            retention: options.retention,
+            renewals: 0,
+            has_erased: false,
+            scrubber: Scrubber::open(&files.database),
+            files,
+            clean_after: None,
             trimmed: None,
         };
         let thread = StoreThread::start("writer", move || thread.work(queue)).map_err(OpenError::Thread)?;
@@ -131,6 +133,17 @@ pub(super) struct WriterThread {
     pub(super) checkpoints: Checkpoints,
     /// Whether the database is marked as in use.
     pub(super) is_marked: bool,
+    /// The last event of each bucket that was written to.
+    pub(super) heads: Heads,
+    /// How long events are kept.
+    pub(super) retention: Retention,
+    /// How often the table of events was replaced.
+    pub(super) renewals: u32,
+    /// Whether content was erased since the files were last cleaned up.
+    pub(super) has_erased: bool,
+    pub(super) scrubber: Scrubber,
+    /// When to try again to clean up, by the monotonic clock; `None` if the last attempt succeeded.
+    pub(super) clean_after: Option<Duration>,
     /// When all old events were last removed, by the monotonic clock.
     pub(super) trimmed: Option<Duration>,
 }
@@ -148,9 +161,10 @@ impl WriterThread {
             }
             company = received.len() > 1;
             let lost = match self.make_in_order(received.drain(..).collect()) {
-                Ok(()) => {
-                    self.trim_events().and_then(|()| self.checkpoints.run_due(&self.db, queue.is_empty()))
-                }
+                Ok(()) => self
+                    .trim_events()
+                    .and_then(|()| self.clean_up(&queue))
+                    .and_then(|()| self.checkpoints.run_due(&self.db, queue.is_empty())),
                 lost => lost,
             };
             if let Err(error) = lost {
@@ -205,6 +219,9 @@ impl WriterThread {
         }
         let alone = last.len();
         jobs.append(&mut last);
+        if let Some(error) = self.shared.health.damaged_events() {
+            self.gives_up_events(&error);
+        }
         let (mut failures, mut made_room, mut aside) = (0, false, HashSet::new());
         while !jobs.is_empty() {
             let most = match jobs.len().saturating_sub(alone) {
@@ -265,30 +282,6 @@ impl WriterThread {
                     if is_end {
                         return Err(error);
                     }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes old events from time to time, in separate transactions.
-    ///
-    /// # Errors
-    /// Returns [`StoreError::Lost`] if the disk failed.
-    fn trim_events(&mut self) -> Result<(), StoreError> {
-        let now = self.shared.clock.elapsed();
-        if self.trimmed.is_some_and(|trimmed| now < trimmed + TRIM_EVERY) {
-            return Ok(());
-        }
-        match disbandings::trim_all_events(&self.db, &self.shared.health, self.clock.now()) {
-            // There may be more. They are removed after the next changes.
-            Ok(removed) if removed > 0 => self.checkpoints.note((removed * PAGE) as u64),
-            Ok(_) => self.trimmed = Some(now),
-            Err(error) => {
-                self.trimmed = Some(now);
-                tracing::error!(%error, "old events cannot be removed");
-                if let lost @ StoreError::Lost(_) = committing(error) {
-                    return Err(lost);
                 }
             }
         }

@@ -1,0 +1,283 @@
+//! The tests of events that every store has to pass.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{
+    Scope, Store, StoreError, app, commit, destroy, grouping, in_group, keep, owner, profile, revive,
+    set_account, terms, user,
+};
+use crate::{
+    domain::{
+        Account, Delta, Edit, Event, EventContent, FeedEntry, GroupName, MemberChange, Owner, OwnerState,
+        UserId,
+    },
+    store::{
+        CallContext, FeedCursor, FeedFrom, FeedPart, Followed, Place, Placed, Stream, WantedEvents, Write,
+    },
+};
+
+fn name(name: &str) -> GroupName {
+    GroupName::parse(name).unwrap()
+}
+
+async fn follow(store: &dyn Store, owner: &Owner, after: Option<u32>, most: usize) -> Followed {
+    store.follow(owner, WantedEvents { after, most, ..WantedEvents::default() }).await.unwrap()
+}
+
+/// Returns all events of an owner, oldest first.
+async fn events(store: &dyn Store, owner: &Owner) -> Vec<Event> {
+    let followed = follow(store, owner, None, usize::MAX).await;
+    assert!(followed.is_complete && !followed.has_more);
+    followed.events.into_iter().rev().collect()
+}
+
+fn deltas(event: &Event) -> &[Delta] {
+    match &event.content {
+        EventContent::Changed(deltas) => deltas,
+        other => panic!("{other:?} should be a list of deltas"),
+    }
+}
+
+/// Applies the deltas of these events to an owner who has nothing.
+fn folded(events: &[Event]) -> OwnerState {
+    events.iter().fold(OwnerState::default(), |state, event| state.folded(deltas(event)))
+}
+
+async fn rename(store: &dyn Store, owner: &Owner, from: &str, to: &str) {
+    let edit = Edit::RenameGroup { name: name(from), new: name(to) };
+    commit(store, owner, edit).await.unwrap().unwrap();
+}
+
+/// Commits an edit that expects the owner at a place.
+async fn expecting(store: &dyn Store, owner: &Owner, place: Place, edit: Edit) -> Result<(), Place> {
+    let write = Write { place: Some(place), ..Write::new(owner.clone(), edit, terms()) };
+    match store.commit(write).await {
+        Ok(outcome) => outcome.map(drop).map_err(|rejection| panic!("{rejection}")),
+        Err(StoreError::Elsewhere(place)) => Err(place),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+async fn feed(store: &dyn Store, number: u32, from: FeedFrom) -> FeedPart {
+    store.feed(app(number), from, 1_000).await.unwrap()
+}
+
+/// Returns the cursor after all entries of a part.
+fn after(part: &FeedPart) -> FeedCursor {
+    let mut cursor = part.start.clone();
+    part.entries.iter().for_each(|entry| cursor.advance(entry));
+    cursor
+}
+
+/// Returns the owners and disbanded chat groups of a part's entries, sorted.
+fn subjects(part: &FeedPart) -> Vec<String> {
+    let subject = |placed: &Placed| match &placed.entry {
+        FeedEntry::Owner { user, .. } => user.to_string(),
+        FeedEntry::Disbanded { id, incarnation, .. } => format!("{}:{incarnation}", id.as_str()),
+    };
+    let mut subjects: Vec<_> = part.entries.iter().map(subject).collect();
+    subjects.sort();
+    subjects
+}
+
+pub(in crate::store) async fn every_change_is_recorded_once_and_in_order(store: &dyn Store) {
+    let owner = owner(1, "a");
+    set_account(store, &owner, Account { nick: "N".to_owned(), face_url: String::new() }).await;
+    keep(store, &owner, "first", &[user("x"), user("y")]).await;
+    // These change nothing, so there is nothing to record.
+    keep(store, &owner, "first", &[user("x")]).await;
+    assert!(commit(store, &owner, Edit::DeleteGroup { name: name("other") }).await.unwrap().is_err());
+    rename(store, &owner, "first", "second").await;
+    let context = CallContext { identifier: Some(Arc::from("boss")), request: Some(Arc::from("id-1")) };
+    let changes = vec![(MemberChange::Remove, user("x"))];
+    let edit = Edit::ChangeMembers { name: name("second"), changes };
+    let write = Write { context, ..Write::new(owner.clone(), edit, terms()) };
+    store.commit(write).await.unwrap().unwrap();
+    let all = events(store, &owner).await;
+    assert_eq!(all.len(), 4);
+    assert_eq!(folded(&all), store.load(&owner).await.unwrap().state);
+    assert!(all.windows(2).all(|pair| pair[0].version <= pair[1].version));
+    assert_eq!(all[3].version, store.load(&owner).await.unwrap().state.organizer.counters().version);
+    assert_eq!((all[3].operator.as_deref(), all[3].request.as_deref()), (Some("boss"), Some("id-1")));
+    assert_eq!((all[2].operator.as_deref(), all[2].request.as_deref()), (None, None));
+    let ids: std::collections::HashSet<_> = all.iter().map(|event| &event.id).collect();
+    assert_eq!(ids.len(), 4, "ids are unique");
+    // Another owner of the same name, in another app, has no events.
+    assert_eq!(events(store, &super::owner(2, "a")).await, []);
+    // An import is one event, too.
+    let restoration = crate::domain::Restoration { makes_known: true, ..Default::default() };
+    commit(store, &owner, Edit::Restore(restoration)).await.unwrap().unwrap();
+    let all = events(store, &owner).await;
+    assert_eq!((all.len(), folded(&all)), (5, store.load(&owner).await.unwrap().state));
+}
+
+pub(in crate::store) async fn events_are_read_page_by_page_and_from_a_version(store: &dyn Store) {
+    let owner = owner(1, "a");
+    for number in 0..10 {
+        keep(store, &owner, &format!("group {number}"), &[user("x")]).await;
+        // Events of others stand between those of this owner.
+        keep(store, &super::owner(1, &format!("other-{number}")), "g", &[user("x")]).await;
+    }
+    let all = events(store, &owner).await;
+    assert_eq!(all.len(), 10);
+    let mut read = Vec::new();
+    let mut before = None;
+    loop {
+        let wanted = WantedEvents { after: None, before, most: 3 };
+        let followed = store.follow(&owner, wanted).await.unwrap();
+        read.extend(followed.events);
+        if !followed.has_more {
+            break;
+        }
+        assert!(!followed.is_complete);
+        before = read.last().map(|event: &Event| event.id.clone());
+    }
+    read.reverse();
+    assert_eq!(read, all);
+    for (index, event) in all.iter().enumerate() {
+        let followed = follow(store, &owner, Some(event.version), usize::MAX).await;
+        assert!(followed.is_complete);
+        assert_eq!(followed.events.len(), 9 - index);
+        assert_eq!(followed.place.version, all[9].version);
+    }
+    let wanted = WantedEvents { before: Some("unknown".to_owned()), most: 3, ..WantedEvents::default() };
+    assert_eq!(store.follow(&owner, wanted).await.unwrap().events, []);
+    // The event of another owner is not a place in this owner's events.
+    let other = events(store, &super::owner(1, "other-3")).await[0].id.clone();
+    let wanted = WantedEvents { before: Some(other), most: 3, ..WantedEvents::default() };
+    assert!(store.follow(&owner, wanted).await.unwrap().events.len() <= 3);
+}
+
+pub(in crate::store) async fn a_write_can_expect_a_place(store: &dyn Store) {
+    let (owner, other) = (owner(1, "a"), owner(1, "b"));
+    for id in ["mine", "foreign"] {
+        revive(store, app(1), id, profile("n")).await;
+    }
+    keep(store, &owner, "first", &[user("x"), in_group("mine")]).await;
+    let place = follow(store, &owner, None, 0).await.place;
+    // Changes of other owners and disbandings of other chat groups do not matter.
+    keep(store, &other, "first", &[user("x")]).await;
+    destroy(store, app(1), "foreign").await;
+    expecting(store, &owner, place, grouping("second", &[user("y")])).await.unwrap();
+    let found = expecting(store, &owner, place, grouping("third", &[user("y")])).await.unwrap_err();
+    let place = follow(store, &owner, None, 0).await.place;
+    assert_eq!(found, place);
+    assert!(place.is_in_life_of(&found));
+    // A disbanding of a chat group that the owner has a record about does, although the version stays.
+    destroy(store, app(1), "mine").await;
+    let found = expecting(store, &owner, place, grouping("third", &[user("y")])).await.unwrap_err();
+    let followed = follow(store, &owner, None, 0).await;
+    assert_eq!((found, found.version), (followed.place, place.version));
+    assert_eq!(followed.dead, [(in_group("mine"), 2)]);
+    assert!(followed.state.organizer.records().iter().all(|record| record.conversation != in_group("mine")));
+    // It matters also after the chat group was created again.
+    revive(store, app(1), "mine", profile("n")).await;
+    assert!(expecting(store, &owner, place, grouping("third", &[user("y")])).await.is_err());
+    expecting(store, &owner, found, grouping("third", &[user("y")])).await.unwrap();
+    assert_eq!(follow(store, &owner, None, 0).await.dead, []);
+    // A place from before a reset is in another life, even if the versions are equal.
+    let place = follow(store, &other, None, 0).await.place;
+    store.reset(Scope::Owner(other.clone())).await.unwrap();
+    keep(store, &other, "first", &[user("x")]).await;
+    let now = follow(store, &other, None, 0).await.place;
+    assert_eq!(now.version, place.version);
+    assert!(!now.is_in_life_of(&place));
+    assert!(expecting(store, &other, place, grouping("second", &[user("y")])).await.is_err());
+    for scope in [Scope::App(app(1)), Scope::All] {
+        let place = follow(store, &other, None, 0).await.place;
+        store.reset(scope).await.unwrap();
+        assert!(!follow(store, &other, None, 0).await.place.is_in_life_of(&place));
+    }
+}
+
+pub(in crate::store) async fn deleting_an_account_erases_its_events(store: &dyn Store) {
+    let (owner, other) = (owner(1, "a"), owner(1, "b"));
+    for owner in [&owner, &other] {
+        set_account(store, owner, Account::default()).await;
+        keep(store, owner, "first", &[user("x")]).await;
+        rename(store, owner, "first", "second").await;
+    }
+    commit(store, &owner, Edit::DeleteAccount).await.unwrap().unwrap();
+    let all = follow(store, &owner, None, usize::MAX).await.events;
+    assert_eq!(all[0].content, EventContent::AccountDeleted);
+    assert!(all.len() == 4 && all[1..].iter().all(|event| event.content == EventContent::Erased));
+    assert!(all[1..].iter().all(|event| event.operator.is_none() && event.request.is_none()));
+    assert_eq!(folded(&events(store, &other).await), store.load(&other).await.unwrap().state);
+    // The owner goes on with another life of the same account.
+    set_account(store, &owner, Account::default()).await;
+    keep(store, &owner, "third", &[user("x")]).await;
+    let latest = follow(store, &owner, None, 2).await;
+    assert!(latest.has_more && latest.events.iter().all(|event| !deltas(event).is_empty()));
+}
+
+pub(in crate::store) async fn the_feed_has_every_entry_exactly_once(store: &dyn Store) {
+    let start = feed(store, 1, FeedFrom::Latest).await;
+    assert!(start.entries.is_empty() && !start.has_gap);
+    let mut cursor = after(&start);
+    let (mut order, mut count) = (HashMap::<UserId, u32>::new(), 0);
+    revive(store, app(1), "gone", profile("n")).await;
+    for round in 0..6 {
+        for index in 0..7 {
+            keep(store, &owner(1, &format!("user{index}")), &format!("group {round}"), &[user("x")]).await;
+            keep(store, &owner(2, &format!("user{index}")), "g", &[user("x")]).await;
+        }
+        if round % 2 == 1 {
+            destroy(store, app(1), "gone").await;
+            revive(store, app(1), "gone", profile("n")).await;
+        }
+        // Read in small parts, and remember only the cursor.
+        loop {
+            let part = store.feed(app(1), FeedFrom::After(cursor.clone()), 5).await.unwrap();
+            assert!(!part.has_gap);
+            assert_eq!(part.start, cursor);
+            for entry in &part.entries {
+                count += 1;
+                if let FeedEntry::Owner { user, event } = &entry.entry {
+                    let before = order.insert(user.clone(), event.version);
+                    assert!(
+                        before.is_none_or(|before| before < event.version),
+                        "events of an owner are in order"
+                    );
+                }
+            }
+            cursor = after(&part);
+            if !part.has_more {
+                break;
+            }
+        }
+        assert_eq!(count, (round + 1) * 7 + (round + 1) / 2);
+    }
+    assert_eq!(order.len(), 7);
+    let everything = feed(store, 1, FeedFrom::Earliest).await;
+    assert_eq!(everything.entries.len(), 45);
+    let disbandings = everything.entries.iter().filter(|entry| entry.stream == Stream::Disbandings);
+    assert_eq!(disbandings.map(|entry| entry.number).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(subjects(&everything)[..3], ["gone:1", "gone:2", "gone:3"]);
+    assert_eq!(after(&everything), cursor);
+    assert_eq!(feed(store, 1, FeedFrom::After(cursor)).await.entries, []);
+}
+
+pub(in crate::store) async fn a_cursor_from_another_life_shows_a_gap(store: &dyn Store) {
+    for scope in [Scope::Owner(owner(1, "b")), Scope::App(app(1)), Scope::All] {
+        keep(store, &owner(1, "a"), "first", &[user("x")]).await;
+        let cursor = after(&feed(store, 1, FeedFrom::Latest).await);
+        assert!(!feed(store, 1, FeedFrom::After(cursor.clone())).await.has_gap);
+        store.reset(scope).await.unwrap();
+        keep(store, &owner(1, "c"), "first", &[user("x")]).await;
+        let part = feed(store, 1, FeedFrom::After(cursor)).await;
+        assert!(part.has_gap);
+        // It begins anew, with everything that is kept.
+        assert!(subjects(&part).contains(&"c".to_owned()));
+        assert!(!feed(store, 1, FeedFrom::After(after(&part))).await.has_gap);
+    }
+}
+
+pub(in crate::store) async fn waiting_for_changes_ends_with_a_change(store: &dyn Store) {
+    let mut changes = store.changes();
+    changes.mark_unchanged();
+    keep(store, &owner(1, "a"), "first", &[user("x")]).await;
+    assert!(changes.has_changed().unwrap());
+    changes.mark_unchanged();
+    destroy(store, app(1), "g").await;
+    assert!(changes.has_changed().unwrap());
+}

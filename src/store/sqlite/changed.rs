@@ -1,0 +1,78 @@
+//! What a transaction of the writer changes, until it is committed and published.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{events::Heads, rows::Rows};
+use crate::{
+    domain::{AppId, ChatGroupId, Delta, Owner, OwnerState},
+    store::{
+        Revision, Scope, StoreError,
+        cache::{self, OwnerCache, Snapshot},
+    },
+};
+
+/// An owner within a transaction. All changes of an owner in one batch are written together.
+pub(super) struct OwnerInBatch {
+    /// The owner as last committed; after `write_organizers`, as written by this transaction.
+    pub(super) stored: Snapshot,
+    /// The owner after the edits of this batch.
+    pub(super) state: OwnerState,
+    /// The deltas of the edits of this batch.
+    pub(super) deltas: Vec<Delta>,
+}
+
+/// The changes of a transaction, to be published after its commit.
+pub(super) struct Changed {
+    pub(super) owners: HashMap<Owner, OwnerInBatch>,
+    pub(super) disbanded: Vec<(AppId, ChatGroupId)>,
+    pub(super) forgotten: Vec<Scope>,
+    pub(super) new_heads: Heads,
+    /// Whether content was erased, so that its traces have to be removed from the files.
+    pub(super) has_erased: bool,
+}
+
+impl OwnerInBatch {
+    /// Loads an owner as last committed, from the cache or from the database.
+    pub(super) fn begin(
+        rows: Rows<'_>,
+        cache: Option<&OwnerCache>,
+        owner: &Owner,
+    ) -> Result<OwnerInBatch, StoreError> {
+        let stored = match cache.and_then(|cache| cache.get(owner)) {
+            Some(entry) => entry.snapshot(),
+            None => rows.owner(owner)?,
+        };
+        let organizer = Arc::clone(&stored.stored.organizer);
+        let state = OwnerState { account: stored.account.clone(), organizer };
+        Ok(OwnerInBatch { stored, state, deltas: Vec::new() })
+    }
+
+    pub(super) fn is_changed(&self) -> bool {
+        !self.deltas.is_empty()
+    }
+
+    /// Returns the revision of the organizer after the edits of this batch.
+    pub(super) fn revision(&self) -> Revision {
+        let is_written = !Arc::ptr_eq(&self.state.organizer, &self.stored.stored.organizer);
+        Revision(self.stored.revision.0 + u64::from(is_written))
+    }
+}
+
+impl Changed {
+    /// Publishes a committed batch. The owners come first, with the count of disbandings before this batch. The
+    /// batch's own disbandings follow, so that every entry is compared with them when it is next used.
+    pub(super) fn publish(self, cache: &OwnerCache, heads: &mut Heads) {
+        heads.extend(self.new_heads);
+        for scope in &self.forgotten {
+            cache.forget(scope);
+        }
+        for (owner, edited) in self.owners.into_iter().filter(|(_, edited)| edited.is_changed()) {
+            let disbandings = cache.disbandings(owner.app);
+            let seen = disbandings.count();
+            cache.publish(owner, cache::CachedOwner::new(edited.stored, disbandings, seen));
+        }
+        for (app, id) in self.disbanded {
+            cache.disbandings(app).publish(id);
+        }
+    }
+}

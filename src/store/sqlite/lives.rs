@@ -1,0 +1,59 @@
+//! What places of owners and cursors of feeds are compared with: the incarnation of the store, and the counters of an app.
+
+use rusqlite::{Connection, params};
+
+use super::{
+    error::attribute_damage,
+    events::{signed, unsigned},
+    sums,
+};
+use crate::{
+    domain::AppId,
+    store::{Damaged, StoreError, checksum::Column, events::Lives},
+};
+
+/// Reads what cursors and places of an app are compared with.
+///
+/// # Errors
+/// Returns [`StoreError::Damaged`], which names the app's directory.
+pub(super) fn lives(db: &Connection, app: AppId) -> Result<Lives, StoreError> {
+    let read = || {
+        let incarnation: String =
+            db.prepare_cached("SELECT incarnation FROM store")?.query_row([], |row| row.get(0))?;
+        let incarnation = u64::from_str_radix(&incarnation, 16).map_err(|_| StoreError::Damaged {
+            what: Damaged::Database,
+            reason: "the incarnation of the store is not a number".to_owned(),
+        })?;
+        let mut statement = db.prepare_cached("SELECT disbandings, epoch, sum FROM app WHERE app_id = ?1")?;
+        let mut rows = statement.query([app.number()])?;
+        let Some(row) = rows.next()? else { return Ok(Lives { incarnation, ..Lives::default() }) };
+        sums::check("app", [Column::Number(app.number().into())], row, 2)?;
+        let epoch = row.get::<_, Option<u32>>(1)?.unwrap_or(0);
+        Ok(Lives { incarnation, epoch, disbandings: unsigned(row.get(0)?) })
+    };
+    attribute_damage(|| Damaged::Directory(app), read())
+}
+
+/// Begins a new life of an app, so that places and cursors from before are recognized.
+///
+/// # Errors
+/// Returns any SQLite error.
+pub(super) fn raise_epoch(db: &Connection, app: AppId) -> Result<(), StoreError> {
+    let Lives { epoch, disbandings, .. } = lives(db, app)?;
+    write(db, app, disbandings, epoch.saturating_add(1))
+}
+
+/// Writes the counters of an app.
+///
+/// # Errors
+/// Returns any SQLite error.
+pub(super) fn write(db: &Connection, app: AppId, disbandings: u64, epoch: u32) -> Result<(), StoreError> {
+    // Rows of an older format have no epoch.
+    let epoch = (epoch != 0).then_some(epoch);
+    db.prepare_cached(
+        "INSERT INTO app (app_id, disbandings, epoch, sum) VALUES (?1, ?2, ?3, row_sum('app', ?1, ?2, ?3))
+         ON CONFLICT DO UPDATE SET disbandings = excluded.disbandings, epoch = excluded.epoch, sum = excluded.sum",
+    )?
+    .execute(params![app.number(), signed(disbandings), epoch])?;
+    Ok(())
+}
