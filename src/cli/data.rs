@@ -5,7 +5,10 @@ use std::{path::Path, sync::Arc};
 use anyhow::bail;
 
 use super::terminal::say;
-use crate::store::{self, OpenError, OpeningReport, Store, StoreConfig};
+use crate::{
+    log_lines::log,
+    store::{self, OpenError, OpeningReport, Store, StoreConfig},
+};
 
 /// The memory for owners while a tool runs.
 const TOOL_CACHE: u64 = 16 << 20;
@@ -14,12 +17,12 @@ const TOOL_CACHE: u64 = 16 << 20;
 pub(super) fn log_opening(store: &dyn Store) {
     let OpeningReport { summary, doubts, losses } = store.opening();
     for loss in &losses {
-        tracing::error!("{loss}");
+        log!(STORE_LOSS[loss]);
     }
     for doubt in &doubts {
-        tracing::warn!("{doubt}");
+        log!(STORE_DOUBT[doubt]);
     }
-    tracing::info!("{summary}");
+    log!(STORE_SUMMARY[summary]);
 }
 
 /// Opens the store in a directory for a tool, or creates it.

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     auth::{App, Token},
     domain::UnixSeconds,
+    log_lines,
     secret_file::{Readers, check_private, read_secret},
     store::{StoreConfig, survey},
     tls::Certificates,
@@ -146,7 +147,8 @@ fn check_tls(
     };
     match usable {
         Ok(doubt) => {
-            (problems, doubt.map(|doubt| format!("the certificate in {} {doubt}", certificate.display())))
+            let doubtful = log_lines::CERTIFICATE_FILE_DOUBTFUL;
+            (problems, doubt.map(|doubt| doubtful.with([&certificate.display(), &doubt]).to_string()))
         }
         Err(error) => {
             problems.push(format!("tls: {}", chain(&error)));

@@ -17,7 +17,7 @@ use super::{
     notices, schema, sums,
     wal::{self, Log},
 };
-use crate::{private, store::OpenError};
+use crate::{log_lines, private, store::OpenError};
 
 /// The files of one store, locked for this process.
 #[derive(Debug)]
@@ -94,11 +94,9 @@ impl Files {
         }
         let mut remarks = tighten(directory, &real);
         if !made && let Some(mode) = private::open_to_others(directory).map_err(failed)? {
-            remarks.push(format!(
-                "other users of this machine can enter the directory {} (mode {mode:04o}); its files are private, \
-                 but run: chmod go-rwx {0}",
-                directory.display()
-            ));
+            let (place, permissions) = (directory.display(), format!("{mode:04o}"));
+            let remark = log_lines::DIRECTORY_OPEN_TO_OTHERS.with([&place, &permissions, &place]);
+            remarks.push(remark.to_string());
         }
         let opened = [OnceLock::new(), OnceLock::new()];
         Ok(Files { directory: directory.clone(), database, log, remarks, found, opened, lock })
@@ -250,20 +248,14 @@ fn tighten(directory: &Path, database: &Path) -> Vec<String> {
                 let name = file.file_name().unwrap_or_default();
                 tightened.push(format!("{} (mode {mode:04o})", name.display()));
             }
-            Err(error) => remarks.push(format!(
-                "other users of this machine may have access to {}, and its permissions cannot be restricted: \
-                 {error}",
-                file.display()
-            )),
+            Err(error) => {
+                remarks.push(log_lines::FILE_NOT_RESTRICTED.with([&file.display(), &error]).to_string());
+            }
         }
     }
     if !tightened.is_empty() {
-        remarks.push(format!(
-            "other users of this machine could read files in {}; the permissions of these files have been \
-             restricted: {}",
-            directory.display(),
-            tightened.join(", ")
-        ));
+        let files = tightened.join(", ");
+        remarks.push(log_lines::FILES_RESTRICTED.with([&directory.display(), &files]).to_string());
     }
     remarks
 }

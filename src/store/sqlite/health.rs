@@ -12,6 +12,7 @@ use std::{
 use crate::{
     clock::Clock,
     domain::{AppId, Conversation, Owner, UserId},
+    log_lines::log,
     store::{Damaged, StoreError},
 };
 
@@ -103,10 +104,7 @@ impl Health {
         let mut state = self.state();
         if state.damaged.len() < REMEMBERED && state.damaged.insert(what.clone()) {
             self.damaged.store(state.damaged.len() as u64, Ordering::Relaxed);
-            tracing::error!(
-                reason,
-                "stored data of {what} is damaged; calls about it fail (50004), everything else is served"
-            );
+            log!(DATA_DAMAGED[what], reason);
         }
     }
 
@@ -119,7 +117,7 @@ impl Health {
         let mut state = self.state();
         if state.damaged.remove(&what) {
             self.damaged.store(state.damaged.len() as u64, Ordering::Relaxed);
-            tracing::warn!("stored data of {what} can be read again");
+            log!(DATA_READABLE_AGAIN[what]);
         }
     }
 
@@ -170,10 +168,7 @@ impl Health {
         let reason = error.to_string();
         let mut state = self.state();
         if state.unwritable.is_none() {
-            tracing::error!(
-                reason,
-                "the database is damaged in such a way that sound data cannot be changed"
-            );
+            log!(STORE_UNWRITABLE, reason);
             state.unwritable = Some(reason);
         }
     }
@@ -193,7 +188,7 @@ impl Health {
             state.complained = Some(now);
             let changes = std::mem::take(&mut state.refused);
             drop(state);
-            tracing::error!(%error, changes, "transactions fail");
+            log!(TRANSACTIONS_FAIL, %error, changes);
         }
     }
 

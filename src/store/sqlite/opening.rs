@@ -1,6 +1,9 @@
 //! Describes for the log what was found when a store was opened, including possible losses of data.
 
-use std::path::PathBuf;
+use std::{
+    fmt::{self, Display, Formatter},
+    path::PathBuf,
+};
 
 use rusqlite::Connection;
 
@@ -8,6 +11,7 @@ use super::{
     files::{Files, Found},
     wal::{Frames, Log},
 };
+use crate::log_lines;
 
 /// How many rows of a table are counted at most, so that a large store does not start slowly.
 const COUNTED: u64 = 200_000;
@@ -57,12 +61,8 @@ impl Opening {
         };
         let dropped = frames.written.saturating_sub(recovered);
         if frames.last_commit > recovered {
-            doubts.push(format!(
-                "the last {dropped} of {} frames in the log {} were dropped, because one of them is damaged: when power \
-                 failed, these are changes that were never acknowledged, but a failing disk may have cost more",
-                frames.written,
-                files.log.display()
-            ));
+            let parts: [&dyn Display; 3] = [&dropped, &frames.written, &files.log.display()];
+            doubts.push(log_lines::FRAMES_DROPPED.with(parts).to_string());
         }
         let gone = match log {
             Log::Missing => Some("is missing"),
@@ -77,23 +77,17 @@ impl Opening {
             Log::Frames(_) => None,
         };
         match (gone, left) {
-            (Some(gone), PreviousEnd::InUse) => losses.push(format!(
-                "the log {} {gone}, although the store was not closed: unless this is a copy of a store in use, or another \
-                 program such as sqlite3 has opened it since, acknowledged changes since its last checkpoint are lost; the store has a new incarnation",
-                files.log.display()
-            )),
-            (Some(gone), PreviousEnd::Unknown) if log != Log::Empty => losses.push(format!(
-                "the log {} {gone}: if the store was not closed before, changes are lost",
-                files.log.display()
-            )),
+            (Some(gone), PreviousEnd::InUse) => {
+                losses.push(log_lines::LOG_GONE.with([&files.log.display(), &gone]).to_string());
+            }
+            (Some(gone), PreviousEnd::Unknown) if log != Log::Empty => {
+                losses
+                    .push(log_lines::LOG_OF_OLD_FORMAT_GONE.with([&files.log.display(), &gone]).to_string());
+            }
             _ => {}
         }
         if created && lock {
-            losses.push(format!(
-                "a store was kept in {} before, and nothing of it is left: a new, empty one was made (store.create = \
-                 false refuses that)",
-                files.directory.display()
-            ));
+            losses.push(log_lines::STORE_GONE.with([&files.directory.display()]).to_string());
         }
         Opening {
             directory: files.directory.clone(),
@@ -122,20 +116,16 @@ impl Opening {
     }
 }
 
-impl std::fmt::Display for Opening {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Display for Opening {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Opening { directory, created, incarnation, accounts, owners, recovered, dropped, .. } = self;
         let directory = directory.display();
         if *created {
-            return write!(f, "created a new, empty store in {directory}: incarnation {incarnation}");
+            return log_lines::STORE_CREATED.with([&directory, incarnation]).fmt(f);
         }
-        write!(
-            f,
-            "opened the store in {directory}: incarnation {incarnation}, {} accounts, {} owners; frames in the log: \
-             {recovered} recovered, {dropped} dropped",
-            shown(*accounts),
-            shown(*owners)
-        )
+        let (accounts, owners) = (shown(*accounts), shown(*owners));
+        let parts: [&dyn Display; 6] = [&directory, incarnation, &accounts, &owners, recovered, dropped];
+        log_lines::STORE_OPENED.with(parts).fmt(f)
     }
 }
 

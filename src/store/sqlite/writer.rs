@@ -32,6 +32,7 @@ use super::{
 use crate::{
     clock::Clock,
     excerpt::quoted,
+    log_lines::log,
     store::{OpenError, StoreError, StoreFailure},
 };
 
@@ -232,12 +233,7 @@ impl WriterThread {
                     let error = match self.examine(&by, &jobs, &aside, error) {
                         Verdict::Refuse(error) => error,
                         Verdict::PutAside(owner) => {
-                            tracing::error!(
-                                "user {} of app {} cannot be changed in the usual table, because the database is damaged \
-                                 next to their data; the data is moved to another table",
-                                quoted(owner.user.as_str()),
-                                owner.app
-                            );
+                            log!(OWNER_MOVED_ASIDE[quoted(owner.user.as_str()), owner.app]);
                             aside.insert(owner);
                             continue;
                         }
@@ -286,7 +282,7 @@ impl WriterThread {
             Ok(_) => self.trimmed = Some(now),
             Err(error) => {
                 self.trimmed = Some(now);
-                tracing::error!(%error, "old events cannot be removed");
+                log!(EVENTS_NOT_REMOVED, %error);
                 if let lost @ StoreError::Lost(_) = committing(error) {
                     return Err(lost);
                 }
