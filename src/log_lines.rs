@@ -18,6 +18,11 @@ impl<const PARTS: usize> Line<PARTS> {
     pub(crate) const fn with<'a>(&self, parts: [&'a dyn Display; PARTS]) -> Message<'a, PARTS> {
         Message { text: self.text, parts }
     }
+
+    /// Returns the message as a value that can be written to the log later.
+    pub(crate) fn found(&self, parts: [&dyn Display; PARTS]) -> Finding {
+        Finding { level: self.level, text: self.with(parts).to_string() }
+    }
 }
 
 /// A message with its variable parts filled in.
@@ -31,6 +36,32 @@ impl<const PARTS: usize> Display for Message<'_, PARTS> {
         let mut fixed = self.text.split('…');
         f.write_str(fixed.next().unwrap_or_default())?;
         self.parts.iter().zip(fixed).try_for_each(|(part, after)| write!(f, "{part}{after}"))
+    }
+}
+
+/// Something that was found before the log was started, or that is not only logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    level: Level,
+    text: String,
+}
+
+impl Finding {
+    /// Writes the finding to the log.
+    pub(crate) fn log(&self) {
+        // A level has to be constant where an event is written.
+        match self.level {
+            Level::ERROR => tracing::event!(Level::ERROR, "{self}"),
+            Level::WARN => tracing::event!(Level::WARN, "{self}"),
+            Level::INFO => tracing::event!(Level::INFO, "{self}"),
+            _ => tracing::event!(Level::DEBUG, "{self}"),
+        }
+    }
+}
+
+impl Display for Finding {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
@@ -115,7 +146,6 @@ lines! {
     CHANGED_SETTING: WARN "… was changed to …: it stays … until the server is started again";
     CERTIFICATE_KEPT: ERROR "the certificate shown before is kept";
     CERTIFICATE_DOUBTFUL: WARN "the certificate that is shown …";
-    CONFIGURATION_WARNING: WARN "…";
     APP_WITHOUT_KEY: WARN "app … has no key: no signature can be verified (70016)";
     APP_WITHOUT_ADMIN: WARN "app … has no administrator: nobody can call for it (60010)";
     SHORT_KEY: WARN "the … of app … has fewer than 32 characters and can be guessed; make a longer one, for example with: \
@@ -145,11 +175,9 @@ lines! {
         replaced: make clients trust … instead, and remove the old \"…\" from them";
 
     // The store.
-    STORE_SUMMARY: INFO "…";
     STORE_CREATED: INFO "created a new, empty store in …: incarnation …";
     STORE_OPENED: INFO "opened the store in …: incarnation …, … accounts, … owners; frames in the log: … recovered, … \
         dropped";
-    STORE_DOUBT: WARN "…";
     FRAMES_DROPPED: WARN "the last … of … frames in the log … were dropped, because one of them is damaged: when power \
         failed, these are changes that were never acknowledged, but a failing disk may have cost more";
     UPGRADE_INCOMPLETE: WARN "the store in … is not upgraded completely, and the next startup continues: …";
@@ -160,7 +188,6 @@ lines! {
         restricted: …";
     FILE_NOT_RESTRICTED: WARN "other users of this machine may have access to …, and its permissions cannot be \
         restricted: …";
-    STORE_LOSS: ERROR "…";
     LOG_GONE: ERROR "the log … …, although the store was not closed: unless this is a copy of a store in use, or another \
         program such as sqlite3 has opened it since, acknowledged changes since its last checkpoint are lost; the store \
         has a new incarnation";

@@ -6,7 +6,7 @@ use anyhow::bail;
 
 use super::terminal::say;
 use crate::{
-    log_lines::log,
+    log_lines::Finding,
     store::{self, OpenError, OpeningReport, Store, StoreConfig},
 };
 
@@ -16,13 +16,7 @@ const TOOL_CACHE: u64 = 16 << 20;
 /// Logs what was found when a store was opened.
 pub(super) fn log_opening(store: &dyn Store) {
     let OpeningReport { summary, doubts, losses } = store.opening();
-    for loss in &losses {
-        log!(STORE_LOSS[loss]);
-    }
-    for doubt in &doubts {
-        log!(STORE_DOUBT[doubt]);
-    }
-    log!(STORE_SUMMARY[summary]);
+    losses.iter().chain(&doubts).chain(&summary).for_each(Finding::log);
 }
 
 /// Opens the store in a directory for a tool, or creates it.

@@ -22,7 +22,7 @@ use crate::{
     domain::AppId,
     http::{Bound, HttpService, Proxies},
     log::{self, List},
-    log_lines::log,
+    log_lines::{Finding, log},
     server::Stopped,
     signals::{HangupAction, Signals},
     store::{self, Store},
@@ -62,9 +62,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let loaded = config::read(&options.sources()?)?;
     let config = &loaded.config;
     log::start(config.log_format, config.log_level)?;
-    for warning in &loaded.warnings {
-        log!(CONFIGURATION_WARNING[warning]);
-    }
+    loaded.warnings.iter().for_each(Finding::log);
     super::files::raise_limit(config.limits.connections.all);
     let (mut bound, all) = (Vec::new(), [&config.listen[..], &config.tls_listen].concat());
     for address in &config.listen {
@@ -172,9 +170,7 @@ fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mu
             return false;
         }
     };
-    for warning in warnings {
-        log!(CONFIGURATION_WARNING[warning]);
-    }
+    warnings.iter().for_each(Finding::log);
     let next = AppSettings { apps: config.apps, settings: apps };
     let Changes { added, removed, changed } = next.since(known);
     *known = next;

@@ -72,7 +72,7 @@ impl<'a> Reading<'a> {
         let key = self.key(*at, id, KEY, &draft.key, sources);
         self.note_clarity(&mut unclear, KEY, key.is_none(), before);
         if draft.key.count() == 0 {
-            self.warnings.push(log_lines::APP_WITHOUT_KEY.with([&id]).to_string());
+            self.warnings.push(log_lines::APP_WITHOUT_KEY.found([&id]));
         }
         // Problems with keys that are unclear are reported already, so skip checks that depend on them.
         let is_clear = |name: &str| !unclear.iter().any(|other| other.starts_with(name));
@@ -96,7 +96,7 @@ impl<'a> Reading<'a> {
             }
         }
         if draft.app.admins.is_empty() {
-            self.warnings.push(log_lines::APP_WITHOUT_ADMIN.with([&id]).to_string());
+            self.warnings.push(log_lines::APP_WITHOUT_ADMIN.found([&id]));
         }
         ReadApp { at: *at, app: Some(App { id, key, previous_key, ..draft.app }), settings, unclear }
     }
@@ -165,7 +165,7 @@ impl<'a> Reading<'a> {
         }
         if until < sources.now {
             let ended = time::display(until);
-            self.warnings.push(log_lines::PREVIOUS_KEY_EXPIRED.with([&id, &ended]).to_string());
+            self.warnings.push(log_lines::PREVIOUS_KEY_EXPIRED.found([&id, &ended]));
         }
         Some(PreviousKey { key: previous, until })
     }
@@ -235,7 +235,7 @@ impl<'a> Reading<'a> {
             return None;
         }
         if key.is_short() {
-            self.warnings.push(log_lines::SHORT_KEY.with([&called, &id]).to_string());
+            self.warnings.push(log_lines::SHORT_KEY.found([&called, &id]));
         }
         Some(key)
     }

@@ -17,7 +17,11 @@ use super::{
     notices, schema, sums,
     wal::{self, Log},
 };
-use crate::{log_lines, private, store::OpenError};
+use crate::{
+    log_lines::{self, Finding},
+    private,
+    store::OpenError,
+};
 
 /// The files of one store, locked for this process.
 #[derive(Debug)]
@@ -27,7 +31,7 @@ pub(super) struct Files {
     /// The write-ahead log, which SQLite keeps beside the database.
     pub(super) log: PathBuf,
     /// Remarks for the log about files that other users could read.
-    pub(super) remarks: Vec<String>,
+    pub(super) remarks: Vec<Finding>,
     /// What the directory contained when it was locked.
     pub(super) found: Found,
     /// The database and its log as they were when first checked.
@@ -95,8 +99,7 @@ impl Files {
         let mut remarks = tighten(directory, &real);
         if !made && let Some(mode) = private::open_to_others(directory).map_err(failed)? {
             let (place, permissions) = (directory.display(), format!("{mode:04o}"));
-            let remark = log_lines::DIRECTORY_OPEN_TO_OTHERS.with([&place, &permissions, &place]);
-            remarks.push(remark.to_string());
+            remarks.push(log_lines::DIRECTORY_OPEN_TO_OTHERS.found([&place, &permissions, &place]));
         }
         let opened = [OnceLock::new(), OnceLock::new()];
         Ok(Files { directory: directory.clone(), database, log, remarks, found, opened, lock })
@@ -238,7 +241,7 @@ fn open_or_create(file: &Path) -> io::Result<File> {
 }
 
 /// Removes the permissions of other users from the files of a directory, and returns remarks for the log.
-fn tighten(directory: &Path, database: &Path) -> Vec<String> {
+fn tighten(directory: &Path, database: &Path) -> Vec<Finding> {
     let files = [directory.join("lock"), directory.join("ca.pem"), database.to_owned()];
     let (mut tightened, mut remarks) = (Vec::new(), Vec::new());
     for file in files.into_iter().chain(["-wal", "-shm", "-journal"].map(|end| beside(database, end))) {
@@ -249,13 +252,13 @@ fn tighten(directory: &Path, database: &Path) -> Vec<String> {
                 tightened.push(format!("{} (mode {mode:04o})", name.display()));
             }
             Err(error) => {
-                remarks.push(log_lines::FILE_NOT_RESTRICTED.with([&file.display(), &error]).to_string());
+                remarks.push(log_lines::FILE_NOT_RESTRICTED.found([&file.display(), &error]));
             }
         }
     }
     if !tightened.is_empty() {
         let files = tightened.join(", ");
-        remarks.push(log_lines::FILES_RESTRICTED.with([&directory.display(), &files]).to_string());
+        remarks.push(log_lines::FILES_RESTRICTED.found([&directory.display(), &files]));
     }
     remarks
 }

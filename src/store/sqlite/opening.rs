@@ -1,9 +1,6 @@
 //! Describes for the log what was found when a store was opened, including possible losses of data.
 
-use std::{
-    fmt::{self, Display, Formatter},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use rusqlite::Connection;
 
@@ -11,7 +8,7 @@ use super::{
     files::{Files, Found},
     wal::{Frames, Log},
 };
-use crate::log_lines;
+use crate::log_lines::{self, Finding};
 
 /// How many rows of a table are counted at most, so that a large store does not start slowly.
 const COUNTED: u64 = 200_000;
@@ -28,9 +25,9 @@ pub(super) struct Opening {
     /// The frames that could not be used, because their transaction is incomplete or a frame is damaged.
     dropped: u64,
     /// Findings that an operator should check.
-    pub doubts: Vec<String>,
+    pub doubts: Vec<Finding>,
     /// Data that was lost or may have been lost.
-    pub losses: Vec<String>,
+    pub losses: Vec<Finding>,
 }
 
 /// A number of rows, and whether all rows were counted; `None` if the table cannot be read.
@@ -61,8 +58,8 @@ impl Opening {
         };
         let dropped = frames.written.saturating_sub(recovered);
         if frames.last_commit > recovered {
-            let parts: [&dyn Display; 3] = [&dropped, &frames.written, &files.log.display()];
-            doubts.push(log_lines::FRAMES_DROPPED.with(parts).to_string());
+            let log = files.log.display();
+            doubts.push(log_lines::FRAMES_DROPPED.found([&dropped, &frames.written, &log]));
         }
         let gone = match log {
             Log::Missing => Some("is missing"),
@@ -78,16 +75,15 @@ impl Opening {
         };
         match (gone, left) {
             (Some(gone), PreviousEnd::InUse) => {
-                losses.push(log_lines::LOG_GONE.with([&files.log.display(), &gone]).to_string());
+                losses.push(log_lines::LOG_GONE.found([&files.log.display(), &gone]));
             }
             (Some(gone), PreviousEnd::Unknown) if log != Log::Empty => {
-                losses
-                    .push(log_lines::LOG_OF_OLD_FORMAT_GONE.with([&files.log.display(), &gone]).to_string());
+                losses.push(log_lines::LOG_OF_OLD_FORMAT_GONE.found([&files.log.display(), &gone]));
             }
             _ => {}
         }
         if created && lock {
-            losses.push(log_lines::STORE_GONE.with([&files.directory.display()]).to_string());
+            losses.push(log_lines::STORE_GONE.found([&files.directory.display()]));
         }
         Opening {
             directory: files.directory.clone(),
@@ -114,18 +110,16 @@ impl Opening {
     pub(super) fn has_lost_commits(&self, left: PreviousEnd) -> bool {
         left == PreviousEnd::InUse && !self.losses.is_empty()
     }
-}
 
-impl Display for Opening {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+    /// Summarizes the stored data.
+    pub(super) fn summary(&self) -> Finding {
         let Opening { directory, created, incarnation, accounts, owners, recovered, dropped, .. } = self;
         let directory = directory.display();
         if *created {
-            return log_lines::STORE_CREATED.with([&directory, incarnation]).fmt(f);
+            return log_lines::STORE_CREATED.found([&directory, incarnation]);
         }
         let (accounts, owners) = (shown(*accounts), shown(*owners));
-        let parts: [&dyn Display; 6] = [&directory, incarnation, &accounts, &owners, recovered, dropped];
-        log_lines::STORE_OPENED.with(parts).fmt(f)
+        log_lines::STORE_OPENED.found([&directory, incarnation, &accounts, &owners, recovered, dropped])
     }
 }
 

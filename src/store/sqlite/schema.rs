@@ -97,11 +97,11 @@ pub(super) fn open_with(
         // The stored data can still be read, so open the store anyway.
         Err(error) => match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => {
-                opening.losses.push(log_lines::STORE_FULL.with([&directory, &error]).to_string());
+                opening.losses.push(log_lines::STORE_FULL.found([&directory, &error]));
                 false
             }
             Some(rusqlite::ErrorCode::ReadOnly) => {
-                opening.losses.push(log_lines::STORE_READ_ONLY.with([&directory, &error]).to_string());
+                opening.losses.push(log_lines::STORE_READ_ONLY.found([&directory, &error]));
                 false
             }
             _ => return Err(failed(error)),
@@ -114,7 +114,7 @@ pub(super) fn open_with(
             Ok(()) => {}
             // The old form of the rows can still be read.
             Err(error @ (StoreError::Full(_) | StoreError::ReadOnly(_))) => {
-                opening.doubts.push(log_lines::UPGRADE_INCOMPLETE.with([&directory, &error]).to_string());
+                opening.doubts.push(log_lines::UPGRADE_INCOMPLETE.found([&directory, &error]));
             }
             Err(source) => {
                 return Err(OpenError::Rewriting { file: files.database.clone(), source, format: FORMAT });
@@ -123,7 +123,7 @@ pub(super) fn open_with(
     }
     // A failure only means that a later startup may not notice a missing database.
     if let Err(error) = files.mark_directory() {
-        opening.doubts.push(log_lines::LOCK_UNWRITTEN.with([&directory, &error]).to_string());
+        opening.doubts.push(log_lines::LOCK_UNWRITTEN.found([&directory, &error]));
     }
     Ok(Opened { connection, unfilled, opening, marked })
 }
