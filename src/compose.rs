@@ -11,6 +11,7 @@ use crate::{
     clock::Clock,
     controls::Controls,
     http::{Bound, HttpLimits, HttpService, Proxies},
+    log_lines::log,
     metrics::{CertificateCounts, Metrics, Operations},
     server::Server,
     store::Store,
@@ -136,13 +137,13 @@ fn count_certificate(operations: &Operations, certificates: Certificates) {
 fn certificate_watcher(certificates: Certificates) -> background::Service {
     let look = move || match certificates.refresh() {
         Ok(true) => {
-            tracing::info!("the certificate was read again");
+            log!(CERTIFICATE_READ_AGAIN);
             if let Some(doubt) = certificates.validity_problem() {
-                tracing::warn!("the certificate that is shown {doubt}");
+                log!(CERTIFICATE_DOUBTFUL[doubt]);
             }
         }
         Ok(false) => {}
-        Err(error) => tracing::error!(%error, "the certificate shown before is kept"),
+        Err(error) => log!(CERTIFICATE_KEPT, %error),
     };
     background::Service {
         name: "certificates",

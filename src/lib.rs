@@ -38,6 +38,7 @@ pub mod clock;
 pub mod display;
 pub mod excerpt;
 pub mod listen;
+pub mod log_lines;
 pub mod masking;
 pub mod private;
 pub mod random;

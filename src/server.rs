@@ -8,6 +8,7 @@ use crate::{
     background::{Background, Ended, OnEnd, Service, make_runtime},
     clock::{Clock, Deadline},
     http::{Bound, HttpService, Listening, serve},
+    log_lines::log,
     signals::ServerSignals,
 };
 
@@ -123,21 +124,18 @@ impl Server {
                     ended = workers.one_ended() => return End::Thread(ended),
                     ended = services.one_ended() => match ended.on_end {
                         OnEnd::Stop => return End::Thread(ended),
-                        OnEnd::GoOn(said) => {
-                            let error = ended.error.as_deref().unwrap_or("it ended by itself");
-                            tracing::error!(error, "{said}");
-                        }
+                        OnEnd::GoOn(report) => report(ended.error.as_deref().unwrap_or("it ended by itself")),
                     },
                 }
             }
         });
         let by = stops();
-        tracing::info!("stopping");
+        log!(STOPPING);
         let ended = workers.stop(&by.earlier(reserved / 2));
         // Services are stopped after the workers, because they process the last calls. One that hangs is abandoned.
         let services = services.stop(&by.earlier(reserved / 4));
         if let Err(error) = &services {
-            tracing::error!(%error, "a background service failed");
+            log!(SERVICE_FAILED, %error);
         }
         match end {
             End::Requested => ended,

@@ -19,7 +19,9 @@ use tokio::sync::mpsc;
 use crate::{
     address::{self, Address},
     background::{OnEnd, Service, Stopping, make_runtime},
-    excerpt, masking, random, resolver,
+    excerpt,
+    log_lines::log,
+    masking, random, resolver,
 };
 
 /// The maximum number of spans that wait to be sent.
@@ -102,9 +104,7 @@ impl Traces {
         let service = Service {
             name: "traces",
             about: "the thread that sends spans",
-            on_end: OnEnd::GoOn(
-                "a defect ended the thread that sends spans; none are sent until the next startup",
-            ),
+            on_end: OnEnd::GoOn(|error| log!(SPANS_ENDED, error)),
             work: Box::new(move |stopping| {
                 Sending { waiting, shared: of_thread, stopping }.send_all(&endpoint)
             }),
@@ -136,7 +136,7 @@ impl Shared {
             let why = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
             let error = why.unwrap_or_else(|| "no answer came in time".to_owned());
             let collector = self.collector.get().map_or("the collector", String::as_str);
-            tracing::warn!(error, lost, "spans could not be sent to {collector} before the server stopped");
+            log!(SPANS_NOT_SENT_AT_STOP[collector], error, lost);
         }
     }
 }
@@ -181,7 +181,7 @@ impl Sending {
             self.settle(spans.len());
             let count = spans.len() as u64;
             let lost = self.shared.left_out.fetch_add(count, Ordering::Relaxed) + count;
-            tracing::warn!(error, lost, "spans could not be sent to {collector}");
+            log!(SPANS_NOT_SENT[collector], error, lost);
         }
         Ok(())
     }

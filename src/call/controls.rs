@@ -32,6 +32,7 @@ use crate::{
     domain::{AppId, Limits, Owner},
     excerpt::{line, quoted},
     interchange::{ImportTerms, IntakeError, LAST_SECOND, Purpose, UnknownFields, take_in},
+    log_lines::log,
     masking, routes,
     store::{Scope, StoreError},
     wire::{code::Code, meant},
@@ -294,7 +295,7 @@ async fn run_to_completion<T: Send + 'static>(
         let _ = done.send(outcome);
     };
     thread::Builder::new().name("control".to_owned()).spawn(thread).map_err(|error| {
-        tracing::error!(%error, "a thread for a control cannot be started");
+        log!(NO_THREAD_FOR_CONTROL, %error);
         let said = "the system cannot start a thread for this; try again later";
         (Status::Unavailable, said.to_owned())
     })?;
@@ -326,7 +327,7 @@ fn bad(said: String) -> Refused {
 }
 
 fn failed(error: &StoreError) -> Refused {
-    tracing::error!(%error, "the store failed under a control");
+    log!(CONTROL_FAILED_IN_STORE, %error);
     (Status::Unavailable, "the store failed; see the log of the server".to_owned())
 }
 

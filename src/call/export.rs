@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::answer::Pieces;
-use crate::{interchange::Export, store::StoreError};
+use crate::{interchange::Export, log_lines::log, store::StoreError};
 
 /// Some lines, or `None` after the last ones.
 type Lines = Result<Option<Vec<u8>>, StoreError>;
@@ -72,7 +72,7 @@ impl Pieces for ExportBody {
             Some(Ok(Some(lines))) => Some(Ok(lines)),
             Some(Ok(None)) => None,
             Some(Err(error)) => {
-                tracing::error!(%error, "an export broke off");
+                log!(EXPORT_BROKE_OFF, %error);
                 Some(Err(error))
             }
             // The thread panicked.

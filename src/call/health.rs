@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use super::answer::{Answer, Status};
-use crate::store::{Readiness, Store, StoreError};
+use crate::{
+    log_lines::log,
+    store::{Readiness, Store, StoreError},
+};
 
 pub(super) fn alive() -> Answer {
     Answer::text(Status::Ok, "ok\n")
@@ -20,7 +23,7 @@ pub(super) async fn ready(store: &dyn Store, within: Duration) -> Answer {
             Answer::text(Status::Ok, format!("ready\ndamaged: {damaged} owners or chat groups\n"))
         }
         Ok(Err(error)) => {
-            tracing::debug!(%error, "not ready");
+            log!(NOT_READY, %error);
             not_ready(why(&error))
         }
         Err(_) => not_ready("the store does not answer"),

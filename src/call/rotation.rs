@@ -6,7 +6,13 @@ use std::{
     time::Duration,
 };
 
-use crate::{auth::PreviousUse, domain::AppId, excerpt, masking};
+use crate::{
+    auth::PreviousUse,
+    domain::AppId,
+    excerpt,
+    log_lines::{log, unquoted},
+    masking,
+};
 
 /// The shortest time between two log lines about an app.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -22,13 +28,13 @@ impl Reports {
             let (identifier, source) = last.unzip();
             let identifier =
                 identifier.as_deref().map(|text| excerpt::plain(&masking::text(text)).to_string());
-            tracing::warn!(
+            log!(
+                PREVIOUS_KEY_USED,
                 app = app.number(),
                 calls,
                 until,
-                identifier = identifier.map(tracing::field::display),
-                source = source.map(tracing::field::display),
-                "calls still come with the previous key of the app; this is who made the last one"
+                identifier = identifier.map(unquoted),
+                source = source.map(unquoted)
             );
         }
     }

@@ -29,6 +29,7 @@ use crate::{
     api::Error,
     auth::Caller,
     interchange::{Export, ImportReport, ImportTerms, Intake, Purpose},
+    log_lines::log,
     store::{CallContext, Store, StoreError},
     wire::code::Code,
 };
@@ -113,7 +114,7 @@ async fn transfer(
         .map_err(|error| TransferRefusal::caller(&error))?;
     head.connection.mark_signed();
     if state.lines.take(Code::OK, head.started) {
-        tracing::info!(app = app.id.number(), source = %head.source, task = task.name(), "interchange");
+        log!(INTERCHANGE, app = app.id.number(), source = %head.source, task = task.name());
     }
     let Some(permit) = state.transfers.permit(app.id, task.direction()) else {
         return Err(TransferRefusal {
@@ -184,7 +185,7 @@ async fn take_in(
     match outcome {
         Ok(outcome) => Ok(report(&outcome.unwrap_or_default())),
         Err(error) => {
-            tracing::error!(%error, "the store failed under an import");
+            log!(IMPORT_FAILED_IN_STORE, %error);
             Err(TransferRefusal::store(error))
         }
     }

@@ -7,6 +7,7 @@ use crate::{
     api::{Error, Family},
     domain::AppId,
     excerpt,
+    log_lines::log,
     store::StoreError,
     wire::code::Code,
 };
@@ -57,7 +58,7 @@ impl TransferRefusal {
 
     /// Reports that a thread cannot be started.
     pub(super) fn thread(error: &io::Error) -> TransferRefusal {
-        tracing::error!(%error, "a thread for a transfer cannot be started");
+        log!(NO_THREAD_FOR_TRANSFER, %error);
         let said = "the system cannot start a thread for this transfer; try again later".to_owned();
         TransferRefusal { status: Status::Unavailable, code: Code::OVERLOAD, said, app: None }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::data;
 use crate::{
     clock::{Clock, Deadline},
+    log_lines::log,
     store::Store,
 };
 
@@ -17,7 +18,7 @@ pub(super) fn close(store: &dyn Store, by: &Deadline) {
     let within = by.at_least(AT_LEAST).left();
     let closed = data::wait(async { anyhow::Ok(tokio::time::timeout(within, store.close()).await) });
     if !matches!(closed, Ok(Ok(()))) {
-        tracing::warn!("the store could not be closed in time; nothing that was acknowledged is lost");
+        log!(STORE_NOT_CLOSED);
     }
 }
 

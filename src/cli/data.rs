@@ -5,7 +5,10 @@ use std::{path::Path, sync::Arc};
 use anyhow::bail;
 
 use super::terminal::say;
-use crate::store::{self, OpenError, OpeningReport, Store, StoreConfig};
+use crate::{
+    log_lines::Finding,
+    store::{self, OpenError, OpeningReport, Store, StoreConfig},
+};
 
 /// The memory for owners while a tool runs.
 const TOOL_CACHE: u64 = 16 << 20;
@@ -13,13 +16,7 @@ const TOOL_CACHE: u64 = 16 << 20;
 /// Logs what was found when a store was opened.
 pub(super) fn log_opening(store: &dyn Store) {
     let OpeningReport { summary, doubts, losses } = store.opening();
-    for loss in &losses {
-        tracing::error!("{loss}");
-    }
-    for doubt in &doubts {
-        tracing::warn!("{doubt}");
-    }
-    tracing::info!("{summary}");
+    losses.iter().chain(&doubts).chain(&summary).for_each(Finding::log);
 }
 
 /// Opens the store in a directory for a tool, or creates it.

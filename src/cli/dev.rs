@@ -27,7 +27,7 @@ use crate::{
     controls::Controls,
     domain::{DirectoryMode, batch},
     http::{Bound, HttpLimits, Proxies},
-    listen, log, output,
+    listen, log, log_lines, output,
     server::Stopped,
     signals::Signals,
     store::{self, Store, StoreConfig},
@@ -241,7 +241,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     closing::close(&*store, &by);
     // Report the server's error; log a failed export separately.
     if let (Err(_), Err(error)) = (&result, &exported) {
-        tracing::error!("nothing was exported: {error:#}");
+        log_lines::log!(NOTHING_EXPORTED[format_args!("{error:#}")]);
     }
     result?;
     exported?;
@@ -261,7 +261,7 @@ fn prepare(
     if store.is_unfilled() {
         fill(store, options)?;
     } else if let Some(seed) = &options.seed {
-        tracing::warn!("{} is not loaded: {} holds data already", seed.display(), directory.display());
+        log_lines::log!(SEED_NOT_LOADED[seed.display(), directory.display()]);
     }
     Ok(())
 }

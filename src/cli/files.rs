@@ -2,6 +2,8 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::log_lines::log;
+
 /// Open files other than connections: the store, its log, listening sockets.
 const OTHERS: u64 = 64;
 
@@ -19,9 +21,6 @@ pub(super) fn raise_limit(connections: usize) {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum });
     let holds = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     if holds < wanted {
-        tracing::warn!(
-            "limits.connections is {connections}, but this process may only have {holds} files open; raise the limit \
-             (ulimit -n, or LimitNOFILE in a systemd unit)"
-        );
+        log!(FEW_FILES[connections, holds]);
     }
 }

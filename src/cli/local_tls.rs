@@ -11,6 +11,7 @@ use anyhow::Context;
 use crate::{
     domain::UnixSeconds,
     http::Bound,
+    log_lines::log,
     tls::{AUTHORITY_NAME, LocalAuthority},
     unfinished::UnfinishedFile,
 };
@@ -26,11 +27,7 @@ impl LocalTls {
     pub(super) fn bind(address: SocketAddr, plain: SocketAddr, now: UnixSeconds) -> anyhow::Result<LocalTls> {
         let authority = LocalAuthority::in_folder(&data_folder()?.join("ca"), now)?;
         if authority.has_replaced_another() {
-            tracing::warn!(
-                "the local CA made by an older version of confold could sign for too many names, so it was replaced: \
-                 make clients trust {} instead, and remove the old \"{AUTHORITY_NAME}\" from them",
-                authority.certificate_file().display()
-            );
+            log!(CA_REPLACED[authority.certificate_file().display(), AUTHORITY_NAME]);
         }
         let certificates = authority.certificates(now)?;
         let bound = Bound::beside(address, &[plain]).with_context(|| {

@@ -12,6 +12,7 @@ use std::{
 use anyhow::anyhow;
 
 use crate::{
+    log_lines::log,
     output::{self, Output, OutputError},
     unfinished,
 };
@@ -46,7 +47,7 @@ impl ReadyFile {
         if output::may_block(&path) {
             let work = move || note(&path, write(&path, &text).map(drop));
             if let Err(error) = thread::Builder::new().name("ready file".to_owned()).spawn(work) {
-                tracing::error!(%error, "the ready file cannot be written");
+                log!(NO_THREAD_FOR_READY_FILE, %error);
             }
             return;
         }
@@ -56,11 +57,7 @@ impl ReadyFile {
                     unfinished::remove_on_exit(&made, file);
                     self.present = Some(made);
                 }
-                Err(error) => tracing::warn!(
-                    %error,
-                    "the ready file {} was replaced, and this server will not remove it",
-                    made.display()
-                ),
+                Err(error) => log!(READY_FILE_REPLACED[made.display()], %error),
             },
             written => note(&path, written.map(drop)),
         }
@@ -131,6 +128,6 @@ fn cure(error: &OutputError) -> &'static str {
 fn note(path: &Path, written: Result<(), OutputError>) {
     if let Err(error) = written {
         let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        tracing::error!(error = why, "the ready file {} cannot be written", path.display());
+        log!(READY_FILE_UNWRITTEN[path.display()], error = why);
     }
 }

@@ -18,7 +18,7 @@ use rustix::{
     process::geteuid,
 };
 
-use crate::{private::NO_LINK, unfinished::UnfinishedFolder};
+use crate::{log_lines::log, private::NO_LINK, unfinished::UnfinishedFolder};
 
 const PREFIX: &str = "confold-dev-";
 
@@ -64,7 +64,7 @@ fn sweep(parent: &Path) {
         } else {
             format!("{removed} temporary folders")
         };
-        tracing::info!("removed {folders} that earlier servers had left behind");
+        log!(FOLDERS_REMOVED[folders]);
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     domain::AppId,
     http::{Bound, HttpService, Proxies},
     log::{self, List},
+    log_lines::{Finding, log},
     server::Stopped,
     signals::{HangupAction, Signals},
     store::{self, Store},
@@ -61,9 +62,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let loaded = config::read(&options.sources()?)?;
     let config = &loaded.config;
     log::start(config.log_format, config.log_level)?;
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
-    }
+    loaded.warnings.iter().for_each(Finding::log);
     super::files::raise_limit(config.limits.connections.all);
     let (mut bound, all) = (Vec::new(), [&config.listen[..], &config.tls_listen].concat());
     for address in &config.listen {
@@ -160,7 +159,7 @@ fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mu
         Ok(sources) => sources,
         // The environment cannot change while the server runs, and it was valid at startup.
         Err(error) => {
-            tracing::error!("configuration rejected: {error}");
+            log!(CONFIGURATION_REJECTED[error]);
             return false;
         }
     };
@@ -171,9 +170,7 @@ fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mu
             return false;
         }
     };
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
+    warnings.iter().for_each(Finding::log);
     let next = AppSettings { apps: config.apps, settings: apps };
     let Changes { added, removed, changed } = next.since(known);
     *known = next;
@@ -182,15 +179,10 @@ fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mu
     let apps = numbers(known.apps.iter().map(|app| app.id).collect());
     let (added, removed) = (numbers(added), numbers(removed));
     let changed = List::shown(changed.iter().map(|(app, names)| format!("{app}: {}", names.join(", "))));
-    tracing::info!(?apps, ?added, ?removed, ?changed, "the apps were read again");
+    log!(APPS_READ_AGAIN, ?apps, ?added, ?removed, ?changed);
     let differs = |(old, new): &(&Setting, &Setting)| old.value != new.value && !AT_ONCE.contains(&new.name);
     for (old, new) in running.iter().zip(&settings).filter(differs) {
-        tracing::warn!(
-            "{} was changed to {}: it stays {} until the server is started again",
-            new.name,
-            new.value,
-            old.value
-        );
+        log!(CHANGED_SETTING[new.name, new.value, old.value]);
     }
     true
 }
@@ -198,20 +190,17 @@ fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mu
 /// Applies only the restrictions of a rejected configuration, such as a removed app.
 fn restrict(refused: Refused, http: &HttpService, apps: &mut Vec<App>) {
     for problem in refused.problems.0 {
-        tracing::error!("configuration rejected: {problem}");
+        log!(CONFIGURATION_REJECTED[problem]);
     }
     let Some(refused_apps) = refused.apps else {
-        tracing::error!(
-            "nothing in the configuration could be read: every app and administrator stays as before"
-        );
-        return;
+        return log!(CONFIGURATION_UNREADABLE);
     };
     let (next, changes) = config::restrict(apps, &refused_apps);
     if changes.is_empty() {
         return;
     }
     for change in changes {
-        tracing::warn!("applied from the rejected configuration: {change}");
+        log!(APPLIED_ANYWAY[change]);
     }
     *apps = next;
     http.pipeline().admit_only(Apps::new(apps.iter().cloned()));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{domain::AppId, http::Bound, log::List};
+use crate::{domain::AppId, http::Bound, log::List, log_lines::log};
 
 /// The parts of a server that its startup message describes.
 pub(super) struct Started {
@@ -33,6 +33,6 @@ impl Started {
     pub(super) fn log(&self) {
         let Started { store, listen, tls_listen, apps } = self;
         let (version, store) = (env!("CARGO_PKG_VERSION"), store.display());
-        tracing::info!(version, %store, ?listen, ?tls_listen, ?apps, "confold is serving");
+        log!(SERVING, version, %store, ?listen, ?tls_listen, ?apps);
     }
 }

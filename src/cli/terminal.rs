@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     display, excerpt, log,
+    log_lines::log,
     output::{Output, OutputError},
     signals::TerminationSignal,
     unfinished,
@@ -45,7 +46,7 @@ pub(super) fn print_if_read(text: impl AsRef<[u8]>) -> Result<(), OutputError> {
 pub(super) fn greet(text: &str) {
     if let Err(error) = print_if_read(display::for_locale(text).as_bytes()) {
         let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        tracing::warn!(error = why, "the addresses of the server cannot be printed");
+        log!(ADDRESSES_NOT_PRINTED, error = why);
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     auth::{App, Token},
     domain::UnixSeconds,
+    log_lines::{self, Finding},
     secret_file::{Readers, check_private, read_secret},
     store::{StoreConfig, survey},
     tls::Certificates,
@@ -135,7 +136,7 @@ fn check_tls(
     key: &Path,
     readers: Readers,
     now: UnixSeconds,
-) -> (Vec<String>, Option<String>) {
+) -> (Vec<String>, Option<Finding>) {
     let mut problems = Vec::new();
     let usable = match check_private(key, readers) {
         Ok(()) => Certificates::check_files(certificate, key, readers, now),
@@ -146,7 +147,8 @@ fn check_tls(
     };
     match usable {
         Ok(doubt) => {
-            (problems, doubt.map(|doubt| format!("the certificate in {} {doubt}", certificate.display())))
+            let doubtful = log_lines::CERTIFICATE_FILE_DOUBTFUL;
+            (problems, doubt.map(|doubt| doubtful.found([&certificate.display(), &doubt])))
         }
         Err(error) => {
             problems.push(format!("tls: {}", chain(&error)));

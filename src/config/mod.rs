@@ -34,6 +34,7 @@ use crate::{
     auth::{App, Network, Token},
     http::HttpLimits,
     log::{LogFormat, LogLevel},
+    log_lines::Finding,
     secret_file::Readers,
     store::StoreConfig,
 };
@@ -85,7 +86,7 @@ pub struct LoadedConfig {
     /// The effective settings of each app, without those that have no value.
     pub apps: Vec<Vec<Setting>>,
     /// Settings that are valid, but probably not intended.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Finding>,
 }
 
 /// An effective setting for display; secrets are masked.

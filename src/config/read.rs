@@ -17,7 +17,9 @@ use super::{
     server_keys::ServerDraft,
     syntax,
 };
-use crate::{domain::UnixSeconds, excerpt, secret_file::Readers, text_file, wire::nearest};
+use crate::{
+    domain::UnixSeconds, excerpt, log_lines::Finding, secret_file::Readers, text_file, wire::nearest,
+};
 
 /// The inputs from which a configuration is read.
 #[derive(Clone, Debug)]
@@ -60,7 +62,7 @@ pub(super) struct Reading<'a> {
     pub(super) file: &'a Path,
     text: &'a str,
     pub(super) problems: Vec<(usize, String)>,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Finding>,
     /// Keys whose value was refused. They must not be reported as missing, too.
     pub(super) refused: Vec<&'static str>,
     /// Which users may have access to files that hold keys.

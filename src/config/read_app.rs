@@ -13,7 +13,7 @@ use super::{
 use crate::{
     auth::{App, PreviousKey, SecretKey},
     domain::AppId,
-    excerpt,
+    excerpt, log_lines,
     secret_file::{check_private, read_secret},
 };
 
@@ -72,7 +72,7 @@ impl<'a> Reading<'a> {
         let key = self.key(*at, id, KEY, &draft.key, sources);
         self.note_clarity(&mut unclear, KEY, key.is_none(), before);
         if draft.key.count() == 0 {
-            self.warnings.push(format!("app {id} has no key: no signature can be verified (70016)"));
+            self.warnings.push(log_lines::APP_WITHOUT_KEY.found([&id]));
         }
         // Problems with keys that are unclear are reported already, so skip checks that depend on them.
         let is_clear = |name: &str| !unclear.iter().any(|other| other.starts_with(name));
@@ -96,7 +96,7 @@ impl<'a> Reading<'a> {
             }
         }
         if draft.app.admins.is_empty() {
-            self.warnings.push(format!("app {id} has no administrator: nobody can call for it (60010)"));
+            self.warnings.push(log_lines::APP_WITHOUT_ADMIN.found([&id]));
         }
         ReadApp { at: *at, app: Some(App { id, key, previous_key, ..draft.app }), settings, unclear }
     }
@@ -165,10 +165,7 @@ impl<'a> Reading<'a> {
         }
         if until < sources.now {
             let ended = time::display(until);
-            self.warnings.push(format!(
-                "the previous key of app {id} is not accepted any more, because previous_key_until ({ended}) has passed; \
-                 remove both from the configuration"
-            ));
+            self.warnings.push(log_lines::PREVIOUS_KEY_EXPIRED.found([&id, &ended]));
         }
         Some(PreviousKey { key: previous, until })
     }
@@ -238,10 +235,7 @@ impl<'a> Reading<'a> {
             return None;
         }
         if key.is_short() {
-            self.warnings.push(format!(
-                "the {called} of app {id} has fewer than 32 characters and can be guessed; make a longer one, for \
-                 example with: openssl rand -hex 32"
-            ));
+            self.warnings.push(log_lines::SHORT_KEY.found([&called, &id]));
         }
         Some(key)
     }

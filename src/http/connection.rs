@@ -32,7 +32,7 @@ use super::{
     task::{spawn, stopped},
     unparsed,
 };
-use crate::tls::Certificates;
+use crate::{log_lines::log, tls::Certificates};
 
 /// How long a connection without a request may take to end when the server stops.
 const LAST_FLUSH: Duration = Duration::from_millis(100);
@@ -64,8 +64,8 @@ pub(super) async fn speak(
         Ok(Ok(stream)) => stream,
         // Don't log clients that disconnect during the handshake, such as TCP probes.
         Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return,
-        Ok(Err(error)) => return tracing::debug!(%error, %source, "a TLS handshake failed"),
-        Err(_) => return tracing::debug!(%source, "a TLS handshake did not end in time"),
+        Ok(Err(error)) => return log!(HANDSHAKE_FAILED, %error, %source),
+        Err(_) => return log!(HANDSHAKE_TOO_SLOW, %source),
     };
     match stream.get_ref().1.alpn_protocol() {
         Some(b"h2") => speak_http2(stream, place, http, stop).await,
@@ -163,10 +163,10 @@ async fn see_through<C>(
                 false => connection.await,
             }
         }
-        why = activity.until_too_slow(limits.patience, limits.answer_within) => return tracing::debug!("{why}"),
+        () = activity.until_too_slow(limits.patience, limits.answer_within) => return,
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "a connection broke");
+        log!(CONNECTION_BROKE, %error);
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     sources::Proxies,
     task::{TaskHandle, spawn, stopped},
 };
-use crate::tls::Certificates;
+use crate::{log_lines::log, tls::Certificates};
 
 /// How long to wait after a failed accept, for example because no descriptors are free.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
@@ -49,7 +49,7 @@ pub async fn serve(
     }
     let in_time = tokio::time::timeout(drain, all_gone.recv()).await.is_ok();
     if !in_time {
-        tracing::warn!("some requests did not finish in time and were cut off");
+        log!(REQUESTS_CUT_OFF);
     }
     Ok(())
 }
@@ -87,7 +87,7 @@ async fn accept(
                 handle.arm(task.abort_handle());
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                log!(CONNECTION_NOT_ACCEPTED, %error);
                 pause().await;
             }
         }
@@ -155,7 +155,7 @@ async fn proxied(
         match Proxies::newcomer(&mut stream, peer, handle).await {
             Ok(who) => placed(&http, &who).await,
             Err(error) => {
-                tracing::debug!(%error, source = %peer, "invalid PROXY header from a trusted proxy");
+                log!(INVALID_PROXY_HEADER, %error, source = %peer);
                 None
             }
         }

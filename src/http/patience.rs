@@ -3,6 +3,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use super::activity::Activity;
+use crate::log_lines::log;
 
 /// How long the server waits for a slow or idle client.
 #[derive(Clone, Copy, Debug)]
@@ -31,9 +32,9 @@ impl Activity {
         }
     }
 
-    /// Waits until the connection is too slow and returns the reason, at most a quarter of the limit late. A call may
+    /// Waits until the connection is too slow and logs the reason, at most a quarter of the limit late. A call may
     /// legitimately take `call` without moving a byte, so its connection is never cut off sooner.
-    pub(super) async fn until_too_slow(&self, patience: Patience, call: Duration) -> &'static str {
+    pub(super) async fn until_too_slow(&self, patience: Patience, call: Duration) {
         let least = patience.head.min(patience.idle);
         let least = if self.is_probe() { least.min(PROBE) } else { least };
         let period = (least / 4).max(Duration::from_millis(10));
@@ -68,18 +69,18 @@ impl Activity {
                 (slow, moved) = (Duration::ZERO, now_moved);
             }
             if partial > patience.head {
-                return "the head of a request did not arrive in time";
+                return log!(HEAD_TOO_SLOW);
             }
             if quiet > patience.idle {
-                return "a connection was idle for too long";
+                return log!(CONNECTION_IDLE);
             }
             busy = if self.is_quiet() || now_finished != finished { Duration::ZERO } else { busy + period };
             if busy > usual.head.max(call) && !self.is_signed() {
-                return "a request without a valid signature took too long";
+                return log!(UNSIGNED_TOO_SLOW);
             }
             finished = now_finished;
             if !self.is_quiet() && slow > usual.idle.saturating_add(call) {
-                return "too few bytes moved for too long while a request was in progress";
+                return log!(BYTES_TOO_SLOW);
             }
         }
     }

@@ -16,7 +16,7 @@ use tracing_subscriber::{
 
 pub use list::List;
 
-use crate::{clock::Deadline, display, excerpt};
+use crate::{clock::Deadline, display, excerpt, log_lines::log};
 
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -73,7 +73,7 @@ pub fn start(format: LogFormat, level: LogLevel) -> io::Result<()> {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("no message");
         let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, "a thread panicked, which is a defect: {message}");
+        log!(THREAD_PANICKED[message], place);
     }));
     Ok(())
 }

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use crate::excerpt;
+use crate::{excerpt, log_lines::log};
 
 /// The capacity of the queue, in lines and in bytes.
 const MAX_LINES: usize = 8_192;
@@ -123,16 +123,10 @@ impl Queue {
         let (dropped, failed) =
             (self.dropped.swap(0, Ordering::Relaxed), self.failed.swap(0, Ordering::Relaxed));
         if dropped > 0 {
-            tracing::warn!(
-                lines = dropped,
-                "log lines were dropped, because standard error was not read in time"
-            );
+            log!(LINES_DROPPED, lines = dropped);
         }
         if failed > 0 {
-            tracing::warn!(
-                lines = failed,
-                "log lines were lost, because standard error could not be written"
-            );
+            log!(LINES_LOST, lines = failed);
         }
     }
 }

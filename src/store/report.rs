@@ -1,5 +1,7 @@
 //! What a store reports about itself.
 
+use crate::log_lines::Finding;
+
 /// The statistics of a store since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
@@ -37,11 +39,11 @@ pub struct Statistics {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpeningReport {
     /// A summary of the stored data.
-    pub summary: String,
+    pub summary: Option<Finding>,
     /// Findings that an operator should check.
-    pub doubts: Vec<String>,
+    pub doubts: Vec<Finding>,
     /// Data that was lost or may have been lost.
-    pub losses: Vec<String>,
+    pub losses: Vec<Finding>,
 }
 
 /// The state of a store that can make changes durable.

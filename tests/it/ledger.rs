@@ -14,7 +14,7 @@ use confold::{
     api::{Absent, Command, Error},
     auth::{Refusal, usersig::Flaw},
     domain::{ChatGroupRejection, Rejection},
-    openapi,
+    log_lines, openapi,
     store::StoreError,
     wire::code::Code,
 };
@@ -375,81 +375,35 @@ fn every_command_that_is_refused_by_name_is_in_the_row_of_its_service_and_no_oth
     }
 }
 
-/// Messages whose whole text is put together elsewhere.
-const MADE_ELSEWHERE: [&str; 5] = ["{doubt}", "{loss}", "{summary}", "{warning}", "{why}"];
-
-/// Returns the message of a call of a logging macro: the first string literal that is an argument by itself.
-fn message(arguments: &str) -> Option<String> {
-    let (mut depth, mut before, mut rest) = (0, ',', arguments.chars());
-    while let Some(c) = rest.next() {
-        match c {
-            '"' => {
-                let mut text = String::new();
-                loop {
-                    match rest.next()? {
-                        '"' => break,
-                        '\\' => match rest.next()? {
-                            '\n' => rest = rest.as_str().trim_start().chars(),
-                            escaped => text.push(escaped),
-                        },
-                        c => text.push(c),
-                    }
-                }
-                if depth == 0 && before == ',' {
-                    return Some(text);
-                }
-            }
-            '(' | '[' | '{' => depth += 1,
-            ')' if depth == 0 => return None,
-            ')' | ']' | '}' => depth -= 1,
-            _ => {}
-        }
-        if !c.is_whitespace() {
-            before = c;
+/// Returns the messages that the page about operations lists, with their levels. Every message of a row has all levels
+/// of the row.
+fn listed_lines() -> BTreeSet<(String, String)> {
+    let page = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let section = page.split("\n## Lines of the log\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let mut listed = BTreeSet::new();
+    for row in section.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let messages = cells[0].trim_start_matches("| `").trim_end_matches('`').split("`, `");
+        for (message, level) in messages.flat_map(|one| cells[1].split(", ").map(move |level| (one, level))) {
+            assert!(listed.insert((message.to_owned(), level.to_owned())), "{message} is listed twice");
         }
     }
-    None
-}
-
-/// Returns a message as the page about operations shows it: the beginning if it is long, with … for variable parts.
-fn shown(message: &str) -> String {
-    let mut parts = message.split('{');
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    parts.for_each(|part| text.extend(["…", part.split_once('}').unwrap().1]));
-    match text.match_indices(' ').nth(6) {
-        Some((end, _)) => format!("`{}", &text[..end]),
-        None => format!("`{text}`"),
-    }
+    listed
 }
 
 #[test]
 fn every_line_of_the_log_is_in_the_page_about_operations() {
-    let page = fs::read_to_string(root().join("docs/operations.md")).unwrap();
-    let lines = page.split("\n## Lines of the log\n").nth(1).unwrap().split("\n## ").next().unwrap();
-    let (mut folders, mut found, mut missing) = (vec![root().join("src")], 0, Vec::new());
-    let mut elsewhere = BTreeSet::new();
-    while let Some(folder) = folders.pop() {
-        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let text = fs::read_to_string(&path).unwrap();
-            let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-            let macros = ["trace!(", "debug!(", "info!(", "warn!(", "error!(", "event!(", " line!("];
-            for at in macros.iter().flat_map(|name| text.match_indices(name).map(|(at, _)| at + name.len())) {
-                let message = message(&text[at..])
-                    .unwrap_or_else(|| panic!("{}: a line without a text", path.display()));
-                found += 1;
-                if MADE_ELSEWHERE.contains(&message.as_str()) {
-                    elsewhere.insert(message);
-                } else if !lines.contains(&shown(&message)) {
-                    missing.push(message);
-                }
-            }
-        }
-    }
-    assert!(missing.is_empty(), "docs/operations.md, Lines of the log, has no row for {missing:#?}");
-    assert_eq!(elsewhere, MADE_ELSEWHERE.map(str::to_owned).into(), "{found} lines were found");
-    assert!(found > 50, "only {found} lines were found");
+    let declared = log_lines::ALL.iter().map(|(level, text)| {
+        let level = level.as_str().to_lowercase().replace("warn", "warning");
+        ((*text).to_owned(), level)
+    });
+    let (declared, listed) = (declared.collect::<BTreeSet<_>>(), listed_lines());
+    let only_in =
+        |one: &BTreeSet<_>, other| one.difference(other).cloned().collect::<Vec<(String, String)>>();
+    let (unlisted, undeclared) = (only_in(&declared, &listed), only_in(&listed, &declared));
+    assert!(unlisted.is_empty(), "docs/operations.md, Lines of the log, has no row for {unlisted:#?}");
+    assert!(
+        undeclared.is_empty(),
+        "docs/operations.md lists what src/log_lines.rs does not: {undeclared:#?}"
+    );
 }

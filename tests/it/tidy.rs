@@ -9,7 +9,7 @@ use std::{
 use confold::wire::code::Code;
 
 /// Modules that import nothing from the crate and that every other one may import.
-const EVERYWHERE: &[&str] = &["excerpt", "masking", "testing"];
+const EVERYWHERE: &[&str] = &["excerpt", "log_lines", "masking", "testing"];
 
 /// Each module, with the modules and the third-party crates that it may import.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
@@ -31,12 +31,8 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("domain", &[], &["thiserror"]),
     ("wire", &["domain"], &["serde", "serde_json", "itoa", "strsim", "thiserror"]),
     ("auth", &["domain", "secret_word"], &["quick_cache", "subtle", "tencent_usersig", "thiserror"]),
-    (
-        "store/sqlite",
-        &["clock", "domain", "store", "private"],
-        &["rusqlite", "tokio", "tracing", "thiserror"],
-    ),
-    ("store", &["clock", "domain", "store"], &["quick_cache", "tokio", "tracing", "thiserror", "twox_hash"]),
+    ("store/sqlite", &["clock", "domain", "store", "private"], &["rusqlite", "tokio", "thiserror"]),
+    ("store", &["clock", "domain", "store"], &["quick_cache", "tokio", "thiserror", "twox_hash"]),
     (
         "tls",
         &["clock", "domain", "private", "secret_file", "text_file", "unfinished"],
@@ -51,7 +47,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["serde", "serde_json", "itoa", "thiserror"],
     ),
     ("background", &["clock"], &["tokio"]),
-    ("traces", &["address", "background", "random", "resolver"], &["serde_json", "tokio", "tracing", "ureq"]),
+    ("traces", &["address", "background", "random", "resolver"], &["serde_json", "tokio", "ureq"]),
     ("routes", &["api", "controls", "wire"], &[]),
     ("openapi", &["api", "routes", "wire"], &["serde_json"]),
     ("metrics", &["api", "auth", "domain", "store", "wire"], &["rustix"]),
@@ -88,14 +84,14 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "serde_json",
             "thiserror",
             "tokio",
-            "tracing",
         ],
     ),
     (
         "http",
         &["api", "auth", "call", "clock", "metrics", "store", "tls", "wire"],
-        &["bytes", "http_body_util", "hyper", "hyper_util", "rustix", "tokio", "tokio_rustls", "tracing"],
+        &["bytes", "http_body_util", "hyper", "hyper_util", "rustix", "tokio", "tokio_rustls"],
     ),
+    ("log_lines", &[], &["tracing"]),
     ("log", &["clock", "display"], &["clap", "serde_json", "tracing", "tracing_subscriber"]),
     (
         "config",
@@ -118,7 +114,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         ],
         &["thiserror", "toml"],
     ),
-    ("server", &["background", "clock", "http", "signals"], &["tokio", "tracing"]),
+    ("server", &["background", "clock", "http", "signals"], &["tokio"]),
     (
         "compose",
         &[
@@ -136,7 +132,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "tls",
             "traces",
         ],
-        &["tracing"],
+        &[],
     ),
     (
         "cli",
@@ -178,7 +174,6 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "serde_json",
             "tempfile",
             "tokio",
-            "tracing",
             "ureq",
         ],
     ),

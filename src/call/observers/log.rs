@@ -10,8 +10,6 @@ use std::{
     time::Duration,
 };
 
-use tracing::{debug, error, info, warn};
-
 use crate::{
     api::{Command, Error, OWNER},
     call::{
@@ -19,7 +17,9 @@ use crate::{
         exchange::{Exchange, Failure, Observer, Subject},
     },
     domain::AppId,
-    excerpt, masking,
+    excerpt,
+    log_lines::log,
+    masking,
     store::StoreError,
     wire::{Node, code::Code},
 };
@@ -30,9 +30,11 @@ const SLOW: Duration = Duration::from_millis(500);
 /// How many refusals and failures are logged individually per second. The rest are summarized.
 const LINES_PER_SECOND: u64 = 50;
 
-macro_rules! line {
-    ($level:ident, $exchange:expr, $($rest:tt)+) => {
-        $level!(
+/// Writes a line about a call, with the fields that all of these lines have.
+macro_rules! log_exchange {
+    ($line:ident, $exchange:expr $(, $($rest:tt)+)?) => {
+        log!(
+            $line,
             request = $exchange.id(),
             app = $exchange.claimed_app().map(AppId::number),
             command = command_of($exchange.subject).map(Command::name),
@@ -40,8 +42,8 @@ macro_rules! line {
             ms = ($exchange.took.as_secs_f64() * 1e6).round() / 1e3,
             source = %$exchange.head.source,
             identifier = claimed($exchange.head.query).as_deref().map(shown).as_deref(),
-            owner = owner_of($exchange.bodies.request).as_deref().map(shown).as_deref(),
-            $($rest)+
+            owner = owner_of($exchange.bodies.request).as_deref().map(shown).as_deref()
+            $(, $($rest)+)?
         )
     };
 }
@@ -79,7 +81,7 @@ impl Observer for CallLog {
             (Subject::Call(_), None) => self.succeeded(exchange),
             (Subject::Call(_), Some(failure)) => self.failed(exchange, failure),
             (Subject::Transfer(_), Some(failure)) if self.may_write(exchange) => {
-                line!(info, exchange, path = exchange.head.path, error = failure.why(), "refused request");
+                log_exchange!(REQUEST_REFUSED, exchange, path = exchange.head.path, error = failure.why());
             }
             (Subject::NoRoom, _) => self.0.sum(exchange.code),
             (Subject::Transfer(_) | Subject::Control(..), _) => {}
@@ -96,11 +98,11 @@ impl CallLog {
         if !exchange.items.is_empty() && self.may_write(exchange) {
             let items = exchange.items.iter().map(|(code, count)| format!("{code} x{count}"));
             let (items, hint) = (items.collect::<Vec<_>>().join(", "), exchange.item_hint);
-            line!(info, exchange, items, hint, "items refused");
+            log_exchange!(ITEMS_REFUSED, exchange, items, hint);
         } else if exchange.took >= SLOW && self.may_write(exchange) {
-            line!(info, exchange, "slow call");
+            log_exchange!(SLOW_CALL, exchange);
         } else {
-            line!(debug, exchange, "call");
+            log_exchange!(CALL, exchange);
         }
     }
 
@@ -111,10 +113,10 @@ impl CallLog {
         // The error text of the store appears only in the log.
         match failure.error {
             Some(Error::Store(StoreError::Busy)) => {
-                line!(warn, exchange, error = failure.why(), "failed call");
+                log_exchange!(CALL_NOT_QUEUED, exchange, error = failure.why());
             }
-            Some(Error::Store(inner)) => line!(error, exchange, error = %inner, "failed call"),
-            _ => line!(info, exchange, error = failure.why(), "failed call"),
+            Some(Error::Store(inner)) => log_exchange!(CALL_FAILED_IN_STORE, exchange, error = %inner),
+            _ => log_exchange!(CALL_FAILED, exchange, error = failure.why()),
         }
     }
 }
@@ -155,7 +157,7 @@ impl LogBudget {
         let all: u64 = summed.values().sum();
         if all > 0 {
             let codes = summed.iter().map(|(code, count)| format!("{code} x{count}")).collect::<Vec<_>>();
-            info!(calls = all, codes = codes.join(", "), "further failed calls");
+            log!(FURTHER_FAILED_CALLS, calls = all, codes = codes.join(", "));
         }
     }
 }

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     domain::{AppId, ChatGroupId, Owner},
+    log_lines::log,
     store::{Damaged, StoreError},
 };
 
@@ -206,7 +207,7 @@ impl WriterThread {
         self.heads.clear();
         let given_up = events::give_up(&self.db, self.clock.now_in_milliseconds());
         if let Err(error) = &given_up {
-            tracing::error!(%error, "the damaged events cannot be given up");
+            log!(EVENTS_NOT_GIVEN_UP, %error);
         }
         self.shared.health.note_events_given_up();
         given_up.is_ok()

@@ -17,7 +17,7 @@ use std::{
 use rusqlite::Connection;
 
 use super::{batch::PAGE, error::committing, schema};
-use crate::store::StoreError;
+use crate::{log_lines::log, store::StoreError};
 
 /// The number of bytes after which the log is copied into the database.
 const COPY_ABOVE: u64 = 8 << 20;
@@ -113,11 +113,7 @@ impl Checkpoints {
                     let checks = self.checks.load(Ordering::Relaxed);
                     self.checks.store((2 * checks).min(MAX_READER_CHECKS), Ordering::Relaxed);
                     self.counts.held.fetch_add(1, Ordering::Relaxed);
-                    tracing::warn!(
-                        log_bytes = self.length,
-                        "the write-ahead log of the store keeps growing, because a reader has been using it for a \
-                         long time"
-                    );
+                    log!(LOG_HELD, log_bytes = self.length);
                 }
             }
         }
@@ -137,7 +133,7 @@ impl Checkpoints {
                 Ok(if busy || left > 0 { Ended::Held } else { Ended::Complete })
             }
             Err(error) => {
-                tracing::error!(%error, "a checkpoint failed");
+                log!(CHECKPOINT_FAILED, %error);
                 if let lost @ StoreError::Lost(_) = committing(error) {
                     return Err(lost);
                 }

@@ -17,7 +17,11 @@ use super::{
     notices, schema, sums,
     wal::{self, Log},
 };
-use crate::{private, store::OpenError};
+use crate::{
+    log_lines::{self, Finding},
+    private,
+    store::OpenError,
+};
 
 /// The files of one store, locked for this process.
 #[derive(Debug)]
@@ -27,7 +31,7 @@ pub(super) struct Files {
     /// The write-ahead log, which SQLite keeps beside the database.
     pub(super) log: PathBuf,
     /// Remarks for the log about files that other users could read.
-    pub(super) remarks: Vec<String>,
+    pub(super) remarks: Vec<Finding>,
     /// What the directory contained when it was locked.
     pub(super) found: Found,
     /// The database and its log as they were when first checked.
@@ -94,11 +98,8 @@ impl Files {
         }
         let mut remarks = tighten(directory, &real);
         if !made && let Some(mode) = private::open_to_others(directory).map_err(failed)? {
-            remarks.push(format!(
-                "other users of this machine can enter the directory {} (mode {mode:04o}); its files are private, \
-                 but run: chmod go-rwx {0}",
-                directory.display()
-            ));
+            let (place, permissions) = (directory.display(), format!("{mode:04o}"));
+            remarks.push(log_lines::DIRECTORY_OPEN_TO_OTHERS.found([&place, &permissions, &place]));
         }
         let opened = [OnceLock::new(), OnceLock::new()];
         Ok(Files { directory: directory.clone(), database, log, remarks, found, opened, lock })
@@ -247,7 +248,7 @@ fn open_or_create(file: &Path) -> io::Result<File> {
 }
 
 /// Removes the permissions of other users from the files of a directory, and returns remarks for the log.
-fn tighten(directory: &Path, database: &Path) -> Vec<String> {
+fn tighten(directory: &Path, database: &Path) -> Vec<Finding> {
     let files = [directory.join("lock"), directory.join("ca.pem"), database.to_owned()];
     let (mut tightened, mut remarks) = (Vec::new(), Vec::new());
     for file in files.into_iter().chain(["-wal", "-shm", "-journal"].map(|end| beside(database, end))) {
@@ -257,20 +258,14 @@ fn tighten(directory: &Path, database: &Path) -> Vec<String> {
                 let name = file.file_name().unwrap_or_default();
                 tightened.push(format!("{} (mode {mode:04o})", name.display()));
             }
-            Err(error) => remarks.push(format!(
-                "other users of this machine may have access to {}, and its permissions cannot be restricted: \
-                 {error}",
-                file.display()
-            )),
+            Err(error) => {
+                remarks.push(log_lines::FILE_NOT_RESTRICTED.found([&file.display(), &error]));
+            }
         }
     }
     if !tightened.is_empty() {
-        remarks.push(format!(
-            "other users of this machine could read files in {}; the permissions of these files have been \
-             restricted: {}",
-            directory.display(),
-            tightened.join(", ")
-        ));
+        let files = tightened.join(", ");
+        remarks.push(log_lines::FILES_RESTRICTED.found([&directory.display(), &files]));
     }
     remarks
 }

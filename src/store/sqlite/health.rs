@@ -12,6 +12,7 @@ use std::{
 use crate::{
     clock::Clock,
     domain::{AppId, Conversation, Owner, UserId},
+    log_lines::log,
     store::{Damaged, StoreError},
 };
 
@@ -105,20 +106,14 @@ impl Health {
         let StoreError::Damaged { what, reason } = error else { return };
         if *what == Damaged::Events {
             if !self.events_damaged.swap(true, Ordering::AcqRel) {
-                tracing::error!(
-                    reason,
-                    "recorded events are damaged and are given up; changes are recorded anew"
-                );
+                log!(EVENTS_DAMAGED, reason);
             }
             return;
         }
         let mut state = self.state();
         if state.damaged.len() < REMEMBERED && state.damaged.insert(what.clone()) {
             self.damaged.store(state.damaged.len() as u64, Ordering::Relaxed);
-            tracing::error!(
-                reason,
-                "stored data of {what} is damaged; calls about it fail (50004), everything else is served"
-            );
+            log!(DATA_DAMAGED[what], reason);
         }
     }
 
@@ -143,7 +138,7 @@ impl Health {
         let mut state = self.state();
         if state.damaged.remove(&what) {
             self.damaged.store(state.damaged.len() as u64, Ordering::Relaxed);
-            tracing::warn!("stored data of {what} can be read again");
+            log!(DATA_READABLE_AGAIN[what]);
         }
     }
 
@@ -194,10 +189,7 @@ impl Health {
         let reason = error.to_string();
         let mut state = self.state();
         if state.unwritable.is_none() {
-            tracing::error!(
-                reason,
-                "the database is damaged in such a way that sound data cannot be changed"
-            );
+            log!(STORE_UNWRITABLE, reason);
             state.unwritable = Some(reason);
         }
     }
@@ -217,7 +209,7 @@ impl Health {
             state.complained = Some(now);
             let changes = std::mem::take(&mut state.refused);
             drop(state);
-            tracing::error!(%error, changes, "transactions fail");
+            log!(TRANSACTIONS_FAIL, %error, changes);
         }
     }
 

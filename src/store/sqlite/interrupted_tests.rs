@@ -166,7 +166,7 @@ fn a_store_whose_rows_cannot_be_rewritten_for_lack_of_room_is_opened() {
     let opened = opened.unwrap();
     assert!(opened.marked);
     let doubts = &opened.opening.doubts;
-    assert!(doubts.len() == 1 && doubts[0].contains("is not upgraded completely"), "{doubts:?}");
+    assert!(doubts.len() == 1 && doubts[0].to_string().contains("is not upgraded completely"), "{doubts:?}");
     let is_rewritten = "SELECT rewritten FROM store";
     assert!(!opened.connection.query_row(is_rewritten, [], |row| row.get::<_, bool>(0)).unwrap());
     // Rows of both forms are read.
@@ -193,7 +193,7 @@ fn a_store_that_can_only_be_read_is_opened_before_its_rows_are_rewritten() {
     let opened = opened.unwrap();
     assert!(!opened.marked);
     let losses = &opened.opening.losses;
-    assert!(losses.len() == 1 && losses[0].contains("can only be read"), "{losses:?}");
+    assert!(losses.len() == 1 && losses[0].to_string().contains("can only be read"), "{losses:?}");
     drop((opened, files));
     check(image.path(), 4, "when it can be written again");
 }

@@ -16,7 +16,7 @@ impl Maintenance for SqliteStore {
     fn opening(&self) -> OpeningReport {
         let Opening { doubts, losses, .. } = &self.opening;
         OpeningReport {
-            summary: self.opening.to_string(),
+            summary: Some(self.opening.summary()),
             doubts: self.files.remarks.iter().chain(doubts).cloned().collect(),
             losses: losses.clone(),
         }

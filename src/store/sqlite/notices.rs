@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::ffi;
 
-use crate::{clock::Clock, excerpt};
+use crate::{clock::Clock, excerpt, log_lines::log};
 
 /// How many messages are logged per second. There can be many, since every read of a damaged page causes one.
 const LINES_PER_SECOND: u32 = 10;
@@ -26,7 +26,7 @@ pub(super) fn start() {
         // by any thread.
         let started = unsafe { rusqlite::trace::config_log(Some(note)) };
         if let Err(error) = started {
-            tracing::warn!(%error, "notices of SQLite are not logged");
+            log!(SQLITE_NOTICES_OFF, %error);
         }
     });
 }
@@ -46,7 +46,7 @@ impl Budget {
             let left_out = self.lines.saturating_sub(LINES_PER_SECOND);
             (self.began, self.lines) = (now, 0);
             if left_out > 0 {
-                tracing::warn!(left_out, "further notices of SQLite were left out");
+                log!(SQLITE_NOTICES_LEFT_OUT, left_out);
             }
         }
         self.lines += 1;
@@ -64,10 +64,10 @@ fn note(code: c_int, text: &str) {
     let text = excerpt::line(text);
     // The lowest byte is the kind of message, and the rest gives details.
     match code & 0xff {
-        ffi::SQLITE_NOTICE => tracing::info!(code, "SQLite: {text}"),
-        ffi::SQLITE_WARNING => tracing::warn!(code, "SQLite: {text}"),
+        ffi::SQLITE_NOTICE => log!(SQLITE_NOTICE[text], code),
+        ffi::SQLITE_WARNING => log!(SQLITE_WARNING[text], code),
         // A statement had to be prepared again, which is normal.
-        ffi::SQLITE_SCHEMA => tracing::debug!(code, "SQLite: {text}"),
-        _ => tracing::error!(code, "SQLite: {text}"),
+        ffi::SQLITE_SCHEMA => log!(SQLITE_DETAIL[text], code),
+        _ => log!(SQLITE_ERROR[text], code),
     }
 }

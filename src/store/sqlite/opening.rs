@@ -8,6 +8,7 @@ use super::{
     files::{Files, Found},
     wal::{Frames, Log},
 };
+use crate::log_lines::{self, Finding};
 
 /// How many rows of a table are counted at most, so that a large store does not start slowly.
 const COUNTED: u64 = 200_000;
@@ -24,9 +25,9 @@ pub(super) struct Opening {
     /// The frames that could not be used, because their transaction is incomplete or a frame is damaged.
     dropped: u64,
     /// Findings that an operator should check.
-    pub doubts: Vec<String>,
+    pub doubts: Vec<Finding>,
     /// Data that was lost or may have been lost.
-    pub losses: Vec<String>,
+    pub losses: Vec<Finding>,
 }
 
 /// A number of rows, and whether all rows were counted; `None` if the table cannot be read.
@@ -57,12 +58,8 @@ impl Opening {
         };
         let dropped = frames.written.saturating_sub(recovered);
         if frames.last_commit > recovered {
-            doubts.push(format!(
-                "the last {dropped} of {} frames in the log {} were dropped, because one of them is damaged: when power \
-                 failed, these are changes that were never acknowledged, but a failing disk may have cost more",
-                frames.written,
-                files.log.display()
-            ));
+            let log = files.log.display();
+            doubts.push(log_lines::FRAMES_DROPPED.found([&dropped, &frames.written, &log]));
         }
         let gone = match log {
             Log::Missing => Some("is missing"),
@@ -77,23 +74,16 @@ impl Opening {
             Log::Frames(_) => None,
         };
         match (gone, left) {
-            (Some(gone), PreviousEnd::InUse) => losses.push(format!(
-                "the log {} {gone}, although the store was not closed: unless this is a copy of a store in use, or another \
-                 program such as sqlite3 has opened it since, acknowledged changes since its last checkpoint are lost; the store has a new incarnation",
-                files.log.display()
-            )),
-            (Some(gone), PreviousEnd::Unknown) if log != Log::Empty => losses.push(format!(
-                "the log {} {gone}: if the store was not closed before, changes are lost",
-                files.log.display()
-            )),
+            (Some(gone), PreviousEnd::InUse) => {
+                losses.push(log_lines::LOG_GONE.found([&files.log.display(), &gone]));
+            }
+            (Some(gone), PreviousEnd::Unknown) if log != Log::Empty => {
+                losses.push(log_lines::LOG_OF_OLD_FORMAT_GONE.found([&files.log.display(), &gone]));
+            }
             _ => {}
         }
         if created && lock {
-            losses.push(format!(
-                "a store was kept in {} before, and nothing of it is left: a new, empty one was made (store.create = \
-                 false refuses that)",
-                files.directory.display()
-            ));
+            losses.push(log_lines::STORE_GONE.found([&files.directory.display()]));
         }
         Opening {
             directory: files.directory.clone(),
@@ -120,22 +110,16 @@ impl Opening {
     pub(super) fn has_lost_commits(&self, left: PreviousEnd) -> bool {
         left == PreviousEnd::InUse && !self.losses.is_empty()
     }
-}
 
-impl std::fmt::Display for Opening {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    /// Summarizes the stored data.
+    pub(super) fn summary(&self) -> Finding {
         let Opening { directory, created, incarnation, accounts, owners, recovered, dropped, .. } = self;
         let directory = directory.display();
         if *created {
-            return write!(f, "created a new, empty store in {directory}: incarnation {incarnation}");
+            return log_lines::STORE_CREATED.found([&directory, incarnation]);
         }
-        write!(
-            f,
-            "opened the store in {directory}: incarnation {incarnation}, {} accounts, {} owners; frames in the log: \
-             {recovered} recovered, {dropped} dropped",
-            shown(*accounts),
-            shown(*owners)
-        )
+        let (accounts, owners) = (shown(*accounts), shown(*owners));
+        log_lines::STORE_OPENED.found([&directory, incarnation, &accounts, &owners, recovered, dropped])
     }
 }
 

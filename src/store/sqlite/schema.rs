@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     domain::UnixSeconds,
+    log_lines,
     store::{OpenError, StoreError},
 };
 
@@ -89,6 +90,7 @@ pub(super) fn open_with(
     opening.look_into(&connection).map_err(failed)?;
     let unfilled =
         !connection.query_row("SELECT filled FROM store", [], |row| row.get::<_, bool>(0)).map_err(failed)?;
+    let directory = files.directory.display();
     let marked = match mark(&connection, &mut opening, has_lost) {
         Ok(()) => {
             // The first check records which files are open.
@@ -97,17 +99,11 @@ pub(super) fn open_with(
         // The stored data can still be read, so open the store anyway.
         Err(error) => match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => {
-                opening.losses.push(format!(
-                    "there is no room left for the store in {}, and changes are refused until there is: {error}",
-                    files.directory.display()
-                ));
+                opening.losses.push(log_lines::STORE_FULL.found([&directory, &error]));
                 false
             }
             Some(rusqlite::ErrorCode::ReadOnly) => {
-                opening.losses.push(format!(
-                    "the store in {} can only be read, and every change is refused: {error}",
-                    files.directory.display()
-                ));
+                opening.losses.push(log_lines::STORE_READ_ONLY.found([&directory, &error]));
                 false
             }
             _ => return Err(failed(error)),
@@ -119,10 +115,9 @@ pub(super) fn open_with(
         match upgrade::rewrite_rows(&connection, most) {
             Ok(()) => {}
             // The old form of the rows can still be read.
-            Err(error @ (StoreError::Full(_) | StoreError::ReadOnly(_))) => opening.doubts.push(format!(
-                "the store in {} is not upgraded completely, and the next startup continues: {error}",
-                files.directory.display()
-            )),
+            Err(error @ (StoreError::Full(_) | StoreError::ReadOnly(_))) => {
+                opening.doubts.push(log_lines::UPGRADE_INCOMPLETE.found([&directory, &error]));
+            }
             Err(source) => {
                 return Err(OpenError::Rewriting { file: files.database.clone(), source, format: FORMAT });
             }
@@ -130,9 +125,7 @@ pub(super) fn open_with(
     }
     // A failure only means that a later startup may not notice a missing database.
     if let Err(error) = files.mark_directory() {
-        opening
-            .doubts
-            .push(format!("the lock file in {} cannot be written: {error}", files.directory.display()));
+        opening.doubts.push(log_lines::LOCK_UNWRITTEN.found([&directory, &error]));
     }
     let buckets: u8 =
         connection.query_row("SELECT buckets FROM store", [], |row| row.get(0)).map_err(failed)?;

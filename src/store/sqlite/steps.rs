@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter, types::Value};
 
 use super::{error::committing, schema::frames};
-use crate::store::StoreError;
+use crate::{log_lines::log, store::StoreError};
 
 /// The value of a key.
 pub(super) type Key = Vec<Value>;
@@ -71,11 +71,7 @@ impl Table {
         }
         if let Some(reason) = damage {
             let table = self.name;
-            tracing::warn!(
-                table,
-                reason,
-                "some rows of the store cannot be rewritten, because they are damaged"
-            );
+            log!(ROWS_NOT_REWRITTEN, table, reason);
         }
         Ok(())
     }

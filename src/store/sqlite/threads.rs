@@ -4,6 +4,8 @@ use std::{io, thread, time::Duration};
 
 use tokio::sync::watch;
 
+use crate::log_lines::log;
+
 /// A thread that has been started.
 pub(super) struct StoreThread {
     /// Closed when the thread ends, normally or by a panic.
@@ -43,7 +45,7 @@ pub(super) async fn wait(threads: &[&StoreThread], within: Duration) -> bool {
     };
     let all_ended = tokio::time::timeout(within, all).await.is_ok();
     if !all_ended {
-        tracing::error!("threads of the store hang, probably in the disk; they are left behind");
+        log!(STORE_THREADS_HANG);
     }
     all_ended
 }

@@ -100,7 +100,7 @@ fn a_store_of_format_3_opens_and_keeps_everything() {
             assert_eq!(last(&store, "ann").await.unwrap(), [time]);
             assert_eq!(group_last(&store, "g").await.unwrap(), time);
         });
-        assert!(store.opening().summary.contains("incarnation 0123456789abcdef"));
+        assert!(store.opening().summary.unwrap().to_string().contains("incarnation 0123456789abcdef"));
         close(store);
     }
     let db = Connection::open(directory.path().join("confold.db")).unwrap();

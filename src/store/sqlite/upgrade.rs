@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     domain::{AppId, ChatGroupId},
+    log_lines::log,
     store::StoreError,
 };
 
@@ -62,7 +63,7 @@ pub(super) fn rewrite_rows(connection: &Connection, most: i64) -> Result<(), Sto
     if connection.query_row("SELECT rewritten FROM store", [], |row| row.get(0))? {
         return Ok(());
     }
-    tracing::info!("the rows of the store are being rewritten for format 4");
+    log!(ROWS_BEING_REWRITTEN);
     let chat_groups = Table { name: "chat_group", key: "rowid", width: 1, most: most.min(256) };
     chat_groups.in_steps(connection, unpack_members)?;
     for (table, columns) in [

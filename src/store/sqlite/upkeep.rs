@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::{
     batch::PAGE, checkpoints::Ended, disbandings, error::committing, job::Job, trimming, writer::WriterThread,
 };
-use crate::store::StoreError;
+use crate::{log_lines::log, store::StoreError};
 
 /// How often to look for old events.
 const TRIM_EVERY: Duration = Duration::from_secs(60);
@@ -60,7 +60,7 @@ impl WriterThread {
             Ok(_) => self.trimmed = Some(now),
             Err(error) => {
                 self.trimmed = Some(now);
-                tracing::error!(%error, "old events cannot be removed");
+                log!(EVENTS_NOT_REMOVED, %error);
                 if let lost @ StoreError::Lost(_) = committing(error) {
                     return Err(lost);
                 }

@@ -31,6 +31,7 @@ use super::{
 use crate::{
     clock::Clock,
     excerpt::quoted,
+    log_lines::log,
     store::{OpenError, Retention, StoreError, StoreFailure},
 };
 
@@ -249,12 +250,7 @@ impl WriterThread {
                     let error = match self.examine(&by, &jobs, &aside, error) {
                         Verdict::Refuse(error) => error,
                         Verdict::PutAside(owner) => {
-                            tracing::error!(
-                                "user {} of app {} cannot be changed in the usual table, because the database is damaged \
-                                 next to their data; the data is moved to another table",
-                                quoted(owner.user.as_str()),
-                                owner.app
-                            );
+                            log!(OWNER_MOVED_ASIDE[quoted(owner.user.as_str()), owner.app]);
                             aside.insert(owner);
                             continue;
                         }
