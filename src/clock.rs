@@ -90,7 +90,8 @@ impl Clock {
     }
 }
 
-/// A point in time by which something must be complete. Code that waits for one step of it asks how much time is left.
+/// A point in time by which something must be complete. Code that waits for one step of the work can ask how much time
+/// is left.
 #[derive(Clone, Debug)]
 pub struct Deadline {
     clock: Clock,

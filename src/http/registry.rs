@@ -45,7 +45,7 @@ const URGENT_PAUSE: Duration = Duration::from_millis(50);
 pub struct ConnectionLimits {
     /// In total.
     pub all: usize,
-    /// From one source address. 0 stands for all but a reserve for other sources.
+    /// How many connections one source address may have. 0 means all except a reserve for other sources.
     pub per_source: usize,
 }
 

@@ -150,7 +150,7 @@ impl<'a> Intake<'a> {
         };
         if let Some(only) = self.terms.only.filter(|only| *only != line.app()) {
             let reason =
-                format!("the line is about app {}, but only lines about app {only} are taken", line.app());
+                format!("the line is about app {}, but only lines about app {only} are accepted", line.app());
             return self.refuse(number, reason).await;
         }
         let terms = domain::Terms::of_tools(self.terms.limits, self.terms.clock.now());

@@ -118,7 +118,7 @@ fn invalid_utf_8_is_unchanged_unless_it_contains_a_secret() {
 
 #[test]
 fn a_hostile_text_is_read_in_one_pass() {
-    // Each text has a megabyte. With quadratic time it would take minutes.
+    // Each text is a megabyte long. An algorithm with quadratic time would take minutes.
     for part in [
         "a=", "\"", "\\\"", "\\", "key:[", "\"key\":", "eJy", "eNo ", "%65%4A", "a ", "://", "\"a\\\\", "key",
     ] {

@@ -125,7 +125,7 @@ impl LocalAuthority {
         let read = |file: &Path| fs::read_to_string(file).map_err(|source| failed(file, source));
         let mode = fs::metadata(&key).map_err(|source| failed(&key, source))?.permissions().mode();
         if mode & 0o077 != 0 {
-            let reason = format!("others can read it (mode {:04o})", mode & 0o7777);
+            let reason = format!("other users can read it (mode {:04o})", mode & 0o7777);
             return Err(AuthorityError::Damaged { file: key, reason });
         }
         let (certificate_text, key_text) = (read(&certificate)?, read(&key)?);

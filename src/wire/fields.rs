@@ -363,7 +363,7 @@ mod tests {
         assert_eq!(missing("{}"), "From_Account is missing");
         for name in ["from_account", "FromAccount", "From_Acount", "From_Accounts"] {
             let said = missing(&format!(r#"{{"{name}":"a","Other":1}}"#));
-            assert_eq!(said, format!("From_Account is missing; did you mean it by {name:?}?"));
+            assert_eq!(said, format!("From_Account is missing; is {name:?} meant to be this field?"));
         }
         assert_eq!(missing(r#"{"StartIndex":0}"#), "From_Account is missing");
         let new_name = fault(r#"{"OldGroupName":"a"}"#, |fields| fields.text(&NEW).map(|_| ()));
@@ -386,7 +386,7 @@ mod tests {
         assert_eq!(kind(r#"{"Part":{"Kind":"2"}}"#), Ok(2));
         let refused = |body: &str, said: &str| assert_eq!(kind(body).unwrap_err(), said);
         refused("{}", "Part is missing (an object: what to do)");
-        refused(r#"{"part":{}}"#, r#"Part is missing; did you mean it by "part"?"#);
+        refused(r#"{"part":{}}"#, r#"Part is missing; is "part" meant to be this field?"#);
         // An empty array is an empty object (decision 32).
         for empty in [r#"{"Part":{}}"#, r#"{"Part":[]}"#] {
             refused(empty, "Part.Kind is missing; it must be 1 (one) or 2 (two)");

@@ -300,8 +300,8 @@ fn line_21_under_load_calls_are_answered_or_refused_for_the_time_limit() {
     });
 }
 
-/// Not in the list. Replies of apps with other settings are tested in `settings.rs`; this one checks that a user
-/// without records is served.
+/// This test is not in the list. Replies of apps with other settings are tested in `settings.rs`; this one checks that
+/// a user without records is served.
 #[test]
 fn a_user_without_data_has_empty_lists() {
     let server = InProcess::start(page_app(), confold::store::in_memory());

@@ -248,7 +248,9 @@ fn a_web_page_cannot_use_them() {
     let unknown = control(&mut client, "GET /_dev/nothing", "");
     assert!(
         unknown.status == 404
-            && unknown.body.contains("there is no GET of /_dev/nothing; there are GET and DELETE journal")
+            && unknown.body.contains(
+                "GET /_dev/nothing does not exist; available below /_dev/ are GET and DELETE journal"
+            )
     );
 }
 
@@ -425,8 +427,8 @@ const MISTAKES: &[(&str, &str, u16, &str)] = &[
         "Probability must be a number from 0 to 1, found the string",
     ),
     ("POST /_dev/faults", r#"{"Code":60007,"Latency_Ms":1}"#, 400, "did you mean LatencyMs?"),
-    ("GET /_dev/snapshot", "", 404, "there is no GET of /_dev/snapshot; there are"),
-    ("GET /_dev/jurnal", "", 404, "there is no GET of /_dev/jurnal; did you mean /_dev/journal?"),
+    ("GET /_dev/snapshot", "", 404, "GET /_dev/snapshot does not exist; available below /_dev/ are"),
+    ("GET /_dev/jurnal", "", 404, "GET /_dev/jurnal does not exist; did you mean /_dev/journal?"),
 ];
 
 #[test]

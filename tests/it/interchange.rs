@@ -119,7 +119,7 @@ fn what_is_exported_is_imported_to_the_same_bytes_and_replies() {
         let get = get_contact_group(owner);
         assert_eq!(first.client().make(&get).body, second.client().make(&get).body, "{owner}");
     }
-    // Numbers continue where they were.
+    // The numbers of groups continue after the imported ones.
     for server in [&first, &second] {
         server.client().does(&mark_contact("ann").set(user("eve"), [1]));
         let reply = server.client().does(&create_contact_group("carl", "new").with(user("ann")));
@@ -295,7 +295,7 @@ const BROKEN: [(&str, &str); 20] = [
     ),
     (
         r#"{"Kind":"organizer","SdkAppId":88888888,"From_Account":"a","ContactItem":[{"Type":1,"To_Account":"b","Timestamp":1}]}"#,
-        "holds nothing",
+        "has neither groups nor marks",
     ),
     (
         r#"{"Kind":"organizer","SdkAppId":88888888,"From_Account":"a","ContactItem":[{"Type":1,"To_Account":"b","ContactGroupId":[7],"Timestamp":1}]}"#,

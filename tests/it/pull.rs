@@ -134,7 +134,7 @@ fn an_interrupted_pull_continues() {
     let file = folder.path().join("out.ndjson");
     let whole = fs::read_to_string(&file).unwrap();
     assert_eq!(whole.lines().count(), 30);
-    // As if the pull had been interrupted in the eleventh line.
+    // Cut the file in the eleventh line, as if the pull had been interrupted there.
     let ten: usize = whole.lines().take(10).map(|line| line.len() + 1).sum();
     fs::write(&file, &whole[..ten + 20]).unwrap();
     let output = pull(&url, folder.path(), &["--rate", "1000"]);

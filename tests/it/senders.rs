@@ -36,7 +36,7 @@ fn an_administrator_is_an_account_without_being_stored() {
     assert_eq!(checked(client, ADMIN), "Imported");
     assert_eq!(checked(client, "other"), "NotImported");
 
-    // As owner and as peer.
+    // An administrator can be an owner and a peer.
     let contact = |user: &str| json!({ "Type": 1, "To_Account": user });
     let mark = |owner: &str, peer: &str| json!({ "From_Account": owner, "MarkItem": [{ "OptType": 1, "ContactItem": contact(peer), "SetMark": [0] }] });
     for (owner, peer) in [(ADMIN, "user"), ("user", ADMIN), (ADMIN, ADMIN)] {
@@ -46,7 +46,7 @@ fn an_administrator_is_an_account_without_being_stored() {
     let all = done(client, CONTACTS, "get_contact_group", &json!({ "From_Account": ADMIN, "StartIndex": 0 }));
     assert_eq!(all["ContactItem"].as_array().unwrap().len(), 2);
 
-    // As owner and member of chat groups.
+    // An administrator can own chat groups and be a member of them.
     let group = json!({ "Type": "Public", "Name": "g", "GroupId": "g", "Owner_Account": ADMIN });
     done(client, GROUPS, "create_group", &group);
     let member = json!([{ "Member_Account": ADMIN }]);
@@ -521,11 +521,11 @@ fn a_cure_is_one_that_helps() {
         ("g", "create it with v4/group_open_http_svc/create_group or import_group"),
         (
             "@TGS#g",
-            "create it with v4/group_open_http_svc/import_group, which alone takes an id that begins with @TGS#",
+            "create it with v4/group_open_http_svc/import_group, the only command that accepts an id that begins with @TGS#",
         ),
         (
             &"t".repeat(49),
-            "take it in from a file with confold import, since no command creates an id of more than 48 bytes",
+            "import it from a file with confold import, because no command creates an id of more than 48 bytes",
         ),
     ] {
         let expected = format!("the chat group \"{id}\" does not exist; {cure}{open_cure}");
@@ -535,12 +535,13 @@ fn a_cure_is_one_that_helps() {
     for client in [&mut strict, &mut open] {
         done(client, GROUPS, "create_group", &json!({ "Type": "Public", "Name": "n", "GroupId": "h" }));
         done(client, GROUPS, "destroy_group", &json!({ "GroupId": "h" }));
-        let expected = "the chat group \"h\" was disbanded; to use its id again, create it with v4/group_open_http_svc/create_group or import_group; what was kept about it before stays gone";
+        let expected = "the chat group \"h\" was disbanded; to use its id again, create it with v4/group_open_http_svc/create_group or import_group; earlier records about it are not restored";
         assert_eq!(about(client, "h"), (51007, expected.to_owned()));
         let (code, said) = refused(client, "group_open_http_svc/destroy_group", r#"{"GroupId":"@TGS#x"}"#);
         let is_open = code == 0;
         assert!(
-            is_open || said.ends_with("import_group, which alone takes an id that begins with @TGS#"),
+            is_open
+                || said.ends_with("import_group, the only command that accepts an id that begins with @TGS#"),
             "{said}"
         );
     }

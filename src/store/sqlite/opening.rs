@@ -69,10 +69,10 @@ impl Opening {
             Log::Empty => Some("is empty"),
             Log::Unreadable => Some("has a damaged header, so that nothing could be recovered from it"),
             // A store in use has written at least one frame, so this log was truncated.
-            Log::Frames(Frames { stored: 0, .. }) => Some("was cut, so that nothing is left of it"),
+            Log::Frames(Frames { stored: 0, .. }) => Some("was truncated, so that nothing of it is left"),
             // The mark that the store is in use was committed in an earlier log than this one.
             Log::Frames(Frames { last_commit: 0, restarts: 0, .. }) => {
-                Some("was begun anew by a start that was interrupted")
+                Some("was begun anew by a startup that was interrupted")
             }
             Log::Frames(_) => None,
         };

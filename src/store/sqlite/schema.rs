@@ -118,7 +118,7 @@ pub(super) fn open_with(
             Ok(()) => {}
             // The old form of the rows can still be read.
             Err(error @ (StoreError::Full(_) | StoreError::ReadOnly(_))) => opening.doubts.push(format!(
-                "the store in {} is not upgraded completely, and the next startup continues: {error}",
+                "the store in {} is not upgraded completely; the next startup continues the upgrade: {error}",
                 files.directory.display()
             )),
             Err(source) => {
