@@ -255,7 +255,7 @@ pub(super) fn refused_apps(apps: Vec<ReadApp>, hides_apps: bool) -> RefusedApps 
     RefusedApps { apps: apps.collect(), complete }
 }
 
-/// Whether a value contains a table with a key of apps, at any depth.
+/// Returns whether a value contains a table with a key of apps, at any depth.
 pub(super) fn looks_like_an_app(value: &DeValue<'_>) -> bool {
     match value {
         DeValue::Table(table) => {
@@ -267,8 +267,8 @@ pub(super) fn looks_like_an_app(value: &DeValue<'_>) -> bool {
     }
 }
 
-/// Whether a name is certainly not a (misspelt) setting that gives a previous key. Names that begin with `prev` may be one,
-/// except `previous_key_until`, which gives only its time.
+/// Returns whether a name is certainly not a (misspelt) setting that gives a previous key. Names that begin with `prev`
+/// may be one, except `previous_key_until`, which gives only its time.
 fn is_not_a_previous_key(name: &str) -> bool {
     !name.starts_with("prev") || name == "previous_key_until"
 }

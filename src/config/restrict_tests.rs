@@ -142,7 +142,7 @@ fn key_of(text: &str) -> SecretKey {
     key(text)
 }
 
-/// Whether the gate admits a call.
+/// Returns whether the gate admits a call.
 fn admits(app: &App, admin: &str, secret: &str, source: &str, service: &str) -> bool {
     let signature = usersig::make(app.id, &Identifier::parse(admin).unwrap(), &key(secret), NOW, 60);
     let said = Credentials {

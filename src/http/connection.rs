@@ -98,8 +98,8 @@ async fn speak_http1(
     let left = Left::new();
     {
         let service = service_fn(|request| http.answer(request, place, InFlight::begin(activity), &stop));
-        // `pipeline_flush` stays off: it delays an answer while unread bytes are left, which is always the case behind
-        // a badly framed body. hyper's time-out stays off, too: it sets a timer per request.
+        // `pipeline_flush` stays off: it delays an answer while unread bytes are left, which is always the case after a
+        // badly framed body. hyper's time-out stays off, too: it sets a timer per request.
         let stream = WatchedStream::http1(stream, Arc::clone(activity), left.clone());
         let connection =
             http1::Builder::new().max_buf_size(HEAD_BYTES).serve_connection(TokioIo::new(stream), service);

@@ -94,8 +94,8 @@ pub(super) struct Opened {
     pub(super) source: Option<Source>,
     /// When it was accepted.
     pub(super) since: Duration,
-    /// While answers are unread: how many had been read at the last check, and the time since which none has been
-    /// read.
+    /// How many answers had been read at the last check, and the time since which none has been read. `None` if no
+    /// answer is unread.
     pub(super) stands: Option<(u64, u64)>,
     /// Whether it carries a call that waits for a place.
     pub(super) waits: bool,

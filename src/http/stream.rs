@@ -69,7 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Left<S> {
         let left = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut stream) = left else { return };
         let read_away = async {
-            // Sends the end of the answer; the other direction stays open.
+            // Send the end of the answer; the other direction stays open.
             stream.shutdown().await?;
             let mut scratch = vec![0; 16 * 1024];
             let mut left = LINGER_BYTES;

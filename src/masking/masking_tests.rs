@@ -143,7 +143,7 @@ fn signatures() -> impl Strategy<Value = String> {
     )
 }
 
-/// JSON values that contain a string at a random place, as a value or as a name.
+/// Returns JSON values that contain a string at a random place, as a value or as a name.
 fn around(inner: String) -> impl Strategy<Value = Value> {
     Just(Value::String(inner)).prop_recursive(4, 16, 3, |inner| {
         prop_oneof![

@@ -27,7 +27,7 @@ impl<'n> Fields<'n> {
     /// restricted to the known members.
     ///
     /// # Errors
-    /// A [`Fault`] that names the first bad member, and the known member that it was probably meant to be.
+    /// Returns a [`Fault`] that names the first bad member, and the known member that it was probably meant to be.
     pub fn only(
         self,
         known: &'static [Field],

@@ -137,12 +137,12 @@ fn fault_rules_apply_only_to_matching_calls() {
     let refused = client.call(GET, BODY);
     assert_eq!((refused.code(), refused.json()["ErrorInfo"].as_str()), (50005, Some("slow")));
     assert_eq!(records(&mut client, "user0"), Some(2), "the refused calls should have no effect");
-    // A lost answer: the change is made, but no answer arrives.
+    // An answer is lost: the change is made, but no answer arrives.
     add(&mut client, json!({"Command": "mark_contact", "LoseAnswer": true, "Times": 1}));
     assert!(mark(&mut client, "user0", "peer").is_err());
     let mut client = server.client();
     assert_eq!(records(&mut client, "user0"), Some(3));
-    // A dropped connection: no change is made and no answer arrives.
+    // A connection is dropped: no change is made, and no answer arrives.
     add(&mut client, json!({"Drop": true, "Times": 1}));
     assert!(mark(&mut client, "user0", "other").is_err());
     let mut client = server.client();
@@ -151,7 +151,7 @@ fn fault_rules_apply_only_to_matching_calls() {
     let struck: Vec<_> =
         rules["Faults"].as_array().unwrap().iter().map(|rule| rule["Struck"].as_u64().unwrap()).collect();
     assert_eq!(struck, [1, 1, 1, 1]);
-    // Latency: longer than a call may take.
+    // The latency is longer than a call may take.
     add(&mut client, json!({"LatencyMs": 60_000, "Times": 1}));
     assert_eq!(client.call(GET, BODY).code(), 60008);
     assert_eq!(done(&mut client, "DELETE /_dev/faults", ""), json!({"Removed": 5}));

@@ -90,7 +90,7 @@ fn a_read_error_gives_50004_and_passes() {
             "the store's error text should only be in the log: {}",
             failed.body
         );
-        // Each service has its own code for it.
+        // Each service has its own code for a failure of the store.
         let checked = client.make(&account_check("user0"));
         assert_eq!(checked.code(), 70500, "{}", checked.body);
         let info = client.call("group_open_http_svc/get_group_info", r#"{"GroupIdList":["g"]}"#);

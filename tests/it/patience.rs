@@ -12,7 +12,7 @@ const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 
 #[test]
 fn others_are_served_while_many_are_slow() {
-    // Connections without a byte, with a part of a head, and with a head but no body.
+    // Open connections that send nothing, a part of a head, and a head without a body.
     let slow = |server: &Server, count: usize| -> Vec<Client> {
         let begin = |index| {
             let mut one = server.client();

@@ -71,7 +71,7 @@ fn the_order_within_a_second_is_kept() {
         client.does(&some.iter().fold(mark_contact("ann"), |call, peer| call.set(user(peer), [3])));
     }
     let folder = tempfile::tempdir().unwrap();
-    // The list is written as by a Windows editor.
+    // The list is written as a Windows editor would write it.
     fs::write(folder.path().join("users"), "\u{feff}ann\r\n").unwrap();
     let url = format!("http://{}", first.address);
     let output = pull(&url, folder.path(), &["--rate", "1000"]);

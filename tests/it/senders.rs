@@ -68,7 +68,7 @@ fn an_administrator_is_an_account_without_being_stored() {
         assert_eq!(done(client, GROUPS, "get_role_in_group", &asked)["UserIdList"][0]["Role"], role);
     }
 
-    // An administrator cannot be deleted, and neither are their records.
+    // An administrator cannot be deleted, and their records stay.
     let items = json!({ "DeleteItem": [{ "UserID": ADMIN }, { "UserID": "user" }] });
     let deleted = done(client, ACCOUNTS, "account_delete", &items);
     let results = &deleted["ResultItem"];
@@ -356,12 +356,12 @@ fn a_compressed_body_is_read_within_the_bounds_of_bodies() {
     ] {
         assert_eq!(call(&named(name), &body), ok, "{name}");
     }
-    // Many large bodies: their memory is released each time.
+    // Send many large bodies. Their memory is released each time.
     let large = [BODY, &b" ".repeat(LIMIT - BODY.len())[..]].concat();
     for _ in 0..8 {
         assert_eq!(call(&named("gzip"), &gzip(&large)), ok);
     }
-    // One byte too many, and eight times too many.
+    // Send one byte too many, and eight times too many.
     for size in [LIMIT + 1, 8 * LIMIT] {
         let mut packed = GzEncoder::new(Vec::new(), Compression::best());
         std::io::copy(&mut std::io::repeat(b' ').take(size as u64), &mut packed).unwrap();

@@ -11,7 +11,7 @@ use std::{
 use confold::clock::Clock;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Far longer than anything here takes on a busy machine.
+/// The longest time to wait, which is far more than anything here takes on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Waits until a condition holds.

@@ -169,7 +169,7 @@ fn a_store_whose_rows_cannot_be_rewritten_for_lack_of_room_is_opened() {
     assert!(doubts.len() == 1 && doubts[0].contains("is not upgraded completely"), "{doubts:?}");
     let is_rewritten = "SELECT rewritten FROM store";
     assert!(!opened.connection.query_row(is_rewritten, [], |row| row.get::<_, bool>(0)).unwrap());
-    // Rows of both forms are read.
+    // Rows of both forms can be read.
     for (number, members) in [(1, 1), (COUNT - 1, 2)] {
         let id = ChatGroupId::parse(&format!("g{number:05}")).unwrap();
         let all = WantedMembers::All;

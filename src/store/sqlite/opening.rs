@@ -37,11 +37,11 @@ type Counted = Option<(u64, bool)>;
 pub(super) enum PreviousEnd {
     /// The database is new.
     Created,
-    /// It was closed normally.
+    /// The database was closed normally.
     Closed,
-    /// It was in use when its process ended.
+    /// The database was in use when its process ended.
     InUse,
-    /// It has an older format, which does not contain this information.
+    /// The database has an older format, which does not contain this information.
     Unknown,
 }
 

@@ -42,7 +42,7 @@ impl Table {
                     rows = 1;
                     continue;
                 }
-                // If the key is the number of a row, the rows behind the damage can still be found.
+                // If the key is the number of a row, the rows after the damage can still be found.
                 Err(StoreError::Damaged { reason, .. }) => {
                     damage = Some(reason);
                     let [Value::Integer(number)] = &mut from[..] else { break };

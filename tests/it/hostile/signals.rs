@@ -1,4 +1,4 @@
-//! Signals at every stage of every task.
+//! Tests signals at every stage of every task.
 
 use std::{
     fs,
@@ -39,7 +39,7 @@ fn silent(first: &'static [u8]) -> (Fake, mpsc::Receiver<()>) {
     let fake = Fake::start(move |_, _, connection| {
         connection.write_all(first).unwrap();
         asked.send(()).unwrap();
-        // Waits until the client disconnects.
+        // Wait until the client disconnects.
         let _ = connection.read(&mut [0]);
     });
     (fake, wait)

@@ -11,7 +11,7 @@ use crate::{
     serving::Site,
 };
 
-/// A site with its own data directory, directory mode `open`, and no rate limit.
+/// Returns a site with its own data directory, directory mode `open`, and no rate limit.
 fn site() -> Site {
     let site = Site::new();
     site.configure(
