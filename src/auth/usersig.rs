@@ -24,7 +24,7 @@ pub fn make(
 /// Checks that a UserSig is for this app and identifier, was made with this key, and is valid now (decision 16).
 ///
 /// # Errors
-/// Returns the first flaw, in this order.
+/// Returns the first flaw in this order.
 pub fn verify(
     usersig: &UserSig,
     app: AppId,

@@ -62,7 +62,7 @@ pub(super) enum Kind<T> {
 pub(super) struct Parsed<T> {
     /// The value as TOML; secrets are masked.
     pub(super) shown: String,
-    /// Stores it, or returns why it is not acceptable.
+    /// The function that stores the value, or returns why it is not acceptable.
     pub(super) store: Box<Store<T>>,
 }
 

@@ -151,7 +151,7 @@ fn previous_key_change(running: &App, next: &App) -> Option<&'static str> {
     let before = running.previous_key.as_ref()?;
     match &next.previous_key {
         Some(after) if after.key == before.key => {
-            (after.until < before.until).then_some("its previous key ends earlier")
+            (after.until < before.until).then_some("its previous key expires earlier")
         }
         // The file made it the current key again.
         _ if next.key.as_ref() == Some(&before.key) => None,

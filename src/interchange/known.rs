@@ -68,7 +68,8 @@ pub(super) const CHAT_GROUP: &[Field] = &[
     MEMBER_LIST,
 ];
 pub(super) const MEMBER: &[Field] = &[MEMBER_ACCOUNT, ROLE, JOIN_TIME];
-/// The second half are the other fields of `get_contact_group` replies, including those of the vendor.
+/// The fields of the line of an organizer. The second half consists of the other fields of `get_contact_group` replies,
+/// including those of the vendor.
 pub(super) const ORGANIZER: &[Field] = &[
     KIND,
     SDK_APP_ID,

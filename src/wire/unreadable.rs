@@ -86,7 +86,7 @@ mod tests {
         ] {
             assert_eq!(said(text.as_bytes()), expected, "{text:?}");
         }
-        assert_eq!(said(b"{\"a\":\"\xe9\"}"), "byte 7 is not UTF-8, and JSON is written in UTF-8");
+        assert_eq!(said(b"{\"a\":\"\xe9\"}"), "byte 7 is not valid UTF-8, and JSON must be UTF-8");
         assert_eq!(said("[".repeat(10_000).as_bytes()), "its lists and objects are nested too deeply");
         let many = format!("[{}0]", "[],".repeat(MOST_NODES as usize));
         assert_eq!(said(many.as_bytes()), "it contains more than 3000000 values");

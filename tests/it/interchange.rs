@@ -170,7 +170,7 @@ fn only_lines_of_the_named_app_are_accepted() {
     fs::write(&file, lines(1)).unwrap();
     let data = folder.path().join("data");
     let output = keyed(&["import", "--app", "7"]).arg(&file).args(in_directory(&data)).finish();
-    assert!(said(&output).contains("only lines about app 7 are taken"), "{}", said(&output));
+    assert!(said(&output).contains("only lines about app 7 are accepted"), "{}", said(&output));
     assert!(
         keyed(&["import", "--app", "88888888"])
             .arg(&file)
@@ -496,7 +496,7 @@ fn only_an_administrator_of_the_app_is_admitted() {
     fs::write(&file, r#"{"Kind":"account","SdkAppId":7,"UserID":"a"}"#).unwrap();
     let said = refused(keyed(&["import"]).arg(&file).args(&place));
     assert!(
-        said.contains("in.ndjson:1: the line is about app 7, but only lines about app 88888888 are taken"),
+        said.contains("in.ndjson:1: the line is about app 7, but only lines about app 88888888 are accepted"),
         "{said}"
     );
     let said = refused(keyed(&["import"]).arg(&file).args(&other));

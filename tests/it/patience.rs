@@ -71,7 +71,7 @@ fn a_tls_handshake_that_stalls_is_ended() {
     let answer = plain.raw(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     assert_eq!(answer.status, 400);
     assert!(
-        answer.body.contains("this port speaks TLS: the address begins with https://"),
+        answer.body.contains("this port speaks TLS: the address must begin with https://"),
         "{}",
         answer.body
     );

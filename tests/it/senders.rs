@@ -485,7 +485,7 @@ fn a_cure_is_one_that_helps() {
     let (_site, _server, mut strict) = serving("", "");
     let (_other_site, _other_server, mut open) = serving("", "directory = \"open\"");
     let get = |user: &str| json!({ "From_Account": user, "StartIndex": 0 }).to_string();
-    // An id that can be imported, and ids that never can be.
+    // Try an id that can be imported, and ids that cannot be.
     let (code, said) = refused(&mut strict, "recentcontact/get_contact_group", &get("a"));
     assert_eq!(code, 50001);
     assert!(
@@ -497,7 +497,7 @@ fn a_cure_is_one_that_helps() {
     for (user, shown, found) in [("a b", "a b", "' '"), ("安", "安", "'安'"), ("a\tb", "a\\tb", "'\\t'")] {
         for client in [&mut strict, &mut open] {
             let rule = format!(
-                "the account \"{shown}\" has not been imported and never can be: a UserID to be imported is printable ASCII without blanks, found {found}"
+                "the account \"{shown}\" has not been imported and cannot be: a UserID to be imported must be printable ASCII without blanks, found {found}"
             );
             let (code, said) = refused(client, "recentcontact/get_contact_group", &get(user));
             assert_eq!((code, said), (50001, format!("From_Account: {rule}")));

@@ -59,7 +59,7 @@ fn format_2(directory: &Path, count: usize, closed: bool) {
 }
 
 /// Opens a database with a connection that is prepared by `prepare`, and calls `watch` before each statement with its
-/// text. Rows are rewritten in steps of `most` rows at most.
+/// text. Rows are rewritten in steps of at most `most` rows.
 fn open_watched(
     directory: &Path,
     most: i64,

@@ -9,7 +9,7 @@ use super::{
     wal::{Frames, Log},
 };
 
-/// How many rows of a table are counted at most, so that a large store does not start slowly.
+/// The maximum number of rows of a table that are counted, so that a large store does not start slowly.
 const COUNTED: u64 = 200_000;
 
 /// The findings at the opening of a store.

@@ -16,7 +16,7 @@ pub(super) struct Table {
     pub(super) key: &'static str,
     /// The number of these columns.
     pub(super) width: usize,
-    /// How many rows are rewritten in one step at most.
+    /// The maximum number of rows that are rewritten in one step.
     pub(super) most: i64,
 }
 
