@@ -1,7 +1,7 @@
-//! Imports and exports over HTTP: all data of one app out, or lines of it in.
+//! Imports and exports of the data of one app over HTTP.
 //!
 //! These paths are outside `/v4/` and therefore use ordinary statuses (decision 22), but requests are signed like a
-//! call (decision 25). Lines are processed on separate threads, because files may have tens of megabytes and other
+//! call (decision 25). Lines are processed on separate threads, because files may be tens of megabytes large and other
 //! callers must not wait.
 
 use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};

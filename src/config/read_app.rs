@@ -101,8 +101,8 @@ impl<'a> Reading<'a> {
         ReadApp { at: *at, app: Some(App { id, key, previous_key, ..draft.app }), settings, unclear }
     }
 
-    /// Updates `unclear` for `key` (or `previous_key`) after reading it. The key is unclear if problems were reported
-    /// meanwhile – there were `before` – or if it is absent and one of its settings is unclear.
+    /// Updates `unclear` for `key` (or `previous_key`) after reading it. The key is unclear if there are more problems
+    /// than the `before` that there were earlier, or if it is absent and one of its settings is unclear.
     fn note_clarity(
         &self,
         unclear: &mut Vec<&'static str>,
@@ -247,8 +247,8 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Collects the apps of a refused file. The list is not complete if the file has no app at all, because the file may just
-/// be being written.
+/// Collects the apps of a refused file. The list is not complete if the file has no app at all, because another program
+/// may be writing the file at this moment.
 pub(super) fn refused_apps(apps: Vec<ReadApp>, hides_apps: bool) -> RefusedApps {
     let complete = !hides_apps && !apps.is_empty() && apps.iter().all(|read| read.app.is_some());
     let apps = apps.into_iter().filter_map(|read| Some(RefusedApp { app: read.app?, unclear: read.unclear }));

@@ -41,7 +41,7 @@ const LAST_FLUSH: Duration = Duration::from_millis(100);
 const HEAD_BYTES: usize = 64 * 1024;
 /// HTTP/2: the number of concurrent requests on a connection, and the flow-control window of one request and of the
 /// whole connection. Requests that wait for their turn leave their bodies unread, so a connection can make the server
-/// hold one window in addition to the bodies that are counted, as much as a head takes in HTTP/1.
+/// hold one window in addition to the bodies that are counted, which is as much as a head may take in HTTP/1.
 const STREAMS: u32 = 32;
 const WINDOW: u32 = 64 * 1024;
 

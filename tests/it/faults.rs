@@ -99,7 +99,7 @@ fn a_read_error_gives_50004_and_passes() {
     assert_eq!(marked(&mut client), "1");
 }
 
-/// The system reports a failed synchronisation once, and the next one succeeds although data was lost. So confold must
+/// The system reports a failed synchronization once, and the next one succeeds although data was lost. So confold must
 /// not try again.
 #[test]
 fn after_a_failed_synchronisation_nothing_is_tried_again() {

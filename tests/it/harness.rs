@@ -92,7 +92,7 @@ impl Server {
         server
     }
 
-    /// Starts `confold dev` under strace, which records each completed synchronisation.
+    /// Starts `confold dev` under strace, which records each completed synchronization.
     pub(crate) fn traced(trace: &Path) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("strace");

@@ -31,7 +31,7 @@ pub(super) struct Http2 {
     next: u32,
 }
 
-/// The frames that the server sent, summarised.
+/// The frames that the server sent, summarized.
 #[derive(Default)]
 pub(super) struct Answers {
     /// The bodies of streams that have ended.
