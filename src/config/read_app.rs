@@ -101,8 +101,8 @@ impl<'a> Reading<'a> {
         ReadApp { at: *at, app: Some(App { id, key, previous_key, ..draft.app }), settings, unclear }
     }
 
-    /// Updates `unclear` for `key` (or `previous_key`) after reading it. The key is unclear if there are more problems
-    /// than the `before` that there were earlier, or if it is absent and one of its settings is unclear.
+    /// Updates `unclear` for `key` (or `previous_key`) after reading it. The key is unclear if more than `before`
+    /// problems have been reported by now, or if it is absent and one of its settings is unclear.
     fn note_clarity(
         &self,
         unclear: &mut Vec<&'static str>,

@@ -194,10 +194,10 @@ impl Registry {
         Err(NoPlace::Source)
     }
 
-    /// Ends the connection that has been idle longest, among those that never presented a valid signature and, if a
-    /// source is given, belong to it. One with a request in progress has some time to present a signature and is
-    /// ended last. With thousands of connections, one per cent of them are ended at once, so that a flood of new
-    /// connections does not cost a full scan for each of them.
+    /// Ends the connection that has been idle longest, among those that never presented a valid signature and that
+    /// belong to the source, if one is given. A connection with a request in progress has some time to present a
+    /// signature and is ended last. With thousands of connections, one per cent of them are ended at once, so that a
+    /// flood of new connections does not cost a full scan for each of them.
     fn evict(&self, table: &mut Table, of: Option<Source>, now: Duration) -> bool {
         let now = milliseconds(now);
         let strangers = table.entries.iter().filter(|(_, entry)| {

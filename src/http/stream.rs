@@ -3,8 +3,8 @@
 //!
 //! hyper answers such a request with an empty 400, 414 or 431 and has no setting for it, whereas the original service
 //! sends status 200 and an error in the body. The bytes alone do not reveal whether hyper made an answer, because
-//! stored text may look like anything. The order of events does: if hyper had written out everything while no request
-//! was in progress, and now writes although no request has begun since, the answer is its own.
+//! stored text may look like anything. The order of events does reveal it: if hyper had written out everything while no
+//! request was in progress, and now writes although no request has begun since, the answer is its own.
 
 use std::{
     io,

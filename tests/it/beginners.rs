@@ -1,5 +1,5 @@
-//! Twenty typical mistakes of beginners. Each reply has to explain the mistake so that it can be corrected without the
-//! documentation: the field, the rule, what was found, and what to do.
+//! Tests twenty typical mistakes of beginners. Each reply has to explain the mistake so that it can be corrected
+//! without the documentation: the field, the rule, what was found, and what to do.
 
 use crate::harness::{ADMIN, APP, KEY, Server, query, sign};
 

@@ -1,4 +1,4 @@
-//! `confold call`, and the messages of every tool when a server does not give a usable answer.
+//! Tests `confold call`, and the messages of every tool when a server does not give a usable answer.
 
 use std::{
     fs,

@@ -1,5 +1,5 @@
-//! The conformance list of the protocol, line by line. Lines 19 (recent list) and 22 (webhooks) concern features that
-//! this server does not have. `docs/compatibility.md` names the tests of the lines that are missing here.
+//! Tests the conformance list of the protocol, line by line. Lines 19 (recent list) and 22 (webhooks) concern features
+//! that this server does not have. `docs/compatibility.md` names the tests of the lines that are missing here.
 
 use std::{collections::BTreeSet, net::IpAddr};
 

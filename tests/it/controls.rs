@@ -1,4 +1,4 @@
-//! The controls under `/_dev/`.
+//! Tests the controls under `/_dev/`.
 
 use serde_json::{Value, json};
 

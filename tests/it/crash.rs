@@ -1,4 +1,4 @@
-//! `kill -9` while clients write: nothing acknowledged may be missing afterwards.
+//! Kills servers with `kill -9` while clients write: nothing acknowledged may be missing afterwards.
 
 use std::{
     collections::HashMap,

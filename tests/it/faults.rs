@@ -1,4 +1,4 @@
-//! Full, failing and unreadable disks: what clients see, and that no acknowledged write is lost.
+//! Tests full, failing and unreadable disks: what clients see, and that no acknowledged write is lost.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Imports that would lose data: because of a misspelt field, an incomplete page, an encoding, or because the lines
-//! demand it.
+//! Tests imports that would lose data: because of a misspelt field, an incomplete page, an encoding, or because the
+//! lines demand it.
 
 use std::{fs, io::Write as _, process::Output};
 

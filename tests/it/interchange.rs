@@ -1,4 +1,4 @@
-//! Import and export: in a data directory, and through a running server.
+//! Tests import and export: in a data directory, and through a running server.
 
 use std::{
     fmt::Write as _,

@@ -1,4 +1,4 @@
-//! Slow and idle connections: their time is limited, and other clients are served.
+//! Tests slow and idle connections: their time is limited, and other clients are served.
 
 use crate::{
     harness::{Client, Server},

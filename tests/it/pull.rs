@@ -1,4 +1,4 @@
-//! `confold pull`, with confold as the server.
+//! Tests `confold pull`, with confold as the server.
 
 use std::{
     fs,

@@ -1,5 +1,5 @@
-//! What programs can read of a refusal: the vendor's texts, the names of unknown commands and parameters, and what
-//! appears in the log, the journal and a header.
+//! Tests what programs can read of a refusal: the vendor's texts, the names of unknown commands and parameters, and
+//! what appears in the log, the journal and a header.
 
 use std::io::Write;
 

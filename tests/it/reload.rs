@@ -1,4 +1,4 @@
-//! SIGHUP: apps and keys change while calls are being made.
+//! Tests SIGHUP: apps and keys change while calls are being made.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

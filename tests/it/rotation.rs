@@ -1,4 +1,4 @@
-//! Key rotation: signatures made with the previous key are accepted until it ends, not longer.
+//! Tests key rotation: signatures made with the previous key are accepted until it ends, not longer.
 
 use confold::{
     auth::{App, Apps, Credentials, Gate, Generation, Identifier, PreviousKey, SecretKey, usersig},

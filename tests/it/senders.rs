@@ -1,4 +1,4 @@
-//! What real clients send: administrators as users, empty values, empty arrays for objects, encoded bodies.
+//! Tests what real clients send: administrators as users, empty values, empty arrays for objects, encoded bodies.
 
 use std::io::{Read, Write};
 

@@ -1,4 +1,4 @@
-//! The startup of a server: when its address is reserved, and when clients can connect.
+//! Tests the startup of a server: when its address is reserved, and when clients can connect.
 
 use std::{
     fs::{self, File},

@@ -1,4 +1,4 @@
-//! Waiting with a deadline: a test that waits for more than two minutes fails and names what it waited for.
+//! Waits with a deadline: a test that waits for more than two minutes fails and names what it waited for.
 
 use std::{
     io::{BufRead, BufReader, Read},

@@ -1,4 +1,5 @@
-//! Health checks of things other than a confold server: another web server, an endless reply, or a misleading one.
+//! Tests health checks of things other than a confold server: another web server, an endless reply, or a misleading
+//! one.
 
 use std::{io::Write, process::Output};
 

@@ -1,4 +1,4 @@
-//! Outputs to paths that are links, devices, FIFOs or standard output.
+//! Tests outputs to paths that are links, devices, FIFOs or standard output.
 
 use std::{
     fs::{self, File},

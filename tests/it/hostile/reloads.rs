@@ -1,4 +1,4 @@
-//! Reloads: a refused configuration still takes rights away but grants none, and a certificate is checked as at
+//! Tests reloads: a refused configuration still takes rights away but grants none, and a certificate is checked as at
 //! startup.
 
 use std::{fs, os::unix::fs::PermissionsExt};

@@ -1,4 +1,4 @@
-//! Signatures crafted to be read differently from what was signed, and the identifiers that would allow this.
+//! Tests signatures crafted to be read differently from what was signed, and the identifiers that would allow this.
 
 use std::io::Write;
 

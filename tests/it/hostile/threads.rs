@@ -1,4 +1,4 @@
-//! Threads that panic: a server that has lost one stops, instead of accepting calls that it never answers.
+//! Tests threads that panic: a server that has lost one stops, instead of accepting calls that it never answers.
 
 use std::{
     env,

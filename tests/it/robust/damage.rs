@@ -1,4 +1,4 @@
-//! Damaged database pages in a running service: one or many clients of damaged owners next to healthy owners.
+//! Tests damaged database pages in a running service: one or many clients of damaged owners next to healthy owners.
 
 use std::{
     collections::BTreeSet,

@@ -1,5 +1,5 @@
-//! Failures of the store as operators and clients of the real server see them: lost logs and databases, damaged pages,
-//! full or read-only disks, and directories that are moved away.
+//! Tests failures of the store as operators and clients of the real server see them: lost logs and databases, damaged
+//! pages, full or read-only disks, and directories that are moved away.
 
 mod damage;
 mod disks;

@@ -1,4 +1,4 @@
-//! What a server logs about its store at startup.
+//! Tests what a server logs about its store at startup.
 
 use std::{fs, path::Path};
 

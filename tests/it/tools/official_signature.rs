@@ -1,4 +1,4 @@
-//! A signature made by the official library of another language is accepted.
+//! Tests that a signature made by the official library of another language is accepted.
 
 use std::process::Command;
 

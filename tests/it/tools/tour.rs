@@ -1,4 +1,5 @@
-//! The introductory pages for new users. Every command on them is run, and every answer shown must be the real one.
+//! Tests the introductory pages for new users. Every command on them is run, and every answer shown must be the real
+//! one.
 
 use std::{
     fs,
