@@ -58,8 +58,7 @@ impl Opening {
         let dropped = frames.written.saturating_sub(recovered);
         if frames.last_commit > recovered {
             doubts.push(format!(
-                "the last {dropped} of {} frames in the log {} were dropped, because one of them is damaged: when power \
-                 failed, these are changes that were never acknowledged, but a failing disk may have cost more",
+                "the last {dropped} of {} frames in the log {} were dropped, because one of them is damaged: after a power failure, they are changes that were never acknowledged, but a failing disk may have lost acknowledged ones",
                 frames.written,
                 files.log.display()
             ));
@@ -72,7 +71,7 @@ impl Opening {
             Log::Frames(Frames { stored: 0, .. }) => Some("was truncated, so that nothing of it is left"),
             // The mark that the store is in use was committed in an earlier log than this one.
             Log::Frames(Frames { last_commit: 0, restarts: 0, .. }) => {
-                Some("was begun anew by a startup that was interrupted")
+                Some("was restarted by an interrupted startup")
             }
             Log::Frames(_) => None,
         };
