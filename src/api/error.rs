@@ -147,12 +147,14 @@ pub enum Error {
     NoUser(UserId),
     /// The call was not answered in time. It may have had an effect.
     #[error(
-        "the call was not answered in time and may or may not have taken effect; check what it should have changed before you repeat it"
+        "the call was not answered in time and may or may not have taken effect; check what it should have changed \
+         before you repeat it"
     )]
     Timeout,
     /// The memory for request bodies is used up.
     #[error(
-        "the bodies of calls use all the memory that this server allows for them ({limit} bytes, setting limits.bodies); this call had no effect, try again in a second"
+        "the bodies of calls use all the memory that this server allows for them ({limit} bytes, setting \
+         limits.bodies); this call had no effect, try again in a second"
     )]
     ManyBodies {
         /// The maximum number of bytes for all bodies.

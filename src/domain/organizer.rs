@@ -179,7 +179,8 @@ impl Organizer {
         for record in &self.records {
             if record.number <= number || record.number > version {
                 return unsound(format!(
-                    "the record about {} has the change number {}, which must be above that of the record before it ({number}) and at most {version}",
+                    "the record about {} has the change number {}, which must be above that of the record before it \
+                     ({number}) and at most {version}",
                     record.conversation, record.number
                 ));
             }

@@ -50,7 +50,8 @@ pub enum Rejection {
     },
     /// The owner has used the highest group id.
     #[error(
-        "the owner has used all ids of conversation groups up to {max}, and ids are never reused; rename a group instead of creating one",
+        "the owner has used all ids of conversation groups up to {max}, and ids are never reused; rename a group \
+         instead of creating one",
         max = MAX_NUMBER
     )]
     NoGroupIdLeft,

@@ -138,8 +138,8 @@ pub(super) fn check_saved_reply(fields: Fields<'_>) -> Result<(), Fault> {
         let said = "the reply in this line is a refusal instead of the user's data; pull the user again";
         return Err(fields.refused(&ACTION_STATUS, said));
     }
-    let cure = "a line must contain everything that a user has; put the ContactItem of all pages into one line, with CompleteFlag 1 and \
-                without StartIndex and NextStartIndex, or use confold pull, which does so";
+    let cure = "a line must contain everything that a user has; put the ContactItem of all pages into one line, with \
+                CompleteFlag 1 and without StartIndex and NextStartIndex, or use confold pull, which does so";
     let (complete, next) = (number(&COMPLETE_FLAG)?, number(&NEXT_START_INDEX)?);
     if let Some(flag) = complete.filter(|flag| *flag != 1) {
         let said = format!("it is {flag}, so this is one page of several; {cure}");

@@ -8,12 +8,14 @@ pub enum StoreFailure {
     Disk(String),
     /// The files were moved or deleted.
     #[error(
-        "the files of the store were moved or deleted while it was in use ({0}), so the last acknowledged changes may be elsewhere; put them back, then start again"
+        "the files of the store were moved or deleted while it was in use ({0}), so the last acknowledged changes may \
+         be elsewhere; put them back, then start again"
     )]
     Moved(String),
     /// A thread panicked.
     #[error(
-        "a defect ended the {0} thread of the store; acknowledged changes are kept, so start again, and report the messages in the log"
+        "a defect ended the {0} thread of the store; acknowledged changes are kept, so start again, and report the \
+         messages in the log"
     )]
     Thread(&'static str),
 }

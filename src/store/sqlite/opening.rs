@@ -58,7 +58,9 @@ impl Opening {
         let dropped = frames.written.saturating_sub(recovered);
         if frames.last_commit > recovered {
             doubts.push(format!(
-                "the last {dropped} of {} frames in the log {} were dropped, because one of them is damaged: after a power failure, they are changes that were never acknowledged, but a failing disk may have lost acknowledged ones",
+                "the last {dropped} of {} frames in the log {} were dropped, because one of them is damaged: after a \
+                 power failure, they are changes that were never acknowledged, but a failing disk may have lost \
+                 acknowledged ones",
                 frames.written,
                 files.log.display()
             ));
