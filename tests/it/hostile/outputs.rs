@@ -87,7 +87,7 @@ fn an_export_follows_links_and_replaces_only_regular_files() {
     assert!(reading.done().contains("\"ann\""));
     assert!(fs::symlink_metadata(place.path("fifo")).unwrap().file_type().is_fifo());
 
-    // All names of standard output lead there, and no file with such a name is created.
+    // All names of standard output refer to standard output, and no file with such a name is created.
     symlink("/proc/self/fd/1", place.path("stdout")).unwrap();
     for name in ["-", "stdout", "/proc/self/fd/1"] {
         let output = place.export(name);
