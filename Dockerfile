@@ -19,5 +19,5 @@ VOLUME /data
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s CMD ["/confold", "healthcheck", "--url", "http://127.0.0.1:8080"]
 ENTRYPOINT ["/confold"]
-# Other machines can reach this address, so the controls under /_dev/ need a token, which the server prints at its start.
+# Other machines can reach this address, so the controls under /_dev/ need a token, which the server prints at startup.
 CMD ["dev", "--listen", "0.0.0.0:8080"]

@@ -13,7 +13,7 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 /// name, password and query.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
-    /// Without a trailing slash and without the query.
+    /// The URL without a trailing slash and without the query.
     base: String,
     query: String,
     host: String,
@@ -95,7 +95,7 @@ pub fn describe_proxy(proxy: &Proxy) -> String {
     excerpt::line(&format!("{scheme}://{}:{}", proxy.host(), proxy.port())).into_owned()
 }
 
-/// Whether a host is a loopback address or a name for one, in any spelling.
+/// Returns whether a host is a loopback address or a name for one, in any spelling.
 fn is_this_machine(host: &str) -> bool {
     let name = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
     if let Ok(address) = name.parse() {
@@ -113,7 +113,7 @@ fn is_this_machine(host: &str) -> bool {
     !addresses.is_empty() && addresses.iter().all(|address| is_loopback(address.ip()))
 }
 
-/// Whether packets to an address stay on this machine. Connections to the unspecified address (0.0.0.0, ::) do.
+/// Returns whether packets to an address stay on this machine. Connections to the unspecified address (0.0.0.0, ::) do.
 fn is_loopback(address: IpAddr) -> bool {
     let address = address.to_canonical();
     address.is_loopback() || address.is_unspecified()

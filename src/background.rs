@@ -28,7 +28,7 @@ pub(crate) struct Service {
     pub on_end: OnEnd,
     /// The work, which ends after the stop has begun.
     pub work: Box<dyn FnOnce(Stopping) -> io::Result<()> + Send>,
-    /// Called after the work has ended, or when it did not end in time.
+    /// A function that is called after the work has ended, or when it did not end in time.
     pub afterwards: Box<dyn FnOnce() + Send>,
 }
 

@@ -34,7 +34,7 @@ impl Clock {
         Clock { started: Instant::now(), wall: Arc::default() }
     }
 
-    /// The wall clock's time, for signatures and timestamps.
+    /// Returns the wall clock's time, for signatures and timestamps.
     #[must_use]
     pub fn now(&self) -> UnixSeconds {
         let now = match self.wall.frozen.load(Ordering::Relaxed) {
@@ -58,26 +58,26 @@ impl Clock {
         now.min(LAST_SECOND.saturating_mul(1_000))
     }
 
-    /// The monotonic time since this clock was created. Setting the wall clock does not change it.
+    /// Returns the monotonic time since this clock was created. Setting the wall clock does not change it.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// The system's time since 1970, even if the wall clock was set. Traces and metrics use it.
+    /// Returns the system's time since 1970, even if the wall clock was set. Traces and metrics use it.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
     pub fn system_time(&self) -> Duration {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
-    /// Whether the wall clock is frozen.
+    /// Returns whether the wall clock is frozen.
     #[must_use]
     pub fn is_frozen(&self) -> bool {
         self.wall.frozen.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether the wall clock was set, so that it differs from the system's.
+    /// Returns whether the wall clock was set, so that it differs from the system's.
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.is_frozen() || self.wall.ahead.load(Ordering::Relaxed) != 0
@@ -103,7 +103,8 @@ impl Clock {
     }
 }
 
-/// A point in time by which something must be complete. Code that waits for one step of it asks how much time is left.
+/// A point in time by which something must be complete. Code that waits for one step of the work can ask how much time
+/// is left.
 #[derive(Clone, Debug)]
 pub struct Deadline {
     clock: Clock,
@@ -111,25 +112,25 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// The deadline at `time` from now.
+    /// Returns the deadline at `time` from now.
     #[must_use]
     pub fn after(clock: &Clock, time: Duration) -> Deadline {
         Deadline { clock: clock.clone(), at: clock.elapsed().saturating_add(time) }
     }
 
-    /// A deadline that is earlier by `by`.
+    /// Returns a deadline that is earlier by `by`.
     #[must_use]
     pub fn earlier(&self, by: Duration) -> Deadline {
         Deadline { clock: self.clock.clone(), at: self.at.saturating_sub(by) }
     }
 
-    /// This deadline, or `time` from now if that is later.
+    /// Returns this deadline, or `time` from now if that is later.
     #[must_use]
     pub fn at_least(&self, time: Duration) -> Deadline {
         Deadline { clock: self.clock.clone(), at: self.at.max(self.clock.elapsed().saturating_add(time)) }
     }
 
-    /// The time that is left; zero after the deadline.
+    /// Returns the time that is left; zero after the deadline.
     #[must_use]
     pub fn left(&self) -> Duration {
         self.at.saturating_sub(self.clock.elapsed())

@@ -3,20 +3,20 @@
 
 use std::{borrow::Cow, ffi::OsString};
 
-/// Whether output is coloured. `NO_COLOR` turns colours off, `CLICOLOR_FORCE` turns them on; otherwise they are used on
-/// a terminal whose `TERM` is not `dumb`.
+/// Returns whether output is coloured. `NO_COLOR` turns colours off, `CLICOLOR_FORCE` turns them on; otherwise they are
+/// used on a terminal whose `TERM` is not `dumb`.
 #[must_use]
 pub fn has_colours(is_terminal: bool) -> bool {
     colours(is_terminal, variable)
 }
 
-/// Whether a line, such as a progress bar, can be redrawn in place.
+/// Returns whether a line, such as a progress bar, can be redrawn in place.
 #[must_use]
 pub fn can_redraw(is_terminal: bool) -> bool {
     is_terminal && !is_dumb(variable)
 }
 
-/// Whether the locale uses UTF-8, so that characters outside ASCII are displayed correctly.
+/// Returns whether the locale uses UTF-8, so that characters outside ASCII are displayed correctly.
 #[must_use]
 pub fn is_utf8() -> bool {
     utf8(variable)

@@ -120,8 +120,8 @@ impl Display for Excerpt<'_> {
     }
 }
 
-/// Whether a character is invisible or changes the layout of others: controls, line and paragraph separators, bidi marks
-/// and overrides, zero-width characters and tags.
+/// Returns whether a character is invisible or changes the layout of others: controls, line and paragraph separators,
+/// bidi marks and overrides, zero-width characters and tags.
 #[must_use]
 fn is_hidden(character: char) -> bool {
     character.is_control()

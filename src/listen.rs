@@ -15,7 +15,7 @@ pub const FORMS: &str = "addresses with a port, such as \"127.0.0.1:8080\", \"[:
 /// - `8080`, which means 127.0.0.1, so that other machines get no access unless asked for.
 ///
 /// # Errors
-/// How to correct the text. The text itself is not part of the message.
+/// Returns how to correct the text. The text itself is not part of the message.
 pub fn read(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
@@ -61,7 +61,7 @@ pub fn read(text: &str) -> Result<SocketAddr, String> {
 /// Parses several listen addresses and returns them in their canonical form, IP address and port.
 ///
 /// # Errors
-/// The accepted forms, and what is wrong with up to five of the addresses.
+/// Returns the accepted forms, and what is wrong with up to five of the addresses.
 pub fn read_all(items: &[String]) -> Result<Vec<String>, String> {
     let (mut addresses, mut bad) = (Vec::new(), Vec::new());
     for item in items {

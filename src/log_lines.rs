@@ -178,9 +178,9 @@ lines! {
     STORE_CREATED: INFO "created a new, empty store in …: incarnation …";
     STORE_OPENED: INFO "opened the store in …: incarnation …, … accounts, … owners; frames in the log: … recovered, … \
         dropped";
-    FRAMES_DROPPED: WARN "the last … of … frames in the log … were dropped, because one of them is damaged: when power \
-        failed, these are changes that were never acknowledged, but a failing disk may have cost more";
-    UPGRADE_INCOMPLETE: WARN "the store in … is not upgraded completely, and the next startup continues: …";
+    FRAMES_DROPPED: WARN "the last … of … frames in the log … were dropped, because one of them is damaged: after \
+        a power failure, they are changes that were never acknowledged, but a failing disk may have lost acknowledged ones";
+    UPGRADE_INCOMPLETE: WARN "the store in … is not upgraded completely; the next startup continues the upgrade: …";
     LOCK_UNWRITTEN: WARN "the lock file in … cannot be written: …";
     DIRECTORY_OPEN_TO_OTHERS: WARN "other users of this machine can enter the directory … (mode …); its files are \
         private, but run: chmod go-rwx …";

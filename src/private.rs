@@ -16,7 +16,7 @@ const FOLDER_MODE: u32 = 0o700;
 /// Returns whether the folder was created.
 ///
 /// # Errors
-/// If it cannot be created, or if the path exists and is not a folder.
+/// Fails if it cannot be created, or if the path exists and is not a folder.
 pub fn make_folder(folder: &Path) -> io::Result<bool> {
     match create_unless_there(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -40,15 +40,15 @@ fn create_unless_there(folder: &Path) -> io::Result<bool> {
 /// Creates a private folder.
 ///
 /// # Errors
-/// If the path exists already, or the folder cannot be created.
+/// Fails if the path exists already, or the folder cannot be created.
 pub fn create_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().mode(FOLDER_MODE).create(folder)?;
     // An unusual umask may have removed the owner's permissions, too.
     fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))
 }
 
-/// Whether a folder is on a virtual file system of the kernel, such as `/proc` and `/sys`. There, access checks for root
-/// succeed although nothing can be created.
+/// Returns whether a folder is on a virtual file system of the kernel, such as `/proc` and `/sys`. There, access checks
+/// for root succeed although nothing can be created.
 #[must_use]
 pub fn is_kernel_file_system(folder: &Path) -> bool {
     const SYSFS: FsWord = 0x6265_6572;
@@ -58,7 +58,7 @@ pub fn is_kernel_file_system(folder: &Path) -> bool {
 /// Returns the mode of a folder if users other than its owner can enter it.
 ///
 /// # Errors
-/// If the folder's metadata cannot be read.
+/// Fails if the folder's metadata cannot be read.
 pub fn open_to_others(folder: &Path) -> io::Result<Option<u32>> {
     let mode = fs::metadata(folder)?.permissions().mode() & 0o7777;
     Ok((mode & 0o011 != 0).then_some(mode))
@@ -67,7 +67,7 @@ pub fn open_to_others(folder: &Path) -> io::Result<Option<u32>> {
 /// Creates a private file, open for reading and writing.
 ///
 /// # Errors
-/// If the path exists already, even as a symbolic link, or the file cannot be created.
+/// Fails if the path exists already, even as a symbolic link, or the file cannot be created.
 pub fn create_file(file: &Path) -> io::Result<File> {
     let made = OpenOptions::new()
         .read(true)
@@ -85,7 +85,7 @@ pub fn create_file(file: &Path) -> io::Result<File> {
 /// are not followed; a path that is missing or not a regular file is left unchanged.
 ///
 /// # Errors
-/// If the mode cannot be changed.
+/// Fails if the mode cannot be changed.
 pub fn tighten(file: &Path) -> io::Result<Option<u32>> {
     let Ok(open) = OpenOptions::new().read(true).custom_flags(NO_LINK | NO_WAIT).open(file) else {
         return Ok(None);
@@ -103,7 +103,7 @@ pub fn tighten(file: &Path) -> io::Result<Option<u32>> {
 /// Checks that files can be created in a folder, without creating one.
 ///
 /// # Errors
-/// The system's reason why they cannot.
+/// Returns the system's reason why they cannot.
 pub fn can_write_into(folder: &Path) -> io::Result<()> {
     check_access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)
 }
@@ -111,7 +111,7 @@ pub fn can_write_into(folder: &Path) -> io::Result<()> {
 /// Checks that a file can be read and written, without opening it.
 ///
 /// # Errors
-/// The system's reason why it cannot.
+/// Returns the system's reason why it cannot.
 pub fn can_read_and_write(file: &Path) -> io::Result<()> {
     check_access(file, Access::READ_OK | Access::WRITE_OK)
 }

@@ -24,8 +24,8 @@ use ureq::{
 /// Looks up a host with a port, such as `localhost:8080`. An IP address with a port is returned as it is.
 ///
 /// # Errors
-/// If the lookup fails, if it takes longer than `within` ([`io::ErrorKind::TimedOut`]), or if its thread cannot be
-/// started.
+/// Fails if the name cannot be found, if the lookup takes longer than `within` ([`io::ErrorKind::TimedOut`]), or if its
+/// thread cannot be started.
 pub fn look_up(host: &str, within: Duration) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = host.parse() {
         return Ok(vec![address]);

@@ -78,7 +78,7 @@ pub enum SecretError {
 /// Reads the secret in a file, without line breaks at its end.
 ///
 /// # Errors
-/// [`SecretError`], which never shows the content of the file.
+/// Returns [`SecretError`], which never shows the content of the file.
 pub fn read_secret(file: &Path, readers: Readers) -> Result<String, SecretError> {
     let text = text_file::decode(&read_private(file, readers)?)
         .map_err(|reason| SecretError::NotText { file: file.to_owned(), reason })?;
@@ -94,7 +94,7 @@ pub fn read_secret(file: &Path, readers: Readers) -> Result<String, SecretError>
 /// access to certificates through a group.
 ///
 /// # Errors
-/// [`SecretError`] if they can, or if the path is not a regular file.
+/// Returns [`SecretError`] if they can, or if the path is not a regular file.
 pub fn check_private(file: &Path, readers: Readers) -> Result<(), SecretError> {
     let metadata =
         fs::metadata(file).map_err(|source| SecretError::Unreadable { file: file.to_owned(), source })?;
@@ -105,7 +105,7 @@ pub fn check_private(file: &Path, readers: Readers) -> Result<(), SecretError> {
 /// that is read even if the file is replaced in between.
 ///
 /// # Errors
-/// [`SecretError`].
+/// Returns [`SecretError`].
 pub fn read_private(file: &Path, readers: Readers) -> Result<Vec<u8>, SecretError> {
     // Check before opening, because opening a named pipe would wait for a writer.
     check_private(file, readers)?;

@@ -24,7 +24,7 @@ pub enum SecretWordError {
 /// Checks that a string can be used as a key or token.
 ///
 /// # Errors
-/// [`SecretWordError`].
+/// Returns [`SecretWordError`].
 pub fn check(text: &str) -> Result<(), SecretWordError> {
     let last = text.char_indices().last().ok_or(SecretWordError::Empty)?.0;
     match text.char_indices().find_map(|(at, character)| Some((at, stray(character)?))) {

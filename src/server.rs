@@ -92,7 +92,7 @@ impl Server {
             let (http, drain) = (Arc::clone(&self.http), self.drain.saturating_sub(reserved));
             workers.start(worker(make_runtime()?, given, http, drain)).map_err(|error| {
                 let said = format!(
-                    "a worker thread cannot be started: {error}; the setting workers is the number of them"
+                    "a worker thread cannot be started: {error}; the setting workers gives their number"
                 );
                 io::Error::new(error.kind(), said)
             })?;

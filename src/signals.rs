@@ -35,7 +35,7 @@ pub enum TerminationSignal {
 }
 
 impl TerminationSignal {
-    /// The signal's name, such as `SIGTERM`.
+    /// Returns the signal's name, such as `SIGTERM`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl TerminationSignal {
         }
     }
 
-    /// The exit status of a process ended by this signal.
+    /// Returns the exit status of a process ended by this signal.
     #[must_use]
     pub fn status(self) -> i32 {
         match self {
@@ -108,7 +108,7 @@ impl Signals {
     /// called with the signal and the current advice, to clean up and print a message.
     ///
     /// # Errors
-    /// If a handler cannot be installed or the thread cannot be started.
+    /// Fails if a handler cannot be installed or the thread cannot be started.
     pub fn install(end: impl Fn(TerminationSignal, &str) + Send + 'static) -> io::Result<Signals> {
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
@@ -162,8 +162,8 @@ impl Signals {
         ServerSignals { stop: Stop(self.0.stop.subscribe()), reload: Reload(self.0.reload.subscribe()) }
     }
 
-    /// From now on the first signal asks the server to stop; a later one, if the server has not stopped by then, ends
-    /// the process.
+    /// Makes the next signal ask the server to stop. A later one ends the process if the server has not stopped by
+    /// then.
     pub fn serving(&self) {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner).serving = true;
     }
@@ -220,7 +220,7 @@ async fn received(signal: Option<&mut Signal>) {
     }
 }
 
-/// Whether the process was started with SIGHUP ignored, as nohup does.
+/// Returns whether the process was started with SIGHUP ignored, as nohup does.
 fn started_with_sighup_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

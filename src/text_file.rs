@@ -24,7 +24,7 @@ pub enum TextFileError {
 /// Decodes UTF-8 and removes a byte order mark.
 ///
 /// # Errors
-/// [`TextFileError`].
+/// Returns [`TextFileError`].
 pub fn decode(bytes: &[u8]) -> Result<String, TextFileError> {
     let bytes = without_bom(bytes)?;
     let text = str::from_utf8(bytes).map_err(|error| {
@@ -37,7 +37,7 @@ pub fn decode(bytes: &[u8]) -> Result<String, TextFileError> {
 /// Removes a byte order mark without decoding, for formats such as PEM whose comments may be in any encoding.
 ///
 /// # Errors
-/// [`TextFileError::Utf16`].
+/// Returns [`TextFileError::Utf16`].
 pub fn without_bom(bytes: &[u8]) -> Result<&[u8], TextFileError> {
     if is_utf16(bytes) {
         return Err(TextFileError::Utf16);
@@ -48,7 +48,8 @@ pub fn without_bom(bytes: &[u8]) -> Result<&[u8], TextFileError> {
 /// Reads and decodes a text file.
 ///
 /// # Errors
-/// If the file cannot be read; [`io::ErrorKind::InvalidData`] with a [`TextFileError`] if it cannot be decoded.
+/// Fails if the file cannot be read, or with [`io::ErrorKind::InvalidData`] and a [`TextFileError`] if it cannot be
+/// decoded.
 pub fn read(file: &Path) -> io::Result<String> {
     decode(&fs::read(file)?).map_err(refused)
 }
@@ -56,7 +57,8 @@ pub fn read(file: &Path) -> io::Result<String> {
 /// Skips a byte order mark at the start of a reader.
 ///
 /// # Errors
-/// If reading fails; [`io::ErrorKind::InvalidData`] with [`TextFileError::Utf16`] if the text is UTF-16.
+/// Fails if the reader fails, or with [`io::ErrorKind::InvalidData`] and [`TextFileError::Utf16`] if the text is
+/// UTF-16.
 pub fn skip_bom(reader: &mut impl BufRead) -> io::Result<()> {
     let start = reader.fill_buf()?;
     if is_utf16(start) {
@@ -72,7 +74,8 @@ fn refused(reason: TextFileError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
-/// Whether bytes look like UTF-16: they begin with its byte order mark, or with an ASCII character in two bytes.
+/// Returns whether bytes look like UTF-16: they begin with its byte order mark, or with an ASCII character in two
+/// bytes.
 fn is_utf16(bytes: &[u8]) -> bool {
     match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,

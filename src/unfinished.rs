@@ -27,13 +27,13 @@ impl UnfinishedFile {
     /// prepared by another user is opened.
     ///
     /// # Errors
-    /// If no file can be created in the folder of `target`.
+    /// Fails if no file can be created in the folder of `target`.
     pub fn beside(target: &Path) -> io::Result<UnfinishedFile> {
         let (path, file) = create_in(folder_of(target), ".confold-", private::create_file)?;
         Ok(UnfinishedFile { path, file })
     }
 
-    /// The open file.
+    /// Returns the open file.
     pub fn file(&mut self) -> &mut File {
         &mut self.file
     }
@@ -41,7 +41,7 @@ impl UnfinishedFile {
     /// Renames the complete file to `target`, replacing an existing file.
     ///
     /// # Errors
-    /// If the file cannot be renamed; it is removed in this case.
+    /// Fails if the file cannot be renamed; it is removed in this case.
     pub fn rename(self, target: &Path) -> io::Result<()> {
         let renaming = registry();
         fs::rename(&self.path, target)?;
@@ -71,13 +71,13 @@ impl UnfinishedFolder {
     /// Creates a folder in `parent` whose name begins with `prefix`.
     ///
     /// # Errors
-    /// If no folder can be created in `parent`.
+    /// Fails if no folder can be created in `parent`.
     pub fn new_in(parent: &Path, prefix: &str) -> io::Result<UnfinishedFolder> {
         let (path, ()) = create_in(parent, prefix, private::create_folder)?;
         Ok(UnfinishedFolder { path })
     }
 
-    /// The path of the folder.
+    /// Returns the path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -86,7 +86,7 @@ impl UnfinishedFolder {
     /// Renames the folder to `target`, where it stays. An existing folder is replaced only if it is empty.
     ///
     /// # Errors
-    /// If the folder cannot be renamed; it is removed in this case.
+    /// Fails if the folder cannot be renamed; it is removed in this case.
     pub fn rename(self, target: &Path) -> io::Result<()> {
         let _renaming = registry();
         fs::rename(&self.path, target)
@@ -117,7 +117,7 @@ pub fn remove(path: &Path) {
     }
 }
 
-/// Whether a path still leads to an open file. The inode number cannot be reused while the file is open.
+/// Returns whether a path still leads to an open file. The inode number cannot be reused while the file is open.
 fn is_at(file: &File, path: &Path) -> bool {
     let number = |found: fs::Metadata| (found.dev(), found.ino());
     match (file.metadata(), fs::symlink_metadata(path)) {

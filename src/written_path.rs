@@ -11,8 +11,8 @@ use crate::excerpt::quoted;
 /// Reads a path.
 ///
 /// # Errors
-/// Why the text is probably a mistake, and how to correct it. The message continues a sentence that begins with the name
-/// of a setting, variable or flag.
+/// Returns why the text is probably a mistake, and how to correct it. The message continues a sentence that begins with
+/// the name of a setting, variable or flag.
 pub fn read(text: &OsStr) -> Result<PathBuf, String> {
     // A path that is not UTF-8 was hardly typed by hand; most likely a shell completed it, so it exists.
     let Some(written) = text.to_str() else { return Ok(PathBuf::from(text)) };

@@ -12,20 +12,20 @@ use crate::wire::nearest;
 /// Reasons why commands are not implemented. In an error text, they follow the word "because".
 const MESSAGES: &str = "messages are not stored";
 const RECENT: &str = "the recent list is not kept";
-const PROFILES: &str = "of profiles only what account_import takes is kept";
-const PRESENCE: &str = "nobody is ever online here";
-const CHAT_GROUPS: &str = "of chat groups only what conversation groups need is kept";
+const PROFILES: &str = "only the profile fields that account_import accepts are kept";
+const PRESENCE: &str = "confold does not track who is online";
+const CHAT_GROUPS: &str = "confold keeps only the data of chat groups that conversation groups need";
 const MUTING: &str =
-    "nobody speaks in chat groups and rooms here, so that nobody can be muted, banned or watched";
+    "nobody can send messages to chat groups and rooms here, so nobody can be muted, banned or watched";
 const ATTRIBUTES: &str = "attributes and counters of chat groups are not kept";
 const TOPICS: &str = "topics and permission groups of communities are not kept";
 const RELATIONS: &str = "relations between users are not kept";
 const PUSH: &str = "nothing is pushed to devices";
 const MODERATION: &str = "content is not moderated";
-const CLOUD: &str = "it is about the operation of the vendor's cloud";
+const CLOUD: &str = "it concerns the operation of the vendor's cloud";
 const BOTS: &str = "there are no bots and no official accounts";
 const DEVICES: &str = "only the device SDKs use it, and they do not connect to confold";
-const PRODUCT: &str = "it belongs to another product of the vendor's";
+const PRODUCT: &str = "it belongs to another product of the vendor";
 
 /// The entry in [`TABLE`] that stands for all commands of a service that is not implemented at all.
 const ANY: &str = "*";

@@ -29,8 +29,8 @@ struct ResultItem<'a> {
 }
 
 /// The reason why an administrator cannot be deleted (decision 28).
-const ADMINISTRATOR: &str = "administrators are set in the configuration, and this one cannot be deleted; take the user \
-                             off the app's setting admins first (confold dev: the option --app)";
+const ADMINISTRATOR: &str = "administrators are set in the configuration, and this one cannot be deleted; first \
+                             remove the user from the app's setting admins (confold dev: the option --app)";
 
 impl<'a> ResultItem<'a> {
     fn new(code: Code, result_info: &'static str, user: &'a UserId) -> ResultItem<'a> {

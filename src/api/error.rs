@@ -131,7 +131,7 @@ pub enum Error {
         found: usize,
     },
     /// The kind of the chat group has no list of members.
-    #[error("an AVChatRoom has no list of members, so that {0} cannot be used with one")]
+    #[error("an AVChatRoom has no list of members, so {0} cannot be used with it")]
     NoMemberList(&'static str),
     /// Members of this kind of chat group cannot be removed.
     #[error("GroupId: the group {} is an AVChatRoom, from which nobody can be removed", quoted(.0))]
@@ -147,12 +147,14 @@ pub enum Error {
     NoUser(UserId),
     /// The call was not answered in time. It may have had an effect.
     #[error(
-        "the call was not answered in time, and may have had its effect or not; read what it should have changed before it is made again"
+        "the call was not answered in time and may or may not have taken effect; check what it should have changed \
+         before you repeat it"
     )]
     Timeout,
     /// The memory for request bodies is used up.
     #[error(
-        "bodies of calls take as much memory as this server allows for all of them together ({limit} bytes, setting limits.bodies); this call had no effect, try again in a second"
+        "the bodies of calls use all the memory that this server allows for them ({limit} bytes, setting \
+         limits.bodies); this call had no effect, try again in a second"
     )]
     ManyBodies {
         /// The maximum number of bytes for all bodies.
@@ -316,14 +318,14 @@ fn explain(rejection: &Rejection) -> String {
                 Ok(_) => format!(
                     "{rejection}; import it with v4/im_open_login_svc/account_import, or start dev with {OPEN}"
                 ),
-                Err(rule) => format!("{rejection} and never can be: {rule}"),
+                Err(rule) => format!("{rejection} and cannot be: {rule}"),
             }
         }
         Rejection::UnknownChatGroup(id) => {
             format!("{rejection}; {}, or start dev with {OPEN}", creation(id))
         }
         Rejection::DisbandedChatGroup(id) => format!(
-            "{rejection}; to use its id again, {}; what was kept about it before stays gone",
+            "{rejection}; to use its id again, {}; earlier records about it are not restored",
             creation(id)
         ),
         other => other.to_string(),
@@ -337,10 +339,10 @@ const OPEN: &str = "--directory open (confold serve: with the app's setting dire
 fn creation(id: &ChatGroupId) -> &'static str {
     match id.as_str() {
         text if text.len() > ChatGroupId::MAX_CREATED_BYTES => {
-            "take it in from a file with confold import, since no command creates an id of more than 48 bytes"
+            "import it from a file with confold import, because no command creates an id of more than 48 bytes"
         }
         text if text.starts_with(ChatGroupId::RESERVED_PREFIX) => {
-            "create it with v4/group_open_http_svc/import_group, which alone takes an id that begins with @TGS#"
+            "create it with v4/group_open_http_svc/import_group, the only command that accepts an id that begins with @TGS#"
         }
         _ => "create it with v4/group_open_http_svc/create_group or import_group",
     }

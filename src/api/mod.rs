@@ -194,7 +194,7 @@ impl Call<'_> {
     }
 }
 
-/// A rejection of the owner that a request names.
+/// Converts a rejection of the owner that a request names.
 fn of_owner(rejection: Rejection) -> Error {
     Error::At { path: OWNER.name.to_owned(), rejection }
 }

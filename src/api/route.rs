@@ -110,7 +110,8 @@ impl Family {
 
 impl Command {
     /// Returns how empty optional fields are read (decision 31). Account and chat group commands treat them as absent,
-    /// because all of these create or query. A command that changes existing values could not do so.
+    /// because all of these create or query. A command that changes existing values cannot, because an empty value may
+    /// clear what was set.
     #[must_use]
     pub fn empties(self) -> Empties {
         match self.family() {

@@ -21,9 +21,9 @@ const FORGED: &str = "UserSig verification Failed. The UserSig in use maybe gene
 
 /// How a sentence of the vendor is used in the text of a reply.
 enum Sentence {
-    /// It is the whole text.
+    /// The sentence is the whole text.
     Whole(&'static str),
-    /// It comes first; confold's text follows.
+    /// The sentence comes first, and confold's text follows.
     Begins(&'static str),
 }
 

@@ -25,18 +25,18 @@ impl SecretKey {
     /// Creates a key. Official keys are 64 hexadecimal digits, but any word of ASCII characters works.
     ///
     /// # Errors
-    /// If the text is empty or contains a character that keys do not have, such as a space.
+    /// Fails if the text is empty or contains a character that keys do not have, such as a space.
     pub fn new(text: &str) -> Result<SecretKey, SecretWordError> {
         secret_word::check(text).map(|()| SecretKey(text.into()))
     }
 
-    /// Whether this is one of the published keys of `confold dev`.
+    /// Returns whether this is one of the published keys of `confold dev`.
     #[must_use]
     pub fn is_published(&self) -> bool {
         [SAMPLE_KEY, PAGE_KEY].iter().any(|known| known.eq_ignore_ascii_case(self.0.trim()))
     }
 
-    /// Whether the key is so short that it may be guessed.
+    /// Returns whether the key is so short that it may be guessed.
     #[must_use]
     pub fn is_short(&self) -> bool {
         self.0.chars().count() < MIN_CHARACTERS
@@ -64,8 +64,8 @@ impl Token {
         Token(text.into())
     }
 
-    /// Whether a string equals the token. The comparison takes constant time, so that it does not reveal a partial
-    /// match.
+    /// Returns whether a string equals the token. The comparison takes constant time, so that it does not reveal a
+    /// partial match.
     #[must_use]
     pub fn is(&self, said: &str) -> bool {
         self.0.as_bytes().ct_eq(said.as_bytes()).into()
@@ -246,7 +246,7 @@ impl Network {
         (small.address & large.mask == large.address).then_some(small)
     }
 
-    /// Whether the network contains an address.
+    /// Returns whether the network contains an address.
     #[must_use]
     pub fn contains(self, address: IpAddr) -> bool {
         as_bits(address) & self.mask == self.address

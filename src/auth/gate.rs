@@ -76,13 +76,13 @@ impl Gate {
         self.rotations.all()
     }
 
-    /// The number of verified signatures in the cache.
+    /// Returns the number of verified signatures in the cache.
     #[must_use]
     pub fn cached_signatures(&self) -> usize {
         self.cache.len()
     }
 
-    /// All apps of the server, including disabled ones.
+    /// Returns all apps of the server, including disabled ones.
     #[must_use]
     pub fn apps(&self) -> &Apps {
         &self.apps
@@ -91,7 +91,7 @@ impl Gate {
     /// Authenticates a caller as an administrator of an app.
     ///
     /// # Errors
-    /// The first [`Refusal`] in the order of its variants.
+    /// Returns the first [`Refusal`] in the order of its variants.
     pub fn admit(&self, said: Credentials<'_>, now: UnixSeconds) -> Result<Caller<'_>, Refusal> {
         let id = match said.sdkappid {
             None | Some("") => return Err(Refusal::NoAppId { look_alikes: said.look_alikes.to_vec() }),

@@ -1,4 +1,4 @@
-//! The gate: what it refuses, the order of its checks, and which signatures it remembers.
+//! Tests of the gate: what it refuses, the order of its checks, and which signatures it remembers.
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -40,7 +40,7 @@ impl SignatureCache {
         SignatureCache(Cache::new(CAPACITY))
     }
 
-    /// The number of cached signatures.
+    /// Returns the number of cached signatures.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -49,7 +49,7 @@ impl SignatureCache {
     /// made with a key that was removed or has expired are not found.
     ///
     /// # Errors
-    /// [`Flaw::Expired`] if the signature is found, but has expired.
+    /// Returns [`Flaw::Expired`] if the signature is found, but has expired.
     pub(super) fn get(
         &self,
         app: &App,

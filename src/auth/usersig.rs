@@ -24,7 +24,7 @@ pub fn make(
 /// Checks that a UserSig is for this app and identifier, was made with this key, and is valid now (decision 16).
 ///
 /// # Errors
-/// The first flaw, in this order.
+/// Returns the first flaw in this order.
 pub fn verify(
     usersig: &UserSig,
     app: AppId,
@@ -40,8 +40,8 @@ pub fn verify(
 pub fn in_words(flaw: &Flaw) -> String {
     match flaw {
         Flaw::Version1 => {
-            "it is a version 1 signature, made with a private key (ECDSA); confold, like the service today, takes version 2, \
-             which is made with the app's secret key (HMAC-SHA256, libraries tls-sig-api-v2)"
+            "it is a version 1 signature, made with a private key (ECDSA); confold, like the service today, accepts \
+             only version 2, which is made with the app's secret key (HMAC-SHA256, libraries tls-sig-api-v2)"
                 .to_owned()
         }
         Flaw::Identifier(found) => format!("it was made for the identifier {}", quoted(found)),

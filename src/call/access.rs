@@ -49,8 +49,8 @@ pub(super) fn command_at(path: &str) -> Result<Command, Error> {
     Err(Error::NoCommand { service, name: shown(name) })
 }
 
-/// Returns a path for display, shortened if it is long. It is cut where a badly separated query may begin, because a
-/// signature must never be shown.
+/// Returns a path for display, shortened if it is long. It is cut where a query that is not separated by a question
+/// mark may begin, because a signature must never be shown.
 pub(super) fn shown(path: &str) -> String {
     let path = path.split(['&', '?', '=', ';']).next().unwrap_or_default();
     excerpt::plain(path).to_string()

@@ -65,7 +65,7 @@ pub trait Pieces: Send {
 /// How much of a request's body was read. A connection has to know this before it can carry another request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rest {
-    /// It was read completely.
+    /// The body was read completely.
     Read,
     /// A part of it may be unread; it may also have been read completely.
     Unread,

@@ -145,7 +145,7 @@ pub async fn drain(body: &mut Body<'_>, (bytes, within): (usize, Duration)) -> b
 /// Returns [`Error::Json`] when the body is empty or not valid JSON.
 pub(super) fn read_json(body: &[u8]) -> Result<Node<'_>, Error> {
     match encoding::without_mark(body) {
-        [] => Err(Error::Json("it is empty; a call that needs nothing sends {}".to_owned())),
+        [] => Err(Error::Json("it is empty; a call without fields must send {}".to_owned())),
         text => Node::parse(text).map_err(|error| {
             Error::Json(encoding::foreign(text).map_or_else(|| unreadable(text, &error), str::to_owned))
         }),

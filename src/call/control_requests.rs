@@ -234,7 +234,7 @@ fn unknown_route(method: &str, path: &str) -> Refused {
         _ => String::new(),
     };
     let said = format!(
-        "there is no {} of {CONTROLS_PATH}{}{hint}; there are {}",
+        "{} {CONTROLS_PATH}{} does not exist{hint}; available below {CONTROLS_PATH} are {}",
         plain(method),
         plain(path),
         there.join(", ")

@@ -74,7 +74,7 @@ impl State {
         // The body is read completely before anything is locked, because it may arrive slowly.
         if beginning.takes_lines() {
             let Asked::Seed(unknown) = beginning.with_body(b"")? else {
-                return Err((Status::NotFound, "lines are taken by /_dev/seed alone".to_owned()));
+                return Err((Status::NotFound, "only /_dev/seed accepts lines".to_owned()));
             };
             encoding::check_plain(head.headers).map_err(bad)?;
             let lines = self.spooled(body).await?;

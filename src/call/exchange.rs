@@ -16,7 +16,7 @@ pub trait Observer: Send + Sync {
     /// Returns whether the observer needs bodies. Observers that do not need them get empty ones.
     fn wants_bodies(&self) -> bool;
 
-    /// Called once for each exchange, when it is complete.
+    /// Receives an exchange. This is called once for each exchange, when it is complete.
     fn observe(&self, exchange: &Exchange<'_>);
 }
 

@@ -66,7 +66,7 @@ async fn run(state: &State, head: &Head<'_>, body: &mut Body<'_>, id: &Id<'_>, r
 /// Creates the refusal of a method that the path does not take.
 fn not_allowed(head: &Head<'_>) -> Answer {
     let allowed = routes::allowed(head.path);
-    let said = format!("this path takes {allowed}, found {}", excerpt::quoted(head.method));
+    let said = format!("this path accepts only {allowed}, found {}", excerpt::quoted(head.method));
     Answer::failure(Status::MethodNotAllowed, Code::HTTP, &said).with("allow", allowed)
 }
 
@@ -78,7 +78,7 @@ pub(super) fn no_call(state: &State, head: &Head<'_>) -> Answer {
         _ => {
             let said = match head.path {
                 "/" => String::new(),
-                _ => format!("calls are made by POST, found {}", excerpt::plain(head.method)),
+                _ => format!("calls must use POST, found {}", excerpt::plain(head.method)),
             };
             let answer = Answer::json(Envelope::fail(None, Code::HTTP, &Error::Http(said).reply_text().info))
                 .refusing();

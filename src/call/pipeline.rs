@@ -41,7 +41,7 @@ impl Pipeline {
         Pipeline(State::new(gate, service, limits, options))
     }
 
-    /// From now on, admits only the administrators of these apps. Calls in progress are not affected; counters and
+    /// Admits only the administrators of these apps from now on. Calls in progress are not affected; counters and
     /// cached signatures are kept if they still apply.
     pub fn admit_only(&self, apps: Apps) {
         self.0.admit_only(apps);

@@ -12,7 +12,8 @@ pub(super) struct Query<'a> {
     pub(super) sdkappid: Option<Cow<'a, str>>,
     pub(super) identifier: Option<Cow<'a, str>>,
     pub(super) usersig: Option<Cow<'a, str>>,
-    /// Exactly as it was sent. It has no effect, and only strict mode checks that it is a number.
+    /// The value of `random`, exactly as it was sent. It has no effect, and only strict mode checks that it is a
+    /// number.
     random: Option<&'a str>,
     /// Parameters that are probably meant to be a missing one.
     pub(super) look_alikes: Vec<LookAlike>,

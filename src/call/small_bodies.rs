@@ -11,7 +11,7 @@ const SMALL_BODIES: usize = 4;
 #[derive(Debug, Default)]
 pub struct SmallBodies(AtomicUsize);
 
-/// A small body that is still arriving. It is no longer counted when this is dropped.
+/// A small body that is still arriving. Dropping this subtracts it from the count.
 pub(super) struct SmallBody<'a>(&'a SmallBodies);
 
 impl SmallBodies {

@@ -111,7 +111,7 @@ impl State {
         Arc::clone(&self.access.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// From now on, admits only the administrators of these apps.
+    /// Admits only the administrators of these apps from now on.
     pub(super) fn admit_only(&self, apps: Apps) {
         let next = self.access().with(apps);
         *self.access.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);

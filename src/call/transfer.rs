@@ -1,7 +1,8 @@
-//! Imports and exports over HTTP: all data of one app out, or lines of it in.
+//! Imports and exports of the data of one app over HTTP.
 //!
-//! Outside `/v4/`, and therefore with ordinary statuses (decision 22), but signed like a call (decision 25). Lines are
-//! processed on separate threads, because files may have tens of megabytes and other callers must not wait.
+//! These paths are outside `/v4/` and therefore use ordinary statuses (decision 22), but requests are signed like a
+//! call (decision 25). Lines are processed on separate threads, because files may be tens of megabytes large and other
+//! callers must not wait.
 
 use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
 
@@ -121,7 +122,7 @@ async fn transfer(
             status: Status::Unavailable,
             code: Code::OVERLOAD,
             said: format!(
-                "app {} has as many transfers of this kind running as it may have at once; try again later",
+                "app {} is already running as many transfers of this kind as it may at once; try again later",
                 app.id
             ),
             app: Some(app.id),

@@ -42,7 +42,7 @@ impl TransferRefusal {
         TransferRefusal { status: Status::BadRequest, code: Code::HTTP, said, app: None }
     }
 
-    /// Refuses a caller who is not, or no longer, admitted.
+    /// Refuses a caller who is not admitted, or whose access ended during the transfer.
     pub(super) fn caller(error: &Error) -> TransferRefusal {
         TransferRefusal::new(Status::Forbidden, error)
     }

@@ -125,7 +125,8 @@ fn value_of<'a>(option: &str, words: &'a [String]) -> Option<&'a str> {
     }
 }
 
-/// Whether a value can be repeated in a suggestion: a short word that is not a key and has no special meaning in a shell.
+/// Returns whether a value can be repeated in a suggestion: a short word that is not a key and has no special meaning
+/// in a shell.
 fn is_safe_to_repeat(value: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
     !value.is_empty() && value.len() <= 24 && value.bytes().all(plain)

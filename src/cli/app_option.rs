@@ -23,7 +23,7 @@ pub(super) struct AppName {
 }
 
 impl AppName {
-    /// The app of the sample key that is published in the tests of the official signature libraries.
+    /// Returns the app of the sample key that is published in the tests of the official signature libraries.
     pub(super) fn sample() -> AppName {
         AppName::of(1_400_000_000, SAMPLE_KEY, "administrator")
     }
@@ -119,13 +119,13 @@ impl FromStr for AppOption {
     }
 }
 
-/// The default administrator.
+/// Returns the default administrator.
 pub(super) fn administrator() -> Identifier {
     Identifier::parse("administrator").expect("the default is a valid identifier")
 }
 
 impl AppOption {
-    /// The app of the published sample key, and the app of the documentation's sample request.
+    /// Returns the app of the published sample key, and the app of the documentation's sample request.
     pub(super) fn known() -> [AppOption; 2] {
         AppName::all_published().map(|AppName { id, key, admin }| {
             let key = key.expect("the apps in this file have keys");
@@ -138,7 +138,7 @@ impl AppOption {
         format!("  app {}, administrator {}\n", self.id, self.admin)
     }
 
-    /// The app with its default settings.
+    /// Returns the app with its default settings.
     pub(super) fn app(&self) -> App {
         App::new(self.id, self.key.clone(), vec![self.admin.to_string()])
     }

@@ -34,7 +34,7 @@ impl TypedValueParser for WrittenPath {
     }
 }
 
-/// A value parser for paths that are stored as text.
+/// Parses a path that is stored as text. This is a value parser for options.
 pub(super) fn text(value: &str) -> Result<String, String> {
     written_path::read(value.as_ref()).map(|_| value.to_owned()).map_err(|reason| format!("it {reason}"))
 }

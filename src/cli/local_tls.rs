@@ -74,12 +74,12 @@ impl LocalTls {
         (format!("--cacert '{}' ", ca.display()), format!("https://localhost:{port}"))
     }
 
-    /// The address that the server listens on.
+    /// Returns the address that the server listens on.
     pub(super) fn address(&self) -> SocketAddr {
         self.bound.address()
     }
 
-    /// The bound socket.
+    /// Returns the bound socket.
     pub(super) fn bound(&self) -> &Bound {
         &self.bound
     }

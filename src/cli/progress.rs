@@ -1,5 +1,5 @@
-//! Progress of long tasks: a bar on a terminal, and otherwise – in a pipe or a CI log – a plain line every few seconds, so
-//! that short tasks print nothing and long ones do not seem to hang.
+//! Shows the progress of long tasks: a bar on a terminal, and otherwise – in a pipe or a CI log – a plain line every
+//! few seconds, so that short tasks print nothing and long ones do not seem to hang.
 
 use std::{
     io::{IsTerminal, stderr},
@@ -25,7 +25,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Shows bytes done of a known total.
+    /// Shows the number of bytes done, out of a known total.
     pub(super) fn of(what: &'static str, bytes: u64) -> Progress {
         Progress::new(what, Some(bytes), "{msg} {wide_bar} {bytes}/{total_bytes}, {eta} left", bytes_of)
     }
@@ -35,7 +35,7 @@ impl Progress {
         Progress::new(what, Some(bytes), "{msg} {wide_bar} {percent} %, {eta} left", share_of)
     }
 
-    /// Shows bytes done without a total.
+    /// Shows the number of bytes done, without a total.
     pub(super) fn endless(what: &'static str) -> Progress {
         Progress::new(what, None, "{msg} {spinner} {bytes}, {bytes_per_sec}", bytes_of)
     }

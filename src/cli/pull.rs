@@ -120,8 +120,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
 
 /// Returns the user that a line of the list names.
 fn user_of(line: &[u8]) -> anyhow::Result<&str> {
-    let text =
-        std::str::from_utf8(line).ok().context("the line is not UTF-8, and a user id is plain ASCII")?;
+    let text = std::str::from_utf8(line).ok().context("the line is not UTF-8; a user id must be ASCII")?;
     Ok(text.trim_end_matches('\r'))
 }
 

@@ -28,7 +28,7 @@ const USER_WITHIN: Duration = Duration::from_secs(600);
 
 /// Why a user could not be pulled.
 pub(super) enum Failure {
-    /// Only this user failed; others may succeed.
+    /// Pulling this user failed; others may succeed.
     User(String),
     /// No further user can be pulled.
     Pull(anyhow::Error),
@@ -58,7 +58,7 @@ impl Puller<'_> {
     /// Pulls the groups and marks of a user.
     pub(super) fn organizer(&mut self, name: &str) -> Result<OrganizerLine, Failure> {
         let user = UserId::parse(name).map_err(|reason| Failure::User(reason.to_string()))?;
-        // Each record with its position in the server's list.
+        // Keep each record with its position in the server's list.
         let mut records: HashMap<Conversation, (usize, RestoredRecord)> = HashMap::new();
         let mut listed = 0;
         let (mut start, mut idle) = (0, 0);

@@ -72,7 +72,7 @@ impl Drop for ReadyFile {
     }
 }
 
-/// Whether a server accepts connections at the address in the file.
+/// Returns whether a server accepts connections at the address in the file.
 fn is_of_a_living_server(path: &Path) -> bool {
     // Reading anything else, such as a FIFO, could block.
     if !path.metadata().is_ok_and(|file| file.is_file() && file.len() < 1_024) {

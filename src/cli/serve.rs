@@ -130,7 +130,7 @@ impl Options {
                 Err(_) if name.starts_with("CONFOLD_") => {
                     bail!("the environment variable {name} is not UTF-8; its value cannot be used")
                 }
-                // Variables of other programs do not matter.
+                // Ignore the variables of other programs.
                 Err(_) => {}
             }
         }

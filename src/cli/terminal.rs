@@ -90,7 +90,7 @@ pub(super) fn usage_exit_code(error: &clap::Error) -> ExitCode {
     exit_code(printed.map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from))
 }
 
-/// Called when a signal ends the process: removes temporary files, and prints the signal and how to continue.
+/// Removes temporary files, and prints the signal and how to continue. Called when a signal ends the process.
 pub(super) fn on_signal(signal: TerminationSignal, advice: &str) {
     unfinished::remove_all();
     // Clear a progress bar.

@@ -32,7 +32,7 @@ pub(super) struct KeySource {
 }
 
 impl KeySource {
-    /// How many of the settings are set.
+    /// Returns how many of the settings are set.
     pub(super) fn count(&self) -> usize {
         [self.inline.is_some(), self.file.is_some(), self.variable.is_some()]
             .iter()
@@ -61,7 +61,7 @@ const SERVICES: &str =
     "services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"interchange\"";
 const IDENTIFIERS: &str = "identifiers of 1 to 256 bytes without control characters";
 
-/// The configuration keys of an app.
+/// Returns the configuration keys of an app.
 #[must_use]
 pub fn app_keys() -> &'static [Key<AppDraft>] {
     APP

@@ -74,7 +74,7 @@ fn differences(before: &[Setting], after: &[Setting], old: &App, new: &App) -> V
     names
 }
 
-/// Whether `name` is one of the settings that give a key: `key`, `key_file` or `key_env`.
+/// Returns whether `name` is one of the settings that give a key: `key`, `key_file` or `key_env`.
 fn is_place_of(key: &str, name: &str) -> bool {
     name.strip_prefix(key).is_some_and(|rest| ["", "_file", "_env"].contains(&rest))
 }

@@ -18,8 +18,8 @@ use crate::{
 };
 
 impl Reading<'_> {
-    /// Checks the settings against each other and combines them into a configuration. The files of the certificate,
-    /// the token and the store are checked only if `files` is given; it is the time at which the certificate must be
+    /// Checks the settings against each other and combines them into a configuration. The files of the certificate, the
+    /// token and the store are checked only if `files` is given, which is the time at which the certificate must be
     /// valid.
     pub(super) fn finish(
         &mut self,

@@ -62,7 +62,7 @@ pub(super) enum Kind<T> {
 pub(super) struct Parsed<T> {
     /// The value as TOML; secrets are masked.
     pub(super) shown: String,
-    /// Stores it, or returns why it is not acceptable.
+    /// The function that stores the value, or returns why it is not acceptable.
     pub(super) store: Box<Store<T>>,
 }
 
@@ -70,7 +70,7 @@ pub(super) struct Parsed<T> {
 pub(super) enum Given<'a> {
     /// From the file.
     Toml(&'a DeValue<'a>),
-    /// From a variable, a flag, or the table of keys (defaults).
+    /// A value from a variable, a flag, or the table of keys (defaults).
     Text(&'a str),
 }
 
@@ -86,37 +86,37 @@ pub(super) fn flag_name(key: &str) -> String {
 }
 
 impl<T> Key<T> {
-    /// The flag without its dashes.
+    /// Returns the flag without its dashes.
     #[must_use]
     pub fn flag(&self) -> String {
         flag_name(self.name)
     }
 
-    /// A description of the accepted values, for help texts.
+    /// Returns a description of the accepted values, for help texts.
     #[must_use]
     pub fn takes(&self) -> String {
         self.kind.describe()
     }
 
-    /// Whether the value is a list.
+    /// Returns whether the value is a list.
     #[must_use]
     pub fn is_list(&self) -> bool {
         matches!(self.kind, Kind::List(..) | Kind::Listen(_))
     }
 
-    /// Whether the value is true or false.
+    /// Returns whether the value is true or false.
     #[must_use]
     pub fn is_switch(&self) -> bool {
         matches!(self.kind, Kind::Switch(_))
     }
 
-    /// The purpose of the key, for help texts and documentation.
+    /// Returns the purpose of the key, for help texts and documentation.
     #[must_use]
     pub fn about(&self) -> &'static str {
         self.about
     }
 
-    /// The default, for help texts.
+    /// Returns the default, for help texts.
     #[must_use]
     pub fn default(&self) -> &'static str {
         self.default

@@ -74,7 +74,7 @@ pub(super) struct Reading<'a> {
 /// Reads a configuration.
 ///
 /// # Errors
-/// All [`Problems`] at once.
+/// Returns all [`Problems`] at once.
 pub fn read(sources: &Sources) -> Result<LoadedConfig, Problems> {
     read_with(sources, Some(sources.now)).map_err(|refused| refused.problems)
 }
@@ -83,7 +83,7 @@ pub fn read(sources: &Sources) -> Result<LoadedConfig, Problems> {
 /// checked, so that a certificate that is just being replaced does not delay the removal of an administrator.
 ///
 /// # Errors
-/// [`Refused`], with the apps that can be read.
+/// Returns [`Refused`], with the apps that can be read.
 pub fn read_again(sources: &Sources) -> Result<LoadedConfig, Refused> {
     read_with(sources, None)
 }
@@ -164,7 +164,7 @@ impl<'a> Reading<'a> {
         self.problems.push((line, format!("{}:{line}: {said}", self.file.display())));
     }
 
-    /// The folder against which relative paths in the file are resolved.
+    /// Returns the folder against which relative paths in the file are resolved.
     fn folder(&self) -> PathBuf {
         self.file.parent().map(Path::to_owned).unwrap_or_default()
     }

@@ -101,8 +101,8 @@ impl<'a> Reading<'a> {
         ReadApp { at: *at, app: Some(App { id, key, previous_key, ..draft.app }), settings, unclear }
     }
 
-    /// Updates `unclear` for `key` (or `previous_key`) after reading it. The key is unclear if problems were reported
-    /// meanwhile – there were `before` – or if it is absent and one of its settings is unclear.
+    /// Updates `unclear` for `key` (or `previous_key`) after reading it. The key is unclear if more than `before`
+    /// problems have been reported by now, or if it is absent and one of its settings is unclear.
     fn note_clarity(
         &self,
         unclear: &mut Vec<&'static str>,
@@ -241,15 +241,15 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Collects the apps of a refused file. The list is not complete if the file has no app at all, because the file may just
-/// be being written.
+/// Collects the apps of a refused file. The list is not complete if the file has no app at all, because another program
+/// may be writing the file at this moment.
 pub(super) fn refused_apps(apps: Vec<ReadApp>, hides_apps: bool) -> RefusedApps {
     let complete = !hides_apps && !apps.is_empty() && apps.iter().all(|read| read.app.is_some());
     let apps = apps.into_iter().filter_map(|read| Some(RefusedApp { app: read.app?, unclear: read.unclear }));
     RefusedApps { apps: apps.collect(), complete }
 }
 
-/// Whether a value contains a table with a key of apps, at any depth.
+/// Returns whether a value contains a table with a key of apps, at any depth.
 pub(super) fn looks_like_an_app(value: &DeValue<'_>) -> bool {
     match value {
         DeValue::Table(table) => {
@@ -261,8 +261,8 @@ pub(super) fn looks_like_an_app(value: &DeValue<'_>) -> bool {
     }
 }
 
-/// Whether a name is certainly not a (misspelt) setting that gives a previous key. Names that begin with `prev` may be one,
-/// except `previous_key_until`, which gives only its time.
+/// Returns whether a name is certainly not a (misspelt) setting that gives a previous key. Names that begin with `prev`
+/// may be one, except `previous_key_until`, which gives only its time.
 fn is_not_a_previous_key(name: &str) -> bool {
     !name.starts_with("prev") || name == "previous_key_until"
 }

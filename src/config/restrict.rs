@@ -135,8 +135,9 @@ fn restrict_key(running: &mut Option<SecretKey>, file: Option<&SecretKey>) -> Op
     Some(if file.is_some() { "its key is replaced" } else { "its key is removed" })
 }
 
-/// Returns the file's previous key if the server accepts that key already, as its current key or as its previous one (then
-/// not beyond its running end). So programs that still use the old key keep working, and no other key is accepted.
+/// Returns the file's previous key if the server accepts that key already, as its current key or as its previous one
+/// (in that case not for longer than before). So programs that still use the old key keep working, and no other key is
+/// accepted.
 fn restrict_previous_key(running: &App, next: &App, file: Option<&PreviousKey>) -> Option<PreviousKey> {
     let file = file.filter(|file| next.key.as_ref() != Some(&file.key))?;
     if running.key.as_ref() == Some(&file.key) {
@@ -151,7 +152,7 @@ fn previous_key_change(running: &App, next: &App) -> Option<&'static str> {
     let before = running.previous_key.as_ref()?;
     match &next.previous_key {
         Some(after) if after.key == before.key => {
-            (after.until < before.until).then_some("its previous key ends earlier")
+            (after.until < before.until).then_some("its previous key expires earlier")
         }
         // The file made it the current key again.
         _ if next.key.as_ref() == Some(&before.key) => None,

@@ -75,7 +75,7 @@ fn a_previous_key_is_kept_only_if_it_is_accepted_already() {
         ..app(1, &["ann"])
     };
     let replaced = "its key is replaced";
-    let (removed, earlier) = ("its previous key is removed", "its previous key ends earlier");
+    let (removed, earlier) = ("its previous key is removed", "its previous key expires earlier");
     for (running, file_has, expected, changes) in [
         // A rotation starts, is unchanged, ends, is shortened, and is followed by another.
         (with("a", None), with("b", previous("a", 9)), previous("a", 9), vec![replaced]),
@@ -142,7 +142,7 @@ fn key_of(text: &str) -> SecretKey {
     key(text)
 }
 
-/// Whether the gate admits a call.
+/// Returns whether the gate admits a call.
 fn admits(app: &App, admin: &str, secret: &str, source: &str, service: &str) -> bool {
     let signature = usersig::make(app.id, &Identifier::parse(admin).unwrap(), &key(secret), NOW, 60);
     let said = Credentials {

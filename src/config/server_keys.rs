@@ -67,7 +67,7 @@ const NETWORKS: &str = "IP addresses or networks, such as \"10.0.0.5\" or \"10.0
 const HOSTS: &str = "host names without a port, such as \"metrics.example.com\"";
 use listen::FORMS as ADDRESSES;
 
-/// The configuration keys of the server.
+/// Returns the configuration keys of the server.
 #[must_use]
 pub fn server_keys() -> &'static [Key<ServerDraft>] {
     SERVER

@@ -74,7 +74,7 @@ impl FaultRule {
     /// Reads a rule. The caller has checked the names of the fields.
     ///
     /// # Errors
-    /// A [`Fault`] for the first field of another type.
+    /// Returns a [`Fault`] for the first field of another type.
     pub fn read(fields: Fields<'_>) -> Result<FaultRule, Fault> {
         let text = |field: &'static Field| Ok::<_, Fault>(fields.optional_text(field)?.map(str::to_owned));
         let flag = |field: &'static Field| {

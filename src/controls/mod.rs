@@ -26,7 +26,7 @@ pub struct Controls {
     pub journal: Journal,
     /// Saved states of the store.
     pub snapshots: Snapshots,
-    /// Locked by operations that replace the whole state, so that only one runs at a time.
+    /// A lock that operations hold while they replace the whole state, so that only one of them runs at a time.
     pub turn: Arc<tokio::sync::Mutex<()>>,
 }
 

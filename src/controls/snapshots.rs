@@ -43,7 +43,7 @@ pub enum SnapshotError {
     )]
     Many,
     /// The temporary file failed.
-    #[error("the temporary file failed: {0}")]
+    #[error("the temporary file cannot be used: {0}")]
     File(#[from] io::Error),
     /// The store failed.
     #[error("{0}")]
@@ -75,7 +75,7 @@ impl Snapshot {
     /// a partial state.
     ///
     /// # Errors
-    /// [`SnapshotError`].
+    /// Returns [`SnapshotError`].
     pub async fn bring_back(&self, store: &dyn Store, clock: Clock) -> Result<u64, SnapshotError> {
         let file = &self.0;
         store.reset(Scope::All).await?;
@@ -93,7 +93,7 @@ impl Snapshots {
     /// Saves the current state under a name. A previous snapshot of that name is replaced.
     ///
     /// # Errors
-    /// [`SnapshotError`].
+    /// Returns [`SnapshotError`].
     pub async fn take(&self, name: String, store: Arc<dyn Store>) -> Result<(), SnapshotError> {
         if name.is_empty() {
             return Err(SnapshotError::NoName);

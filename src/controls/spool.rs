@@ -24,7 +24,7 @@ pub enum SpoolError {
     )]
     TooLarge(u64),
     /// The temporary file failed.
-    #[error("the temporary file for the lines failed: {0}")]
+    #[error("the temporary file for the lines cannot be used: {0}")]
     File(#[from] io::Error),
 }
 
@@ -42,7 +42,7 @@ impl Spool {
     /// Appends a piece.
     ///
     /// # Errors
-    /// [`SpoolError`].
+    /// Returns [`SpoolError`].
     pub fn add(&mut self, piece: &[u8]) -> Result<(), SpoolError> {
         self.bytes += piece.len() as u64;
         if self.bytes > self.most {

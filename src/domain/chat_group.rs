@@ -7,8 +7,8 @@ use crate::excerpt::quoted;
 /// out of date.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChatGroup {
-    /// Increases each time the chat group is destroyed (decision 20), up to [`super::MAX_NUMBER`]. It is lower for a
-    /// chat group that exists, so that this one can always be destroyed once more.
+    /// Increases each time the chat group is destroyed (decision 20), up to [`super::MAX_NUMBER`]. A chat group that
+    /// exists has a lower one, so that it can always be destroyed once more.
     pub incarnation: u32,
     /// The profile; `None` while the chat group is destroyed.
     pub profile: Option<ChatGroupProfile>,

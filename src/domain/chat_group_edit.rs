@@ -49,7 +49,7 @@ pub struct ChatGroupWorld<'a> {
 /// Which members an edit needs to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WantedMembers {
-    /// Those of the given users who are members.
+    /// The members among these users.
     Named(Vec<UserId>),
     /// Every member.
     All,

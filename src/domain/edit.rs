@@ -214,7 +214,7 @@ pub(super) struct Organized {
 
 /// The outcome has the wrong variant for its edit, which is a defect in the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a rule gave an outcome of another kind of edit")]
+#[error("a rule returned the outcome of a different kind of edit")]
 pub struct WrongOutcome;
 
 impl TryFrom<Outcome> for Grouped {

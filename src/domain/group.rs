@@ -8,7 +8,7 @@ use super::{ChangeNumber, Rejection};
 pub type GroupId = u32;
 
 /// The name of a conversation group: 1 to 32 bytes of UTF-8 without control characters, compared
-/// byte by byte – nothing is trimmed, folded or normalised.
+/// byte by byte – nothing is trimmed, folded or normalized.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GroupName(Arc<str>);
 

@@ -87,7 +87,7 @@ impl StandardMark {
 }
 
 /// The custom mark of one conversation: 1 to 256 bytes of text. A conversation without a custom mark has no value of
-/// this type, rather than an empty one.
+/// this type instead of an empty one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CustomMark(Box<str>);
 

@@ -159,13 +159,13 @@ impl Organizer {
         for group in &self.groups {
             if group.id <= last || group.id > last_group {
                 return unsound(format!(
-                    "group id {} is not above {last} and at most {last_group}",
+                    "group id {} must be above {last} and at most {last_group}",
                     group.id
                 ));
             }
             if group.number == 0 || group.number > version {
                 return unsound(format!(
-                    "the change number {} of group {} is not within 1 to {version}",
+                    "the change number {} of group {} must be from 1 to {version}",
                     group.number, group.id
                 ));
             }
@@ -179,22 +179,26 @@ impl Organizer {
         for record in &self.records {
             if record.number <= number || record.number > version {
                 return unsound(format!(
-                    "the record about {} has the change number {}, which is not above that of the one before it ({number}) and at most {version}",
+                    "the record about {} has the change number {}, which must be above that of the record before it \
+                     ({number}) and at most {version}",
                     record.conversation, record.number
                 ));
             }
             if record.timestamp < timestamp || record.timestamp > last_timestamp {
                 return unsound(format!(
-                    "the record about {} has the timestamp {}, which is not within {timestamp} to {last_timestamp}",
+                    "the record about {} has the timestamp {}, which must be from {timestamp} to {last_timestamp}",
                     record.conversation, record.timestamp
                 ));
             }
             if !record.is_grouped() && !record.is_marked() {
-                return unsound(format!("the record about {} holds nothing", record.conversation));
+                return unsound(format!(
+                    "the record about {} has neither groups nor marks",
+                    record.conversation
+                ));
             }
             if !record.groups.is_sorted_by(|a, b| a < b) {
                 return unsound(format!(
-                    "the groups of the record about {} do not ascend",
+                    "the groups of the record about {} are not in ascending order",
                     record.conversation
                 ));
             }

@@ -28,7 +28,7 @@ pub enum Rejection {
     #[error("the owner is not a member of the chat group {}", quoted(.0.as_str()))]
     NotMember(ChatGroupId),
     /// The stored data about the user or chat group of a conversation is damaged.
-    #[error("what is stored about {0} is damaged, so confold cannot tell whether it exists")]
+    #[error("the stored data about {0} is damaged, so confold cannot determine whether it exists")]
     UnreadablePeer(Conversation),
     /// The owner would have too many conversations in groups.
     #[error("the owner already has {limit} conversations in groups, the most allowed")]
@@ -50,7 +50,8 @@ pub enum Rejection {
     },
     /// The owner has used the highest group id.
     #[error(
-        "the owner has been given all ids of conversation groups up to {max}, and none is given twice; rename a group instead of making a new one",
+        "the owner has used all ids of conversation groups up to {max}, and ids are never reused; rename a group \
+         instead of creating one",
         max = MAX_NUMBER
     )]
     NoGroupIdLeft,
@@ -67,7 +68,7 @@ pub enum Rejection {
         bytes: usize,
     },
     /// A group name contains a control character.
-    #[error("a conversation group name has no control characters, found {found:?}")]
+    #[error("a conversation group name must not contain control characters, found {found:?}")]
     NameCharacter {
         /// The character found.
         found: char,
@@ -83,7 +84,7 @@ pub enum Rejection {
         limit: usize,
     },
     /// An id contains a character that is not allowed in it.
-    #[error("a {what} is {alphabet}, found {found:?}")]
+    #[error("a {what} must be {alphabet}, found {found:?}")]
     IdCharacter {
         /// The kind of id.
         what: &'static str,
@@ -93,13 +94,13 @@ pub enum Rejection {
         found: char,
     },
     /// The number of a standard mark is not within 0 to 63.
-    #[error("a standard mark is a bit number from 0 to 63, found {found}")]
+    #[error("a standard mark must be a bit number from 0 to 63, found {found}")]
     MarkBit {
         /// The number found.
         found: i64,
     },
     /// The text of standard marks is not a binary numeral of at most 64 digits.
-    #[error("a standard mark is written as at most 64 characters 0 or 1, found {}", quoted(found))]
+    #[error("a standard mark must have at most 64 characters, each 0 or 1, found {}", quoted(found))]
     MarkText {
         /// The text found.
         found: String,
@@ -120,7 +121,7 @@ pub enum Rejection {
         expected: &'static str,
     },
     /// A call names no conversations, or too many.
-    #[error("one call names 1 to {limit} conversations, found {found}")]
+    #[error("one call must name 1 to {limit} conversations, found {found}")]
     BatchSize {
         /// How many were named.
         found: usize,

@@ -392,7 +392,8 @@ mod tests {
         let crossed = vec![record("a", 5, Some(9)), record("b", 6, Some(2))];
         assert_eq!(
             refused(vec![group(1, Some(1))], crossed),
-            "the record about the user \"b\" has the change number 2, which is not above that of the one before it (9) and at most 9"
+            "the record about the user \"b\" has the change number 2, which must be above that of the record before \
+             it (9) and at most 9"
         );
     }
 }

@@ -75,7 +75,7 @@ pub enum Touch {
         owner: Owner,
         /// The other user.
         peer: UserId,
-        /// The least times that the session has from now on.
+        /// The lowest times that the session may have from now on.
         times: SessionTimes,
     },
     /// Raises the times of a chat group. If a later incarnation has been touched, nothing happens.
@@ -84,7 +84,7 @@ pub enum Touch {
         app: AppId,
         /// The chat group.
         id: ChatGroupId,
-        /// The incarnation that the touch belongs to, and the least times that it has from now on.
+        /// The incarnation that the touch belongs to, and the lowest times that it may have from now on.
         times: ChatGroupTimes,
     },
 }
@@ -124,7 +124,7 @@ mod tests {
             prop_assert_eq!(all(left).joined(all(right)), all(&touches));
             prop_assert_eq!(all(&[all(right), all(left), all(right)]), all(&touches));
             prop_assert_eq!(of_session(left).joined(of_session(right)), of_session(&touches));
-            // The result is the maximum, and not just any value that every order leads to.
+            // The result has to be the maximum, not merely the same value for every order.
             let newest = touches.iter().map(|touch| touch.incarnation).max().unwrap();
             let of_newest = |time: fn(SessionTimes) -> u64| {
                 touches.iter().filter(|touch| touch.incarnation == newest).map(|touch| time(touch.times)).max()

@@ -41,7 +41,7 @@ const LAST_FLUSH: Duration = Duration::from_millis(100);
 const HEAD_BYTES: usize = 64 * 1024;
 /// HTTP/2: the number of concurrent requests on a connection, and the flow-control window of one request and of the
 /// whole connection. Requests that wait for their turn leave their bodies unread, so a connection can make the server
-/// hold one window in addition to the bodies that are counted, as much as a head takes in HTTP/1.
+/// hold one window in addition to the bodies that are counted, which is as much as a head may take in HTTP/1.
 const STREAMS: u32 = 32;
 const WINDOW: u32 = 64 * 1024;
 
@@ -98,8 +98,8 @@ async fn speak_http1(
     let left = Left::new();
     {
         let service = service_fn(|request| http.answer(request, place, InFlight::begin(activity), &stop));
-        // `pipeline_flush` stays off: it delays an answer while unread bytes are left, which is always the case behind
-        // a badly framed body. hyper's time-out stays off, too: it sets a timer per request.
+        // `pipeline_flush` stays off: it delays an answer while unread bytes are left, which is always the case after a
+        // badly framed body. hyper's time-out stays off, too: it sets a timer per request.
         let stream = WatchedStream::http1(stream, Arc::clone(activity), left.clone());
         let connection =
             http1::Builder::new().max_buf_size(HEAD_BYTES).serve_connection(TokioIo::new(stream), service);

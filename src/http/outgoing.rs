@@ -26,7 +26,7 @@ use crate::{
 /// The body of an answer. Its request stays in progress until the body has been handed to the operating system.
 pub(super) struct Outgoing {
     content: Either<Full<Bytes>, Streamed>,
-    /// Held here only for an answer without a body.
+    /// The request in progress, held here only for an answer without a body.
     _in_flight: Option<InFlight>,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn respond(
     in_flight: InFlight,
     stop: &watch::Receiver<bool>,
 ) -> Response<Outgoing> {
-    // Room for these headers and for hyper's own, without growing.
+    // Reserve room for these headers and for hyper's own, so that the map does not have to grow.
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
     if answer.open_to_pages {

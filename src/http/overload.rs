@@ -29,7 +29,9 @@ pub(super) async fn no_room(
         ));
     }
     if place.activity.is_probe() && !place.wait(within, clock).await {
-        return Some("the maximum of limits.connections is open; try again later".to_owned());
+        return Some(
+            "the maximum number of connections is open (limits.connections); try again later".to_owned(),
+        );
     }
     if registry.unsent.is_full() {
         registry.shed_slow_readers(clock.elapsed(), true);

@@ -45,7 +45,7 @@ const URGENT_PAUSE: Duration = Duration::from_millis(50);
 pub struct ConnectionLimits {
     /// In total.
     pub all: usize,
-    /// From one source address. 0 stands for all but a reserve for other sources.
+    /// How many connections one source address may have. 0 means all except a reserve for other sources.
     pub per_source: usize,
 }
 
@@ -94,8 +94,8 @@ pub(super) struct Opened {
     pub(super) source: Option<Source>,
     /// When it was accepted.
     pub(super) since: Duration,
-    /// While answers are unread: how many had been read at the last check, and the time since which none has been
-    /// read.
+    /// How many answers had been read at the last check, and the time since which none has been read. `None` if no
+    /// answer is unread.
     pub(super) stands: Option<(u64, u64)>,
     /// Whether it carries a call that waits for a place.
     pub(super) waits: bool,
@@ -194,10 +194,10 @@ impl Registry {
         Err(NoPlace::Source)
     }
 
-    /// Ends the connection that has been idle longest, among those that never presented a valid signature and, if a
-    /// source is given, belong to it. One with a request in progress has some time to present a signature and is
-    /// ended last. With thousands of connections, one per cent of them are ended at once, so that a flood of new
-    /// connections does not cost a full scan for each of them.
+    /// Ends the connection that has been idle longest, among those that never presented a valid signature and that
+    /// belong to the source, if one is given. A connection with a request in progress has some time to present a
+    /// signature and is ended last. With thousands of connections, one per cent of them are ended at once, so that a
+    /// flood of new connections does not cost a full scan for each of them.
     fn evict(&self, table: &mut Table, of: Option<Source>, now: Duration) -> bool {
         let now = milliseconds(now);
         let strangers = table.entries.iter().filter(|(_, entry)| {

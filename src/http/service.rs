@@ -30,8 +30,8 @@ use crate::call::{
     Broken, Connection, Cut, Head, Header, Headers, Pipeline, REQUEST_ID, Rest, SmallBodies, drain,
 };
 
-/// How much of a refused request's body is read and discarded before the answer, and for how long. A small body that
-/// has already arrived lets the connection be reused; the limits keep a refused client from making the server wait.
+/// How much of a refused request's body is read and discarded before the answer, and for how long. If a small body has
+/// already arrived, the connection can be reused; the limits keep a refused client from making the server wait.
 const DRAINED: (usize, Duration) = (64 * 1024, Duration::from_millis(100));
 /// Like [`DRAINED`], but for HTTP/2, where common clients report an error if the answer arrives before they have sent
 /// the whole body.

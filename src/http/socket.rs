@@ -16,7 +16,7 @@ const BACKLOG: i32 = 65_535;
 /// A socket that is bound to its address but does not accept connections yet.
 #[derive(Debug)]
 pub struct Bound {
-    /// Not yet listening, despite its type.
+    /// The bound socket, which does not listen yet despite its type.
     socket: TcpListener,
     address: SocketAddr,
     certificates: Option<Certificates>,

@@ -129,7 +129,7 @@ fn begins_like(bytes: &[u8], start: &[u8]) -> bool {
     bytes[..length] == start[..length]
 }
 
-/// Version 1 is a line: `PROXY TCP4 192.0.2.1 192.0.2.2 56324 443`.
+/// Reads a header of version 1, which is a line of text: `PROXY TCP4 192.0.2.1 192.0.2.2 56324 443`.
 fn read_v1(bytes: &[u8]) -> Header {
     let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
         return if bytes.len() < V1_BYTES { Header::Incomplete } else { Header::Malformed };
@@ -150,7 +150,7 @@ fn read_v1(bytes: &[u8]) -> Header {
     }
 }
 
-/// Version 2 is binary: the signature, version and command, family, length, addresses, extensions.
+/// Reads a header of version 2, which is binary: signature, version and command, family, length, addresses, extensions.
 fn read_v2(bytes: &[u8]) -> Header {
     let Some(head) = bytes.first_chunk::<V2_HEAD>() else { return Header::Incomplete };
     let (command, family) = (head[12], head[13]);

@@ -3,8 +3,8 @@
 //!
 //! hyper answers such a request with an empty 400, 414 or 431 and has no setting for it, whereas the original service
 //! sends status 200 and an error in the body. The bytes alone do not reveal whether hyper made an answer, because
-//! stored text may look like anything. The order of events does: if hyper had written out everything while no request
-//! was in progress, and now writes although no request has begun since, the answer is its own.
+//! stored text may look like anything. The order of events does reveal it: if hyper had written out everything while no
+//! request was in progress, and now writes although no request has begun since, the answer is its own.
 
 use std::{
     io,
@@ -69,7 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Left<S> {
         let left = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut stream) = left else { return };
         let read_away = async {
-            // Sends the end of the answer; the other direction stays open.
+            // Send the end of the answer; the other direction stays open.
             stream.shutdown().await?;
             let mut scratch = vec![0; 16 * 1024];
             let mut left = LINGER_BYTES;

@@ -20,7 +20,7 @@ pub const SPEAKS_TLS: &str = "this port speaks TLS";
 
 /// Returns the complete answer to plain HTTP on a port that expects TLS.
 pub(super) fn not_tls() -> Vec<u8> {
-    whole("400 Bad Request", "", &format!("{SPEAKS_TLS}: the address begins with https://"))
+    whole("400 Bad Request", "", &format!("{SPEAKS_TLS}: the address must begin with https://"))
 }
 
 fn whole(status: &str, headers: &str, why: &str) -> Vec<u8> {

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Debug)]
 pub(super) struct Unsent {
     bytes: AtomicUsize,
-    /// Above this many bytes, a connection that has not read its last answer does not get another one.
+    /// The number of bytes above which a connection that has not read its last answer does not get another one.
     limit: usize,
 }
 
-/// Above this many times the limit, requests of clients that do not read are refused.
+/// How many times the limit has to be exceeded before requests of clients that do not read are refused.
 const REFUSED_ABOVE: usize = 4;
 
 impl Unsent {

@@ -58,11 +58,11 @@ impl ChangeKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ChangeCounts {
-    /// They did not exist before.
+    /// The number of items that did not exist before.
     pub created: u64,
-    /// They existed and were changed.
+    /// The number of items that existed and were changed.
     pub replaced: u64,
-    /// They existed and were not changed.
+    /// The number of items that existed and were not changed.
     pub unchanged: u64,
 }
 
@@ -70,11 +70,11 @@ pub struct ChangeCounts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct PartCounts {
-    /// They did not exist before.
+    /// The number of items that did not exist before.
     pub added: u64,
-    /// They do not exist afterwards.
+    /// The number of items that do not exist afterwards.
     pub removed: u64,
-    /// They exist before and after, with other content.
+    /// The number of items that exist before and after, with different content.
     pub changed: u64,
 }
 

@@ -28,7 +28,7 @@ fn chat_group(index: u8) -> ChatGroupId {
     ChatGroupId::parse(&format!("g{index}")).unwrap()
 }
 
-/// Even numbers are users, odd numbers are chat groups.
+/// Returns a user for an even number, and a chat group for an odd one.
 fn peer(index: u8) -> Conversation {
     match index % 2 {
         0 => Conversation::User(UserId::parse(&format!("u{}", index / 2)).unwrap()),
@@ -53,7 +53,7 @@ enum Step {
     DestroyChatGroup(u8),
 }
 
-/// A counter: near zero, random, at its limit, or above its limit, where it is refused.
+/// Returns a counter: near zero, random, at its limit, or above its limit, where it is refused.
 fn counter() -> impl Strategy<Value = u32> {
     prop_oneof![3 => 0..4u32, 1 => 0..=MAX_NUMBER, 4 => MAX_NUMBER - 3..=MAX_NUMBER, 1 => Just(MAX_NUMBER + 1)]
 }

@@ -36,7 +36,7 @@ const NEAR_THE_END: u32 = MAX_NUMBER - (1 << 20);
 /// Imports or checks all lines of `input`, and returns the result.
 ///
 /// # Errors
-/// [`IntakeError`].
+/// Returns [`IntakeError`].
 pub async fn take_in(
     store: &dyn Store,
     terms: ImportTerms,
@@ -98,11 +98,11 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Takes the next piece of the text, and processes all lines that it completes. Blank lines are skipped, bad
+    /// Takes the next piece of the text, and processes all lines that it completes. Blank lines are skipped, and bad
     /// ones are recorded.
     ///
     /// # Errors
-    /// If the store fails. Earlier lines may have been applied.
+    /// Fails if the store fails. Earlier lines may have been applied.
     pub async fn feed(&mut self, piece: &[u8]) -> Result<(), StoreError> {
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             if self.is_over() {
@@ -150,7 +150,7 @@ impl<'a> Intake<'a> {
         };
         if let Some(only) = self.terms.only.filter(|only| *only != line.app()) {
             let reason =
-                format!("the line is about app {}, but only lines about app {only} are taken", line.app());
+                format!("the line is about app {}, but only lines about app {only} are accepted", line.app());
             return self.refuse(number, reason).await;
         }
         let terms = domain::Terms::of_tools(self.terms.limits, self.terms.clock.now());
@@ -206,7 +206,7 @@ impl<'a> Intake<'a> {
     /// Waits for all lines and returns the result.
     ///
     /// # Errors
-    /// If the store fails. Earlier lines may have been applied.
+    /// Fails if the store fails. Earlier lines may have been applied.
     pub async fn end(mut self) -> Result<ImportReport, StoreError> {
         if !self.is_over() {
             self.finish_line().await?;

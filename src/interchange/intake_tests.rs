@@ -1,4 +1,4 @@
-//! Lines that arrive in pieces: the result does not depend on where the text is cut.
+//! Tests lines that arrive in pieces: the result does not depend on where the text is cut.
 
 use proptest::{collection::vec, prelude::*};
 

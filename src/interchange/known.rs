@@ -68,7 +68,8 @@ pub(super) const CHAT_GROUP: &[Field] = &[
     MEMBER_LIST,
 ];
 pub(super) const MEMBER: &[Field] = &[MEMBER_ACCOUNT, ROLE, JOIN_TIME];
-/// The second half are the other fields of `get_contact_group` replies, including those of the vendor.
+/// The fields of the line of an organizer. The second half consists of the other fields of `get_contact_group` replies,
+/// including those of the vendor.
 pub(super) const ORGANIZER: &[Field] = &[
     KIND,
     SDK_APP_ID,
@@ -129,16 +130,16 @@ pub(super) fn check_saved_reply(fields: Fields<'_>) -> Result<(), Fault> {
     let number = |field: &'static Field| fields.optional(field, |value| value.read::<i64>());
     if let Some(code) = number(&ERROR_CODE)?.filter(|code| *code != 0) {
         let said = format!(
-            "the reply in this line is a refusal ({code}) and not what the user has; pull the user again"
+            "the reply in this line is a refusal ({code}) instead of the user's data; pull the user again"
         );
         return Err(fields.refused(&ERROR_CODE, said));
     }
     if fields.optional_text(&ACTION_STATUS)?.is_some_and(|status| status != "OK") {
-        let said = "the reply in this line is a refusal and not what the user has; pull the user again";
+        let said = "the reply in this line is a refusal instead of the user's data; pull the user again";
         return Err(fields.refused(&ACTION_STATUS, said));
     }
-    let cure = "a line has all that a user has; put the ContactItem of all pages into one line, with CompleteFlag 1 and \
-                without StartIndex and NextStartIndex, or use confold pull, which does so";
+    let cure = "a line must contain everything that a user has; put the ContactItem of all pages into one line, with \
+                CompleteFlag 1 and without StartIndex and NextStartIndex, or use confold pull, which does so";
     let (complete, next) = (number(&COMPLETE_FLAG)?, number(&NEXT_START_INDEX)?);
     if let Some(flag) = complete.filter(|flag| *flag != 1) {
         let said = format!("it is {flag}, so this is one page of several; {cure}");
@@ -154,7 +155,7 @@ pub(super) fn check_saved_reply(fields: Fields<'_>) -> Result<(), Fault> {
     }
     // A null list was omitted by the program that wrote it; whether it was empty is unknown.
     match [GROUP_ITEM, CONTACT_ITEM].into_iter().find(|list| fields.is_null(list)) {
-        Some(list) => Err(fields.refused(&list, "it is null; an empty list is written as []")),
+        Some(list) => Err(fields.refused(&list, "it is null; write an empty list as []")),
         None => Ok(()),
     }
 }

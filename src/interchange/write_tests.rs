@@ -1,4 +1,4 @@
-//! Lines are written, read, and written again.
+//! Tests that lines can be written, read, and written again.
 
 use std::sync::Arc;
 

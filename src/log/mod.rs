@@ -30,20 +30,20 @@ pub enum LogFormat {
 /// How much is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogLevel {
-    /// Only failures of the server itself.
+    /// Logs only failures of the server itself.
     Error,
-    /// Also problems that an operator should look into.
+    /// Also logs problems that an operator should look into.
     Warn,
-    /// Also failed and slow calls.
+    /// Also logs failed and slow calls.
     Info,
-    /// Also all other calls.
+    /// Also logs all other calls.
     Debug,
 }
 
 /// Starts logging. Must be called at most once per process. From then on panics are logged, too.
 ///
 /// # Errors
-/// If the thread that writes the log cannot be started.
+/// Fails if the thread that writes the log cannot be started.
 pub fn start(format: LogFormat, level: LogLevel) -> io::Result<()> {
     queue::start()?;
     let level = match level {
@@ -93,7 +93,7 @@ pub fn finish() {
     queue::flush(END.get().map(Deadline::left));
 }
 
-/// Whether logging was started, so that messages go through its queue and never block.
+/// Returns whether logging was started, so that messages go through its queue and never block.
 #[must_use]
 pub fn is_started() -> bool {
     queue::is_started()

@@ -23,7 +23,7 @@ const MAX_BYTES: usize = 4 << 20;
 
 /// How long a process that ends waits for the queue to be written.
 const FLUSH: Duration = Duration::from_secs(1);
-/// Like [`FLUSH`], but after the shutdown deadline has passed.
+/// The same time for a process whose shutdown deadline has passed.
 const MIN_FLUSH: Duration = Duration::from_millis(200);
 
 enum Item {
@@ -66,7 +66,7 @@ pub(super) fn start() -> io::Result<()> {
     QUEUE.as_ref().map(drop).map_err(failed)
 }
 
-/// Whether the queue was started.
+/// Returns whether the queue was started.
 pub(super) fn is_started() -> bool {
     matches!(LazyLock::get(&QUEUE), Some(Ok(_)))
 }
@@ -174,7 +174,7 @@ pub(super) fn flush(left: Option<Duration>) {
         asked
     });
     if asked {
-        // On a timeout the rest is given up: nobody reads standard error.
+        // On a timeout, give up the rest, because nobody is reading standard error.
         let _ = written.recv_timeout(within / 2);
     }
 }

@@ -118,7 +118,7 @@ fn invalid_utf_8_is_unchanged_unless_it_contains_a_secret() {
 
 #[test]
 fn a_hostile_text_is_read_in_one_pass() {
-    // Each text has a megabyte. With quadratic time it would take minutes.
+    // Each text is a megabyte long. An algorithm with quadratic time would take minutes.
     for part in [
         "a=", "\"", "\\\"", "\\", "key:[", "\"key\":", "eJy", "eNo ", "%65%4A", "a ", "://", "\"a\\\\", "key",
     ] {
@@ -143,7 +143,7 @@ fn signatures() -> impl Strategy<Value = String> {
     )
 }
 
-/// JSON values that contain a string at a random place, as a value or as a name.
+/// Returns JSON values that contain a string at a random place, as a value or as a name.
 fn around(inner: String) -> impl Strategy<Value = Value> {
     Just(Value::String(inner)).prop_recursive(4, 16, 3, |inner| {
         prop_oneof![

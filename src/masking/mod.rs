@@ -153,7 +153,7 @@ impl Scan<'_> {
         next
     }
 
-    /// Whether a separator follows a name that ends at `at`, perhaps behind a quote.
+    /// Returns whether a separator follows a name that ends at `at`, perhaps after a closing quote.
     fn separator(&self, at: usize) -> Option<Separator> {
         let behind_quote = skip(self.bytes, at, b"\\'\"", 3);
         let separator = skip(self.bytes, behind_quote, b" \t\r\n", 64);
@@ -167,7 +167,8 @@ impl Scan<'_> {
         Some(Separator { value, quoted: behind_quote > at, colon })
     }
 
-    /// Masks the value behind a secret name and returns the position after it; `None` if there is no value to mask.
+    /// Masks the value that follows a secret name and returns the position after it; `None` if there is no value to
+    /// mask.
     fn value(&mut self, name: &str, separator: &Separator) -> Option<usize> {
         let at = separator.value;
         let opening = skip(self.bytes, at, b"\\", 2);

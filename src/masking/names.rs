@@ -28,20 +28,20 @@ const SUFFIXES: &[&str] = &[
     "mapkey",
 ];
 
-/// Whether values with this name are secret.
+/// Returns whether values with this name are secret.
 pub(super) fn is_secret(name: &str) -> bool {
     let name = normalized(name);
     WHOLE_NAMES.contains(&name.as_str()) || ends_with_any(&name, SUFFIXES)
 }
 
-/// Whether the value in prose of the form `name: value` is secret. This excludes words such as *key*, which stand before a
-/// colon in many messages.
+/// Returns whether the value in prose of the form `name: value` is secret. This excludes words such as *key*, which
+/// stand before a colon in many messages.
 pub(super) fn is_secret_in_prose(name: &str) -> bool {
     let name = normalized(name);
     ["pwd", "passwd"].contains(&name.as_str()) || ends_with_any(&name, SUFFIXES)
 }
 
-/// Whether the name is that of an HTTP header whose value extends to the end of the line.
+/// Returns whether the name is that of an HTTP header whose value extends to the end of the line.
 pub(super) fn is_header(name: &str) -> bool {
     ends_with_any(&normalized(name), &["authorization", "cookie"])
 }

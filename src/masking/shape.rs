@@ -6,8 +6,8 @@ const MIN_LENGTH: usize = 16;
 /// A run of this length that begins with `eJ` is a signature, because no word is that long.
 const CERTAIN_LENGTH: usize = 64;
 
-/// Whether a byte can be part of a run that may contain a signature: a character of its alphabet or of ordinary base64, or
-/// part of an escape (`%2A`, `\u002a`) for such a character.
+/// Returns whether a byte can be part of a run that may contain a signature: a character of its alphabet or of ordinary
+/// base64, or part of an escape (`%2A`, `\u002a`) for such a character.
 pub(super) fn in_run(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"*-_+/=%\\.".contains(&byte)
 }
@@ -22,7 +22,7 @@ pub(super) fn signature(run: &[u8], within: usize) -> Option<usize> {
     (0..within.min((run.len() + 1).saturating_sub(MIN_LENGTH))).find(|start| begins(&run[*start..]))
 }
 
-/// Whether a run contains a signature once its escapes are decoded.
+/// Returns whether a run contains a signature once its escapes are decoded.
 pub(super) fn is_escaped_signature(run: &str) -> bool {
     if !run.contains(['%', '\\']) {
         return false;
@@ -72,8 +72,8 @@ pub(super) fn joined_end(text: &str, mut end: usize) -> usize {
     }
 }
 
-/// Whether a run begins with a signature. At the default compression level its first three characters are `eJw` to `eJz`
-/// (`eJ` is enough in a long run); at other levels the first bytes of the zlib stream decide.
+/// Returns whether a run begins with a signature. At the default compression level its first three characters are `eJw`
+/// to `eJz` (`eJ` is enough in a long run); at other levels the first bytes of the zlib stream decide.
 fn begins(run: &[u8]) -> bool {
     match run {
         [b'e', b'J', b'w'..=b'z', ..] => true,
@@ -82,8 +82,8 @@ fn begins(run: &[u8]) -> bool {
     }
 }
 
-/// Whether the first [`MIN_LENGTH`] characters are the beginning of a zlib stream that contains JSON. That many are needed
-/// to distinguish all three types of deflate blocks from ordinary words.
+/// Returns whether the first [`MIN_LENGTH`] characters are the beginning of a zlib stream that contains JSON. That many
+/// are needed to distinguish all three types of deflate blocks from ordinary words.
 fn is_zlib(run: &[u8]) -> bool {
     let mut bits: u128 = 0;
     for byte in &run[..MIN_LENGTH] {
@@ -100,7 +100,7 @@ fn is_zlib(run: &[u8]) -> bool {
     let stream = stream.iter().rev().fold(0_u128, |stream, byte| stream << 8 | u128::from(*byte));
     let take = |from: u32, count: u32| stream >> from & ((1 << count) - 1);
     match take(1, 2) {
-        // A stored block: its length, then the length inverted.
+        // A stored block begins with its length, followed by the inverted length.
         0 => take(8, 16) == !take(24, 16) & 0xffff,
         // Fixed Huffman codes: the first literal must be `{` or white space. Codes begin with their highest bit.
         1 => {

@@ -35,13 +35,13 @@ pub struct OutputError {
 }
 
 impl OutputError {
-    /// Whether the reader of a pipe has closed it, as `head` does. This is not a failure.
+    /// Returns whether the reader of a pipe has closed it, as `head` does. This is not a failure.
     #[must_use]
     pub fn is_broken_pipe(&self) -> bool {
         self.source.kind() == io::ErrorKind::BrokenPipe
     }
 
-    /// The kind of the underlying I/O error.
+    /// Returns the kind of the underlying I/O error.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         self.source.kind()
@@ -65,7 +65,7 @@ impl std::error::Error for OutputError {
 pub struct Output {
     shown: String,
     out: BufWriter<Sink>,
-    /// Set if JSON is written to a terminal: the bytes of a character that is not complete yet.
+    /// The bytes of a character that is not complete yet; `Some` if JSON is written to a terminal.
     partial: Option<Vec<u8>>,
 }
 
@@ -80,7 +80,7 @@ impl Output {
     /// Opens the output at `path`. Opening a FIFO waits for its reader.
     ///
     /// # Errors
-    /// If the path cannot be written to.
+    /// Fails if the path cannot be written to.
     pub fn open(path: &Path) -> Result<Output, OutputError> {
         let failed = |source| failed(path, source);
         let sink = match find(path).map_err(failed)? {
@@ -110,13 +110,13 @@ impl Output {
         self
     }
 
-    /// Whether this is standard output. Nothing else may be printed there then.
+    /// Returns whether this is standard output. Nothing else may be printed there then.
     #[must_use]
     pub fn is_standard(&self) -> bool {
         matches!(self.out.get_ref(), Sink::Standard(_))
     }
 
-    /// Whether the output is a terminal.
+    /// Returns whether the output is a terminal.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         match self.out.get_ref() {
@@ -129,7 +129,7 @@ impl Output {
     /// Writes bytes, which are buffered.
     ///
     /// # Errors
-    /// If they cannot be written.
+    /// Fails if they cannot be written.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
         let written = match &mut self.partial {
             None => self.out.write_all(bytes),
@@ -141,7 +141,7 @@ impl Output {
     /// Writes the buffered bytes.
     ///
     /// # Errors
-    /// If they cannot be written.
+    /// Fails if they cannot be written.
     pub fn flush(&mut self) -> Result<(), OutputError> {
         self.out.flush().map_err(|source| OutputError { shown: self.shown.clone(), source })
     }
@@ -150,7 +150,7 @@ impl Output {
     /// dropped without this leaves no file behind.
     ///
     /// # Errors
-    /// If the rest of the output cannot be written, or the file cannot be renamed.
+    /// Fails if the rest of the output cannot be written, or the file cannot be renamed.
     pub fn finish(self) -> Result<Option<PathBuf>, OutputError> {
         let Output { shown, out, .. } = self;
         let finish = || match out.into_inner().map_err(io::IntoInnerError::into_error)? {
@@ -189,7 +189,7 @@ impl Write for Sink {
 /// Checks that a path can be written to, so that a long task can fail early.
 ///
 /// # Errors
-/// If it cannot be written to.
+/// Fails if it cannot be written to.
 pub fn check(path: &Path) -> Result<(), OutputError> {
     let checked = match find(path) {
         Ok(Target::File(target)) => UnfinishedFile::beside(&target).map(drop),
@@ -198,7 +198,7 @@ pub fn check(path: &Path) -> Result<(), OutputError> {
     checked.map_err(|source| failed(path, source))
 }
 
-/// Whether opening the output at `path` may block, for example until a FIFO has a reader.
+/// Returns whether opening the output at `path` may block, for example until a FIFO has a reader.
 #[must_use]
 pub fn may_block(path: &Path) -> bool {
     matches!(find(path), Ok(Target::Stream(_)))
@@ -208,7 +208,7 @@ pub fn may_block(path: &Path) -> bool {
 /// file are kept.
 ///
 /// # Errors
-/// If the file cannot be removed.
+/// Fails if the file cannot be removed.
 pub fn remove(path: &Path) -> Result<(), OutputError> {
     let removed = match find(path) {
         Ok(Target::File(target)) => fs::remove_file(target),
@@ -233,7 +233,7 @@ impl Continued {
     /// Opens the output at `path`, creating a file that does not exist.
     ///
     /// # Errors
-    /// If the path cannot be written to.
+    /// Fails if the path cannot be written to.
     pub fn open(path: &Path) -> Result<Continued, OutputError> {
         use std::os::unix::fs::OpenOptionsExt;
         let failed = |source| failed(path, source);
@@ -350,7 +350,7 @@ mod tests {
         }
         assert!(why(&path("nowhere/file")).contains("No such file"));
         assert_eq!(why(Path::new("")), "it is empty; name a file, or - for standard output");
-        // A link to a descriptor, as /dev/stdout is.
+        // This is a link to a descriptor, as /dev/stdout is.
         let open = File::create_new(path("file")).unwrap();
         fs::write(path("file"), "first\n").unwrap();
         symlink(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&open)), path("descriptor"))

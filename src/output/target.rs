@@ -76,8 +76,9 @@ fn is_folder() -> io::Error {
     io::Error::new(io::ErrorKind::IsADirectory, "it is a directory; name a file in it")
 }
 
-/// Whether a file or link in a sticky, world-writable folder such as `/tmp` may have been put there by another user to
-/// redirect the output. Linux can refuse to use such files itself (`fs.protected_symlinks` and the like), but need not.
+/// Returns whether a file or link in a sticky, world-writable folder such as `/tmp` may have been put there by another
+/// user to redirect the output. Linux can refuse to use such files itself (`fs.protected_symlinks` and the like), but
+/// need not.
 fn planted(folder: &Path, found: &Metadata) -> io::Result<bool> {
     let folder = fs::metadata(folder)?;
     let everybody = folder.mode() & 0o1002 == 0o1002;

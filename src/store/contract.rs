@@ -447,7 +447,7 @@ async fn a_disbanding_removes_records_immediately_and_permanently(store: &dyn St
     assert_eq!(conversations(store, &a).await, [user("x"), in_group("h"), in_group("g")]);
     let after = organizer(store, &a).await;
     assert_eq!(after.records()[2].groups, [2], "the new record is only in the new group");
-    // The removal, the group and the record.
+    // The removal, the group and the record have one number each.
     assert_eq!(after.counters().version, before.counters().version + 3);
     assert_eq!(conversations(store, &b).await, [user("x"), in_group("h")]);
 }

@@ -73,7 +73,7 @@ pub enum StoreError {
     #[error("a rule failed because of a defect")]
     Rule,
     /// The organizer does not have the revision that the write expected. Nothing was changed.
-    #[error("the owner was changed meanwhile and has revision {}", .0.0)]
+    #[error("the owner was changed in the meantime and has revision {}", .0.0)]
     Conflict(Revision),
     /// The owner is at another place than the write expected. Nothing was changed.
     #[error("the owner was changed meanwhile and has version {}", .0.version)]

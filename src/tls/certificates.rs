@@ -120,7 +120,7 @@ impl Certificates {
     /// and `clock` gives the time for checks of the validity period.
     ///
     /// # Errors
-    /// [`CertificateError`], if the files cannot be used.
+    /// Returns [`CertificateError`], if the files cannot be used.
     pub fn from_files(
         certificate: &Path,
         key: &Path,
@@ -137,7 +137,7 @@ impl Certificates {
     /// Checks the files as at startup. Returns why clients would refuse the certificate at this time, if they would.
     ///
     /// # Errors
-    /// Like [`Certificates::from_files`].
+    /// Returns the same errors as [`Certificates::from_files`].
     pub fn check_files(
         certificate: &Path,
         key: &Path,
@@ -151,7 +151,7 @@ impl Certificates {
     /// Checks only the certificate file, for use when the key cannot be read.
     ///
     /// # Errors
-    /// [`CertificateError`], if the file cannot be read or contains no certificate.
+    /// Returns [`CertificateError`], if the file cannot be read or contains no certificate.
     pub fn check_chain(certificate: &Path) -> Result<(), CertificateError> {
         let unreadable = |source| CertificateError::Unreadable { file: certificate.to_owned(), source };
         read_chain(certificate, &fs::read(certificate).map_err(unreadable)?).map(drop)

@@ -85,7 +85,7 @@ fn a_certificate_that_is_not_valid_is_used_if_there_is_no_better_one() {
     let next = site.issue((5, 1), (7, 1));
     assert_eq!(look(&certificates), None);
     assert_eq!(certificates.state().not_after, next);
-    // Once the certificate in use has expired, the refused one is no worse.
+    // Once the certificate in use has expired, one that is not valid yet replaces it, because clients accept neither.
     let good = site.issue((1, 1), (2, 1));
     assert_eq!(look(&certificates), None);
     assert_eq!((certificates.state().not_after, certificates.validity_problem()), (good, None));

@@ -39,7 +39,7 @@ pub(super) fn name_constraints() -> Vec<u8> {
     element(SEQUENCE, &both)
 }
 
-/// Whether a DER certificate is limited to servers and to these names.
+/// Returns whether a DER certificate is limited to servers and to these names.
 pub(super) fn are_in(certificate: &[u8]) -> bool {
     let has = |part: &[u8]| certificate.windows(part.len()).any(|window| window == part);
     has(&name_constraints()) && has(FOR_SERVERS)

@@ -96,7 +96,7 @@ impl LocalAuthority {
     /// Loads the authority in `folder`, creating it if there is none.
     ///
     /// # Errors
-    /// [`AuthorityError`].
+    /// Returns [`AuthorityError`].
     pub fn in_folder(folder: &Path, now: UnixSeconds) -> Result<LocalAuthority, AuthorityError> {
         let parent = folder.parent().unwrap_or(folder);
         private::make_folder(parent).map_err(|source| failed(parent, source))?;
@@ -125,7 +125,7 @@ impl LocalAuthority {
         let read = |file: &Path| fs::read_to_string(file).map_err(|source| failed(file, source));
         let mode = fs::metadata(&key).map_err(|source| failed(&key, source))?.permissions().mode();
         if mode & 0o077 != 0 {
-            let reason = format!("others can read it (mode {:04o})", mode & 0o7777);
+            let reason = format!("other users can read it (mode {:04o})", mode & 0o7777);
             return Err(AuthorityError::Damaged { file: key, reason });
         }
         let (certificate_text, key_text) = (read(&certificate)?, read(&key)?);
@@ -147,25 +147,25 @@ impl LocalAuthority {
         })
     }
 
-    /// Whether the authority has the limits that new ones get.
+    /// Returns whether the authority has the limits that new ones get.
     fn is_limited(&self) -> bool {
         let der = CertificateDer::from_pem_slice(self.certificate.as_bytes());
         der.is_ok_and(|der| constraints::are_in(&der))
     }
 
-    /// Whether loading has replaced an authority of an older version, which clients may still trust.
+    /// Returns whether loading has replaced an authority of an older version, which clients may still trust.
     #[must_use]
     pub fn has_replaced_another(&self) -> bool {
         self.replaced
     }
 
-    /// The path of the authority's certificate.
+    /// Returns the path of the authority's certificate.
     #[must_use]
     pub fn certificate_file(&self) -> PathBuf {
         self.folder.join("ca.pem")
     }
 
-    /// The authority's certificate as PEM.
+    /// Returns the authority's certificate as PEM.
     #[must_use]
     pub fn certificate(&self) -> &str {
         &self.certificate
@@ -174,7 +174,7 @@ impl LocalAuthority {
     /// Issues a certificate for this machine and the official names. It is kept in memory only.
     ///
     /// # Errors
-    /// [`AuthorityError`].
+    /// Returns [`AuthorityError`].
     pub fn certificates(&self, now: UnixSeconds) -> Result<Certificates, AuthorityError> {
         let making = |error: rcgen::Error| AuthorityError::Signing(error.to_string());
         let mut params = CertificateParams::default();

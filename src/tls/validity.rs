@@ -18,9 +18,9 @@ pub struct Validity {
 /// Why clients currently refuse a certificate. A server can still present it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValidityProblem {
-    /// It expired this many seconds ago.
+    /// The certificate expired this many seconds ago.
     Expired(u64),
-    /// It becomes valid in this many seconds.
+    /// The certificate becomes valid in this many seconds.
     NotYetValid(u64),
 }
 
@@ -119,7 +119,7 @@ mod tests {
     fn both_forms_of_a_time_are_read() {
         let validity = Validity::of(&made((2020, 1, 1), (2040, 6, 2))).unwrap();
         assert_eq!((validity.not_before, validity.not_after), (1_577_836_800, 2_222_208_000));
-        // From 2050 on certificates use GeneralizedTime.
+        // From 2050 on, certificates use GeneralizedTime.
         let validity = Validity::of(&made((1970, 1, 1), (2050, 1, 1))).unwrap();
         assert_eq!((validity.not_before, validity.not_after), (0, 2_524_608_000));
         assert_eq!(

@@ -87,7 +87,7 @@ impl Code {
             | Code::SERVICE_CLOSED
             | Code::PLAN_EXPIRED
             | Code::SOURCE => true,
-            // Includes all gateway codes about the request itself, and all codes about signatures.
+            // This includes all gateway codes about the request itself, and all codes about signatures.
             Code(number) => matches!(number, 60_002..=60_006 | 70_001..=70_060),
         }
     }

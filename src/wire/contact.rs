@@ -19,7 +19,7 @@ pub const CONTACT: Shape = Shape::Object(&[TYPE, TO_ACCOUNT, TO_GROUP_ID]);
 /// because real callers send both.
 ///
 /// # Errors
-/// A [`Fault`] if the type is neither 1 nor 2, or if the peer is missing or not a valid id.
+/// Returns a [`Fault`] if the type is neither 1 nor 2, or if the peer is missing or not a valid id.
 pub fn read_contact(value: Value<'_>) -> Result<Conversation, Fault> {
     let fields = value.described(&CONTACT).fields()?;
     let kind = fields.required(&TYPE, |value| value.choice())?;

@@ -58,7 +58,7 @@ pub struct Fault {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// A required field is missing.
-    #[error("is missing{}", look_alike.as_ref().map_or(wanted.clone(), |name| format!("; did you mean it by {}?", excerpt::quoted(name))))]
+    #[error("is missing{}", look_alike.as_ref().map_or(wanted.clone(), |name| format!("; is {} meant to be this field?", excerpt::quoted(name))))]
     Missing {
         /// A field of the same object that looks like the missing one (decision 23).
         look_alike: Option<String>,

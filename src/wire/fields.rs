@@ -7,7 +7,7 @@ use super::{Fault, Field, Node, Path, Problem, Shape, nearest};
 /// How `""`, `0` and `[]` are read in an optional field (decision 31).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Empties {
-    /// They are values: an empty string clears what was set.
+    /// Empty values are values: an empty string clears what was set.
     #[default]
     Values,
     /// The field counts as absent, because generated libraries send empty values for fields that were not set.
@@ -85,7 +85,7 @@ impl<'n> Value<'n> {
     /// Reads the value as `T`.
     ///
     /// # Errors
-    /// A [`Fault`] if the value has another type.
+    /// Returns a [`Fault`] if the value has another type.
     pub fn read<T: FromNode<'n>>(self) -> Result<T, Fault> {
         T::from_node(self.node).ok_or_else(|| Fault::unfit(self.path, T::EXPECTED, self.node))
     }
@@ -99,7 +99,7 @@ impl<'n> Value<'n> {
     /// Reads one of the numbers that the shape allows.
     ///
     /// # Errors
-    /// A [`Fault`] that lists the allowed numbers.
+    /// Returns a [`Fault`] that lists the allowed numbers.
     pub fn choice(self) -> Result<i64, Fault> {
         let found = i64::from_node(self.node);
         match (found, self.shape) {
@@ -113,7 +113,7 @@ impl<'n> Value<'n> {
     /// Reads one of the strings that the shape allows.
     ///
     /// # Errors
-    /// A [`Fault`] that lists the allowed strings.
+    /// Returns a [`Fault`] that lists the allowed strings.
     pub fn word(self) -> Result<&'n str, Fault> {
         let found = <&str>::from_node(self.node);
         match (found, self.shape) {
@@ -130,7 +130,7 @@ impl<'n> Value<'n> {
     /// that way (decision 32).
     ///
     /// # Errors
-    /// A [`Fault`] if the value is not an object.
+    /// Returns a [`Fault`] if the value is not an object.
     pub fn fields(self) -> Result<Fields<'n>, Fault> {
         let described = match self.shape {
             Shape::Object(fields) => Some(*fields),
@@ -142,7 +142,7 @@ impl<'n> Value<'n> {
     /// Reads each element of an array with `read`.
     ///
     /// # Errors
-    /// A [`Fault`] if the value is not an array, or the first error of `read`.
+    /// Returns a [`Fault`] if the value is not an array, or the first error of `read`.
     pub fn each<T, E: From<Fault>>(
         self,
         mut read: impl FnMut(Value<'_>) -> Result<T, E>,
@@ -175,7 +175,7 @@ impl<'n> Fields<'n> {
     /// Returns the members of an object whose fields are not described yet.
     ///
     /// # Errors
-    /// A [`Fault`] if the node is not an object.
+    /// Returns a [`Fault`] if the node is not an object.
     pub fn of_request(node: &'n Node<'n>) -> Result<Fields<'n>, Fault> {
         Fields::of(node, Path::Root, None, Empties::Values)
     }
@@ -184,7 +184,7 @@ impl<'n> Fields<'n> {
     /// object.
     ///
     /// # Errors
-    /// A [`Fault`] if the node is neither an object nor an empty array.
+    /// Returns a [`Fault`] if the node is neither an object nor an empty array.
     pub fn of_call(
         node: &'n Node<'n>,
         described: &'static [Field],
@@ -244,7 +244,7 @@ impl<'n> Fields<'n> {
     /// Runs `read` on a member. Returns `None` if the member is absent, `null`, or empty and counts as absent.
     ///
     /// # Errors
-    /// Any error of `read`.
+    /// Returns any error of `read`.
     pub fn optional<T, E: From<Fault>>(
         &self,
         field: &'static Field,
@@ -256,7 +256,7 @@ impl<'n> Fields<'n> {
     /// Runs `read` on a member.
     ///
     /// # Errors
-    /// [`Problem::Missing`], or any error of `read`.
+    /// Returns [`Problem::Missing`], or any error of `read`.
     pub fn required<T, E: From<Fault>>(
         &self,
         field: &'static Field,
@@ -271,7 +271,7 @@ impl<'n> Fields<'n> {
     /// Reads a required string.
     ///
     /// # Errors
-    /// A [`Fault`] if the member is missing or not a string.
+    /// Returns a [`Fault`] if the member is missing or not a string.
     pub fn text(&self, field: &'static Field) -> Result<&'n str, Fault> {
         match self.member(field, true) {
             Some(node) => self.text_of(field, node),
@@ -282,7 +282,7 @@ impl<'n> Fields<'n> {
     /// Reads an optional string.
     ///
     /// # Errors
-    /// A [`Fault`] if the member is not a string.
+    /// Returns a [`Fault`] if the member is not a string.
     pub fn optional_text(&self, field: &'static Field) -> Result<Option<&'n str>, Fault> {
         self.member(field, false).map(|node| self.text_of(field, node)).transpose()
     }
@@ -363,7 +363,7 @@ mod tests {
         assert_eq!(missing("{}"), "From_Account is missing");
         for name in ["from_account", "FromAccount", "From_Acount", "From_Accounts"] {
             let said = missing(&format!(r#"{{"{name}":"a","Other":1}}"#));
-            assert_eq!(said, format!("From_Account is missing; did you mean it by {name:?}?"));
+            assert_eq!(said, format!("From_Account is missing; is {name:?} meant to be this field?"));
         }
         assert_eq!(missing(r#"{"StartIndex":0}"#), "From_Account is missing");
         let new_name = fault(r#"{"OldGroupName":"a"}"#, |fields| fields.text(&NEW).map(|_| ()));
@@ -386,7 +386,7 @@ mod tests {
         assert_eq!(kind(r#"{"Part":{"Kind":"2"}}"#), Ok(2));
         let refused = |body: &str, said: &str| assert_eq!(kind(body).unwrap_err(), said);
         refused("{}", "Part is missing (an object: what to do)");
-        refused(r#"{"part":{}}"#, r#"Part is missing; did you mean it by "part"?"#);
+        refused(r#"{"part":{}}"#, r#"Part is missing; is "part" meant to be this field?"#);
         // An empty array is an empty object (decision 32).
         for empty in [r#"{"Part":{}}"#, r#"{"Part":[]}"#] {
             refused(empty, "Part.Kind is missing; it must be 1 (one) or 2 (two)");

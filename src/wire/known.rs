@@ -27,7 +27,7 @@ impl<'n> Fields<'n> {
     /// restricted to the known members.
     ///
     /// # Errors
-    /// A [`Fault`] that names the first bad member, and the known member that it was probably meant to be.
+    /// Returns a [`Fault`] that names the first bad member, and the known member that it was probably meant to be.
     pub fn only(
         self,
         known: &'static [Field],
@@ -43,7 +43,7 @@ impl<'n> Fields<'n> {
             let refused = |said: String| Err(Fault::refused(Path::Member(&self.path, name), said));
             if let Some(place) = names.iter().position(|one| one == name) {
                 if seen & (1 << place) != 0 {
-                    return refused("it is given twice, but only one can count; remove the other".to_owned());
+                    return refused("it is given twice; remove one of them".to_owned());
                 }
                 seen |= 1 << place;
             } else if let Some(other) = meant(name, &names) {

@@ -9,7 +9,7 @@ use crate::excerpt;
 #[must_use]
 pub fn unreadable(text: &[u8], error: &serde_json::Error) -> String {
     if let Err(bad) = std::str::from_utf8(text) {
-        return format!("byte {} is not UTF-8, and JSON is written in UTF-8", bad.valid_up_to() + 1);
+        return format!("byte {} is not valid UTF-8, and JSON must be UTF-8", bad.valid_up_to() + 1);
     }
     if text.trim_ascii().is_empty() {
         return "it is empty".to_owned();
@@ -50,7 +50,7 @@ fn found(place: &str, rest: &str) -> String {
     let hint = match character {
         '/' | '#' => "; JSON has no comments",
         ']' | '}' => "; perhaps there is one comma too many before it",
-        '\n' | '\r' | '\t' => "; in a string it is written as an escape, such as \\n",
+        '\n' | '\r' | '\t' => "; in a string it must be written as an escape, such as \\n",
         '\'' | 'A'..='Z' | 'a'..='z' | '_' => "; strings and names must be in double quotes",
         _ => "",
     };
@@ -86,7 +86,7 @@ mod tests {
         ] {
             assert_eq!(said(text.as_bytes()), expected, "{text:?}");
         }
-        assert_eq!(said(b"{\"a\":\"\xe9\"}"), "byte 7 is not UTF-8, and JSON is written in UTF-8");
+        assert_eq!(said(b"{\"a\":\"\xe9\"}"), "byte 7 is not valid UTF-8, and JSON must be UTF-8");
         assert_eq!(said("[".repeat(10_000).as_bytes()), "its lists and objects are nested too deeply");
         let many = format!("[{}0]", "[],".repeat(MOST_NODES as usize));
         assert_eq!(said(many.as_bytes()), "it contains more than 3000000 values");

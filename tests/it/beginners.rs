@@ -1,5 +1,5 @@
-//! Twenty typical mistakes of beginners. Each reply has to explain the mistake so that it can be corrected without the
-//! documentation: the field, the rule, what was found, and what to do.
+//! Tests twenty typical mistakes of beginners. Each reply has to explain the mistake so that it can be corrected
+//! without the documentation: the field, the rule, what was found, and what to do.
 
 use crate::harness::{ADMIN, APP, KEY, Server, query, sign};
 
@@ -28,7 +28,7 @@ fn mistakes() -> Vec<Mistake> {
             at(GET),
             r#"{"from_account":"user0","StartIndex":0}"#,
             50002,
-            r#"From_Account is missing; did you mean it by "from_account"?"#,
+            r#"From_Account is missing; is "from_account" meant to be this field?"#,
         ),
         mistake(
             "account as a number",
@@ -58,7 +58,7 @@ fn mistakes() -> Vec<Mistake> {
             60003,
             r#"the body must be one JSON object: "/" is not expected at line 1, column 26; JSON has no comments"#,
         ),
-        mistake("no body", at(GET), "", 60003, "it is empty; a call that needs nothing sends {}"),
+        mistake("no body", at(GET), "", 60003, "it is empty; a call without fields must send {}"),
         mistake(
             "misspelt command",
             at("/v4/recentcontact/get_contact_groups"),
@@ -141,7 +141,7 @@ fn mistakes() -> Vec<Mistake> {
             mark(),
             r#"{"From_Account":"user0","MarkItem":[{"OptType":1,"ContactItem":{"Type":1,"To_Account":"teacher4"},"SetMark":[64]}]}"#,
             50002,
-            "MarkItem[0].SetMark[0] is refused: a standard mark is a bit number from 0 to 63, found 64",
+            "MarkItem[0].SetMark[0] is refused: a standard mark must be a bit number from 0 to 63, found 64",
         ),
         mistake(
             "mark for the wrong kind of item",

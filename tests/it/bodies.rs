@@ -14,12 +14,12 @@ pub(crate) struct Call {
     list: &'static str,
 }
 
-/// A conversation with a user.
+/// Returns a conversation with a user.
 pub(crate) fn user(id: &str) -> Value {
     json!({"Type": 1, "To_Account": id})
 }
 
-/// A conversation with a chat group.
+/// Returns a conversation with a chat group.
 pub(crate) fn chat(id: &str) -> Value {
     json!({"Type": 2, "ToGroupId": id})
 }

@@ -1,4 +1,4 @@
-//! `confold call`, and the messages of every tool when a server does not give a usable answer.
+//! Tests `confold call`, and the messages of every tool when a server does not give a usable answer.
 
 use std::{
     fs,
@@ -246,7 +246,7 @@ fn tls_errors_are_described_in_words() {
     let (site, authority, other) = (Site::new(), Authority::new(), Authority::new());
     let (certificate, key) = (site.path("cert.pem"), site.path("cert-key.pem"));
     authority.issue(&certificate, &key);
-    // An address that the certificate does not contain.
+    // Use an address that the certificate does not contain.
     let tls = "[tls]\nlisten = [\"127.0.0.2:0\"]\ncertificate = \"cert.pem\"\nkey = \"cert-key.pem\"";
     site.configure(tls, "");
     let server = site.serve();
@@ -285,7 +285,7 @@ fn tls_errors_are_described_in_words() {
             }
         }
     }
-    // The key of another certificate.
+    // Use the key of another certificate.
     authority.issue(&site.path("second.pem"), &key);
     let said = said(&site.check());
     assert!(said.contains("cannot be used together: the certificate belongs to a different key"), "{said}");

@@ -1,4 +1,4 @@
-//! The command line.
+//! Tests the command line.
 
 use std::{fs, net::TcpListener, process::Command};
 
@@ -372,7 +372,7 @@ fn the_manual_page_and_completions_name_every_task_and_flag() {
         assert!(section("ENVIRONMENT").contains(&format!("\\fB{variable}\\fR\n")), "{variable}");
     }
     assert!(section("FILES").contains("confold.db") && page.contains(".SH EXAMPLES\n"));
-    // The shell and man accept them.
+    // The shell accepts the completions, and man accepts the manual page.
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("confold.bash");
     std::fs::write(&script, said(&confold(&["completions", "bash"]).finish())).unwrap();

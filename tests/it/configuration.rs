@@ -465,7 +465,7 @@ fn limits_body() {
 fn limits_head_timeout() {
     let (_site, server, _client) = serving("[limits]\nhead_timeout = \"200ms\"\nidle_timeout = \"1h\"", "");
     let (mut slow, mut idle) = (server.client(), server.client());
-    // Shorter than the default of ten seconds.
+    // This is shorter than the default of ten seconds.
     slow.wait_at_most(Duration::from_secs(9));
     assert_eq!(idle.call(GET, BODY).code(), 50001);
     slow.send(b"POST /v4/").unwrap();
@@ -477,7 +477,7 @@ fn limits_head_timeout() {
 fn limits_idle_timeout() {
     let (_site, _server, mut client) = serving("[limits]\nidle_timeout = \"200ms\"", "");
     assert_eq!(client.call(GET, BODY).code(), 50001);
-    // Shorter than the default of one minute.
+    // This is shorter than the default of one minute.
     client.wait_at_most(Duration::from_secs(55));
     assert!(client.is_closed());
 }

@@ -1,5 +1,5 @@
-//! The conformance list of the protocol, line by line. Lines 19 (recent list) and 22 (webhooks) concern features that
-//! this server does not have. `docs/compatibility.md` names the tests of the lines that are missing here.
+//! Tests the conformance list of the protocol, line by line. Lines 19 (recent list) and 22 (webhooks) concern features
+//! that this server does not have. `docs/compatibility.md` names the tests of the lines that are missing here.
 
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -300,8 +300,8 @@ fn line_21_under_load_calls_are_answered_or_refused_for_the_time_limit() {
     });
 }
 
-/// Not in the list. Replies of apps with other settings are tested in `settings.rs`; this one checks that a user
-/// without records is served.
+/// This test is not in the list. Replies of apps with other settings are tested in `settings.rs`; this one checks that
+/// a user without records is served.
 #[test]
 fn a_user_without_data_has_empty_lists() {
     let server = InProcess::start(page_app(), confold::store::in_memory());

@@ -1,4 +1,4 @@
-//! The controls under `/_dev/`.
+//! Tests the controls under `/_dev/`.
 
 use serde_json::{Value, json};
 
@@ -137,12 +137,12 @@ fn fault_rules_apply_only_to_matching_calls() {
     let refused = client.call(GET, BODY);
     assert_eq!((refused.code(), refused.json()["ErrorInfo"].as_str()), (50005, Some("slow")));
     assert_eq!(records(&mut client, "user0"), Some(2), "the refused calls should have no effect");
-    // A lost answer: the change is made, but no answer arrives.
+    // An answer is lost: the change is made, but no answer arrives.
     add(&mut client, json!({"Command": "mark_contact", "LoseAnswer": true, "Times": 1}));
     assert!(mark(&mut client, "user0", "peer").is_err());
     let mut client = server.client();
     assert_eq!(records(&mut client, "user0"), Some(3));
-    // A dropped connection: no change is made and no answer arrives.
+    // A connection is dropped: no change is made, and no answer arrives.
     add(&mut client, json!({"Drop": true, "Times": 1}));
     assert!(mark(&mut client, "user0", "other").is_err());
     let mut client = server.client();
@@ -151,7 +151,7 @@ fn fault_rules_apply_only_to_matching_calls() {
     let struck: Vec<_> =
         rules["Faults"].as_array().unwrap().iter().map(|rule| rule["Struck"].as_u64().unwrap()).collect();
     assert_eq!(struck, [1, 1, 1, 1]);
-    // Latency: longer than a call may take.
+    // The latency is longer than a call may take.
     add(&mut client, json!({"LatencyMs": 60_000, "Times": 1}));
     assert_eq!(client.call(GET, BODY).code(), 60008);
     assert_eq!(done(&mut client, "DELETE /_dev/faults", ""), json!({"Removed": 5}));
@@ -248,7 +248,9 @@ fn a_web_page_cannot_use_them() {
     let unknown = control(&mut client, "GET /_dev/nothing", "");
     assert!(
         unknown.status == 404
-            && unknown.body.contains("there is no GET of /_dev/nothing; there are GET and DELETE journal")
+            && unknown.body.contains(
+                "GET /_dev/nothing does not exist; available below /_dev/ are GET and DELETE journal"
+            )
     );
 }
 
@@ -425,8 +427,8 @@ const MISTAKES: &[(&str, &str, u16, &str)] = &[
         "Probability must be a number from 0 to 1, found the string",
     ),
     ("POST /_dev/faults", r#"{"Code":60007,"Latency_Ms":1}"#, 400, "did you mean LatencyMs?"),
-    ("GET /_dev/snapshot", "", 404, "there is no GET of /_dev/snapshot; there are"),
-    ("GET /_dev/jurnal", "", 404, "there is no GET of /_dev/jurnal; did you mean /_dev/journal?"),
+    ("GET /_dev/snapshot", "", 404, "GET /_dev/snapshot does not exist; available below /_dev/ are"),
+    ("GET /_dev/jurnal", "", 404, "GET /_dev/jurnal does not exist; did you mean /_dev/journal?"),
 ];
 
 #[test]

@@ -1,4 +1,4 @@
-//! `kill -9` while clients write: nothing acknowledged may be missing afterwards.
+//! Kills servers with `kill -9` while clients write: nothing acknowledged may be missing afterwards.
 
 use std::{
     collections::HashMap,
@@ -59,7 +59,7 @@ fn nothing_acknowledged_is_lost_by_fifty_crashes() {
 const WRITES: usize = 40;
 
 /// Killing the process does not show whether its writes would survive a power failure, because the system keeps them
-/// in memory. Counting synchronisations shows it: each acknowledged write must be preceded by one.
+/// in memory. Counting synchronizations shows it: each acknowledged write must be preceded by one.
 #[test]
 fn every_acknowledged_write_is_synchronised() {
     if is_missing(&[Tool::Strace]) {

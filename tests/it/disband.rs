@@ -1,4 +1,4 @@
-//! Disbanding a chat group about which many owners have records.
+//! Tests the disbanding of a chat group about which many owners have records.
 
 use std::thread;
 

@@ -1,4 +1,4 @@
-//! Full, failing and unreadable disks: what clients see, and that no acknowledged write is lost.
+//! Tests full, failing and unreadable disks: what clients see, and that no acknowledged write is lost.
 
 use std::path::Path;
 
@@ -90,7 +90,7 @@ fn a_read_error_gives_50004_and_passes() {
             "the store's error text should only be in the log: {}",
             failed.body
         );
-        // Each service has its own code for it.
+        // Each service has its own code for a failure of the store.
         let checked = client.make(&account_check("user0"));
         assert_eq!(checked.code(), 70500, "{}", checked.body);
         let info = client.call("group_open_http_svc/get_group_info", r#"{"GroupIdList":["g"]}"#);
@@ -99,7 +99,7 @@ fn a_read_error_gives_50004_and_passes() {
     assert_eq!(marked(&mut client), "1");
 }
 
-/// The system reports a failed synchronisation once, and the next one succeeds although data was lost. So confold must
+/// The system reports a failed synchronization once, and the next one succeeds although data was lost. So confold must
 /// not try again.
 #[test]
 fn after_a_failed_synchronisation_nothing_is_tried_again() {

@@ -1,4 +1,4 @@
-//! The flags of `dev` and `serve`: common names, forms of addresses, and the hints for flags of other programs.
+//! Tests the flags of `dev` and `serve`: common names, forms of addresses, and the hints for flags of other programs.
 
 use crate::{
     harness::{Server, confold, said},

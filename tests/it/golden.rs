@@ -1,4 +1,4 @@
-//! Requests and the exact bytes of their replies, one file per command in `golden/`.
+//! Tests requests and the exact bytes of their replies, one file per command in `golden/`.
 //!
 //! Each file contains a sequence of calls to one fresh server: `> service/command`, the body on the next line, then
 //! `< ` and the reply. Lines with `# ` are comments. Run with `GOLDEN=write` to write the server's current replies,

@@ -92,7 +92,7 @@ impl Server {
         server
     }
 
-    /// Starts `confold dev` under strace, which records each completed synchronisation.
+    /// Starts `confold dev` under strace, which records each completed synchronization.
     pub(crate) fn traced(trace: &Path) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("strace");
@@ -302,7 +302,7 @@ pub(crate) fn page_app() -> App {
 /// Makes system calls of a process fail, with strace, until this is dropped.
 pub(crate) struct Fault {
     strace: Child,
-    /// Kept open, because strace must be able to write to them.
+    /// The error output of strace, kept open because strace must be able to write to it.
     _errors: Lines,
 }
 

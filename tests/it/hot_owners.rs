@@ -1,4 +1,4 @@
-//! Many clients writing to one owner at once.
+//! Tests many clients that write to one owner at once.
 
 use std::{collections::BTreeSet, thread};
 

@@ -1,5 +1,5 @@
-//! Imports that would lose data: because of a misspelt field, an incomplete page, an encoding, or because the lines
-//! demand it.
+//! Tests imports that would lose data: because of a misspelt field, an incomplete page, an encoding, or because the
+//! lines demand it.
 
 use std::{fs, io::Write as _, process::Output};
 
@@ -89,7 +89,7 @@ fn misspelt() -> Vec<(Value, &'static str)> {
         ),
         (
             json!({"Kind": "organizer", "SdkAppId": APP, "From_Account": "ann", "ContactItem": null}),
-            "ContactItem is refused: it is null; an empty list is written as []",
+            "ContactItem is refused: it is null; write an empty list as []",
         ),
     ]
 }
@@ -121,7 +121,7 @@ fn a_misspelt_field_loses_no_data_on_any_import_path() {
                 let reply = answer.json();
                 assert_eq!((answer.status, &reply["Faults"][0]["Line"]), (400, &json!(2)), "{way}: {reply}");
                 assert!(reply["Faults"][0]["Reason"].as_str().unwrap().starts_with(reason), "{way}: {reply}");
-                // It has the same fields as every refusal.
+                // The report has the same fields as every refusal.
                 assert_eq!(
                     (reply["ActionStatus"].as_str(), reply["ErrorCode"].as_u64()),
                     (Some("FAIL"), Some(50002))
@@ -367,7 +367,7 @@ fn text_in_another_encoding_is_refused_by_name() {
     let output = import(&place, &[], "in.ndjson", &latin);
     let found = said(&output);
     let expected = format!(
-        "in.ndjson:1: the line is not a JSON object: byte {} is not UTF-8, and JSON is written in UTF-8\n",
+        "in.ndjson:1: the line is not a JSON object: byte {} is not valid UTF-8, and JSON must be UTF-8\n",
         account("a").len() + 12
     );
     assert!(found.starts_with(&expected), "{found} {expected}");

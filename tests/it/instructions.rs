@@ -1,4 +1,4 @@
-//! The gate that compares instruction counts with their budget: its result and messages for given counts.
+//! Tests the gate that compares instruction counts with their budget: its result and messages for given counts.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! Import and export: in a data directory, and through a running server.
+//! Tests import and export: in a data directory, and through a running server.
 
 use std::{
     fmt::Write as _,
@@ -119,7 +119,7 @@ fn what_is_exported_is_imported_to_the_same_bytes_and_replies() {
         let get = get_contact_group(owner);
         assert_eq!(first.client().make(&get).body, second.client().make(&get).body, "{owner}");
     }
-    // Numbers continue where they were.
+    // The numbers of groups continue after the imported ones.
     for server in [&first, &second] {
         server.client().does(&mark_contact("ann").set(user("eve"), [1]));
         let reply = server.client().does(&create_contact_group("carl", "new").with(user("ann")));
@@ -170,7 +170,7 @@ fn only_lines_of_the_named_app_are_accepted() {
     fs::write(&file, lines(1)).unwrap();
     let data = folder.path().join("data");
     let output = keyed(&["import", "--app", "7"]).arg(&file).args(in_directory(&data)).finish();
-    assert!(said(&output).contains("only lines about app 7 are taken"), "{}", said(&output));
+    assert!(said(&output).contains("only lines about app 7 are accepted"), "{}", said(&output));
     assert!(
         keyed(&["import", "--app", "88888888"])
             .arg(&file)
@@ -295,7 +295,7 @@ const BROKEN: [(&str, &str); 20] = [
     ),
     (
         r#"{"Kind":"organizer","SdkAppId":88888888,"From_Account":"a","ContactItem":[{"Type":1,"To_Account":"b","Timestamp":1}]}"#,
-        "holds nothing",
+        "has neither groups nor marks",
     ),
     (
         r#"{"Kind":"organizer","SdkAppId":88888888,"From_Account":"a","ContactItem":[{"Type":1,"To_Account":"b","ContactGroupId":[7],"Timestamp":1}]}"#,
@@ -496,7 +496,7 @@ fn only_an_administrator_of_the_app_is_admitted() {
     fs::write(&file, r#"{"Kind":"account","SdkAppId":7,"UserID":"a"}"#).unwrap();
     let said = refused(keyed(&["import"]).arg(&file).args(&place));
     assert!(
-        said.contains("in.ndjson:1: the line is about app 7, but only lines about app 88888888 are taken"),
+        said.contains("in.ndjson:1: the line is about app 7, but only lines about app 88888888 are accepted"),
         "{said}"
     );
     let said = refused(keyed(&["import"]).arg(&file).args(&other));

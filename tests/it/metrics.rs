@@ -1,4 +1,4 @@
-//! `/metrics`, the alert rules and the dashboard.
+//! Tests `/metrics`, the alert rules and the dashboard.
 
 use std::{
     collections::BTreeSet,

@@ -1,4 +1,4 @@
-//! Mistakes in a configuration, and their error messages.
+//! Tests mistakes in a configuration, and their error messages.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 

@@ -1,4 +1,4 @@
-//! The script that installs missing packages: it asks only for those that are missing.
+//! Tests the script that installs missing packages: it asks only for those that are missing.
 
 use std::{
     os::unix::fs::symlink,

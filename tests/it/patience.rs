@@ -1,4 +1,4 @@
-//! Slow and idle connections: their time is limited, and other clients are served.
+//! Tests slow and idle connections: their time is limited, and other clients are served.
 
 use crate::{
     harness::{Client, Server},
@@ -12,7 +12,7 @@ const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 
 #[test]
 fn others_are_served_while_many_are_slow() {
-    // Connections without a byte, with a part of a head, and with a head but no body.
+    // Open connections that send nothing, a part of a head, and a head without a body.
     let slow = |server: &Server, count: usize| -> Vec<Client> {
         let begin = |index| {
             let mut one = server.client();
@@ -71,7 +71,7 @@ fn a_tls_handshake_that_stalls_is_ended() {
     let answer = plain.raw(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     assert_eq!(answer.status, 400);
     assert!(
-        answer.body.contains("this port speaks TLS: the address begins with https://"),
+        answer.body.contains("this port speaks TLS: the address must begin with https://"),
         "{}",
         answer.body
     );

@@ -1,4 +1,4 @@
-//! `confold pull`, with confold as the server.
+//! Tests `confold pull`, with confold as the server.
 
 use std::{
     fs,
@@ -71,7 +71,7 @@ fn the_order_within_a_second_is_kept() {
         client.does(&some.iter().fold(mark_contact("ann"), |call, peer| call.set(user(peer), [3])));
     }
     let folder = tempfile::tempdir().unwrap();
-    // The list is written as by a Windows editor.
+    // The list is written as a Windows editor would write it.
     fs::write(folder.path().join("users"), "\u{feff}ann\r\n").unwrap();
     let url = format!("http://{}", first.address);
     let output = pull(&url, folder.path(), &["--rate", "1000"]);
@@ -134,7 +134,7 @@ fn an_interrupted_pull_continues() {
     let file = folder.path().join("out.ndjson");
     let whole = fs::read_to_string(&file).unwrap();
     assert_eq!(whole.lines().count(), 30);
-    // As if the pull had been interrupted in the eleventh line.
+    // Cut the file in the eleventh line, as if the pull had been interrupted there.
     let ten: usize = whole.lines().take(10).map(|line| line.len() + 1).sum();
     fs::write(&file, &whole[..ten + 20]).unwrap();
     let output = pull(&url, folder.path(), &["--rate", "1000"]);

@@ -1,5 +1,5 @@
-//! What programs can read of a refusal: the vendor's texts, the names of unknown commands and parameters, and what
-//! appears in the log, the journal and a header.
+//! Tests what programs can read of a refusal: the vendor's texts, the names of unknown commands and parameters, and
+//! what appears in the log, the journal and a header.
 
 use std::io::Write;
 
@@ -128,7 +128,7 @@ fn a_hint_is_a_header_that_nobody_can_forge_and_stands_on_failed_calls_only() {
     let mut client = server.client();
     let good = client.call(GET, BODY);
     assert!(!good.headers.keys().any(|name| name.starts_with("x-")), "{:?}", good.headers);
-    // The longest possible id, and one that looks like a signature.
+    // Try the longest possible id, and one that looks like a signature.
     let signature = &sign(APP, ADMIN, KEY)[..47];
     for id in [format!("{}!", "~".repeat(47)), signature.to_owned()] {
         let body =
@@ -283,7 +283,7 @@ fn unknown_commands_name_the_nearest_one_also_among_those_that_are_absent() {
             "im_open_login_svc/kick%20",
             60009,
             "the service im_open_login_svc has no command \"kick%20\"; did you mean kick? confold does not implement \
-             that, because nobody is ever online here",
+             that, because confold does not track who is online",
         ),
         (
             "recentcontact/get_lists",
@@ -395,7 +395,7 @@ fn an_expired_signature_says_when_and_what_the_clock_says() {
         let answer = client.post(&target, BODY).unwrap();
         (answer.code(), answer.json()["ErrorInfo"].as_str().unwrap().to_owned())
     };
-    // 2100-01-01. Try twice, because a verified signature is cached.
+    // Freeze the clock in 2023 and then in 2100. Try the latter twice, because a verified signature is cached.
     assert_eq!(freeze(1_700_000_000).0, 0);
     for _ in 0..2 {
         let (code, said) = freeze(4_102_444_800);

@@ -1,4 +1,4 @@
-//! SIGHUP: apps and keys change while calls are being made.
+//! Tests SIGHUP: apps and keys change while calls are being made.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -106,7 +106,7 @@ fn a_bad_configuration_changes_nothing_and_is_reported() {
         site.log()
     );
     assert_eq!(server.client().call(GET, BODY).code(), 50001, "the old configuration should stay in effect");
-    // After the correction, it is applied.
+    // After the correction, the configuration is applied.
     site.configure("", "directory = \"open\"");
     server.signal(Signal::HUP);
     until(&mut server.client(), 0);

@@ -74,7 +74,7 @@ impl Known {
 fn a_thousand_records_are_pulled_while_their_numbers_run_out() {
     let server = Server::dev(&["--rate-limit", "off"]);
     let mut client = server.client();
-    // 850 with gaps between them, and 150 at the end.
+    // There are 850 numbers with gaps between them, and 150 at the end of the range.
     let numbers: Vec<u32> = (1..=850).map(|count| count * 10).chain(LAST - 149..=LAST).collect();
     seed(&mut client, &numbers);
     let mut kept: BTreeMap<String, String> =

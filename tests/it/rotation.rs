@@ -1,4 +1,4 @@
-//! Key rotation: signatures made with the previous key are accepted until it ends, not longer.
+//! Tests key rotation: signatures made with the previous key are accepted until it ends, not longer.
 
 use confold::{
     auth::{App, Apps, Credentials, Gate, Generation, Identifier, PreviousKey, SecretKey, usersig},
@@ -187,7 +187,7 @@ fn a_mistake_in_a_rotation_does_not_lock_anybody_out() {
     server.signal(Signal::HUP);
     until(&mut early, 50001);
     assert_eq!(late.call(GET, BODY).code(), 50001);
-    // Its end alone does not define a previous key.
+    // The setting previous_key_until alone does not define a previous key.
     site.configure("", &format!("{NEW}previous_key_until = {}", later(30)));
     server.signal(Signal::HUP);
     until(&mut late, 70009);

@@ -1,4 +1,4 @@
-//! What real clients send: administrators as users, empty values, empty arrays for objects, encoded bodies.
+//! Tests what real clients send: administrators as users, empty values, empty arrays for objects, encoded bodies.
 
 use std::io::{Read, Write};
 
@@ -36,7 +36,7 @@ fn an_administrator_is_an_account_without_being_stored() {
     assert_eq!(checked(client, ADMIN), "Imported");
     assert_eq!(checked(client, "other"), "NotImported");
 
-    // As owner and as peer.
+    // An administrator can be an owner and a peer.
     let contact = |user: &str| json!({ "Type": 1, "To_Account": user });
     let mark = |owner: &str, peer: &str| json!({ "From_Account": owner, "MarkItem": [{ "OptType": 1, "ContactItem": contact(peer), "SetMark": [0] }] });
     for (owner, peer) in [(ADMIN, "user"), ("user", ADMIN), (ADMIN, ADMIN)] {
@@ -46,7 +46,7 @@ fn an_administrator_is_an_account_without_being_stored() {
     let all = done(client, CONTACTS, "get_contact_group", &json!({ "From_Account": ADMIN, "StartIndex": 0 }));
     assert_eq!(all["ContactItem"].as_array().unwrap().len(), 2);
 
-    // As owner and member of chat groups.
+    // An administrator can own chat groups and be a member of them.
     let group = json!({ "Type": "Public", "Name": "g", "GroupId": "g", "Owner_Account": ADMIN });
     done(client, GROUPS, "create_group", &group);
     let member = json!([{ "Member_Account": ADMIN }]);
@@ -68,7 +68,7 @@ fn an_administrator_is_an_account_without_being_stored() {
         assert_eq!(done(client, GROUPS, "get_role_in_group", &asked)["UserIdList"][0]["Role"], role);
     }
 
-    // An administrator cannot be deleted, and neither are their records.
+    // An administrator cannot be deleted, and their records stay.
     let items = json!({ "DeleteItem": [{ "UserID": ADMIN }, { "UserID": "user" }] });
     let deleted = done(client, ACCOUNTS, "account_delete", &items);
     let results = &deleted["ResultItem"];
@@ -356,12 +356,12 @@ fn a_compressed_body_is_read_within_the_bounds_of_bodies() {
     ] {
         assert_eq!(call(&named(name), &body), ok, "{name}");
     }
-    // Many large bodies: their memory is released each time.
+    // Send many large bodies. Their memory is released each time.
     let large = [BODY, &b" ".repeat(LIMIT - BODY.len())[..]].concat();
     for _ in 0..8 {
         assert_eq!(call(&named("gzip"), &gzip(&large)), ok);
     }
-    // One byte too many, and eight times too many.
+    // Send one byte too many, and eight times too many.
     for size in [LIMIT + 1, 8 * LIMIT] {
         let mut packed = GzEncoder::new(Vec::new(), Compression::best());
         std::io::copy(&mut std::io::repeat(b' ').take(size as u64), &mut packed).unwrap();
@@ -485,7 +485,7 @@ fn a_cure_is_one_that_helps() {
     let (_site, _server, mut strict) = serving("", "");
     let (_other_site, _other_server, mut open) = serving("", "directory = \"open\"");
     let get = |user: &str| json!({ "From_Account": user, "StartIndex": 0 }).to_string();
-    // An id that can be imported, and ids that never can be.
+    // Try an id that can be imported, and ids that cannot be.
     let (code, said) = refused(&mut strict, "recentcontact/get_contact_group", &get("a"));
     assert_eq!(code, 50001);
     assert!(
@@ -497,7 +497,7 @@ fn a_cure_is_one_that_helps() {
     for (user, shown, found) in [("a b", "a b", "' '"), ("安", "安", "'安'"), ("a\tb", "a\\tb", "'\\t'")] {
         for client in [&mut strict, &mut open] {
             let rule = format!(
-                "the account \"{shown}\" has not been imported and never can be: a UserID to be imported is printable ASCII without blanks, found {found}"
+                "the account \"{shown}\" has not been imported and cannot be: a UserID to be imported must be printable ASCII without blanks, found {found}"
             );
             let (code, said) = refused(client, "recentcontact/get_contact_group", &get(user));
             assert_eq!((code, said), (50001, format!("From_Account: {rule}")));
@@ -521,11 +521,11 @@ fn a_cure_is_one_that_helps() {
         ("g", "create it with v4/group_open_http_svc/create_group or import_group"),
         (
             "@TGS#g",
-            "create it with v4/group_open_http_svc/import_group, which alone takes an id that begins with @TGS#",
+            "create it with v4/group_open_http_svc/import_group, the only command that accepts an id that begins with @TGS#",
         ),
         (
             &"t".repeat(49),
-            "take it in from a file with confold import, since no command creates an id of more than 48 bytes",
+            "import it from a file with confold import, because no command creates an id of more than 48 bytes",
         ),
     ] {
         let expected = format!("the chat group \"{id}\" does not exist; {cure}{open_cure}");
@@ -535,12 +535,13 @@ fn a_cure_is_one_that_helps() {
     for client in [&mut strict, &mut open] {
         done(client, GROUPS, "create_group", &json!({ "Type": "Public", "Name": "n", "GroupId": "h" }));
         done(client, GROUPS, "destroy_group", &json!({ "GroupId": "h" }));
-        let expected = "the chat group \"h\" was disbanded; to use its id again, create it with v4/group_open_http_svc/create_group or import_group; what was kept about it before stays gone";
+        let expected = "the chat group \"h\" was disbanded; to use its id again, create it with v4/group_open_http_svc/create_group or import_group; earlier records about it are not restored";
         assert_eq!(about(client, "h"), (51007, expected.to_owned()));
         let (code, said) = refused(client, "group_open_http_svc/destroy_group", r#"{"GroupId":"@TGS#x"}"#);
         let is_open = code == 0;
         assert!(
-            is_open || said.ends_with("import_group, which alone takes an id that begins with @TGS#"),
+            is_open
+                || said.ends_with("import_group, the only command that accepts an id that begins with @TGS#"),
             "{said}"
         );
     }

@@ -1,4 +1,4 @@
-//! The settings of an app, and the error codes that only these settings cause.
+//! Tests the settings of an app, and the error codes that only these settings cause.
 
 use std::sync::{Arc, mpsc};
 

@@ -1,4 +1,4 @@
-//! The startup of a server: when its address is reserved, and when clients can connect.
+//! Tests the startup of a server: when its address is reserved, and when clients can connect.
 
 use std::{
     fs::{self, File},
@@ -18,8 +18,8 @@ use crate::{
     wait::{self, Finish, Lines, end},
 };
 
-/// A free address that is reserved as long as this exists: a socket is bound to it but does not listen, so that other
-/// programs do not get it by chance, but can still request it explicitly.
+/// Returns a free address that is reserved as long as this exists: a socket is bound to it but does not listen, so that
+/// other programs do not get it by chance, but can still request it explicitly.
 pub(crate) fn reserved() -> (TcpListener, SocketAddr) {
     let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     sockopt::set_socket_reuseaddr(&socket, true).unwrap();

@@ -520,7 +520,7 @@ fn databases_and_error_numbers_stay_in_their_modules() {
 #[test]
 fn error_numbers_are_written_only_in_the_table_of_codes() {
     let codes = Code::ALL.iter().map(|(_, code)| code).chain(Code::ELSEWHERE);
-    // 0 is not only an error code.
+    // Leave out 0, because it is not only an error code.
     let numbers: BTreeSet<String> =
         codes.filter(|code| **code != Code::OK).map(|code| code.number().to_string()).collect();
     // Texts for people may contain a number: a string on one line, and the long texts of config/.

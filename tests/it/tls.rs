@@ -1,4 +1,4 @@
-//! TLS: the local authority of `dev`, HTTP/2, and certificates that change.
+//! Tests TLS: the local authority of `dev`, HTTP/2, and certificates that change.
 
 use std::{
     fs,

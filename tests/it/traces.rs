@@ -1,4 +1,4 @@
-//! Spans of calls, as a collector receives them.
+//! Tests spans of calls, as a collector receives them.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

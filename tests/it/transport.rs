@@ -1,4 +1,4 @@
-//! Rules for every call: HTTP, the order of checks, and stopping.
+//! Tests the rules for every call: HTTP, the order of checks, and stopping.
 
 use std::collections::BTreeSet;
 

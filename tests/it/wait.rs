@@ -1,4 +1,4 @@
-//! Waiting with a deadline: a test that waits for more than two minutes fails and names what it waited for.
+//! Waits with a deadline: a test that waits for more than two minutes fails and names what it waited for.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -11,7 +11,7 @@ use std::{
 use confold::clock::Clock;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Far longer than anything here takes on a busy machine.
+/// The longest time to wait, which is far more than anything here takes on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Waits until a condition holds.

@@ -102,7 +102,7 @@ impl Claims {
 /// Servers that cache verified signatures can use it to check only the validity when one is used again.
 ///
 /// # Errors
-/// [`Flaw::Expired`].
+/// Returns [`Flaw::Expired`].
 #[inline]
 pub fn check_validity(until: i64, now: u64) -> Result<(), Flaw> {
     match i64::try_from(now).unwrap_or(i64::MAX) {

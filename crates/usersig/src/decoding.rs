@@ -34,7 +34,7 @@ impl UserSig {
     /// Decodes a UserSig, within [`MAX_TEXT`](crate::MAX_TEXT) and [`MAX_INFLATED`](crate::MAX_INFLATED).
     ///
     /// # Errors
-    /// The variants of [`Flaw`] from [`Flaw::Empty`] to [`Flaw::Userbuf`].
+    /// Returns the variants of [`Flaw`] from [`Flaw::Empty`] to [`Flaw::Userbuf`].
     pub fn decode(text: &str) -> Result<UserSig, Flaw> {
         let members: Members = serde_json::from_slice(&packing::unpack(text)?).map_err(|_| Flaw::Json)?;
         if members.are_of_version_1() {
@@ -73,7 +73,7 @@ impl UserSig {
     /// with a wrong HMAC is never reported as expired. The HMACs are compared in constant time.
     ///
     /// # Errors
-    /// [`Flaw::App`], [`Flaw::Identifier`], [`Flaw::Forged`] or [`Flaw::Expired`].
+    /// Returns [`Flaw::App`], [`Flaw::Identifier`], [`Flaw::Forged`] or [`Flaw::Expired`].
     pub fn verify(&self, app: u64, identifier: &str, key: impl AsRef<[u8]>, now: u64) -> Result<(), Flaw> {
         self.check_subject(app, identifier)?;
         if !bool::from(self.claims.hmac(key.as_ref()).ct_eq(&self.hmac)) {
@@ -85,7 +85,7 @@ impl UserSig {
     /// Checks only app and identifier, which is the part of [`UserSig::verify`] that needs no key.
     ///
     /// # Errors
-    /// [`Flaw::App`] or [`Flaw::Identifier`].
+    /// Returns [`Flaw::App`] or [`Flaw::Identifier`].
     pub fn check_subject(&self, app: u64, identifier: &str) -> Result<(), Flaw> {
         if self.claims.app != app {
             return Err(Flaw::App(self.claims.app));

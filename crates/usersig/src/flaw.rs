@@ -39,7 +39,7 @@ pub enum Flaw {
     /// The identifier cannot be signed: see [`Identifier`](crate::Identifier).
     #[error("its field TLS.identifier {0}")]
     IdentifierForm(IdentifierError),
-    /// The userbuf is not base64, so that it could stand for further lines of the signed text.
+    /// The userbuf is not base64. Such a userbuf could contain further lines of the signed text.
     #[error("its field TLS.userbuf is not base64 in the alphabet A-Z a-z 0-9 + / with padding =")]
     Userbuf,
     /// It was made for this app instead of the expected one.

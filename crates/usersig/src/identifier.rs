@@ -35,7 +35,7 @@ impl Identifier {
     /// Parses an identifier.
     ///
     /// # Errors
-    /// [`IdentifierError`].
+    /// Returns [`IdentifierError`].
     pub fn parse(text: &str) -> Result<Identifier, IdentifierError> {
         match text.len() {
             0 => return Err(IdentifierError::Empty),

@@ -64,7 +64,7 @@ pub(super) const IMPORT_GROUP: Description = Description {
 };
 
 pub(super) const DESTROY_GROUP: Description = Description {
-    summary: "Disband a chat group, and delete everything that users organized about it",
+    summary: "Disband a chat group, and hide everything that users organized with it",
     request: &[GROUP_ID],
     reply: &[],
     example: r#"{"GroupId":"@TGS#1N3RSUYG2"}"#,

@@ -50,7 +50,7 @@ impl Command {
     /// Checks that a request has only fields that the command knows, as the strict mode requires.
     ///
     /// # Errors
-    /// A [`Fault`] that names the first unknown field and suggests a similar one, if there is one.
+    /// Returns a [`Fault`] that names the first unknown field and suggests a similar one, if there is one.
     pub fn check_strictly(self, request: &Node<'_>) -> Result<(), Fault> {
         check(request, Path::Root, &Shape::Object(self.description().request))
     }

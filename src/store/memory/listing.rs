@@ -1,4 +1,4 @@
-//! Everything that the store in memory keeps, partition by partition.
+//! Lists everything that the in-memory store keeps, partition by partition.
 
 use super::{MemoryStore, lock};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     store::{Cursor, Listing, Part, Pending},
 };
 
-/// How much is listed at a time.
+/// The number of items in one part of a list.
 const PART: usize = 3;
 
 impl Listing for MemoryStore {
@@ -59,7 +59,7 @@ impl Listing for MemoryStore {
     }
 }
 
-/// The next items of a list in the order of its cursors.
+/// Returns the next items of a list, in the order of its cursors.
 fn part<T>(all: impl Iterator<Item = (String, T)>, from: Option<&Cursor>) -> Part<T> {
     let rest = all.filter(|(place, _)| from.is_none_or(|Cursor(last)| place > last));
     let (places, items): (Vec<String>, Vec<T>) = rest.take(PART).unzip();

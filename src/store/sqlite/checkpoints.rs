@@ -157,6 +157,6 @@ pub(super) enum Ended {
     Complete,
     /// A reader prevented it from completing.
     Held,
-    /// It failed, usually because the disk is full.
+    /// The checkpoint failed, usually because the disk is full.
     Refused,
 }

@@ -194,7 +194,7 @@ impl Files {
                 format!("{database} is not where it was opened, or another file has taken its place")
             }
             Misplaced::Log => format!(
-                "{log} is not where it was opened, or another file has taken its place; what it held was put into the database"
+                "{log} is not where it was opened, or another file has taken its place; its content was copied into the database"
             ),
             Misplaced::Cut => {
                 format!("{database} or {log} has become shorter, which only another program can have done")

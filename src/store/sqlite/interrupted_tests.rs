@@ -32,7 +32,7 @@ const NOW: UnixSeconds = 1_800_000_000;
 const INCARNATION: &str = "0123456789abcdef";
 
 /// Creates a store of format 2 with this many owners and chat groups. The chat group with the number n has n % 3
-/// members. `closed` is whether it was closed normally.
+/// members. If `closed` is true, it was closed normally.
 fn format_2(directory: &Path, count: usize, closed: bool) {
     let old = Connection::open(directory.join("confold.db")).unwrap();
     old.execute_batch(FORMAT_1).unwrap();
@@ -59,7 +59,7 @@ fn format_2(directory: &Path, count: usize, closed: bool) {
 }
 
 /// Opens a database with a connection that is prepared by `prepare`, and calls `watch` before each statement with its
-/// text. Rows are rewritten in steps of `most` rows at most.
+/// text. Rows are rewritten in steps of at most `most` rows.
 fn open_watched(
     directory: &Path,
     most: i64,
@@ -169,7 +169,7 @@ fn a_store_whose_rows_cannot_be_rewritten_for_lack_of_room_is_opened() {
     assert!(doubts.len() == 1 && doubts[0].to_string().contains("is not upgraded completely"), "{doubts:?}");
     let is_rewritten = "SELECT rewritten FROM store";
     assert!(!opened.connection.query_row(is_rewritten, [], |row| row.get::<_, bool>(0)).unwrap());
-    // Rows of both forms are read.
+    // Rows of both forms can be read.
     for (number, members) in [(1, 1), (COUNT - 1, 2)] {
         let id = ChatGroupId::parse(&format!("g{number:05}")).unwrap();
         let all = WantedMembers::All;
@@ -235,7 +235,8 @@ fn damage_costs_only_the_rows_that_it_concerns() {
     // Destroy the page with the organizer in the middle.
     let mut bytes = std::fs::read(&file).unwrap();
     let holds = |page: &[u8], text: &[u8]| page.windows(text.len()).any(|window| window == text);
-    // A leaf of the table, and not one of its index: it contains the name of a conversation group.
+    // This finds a leaf of the table rather than of its index, because only the table contains the names of
+    // conversation groups.
     let lost = bytes
         .chunks(4_096)
         .position(|page| page[0] == 0x0d && holds(page, b"u00300") && holds(page, "жж".as_bytes()))

@@ -63,7 +63,7 @@ impl<T> OutcomeSlot<T> {
 impl Job {
     /// Checks whether the job changes data that is known to be damaged.
     pub(super) fn is_about_damage(&self, health: &Health) -> bool {
-        // Touches and edits of one owner go the same way, because an edit may end the sessions.
+        // Touches and edits of one owner are treated alike, because an edit may end the sessions.
         let is_of_owner = |owner: &Owner| {
             health.is_damaged(|| Damaged::Owner(owner.clone()))
                 || health.is_damaged(|| Damaged::Sessions(owner.clone()))

@@ -86,7 +86,7 @@ pub(super) struct SqliteStore {
     unfilled: bool,
     opening: Opening,
     close_within: Duration,
-    /// Held while a readiness check writes.
+    /// A lock that a readiness check holds while it writes.
     probing: tokio::sync::Mutex<()>,
     /// The files, which stay locked until the store is closed.
     files: Arc<Files>,

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::log_lines::{self, Finding};
 
-/// How many rows of a table are counted at most, so that a large store does not start slowly.
+/// The maximum number of rows of a table that are counted, so that a large store does not start slowly.
 const COUNTED: u64 = 200_000;
 
 /// The findings at the opening of a store.
@@ -38,11 +38,11 @@ type Counted = Option<(u64, bool)>;
 pub(super) enum PreviousEnd {
     /// The database is new.
     Created,
-    /// It was closed normally.
+    /// The database was closed normally.
     Closed,
-    /// It was in use when its process ended.
+    /// The database was in use when its process ended.
     InUse,
-    /// It has an older format, which does not contain this information.
+    /// The database has an older format, which does not contain this information.
     Unknown,
 }
 
@@ -66,10 +66,10 @@ impl Opening {
             Log::Empty => Some("is empty"),
             Log::Unreadable => Some("has a damaged header, so that nothing could be recovered from it"),
             // A store in use has written at least one frame, so this log was truncated.
-            Log::Frames(Frames { stored: 0, .. }) => Some("was cut, so that nothing is left of it"),
+            Log::Frames(Frames { stored: 0, .. }) => Some("was truncated, so that nothing of it is left"),
             // The mark that the store is in use was committed in an earlier log than this one.
             Log::Frames(Frames { last_commit: 0, restarts: 0, .. }) => {
-                Some("was begun anew by a start that was interrupted")
+                Some("was restarted by an interrupted startup")
             }
             Log::Frames(_) => None,
         };

@@ -43,8 +43,8 @@ pub(super) fn open(files: &Files, create: bool, now: UnixSeconds) -> Result<Open
     open_with(files.connect()?, files, create, now, upgrade::STEP)
 }
 
-/// Opens or creates the database of these files with this connection. Old rows are rewritten in steps of `most` rows at
-/// most.
+/// Opens or creates the database of these files with this connection. Old rows are rewritten in steps of at most `most`
+/// rows.
 pub(super) fn open_with(
     mut connection: Connection,
     files: &Files,

@@ -16,7 +16,7 @@ pub(super) struct Table {
     pub(super) key: &'static str,
     /// The number of these columns.
     pub(super) width: usize,
-    /// How many rows are rewritten in one step at most.
+    /// The maximum number of rows that are rewritten in one step.
     pub(super) most: i64,
 }
 
@@ -31,7 +31,7 @@ impl Table {
         connection: &Connection,
         rewrite: impl Fn(&Connection, &Key, Key) -> Result<Key, StoreError>,
     ) -> Result<(), StoreError> {
-        // Apps have positive numbers, and so have rows.
+        // Keys begin with the number of an app or a row, which is positive, so -1 is before all of them.
         let mut from = vec![Value::Integer(-1); self.width];
         let (mut rows, mut skipped, mut damage) = (self.most, 1, None);
         loop {
@@ -42,7 +42,7 @@ impl Table {
                     rows = 1;
                     continue;
                 }
-                // Rows with numbers can also be found behind the damage.
+                // If the key is the number of a row, the rows after the damage can still be found.
                 Err(StoreError::Damaged { reason, .. }) => {
                     damage = Some(reason);
                     let [Value::Integer(number)] = &mut from[..] else { break };

@@ -8,7 +8,7 @@ use crate::log_lines::log;
 
 /// A thread that has been started.
 pub(super) struct StoreThread {
-    /// Closed when the thread ends, normally or by a panic.
+    /// A channel that is closed when the thread ends, normally or by a panic.
     ended: watch::Receiver<()>,
 }
 

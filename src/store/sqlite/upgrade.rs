@@ -22,7 +22,7 @@ use crate::{
     store::StoreError,
 };
 
-/// How many rows are rewritten in one step at most.
+/// The maximum number of rows that are rewritten in one step.
 pub(super) const STEP: i64 = 8_192;
 /// The approximate number of bytes after which a step ends early, if its rows are large.
 const STEP_BYTES: usize = 4 << 20;
@@ -54,7 +54,7 @@ pub(super) fn from_4_to_5(transaction: &Transaction<'_>) -> rusqlite::Result<()>
     transaction.execute_batch(FORMAT_5)
 }
 
-/// Rewrites the rows of an older format, unless that has been done already, in steps of `most` rows at most. If it is
+/// Rewrites the rows of an older format, unless that has been done already, in steps of at most `most` rows. If it is
 /// interrupted, the next startup continues it.
 ///
 /// # Errors

@@ -260,7 +260,7 @@ fn a_count_of_disbandings_that_changed_behind_the_store_is_not_used() {
     let refused = destroy(&store).unwrap_err();
     let is_directory = matches!(&refused, StoreError::Damaged { what: Damaged::Directory(_), .. });
     assert!(is_directory && refused.to_string().contains("table app does not match"), "{refused}");
-    // Neither is it used for removing events.
+    // It is not used for removing events either.
     block_on(change(&store));
     close(&store);
     let events = "SELECT count(*) FROM app_event";

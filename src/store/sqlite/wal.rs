@@ -126,7 +126,7 @@ mod tests {
         let Log::Frames(found) = inspect(&log).unwrap() else { panic!("no frames") };
         assert!(found.written == all && found.last_commit < all, "{found:?}");
         std::fs::write(&log, whole).unwrap();
-        // The next write restarts the log, and older frames stay behind the new one.
+        // The next write restarts the log, and older frames remain after the new one.
         frames("RESTART");
         db.execute_batch("INSERT INTO t VALUES (3)").unwrap();
         assert_eq!(

@@ -76,7 +76,7 @@ fn the_authority_signs_only_for_servers_on_this_machine_and_the_official_names()
         "IP:10.0.0.1",
         "IP:::2",
         "IP:::ffff:127.0.0.1",
-        // Together with an allowed name.
+        // These contain an allowed name as well.
         "DNS:localhost,email:ann@example.org",
         "DNS:localhost,URI:https://example.org/",
         "DNS:localhost,DNS:example.org",

@@ -1,5 +1,5 @@
-//! Clients that send most of a body and hold back the rest: the memory they occupy is limited, and other clients can
-//! still make small calls.
+//! Tests clients that send most of a body and hold back the rest: the memory they occupy is limited, and other clients
+//! can still make small calls.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! Counters that an import has set to their highest value: nothing gets a higher number, and exported data can be
+//! Tests counters that an import has set to their highest value: nothing gets a higher number, and exported data can be
 //! imported again.
 
 use std::{path::Path, process::Output};

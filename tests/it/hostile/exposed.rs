@@ -1,4 +1,4 @@
-//! Keys that are published or easy to guess, and controls that other machines can reach.
+//! Tests keys that are published or easy to guess, and controls that other machines can reach.
 
 use std::{fs, net::SocketAddr, process::Command};
 

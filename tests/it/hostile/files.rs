@@ -1,4 +1,4 @@
-//! File permissions of stores and outputs.
+//! Tests the file permissions of stores and outputs.
 
 use std::{
     fs::{self, Permissions},

@@ -1,4 +1,5 @@
-//! Health checks of things other than a confold server: another web server, an endless reply, or a misleading one.
+//! Tests health checks of things other than a confold server: another web server, an endless reply, or a misleading
+//! one.
 
 use std::{io::Write, process::Output};
 
@@ -104,7 +105,7 @@ fn plain_http_on_a_tls_port_is_explained() {
     let text = said(&output);
     assert_eq!(output.status.code(), Some(1));
     assert!(text.contains("speaks TLS on this port; give an address that begins with https://"), "{text}");
-    // And with TLS it is ready.
+    // Over TLS, a server is ready.
     let tls = LocalTls::start_with(&[]);
     let url = format!("https://localhost:{}", tls.server.tls_address().port());
     let output = confold(&["healthcheck", "--url", &url, "--ca"]).arg(tls.ca()).finish();

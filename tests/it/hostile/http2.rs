@@ -31,7 +31,7 @@ pub(super) struct Http2 {
     next: u32,
 }
 
-/// The frames that the server sent, summarised.
+/// The frames that the server sent, summarized.
 #[derive(Default)]
 pub(super) struct Answers {
     /// The bodies of streams that have ended.
@@ -64,7 +64,7 @@ impl Http2 {
         let mut settings = vec![0, 4];
         settings.extend(window.to_be_bytes());
         client.frame(SETTINGS, 0, 0, &settings)?;
-        // Enlarges the window of the connection as a whole.
+        // Enlarge the window of the connection as a whole.
         client.frame(WINDOW_UPDATE, 0, 0, &0x3fff_0000u32.to_be_bytes())?;
         Ok(client)
     }
@@ -104,7 +104,7 @@ impl Http2 {
         for (name, value) in
             [(":method", method), (":scheme", "https"), (":path", path), (":authority", "localhost")]
         {
-            // A literal header field without indexing and without Huffman coding.
+            // This is a literal header field without indexing and without Huffman coding.
             block.push(0);
             for text in [name, value] {
                 push_length(&mut block, text.len());

@@ -1,4 +1,4 @@
-//! Outputs to paths that are links, devices, FIFOs or standard output.
+//! Tests outputs to paths that are links, devices, FIFOs or standard output.
 
 use std::{
     fs::{self, File},
@@ -87,7 +87,7 @@ fn an_export_follows_links_and_replaces_only_regular_files() {
     assert!(reading.done().contains("\"ann\""));
     assert!(fs::symlink_metadata(place.path("fifo")).unwrap().file_type().is_fifo());
 
-    // All names of standard output lead there, and no file with such a name is created.
+    // All names of standard output refer to standard output, and no file with such a name is created.
     symlink("/proc/self/fd/1", place.path("stdout")).unwrap();
     for name in ["-", "stdout", "/proc/self/fd/1"] {
         let output = place.export(name);

@@ -1,4 +1,4 @@
-//! Standard output and standard error that cannot be written to.
+//! Tests programs whose standard output or standard error cannot be written to.
 
 use std::{
     fs::{self, OpenOptions},
@@ -18,7 +18,7 @@ fn full() -> Stdio {
     OpenOptions::new().write(true).open("/dev/full").unwrap().into()
 }
 
-/// A pipe whose reader is closed.
+/// Returns a pipe whose reader is closed.
 fn closed() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

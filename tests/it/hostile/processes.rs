@@ -1,5 +1,5 @@
-//! The limit on processes, which on Linux counts threads: an operation that cannot start a thread fails with an error,
-//! and nothing panics.
+//! Tests the limit on processes, which on Linux counts threads: an operation that cannot start a thread fails with an
+//! error, and nothing panics.
 
 use std::{
     fs,

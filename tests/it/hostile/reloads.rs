@@ -1,4 +1,4 @@
-//! Reloads: a refused configuration still takes rights away but grants none, and a certificate is checked as at
+//! Tests reloads: a refused configuration still takes rights away but grants none, and a certificate is checked as at
 //! startup.
 
 use std::{fs, os::unix::fs::PermissionsExt};
@@ -153,7 +153,7 @@ fn a_certificate_is_replaced_only_by_a_valid_one() {
     next.issue_valid(&certificate, &key, 2090, 2091);
     reload(&site, &server, kept, 2);
     assert!(site.log().contains("cert.pem will not be valid for another "), "{}", site.log());
-    // A good certificate whose key everybody can read.
+    // Issue a good certificate whose key everybody can read.
     next.issue_with_mode(&certificate, &key, 0o644);
     reload(&site, &server, kept, 3);
     assert!(site.log().contains("(mode 0644)"), "{}", site.log());

@@ -44,7 +44,7 @@ fn the_journal_shows_no_signature_from_any_place() {
     for body in &bodies {
         client.call(CALL, body);
     }
-    // In the path, instead of a command.
+    // Send a signature in the path, in place of a command.
     let target = client.target(&signature);
     client.post(&target, "{}").unwrap();
     let journal = controls(&mut client, "GET /_dev/journal?Limit=100", "");

@@ -1,4 +1,4 @@
-//! Hostile servers that the command-line tools call.
+//! Tests hostile servers that the command-line tools call.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! Signals at every stage of every task.
+//! Tests signals at every stage of every task.
 
 use std::{
     fs,
@@ -39,7 +39,7 @@ fn silent(first: &'static [u8]) -> (Fake, mpsc::Receiver<()>) {
     let fake = Fake::start(move |_, _, connection| {
         connection.write_all(first).unwrap();
         asked.send(()).unwrap();
-        // Waits until the client disconnects.
+        // Wait until the client disconnects.
         let _ = connection.read(&mut [0]);
     });
     (fake, wait)
@@ -186,7 +186,7 @@ fn a_signal_ends_the_first_process_of_a_container() {
     }
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("users"), "ann\n").unwrap();
-    // The process id outside the namespace.
+    // Returns the process id outside the namespace.
     let inner = |child: &Child| -> u32 {
         let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
         children.trim().parse().unwrap()

@@ -1,4 +1,4 @@
-//! Signatures crafted to be read differently from what was signed, and the identifiers that would allow this.
+//! Tests signatures crafted to be read differently from what was signed, and the identifiers that would allow this.
 
 use std::io::Write;
 
@@ -60,7 +60,7 @@ fn a_signature_of_a_name_with_line_feeds_gives_no_access() {
         assert_eq!(answer.code(), 70005, "{}", answer.body);
         assert!(answer.body.contains(rule) && !answer.body.contains("9999999999"), "{}", answer.body);
     }
-    // The same fields are accepted when they are signed as what they are.
+    // The same fields are accepted if the HMAC covers each of them as the field that it is.
     let good = packed(members.clone(), &format!("TLS.identifier:{ADMIN}\n{lines}"));
     assert_eq!(client.post(&target(&good), BODY).unwrap().code(), 0);
 }

@@ -12,8 +12,8 @@ const BODY: &str = r#"{"From_Account":"user0","StartIndex":0}"#;
 /// The number of calls, each of which makes a span.
 const CALLS: usize = 4_000;
 
-/// A site whose server has two seconds for a stop, and sends spans to a collector that accepts connections but never
-/// reads.
+/// Returns a site whose server has two seconds for a stop, and sends spans to a collector that accepts connections but
+/// never reads.
 fn site() -> (Site, TcpListener) {
     let collector = TcpListener::bind("127.0.0.1:0").unwrap();
     let site = Site::new();

@@ -146,7 +146,7 @@ fn quoted_values_and_field_names_are_shortened() {
         let info = answer.json()["ResultItem"][0]["ResultInfo"].as_str().unwrap().to_owned();
         assert!(answer.code() == 0 && info.len() <= MESSAGE, "{info}");
         assert_plain(&info);
-        // The controls and imports.
+        // The same holds for the controls and for imports.
         for (path, body) in [
             ("faults", json!({ "Command": hostile })),
             ("faults", json!({ hostile.as_str(): 1 })),

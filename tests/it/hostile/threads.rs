@@ -1,4 +1,4 @@
-//! Threads that panic: a server that has lost one stops, instead of accepting calls that it never answers.
+//! Tests threads that panic: a server that has lost one stops, instead of accepting calls that it never answers.
 
 use std::{
     env,
@@ -20,7 +20,8 @@ use crate::{
     wait::{Finish, message},
 };
 
-/// Set in the child process that runs the server, because a server handles the signals of its whole process.
+/// An environment variable that is set in the child process that runs the server. A server needs its own process,
+/// because it handles the signals of its whole process.
 const CHILD: &str = "CONFOLD_TEST_SERVER_THAT_LOSES_ITS_WRITER";
 
 /// Panics in the thread that wakes it.

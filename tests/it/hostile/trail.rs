@@ -63,7 +63,7 @@ fn a_failed_call_has_an_id_a_source_a_signer_and_an_owner() {
         assert_eq!(line[field], value, "{line}");
     }
     let forged = lines.iter().find(|line| line["identifier"] == "stranger").unwrap();
-    // The app as the call gives it, so that refusals can be searched by app.
+    // The log contains the app as the call gives it, so that refusals can be searched by app.
     assert_eq!((&forged["code"], &forged["app"]), (&json!(70009), &json!(APP)), "{forged}");
 }
 

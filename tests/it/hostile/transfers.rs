@@ -98,7 +98,7 @@ fn a_transfer_that_trickles_is_aborted() {
     let head =
         format!("POST {} HTTP/1.1\r\nContent-Length: 100000\r\n\r\n", target("import", APP, ADMIN, KEY));
     slow.send(head.as_bytes()).unwrap();
-    // Sends a byte whenever there is no reply: the transfer never stalls, but is far too slow.
+    // Send a byte whenever there is no reply: the transfer never stalls, but is far too slow.
     slow.wait_at_most(std::time::Duration::from_millis(100));
     let mut bytes = 0;
     while slow.send(b" ").is_ok() && !slow.has_ended() {

@@ -1,4 +1,4 @@
-//! Damaged database pages in a running service: one or many clients of damaged owners next to healthy owners.
+//! Tests damaged database pages in a running service: one or many clients of damaged owners next to healthy owners.
 
 use std::{
     collections::BTreeSet,
@@ -112,7 +112,7 @@ fn check(kind: Kind, but: Option<Kind>, clients: usize) {
                 scope.spawn(move || {
                     let mut connection = server.client();
                     for count in 0..60 {
-                        // Adds new conversations, so that documents grow and rows move.
+                        // Add new conversations, so that documents grow and rows move.
                         let mark = mark_contact(&format!("owner{owner:02}"));
                         let mark = mark.custom(user(&format!("new{count}")), &"m".repeat(50));
                         assert_eq!(connection.marks(&mark), [0], "owner {owner}");

@@ -1,4 +1,4 @@
-//! Disks that are full or read-only, and store directories that are moved or deleted.
+//! Tests disks that are full or read-only, and store directories that are moved or deleted.
 
 use std::{
     fs,

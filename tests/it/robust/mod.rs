@@ -1,5 +1,5 @@
-//! Failures of the store as operators and clients of the real server see them: lost logs and databases, damaged pages,
-//! full or read-only disks, and directories that are moved away.
+//! Tests failures of the store as operators and clients of the real server see them: lost logs and databases, damaged
+//! pages, full or read-only disks, and directories that are moved away.
 
 mod damage;
 mod disks;
@@ -11,7 +11,7 @@ use crate::{
     serving::Site,
 };
 
-/// A site with its own data directory, directory mode `open`, and no rate limit.
+/// Returns a site with its own data directory, directory mode `open`, and no rate limit.
 fn site() -> Site {
     let site = Site::new();
     site.configure(

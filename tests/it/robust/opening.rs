@@ -1,4 +1,4 @@
-//! What a server logs about its store at startup.
+//! Tests what a server logs about its store at startup.
 
 use std::{fs, path::Path};
 
@@ -22,7 +22,7 @@ fn said(site: &Site) -> String {
     log.lines().filter(about_store).collect::<Vec<_>>().join("\n")
 }
 
-/// A site whose server stored marks and was killed before a checkpoint.
+/// Returns a site whose server stored marks and was killed before a checkpoint.
 fn killed() -> Site {
     let site = site();
     let server = site.serve();
@@ -104,7 +104,7 @@ fn a_missing_database_is_reported() {
     let refused = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && refused.contains("holds changes that belong to it"), "{refused}");
     assert!(site.path("data/confold.db-wal").exists());
-    // Neither file is left.
+    // Neither the database nor the log is left.
     fs::remove_file(site.path("data/confold.db-wal")).unwrap();
     let server = site.serve();
     let log = said(&site);
@@ -117,7 +117,7 @@ fn dropped_frames_are_reported() {
     let site = killed();
     let log = site.path("data/confold.db-wal");
     let mut bytes = fs::read(&log).unwrap();
-    // Damages the last frame. Its change was acknowledged, but the store cannot know that.
+    // Damage the last frame. Its change was acknowledged, but the store cannot know that.
     let last = bytes.len() - 100;
     bytes[last] ^= 1;
     fs::write(&log, bytes).unwrap();

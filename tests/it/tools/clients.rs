@@ -1,4 +1,4 @@
-//! Published client libraries, unchanged, against the real server: the programs in `tests/clients`.
+//! Tests published client libraries, unchanged, against the real server: the programs in `tests/clients`.
 
 use std::{path::PathBuf, process::Command};
 

@@ -1,4 +1,4 @@
-//! The example project of a user, run as its README describes.
+//! Tests the example project of a user, run as its README describes.
 
 use std::process::Command;
 

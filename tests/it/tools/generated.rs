@@ -1,4 +1,5 @@
-//! `openapi.json` as read by other programs: one that tests servers with it, and two that generate clients from it.
+//! Tests `openapi.json` as read by other programs: one that tests servers with it, and two that generate clients from
+//! it.
 
 use std::{fs, process::Command};
 

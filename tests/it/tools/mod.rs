@@ -26,7 +26,7 @@ use rustix::process::geteuid;
 
 use crate::wait::Finish;
 
-/// For programs that compile, or make hundreds of calls.
+/// The deadline for programs that compile, or that make hundreds of calls.
 const LONG: Duration = Duration::from_secs(20 * 60);
 
 /// Tools that a test may need and that not every machine has.
@@ -161,7 +161,7 @@ fn say(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Set once the list has been mentioned.
+/// A flag that is set once the list has been mentioned.
 static MENTIONED: OnceLock<()> = OnceLock::new();
 
 /// Returns whether one of these tools is missing, so that the test has to be skipped, and prints a message.

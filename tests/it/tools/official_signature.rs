@@ -1,4 +1,4 @@
-//! A signature made by the official library of another language is accepted.
+//! Tests that a signature made by the official library of another language is accepted.
 
 use std::process::Command;
 
@@ -25,7 +25,7 @@ fn signatures_of_the_official_python_generator_are_accepted() {
         "/v4/recentcontact/get_contact_group?sdkappid={APP}&identifier={ADMIN}&usersig={signature}&random=99999999&contenttype=json"
     );
     let answer = server.client().post(&target, r#"{"From_Account":"user0","StartIndex":0}"#).unwrap();
-    // Exactly the reply of the documentation page.
+    // The reply is exactly that of the documentation page.
     assert_eq!(
         answer.body,
         concat!(

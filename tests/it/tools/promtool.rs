@@ -1,4 +1,4 @@
-//! `/metrics` and the alert rules, checked by Prometheus' own tool.
+//! Checks `/metrics` and the alert rules with Prometheus' own tool.
 
 use std::process::Command;
 

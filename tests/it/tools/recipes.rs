@@ -1,4 +1,4 @@
-//! The recipes of docs/ci.md, run unchanged in a folder in which an earlier run has left its ready file.
+//! Tests the recipes of docs/ci.md, run unchanged in a folder in which an earlier run has left its ready file.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! TLS and the local authority of `dev`, as curl and OpenSSL see them.
+//! Tests TLS and the local authority of `dev`, as curl and OpenSSL see them.
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 

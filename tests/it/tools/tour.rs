@@ -1,4 +1,5 @@
-//! The introductory pages for new users. Every command on them is run, and every answer shown must be the real one.
+//! Tests the introductory pages for new users. Every command on them is run, and every answer shown must be the real
+//! one.
 
 use std::{
     fs,
@@ -76,7 +77,7 @@ fn comparable(block: &Block, text: &str) -> Vec<String> {
     let values = serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>();
     let mut values: Vec<_> = values.map(|value| value.unwrap()).collect();
     values.iter_mut().for_each(forget_times);
-    // As text, because the order of the fields matters.
+    // Compare text instead of values, because the order of the fields matters.
     values.iter().map(ToString::to_string).collect()
 }
 
@@ -183,7 +184,7 @@ fn the_first_write_of_the_readme_gets_the_reply_shown() {
     let at = blocks.iter().position(|block| block.text.contains("/create_contact_group?$QUERY")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let shown = &blocks[at + 1];
-    // With `confold call`, and with curl.
+    // Run the call with `confold call` and with curl.
     for block in [&blocks[at - 1], &blocks[at]] {
         let server = Server::dev(&[]);
         let script = (block.text)
