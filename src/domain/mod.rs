@@ -26,8 +26,11 @@ mod rejection;
 mod removal;
 mod renumbering;
 mod restore;
+mod reversal;
 mod terms;
 mod touch;
+mod trace;
+mod undo;
 mod view;
 
 #[cfg(test)]
@@ -55,4 +58,5 @@ pub use rejection::Rejection;
 pub use restore::{Restoration, RestoredGroup, RestoredRecord};
 pub use terms::{MembershipMode, Terms};
 pub use touch::{ChatGroupTimes, SessionTimes, Touch};
+pub use undo::{Field, Kept, KeptReason, Undo};
 pub use view::{Found, Page, page, search};

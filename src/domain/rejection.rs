@@ -119,6 +119,16 @@ pub enum Rejection {
         /// The fields that the item should have had.
         expected: &'static str,
     },
+    /// The calls to be undone changed neither conversation groups nor marks.
+    #[error(
+        "undo reverts changes of conversation groups and marks, and found none; changes of accounts and counters cannot be undone"
+    )]
+    NothingToUndo,
+    /// The account was deleted among or after the calls to be undone, which erased what its owner had organized.
+    #[error(
+        "the account was deleted in the meantime, which erases what its owner had organized; only calls after that can be undone"
+    )]
+    Erased,
     /// A call names no conversations, or too many.
     #[error("one call names 1 to {limit} conversations, found {found}")]
     BatchSize {
