@@ -23,7 +23,7 @@ pub(super) fn revert(
     undo.check()?;
     let (reverted, later) = (&Trace::of(&undo.reverted), &Trace::of(&undo.later));
     let organizer = &*state.organizer;
-    let draft = Draft::new(organizer, undo.named());
+    let draft = Draft::new(organizer, reverted.records.iter().map(|record| record.conversation));
     let mut reversal = Reversal { organizer, world, reverted, later, draft, kept: Vec::new() };
     reversal.revert_groups();
     reversal.revert_records();

@@ -109,7 +109,7 @@ impl fmt::Display for KeptReason {
 }
 
 impl Undo {
-    /// Returns the conversations whose records may come back, each once, in the order of their first change.
+    /// Returns the conversations whose records may come back, in the order of their first change.
     pub(super) fn named(&self) -> Vec<&Conversation> {
         Trace::of(&self.reverted).records.iter().map(|record| record.conversation).collect()
     }
