@@ -212,9 +212,9 @@ impl<'a> Reversal<'a> {
         if changed_later != 0 {
             self.keep(field(changed_later), KeptReason::ChangedLater);
         }
-        let (set, cleared) = (record.set.bits() & !changed_later, !record.set.bits() & !changed_later);
-        bits &= !(differing & cleared);
-        match (differing & set, &presence) {
+        let free = differing & !changed_later;
+        bits &= !(free & !record.set.bits());
+        match (free & record.set.bits(), &presence) {
             (0, _) => {}
             (set, Ok(())) => {
                 bits |= set;
