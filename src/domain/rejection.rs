@@ -121,7 +121,7 @@ pub enum Rejection {
     },
     /// The calls to be undone changed neither conversation groups nor marks.
     #[error(
-        "undo reverts changes of conversation groups and marks, and found none; changes of accounts and counters cannot be undone"
+        "the calls to be undone changed no conversation groups and no marks; an undo does not revert changes of accounts and counters"
     )]
     NothingToUndo,
     /// The account was deleted among or after the calls to be undone, which erased what its owner had organized.

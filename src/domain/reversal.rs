@@ -7,7 +7,7 @@ use super::{
     StandardMark, Undo, World,
     draft::{Content, Draft},
     edit::Organized,
-    trace::{RecordTrace, Trace},
+    trace::{Before, RecordTrace, Trace},
 };
 
 /// Reverts what the deltas changed, and returns every field that they changed and that does not have its value from
@@ -27,7 +27,7 @@ pub(super) fn revert(
     let mut reversal = Reversal { organizer, world, reverted, later, draft, kept: Vec::new() };
     reversal.revert_groups();
     reversal.revert_records();
-    if reverted.account.is_some_and(|before| before != state.account.as_deref()) {
+    if reverted.account.as_ref().is_some_and(|Before(account)| *account != state.account.as_deref()) {
         reversal.keep(Field::Account, KeptReason::NotUndone);
     }
     Ok((reversal.kept, reversal.draft.finish(world.terms.now)))
@@ -223,7 +223,9 @@ impl<'a> Reversal<'a> {
             (set, Err(reason)) => self.keep(field(set), reason.clone()),
         }
         let mut custom = current.custom.clone();
-        if let Some(before) = record.custom.as_ref().filter(|before| **before != current.custom) {
+        if let Some(Before(before)) =
+            record.custom.as_ref().filter(|Before(before)| *before != current.custom)
+        {
             let field = Field::Custom { conversation: record.conversation.clone() };
             match (later.is_some_and(|later| later.custom.is_some()), before, presence) {
                 (true, ..) => self.keep(field, KeptReason::ChangedLater),

@@ -12,7 +12,7 @@ pub(super) struct Trace<'a> {
     pub(super) records: Vec<RecordTrace<'a>>,
     record_of: HashMap<(&'a Conversation, u32), usize>,
     /// The account, if it was imported or changed.
-    pub(super) account: Option<Option<&'a Account>>,
+    pub(super) account: Option<Before<Option<&'a Account>>>,
 }
 
 /// A conversation group that was created, renamed or deleted.
@@ -39,8 +39,12 @@ pub(super) struct RecordTrace<'a> {
     /// Those of the changed standard marks that were set before.
     pub(super) set: StandardMark,
     /// The custom mark before, if it was changed.
-    pub(super) custom: Option<Option<CustomMark>>,
+    pub(super) custom: Option<Before<Option<CustomMark>>>,
 }
+
+/// The value of a changed field before it was changed.
+#[derive(Debug)]
+pub(super) struct Before<T>(pub(super) T);
 
 impl<'a> Trace<'a> {
     /// Collects what these deltas changed, oldest first. A record that was removed because its chat group had been
@@ -54,10 +58,10 @@ impl<'a> Trace<'a> {
                 Delta::GroupDeleted { group, .. } => trace.add_group(group.id, Some(&group.name), true),
                 Delta::RecordChanged { .. } | Delta::RecordGone { .. } => trace.add_record(delta),
                 Delta::AccountImported { before, .. } => {
-                    trace.account.get_or_insert(before.as_deref());
+                    trace.account.get_or_insert(Before(before.as_deref()));
                 }
                 Delta::AccountDeleted(account) => {
-                    trace.account.get_or_insert(Some(account));
+                    trace.account.get_or_insert(Before(Some(account)));
                 }
                 Delta::RecordBuried { .. } | Delta::Renumbered { .. } | Delta::CountersSet(_) => {}
             }
@@ -103,7 +107,7 @@ impl<'a> Trace<'a> {
             trace.changed = StandardMark::from_bits(trace.changed.bits() | changed);
         }
         if let Some((old, _)) = parts.custom {
-            trace.custom.get_or_insert(old);
+            trace.custom.get_or_insert(Before(old));
         }
     }
 }

@@ -302,7 +302,9 @@ impl Past {
 
 fn past(turns: &[Turn]) -> Past {
     let mut past = Past::new();
-    turns.iter().for_each(|turn| past.take(turn));
+    for turn in turns {
+        past.take(turn);
+    }
     past
 }
 
@@ -528,6 +530,13 @@ fn a_created_group_goes_unless_later_calls_use_it() {
     let removal = Step::Update { name: 0, changes: vec![(false, 1)] };
     let mut past = start().with(&[removal]);
     assert_eq!((past.undo(0), past.groups()), (vec![], vec![]));
+    // A later call removed a conversation, and another one added it again.
+    let both = [false, true].map(|adds| Step::Update { name: 0, changes: vec![(adds, 1)] });
+    let mut past = start().with(&both);
+    let found =
+        [kept(group_field(1, 0), KeptReason::UsedLater), kept(membership(1, 1), KeptReason::ChangedLater)];
+    assert_eq!(past.undo(0), found);
+    assert_eq!((past.record(1), past.record(2)), (Some((vec![1], 0, 0)), None));
     // It was deleted and brought back by later calls.
     let mut past = start().with(&[delete(0)]);
     assert_eq!(past.undo(1), []);
