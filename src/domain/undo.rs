@@ -10,7 +10,7 @@ use super::{Conversation, Delta, GroupId, GroupName, Rejection, StandardMark, tr
 /// of the reverted deltas that changed it. It stays as it is if one of the later deltas changed it, even if that change
 /// was taken back. A group that was deleted comes back with its id, its name and its conversations, which is the one
 /// exception to decision 9. A group that was created is deleted, unless later calls renamed it or added conversations to
-/// it; what the reverted calls added to it is removed in either case.
+/// it. Conversations that only the reverted calls added to it are removed in either case.
 ///
 /// The new values have to obey the rules and limits, like those of any other edit. Taking something away always works.
 ///
@@ -31,6 +31,9 @@ pub struct Undo {
 }
 
 /// A field that an undo was asked to revert, but that it left as it is.
+///
+/// A field is named once, unless it belongs to a chat group that was disbanded and created again between the reverted
+/// calls. It may then be named once for each of these chat groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// The field.
@@ -90,7 +93,8 @@ pub enum KeptReason {
     /// The group does not exist and does not come back.
     NoGroup,
     /// A rule or limit refuses the value from before: [`Rejection::NameTaken`], [`Rejection::TooManyGroups`],
-    /// [`Rejection::TooManyGrouped`], [`Rejection::TooManyMarked`], or a reason of [`World::incarnation`].
+    /// [`Rejection::TooManyGrouped`], [`Rejection::TooManyMarked`], or a reason of
+    /// [`World::incarnation`](super::World::incarnation).
     Refused(Rejection),
     /// An undo does not change accounts.
     NotUndone,
