@@ -290,7 +290,9 @@ fn rejection_code(rejection: &Rejection, family: Family) -> Code {
         | Rejection::MarkText { .. }
         | Rejection::CustomMarkLength { .. }
         | Rejection::Unreadable(_)
-        | Rejection::NothingToApply { .. } => parameter_code(family),
+        | Rejection::NothingToApply { .. }
+        | Rejection::NothingToUndo
+        | Rejection::Erased => parameter_code(family),
     }
 }
 

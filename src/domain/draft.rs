@@ -107,10 +107,7 @@ impl<'a> Draft<'a> {
         if let Ok(group) = self.group(name) {
             return Ok(group.id);
         }
-        let limit = world.terms.limits.groups;
-        if self.groups.len() >= limit {
-            return Err(Rejection::TooManyGroups { limit });
-        }
+        self.check_room_for_group(world)?;
         // Group ids are never reused, so an owner can run out of them.
         if self.last_group >= MAX_NUMBER {
             return Err(Rejection::NoGroupIdLeft);
@@ -122,7 +119,47 @@ impl<'a> Draft<'a> {
         Ok(id)
     }
 
-    /// Removes a group; its id is not used again.
+    /// Gives the group with this id this name, and brings the group back if it was deleted. The caller ensures that no
+    /// other group has the name in the end.
+    ///
+    /// # Errors
+    /// Returns [`Rejection::TooManyGroups`] if the group was deleted and there is no room for it.
+    pub(super) fn put_group(
+        &mut self,
+        id: GroupId,
+        name: &GroupName,
+        world: World<'_>,
+    ) -> Result<(), Rejection> {
+        match self.groups.binary_search_by_key(&id, |group| group.id) {
+            Ok(place) => self.groups[place].name = name.clone(),
+            Err(place) => {
+                self.check_room_for_group(world)?;
+                self.groups.insert(place, Group { id, name: name.clone(), number: 0 });
+                self.last_group = self.last_group.max(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_room_for_group(&self, world: World<'_>) -> Result<(), Rejection> {
+        let limit = world.terms.limits.groups;
+        match self.groups.len() < limit {
+            true => Ok(()),
+            false => Err(Rejection::TooManyGroups { limit }),
+        }
+    }
+
+    /// Returns the groups, sorted by id.
+    pub(super) fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// Returns the current content of the record of `conversation`.
+    pub(super) fn content(&self, conversation: &Conversation) -> &Content {
+        &self.items[self.item_of[conversation]].content
+    }
+
+    /// Removes a group. Its id is not given to another group.
     pub(super) fn drop_group(&mut self, id: GroupId) {
         self.groups.retain(|group| group.id != id);
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Change, ChangeNumber, Conversation, Delta, GroupId, GroupName, MarkChange, MemberChange, Organizer,
-    OwnerState, Rejection, Restoration, World, accounts, grouping, marking, restore,
+    Change, ChangeNumber, Conversation, Delta, GroupId, GroupName, Kept, MarkChange, MemberChange, Organizer,
+    OwnerState, Rejection, Restoration, Undo, World, accounts, grouping, marking, restore, reversal,
 };
 
 /// A requested change of an owner's data. Stores run edits without depending on their meaning.
@@ -52,6 +52,8 @@ pub enum Edit {
     DeleteAccount,
     /// Replaces everything the owner organized with imported groups and records.
     Restore(Restoration),
+    /// Reverts what earlier calls changed.
+    Undo(Undo),
     /// Panics, to test that stores survive it.
     #[cfg(test)]
     Defect,
@@ -80,6 +82,8 @@ pub enum Outcome {
         /// Whether the account was imported as well.
         made_known: bool,
     },
+    /// The result of [`Edit::Undo`]: every field that it should have reverted and did not.
+    Undone(Vec<Kept>),
 }
 
 /// The result of an edit of one conversation group.
@@ -112,6 +116,7 @@ impl Edit {
             Edit::Restore(restoration) => {
                 restoration.records.iter().map(|record| &record.conversation).collect()
             }
+            Edit::Undo(undo) => undo.named(),
             Edit::RenameGroup { .. }
             | Edit::DeleteGroup { .. }
             | Edit::ImportAccount { .. }
@@ -160,6 +165,10 @@ impl Edit {
                 let (items, made) = marking::mark(organizer, world, items)?;
                 return Ok(decision(state, Outcome::Marked(items), made));
             }
+            Edit::Undo(undo) => {
+                let (kept, made) = reversal::revert(state, world, undo)?;
+                return Ok(decision(state, Outcome::Undone(kept), made));
+            }
             Edit::CreateGroup { name, conversations } => {
                 grouping::create(organizer, world, name, conversations)
             }
@@ -188,7 +197,8 @@ impl Edit {
             | Edit::RenameGroup { .. }
             | Edit::ChangeMembers { .. }
             | Edit::DeleteGroup { .. }
-            | Edit::Mark { .. } => true,
+            | Edit::Mark { .. }
+            | Edit::Undo(_) => true,
             Edit::ImportAccount { .. } | Edit::DeleteAccount | Edit::Restore(_) => false,
             #[cfg(test)]
             Edit::Defect => false,
@@ -234,6 +244,17 @@ impl TryFrom<Outcome> for Vec<Result<(), Rejection>> {
     fn try_from(outcome: Outcome) -> Result<Self, WrongOutcome> {
         match outcome {
             Outcome::Marked(items) => Ok(items),
+            _ => Err(WrongOutcome),
+        }
+    }
+}
+
+impl TryFrom<Outcome> for Vec<Kept> {
+    type Error = WrongOutcome;
+
+    fn try_from(outcome: Outcome) -> Result<Self, WrongOutcome> {
+        match outcome {
+            Outcome::Undone(kept) => Ok(kept),
             _ => Err(WrongOutcome),
         }
     }

@@ -27,8 +27,11 @@ mod rejection;
 mod removal;
 mod renumbering;
 mod restore;
+mod reversal;
 mod terms;
 mod touch;
+mod trace;
+mod undo;
 mod view;
 
 #[cfg(test)]
@@ -57,4 +60,5 @@ pub use rejection::Rejection;
 pub use restore::{Restoration, RestoredGroup, RestoredRecord};
 pub use terms::{MembershipMode, Terms};
 pub use touch::{ChatGroupTimes, SessionTimes, Touch};
+pub use undo::{Field, Kept, KeptReason, Undo};
 pub use view::{Found, Page, page, search};

@@ -34,38 +34,53 @@ struct Model {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
-    Create { name: u8, peers: Vec<u8> },
-    Rename { old: u8, new: u8 },
-    Update { name: u8, changes: Vec<(bool, u8)> },
-    Delete { name: u8 },
-    Mark { items: Vec<MarkItem> },
+pub(super) enum Step {
+    Create {
+        name: u8,
+        peers: Vec<u8>,
+    },
+    Rename {
+        old: u8,
+        new: u8,
+    },
+    Update {
+        name: u8,
+        changes: Vec<(bool, u8)>,
+    },
+    Delete {
+        name: u8,
+    },
+    Mark {
+        items: Vec<MarkItem>,
+    },
+    /// Undoes the last call that changed something.
+    Undo,
 }
 
 /// One item of a mark call: the peer, the bits to clear and to set, and the length of the custom mark.
-type MarkItem = (u8, Option<Vec<u8>>, Option<Vec<u8>>, Option<u8>);
+pub(super) type MarkItem = (u8, Option<Vec<u8>>, Option<Vec<u8>>, Option<u8>);
 
-const LIMITS: Limits = Limits { groups: 3, grouped: 4, marked: 5 };
+pub(super) const LIMITS: Limits = Limits { groups: 3, grouped: 4, marked: 5 };
 /// Peers 0 to 5 are users that exist, and 6 and 7 chat groups that exist. Peer 8 is a user and 9 a chat group, and
 /// neither exists.
-const PEERS: u8 = 10;
+pub(super) const PEERS: u8 = 10;
 
-fn peer(index: u8) -> Conversation {
+pub(super) fn peer(index: u8) -> Conversation {
     match index {
         6 | 7 | 9 => Conversation::ChatGroup(ChatGroupId::parse(&format!("@TGS#{index}")).unwrap()),
         _ => Conversation::User(UserId::parse(&format!("user{index}")).unwrap()),
     }
 }
 
-fn exists(index: u8) -> bool {
+pub(super) fn exists(index: u8) -> bool {
     index < 8
 }
 
-fn name(index: u8) -> GroupName {
+pub(super) fn name(index: u8) -> GroupName {
     GroupName::parse(&format!("name{index}")).unwrap()
 }
 
-fn presences() -> HashMap<Conversation, Presence> {
+pub(super) fn presences() -> HashMap<Conversation, Presence> {
     (0..PEERS)
         .map(|index| {
             let conversation = peer(index);
@@ -128,7 +143,13 @@ impl Model {
         "ok"
     }
 
-    fn apply(&mut self, step: &Step, now: u64) -> Result<Vec<&'static str>, &'static str> {
+    /// Applies a step. `last` is the model before the last call that changed something.
+    fn apply(
+        &mut self,
+        step: &Step,
+        last: Option<&Model>,
+        now: u64,
+    ) -> Result<Vec<&'static str>, &'static str> {
         let before = self.clone();
         let mut items = Vec::new();
         match step {
@@ -189,6 +210,17 @@ impl Model {
                     }));
                 }
             }
+            Step::Undo => {
+                if let Some(last) = last {
+                    self.groups.clone_from(&last.groups);
+                    self.entries
+                        .iter_mut()
+                        .for_each(|(conversation, entry, _)| *entry = last.entry(conversation));
+                    for (conversation, entry, _) in &last.entries {
+                        self.put(conversation, entry.clone());
+                    }
+                }
+            }
         }
         self.settle(&before, now);
         Ok(items)
@@ -211,9 +243,10 @@ impl Model {
     }
 }
 
-/// Builds the edit that corresponds to a step.
-fn edit(step: &Step) -> Edit {
+/// Builds the edit that corresponds to a step. `last` are the deltas of the last call that changed something.
+pub(super) fn edit(step: &Step, last: &[Delta]) -> Edit {
     match step {
+        Step::Undo => Edit::Undo(Undo { reverted: last.to_vec(), later: Vec::new() }),
         Step::Create { name: index, peers } => Edit::CreateGroup {
             name: name(*index),
             conversations: peers.iter().map(|index| peer(*index)).collect(),
@@ -261,10 +294,20 @@ fn decide_state(
     edit: &Edit,
     now: u64,
 ) -> Result<Decision<Outcome, Change>, Rejection> {
-    let presences = presences();
+    decide_among(&presences(), state, dead, edit, now)
+}
+
+/// Decides an edit with this directory, and checks that its deltas lead to the next state.
+pub(super) fn decide_among(
+    presences: &HashMap<Conversation, Presence>,
+    state: &OwnerState,
+    dead: &[ChangeNumber],
+    edit: &Edit,
+    now: u64,
+) -> Result<Decision<Outcome, Change>, Rejection> {
     let terms = Terms::of_tools(LIMITS, now);
     let owner = UserId::parse("owner").unwrap();
-    let decision = edit.decide(state, dead, World { owner: &owner, terms: &terms, presences: &presences })?;
+    let decision = edit.decide(state, dead, World { owner: &owner, terms: &terms, presences })?;
     if let Some(change) = &decision.change {
         assert_eq!(state.folded(&change.deltas), change.next, "the deltas lead to the next state");
         check_delta_numbers(&state.organizer, change);
@@ -299,11 +342,17 @@ fn check_delta_numbers(before: &Organizer, change: &Change) {
 fn run(
     organizer: &Organizer,
     step: &Step,
+    last: &[Delta],
     now: u64,
 ) -> Result<(Vec<&'static str>, Option<Change>), &'static str> {
-    let decision = decide(organizer, &[], &edit(step), now).map_err(|rejection| kind_of(&Err(rejection)))?;
+    let decision =
+        decide(organizer, &[], &edit(step, last), now).map_err(|rejection| kind_of(&Err(rejection)))?;
     let items = match decision.outcome {
         Outcome::Grouped(Grouped { items, .. }) | Outcome::Marked(items) => items,
+        Outcome::Undone(kept) => {
+            assert_eq!(kept, [], "the last call can be undone completely");
+            Vec::new()
+        }
         other => panic!("not expected here: {other:?}"),
     };
     Ok((items.iter().map(kind_of).collect(), decision.change))
@@ -320,7 +369,7 @@ struct Happened {
     entries: BTreeMap<Conversation, EntryChange>,
 }
 
-fn bits_of(mark: StandardMark) -> BTreeSet<u8> {
+pub(super) fn bits_of(mark: StandardMark) -> BTreeSet<u8> {
     (0..64).filter(|bit| mark.bits() >> bit & 1 == 1).collect()
 }
 
@@ -424,10 +473,10 @@ fn visible(organizer: &Organizer) -> Visible {
     (groups, entries)
 }
 
-fn steps() -> impl Strategy<Value = Vec<(Step, i8)>> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let peers = || prop::collection::vec(0..PEERS, 1..6);
     let bits = || prop::option::of(prop::collection::vec(prop::sample::select(vec![0u8, 1, 5, 63]), 0..3));
-    let step = prop_oneof![
+    prop_oneof![
         3 => (0..5u8, peers()).prop_map(|(name, peers)| Step::Create { name, peers }),
         1 => (0..5u8, 0..5u8).prop_map(|(old, new)| Step::Rename { old, new }),
         3 => (0..5u8, prop::collection::vec((any::<bool>(), 0..PEERS), 1..6))
@@ -435,7 +484,11 @@ fn steps() -> impl Strategy<Value = Vec<(Step, i8)>> {
         1 => (0..5u8).prop_map(|name| Step::Delete { name }),
         3 => prop::collection::vec((0..PEERS, bits(), bits(), prop::option::of(0..3u8)), 1..6)
             .prop_map(|items| Step::Mark { items }),
-    ];
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Vec<(Step, i8)>> {
+    let step = prop_oneof![9 => step(), 1 => Just(Step::Undo)];
     prop::collection::vec((step, -2..3i8), 1..40)
 }
 
@@ -447,11 +500,12 @@ proptest! {
         let mut organizer = Organizer::default();
         let mut model = Model::default();
         let mut now = 1_000_000u64;
+        let (mut last, mut last_model) = (Vec::new(), None);
         for (step, tick) in &steps {
             now = now.saturating_add_signed((*tick).into());
             let (before, model_before) = (organizer.clone(), model.clone());
-            let expected = model.apply(step, now);
-            match run(&organizer, step, now) {
+            let expected = model.apply(step, last_model.as_ref(), now);
+            match run(&organizer, step, &last, now) {
                 Ok((items, change)) => {
                     prop_assert_eq!(Ok(items), expected);
                     let deltas = change.as_ref().map_or(&[][..], |change| &change.deltas);
@@ -460,6 +514,7 @@ proptest! {
                         // An edit that changes nothing must not cause a write.
                         prop_assert_ne!(&*change.next.organizer, &before);
                         organizer = Organizer::clone(&change.next.organizer);
+                        (last, last_model) = (change.deltas, Some(model_before));
                     }
                 }
                 Err(kind) => prop_assert_eq!(Err(kind), expected),
@@ -477,12 +532,14 @@ proptest! {
         let mut counters = *tight.counters();
         counters.version = MAX_NUMBER - room;
         tight = Organizer::assemble(counters, Vec::new(), Vec::new());
+        let (mut plain_last, mut tight_last) = (Vec::new(), Vec::new());
         for (step, _) in &steps {
-            let (left, right) = (run(&plain, step, 7), run(&tight, step, 7));
+            let (left, right) = (run(&plain, step, &plain_last, 7), run(&tight, step, &tight_last, 7));
             prop_assert_eq!(left.as_ref().map(|(items, _)| items), right.as_ref().map(|(items, _)| items));
             if let (Ok((_, Some(left))), Ok((_, Some(right)))) = (left, right) {
                 (plain, tight) =
                     (Organizer::clone(&left.next.organizer), Organizer::clone(&right.next.organizer));
+                (plain_last, tight_last) = (left.deltas, right.deltas);
             }
             prop_assert_eq!(visible(&plain), visible(&tight));
             prop_assert!(tight.counters().version <= MAX_NUMBER);
@@ -531,7 +588,7 @@ fn check_pages(organizer: &Organizer) -> Result<(), TestCaseError> {
 /// Creates an organizer with one group of these conversations.
 fn organized(peers: &[u8]) -> Organizer {
     let step = Step::Create { name: 0, peers: peers.to_vec() };
-    let change = run(&Organizer::default(), &step, 5).unwrap().1.unwrap();
+    let change = run(&Organizer::default(), &step, &[], 5).unwrap().1.unwrap();
     Organizer::clone(&change.next.organizer)
 }
 
@@ -544,10 +601,11 @@ fn a_dead_record_is_absent_for_readers_and_buried_by_the_next_change() {
     assert_eq!(living.records(), &organizer.records()[1..]);
     assert_eq!(living.counters(), organizer.counters(), "reading changes no counter");
     // An edit that changes nothing does not remove dead records either.
-    let nothing = decide(&organizer, &dead, &edit(&Step::Create { name: 0, peers: vec![1] }), 9).unwrap();
+    let nothing =
+        decide(&organizer, &dead, &edit(&Step::Create { name: 0, peers: vec![1] }, &[]), 9).unwrap();
     assert_eq!(nothing.change, None);
     let change =
-        decide(&organizer, &dead, &edit(&Step::Create { name: 0, peers: vec![2] }), 9).unwrap().change;
+        decide(&organizer, &dead, &edit(&Step::Create { name: 0, peers: vec![2] }, &[]), 9).unwrap().change;
     let Change { next, deltas } = change.unwrap();
     let version = organizer.counters().version;
     let buried = Delta::RecordBuried { number: version + 1, record: Arc::clone(&organizer.records()[0]) };
@@ -570,7 +628,8 @@ fn counters_outlive_the_data() {
     );
     let emptied = &*next.organizer;
     assert!(emptied.groups().is_empty() && emptied.records().is_empty());
-    let again = run(emptied, &Step::Create { name: 0, peers: vec![1] }, 3).unwrap().1.unwrap().next.organizer;
+    let again =
+        run(emptied, &Step::Create { name: 0, peers: vec![1] }, &[], 3).unwrap().1.unwrap().next.organizer;
     assert_eq!(again.groups()[0].id, 2, "a group id is never used again");
     assert!(again.records()[0].number > organizer.counters().version);
     assert_eq!(again.records()[0].timestamp, 5, "timestamps never go back");

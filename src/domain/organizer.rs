@@ -121,6 +121,12 @@ impl Organizer {
         *self == Organizer::default()
     }
 
+    /// Returns the group with this id.
+    #[must_use]
+    pub fn group(&self, id: GroupId) -> Option<&Group> {
+        self.groups.binary_search_by_key(&id, |group| group.id).ok().map(|place| &self.groups[place])
+    }
+
     /// Returns the group with this name.
     #[must_use]
     pub fn group_named(&self, name: &GroupName) -> Option<&Group> {

@@ -120,6 +120,16 @@ pub enum Rejection {
         /// The fields that the item should have had.
         expected: &'static str,
     },
+    /// The calls to be undone changed neither conversation groups nor marks.
+    #[error(
+        "the calls to be undone changed no conversation groups and no marks; an undo does not revert changes of accounts and counters"
+    )]
+    NothingToUndo,
+    /// The account was deleted among or after the calls to be undone, which erased what its owner had organized.
+    #[error(
+        "the account was deleted in the meantime, which erases what its owner had organized; only calls after that can be undone"
+    )]
+    Erased,
     /// A call names no conversations, or too many.
     #[error("one call must name 1 to {limit} conversations, found {found}")]
     BatchSize {

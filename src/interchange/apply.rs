@@ -104,7 +104,7 @@ fn effect_on_owner(owner: &Owner, outcome: &Outcome) -> Effect {
             changed: *made_known || before != after,
             about: of_owner(owner, before, after, *made_known),
         },
-        Outcome::Grouped(_) | Outcome::Marked(_) => Effect::default(),
+        Outcome::Grouped(_) | Outcome::Marked(_) | Outcome::Undone(_) => Effect::default(),
     }
 }
 

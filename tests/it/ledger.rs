@@ -127,7 +127,7 @@ fn reasons() -> Vec<&'static str> {
     all.extend(variants!(Rejection:
         UnknownOwner Administrator Import UnknownPeer UnknownChatGroup NotMember DisbandedChatGroup UnreadablePeer TooManyGrouped TooManyMarked
         TooManyGroups NoGroupIdLeft NoSuchGroup NameTaken NameLength NameCharacter IdLength IdCharacter MarkBit
-        MarkText CustomMarkLength Unreadable NothingToApply BatchSize));
+        MarkText CustomMarkLength Unreadable NothingToApply NothingToUndo Erased BatchSize));
     all.extend(variants!(ChatGroupRejection:
         Unknown UnknownUser Taken Own Spent NoMemberList Full OwnerStays));
     all.extend(variants!(Refusal:
