@@ -184,9 +184,10 @@ impl Edit {
         Ok(decision(state, Outcome::Grouped(grouped), made))
     }
 
-    /// Checks whether the owner's sessions are deleted together with the edit, provided that it is not refused.
+    /// Checks whether the owner's sessions and the contents of the owner's events are deleted together with the edit,
+    /// provided that it is not refused, and even if it changes nothing.
     #[must_use]
-    pub fn ends_sessions(&self) -> bool {
+    pub fn forgets_owner(&self) -> bool {
         matches!(self, Edit::DeleteAccount)
     }
 

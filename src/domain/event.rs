@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ChangeNumber, ChatGroupId, Delta, UserId};
+use super::{ChangeNumber, ChatGroupId, Delta, Edit, UserId};
 
 /// One call that changed an owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,10 +36,11 @@ pub enum EventContent {
 impl EventContent {
     /// Returns the content under which an edit with these deltas is recorded.
     #[must_use]
-    pub fn of(deltas: &[Delta]) -> EventContent {
-        match deltas.iter().any(|delta| matches!(delta, Delta::AccountDeleted(_))) {
-            true => EventContent::AccountDeleted,
-            false => EventContent::Changed(deltas.to_vec()),
+    pub fn of(edit: &Edit, deltas: &[Delta]) -> EventContent {
+        if edit.forgets_owner() {
+            EventContent::AccountDeleted
+        } else {
+            EventContent::Changed(deltas.to_vec())
         }
     }
 }

@@ -185,9 +185,9 @@ pub trait Touches: Send + Sync {
     fn touch(&self, touches: Vec<Touch>) -> Pending<'_, ()>;
 
     /// Reads the sessions of an owner with other users, in any order. All touches whose answer arrived before the call
-    /// are included. The sessions end when the owner's account is deleted, see [`Edit::ends_sessions`].
+    /// are included. The sessions end when the owner's account is deleted, see [`Edit::forgets_owner`].
     ///
-    /// [`Edit::ends_sessions`]: crate::domain::Edit::ends_sessions
+    /// [`Edit::forgets_owner`]: crate::domain::Edit::forgets_owner
     fn sessions(&self, owner: &Owner) -> Pending<'_, Vec<(UserId, SessionTimes)>>;
 
     /// Reads the times of these chat groups, each in the given incarnation, in the same order. The times of a group are

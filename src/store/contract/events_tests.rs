@@ -203,6 +203,22 @@ pub(in crate::store) async fn deleting_an_account_erases_its_events(store: &dyn 
     assert!(all.len() == 4 && all[1..].iter().all(|event| event.content == EventContent::Erased));
     assert!(all[1..].iter().all(|event| event.operator.is_none() && event.request.is_none()));
     assert_eq!(folded(&events(store, &other).await), store.load(&other).await.unwrap().state);
+    // So does deleting an account that is not stored, and one that has nothing left.
+    let unstored = super::owner(1, "unstored");
+    keep(store, &unstored, "first", &[user("x")]).await;
+    commit(store, &unstored, Edit::DeleteAccount).await.unwrap().unwrap();
+    let all = follow(store, &unstored, None, usize::MAX).await.events;
+    let erased = EventContent::Erased;
+    assert_eq!(
+        all.iter().map(|event| &event.content).collect::<Vec<_>>(),
+        [&EventContent::AccountDeleted, &erased]
+    );
+    let emptied = super::owner(1, "emptied");
+    keep(store, &emptied, "first", &[user("x")]).await;
+    commit(store, &emptied, Edit::DeleteGroup { name: name("first") }).await.unwrap().unwrap();
+    commit(store, &emptied, Edit::DeleteAccount).await.unwrap().unwrap();
+    let all = follow(store, &emptied, None, usize::MAX).await.events;
+    assert!(all.len() == 2 && all.iter().all(|event| event.content == erased), "{all:?}");
     // The owner goes on with another life of the same account.
     set_account(store, &owner, Account::default()).await;
     keep(store, &owner, "third", &[user("x")]).await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::encoding::{Fault, Reader, Writer};
-use crate::domain::{Account, Delta, EventContent};
+use crate::domain::{Account, Delta, Edit, EventContent};
 
 /// The current format of contents.
 const FORMAT: u64 = 1;
@@ -24,13 +24,14 @@ const ACCOUNT_IMPORTED: u64 = 8;
 const ACCOUNT_CHANGED: u64 = 9;
 const RENUMBERED: u64 = 10;
 const COUNTERS_SET: u64 = 11;
+const ACCOUNT_GONE: u64 = 12;
 
 /// Encodes the content under which an edit with these deltas is recorded, see [`EventContent::of`]. The encoding of an
 /// erased content is empty.
-pub(in crate::store) fn encode_content(deltas: &[Delta]) -> Vec<u8> {
+pub(in crate::store) fn encode_content(edit: &Edit, deltas: &[Delta]) -> Vec<u8> {
     let mut out = Writer(Vec::with_capacity(16 + 160 * deltas.len()));
     out.number(FORMAT);
-    if deltas.iter().any(|delta| matches!(delta, Delta::AccountDeleted(_))) {
+    if edit.forgets_owner() {
         out.number(ACCOUNT_DELETED);
         return out.0;
     }
@@ -106,8 +107,8 @@ impl Writer {
                 self.account(before);
                 self.account(account);
             }
-            // The whole content says that the account was deleted.
-            Delta::AccountDeleted(_) => {}
+            // Only an edit that forgets the owner has this delta, and its deltas are not recorded.
+            Delta::AccountDeleted(_) => self.number(ACCOUNT_GONE),
             Delta::Renumbered { at } => {
                 self.number(RENUMBERED);
                 self.number(*at);
@@ -140,6 +141,7 @@ impl Reader<'_> {
                 Delta::AccountImported { before: Some(self.account()?), account: self.account()? }
             }
             RENUMBERED => Delta::Renumbered { at: self.number()? },
+            ACCOUNT_GONE => Delta::AccountDeleted(Arc::default()),
             COUNTERS_SET => Delta::CountersSet(self.counters(true)?),
             kind => return Err(format!("a change of an unknown kind ({kind})")),
         })
@@ -159,6 +161,9 @@ mod tests {
     use crate::domain::{
         ChatGroupId, Conversation, Counters, CustomMark, Group, GroupName, Record, StandardMark, UserId,
     };
+
+    /// Any edit but a deletion of the account.
+    const EDIT: Edit = Edit::ImportAccount { nick: None, face_url: None };
 
     fn record(number: u32) -> Arc<Record> {
         let conversation = match number % 2 {
@@ -201,6 +206,7 @@ mod tests {
             Delta::AccountImported { before: Some(account("old")), account: account("new") },
             Delta::Renumbered { at: 1_700_000_000 },
             Delta::CountersSet(counters),
+            Delta::AccountDeleted(Arc::default()),
         ]
     }
 
@@ -208,19 +214,20 @@ mod tests {
     fn every_kind_of_delta_is_read_back() {
         for delta in deltas() {
             let alone = [delta];
-            assert_eq!(decode_content(&encode_content(&alone)), Ok(EventContent::Changed(alone.to_vec())));
+            assert_eq!(
+                decode_content(&encode_content(&EDIT, &alone)),
+                Ok(EventContent::Changed(alone.to_vec()))
+            );
         }
-        assert_eq!(decode_content(&encode_content(&deltas())), Ok(EventContent::Changed(deltas())));
+        assert_eq!(decode_content(&encode_content(&EDIT, &deltas())), Ok(EventContent::Changed(deltas())));
         assert_eq!(decode_content(&[]), Ok(EventContent::Erased));
     }
 
     #[test]
     fn nothing_of_a_deleted_account_is_recorded() {
-        let mut all = deltas();
-        all.push(Delta::AccountDeleted(Arc::default()));
-        assert_eq!(encode_content(&all), [1, 2]);
+        assert_eq!(encode_content(&Edit::DeleteAccount, &deltas()), [1, 2]);
         assert_eq!(decode_content(&[1, 2]), Ok(EventContent::AccountDeleted));
-        assert_eq!(EventContent::of(&all), EventContent::AccountDeleted);
+        assert_eq!(EventContent::of(&Edit::DeleteAccount, &deltas()), EventContent::AccountDeleted);
     }
 
     proptest! {
@@ -228,7 +235,7 @@ mod tests {
         fn damaged_bytes_are_an_error_or_another_value_but_never_a_panic(
             at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()
         ) {
-            let mut bytes = encode_content(&deltas());
+            let mut bytes = encode_content(&EDIT, &deltas());
             let at = at.index(bytes.len());
             if cut { bytes.truncate(at) } else { bytes[at] = byte }
             let _ = decode_content(&bytes);

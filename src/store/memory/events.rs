@@ -34,31 +34,32 @@ impl Kept {
         organizer: &Organizer,
         deltas: &[Delta],
     ) {
-        let Write { owner, context, terms, .. } = write;
+        let Write { owner, edit, context, terms, .. } = write;
         let bucket = u8::try_from(partition_of(owner.user.as_str())).unwrap_or(0);
         let log = self.events.entry(owner.app).or_default();
-        let content = EventContent::of(deltas);
-        if content == EventContent::AccountDeleted {
-            erase(log, &owner.user);
-        }
         let event = Event {
             id: event_id(incarnation, bucket, log.len() as u64 + 1),
             version: organizer.counters().version,
             at: terms.now.saturating_mul(1_000),
             operator: context.identifier.clone(),
             request: context.request.clone(),
-            content,
+            content: EventContent::of(edit, deltas),
         };
         log.push((owner.user.clone(), event));
+    }
+
+    /// Erases the contents of an owner's events.
+    pub(super) fn erase_events(&mut self, owner: &Owner) {
+        if let Some(log) = self.events.get_mut(&owner.app) {
+            erase(log, &owner.user);
+        }
     }
 
     /// Deletes the events of a scope.
     pub(super) fn forget_events(&mut self, scope: &Scope) {
         self.events.retain(|app, _| !scope.covers_app(*app));
-        if let Scope::Owner(owner) = scope
-            && let Some(log) = self.events.get_mut(&owner.app)
-        {
-            erase(log, &owner.user);
+        if let Scope::Owner(owner) = scope {
+            self.erase_events(owner);
         }
     }
 }

@@ -141,8 +141,10 @@ impl MemoryStore {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        if edit.ends_sessions() {
-            self.owners(owner).sessions.remove(owner);
+        if edit.forgets_owner() {
+            let mut kept = self.owners(owner);
+            kept.sessions.remove(owner);
+            kept.erase_events(owner);
         }
         if let Some(Change { next, deltas }) = change {
             // Check the deltas of every rule in all tests that use this store.

@@ -160,25 +160,27 @@ impl<'a> Batch<'a> {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        if write.edit.ends_sessions() {
+        let bucket = bucket_of(owner, self.buckets);
+        if write.edit.forgets_owner() {
             self.bytes += touches::forget(self.db, owner)?;
+            let erased = events::erase(self.db, owner, bucket, edited.stored.event);
+            self.bytes += attribute_damage(|| Damaged::Events, erased)?;
+            self.has_erased = true;
         }
         let Some(Change { next, deltas }) = change else { return Ok(Ok(outcome)) };
         let event = NewEvent {
-            owner,
-            bucket: bucket_of(owner, self.buckets),
+            bucket,
             previous: edited.stored.event,
             version: next.organizer.counters().version,
             at,
-            context: &write.context,
+            write,
             deltas: &deltas,
         };
-        let range = (owner.app, event.bucket);
+        let range = (owner.app, bucket);
         let head = self.new_heads.get(&range).or_else(|| self.heads.get(&range)).copied();
         let (head, bytes) = attribute_damage(|| Damaged::Events, events::record(self.db, head, &event))?;
         self.new_heads.insert(range, head);
         self.bytes += PAGE + bytes;
-        self.has_erased |= event.is_deletion();
         edited.stored.event = head.number;
         if next.account != edited.state.account {
             if self.aside.contains(owner) {

@@ -12,7 +12,7 @@ use super::{error::attribute_damage, sums, upgrade};
 use crate::{
     domain::{Delta, Event, Owner},
     store::{
-        CallContext, Damaged, StoreError, WantedEvents,
+        Damaged, StoreError, WantedEvents, Write,
         checksum::Column,
         document::{decode_content, encode_content},
         events::{Range, event_id, event_number},
@@ -35,7 +35,6 @@ const OVERHEAD: usize = 48;
 
 /// A change to record.
 pub(super) struct NewEvent<'a> {
-    pub(super) owner: &'a Owner,
     /// The owner's bucket.
     pub(super) bucket: u8,
     /// The number of the owner's previous event; 0 if there is none.
@@ -43,15 +42,8 @@ pub(super) struct NewEvent<'a> {
     pub(super) version: u32,
     /// The time in milliseconds.
     pub(super) at: u64,
-    pub(super) context: &'a CallContext,
+    pub(super) write: &'a Write,
     pub(super) deltas: &'a [Delta],
-}
-
-impl NewEvent<'_> {
-    /// Checks whether the owner's account is deleted, and with it the content of all of the owner's events.
-    pub(super) fn is_deletion(&self) -> bool {
-        self.deltas.iter().any(|delta| matches!(delta, Delta::AccountDeleted(_)))
-    }
 }
 
 /// Records a change after the last event of the owner's bucket, which is `head` if that is known. Returns the new last
@@ -64,13 +56,13 @@ pub(super) fn record(
     head: Option<Head>,
     event: &NewEvent<'_>,
 ) -> Result<(Head, usize), StoreError> {
-    let NewEvent { owner, bucket, previous, version, at, context, deltas } = *event;
+    let NewEvent { bucket, previous, version, at, write: Write { owner, edit, context, .. }, deltas } =
+        *event;
     let head = match head {
         Some(head) => head,
         None => last(db, (owner.app, bucket))?,
     };
-    let erased = if event.is_deletion() { erase(db, owner, bucket, previous)? } else { 0 };
-    let doc = encode_content(deltas);
+    let doc = encode_content(edit, deltas);
     let texts =
         [&context.identifier, &context.request].map(|text| text.as_ref().map_or(0, |text| text.len()));
     let bytes = OVERHEAD + owner.user.as_str().len() + texts.iter().sum::<usize>() + doc.len();
@@ -93,7 +85,7 @@ pub(super) fn record(
         context.request.as_deref(),
         doc,
     ])?;
-    Ok((next, erased + bytes))
+    Ok((next, bytes))
 }
 
 /// Reads the last event of a bucket.
@@ -141,7 +133,7 @@ pub(super) fn give_up(db: &Connection, now: u64) -> rusqlite::Result<()> {
 ///
 /// # Errors
 /// Returns any SQLite error.
-fn erase(db: &Connection, owner: &Owner, bucket: u8, latest: u64) -> Result<usize, StoreError> {
+pub(super) fn erase(db: &Connection, owner: &Owner, bucket: u8, latest: u64) -> Result<usize, StoreError> {
     let mut erase = db.prepare_cached(
         "UPDATE event SET operator = NULL, request = NULL, doc = x'', sum =
             row_sum('event', app_id, bucket, number, user_id, previous, total, at, version, NULL, NULL, x'')
