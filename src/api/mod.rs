@@ -21,6 +21,7 @@ mod members;
 mod multiaccount_import;
 mod refused;
 mod route;
+mod search;
 mod search_contact_group;
 mod sentences;
 mod shapes;
@@ -109,6 +110,7 @@ impl Command {
             Command::AddGroupMember => Box::pin(add_group_member::run(call, request)),
             Command::DeleteGroupMember => Box::pin(delete_group_member::run(call, request)),
             Command::GetRoleInGroup => Box::pin(get_role_in_group::run(call, request)),
+            Command::Search => Box::pin(search::run(call, request)),
         }
     }
 }

@@ -57,8 +57,7 @@ impl AppDraft {
 
 const MOST: u64 = u64::MAX;
 const NETWORKS: &str = "addresses or networks, such as \"10.0.0.0/8\" or \"2001:db8::/32\"";
-const SERVICES: &str =
-    "services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"interchange\"";
+const SERVICES: &str = "services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"confold\", \"interchange\"";
 const IDENTIFIERS: &str = "identifiers of 1 to 256 bytes without control characters";
 
 /// The configuration keys of an app.

@@ -14,6 +14,7 @@ mod conversation;
 mod directory;
 mod draft;
 mod edit;
+mod filter;
 mod group;
 mod grouping;
 mod ids;
@@ -43,6 +44,7 @@ pub use chat_group_edit::{
 pub use conversation::Conversation;
 pub use directory::{Account, ChatGroupLife, DirectoryMode, DirectoryRules, Presence, World};
 pub use edit::{Decision, Edit, Grouped, Outcome, WrongOutcome};
+pub use filter::{ConversationKind, Filter, FilteredPage, filtered_page};
 pub use group::{Group, GroupId, GroupName};
 pub use grouping::MemberChange;
 pub use ids::{AppId, ChatGroupId, LAST_SECOND, Owner, UnixSeconds, UserId};
