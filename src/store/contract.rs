@@ -1,5 +1,6 @@
 //! The tests that every store has to pass.
 
+mod dry_runs_tests;
 mod touches_tests;
 
 use std::sync::Arc;
@@ -76,8 +77,12 @@ suite! {{
     a_reset_ends_sessions
     many_touches_at_once_are_all_kept
     a_closed_store_takes_no_touches
+    a_dry_run_keeps_nothing
+    a_dry_run_among_real_edits_leaves_no_trace
+    a_dry_run_of_a_chat_group_keeps_nothing
 }}
 
+use dry_runs_tests::*;
 use touches_tests::*;
 
 fn app(number: u32) -> AppId {

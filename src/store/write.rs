@@ -23,6 +23,8 @@ pub struct Write {
     pub terms: Terms,
     /// The call that submits it.
     pub context: CallContext,
+    /// Whether to answer only what the edit would do, and to keep nothing of it.
+    pub dry_run: bool,
     /// The revision that the organizer must have; `None` accepts any.
     pub expected: Option<Revision>,
     /// The id of this write, for recognizing it if it is sent again after its answer was lost. The stores that exist
@@ -43,6 +45,8 @@ pub struct ChatGroupWrite {
     pub terms: Terms,
     /// The call that submits it.
     pub context: CallContext,
+    /// Whether to answer only what the edit would do, and to keep nothing of it.
+    pub dry_run: bool,
 }
 
 /// The call that submits a write, for recording who changed what.
@@ -59,10 +63,11 @@ pub struct CallContext {
 pub struct OperationId(pub u128);
 
 impl Write {
-    /// Creates a write without a call, an expected revision or an operation id.
+    /// Creates a write that is kept, without a call, an expected revision or an operation id.
     #[must_use]
     pub fn new(owner: Owner, edit: Edit, terms: Terms) -> Write {
-        Write { owner, edit, terms, context: CallContext::default(), expected: None, operation: None }
+        let context = CallContext::default();
+        Write { owner, edit, terms, context, dry_run: false, expected: None, operation: None }
     }
 
     /// Returns the user who has to be a member of the chat groups that the edit names; `None` if nobody has to.
@@ -83,9 +88,9 @@ impl Write {
 }
 
 impl ChatGroupWrite {
-    /// Creates a write without a call.
+    /// Creates a write that is kept, without a call.
     #[must_use]
     pub fn new(app: AppId, id: ChatGroupId, edit: ChatGroupEdit, terms: Terms) -> ChatGroupWrite {
-        ChatGroupWrite { app, id, edit, terms, context: CallContext::default() }
+        ChatGroupWrite { app, id, edit, terms, context: CallContext::default(), dry_run: false }
     }
 }

@@ -133,6 +133,9 @@ impl MemoryStore {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
+        if write.dry_run {
+            return Ok(Ok(outcome));
+        }
         if edit.ends_sessions() {
             self.owners(owner).sessions.remove(owner);
         }
@@ -161,7 +164,7 @@ impl MemoryStore {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        if let Some(change) = change {
+        if let Some(change) = change.filter(|_| !write.dry_run) {
             let next = old.unwrap_or_default().folded(&change.deltas);
             assert_eq!(next.group, change.next, "deltas lead to the next state");
             let mut kept = self.chat_groups(id);
