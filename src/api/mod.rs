@@ -52,6 +52,10 @@ use crate::{
     wire::{Envelope, Fault, Fields},
 };
 
+/// The header of a call of which nothing is kept; its value is 1. An answer to such a call repeats it, because another
+/// server would ignore the header and make the change.
+pub const DRY_RUN: &str = "x-confold-dry-run";
+
 /// What every command needs to run.
 #[derive(Clone)]
 pub struct Service {

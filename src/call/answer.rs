@@ -5,8 +5,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::dry_run::DRY_RUN;
 use crate::{
+    api::DRY_RUN,
     store::StoreError,
     wire::{Envelope, code::Code},
 };

@@ -6,11 +6,7 @@ use crate::{
     wire::{Fault, Path},
 };
 
-/// The name of the header. An answer to a dry run repeats it, because another server would ignore the header and make
-/// the change.
-pub const DRY_RUN: &str = "x-confold-dry-run";
-
-/// The name as documents spell it.
+/// The name of the header, as documents spell it.
 const SPELT: &str = "X-Confold-Dry-Run";
 
 /// Returns whether a call is a dry run.

@@ -36,7 +36,6 @@ mod transfer_refusal;
 
 pub use answer::{ALLOWED_HEADERS, Answer, Content, Cut, JSON, Pieces, REQUEST_ID, Rest, Status};
 pub use body::drain;
-pub use dry_run::DRY_RUN;
 pub use exchange::{Bodies, Exchange, Failure, Observer, Subject};
 pub use head::{Body, Broken, Connection, Head, Header, Headers};
 pub use origin::{AllowedHosts, is_host_name};

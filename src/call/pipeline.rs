@@ -12,8 +12,7 @@ use std::{
 use super::{
     access::command_at,
     answer::{Answer, Cut, REQUEST_ID, Rest},
-    body,
-    dry_run::{self, DRY_RUN},
+    body, dry_run,
     exchange::{Bodies, Exchange, Failure, Subject},
     faults::run_with_faults,
     head::{Body, Head, Header},
@@ -23,7 +22,7 @@ use super::{
     state::{CallLimits, Options, State},
 };
 use crate::{
-    api::{Call, Command, Error, Family, RefusedItems, ReplyText},
+    api::{Call, Command, DRY_RUN, Error, Family, RefusedItems, ReplyText},
     auth::{Apps, Caller, Gate},
     clock::Clock,
     excerpt, masking,

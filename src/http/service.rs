@@ -28,8 +28,9 @@ use super::{
     sources::Proxies,
     unsent::Unsent,
 };
+use crate::api::DRY_RUN;
 use crate::call::{
-    Broken, Connection, Cut, DRY_RUN, Head, Header, Headers, Pipeline, REQUEST_ID, Rest, SmallBodies, drain,
+    Broken, Connection, Cut, Head, Header, Headers, Pipeline, REQUEST_ID, Rest, SmallBodies, drain,
 };
 
 /// How much of a refused request's body is read and discarded before the answer, and for how long. A small body that
