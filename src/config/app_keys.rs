@@ -230,3 +230,16 @@ fn identifier(text: &str) -> Option<String> {
 fn service(name: &str) -> Option<String> {
     (Family::find(name).is_some() || name == INTERCHANGE).then(|| name.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_about_services_lists_all_of_them() {
+        for family in Family::ALL {
+            assert!(SERVICES.contains(&format!("{:?}", family.name())), "{}", family.name());
+        }
+        assert!(SERVICES.contains(&format!("{INTERCHANGE:?}")));
+    }
+}
