@@ -72,11 +72,9 @@ fn kind(value: Value<'_>) -> Result<ConversationKind, Fault> {
 /// name would otherwise list too much.
 fn look_up(organizer: &Organizer, field: &Field, name: Option<GroupName>) -> Result<Option<GroupId>, Error> {
     let Some(name) = name else { return Ok(None) };
-    match organizer.group_named(&name) {
-        Some(group) => Ok(Some(group.id)),
-        None => {
-            let rejection = Rejection::NoSuchGroup(name.as_str().to_owned());
-            Err(Error::At { path: field.name.to_owned(), rejection })
-        }
-    }
+    let group = organizer.group_named(&name).ok_or_else(|| {
+        let rejection = Rejection::NoSuchGroup(name.as_str().to_owned());
+        Error::At { path: field.name.to_owned(), rejection }
+    })?;
+    Ok(Some(group.id))
 }

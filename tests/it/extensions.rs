@@ -56,6 +56,9 @@ fn with_conversations(client: &mut Client) {
     }
 }
 
+/// Decides whether a record meets conditions.
+type Keep<'a> = &'a dyn Fn(&Value) -> bool;
+
 #[test]
 fn a_search_finds_what_a_client_that_reads_everything_would_keep() {
     let server = Server::dev(&["--directory", "open", "--rate-limit", "off", "--page-size", "4"]);
@@ -73,7 +76,6 @@ fn a_search_finds_what_a_client_that_reads_everything_would_keep() {
     let begins = |record: &Value, prefix: &str| {
         record["CustomMark"].as_str().is_some_and(|text| text.starts_with(prefix))
     };
-    type Keep<'a> = &'a dyn Fn(&Value) -> bool;
     let cases: [(Value, Keep<'_>); 9] = [
         (json!({}), &|_| true),
         (json!({"All": [0, 1]}), &|record| bit(record, 0) && bit(record, 1)),
@@ -304,7 +306,7 @@ fn accounts_of_one_dry_run_are_tried_each_alone() {
     dry(&mut client, &multiaccount_import(&["ann".to_owned(), "bob".to_owned()]));
     let checked = client.does(&account_check("ann"));
     assert_eq!(checked["ResultItem"][0]["AccountStatus"], "NotImported");
-    // A dry run may refer to what an earlier one would have made, and then it does not exist.
+    // What an earlier dry run would have made does not exist.
     dry(&mut client, &create_group("club"));
     client.does(&account_import("ann"));
     let tried = dry(&mut client, &create_contact_group("ann", "g").with(chat("club")));
