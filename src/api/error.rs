@@ -298,7 +298,7 @@ fn rejection_code(rejection: &Rejection, family: Family) -> Code {
 
 fn parameter_code(family: Family) -> Code {
     match family {
-        Family::RecentContact => Code::PARAMETER,
+        Family::RecentContact | Family::Confold => Code::PARAMETER,
         Family::Account => Code::ACCOUNT_PARAMETER,
         Family::Group => Code::GROUP_PARAMETER,
     }
@@ -306,7 +306,7 @@ fn parameter_code(family: Family) -> Code {
 
 fn internal_code(family: Family) -> Code {
     match family {
-        Family::RecentContact => Code::INTERNAL,
+        Family::RecentContact | Family::Confold => Code::INTERNAL,
         Family::Account => Code::ACCOUNT_INTERNAL,
         Family::Group => Code::GROUP_INTERNAL,
     }

@@ -21,6 +21,7 @@ mod members;
 mod multiaccount_import;
 mod refused;
 mod route;
+mod search;
 mod search_contact_group;
 mod sentences;
 mod shapes;
@@ -51,6 +52,10 @@ use crate::{
     wire::{Envelope, Fault, Fields},
 };
 
+/// The header of a call of which nothing is kept; its value is 1. An answer to such a call repeats it, because another
+/// server would ignore the header and make the change.
+pub const DRY_RUN: &str = "x-confold-dry-run";
+
 /// What every command needs to run.
 #[derive(Clone)]
 pub struct Service {
@@ -71,6 +76,8 @@ pub struct Call<'a> {
     pub command: Command,
     /// Counts the individual items that are refused.
     pub items: &'a RefusedItems,
+    /// Whether nothing that the call changes is kept.
+    pub dry_run: bool,
     /// Describes the caller, for records of changes. It is called only for calls that change something.
     pub context: &'a (dyn Fn() -> CallContext + Sync),
 }
@@ -109,6 +116,7 @@ impl Command {
             Command::AddGroupMember => Box::pin(add_group_member::run(call, request)),
             Command::DeleteGroupMember => Box::pin(delete_group_member::run(call, request)),
             Command::GetRoleInGroup => Box::pin(get_role_in_group::run(call, request)),
+            Command::Search => Box::pin(search::run(call, request)),
         }
     }
 }
@@ -138,7 +146,7 @@ impl Call<'_> {
         Ok(organizer)
     }
 
-    /// Commits an edit of an owner. Once this returns, the result is durable.
+    /// Commits an edit of an owner. Once this returns, the result is durable, unless the call is a dry run.
     async fn edit<T: TryFrom<Outcome>>(&self, owner: Owner, edit: Edit) -> Result<T, Error> {
         let outcome = self.commit(owner, edit).await?.map_err(|rejection| match rejection {
             unknown @ Rejection::UnknownOwner(_) => of_owner(unknown),
@@ -149,11 +157,15 @@ impl Call<'_> {
 
     /// Queues an edit immediately; the returned future waits for its outcome.
     fn commit(&self, owner: Owner, edit: Edit) -> Pending<'_, Result<Outcome, Rejection>> {
-        let write = Write { context: (self.context)(), ..Write::new(owner, edit, self.terms()) };
+        let write = Write {
+            context: (self.context)(),
+            dry_run: self.dry_run,
+            ..Write::new(owner, edit, self.terms())
+        };
         self.service.store.commit(write)
     }
 
-    /// Commits an edit of a chat group. Once this returns, the result is durable.
+    /// Commits an edit of a chat group. Once this returns, the result is durable, unless the call is a dry run.
     async fn edit_chat_group(
         &self,
         id: &ChatGroupId,
@@ -161,6 +173,7 @@ impl Call<'_> {
     ) -> Result<ChatGroupOutcome, Error> {
         let write = ChatGroupWrite {
             context: (self.context)(),
+            dry_run: self.dry_run,
             ..ChatGroupWrite::new(self.app.id, id.clone(), edit, self.terms())
         };
         let outcome = self.service.store.commit_chat_group(write).await?;

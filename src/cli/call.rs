@@ -54,6 +54,10 @@ pub(super) struct Options {
     /// The identifier that signs and calls, if it is not the administrator.
     #[arg(long, value_name = "NAME", conflicts_with = "admin")]
     identifier: Option<String>,
+    /// Ask what the call would do, and keep nothing of it. Servers other than confold ignore this and make the call, which
+    /// is then reported as an error.
+    #[arg(long)]
+    dry_run: bool,
     /// Print the reply without formatting, even on a terminal.
     #[arg(long)]
     raw: bool,
@@ -75,7 +79,7 @@ pub(super) fn run(options: &Options) -> ExitCode {
         Ok(prepared) => prepared,
         Err(error) => return failed(UNUSABLE, &error),
     };
-    let answered = remote.ask(&path, &body).map_err(|error| remote.explain(&error));
+    let answered = remote.ask(&path, &body, options.dry_run).map_err(|error| remote.explain(&error));
     let read = answered.and_then(|reply| match serde_json::from_slice(&reply.body) {
         // Every reply of this API has a numeric `ErrorCode`.
         Ok(Value::Object(fields)) if fields.get("ErrorCode").is_some_and(Value::is_i64) => {
@@ -90,7 +94,12 @@ pub(super) fn run(options: &Options) -> ExitCode {
     if let Err(error) = print_if_read(shown(&reply.body, options.raw)) {
         return failed(1, &anyhow!(error));
     }
-    match report(&reply, &fields, &path) {
+    let outcome = report(&reply, &fields, &path);
+    if options.dry_run && !reply.dry_run && !matches!(outcome, CallOutcome::Refused) {
+        say("error: this server does not know dry runs; it has made the call");
+        return ExitCode::FAILURE;
+    }
+    match outcome {
         CallOutcome::Done => ExitCode::SUCCESS,
         CallOutcome::Refused => ExitCode::FAILURE,
         CallOutcome::ItemsRefused => ExitCode::from(ITEMS_REFUSED),

@@ -64,6 +64,10 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "confold call get_contact_group '{\"From_Account\":\"user0\",\"StartIndex\":0}'",
             ),
             (
+                "What a call would do, without doing it:",
+                "confold call del_contact_group '{\"From_Account\":\"user0\",\"GroupName\":[\"test10\"]}' --dry-run",
+            ),
+            (
                 "With a body from a file and your own app:",
                 "confold call im_open_login_svc/account_import @account.json --url https://chat.example.org --app 1400000001 --key-file key",
             ),
@@ -96,7 +100,8 @@ pub(super) const STATUSES: &[(u8, &str)] = &[
     ),
     (
         1,
-        "Failure; standard error explains it. For call: the service refused the call (ErrorCode is not 0). For check-config: \
+        "Failure; standard error explains it. For call: the service refused the call (ErrorCode is not 0), or \
+         made it although --dry-run was given. For check-config: \
          the configuration has problems. For pull: some users were refused. For healthcheck: the server is not ready, or \
          cannot be reached. For verify-usersig: the signature is not valid.",
     ),

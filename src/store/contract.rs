@@ -1,5 +1,6 @@
 //! The tests that every store has to pass.
 
+mod dry_runs_tests;
 mod events_tests;
 mod touches_tests;
 
@@ -84,8 +85,12 @@ suite! {{
     the_feed_has_every_entry_exactly_once
     a_cursor_from_another_life_shows_a_gap
     waiting_for_changes_ends_with_a_change
+    a_dry_run_keeps_nothing
+    a_dry_run_among_real_edits_leaves_no_trace
+    a_dry_run_of_a_chat_group_keeps_nothing
 }}
 
+use dry_runs_tests::*;
 use events_tests::*;
 use touches_tests::*;
 

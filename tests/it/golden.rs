@@ -83,5 +83,5 @@ stories! {
     add_group_member delete_group_member get_appid_group_list get_role_in_group
     account_check account_delete account_import create_contact_group create_group del_contact_group
     destroy_group get_contact_group get_group_info import_group mark_contact multiaccount_import
-    search_contact_group update_contact_group
+    search search_contact_group update_contact_group
 }

@@ -12,6 +12,7 @@ mod controls;
 mod crash;
 mod disband;
 mod dockerfile;
+mod extensions;
 mod faults;
 mod fields;
 mod flags;

@@ -31,7 +31,7 @@ const RECORD: Shape = Object(&[
     may("ContactGroupId", List(&Number), "The ids of the conversation groups that contain it, if any."),
     must("Timestamp", Number, "When it was last changed, in seconds since 1970."),
 ]);
-const RECORDS: Shape = List(&RECORD);
+pub(super) const RECORDS: Shape = List(&RECORD);
 
 pub(in crate::api) const GROUP_NAME: Field = must("GroupName", Text, "1 to 32 bytes.");
 pub(in crate::api) const GROUPED: Field = must("ContactItem", CONTACTS, "1 to 100 conversations.");
@@ -168,14 +168,18 @@ pub(super) const SEARCH_CONTACT_GROUP: Description = Description {
 pub const START_INDEX: Field =
     must("StartIndex", Number, "0 for the first page, then the NextStartIndex of the previous reply.");
 
+pub(super) const COMPLETE_FLAG: Field = must("CompleteFlag", Number, "1 on the last page, otherwise 0.");
+pub(super) const NEXT_START_INDEX: Field =
+    must("NextStartIndex", Number, "The StartIndex of the next page; 0 on the last page.");
+
 pub(super) const GET_CONTACT_GROUP: Description = Description {
     summary: "List all conversation groups and conversations, page by page",
     request: &[OWNER, START_INDEX],
     reply: &[
         must("ContactItem", RECORDS, "One page of conversations, in the order of their last change."),
         must("GroupItem", List(&GROUP), "All conversation groups, on every page."),
-        must("CompleteFlag", Number, "1 on the last page, otherwise 0."),
-        must("NextStartIndex", Number, "The StartIndex of the next page; 0 on the last page."),
+        COMPLETE_FLAG,
+        NEXT_START_INDEX,
     ],
     example: r#"{"From_Account":"user0","StartIndex":0}"#,
 };

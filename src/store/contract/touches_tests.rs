@@ -29,6 +29,11 @@ async fn sessions(store: &dyn Store, owner: &Owner) -> Vec<(String, u64, u64)> {
     found
 }
 
+/// Begins a session of an owner with another user.
+pub(super) async fn touched(store: &dyn Store, owner: &Owner, with: &str) {
+    store.touch(vec![peer(owner, with, 5, 5)]).await.unwrap();
+}
+
 /// Returns the number of an owner's sessions.
 async fn count(store: &dyn Store, owner: &Owner) -> usize {
     store.sessions(owner).await.unwrap().len()

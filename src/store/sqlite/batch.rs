@@ -160,6 +160,9 @@ impl<'a> Batch<'a> {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
+        if write.dry_run {
+            return Ok(Ok(outcome));
+        }
         let bucket = bucket_of(owner, self.buckets);
         if write.edit.forgets_owner() {
             self.bytes += touches::forget(self.db, owner)?;
@@ -232,7 +235,8 @@ impl<'a> Batch<'a> {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        let Some(ChatGroupChange { next, deltas }) = change else { return Ok(Ok(outcome)) };
+        let kept = change.filter(|_| !write.dry_run);
+        let Some(ChatGroupChange { next, deltas }) = kept else { return Ok(Ok(outcome)) };
         let mut disbanding = None;
         if next.incarnation > group.map_or(0, |old| old.incarnation) {
             disbanding = Some(disbandings::write_disbanding(self.db, app, id, next.incarnation, now)?);
