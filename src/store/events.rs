@@ -58,6 +58,9 @@ pub struct WantedEvents {
     pub before: Option<String>,
     /// The maximum number of events.
     pub most: usize,
+    /// The approximate number of bytes after which no further event is returned; `None` has no limit. The first event is
+    /// returned whatever its size.
+    pub bytes: Option<usize>,
 }
 
 /// An owner together with events, all of one moment.
@@ -71,10 +74,13 @@ pub struct Followed {
     pub dead: Vec<(Conversation, u64)>,
     /// The wanted events, latest first.
     pub events: Vec<Event>,
-    /// Whether these are all wanted events. Otherwise there are more than `most`, or older ones have been removed.
+    /// Whether these are all wanted events. Otherwise there are more than `most` or `bytes` allow, or older ones have
+    /// been removed.
     pub is_complete: bool,
     /// Whether older events exist beyond the last returned one.
     pub has_more: bool,
+    /// Whether [`WantedEvents::before`] is an event of the owner that is still kept, or was not given.
+    pub knows_before: bool,
 }
 
 /// Where to begin reading the feed of an app.

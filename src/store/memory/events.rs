@@ -64,6 +64,14 @@ impl Kept {
     }
 }
 
+/// Returns the approximate number of bytes that a database would need for an event.
+fn size_of(event: &Event) -> usize {
+    match &event.content {
+        EventContent::Changed(deltas) => 64 + 64 * deltas.len(),
+        EventContent::AccountDeleted | EventContent::Erased => 64,
+    }
+}
+
 fn erase(log: &mut Log, user: &UserId) {
     for (_, event) in log.iter_mut().filter(|(of, _)| of == user) {
         *event = Event { operator: None, request: None, content: EventContent::Erased, ..event.clone() };
@@ -141,15 +149,29 @@ impl MemoryStore {
         };
         let kept = self.owners(owner);
         let log = kept.events.get(&owner.app).map_or(&[][..], |log| &log[..]);
+        let knows_before = wanted.before.is_none()
+            || usize::try_from(before)
+                .ok()
+                .and_then(|number| log.get(number.checked_sub(1)?))
+                .is_some_and(|(user, _)| *user == owner.user);
+        let mut bytes = 0;
         let mut found = (log.iter().enumerate().rev())
             .filter(|(index, (user, _))| *user == owner.user && *index as u64 + 1 < before)
             .map(|(_, (_, event))| event)
-            .take_while(|event| wanted.after.is_none_or(|after| event.version > after));
-        let events = found.by_ref().take(wanted.most).cloned().collect();
-        let has_more = found.next().is_some();
+            .take_while(|event| wanted.after.is_none_or(|after| event.version > after))
+            .peekable();
+        let mut events = Vec::new();
+        while let Some(event) = found.next_if(|event| {
+            let is_full = bytes > 0 && wanted.bytes.is_some_and(|most| bytes + size_of(event) > most);
+            bytes += size_of(event);
+            !is_full && events.len() < wanted.most
+        }) {
+            events.push(event.clone());
+        }
+        let has_more = found.peek().is_some();
         let organizer = state.organizer.living(&dead).into();
         let state = crate::domain::OwnerState { organizer, ..state };
-        Followed { state, place, dead: disbanded, events, is_complete: !has_more, has_more }
+        Followed { state, place, dead: disbanded, events, is_complete: !has_more, has_more, knows_before }
     }
 
     fn feed_part(&self, app: AppId, from: &FeedFrom, most: usize) -> FeedPart {

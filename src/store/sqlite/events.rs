@@ -170,6 +170,8 @@ pub(super) const COLUMNS: &str = "user_id, previous, total, at, version, operato
 pub(super) struct Stored {
     pub(super) user: String,
     previous: u64,
+    /// The number of bytes of the content.
+    bytes: usize,
     pub(super) event: Event,
 }
 
@@ -187,6 +189,7 @@ pub(super) fn read(row: &Row<'_>, range: Range, number: u64, incarnation: u64) -
     Ok(Stored {
         user: row.get(0)?,
         previous: unsigned(row.get(1)?),
+        bytes: doc.len(),
         event: Event {
             id: event_id(incarnation, bucket, number),
             version: row.get(4)?,
@@ -204,6 +207,7 @@ pub(super) struct OfOwner {
     pub(super) events: Vec<Event>,
     pub(super) is_complete: bool,
     pub(super) has_more: bool,
+    pub(super) knows_before: bool,
 }
 
 /// Reads the wanted events of an owner, whose latest event is `latest`.
@@ -228,14 +232,13 @@ pub(super) fn of_owner(
             let stored = read(row, (owner.app, bucket), number, incarnation)?;
             Ok((stored.user == owner.user.as_str() && stored.previous < number).then_some(stored))
         };
-        let mut number = latest;
+        let mut found = OfOwner { is_complete: true, knows_before: true, ..OfOwner::default() };
+        let (mut number, mut bytes) = (latest, 0);
         if let Some(before) = &wanted.before {
-            number = match event_number(before, incarnation, bucket) {
-                Some(before) => next(before)?.map_or(0, |stored| stored.previous),
-                None => 0,
-            };
+            let before = event_number(before, incarnation, bucket).map(&mut next).transpose()?.flatten();
+            found.knows_before = before.is_some();
+            number = before.map_or(0, |stored| stored.previous);
         }
-        let mut found = OfOwner { is_complete: true, ..OfOwner::default() };
         while number != 0 {
             let Some(stored) = next(number)? else {
                 // This event was removed, and all older ones with it.
@@ -245,10 +248,12 @@ pub(super) fn of_owner(
             if wanted.after.is_some_and(|after| stored.event.version <= after) {
                 break;
             }
-            if found.events.len() == wanted.most {
+            let is_full = bytes > 0 && wanted.bytes.is_some_and(|most| bytes + stored.bytes > most);
+            if is_full || found.events.len() == wanted.most {
                 (found.is_complete, found.has_more) = (false, true);
                 break;
             }
+            bytes += OVERHEAD + stored.bytes;
             found.events.push(stored.event);
             number = stored.previous;
         }

@@ -167,7 +167,7 @@ impl Reader {
             let bucket = bucket_of(owner, buckets);
             let found = events::of_owner(&db, owner, bucket, event, lives.incarnation, wanted);
             // The owner is readable even if their events are not.
-            let OfOwner { events, is_complete, has_more } =
+            let OfOwner { events, is_complete, has_more, knows_before } =
                 self.noted(found).or_else(|error| match error {
                     StoreError::Damaged { .. } => Ok(OfOwner::default()),
                     other => Err(other),
@@ -175,7 +175,7 @@ impl Reader {
             let living =
                 if dead.is_empty() { Arc::clone(organizer) } else { Arc::new(organizer.living(&dead)) };
             let state = OwnerState { account, organizer: living };
-            Ok(Followed { state, place, dead: disbanded, events, is_complete, has_more })
+            Ok(Followed { state, place, dead: disbanded, events, is_complete, has_more, knows_before })
         };
         let followed = self.noted(read());
         db.finish()?;
