@@ -64,7 +64,7 @@ impl<'a> Past<'a> {
                 if is_target {
                     break 'pages;
                 }
-                if self.events.len() + fresh.len() > EVENTS || self.changes > CHANGES {
+                if self.events.len() + fresh.len() >= EVENTS || self.changes > CHANGES {
                     return Err(refused(format!(
                         "among the last {EVENTS} events of the owner, or those with the last {CHANGES} changes, there is no \
                          event {}; only these can be undone",
