@@ -46,6 +46,7 @@ mod tools;
 mod traces;
 mod transport;
 mod undo;
+mod undo_tools;
 mod unit;
 mod wait;
 mod windows;
