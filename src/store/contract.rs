@@ -75,7 +75,7 @@ suite! {{
     a_touch_leaves_the_owner_as_they_are
     sessions_end_with_the_account
     a_new_life_of_a_chat_group_begins_without_times
-    a_reset_forgets_owner
+    a_reset_ends_sessions
     many_touches_at_once_are_all_kept
     a_closed_store_takes_no_touches
     every_change_is_recorded_once_and_in_order

@@ -4,17 +4,17 @@
 //! event of the same owner, and the owner's own rows refer to the latest, so that the events of one owner are found
 //! without an index, which would cost another page for each change.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
 use super::{error::attribute_damage, sums, upgrade};
 use crate::{
     domain::{Delta, Event, Owner},
     store::{
         Damaged, StoreError, WantedEvents, Write,
-        checksum::Column,
-        document::{decode_content, encode_content},
+        checksum::{Column, row_sum},
+        document::{EventHeader, StoredEvent, decode_event, decode_header, encode_erased, encode_event},
         events::{Range, event_id, event_number},
     },
 };
@@ -30,8 +30,8 @@ pub(super) struct Head {
 /// The last event of each bucket that was written to since the store was opened.
 pub(super) type Heads = HashMap<Range, Head>;
 
-/// The approximate number of bytes of an event, apart from its texts and content.
-const OVERHEAD: usize = 48;
+/// The approximate number of bytes of an event, apart from its document.
+const OVERHEAD: usize = 24;
 
 /// A change to record.
 pub(super) struct NewEvent<'a> {
@@ -56,54 +56,45 @@ pub(super) fn record(
     head: Option<Head>,
     event: &NewEvent<'_>,
 ) -> Result<(Head, usize), StoreError> {
-    let NewEvent { bucket, previous, version, at, write: Write { owner, edit, context, .. }, deltas } =
-        *event;
+    let NewEvent { bucket, previous, version, at, write, deltas } = *event;
+    let range = (write.owner.app, bucket);
     let head = match head {
         Some(head) => head,
-        None => last(db, (owner.app, bucket))?,
+        None => last(db, range)?,
     };
-    let doc = encode_content(edit, deltas);
-    let texts =
-        [&context.identifier, &context.request].map(|text| text.as_ref().map_or(0, |text| text.len()));
-    let bytes = OVERHEAD + owner.user.as_str().len() + texts.iter().sum::<usize>() + doc.len();
-    let next = Head { number: head.number + 1, total: head.total + bytes as u64 };
-    db.prepare_cached(
-        "INSERT INTO event (app_id, bucket, number, user_id, previous, total, at, version, operator, request, doc, sum)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-            row_sum('event', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11))",
-    )?
-    .execute(params![
-        owner.app.number(),
-        bucket,
-        signed(next.number),
-        owner.user.as_str(),
-        signed(previous),
-        signed(next.total),
-        signed(at),
-        version,
-        context.identifier.as_deref(),
-        context.request.as_deref(),
-        doc,
-    ])?;
-    Ok((next, bytes))
+    let number = head.number + 1;
+    let header = EventHeader { user: write.owner.user.clone(), previous, version, at, total: head.total };
+    let doc = encode_event(&header, write, deltas);
+    db.prepare_cached("INSERT INTO event (app_id, bucket, number, doc, sum) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![write.owner.app.number(), bucket, signed(number), doc, sum(range, number, &doc)])?;
+    let bytes = OVERHEAD + doc.len();
+    Ok((Head { number, total: head.total + bytes as u64 }, bytes))
+}
+
+/// Returns the checksum of an event. It is computed here, because that is cheaper than in SQL.
+fn sum((app, bucket): Range, number: u64, doc: &[u8]) -> i64 {
+    let key = [app.number().into(), bucket.into(), signed(number)].map(Column::Number);
+    row_sum("event", key.into_iter().chain([Column::Bytes(doc)]))
 }
 
 /// Reads the last event of a bucket.
 ///
 /// # Errors
-/// Returns any SQLite error.
-pub(super) fn last(db: &Connection, (app, bucket): Range) -> rusqlite::Result<Head> {
-    let found = db
-        .prepare_cached(
-            "SELECT number, total FROM event WHERE app_id = ?1 AND bucket = ?2 ORDER BY number DESC LIMIT 1",
-        )?
-        .query_row(params![app.number(), bucket], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let (number, total) = match found {
-        Some(found) => found,
-        None => (base(db)?, 0),
-    };
-    Ok(Head { number: unsigned(number), total: unsigned(total) })
+/// Returns any error of the store; [`Damaged::Database`] does not name the events.
+pub(super) fn last(db: &Connection, (app, bucket): Range) -> Result<Head, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT number, doc FROM event WHERE app_id = ?1 AND bucket = ?2 ORDER BY number DESC LIMIT 1",
+    )?;
+    let mut rows = statement.query(params![app.number(), bucket])?;
+    let Some(row) = rows.next()? else { return Ok(Head { number: unsigned(base(db)?), total: 0 }) };
+    let doc = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+    let header = decode_header(doc).map_err(|reason| damaged((app, bucket), &reason))?;
+    Ok(Head { number: unsigned(row.get(0)?), total: header.total + (OVERHEAD + doc.len()) as u64 })
+}
+
+/// Returns the error for an event that cannot be decoded.
+pub(super) fn damaged((_, bucket): Range, reason: &str) -> StoreError {
+    StoreError::Damaged { what: Damaged::Database, reason: format!("an event of bucket {bucket}: {reason}") }
 }
 
 /// Returns the number after which the events of each bucket begin. It is 0 unless damaged events were given up.
@@ -132,73 +123,84 @@ pub(super) fn give_up(db: &Connection, now: u64) -> rusqlite::Result<()> {
 /// Erases the contents of an owner's events, beginning with the latest. Returns the approximate number of bytes written.
 ///
 /// # Errors
-/// Returns any SQLite error.
+/// Returns any error of the store; [`Damaged::Database`] does not name the events.
 pub(super) fn erase(db: &Connection, owner: &Owner, bucket: u8, latest: u64) -> Result<usize, StoreError> {
-    let mut erase = db.prepare_cached(
-        "UPDATE event SET operator = NULL, request = NULL, doc = x'', sum =
-            row_sum('event', app_id, bucket, number, user_id, previous, total, at, version, NULL, NULL, x'')
-         WHERE app_id = ?1 AND bucket = ?2 AND number = ?3 AND user_id = ?4 RETURNING previous",
-    )?;
-    let (mut number, mut bytes) = (latest, 0);
+    let (range, mut number, mut bytes) = ((owner.app, bucket), latest, 0);
     while number != 0 {
-        let key = params![owner.app.number(), bucket, signed(number), owner.user.as_str()];
-        let previous = erase.query_row(key, |row| row.get(0)).optional()?.map_or(0, unsigned);
+        let Some(header) = header_of(db, range, number)?.filter(|header| header.user == owner.user) else {
+            break;
+        };
+        bytes += rewrite_erased(db, range, number, &header)?;
         // A damaged reference must not lead back to a later event.
-        number = if previous < number { previous } else { 0 };
-        bytes += OVERHEAD;
+        number = if header.previous < number { header.previous } else { 0 };
     }
     Ok(bytes)
 }
 
-/// Erases the contents of all events of an owner, even of those that a damaged row no longer leads to.
+/// Erases the contents of all events of an owner, even of those that a damaged row does not lead to any more.
 ///
 /// # Errors
-/// Returns any SQLite error.
+/// Returns any error of the store; [`Damaged::Database`] does not name the events.
 pub(super) fn erase_all(db: &Connection, owner: &Owner, bucket: u8) -> Result<(), StoreError> {
-    db.execute(
-        "UPDATE event SET operator = NULL, request = NULL, doc = x'', sum =
-            row_sum('event', app_id, bucket, number, user_id, previous, total, at, version, NULL, NULL, x'')
-         WHERE app_id = ?1 AND bucket = ?2 AND user_id = ?3",
-        params![owner.app.number(), bucket, owner.user.as_str()],
-    )?;
+    let range = (owner.app, bucket);
+    let mut statement =
+        db.prepare_cached("SELECT number, doc FROM event WHERE app_id = ?1 AND bucket = ?2")?;
+    let mut rows = statement.query(params![owner.app.number(), bucket])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let header = decode_header(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)
+            .map_err(|reason| damaged(range, &reason))?;
+        if header.user == owner.user {
+            found.push((unsigned(row.get(0)?), header));
+        }
+    }
+    for (number, header) in found {
+        rewrite_erased(db, range, number, &header)?;
+    }
     Ok(())
 }
 
-pub(super) const COLUMNS: &str = "user_id, previous, total, at, version, operator, request, doc, sum";
-
-/// An event as it is stored.
-pub(super) struct Stored {
-    pub(super) user: String,
-    previous: u64,
-    /// The number of bytes of the content.
-    bytes: usize,
-    pub(super) event: Event,
+fn header_of(db: &Connection, range: Range, number: u64) -> Result<Option<EventHeader>, StoreError> {
+    let (app, bucket) = range;
+    let mut statement =
+        db.prepare_cached("SELECT doc, sum FROM event WHERE app_id = ?1 AND bucket = ?2 AND number = ?3")?;
+    let mut rows = statement.query(params![app.number(), bucket, signed(number)])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some(read(row, range, number)?.header))
 }
 
-/// Reads an event from the columns of [`COLUMNS`], and checks its sum.
-pub(super) fn read(row: &Row<'_>, range: Range, number: u64, incarnation: u64) -> Result<Stored, StoreError> {
+/// Replaces an event by one whose content is erased. Returns the approximate number of bytes written.
+pub(super) fn rewrite_erased(
+    db: &Connection,
+    range: Range,
+    number: u64,
+    header: &EventHeader,
+) -> Result<usize, StoreError> {
+    let ((app, bucket), doc) = (range, encode_erased(header));
+    db.prepare_cached(
+        "UPDATE event SET doc = ?4, sum = ?5 WHERE app_id = ?1 AND bucket = ?2 AND number = ?3",
+    )?
+    .execute(params![app.number(), bucket, signed(number), doc, sum(range, number, &doc)])?;
+    Ok(OVERHEAD + doc.len())
+}
+
+/// Reads an event from the columns `doc` and `sum`, and checks its sum.
+///
+/// # Errors
+/// Returns any error of the store; [`Damaged::Database`] does not name the events.
+pub(super) fn read(row: &Row<'_>, range: Range, number: u64) -> Result<StoredEvent, StoreError> {
     let (app, bucket) = range;
     let key = [app.number().into(), bucket.into(), signed(number)].map(Column::Number);
-    sums::check("event", key, row, 8)?;
-    let text = |column| row.get::<_, Option<String>>(column).map(|text| text.map(Arc::from));
-    let doc = row.get_ref(7)?.as_blob().map_err(rusqlite::Error::from)?;
-    let content = decode_content(doc).map_err(|reason| StoreError::Damaged {
-        what: Damaged::Database,
-        reason: format!("event {number} of bucket {bucket}: {reason}"),
-    })?;
-    Ok(Stored {
-        user: row.get(0)?,
-        previous: unsigned(row.get(1)?),
-        bytes: doc.len(),
-        event: Event {
-            id: event_id(incarnation, bucket, number),
-            version: row.get(4)?,
-            at: unsigned(row.get(3)?),
-            operator: text(5)?,
-            request: text(6)?,
-            content,
-        },
-    })
+    sums::check("event", key, row, 1)?;
+    let doc = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+    decode_event(doc).map_err(|reason| damaged(range, &reason))
+}
+
+/// Returns a stored event as the domain describes it.
+pub(super) fn event(stored: StoredEvent, bucket: u8, number: u64, incarnation: u64) -> Event {
+    let StoredEvent { header, operator, request, content } = stored;
+    let EventHeader { version, at, .. } = header;
+    Event { id: event_id(incarnation, bucket, number), version, at, operator, request, content }
 }
 
 /// The events of an owner.
@@ -223,39 +225,42 @@ pub(super) fn of_owner(
     wanted: &WantedEvents,
 ) -> Result<OfOwner, StoreError> {
     let read_all = || {
-        let mut statement = db.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM event WHERE app_id = ?1 AND bucket = ?2 AND number = ?3"
-        ))?;
-        let mut next = |number: u64| -> Result<Option<Stored>, StoreError> {
+        let mut statement = db
+            .prepare_cached("SELECT doc, sum FROM event WHERE app_id = ?1 AND bucket = ?2 AND number = ?3")?;
+        // An event with its size.
+        let mut next = |number: u64| -> Result<Option<(StoredEvent, usize)>, StoreError> {
             let mut rows = statement.query(params![owner.app.number(), bucket, signed(number)])?;
             let Some(row) = rows.next()? else { return Ok(None) };
-            let stored = read(row, (owner.app, bucket), number, incarnation)?;
-            Ok((stored.user == owner.user.as_str() && stored.previous < number).then_some(stored))
+            let stored = read(row, (owner.app, bucket), number)?;
+            let size = OVERHEAD + row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?.len();
+            let is_own = stored.header.user == owner.user && stored.header.previous < number;
+            Ok(is_own.then_some((stored, size)))
         };
         let mut found = OfOwner { is_complete: true, knows_before: true, ..OfOwner::default() };
         let (mut number, mut bytes) = (latest, 0);
         if let Some(before) = &wanted.before {
             let before = event_number(before, incarnation, bucket).map(&mut next).transpose()?.flatten();
             found.knows_before = before.is_some();
-            number = before.map_or(0, |stored| stored.previous);
+            number = before.map_or(0, |(stored, _)| stored.header.previous);
         }
         while number != 0 {
-            let Some(stored) = next(number)? else {
+            let Some((stored, size)) = next(number)? else {
                 // This event was removed, and all older ones with it.
                 found.is_complete = false;
                 break;
             };
-            if wanted.after.is_some_and(|after| stored.event.version <= after) {
+            if wanted.after.is_some_and(|after| stored.header.version <= after) {
                 break;
             }
-            let is_full = bytes > 0 && wanted.bytes.is_some_and(|most| bytes + stored.bytes > most);
+            let is_full = bytes > 0 && wanted.bytes.is_some_and(|most| bytes + size > most);
             if is_full || found.events.len() == wanted.most {
                 (found.is_complete, found.has_more) = (false, true);
                 break;
             }
-            bytes += OVERHEAD + stored.bytes;
-            found.events.push(stored.event);
-            number = stored.previous;
+            bytes += size;
+            let previous = stored.header.previous;
+            found.events.push(event(stored, bucket, number, incarnation));
+            number = previous;
         }
         Ok(found)
     };

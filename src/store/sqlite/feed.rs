@@ -4,12 +4,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     error::attribute_damage,
-    events::{COLUMNS, Stored, last, read, signed, unsigned},
+    events::{event, last, read, signed, unsigned},
     lives::lives,
     sums,
 };
 use crate::{
-    domain::{AppId, ChatGroupId, FeedEntry, UserId},
+    domain::{AppId, ChatGroupId, FeedEntry},
     store::{
         Damaged, FeedCursor, FeedFrom, FeedPart, Placed, StoreError, Stream,
         checksum::Column,
@@ -122,17 +122,16 @@ fn read_bucket(
     entries: &mut Vec<Placed>,
 ) -> Result<(), StoreError> {
     let (app, bucket) = range;
-    let mut statement = db.prepare_cached(&format!(
-        "SELECT {COLUMNS}, number FROM event WHERE app_id = ?1 AND bucket = ?2 AND number > ?3 ORDER BY number LIMIT ?4"
-    ))?;
+    let mut statement = db.prepare_cached(
+        "SELECT doc, sum, number FROM event WHERE app_id = ?1 AND bucket = ?2 AND number > ?3 ORDER BY number LIMIT ?4",
+    )?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut rows = statement.query(params![app.number(), bucket, signed(after), most])?;
     while let Some(row) = rows.next()? {
-        let number = unsigned(row.get(9)?);
-        let Stored { user, event, .. } = read(row, range, number, incarnation)?;
-        let user = UserId::parse(&user)
-            .map_err(|reason| StoreError::Damaged { what: Damaged::Database, reason: reason.to_string() })?;
-        let entry = FeedEntry::Owner { user, event };
+        let number = unsigned(row.get(2)?);
+        let stored = read(row, range, number)?;
+        let user = stored.header.user.clone();
+        let entry = FeedEntry::Owner { user, event: event(stored, bucket, number, incarnation) };
         entries.push(Placed { stream: Stream::Bucket(bucket), number, entry });
     }
     Ok(())

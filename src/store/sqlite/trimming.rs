@@ -1,11 +1,18 @@
 //! Removes events that are too old, or too many.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params, types::ValueRef};
 
-use super::events::{Head, last, signed, unsigned};
+use super::{
+    error::committing,
+    events::{Head, damaged, last, rewrite_erased, signed, unsigned},
+};
 use crate::{
     domain::AppId,
-    store::{Retention, events::Range},
+    store::{
+        Retention, StoreError,
+        document::{EventHeader, decode_header, encode_erased},
+        events::Range,
+    },
 };
 
 /// How many events are removed at a time, so that removing many of them takes several small transactions.
@@ -25,8 +32,8 @@ struct Bucket {
 /// The last event of each bucket stays, because the next one continues its numbers. Its content is erased instead.
 ///
 /// # Errors
-/// Returns any SQLite error.
-pub(super) fn trim(db: &Connection, retention: Retention, now: u64) -> rusqlite::Result<usize> {
+/// Returns any error of the store.
+pub(super) fn trim(db: &Connection, retention: Retention, now: u64) -> Result<usize, StoreError> {
     let before = now.saturating_sub(retention.seconds.saturating_mul(1_000));
     let buckets = buckets(db)?;
     let mut removed = 0;
@@ -46,60 +53,67 @@ pub(super) fn trim(db: &Connection, retention: Retention, now: u64) -> rusqlite:
 }
 
 /// Returns the buckets of all apps that have events.
-fn buckets(db: &Connection) -> rusqlite::Result<Vec<Bucket>> {
+fn buckets(db: &Connection) -> Result<Vec<Bucket>, StoreError> {
     let mut next = db.prepare_cached(
-        "SELECT app_id, bucket, number, total, at FROM event WHERE (app_id, bucket) > (?1, ?2)
+        "SELECT app_id, bucket, number, doc FROM event WHERE (app_id, bucket) > (?1, ?2)
          ORDER BY app_id, bucket, number LIMIT 1",
     )?;
     let (mut buckets, mut after) = (Vec::new(), (0u32, 255u8));
     loop {
-        let found = next
-            .query_row([after.0, after.1.into()], |row| {
-                Ok((row.get::<_, u32>(0)?, row.get::<_, u8>(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-            })
-            .optional()?;
-        let Some((app_id, bucket, number, total, at)) = found else { return Ok(buckets) };
-        after = (app_id, bucket);
-        let Some(app) = AppId::new(app_id) else { continue };
-        let range = (app, bucket);
-        let oldest = Head { number: unsigned(number), total: unsigned(total) };
-        buckets.push(Bucket { range, oldest, oldest_at: unsigned(at), last: last(db, range)? });
+        let mut rows = next.query([after.0, after.1.into()])?;
+        let Some(row) = rows.next()? else { return Ok(buckets) };
+        after = (row.get(0)?, row.get(1)?);
+        let Some(app) = AppId::new(after.0) else { continue };
+        let range = (app, after.1);
+        let EventHeader { at, total, .. } = header(row.get_ref(3)?, range)?;
+        let oldest = Head { number: unsigned(row.get(2)?), total };
+        buckets.push(Bucket { range, oldest, oldest_at: at, last: last(db, range)? });
     }
+}
+
+fn header(doc: ValueRef<'_>, range: Range) -> Result<EventHeader, StoreError> {
+    let doc = doc.as_blob().map_err(rusqlite::Error::from)?;
+    decode_header(doc).map_err(|reason| damaged(range, &reason))
 }
 
 /// Removes the oldest events of a bucket that are from before a time.
-fn remove_before(db: &Connection, bucket: &Bucket, before: u64) -> rusqlite::Result<usize> {
-    let (app, number) = bucket.range;
-    let last_old: Option<i64> = db
-        .prepare_cached(
-            "SELECT max(number) FROM (SELECT number, at FROM event
-                WHERE app_id = ?1 AND bucket = ?2 AND number < ?3 ORDER BY number LIMIT ?4) WHERE at < ?5",
-        )?
-        .query_row(
-            params![app.number(), number, signed(bucket.last.number), signed(AT_ONCE), signed(before)],
-            |row| row.get(0),
-        )?;
-    if let Some(last_old) = last_old {
-        return remove_up_to(db, bucket, unsigned(last_old));
+fn remove_before(db: &Connection, bucket: &Bucket, before: u64) -> Result<usize, StoreError> {
+    let (app, of) = bucket.range;
+    let mut statement = db.prepare_cached(
+        "SELECT number, doc FROM event WHERE app_id = ?1 AND bucket = ?2 ORDER BY number LIMIT ?3",
+    )?;
+    let mut rows = statement.query(params![app.number(), of, signed(AT_ONCE)])?;
+    let (mut old, mut erasable) = (None, None);
+    while let Some(row) = rows.next()? {
+        let (number, header) = (unsigned(row.get(0)?), header(row.get_ref(1)?, bucket.range)?);
+        if header.at >= before {
+            break;
+        }
+        if number < bucket.last.number {
+            old = Some(number);
+        } else if row.get_ref(1)?.as_blob().is_ok_and(|doc| doc != encode_erased(&header)) {
+            erasable = Some(header);
+        }
     }
-    // Only the last event may be left.
-    let erased = db
-        .prepare_cached(
-            "UPDATE event SET operator = NULL, request = NULL, doc = x'', sum =
-                row_sum('event', app_id, bucket, number, user_id, previous, total, at, version, NULL, NULL, x'')
-             WHERE app_id = ?1 AND bucket = ?2 AND number = ?3 AND at < ?4 AND doc != x''",
-        )?
-        .execute(params![app.number(), number, signed(bucket.last.number), signed(before)])?;
-    Ok(erased)
+    drop(rows);
+    if let Some(old) = old {
+        return remove_up_to(db, bucket, old);
+    }
+    // Only the last event is left.
+    match erasable {
+        Some(header) => rewrite_erased(db, bucket.range, bucket.last.number, &header).map(|_| 1),
+        None => Ok(0),
+    }
 }
 
 /// Removes the events of a bucket up to a number, except the last.
-fn remove_up_to(db: &Connection, bucket: &Bucket, number: u64) -> rusqlite::Result<usize> {
+fn remove_up_to(db: &Connection, bucket: &Bucket, number: u64) -> Result<usize, StoreError> {
     let (app, of) = bucket.range;
     let removed = db
         .prepare_cached(
             "DELETE FROM event WHERE app_id = ?1 AND bucket = ?2 AND number <= ?3 AND number < ?4",
         )?
-        .execute(params![app.number(), of, signed(number), signed(bucket.last.number)])?;
+        .execute(params![app.number(), of, signed(number), signed(bucket.last.number)])
+        .map_err(committing)?;
     Ok(removed)
 }

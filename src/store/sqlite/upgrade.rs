@@ -160,12 +160,10 @@ UPDATE store SET rewritten = 0;
 ";
 
 pub(super) const EVENTS: &str = "
--- What each call changed, by bucket of the owner. `previous` is the number of the owner's event before; `total` is the
--- number of bytes of all events of the bucket so far.
+-- What each call changed, by bucket of the owner.
 CREATE TABLE event (
-    app_id INTEGER NOT NULL, bucket INTEGER NOT NULL, number INTEGER NOT NULL, user_id TEXT NOT NULL,
-    previous INTEGER NOT NULL, total INTEGER NOT NULL, at INTEGER NOT NULL, version INTEGER NOT NULL, operator TEXT,
-    request TEXT, doc BLOB NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY (app_id, bucket, number)) WITHOUT ROWID;
+    app_id INTEGER NOT NULL, bucket INTEGER NOT NULL, number INTEGER NOT NULL, doc BLOB NOT NULL, sum INTEGER NOT NULL,
+    PRIMARY KEY (app_id, bucket, number)) WITHOUT ROWID;
 ";
 
 const FORMAT_5: &str = "
