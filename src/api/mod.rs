@@ -16,15 +16,18 @@ mod get_appid_group_list;
 mod get_contact_group;
 mod get_group_info;
 mod get_role_in_group;
+mod history;
 mod mark_contact;
 mod members;
 mod multiaccount_import;
+mod past;
 mod refused;
 mod route;
 mod search;
 mod search_contact_group;
 mod sentences;
 mod shapes;
+mod undo;
 mod update_contact_group;
 
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -48,7 +51,7 @@ use crate::{
         ChatGroupEdit, ChatGroupId, ChatGroupOutcome, Edit, MembershipMode, Organizer, Outcome, Owner,
         OwnerState, Rejection, Terms, UserId,
     },
-    store::{CallContext, ChatGroupWrite, Pending, Store, StoreError, Write},
+    store::{CallContext, ChatGroupWrite, Followed, Pending, Place, Store, StoreError, WantedEvents, Write},
     wire::{Envelope, Fault, Fields},
 };
 
@@ -117,6 +120,8 @@ impl Command {
             Command::DeleteGroupMember => Box::pin(delete_group_member::run(call, request)),
             Command::GetRoleInGroup => Box::pin(get_role_in_group::run(call, request)),
             Command::Search => Box::pin(search::run(call, request)),
+            Command::History => Box::pin(history::run(call, request)),
+            Command::Undo => Box::pin(undo::run(call, request)),
         }
     }
 }
@@ -140,15 +145,39 @@ impl Call<'_> {
             Some(loaded) => loaded.state,
             None => store.load(owner).await?.state,
         };
-        if account.is_none() && !self.app.directory().takes_for_granted(&owner.user) {
-            return Err(of_owner(Rejection::UnknownOwner(owner.user.clone())));
-        }
+        self.check_existence(owner, account.is_some())?;
         Ok(organizer)
+    }
+
+    /// Reads an owner together with events. Refuses the call if the owner does not exist.
+    async fn follow(&self, owner: &Owner, wanted: WantedEvents) -> Result<Followed, Error> {
+        let followed = self.service.store.follow(owner, wanted).await?;
+        self.check_existence(owner, followed.state.account.is_some())?;
+        Ok(followed)
+    }
+
+    fn check_existence(&self, owner: &Owner, has_account: bool) -> Result<(), Error> {
+        match has_account || self.app.directory().takes_for_granted(&owner.user) {
+            true => Ok(()),
+            false => Err(of_owner(Rejection::UnknownOwner(owner.user.clone()))),
+        }
     }
 
     /// Commits an edit of an owner. Once this returns, the result is durable, unless the call is a dry run.
     async fn edit<T: TryFrom<Outcome>>(&self, owner: Owner, edit: Edit) -> Result<T, Error> {
-        let outcome = self.commit(owner, edit).await?.map_err(|rejection| match rejection {
+        self.edit_at(owner, edit, None).await
+    }
+
+    /// Commits an edit of an owner who must be at a place, or at any. Returns [`StoreError::Elsewhere`] if the owner is at
+    /// another.
+    async fn edit_at<T: TryFrom<Outcome>>(
+        &self,
+        owner: Owner,
+        edit: Edit,
+        place: Option<Place>,
+    ) -> Result<T, Error> {
+        let committed = self.commit_at(owner, edit, place).await?;
+        let outcome = committed.map_err(|rejection| match rejection {
             unknown @ Rejection::UnknownOwner(_) => of_owner(unknown),
             other => other.into(),
         })?;
@@ -157,9 +186,19 @@ impl Call<'_> {
 
     /// Queues an edit immediately; the returned future waits for its outcome.
     fn commit(&self, owner: Owner, edit: Edit) -> Pending<'_, Result<Outcome, Rejection>> {
+        self.commit_at(owner, edit, None)
+    }
+
+    fn commit_at(
+        &self,
+        owner: Owner,
+        edit: Edit,
+        place: Option<Place>,
+    ) -> Pending<'_, Result<Outcome, Rejection>> {
         let write = Write {
             context: (self.context)(),
             dry_run: self.dry_run,
+            place,
             ..Write::new(owner, edit, self.terms())
         };
         self.service.store.commit(write)

@@ -90,6 +90,8 @@ routes! {
     }
     Confold {
         Search             "search"               200 Last;
+        History            "history"              200 Last;
+        Undo               "undo"                 100 Last;
     }
 }
 

@@ -46,6 +46,8 @@ impl Command {
             Command::DeleteGroupMember => groups::DELETE_GROUP_MEMBER,
             Command::GetRoleInGroup => groups::GET_ROLE_IN_GROUP,
             Command::Search => confold::SEARCH,
+            Command::History => confold::HISTORY,
+            Command::Undo => confold::UNDO,
         }
     }
 
