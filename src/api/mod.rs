@@ -6,6 +6,7 @@ mod account_delete;
 mod account_import;
 mod add_group_member;
 mod changes;
+mod codes;
 mod create_contact_group;
 mod create_group;
 mod del_contact_group;
@@ -37,11 +38,12 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use serde::Serialize;
 
 pub use absent::Absent;
+pub use codes::flaw_code;
 pub use describe::{
     Description,
     recentcontact::{OWNER, START_INDEX},
 };
-pub use error::{Error, flaw_code};
+pub use error::Error;
 pub use refused::RefusedItems;
 pub use route::{Command, Family};
 pub use sentences::ReplyText;

@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::{
     Call,
     describe::recentcontact::START_INDEX,
-    error::{Error, item_result},
+    codes::item_result,
+    error::Error,
 };
 use crate::{
     domain::{ChangeNumber, ChatGroupId, Conversation, Group, GroupName, MarkBit, Rejection, batch},

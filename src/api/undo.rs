@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{
     Call, Error,
     describe::confold::{CHANGE, SINCE},
-    error::item_result,
+    codes::item_result,
     history::event_id,
     past::Past,
     shapes::GroupItem,
@@ -54,7 +54,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     for _ in 0..ATTEMPTS {
         let place = past.read(refused).await?;
         if let Some(expected) = &call.place {
-            check_place(expected, place, past.dead())?;
+            check_place(expected, place, past.dead()).map_err(StoreError::Elsewhere)?;
         }
         let undo = if is_since { past.since(refused)? } else { past.change(refused)? };
         check_edition(call, &undo)?;

@@ -10,7 +10,8 @@ use crate::{
     store::{
         Events, FeedCursor, FeedFrom, FeedPart, Followed, Pending, Place, Placed, Scope, StoreError, Stream,
         WantedEvents, Write,
-        events::{Lives, check_place, disbanding_id, event_id, event_number},
+        events::{disbanding_id, event_id, event_number},
+        place::{Lives, check_place},
     },
 };
 
@@ -152,7 +153,7 @@ impl MemoryStore {
     ) -> Result<(), StoreError> {
         let Some(expected) = &write.place else { return Ok(()) };
         let (current, dead) = self.place_of(&write.owner, organizer, dead);
-        check_place(expected, current, &dead)
+        check_place(expected, current, &dead).map_err(StoreError::Elsewhere)
     }
 
     fn followed(&self, owner: &Owner, wanted: &WantedEvents) -> Followed {
