@@ -37,6 +37,8 @@ pub(in crate::store) struct StoredEvent {
     pub(in crate::store) operator: Option<Arc<str>>,
     pub(in crate::store) request: Option<Arc<str>>,
     pub(in crate::store) content: EventContent,
+    /// The size of the stored form, in bytes.
+    pub(in crate::store) bytes: usize,
 }
 
 /// The beginning of a stored event, which is left when its content is erased.
@@ -50,7 +52,7 @@ pub(in crate::store) struct EventHeader {
     pub(in crate::store) version: ChangeNumber,
     /// The time in milliseconds.
     pub(in crate::store) at: u64,
-    /// The number of bytes of all earlier events of the bucket, including removed ones.
+    /// The number of bytes of all earlier events, including removed ones.
     pub(in crate::store) total: u64,
 }
 
@@ -105,7 +107,7 @@ pub(in crate::store) fn decode_event(bytes: &[u8]) -> Result<StoredEvent, Fault>
         kind => return Err(format!("an event of an unknown kind ({kind})")),
     };
     input.end()?;
-    Ok(StoredEvent { header, operator, request, content })
+    Ok(StoredEvent { header, operator, request, content, bytes: bytes.len() })
 }
 
 impl Writer {
@@ -317,6 +319,7 @@ mod tests {
                 operator: Some("boss".into()),
                 request: Some("request".into()),
                 content: EventContent::Changed(deltas),
+                bytes: bytes.len(),
             };
             assert_eq!(decode_event(&bytes), Ok(expected));
             assert_eq!(decode_header(&bytes), Ok(header()));
@@ -329,10 +332,15 @@ mod tests {
         let event = decode_event(&encode_event(&header(), &write, &deltas())).unwrap();
         assert_eq!((event.content, event.request), (EventContent::AccountDeleted, None));
         assert_eq!(EventContent::of(&Edit::DeleteAccount, &deltas()), EventContent::AccountDeleted);
-        let erased = decode_event(&encode_erased(&header())).unwrap();
-        let expected =
-            StoredEvent { header: header(), operator: None, request: None, content: EventContent::Erased };
-        assert_eq!(erased, expected);
+        let erased = encode_erased(&header());
+        let expected = StoredEvent {
+            header: header(),
+            operator: None,
+            request: None,
+            content: EventContent::Erased,
+            bytes: erased.len(),
+        };
+        assert_eq!(decode_event(&erased), Ok(expected));
     }
 
     proptest! {

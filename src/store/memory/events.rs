@@ -38,7 +38,7 @@ impl Kept {
         let bucket = u8::try_from(partition_of(owner.user.as_str())).unwrap_or(0);
         let log = self.events.entry(owner.app).or_default();
         let event = Event {
-            id: event_id(incarnation, bucket, log.len() as u64 + 1),
+            id: event_id(incarnation, number_of(bucket, log.len() as u64 + 1)),
             version: organizer.counters().version,
             at: terms.now.saturating_mul(1_000),
             operator: context.identifier.clone(),
@@ -70,6 +70,16 @@ fn size_of(event: &Event) -> usize {
         EventContent::Changed(deltas) => 64 + 64 * deltas.len(),
         EventContent::AccountDeleted | EventContent::Erased => 64,
     }
+}
+
+/// Returns a number for an event that no event of another bucket has.
+fn number_of(bucket: u8, place: u64) -> u64 {
+    place * PARTITIONS as u64 + u64::from(bucket)
+}
+
+/// Returns the place of an event in this bucket, or `None` if it is in another.
+fn place_in(bucket: u8, number: u64) -> Option<u64> {
+    (number % PARTITIONS as u64 == u64::from(bucket)).then_some(number / PARTITIONS as u64)
 }
 
 fn erase(log: &mut Log, user: &UserId) {
@@ -144,7 +154,9 @@ impl MemoryStore {
         let (place, disbanded) = self.place_of(owner, &state.organizer, &dead);
         let bucket = u8::try_from(partition_of(owner.user.as_str())).unwrap_or(0);
         let before = match &wanted.before {
-            Some(id) => event_number(id, place.incarnation, bucket).unwrap_or(0),
+            Some(id) => {
+                event_number(id, place.incarnation).and_then(|number| place_in(bucket, number)).unwrap_or(0)
+            }
             None => u64::MAX,
         };
         let kept = self.owners(owner);
@@ -224,7 +236,9 @@ impl MemoryStore {
         part.entries.extend(entries);
         part.has_more = part.entries.len() > most;
         part.entries.truncate(most);
-        part.start = cursor;
+        part.start = cursor.clone();
+        part.entries.iter().for_each(|entry| cursor.advance(entry));
+        part.end = cursor;
         part
     }
 
