@@ -84,8 +84,9 @@ fn comparable(block: &Block, text: &str) -> Vec<String> {
 /// Replaces the times and ids of events in a line of text.
 fn without_ids(line: &str) -> String {
     let is_time = |word: &str| word.len() == 20 && word.starts_with("20") && word.ends_with('Z');
-    let is_id = |word: &str| word.len() > 18 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let words = line.split(' ').map(|word| match word {
+    let is_id = |word: &str| word.len() > 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // The width of a column depends on what is in it.
+    let words = line.split_whitespace().map(|word| match word {
         time if is_time(time) => "TIME",
         id if is_id(id) => "EVENT",
         other => other,
