@@ -53,8 +53,11 @@ impl<'a> Past<'a> {
                 self.organizer = page.state.organizer;
             }
             for event in page.events {
-                if self.events.first().is_some_and(|known| known.id == event.id) {
-                    break 'pages;
+                match self.events.first() {
+                    Some(known) if *known == event => break 'pages,
+                    // It was erased meanwhile, and all events before it.
+                    Some(known) if known.id == event.id => self.events.clear(),
+                    _ => {}
                 }
                 if let EventContent::Changed(deltas) = &event.content {
                     self.changes += deltas.len();
@@ -79,6 +82,11 @@ impl<'a> Past<'a> {
         fresh.append(&mut self.events);
         self.events = fresh;
         Ok(place.expect("at least one page was read"))
+    }
+
+    /// Returns the last event that was read.
+    pub(super) fn last(&self) -> Option<&Event> {
+        self.events.first()
     }
 
     /// Returns the events after the target, latest first.

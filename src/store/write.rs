@@ -4,8 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::Place;
 use crate::domain::{
-    AppId, Change, ChangeNumber, ChatGroupEdit, ChatGroupId, Conversation, Decision, Edit, MembershipMode,
-    Outcome, Owner, OwnerState, Presence, Rejection, Terms, UserId, World,
+    AppId, Change, ChangeNumber, ChatGroupEdit, ChatGroupId, Conversation, Decision, Edit, Event,
+    MembershipMode, Outcome, Owner, OwnerState, Presence, Rejection, Terms, UserId, World,
 };
 
 /// The number of times an owner's organizer has been written. Unlike the version, it never decreases, so a write can
@@ -30,6 +30,9 @@ pub struct Write {
     pub expected: Option<Revision>,
     /// The place at which the owner must be; `None` accepts any. Unlike a revision, a client can hold it.
     pub place: Option<Place>,
+    /// What the owner's last event must be, apart from the place; `None` accepts any. Deleting an account that has organized
+    /// nothing erases its events, but leaves its place as it is.
+    pub last_event: Option<Box<Event>>,
     /// The id of this write, for recognizing it if it is sent again after its answer was lost. The stores that exist
     /// today ignore it, because they run in this process, where no answer is lost.
     pub operation: Option<OperationId>,
@@ -70,7 +73,17 @@ impl Write {
     #[must_use]
     pub fn new(owner: Owner, edit: Edit, terms: Terms) -> Write {
         let context = CallContext::default();
-        Write { owner, edit, terms, context, dry_run: false, expected: None, place: None, operation: None }
+        Write {
+            owner,
+            edit,
+            terms,
+            context,
+            dry_run: false,
+            expected: None,
+            place: None,
+            last_event: None,
+            operation: None,
+        }
     }
 
     /// Returns the user who has to be a member of the chat groups that the edit names; `None` if nobody has to.
