@@ -1,6 +1,9 @@
 //! The writes that a store accepts.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::Place;
 use crate::domain::{
@@ -33,9 +36,28 @@ pub struct Write {
     /// What the owner's last event must be, apart from the place; `None` accepts any. Deleting an account that has organized
     /// nothing erases its events, but leaves its place as it is.
     pub last_event: Option<Box<Event>>,
+    /// Where to leave the owner's place after the edit.
+    pub place_after: Option<PlaceSlot>,
     /// The id of this write, for recognizing it if it is sent again after its answer was lost. The stores that exist
     /// today ignore it, because they run in this process, where no answer is lost.
     pub operation: Option<OperationId>,
+}
+
+/// Where a store leaves the place of an owner after an edit. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct PlaceSlot(Arc<Mutex<Option<Place>>>);
+
+impl PlaceSlot {
+    /// Leaves a place, instead of an earlier one.
+    pub fn put(&self, place: Place) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+    }
+
+    /// Returns the place, if there is one.
+    #[must_use]
+    pub fn get(&self) -> Option<Place> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// An edit of a chat group, with everything a store needs to apply it.
@@ -82,6 +104,7 @@ impl Write {
             expected: None,
             place: None,
             last_event: None,
+            place_after: None,
             operation: None,
         }
     }

@@ -40,6 +40,7 @@ mod senders;
 mod serving;
 mod settings;
 mod starting;
+mod sync;
 mod tidy;
 mod tls;
 mod tools;

@@ -40,10 +40,11 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("clock", &["domain"], &[]),
     ("random", &[], &["getrandom"]),
+    ("opaque", &[], &["base64", "twox_hash"]),
     ("interchange", &["clock", "domain", "store", "wire"], &["flate2", "serde", "serde_json", "thiserror"]),
     (
         "api",
-        &["domain", "wire", "auth", "store", "clock", "random"],
+        &["domain", "wire", "auth", "store", "clock", "random", "opaque"],
         &["serde", "serde_json", "itoa", "thiserror"],
     ),
     ("background", &["clock"], &["tokio"]),
