@@ -269,6 +269,22 @@ fn an_undo_that_is_overtaken_again_and_again_gives_up() {
     assert_kept(&mut race.client, "overtaken 9");
 }
 
+#[test]
+fn a_condition_holds_until_the_undo_is_committed() {
+    let mut race = overtaking(1, remark);
+    let known = race.client.ok("confold/changes", r#"{"From_Account":"ann"}"#);
+    let conditional = |state: &serde_json::Value, target: &str| {
+        undo("ann", "Change", target).field("IfInState", state.clone())
+    };
+    let before = ids(&mut race.client, "ann").len();
+    let refused = race.client.make(&conditional(&known["NewState"], &race.target));
+    assert_eq!((refused.code(), race.undos.load(Ordering::SeqCst)), (50002, 1), "{}", refused.body);
+    assert_eq!(ids(&mut race.client, "ann").len(), before + 1, "only the other call has changed something");
+    let state = refused.json()["State"].clone();
+    race.client.does(&conditional(&state, &race.target));
+    assert_kept(&mut race.client, "overtaken 0");
+}
+
 /// The deletion of an account that has organized nothing moves neither the version nor the id of the last event.
 #[test]
 fn what_a_deletion_of_the_account_erases_does_not_come_back() {
