@@ -1,6 +1,6 @@
 //! The reasons why calls are refused, and confold's own text for each (decision 24).
 
-use super::{Absent, Family};
+use super::Absent;
 use crate::{
     auth::Refusal,
     domain::{ChatGroupId, Rejection, UserId},

@@ -2,12 +2,7 @@
 
 use serde::Serialize;
 
-use super::{
-    Call,
-    describe::recentcontact::START_INDEX,
-    codes::item_result,
-    error::Error,
-};
+use super::{Call, codes::item_result, describe::recentcontact::START_INDEX, error::Error};
 use crate::{
     domain::{ChangeNumber, ChatGroupId, Conversation, Group, GroupName, MarkBit, Rejection, batch},
     wire::{ContactItem, Envelope, Fault, Fields, Node, Value},

@@ -162,7 +162,9 @@ impl<'a> Batch<'a> {
             let lives = lives::lives(self.db, owner.app)?;
             let organizer = &edited.state.organizer;
             let dead = rows.disbanded(owner.app, organizer, &edited.stored.dead, lives)?;
-            check_place(expected, lives.place_of(organizer), &dead).map_err(StoreError::Elsewhere)?;
+            let place = lives.place_of(organizer);
+            check_place(expected, place, &dead).map_err(StoreError::Elsewhere)?;
+            events::check_last(self.db, write, edited.stored.event, place)?;
         }
         let decision = guarded(|| write.decide(&edited.state, &edited.stored.dead, presences))?;
         let Decision { outcome, change } = match decision {
