@@ -102,6 +102,7 @@ pub(super) fn mark_bit(bit: Value<'_>) -> Result<MarkBit, Fault> {
 }
 
 /// Reads the `StartIndex` of a list of records.
+#[inline]
 pub(super) fn start_index(request: Fields<'_>) -> Result<u64, Fault> {
     request.required(&START_INDEX, |value| {
         u64::try_from(value.read::<i64>()?)
@@ -111,6 +112,7 @@ pub(super) fn start_index(request: Fields<'_>) -> Result<u64, Fault> {
 
 /// Completes the reply with a page of records: whether it is the last page, where the next one begins, and the base
 /// fields.
+#[inline]
 pub(super) fn close_page(call: Call<'_>, next: Option<ChangeNumber>, reply: &mut Vec<u8>) {
     reply.extend_from_slice(match next {
         None => br#","CompleteFlag":1,"NextStartIndex":"#,

@@ -32,7 +32,7 @@ pub(super) struct Request<'a> {
 ///
 /// # Errors
 /// Returns a [`Fault`] if a header has a value that it cannot have, because a caller who sends it expects something.
-pub(super) fn asked(head: &Head<'_>, request: &Request<'_>) -> Result<Option<Asked>, Fault> {
+pub(super) fn asked(head: &Head<'_>, request: &Request<'_>) -> Result<Option<Box<Asked>>, Fault> {
     if !head.headers.ask_for_extensions() {
         return Ok(None);
     }
@@ -42,7 +42,7 @@ pub(super) fn asked(head: &Head<'_>, request: &Request<'_>) -> Result<Option<Ask
         if_match: if_match(head)?,
         operation: operation(head, request)?,
     };
-    Ok(Some(asked))
+    Ok(Some(Box::new(asked)))
 }
 
 /// Checks whether a header that can only be 1 is there.

@@ -234,7 +234,7 @@ impl Pipeline {
             app,
             command,
             items,
-            asked: asked.as_ref(),
+            asked: asked.as_deref(),
             place: None,
             place_after: None,
             context: &context,
@@ -245,7 +245,7 @@ impl Pipeline {
         };
         // A caller whose condition does not hold learns the state that the owner has instead.
         if let Err(Error::Store(StoreError::Elsewhere(place))) = outcome {
-            *state_text = call.state_text(request, place);
+            *state_text = call.state_text(request, place).map(String::into_boxed_str);
         }
         outcome
     }
@@ -259,9 +259,9 @@ struct Progress {
     /// The body, for the observers. Its memory stays reserved until the call has ended.
     body: Whole,
     /// What the headers ask for.
-    asked: Option<Asked>,
+    asked: Option<Box<Asked>>,
     /// The state of the owner, if the call expected another.
-    state: Option<String>,
+    state: Option<Box<str>>,
     /// Whether to close the connection instead of sending the answer.
     cut: bool,
     /// Refused individual items.

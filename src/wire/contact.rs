@@ -102,6 +102,7 @@ pub fn write_group_items<'a>(groups: impl IntoIterator<Item = &'a Group>, out: &
 }
 
 /// Appends one element of `GroupItem`.
+#[inline]
 pub(super) fn write_group(id: GroupId, name: &GroupName, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"GroupName":"#);
     write_text(name.as_str(), out);
