@@ -200,6 +200,8 @@ fn golden_replies_have_the_fields_that_are_described_and_no_others() {
             }
         }
     }
+    // No call can bring an owner so near to the last change number that a later call renumbers them.
+    seen.insert("history.Event.Changes.Time".to_owned());
     for command in Command::ALL {
         for place in places(command.description().reply, command.name()) {
             assert!(seen.contains(&place), "{place} is described but appears in no golden reply");
