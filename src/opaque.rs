@@ -1,4 +1,4 @@
-//! Opaque texts that clients keep and send back: a few numbers with a checksum.
+//! Opaque texts that clients keep and send back: a few numbers with a checksum. Fingerprints of what clients send.
 
 use std::hash::Hasher;
 
@@ -58,6 +58,20 @@ fn take(bytes: &mut &[u8]) -> Option<u64> {
         }
     }
     None
+}
+
+/// Returns a number for some bytes about a subject. Two hashes together make it practically impossible that it is the same
+/// for other bytes by chance.
+#[must_use]
+pub fn fingerprint(subject: &str, bytes: &[u8]) -> u128 {
+    let hash = |seed| {
+        let mut hash = XxHash64::with_seed(seed);
+        hash.write(&(subject.len() as u64).to_le_bytes());
+        hash.write(subject.as_bytes());
+        hash.write(bytes);
+        u128::from(hash.finish())
+    };
+    hash(0) << 64 | hash(1)
 }
 
 /// Returns a checksum. It finds texts that were cut off or belong to another subject, not intentional changes.

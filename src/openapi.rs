@@ -65,6 +65,8 @@ fn document() -> Value {
 
 /// The header with the state that the user must have.
 const IF_MATCH: &str = "If-Match";
+/// The header with the key of a call that may be repeated.
+const KEY: &str = "Idempotency-Key";
 
 fn parameters() -> Value {
     let parameter = |name: &str, required: bool, schema: Value, about: &str| json!({ "name": name, "in": "query", "required": required, "schema": schema, "description": about });
@@ -85,6 +87,10 @@ fn parameters() -> Value {
         IF_MATCH: {
             "name": IF_MATCH, "in": "header", "required": false, "schema": { "type": "string" },
             "description": "The State that the user must have, like IfInState.",
+        },
+        KEY: {
+            "name": KEY, "in": "header", "required": false, "schema": { "type": "string" },
+            "description": "A key for this call. If it is repeated with the same key and body within 24 hours, it has no further effect and gets the same reply.",
         },
     })
 }
@@ -114,7 +120,12 @@ fn operation(command: Command) -> Value {
     }
     let mut parameters = signed();
     let has_owner = described.request.iter().any(|field| field.name == OWNER.name);
-    let headers = [(DRY_RUN, true), (STATE, has_owner), (IF_MATCH, command.is_conditional())];
+    let headers = [
+        (DRY_RUN, true),
+        (STATE, has_owner),
+        (IF_MATCH, command.is_conditional()),
+        (KEY, command.is_repeatable()),
+    ];
     for (name, _) in headers.into_iter().filter(|(_, is_offered)| *is_offered) {
         parameters.push(json!({ "$ref": format!("#/components/parameters/{name}") }));
     }

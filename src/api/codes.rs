@@ -27,7 +27,9 @@ impl Error {
             Error::Edition { .. } => Code::EDITION,
             Error::Json(_) => Code::JSON,
             Error::AccountType(_) => Code::ACCOUNT_TYPE,
-            Error::Fault(_) | Error::Store(StoreError::Elsewhere(_)) => parameter_code(family),
+            Error::Fault(_) | Error::Store(StoreError::Elsewhere(_) | StoreError::KeyReused) => {
+                parameter_code(family)
+            }
             Error::Rejected(rejection) | Error::At { rejection, .. } => rejection_code(rejection, family),
             Error::ProfileLength { .. } => Code::PROFILE_LENGTH,
             Error::NoChatGroup(_) => Code::GROUP_ABSENT,

@@ -182,6 +182,10 @@ fn about_store(error: &StoreError) -> &'static str {
             "the state of the owner is not the one in IfInState or If-Match, so nothing was changed; read what has \
              changed since, and try again with the State of that reply"
         }
+        StoreError::KeyReused => {
+            "Idempotency-Key: this key was used for another call within the last 24 hours, so nothing was changed; choose a \
+             new key for each call, and repeat a call with exactly the same body"
+        }
         _ => "internal error, please try again",
     }
 }

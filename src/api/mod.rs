@@ -47,7 +47,7 @@ pub use error::Error;
 pub use refused::RefusedItems;
 pub use route::{Command, Family};
 pub use sentences::ReplyText;
-pub use state::{Asked, STATE};
+pub use state::{Asked, IDEMPOTENCY_KEY, REPLAYED, STATE};
 
 use crate::{
     auth::{App, Edition},
@@ -108,6 +108,7 @@ impl Command {
         match self {
             Command::GetContactGroup if call.asked.is_none() => get_contact_group::run(call, request).await,
             other => {
+                call.check_repeatable()?;
                 let call = Call { place: call.expected_place(request)?, ..call };
                 match call.asked {
                     Some(Asked { state: true, .. }) if other.has_owner() => call.with_state(request).await,
@@ -218,6 +219,7 @@ impl Call<'_> {
             dry_run: self.is_dry_run(),
             place: self.place,
             place_after: self.place_after.cloned(),
+            operation: self.asked.and_then(|asked| asked.operation.clone()),
             ..Write::new(owner, edit, self.terms())
         }
     }

@@ -5,12 +5,16 @@ use super::{Call, Command, Error, describe::recentcontact::IF_IN_STATE};
 use crate::{
     domain::{Known, Owner},
     opaque,
-    store::{Place, PlaceSlot, WantedEvents},
+    store::{Operation, Place, PlaceSlot, WantedEvents},
     wire::{Envelope, Fault, Fields, Path},
 };
 
 /// The header that asks for the state of the owner in the reply.
 pub const STATE: &str = "x-confold-state";
+/// The header with the key of an operation that the caller may repeat (draft-ietf-httpapi-idempotency-key-header).
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// The header of an answer that is the repetition of an earlier one; its value is `true`.
+pub const REPLAYED: &str = "idempotent-replayed";
 /// The header with the state that the owner must have, as documents spell it.
 const IF_MATCH: &str = "If-Match";
 
@@ -23,6 +27,8 @@ pub struct Asked {
     pub state: bool,
     /// The state that the owner must have, without quotation marks.
     pub if_match: Option<String>,
+    /// The operation that the caller may repeat.
+    pub operation: Option<Operation>,
 }
 
 /// A state that a client holds.
@@ -76,6 +82,13 @@ fn subject(owner: &Owner) -> String {
 }
 
 impl Command {
+    /// Checks whether a call of the command can be repeated with the same key, without a second effect. Reads can be
+    /// repeated anyway.
+    #[must_use]
+    pub fn is_repeatable(self) -> bool {
+        self.is_conditional() && self != Command::Undo
+    }
+
     /// Checks whether a call of the command can be made dependent on the state of the owner.
     #[must_use]
     pub fn is_conditional(self) -> bool {
@@ -87,6 +100,13 @@ impl Command {
                 | Command::MarkContact
                 | Command::Undo
         )
+    }
+}
+
+impl Command {
+    /// Checks whether the command is about one owner and changes nothing.
+    fn only_reads(self) -> bool {
+        self.has_owner() && !self.is_conditional()
     }
 }
 
@@ -114,6 +134,17 @@ impl Call<'_> {
         };
         let owner = self.owner(request)?;
         Ok(Some(State::read(&owner, text).map_or_else(Place::default, |state| state.place)))
+    }
+
+    /// Refuses the key of an operation on a command that would have an effect each time.
+    pub(super) fn check_repeatable(&self) -> Result<(), Error> {
+        let has_key = self.asked.is_some_and(|asked| asked.operation.is_some());
+        if !has_key || self.command.is_repeatable() || self.command.only_reads() {
+            return Ok(());
+        }
+        let rule = "this header works for create_contact_group, update_contact_group, del_contact_group and mark_contact; \
+                    leave it out; this call had no effect";
+        Err(Fault::refused(Path::Member(&Path::Root, "Idempotency-Key"), rule).into())
     }
 
     /// Runs the command, and adds the state of the owner to the reply.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    api::{DRY_RUN, STATE},
+    api::{DRY_RUN, IDEMPOTENCY_KEY, STATE},
     store::StoreError,
     wire::{Envelope, code::Code},
 };
@@ -91,7 +91,7 @@ const HINT: &str = "x-confold-hint";
 /// page sends it.
 pub const ALLOWED_HEADERS: &str = "X-Requested-With, Content-Type";
 /// The headers of confold's extensions, which web pages may send as well, if they ask for them.
-pub(super) const EXTENSION_HEADERS: [&str; 3] = [DRY_RUN, STATE, "if-match"];
+pub(super) const EXTENSION_HEADERS: [&str; 4] = [DRY_RUN, STATE, IDEMPOTENCY_KEY, "if-match"];
 /// The media type of JSON.
 pub const JSON: &str = "application/json; charset=utf-8";
 

@@ -1,11 +1,15 @@
 //! The headers of confold's extensions. `X-Confold-Dry-Run: 1`: a command decides and answers as if it had been called, but
 //! keeps nothing. `X-Confold-State: 1`: the reply contains the state of the owner. `If-Match`: the owner must have this
-//! state.
+//! state. `Idempotency-Key`: the call has an effect only once, however often it is repeated.
+
+use std::sync::Arc;
 
 use super::head::{Head, Header};
 use crate::{
-    api::Asked,
+    api::{Asked, Command},
     excerpt::quoted,
+    opaque,
+    store::Operation,
     wire::{Fault, Path},
 };
 
@@ -14,11 +18,21 @@ const DRY_RUN: &str = "X-Confold-Dry-Run";
 const STATE: &str = "X-Confold-State";
 const IF_MATCH: &str = "If-Match";
 
+/// The longest key, in bytes.
+const KEY_BYTES: usize = 255;
+
+/// What the fingerprint of an operation is made of, apart from the key.
+pub(super) struct Request<'a> {
+    pub(super) identifier: &'a str,
+    pub(super) command: Command,
+    pub(super) body: &'a [u8],
+}
+
 /// Returns what the headers of a call ask for, or `None` if they ask for nothing.
 ///
 /// # Errors
 /// Returns a [`Fault`] if a header has a value that it cannot have, because a caller who sends it expects something.
-pub(super) fn asked(head: &Head<'_>) -> Result<Option<Asked>, Fault> {
+pub(super) fn asked(head: &Head<'_>, request: &Request<'_>) -> Result<Option<Asked>, Fault> {
     if !head.headers.ask_for_extensions() {
         return Ok(None);
     }
@@ -26,6 +40,7 @@ pub(super) fn asked(head: &Head<'_>) -> Result<Option<Asked>, Fault> {
         dry_run: is_set(head, Header::DryRun, DRY_RUN, "be left out to make the change")?,
         state: is_set(head, Header::State, STATE, "be left out")?,
         if_match: if_match(head)?,
+        operation: operation(head, request)?,
     };
     Ok(Some(asked))
 }
@@ -44,6 +59,38 @@ fn is_set(head: &Head<'_>, header: Header, spelt: &'static str, otherwise: &str)
             Err(Fault::refused(Path::Member(&Path::Root, spelt), rule))
         }
     }
+}
+
+/// Returns the operation of the key in `Idempotency-Key`, which may be in quotation marks like a string of structured
+/// fields (RFC 8941, section 3.3.3).
+fn operation(head: &Head<'_>, request: &Request<'_>) -> Result<Option<Operation>, Fault> {
+    let values = head.headers.all(Header::IdempotencyKey);
+    let refused = |found: &[u8]| {
+        let rule = format!(
+            "this header must be one key of 1 to {KEY_BYTES} visible ASCII characters, with or without quotation marks, \
+             found {}; this call had no effect",
+            quoted(&String::from_utf8_lossy(found))
+        );
+        Fault::refused(Path::Member(&Path::Root, "Idempotency-Key"), rule)
+    };
+    let value = match values[..] {
+        [] => return Ok(None),
+        [value] => value.trim_ascii(),
+        [_, second, ..] => return Err(refused(second)),
+    };
+    let inner = value.strip_prefix(b"\"").map_or(Some(value), |rest| rest.strip_suffix(b"\""));
+    let is_key = |key: &&[u8]| {
+        (1..=KEY_BYTES).contains(&key.len())
+            && key.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'"')
+    };
+    let key =
+        inner.filter(is_key).and_then(|key| std::str::from_utf8(key).ok()).ok_or_else(|| refused(value))?;
+    Ok(Some(Operation {
+        identifier: request.identifier.into(),
+        key: key.into(),
+        fingerprint: opaque::fingerprint(&request.command.full_name(), request.body),
+        is_repeated: Arc::default(),
+    }))
 }
 
 /// Returns the state in `If-Match`, which may be in quotation marks like an entity tag (RFC 9110, section 13.1.1). `*`

@@ -39,6 +39,8 @@ pub enum Header {
     DryRun,
     /// The state that the owner must have.
     IfMatch,
+    /// The key of an operation that the caller may repeat.
+    IdempotencyKey,
     /// The host name by which the client addressed the server.
     Host,
     /// The web page that made a browser send the request.

@@ -42,8 +42,10 @@ fn why(error: &StoreError) -> &'static str {
         StoreError::Damaged { .. } => "the database is damaged, so that changes cannot be written",
         StoreError::Busy => "too many changes are waiting to be written",
         StoreError::Lost(_) | StoreError::Moved(_) | StoreError::Closed => "the store is closed",
-        StoreError::Failed(_) | StoreError::Rule | StoreError::Conflict(_) | StoreError::Elsewhere(_) => {
-            "the store fails"
-        }
+        StoreError::Failed(_)
+        | StoreError::Rule
+        | StoreError::Conflict(_)
+        | StoreError::Elsewhere(_)
+        | StoreError::KeyReused => "the store fails",
     }
 }

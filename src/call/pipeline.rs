@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     future::{Future, poll_fn},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::Poll,
     time::Duration,
 };
@@ -23,7 +23,7 @@ use super::{
     state::{CallLimits, Options, State},
 };
 use crate::{
-    api::{Asked, Call, Command, DRY_RUN, Error, Family, RefusedItems, ReplyText},
+    api::{Asked, Call, Command, DRY_RUN, Error, Family, REPLAYED, RefusedItems, ReplyText},
     auth::{Apps, Caller, Gate},
     clock::Clock,
     excerpt, masking,
@@ -126,7 +126,10 @@ impl Pipeline {
             in_time(state.limits.answer_within, self.run(admitted, head, body, id, &mut progress)).await;
         let took = state.service.clock.elapsed().saturating_sub(head.started);
         let Progress { rest, body, asked, state: state_text, cut, items } = progress;
-        let dry_run = asked.is_some_and(|asked| asked.dry_run);
+        let dry_run = asked.as_ref().is_some_and(|asked| asked.dry_run);
+        let is_repeated = asked
+            .and_then(|asked| asked.operation)
+            .is_some_and(|operation| operation.is_repeated.load(Ordering::Acquire));
         let (items, item_hint) = items.into_parts();
         let item_hint = item_hint.map(shown_text);
         let exchange = Exchange {
@@ -157,6 +160,7 @@ impl Pipeline {
             Err(error) => self.refuse(&error, known, state_text.as_deref(), exchange),
         };
         let answer = if dry_run { answer.with(DRY_RUN, "1") } else { answer };
+        let answer = if is_repeated { answer.with(REPLAYED, "true") } else { answer };
         if cut { Err(Cut) } else { Ok(Answer { rest, ..answer }) }
     }
 
@@ -213,8 +217,8 @@ impl Pipeline {
             progress.rest = Rest::Read;
         }
         progress.body = whole?;
-        progress.asked = extensions::asked(head)?;
         let bytes = progress.body.bytes.clone();
+        progress.asked = extensions::asked(head, &extensions::Request { identifier, command, body: &bytes })?;
         let node = body::read_json(&bytes)?;
         let request = Fields::of_call(&node, command.description().request, command.empties())
             .map_err(|_| Error::Json(format!("found {}", node.describe())))?;

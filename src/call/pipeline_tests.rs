@@ -42,7 +42,9 @@ impl Headers for Listed {
     }
 
     fn ask_for_extensions(&self) -> bool {
-        self.0.iter().any(|(name, _)| matches!(name, Header::DryRun | Header::State | Header::IfMatch))
+        self.0.iter().any(|(name, _)| {
+            matches!(name, Header::DryRun | Header::State | Header::IfMatch | Header::IdempotencyKey)
+        })
     }
 }
 

@@ -29,7 +29,7 @@ use super::{
     sources::Proxies,
     unsent::Unsent,
 };
-use crate::api::{DRY_RUN, STATE};
+use crate::api::{DRY_RUN, IDEMPOTENCY_KEY, STATE};
 use crate::call::{
     Broken, Connection, Cut, Head, Header, Headers, Pipeline, REQUEST_ID, Rest, SmallBodies, drain,
 };
@@ -171,7 +171,10 @@ impl Headers for Fields<'_> {
     }
 
     fn ask_for_extensions(&self) -> bool {
-        self.0.keys().any(|name| name == IF_MATCH || name.as_str().starts_with("x-confold-"))
+        self.0.keys().any(|name| {
+            let name = name.as_str();
+            name == IF_MATCH.as_str() || name == IDEMPOTENCY_KEY || name.starts_with("x-confold-")
+        })
     }
 }
 
@@ -179,6 +182,7 @@ fn name_of(header: Header) -> &'static HeaderName {
     static DRY_RUN_NAME: HeaderName = HeaderName::from_static(DRY_RUN);
     static FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
     static ID: HeaderName = HeaderName::from_static(REQUEST_ID);
+    static KEY_NAME: HeaderName = HeaderName::from_static(IDEMPOTENCY_KEY);
     static STATE_NAME: HeaderName = HeaderName::from_static(STATE);
     static TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
     match header {
@@ -188,6 +192,7 @@ fn name_of(header: Header) -> &'static HeaderName {
         Header::DryRun => &DRY_RUN_NAME,
         Header::FetchSite => &FETCH_SITE,
         Header::Host => &HOST,
+        Header::IdempotencyKey => &KEY_NAME,
         Header::IfMatch => &IF_MATCH,
         Header::Origin => &ORIGIN,
         Header::RequestedHeaders => &ACCESS_CONTROL_REQUEST_HEADERS,

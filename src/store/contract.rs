@@ -87,6 +87,8 @@ suite! {{
     the_feed_has_every_entry_exactly_once
     a_cursor_from_another_life_shows_a_gap
     waiting_for_changes_ends_with_a_change
+    a_repeated_operation_has_no_second_effect
+    the_oldest_operations_are_forgotten
     a_dry_run_keeps_nothing
     a_dry_run_among_real_edits_leaves_no_trace
     a_dry_run_of_a_chat_group_keeps_nothing

@@ -78,6 +78,9 @@ pub enum StoreError {
     /// The owner is at another place than the write expected. Nothing was changed.
     #[error("the owner was changed meanwhile and has version {}", .0.version)]
     Elsewhere(Place),
+    /// The caller's key stands for another operation, which was done before. Nothing was changed.
+    #[error("the key of the operation was used for another one before")]
+    KeyReused,
     /// Too many reads or writes are waiting.
     #[error("too many calls are waiting for the store")]
     Busy,

@@ -40,7 +40,9 @@ pub use failure::StoreFailure;
 pub use open_error::OpenError;
 pub use place::{Place, check_place};
 pub use report::{OpeningReport, Readiness, Statistics};
-pub use write::{CallContext, ChatGroupWrite, OperationId, PlaceSlot, Revision, Write};
+pub use write::{
+    CallContext, ChatGroupWrite, OPERATION_SECONDS, OPERATIONS, Operation, PlaceSlot, Revision, Write,
+};
 
 use tokio::sync::watch;
 

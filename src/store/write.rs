@@ -2,13 +2,17 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::Place;
 use crate::domain::{
     AppId, Change, ChangeNumber, ChatGroupEdit, ChatGroupId, Conversation, Decision, Edit, Event,
-    MembershipMode, Outcome, Owner, OwnerState, Presence, Rejection, Terms, UserId, World,
+    MembershipMode, Outcome, Owner, OwnerState, Presence, Receipt, Rejection, Terms, UnixSeconds, UserId,
+    World,
 };
 
 /// The number of times an owner's organizer has been written. Unlike the version, it never decreases, so a write can
@@ -38,9 +42,8 @@ pub struct Write {
     pub last_event: Option<Box<Event>>,
     /// Where to leave the owner's place after the edit.
     pub place_after: Option<PlaceSlot>,
-    /// The id of this write, for recognizing it if it is sent again after its answer was lost. The stores that exist
-    /// today ignore it, because they run in this process, where no answer is lost.
-    pub operation: Option<OperationId>,
+    /// Which operation of a caller this is, if the caller may repeat it.
+    pub operation: Option<Operation>,
 }
 
 /// Where a store leaves the place of an owner after an edit. Clones share it.
@@ -86,9 +89,33 @@ pub struct CallContext {
     pub request: Option<Arc<str>>,
 }
 
-/// The id of one write, which is unique even across restarts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct OperationId(pub u128);
+/// How many operations of an owner are kept.
+pub const OPERATIONS: usize = 64;
+/// How long an operation is kept, in seconds.
+pub const OPERATION_SECONDS: UnixSeconds = 86_400;
+
+/// An operation that a caller may repeat, for example because the answer was lost. A store that has done it before
+/// answers with the outcome of that time, and changes nothing. Only operations that are not refused are kept.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// The identifier that signed the call. Keys of different callers are different.
+    pub identifier: Arc<str>,
+    /// The key that the caller gave the operation.
+    pub key: Arc<str>,
+    /// A number for everything that the caller asks for. It has to be the same when the operation is repeated.
+    pub fingerprint: u128,
+    /// Set if the outcome is that of an earlier time.
+    pub is_repeated: Arc<AtomicBool>,
+}
+
+impl Operation {
+    /// Returns the outcome of an earlier time, and records that it is one. Returns `None` if the receipt is not one of this
+    /// edit, which its fingerprint rules out.
+    pub(super) fn repeated(&self, receipt: &Receipt, edit: &Edit) -> Option<Outcome> {
+        self.is_repeated.store(true, Ordering::Release);
+        receipt.outcome(edit)
+    }
+}
 
 impl Write {
     /// Creates a write that is kept, without a call, an expected revision or an operation id.

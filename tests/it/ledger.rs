@@ -140,7 +140,7 @@ fn reasons() -> Vec<&'static str> {
         Rejected At GroupTextLength ProfileLength NoChatGroup ChatGroupIdForm ChatGroupTaken ChatGroupOwn ManyMembers
         NoMemberList NoRemoval ChatGroupFull OwnerStays NoUser Timeout Contended ManyBodies Store));
     all.extend(variants!(StoreError:
-        Failed Lost Full ReadOnly Moved Damaged Rule Conflict Elsewhere Busy Closed));
+        Failed Lost Full ReadOnly Moved Damaged Rule Conflict Elsewhere KeyReused Busy Closed));
     all
 }
 

@@ -34,6 +34,7 @@ mod pull;
 mod refusals;
 mod reload;
 mod renumbering;
+mod repeats;
 mod robust;
 mod rotation;
 mod senders;

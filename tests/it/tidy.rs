@@ -67,6 +67,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "clock",
             "api",
             "random",
+            "opaque",
             "interchange",
             "controls",
             "metrics",

@@ -8,12 +8,12 @@ use super::{
 };
 use crate::{
     domain::{
-        Account, Delta, Edit, Event, EventContent, FeedEntry, GroupName, MemberChange, Owner, OwnerState,
-        UserId,
+        Account, Delta, Edit, Event, EventContent, FeedEntry, GroupName, Grouped, MemberChange, Outcome,
+        Owner, OwnerState, Terms, UserId,
     },
     store::{
-        CallContext, FeedCursor, FeedFrom, FeedPart, Followed, Place, PlaceSlot, Placed, Stream,
-        WantedEvents, Write,
+        CallContext, FeedCursor, FeedFrom, FeedPart, Followed, OPERATIONS, Operation, Place, PlaceSlot,
+        Placed, Stream, WantedEvents, Write,
     },
 };
 
@@ -349,4 +349,85 @@ pub(in crate::store) async fn waiting_for_changes_ends_with_a_change(store: &dyn
     changes.mark_unchanged();
     destroy(store, app(1), "g").await;
     assert!(changes.has_changed().unwrap());
+}
+
+fn operation(identifier: &str, key: &str, fingerprint: u128) -> Operation {
+    let (identifier, key) = (Arc::from(identifier), Arc::from(key));
+    Operation { identifier, key, fingerprint, is_repeated: Arc::default() }
+}
+
+/// Commits an operation at a time. Returns its outcome, and whether it is that of an earlier time.
+async fn operate(
+    store: &dyn Store,
+    owner: &Owner,
+    edit: Edit,
+    operation: Operation,
+    now: u64,
+) -> Result<(Outcome, bool), StoreError> {
+    let is_repeated = Arc::clone(&operation.is_repeated);
+    let terms = Terms { now, ..terms() };
+    let write = Write { operation: Some(operation), ..Write::new(owner.clone(), edit, terms) };
+    let outcome = store.commit(write).await?.unwrap();
+    Ok((outcome, is_repeated.load(std::sync::atomic::Ordering::Acquire)))
+}
+
+pub(in crate::store) async fn a_repeated_operation_has_no_second_effect(store: &dyn Store) {
+    let (owner, other) = (owner(1, "a"), owner(1, "b"));
+    let add = || grouping("first", &[user("x"), in_group("gone")]);
+    destroy(store, app(1), "gone").await;
+    let (done, is_repeated) = operate(store, &owner, add(), operation("boss", "k", 1), 100).await.unwrap();
+    assert!(!is_repeated && matches!(&done, Outcome::Grouped(Grouped { items, .. }) if items[1].is_err()));
+    commit(store, &owner, Edit::DeleteGroup { name: name("first") }).await.unwrap().unwrap();
+    let place = follow(store, &owner, None, 0).await.place;
+    // The outcome is that of the first time, even if the write would be refused now.
+    let again = operate(store, &owner, add(), operation("boss", "k", 1), 200).await.unwrap();
+    assert_eq!(again, (done.clone(), true));
+    assert_eq!(follow(store, &owner, None, 0).await.place, place);
+    // Another body, caller or owner is another operation.
+    let reused = operate(store, &owner, add(), operation("boss", "k", 2), 200).await;
+    assert!(matches!(reused, Err(StoreError::KeyReused)), "{reused:?}");
+    assert!(!operate(store, &owner, add(), operation("clerk", "k", 2), 200).await.unwrap().1);
+    assert!(!operate(store, &other, add(), operation("boss", "k", 2), 200).await.unwrap().1);
+    // So is the same one a day later.
+    assert!(operate(store, &owner, add(), operation("boss", "k", 1), 100 + 86_400).await.unwrap().1);
+    assert!(!operate(store, &owner, add(), operation("boss", "k", 2), 101 + 86_400).await.unwrap().1);
+    // A refused write is not kept, so it is decided anew.
+    let refused = Write {
+        operation: Some(operation("boss", "refused", 3)),
+        ..Write::new(owner.clone(), Edit::DeleteGroup { name: name("none") }, terms())
+    };
+    assert!(store.commit(refused).await.unwrap().is_err());
+    keep(store, &owner, "none", &[user("x")]).await;
+    let delete = Edit::DeleteGroup { name: name("none") };
+    assert!(!operate(store, &owner, delete, operation("boss", "refused", 3), 200).await.unwrap().1);
+    // A dry run is not kept either.
+    let tried = Write {
+        dry_run: true,
+        operation: Some(operation("boss", "tried", 4)),
+        ..Write::new(owner.clone(), grouping("tried", &[user("x")]), terms())
+    };
+    store.commit(tried).await.unwrap().unwrap();
+    let made = operate(store, &owner, grouping("tried", &[user("x")]), operation("boss", "tried", 4), 200);
+    assert!(!made.await.unwrap().1);
+}
+
+pub(in crate::store) async fn the_oldest_operations_are_forgotten(store: &dyn Store) {
+    let owner = owner(1, "a");
+    let add = |number: usize| grouping("first", &[user(&format!("u{number}"))]);
+    let key = |number: usize| operation("boss", &format!("{number}"), number as u128);
+    for number in 0..=OPERATIONS {
+        let time = 1_000 + number as u64;
+        assert!(!operate(store, &owner, add(number), key(number), time).await.unwrap().1);
+    }
+    for number in 1..=OPERATIONS {
+        assert!(operate(store, &owner, add(number), key(number), 2_000).await.unwrap().1, "{number}");
+    }
+    assert!(!operate(store, &owner, add(0), key(0), 2_000).await.unwrap().1, "the oldest was forgotten");
+    // The keys end with the account, and with a reset.
+    commit(store, &owner, Edit::DeleteAccount).await.unwrap().unwrap();
+    assert!(!operate(store, &owner, add(5), key(5), 2_000).await.unwrap().1);
+    store.reset(Scope::Owner(owner.clone())).await.unwrap();
+    assert!(!operate(store, &owner, add(5), key(5), 2_000).await.unwrap().1);
+    store.reset(Scope::App(app(1))).await.unwrap();
+    assert!(!operate(store, &owner, add(5), key(5), 2_000).await.unwrap().1);
 }

@@ -41,6 +41,7 @@ impl Maintenance for MemoryStore {
             kept.sessions.retain(|owner, _| !scope.covers(owner));
             kept.times.retain(|(app, _), _| !scope.covers_app(*app));
             kept.forget_events(&scope);
+            kept.operations.retain(|owner, _| !scope.covers(owner));
         }
         self.begin_new_life(&scope);
         self.read(|| ())

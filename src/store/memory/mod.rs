@@ -7,6 +7,7 @@
 mod events;
 mod listing;
 mod maintenance;
+mod operations;
 mod touches;
 
 use std::{
@@ -19,7 +20,10 @@ use std::{
 
 use tokio::sync::{oneshot, watch};
 
-use self::events::{AppLife, Logs};
+use self::{
+    events::{AppLife, Logs},
+    operations::Done,
+};
 use super::{
     ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Directory, Loaded, Owners, Pending, Revision, StoreError,
     Write, guarded,
@@ -64,6 +68,7 @@ struct Kept {
     sessions: HashMap<Owner, HashMap<UserId, SessionTimes>>,
     times: HashMap<(AppId, ChatGroupId), ChatGroupTimes>,
     events: Logs,
+    operations: HashMap<Owner, Vec<Done>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -140,6 +145,9 @@ impl MemoryStore {
             .map(|named| (named.clone(), self.presence(owner.app, named, &owner.user)))
             .collect();
         let (state, revision, dead) = self.owner(owner);
+        if let Some(outcome) = self.repeated(write)? {
+            return Ok(Ok(outcome));
+        }
         if expected.is_some_and(|expected| expected != revision) {
             return Err(StoreError::Conflict(revision));
         }
@@ -156,7 +164,9 @@ impl MemoryStore {
             let mut kept = self.owners(owner);
             kept.sessions.remove(owner);
             kept.erase_events(owner);
+            kept.operations.remove(owner);
         }
+        self.record_operation(write, &outcome);
         if let Some(Change { next, deltas }) = change {
             // Check the deltas of every rule in all tests that use this store.
             assert_eq!(state.folded(&deltas), next, "deltas lead to the next state");

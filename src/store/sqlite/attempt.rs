@@ -87,7 +87,10 @@ impl WriterThread {
                 Err(error)
                     if !matches!(
                         error,
-                        StoreError::Rule | StoreError::Conflict(_) | StoreError::Elsewhere(_)
+                        StoreError::Rule
+                            | StoreError::Conflict(_)
+                            | StoreError::Elsewhere(_)
+                            | StoreError::KeyReused
                     ) =>
                 {
                     let by = Culprit::Job(outcomes.len());

@@ -14,14 +14,14 @@ use super::{
     error::attribute_damage,
     events::{self, Head, NewEvent},
     health::Health,
-    lives,
+    lives, operations,
     rows::Rows,
     touches,
 };
 use crate::{
     domain::{
         AppId, Change, ChatGroupChange, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, ChatGroupWorld,
-        Conversation, Decision, Delta, Outcome, Owner, Presence, Rejection, Touch, UnixSeconds,
+        Conversation, Decision, Delta, Outcome, Owner, Presence, Receipt, Rejection, Touch, UnixSeconds,
     },
     store::{
         ChatGroupWrite, Damaged, Scope, StoreError, Write,
@@ -154,6 +154,13 @@ impl<'a> Batch<'a> {
         if self.disbanded.iter().any(|(app, _)| *app == owner.app) {
             edited.stored.dead = rows.dead(owner.app, &edited.state.organizer)?;
         }
+        let now = write.terms.now;
+        let operation = write.operation.as_ref().filter(|_| !write.dry_run);
+        if let Some(operation) = operation
+            && let Some(receipt) = operations::find(self.db, owner, operation, now)?
+        {
+            return operation.repeated(&receipt, &write.edit).map(Ok).ok_or(StoreError::Rule);
+        }
         let found = edited.revision();
         if write.expected.is_some_and(|expected| expected != found) {
             return Err(StoreError::Conflict(found));
@@ -174,7 +181,13 @@ impl<'a> Batch<'a> {
         if write.dry_run {
             return Ok(Ok(outcome));
         }
+        if let Some(operation) = operation
+            && let Some(receipt) = Receipt::of(&write.edit, &outcome)
+        {
+            self.bytes += PAGE + operations::record(self.db, owner, operation, &receipt, now)?;
+        }
         if write.edit.forgets_owner() {
+            operations::forget(self.db, owner)?;
             self.bytes += touches::forget(self.db, owner)?;
             let erased = events::erase(self.db, owner, edited.stored.event);
             self.bytes += attribute_damage(|| Damaged::Events, erased)?;

@@ -26,6 +26,7 @@ mod maintenance;
 mod members;
 mod notices;
 mod opening;
+mod operations;
 mod queue;
 mod reader;
 mod rows;

@@ -8,7 +8,7 @@ use super::{
     error::attribute_damage,
     events::{signed, unsigned},
     health::Health,
-    sums, touches,
+    operations, sums, touches,
 };
 use crate::{
     domain::{Account, Owner},
@@ -179,6 +179,7 @@ impl Rows<'_> {
         let db = self.db;
         if let Scope::Owner(owner) = scope {
             touches::forget(db, owner)?;
+            operations::forget(db, owner)?;
         }
         if let Scope::Owner(owner) = scope
             && self.aside(owner)?.is_some()
@@ -187,7 +188,7 @@ impl Rows<'_> {
             self.forget_aside(owner)?;
             return self.write_account_aside(owner, None, 0);
         }
-        let mut tables = vec!["organizer", "account"];
+        let mut tables = vec!["organizer", "account", "operation"];
         if self.has_aside {
             tables.extend(["organizer_aside", "account_aside"]);
         }

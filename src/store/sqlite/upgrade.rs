@@ -178,6 +178,11 @@ ALTER TABLE app ADD COLUMN epoch INTEGER;
 ALTER TABLE store ADD COLUMN buckets INTEGER NOT NULL DEFAULT 64;
 -- The number after which events begin.
 ALTER TABLE store ADD COLUMN event_base INTEGER NOT NULL DEFAULT 0;
+-- The outcomes of writes that a caller may repeat, by the caller's key.
+CREATE TABLE operation (
+    app_id INTEGER NOT NULL, user_id TEXT NOT NULL, identifier TEXT NOT NULL, key TEXT NOT NULL,
+    fingerprint BLOB NOT NULL, at INTEGER NOT NULL, doc BLOB NOT NULL, sum INTEGER NOT NULL,
+    PRIMARY KEY (app_id, user_id, identifier, key)) WITHOUT ROWID;
 ";
 
 #[cfg(test)]

@@ -298,7 +298,7 @@ fn a_database_of_format_3_without_sums_of_apps_gets_them() {
     assert_eq!(sums(directory.path(), "app"), (0, 1), "an upgrade from format 2");
     let db = Connection::open(directory.path().join("confold.db")).unwrap();
     db.execute_batch(
-        "ALTER TABLE app DROP COLUMN sum; DROP TABLE session; DROP TABLE chat_group_times; DROP TABLE event;
+        "ALTER TABLE app DROP COLUMN sum; DROP TABLE session; DROP TABLE chat_group_times; DROP TABLE event; DROP TABLE operation;
          ALTER TABLE organizer DROP COLUMN event; ALTER TABLE organizer_aside DROP COLUMN event;
          ALTER TABLE account DROP COLUMN event; ALTER TABLE account_aside DROP COLUMN event;
          ALTER TABLE app DROP COLUMN epoch; ALTER TABLE store DROP COLUMN buckets;
