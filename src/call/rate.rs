@@ -171,7 +171,10 @@ mod tests {
             let (rates, app) = rates();
             let passed = (0..300).filter(|_| rates.take(&app, *command, Duration::ZERO).is_ok()).count();
             let expected = match command {
-                Command::MultiaccountImport | Command::AccountCheck | Command::AccountDelete => 100,
+                Command::MultiaccountImport
+                | Command::AccountCheck
+                | Command::AccountDelete
+                | Command::Undo => 100,
                 _ => 200,
             };
             assert_eq!(passed, expected, "{}", command.name());
