@@ -90,7 +90,7 @@ pub struct Call<'a> {
     /// What the headers ask for, if they ask for anything.
     pub asked: Option<&'a Asked>,
     /// The place at which the owner must be.
-    pub place: Option<Place>,
+    pub place: Option<&'a Place>,
     /// Where to leave the owner's place after a change.
     pub place_after: Option<&'a PlaceSlot>,
     /// Describes the caller, for records of changes. It is called only for calls that change something.
@@ -109,7 +109,8 @@ impl Command {
             Command::GetContactGroup if call.asked.is_none() => get_contact_group::run(call, request).await,
             other => {
                 call.check_repeatable()?;
-                let call = Call { place: call.expected_place(request)?, ..call };
+                let place = call.expected_place(request)?;
+                let call = Call { place: place.as_ref(), ..call };
                 match call.asked {
                     Some(Asked { state: true, .. }) if other.has_owner() => call.with_state(request).await,
                     _ => other.run_boxed(call, request).await,
@@ -217,7 +218,7 @@ impl Call<'_> {
         Write {
             context: (self.context)(),
             dry_run: self.is_dry_run(),
-            place: self.place,
+            place: self.place.copied(),
             place_after: self.place_after.cloned(),
             operation: self.asked.and_then(|asked| asked.operation.clone()),
             ..Write::new(owner, edit, self.terms())

@@ -160,6 +160,7 @@ impl Call<'_> {
     }
 
     /// Returns the text of a place of the owner that a request names.
+    #[must_use]
     pub fn state_text(&self, request: Fields<'_>, place: Place) -> Option<String> {
         let owner = self.owner(request).ok()?;
         Some(State { place, begun: 0 }.text(&owner))

@@ -53,7 +53,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let mut past = Past::new(call, &owner, &target);
     for _ in 0..ATTEMPTS {
         let place = past.read(refused).await?;
-        if let Some(expected) = &call.place {
+        if let Some(expected) = call.place {
             check_place(expected, place, past.dead()).map_err(StoreError::Elsewhere)?;
         }
         let undo = if is_since { past.since(refused)? } else { past.change(refused)? };

@@ -126,7 +126,7 @@ pub fn changes(latest: Latest<'_>, known: Known, most: usize) -> Option<Changes>
 }
 
 /// Returns what the client may know and what is gone, by the numbers of the removals, or `None` if that is unknown.
-fn gone<'a>(latest: Latest<'a>, known: Known) -> Option<Vec<(ChangeNumber, Item<'a>)>> {
+fn gone(latest: Latest<'_>, known: Known) -> Option<Vec<(ChangeNumber, Item<'_>)>> {
     let (horizon, version) = (known.horizon(), latest.organizer.counters().version);
     if horizon == version {
         return Some(Vec::new());

@@ -244,7 +244,9 @@ proptest! {
 /// Returns a world after these calls, and a client that knows all of it.
 fn caught_up(steps: &[Step]) -> (World, Client) {
     let (mut world, mut client) = (World::new(), Client::default());
-    steps.iter().for_each(|step| world.call(&edit(step, &[])));
+    for step in steps {
+        world.call(&edit(step, &[]));
+    }
     while client.read(&world, 100) {}
     (world, client)
 }

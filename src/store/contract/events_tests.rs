@@ -384,8 +384,8 @@ pub(in crate::store) async fn a_repeated_operation_has_no_second_effect(store: &
     assert_eq!(again, (done.clone(), true));
     assert_eq!(follow(store, &owner, None, 0).await.place, place);
     // Another body, caller or owner is another operation.
-    let reused = operate(store, &owner, add(), operation("boss", "k", 2), 200).await;
-    assert!(matches!(reused, Err(StoreError::KeyReused)), "{reused:?}");
+    let other_body = operate(store, &owner, add(), operation("boss", "k", 2), 200).await;
+    assert!(matches!(other_body, Err(StoreError::KeyReused)), "{other_body:?}");
     assert!(!operate(store, &owner, add(), operation("clerk", "k", 2), 200).await.unwrap().1);
     assert!(!operate(store, &other, add(), operation("boss", "k", 2), 200).await.unwrap().1);
     // So is the same one a day later.

@@ -14,7 +14,9 @@ pub(in crate::store) fn encode_receipt(receipt: &Receipt) -> Vec<u8> {
     // 0 stands for no group, because group ids begin with 1.
     out.number(group.unwrap_or(0).into());
     out.count(items.len());
-    items.iter().for_each(|item| out.number(*item));
+    for item in items {
+        out.number(*item);
+    }
     out.0
 }
 
