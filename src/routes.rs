@@ -35,6 +35,8 @@ pub(crate) enum Admits {
     Programs,
     /// Administrators of an app, who sign the request.
     Administrators,
+    /// Administrators of an app, who sign the request, and programs with the token of the app's feed.
+    Readers,
     /// Everyone whom the controls admit.
     Testers,
 }
@@ -49,6 +51,7 @@ pub(crate) enum Handler {
     Export,
     Check,
     Import,
+    Feed,
     Control(Control),
 }
 
@@ -106,6 +109,8 @@ pub(crate) enum Reply {
     BadLines,
     /// Lines in confold's file format.
     Lines,
+    /// The feed, in one of its two forms.
+    Feed,
     /// A refusal, in the form of all other refusals.
     Refused,
 }
@@ -179,6 +184,31 @@ const fn transfer(path: &'static str, handler: Handler, id: &'static str, summar
     Route { method: "POST", path, admits, handler, id, summary, parameters, takes, answers }
 }
 
+const FEED: Route = Route {
+    method: "GET",
+    path: "/feed",
+    admits: Admits::Readers,
+    handler: Handler::Feed,
+    id: "feed",
+    summary: "Read what calls changed, as one object or, with Accept: text/event-stream, as server-sent events",
+    parameters: &[
+        Property { name: "app", schema: APP, about: "The app. Required with a token." },
+        Property {
+            name: "after",
+            schema: TEXT,
+            about: "A cursor from an earlier answer, or `latest`. Without it, the feed begins with the oldest entry that is kept. \
+                    The header Last-Event-ID counts instead if it is sent.",
+        },
+        Property {
+            name: "wait",
+            schema: r#"{"type":"integer","minimum":0,"maximum":60,"default":30}"#,
+            about: "How many seconds to wait for an entry if there is none yet.",
+        },
+    ],
+    takes: Takes::Nothing,
+    answers: &[(200, Reply::Feed), (400, Reply::Refused), (403, Reply::Refused), (503, Reply::Refused)],
+};
+
 /// Describes a control.
 const fn control(
     (method, path): (&'static str, &'static str),
@@ -243,6 +273,7 @@ pub(crate) const ROUTES: &[Route] = &[
         "Report what an import of lines would change, or why it would be refused",
     ),
     transfer("/interchange/import", Handler::Import, "import", "Import lines"),
+    FEED,
     control(
         ("GET", "/_dev/journal"),
         Control::Journal,

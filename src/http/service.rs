@@ -170,6 +170,7 @@ impl Headers for Fields<'_> {
 fn name_of(header: Header) -> &'static HeaderName {
     static FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
     static ID: HeaderName = HeaderName::from_static(REQUEST_ID);
+    static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
     static TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
     match header {
         Header::Accept => &ACCEPT,
@@ -177,6 +178,7 @@ fn name_of(header: Header) -> &'static HeaderName {
         Header::ContentEncoding => &CONTENT_ENCODING,
         Header::FetchSite => &FETCH_SITE,
         Header::Host => &HOST,
+        Header::LastEventId => &LAST_EVENT_ID,
         Header::Origin => &ORIGIN,
         Header::RequestId => &ID,
         Header::TraceParent => &TRACE_PARENT,

@@ -1,0 +1,66 @@
+//! The two forms in which the feed is answered: server-sent events without an end, and one JSON object.
+
+use super::cursor;
+use crate::{domain::AppId, store::FeedCursor};
+
+/// The form of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Server-sent events.
+    Events,
+    /// One JSON object: a long poll.
+    Object,
+}
+
+/// How long a client of server-sent events should wait before it connects again, in milliseconds.
+const RETRY: u32 = 3_000;
+
+impl Form {
+    /// Appends the beginning of the answer. A client of server-sent events gets the cursor at once, so that it can
+    /// resume before the first event.
+    pub(super) fn begin(self, app: AppId, at: Option<&FeedCursor>, out: &mut Vec<u8>) {
+        match self {
+            Form::Events => {
+                let id = at.map(|at| format!("id: {}\n", cursor::encode(app, at))).unwrap_or_default();
+                out.extend_from_slice(format!("retry: {RETRY}\n{id}\n").as_bytes());
+            }
+            Form::Object => out.extend_from_slice(br#"{"Events":["#),
+        }
+    }
+
+    /// Appends an entry. `id` is the text of the cursor after it, and `before` the number of entries before it.
+    pub(super) fn entry(self, kind: &str, json: &[u8], id: &str, before: u64, out: &mut Vec<u8>) {
+        match self {
+            Form::Events => {
+                // The cursor comes last, so that a program that stores it at once has read the whole event.
+                for part in
+                    [b"event: ", kind.as_bytes(), b"\ndata: ", json, b"\nid: ", id.as_bytes(), b"\n\n"]
+                {
+                    out.extend_from_slice(part);
+                }
+            }
+            Form::Object => {
+                if before > 0 {
+                    out.push(b',');
+                }
+                out.extend_from_slice(json);
+            }
+        }
+    }
+
+    /// Appends the notice that entries are missing. An object has it at its end instead.
+    pub(super) fn gap(self, app: AppId, at: &FeedCursor, out: &mut Vec<u8>) {
+        if self == Form::Events {
+            self.entry("gap", b"{}", &cursor::encode(app, at), 0, out);
+        }
+    }
+
+    /// Appends the end of the answer.
+    pub(super) fn end(self, app: AppId, at: &FeedCursor, more: bool, gap: bool, out: &mut Vec<u8>) {
+        if self == Form::Object {
+            let gap = if gap { r#","Gap":true"# } else { "" };
+            let id = cursor::encode(app, at);
+            out.extend_from_slice(format!(r#"],"Cursor":"{id}","HasMore":{more}{gap}}}"#).as_bytes());
+        }
+    }
+}
