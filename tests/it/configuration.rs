@@ -253,6 +253,107 @@ fn store_create() {
     assert_eq!(site.serve().client().call(IMPORT, USER).code(), 0);
 }
 
+/// Returns the status of a request for the feed with this token.
+fn feed_status(server: &Server, token: &str) -> u16 {
+    let (target, header) = (format!("/feed?app={APP}&wait=0"), format!("Authorization: Bearer {token}\r\n"));
+    crate::feed::get(server.address, &target, &header).unwrap().status
+}
+
+#[test]
+fn store_buckets() {
+    let length = |buckets: u32| {
+        let (_site, server, _) = serving(&format!("[store]\ndirectory = \"data\"\nbuckets = {buckets}"), "");
+        crate::feed::poll(server.address, "wait=0&after=latest")["Cursor"].as_str().unwrap().len()
+    };
+    // Without events, a cursor has no bits for its buckets.
+    assert_eq!(length(1), length(128));
+    let with_event = |buckets: u32| {
+        let site = Site::new();
+        let configure = |buckets: u32| {
+            let store = format!("[store]\ndirectory = \"data\"\nbuckets = {buckets}");
+            site.configure(&store, "directory = \"open\"");
+        };
+        configure(buckets);
+        {
+            let server = site.serve();
+            assert_eq!(create(&mut server.client(), "user0", "work", "peer"), 0);
+        }
+        // An existing store keeps its number.
+        configure(7);
+        let server = site.serve();
+        crate::feed::poll(server.address, "wait=0")["Cursor"].as_str().unwrap().len()
+    };
+    assert!(with_event(1) < with_event(64) && with_event(64) < with_event(128));
+}
+
+#[test]
+fn store_events_for() {
+    let (_site, server, mut client) =
+        serving("[store]\ndirectory = \"data\"\nevents_for = \"1s\"", "directory = \"open\"");
+    assert_eq!(create(&mut client, "user0", "work", "peer"), 0);
+    // The last event of a bucket stays as a place, without its content.
+    let mut index = 0;
+    eventually("old events are erased", || {
+        index += 1;
+        create(&mut client, "other", &format!("group{}", index % 20), &format!("peer{index}"));
+        let reply = crate::feed::poll(server.address, "wait=0");
+        let events = reply["Events"].as_array().unwrap();
+        events.iter().filter(|event| event["Owner"] == "user0").all(|event| event["Kind"] == "erased")
+    });
+}
+
+#[test]
+fn store_events_bytes() {
+    let kept = |bytes: &str| {
+        let store = format!("[store]\ndirectory = \"data\"\nbuckets = 1\nevents_bytes = {bytes:?}");
+        let (_site, server, mut client) =
+            serving(&format!("{store}\n[limits]\nrate_limit = false"), "directory = \"open\"");
+        let after = crate::feed::poll(server.address, "wait=0&after=latest");
+        let after = after["Cursor"].as_str().unwrap().to_owned();
+        (0..300).any(|index| {
+            create(&mut client, "user0", "work", &format!("peer{index}"));
+            crate::feed::poll(server.address, &format!("wait=0&after={after}")).get("Gap").is_some()
+        })
+    };
+    assert!(kept("1KiB"), "a small limit should remove events");
+    assert!(!kept("1GiB"), "a high one should not");
+}
+
+#[test]
+fn app_feed_token() {
+    let token = "0123456789abcdef0123456789abcdef";
+    let (_site, server, _) = serving("", &format!("feed_token = {token:?}"));
+    assert_eq!((feed_status(&server, token), feed_status(&server, &token[1..])), (200, 403));
+    let site = Site::new();
+    let refused = |app: &str| {
+        site.configure("", app);
+        let output = site.command("check-config").finish();
+        assert!(!output.status.success(), "{app}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = refused(&format!("feed_token = {:?}", &token[1..]));
+    assert!(said.contains("fewer than 32 characters") && !said.contains(&token[1..]), "{said}");
+    let both = format!("feed_token = {token:?}\nfeed_token_file = \"token\"");
+    assert!(refused(&both).contains("both feed_token and feed_token_file"));
+    site.configure("", &format!("feed_token = {token:?}"));
+    let shown = String::from_utf8(site.command("check-config").finish().stdout).unwrap();
+    assert!(shown.contains("feed_token = \"…\"  # file") && !shown.contains(token), "{shown}");
+}
+
+#[test]
+fn app_feed_token_file() {
+    let site = Site::new();
+    site.write("token", "0123456789abcdef0123456789abcdef\n");
+    site.configure("", "feed_token_file = \"token\"");
+    let server = site.serve();
+    assert_eq!(
+        feed_status(&server, "0123456789abcdef0123456789abcdef"),
+        200,
+        "without the line feed at its end"
+    );
+    assert_eq!(feed_status(&server, ""), 403);
+}
+
 #[test]
 fn store_read_queue() {
     let (_site, server, mut client) = serving(

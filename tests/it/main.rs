@@ -13,6 +13,7 @@ mod crash;
 mod disband;
 mod dockerfile;
 mod faults;
+mod feed;
 mod fields;
 mod flags;
 mod golden;

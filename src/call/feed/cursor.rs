@@ -131,8 +131,9 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_back_and_is_short() {
-        let spread =
-            |bits: u32| (0..128u64).map(move |bucket| (bucket * 0x9e37_79b9_7f4a_7c15) >> (64 - bits));
+        let spread = |bits: u32| {
+            (0..128u64).map(move |bucket| bucket.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - bits))
+        };
         for (buckets, longest) in [
             (Vec::new(), 60),
             (vec![0; 64], 64),
