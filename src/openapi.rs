@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::Command,
+    api::{Command, DRY_RUN},
     routes::{Admits, Property, ROUTES, Reply, Route, Takes},
     wire::{Field, Shape, code::Code},
 };
@@ -71,6 +71,10 @@ fn parameters() -> Value {
         "usersig": parameter("usersig", true, json!({ "type": "string" }), "The UserSig of the administrator."),
         "random": parameter("random", false, json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }), "Any number. Other values are ignored, except in the strict mode, which refuses them."),
         "contenttype": parameter("contenttype", false, json!({ "const": "json" }), "The format; always json."),
+        DRY_RUN: {
+            "name": DRY_RUN, "in": "header", "required": false, "schema": { "const": "1" },
+            "description": "Answer as if the call had been made, and keep nothing. The answer repeats the header.",
+        },
     })
 }
 
@@ -97,11 +101,13 @@ fn operation(command: Command) -> Value {
             required.push(json!(name));
         }
     }
+    let mut parameters = signed();
+    parameters.push(json!({ "$ref": format!("#/components/parameters/{DRY_RUN}") }));
     json!({
         "operationId": command.name(),
         "summary": described.summary,
         "tags": [command.family().name()],
-        "parameters": signed(),
+        "parameters": parameters,
         "requestBody": {
             "required": true,
             "content": { "application/json": { "schema": object(described.request), "example": example } },

@@ -151,6 +151,15 @@ pub enum Error {
          before you repeat it"
     )]
     Timeout,
+    /// The owner was changed again whenever the call was about to be decided.
+    #[error(
+        "other calls changed the owner at the same time, {attempts} times in a row; this call had no effect, try again \
+         in a second"
+    )]
+    Contended {
+        /// How often the call was tried.
+        attempts: usize,
+    },
     /// The memory for request bodies is used up.
     #[error(
         "the bodies of calls use all the memory that this server allows for them ({limit} bytes, setting \
@@ -195,7 +204,9 @@ impl Error {
             Error::ChatGroupFull(_) => Code::GROUP_FULL,
             Error::OwnerStays(_) => Code::GROUP_OWNER,
             Error::Timeout => Code::TIMEOUT,
-            Error::ManyBodies { .. } | Error::Store(StoreError::Busy) => Code::OVERLOAD,
+            Error::Contended { .. } | Error::ManyBodies { .. } | Error::Store(StoreError::Busy) => {
+                Code::OVERLOAD
+            }
             Error::Store(
                 StoreError::Failed(_)
                 | StoreError::Full(_)
@@ -298,7 +309,7 @@ fn rejection_code(rejection: &Rejection, family: Family) -> Code {
 
 fn parameter_code(family: Family) -> Code {
     match family {
-        Family::RecentContact => Code::PARAMETER,
+        Family::RecentContact | Family::Confold => Code::PARAMETER,
         Family::Account => Code::ACCOUNT_PARAMETER,
         Family::Group => Code::GROUP_PARAMETER,
     }
@@ -306,7 +317,7 @@ fn parameter_code(family: Family) -> Code {
 
 fn internal_code(family: Family) -> Code {
     match family {
-        Family::RecentContact => Code::INTERNAL,
+        Family::RecentContact | Family::Confold => Code::INTERNAL,
         Family::Account => Code::ACCOUNT_INTERNAL,
         Family::Group => Code::GROUP_INTERNAL,
     }

@@ -16,14 +16,18 @@ mod get_appid_group_list;
 mod get_contact_group;
 mod get_group_info;
 mod get_role_in_group;
+mod history;
 mod mark_contact;
 mod members;
 mod multiaccount_import;
+mod past;
 mod refused;
 mod route;
+mod search;
 mod search_contact_group;
 mod sentences;
 mod shapes;
+mod undo;
 mod update_contact_group;
 
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -47,9 +51,13 @@ use crate::{
         ChatGroupEdit, ChatGroupId, ChatGroupOutcome, Edit, MembershipMode, Organizer, Outcome, Owner,
         OwnerState, Rejection, Terms, UserId,
     },
-    store::{CallContext, ChatGroupWrite, Pending, Store, StoreError, Write},
+    store::{CallContext, ChatGroupWrite, Followed, Pending, Place, Store, StoreError, WantedEvents, Write},
     wire::{Envelope, Fault, Fields},
 };
+
+/// The header of a call of which nothing is kept; its value is 1. An answer to such a call repeats it, because another
+/// server would ignore the header and make the change.
+pub const DRY_RUN: &str = "x-confold-dry-run";
 
 /// What every command needs to run.
 #[derive(Clone)]
@@ -71,6 +79,8 @@ pub struct Call<'a> {
     pub command: Command,
     /// Counts the individual items that are refused.
     pub items: &'a RefusedItems,
+    /// Whether nothing that the call changes is kept.
+    pub dry_run: bool,
     /// Describes the caller, for records of changes. It is called only for calls that change something.
     pub context: &'a (dyn Fn() -> CallContext + Sync),
 }
@@ -109,6 +119,9 @@ impl Command {
             Command::AddGroupMember => Box::pin(add_group_member::run(call, request)),
             Command::DeleteGroupMember => Box::pin(delete_group_member::run(call, request)),
             Command::GetRoleInGroup => Box::pin(get_role_in_group::run(call, request)),
+            Command::Search => Box::pin(search::run(call, request)),
+            Command::History => Box::pin(history::run(call, request)),
+            Command::Undo => Box::pin(undo::run(call, request)),
         }
     }
 }
@@ -132,15 +145,39 @@ impl Call<'_> {
             Some(loaded) => loaded.state,
             None => store.load(owner).await?.state,
         };
-        if account.is_none() && !self.app.directory().takes_for_granted(&owner.user) {
-            return Err(of_owner(Rejection::UnknownOwner(owner.user.clone())));
-        }
+        self.check_existence(owner, account.is_some())?;
         Ok(organizer)
     }
 
-    /// Commits an edit of an owner. Once this returns, the result is durable.
+    /// Reads an owner together with events. Refuses the call if the owner does not exist.
+    async fn follow(&self, owner: &Owner, wanted: WantedEvents) -> Result<Followed, Error> {
+        let followed = self.service.store.follow(owner, wanted).await?;
+        self.check_existence(owner, followed.state.account.is_some())?;
+        Ok(followed)
+    }
+
+    fn check_existence(&self, owner: &Owner, has_account: bool) -> Result<(), Error> {
+        match has_account || self.app.directory().takes_for_granted(&owner.user) {
+            true => Ok(()),
+            false => Err(of_owner(Rejection::UnknownOwner(owner.user.clone()))),
+        }
+    }
+
+    /// Commits an edit of an owner. Once this returns, the result is durable, unless the call is a dry run.
     async fn edit<T: TryFrom<Outcome>>(&self, owner: Owner, edit: Edit) -> Result<T, Error> {
-        let outcome = self.commit(owner, edit).await?.map_err(|rejection| match rejection {
+        self.edit_at(owner, edit, None).await
+    }
+
+    /// Commits an edit of an owner who must be at a place, or at any. Returns [`StoreError::Elsewhere`] if the owner is at
+    /// another.
+    async fn edit_at<T: TryFrom<Outcome>>(
+        &self,
+        owner: Owner,
+        edit: Edit,
+        place: Option<Place>,
+    ) -> Result<T, Error> {
+        let committed = self.commit_at(owner, edit, place).await?;
+        let outcome = committed.map_err(|rejection| match rejection {
             unknown @ Rejection::UnknownOwner(_) => of_owner(unknown),
             other => other.into(),
         })?;
@@ -149,11 +186,25 @@ impl Call<'_> {
 
     /// Queues an edit immediately; the returned future waits for its outcome.
     fn commit(&self, owner: Owner, edit: Edit) -> Pending<'_, Result<Outcome, Rejection>> {
-        let write = Write { context: (self.context)(), ..Write::new(owner, edit, self.terms()) };
+        self.commit_at(owner, edit, None)
+    }
+
+    fn commit_at(
+        &self,
+        owner: Owner,
+        edit: Edit,
+        place: Option<Place>,
+    ) -> Pending<'_, Result<Outcome, Rejection>> {
+        let write = Write {
+            context: (self.context)(),
+            dry_run: self.dry_run,
+            place,
+            ..Write::new(owner, edit, self.terms())
+        };
         self.service.store.commit(write)
     }
 
-    /// Commits an edit of a chat group. Once this returns, the result is durable.
+    /// Commits an edit of a chat group. Once this returns, the result is durable, unless the call is a dry run.
     async fn edit_chat_group(
         &self,
         id: &ChatGroupId,
@@ -161,6 +212,7 @@ impl Call<'_> {
     ) -> Result<ChatGroupOutcome, Error> {
         let write = ChatGroupWrite {
             context: (self.context)(),
+            dry_run: self.dry_run,
             ..ChatGroupWrite::new(self.app.id, id.clone(), edit, self.terms())
         };
         let outcome = self.service.store.commit_chat_group(write).await?;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    api::DRY_RUN,
     store::StoreError,
     wire::{Envelope, code::Code},
 };
@@ -95,6 +96,8 @@ const HINT: &str = "x-confold-hint";
 /// The headers that web pages of other origins may send. Content-Type is among them because the vendor's debugging
 /// page sends it.
 pub const ALLOWED_HEADERS: &str = "X-Requested-With, Content-Type";
+/// The headers of confold's extensions, which web pages may send as well, if they ask for them.
+pub(super) const EXTENSION_HEADERS: [&str; 1] = [DRY_RUN];
 /// The media type of JSON.
 pub const JSON: &str = "application/json; charset=utf-8";
 
@@ -189,6 +192,12 @@ impl Answer {
     pub(super) fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Answer {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// Allows web pages to send these headers, in addition to those that they may always send.
+    pub(super) fn allowing_headers(self, names: &[&str]) -> Answer {
+        let allowed = format!("{ALLOWED_HEADERS}, {}", names.join(", "));
+        self.with("access-control-allow-headers", allowed)
     }
 
     /// Adds a header with a hint for people. The body stays exactly that of the original service.

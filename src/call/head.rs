@@ -35,12 +35,16 @@ pub enum Header {
     Authorization,
     /// How the body is compressed.
     ContentEncoding,
+    /// Whether nothing that the call changes is to be kept.
+    DryRun,
     /// The host name by which the client addressed the server.
     Host,
     /// The last event that a reader of the feed has received.
     LastEventId,
     /// The web page that made a browser send the request.
     Origin,
+    /// The headers that a web page wants to send, as a browser asks beforehand.
+    RequestedHeaders,
     /// The id that the caller gave the request.
     RequestId,
     /// Whether a page of another site made a browser send the request.

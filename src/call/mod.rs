@@ -9,6 +9,7 @@ mod answer;
 mod body;
 mod control_requests;
 mod controls;
+mod dry_run;
 mod encoding;
 mod exchange;
 mod export;

@@ -1,8 +1,8 @@
 //! Answers requests outside the emulated service, according to the table of routes.
 
 use super::{
-    answer::{Answer, Status},
-    controls, feed,
+    answer::{Answer, EXTENSION_HEADERS, Status},
+    controls, dry_run, feed,
     head::{Body, Head, Header},
     health,
     id::Id,
@@ -24,6 +24,10 @@ pub(super) async fn answer(
     body: &mut Body<'_>,
     id: &Id<'_>,
 ) -> Option<Answer> {
+    let is_known = head.path.starts_with(CONTROLS_PATH) || routes::at(head.path).next().is_some();
+    if is_known && let Err(said) = dry_run::check_absent(head) {
+        return Some(Answer::failure(Status::BadRequest, Code::HTTP, &said));
+    }
     if head.path.starts_with(CONTROLS_PATH) {
         return Some(controls::answer(state, head, body, id).await);
     }
@@ -74,7 +78,8 @@ fn not_allowed(head: &Head<'_>) -> Answer {
 /// Answers requests other than POST at `/`, below `/v4/` and at unknown paths.
 pub(super) fn no_call(state: &State, head: &Head<'_>) -> Answer {
     match head.method {
-        "HEAD" | "OPTIONS" => Answer::empty(),
+        "HEAD" => Answer::empty(),
+        "OPTIONS" => preflight(head),
         "GET" if head.path == "/" && accepts_html(head) => Answer::page(state.published_keys),
         _ => {
             let said = match head.path {
@@ -91,6 +96,18 @@ pub(super) fn no_call(state: &State, head: &Head<'_>) -> Answer {
                 _ => answer,
             }
         }
+    }
+}
+
+/// Answers a browser that asks on behalf of a web page what the page may send. A header of an extension is only allowed by
+/// name, so that other pages see no extension (decision 26).
+fn preflight(head: &Head<'_>) -> Answer {
+    let asked = head.text(Header::RequestedHeaders).unwrap_or_default();
+    let is_asked_for = |name: &&str| asked.split(',').any(|asked| asked.trim().eq_ignore_ascii_case(name));
+    let allowed: Vec<&str> = EXTENSION_HEADERS.into_iter().filter(is_asked_for).collect();
+    match allowed.is_empty() {
+        true => Answer::empty(),
+        false => Answer::empty().allowing_headers(&allowed),
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 use super::{
     access::command_at,
     answer::{Answer, Cut, REQUEST_ID, Rest},
-    body,
+    body, dry_run,
     exchange::{Bodies, Exchange, Failure, Subject},
     faults::run_with_faults,
     feed::Feed,
@@ -23,7 +23,7 @@ use super::{
     state::{CallLimits, Options, State},
 };
 use crate::{
-    api::{Call, Command, Error, Family, RefusedItems, ReplyText},
+    api::{Call, Command, DRY_RUN, Error, Family, RefusedItems, ReplyText},
     auth::{Apps, Caller, Gate},
     clock::Clock,
     excerpt, masking,
@@ -108,6 +108,7 @@ impl Pipeline {
             items: &BTreeMap::new(),
             item_hint: None,
             bodies: Bodies::default(),
+            dry_run: false,
             cut: false,
             id: &id,
         });
@@ -130,7 +131,7 @@ impl Pipeline {
         let outcome =
             in_time(state.limits.answer_within, self.run(admitted, head, body, id, &mut progress)).await;
         let took = state.service.clock.elapsed().saturating_sub(head.started);
-        let Progress { rest, body, cut, items } = progress;
+        let Progress { rest, body, dry_run, cut, items } = progress;
         let (items, item_hint) = items.into_parts();
         let item_hint = item_hint.map(shown_text);
         let exchange = Exchange {
@@ -144,6 +145,7 @@ impl Pipeline {
             items: &items,
             item_hint: item_hint.as_deref(),
             bodies: Bodies { request: &body.bytes, reply: &[] },
+            dry_run,
             cut,
             id,
         };
@@ -159,6 +161,7 @@ impl Pipeline {
             }
             Err(error) => self.refuse(&error, known, exchange),
         };
+        let answer = if dry_run { answer.with(DRY_RUN, "1") } else { answer };
         if cut { Err(Cut) } else { Ok(Answer { rest, ..answer }) }
     }
 
@@ -206,6 +209,7 @@ impl Pipeline {
             progress.rest = Rest::Read;
         }
         progress.body = whole?;
+        progress.dry_run = dry_run::is_asked_for(head)?;
         let bytes = progress.body.bytes.clone();
         let node = body::read_json(&bytes)?;
         let request = Fields::of_call(&node, command.description().request, command.empties())
@@ -214,10 +218,11 @@ impl Pipeline {
         if state.limits.strict {
             command.check_strictly(&node).map_err(Error::Fault)?;
         }
-        let Progress { items, cut, .. } = progress;
+        let Progress { items, cut, dry_run, .. } = progress;
         let context =
             || CallContext { identifier: Some(Arc::from(identifier)), request: Some(Arc::from(id.get())) };
-        let call = Call { service: &state.service, app, command, items, context: &context };
+        let call =
+            Call { service: &state.service, app, command, items, dry_run: *dry_run, context: &context };
         match &state.controls {
             None => command.run(call, request).await,
             Some(controls) => run_with_faults(&controls.faults, call, request, cut).await,
@@ -232,6 +237,8 @@ struct Progress {
     rest: Rest,
     /// The body, for the observers. Its memory stays reserved until the call has ended.
     body: Whole,
+    /// Whether nothing that the call changes is kept.
+    dry_run: bool,
     /// Whether to close the connection instead of sending the answer.
     cut: bool,
     /// Refused individual items.

@@ -186,6 +186,7 @@ fn observers_see_an_exchange_once_and_bodies_only_when_they_want_them() {
         items: &std::collections::BTreeMap::new(),
         item_hint: None,
         bodies: Bodies { request: b"asked", reply: b"said" },
+        dry_run: false,
         cut: false,
         id: &Id::of(None),
     });

@@ -75,8 +75,7 @@ impl AppDraft {
 
 const MOST: u64 = u64::MAX;
 const NETWORKS: &str = "addresses or networks, such as \"10.0.0.0/8\" or \"2001:db8::/32\"";
-const SERVICES: &str =
-    "services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"interchange\", \"feed\"";
+const SERVICES: &str = "services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"confold\", \"interchange\", \"feed\"";
 const IDENTIFIERS: &str = "identifiers of 1 to 256 bytes without control characters";
 
 /// Returns the configuration keys of an app.
@@ -263,4 +262,19 @@ fn identifier(text: &str) -> Option<String> {
 
 fn service(name: &str) -> Option<String> {
     (Family::find(name).is_some() || [INTERCHANGE, FEED].contains(&name)).then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_about_services_lists_all_of_them() {
+        for family in Family::ALL {
+            assert!(SERVICES.contains(&format!("{:?}", family.name())), "{}", family.name());
+        }
+        for service in [INTERCHANGE, FEED] {
+            assert!(SERVICES.contains(&format!("{service:?}")), "{service}");
+        }
+    }
 }

@@ -176,7 +176,7 @@ static SERVER: &[Key<ServerDraft>] = &[
             assign(&mut draft.store.buckets, u8::try_from(value).unwrap_or(MAX_BUCKETS))
         }),
         default: "64",
-        about: "The number of buckets into which recorded changes are divided when a store is created; an existing store keeps its number. Cursors of the feed grow with it.",
+        about: "The number of buckets to which owners are assigned when a store is created; an existing store keeps its number. Recorded changes have an order within a bucket, and the number limits into how many parts the data can ever be divided.",
     },
     Key {
         name: "store.events_for",

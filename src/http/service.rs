@@ -11,7 +11,9 @@ use bytes::Bytes;
 use hyper::{
     HeaderMap, Request, Response, Version,
     body::{Body, Frame, Incoming, SizeHint},
-    header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, HOST, HeaderName, ORIGIN},
+    header::{
+        ACCEPT, ACCESS_CONTROL_REQUEST_HEADERS, AUTHORIZATION, CONTENT_ENCODING, HOST, HeaderName, ORIGIN,
+    },
 };
 use tokio::sync::watch;
 
@@ -26,6 +28,7 @@ use super::{
     sources::Proxies,
     unsent::Unsent,
 };
+use crate::api::DRY_RUN;
 use crate::call::{
     Broken, Connection, Cut, Head, Header, Headers, Pipeline, REQUEST_ID, Rest, SmallBodies, drain,
 };
@@ -168,6 +171,7 @@ impl Headers for Fields<'_> {
 }
 
 fn name_of(header: Header) -> &'static HeaderName {
+    static DRY_RUN_NAME: HeaderName = HeaderName::from_static(DRY_RUN);
     static FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
     static ID: HeaderName = HeaderName::from_static(REQUEST_ID);
     static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -176,10 +180,12 @@ fn name_of(header: Header) -> &'static HeaderName {
         Header::Accept => &ACCEPT,
         Header::Authorization => &AUTHORIZATION,
         Header::ContentEncoding => &CONTENT_ENCODING,
+        Header::DryRun => &DRY_RUN_NAME,
         Header::FetchSite => &FETCH_SITE,
         Header::Host => &HOST,
         Header::LastEventId => &LAST_EVENT_ID,
         Header::Origin => &ORIGIN,
+        Header::RequestedHeaders => &ACCESS_CONTROL_REQUEST_HEADERS,
         Header::RequestId => &ID,
         Header::TraceParent => &TRACE_PARENT,
     }

@@ -1,5 +1,6 @@
 //! The tests that every store has to pass.
 
+mod dry_runs_tests;
 mod events_tests;
 mod touches_tests;
 
@@ -74,7 +75,7 @@ suite! {{
     a_touch_leaves_the_owner_as_they_are
     sessions_end_with_the_account
     a_new_life_of_a_chat_group_begins_without_times
-    a_reset_forgets_owner
+    a_reset_ends_sessions
     many_touches_at_once_are_all_kept
     a_closed_store_takes_no_touches
     every_change_is_recorded_once_and_in_order
@@ -84,8 +85,12 @@ suite! {{
     the_feed_has_every_entry_exactly_once
     a_cursor_from_another_life_shows_a_gap
     waiting_for_changes_ends_with_a_change
+    a_dry_run_keeps_nothing
+    a_dry_run_among_real_edits_leaves_no_trace
+    a_dry_run_of_a_chat_group_keeps_nothing
 }}
 
+use dry_runs_tests::*;
 use events_tests::*;
 use touches_tests::*;
 

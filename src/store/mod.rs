@@ -139,6 +139,9 @@ pub trait Owners: Send + Sync {
     /// Applies one edit of an owner. The future completes when the change is durable, or when the edit is refused or
     /// changes nothing. The edits of one owner that this process submits are applied in the order of these calls.
     /// Dropping the future does not cancel the edit.
+    ///
+    /// A dry run ([`Write::dry_run`]) takes its place in that order, and gets the outcome that the edit would have there. It
+    /// changes nothing: no row, no number, no session and no revision.
     fn commit(&self, write: Write) -> Pending<'_, Result<Outcome, Rejection>>;
 }
 

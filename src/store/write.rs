@@ -24,6 +24,8 @@ pub struct Write {
     pub terms: Terms,
     /// The call that submits it.
     pub context: CallContext,
+    /// Whether to answer only what the edit would do, and to keep nothing of it.
+    pub dry_run: bool,
     /// The revision that the organizer must have; `None` accepts any.
     pub expected: Option<Revision>,
     /// The place at which the owner must be; `None` accepts any. Unlike a revision, a client can hold it.
@@ -46,6 +48,8 @@ pub struct ChatGroupWrite {
     pub terms: Terms,
     /// The call that submits it.
     pub context: CallContext,
+    /// Whether to answer only what the edit would do, and to keep nothing of it.
+    pub dry_run: bool,
 }
 
 /// The call that submits a write, for recording who changed what.
@@ -62,11 +66,11 @@ pub struct CallContext {
 pub struct OperationId(pub u128);
 
 impl Write {
-    /// Creates a write without a call, an expected revision or an operation id.
+    /// Creates a write that is kept, without a call, an expected revision or an operation id.
     #[must_use]
     pub fn new(owner: Owner, edit: Edit, terms: Terms) -> Write {
         let context = CallContext::default();
-        Write { owner, edit, terms, context, expected: None, place: None, operation: None }
+        Write { owner, edit, terms, context, dry_run: false, expected: None, place: None, operation: None }
     }
 
     /// Returns the user who has to be a member of the chat groups that the edit names; `None` if nobody has to.
@@ -87,9 +91,9 @@ impl Write {
 }
 
 impl ChatGroupWrite {
-    /// Creates a write without a call.
+    /// Creates a write that is kept, without a call.
     #[must_use]
     pub fn new(app: AppId, id: ChatGroupId, edit: ChatGroupEdit, terms: Terms) -> ChatGroupWrite {
-        ChatGroupWrite { app, id, edit, terms, context: CallContext::default() }
+        ChatGroupWrite { app, id, edit, terms, context: CallContext::default(), dry_run: false }
     }
 }

@@ -105,6 +105,11 @@ fn call(command: &'static str, body: Value, list: &'static str) -> Call {
 
 #[expect(clippy::needless_pass_by_value, reason = "callers create the conversation in the argument")]
 impl Call {
+    /// A call with this body, to which nothing can be added.
+    pub(crate) fn new(command: &'static str, body: Value) -> Call {
+        call(command, body, "")
+    }
+
     fn push(mut self, item: Value) -> Call {
         let list = self.body.pointer_mut(self.list).and_then(Value::as_array_mut);
         list.unwrap_or_else(|| panic!("{} has no such list", self.command)).push(item);

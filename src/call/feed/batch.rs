@@ -114,6 +114,7 @@ pub(super) async fn read(feed: Arc<Feed>, ring: Arc<Ring>, wanted: Wanted) -> Re
         }
         return Ok(batch);
     }
+    batch.cursor = part.end;
     batch.is_complete = !part.has_more;
     // Everything that the ring had before was committed before, so it has been read.
     if let Some(end) = end.filter(|end| batch.is_complete && end.is_in_life_of(&batch.cursor)) {

@@ -181,7 +181,7 @@ impl FeedBody {
         if self.form == Form::Object && self.bytes >= OBJECT && self.begun.is_none() {
             return self.finish(true);
         }
-        let Some((mut place, mut is_exact)) = self.place else {
+        let Some((mut place, is_exact)) = self.place else {
             let from = FeedFrom::After(self.cursor.clone());
             self.doing = Doing::Reading(self.read(from));
             return;
@@ -198,15 +198,23 @@ impl FeedBody {
                     self.form.entry(text.kind, &text.json, id, before + index, &mut self.text);
                 }
                 self.count(count, self.text.len());
-                is_exact = is_exact || ring.ends_at(&self.cursor);
                 self.place = Some((place, is_exact));
             }
             Next::Nothing => {
-                is_exact = is_exact || ring.ends_at(&self.cursor);
                 self.place = Some((place, is_exact));
+                self.catch_up();
                 self.wait();
             }
             Next::Elsewhere => self.place = None,
+        }
+    }
+
+    /// Moves the cursor past the events of other apps, if the reader has read everything in the ring.
+    fn catch_up(&mut self) {
+        let Some((place, _)) = self.place else { return };
+        if let Some(end) = self.subscription.ring.end_at(place) {
+            self.cursor.catch_up_with(&end);
+            self.place = Some((place, self.cursor == end));
         }
     }
 
@@ -231,6 +239,7 @@ impl FeedBody {
     /// Ends the answer, and appends whether there is more to read.
     fn finish(&mut self, more: bool) {
         self.doing = Doing::Ending;
+        self.catch_up();
         if self.begun.is_none() {
             let app = self.app();
             self.form.end(app, &self.cursor, more, self.has_gap, &mut self.text);
@@ -246,7 +255,10 @@ impl FeedBody {
             // Nothing may come between the pieces of a large entry.
             Form::Events if self.begun.is_some() => return self.is_time(context),
             Form::Events if !self.right.holds() => self.finish(true),
-            Form::Events => self.text.extend_from_slice(b":\n\n"),
+            Form::Events => {
+                self.catch_up();
+                self.form.comment(self.subscription.ring.app, &self.cursor, &mut self.text);
+            }
             Form::Object if matches!(self.doing, Doing::Reading(_)) => return self.is_time(context),
             Form::Object => self.finish(false),
         }

@@ -1,5 +1,5 @@
-//! The text of cursors. A cursor has one number for each bucket, and a text of at most 1 KiB as long as the numbers of
-//! all buckets differ by less than 2⁴⁶, because only the differences are written.
+//! The text of cursors. A cursor has up to one number for each bucket, and a text of at most 1 KiB as long as the numbers
+//! differ by less than 2⁴⁵, because only the differences are written.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -140,7 +140,7 @@ mod tests {
             ((1..=64).collect(), 120),
             // Numbers of 53 bits that are close together, as after the table of events was replaced.
             (spread(30).map(|number| (1 << 53) - number).collect(), 700),
-            (spread(46).map(|number| (1 << 53) - number).collect(), 1_024),
+            (spread(45).map(|number| (1 << 53) - number).collect(), 1_024),
             // Some buckets without events beside buckets with high numbers.
             ((0..128).map(|bucket| if bucket % 3 == 0 { 0 } else { (1 << 52) + bucket }).collect(), 300),
             (spread(53).collect(), LONGEST),

@@ -55,6 +55,14 @@ impl Form {
         }
     }
 
+    /// Appends a comment, which shows that the stream is alive, and the cursor. It moves on also without events, so that it
+    /// does not become too old.
+    pub(super) fn comment(self, app: AppId, at: &FeedCursor, out: &mut Vec<u8>) {
+        if self == Form::Events {
+            out.extend_from_slice(format!(":\nid: {}\n\n", cursor::encode(app, at)).as_bytes());
+        }
+    }
+
     /// Appends the end of the answer.
     pub(super) fn end(self, app: AppId, at: &FeedCursor, more: bool, gap: bool, out: &mut Vec<u8>) {
         if self == Form::Object {

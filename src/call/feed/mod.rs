@@ -51,6 +51,7 @@ pub(super) async fn answer(state: &State, head: &Head<'_>, id: &Id<'_>) -> Answe
         item_hint: None,
         bodies: Bodies::default(),
         cut: false,
+        dry_run: false,
         id,
     });
     asked.map_or_else(TransferRefusal::answer, |(_, answer)| answer)

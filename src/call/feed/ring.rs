@@ -93,14 +93,14 @@ impl Ring {
 
     /// Adds a part of the feed that was read from the end of the ring, and keeps at most `most` bytes.
     pub(super) fn add(&self, part: FeedPart, most: usize) {
-        let FeedPart { entries, start, has_gap, .. } = part;
-        let mut end = start.clone();
+        let FeedPart { entries, start, end, has_gap, .. } = part;
+        let mut after = start.clone();
         let now = Instant::now();
         let added: Vec<Entry> = entries
             .iter()
             .map(|placed| {
-                end.advance(placed);
-                Entry::new(self.app, placed, &end, now)
+                after.advance(placed);
+                Entry::new(self.app, placed, &after, now)
             })
             .collect();
         let is_news = has_gap || !added.is_empty();
@@ -171,9 +171,11 @@ impl Ring {
         if taken.is_empty() { Next::Nothing } else { Next::Entries(taken) }
     }
 
-    /// Checks whether a reader with this cursor has read exactly what the ring has had so far.
-    pub(super) fn ends_at(&self, cursor: &FeedCursor) -> bool {
-        self.lock().span.as_ref().is_some_and(|(_, end)| end == cursor)
+    /// Returns the cursor after the last entry, if this place is there.
+    pub(super) fn end_at(&self, place: u64) -> Option<FeedCursor> {
+        let kept = self.lock();
+        let (_, end) = kept.span.as_ref()?;
+        (kept.next() == place).then(|| end.clone())
     }
 }
 

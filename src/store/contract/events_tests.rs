@@ -123,7 +123,7 @@ pub(in crate::store) async fn events_are_read_page_by_page_and_from_a_version(st
     let mut read = Vec::new();
     let mut before = None;
     loop {
-        let wanted = WantedEvents { after: None, before, most: 3 };
+        let wanted = WantedEvents { before, most: 3, ..WantedEvents::default() };
         let followed = store.follow(&owner, wanted).await.unwrap();
         read.extend(followed.events);
         if !followed.has_more {
@@ -140,12 +140,24 @@ pub(in crate::store) async fn events_are_read_page_by_page_and_from_a_version(st
         assert_eq!(followed.events.len(), 9 - index);
         assert_eq!(followed.place.version, all[9].version);
     }
-    let wanted = WantedEvents { before: Some("unknown".to_owned()), most: 3, ..WantedEvents::default() };
-    assert_eq!(store.follow(&owner, wanted).await.unwrap().events, []);
-    // The event of another owner is not a place in this owner's events.
+    // Only an event of this owner is a place in the owner's events.
     let other = events(store, &super::owner(1, "other-3")).await[0].id.clone();
-    let wanted = WantedEvents { before: Some(other), most: 3, ..WantedEvents::default() };
-    assert!(store.follow(&owner, wanted).await.unwrap().events.len() <= 3);
+    let unknown = "unknown".to_owned();
+    for (before, is_known) in
+        [(None, true), (Some(all[0].id.clone()), true), (Some(unknown), false), (Some(other), false)]
+    {
+        let wanted = WantedEvents { before: before.clone(), most: 3, ..WantedEvents::default() };
+        let followed = store.follow(&owner, wanted).await.unwrap();
+        assert_eq!(followed.knows_before, is_known, "{before:?}");
+        assert_eq!(followed.events.len(), if before.is_none() { 3 } else { 0 }, "{before:?}");
+    }
+    // A limit of bytes ends a page early, but not before its first event.
+    for (bytes, expected) in [(0, 1), (1, 1), (1 << 20, 10)] {
+        let wanted = WantedEvents { most: 10, bytes: Some(bytes), ..WantedEvents::default() };
+        let followed = store.follow(&owner, wanted).await.unwrap();
+        assert_eq!((followed.events.len(), followed.has_more), (expected, expected < 10), "{bytes}");
+        assert_eq!(followed.is_complete, expected == 10);
+    }
 }
 
 pub(in crate::store) async fn a_write_can_expect_a_place(store: &dyn Store) {

@@ -141,6 +141,9 @@ impl MemoryStore {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
+        if write.dry_run {
+            return Ok(Ok(outcome));
+        }
         if edit.forgets_owner() {
             let mut kept = self.owners(owner);
             kept.sessions.remove(owner);
@@ -175,7 +178,7 @@ impl MemoryStore {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        if let Some(change) = change {
+        if let Some(change) = change.filter(|_| !write.dry_run) {
             let old_incarnation = old.as_ref().map_or(0, |state| state.group.incarnation);
             let next = old.unwrap_or_default().folded(&change.deltas);
             assert_eq!(next.group, change.next, "deltas lead to the next state");

@@ -12,7 +12,7 @@ use super::{
     changed::{Changed, OwnerInBatch},
     chat_groups, disbandings,
     error::attribute_damage,
-    events::{self, Heads, NewEvent},
+    events::{self, Head, NewEvent},
     health::Health,
     lives,
     rows::Rows,
@@ -53,9 +53,8 @@ pub(super) struct Batch<'a> {
     disbanded: Vec<(AppId, ChatGroupId)>,
     /// The scopes that this transaction has reset.
     forgotten: Vec<Scope>,
-    /// The last events of buckets as committed, and those of this transaction.
-    heads: &'a Heads,
-    new_heads: Heads,
+    /// The last event, including those of this transaction; `None` if it has not been read yet.
+    head: Option<Head>,
     /// The number of buckets of the store.
     buckets: u8,
     /// Whether the content of events was erased.
@@ -74,7 +73,7 @@ impl<'a> Batch<'a> {
         cache: &'a OwnerCache,
         health: &'a Health,
         aside: &'a HashSet<Owner>,
-        heads: &'a Heads,
+        head: Option<Head>,
         buckets: u8,
     ) -> Batch<'a> {
         Batch {
@@ -82,8 +81,7 @@ impl<'a> Batch<'a> {
             cache,
             health,
             aside,
-            heads,
-            new_heads: Heads::new(),
+            head,
             buckets,
             has_erased: false,
             owners: HashMap::new(),
@@ -101,8 +99,8 @@ impl<'a> Batch<'a> {
     /// Returns the owner that could not be written, and the reason.
     pub(super) fn complete(mut self) -> Result<(usize, Changed), (Owner, StoreError)> {
         self.write_organizers()?;
-        let Batch { owners, disbanded, forgotten, new_heads, has_erased, bytes, .. } = self;
-        Ok((bytes, Changed { owners, disbanded, forgotten, new_heads, has_erased }))
+        let Batch { owners, disbanded, forgotten, head, has_erased, bytes, .. } = self;
+        Ok((bytes, Changed { owners, disbanded, forgotten, head, has_erased }))
     }
 }
 
@@ -160,26 +158,30 @@ impl<'a> Batch<'a> {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        let bucket = bucket_of(owner, self.buckets);
+        if write.dry_run {
+            return Ok(Ok(outcome));
+        }
         if write.edit.forgets_owner() {
             self.bytes += touches::forget(self.db, owner)?;
-            let erased = events::erase(self.db, owner, bucket, edited.stored.event);
+            let erased = events::erase(self.db, owner, edited.stored.event);
             self.bytes += attribute_damage(|| Damaged::Events, erased)?;
             self.has_erased = true;
         }
         let Some(Change { next, deltas }) = change else { return Ok(Ok(outcome)) };
         let event = NewEvent {
-            bucket,
+            bucket: bucket_of(owner, self.buckets),
             previous: edited.stored.event,
             version: next.organizer.counters().version,
             at,
             write,
             deltas: &deltas,
         };
-        let range = (owner.app, bucket);
-        let head = self.new_heads.get(&range).or_else(|| self.heads.get(&range)).copied();
-        let (head, bytes) = attribute_damage(|| Damaged::Events, events::record(self.db, head, &event))?;
-        self.new_heads.insert(range, head);
+        let record = || {
+            let head = self.head.map_or_else(|| events::last(self.db), Ok)?;
+            events::record(self.db, head, &event)
+        };
+        let (head, bytes) = attribute_damage(|| Damaged::Events, record())?;
+        self.head = Some(head);
         self.bytes += PAGE + bytes;
         edited.stored.event = head.number;
         if next.account != edited.state.account {
@@ -232,7 +234,8 @@ impl<'a> Batch<'a> {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        let Some(ChatGroupChange { next, deltas }) = change else { return Ok(Ok(outcome)) };
+        let kept = change.filter(|_| !write.dry_run);
+        let Some(ChatGroupChange { next, deltas }) = kept else { return Ok(Ok(outcome)) };
         let mut disbanding = None;
         if next.incarnation > group.map_or(0, |old| old.incarnation) {
             disbanding = Some(disbandings::write_disbanding(self.db, app, id, next.incarnation, now)?);
@@ -281,6 +284,10 @@ impl<'a> Batch<'a> {
     pub(super) fn reset(&mut self, scope: &Scope) -> Result<(), StoreError> {
         self.owners.retain(|owner, _| !scope.covers(owner));
         self.disbanded.retain(|(app, _)| !scope.covers_app(*app));
+        // Cursors of other apps may be after the events that are deleted.
+        let head = self.head.map_or_else(|| events::last(self.db), Ok);
+        let head = attribute_damage(|| Damaged::Events, head)?;
+        events::raise_base(self.db, head.number)?;
         self.rows().forget(scope)?;
         match scope {
             // The store has a new incarnation.
@@ -291,11 +298,6 @@ impl<'a> Batch<'a> {
                 attribute_damage(|| Damaged::Events, erased)?;
                 lives::raise_epoch(self.db, owner.app)?;
             }
-        }
-        // Numbers begin again where all events were deleted.
-        let ranges: Vec<_> = self.heads.keys().chain(self.new_heads.keys()).copied().collect();
-        for range in ranges.into_iter().filter(|(app, _)| scope.covers_app(*app)) {
-            self.new_heads.insert(range, events::last(self.db, range)?);
         }
         self.has_erased = true;
         self.bytes += PAGE;

@@ -239,13 +239,12 @@ impl Touches for SqliteStore {
 
 impl Events for SqliteStore {
     fn follow(&self, owner: &Owner, wanted: WantedEvents) -> Pending<'_, Followed> {
-        let (owner, buckets) = (owner.clone(), self.shared.buckets);
-        self.readers.run(move |reader| reader.follow(&owner, buckets, &wanted))
+        let owner = owner.clone();
+        self.readers.run(move |reader| reader.follow(&owner, &wanted))
     }
 
     fn feed(&self, app: AppId, from: FeedFrom, most: usize) -> Pending<'_, FeedPart> {
-        let buckets = self.shared.buckets;
-        self.readers.run(move |reader| reader.feed(app, buckets, &from, most))
+        self.readers.run(move |reader| reader.feed(app, &from, most))
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

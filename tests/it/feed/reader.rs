@@ -124,12 +124,14 @@ impl Reader {
     /// Reads the next event, skipping the block at the beginning and comments.
     #[track_caller]
     pub(crate) fn event(&mut self) -> Notice {
-        loop {
+        // A comment every 15 seconds would put off the deadline of the socket for ever.
+        for _ in 0..8 {
             let notice = self.next().unwrap().expect("the stream should not end");
             if notice.kind.is_some() {
                 return notice;
             }
         }
+        panic!("an event should come within two minutes")
     }
 }
 

@@ -98,10 +98,22 @@ fn forget_times(value: &mut serde_json::Value) {
 
 #[test]
 fn every_command_of_the_tour_does_what_it_says() {
-    if is_missing(&[Tool::Bash, Tool::Curl, Tool::Python]) {
-        return;
+    if !is_missing(&[Tool::Bash, Tool::Curl, Tool::Python]) {
+        does_what_it_says("docs/tour.md", 15);
     }
-    let blocks = blocks(&page("docs/tour.md"));
+}
+
+#[test]
+fn every_command_of_the_page_about_extensions_does_what_it_says() {
+    if !is_missing(&[Tool::Bash, Tool::Curl]) {
+        does_what_it_says("docs/extensions.md", 4);
+    }
+}
+
+/// Runs the shell commands of a page from top to bottom, and compares what they print with the block that follows, for at
+/// least so many of them.
+fn does_what_it_says(name: &str, answers: usize) {
+    let blocks = blocks(&page(name));
     let folder = tempfile::tempdir().unwrap();
     let binary = Path::new(env!("CARGO_BIN_EXE_confold")).parent().unwrap().display();
     let mut script = format!("set -eu\nPATH={binary}:$PATH\ntrap 'kill $SERVER 2> /dev/null || true' EXIT\n");
@@ -123,7 +135,7 @@ fn every_command_of_the_tour_does_what_it_says() {
             compared += 1;
         }
     }
-    assert!(compared >= 15, "only {compared} answers were compared");
+    assert!(compared >= answers, "only {compared} answers were compared");
 }
 
 /// Checks that the example program in `language` in docs/signing.md creates a signature that the server accepts.
