@@ -161,12 +161,7 @@ fn feed_service(feed: Arc<Feed>) -> background::Service {
         about: "the thread of the feed",
         on_end: OnEnd::Stop,
         work: Box::new(move |mut stopping| {
-            background::make_runtime()?.block_on(async {
-                tokio::select! {
-                    () = stopping.begin() => {}
-                    () = feed.run() => stopping.begin().await,
-                }
-            });
+            background::make_runtime()?.block_on(feed.run(stopping.begin()));
             Ok(())
         }),
         afterwards: Box::new(|| ()),

@@ -15,6 +15,7 @@ mod exchange;
 mod export;
 mod faults;
 mod feed;
+mod feed_requests;
 mod head;
 mod health;
 mod id;

@@ -2,7 +2,7 @@
 
 use super::{
     answer::{Answer, EXTENSION_HEADERS, Status},
-    controls, dry_run, feed,
+    controls, dry_run, feed_requests,
     head::{Body, Head, Header},
     health,
     id::Id,
@@ -63,7 +63,7 @@ async fn run(state: &State, head: &Head<'_>, body: &mut Body<'_>, id: &Id<'_>, r
         Handler::Export => transfer::answer(state, Transfer::Export, head, body, id).await,
         Handler::Check => transfer::answer(state, Transfer::CHECK, head, body, id).await,
         Handler::Import => transfer::answer(state, Transfer::IMPORT, head, body, id).await,
-        Handler::Feed => feed::answer(state, head, id).await,
+        Handler::Feed => feed_requests::answer(state, head, id).await,
         Handler::Control(_) => controls::answer(state, head, body, id).await,
     }
 }

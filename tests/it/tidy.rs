@@ -74,6 +74,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "traces",
         ],
         &[
+            "base64",
             "percent_encoding",
             "bytes",
             "flate2",

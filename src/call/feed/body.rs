@@ -19,7 +19,6 @@ use super::{
     cursor,
     form::Form,
     hub::Subscription,
-    right::Right,
     ring::Next,
 };
 use crate::{
@@ -39,10 +38,14 @@ const OBJECT: u64 = 256 * 1024;
 type Reading = Pin<Box<dyn Future<Output = Result<Batch, StoreError>> + Send>>;
 type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Returns whether a reader still may read.
+pub(in crate::call) type MayRead = Box<dyn FnMut() -> bool + Send>;
+
 /// The answer to one reader.
-pub(super) struct FeedBody {
+pub(in crate::call) struct FeedBody {
     subscription: Subscription,
-    right: Right,
+    /// Returns whether the reader still may read.
+    may_read: MayRead,
     form: Form,
     /// Whether an object is to end even if there is no entry yet.
     is_immediate: bool,
@@ -79,9 +82,9 @@ impl FeedBody {
     ///
     /// # Errors
     /// Returns the error of the store.
-    pub(super) async fn begin(
+    pub(in crate::call) async fn begin(
         subscription: Subscription,
-        right: Right,
+        may_read: MayRead,
         form: Form,
         from: FeedFrom,
         wait: Duration,
@@ -96,7 +99,7 @@ impl FeedBody {
             news: subscription.ring.news(),
             changes: subscription.feed.store.changes(),
             subscription,
-            right,
+            may_read,
             form,
             is_immediate: wait.is_zero(),
             cursor: FeedCursor::default(),
@@ -175,7 +178,7 @@ impl FeedBody {
 
     /// Decides what to do when all text was sent.
     fn decide(&mut self) {
-        if !self.right.holds() {
+        if !(self.may_read)() {
             return self.finish(true);
         }
         if self.form == Form::Object && self.bytes >= OBJECT && self.begun.is_none() {
@@ -254,7 +257,7 @@ impl FeedBody {
         match self.form {
             // Nothing may come between the pieces of a large entry.
             Form::Events if self.begun.is_some() => return self.is_time(context),
-            Form::Events if !self.right.holds() => self.finish(true),
+            Form::Events if !(self.may_read)() => self.finish(true),
             Form::Events => {
                 self.catch_up();
                 self.form.comment(self.subscription.ring.app, &self.cursor, &mut self.text);

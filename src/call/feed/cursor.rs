@@ -46,7 +46,7 @@ pub(super) fn encode(app: AppId, cursor: &FeedCursor) -> String {
 }
 
 /// Returns the cursor of this app with this text, or `None` if there is none.
-pub(super) fn decode(app: AppId, text: &str) -> Option<FeedCursor> {
+pub(in crate::call) fn decode(app: AppId, text: &str) -> Option<FeedCursor> {
     if text.len() > LONGEST {
         return None;
     }

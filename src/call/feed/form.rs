@@ -5,7 +5,7 @@ use crate::{domain::AppId, store::FeedCursor};
 
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(in crate::call) enum Form {
     /// Server-sent events.
     Events,
     /// One JSON object: a long poll.

@@ -78,7 +78,7 @@ impl Feed {
     }
 
     /// Adds a reader of an app; `None` if there are too many.
-    pub(super) fn subscribe(self: &Arc<Feed>, app: AppId) -> Option<Subscription> {
+    pub(in crate::call) fn subscribe(self: &Arc<Feed>, app: AppId) -> Option<Subscription> {
         let mut rings = self.lock();
         let of_app = rings.get(&app).map_or(0, |followed| followed.readers);
         if of_app >= READERS_OF_APP || rings.values().map(|one| one.readers).sum::<usize>() >= READERS {
@@ -106,8 +106,17 @@ impl Feed {
         FeedCounts { readers, events: self.sent.load(Ordering::Relaxed) }
     }
 
-    /// Adds new entries to the rings, until this future is dropped or the store is closed.
-    pub async fn run(&self) {
+    /// Adds new entries to the rings until the server stops.
+    pub async fn run(&self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        tokio::select! {
+            () = &mut stop => {}
+            // The store was closed, so that nothing is left to do.
+            () = self.follow() => stop.await,
+        }
+    }
+
+    async fn follow(&self) {
         let mut changes = self.store.changes();
         let (mut period, mut pace) = (interval(PERIOD), interval(PACE));
         period.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -163,7 +172,7 @@ impl std::fmt::Debug for Feed {
 }
 
 /// A reader's place among the readers of an app.
-pub(super) struct Subscription {
+pub(in crate::call) struct Subscription {
     pub(super) feed: Arc<Feed>,
     pub(super) ring: Arc<Ring>,
 }

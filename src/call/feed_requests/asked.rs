@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::form::Form;
 use crate::{
     call::{
+        feed::Form,
         head::{Head, Header},
         query,
     },
