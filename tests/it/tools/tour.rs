@@ -72,7 +72,7 @@ fn succeed(output: &Output) -> String {
 /// lines.
 fn comparable(block: &Block, text: &str) -> Vec<String> {
     if block.language != "json" {
-        return text.lines().map(str::to_owned).collect();
+        return text.lines().map(without_ids).collect();
     }
     let values = serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>();
     let mut values: Vec<_> = values.map(|value| value.unwrap()).collect();
@@ -81,13 +81,26 @@ fn comparable(block: &Block, text: &str) -> Vec<String> {
     values.iter().map(ToString::to_string).collect()
 }
 
+/// Returns a line of server-sent events without ids and times.
+fn without_ids(line: &str) -> String {
+    let Some(data) = line.strip_prefix("data: ") else {
+        return if line.starts_with("id: ") { "id: ".to_owned() } else { line.to_owned() };
+    };
+    let mut value = serde_json::from_str(data).unwrap();
+    forget_times(&mut value);
+    format!("data: {value}")
+}
+
 fn forget_times(value: &mut serde_json::Value) {
     match value {
         serde_json::Value::Array(values) => values.iter_mut().for_each(forget_times),
         serde_json::Value::Object(fields) => {
             for (name, value) in fields {
-                if name == "Timestamp" {
+                if ["Timestamp", "Time"].contains(&name.as_str()) {
                     *value = 0.into();
+                }
+                if ["Id", "RequestId", "Cursor"].contains(&name.as_str()) {
+                    *value = "".into();
                 }
                 forget_times(value);
             }
@@ -110,6 +123,13 @@ fn every_command_of_the_page_about_extensions_does_what_it_says() {
     }
 }
 
+#[test]
+fn every_command_of_the_page_about_the_feed_does_what_it_says() {
+    if !is_missing(&[Tool::Bash, Tool::Curl]) {
+        does_what_it_says("docs/feed.md", 3);
+    }
+}
+
 /// Runs the shell commands of a page from top to bottom, and compares what they print with the block that follows, for at
 /// least so many of them.
 fn does_what_it_says(name: &str, answers: usize) {
@@ -120,7 +140,7 @@ fn does_what_it_says(name: &str, answers: usize) {
     for (at, block) in blocks.iter().enumerate() {
         match block.language.as_str() {
             "sh" => script.push_str(&[block.text.as_str(), &format!("echo '@@{at}'\n")].concat()),
-            "json" | "text" => {}
+            "json" | "text" | "toml" => {}
             other => panic!("no rule for a block of {other}"),
         }
     }
