@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::{Command, DRY_RUN},
+    api::{Command, DRY_RUN, OWNER, STATE},
     routes::{Admits, Property, ROUTES, Reply, Route, Takes},
     wire::{Field, Shape, code::Code},
 };
@@ -63,6 +63,9 @@ fn document() -> Value {
     })
 }
 
+/// The header with the state that the user must have.
+const IF_MATCH: &str = "If-Match";
+
 fn parameters() -> Value {
     let parameter = |name: &str, required: bool, schema: Value, about: &str| json!({ "name": name, "in": "query", "required": required, "schema": schema, "description": about });
     json!({
@@ -74,6 +77,14 @@ fn parameters() -> Value {
         DRY_RUN: {
             "name": DRY_RUN, "in": "header", "required": false, "schema": { "const": "1" },
             "description": "Answer as if the call had been made, and keep nothing. The answer repeats the header.",
+        },
+        STATE: {
+            "name": STATE, "in": "header", "required": false, "schema": { "const": "1" },
+            "description": "Begin the reply with State: the state of the user, for conditions and for confold/changes.",
+        },
+        IF_MATCH: {
+            "name": IF_MATCH, "in": "header", "required": false, "schema": { "type": "string" },
+            "description": "The State that the user must have, like IfInState.",
         },
     })
 }
@@ -102,7 +113,11 @@ fn operation(command: Command) -> Value {
         }
     }
     let mut parameters = signed();
-    parameters.push(json!({ "$ref": format!("#/components/parameters/{DRY_RUN}") }));
+    let has_owner = described.request.iter().any(|field| field.name == OWNER.name);
+    let headers = [(DRY_RUN, true), (STATE, has_owner), (IF_MATCH, command.is_conditional())];
+    for (name, _) in headers.into_iter().filter(|(_, is_offered)| *is_offered) {
+        parameters.push(json!({ "$ref": format!("#/components/parameters/{name}") }));
+    }
     json!({
         "operationId": command.name(),
         "summary": described.summary,

@@ -5,6 +5,7 @@ mod account_check;
 mod account_delete;
 mod account_import;
 mod add_group_member;
+mod changes;
 mod create_contact_group;
 mod create_group;
 mod del_contact_group;
@@ -27,6 +28,7 @@ mod search;
 mod search_contact_group;
 mod sentences;
 mod shapes;
+mod state;
 mod undo;
 mod update_contact_group;
 
@@ -43,6 +45,7 @@ pub use error::{Error, flaw_code};
 pub use refused::RefusedItems;
 pub use route::{Command, Family};
 pub use sentences::ReplyText;
+pub use state::{Asked, STATE};
 
 use crate::{
     auth::{App, Edition},
@@ -51,7 +54,10 @@ use crate::{
         ChatGroupEdit, ChatGroupId, ChatGroupOutcome, Edit, MembershipMode, Organizer, Outcome, Owner,
         OwnerState, Rejection, Terms, UserId,
     },
-    store::{CallContext, ChatGroupWrite, Followed, Pending, Place, Store, StoreError, WantedEvents, Write},
+    store::{
+        CallContext, ChatGroupWrite, Followed, Pending, Place, PlaceSlot, Store, StoreError, WantedEvents,
+        Write,
+    },
     wire::{Envelope, Fault, Fields},
 };
 
@@ -79,8 +85,12 @@ pub struct Call<'a> {
     pub command: Command,
     /// Counts the individual items that are refused.
     pub items: &'a RefusedItems,
-    /// Whether nothing that the call changes is kept.
-    pub dry_run: bool,
+    /// What the headers ask for, if they ask for anything.
+    pub asked: Option<&'a Asked>,
+    /// The place at which the owner must be.
+    pub place: Option<Place>,
+    /// Where to leave the owner's place after a change.
+    pub place_after: Option<&'a PlaceSlot>,
     /// Describes the caller, for records of changes. It is called only for calls that change something.
     pub context: &'a (dyn Fn() -> CallContext + Sync),
 }
@@ -94,9 +104,20 @@ impl Command {
         // `get_contact_group` is called most often, so its future is stored inline. The others are larger
         // and rarer; they are boxed to keep the caller's future small.
         match self {
-            Command::GetContactGroup => get_contact_group::run(call, request).await,
-            other => other.run_boxed(call, request).await,
+            Command::GetContactGroup if call.asked.is_none() => get_contact_group::run(call, request).await,
+            other => {
+                let call = Call { place: call.expected_place(request)?, ..call };
+                match call.asked {
+                    Some(Asked { state: true, .. }) if other.has_owner() => call.with_state(request).await,
+                    _ => other.run_boxed(call, request).await,
+                }
+            }
         }
+    }
+
+    /// Checks whether the command is about one owner, whose state a reply can contain.
+    fn has_owner(self) -> bool {
+        matches!(self.family(), Family::RecentContact | Family::Confold)
     }
 
     fn run_boxed<'a>(self, call: Call<'a>, request: Fields<'a>) -> Running<'a> {
@@ -119,6 +140,7 @@ impl Command {
             Command::AddGroupMember => Box::pin(add_group_member::run(call, request)),
             Command::DeleteGroupMember => Box::pin(delete_group_member::run(call, request)),
             Command::GetRoleInGroup => Box::pin(get_role_in_group::run(call, request)),
+            Command::Changes => Box::pin(changes::run(call, request)),
             Command::Search => Box::pin(search::run(call, request)),
             Command::History => Box::pin(history::run(call, request)),
             Command::Undo => Box::pin(undo::run(call, request)),
@@ -136,6 +158,11 @@ impl Call<'_> {
             let user = UserId::parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))?;
             Ok(Owner { app: self.app.id, user })
         })
+    }
+
+    /// Checks whether nothing that the call changes is kept.
+    fn is_dry_run(&self) -> bool {
+        self.asked.is_some_and(|asked| asked.dry_run)
     }
 
     /// Loads the organizer of an owner. Refuses the call if the owner does not exist.
@@ -197,8 +224,9 @@ impl Call<'_> {
     ) -> Pending<'_, Result<Outcome, Rejection>> {
         let write = Write {
             context: (self.context)(),
-            dry_run: self.dry_run,
-            place,
+            dry_run: self.is_dry_run(),
+            place: place.or(self.place),
+            place_after: self.place_after.cloned(),
             ..Write::new(owner, edit, self.terms())
         };
         self.service.store.commit(write)
@@ -212,7 +240,7 @@ impl Call<'_> {
     ) -> Result<ChatGroupOutcome, Error> {
         let write = ChatGroupWrite {
             context: (self.context)(),
-            dry_run: self.dry_run,
+            dry_run: self.is_dry_run(),
             ..ChatGroupWrite::new(self.app.id, id.clone(), edit, self.terms())
         };
         let outcome = self.service.store.commit_chat_group(write).await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Call, Error, history::no_such_event};
 use crate::{
-    domain::{Delta, Event, EventContent, GroupId, Organizer, Owner, Rejection, Undo},
+    domain::{Conversation, Delta, Event, EventContent, GroupId, Organizer, Owner, Rejection, Undo},
     excerpt::quoted,
     store::{Place, WantedEvents},
 };
@@ -27,12 +27,22 @@ pub(super) struct Past<'a> {
     changes: usize,
     /// The owner's organizer after these events.
     organizer: Arc<Organizer>,
+    /// The conversations of records about disbanded chat groups, with the numbers of the disbandings.
+    dead: Vec<(Conversation, u64)>,
 }
 
 impl<'a> Past<'a> {
     /// Prepares reading back to the event with the id `target`.
     pub(super) fn new(call: Call<'a>, owner: &'a Owner, target: &'a str) -> Past<'a> {
-        Past { call, owner, target, events: Vec::new(), changes: 0, organizer: Arc::default() }
+        Past {
+            call,
+            owner,
+            target,
+            events: Vec::new(),
+            changes: 0,
+            organizer: Arc::default(),
+            dead: Vec::new(),
+        }
     }
 
     /// Reads the events that are new since the last time, and returns the owner's place after them.
@@ -51,6 +61,7 @@ impl<'a> Past<'a> {
             if place.is_none() {
                 place = Some(page.place);
                 self.organizer = page.state.organizer;
+                self.dead = page.dead;
             }
             for event in page.events {
                 if self.events.first().is_some_and(|known| known.id == event.id) {
@@ -79,6 +90,11 @@ impl<'a> Past<'a> {
         fresh.append(&mut self.events);
         self.events = fresh;
         Ok(place.expect("at least one page was read"))
+    }
+
+    /// Returns the conversations of records about disbanded chat groups, with the numbers of the disbandings.
+    pub(super) fn dead(&self) -> &[(Conversation, u64)] {
+        &self.dead
     }
 
     /// Returns the events after the target, latest first.

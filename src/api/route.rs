@@ -89,6 +89,7 @@ routes! {
         GetRoleInGroup     "get_role_in_group"    200 FirstInfoBeforeCode;
     }
     Confold {
+        Changes            "changes"              200 Last;
         Search             "search"               200 Last;
         History            "history"              200 Last;
         Undo               "undo"                 100 Last;

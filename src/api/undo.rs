@@ -13,7 +13,7 @@ use super::{
 use crate::{
     auth::Edition,
     domain::{Conversation, Delta, Edit, Field, GroupId, Kept, KeptReason, StandardMark, Undo},
-    store::StoreError,
+    store::{StoreError, check_place},
     wire::{ContactItem, Fault, Fields},
 };
 
@@ -53,6 +53,9 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let mut past = Past::new(call, &owner, &target);
     for _ in 0..ATTEMPTS {
         let place = past.read(refused).await?;
+        if let Some(expected) = &call.place {
+            check_place(expected, place, past.dead())?;
+        }
         let undo = if is_since { past.since(refused)? } else { past.change(refused)? };
         check_edition(call, &undo)?;
         let event_count = if is_since { past.newer().len() } else { 1 };
@@ -60,7 +63,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
             Err(Error::Store(StoreError::Elsewhere(_))) => continue,
             decided => decided?,
         };
-        let event_id = if call.dry_run { None } else { past.own_event().await };
+        let event_id = if call.is_dry_run() { None } else { past.own_event().await };
         let kept_item = kept.iter().map(|kept| kept_item(call, &past, kept)).collect();
         return Ok(call.ok(&Reply { event_id, event_count, kept_item }));
     }

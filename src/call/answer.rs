@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    api::DRY_RUN,
+    api::{DRY_RUN, STATE},
     store::StoreError,
     wire::{Envelope, code::Code},
 };
@@ -97,7 +97,7 @@ const HINT: &str = "x-confold-hint";
 /// page sends it.
 pub const ALLOWED_HEADERS: &str = "X-Requested-With, Content-Type";
 /// The headers of confold's extensions, which web pages may send as well, if they ask for them.
-pub(super) const EXTENSION_HEADERS: [&str; 1] = [DRY_RUN];
+pub(super) const EXTENSION_HEADERS: [&str; 3] = [DRY_RUN, STATE, "if-match"];
 /// The media type of JSON.
 pub const JSON: &str = "application/json; charset=utf-8";
 

@@ -2,7 +2,7 @@
 
 use super::{
     answer::{Answer, EXTENSION_HEADERS, Status},
-    controls, dry_run, feed_requests,
+    controls, extensions, feed_requests,
     head::{Body, Head, Header},
     health,
     id::Id,
@@ -25,7 +25,7 @@ pub(super) async fn answer(
     id: &Id<'_>,
 ) -> Option<Answer> {
     let is_known = head.path.starts_with(CONTROLS_PATH) || routes::at(head.path).next().is_some();
-    if is_known && let Err(said) = dry_run::check_absent(head) {
+    if is_known && let Err(said) = extensions::check_absent(head) {
         return Some(Answer::failure(Status::BadRequest, Code::HTTP, &said));
     }
     if head.path.starts_with(CONTROLS_PATH) {

@@ -40,6 +40,10 @@ impl Headers for Listed {
     fn all(&self, header: Header) -> Vec<&[u8]> {
         self.0.iter().filter(|(name, _)| *name == header).map(|(_, value)| &value[..]).collect()
     }
+
+    fn ask_for_extensions(&self) -> bool {
+        self.0.iter().any(|(name, _)| matches!(name, Header::DryRun | Header::State | Header::IfMatch))
+    }
 }
 
 /// A placeholder for a connection.

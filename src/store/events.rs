@@ -243,11 +243,7 @@ impl Lives {
 ///
 /// # Errors
 /// Returns [`StoreError::Elsewhere`] if they differ.
-pub(super) fn check_place(
-    expected: &Place,
-    current: Place,
-    dead: &[(Conversation, u64)],
-) -> Result<(), StoreError> {
+pub fn check_place(expected: &Place, current: Place, dead: &[(Conversation, u64)]) -> Result<(), StoreError> {
     let is_there = expected.is_in_life_of(&current)
         && expected.version == current.version
         && dead.iter().all(|(_, disbanding)| *disbanding <= expected.disbandings);

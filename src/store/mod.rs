@@ -34,11 +34,12 @@ pub use config::{Backend, Retention, StoreConfig};
 pub use error::{Damaged, StoreError};
 pub use events::{
     BUCKETS, FeedCursor, FeedFrom, FeedPart, Followed, MAX_BUCKETS, Place, Placed, Stream, WantedEvents,
+    check_place,
 };
 pub use failure::StoreFailure;
 pub use open_error::OpenError;
 pub use report::{OpeningReport, Readiness, Statistics};
-pub use write::{CallContext, ChatGroupWrite, OperationId, Revision, Write};
+pub use write::{CallContext, ChatGroupWrite, OperationId, PlaceSlot, Revision, Write};
 
 use tokio::sync::watch;
 

@@ -1,6 +1,9 @@
 //! The writes that a store accepts.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::Place;
 use crate::domain::{
@@ -30,9 +33,28 @@ pub struct Write {
     pub expected: Option<Revision>,
     /// The place at which the owner must be; `None` accepts any. Unlike a revision, a client can hold it.
     pub place: Option<Place>,
+    /// Where to leave the owner's place after the edit.
+    pub place_after: Option<PlaceSlot>,
     /// The id of this write, for recognizing it if it is sent again after its answer was lost. The stores that exist
     /// today ignore it, because they run in this process, where no answer is lost.
     pub operation: Option<OperationId>,
+}
+
+/// Where a store leaves the place of an owner after an edit. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct PlaceSlot(Arc<Mutex<Option<Place>>>);
+
+impl PlaceSlot {
+    /// Leaves a place, instead of an earlier one.
+    pub fn put(&self, place: Place) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+    }
+
+    /// Returns the place, if there is one.
+    #[must_use]
+    pub fn get(&self) -> Option<Place> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// An edit of a chat group, with everything a store needs to apply it.
@@ -70,7 +92,17 @@ impl Write {
     #[must_use]
     pub fn new(owner: Owner, edit: Edit, terms: Terms) -> Write {
         let context = CallContext::default();
-        Write { owner, edit, terms, context, dry_run: false, expected: None, place: None, operation: None }
+        Write {
+            owner,
+            edit,
+            terms,
+            context,
+            dry_run: false,
+            expected: None,
+            place: None,
+            place_after: None,
+            operation: None,
+        }
     }
 
     /// Returns the user who has to be a member of the chat groups that the edit names; `None` if nobody has to.

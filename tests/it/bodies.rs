@@ -176,6 +176,12 @@ impl Call {
 
 impl Client {
     /// Makes a call. Fails the test if there is no answer.
+    /// Makes a call with more headers, each with its line break.
+    pub(crate) fn with_headers(&mut self, call: &Call, headers: &str) -> Answer {
+        let request = call.request(self).replacen("Host: x\r\n", &format!("Host: x\r\n{headers}"), 1);
+        self.raw(request.as_bytes()).unwrap()
+    }
+
     pub(crate) fn make(&mut self, call: &Call) -> Answer {
         self.call(call.command, &call.body())
     }

@@ -180,15 +180,9 @@ fn the_command_line_finds_the_command_with_and_without_its_service() {
     assert!(said(&output).contains("the service confold has no command \"find\""), "{}", said(&output));
 }
 
-/// Sends a call with these additional headers.
-fn with_headers(client: &mut Client, call: &Call, headers: &str) -> Answer {
-    let request = call.request(client).replacen("Host: x\r\n", &format!("Host: x\r\n{headers}"), 1);
-    client.raw(request.as_bytes()).unwrap()
-}
-
 /// Makes a dry run of a call.
 fn dry(client: &mut Client, call: &Call) -> Answer {
-    with_headers(client, call, "X-Confold-Dry-Run: 1\r\n")
+    client.with_headers(call, "X-Confold-Dry-Run: 1\r\n")
 }
 
 const ECHO: &str = "x-confold-dry-run";
@@ -249,7 +243,7 @@ fn writes() -> Vec<(&'static str, Value)> {
 }
 
 /// The commands that write nothing.
-const READS: [Command; 8] = [
+const READS: [Command; 9] = [
     Command::SearchContactGroup,
     Command::GetContactGroup,
     Command::AccountCheck,
@@ -257,6 +251,7 @@ const READS: [Command; 8] = [
     Command::GetAppidGroupList,
     Command::GetRoleInGroup,
     Command::Search,
+    Command::Changes,
     Command::History,
 ];
 
@@ -337,7 +332,7 @@ fn another_value_of_the_header_is_refused_and_the_call_has_no_effect() {
     for headers in
         [header("0"), header("true"), header(""), header("1, 1"), header("yes"), header("1x"), twice]
     {
-        let refused = with_headers(&mut client, &mark, &headers);
+        let refused = client.with_headers(&mark, &headers);
         let reply = refused.json();
         assert_eq!((refused.status, &reply["ErrorCode"]), (200, &json!(50002)), "{headers}");
         let said = reply["ErrorInfo"].as_str().unwrap();
@@ -354,14 +349,10 @@ fn another_value_of_the_header_is_refused_and_the_call_has_no_effect() {
     assert!(refused.is_ok_and(|code| code != json!(0)), "bytes that are not text");
     client = server.client();
     for (call, code) in [(account_delete("user0"), 70402), (create_group("club"), 10004)] {
-        assert_eq!(with_headers(&mut client, &call, &header("no")).code(), code);
+        assert_eq!(client.with_headers(&call, &header("no")).code(), code);
     }
     let twice = [header("1"), header("1")].concat();
-    assert_eq!(
-        with_headers(&mut client, &mark, &twice).code(),
-        0,
-        "a header that is sent twice has one value"
-    );
+    assert_eq!(client.with_headers(&mark, &twice).code(), 0, "a header that is sent twice has one value");
     assert_eq!(exported(&at_server(&server)), before);
     client.does(&mark);
     assert_ne!(exported(&at_server(&server)), before);

@@ -49,13 +49,18 @@ fn with_ids(body: &str, events: &[String]) -> String {
     numbered.fold(body.to_owned(), |body, (index, id)| body.replace(&format!("EVENT{}", index + 1), id))
 }
 
-/// Replaces the ids of events in a reply by their names, and those of requests by a placeholder.
+/// Replaces the ids of events and the states of owners in a reply by their names, and the ids of requests by a placeholder.
 fn without_ids(reply: &str, events: &mut Vec<String>) -> String {
     let after = |mark: &'static str| reply.split(mark).skip(1).filter_map(|rest| rest.split('"').next());
     for id in after(r#"Id":""#).filter(|id| id.len() > 17 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
     {
         if !events.iter().any(|known| known == id) {
             events.push(id.to_owned());
+        }
+    }
+    for state in after(r#"State":""#).filter(|state| !state.is_empty()) {
+        if !events.iter().any(|known| known == state) {
+            events.push(state.to_owned());
         }
     }
     let mut out = after(r#""RequestId":""#).fold(reply.to_owned(), |out, id| out.replace(id, "REQUEST"));
@@ -109,7 +114,7 @@ macro_rules! stories {
 
 stories! {
     add_group_member delete_group_member get_appid_group_list get_role_in_group
-    account_check account_delete account_import create_contact_group create_group del_contact_group
+    account_check account_delete account_import changes create_contact_group create_group del_contact_group
     destroy_group get_contact_group get_group_info history import_group mark_contact multiaccount_import
     search search_contact_group undo update_contact_group
 }

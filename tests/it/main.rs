@@ -41,6 +41,7 @@ mod senders;
 mod serving;
 mod settings;
 mod starting;
+mod sync;
 mod tidy;
 mod tls;
 mod tools;

@@ -4,7 +4,9 @@ use super::{
     Description, Field,
     Shape::{self, Choice, List, Number, Object, Text},
     may, must,
-    recentcontact::{COMPLETE_FLAG, ECHO, GROUP, NEXT_START_INDEX, OWNER, RECORD, RECORDS, START_INDEX},
+    recentcontact::{
+        COMPLETE_FLAG, ECHO, GROUP, IF_IN_STATE, NEXT_START_INDEX, OWNER, RECORD, RECORDS, START_INDEX,
+    },
 };
 
 const BITS: Shape = List(&Number);
@@ -36,6 +38,40 @@ pub(super) const SEARCH: Description = Description {
         NEXT_START_INDEX,
     ],
     example: r#"{"From_Account":"user0","All":[0,3],"GroupName":"test10","StartIndex":0}"#,
+};
+
+/// The most changes in one part.
+pub(in crate::api) const MOST_CHANGES: usize = 1_000;
+pub(in crate::api) const FROM_STATE: Field = may(
+    "Since",
+    Text,
+    "The state that the client knows: a NewState, or a State that a reply contained; absent or empty to begin with nothing.",
+);
+pub(in crate::api) const MAX_CHANGES: Field = may(
+    "MaxChanges",
+    Number,
+    "The most changes to return, 1 to 1000; the page size of the app if it is absent.",
+);
+
+pub(super) const CHANGES_SINCE: Description = Description {
+    summary: "List what has changed for a user since a state, part by part",
+    request: &[OWNER, FROM_STATE, MAX_CHANGES],
+    reply: &[
+        must("OldState", Text, "The state of the request."),
+        must("NewState", Text, "The state after these changes, for the next call."),
+        must("HasMoreChanges", Number, "1 if there are more changes, otherwise 0."),
+        may(
+            "Reset",
+            Number,
+            "1 if the changes since that state are not known. The client then discards everything that it knows; this reply \
+             and the following ones contain everything.",
+        ),
+        must("GroupItem", List(&GROUP), "The conversation groups that were created or changed."),
+        must("ContactItem", RECORDS, "The conversations whose groups or marks were changed."),
+        must("GoneGroupId", List(&Number), "The ids of conversation groups that do not exist any more."),
+        must("GoneContactItem", List(&ECHO), "The conversations that have no groups and marks any more."),
+    ],
+    example: r#"{"From_Account":"user0","Since":""}"#,
 };
 
 /// The most events on a page of the history.
@@ -90,7 +126,7 @@ pub(in crate::api) const SINCE: Field =
 
 pub(super) const UNDO: Description = Description {
     summary: "Undo what a call changed, or everything after a call",
-    request: &[OWNER, CHANGE, SINCE],
+    request: &[OWNER, CHANGE, SINCE, IF_IN_STATE],
     reply: &[
         may(
             "EventId",

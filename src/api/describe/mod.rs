@@ -45,6 +45,7 @@ impl Command {
             Command::AddGroupMember => groups::ADD_GROUP_MEMBER,
             Command::DeleteGroupMember => groups::DELETE_GROUP_MEMBER,
             Command::GetRoleInGroup => groups::GET_ROLE_IN_GROUP,
+            Command::Changes => confold::CHANGES_SINCE,
             Command::Search => confold::SEARCH,
             Command::History => confold::HISTORY,
             Command::Undo => confold::UNDO,

@@ -9,6 +9,12 @@ use crate::wire::CONTACT;
 
 /// The owner whose data a call reads or changes.
 pub const OWNER: Field = must("From_Account", Text, "The user whose conversations are organized.");
+/// `IfInState`, an extension: the state that the owner must have.
+pub(in crate::api) const IF_IN_STATE: Field = may(
+    "IfInState",
+    Text,
+    "An extension of confold: the State that the owner must have; otherwise the call is refused and changes nothing.",
+);
 const CONTACTS: Shape = List(&CONTACT);
 /// The conversation that the result of an item repeats; empty if the item could not be read.
 pub(super) const ECHO: Shape = Object(&[
@@ -43,7 +49,7 @@ pub(in crate::api) const GROUP_CONTACT_ITEM: Field = must(
 
 pub(super) const CREATE_CONTACT_GROUP: Description = Description {
     summary: "Create a conversation group, or add conversations to one that exists",
-    request: &[OWNER, GROUP_CONTACT_ITEM],
+    request: &[OWNER, GROUP_CONTACT_ITEM, IF_IN_STATE],
     reply: &[must(
         "GroupResultItem",
         List(&Object(&[
@@ -84,7 +90,7 @@ pub(in crate::api) const UPDATE_GROUP: Field = must(
 
 pub(super) const UPDATE_CONTACT_GROUP: Description = Description {
     summary: "Rename a conversation group, or add and remove conversations",
-    request: &[OWNER, UPDATE_TYPE, UPDATE_GROUP],
+    request: &[OWNER, UPDATE_TYPE, UPDATE_GROUP, IF_IN_STATE],
     reply: &[
         must("UpdateType", Number, "1."),
         must(
@@ -115,7 +121,7 @@ pub(in crate::api) const DELETED: Field = must("GroupName", List(&Text), "Exactl
 
 pub(super) const DEL_CONTACT_GROUP: Description = Description {
     summary: "Delete a conversation group",
-    request: &[OWNER, DELETED],
+    request: &[OWNER, DELETED, IF_IN_STATE],
     reply: &[must("GroupItem", List(&GROUP), "The deleted group.")],
     example: r#"{"From_Account":"user0","GroupName":["test10"]}"#,
 };
@@ -134,7 +140,7 @@ pub(in crate::api) const MARK_ITEM: Field = must(
 
 pub(super) const MARK_CONTACT: Description = Description {
     summary: "Set and clear marks of conversations",
-    request: &[OWNER, MARK_ITEM],
+    request: &[OWNER, MARK_ITEM, IF_IN_STATE],
     reply: &[must(
         "ResultItem",
         List(&Object(&[

@@ -185,3 +185,25 @@ impl Drop for Subscription {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store;
+
+    #[test]
+    fn readers_are_limited_for_an_app_and_in_all() {
+        let feed = Feed::new(store::in_memory());
+        let app = |number| AppId::new(number).unwrap();
+        let mut readers: Vec<_> = (0..READERS_OF_APP).map(|_| feed.subscribe(app(1)).unwrap()).collect();
+        assert!(feed.subscribe(app(1)).is_none(), "an app has a limit of its own");
+        readers.extend((READERS_OF_APP..READERS).map(|_| feed.subscribe(app(2)).unwrap()));
+        assert!(feed.subscribe(app(2)).is_none() && feed.subscribe(app(3)).is_none());
+        assert_eq!(feed.counts().readers, READERS as u64);
+        drop(readers.pop());
+        let another = feed.subscribe(app(3));
+        assert!(another.is_some(), "a place is free again");
+        drop((readers, another));
+        assert_eq!(feed.counts().readers, 0);
+    }
+}

@@ -12,7 +12,8 @@ use crate::{
         UserId,
     },
     store::{
-        CallContext, FeedCursor, FeedFrom, FeedPart, Followed, Place, Placed, Stream, WantedEvents, Write,
+        CallContext, FeedCursor, FeedFrom, FeedPart, Followed, Place, PlaceSlot, Placed, Stream,
+        WantedEvents, Write,
     },
 };
 
@@ -199,6 +200,18 @@ pub(in crate::store) async fn a_write_can_expect_a_place(store: &dyn Store) {
         let place = follow(store, &other, None, 0).await.place;
         store.reset(scope).await.unwrap();
         assert!(!follow(store, &other, None, 0).await.place.is_in_life_of(&place));
+    }
+}
+
+pub(in crate::store) async fn a_write_says_where_the_owner_is_afterwards(store: &dyn Store) {
+    let owner = owner(1, "a");
+    let slot = PlaceSlot::default();
+    for (dry_run, name, version) in [(false, "first", 2), (true, "tried", 2), (false, "made", 4)] {
+        let write = Write::new(owner.clone(), grouping(name, &[user("z")]), terms());
+        let write = Write { dry_run, place_after: Some(slot.clone()), ..write };
+        store.commit(write).await.unwrap().unwrap();
+        assert_eq!(slot.get(), Some(follow(store, &owner, None, 0).await.place));
+        assert_eq!(slot.get().unwrap().version, version, "{name}");
     }
 }
 

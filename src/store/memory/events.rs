@@ -137,6 +137,12 @@ impl MemoryStore {
         (lives.place_of(organizer), dead)
     }
 
+    /// Returns the current place of an owner.
+    pub(super) fn current_place(&self, owner: &Owner) -> Place {
+        let (state, _, _) = self.owner(owner);
+        self.place_of(owner, &state.organizer, &[]).0
+    }
+
     /// Compares the owner's place with the one that a write expects.
     pub(super) fn check_place(
         &self,

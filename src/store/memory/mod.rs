@@ -127,6 +127,14 @@ impl MemoryStore {
     }
 
     fn edit_owner(&self, write: &Write) -> Result<Result<Outcome, Rejection>, StoreError> {
+        let outcome = self.apply(write)?;
+        if let (Ok(_), Some(slot)) = (&outcome, &write.place_after) {
+            slot.put(self.current_place(&write.owner));
+        }
+        Ok(outcome)
+    }
+
+    fn apply(&self, write: &Write) -> Result<Result<Outcome, Rejection>, StoreError> {
         let Write { owner, edit, expected, .. } = write;
         let presences = (edit.named().into_iter())
             .map(|named| (named.clone(), self.presence(owner.app, named, &owner.user)))

@@ -37,34 +37,29 @@ pub(super) const PAGE: usize = 4_096;
 
 /// The approximate size of one record in a document, in bytes.
 const RECORD: usize = 128;
-/// The number of bytes that a readiness check writes: a few pages.
-const PROBE: usize = 12_000;
-/// The number of bytes it writes while changes are failing: as many as a usual batch of changes.
-const LARGE_PROBE: usize = 256 << 10;
-
 /// A transaction that has not been committed yet.
 pub(super) struct Batch<'a> {
-    db: &'a Connection,
+    pub(super) db: &'a Connection,
     cache: &'a OwnerCache,
-    health: &'a Health,
+    pub(super) health: &'a Health,
     /// Owners that have to be written to the separate table because of damage near their data.
     aside: &'a HashSet<Owner>,
-    owners: HashMap<Owner, OwnerInBatch>,
-    disbanded: Vec<(AppId, ChatGroupId)>,
+    pub(super) owners: HashMap<Owner, OwnerInBatch>,
+    pub(super) disbanded: Vec<(AppId, ChatGroupId)>,
     /// The scopes that this transaction has reset.
-    forgotten: Vec<Scope>,
+    pub(super) forgotten: Vec<Scope>,
     /// The last event, including those of this transaction; `None` if it has not been read yet.
-    head: Option<Head>,
+    pub(super) head: Option<Head>,
     /// The number of buckets of the store.
-    buckets: u8,
+    pub(super) buckets: u8,
     /// Whether the content of events was erased.
-    has_erased: bool,
+    pub(super) has_erased: bool,
     /// The approximate number of bytes written; 0 if there is nothing to commit.
-    bytes: usize,
+    pub(super) bytes: usize,
     /// The approximate number of bytes still to be written for owners.
     pending: usize,
     /// Whether a readiness check has written something.
-    is_probed: bool,
+    pub(super) is_probed: bool,
 }
 
 impl<'a> Batch<'a> {
@@ -105,7 +100,7 @@ impl<'a> Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    fn rows(&self) -> Rows<'a> {
+    pub(super) fn rows(&self) -> Rows<'a> {
         let has_aside = self.health.has_aside() || !self.aside.is_empty();
         Rows { db: self.db, health: self.health, has_aside }
     }
@@ -118,6 +113,21 @@ impl<'a> Batch<'a> {
     /// Applies an edit of an owner at this time, in milliseconds. `presences` has an entry for each conversation that the
     /// edit names.
     pub(super) fn edit_owner(
+        &mut self,
+        write: &Write,
+        presences: &mut HashMap<Conversation, Presence>,
+        at: u64,
+    ) -> Result<Result<Outcome, Rejection>, StoreError> {
+        let outcome = self.apply(write, presences, at)?;
+        if let (Ok(_), Some(slot)) = (&outcome, &write.place_after)
+            && let Some(edited) = self.owners.get(&write.owner)
+        {
+            slot.put(lives::lives(self.db, write.owner.app)?.place_of(&edited.state.organizer));
+        }
+        Ok(outcome)
+    }
+
+    fn apply(
         &mut self,
         write: &Write,
         presences: &mut HashMap<Conversation, Presence>,
@@ -251,63 +261,6 @@ impl<'a> Batch<'a> {
         for touch in touches {
             self.bytes += attribute_damage(|| what.clone(), touches::raise(self.db, touch))?;
         }
-        Ok(())
-    }
-
-    /// Writes data for a readiness check, which needs free pages and has to become durable like any change.
-    pub(super) fn probe(&mut self) -> Result<(), StoreError> {
-        if self.is_probed {
-            return Ok(());
-        }
-        self.is_probed = true;
-        if self.health.is_probe_damaged() {
-            self.db.prepare_cached("UPDATE store SET probes = probes + 1")?.execute([])?;
-            self.bytes += PAGE;
-            return Ok(());
-        }
-        // While changes are failing, a small write may succeed by chance, so write more.
-        let bytes = if self.health.is_failing() { LARGE_PROBE } else { PROBE };
-        self.db
-            .prepare_cached("UPDATE probe SET doc = randomblob(?1)")?
-            .execute([i64::try_from(bytes).unwrap_or(0)])?;
-        self.bytes += PAGE + bytes;
-        Ok(())
-    }
-
-    /// Records in the database that the store is in use.
-    pub(super) fn mark_in_use(&mut self) -> Result<(), StoreError> {
-        super::schema::mark_in_use(self.db)?;
-        self.bytes += PAGE;
-        Ok(())
-    }
-
-    pub(super) fn reset(&mut self, scope: &Scope) -> Result<(), StoreError> {
-        self.owners.retain(|owner, _| !scope.covers(owner));
-        self.disbanded.retain(|(app, _)| !scope.covers_app(*app));
-        // Cursors of other apps may be after the events that are deleted.
-        let head = self.head.map_or_else(|| events::last(self.db), Ok);
-        let head = attribute_damage(|| Damaged::Events, head)?;
-        events::raise_base(self.db, head.number)?;
-        self.rows().forget(scope)?;
-        match scope {
-            // The store has a new incarnation.
-            Scope::All => {}
-            Scope::App(app) => lives::raise_epoch(self.db, *app)?,
-            Scope::Owner(owner) => {
-                let erased = events::erase_all(self.db, owner, bucket_of(owner, self.buckets));
-                attribute_damage(|| Damaged::Events, erased)?;
-                lives::raise_epoch(self.db, owner.app)?;
-            }
-        }
-        self.has_erased = true;
-        self.bytes += PAGE;
-        self.forgotten.push(scope.clone());
-        Ok(())
-    }
-
-    pub(super) fn note_filled(&mut self) -> Result<(), StoreError> {
-        self.db.execute("UPDATE store SET filled = 1", [])?;
-        self.bytes += PAGE;
         Ok(())
     }
 

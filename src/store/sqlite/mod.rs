@@ -17,6 +17,7 @@ mod error;
 mod events;
 mod feed;
 mod files;
+mod general;
 mod health;
 mod job;
 mod listing;
