@@ -196,9 +196,9 @@ impl FeedBody {
                 let (before, count) = (self.events, entries.len() as u64);
                 for (index, (stream, number, text)) in (0..).zip(entries) {
                     self.cursor.pass(stream, number);
-                    let own = (!is_exact).then(|| cursor::encode(ring.app, &self.cursor));
-                    let id = own.as_ref().unwrap_or(&text.id);
-                    self.form.entry(text.kind, &text.json, id, before + index, &mut self.text);
+                    let is_needed = !is_exact && self.form == Form::Events;
+                    let own = is_needed.then(|| cursor::encode(ring.app, &self.cursor));
+                    text.write(self.form, own.as_deref(), before + index, &mut self.text);
                 }
                 self.count(count, self.text.len());
                 self.place = Some((place, is_exact));

@@ -32,12 +32,9 @@ impl Form {
     pub(super) fn entry(self, kind: &str, json: &[u8], id: &str, before: u64, out: &mut Vec<u8>) {
         match self {
             Form::Events => {
-                // The cursor comes last, so that a program that stores it at once has read the whole event.
-                for part in
-                    [b"event: ", kind.as_bytes(), b"\ndata: ", json, b"\nid: ", id.as_bytes(), b"\n\n"]
-                {
-                    out.extend_from_slice(part);
-                }
+                Form::begin_event(kind, out);
+                out.extend_from_slice(json);
+                Form::end_event(id, out);
             }
             Form::Object => {
                 if before > 0 {
@@ -45,6 +42,22 @@ impl Form {
                 }
                 out.extend_from_slice(json);
             }
+        }
+    }
+
+    /// Appends what stands before the JSON of a server-sent event. Returns the length of the output.
+    pub(super) fn begin_event(kind: &str, out: &mut Vec<u8>) -> usize {
+        for part in ["event: ", kind, "\ndata: "] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        out.len()
+    }
+
+    /// Appends what stands after the JSON of a server-sent event. The cursor comes last, so that a program that stores it at
+    /// once has read the whole event.
+    pub(super) fn end_event(id: &str, out: &mut Vec<u8>) {
+        for part in ["\nid: ", id, "\n\n"] {
+            out.extend_from_slice(part.as_bytes());
         }
     }
 

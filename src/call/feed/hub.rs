@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{
     sync::{Notify, Semaphore},
-    time::{Instant, MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
 use super::ring::Ring;
@@ -38,8 +38,10 @@ const KEPT: Duration = Duration::from_secs(10);
 const PERIOD: Duration = Duration::from_secs(5);
 /// How long a ring is kept without readers, because a client that polls comes back.
 const LINGER: Duration = Duration::from_secs(60);
-/// The shortest time between two readings, so that changes in quick succession are read together.
+/// The shortest time between two readings, and how much longer it is for each reader. Changes in quick succession are sent
+/// together, because every piece that is sent takes time from the calls that make the changes.
 const PACE: Duration = Duration::from_millis(5);
+const PACE_OF_READER: Duration = Duration::from_micros(50);
 
 /// The feeds of all apps.
 pub struct Feed {
@@ -118,16 +120,18 @@ impl Feed {
 
     async fn follow(&self) {
         let mut changes = self.store.changes();
-        let (mut period, mut pace) = (interval(PERIOD), interval(PACE));
+        let mut period = interval(PERIOD);
         period.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut next = Instant::now();
         loop {
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { return },
                 _ = period.tick() => {}
                 () = self.wanted.notified() => {}
             }
-            pace.tick().await;
+            sleep_until(next).await;
+            let readers = u32::try_from(self.counts().readers).unwrap_or(u32::MAX);
+            next = Instant::now() + PACE + PACE_OF_READER * readers;
             changes.mark_unchanged();
             for ring in self.rings_with_readers() {
                 self.read(&ring).await;

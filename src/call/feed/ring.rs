@@ -2,12 +2,13 @@
 
 use std::{
     collections::VecDeque,
+    ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::{sync::watch, time::Instant};
 
-use super::cursor;
+use super::{cursor, form::Form};
 use crate::{
     domain::{AppId, Event, EventContent, FeedEntry, UserId},
     store::{FeedCursor, FeedPart, Placed, Stream},
@@ -48,17 +49,39 @@ struct Entry {
     text: Option<Arc<Text>>,
 }
 
-/// An entry as text.
+/// An entry as text: a server-sent event with the cursor for readers that have read all entries before it.
 pub(super) struct Text {
-    pub(super) kind: &'static str,
-    pub(super) json: Vec<u8>,
-    /// The cursor after this entry, for readers that have read all entries before it.
-    pub(super) id: String,
+    event: Vec<u8>,
+    /// Where its JSON is.
+    json: Range<usize>,
 }
 
 impl Text {
+    fn new(kind: &str, json: &[u8], id: &str) -> Text {
+        let mut event = Vec::new();
+        let begin = Form::begin_event(kind, &mut event);
+        event.extend_from_slice(json);
+        let json = begin..event.len();
+        Form::end_event(id, &mut event);
+        event.shrink_to_fit();
+        Text { event, json }
+    }
+
+    /// Appends the entry in this form. `id` is the text of the reader's own cursor after it, if that is another one than
+    /// the usual, and `before` the number of entries before it.
+    pub(super) fn write(&self, form: Form, id: Option<&str>, before: u64, out: &mut Vec<u8>) {
+        match (form, id) {
+            (Form::Events, None) => out.extend_from_slice(&self.event),
+            (Form::Events, Some(id)) => {
+                out.extend_from_slice(&self.event[..self.json.end]);
+                Form::end_event(id, out);
+            }
+            (Form::Object, _) => form.entry("", &self.event[self.json.clone()], "", before, out),
+        }
+    }
+
     fn bytes(&self) -> usize {
-        self.json.len() + self.id.len()
+        self.event.len()
     }
 }
 
@@ -224,7 +247,7 @@ impl Entry {
         };
         let text = (json.len() <= LARGEST).then(|| {
             let (kind, id) = (wire::kind_of(entry), cursor::encode(app, after));
-            Arc::new(Text { kind, json, id })
+            Arc::new(Text::new(kind, &json, &id))
         });
         let ends_account = matches!(
             entry,
