@@ -75,11 +75,11 @@ fn parameters() -> Value {
         "random": parameter("random", false, json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }), "Any number. Other values are ignored, except in the strict mode, which refuses them."),
         "contenttype": parameter("contenttype", false, json!({ "const": "json" }), "The format; always json."),
         DRY_RUN: {
-            "name": DRY_RUN, "in": "header", "required": false, "schema": { "const": "1" },
+            "name": DRY_RUN, "in": "header", "required": false, "schema": { "type": "string", "pattern": "^1$" },
             "description": "Answer as if the call had been made, and keep nothing. The answer repeats the header.",
         },
         STATE: {
-            "name": STATE, "in": "header", "required": false, "schema": { "const": "1" },
+            "name": STATE, "in": "header", "required": false, "schema": { "type": "string", "pattern": "^1$" },
             "description": "Begin the reply with State: the state of the user, for conditions and for confold/changes.",
         },
         IF_MATCH: {

@@ -6,6 +6,7 @@ mod account_delete;
 mod account_import;
 mod add_group_member;
 mod changes;
+mod codes;
 mod create_contact_group;
 mod create_group;
 mod del_contact_group;
@@ -37,11 +38,12 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use serde::Serialize;
 
 pub use absent::Absent;
+pub use codes::flaw_code;
 pub use describe::{
     Description,
     recentcontact::{OWNER, START_INDEX},
 };
-pub use error::{Error, flaw_code};
+pub use error::Error;
 pub use refused::RefusedItems;
 pub use route::{Command, Family};
 pub use sentences::ReplyText;
@@ -192,19 +194,12 @@ impl Call<'_> {
 
     /// Commits an edit of an owner. Once this returns, the result is durable, unless the call is a dry run.
     async fn edit<T: TryFrom<Outcome>>(&self, owner: Owner, edit: Edit) -> Result<T, Error> {
-        self.edit_at(owner, edit, None).await
+        self.settle(self.write(owner, edit)).await
     }
 
-    /// Commits an edit of an owner who must be at a place, or at any. Returns [`StoreError::Elsewhere`] if the owner is at
-    /// another.
-    async fn edit_at<T: TryFrom<Outcome>>(
-        &self,
-        owner: Owner,
-        edit: Edit,
-        place: Option<Place>,
-    ) -> Result<T, Error> {
-        let committed = self.commit_at(owner, edit, place).await?;
-        let outcome = committed.map_err(|rejection| match rejection {
+    /// Commits a write that [`Call::write`] has made.
+    async fn settle<T: TryFrom<Outcome>>(&self, write: Write) -> Result<T, Error> {
+        let outcome = self.service.store.commit(write).await?.map_err(|rejection| match rejection {
             unknown @ Rejection::UnknownOwner(_) => of_owner(unknown),
             other => other.into(),
         })?;
@@ -213,23 +208,18 @@ impl Call<'_> {
 
     /// Queues an edit immediately; the returned future waits for its outcome.
     fn commit(&self, owner: Owner, edit: Edit) -> Pending<'_, Result<Outcome, Rejection>> {
-        self.commit_at(owner, edit, None)
+        self.service.store.commit(self.write(owner, edit))
     }
 
-    fn commit_at(
-        &self,
-        owner: Owner,
-        edit: Edit,
-        place: Option<Place>,
-    ) -> Pending<'_, Result<Outcome, Rejection>> {
-        let write = Write {
+    /// Returns the write of an edit by this call, which is kept unless the call is a dry run.
+    fn write(&self, owner: Owner, edit: Edit) -> Write {
+        Write {
             context: (self.context)(),
             dry_run: self.is_dry_run(),
-            place: place.or(self.place),
+            place: self.place,
             place_after: self.place_after.cloned(),
             ..Write::new(owner, edit, self.terms())
-        };
-        self.service.store.commit(write)
+        }
     }
 
     /// Commits an edit of a chat group. Once this returns, the result is durable, unless the call is a dry run.

@@ -64,8 +64,11 @@ impl<'a> Past<'a> {
                 self.dead = page.dead;
             }
             for event in page.events {
-                if self.events.first().is_some_and(|known| known.id == event.id) {
-                    break 'pages;
+                match self.events.first() {
+                    Some(known) if *known == event => break 'pages,
+                    // It was erased meanwhile, and all events before it.
+                    Some(known) if known.id == event.id => self.events.clear(),
+                    _ => {}
                 }
                 if let EventContent::Changed(deltas) = &event.content {
                     self.changes += deltas.len();
@@ -90,6 +93,11 @@ impl<'a> Past<'a> {
         fresh.append(&mut self.events);
         self.events = fresh;
         Ok(place.expect("at least one page was read"))
+    }
+
+    /// Returns the last event that was read.
+    pub(super) fn last(&self) -> Option<&Event> {
+        self.events.first()
     }
 
     /// Returns the conversations of records about disbanded chat groups, with the numbers of the disbandings.

@@ -2,11 +2,7 @@
 
 use serde::Serialize;
 
-use super::{
-    Call,
-    describe::recentcontact::START_INDEX,
-    error::{Error, item_result},
-};
+use super::{Call, codes::item_result, describe::recentcontact::START_INDEX, error::Error};
 use crate::{
     domain::{ChangeNumber, ChatGroupId, Conversation, Group, GroupName, MarkBit, Rejection, batch},
     wire::{ContactItem, Envelope, Fault, Fields, Node, Value},

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::{
     Call, Error,
+    codes::item_result,
     describe::confold::{CHANGE, SINCE},
-    error::item_result,
     history::event_id,
     past::Past,
     shapes::GroupItem,
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     auth::Edition,
     domain::{Conversation, Delta, Edit, Field, GroupId, Kept, KeptReason, StandardMark, Undo},
-    store::{StoreError, check_place},
+    store::{StoreError, Write, check_place},
     wire::{ContactItem, Fault, Fields},
 };
 
@@ -54,12 +54,14 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     for _ in 0..ATTEMPTS {
         let place = past.read(refused).await?;
         if let Some(expected) = &call.place {
-            check_place(expected, place, past.dead())?;
+            check_place(expected, place, past.dead()).map_err(StoreError::Elsewhere)?;
         }
         let undo = if is_since { past.since(refused)? } else { past.change(refused)? };
         check_edition(call, &undo)?;
         let event_count = if is_since { past.newer().len() } else { 1 };
-        let kept: Vec<Kept> = match call.edit_at(owner.clone(), Edit::Undo(undo), Some(place)).await {
+        let last_event = past.last().cloned().map(Box::new);
+        let write = Write { place: Some(place), last_event, ..call.write(owner.clone(), Edit::Undo(undo)) };
+        let kept: Vec<Kept> = match call.settle(write).await {
             Err(Error::Store(StoreError::Elsewhere(_))) => continue,
             decided => decided?,
         };

@@ -108,7 +108,7 @@ fn page(fields: &Value) -> anyhow::Result<(&[Value], Option<String>)> {
 
 /// Formats events as lines of JSON.
 fn lines(events: &[Value]) -> String {
-    events.iter().map(|event| format!("{}\n", excerpt::json(&event.to_string()))).collect()
+    events.iter().fold(String::new(), |text, event| text + &excerpt::json(&event.to_string()) + "\n")
 }
 
 /// Formats events as a table for people.
@@ -130,9 +130,9 @@ fn table(events: &[Value], has_heading: bool) -> String {
     let (time, event, by) = (width(0), width(1), width(2));
     let line = |row: &&[String; 4]| {
         let line = format!("{:time$}  {:event$}  {:by$}  {}", row[0], row[1], row[2], row[3]);
-        format!("{}\n", display::for_locale(&excerpt::line(line.trim_end())))
+        display::for_locale(&excerpt::line(line.trim_end())).into_owned()
     };
-    rows.iter().map(line).collect()
+    rows.iter().fold(String::new(), |text, row| text + &line(row) + "\n")
 }
 
 #[cfg(test)]

@@ -86,10 +86,10 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
         "undo",
         &[
-            ("Undo one event of the history:", "confold undo --user user0 --change 5b1fa02c7d34e8960c2a"),
+            ("Undo one event of the history:", "confold undo --user user0 --change 5b1fa02c7d34e8962a"),
             (
                 "What undoing everything after an event would do:",
-                "confold undo --user user0 --since 5b1fa02c7d34e8960c2a --dry-run",
+                "confold undo --user user0 --since 5b1fa02c7d34e8962a --dry-run",
             ),
         ],
     ),

@@ -81,6 +81,7 @@ suite! {{
     every_change_is_recorded_once_and_in_order
     events_are_read_page_by_page_and_from_a_version
     a_write_can_expect_a_place
+    a_write_can_expect_a_last_event
     a_write_says_where_the_owner_is_afterwards
     deleting_an_account_erases_its_events
     the_feed_has_every_entry_exactly_once

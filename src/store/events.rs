@@ -1,7 +1,7 @@
 //! Events as stores return them: the place of an owner in time, the events of one owner, and the feed of an app.
 
-use super::StoreError;
-use crate::domain::{ChangeNumber, Conversation, Counters, Event, FeedEntry, Organizer, Owner, OwnerState};
+use super::Place;
+use crate::domain::{ChangeNumber, Conversation, Event, FeedEntry, Owner, OwnerState};
 
 /// The number of buckets into which the owners of an app are divided, unless it was set when the store was created.
 /// There is an order between the events of one bucket, and none between buckets.
@@ -20,31 +20,6 @@ pub(super) fn bucket_of(owner: &Owner, buckets: u8) -> u8 {
     let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     u8::try_from((hash ^ (hash >> 31)) % u64::from(buckets.max(1))).unwrap_or(0)
-}
-
-/// A place in the life of an owner (decision 21). Two places are comparable if all parts but `version` and
-/// `disbandings` are equal; otherwise, one of them is from another life, and the owner has to be read anew.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// The incarnation of the store.
-    pub incarnation: u64,
-    /// The number of resets of the app or of owners in it.
-    pub epoch: u32,
-    /// The number of renumberings of the owner.
-    pub renumberings: u32,
-    /// The owner's version.
-    pub version: ChangeNumber,
-    /// The number of chat groups of the app that have been disbanded.
-    pub disbandings: u64,
-}
-
-impl Place {
-    /// Checks whether both places are in the same life of the owner.
-    #[must_use]
-    pub fn is_in_life_of(&self, other: &Place) -> bool {
-        (self.incarnation, self.epoch, self.renumberings)
-            == (other.incarnation, other.epoch, other.renumberings)
-    }
 }
 
 /// Which events of an owner to read.
@@ -219,33 +194,4 @@ pub(super) fn event_number(id: &str, incarnation: u64) -> Option<u64> {
     let prefix = format!("{incarnation:016x}");
     let number = u64::from_str_radix(id.strip_prefix(prefix.as_str())?, 16).ok()?;
     (event_id(incarnation, number) == id).then_some(number)
-}
-
-/// The lives of an app, which places and cursors are compared with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Lives {
-    pub(super) incarnation: u64,
-    pub(super) epoch: u32,
-    pub(super) disbandings: u64,
-}
-
-impl Lives {
-    /// Returns the place of an owner with this organizer.
-    pub(super) fn place_of(self, organizer: &Organizer) -> Place {
-        let Lives { incarnation, epoch, disbandings } = self;
-        let Counters { version, renumberings, .. } = *organizer.counters();
-        Place { incarnation, epoch, renumberings, version, disbandings }
-    }
-}
-
-/// Compares a write's expected place with the owner's current one. Other disbandings do not matter than those of chat
-/// groups that the owner has a record about, which are in `dead`.
-///
-/// # Errors
-/// Returns [`StoreError::Elsewhere`] if they differ.
-pub fn check_place(expected: &Place, current: Place, dead: &[(Conversation, u64)]) -> Result<(), StoreError> {
-    let is_there = expected.is_in_life_of(&current)
-        && expected.version == current.version
-        && dead.iter().all(|(_, disbanding)| *disbanding <= expected.disbandings);
-    if is_there { Ok(()) } else { Err(StoreError::Elsewhere(current)) }
 }

@@ -16,6 +16,7 @@ mod events;
 mod failure;
 mod memory;
 mod open_error;
+mod place;
 mod report;
 mod sqlite;
 mod write;
@@ -33,11 +34,11 @@ pub use backends::{exists, in_memory, is_in_use, is_read_only, open, survey};
 pub use config::{Backend, Retention, StoreConfig};
 pub use error::{Damaged, StoreError};
 pub use events::{
-    BUCKETS, FeedCursor, FeedFrom, FeedPart, Followed, MAX_BUCKETS, Place, Placed, Stream, WantedEvents,
-    check_place,
+    BUCKETS, FeedCursor, FeedFrom, FeedPart, Followed, MAX_BUCKETS, Placed, Stream, WantedEvents,
 };
 pub use failure::StoreFailure;
 pub use open_error::OpenError;
+pub use place::{Place, check_place};
 pub use report::{OpeningReport, Readiness, Statistics};
 pub use write::{CallContext, ChatGroupWrite, OperationId, PlaceSlot, Revision, Write};
 

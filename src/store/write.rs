@@ -7,8 +7,8 @@ use std::{
 
 use super::Place;
 use crate::domain::{
-    AppId, Change, ChangeNumber, ChatGroupEdit, ChatGroupId, Conversation, Decision, Edit, MembershipMode,
-    Outcome, Owner, OwnerState, Presence, Rejection, Terms, UserId, World,
+    AppId, Change, ChangeNumber, ChatGroupEdit, ChatGroupId, Conversation, Decision, Edit, Event,
+    MembershipMode, Outcome, Owner, OwnerState, Presence, Rejection, Terms, UserId, World,
 };
 
 /// The number of times an owner's organizer has been written. Unlike the version, it never decreases, so a write can
@@ -33,6 +33,9 @@ pub struct Write {
     pub expected: Option<Revision>,
     /// The place at which the owner must be; `None` accepts any. Unlike a revision, a client can hold it.
     pub place: Option<Place>,
+    /// What the owner's last event must be, apart from the place; `None` accepts any. Deleting an account that has organized
+    /// nothing erases its events, but leaves its place as it is.
+    pub last_event: Option<Box<Event>>,
     /// Where to leave the owner's place after the edit.
     pub place_after: Option<PlaceSlot>,
     /// The id of this write, for recognizing it if it is sent again after its answer was lost. The stores that exist
@@ -100,6 +103,7 @@ impl Write {
             dry_run: false,
             expected: None,
             place: None,
+            last_event: None,
             place_after: None,
             operation: None,
         }

@@ -52,13 +52,12 @@ fn with_ids(body: &str, events: &[String]) -> String {
 /// Replaces the ids of events and the states of owners in a reply by their names, and the ids of requests by a placeholder.
 fn without_ids(reply: &str, events: &mut Vec<String>) -> String {
     let after = |mark: &'static str| reply.split(mark).skip(1).filter_map(|rest| rest.split('"').next());
-    for id in after(r#"Id":""#).filter(|id| id.len() > 17 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    {
+    for id in after(r#""Id":""#).chain(after(r#""EventId":""#)) {
         if !events.iter().any(|known| known == id) {
             events.push(id.to_owned());
         }
     }
-    for state in after(r#"State":""#).filter(|state| !state.is_empty()) {
+    for state in after(r#"State":""#).filter(|state| state.len() > 20) {
         if !events.iter().any(|known| known == state) {
             events.push(state.to_owned());
         }

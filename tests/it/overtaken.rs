@@ -9,11 +9,12 @@ use std::{
 };
 
 use confold::{
+    auth::App,
     clock::Clock,
     domain::{
         AppId, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, ChatGroupState, Conversation, CustomMark,
-        Edit, Limits, MarkChange, Outcome, Owner, OwnerState, Presence, Rejection, SessionTimes, Terms,
-        Touch, UserId, WantedMembers,
+        DirectoryMode, Edit, Limits, MarkChange, Outcome, Owner, OwnerState, Presence, Rejection,
+        SessionTimes, Terms, Touch, UserId, WantedMembers,
     },
     store::{
         self, ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Cursor, Directory, Events, FeedFrom, FeedPart,
@@ -33,6 +34,8 @@ use crate::{
 /// A store in which another call comes before each undo, for the first few attempts.
 struct Overtaking {
     store: Arc<dyn Store>,
+    /// The write of the other call, as the count-th undo is submitted.
+    other: fn(&Owner, usize) -> Write,
     /// How many more undos are overtaken.
     left: AtomicUsize,
     /// How many undos were submitted.
@@ -55,7 +58,7 @@ impl Owners for Overtaking {
         let undos = self.undos.fetch_add(1, Ordering::SeqCst);
         let fewer = |left: usize| left.checked_sub(1);
         if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer).is_ok() {
-            let other = self.store.commit(mark(&write.owner, &format!("overtaken {undos}"), 0));
+            let other = self.store.commit((self.other)(&write.owner, undos));
             let after = self.store.commit(write);
             return Box::pin(async move {
                 other.await?.unwrap();
@@ -66,13 +69,26 @@ impl Owners for Overtaking {
     }
 }
 
-/// Returns the edit of another call, which sets the custom mark of a conversation.
+/// Returns the write of another call, which changes a mark.
+fn remark(owner: &Owner, count: usize) -> Write {
+    mark(owner, &format!("overtaken {count}"), 0)
+}
+
+/// Returns the write of another call, which deletes the account.
+fn delete(owner: &Owner, _: usize) -> Write {
+    Write::new(owner.clone(), Edit::DeleteAccount, terms())
+}
+
+/// Returns the write of another call, which sets the custom mark of a conversation.
 fn mark(owner: &Owner, text: &str, peer: usize) -> Write {
     let peer = Conversation::User(UserId::parse(&format!("peer{peer}")).unwrap());
     let change = MarkChange { standard: None, custom: Some(CustomMark::parse(text).unwrap()) };
     let edit = Edit::Mark { items: vec![Ok((peer, change))] };
-    let terms = Terms::of_tools(Limits::OPEN, Clock::system().now());
-    Write::new(owner.clone(), edit, terms)
+    Write::new(owner.clone(), edit, terms())
+}
+
+fn terms() -> Terms {
+    Terms { directory: DirectoryMode::Open, ..Terms::of_tools(Limits::OPEN, Clock::system().now()) }
 }
 
 impl Directory for Overtaking {
@@ -200,17 +216,16 @@ struct Race {
     _directory: tempfile::TempDir,
 }
 
-/// Starts a server whose first `overtaken` undos are overtaken.
-fn overtaking(overtaken: usize) -> Race {
+/// Starts a server whose first `overtaken` undos are overtaken by another call.
+fn overtaking(overtaken: usize, other: fn(&Owner, usize) -> Write) -> Race {
     let directory = tempfile::tempdir().unwrap();
     let store = store::open(&store::StoreConfig::new(directory.path())).unwrap();
     let undos = Arc::new(AtomicUsize::new(0));
-    let store = Overtaking { store, left: AtomicUsize::new(overtaken), undos: Arc::clone(&undos) };
-    let server = InProcess::start(page_app(), Arc::new(store));
+    let left = AtomicUsize::new(overtaken);
+    let store = Overtaking { store, other, left, undos: Arc::clone(&undos) };
+    let app = App { directory: DirectoryMode::Open, ..page_app() };
+    let server = InProcess::start(app, Arc::new(store));
     let mut client = server.client();
-    for id in ["ann", "bob", "peer0"] {
-        client.does(&account_import(id));
-    }
     client.does(&create_contact_group("ann", "undone").with(user("bob")));
     client.does(&mark_contact("ann").custom(user("bob"), "kept"));
     let target = ids(&mut client, "ann")[1].clone();
@@ -220,7 +235,7 @@ fn overtaking(overtaken: usize) -> Race {
 #[test]
 fn an_undo_that_is_overtaken_is_decided_anew() {
     for overtaken in [1, 2, 9] {
-        let mut race = overtaking(overtaken);
+        let mut race = overtaking(overtaken, remark);
         let reply = race.client.does(&undo("ann", "Change", &race.target));
         assert_eq!(race.undos.load(Ordering::SeqCst), overtaken + 1);
         assert_eq!((&reply["EventCount"], &reply["KeptItem"]), (&json!(1), &json!([])), "{reply}");
@@ -231,7 +246,7 @@ fn an_undo_that_is_overtaken_is_decided_anew() {
 
 #[test]
 fn undoing_everything_includes_the_calls_that_overtook() {
-    let mut race = overtaking(3);
+    let mut race = overtaking(3, remark);
     let reply = race.client.does(&undo("ann", "Since", &race.target));
     assert_eq!((race.undos.load(Ordering::SeqCst), &reply["EventCount"]), (4, &json!(4)), "{reply}");
     let records = records(&mut race.client, "ann");
@@ -241,7 +256,7 @@ fn undoing_everything_includes_the_calls_that_overtook() {
 
 #[test]
 fn an_undo_that_is_overtaken_again_and_again_gives_up() {
-    let mut race = overtaking(10);
+    let mut race = overtaking(10, remark);
     let refused = race.client.make(&undo("ann", "Change", &race.target));
     assert_eq!((refused.code(), race.undos.load(Ordering::SeqCst)), (60018, 10));
     assert_eq!(
@@ -252,6 +267,36 @@ fn an_undo_that_is_overtaken_again_and_again_gives_up() {
     // The next attempt is not overtaken.
     race.client.does(&undo("ann", "Change", &race.target));
     assert_kept(&mut race.client, "overtaken 9");
+}
+
+#[test]
+fn a_condition_holds_until_the_undo_is_committed() {
+    let mut race = overtaking(1, remark);
+    let known = race.client.ok("confold/changes", r#"{"From_Account":"ann"}"#);
+    let conditional = |state: &serde_json::Value, target: &str| {
+        undo("ann", "Change", target).field("IfInState", state.clone())
+    };
+    let before = ids(&mut race.client, "ann").len();
+    let refused = race.client.make(&conditional(&known["NewState"], &race.target));
+    assert_eq!((refused.code(), race.undos.load(Ordering::SeqCst)), (50002, 1), "{}", refused.body);
+    assert_eq!(ids(&mut race.client, "ann").len(), before + 1, "only the other call has changed something");
+    let state = refused.json()["State"].clone();
+    race.client.does(&conditional(&state, &race.target));
+    assert_kept(&mut race.client, "overtaken 0");
+}
+
+/// The deletion of an account that has organized nothing moves neither the version nor the id of the last event.
+#[test]
+fn what_a_deletion_of_the_account_erases_does_not_come_back() {
+    let mut race = overtaking(1, delete);
+    race.client.does(&mark_contact("zoe").custom(user("bob"), "secret"));
+    race.client.does(&mark_contact("zoe").custom(user("bob"), ""));
+    let clearing = ids(&mut race.client, "zoe")[0].clone();
+    let refused = race.client.make(&undo("zoe", "Change", &clearing));
+    assert_eq!((refused.code(), race.undos.load(Ordering::SeqCst)), (50002, 1), "{}", refused.body);
+    let said = refused.json()["ErrorInfo"].as_str().unwrap().to_owned();
+    assert!(said.contains("was erased, because the account was deleted later"), "{said}");
+    assert!(records(&mut race.client, "zoe").is_empty());
 }
 
 /// Checks that the group is undone, and that the changes of all others are there.

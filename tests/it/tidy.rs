@@ -32,7 +32,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("wire", &["domain"], &["serde", "serde_json", "itoa", "strsim", "thiserror"]),
     ("auth", &["domain", "secret_word"], &["quick_cache", "subtle", "tencent_usersig", "thiserror"]),
     ("store/sqlite", &["clock", "domain", "store", "private"], &["rusqlite", "tokio", "thiserror"]),
-    ("store", &["clock", "domain", "store"], &["quick_cache", "tokio", "thiserror", "twox_hash"]),
+    ("store", &["clock", "domain", "random", "store"], &["quick_cache", "tokio", "thiserror", "twox_hash"]),
     (
         "tls",
         &["clock", "domain", "private", "secret_file", "text_file", "unfinished"],

@@ -172,5 +172,5 @@ pub(super) const UNDO: Description = Description {
             "Every field that should have been undone and stays as it is.",
         ),
     ],
-    example: r#"{"From_Account":"user0","Since":"a71f2d0c3e6b58942c1f"}"#,
+    example: r#"{"From_Account":"user0","Since":"a71f2d0c3e6b58942c"}"#,
 };

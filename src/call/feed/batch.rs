@@ -26,7 +26,7 @@ pub(super) struct Wanted {
 }
 
 /// An entry that is too large to be kept. It is read anew for each piece that is sent.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(super) struct Begun {
     stream: Stream,
     number: u64,

@@ -139,7 +139,7 @@ impl FeedBody {
         self.news.mark_unchanged();
         self.changes.mark_unchanged();
         let Subscription { feed, ring } = &self.subscription;
-        let (form, before, begun) = (self.form, self.events, self.begun.clone());
+        let (form, before, begun) = (self.form, self.events, self.begun);
         let ends_at_gap = form == Form::Object && before > 0;
         let wanted = Wanted { from, form, before, begun, ends_at_gap };
         Box::pin(read(Arc::clone(feed), Arc::clone(ring), wanted))

@@ -125,7 +125,7 @@ impl Feed {
         let mut next = Instant::now();
         loop {
             tokio::select! {
-                changed = changes.changed() => if changed.is_err() { return },
+                news = changes.changed() => if news.is_err() { return },
                 _ = period.tick() => {}
                 () = self.wanted.notified() => {}
             }

@@ -183,9 +183,8 @@ impl Ring {
                         bytes += text.bytes();
                         taken.push((entry.stream, entry.number, Arc::clone(text)));
                     }
-                    Some(_) => break,
                     None if taken.is_empty() => return Next::Elsewhere,
-                    None => break,
+                    Some(_) | None => break,
                 }
             }
             index += 1;

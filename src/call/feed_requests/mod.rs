@@ -63,14 +63,11 @@ async fn read(state: &State, head: &Head<'_>) -> Result<(AppId, Answer), Transfe
     let from = match after.as_deref() {
         None => FeedFrom::Earliest,
         Some("latest") => FeedFrom::Latest,
-        Some(text) => match decode_cursor(app, text) {
-            Some(cursor) => FeedFrom::After(cursor),
-            None => {
-                let said = "the query parameter after, or the header Last-Event-ID, must be a cursor that the feed of this \
-                            app has returned, or latest; read without it to begin with the oldest entry that is kept";
-                return Err(refused(TransferRefusal::query(said.to_owned())));
-            }
-        },
+        Some(text) => FeedFrom::After(decode_cursor(app, text).ok_or_else(|| {
+            let said = "the query parameter after, or the header Last-Event-ID, must be a cursor that the feed of this app has \
+                        returned, or latest; read without it to begin with the oldest entry that is kept";
+            refused(TransferRefusal::query(said.to_owned()))
+        })?),
     };
     let Some(subscription) = state.feed.subscribe(app) else {
         return Err(refused(TransferRefusal {

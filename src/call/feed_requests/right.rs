@@ -47,28 +47,25 @@ impl Right {
         head: &Head<'_>,
         named: Option<AppId>,
     ) -> Result<(Right, Reader), TransferRefusal> {
-        let claim = match head.headers.first(Header::Authorization) {
-            None => {
-                let query = head.query.unwrap_or_default();
-                if !query.contains("usersig=") {
-                    return Err(forbidden(
-                        "the feed requires a signed query with sdkappid, identifier and usersig, or the header \
-                         Authorization: Bearer TOKEN, where TOKEN is the feed_token of the app"
-                            .to_owned(),
-                    ));
-                }
-                Claim::Signature(query.to_owned())
+        let claim = if head.headers.first(Header::Authorization).is_some() {
+            let said = head.text(Header::Authorization).and_then(|said| said.strip_prefix("Bearer "));
+            let app = named.ok_or_else(|| {
+                TransferRefusal::query(
+                    "the query parameter app is missing; with the header Authorization, it names the app of the token"
+                        .to_owned(),
+                )
+            })?;
+            Claim::Token(app, said.unwrap_or_default().to_owned())
+        } else {
+            let query = head.query.unwrap_or_default();
+            if !query.contains("usersig=") {
+                return Err(forbidden(
+                    "the feed requires a signed query with sdkappid, identifier and usersig, or the header \
+                     Authorization: Bearer TOKEN, where TOKEN is the feed_token of the app"
+                        .to_owned(),
+                ));
             }
-            Some(_) => {
-                let said = head.text(Header::Authorization).and_then(|said| said.strip_prefix("Bearer "));
-                let app = named.ok_or_else(|| {
-                    TransferRefusal::query(
-                        "the query parameter app is missing; with the header Authorization, it names the app of the token"
-                            .to_owned(),
-                    )
-                })?;
-                Claim::Token(app, said.unwrap_or_default().to_owned())
-            }
+            Claim::Signature(query.to_owned())
         };
         let (checked, clock) = (state.access(), state.service.clock.clone());
         let reader = claim.check(&checked, head.source, clock.now())?;

@@ -203,6 +203,34 @@ pub(in crate::store) async fn a_write_can_expect_a_place(store: &dyn Store) {
     }
 }
 
+pub(in crate::store) async fn a_write_can_expect_a_last_event(store: &dyn Store) {
+    let owner = owner(1, "a");
+    let attempt = async |followed: &Followed, edit: Edit| {
+        let last_event = followed.events.first().cloned().map(Box::new);
+        let write =
+            Write { place: Some(followed.place), last_event, ..Write::new(owner.clone(), edit, terms()) };
+        store.commit(write).await.map(Result::unwrap)
+    };
+    keep(store, &owner, "first", &[user("x")]).await;
+    let before = follow(store, &owner, None, 1).await;
+    commit(store, &owner, Edit::DeleteGroup { name: name("first") }).await.unwrap().unwrap();
+    let followed = follow(store, &owner, None, 1).await;
+    let stale = Followed { place: followed.place, ..before };
+    assert!(matches!(attempt(&stale, grouping("second", &[user("x")])).await, Err(StoreError::Elsewhere(_))));
+    attempt(&followed, grouping("second", &[user("x")])).await.unwrap();
+    attempt(&follow(store, &owner, None, 1).await, Edit::DeleteGroup { name: name("second") }).await.unwrap();
+    // The owner has nothing, so a deletion changes neither the place nor the number of the last event.
+    let followed = follow(store, &owner, None, 1).await;
+    commit(store, &owner, Edit::DeleteAccount).await.unwrap().unwrap();
+    let erased = follow(store, &owner, None, 1).await;
+    assert_eq!((erased.place, &erased.events[0].id), (followed.place, &followed.events[0].id));
+    assert!(matches!(
+        attempt(&followed, grouping("third", &[user("x")])).await,
+        Err(StoreError::Elsewhere(_))
+    ));
+    attempt(&erased, grouping("third", &[user("x")])).await.unwrap();
+}
+
 pub(in crate::store) async fn a_write_says_where_the_owner_is_afterwards(store: &dyn Store) {
     let owner = owner(1, "a");
     let slot = PlaceSlot::default();

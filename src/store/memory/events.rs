@@ -10,7 +10,8 @@ use crate::{
     store::{
         Events, FeedCursor, FeedFrom, FeedPart, Followed, Pending, Place, Placed, Scope, StoreError, Stream,
         WantedEvents, Write,
-        events::{Lives, check_place, disbanding_id, event_id, event_number},
+        events::{disbanding_id, event_id, event_number},
+        place::{Lives, check_place},
     },
 };
 
@@ -143,7 +144,7 @@ impl MemoryStore {
         self.place_of(owner, &state.organizer, &[]).0
     }
 
-    /// Compares the owner's place with the one that a write expects.
+    /// Compares the owner's place and last event with those that a write expects.
     pub(super) fn check_place(
         &self,
         write: &Write,
@@ -152,7 +153,13 @@ impl MemoryStore {
     ) -> Result<(), StoreError> {
         let Some(expected) = &write.place else { return Ok(()) };
         let (current, dead) = self.place_of(&write.owner, organizer, dead);
-        check_place(expected, current, &dead)
+        check_place(expected, current, &dead).map_err(StoreError::Elsewhere)?;
+        let Some(last) = &write.last_event else { return Ok(()) };
+        let kept = self.owners(&write.owner);
+        let mut log = kept.events.get(&write.owner.app).into_iter().flatten().rev();
+        let found = log.find(|(user, _)| *user == write.owner.user);
+        let is_last = found.is_some_and(|(_, event)| *event == **last);
+        if is_last { Ok(()) } else { Err(StoreError::Elsewhere(current)) }
     }
 
     fn followed(&self, owner: &Owner, wanted: &WantedEvents) -> Followed {

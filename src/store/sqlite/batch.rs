@@ -27,8 +27,9 @@ use crate::{
         ChatGroupWrite, Damaged, Scope, StoreError, Write,
         cache::OwnerCache,
         document::{LayoutDefect, Stored},
-        events::{bucket_of, check_place},
+        events::bucket_of,
         guarded,
+        place::check_place,
     },
 };
 
@@ -161,7 +162,9 @@ impl<'a> Batch<'a> {
             let lives = lives::lives(self.db, owner.app)?;
             let organizer = &edited.state.organizer;
             let dead = rows.disbanded(owner.app, organizer, &edited.stored.dead, lives)?;
-            check_place(expected, lives.place_of(organizer), &dead)?;
+            let place = lives.place_of(organizer);
+            check_place(expected, place, &dead).map_err(StoreError::Elsewhere)?;
+            events::check_last(self.db, write, edited.stored.event, place)?;
         }
         let decision = guarded(|| write.decide(&edited.state, &edited.stored.dead, presences))?;
         let Decision { outcome, change } = match decision {

@@ -10,7 +10,7 @@ use super::{error::attribute_damage, sums, upgrade};
 use crate::{
     domain::{AppId, Delta, Event, Owner},
     store::{
-        Damaged, StoreError, WantedEvents, Write,
+        Damaged, Place, StoreError, WantedEvents, Write,
         checksum::{Column, row_sum},
         document::{EventHeader, StoredEvent, decode_event, decode_header, encode_erased, encode_event},
         events::{event_id, event_number},
@@ -207,6 +207,22 @@ pub(super) struct OfOwner {
     pub(super) is_complete: bool,
     pub(super) has_more: bool,
     pub(super) knows_before: bool,
+}
+
+/// Checks that the owner's last event, whose number is `latest`, is the one that a write expects.
+///
+/// # Errors
+/// Returns [`StoreError::Elsewhere`] with the owner's place if it is another, or any error of reading it.
+pub(super) fn check_last(
+    db: &Connection,
+    write: &Write,
+    latest: u64,
+    place: Place,
+) -> Result<(), StoreError> {
+    let Some(expected) = &write.last_event else { return Ok(()) };
+    let wanted = WantedEvents { most: 1, ..WantedEvents::default() };
+    let found = of_owner(db, &write.owner, latest, place.incarnation, &wanted)?;
+    if found.events.first() == Some(expected) { Ok(()) } else { Err(StoreError::Elsewhere(place)) }
 }
 
 /// Reads the wanted events of an owner, whose latest event is `latest`.
