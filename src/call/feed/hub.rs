@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -52,6 +52,8 @@ pub struct Feed {
     /// Permits for reading from the store.
     pub(super) reads: Semaphore,
     sent: AtomicU64,
+    /// Whether the last reading failed, so that only the first of several failures is logged.
+    is_failing: AtomicBool,
 }
 
 /// A ring with its readers.
@@ -72,6 +74,7 @@ impl Feed {
             wanted: Notify::new(),
             reads: Semaphore::new(READS),
             sent: AtomicU64::new(0),
+            is_failing: AtomicBool::new(false),
         })
     }
 
@@ -160,9 +163,15 @@ impl Feed {
                     }
                 }
                 // Readers that read by themselves get an error. The others wait until it works again.
-                Err(error) => return log!(FEED_NOT_READ, app = ring.app.number(), %error),
+                Err(error) => {
+                    if !self.is_failing.swap(true, Ordering::Relaxed) {
+                        log!(FEED_NOT_READ, app = ring.app.number(), %error);
+                    }
+                    return;
+                }
             }
         }
+        self.is_failing.store(false, Ordering::Relaxed);
         if let Some(before) = Instant::now().checked_sub(KEPT) {
             ring.forget(before);
         }

@@ -95,7 +95,9 @@ fn every_change_arrives_in_order_however_often_a_reader_connects() {
     writers.into_iter().for_each(crate::wait::Work::done);
     disbanding.done();
     let mut client = server.client();
-    owners.into_iter().for_each(|owner| copy.is_right(&mut client, owner));
+    for owner in owners {
+        copy.is_right(&mut client, owner);
+    }
     // A long poll, page by page, has the same.
     let (mut polled, mut after) = (Copy::default(), String::new());
     loop {
@@ -108,7 +110,9 @@ fn every_change_arrives_in_order_however_often_a_reader_connects() {
         }
     }
     assert_eq!(polled.events(), all);
-    owners.into_iter().for_each(|owner| polled.is_right(&mut client, owner));
+    for owner in owners {
+        polled.is_right(&mut client, owner);
+    }
 }
 
 #[test]
@@ -133,16 +137,15 @@ fn a_killed_server_loses_no_acknowledged_change() {
         });
         let first = index;
         let writer = start("the writer notices the end", move || {
-            (first..)
-                .find(|at| {
-                    let call = mark_contact("ann").custom(user("ann"), &format!("text {at}"));
-                    match client.try_call(call.command, &call.body()) {
-                        Ok(answer) => assert_eq!(answer.code(), 0, "{}", answer.body),
-                        Err(_) => return true,
-                    }
-                    false
-                })
-                .unwrap()
+            let mut at = first;
+            loop {
+                let call = mark_contact("ann").custom(user("ann"), &format!("text {at}"));
+                match client.try_call(call.command, &call.body()) {
+                    Ok(answer) => assert_eq!(answer.code(), 0, "{}", answer.body),
+                    Err(_) => return at,
+                }
+                at += 1;
+            }
         });
         let mut other = server.client();
         eventually("some events are sent", || other.metric("confold_feed_events_sent_total") > 5 + round * 3);
