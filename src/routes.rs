@@ -1,6 +1,10 @@
 //! The table of all paths that are not commands: methods, access, handlers and descriptions. Dispatch, refusals and
 //! `/openapi.json` use it.
 
+mod feed;
+pub(crate) mod field;
+
+use self::feed::FEED;
 use crate::{api::OWNER, controls::FaultRule, wire::Field};
 
 /// One method of one path.
@@ -118,24 +122,6 @@ pub(crate) enum Reply {
 /// The prefix of the paths of all controls.
 pub(crate) const CONTROLS_PATH: &str = "/_dev/";
 
-/// The fields in the request bodies of controls.
-pub(crate) mod field {
-    use crate::wire::{Field, bare};
-
-    /// The app that is affected.
-    pub(crate) const SDK_APP_ID: Field = bare("SdkAppId");
-    /// Whether a reset includes the controls.
-    pub(crate) const CONTROLS: Field = bare("Controls");
-    /// Stops the clock.
-    pub(crate) const FREEZE: Field = bare("Freeze");
-    /// Advances the clock.
-    pub(crate) const ADVANCE: Field = bare("Advance");
-    /// Makes the clock run again.
-    pub(crate) const RESUME: Field = bare("Resume");
-    /// The name of a snapshot.
-    pub(crate) const NAME: Field = bare("Name");
-}
-
 const TEXT: &str = r#"{"type":"string"}"#;
 const FLAG: &str = r#"{"type":"boolean"}"#;
 const NUMBER: &str = r#"{"type":"integer","minimum":0,"maximum":4294967295}"#;
@@ -183,31 +169,6 @@ const fn transfer(path: &'static str, handler: Handler, id: &'static str, summar
     let admits = Admits::Administrators;
     Route { method: "POST", path, admits, handler, id, summary, parameters, takes, answers }
 }
-
-const FEED: Route = Route {
-    method: "GET",
-    path: "/feed",
-    admits: Admits::Readers,
-    handler: Handler::Feed,
-    id: "feed",
-    summary: "Read what calls changed, as one object or, with Accept: text/event-stream, as server-sent events",
-    parameters: &[
-        Property { name: "app", schema: APP, about: "The app. Required with a token." },
-        Property {
-            name: "after",
-            schema: TEXT,
-            about: "A cursor from an earlier answer, or `latest`. Without it, the feed begins with the oldest entry that is kept. \
-                    The header Last-Event-ID counts instead if it is sent.",
-        },
-        Property {
-            name: "wait",
-            schema: r#"{"type":"integer","minimum":0,"maximum":60,"default":30}"#,
-            about: "How many seconds to wait for an entry if there is none yet.",
-        },
-    ],
-    takes: Takes::Nothing,
-    answers: &[(200, Reply::Feed), (400, Reply::Refused), (403, Reply::Refused), (503, Reply::Refused)],
-};
 
 /// Describes a control.
 const fn control(
