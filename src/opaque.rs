@@ -30,8 +30,14 @@ pub fn encode(subject: &str, numbers: &[u64]) -> String {
 /// Returns the `N` numbers of a text, or `None` if it was not made for this subject.
 #[must_use]
 pub fn decode<const N: usize>(subject: &str, text: &str) -> Option<[u64; N]> {
+    decode_all(subject, text, N)?.try_into().ok()
+}
+
+/// Returns the numbers of a text, at most `most`, or `None` if it was not made for this subject.
+#[must_use]
+pub fn decode_all(subject: &str, text: &str, most: usize) -> Option<Vec<u64>> {
     // A number takes at most ten bytes.
-    if text.len() > 2 * (10 * N + SUM + 1) {
+    if text.len() > 2 * (10 * most + SUM + 1) {
         return None;
     }
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
@@ -40,11 +46,11 @@ pub fn decode<const N: usize>(subject: &str, text: &str) -> Option<[u64; N]> {
     if *version != VERSION || sum(subject, bytes) != found {
         return None;
     }
-    let mut numbers = [0; N];
-    for number in &mut numbers {
-        *number = take(&mut rest)?;
+    let mut numbers = Vec::new();
+    while !rest.is_empty() {
+        numbers.push(take(&mut rest)?);
     }
-    rest.is_empty().then_some(numbers)
+    (numbers.len() <= most).then_some(numbers)
 }
 
 fn take(bytes: &mut &[u8]) -> Option<u64> {

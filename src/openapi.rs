@@ -184,6 +184,18 @@ fn described(route: &Route) -> Value {
             operation["tags"] = json!(["interchange"]);
             parameters = signed();
         }
+        Admits::Readers => {
+            operation["tags"] = json!(["feed"]);
+            operation["security"] = json!([{}, { "token": [] }]);
+            // With a token, the request is not signed.
+            parameters = (self::parameters().as_object().into_iter().flatten())
+                .map(|(_, parameter)| {
+                    let mut parameter = parameter.clone();
+                    parameter["required"] = json!(false);
+                    parameter
+                })
+                .collect();
+        }
         Admits::Testers => {
             operation["tags"] = json!(["_dev"]);
             operation["security"] = json!([{}, { "token": [] }]);
@@ -233,6 +245,16 @@ fn written(property: &Property) -> Value {
 fn answer(reply: Reply) -> Value {
     let failure = json!({ "$ref": "#/components/schemas/Failure" });
     let (about, kind, schema) = match reply {
+        Reply::Feed => {
+            let object = json!({ "type": "object", "required": ["Events", "Cursor", "HasMore"] });
+            return json!({
+                "description": "The events, as described in docs/feed.md.",
+                "content": {
+                    "application/json": { "schema": object },
+                    "text/event-stream": { "schema": { "type": "string" } },
+                },
+            });
+        }
         Reply::Text(about) => (about, "text/plain", json!({ "type": "string" })),
         Reply::Object => ("Done.", "application/json", json!({ "type": "object" })),
         Reply::Report => {

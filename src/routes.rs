@@ -1,6 +1,10 @@
 //! The table of all paths that are not commands: methods, access, handlers and descriptions. Dispatch, refusals and
 //! `/openapi.json` use it.
 
+mod feed;
+pub(crate) mod field;
+
+use self::feed::FEED;
 use crate::{api::OWNER, controls::FaultRule, wire::Field};
 
 /// One method of one path.
@@ -35,6 +39,8 @@ pub(crate) enum Admits {
     Programs,
     /// Administrators of an app, who sign the request.
     Administrators,
+    /// Administrators of an app, who sign the request, and programs with the token of the app's feed.
+    Readers,
     /// Everyone whom the controls admit.
     Testers,
 }
@@ -49,6 +55,7 @@ pub(crate) enum Handler {
     Export,
     Check,
     Import,
+    Feed,
     Control(Control),
 }
 
@@ -106,30 +113,14 @@ pub(crate) enum Reply {
     BadLines,
     /// Lines in confold's file format.
     Lines,
+    /// The feed, in one of its two forms.
+    Feed,
     /// A refusal, in the form of all other refusals.
     Refused,
 }
 
 /// The prefix of the paths of all controls.
 pub(crate) const CONTROLS_PATH: &str = "/_dev/";
-
-/// The fields in the request bodies of controls.
-pub(crate) mod field {
-    use crate::wire::{Field, bare};
-
-    /// The app that is affected.
-    pub(crate) const SDK_APP_ID: Field = bare("SdkAppId");
-    /// Whether a reset includes the controls.
-    pub(crate) const CONTROLS: Field = bare("Controls");
-    /// Stops the clock.
-    pub(crate) const FREEZE: Field = bare("Freeze");
-    /// Advances the clock.
-    pub(crate) const ADVANCE: Field = bare("Advance");
-    /// Makes the clock run again.
-    pub(crate) const RESUME: Field = bare("Resume");
-    /// The name of a snapshot.
-    pub(crate) const NAME: Field = bare("Name");
-}
 
 const TEXT: &str = r#"{"type":"string"}"#;
 const FLAG: &str = r#"{"type":"boolean"}"#;
@@ -243,6 +234,7 @@ pub(crate) const ROUTES: &[Route] = &[
         "Report what an import of lines would change, or why it would be refused",
     ),
     transfer("/interchange/import", Handler::Import, "import", "Import lines"),
+    FEED,
     control(
         ("GET", "/_dev/journal"),
         Control::Journal,

@@ -61,6 +61,12 @@ pub trait Pieces: Send {
     /// Announces that the server stops. A finite stream may continue to its end within the time that the stop allows;
     /// an endless one has to end now.
     fn stop(&mut self) {}
+
+    /// Returns whether the stream has nothing to send at the moment, for as long as that may take. The client is not slow
+    /// then.
+    fn waits(&self) -> bool {
+        false
+    }
 }
 
 /// How much of a request's body was read. A connection has to know this before it can carry another request.
@@ -131,7 +137,12 @@ impl Answer {
 
     /// Creates an answer that streams lines of JSON.
     pub(super) fn lines(lines: impl Pieces + 'static) -> Answer {
-        Answer::new(Status::Ok, "application/x-ndjson; charset=utf-8", Content::Stream(Box::new(lines)))
+        Answer::stream("application/x-ndjson; charset=utf-8", lines)
+    }
+
+    /// Creates an answer that streams something else.
+    pub(super) fn stream(content_type: &'static str, pieces: impl Pieces + 'static) -> Answer {
+        Answer::new(Status::Ok, content_type, Content::Stream(Box::new(pieces)))
     }
 
     /// Creates an answer with status 200 and no content, for HEAD and for a browser's preflight.

@@ -31,7 +31,7 @@ pub struct Head<'a> {
 pub enum Header {
     /// The media types that the client accepts.
     Accept,
-    /// The token of the controls.
+    /// The token of the controls, or of a reader of the feed.
     Authorization,
     /// How the body is compressed.
     ContentEncoding,
@@ -43,6 +43,8 @@ pub enum Header {
     IdempotencyKey,
     /// The host name by which the client addressed the server.
     Host,
+    /// The last event that a reader of the feed has received.
+    LastEventId,
     /// The web page that made a browser send the request.
     Origin,
     /// The headers that a web page wants to send, as a browser asks beforehand.

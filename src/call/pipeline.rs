@@ -16,6 +16,7 @@ use super::{
     exchange::{Bodies, Exchange, Failure, Subject},
     extensions,
     faults::run_with_faults,
+    feed::Feed,
     head::{Body, Head, Header},
     id::Id,
     memory::{Bounds, Whole},
@@ -51,6 +52,12 @@ impl Pipeline {
     /// Sets the function that returns the counts of connections when metrics are rendered.
     pub fn count_connections(&self, ask: impl Fn() -> ConnectionCounts + Send + Sync + 'static) {
         self.0.count_connections(ask);
+    }
+
+    /// Returns the feeds, which have to be run in the background.
+    #[must_use]
+    pub fn feed(&self) -> Arc<Feed> {
+        Arc::clone(&self.0.feed)
     }
 
     /// Returns the clock that measures requests.

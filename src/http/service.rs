@@ -183,6 +183,7 @@ fn name_of(header: Header) -> &'static HeaderName {
     static FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
     static ID: HeaderName = HeaderName::from_static(REQUEST_ID);
     static KEY_NAME: HeaderName = HeaderName::from_static(IDEMPOTENCY_KEY);
+    static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
     static STATE_NAME: HeaderName = HeaderName::from_static(STATE);
     static TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
     match header {
@@ -193,6 +194,7 @@ fn name_of(header: Header) -> &'static HeaderName {
         Header::FetchSite => &FETCH_SITE,
         Header::Host => &HOST,
         Header::IdempotencyKey => &KEY_NAME,
+        Header::LastEventId => &LAST_EVENT_ID,
         Header::IfMatch => &IF_MATCH,
         Header::Origin => &ORIGIN,
         Header::RequestedHeaders => &ACCESS_CONTROL_REQUEST_HEADERS,

@@ -122,15 +122,50 @@ impl FeedCursor {
     /// Moves the cursor past an entry of a part that begins at the cursor, provided that it is past all earlier entries of
     /// the part.
     pub fn advance(&mut self, entry: &Placed) {
-        match entry.stream {
+        self.pass(entry.stream, entry.number);
+    }
+
+    /// Like [`FeedCursor::advance`], for the entry with this number.
+    pub fn pass(&mut self, stream: Stream, number: u64) {
+        match stream {
             Stream::Bucket(bucket) => {
                 let index = self.index(bucket);
                 if let Some(position) = self.buckets.get_mut(index) {
-                    *position = (*position).max(entry.number);
+                    *position = (*position).max(number);
                 }
             }
-            Stream::Disbandings => self.disbandings = self.disbandings.max(entry.number),
+            Stream::Disbandings => self.disbandings = self.disbandings.max(number),
         }
+    }
+
+    /// Returns the number of the last entry of a stream.
+    #[must_use]
+    pub fn of(&self, stream: Stream) -> u64 {
+        match stream {
+            Stream::Bucket(bucket) => self.of_bucket(bucket),
+            Stream::Disbandings => self.disbandings,
+        }
+    }
+
+    /// Checks whether both cursors are in the same life of the store and the app.
+    #[must_use]
+    pub fn is_in_life_of(&self, other: &FeedCursor) -> bool {
+        (self.incarnation, self.epoch) == (other.incarnation, other.epoch)
+    }
+
+    /// Checks whether this cursor is in the life of the other one and not before it in any stream.
+    #[must_use]
+    pub fn has_reached(&self, other: &FeedCursor) -> bool {
+        self.is_in_life_of(other)
+            && self.disbandings >= other.disbandings
+            && self.buckets.len() == other.buckets.len()
+            && (0..).zip(&other.buckets).all(|(bucket, number)| self.of_bucket(bucket) >= *number)
+    }
+
+    /// Moves the cursor to where another one of the same life is, in each stream in which that is further.
+    pub fn catch_up_with(&mut self, other: &FeedCursor) {
+        self.disbandings = self.disbandings.max(other.disbandings);
+        (0..).zip(&other.buckets).for_each(|(bucket, number)| self.pass(Stream::Bucket(bucket), *number));
     }
 
     /// Returns the number of the last entry of a bucket.

@@ -14,6 +14,7 @@ mod disband;
 mod dockerfile;
 mod extensions;
 mod faults;
+mod feed;
 mod fields;
 mod flags;
 mod golden;

@@ -71,6 +71,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "interchange",
             "controls",
             "metrics",
+            "opaque",
             "openapi",
             "routes",
             "traces",

@@ -109,7 +109,7 @@ impl SqliteStore {
     /// Returns [`OpenError`], with a message for the operator.
     pub(super) fn open(options: &StoreConfig) -> Result<SqliteStore, OpenError> {
         let files = Arc::new(Files::lock(&options.directory, options.create)?);
-        let opened = schema::open(&files, options.create, options.clock.now())?;
+        let opened = schema::open(&files, options.create.then_some(options.buckets), options.clock.now())?;
         let has_aside = rows::has_aside(&opened.connection).map_err(|source: rusqlite::Error| {
             OpenError::Database { file: files.database.clone(), source: source.into() }
         })?;

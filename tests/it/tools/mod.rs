@@ -79,7 +79,7 @@ impl Tool {
         match self {
             Tool::Bash => (
                 "bash",
-                "the commands of the README, of the tour, of docs/extensions.md and of docs/ci.md; completions",
+                "the commands of the README, of the tour, of docs/extensions.md, docs/feed.md and docs/ci.md; completions",
             ),
             Tool::Curl => ("curl", "the commands of the documents; TLS and HTTP/2 as curl speaks them"),
             Tool::Go => ("go", "signing in Go"),

@@ -81,8 +81,16 @@ fn comparable(block: &Block, text: &str) -> Vec<String> {
     values.iter().map(ToString::to_string).collect()
 }
 
-/// Replaces the times and ids of events in a line of text.
+/// Replaces the times and ids of events in a line of text or of server-sent events.
 fn without_ids(line: &str) -> String {
+    if let Some(data) = line.strip_prefix("data: ") {
+        let mut value = serde_json::from_str(data).unwrap();
+        forget_differences(&mut value);
+        return format!("data: {value}");
+    }
+    if line.starts_with("id: ") {
+        return "id: ".to_owned();
+    }
     let is_time = |word: &str| word.len() == 20 && word.starts_with("20") && word.ends_with('Z');
     let is_id = |word: &str| word.len() > 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     // The width of a column depends on what is in it.
@@ -101,7 +109,7 @@ fn forget_differences(value: &mut serde_json::Value) {
             for (name, value) in fields {
                 match name.as_str() {
                     "Timestamp" | "Time" => *value = 0.into(),
-                    "Id" | "EventId" | "RequestId" => *value = "".into(),
+                    "Id" | "EventId" | "RequestId" | "Cursor" => *value = "".into(),
                     _ => forget_differences(value),
                 }
             }
@@ -124,6 +132,13 @@ fn every_command_of_the_page_about_extensions_does_what_it_says() {
     }
 }
 
+#[test]
+fn every_command_of_the_page_about_the_feed_does_what_it_says() {
+    if !is_missing(&[Tool::Bash, Tool::Curl]) {
+        does_what_it_says("docs/feed.md", 3);
+    }
+}
+
 /// Runs the shell commands of a page from top to bottom, and compares what they print with the block that follows, for at
 /// least so many of them.
 fn does_what_it_says(name: &str, answers: usize) {
@@ -134,7 +149,7 @@ fn does_what_it_says(name: &str, answers: usize) {
     for (at, block) in blocks.iter().enumerate() {
         match block.language.as_str() {
             "sh" => script.push_str(&[block.text.as_str(), &format!("echo '@@{at}'\n")].concat()),
-            "json" | "text" => {}
+            "json" | "text" | "toml" => {}
             other => panic!("no rule for a block of {other}"),
         }
     }
