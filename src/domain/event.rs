@@ -57,6 +57,8 @@ pub enum FeedEntry {
     },
     /// A chat group was disbanded. This is one entry, however many owners had records about the chat group.
     Disbanded {
+        /// The id of the event. It is unique within the app, and only the store that returned it can interpret it.
+        event: String,
         /// The chat group.
         id: ChatGroupId,
         /// Its new incarnation (decision 20).

@@ -162,6 +162,11 @@ pub(super) fn event_id(incarnation: u64, bucket: u8, number: u64) -> String {
     format!("{incarnation:016x}{bucket:02x}{number:x}")
 }
 
+/// Returns the id of the event of a disbanding. No bucket has the number 255.
+pub(super) fn disbanding_id(incarnation: u64, number: u64) -> String {
+    event_id(incarnation, u8::MAX, number)
+}
+
 /// Returns the number of an event of this bucket from its id, or `None` if the id is another's.
 pub(super) fn event_number(id: &str, incarnation: u64, bucket: u8) -> Option<u64> {
     let prefix = format!("{incarnation:016x}{bucket:02x}");

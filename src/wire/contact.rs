@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{Fault, Field, Shape, Value, may, must};
-use crate::domain::{ChatGroupId, Conversation, Group, Record, UserId};
+use crate::domain::{ChatGroupId, Conversation, Group, GroupId, GroupName, Record, UserId};
 
 /// The kind of a conversation.
 pub const TYPE: Field =
@@ -92,19 +92,22 @@ pub fn write_record(record: &Record, out: &mut Vec<u8>) {
 }
 
 /// Appends a JSON string.
-fn write_text(text: &str, out: &mut Vec<u8>) {
+pub(super) fn write_text(text: &str, out: &mut Vec<u8>) {
     serde_json::to_writer(out, text).expect("writing to memory cannot fail");
 }
 
 /// Appends `GroupItem`: an array of names and ids.
 pub fn write_group_items<'a>(groups: impl IntoIterator<Item = &'a Group>, out: &mut Vec<u8>) {
-    write_list(groups, out, |Group { id, name, number: _ }, out| {
-        out.extend_from_slice(br#"{"GroupName":"#);
-        write_text(name.as_str(), out);
-        out.extend_from_slice(br#","GroupId":"#);
-        out.extend_from_slice(itoa::Buffer::new().format(*id).as_bytes());
-        out.push(b'}');
-    });
+    write_list(groups, out, |Group { id, name, number: _ }, out| write_group(*id, name, out));
+}
+
+/// Appends one element of `GroupItem`.
+pub(super) fn write_group(id: GroupId, name: &GroupName, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"GroupName":"#);
+    write_text(name.as_str(), out);
+    out.extend_from_slice(br#","GroupId":"#);
+    out.extend_from_slice(itoa::Buffer::new().format(id).as_bytes());
+    out.push(b'}');
 }
 
 /// Appends an array and calls `write` for each element.

@@ -5,6 +5,7 @@
 pub mod code;
 mod contact;
 mod envelope;
+mod event;
 mod fault;
 mod fields;
 mod json;
@@ -18,6 +19,7 @@ pub use contact::{
     write_record,
 };
 pub use envelope::{BaseFields, Envelope};
+pub use event::{kind_of, write_changes, write_event, write_feed_entry};
 pub use fault::{Fault, Path, Problem};
 pub use fields::{Empties, Fields, FromNode, Value};
 pub use json::Node;

@@ -10,7 +10,7 @@ use crate::{
     store::{
         Events, FeedCursor, FeedFrom, FeedPart, Followed, Pending, Place, Placed, Scope, StoreError, Stream,
         WantedEvents, Write,
-        events::{Lives, check_place, event_id, event_number},
+        events::{Lives, check_place, disbanding_id, event_id, event_number},
     },
 };
 
@@ -193,6 +193,7 @@ impl MemoryStore {
                 stream: Stream::Disbandings,
                 number,
                 entry: FeedEntry::Disbanded {
+                    event: disbanding_id(lives.incarnation, number),
                     id: id.clone(),
                     incarnation: *incarnation,
                     at: at.saturating_mul(1_000),

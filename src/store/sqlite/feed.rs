@@ -11,7 +11,9 @@ use super::{
 use crate::{
     domain::{AppId, ChatGroupId, FeedEntry, UserId},
     store::{
-        Damaged, FeedCursor, FeedFrom, FeedPart, Placed, StoreError, Stream, checksum::Column, events::Range,
+        Damaged, FeedCursor, FeedFrom, FeedPart, Placed, StoreError, Stream,
+        checksum::Column,
+        events::{Range, disbanding_id},
     },
 };
 
@@ -63,7 +65,9 @@ fn read_feed(
             Stream::Bucket(bucket) => {
                 read_bucket(db, (app, bucket), lives.incarnation, after, left, &mut part.entries)?;
             }
-            Stream::Disbandings => read_disbandings(db, app, after, left, &mut part.entries)?,
+            Stream::Disbandings => {
+                read_disbandings(db, app, lives.incarnation, after, left, &mut part.entries)?;
+            }
         }
         part.has_more |= part.entries.len() - before == left;
         Ok::<(), StoreError>(())
@@ -144,6 +148,7 @@ fn oldest_disbanding(db: &Connection, app: AppId) -> Result<Option<u64>, StoreEr
 fn read_disbandings(
     db: &Connection,
     app: AppId,
+    incarnation: u64,
     after: u64,
     most: usize,
     entries: &mut Vec<Placed>,
@@ -159,8 +164,10 @@ fn read_disbandings(
         let id = ChatGroupId::parse(&row.get::<_, String>(1)?)
             .map_err(|reason| StoreError::Damaged { what: Damaged::Database, reason: reason.to_string() })?;
         let at = unsigned(row.get(3)?).saturating_mul(1_000);
-        let entry = FeedEntry::Disbanded { id, incarnation: row.get(2)?, at };
-        entries.push(Placed { stream: Stream::Disbandings, number: unsigned(row.get(0)?), entry });
+        let number = unsigned(row.get(0)?);
+        let event = disbanding_id(incarnation, number);
+        let entry = FeedEntry::Disbanded { event, id, incarnation: row.get(2)?, at };
+        entries.push(Placed { stream: Stream::Disbandings, number, entry });
     }
     Ok(())
 }
