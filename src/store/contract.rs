@@ -1,5 +1,6 @@
 //! The tests that every store has to pass.
 
+mod deliveries_tests;
 mod events_tests;
 mod touches_tests;
 
@@ -84,8 +85,13 @@ suite! {{
     the_feed_has_every_entry_exactly_once
     a_cursor_from_another_life_shows_a_gap
     waiting_for_changes_ends_with_a_change
+    a_new_destination_begins_with_the_next_event
+    progress_is_kept_by_lane
+    a_reset_makes_lanes_begin_again
+    given_up_events_are_listed_until_they_are_settled
 }}
 
+use deliveries_tests::*;
 use events_tests::*;
 use touches_tests::*;
 

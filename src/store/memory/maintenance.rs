@@ -42,6 +42,7 @@ impl Maintenance for MemoryStore {
             kept.times.retain(|(app, _), _| !scope.covers_app(*app));
             kept.forget_events(&scope);
         }
+        self.begin_lanes_again(&scope);
         self.begin_new_life(&scope);
         self.read(|| ())
     }

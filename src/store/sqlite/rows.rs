@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, params};
 
 use super::{
+    deliveries,
     error::attribute_damage,
     events::{signed, unsigned},
     health::Health,
@@ -213,6 +214,7 @@ impl Rows<'_> {
                 )?,
             };
         }
+        deliveries::begin_again(db, scope)?;
         if *scope == Scope::All {
             db.execute("UPDATE store SET incarnation = lower(hex(randomblob(8)))", [])?;
         }

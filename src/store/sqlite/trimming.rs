@@ -2,7 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::events::{Head, last, signed, unsigned};
+use super::{
+    deliveries::delivered,
+    events::{Head, last, signed, unsigned},
+};
 use crate::{
     domain::AppId,
     store::{Retention, events::Range},
@@ -22,7 +25,8 @@ struct Bucket {
 /// Removes some of the events that are older than `retention` allows at the time `now`, in milliseconds, or that exceed
 /// its size. Returns how many were removed.
 ///
-/// The last event of each bucket stays, because the next one continues its numbers. Its content is erased instead.
+/// The last event of each bucket stays, because the next one continues its numbers. Its content is erased instead. Old
+/// events stay while a webhook has not delivered them, unless the size is exceeded.
 ///
 /// # Errors
 /// Returns any SQLite error.
@@ -32,7 +36,8 @@ pub(super) fn trim(db: &Connection, retention: Retention, now: u64) -> rusqlite:
     let mut removed = 0;
     for bucket in &buckets {
         if bucket.oldest_at < before {
-            removed += remove_before(db, bucket, before)?;
+            let delivered = delivered(db, bucket.range)?.unwrap_or(u64::MAX);
+            removed += remove_before(db, bucket, before, delivered)?;
         }
     }
     let bytes: u64 = buckets.iter().map(|bucket| bucket.last.total.saturating_sub(bucket.oldest.total)).sum();
@@ -67,20 +72,31 @@ fn buckets(db: &Connection) -> rusqlite::Result<Vec<Bucket>> {
     }
 }
 
-/// Removes the oldest events of a bucket that are from before a time.
-fn remove_before(db: &Connection, bucket: &Bucket, before: u64) -> rusqlite::Result<usize> {
+/// Removes the oldest events of a bucket that are from before a time, up to the one that was `delivered` last.
+fn remove_before(db: &Connection, bucket: &Bucket, before: u64, delivered: u64) -> rusqlite::Result<usize> {
     let (app, number) = bucket.range;
     let last_old: Option<i64> = db
         .prepare_cached(
             "SELECT max(number) FROM (SELECT number, at FROM event
-                WHERE app_id = ?1 AND bucket = ?2 AND number < ?3 ORDER BY number LIMIT ?4) WHERE at < ?5",
+                WHERE app_id = ?1 AND bucket = ?2 AND number < ?3 AND number <= ?6 ORDER BY number LIMIT ?4)
+             WHERE at < ?5",
         )?
         .query_row(
-            params![app.number(), number, signed(bucket.last.number), signed(AT_ONCE), signed(before)],
+            params![
+                app.number(),
+                number,
+                signed(bucket.last.number),
+                signed(AT_ONCE),
+                signed(before),
+                signed(delivered)
+            ],
             |row| row.get(0),
         )?;
     if let Some(last_old) = last_old {
         return remove_up_to(db, bucket, unsigned(last_old));
+    }
+    if delivered < bucket.last.number {
+        return Ok(0);
     }
     // Only the last event may be left.
     let erased = db
