@@ -21,6 +21,7 @@ use crate::{
     controls::Controls,
     metrics::{ConnectionCounts, Metrics, Now, Process},
     traces::Traces,
+    webhooks::Webhooks,
 };
 
 /// The name of the import and export service, as used in an app's list of services.
@@ -35,6 +36,8 @@ pub struct Options {
     pub metrics: Option<Arc<Metrics>>,
     /// The destination of spans.
     pub traces: Option<Arc<Traces>>,
+    /// The webhooks of the apps.
+    pub webhooks: Option<Arc<Webhooks>>,
     /// The allowed host names, for paths that are not protected by a secret.
     pub hosts: AllowedHosts,
     /// Whether apps may have published keys, so that a web page could sign as well.
@@ -78,6 +81,7 @@ pub(super) struct State {
     rotations: Reports,
     pub(super) hosts: AllowedHosts,
     pub(super) published_keys: bool,
+    pub(super) webhooks: Option<Arc<Webhooks>>,
     pub(super) controls: Option<Arc<Controls>>,
     metrics: Option<Arc<Metrics>>,
     connections: OnceLock<AskConnections>,
@@ -85,7 +89,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(gate: Gate, service: Service, limits: CallLimits, options: Options) -> State {
-        let Options { controls, metrics, traces, hosts, published_keys } = options;
+        let Options { controls, metrics, traces, webhooks, hosts, published_keys } = options;
         let (controls, lines) = (controls.map(Arc::new), Arc::<LogBudget>::default());
         let observers =
             observers::all(&lines, metrics.as_ref(), traces.as_ref(), controls.as_ref(), &service.clock);
@@ -100,6 +104,7 @@ impl State {
             rotations: Reports::default(),
             hosts,
             published_keys,
+            webhooks,
             controls,
             metrics,
             connections: OnceLock::new(),

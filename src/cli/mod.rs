@@ -9,6 +9,8 @@ mod connection_errors;
 mod controls_token;
 mod data;
 mod dev;
+mod dev_values;
+mod dev_webhook;
 mod effects;
 mod export;
 mod files;

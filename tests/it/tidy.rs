@@ -48,6 +48,11 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("background", &["clock"], &["tokio"]),
     ("traces", &["address", "background", "random", "resolver"], &["serde_json", "tokio", "ureq"]),
+    (
+        "webhooks",
+        &["address", "background", "clock", "domain", "random", "resolver", "store", "wire"],
+        &["base64", "hmac", "serde_json", "sha2", "tokio", "ureq"],
+    ),
     ("routes", &["api", "controls", "wire"], &[]),
     ("openapi", &["api", "routes", "wire"], &["serde_json"]),
     ("metrics", &["api", "auth", "domain", "store", "wire"], &["rustix"]),
@@ -72,6 +77,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "openapi",
             "routes",
             "traces",
+            "webhooks",
         ],
         &[
             "percent_encoding",
@@ -110,6 +116,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "secret_file",
             "secret_word",
             "text_file",
+            "webhooks",
             "written_path",
         ],
         &["thiserror", "toml"],
@@ -131,6 +138,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "store",
             "tls",
             "traces",
+            "webhooks",
         ],
         &[],
     ),
@@ -162,6 +170,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "signals",
             "text_file",
             "unfinished",
+            "webhooks",
             "written_path",
         ],
         &[
