@@ -195,6 +195,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     }
     closing::unless_ready(&*store, prepare(&*store, options, tls.as_ref(), directory))?;
     let rate = if options.rate_limit { RateLimit::On } else { RateLimit::Off };
+    data::prepare_webhooks(&*store, &webhooks);
     let failure = store.failure();
     let settings = apps.iter().map(|app| options.settings(app.app()));
     let composed = Plan {

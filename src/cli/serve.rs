@@ -84,6 +84,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let store = store::open(&config.store)?;
     data::log_opening(&*store);
     closing::unless_ready(&*store, note_filled(&*store))?;
+    data::prepare_webhooks(&*store, &config.webhooks);
     let failure = store.failure();
     let composed = Plan {
         limits: config.limits,

@@ -41,6 +41,17 @@ use crate::{
 /// How long to wait after a failure of the store.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
 
+/// Stores these webhooks before a server answers its first call, so that new ones get its event, too.
+///
+/// # Errors
+/// Returns any error of the store. The service that delivers events stores the webhooks as soon as that is possible.
+pub async fn prepare(store: &dyn Store, webhooks: &[Webhook]) -> Result<(), StoreError> {
+    for webhook in webhooks {
+        store.destination(webhook.id.clone()).await?;
+    }
+    Ok(())
+}
+
 /// The webhooks of a server.
 pub struct Webhooks {
     store: Arc<dyn Store>,

@@ -45,4 +45,5 @@ mod traces;
 mod transport;
 mod unit;
 mod wait;
+mod webhooks;
 mod windows;
