@@ -140,6 +140,7 @@ impl State {
             bodies_refused: self.budget.refused(),
             previous_keys: access.gate.previous_use(),
             apps: access.calls.clone(),
+            webhooks: self.webhooks.as_ref().map(|webhooks| webhooks.status()).unwrap_or_default(),
             process: Process::now(),
         }))
     }

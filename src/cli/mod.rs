@@ -37,6 +37,7 @@ mod serve;
 mod started;
 mod terminal;
 mod usersig;
+mod webhooks;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -72,6 +73,8 @@ enum CliCommand {
     Call(call::Options),
     /// Check whether a server and its store are ready.
     Healthcheck(healthcheck::Options),
+    /// Show and operate the webhooks of an app of a running server.
+    Webhooks(webhooks::Options),
     /// Print a UserSig.
     Usersig(usersig::Make),
     /// Check a UserSig, and explain which check fails and why.
@@ -128,6 +131,7 @@ impl CliCommand {
             CliCommand::Pull(options) => pull::run(options, signals),
             CliCommand::Call(options) => Ok(call::run(options)),
             CliCommand::Healthcheck(options) => healthcheck::run(options),
+            CliCommand::Webhooks(options) => webhooks::run(options),
             CliCommand::Usersig(options) => usersig::make(options),
             CliCommand::VerifyUsersig(options) => usersig::verify(options),
             CliCommand::Completions(options) => manual::completions(options),
@@ -213,6 +217,8 @@ mod tests {
         "edition",
         "profile",
         "page-size",
+        "webhook",
+        "webhook-secret-file",
     ];
 
     #[test]

@@ -69,6 +69,19 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ),
         ],
     ),
+    (
+        "webhooks",
+        &[
+            (
+                "How the webhooks of an app are:",
+                "confold webhooks list --url http://127.0.0.1:8080 --app 1400000000 --key-file key",
+            ),
+            (
+                "Whether a receiver takes messages:",
+                "confold webhooks test crm --url http://127.0.0.1:8080 --app 1400000000 --key-file key",
+            ),
+        ],
+    ),
     ("healthcheck", &[("Whether a server is ready:", "confold healthcheck --url http://127.0.0.1:8080")]),
     (
         "usersig",

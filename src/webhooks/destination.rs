@@ -1,45 +1,22 @@
-//! Delivers the events of an app to one receiver: reads the feed, sends, and stores how far each lane has come.
+//! What the task of a receiver shares with others.
 
-use std::{
-    sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex, PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering},
 };
 
-use tokio::{
-    sync::{mpsc, watch},
-    task,
-};
+use tokio::{sync::mpsc, task};
 
 use super::{
-    lanes::{Due, Lanes, Summary, Turn},
     message::Message,
     sending::{Outcome, Sender, Verdict},
-    settings::{REQUEST_OVER_LIMIT, Webhook},
+    settings::Webhook,
+    summary::Summary,
 };
-use crate::{
-    background::Stopping,
-    clock::Clock,
-    log_lines::log,
-    random,
-    store::{FeedFrom, Store, StoreError},
-    wire::kind_of,
-};
+use crate::clock::Clock;
 
 /// How many messages are sent to one receiver at a time.
 pub(super) const CONCURRENT: usize = 8;
-/// About how many events are read at a time.
-const READ: usize = 64;
-/// How long what has happened may stay unstored. After a crash, the events since then are sent again.
-const STORE_WITHIN: Duration = Duration::from_millis(500);
-/// How long to wait after a failure of the store.
-const STORE_AGAIN: Duration = Duration::from_secs(1);
-/// How often the wall clock is looked at while something waits, because it can be set.
-const LOOK_AT_CLOCK: Duration = Duration::from_secs(1);
-/// How often failed attempts are logged, at most.
-const LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// What a receiver's task shares with others.
 #[derive(Debug)]
@@ -90,6 +67,10 @@ impl Destination {
         self.ask(Command::Settings);
     }
 
+    pub(super) fn publish(&self, summary: Summary) {
+        *self.summary.lock().unwrap_or_else(PoisonError::into_inner) = summary;
+    }
+
     pub(super) fn summary(&self) -> Summary {
         *self.summary.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -110,265 +91,5 @@ impl Destination {
         let count = if is_delivered { &self.delivered } else { &self.failed };
         count.fetch_add(1, Ordering::Relaxed);
         outcome
-    }
-}
-
-/// The task that delivers events to a receiver.
-pub(super) struct Delivery {
-    pub(super) store: Arc<dyn Store>,
-    pub(super) clock: Clock,
-    pub(super) destination: Arc<Destination>,
-    pub(super) commands: mpsc::UnboundedReceiver<Command>,
-    pub(super) stopping: Stopping,
-}
-
-/// An answer of the receiver, and the life of the lanes to which the event belongs.
-struct Answered {
-    generation: u64,
-    due: Due,
-    outcome: Outcome,
-}
-
-/// The state of a running task.
-struct Running {
-    delivery: Delivery,
-    lanes: Lanes,
-    /// How often the lanes began again because the app has another life.
-    generation: u64,
-    sender: Sender,
-    answers: mpsc::UnboundedSender<Answered>,
-    /// When what has happened was last stored, and when the feed may be read again, by the monotonic clock.
-    stored: Duration,
-    read_after: Duration,
-    /// When a failed attempt was last logged, by the monotonic clock.
-    logged: Option<Duration>,
-}
-
-impl Delivery {
-    /// Delivers events until the server stops or the webhook is removed.
-    pub(super) async fn run(mut self) {
-        let Some(lanes) = self.open().await else { return };
-        let (answers, mut received) = mpsc::unbounded_channel();
-        let mut changes = self.store.changes();
-        let sender = Sender::new(&self.destination.settings(), CONCURRENT);
-        let mut stopping = self.stopping.clone();
-        let running = Running {
-            delivery: self,
-            lanes,
-            generation: 0,
-            sender,
-            answers,
-            stored: Duration::ZERO,
-            read_after: Duration::ZERO,
-            logged: None,
-        };
-        running.go_on(&mut received, &mut changes, &mut stopping).await;
-    }
-
-    /// Reads the stored state, as soon as the store can be read. Returns `None` if the task has to end before.
-    async fn open(&mut self) -> Option<Lanes> {
-        let id = self.destination.settings().id.clone();
-        loop {
-            match self.store.destination(id.clone()).await {
-                Ok(state) => {
-                    self.destination.given_up.store(state.given_up as u64, Ordering::Relaxed);
-                    return Some(Lanes::of(&state));
-                }
-                Err(StoreError::Closed) => return None,
-                Err(error) => {
-                    log!(WEBHOOK_UNREAD, app = id.app.number(), webhook = &*id.name, %error);
-                }
-            }
-            tokio::select! {
-                () = self.stopping.begin() => return None,
-                () = tokio::time::sleep(STORE_AGAIN) => {}
-            }
-        }
-    }
-}
-
-impl Running {
-    async fn go_on(
-        mut self,
-        received: &mut mpsc::UnboundedReceiver<Answered>,
-        changes: &mut watch::Receiver<u64>,
-        stopping: &mut Stopping,
-    ) {
-        loop {
-            while let Ok(answered) = received.try_recv() {
-                self.take_answer(answered);
-            }
-            self.read(changes).await;
-            self.send_due();
-            self.store(false).await;
-            self.publish();
-            let wait = self.wait();
-            tokio::select! {
-                biased;
-                () = stopping.begin() => break,
-                command = self.delivery.commands.recv() => match command {
-                    Some(Command::Settings) => {
-                        self.sender = Sender::new(&self.delivery.destination.settings(), CONCURRENT);
-                    }
-                    Some(Command::Enable) => self.lanes.enable(),
-                    Some(Command::Send(message)) => self.send_once(message),
-                    Some(Command::End) | None => break,
-                },
-                Some(answered) = received.recv() => self.take_answer(answered),
-                Ok(()) = changes.changed() => self.lanes.note_changes(),
-                () = tokio::time::sleep(wait) => {}
-            }
-        }
-        self.finish(received).await;
-    }
-
-    fn log_name(&self) -> (u32, String) {
-        let webhook = self.delivery.destination.settings();
-        (webhook.id.app.number(), webhook.id.name.to_string())
-    }
-
-    /// Reads further events for the lanes that have none.
-    async fn read(&mut self, changes: &mut watch::Receiver<u64>) {
-        let Delivery { store, clock, destination, .. } = &self.delivery;
-        let elapsed = clock.elapsed();
-        if elapsed < self.read_after {
-            return;
-        }
-        let app = destination.settings().id.app;
-        // Changes that are committed from now on cause another read.
-        if changes.has_changed().unwrap_or(false) {
-            drop(changes.borrow_and_update());
-            self.lanes.note_changes();
-        }
-        if let Some(cursor) = self.lanes.cursor(clock.now_in_milliseconds()) {
-            match store.feed(app, FeedFrom::After(cursor.clone()), READ).await {
-                Ok(part) => match self.lanes.fill(&cursor, part) {
-                    Some(0) => {}
-                    Some(lanes) => {
-                        let (app, webhook) = self.log_name();
-                        log!(WEBHOOK_MISSED_EVENTS, app, webhook, lanes);
-                    }
-                    None => return self.begin_again().await,
-                },
-                Err(error) => {
-                    let (app, webhook) = self.log_name();
-                    log!(WEBHOOK_UNREAD, app, webhook, %error);
-                    self.read_after = elapsed + STORE_AGAIN;
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Continues with the stored lanes, because the app has another life.
-    async fn begin_again(&mut self) {
-        let Delivery { store, clock, destination, .. } = &self.delivery;
-        match store.destination(destination.settings().id.clone()).await {
-            Ok(state) => {
-                self.lanes = Lanes::of(&state);
-                destination.given_up.store(state.given_up as u64, Ordering::Relaxed);
-                self.generation += 1;
-            }
-            Err(_) => self.read_after = clock.elapsed() + STORE_AGAIN,
-        }
-    }
-
-    /// Starts to send what is due.
-    fn send_due(&mut self) {
-        let webhook = self.delivery.destination.settings();
-        let now = self.delivery.clock.now_in_milliseconds();
-        let wants = |entry: &_| webhook.kinds.contains(&kind_of(entry));
-        while let Some(due) = self.lanes.take(now, CONCURRENT, wants) {
-            let (destination, sender) = (Arc::clone(&self.delivery.destination), self.sender.clone());
-            let (answers, clock, generation) =
-                (self.answers.clone(), self.delivery.clock.clone(), self.generation);
-            tokio::spawn(async move {
-                let outcome = destination.send(sender, Message::of(&due.placed.entry), &clock).await;
-                // If the task has ended, the event is sent again after the next start.
-                let _ = answers.send(Answered { generation, due, outcome });
-            });
-        }
-    }
-
-    /// Sends a message that is not about an event. It is not sent again.
-    fn send_once(&self, message: Message) {
-        let destination = Arc::clone(&self.delivery.destination);
-        if destination.settings().kinds.contains(&REQUEST_OVER_LIMIT) && !self.lanes.summary().is_off {
-            let (sender, clock) = (self.sender.clone(), self.delivery.clock.clone());
-            tokio::spawn(async move { destination.send(sender, message, &clock).await });
-        }
-    }
-
-    fn take_answer(&mut self, Answered { generation, due, outcome }: Answered) {
-        if generation != self.generation {
-            return;
-        }
-        let clock = &self.delivery.clock;
-        let (now, elapsed) = (clock.now_in_milliseconds(), clock.elapsed());
-        let turn = self.lanes.answered(&due, &outcome, now, random::fraction());
-        let (app, webhook) = self.log_name();
-        let why = outcome.verdict.reason();
-        match turn {
-            Turn::GoOn if outcome.verdict == Verdict::Delivered => {}
-            Turn::GoOn => {
-                if self.logged.is_none_or(|logged| elapsed >= logged + LOG_EVERY) {
-                    self.logged = Some(elapsed);
-                    log!(WEBHOOK_FAILED, app, webhook, why);
-                }
-            }
-            Turn::Resumed => log!(WEBHOOK_RESUMED, app, webhook),
-            Turn::GaveUp => {
-                self.delivery.destination.given_up.fetch_add(1, Ordering::Relaxed);
-                log!(WEBHOOK_GAVE_UP, app, webhook, event = Message::of(&due.placed.entry).id, why);
-            }
-            Turn::Paused => log!(WEBHOOK_PAUSED, app, webhook, why),
-            Turn::Off => log!(WEBHOOK_OFF[webhook, app]),
-        }
-    }
-
-    /// Stores what has happened, at once if `must`, and otherwise together with what happens shortly afterwards.
-    async fn store(&mut self, must: bool) {
-        let Delivery { store, clock, destination, .. } = &self.delivery;
-        let elapsed = clock.elapsed();
-        if self.lanes.changes() == 0 || (!must && elapsed < self.stored + STORE_WITHIN) {
-            return;
-        }
-        self.stored = elapsed;
-        let progress = self.lanes.take_progress();
-        if let Err(error) = store.progress(destination.settings().id.clone(), progress.clone()).await {
-            self.lanes.restore_progress(progress);
-            let (app, webhook) = self.log_name();
-            log!(WEBHOOK_NOT_STORED, app, webhook, %error);
-        }
-    }
-
-    fn publish(&self) {
-        let summary = &self.delivery.destination.summary;
-        *summary.lock().unwrap_or_else(PoisonError::into_inner) = self.lanes.summary();
-    }
-
-    /// Returns how long to wait unless something happens.
-    fn wait(&self) -> Duration {
-        let clock = &self.delivery.clock;
-        let (now, elapsed) = (clock.now_in_milliseconds(), clock.elapsed());
-        let due = self.lanes.next_due(now).map(|due| Duration::from_millis(due - now).min(LOOK_AT_CLOCK));
-        let store = (self.lanes.changes() > 0).then(|| (self.stored + STORE_WITHIN).saturating_sub(elapsed));
-        let read = (self.read_after > elapsed).then(|| self.read_after - elapsed);
-        [due, store, read].into_iter().flatten().min().unwrap_or(Duration::MAX)
-    }
-
-    /// Waits for the answers to what was sent, as long as the time permits, and stores everything.
-    async fn finish(mut self, received: &mut mpsc::UnboundedReceiver<Answered>) {
-        let left = self.delivery.stopping.by().map_or(STORE_WITHIN, |by| by.left().mul_f32(0.5));
-        let answers = async {
-            while self.lanes.is_sending() {
-                let Some(answered) = received.recv().await else { break };
-                self.take_answer(answered);
-            }
-        };
-        // What is not answered in time is sent again after the next start.
-        let _ = tokio::time::timeout(left, answers).await;
-        self.store(true).await;
-        self.publish();
     }
 }

@@ -1,12 +1,14 @@
 //! The lanes of a destination: what to send next, and what follows from each answer. This file does no I/O and gets the
 //! time as an argument.
 
-use std::collections::VecDeque;
-
-use super::sending::{Outcome, Verdict};
+use super::{
+    queue::{LaneQueue, time_of},
+    sending::{Outcome, Verdict},
+    summary::Summary,
+};
 use crate::{
     domain::FeedEntry,
-    store::{DeliveryState, FeedCursor, FeedPart, GivenUp, Lane, Life, Placed, Progress, Stream},
+    store::{DeliveryState, FeedCursor, FeedPart, GivenUp, Life, Placed, Progress, Stream},
 };
 
 /// After how many seconds an event is sent again, for each attempt that failed. After the last one it is given up.
@@ -37,21 +39,6 @@ pub(super) struct Lanes {
     off: Option<bool>,
 }
 
-#[derive(Debug)]
-struct LaneQueue {
-    lane: Lane,
-    /// Events that were read from the feed, and the number of the last one.
-    queue: VecDeque<Placed>,
-    read: u64,
-    is_in_flight: bool,
-    /// Whether there were no further events in the feed when it was last read.
-    is_at_end: bool,
-    /// Whether the lane has to be stored.
-    is_changed: bool,
-    /// The time of the next event, if it waits to be sent again, in milliseconds.
-    waits_since: Option<u64>,
-}
-
 /// An event to send.
 #[derive(Clone, Debug)]
 pub(super) struct Due {
@@ -75,36 +62,12 @@ pub(super) enum Turn {
     Off,
 }
 
-/// A summary of all lanes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Whether the receiver refused to be sent anything more.
-    pub is_off: bool,
-    /// Whether the destination is paused, because every attempt failed for an hour.
-    pub is_paused: bool,
-    /// Since when every attempt has failed, in milliseconds since 1970.
-    pub failing_since: Option<u64>,
-    /// The number of lanes whose next event waits to be sent again.
-    pub waiting: usize,
-    /// The time of the oldest of these events, in milliseconds since 1970.
-    pub oldest: Option<u64>,
-}
-
 impl Lanes {
     /// Continues with a stored state.
     pub(super) fn of(state: &DeliveryState) -> Lanes {
-        let queue = |lane: &Lane| LaneQueue {
-            lane: *lane,
-            queue: VecDeque::new(),
-            read: lane.number,
-            is_in_flight: false,
-            is_at_end: false,
-            is_changed: false,
-            waits_since: None,
-        };
         Lanes {
             life: state.life,
-            lanes: state.lanes.iter().map(queue).collect(),
+            lanes: state.lanes.iter().map(LaneQueue::of).collect(),
             next: 0,
             in_flight: 0,
             is_off: state.is_off,
@@ -355,28 +318,6 @@ impl Lanes {
         }
         self.given_up.splice(..0, progress.given_up);
         self.off = self.off.or(progress.off);
-    }
-}
-
-impl LaneQueue {
-    /// Moves past an event that was delivered, given up or not wanted.
-    fn pass(&mut self, number: u64) {
-        self.lane = Lane { stream: self.lane.stream, number, attempts: 0, due: 0 };
-        (self.is_changed, self.waits_since) = (true, None);
-    }
-
-    /// Forgets the events that were read. They are read again when they are due, because their content may be erased
-    /// until then.
-    fn forget_queue(&mut self) {
-        self.queue.clear();
-        (self.read, self.is_at_end) = (self.lane.number, false);
-    }
-}
-
-fn time_of(entry: &FeedEntry) -> u64 {
-    match entry {
-        FeedEntry::Owner { event, .. } => event.at,
-        FeedEntry::Disbanded { at, .. } => *at,
     }
 }
 

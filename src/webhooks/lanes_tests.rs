@@ -1,5 +1,8 @@
 use super::*;
-use crate::domain::{Event, EventContent, UserId};
+use crate::{
+    domain::{Event, EventContent, UserId},
+    store::Lane,
+};
 
 const HOUR: u64 = 3_600_000;
 

@@ -5,13 +5,16 @@
 //! waits for the answer to each; lanes do not wait for each other. What is stored about a lane is the number of the last
 //! event that was delivered, and how often the next one failed.
 
+mod delivery;
 mod destination;
 mod lanes;
 mod message;
+mod queue;
 mod replay;
 mod sending;
 mod settings;
 mod signing;
+mod summary;
 
 use std::{
     collections::BTreeMap,
@@ -22,12 +25,13 @@ use std::{
 
 use tokio::{sync::watch, task::JoinSet};
 
-pub use lanes::Summary;
 pub use replay::{Replayed, Tried};
 pub use settings::{KINDS, Secret, Token, Webhook, is_name};
+pub use summary::Summary;
 
 use self::{
-    destination::{Command, Delivery, Destination},
+    delivery::Delivery,
+    destination::{Command, Destination},
     message::Message,
 };
 use crate::{

@@ -55,7 +55,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("routes", &["api", "controls", "wire"], &[]),
     ("openapi", &["api", "routes", "wire"], &["serde_json"]),
-    ("metrics", &["api", "auth", "domain", "store", "wire"], &["rustix"]),
+    ("metrics", &["api", "auth", "domain", "store", "webhooks", "wire"], &["rustix"]),
     (
         "controls",
         &["clock", "domain", "wire", "auth", "store", "random", "interchange", "api"],

@@ -313,12 +313,6 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    pub(super) fn note_filled(&mut self) -> Result<(), StoreError> {
-        self.db.execute("UPDATE store SET filled = 1", [])?;
-        self.bytes += PAGE;
-        Ok(())
-    }
-
     fn write_organizers(&mut self) -> Result<(), (Owner, StoreError)> {
         let rows = self.rows();
         for (owner, edited) in &mut self.owners {
