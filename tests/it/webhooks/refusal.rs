@@ -8,8 +8,10 @@ use super::{
     text,
 };
 use crate::{
-    harness::{Client, Server, eventually},
+    bodies::{account_delete, account_import},
+    harness::{Client, Server, at_server, eventually, keyed, said},
     serving::{Site, serving},
+    wait::Finish,
 };
 
 /// What a receiver refuses.
@@ -174,4 +176,99 @@ fn private_addresses_are_refused_also_behind_a_name() {
         assert!(server.ended_well());
     }
     assert!(receiver.got().is_empty());
+}
+
+/// Runs `confold webhooks`, and returns whether it succeeded and what it printed.
+fn tool(server: &Server, arguments: &[&str]) -> (bool, String) {
+    let mut command = keyed(&["webhooks"]);
+    let output = command.args(arguments).args(at_server(server)).finish();
+    (output.status.success(), said(&output))
+}
+
+#[test]
+fn the_tool_lists_tests_and_switches_on() {
+    let receiver = Receiver::that(refusing("410 Gone", "", ""));
+    let server = dev(&receiver);
+    let mut client = server.client();
+    let state = |server: &Server| {
+        let (_, listed) = tool(server, &["list", "--json"]);
+        serde_json::from_str::<serde_json::Value>(&listed).unwrap()["Webhooks"][0].clone()
+    };
+    assert_eq!(state(&server)["State"], "delivering");
+    let (is_well, shown) = tool(&server, &["test", "dev"]);
+    assert!(is_well && shown.starts_with("delivered in "), "{shown}");
+    let got = receiver.wait_for(1).remove(0);
+    assert_eq!(got.json()["CallbackCommand"], "Confold.Test");
+    assert_eq!(got.parameter("CallbackCommand"), Some("Confold.Test"));
+    client.does(&change("ann", BAD));
+    eventually("it is off", || state(&server)["State"] == "off");
+    assert_eq!(client.metric("confold_webhook_off{app=\"88888888\",webhook=\"dev\"}"), 1);
+    let (is_well, shown) = tool(&server, &["list"]);
+    let origin = format!("http://{}", receiver.address);
+    assert!(is_well && shown.contains(&origin) && !shown.contains("/hook"), "{shown}");
+    receiver.behave(|_| Some(answer("404 Not Found", "", "")));
+    let (is_well, shown) = tool(&server, &["test", "dev"]);
+    assert!(!is_well && shown == "not delivered: HTTP 404\n", "{shown}");
+    receiver.behave(|_| Some(ok()));
+    assert!(tool(&server, &["enable", "dev"]).0);
+    eventually("it is delivered now", || {
+        state(&server)["State"] == "delivering" && texts_of(&receiver, BAD) == 2
+    });
+    let (is_well, shown) = tool(&server, &["enable", "other"]);
+    assert!(!is_well && shown.contains("has no webhook with the name \"other\""), "{shown}");
+    let (is_well, shown) = tool(&server, &["test"]);
+    assert!(!is_well && shown.contains("the name of the webhook is missing"), "{shown}");
+    // Nobody else may ask.
+    let stranger = keyed(&["webhooks", "list", "--admin", "mallory"]).args(&at_server(&server)[..4]).finish();
+    assert!(!stranger.status.success() && said(&stranger).contains("60010"), "{}", said(&stranger));
+}
+
+fn texts_of(receiver: &Receiver, wanted: &str) -> usize {
+    let is_it = |got: &&Got| got.json()["CallbackCommand"] == "Confold.ChangeNotify" && text(got) == wanted;
+    receiver.got().iter().filter(is_it).count()
+}
+
+#[test]
+fn events_that_were_given_up_can_be_sent_again_unless_their_account_was_deleted() {
+    let receiver = Receiver::that(|got| {
+        let is_bad = got.event()["Kind"] == "changed" && text(got).starts_with(BAD);
+        Some(if is_bad { answer("500 Oops", "", "") } else { ok() })
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let server = kept(&receiver, folder.path());
+    let mut client = server.client();
+    client.does(&change("ann", "bad 1"));
+    client.does(&change("bob", "bad 2"));
+    client.does(&account_import("carl"));
+    client.does(&change("carl", "bad 3"));
+    let given_up =
+        |client: &mut Client| client.metric("confold_webhook_given_up{app=\"88888888\",webhook=\"dev\"}");
+    let others = std::cell::Cell::new(0);
+    eventually("three events are given up", || {
+        advance(&mut client, 20_000);
+        // Without any success, the destination would be paused.
+        others.set(others.get() + 1);
+        super::does_later(&mut client, &change("dora", &others.get().to_string()));
+        given_up(&mut client) == 3
+    });
+    super::does_later(&mut client, &account_delete("carl"));
+    server.terminate();
+    assert!(server.ended_well());
+    let server = kept(&receiver, folder.path());
+    let mut client = server.client();
+    eventually("the list is kept", || given_up(&mut client) == 3);
+    let (is_well, shown) = tool(&server, &["replay", "dev"]);
+    assert!(
+        !is_well && shown.contains("0 events delivered, 3 left; the next one was refused again: HTTP 500"),
+        "{shown}"
+    );
+    receiver.behave(|_| Some(ok()));
+    let before = receiver.got().len();
+    let (is_well, shown) = tool(&server, &["replay", "dev"]);
+    assert!(is_well && shown == "2 events delivered, 0 left\n", "{shown}");
+    let again: Vec<String> =
+        receiver.got()[before..].iter().map(text).filter(|text| text.starts_with(BAD)).collect();
+    assert_eq!(again.len(), 2, "the content of carl's event is erased: {again:?}");
+    assert!(!again.contains(&"bad 3".to_owned()));
+    assert_eq!(given_up(&mut client), 0);
 }
