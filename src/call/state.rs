@@ -94,7 +94,7 @@ impl State {
         let observers =
             observers::all(&lines, metrics.as_ref(), traces.as_ref(), controls.as_ref(), &service.clock);
         State {
-            access: RwLock::new(Arc::new(Access::new(gate, limits.rate, limits.strict))),
+            access: RwLock::new(Arc::new(Access::new(gate, limits.rate, limits.strict, webhooks.clone()))),
             service,
             limits,
             budget: Budget::new(limits.bodies_bytes),

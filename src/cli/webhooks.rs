@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::{caller, remote::Remote, terminal};
+use super::{app_option::AppName, caller, remote::Remote, terminal};
 use crate::{excerpt, webhooks::is_name};
 
 /// The options of `webhooks`.
@@ -51,7 +51,8 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let remote = Remote::new(&options.url, options.ca.as_deref(), &options.caller.caller(None)?)?;
+    let remote =
+        Remote::new(&options.url, options.ca.as_deref(), &options.caller.caller(Some(AppName::sample()))?)?;
     let name = match (options.task, &options.name) {
         (Task::List, Some(_)) => bail!("list shows all webhooks; leave the name out"),
         (Task::List, None) => "",

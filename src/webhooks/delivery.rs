@@ -119,11 +119,13 @@ impl Running {
             while let Ok(answered) = received.try_recv() {
                 self.take_answer(answered);
             }
-            self.read(changes).await;
-            self.send_due();
+            // Everything below uses the same time, so that nothing becomes due unnoticed in between.
+            let now = self.delivery.clock.now_in_milliseconds();
+            self.read(changes, now).await;
+            self.send_due(now);
             self.store(false).await;
             self.publish();
-            let wait = self.wait();
+            let wait = self.wait(now);
             tokio::select! {
                 biased;
                 () = stopping.begin() => break,
@@ -149,7 +151,7 @@ impl Running {
     }
 
     /// Reads further events for the lanes that have none.
-    async fn read(&mut self, changes: &mut watch::Receiver<u64>) {
+    async fn read(&mut self, changes: &mut watch::Receiver<u64>, now: u64) {
         let Delivery { store, clock, destination, .. } = &self.delivery;
         let elapsed = clock.elapsed();
         if elapsed < self.read_after {
@@ -161,7 +163,7 @@ impl Running {
             drop(changes.borrow_and_update());
             self.lanes.note_changes();
         }
-        if let Some(cursor) = self.lanes.cursor(clock.now_in_milliseconds()) {
+        if let Some(cursor) = self.lanes.cursor(now) {
             match store.feed(app, FeedFrom::After(cursor.clone()), READ).await {
                 Ok(part) => match self.lanes.fill(&cursor, part) {
                     Some(0) => {}
@@ -195,9 +197,8 @@ impl Running {
     }
 
     /// Starts to send what is due.
-    fn send_due(&mut self) {
+    fn send_due(&mut self, now: u64) {
         let webhook = self.delivery.destination.settings();
-        let now = self.delivery.clock.now_in_milliseconds();
         let wants = |entry: &_| webhook.kinds.contains(&kind_of(entry));
         while let Some(due) = self.lanes.take(now, CONCURRENT, wants) {
             let (destination, sender) = (Arc::clone(&self.delivery.destination), self.sender.clone());
@@ -268,9 +269,8 @@ impl Running {
     }
 
     /// Returns how long to wait unless something happens.
-    fn wait(&self) -> Duration {
-        let clock = &self.delivery.clock;
-        let (now, elapsed) = (clock.now_in_milliseconds(), clock.elapsed());
+    fn wait(&self, now: u64) -> Duration {
+        let elapsed = self.delivery.clock.elapsed();
         let due = self.lanes.next_due(now).map(|due| Duration::from_millis(due - now).min(LOOK_AT_CLOCK));
         let store = (self.lanes.changes() > 0).then(|| (self.stored + STORE_WITHIN).saturating_sub(elapsed));
         let read = (self.read_after > elapsed).then(|| self.read_after - elapsed);

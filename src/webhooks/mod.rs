@@ -137,7 +137,7 @@ impl Webhooks {
         found.map(|destination| destination.ask(Command::Enable)).is_some()
     }
 
-    /// Tells the receivers of an app that it comes close to a limit of calls per second.
+    /// Sends the receivers of an app a message that it comes close to a limit of calls per second.
     pub fn warn_of_limit(&self, app: AppId, service: &str, command: &str, calls: u32, limit: u32) {
         let destinations = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
         for (_, destination) in destinations.iter().filter(|(id, _)| id.app == app) {
@@ -153,7 +153,7 @@ impl Webhooks {
     fn deliver(self: Arc<Webhooks>, stopping: Stopping) -> io::Result<()> {
         let runtime = make_runtime()?;
         let delivered = runtime.block_on(self.run(stopping));
-        // Messages that are still being sent hold up the stop no longer.
+        // Messages that are still being sent do not hold up the stop.
         runtime.shutdown_background();
         delivered
     }

@@ -141,6 +141,27 @@ fn events_of_an_owner_arrive_in_order_also_if_the_receiver_fails_now_and_then() 
 }
 
 #[test]
+fn receivers_get_to_know_that_an_app_comes_close_to_a_limit() {
+    let receiver = Receiver::start();
+    let url = receiver.url();
+    let webhook = format!("[[app.webhook]]\nname = \"crm\"\nurl = {url:?}\nallow_private = true");
+    let (_site, _server, mut client) = serving("", &format!("rate = {{ get_contact_group = 1 }}\n{webhook}"));
+    // With a limit of one call a second, every call reaches 80 %.
+    assert_eq!(client.call("recentcontact/get_contact_group", r#"{"From_Account":"user0"}"#).code(), 50002);
+    let got = receiver.wait_for(1).remove(0);
+    let expected = serde_json::json!({
+        "CallbackCommand": "Alert.RequestOverLimit",
+        "ServiceName": "recentcontact",
+        "Command": "get_contact_group",
+        "Request": 1,
+        "Limit": 1,
+    });
+    assert_eq!(got.json(), expected);
+    assert_eq!(got.parameter("CallbackCommand"), Some("Alert.RequestOverLimit"));
+    assert!(got.header("webhook-id").starts_with("alert_"));
+}
+
+#[test]
 fn a_slow_receiver_holds_up_neither_other_receivers_nor_its_other_lanes() {
     let (slow, quick) = (Receiver::start(), Receiver::start());
     // Messages about one owner are never answered.
