@@ -1,6 +1,6 @@
 //! Reads the `[[app.webhook]]` tables.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use toml::de::DeValue;
 
@@ -122,7 +122,7 @@ impl<'a> Reading<'a> {
         None
     }
 
-    fn secret_in<T>(&self, file: &PathBuf, parse: fn(&str) -> Result<T, String>) -> Result<T, String> {
+    fn secret_in<T>(&self, file: &Path, parse: fn(&str) -> Result<T, String>) -> Result<T, String> {
         let text = read_secret(file, self.readers).map_err(|error| chain(&error))?;
         parse(&text).map_err(|said| format!("the content of {} {said}", file.display()))
     }

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    task::{JoinError, JoinSet},
+};
 
 use super::{
     destination::{CONCURRENT, Command, Destination},
@@ -43,6 +46,12 @@ pub(super) struct Delivery {
     pub(super) stopping: Stopping,
 }
 
+/// Waits for this time to pass.
+#[expect(clippy::disallowed_methods, reason = "events are due at a time")]
+pub(super) async fn until(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
 /// An answer of the receiver, and the life of the lanes to which the event belongs.
 struct Answered {
     generation: u64,
@@ -57,7 +66,8 @@ struct Running {
     /// How often the lanes began again because the app has another life.
     generation: u64,
     sender: Sender,
-    answers: mpsc::UnboundedSender<Answered>,
+    /// What is being sent. Messages that are not about an event have no answer that matters.
+    sending: JoinSet<Option<Answered>>,
     /// When what has happened was last stored, and when the feed may be read again, by the monotonic clock.
     stored: Duration,
     read_after: Duration,
@@ -69,7 +79,6 @@ impl Delivery {
     /// Delivers events until the server stops or the webhook is removed.
     pub(super) async fn run(mut self) {
         let Some(lanes) = self.open().await else { return };
-        let (answers, mut received) = mpsc::unbounded_channel();
         let mut changes = self.store.changes();
         let sender = Sender::new(&self.destination.settings(), CONCURRENT);
         let mut stopping = self.stopping.clone();
@@ -78,12 +87,12 @@ impl Delivery {
             lanes,
             generation: 0,
             sender,
-            answers,
+            sending: JoinSet::new(),
             stored: Duration::ZERO,
             read_after: Duration::ZERO,
             logged: None,
         };
-        running.go_on(&mut received, &mut changes, &mut stopping).await;
+        running.go_on(&mut changes, &mut stopping).await;
     }
 
     /// Reads the stored state, as soon as the store can be read. Returns `None` if the task has to end before.
@@ -102,22 +111,17 @@ impl Delivery {
             }
             tokio::select! {
                 () = self.stopping.begin() => return None,
-                () = tokio::time::sleep(STORE_AGAIN) => {}
+                () = until(STORE_AGAIN) => {}
             }
         }
     }
 }
 
 impl Running {
-    async fn go_on(
-        mut self,
-        received: &mut mpsc::UnboundedReceiver<Answered>,
-        changes: &mut watch::Receiver<u64>,
-        stopping: &mut Stopping,
-    ) {
+    async fn go_on(mut self, changes: &mut watch::Receiver<u64>, stopping: &mut Stopping) {
         loop {
-            while let Ok(answered) = received.try_recv() {
-                self.take_answer(answered);
+            while let Some(sent) = self.sending.try_join_next() {
+                self.take_answer(sent);
             }
             // Everything below uses the same time, so that nothing becomes due unnoticed in between.
             let now = self.delivery.clock.now_in_milliseconds();
@@ -137,12 +141,12 @@ impl Running {
                     Some(Command::Send(message)) => self.send_once(message),
                     Some(Command::End) | None => break,
                 },
-                Some(answered) = received.recv() => self.take_answer(answered),
+                Some(sent) = self.sending.join_next() => self.take_answer(sent),
                 Ok(()) = changes.changed() => self.lanes.note_changes(),
-                () = tokio::time::sleep(wait) => {}
+                () = until(wait) => {}
             }
         }
-        self.finish(received).await;
+        self.finish().await;
     }
 
     fn log_name(&self) -> (u32, String) {
@@ -177,7 +181,6 @@ impl Running {
                     let (app, webhook) = self.log_name();
                     log!(WEBHOOK_UNREAD, app, webhook, %error);
                     self.read_after = elapsed + STORE_AGAIN;
-                    return;
                 }
             }
         }
@@ -202,26 +205,29 @@ impl Running {
         let wants = |entry: &_| webhook.kinds.contains(&kind_of(entry));
         while let Some(due) = self.lanes.take(now, CONCURRENT, wants) {
             let (destination, sender) = (Arc::clone(&self.delivery.destination), self.sender.clone());
-            let (answers, clock, generation) =
-                (self.answers.clone(), self.delivery.clock.clone(), self.generation);
-            tokio::spawn(async move {
+            let (clock, generation) = (self.delivery.clock.clone(), self.generation);
+            self.sending.spawn(async move {
                 let outcome = destination.send(sender, Message::of(&due.placed.entry), &clock).await;
-                // If the task has ended, the event is sent again after the next start.
-                let _ = answers.send(Answered { generation, due, outcome });
+                Some(Answered { generation, due, outcome })
             });
         }
     }
 
     /// Sends a message that is not about an event. It is not sent again.
-    fn send_once(&self, message: Message) {
+    fn send_once(&mut self, message: Message) {
         let destination = Arc::clone(&self.delivery.destination);
         if destination.settings().kinds.contains(&REQUEST_OVER_LIMIT) && !self.lanes.summary().is_off {
             let (sender, clock) = (self.sender.clone(), self.delivery.clock.clone());
-            tokio::spawn(async move { destination.send(sender, message, &clock).await });
+            self.sending.spawn(async move {
+                destination.send(sender, message, &clock).await;
+                None
+            });
         }
     }
 
-    fn take_answer(&mut self, Answered { generation, due, outcome }: Answered) {
+    fn take_answer(&mut self, sent: Result<Option<Answered>, JoinError>) {
+        let answered = sent.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        let Some(Answered { generation, due, outcome }) = answered else { return };
         if generation != self.generation {
             return;
         }
@@ -273,17 +279,17 @@ impl Running {
         let elapsed = self.delivery.clock.elapsed();
         let due = self.lanes.next_due(now).map(|due| Duration::from_millis(due - now).min(LOOK_AT_CLOCK));
         let store = (self.lanes.changes() > 0).then(|| (self.stored + STORE_WITHIN).saturating_sub(elapsed));
-        let read = (self.read_after > elapsed).then(|| self.read_after - elapsed);
+        let read = (self.read_after > elapsed).then(|| self.read_after.saturating_sub(elapsed));
         [due, store, read].into_iter().flatten().min().unwrap_or(Duration::MAX)
     }
 
     /// Waits for the answers to what was sent, as long as the time permits, and stores everything.
-    async fn finish(mut self, received: &mut mpsc::UnboundedReceiver<Answered>) {
+    async fn finish(mut self) {
         let left = self.delivery.stopping.by().map_or(STORE_WITHIN, |by| by.left().mul_f32(0.5));
         let answers = async {
             while self.lanes.is_sending() {
-                let Some(answered) = received.recv().await else { break };
-                self.take_answer(answered);
+                let Some(sent) = self.sending.join_next().await else { break };
+                self.take_answer(sent);
             }
         };
         // What is not answered in time is sent again after the next start.

@@ -24,7 +24,7 @@ const PROBE_EVERY: u64 = 300_000;
 #[derive(Debug)]
 pub(super) struct Lanes {
     life: Life,
-    lanes: Vec<LaneQueue>,
+    queues: Vec<LaneQueue>,
     /// The lane with which the search for the next event begins, so that each gets its turn.
     next: usize,
     in_flight: usize,
@@ -67,7 +67,7 @@ impl Lanes {
     pub(super) fn of(state: &DeliveryState) -> Lanes {
         Lanes {
             life: state.life,
-            lanes: state.lanes.iter().map(LaneQueue::of).collect(),
+            queues: state.lanes.iter().map(LaneQueue::of).collect(),
             next: 0,
             in_flight: 0,
             is_off: state.is_off,
@@ -85,7 +85,7 @@ impl Lanes {
     }
 
     pub(super) fn summary(&self) -> Summary {
-        let waiting = self.lanes.iter().filter(|lane| lane.lane.attempts > 0);
+        let waiting = self.queues.iter().filter(|lane| lane.lane.attempts > 0);
         Summary {
             is_off: self.is_off,
             is_paused: self.is_paused,
@@ -97,7 +97,7 @@ impl Lanes {
 
     /// Takes into account that the feed may have further events.
     pub(super) fn note_changes(&mut self) {
-        for lane in &mut self.lanes {
+        for lane in &mut self.queues {
             lane.is_at_end = false;
         }
     }
@@ -115,7 +115,7 @@ impl Lanes {
             buckets: Vec::new(),
         };
         let mut is_wanted = false;
-        for lane in &self.lanes {
+        for lane in &self.queues {
             let is_hungry = lane.queue.is_empty()
                 && !lane.is_in_flight
                 && !lane.is_at_end
@@ -144,7 +144,7 @@ impl Lanes {
             return None;
         }
         let mut gaps = 0;
-        for lane in &mut self.lanes {
+        for lane in &mut self.queues {
             let (asked, began) = match lane.lane.stream {
                 Stream::Bucket(bucket) => (cursor.of_bucket(bucket), start.of_bucket(bucket)),
                 Stream::Disbandings => (cursor.disbandings, start.disbandings),
@@ -157,7 +157,7 @@ impl Lanes {
             }
         }
         for placed in entries {
-            if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.lane.stream == placed.stream)
+            if let Some(lane) = self.queues.iter_mut().find(|lane| lane.lane.stream == placed.stream)
                 && placed.number > lane.read
             {
                 lane.read = placed.number;
@@ -174,15 +174,15 @@ impl Lanes {
         if self.is_off || self.rests_until > now || self.in_flight >= most {
             return None;
         }
-        let count = self.lanes.len();
+        let count = self.queues.len();
         // A paused destination is tried with the event that has waited longest for its turn.
         let is_paused = self.is_paused;
         let mut order: Vec<usize> = (0..count).map(|step| (self.next + step) % count).collect();
         if is_paused {
-            order.sort_by_key(|index| self.lanes[*index].lane.due);
+            order.sort_by_key(|index| self.queues[*index].lane.due);
         }
         for index in order {
-            let lane = &mut self.lanes[index];
+            let lane = &mut self.queues[index];
             if lane.is_in_flight || (lane.lane.due > now && !is_paused) {
                 continue;
             }
@@ -206,7 +206,7 @@ impl Lanes {
 
     /// Takes an answer into account. `jitter` is a random number below 1.
     pub(super) fn answered(&mut self, due: &Due, outcome: &Outcome, now: u64, jitter: f64) -> Turn {
-        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.lane.stream == due.placed.stream) else {
+        let Some(lane) = self.queues.iter_mut().find(|lane| lane.lane.stream == due.placed.stream) else {
             return Turn::GoOn;
         };
         if !std::mem::take(&mut lane.is_in_flight) {
@@ -223,7 +223,7 @@ impl Lanes {
                 lane.pass(due.placed.number);
                 self.failing_since = None;
                 if std::mem::take(&mut self.is_paused) {
-                    for lane in &mut self.lanes {
+                    for lane in &mut self.queues {
                         lane.lane.due = 0;
                     }
                     return Turn::Resumed;
@@ -250,15 +250,13 @@ impl Lanes {
             lane.is_changed = true;
             let attempts = usize::try_from(lane.lane.attempts).unwrap_or(usize::MAX);
             lane.lane.attempts = lane.lane.attempts.saturating_add(1);
-            match RETRIES.get(attempts) {
-                Some(seconds) => lane.lane.due = now + milliseconds(*seconds, jitter),
-                None => {
-                    self.given_up.push(given_up(&due.placed, now, reason));
-                    lane.pass(due.placed.number);
-                    lane.read = due.placed.number;
-                    return Turn::GaveUp;
-                }
-            }
+            let Some(seconds) = RETRIES.get(attempts) else {
+                self.given_up.push(given_up(&due.placed, now, reason));
+                lane.pass(due.placed.number);
+                lane.read = due.placed.number;
+                return Turn::GaveUp;
+            };
+            lane.lane.due = now + milliseconds(*seconds, jitter);
         }
         let since = *self.failing_since.get_or_insert(now);
         if self.is_paused {
@@ -277,7 +275,7 @@ impl Lanes {
             self.off = Some(false);
         }
         (self.is_paused, self.failing_since, self.rests_until) = (false, None, 0);
-        for lane in self.lanes.iter_mut().filter(|lane| lane.lane.attempts > 0) {
+        for lane in self.queues.iter_mut().filter(|lane| lane.lane.attempts > 0) {
             (lane.lane.attempts, lane.lane.due, lane.is_changed) = (0, 0, true);
         }
     }
@@ -291,19 +289,19 @@ impl Lanes {
             return Some(self.rests_until);
         }
         let waits = |lane: &&LaneQueue| !lane.is_in_flight && lane.lane.due > now;
-        self.lanes.iter().filter(waits).map(|lane| lane.lane.due).min()
+        self.queues.iter().filter(waits).map(|lane| lane.lane.due).min()
     }
 
     /// Returns how many changes have to be stored.
     pub(super) fn changes(&self) -> usize {
-        let lanes = self.lanes.iter().filter(|lane| lane.is_changed).count();
+        let lanes = self.queues.iter().filter(|lane| lane.is_changed).count();
         lanes + self.given_up.len() + usize::from(self.off.is_some())
     }
 
     /// Takes everything that has to be stored.
     pub(super) fn take_progress(&mut self) -> Progress {
         let mut lanes = Vec::new();
-        for lane in self.lanes.iter_mut().filter(|lane| lane.is_changed) {
+        for lane in self.queues.iter_mut().filter(|lane| lane.is_changed) {
             lane.is_changed = false;
             lanes.push(lane.lane);
         }
@@ -313,7 +311,7 @@ impl Lanes {
 
     /// Takes back what could not be stored.
     pub(super) fn restore_progress(&mut self, progress: Progress) {
-        for lane in &mut self.lanes {
+        for lane in &mut self.queues {
             lane.is_changed |= progress.lanes.iter().any(|other| other.stream == lane.lane.stream);
         }
         self.given_up.splice(..0, progress.given_up);

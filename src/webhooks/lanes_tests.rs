@@ -75,7 +75,7 @@ fn place(due: &Due) -> (Stream, u64) {
 }
 
 fn lane(lanes: &Lanes, bucket: u8) -> Lane {
-    lanes.lanes[usize::from(bucket)].lane
+    lanes.queues[usize::from(bucket)].lane
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_destination_that_fails_for_an_hour_is_paused_keeps_its_events_and_is_tried_
         assert_eq!(lanes.next_due(now), Some(now + PROBE_EVERY));
         now += PROBE_EVERY;
     }
-    let numbers: Vec<_> = lanes.lanes.iter().map(|lane| lane.lane.number).collect();
+    let numbers: Vec<_> = lanes.queues.iter().map(|lane| lane.lane.number).collect();
     assert_eq!((numbers, lanes.given_up.len()), (vec![0; 4], 0), "nothing was given up in days");
     assert_eq!(lane(&lanes, 0).attempts, attempts);
     feed.read(&mut lanes, now);

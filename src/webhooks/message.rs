@@ -64,7 +64,7 @@ impl Message {
 
     /// Returns a message that only tests the way to the receiver.
     pub(super) fn test(at: u64) -> Message {
-        Message::without_event("test", TEST, json!({ "CallbackCommand": TEST, "EventTime": at }))
+        Message::without_event("test", TEST, &json!({ "CallbackCommand": TEST, "EventTime": at }))
     }
 
     /// Returns the message that an app has made so many calls of a command within a second.
@@ -76,10 +76,10 @@ impl Message {
             "Request": calls,
             "Limit": limit,
         });
-        Message::without_event("alert", OVER_LIMIT, body)
+        Message::without_event("alert", OVER_LIMIT, &body)
     }
 
-    fn without_event(kind: &str, command: &'static str, body: serde_json::Value) -> Message {
+    fn without_event(kind: &str, command: &'static str, body: &serde_json::Value) -> Message {
         let id = format!("{kind}_{}", random::text(22, b"abcdefghijklmnopqrstuvwxyz0123456789"));
         Message { id, command, body: body.to_string().into_bytes() }
     }

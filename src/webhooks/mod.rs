@@ -30,7 +30,7 @@ pub use settings::{KINDS, Secret, Token, Webhook, is_name};
 pub use summary::Summary;
 
 use self::{
-    delivery::Delivery,
+    delivery::{Delivery, until},
     destination::{Command, Destination},
     message::Message,
 };
@@ -182,7 +182,7 @@ impl Webhooks {
                     }
                     Some(ended) = tasks.join_next() => ended.map_err(io::Error::other)?,
                     Ok(()) = settings.changed() => break,
-                    () = tokio::time::sleep(again) => break,
+                    () = until(again) => break,
                 }
             }
         }

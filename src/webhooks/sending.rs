@@ -1,7 +1,7 @@
 //! Sends messages, and judges the answers of receivers.
 
 use std::{
-    io::{self, Read},
+    io::Read,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     time::Duration,
 };
@@ -96,7 +96,7 @@ impl Sender {
         let status = response.status().as_u16();
         let mut answer = Vec::new();
         let read = response.body_mut().as_reader().take(ANSWER_BYTES + 1).read_to_end(&mut answer);
-        judge(status, rest, read.map(|_| answer.as_slice()))
+        judge(status, rest, read.is_ok().then_some(&answer))
     }
 }
 
@@ -112,12 +112,12 @@ fn explain(error: &ureq::Error) -> String {
 }
 
 /// Judges an answer by its status, by `Retry-After`, and by its body if that is an answer as Tencent Chat expects it.
-fn judge(status: u16, rest: Option<u64>, body: io::Result<&[u8]>) -> Outcome {
+fn judge(status: u16, rest: Option<u64>, body: Option<&[u8]>) -> Outcome {
     let said = format!("HTTP {status}");
     let (verdict, rest) = match status {
         200..=299 => match body {
-            Err(_) => (Verdict::Unreachable(format!("{said}, but the answer broke off")), rest),
-            Ok(body) => match error_code(body) {
+            None => (Verdict::Unreachable(format!("{said}, but the answer broke off")), rest),
+            Some(body) => match error_code(body) {
                 None => (Verdict::Delivered, rest),
                 Some(code) => (Verdict::Refused(format!("{said} with ErrorCode {code}")), rest),
             },
@@ -176,8 +176,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     let embedded = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
     match parts {
         // Addresses that stand for an IPv4 address: translated ones (NAT64) and those of 6to4.
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => is_public_v4(embedded(high, low)),
-        [0x2002, high, low, ..] => is_public_v4(embedded(high, low)),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => is_public_v4(embedded(high, low)),
         // Only this range is assigned to the public internet, except documentation and Teredo.
         [0x2001, 0 | 0xdb8, ..] => false,
         [first, ..] => (0x2000..0x4000).contains(&first),
@@ -189,7 +188,7 @@ mod tests {
     use super::*;
 
     fn verdict(status: u16, body: &str) -> Verdict {
-        judge(status, None, Ok(body.as_bytes())).verdict
+        judge(status, None, Some(body.as_bytes())).verdict
     }
 
     #[test]
@@ -218,14 +217,14 @@ mod tests {
         }
         let long = format!(r#"{{"ErrorCode":1,"a":"{}"}}"#, "a".repeat(70_000));
         assert_eq!(verdict(200, &long), Verdict::Delivered, "a longer answer is not read");
-        let broken = judge(200, None, Err(io::ErrorKind::UnexpectedEof.into()));
+        let broken = judge(200, None, None);
         assert!(matches!(broken.verdict, Verdict::Unreachable(_)), "{broken:?}");
     }
 
     #[test]
     fn receivers_can_ask_for_a_rest() {
         let judged = |status, rest| {
-            let Outcome { verdict, rest } = judge(status, rest, Ok(b""));
+            let Outcome { verdict, rest } = judge(status, rest, Some(b""));
             (verdict, rest)
         };
         assert_eq!(judged(410, Some(9)), (Verdict::Gone, None));

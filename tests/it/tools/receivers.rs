@@ -84,7 +84,7 @@ fn takes_signed_messages_only(command: impl Fn() -> Command) {
     let target = example.url.strip_prefix("http://").unwrap().trim_end_matches('/');
     let old = crate::harness::Client::connect(target.parse().unwrap())
         .raw(b"POST / HTTP/1.1\r\nHost: x\r\nwebhook-id: a\r\nwebhook-timestamp: 1614265330\r\nContent-Length: 2\r\n\r\n{}");
-    assert_eq!(old.map(|answer| answer.status).unwrap_or(401), 401);
+    assert_eq!(old.map_or(401, |answer| answer.status), 401);
     example.prints("refused: no id, or a timestamp that is not from the last minutes");
 }
 

@@ -45,7 +45,7 @@ fn a_message_has_the_signatures_of_standard_webhooks_and_of_tencent() {
     assert!(time.abs_diff(Clock::system().now()) < 600);
     assert_eq!(got.parameter("RequestTime"), Some(time.to_string().as_str()));
     let sign = Sha256::digest(format!("xxxxyyyy{time}"));
-    let sign: String = sign.iter().map(|byte| format!("{byte:02x}")).collect();
+    let sign = sign.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     assert_eq!(got.parameter("Sign"), Some(sign.as_str()));
     assert!(got.target.starts_with("/hook?"), "{}", got.target);
     for (name, value) in [
