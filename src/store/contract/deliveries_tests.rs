@@ -25,7 +25,7 @@ fn numbers(state: &DeliveryState) -> Vec<u64> {
 }
 
 fn given_up(number: u64) -> GivenUp {
-    let event = format!("event {number}");
+    let event = format!("event-{number}");
     GivenUp { stream: Stream::Bucket(0), number, event, at: 5, reason: "HTTP 500".to_owned() }
 }
 

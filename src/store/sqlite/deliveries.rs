@@ -1,4 +1,10 @@
-//! The rows of webhooks: destinations, their lanes, and events that were given up.
+//! The rows of webhooks. One table has all of them:
+//!
+//! | `kind` | row | `key` | `a` | `b` | `c` | `note` |
+//! |---|---|---|---|---|---|---|
+//! | 0 | destination | 0 | whether it is off | | | |
+//! | 1 | lane | the bucket, or 255 for disbandings | number | attempts | due | |
+//! | 2 | event that was given up | place in the list | lane | number | time | id of the event, a blank, the reason |
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -19,6 +25,10 @@ use crate::{
 
 /// The approximate number of bytes of a row.
 const ROW: usize = 64;
+/// The kinds of rows.
+const DESTINATION: u8 = 0;
+const LANE: u8 = 1;
+const GIVEN_UP: u8 = 2;
 /// The lane that carries the disbandings.
 const DISBANDINGS: u8 = 255;
 
@@ -81,8 +91,8 @@ fn destination(
     let (app, name) = (id.app.number(), &*id.name);
     let mut bytes = 0;
     let is_off: Option<bool> = db
-        .prepare_cached("SELECT off FROM webhook WHERE app_id = ?1 AND name = ?2")?
-        .query_row(params![app, name], |row| row.get(0))
+        .prepare_cached("SELECT a FROM webhook WHERE app_id = ?1 AND name = ?2 AND kind = ?3 AND key = 0")?
+        .query_row(params![app, name, DESTINATION], |row| row.get(0))
         .optional()?;
     if is_off.is_none() {
         write_destination(db, id, false)?;
@@ -101,11 +111,11 @@ fn destination(
         .map(|stream| Lane { stream, number: 0, attempts: 0, due: 0 })
         .collect();
     let mut statement = db.prepare_cached(
-        "SELECT lane, number, attempts, due, sum FROM webhook_lane WHERE app_id = ?1 AND name = ?2",
+        "SELECT key, a, b, c, note, sum FROM webhook WHERE app_id = ?1 AND name = ?2 AND kind = ?3",
     )?;
-    let mut rows = statement.query(params![app, name])?;
+    let mut rows = statement.query(params![app, name, LANE])?;
     while let Some(row) = rows.next()? {
-        if sums::check("webhook_lane", key(id), row, 4).is_err() {
+        if sums::check("webhook", key(id, LANE), row, 5).is_err() {
             continue;
         }
         let stream = stream_of(row.get(0)?);
@@ -119,8 +129,8 @@ fn destination(
         }
     }
     let given_up: i64 = db
-        .prepare_cached("SELECT count(*) FROM webhook_given_up WHERE app_id = ?1 AND name = ?2")?
-        .query_row(params![app, name], |row| row.get(0))?;
+        .prepare_cached("SELECT count(*) FROM webhook WHERE app_id = ?1 AND name = ?2 AND kind = ?3")?
+        .query_row(params![app, name, GIVEN_UP], |row| row.get(0))?;
     let state = DeliveryState {
         life: life_of(db, id.app)?,
         is_off: is_off.unwrap_or(false),
@@ -130,39 +140,41 @@ fn destination(
     Ok((state, bytes))
 }
 
-fn key(id: &DestinationId) -> [Column<'_>; 2] {
-    [Column::Number(id.app.number().into()), Column::Text(id.name.as_bytes())]
+fn key(id: &DestinationId, kind: u8) -> [Column<'_>; 3] {
+    let app = Column::Number(id.app.number().into());
+    [app, Column::Text(id.name.as_bytes()), Column::Number(kind.into())]
+}
+
+/// Writes a row.
+fn write(
+    db: &Connection,
+    id: &DestinationId,
+    (kind, key): (u8, u64),
+    (a, b, c): (u64, u64, u64),
+    note: Option<&str>,
+) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO webhook (app_id, name, kind, key, a, b, c, note, sum)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, row_sum('webhook', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8))",
+    )?
+    .execute(params![id.app.number(), &*id.name, kind, signed(key), signed(a), signed(b), signed(c), note])
+    .map(drop)
 }
 
 fn write_destination(db: &Connection, id: &DestinationId, off: bool) -> rusqlite::Result<()> {
-    db.prepare_cached(
-        "INSERT OR REPLACE INTO webhook (app_id, name, off, sum) VALUES (?1, ?2, ?3, row_sum('webhook', ?1, ?2, ?3))",
-    )?
-    .execute(params![id.app.number(), &*id.name, off])
-    .map(drop)
+    write(db, id, (DESTINATION, 0), (off.into(), 0, 0), None)
 }
 
 fn write_lane(db: &Connection, id: &DestinationId, lane: &Lane) -> rusqlite::Result<()> {
-    db.prepare_cached(
-        "INSERT OR REPLACE INTO webhook_lane (app_id, name, lane, number, attempts, due, sum)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, row_sum('webhook_lane', ?1, ?2, ?3, ?4, ?5, ?6))",
-    )?
-    .execute(params![
-        id.app.number(),
-        &*id.name,
-        lane_of(lane.stream),
-        signed(lane.number),
-        lane.attempts,
-        signed(lane.due)
-    ])
-    .map(drop)
+    let values = (lane.number, lane.attempts.into(), lane.due);
+    write(db, id, (LANE, lane_of(lane.stream).into()), values, None)
 }
 
 /// Records what has happened to a destination. Returns the approximate number of bytes written.
 fn note(db: &Connection, id: &DestinationId, progress: &Progress) -> Result<usize, StoreError> {
     let is_stored: bool = db
-        .prepare_cached("SELECT count(*) FROM webhook WHERE app_id = ?1 AND name = ?2")?
-        .query_row(params![id.app.number(), &*id.name], |row| row.get(0))?;
+        .prepare_cached("SELECT count(*) FROM webhook WHERE app_id = ?1 AND name = ?2 AND kind = ?3")?
+        .query_row(params![id.app.number(), &*id.name, DESTINATION], |row| row.get(0))?;
     if !is_stored {
         return Ok(0);
     }
@@ -182,43 +194,31 @@ fn note(db: &Connection, id: &DestinationId, progress: &Progress) -> Result<usiz
     }
     for place in &progress.settled {
         rows += db
-            .prepare_cached("DELETE FROM webhook_given_up WHERE place = ?1 AND app_id = ?2 AND name = ?3")?
-            .execute(params![signed(*place), id.app.number(), &*id.name])?;
+            .prepare_cached("DELETE FROM webhook WHERE app_id = ?1 AND name = ?2 AND kind = ?3 AND key = ?4")?
+            .execute(params![id.app.number(), &*id.name, GIVEN_UP, signed(*place)])?;
     }
     Ok(if rows == 0 { 0 } else { PAGE + ROW * rows })
 }
 
 fn write_given_up(db: &Connection, id: &DestinationId, given_up: &GivenUp) -> rusqlite::Result<()> {
     let GivenUp { stream, number, event, at, reason } = given_up;
-    let (place, count): (i64, i64) = db
-        .prepare_cached("SELECT coalesce(max(place), 0) + 1, count(*) FROM webhook_given_up")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (last, count): (i64, i64) = db
+        .prepare_cached("SELECT coalesce(max(key), 0), count(*) FROM webhook WHERE kind = ?1")?
+        .query_row([GIVEN_UP], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if count >= i64::try_from(MAX_GIVEN_UP).unwrap_or(i64::MAX) {
-        db.execute(
-            "DELETE FROM webhook_given_up WHERE place = (SELECT min(place) FROM webhook_given_up)",
-            [],
-        )?;
+        db.prepare_cached(
+            "DELETE FROM webhook WHERE kind = ?1 AND key = (SELECT min(key) FROM webhook WHERE kind = ?1)",
+        )?
+        .execute([GIVEN_UP])?;
     }
-    db.prepare_cached(
-        "INSERT INTO webhook_given_up (place, app_id, name, lane, number, event, at, reason, sum)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, row_sum('webhook_given_up', ?2, ?3, ?4, ?5, ?6, ?7, ?8))",
-    )?
-    .execute(params![
-        place,
-        id.app.number(),
-        &*id.name,
-        lane_of(*stream),
-        signed(*number),
-        event,
-        signed(*at),
-        reason
-    ])
-    .map(drop)
+    let note = format!("{event} {reason}");
+    let values = (lane_of(*stream).into(), *number, *at);
+    write(db, id, (GIVEN_UP, unsigned(last) + 1), values, Some(&note))
 }
 
 /// Forgets all destinations except these. Returns the approximate number of bytes written.
 fn keep(db: &Connection, ids: &[DestinationId]) -> Result<usize, StoreError> {
-    let mut all = db.prepare_cached("SELECT app_id, name FROM webhook")?;
+    let mut all = db.prepare_cached("SELECT DISTINCT app_id, name FROM webhook")?;
     let all = all
         .query_map([], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, String>(1)?)))?
         .collect::<Result<Vec<_>, _>>()?;
@@ -227,9 +227,7 @@ fn keep(db: &Connection, ids: &[DestinationId]) -> Result<usize, StoreError> {
         .filter(|(app, name)| !ids.iter().any(|id| id.app.number() == *app && *id.name == **name));
     let mut bytes = 0;
     for (app, name) in gone {
-        for table in ["webhook", "webhook_lane", "webhook_given_up"] {
-            db.execute(&format!("DELETE FROM {table} WHERE app_id = ?1 AND name = ?2"), params![app, name])?;
-        }
+        db.execute("DELETE FROM webhook WHERE app_id = ?1 AND name = ?2", params![app, name])?;
         bytes += PAGE;
     }
     Ok(bytes)
@@ -246,22 +244,24 @@ pub(super) fn given_up(
     most: usize,
 ) -> Result<GivenUpPart, StoreError> {
     let mut statement = db.prepare_cached(
-        "SELECT lane, number, event, at, reason, sum, place FROM webhook_given_up
-         WHERE app_id = ?1 AND name = ?2 AND place > ?3 ORDER BY place LIMIT ?4",
+        "SELECT key, a, b, c, note, sum FROM webhook
+         WHERE app_id = ?1 AND name = ?2 AND kind = ?3 AND key > ?4 ORDER BY key LIMIT ?5",
     )?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![id.app.number(), &*id.name, signed(after), most])?;
+    let mut rows = statement.query(params![id.app.number(), &*id.name, GIVEN_UP, signed(after), most])?;
     let mut part = GivenUpPart { life: life_of(db, id.app)?, events: Vec::new() };
     while let Some(row) = rows.next()? {
-        sums::check("webhook_given_up", key(id), row, 5)?;
+        sums::check("webhook", key(id, GIVEN_UP), row, 5)?;
+        let note: String = row.get(4)?;
+        let (event, reason) = note.split_once(' ').unwrap_or((&note, ""));
         let given_up = GivenUp {
-            stream: stream_of(row.get(0)?),
-            number: unsigned(row.get(1)?),
-            event: row.get(2)?,
+            stream: stream_of(row.get(1)?),
+            number: unsigned(row.get(2)?),
+            event: event.to_owned(),
             at: unsigned(row.get(3)?),
-            reason: row.get(4)?,
+            reason: reason.to_owned(),
         };
-        part.events.push((unsigned(row.get(6)?), given_up));
+        part.events.push((unsigned(row.get(0)?), given_up));
     }
     Ok(part)
 }
@@ -274,10 +274,10 @@ pub(super) fn given_up(
 pub(super) fn delivered(db: &Connection, (app, bucket): Range) -> rusqlite::Result<Option<u64>> {
     let number: Option<i64> = db
         .prepare_cached(
-            "SELECT min(number) FROM webhook JOIN webhook_lane USING (app_id, name)
-             WHERE app_id = ?1 AND lane = ?2 AND NOT off",
+            "SELECT min(lane.a) FROM webhook AS destination JOIN webhook AS lane USING (app_id, name)
+             WHERE app_id = ?1 AND destination.kind = ?3 AND NOT destination.a AND lane.kind = ?4 AND lane.key = ?2",
         )?
-        .query_row(params![app.number(), bucket], |row| row.get(0))?;
+        .query_row(params![app.number(), bucket, DESTINATION, LANE], |row| row.get(0))?;
     Ok(number.map(unsigned))
 }
 
@@ -293,8 +293,8 @@ pub(super) fn begin_again(db: &Connection, scope: &Scope) -> rusqlite::Result<()
         Scope::Owner(_) => return Ok(()),
     };
     db.execute_batch(&format!(
-        "UPDATE webhook_lane SET number = 0, attempts = 0, due = 0,
-            sum = row_sum('webhook_lane', app_id, name, lane, 0, 0, 0) WHERE lane != {DISBANDINGS} {condition};
-         DELETE FROM webhook_given_up WHERE 1 {condition};"
+        "UPDATE webhook SET a = 0, b = 0, c = 0, sum = row_sum('webhook', app_id, name, kind, key, 0, 0, 0, NULL)
+         WHERE kind = {LANE} AND key != {DISBANDINGS} {condition};
+         DELETE FROM webhook WHERE kind = {GIVEN_UP} {condition};"
     ))
 }

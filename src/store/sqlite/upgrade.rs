@@ -180,19 +180,9 @@ ALTER TABLE app ADD COLUMN epoch INTEGER;
 ALTER TABLE store ADD COLUMN buckets INTEGER NOT NULL DEFAULT 64;
 -- The number after which the events of each bucket begin.
 ALTER TABLE store ADD COLUMN event_base INTEGER NOT NULL DEFAULT 0;
--- The destinations of webhooks.
-CREATE TABLE webhook (
-    app_id INTEGER NOT NULL, name TEXT NOT NULL, off INTEGER NOT NULL, sum INTEGER NOT NULL,
-    PRIMARY KEY (app_id, name)) WITHOUT ROWID;
--- How far each lane has come. The lane of a bucket has its number; lane 255 carries the disbandings.
-CREATE TABLE webhook_lane (
-    app_id INTEGER NOT NULL, name TEXT NOT NULL, lane INTEGER NOT NULL, number INTEGER NOT NULL,
-    attempts INTEGER NOT NULL, due INTEGER NOT NULL, sum INTEGER NOT NULL,
-    PRIMARY KEY (app_id, name, lane)) WITHOUT ROWID;
--- Events that a destination refused until they were given up.
-CREATE TABLE webhook_given_up (
-    place INTEGER PRIMARY KEY, app_id INTEGER NOT NULL, name TEXT NOT NULL, lane INTEGER NOT NULL,
-    number INTEGER NOT NULL, event TEXT NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL, sum INTEGER NOT NULL);
+-- Webhooks: rows of several kinds, see deliveries.rs. One short table, because the schema should fit into one page: the
+-- store cannot be opened without any page of it.
+CREATE TABLE webhook (app_id, name, kind, key, a, b, c, note, sum, PRIMARY KEY (app_id, name, kind, key)) WITHOUT ROWID;
 ";
 
 #[cfg(test)]
