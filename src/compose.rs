@@ -7,7 +7,7 @@ use crate::{
     api::Service,
     auth::{App, Apps, Gate},
     background::{self, OnEnd},
-    call::{AllowedHosts, Options, Pipeline},
+    call::{AllowedHosts, Feed, Options, Pipeline},
     clock::Clock,
     controls::Controls,
     http::{Bound, HttpLimits, HttpService, Proxies},
@@ -115,6 +115,7 @@ impl Plan {
         let gate = Gate::new(Apps::new(self.apps));
         let service = Service { store: self.store, clock: self.clock };
         let pipeline = Pipeline::new(gate, service, self.limits.of_calls(), options);
+        services.push(feed_service(pipeline.feed()));
         let http = HttpService::new(pipeline, self.limits, self.proxies);
         services.push(housekeeper(Arc::clone(&http)));
         Composed { http, operations, webhooks, services }
@@ -160,6 +161,19 @@ fn certificate_watcher(certificates: Certificates) -> background::Service {
         about: "the thread that watches certificates",
         on_end: OnEnd::Stop,
         work: Box::new(move |stopping| stopping.every(CERT_POLL, look)),
+        afterwards: Box::new(|| ()),
+    }
+}
+
+fn feed_service(feed: Arc<Feed>) -> background::Service {
+    background::Service {
+        name: "feed",
+        about: "the thread of the feed",
+        on_end: OnEnd::Stop,
+        work: Box::new(move |mut stopping| {
+            background::make_runtime()?.block_on(feed.run(stopping.begin()));
+            Ok(())
+        }),
         afterwards: Box::new(|| ()),
     }
 }

@@ -26,6 +26,7 @@ pub mod http;
 pub mod interchange;
 pub mod log;
 pub mod metrics;
+pub mod opaque;
 pub mod openapi;
 pub mod output;
 mod routes;

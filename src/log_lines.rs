@@ -114,6 +114,10 @@ lines! {
     REQUEST_REFUSED: INFO "refused request";
     FURTHER_FAILED_CALLS: INFO "further failed calls";
     INTERCHANGE: INFO "interchange";
+    FEED_OPENED: INFO "feed opened";
+    FEED_POLLED: DEBUG "feed polled";
+    FEED_BROKE_OFF: ERROR "a feed broke off";
+    FEED_NOT_READ: ERROR "the feed cannot be read; its readers wait";
     EXPORT_BROKE_OFF: ERROR "an export broke off";
     IMPORT_FAILED_IN_STORE: ERROR "the store failed under an import";
     CONTROL_FAILED_IN_STORE: ERROR "the store failed under a control";

@@ -77,6 +77,8 @@ pub struct Now {
     pub bodies: u64,
     /// The requests that were refused because the memory for bodies was used up.
     pub bodies_refused: u64,
+    /// The readers of feeds, and the entries sent to them.
+    pub feed: FeedCounts,
     /// The calls of each app.
     pub apps: CallsOfApps,
     /// How the previous keys of apps are used.
@@ -85,6 +87,15 @@ pub struct Now {
     pub webhooks: Vec<Status>,
     /// The values of the process.
     pub process: Process,
+}
+
+/// The counts of feeds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FeedCounts {
+    /// Current readers.
+    pub readers: u64,
+    /// Entries sent so far to all readers.
+    pub events: u64,
 }
 
 /// The numbers of connections of a server.
@@ -229,6 +240,13 @@ impl Metrics {
             now.bodies_refused,
         );
         out.alone("confold_signatures_remembered", "gauge", "Verified signatures in memory.", now.signatures);
+        out.alone("confold_feed_readers", "gauge", "Readers of feeds.", now.feed.readers);
+        out.alone(
+            "confold_feed_events_sent_total",
+            "counter",
+            "Events sent to readers of feeds.",
+            now.feed.events,
+        );
         apps::render(now, &mut out);
         store::render(now.store, &mut out);
         webhooks::render(&now.webhooks, &mut out);

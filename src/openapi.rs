@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::Command,
+    api::{Command, DRY_RUN, OWNER, STATE},
     routes::{Admits, Property, ROUTES, Reply, Route, Takes},
     wire::{Field, Shape, code::Code},
 };
@@ -63,6 +63,9 @@ fn document() -> Value {
     })
 }
 
+/// The header with the state that the user must have.
+const IF_MATCH: &str = "If-Match";
+
 fn parameters() -> Value {
     let parameter = |name: &str, required: bool, schema: Value, about: &str| json!({ "name": name, "in": "query", "required": required, "schema": schema, "description": about });
     json!({
@@ -71,6 +74,18 @@ fn parameters() -> Value {
         "usersig": parameter("usersig", true, json!({ "type": "string" }), "The UserSig of the administrator."),
         "random": parameter("random", false, json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }), "Any number. Other values are ignored, except in the strict mode, which refuses them."),
         "contenttype": parameter("contenttype", false, json!({ "const": "json" }), "The format; always json."),
+        DRY_RUN: {
+            "name": DRY_RUN, "in": "header", "required": false, "schema": { "type": "string", "pattern": "^1$" },
+            "description": "Answer as if the call had been made, and keep nothing. The answer repeats the header.",
+        },
+        STATE: {
+            "name": STATE, "in": "header", "required": false, "schema": { "type": "string", "pattern": "^1$" },
+            "description": "Begin the reply with State: the state of the user, for conditions and for confold/changes.",
+        },
+        IF_MATCH: {
+            "name": IF_MATCH, "in": "header", "required": false, "schema": { "type": "string" },
+            "description": "The State that the user must have, like IfInState.",
+        },
     })
 }
 
@@ -97,11 +112,17 @@ fn operation(command: Command) -> Value {
             required.push(json!(name));
         }
     }
+    let mut parameters = signed();
+    let has_owner = described.request.iter().any(|field| field.name == OWNER.name);
+    let headers = [(DRY_RUN, true), (STATE, has_owner), (IF_MATCH, command.is_conditional())];
+    for (name, _) in headers.into_iter().filter(|(_, is_offered)| *is_offered) {
+        parameters.push(json!({ "$ref": format!("#/components/parameters/{name}") }));
+    }
     json!({
         "operationId": command.name(),
         "summary": described.summary,
         "tags": [command.family().name()],
-        "parameters": signed(),
+        "parameters": parameters,
         "requestBody": {
             "required": true,
             "content": { "application/json": { "schema": object(described.request), "example": example } },
@@ -152,6 +173,18 @@ fn described(route: &Route) -> Value {
             operation["tags"] = json!(["interchange"]);
             parameters = signed();
         }
+        Admits::Readers => {
+            operation["tags"] = json!(["feed"]);
+            operation["security"] = json!([{}, { "token": [] }]);
+            // With a token, the request is not signed.
+            parameters = (self::parameters().as_object().into_iter().flatten())
+                .map(|(_, parameter)| {
+                    let mut parameter = parameter.clone();
+                    parameter["required"] = json!(false);
+                    parameter
+                })
+                .collect();
+        }
         Admits::Testers => {
             operation["tags"] = json!(["_dev"]);
             operation["security"] = json!([{}, { "token": [] }]);
@@ -201,6 +234,16 @@ fn written(property: &Property) -> Value {
 fn answer(reply: Reply) -> Value {
     let failure = json!({ "$ref": "#/components/schemas/Failure" });
     let (about, kind, schema) = match reply {
+        Reply::Feed => {
+            let object = json!({ "type": "object", "required": ["Events", "Cursor", "HasMore"] });
+            return json!({
+                "description": "The events, as described in docs/feed.md.",
+                "content": {
+                    "application/json": { "schema": object },
+                    "text/event-stream": { "schema": { "type": "string" } },
+                },
+            });
+        }
         Reply::Text(about) => (about, "text/plain", json!({ "type": "string" })),
         Reply::Object => ("Done.", "application/json", json!({ "type": "object" })),
         Reply::Report => {

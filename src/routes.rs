@@ -66,6 +66,8 @@ pub(crate) enum Reply {
     BadLines,
     /// Lines in confold's file format.
     Lines,
+    /// The feed, in one of its two forms.
+    Feed,
     /// A refusal, in the form of all other refusals.
     Refused,
 }
@@ -149,6 +151,31 @@ const fn webhook(path: &'static str, task: WebhookTask, id: &'static str, summar
     Route { method: "POST", path, admits, handler, id, summary, parameters, takes, answers }
 }
 
+const FEED: Route = Route {
+    method: "GET",
+    path: "/feed",
+    admits: Admits::Readers,
+    handler: Handler::Feed,
+    id: "feed",
+    summary: "Read what calls changed, as one object or, with Accept: text/event-stream, as server-sent events",
+    parameters: &[
+        Property { name: "app", schema: APP, about: "The app. Required with a token." },
+        Property {
+            name: "after",
+            schema: TEXT,
+            about: "A cursor from an earlier answer, or `latest`. Without it, the feed begins with the oldest entry that is kept. \
+                    The header Last-Event-ID counts instead if it is sent.",
+        },
+        Property {
+            name: "wait",
+            schema: r#"{"type":"integer","minimum":0,"maximum":60,"default":30}"#,
+            about: "How many seconds to wait for an entry if there is none yet.",
+        },
+    ],
+    takes: Takes::Nothing,
+    answers: &[(200, Reply::Feed), (400, Reply::Refused), (403, Reply::Refused), (503, Reply::Refused)],
+};
+
 /// Describes a control.
 const fn control(
     (method, path): (&'static str, &'static str),
@@ -215,13 +242,9 @@ pub(crate) const ROUTES: &[Route] = &[
     transfer("/interchange/import", Handler::Import, "import", "Import lines"),
     webhook("/webhooks/list", WebhookTask::List, "listWebhooks", "List the webhooks of the app"),
     webhook("/webhooks/test", WebhookTask::Test, "testWebhook", "Send a message to a webhook"),
-    webhook(
-        "/webhooks/replay",
-        WebhookTask::Replay,
-        "replayWebhook",
-        "Send events again that a webhook has refused, until one is refused again",
-    ),
+    webhook("/webhooks/replay", WebhookTask::Replay, "replayWebhook", "Send events again that were given up"),
     webhook("/webhooks/enable", WebhookTask::Enable, "enableWebhook", "Send everything that waits at once"),
+    FEED,
     control(
         ("GET", "/_dev/journal"),
         Control::Journal,

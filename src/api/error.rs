@@ -1,8 +1,8 @@
-//! The reasons why calls are refused, their error codes, and confold's own text for each (decision 24).
+//! The reasons why calls are refused, and confold's own text for each (decision 24).
 
-use super::{Absent, Family};
+use super::Absent;
 use crate::{
-    auth::{Refusal, usersig::Flaw},
+    auth::Refusal,
     domain::{ChatGroupId, Rejection, UserId},
     excerpt::quoted,
     store::StoreError,
@@ -151,6 +151,15 @@ pub enum Error {
          before you repeat it"
     )]
     Timeout,
+    /// The owner was changed again whenever the call was about to be decided.
+    #[error(
+        "other calls changed the owner at the same time, {attempts} times in a row; this call had no effect, try again \
+         in a second"
+    )]
+    Contended {
+        /// How often the call was tried.
+        attempts: usize,
+    },
     /// The memory for request bodies is used up.
     #[error(
         "the bodies of calls use all the memory that this server allows for them ({limit} bytes, setting \
@@ -165,57 +174,6 @@ pub enum Error {
     Store(#[from] StoreError),
 }
 
-impl Error {
-    /// Returns the error code, which depends on the service.
-    #[must_use]
-    pub fn code(&self, family: Family) -> Code {
-        match self {
-            Error::Http(_) => Code::HTTP,
-            Error::Injected(code, _) => *code,
-            Error::NoCommand { service, .. } => no_command_code(service),
-            Error::Absent(absent) => no_command_code(absent.service()),
-            Error::NoResource(_) => Code::RESOURCE,
-            Error::Refused(refusal) => refusal_code(refusal),
-            Error::Frequency { .. } => Code::FREQUENCY,
-            Error::AppFrequency { .. } => Code::APP_FREQUENCY,
-            Error::Edition { .. } => Code::EDITION,
-            Error::Json(_) => Code::JSON,
-            Error::AccountType(_) => Code::ACCOUNT_TYPE,
-            Error::Fault(_) | Error::Store(StoreError::Elsewhere(_)) => parameter_code(family),
-            Error::Rejected(rejection) | Error::At { rejection, .. } => rejection_code(rejection, family),
-            Error::ProfileLength { .. } => Code::PROFILE_LENGTH,
-            Error::NoChatGroup(_) => Code::GROUP_ABSENT,
-            Error::ChatGroupIdForm(_) => Code::GROUP_ID,
-            Error::ChatGroupTaken(_) => Code::GROUP_ID_TAKEN,
-            Error::ChatGroupOwn(_) => Code::GROUP_ID_OWN,
-            Error::NoUser(_) => Code::GROUP_USER,
-            Error::ManyMembers { .. } => Code::GROUP_PACKET,
-            Error::NoMemberList(_) => Code::GROUP_PERMISSION,
-            Error::NoRemoval(_) | Error::GroupTextLength { .. } => Code::GROUP_PARAMETER,
-            Error::ChatGroupFull(_) => Code::GROUP_FULL,
-            Error::OwnerStays(_) => Code::GROUP_OWNER,
-            Error::Timeout => Code::TIMEOUT,
-            Error::ManyBodies { .. } | Error::Store(StoreError::Busy) => Code::OVERLOAD,
-            Error::Store(
-                StoreError::Failed(_)
-                | StoreError::Full(_)
-                | StoreError::ReadOnly(_)
-                | StoreError::Lost(_)
-                | StoreError::Moved(_)
-                | StoreError::Damaged { .. }
-                | StoreError::Rule
-                | StoreError::Conflict(_)
-                | StoreError::Closed,
-            ) => internal_code(family),
-        }
-    }
-}
-
-/// Returns the code for an unknown command. The group service has its own.
-fn no_command_code(service: &str) -> Code {
-    if service == Family::Group.name() { Code::GROUP_COMMAND } else { Code::RESOURCE }
-}
-
 /// Returns what a caller may learn about a failure of the store.
 fn about_store(error: &StoreError) -> &'static str {
     match error {
@@ -228,92 +186,8 @@ fn about_store(error: &StoreError) -> &'static str {
     }
 }
 
-/// Returns `ResultCode` and `ResultInfo` for one item of a call.
-pub(super) fn item_result(result: &Result<(), Rejection>) -> (u32, String) {
-    match result {
-        Ok(()) => (Code::OK.number(), String::new()),
-        Err(rejection) => (rejection_code(rejection, Family::RecentContact).number(), explain(rejection)),
-    }
-}
-
-fn refusal_code(refusal: &Refusal) -> Code {
-    match refusal {
-        Refusal::NoAppId { .. } => Code::APP_ID_MISSING,
-        Refusal::MalformedAppId(_) => Code::APP_ID,
-        Refusal::UnknownApp(_) => Code::APP_UNKNOWN,
-        Refusal::NoIdentity { .. } => Code::IDENTITY,
-        Refusal::NoKey(_) => Code::NO_KEY,
-        Refusal::TooManyFailures(_) => Code::SIG_FAILURES,
-        Refusal::Denied(_) => Code::DENIED,
-        Refusal::Disabled(_) => Code::APP_DISABLED,
-        Refusal::Closed { .. } => Code::SERVICE_CLOSED,
-        Refusal::PlanExpired(_) => Code::PLAN_EXPIRED,
-        Refusal::Source { .. } => Code::SOURCE,
-        Refusal::NotAdmin { .. } => Code::ADMIN,
-        Refusal::Signature { flaw, .. } => flaw_code(flaw),
-    }
-}
-
-/// Returns the code for a `UserSig` with this flaw.
-#[must_use]
-pub fn flaw_code(flaw: &Flaw) -> Code {
-    match flaw {
-        Flaw::Empty => Code::SIG_EMPTY,
-        Flaw::TooLong | Flaw::Base64 | Flaw::Zlib | Flaw::TooLarge | Flaw::Json => Code::SIG_ILLEGAL,
-        Flaw::Version1 | Flaw::Field(_) | Flaw::IdentifierForm(_) | Flaw::Userbuf => Code::SIG_INCOMPLETE,
-        Flaw::App(_) => Code::SIG_APP,
-        Flaw::Identifier(_) => Code::SIG_IDENTIFIER,
-        Flaw::Forged => Code::SIG_FORGED,
-        Flaw::Expired { .. } => Code::SIG_EXPIRED,
-    }
-}
-
-fn rejection_code(rejection: &Rejection, family: Family) -> Code {
-    match rejection {
-        Rejection::UnknownOwner(_) | Rejection::UnknownPeer(_) => Code::ACCOUNT_ABSENT,
-        Rejection::UnknownChatGroup(_) | Rejection::DisbandedChatGroup(_) | Rejection::NotMember(_) => {
-            Code::CHAT_GROUP
-        }
-        Rejection::Administrator(_) => Code::ACCOUNT_KEPT,
-        Rejection::UnreadablePeer(_) => internal_code(family),
-        Rejection::TooManyGrouped { .. } | Rejection::TooManyMarked { .. } => Code::CONVERSATIONS,
-        Rejection::TooManyGroups { .. } | Rejection::NoGroupIdLeft => Code::GROUPS,
-        Rejection::NoSuchGroup(_) => Code::GROUP_UNKNOWN,
-        Rejection::NameLength { .. } => Code::GROUP_NAME,
-        Rejection::BatchSize { .. } => Code::BATCH,
-        Rejection::Import(_)
-        | Rejection::NameTaken(_)
-        | Rejection::NameCharacter { .. }
-        | Rejection::IdLength { .. }
-        | Rejection::IdCharacter { .. }
-        | Rejection::MarkBit { .. }
-        | Rejection::MarkText { .. }
-        | Rejection::CustomMarkLength { .. }
-        | Rejection::Unreadable(_)
-        | Rejection::NothingToApply { .. }
-        | Rejection::NothingToUndo
-        | Rejection::Erased => parameter_code(family),
-    }
-}
-
-fn parameter_code(family: Family) -> Code {
-    match family {
-        Family::RecentContact => Code::PARAMETER,
-        Family::Account => Code::ACCOUNT_PARAMETER,
-        Family::Group => Code::GROUP_PARAMETER,
-    }
-}
-
-fn internal_code(family: Family) -> Code {
-    match family {
-        Family::RecentContact => Code::INTERNAL,
-        Family::Account => Code::ACCOUNT_INTERNAL,
-        Family::Group => Code::GROUP_INTERNAL,
-    }
-}
-
 /// Describes a rejection and adds a cure: a command, a flag, or the rule for ids (decision 24).
-fn explain(rejection: &Rejection) -> String {
+pub(super) fn explain(rejection: &Rejection) -> String {
     match rejection {
         Rejection::UnknownOwner(user) | Rejection::UnknownPeer(user) => {
             match UserId::importable(user.as_str()) {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{
     Call, Error,
     describe::recentcontact as field,
-    shapes::{ItemResult, check_batch},
+    shapes::{ItemResult, check_batch, mark_bit},
 };
 use crate::{
     domain::{Conversation, CustomMark, Edit, MarkBit, MarkChange, Rejection, StandardChange},
@@ -114,11 +114,7 @@ fn read_change(fields: Fields<'_>, opt_type: i64) -> Result<MarkChange, Misread>
 /// Reads a list of bit numbers. If it is not a list, the whole call is refused; an invalid bit refuses only the item.
 fn bits(value: Value<'_>) -> Result<Vec<MarkBit>, Misread> {
     value.read::<&[Node<'_>]>()?;
-    let bit = |bit: Value<'_>| match bit.read::<i64>() {
-        Ok(number) => MarkBit::new(number).map_err(|reason| Fault::refused(bit.path, reason)),
-        Err(_) => Err(Fault::unfit(bit.path, "a bit number from 0 to 63", bit.node)),
-    };
-    value.each(bit).map_err(|fault: Fault| Misread::Item(unreadable(&fault)))
+    value.each(mark_bit).map_err(|fault: Fault| Misread::Item(unreadable(&fault)))
 }
 
 fn unreadable(fault: &Fault) -> Rejection {

@@ -5,6 +5,8 @@ mod account_check;
 mod account_delete;
 mod account_import;
 mod add_group_member;
+mod changes;
+mod codes;
 mod create_contact_group;
 mod create_group;
 mod del_contact_group;
@@ -16,14 +18,19 @@ mod get_appid_group_list;
 mod get_contact_group;
 mod get_group_info;
 mod get_role_in_group;
+mod history;
 mod mark_contact;
 mod members;
 mod multiaccount_import;
+mod past;
 mod refused;
 mod route;
+mod search;
 mod search_contact_group;
 mod sentences;
 mod shapes;
+mod state;
+mod undo;
 mod update_contact_group;
 
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -31,14 +38,16 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use serde::Serialize;
 
 pub use absent::Absent;
+pub use codes::flaw_code;
 pub use describe::{
     Description,
     recentcontact::{OWNER, START_INDEX},
 };
-pub use error::{Error, flaw_code};
+pub use error::Error;
 pub use refused::RefusedItems;
 pub use route::{Command, Family};
 pub use sentences::ReplyText;
+pub use state::{Asked, STATE};
 
 use crate::{
     auth::{App, Edition},
@@ -47,9 +56,16 @@ use crate::{
         ChatGroupEdit, ChatGroupId, ChatGroupOutcome, Edit, MembershipMode, Organizer, Outcome, Owner,
         OwnerState, Rejection, Terms, UserId,
     },
-    store::{CallContext, ChatGroupWrite, Pending, Store, StoreError, Write},
+    store::{
+        CallContext, ChatGroupWrite, Followed, Pending, Place, PlaceSlot, Store, StoreError, WantedEvents,
+        Write,
+    },
     wire::{Envelope, Fault, Fields},
 };
+
+/// The header of a call of which nothing is kept; its value is 1. An answer to such a call repeats it, because another
+/// server would ignore the header and make the change.
+pub const DRY_RUN: &str = "x-confold-dry-run";
 
 /// What every command needs to run.
 #[derive(Clone)]
@@ -71,6 +87,12 @@ pub struct Call<'a> {
     pub command: Command,
     /// Counts the individual items that are refused.
     pub items: &'a RefusedItems,
+    /// What the headers ask for, if they ask for anything.
+    pub asked: Option<&'a Asked>,
+    /// The place at which the owner must be.
+    pub place: Option<Place>,
+    /// Where to leave the owner's place after a change.
+    pub place_after: Option<&'a PlaceSlot>,
     /// Describes the caller, for records of changes. It is called only for calls that change something.
     pub context: &'a (dyn Fn() -> CallContext + Sync),
 }
@@ -84,9 +106,20 @@ impl Command {
         // `get_contact_group` is called most often, so its future is stored inline. The others are larger
         // and rarer; they are boxed to keep the caller's future small.
         match self {
-            Command::GetContactGroup => get_contact_group::run(call, request).await,
-            other => other.run_boxed(call, request).await,
+            Command::GetContactGroup if call.asked.is_none() => get_contact_group::run(call, request).await,
+            other => {
+                let call = Call { place: call.expected_place(request)?, ..call };
+                match call.asked {
+                    Some(Asked { state: true, .. }) if other.has_owner() => call.with_state(request).await,
+                    _ => other.run_boxed(call, request).await,
+                }
+            }
         }
+    }
+
+    /// Checks whether the command is about one owner, whose state a reply can contain.
+    fn has_owner(self) -> bool {
+        matches!(self.family(), Family::RecentContact | Family::Confold)
     }
 
     fn run_boxed<'a>(self, call: Call<'a>, request: Fields<'a>) -> Running<'a> {
@@ -109,6 +142,10 @@ impl Command {
             Command::AddGroupMember => Box::pin(add_group_member::run(call, request)),
             Command::DeleteGroupMember => Box::pin(delete_group_member::run(call, request)),
             Command::GetRoleInGroup => Box::pin(get_role_in_group::run(call, request)),
+            Command::Changes => Box::pin(changes::run(call, request)),
+            Command::Search => Box::pin(search::run(call, request)),
+            Command::History => Box::pin(history::run(call, request)),
+            Command::Undo => Box::pin(undo::run(call, request)),
         }
     }
 }
@@ -125,6 +162,11 @@ impl Call<'_> {
         })
     }
 
+    /// Checks whether nothing that the call changes is kept.
+    fn is_dry_run(&self) -> bool {
+        self.asked.is_some_and(|asked| asked.dry_run)
+    }
+
     /// Loads the organizer of an owner. Refuses the call if the owner does not exist.
     async fn load(&self, owner: &Owner) -> Result<Arc<Organizer>, Error> {
         let store = &self.service.store;
@@ -132,15 +174,32 @@ impl Call<'_> {
             Some(loaded) => loaded.state,
             None => store.load(owner).await?.state,
         };
-        if account.is_none() && !self.app.directory().takes_for_granted(&owner.user) {
-            return Err(of_owner(Rejection::UnknownOwner(owner.user.clone())));
-        }
+        self.check_existence(owner, account.is_some())?;
         Ok(organizer)
     }
 
-    /// Commits an edit of an owner. Once this returns, the result is durable.
+    /// Reads an owner together with events. Refuses the call if the owner does not exist.
+    async fn follow(&self, owner: &Owner, wanted: WantedEvents) -> Result<Followed, Error> {
+        let followed = self.service.store.follow(owner, wanted).await?;
+        self.check_existence(owner, followed.state.account.is_some())?;
+        Ok(followed)
+    }
+
+    fn check_existence(&self, owner: &Owner, has_account: bool) -> Result<(), Error> {
+        match has_account || self.app.directory().takes_for_granted(&owner.user) {
+            true => Ok(()),
+            false => Err(of_owner(Rejection::UnknownOwner(owner.user.clone()))),
+        }
+    }
+
+    /// Commits an edit of an owner. Once this returns, the result is durable, unless the call is a dry run.
     async fn edit<T: TryFrom<Outcome>>(&self, owner: Owner, edit: Edit) -> Result<T, Error> {
-        let outcome = self.commit(owner, edit).await?.map_err(|rejection| match rejection {
+        self.settle(self.write(owner, edit)).await
+    }
+
+    /// Commits a write that [`Call::write`] has made.
+    async fn settle<T: TryFrom<Outcome>>(&self, write: Write) -> Result<T, Error> {
+        let outcome = self.service.store.commit(write).await?.map_err(|rejection| match rejection {
             unknown @ Rejection::UnknownOwner(_) => of_owner(unknown),
             other => other.into(),
         })?;
@@ -149,11 +208,21 @@ impl Call<'_> {
 
     /// Queues an edit immediately; the returned future waits for its outcome.
     fn commit(&self, owner: Owner, edit: Edit) -> Pending<'_, Result<Outcome, Rejection>> {
-        let write = Write { context: (self.context)(), ..Write::new(owner, edit, self.terms()) };
-        self.service.store.commit(write)
+        self.service.store.commit(self.write(owner, edit))
     }
 
-    /// Commits an edit of a chat group. Once this returns, the result is durable.
+    /// Returns the write of an edit by this call, which is kept unless the call is a dry run.
+    fn write(&self, owner: Owner, edit: Edit) -> Write {
+        Write {
+            context: (self.context)(),
+            dry_run: self.is_dry_run(),
+            place: self.place,
+            place_after: self.place_after.cloned(),
+            ..Write::new(owner, edit, self.terms())
+        }
+    }
+
+    /// Commits an edit of a chat group. Once this returns, the result is durable, unless the call is a dry run.
     async fn edit_chat_group(
         &self,
         id: &ChatGroupId,
@@ -161,6 +230,7 @@ impl Call<'_> {
     ) -> Result<ChatGroupOutcome, Error> {
         let write = ChatGroupWrite {
             context: (self.context)(),
+            dry_run: self.is_dry_run(),
             ..ChatGroupWrite::new(self.app.id, id.clone(), edit, self.terms())
         };
         let outcome = self.service.store.commit_chat_group(write).await?;

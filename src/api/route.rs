@@ -11,6 +11,8 @@ pub enum Family {
     Account,
     /// `group_open_http_svc`: chat groups.
     Group,
+    /// `confold`: what the vendor does not have (decision 33).
+    Confold,
 }
 
 macro_rules! routes {
@@ -86,15 +88,22 @@ routes! {
         DeleteGroupMember  "delete_group_member"  200 FirstInfoBeforeCode;
         GetRoleInGroup     "get_role_in_group"    200 FirstInfoBeforeCode;
     }
+    Confold {
+        Changes            "changes"              200 Last;
+        Search             "search"               200 Last;
+        History            "history"              200 Last;
+        Undo               "undo"                 100 Last;
+    }
 }
 
 impl Family {
+    /// All services.
+    pub const ALL: [Family; 4] = [Family::RecentContact, Family::Account, Family::Group, Family::Confold];
+
     /// Finds a service by its name in the path.
     #[must_use]
     pub fn find(name: &str) -> Option<Family> {
-        [Family::RecentContact, Family::Account, Family::Group]
-            .into_iter()
-            .find(|family| family.name() == name)
+        Family::ALL.into_iter().find(|family| family.name() == name)
     }
 
     /// Returns the name of the family, which is a segment of the path.
@@ -104,19 +113,19 @@ impl Family {
             Family::RecentContact => "recentcontact",
             Family::Account => "im_open_login_svc",
             Family::Group => "group_open_http_svc",
+            Family::Confold => "confold",
         }
     }
 }
 
 impl Command {
-    /// Returns how empty optional fields are read (decision 31). Account and chat group commands treat them as absent,
-    /// because all of these create or query. A command that changes existing values cannot, because an empty value may
-    /// clear what was set.
+    /// Returns how empty optional fields are read (decision 31). Account and chat group commands and confold's own treat
+    /// them as absent, because an empty value means nothing in them. A command in which it clears a value could not do so.
     #[must_use]
     pub fn empties(self) -> Empties {
         match self.family() {
             Family::RecentContact => Empties::Values,
-            Family::Account | Family::Group => Empties::Absent,
+            Family::Account | Family::Group | Family::Confold => Empties::Absent,
         }
     }
 

@@ -53,8 +53,8 @@ impl fmt::Debug for SecretKey {
     }
 }
 
-/// A token that grants access to the controls of a server. `Debug` does not show it.
-#[derive(Clone)]
+/// A token that grants access to the controls of a server, or to the feed of an app. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Token(Arc<str>);
 
 impl Token {
@@ -169,6 +169,8 @@ pub struct App {
     pub rates: CallRates,
     /// The limit on calls per second across all commands (60011 beyond it).
     pub calls_per_second: Option<u32>,
+    /// The token with which programs may read the feed without a signature.
+    pub feed_token: Option<Token>,
     /// How many signatures of one identifier and source may fail per minute (70050 beyond that); `None` for no limit.
     pub failed_signatures: Option<u32>,
 }
@@ -206,6 +208,7 @@ impl App {
             denied: Vec::new(),
             rates: CallRates::default(),
             calls_per_second: None,
+            feed_token: None,
             failed_signatures: Some(60),
         }
     }

@@ -116,19 +116,33 @@ impl Gate {
         if app.denied.iter().any(|denied| denied == identifier) {
             return Err(Refusal::Denied(identifier.to_owned()));
         }
-        check_state(app, said, now)?;
+        check_state(app, said.service, now)?;
         // Check this on every call, so that removing an administrator takes effect immediately.
         let Some(admin) = app.admins.iter().find(|admin| *admin == identifier) else {
             return Err(Refusal::NotAdmin { app: id, identifier: identifier.to_owned() });
         };
-        if app
-            .allowed_sources
-            .as_ref()
-            .is_some_and(|networks| networks.iter().all(|network| !network.contains(said.source)))
-        {
-            return Err(Refusal::Source { app: id, source_address: said.source });
-        }
+        check_source(app, said.source)?;
         Ok(Caller { app, identifier: admin })
+    }
+
+    /// Returns the app if this is the token of its feed.
+    ///
+    /// # Errors
+    /// Returns the [`Refusal`] of an app that refuses everyone at this time, or of the address.
+    pub fn admit_reader(
+        &self,
+        id: AppId,
+        token: &str,
+        (service, source): (&str, IpAddr),
+        now: UnixSeconds,
+    ) -> Result<Option<&App>, Refusal> {
+        let Some(app) = self.apps.get(id) else { return Ok(None) };
+        if !app.feed_token.as_ref().is_some_and(|known| known.is(token)) {
+            return Ok(None);
+        }
+        check_state(app, service, now)?;
+        check_source(app, source)?;
+        Ok(Some(app))
     }
 
     /// Verifies a signature with the keys of the app, and returns which key made it.
@@ -166,17 +180,26 @@ impl Gate {
 }
 
 /// Checks that the app accepts calls to this service.
-fn check_state(app: &App, said: Credentials<'_>, now: UnixSeconds) -> Result<(), Refusal> {
+fn check_state(app: &App, service: &str, now: UnixSeconds) -> Result<(), Refusal> {
     if app.disabled {
         return Err(Refusal::Disabled(app.id));
     }
-    if app.closed_services.iter().any(|closed| closed == said.service) {
-        return Err(Refusal::Closed { app: app.id, service: said.service.to_owned() });
+    if app.closed_services.iter().any(|closed| closed == service) {
+        return Err(Refusal::Closed { app: app.id, service: service.to_owned() });
     }
     if app.plan_until.is_some_and(|until| now > until) {
         return Err(Refusal::PlanExpired(app.id));
     }
     Ok(())
+}
+
+/// Checks that the app accepts calls from this address.
+fn check_source(app: &App, source: IpAddr) -> Result<(), Refusal> {
+    let networks = app.allowed_sources.as_ref();
+    match networks.is_some_and(|networks| networks.iter().all(|network| !network.contains(source))) {
+        true => Err(Refusal::Source { app: app.id, source_address: source }),
+        false => Ok(()),
+    }
 }
 
 fn read_app_id(text: &str) -> Result<AppId, Refusal> {

@@ -1,7 +1,7 @@
 //! Admits calls by the head of the request: path, query, caller, rate, in this order. The body comes later, so that a
 //! refused caller learns nothing about bodies or users.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use super::{
     head::Head,
@@ -107,7 +107,18 @@ impl Access {
         head: &Head<'_>,
         now: UnixSeconds,
     ) -> Result<Caller<'_>, Error> {
-        let query = Query::parse(head.query.unwrap_or(""))?;
+        self.identify_by(service, head.query.unwrap_or(""), head.source, now)
+    }
+
+    /// Admits an administrator as the caller of a service by a query string.
+    pub(super) fn identify_by(
+        &self,
+        service: &str,
+        query: &str,
+        source: IpAddr,
+        now: UnixSeconds,
+    ) -> Result<Caller<'_>, Error> {
+        let query = Query::parse(query)?;
         if self.strict {
             query.check_strictly()?;
         }
@@ -116,7 +127,7 @@ impl Access {
             identifier: query.identifier.as_deref(),
             usersig: query.usersig.as_deref(),
             look_alikes: &query.look_alikes,
-            source: head.source,
+            source,
             service,
         };
         Ok(self.gate.admit(said, now)?)

@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    api::{DRY_RUN, STATE},
     store::StoreError,
     wire::{Envelope, code::Code},
 };
@@ -60,6 +61,12 @@ pub trait Pieces: Send {
     /// Announces that the server stops. A finite stream may continue to its end within the time that the stop allows;
     /// an endless one has to end now.
     fn stop(&mut self) {}
+
+    /// Returns whether the stream has nothing to send at the moment, for as long as that may take. The client is not slow
+    /// then.
+    fn waits(&self) -> bool {
+        false
+    }
 }
 
 /// How much of a request's body was read. A connection has to know this before it can carry another request.
@@ -89,6 +96,8 @@ const HINT: &str = "x-confold-hint";
 /// The headers that web pages of other origins may send. Content-Type is among them because the vendor's debugging
 /// page sends it.
 pub const ALLOWED_HEADERS: &str = "X-Requested-With, Content-Type";
+/// The headers of confold's extensions, which web pages may send as well, if they ask for them.
+pub(super) const EXTENSION_HEADERS: [&str; 3] = [DRY_RUN, STATE, "if-match"];
 /// The media type of JSON.
 pub const JSON: &str = "application/json; charset=utf-8";
 
@@ -128,7 +137,12 @@ impl Answer {
 
     /// Creates an answer that streams lines of JSON.
     pub(super) fn lines(lines: impl Pieces + 'static) -> Answer {
-        Answer::new(Status::Ok, "application/x-ndjson; charset=utf-8", Content::Stream(Box::new(lines)))
+        Answer::stream("application/x-ndjson; charset=utf-8", lines)
+    }
+
+    /// Creates an answer that streams something else.
+    pub(super) fn stream(content_type: &'static str, pieces: impl Pieces + 'static) -> Answer {
+        Answer::new(Status::Ok, content_type, Content::Stream(Box::new(pieces)))
     }
 
     /// Creates an answer with status 200 and no content, for HEAD and for a browser's preflight.
@@ -178,6 +192,12 @@ impl Answer {
     pub(super) fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Answer {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// Allows web pages to send these headers, in addition to those that they may always send.
+    pub(super) fn allowing_headers(self, names: &[&str]) -> Answer {
+        let allowed = format!("{ALLOWED_HEADERS}, {}", names.join(", "));
+        self.with("access-control-allow-headers", allowed)
     }
 
     /// Adds a header with a hint for people. The body stays exactly that of the original service.

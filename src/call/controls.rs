@@ -59,6 +59,7 @@ pub(super) async fn answer(state: &State, head: &Head<'_>, body: &mut Body<'_>, 
         items: &BTreeMap::new(),
         item_hint: None,
         bodies: Bodies::default(),
+        dry_run: false,
         cut: false,
         id,
     });

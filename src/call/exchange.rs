@@ -56,6 +56,8 @@ pub struct Exchange<'a> {
     pub item_hint: Option<&'a str>,
     /// The bodies, for observers that want them.
     pub bodies: Bodies<'a>,
+    /// Whether nothing that the call changed was kept.
+    pub dry_run: bool,
     /// Whether a fault rule closed the connection instead of sending the answer.
     pub cut: bool,
     pub(super) id: &'a Id<'a>,

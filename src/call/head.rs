@@ -31,16 +31,26 @@ pub struct Head<'a> {
 pub enum Header {
     /// The media types that the client accepts.
     Accept,
-    /// The token of the controls.
+    /// The token of the controls, or of a reader of the feed.
     Authorization,
     /// How the body is compressed.
     ContentEncoding,
+    /// Whether nothing that the call changes is to be kept.
+    DryRun,
+    /// The state that the owner must have.
+    IfMatch,
     /// The host name by which the client addressed the server.
     Host,
+    /// The last event that a reader of the feed has received.
+    LastEventId,
     /// The web page that made a browser send the request.
     Origin,
+    /// The headers that a web page wants to send, as a browser asks beforehand.
+    RequestedHeaders,
     /// The id that the caller gave the request.
     RequestId,
+    /// Whether the reply is to contain the state of the owner.
+    State,
     /// Whether a page of another site made a browser send the request.
     FetchSite,
     /// The span that caused the request.
@@ -54,6 +64,9 @@ pub trait Headers: Sync {
 
     /// Returns all values of a header, in their order.
     fn all(&self, header: Header) -> Vec<&[u8]>;
+
+    /// Checks whether there is any header of confold's extensions, so that most calls need not look for each.
+    fn ask_for_extensions(&self) -> bool;
 }
 
 /// What a call needs from its connection.

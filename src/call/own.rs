@@ -1,8 +1,8 @@
 //! Answers requests outside the emulated service, according to the table of routes.
 
 use super::{
-    answer::{Answer, Status},
-    controls,
+    answer::{Answer, EXTENSION_HEADERS, Status},
+    controls, extensions, feed_requests,
     head::{Body, Head, Header},
     health,
     id::Id,
@@ -25,6 +25,10 @@ pub(super) async fn answer(
     body: &mut Body<'_>,
     id: &Id<'_>,
 ) -> Option<Answer> {
+    let is_known = head.path.starts_with(CONTROLS_PATH) || routes::at(head.path).next().is_some();
+    if is_known && let Err(said) = extensions::check_absent(head) {
+        return Some(Answer::failure(Status::BadRequest, Code::HTTP, &said));
+    }
     if head.path.starts_with(CONTROLS_PATH) {
         return Some(controls::answer(state, head, body, id).await);
     }
@@ -43,7 +47,7 @@ pub(super) async fn answer(
 /// Refuses requests of web pages where they are not allowed. Signatures and tokens are checked later, by the handlers.
 fn admit(state: &State, head: &Head<'_>, admits: Admits) -> Result<(), String> {
     match admits {
-        Admits::Everybody | Admits::Administrators | Admits::Testers => Ok(()),
+        Admits::Everybody | Admits::Administrators | Admits::Readers | Admits::Testers => Ok(()),
         Admits::Programs => origin::check_page(head.headers).and_then(|()| state.hosts.check(head)),
     }
 }
@@ -61,6 +65,7 @@ async fn run(state: &State, head: &Head<'_>, body: &mut Body<'_>, id: &Id<'_>, r
         Handler::Check => transfer::answer(state, Transfer::CHECK, head, body, id).await,
         Handler::Import => transfer::answer(state, Transfer::IMPORT, head, body, id).await,
         Handler::Webhook(task) => webhooks::answer(state, task, head, id).await,
+        Handler::Feed => feed_requests::answer(state, head, id).await,
         Handler::Control(_) => controls::answer(state, head, body, id).await,
     }
 }
@@ -75,7 +80,8 @@ fn not_allowed(head: &Head<'_>) -> Answer {
 /// Answers requests other than POST at `/`, below `/v4/` and at unknown paths.
 pub(super) fn no_call(state: &State, head: &Head<'_>) -> Answer {
     match head.method {
-        "HEAD" | "OPTIONS" => Answer::empty(),
+        "HEAD" => Answer::empty(),
+        "OPTIONS" => preflight(head),
         "GET" if head.path == "/" && accepts_html(head) => Answer::page(state.published_keys),
         _ => {
             let said = match head.path {
@@ -92,6 +98,18 @@ pub(super) fn no_call(state: &State, head: &Head<'_>) -> Answer {
                 _ => answer,
             }
         }
+    }
+}
+
+/// Answers a browser that asks on behalf of a web page what the page may send. A header of an extension is only allowed by
+/// name, so that other pages see no extension (decision 26).
+fn preflight(head: &Head<'_>) -> Answer {
+    let asked = head.text(Header::RequestedHeaders).unwrap_or_default();
+    let is_asked_for = |name: &&str| asked.split(',').any(|asked| asked.trim().eq_ignore_ascii_case(name));
+    let allowed: Vec<&str> = EXTENSION_HEADERS.into_iter().filter(is_asked_for).collect();
+    match allowed.is_empty() {
+        true => Answer::empty(),
+        false => Answer::empty().allowing_headers(&allowed),
     }
 }
 

@@ -14,7 +14,9 @@ use super::{
     answer::{Answer, Cut, REQUEST_ID, Rest},
     body,
     exchange::{Bodies, Exchange, Failure, Subject},
+    extensions,
     faults::run_with_faults,
+    feed::Feed,
     head::{Body, Head, Header},
     id::Id,
     memory::{Bounds, Whole},
@@ -22,12 +24,12 @@ use super::{
     state::{CallLimits, Options, State},
 };
 use crate::{
-    api::{Call, Command, Error, Family, RefusedItems, ReplyText},
+    api::{Asked, Call, Command, DRY_RUN, Error, Family, RefusedItems, ReplyText},
     auth::{Apps, Caller, Gate},
     clock::Clock,
     excerpt, masking,
     metrics::ConnectionCounts,
-    store::CallContext,
+    store::{CallContext, StoreError},
     wire::{Envelope, Fields, Path, code::Code},
 };
 
@@ -50,6 +52,12 @@ impl Pipeline {
     /// Sets the function that returns the counts of connections when metrics are rendered.
     pub fn count_connections(&self, ask: impl Fn() -> ConnectionCounts + Send + Sync + 'static) {
         self.0.count_connections(ask);
+    }
+
+    /// Returns the feeds, which have to be run in the background.
+    #[must_use]
+    pub fn feed(&self) -> Arc<Feed> {
+        Arc::clone(&self.0.feed)
     }
 
     /// Returns the clock that measures requests.
@@ -101,6 +109,7 @@ impl Pipeline {
             items: &BTreeMap::new(),
             item_hint: None,
             bodies: Bodies::default(),
+            dry_run: false,
             cut: false,
             id: &id,
         });
@@ -123,7 +132,8 @@ impl Pipeline {
         let outcome =
             in_time(state.limits.answer_within, self.run(admitted, head, body, id, &mut progress)).await;
         let took = state.service.clock.elapsed().saturating_sub(head.started);
-        let Progress { rest, body, cut, items } = progress;
+        let Progress { rest, body, asked, state: state_text, cut, items } = progress;
+        let dry_run = asked.is_some_and(|asked| asked.dry_run);
         let (items, item_hint) = items.into_parts();
         let item_hint = item_hint.map(shown_text);
         let exchange = Exchange {
@@ -137,6 +147,7 @@ impl Pipeline {
             items: &items,
             item_hint: item_hint.as_deref(),
             bodies: Bodies { request: &body.bytes, reply: &[] },
+            dry_run,
             cut,
             id,
         };
@@ -150,18 +161,28 @@ impl Pipeline {
                     true => Answer::json(reply).with(REQUEST_ID, id.get().to_owned()),
                 }
             }
-            Err(error) => self.refuse(&error, known, exchange),
+            Err(error) => self.refuse(&error, known, state_text.as_deref(), exchange),
         };
+        let answer = if dry_run { answer.with(DRY_RUN, "1") } else { answer };
         if cut { Err(Cut) } else { Ok(Answer { rest, ..answer }) }
     }
 
     /// Creates the answer to a refused or failed call, and passes the exchange to the observers.
     #[cold]
-    fn refuse(&self, error: &Error, known: Option<Command>, exchange: Exchange<'_>) -> Answer {
+    fn refuse(
+        &self,
+        error: &Error,
+        known: Option<Command>,
+        state: Option<&str>,
+        exchange: Exchange<'_>,
+    ) -> Answer {
         let code = error.code(known.map_or(Family::RecentContact, Command::family));
         let ReplyText { info, hint } = error.reply_text();
         let (info, hint) = (shown_text(info), hint.map(shown_text));
-        let reply = Envelope::fail(known.map(Command::base_fields), code, &info);
+        let mut reply = Envelope::fail(known.map(Command::base_fields), code, &info);
+        if let Some(state) = state {
+            reply = Envelope::beginning_with("State", state, &reply);
+        }
         let failure = Failure { error: Some(error), info: &info, hint: hint.as_deref() };
         let (id, bodies) = (exchange.id.get().to_owned(), Bodies { reply: &reply, ..exchange.bodies });
         self.0.observers.observe(Exchange { code, failure: Some(&failure), bodies, ..exchange });
@@ -199,6 +220,7 @@ impl Pipeline {
             progress.rest = Rest::Read;
         }
         progress.body = whole?;
+        progress.asked = extensions::asked(head)?;
         let bytes = progress.body.bytes.clone();
         let node = body::read_json(&bytes)?;
         let request = Fields::of_call(&node, command.description().request, command.empties())
@@ -207,14 +229,28 @@ impl Pipeline {
         if state.limits.strict {
             command.check_strictly(&node).map_err(Error::Fault)?;
         }
-        let Progress { items, cut, .. } = progress;
+        let Progress { items, cut, asked, state: state_text, .. } = progress;
         let context =
             || CallContext { identifier: Some(Arc::from(identifier)), request: Some(Arc::from(id.get())) };
-        let call = Call { service: &state.service, app, command, items, context: &context };
-        match &state.controls {
+        let call = Call {
+            service: &state.service,
+            app,
+            command,
+            items,
+            asked: asked.as_ref(),
+            place: None,
+            place_after: None,
+            context: &context,
+        };
+        let outcome = match &state.controls {
             None => command.run(call, request).await,
             Some(controls) => run_with_faults(&controls.faults, call, request, cut).await,
+        };
+        // A caller whose condition does not hold learns the state that the owner has instead.
+        if let Err(Error::Store(StoreError::Elsewhere(place))) = outcome {
+            *state_text = call.state_text(request, place);
         }
+        outcome
     }
 }
 
@@ -225,6 +261,10 @@ struct Progress {
     rest: Rest,
     /// The body, for the observers. Its memory stays reserved until the call has ended.
     body: Whole,
+    /// What the headers ask for.
+    asked: Option<Asked>,
+    /// The state of the owner, if the call expected another.
+    state: Option<String>,
     /// Whether to close the connection instead of sending the answer.
     cut: bool,
     /// Refused individual items.

@@ -40,6 +40,10 @@ impl Headers for Listed {
     fn all(&self, header: Header) -> Vec<&[u8]> {
         self.0.iter().filter(|(name, _)| *name == header).map(|(_, value)| &value[..]).collect()
     }
+
+    fn ask_for_extensions(&self) -> bool {
+        self.0.iter().any(|(name, _)| matches!(name, Header::DryRun | Header::State | Header::IfMatch))
+    }
 }
 
 /// A placeholder for a connection.
@@ -186,6 +190,7 @@ fn observers_see_an_exchange_once_and_bodies_only_when_they_want_them() {
         items: &std::collections::BTreeMap::new(),
         item_hint: None,
         bodies: Bodies { request: b"asked", reply: b"said" },
+        dry_run: false,
         cut: false,
         id: &Id::of(None),
     });

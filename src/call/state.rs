@@ -8,6 +8,7 @@ use std::{
 use super::{
     access::Access,
     exchange::Observers,
+    feed::Feed,
     memory::Budget,
     observers::{self, log::LogBudget},
     origin::AllowedHosts,
@@ -26,6 +27,8 @@ use crate::{
 
 /// The name of the import and export service, as used in an app's list of services.
 pub const INTERCHANGE: &str = "interchange";
+/// The name of the feed, as used in an app's list of services.
+pub const FEED: &str = "feed";
 
 /// Features that not every server has.
 #[derive(Debug, Default)]
@@ -62,12 +65,23 @@ pub struct CallLimits {
     pub strict: bool,
 }
 
+/// The current access rules.
+pub(super) struct Current(RwLock<Arc<Access>>);
+
+impl Current {
+    pub(super) fn get(&self) -> Arc<Access> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// A callback that returns the current connection counts.
 type AskConnections = Box<dyn Fn() -> ConnectionCounts + Send + Sync>;
 
 /// The state of a pipeline.
 pub(super) struct State {
-    access: RwLock<Arc<Access>>,
+    access: Arc<Current>,
+    /// The feeds of all apps.
+    pub(super) feed: Arc<Feed>,
     pub(super) service: Service,
     pub(super) limits: CallLimits,
     /// The memory budget of request bodies.
@@ -94,7 +108,13 @@ impl State {
         let observers =
             observers::all(&lines, metrics.as_ref(), traces.as_ref(), controls.as_ref(), &service.clock);
         State {
-            access: RwLock::new(Arc::new(Access::new(gate, limits.rate, limits.strict, webhooks.clone()))),
+            access: Arc::new(Current(RwLock::new(Arc::new(Access::new(
+                gate,
+                limits.rate,
+                limits.strict,
+                webhooks.clone(),
+            ))))),
+            feed: Feed::new(Arc::clone(&service.store)),
             service,
             limits,
             budget: Budget::new(limits.bodies_bytes),
@@ -113,13 +133,18 @@ impl State {
 
     /// Returns the current access rules.
     pub(super) fn access(&self) -> Arc<Access> {
-        Arc::clone(&self.access.read().unwrap_or_else(PoisonError::into_inner))
+        self.access.get()
+    }
+
+    /// Returns the access rules as they will be at any later time.
+    pub(super) fn current_access(&self) -> Arc<Current> {
+        Arc::clone(&self.access)
     }
 
     /// Admits only the administrators of these apps from now on.
     pub(super) fn admit_only(&self, apps: Apps) {
         let next = self.access().with(apps);
-        *self.access.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        *self.access.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
     }
 
     /// Sets the function that returns the counts of connections. Later calls have no effect.
@@ -139,6 +164,7 @@ impl State {
             bodies: self.budget.reserved() as u64,
             bodies_refused: self.budget.refused(),
             previous_keys: access.gate.previous_use(),
+            feed: self.feed.counts(),
             apps: access.calls.clone(),
             webhooks: self.webhooks.as_ref().map(|webhooks| webhooks.status()).unwrap_or_default(),
             process: Process::now(),

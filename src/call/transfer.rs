@@ -90,6 +90,7 @@ pub(super) async fn answer(
         items: &BTreeMap::new(),
         item_hint: None,
         bodies: Bodies::default(),
+        dry_run: false,
         cut: false,
         id,
     });

@@ -43,6 +43,7 @@ pub(super) async fn answer(state: &State, task: WebhookTask, head: &Head<'_>, id
         items: &BTreeMap::new(),
         item_hint: None,
         bodies: Bodies::default(),
+        dry_run: false,
         cut: false,
         id,
     });

@@ -3,7 +3,6 @@
 use std::{
     fs::File,
     io::{self, IsTerminal, Read},
-    path::PathBuf,
     process::ExitCode,
 };
 
@@ -12,9 +11,9 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{
-    app_option::AppName,
     caller, pretty,
     remote::{Remote, Reply},
+    service::{self, ITEMS_REFUSED, NO_ANSWER, UNUSABLE, ask, confirms, failed, say_hint, say_refusal},
     terminal::{print_if_read, say},
 };
 use crate::{
@@ -22,10 +21,6 @@ use crate::{
     display, excerpt,
 };
 
-/// Exit statuses other than 0 (success) and 1 (the service refused the call). `reference.rs` documents them.
-const UNUSABLE: u8 = 2;
-pub(super) const ITEMS_REFUSED: u8 = 3;
-pub(super) const NO_ANSWER: u8 = 4;
 /// The maximum size of a body that is read from a file.
 const BODY_BYTES: u64 = 64 << 20;
 /// How many refused items are listed on standard error.
@@ -42,18 +37,15 @@ pub(super) struct Options {
     /// The body, a JSON object; @FILE reads it from a file, and - from standard input.
     #[arg(value_name = "BODY", default_value = "{}")]
     body: String,
-    /// The address of the server.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    url: String,
-    /// A PEM file with the certificate authority that issued the server's certificate [default: the authorities that
-    /// browsers trust].
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
     #[command(flatten)]
-    caller: caller::Options,
+    server: service::Options,
     /// The identifier that signs and calls, if it is not the administrator.
     #[arg(long, value_name = "NAME", conflicts_with = "admin")]
     identifier: Option<String>,
+    /// Ask what the call would do, and keep nothing of it. Servers other than confold ignore this and make the call, which
+    /// is then reported as an error.
+    #[arg(long)]
+    dry_run: bool,
     /// Print the reply without formatting, even on a terminal.
     #[arg(long)]
     raw: bool,
@@ -67,32 +59,21 @@ enum CallOutcome {
 }
 
 pub(super) fn run(options: &Options) -> ExitCode {
-    let failed = |status: u8, error: &anyhow::Error| {
-        say(format!("error: {error:#}"));
-        ExitCode::from(status)
-    };
     let (remote, path, body) = match prepared(options) {
         Ok(prepared) => prepared,
         Err(error) => return failed(UNUSABLE, &error),
     };
-    let answered = remote.ask(&path, &body).map_err(|error| remote.explain(&error));
-    let read = answered.and_then(|reply| match serde_json::from_slice(&reply.body) {
-        // Every reply of this API has a numeric `ErrorCode`.
-        Ok(Value::Object(fields)) if fields.get("ErrorCode").is_some_and(Value::is_i64) => {
-            Ok((reply, Value::Object(fields)))
-        }
-        _ => Err(remote.unexpected_reply()),
-    });
-    let (reply, fields) = match read {
-        Ok(read) => read,
+    let (reply, fields) = match ask(&remote, &path, &body, options.dry_run) {
+        Ok(answered) => answered,
         Err(error) => return failed(NO_ANSWER, &error),
     };
     if let Err(error) = print_if_read(shown(&reply.body, options.raw)) {
         return failed(1, &anyhow!(error));
     }
     match report(&reply, &fields, &path) {
-        CallOutcome::Done => ExitCode::SUCCESS,
         CallOutcome::Refused => ExitCode::FAILURE,
+        _ if !confirms(&reply, options.dry_run) => ExitCode::FAILURE,
+        CallOutcome::Done => ExitCode::SUCCESS,
         CallOutcome::ItemsRefused => ExitCode::from(ITEMS_REFUSED),
     }
 }
@@ -100,12 +81,12 @@ pub(super) fn run(options: &Options) -> ExitCode {
 /// Prepares the call: everything that can fail before it is sent.
 fn prepared(options: &Options) -> anyhow::Result<(Remote, String, Vec<u8>)> {
     let path = path(&options.command)?;
-    let mut caller = options.caller.caller(Some(AppName::sample()))?;
+    let mut caller = options.server.caller()?;
     if let Some(identifier) = caller::identifier("--identifier", options.identifier.as_deref())? {
         caller.admin = identifier;
     }
     let body = body(&options.body)?;
-    Ok((Remote::new(&options.url, options.ca.as_deref(), &caller)?, path, body))
+    Ok((options.server.remote(&caller)?, path, body))
 }
 
 /// Returns the path of a command. A name with its service is not checked, because another server may have commands that
@@ -185,11 +166,8 @@ fn shown(body: &[u8], raw: bool) -> String {
 
 /// Prints on standard error why the service refused the call or some of its items.
 fn report(reply: &Reply, fields: &Value, path: &str) -> CallOutcome {
-    let code = fields["ErrorCode"].as_i64().unwrap_or_default();
-    let outcome = if code != 0 {
-        let info = fields["ErrorInfo"].as_str().unwrap_or("without a reason");
-        let request = reply.request.as_deref().map(|id| format!(", request {}", excerpt::plain(id)));
-        say(format!("refused: {} ({code}{})", excerpt::line(info), request.unwrap_or_default()));
+    let outcome = if say_refusal(reply, fields) {
+        let info = fields["ErrorInfo"].as_str().unwrap_or_default();
         // Suggest a command only if the server has not.
         let name = path.trim_start_matches("/v4/");
         if let Some(meant) = Command::nearest(name).filter(|meant| meant.full_name() != name)
@@ -211,9 +189,7 @@ fn report(reply: &Reply, fields: &Value, path: &str) -> CallOutcome {
         }
         if refused.is_empty() { CallOutcome::Done } else { CallOutcome::ItemsRefused }
     };
-    if let Some(hint) = &reply.hint {
-        say(format!("hint: {}", excerpt::line(hint)));
-    }
+    say_hint(reply);
     outcome
 }
 

@@ -4,6 +4,7 @@ mod advice;
 mod app_option;
 mod call;
 mod caller;
+mod changes;
 mod closing;
 mod connection_errors;
 mod controls_token;
@@ -16,6 +17,7 @@ mod export;
 mod files;
 mod guarded_paths;
 mod healthcheck;
+mod history;
 mod import;
 mod input;
 mod local_tls;
@@ -34,8 +36,10 @@ mod remote;
 mod scratch;
 mod seed;
 mod serve;
+mod service;
 mod started;
 mod terminal;
+mod undo;
 mod usersig;
 mod webhooks;
 
@@ -71,6 +75,10 @@ enum CliCommand {
     Pull(pull::Options),
     /// Sign a call, send it and print the reply.
     Call(call::Options),
+    /// Show what calls have changed for a user.
+    History(history::Options),
+    /// Undo what a call changed, or everything after a call.
+    Undo(undo::Options),
     /// Check whether a server and its store are ready.
     Healthcheck(healthcheck::Options),
     /// Show and operate the webhooks of an app of a running server.
@@ -130,6 +138,8 @@ impl CliCommand {
             CliCommand::Import(options) => import::run(options, signals),
             CliCommand::Pull(options) => pull::run(options, signals),
             CliCommand::Call(options) => Ok(call::run(options)),
+            CliCommand::History(options) => Ok(history::run(options)),
+            CliCommand::Undo(options) => Ok(undo::run(options)),
             CliCommand::Healthcheck(options) => healthcheck::run(options),
             CliCommand::Webhooks(options) => webhooks::run(options),
             CliCommand::Usersig(options) => usersig::make(options),

@@ -2,7 +2,7 @@
 
 use clap::Command;
 
-use super::call::{ITEMS_REFUSED, NO_ANSWER};
+use super::service::{ITEMS_REFUSED, NO_ANSWER};
 use crate::config::{environment_name, server_keys};
 
 /// For each subcommand, examples of its use: a description and the command line.
@@ -64,6 +64,10 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "confold call get_contact_group '{\"From_Account\":\"user0\",\"StartIndex\":0}'",
             ),
             (
+                "What a call would do, without doing it:",
+                "confold call del_contact_group '{\"From_Account\":\"user0\",\"GroupName\":[\"test10\"]}' --dry-run",
+            ),
+            (
                 "With a body from a file and your own app:",
                 "confold call im_open_login_svc/account_import @account.json --url https://chat.example.org --app 1400000001 --key-file key",
             ),
@@ -79,6 +83,26 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             (
                 "Whether a receiver takes messages:",
                 "confold webhooks test crm --url http://127.0.0.1:8080 --app 1400000000 --key-file key",
+            ),
+        ],
+    ),
+    (
+        "history",
+        &[
+            ("What was changed for a user of confold dev:", "confold history --user user0"),
+            (
+                "As lines of JSON, from your own app:",
+                "confold history --user user0 --json --limit 1000 --url https://chat.example.org --app 1400000001 --key-file key",
+            ),
+        ],
+    ),
+    (
+        "undo",
+        &[
+            ("Undo one event of the history:", "confold undo --user user0 --change 5b1fa02c7d34e8962a"),
+            (
+                "What undoing everything after an event would do:",
+                "confold undo --user user0 --since 5b1fa02c7d34e8962a --dry-run",
             ),
         ],
     ),
@@ -105,23 +129,28 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
 pub(super) const STATUSES: &[(u8, &str)] = &[
     (
         0,
-        "Success. For call: the service accepted the call and all of its items. For healthcheck: the server is ready.",
+        "Success. For call: the service accepted the call and all of its items. For undo: everything was reverted. For healthcheck: the server is ready.",
     ),
     (
         1,
-        "Failure; standard error explains it. For call: the service refused the call (ErrorCode is not 0). For check-config: \
+        "Failure; standard error explains it. For call, history and undo: the service refused the call (ErrorCode is not 0), or \
+         made it although --dry-run was given. For check-config: \
          the configuration has problems. For pull: some users were refused. For healthcheck: the server is not ready, or \
          cannot be reached. For verify-usersig: the signature is not valid.",
     ),
     (
         2,
-        "The command line is invalid. For call also: a key or the body cannot be read, or the command does not exist; nothing \
-         was sent.",
+        "The command line is invalid. For call, history and undo also: a key or the body cannot be read, or the command does \
+         not exist; nothing was sent.",
     ),
-    (ITEMS_REFUSED, "Only call: the service accepted the call, but refused some of its items."),
+    (
+        ITEMS_REFUSED,
+        "For call: the service accepted the call, but refused some of its items. For undo: some fields stay as they are; \
+         standard output names them.",
+    ),
     (
         NO_ANSWER,
-        "Only call: no reply – the server cannot be reached, did not answer in time, or does not have this API.",
+        "For call, history and undo: no reply – the server cannot be reached, did not answer in time, or does not have this API.",
     ),
     (
         129,

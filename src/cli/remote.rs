@@ -20,6 +20,7 @@ use ureq::{
 use super::{caller::Caller, connection_errors};
 use crate::{
     address::{self, Address},
+    api::DRY_RUN,
     auth::usersig,
     clock::Clock,
     excerpt,
@@ -59,6 +60,8 @@ pub(super) struct Reply {
     pub(super) hint: Option<String>,
     /// The id of the call in the server's log.
     pub(super) request: Option<String>,
+    /// Whether the server confirms that it kept nothing.
+    pub(super) dry_run: bool,
 }
 
 /// An HTTP connection to a server, without credentials.
@@ -98,22 +101,27 @@ impl Remote {
 
     /// Calls a command and returns the body of the reply.
     pub(super) fn call(&self, path: &str, body: &[u8]) -> Result<Vec<u8>, ureq::Error> {
-        self.ask(path, body).map(|reply| reply.body)
+        self.ask(path, body, false).map(|reply| reply.body)
     }
 
-    /// Calls a command and returns the reply with its headers of interest.
-    pub(super) fn ask(&self, path: &str, body: &[u8]) -> Result<Reply, ureq::Error> {
-        let request = self.connection.agent.post(self.address(path)).content_type("application/json");
+    /// Calls a command and returns the reply with its headers of interest. A server that knows dry runs keeps nothing of
+    /// one.
+    pub(super) fn ask(&self, path: &str, body: &[u8], dry_run: bool) -> Result<Reply, ureq::Error> {
+        let mut request = self.connection.agent.post(self.address(path)).content_type("application/json");
+        if dry_run {
+            request = request.header(DRY_RUN, "1");
+        }
         let mut response = request.config().timeout_global(Some(ANSWER_WITHIN)).build().send(body)?;
         let header = |name: &str| {
             let value = response.headers().get(name)?;
             Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
         let (hint, request) = (header(HINT), header(REQUEST_ID));
+        let dry_run = header(DRY_RUN).as_deref() == Some("1");
         match response.status().as_u16() {
             200 => {
                 let body = response.body_mut().with_config().limit(REPLY_BYTES).read_to_vec()?;
-                Ok(Reply { body, hint, request })
+                Ok(Reply { body, hint, request, dry_run })
             }
             status => Err(ureq::Error::StatusCode(status)),
         }

@@ -6,8 +6,9 @@ use super::key::{Key, Kind, assign, count, each};
 use crate::{
     api::Family,
     auth::{App, Edition, Identifier, Network, SecretKey},
-    call::INTERCHANGE,
+    call::{FEED, INTERCHANGE},
     domain::{AppId, DirectoryMode, Limits, UnixSeconds},
+    secret_word,
 };
 
 /// The settings of an app while the configuration is read.
@@ -17,6 +18,7 @@ pub struct AppDraft {
     pub(super) key: KeySource,
     pub(super) previous: KeySource,
     pub(super) previous_until: Option<UnixSeconds>,
+    pub(super) feed_token: TokenSource,
     pub(super) app: App,
 }
 
@@ -29,6 +31,21 @@ pub(super) struct KeySource {
     pub(super) file: Option<PathBuf>,
     /// The name of an environment variable that holds the key.
     pub(super) variable: Option<String>,
+}
+
+/// The settings that give the token of an app's feed. At most one of them may be set.
+#[derive(Default)]
+pub(super) struct TokenSource {
+    /// The token itself.
+    pub(super) inline: Option<String>,
+    /// The path of a file that holds the token.
+    pub(super) file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for TokenSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenSource(…)")
+    }
 }
 
 impl KeySource {
@@ -50,6 +67,7 @@ impl AppDraft {
             key: KeySource::default(),
             previous: KeySource::default(),
             previous_until: None,
+            feed_token: TokenSource::default(),
             app: App::without_key(id),
         }
     }
@@ -57,8 +75,7 @@ impl AppDraft {
 
 const MOST: u64 = u64::MAX;
 const NETWORKS: &str = "addresses or networks, such as \"10.0.0.0/8\" or \"2001:db8::/32\"";
-const SERVICES: &str =
-    "services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"interchange\"";
+const SERVICES: &str = "services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"confold\", \"interchange\", \"feed\"";
 const IDENTIFIERS: &str = "identifiers of 1 to 256 bytes without control characters";
 
 /// Returns the configuration keys of an app.
@@ -117,6 +134,21 @@ static APP: &[Key<AppDraft>] = &[
         kind: Kind::Instant(|draft, value| assign(&mut draft.previous_until, Some(value))),
         default: "",
         about: "The time until which the previous key is accepted, at most 366 days from now. Required with a previous key.",
+    },
+    Key {
+        name: "feed_token",
+        kind: Kind::Secret(|draft, value| {
+            secret_word::check(&value).map_err(|reason| reason.to_string())?;
+            assign(&mut draft.feed_token.inline, Some(value))
+        }),
+        default: "",
+        about: "A token of at least 32 characters with which programs may read the app's feed without a signature (`Authorization: Bearer`, see feed.md). Other users must then not be able to read the configuration file.",
+    },
+    Key {
+        name: "feed_token_file",
+        kind: Kind::Path(|draft, value| assign(&mut draft.feed_token.file, Some(value))),
+        default: "",
+        about: "A file that contains the token of the feed; other users must not be able to read it.",
     },
     Key {
         name: "admins",
@@ -229,5 +261,20 @@ fn identifier(text: &str) -> Option<String> {
 }
 
 fn service(name: &str) -> Option<String> {
-    (Family::find(name).is_some() || name == INTERCHANGE).then(|| name.to_owned())
+    (Family::find(name).is_some() || [INTERCHANGE, FEED].contains(&name)).then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_about_services_lists_all_of_them() {
+        for family in Family::ALL {
+            assert!(SERVICES.contains(&format!("{:?}", family.name())), "{}", family.name());
+        }
+        for service in [INTERCHANGE, FEED] {
+            assert!(SERVICES.contains(&format!("{service:?}")), "{service}");
+        }
+    }
 }

@@ -62,10 +62,12 @@ fn differences(before: &[Setting], after: &[Setting], old: &App, new: &App) -> V
     let all = after.iter().chain(before).map(|one| one.name);
     let mut names: Vec<&str> = all.filter(|name| value(before, name) != value(after, name)).collect();
     let previous = |app: &App| app.previous_key.as_ref().map(|PreviousKey { key, .. }| key.clone());
-    for (first, old, new) in
-        [("key", old.key.clone(), new.key.clone()), ("previous_key", previous(old), previous(new))]
-    {
-        if old != new && !names.iter().any(|name| is_place_of(first, name)) {
+    for (first, differs) in [
+        ("key", old.key != new.key),
+        ("previous_key", previous(old) != previous(new)),
+        ("feed_token", old.feed_token != new.feed_token),
+    ] {
+        if differs && !names.iter().any(|name| is_place_of(first, name)) {
             names.extend(after.iter().map(|one| one.name).find(|name| is_place_of(first, name)));
         }
     }

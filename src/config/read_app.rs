@@ -4,7 +4,7 @@ use toml::de::DeValue;
 
 use super::{
     Origin, Setting, Sources, app_keys,
-    app_keys::{AppDraft, KeySource},
+    app_keys::{AppDraft, KeySource, TokenSource},
     key::Given,
     read::{Reading, Table, chain},
     read_webhook::{ReadWebhooks, WEBHOOK},
@@ -12,7 +12,7 @@ use super::{
     time,
 };
 use crate::{
-    auth::{App, PreviousKey, SecretKey},
+    auth::{App, PreviousKey, SecretKey, Token},
     domain::AppId,
     excerpt, log_lines,
     secret_file::{check_private, read_secret},
@@ -21,6 +21,11 @@ use crate::{
 /// The configuration keys that hold an app's key; with `_file` or `_env` they name where it is.
 const KEY: &str = "key";
 const PREVIOUS: &str = "previous_key";
+/// The configuration key that holds the token of an app's feed; with `_file` it names where it is.
+const FEED_TOKEN: &str = "feed_token";
+
+/// The minimum number of characters of such a token.
+const FEED_TOKEN_CHARACTERS: usize = 32;
 
 const DAY: u64 = 86_400;
 /// The longest time for which a previous key can be accepted. Signatures are valid for 180 days by default, some longer.
@@ -102,13 +107,16 @@ impl<'a> Reading<'a> {
                 unclear.retain(|name| *name != PREVIOUS);
             }
         }
+        let before = self.problems.len();
+        let feed_token = self.feed_token(*at, id, &draft.feed_token);
+        self.note_clarity(&mut unclear, FEED_TOKEN, feed_token.is_none(), before);
         if draft.app.admins.is_empty() {
             self.warnings.push(log_lines::APP_WITHOUT_ADMIN.found([&id]));
         }
         let webhooks = self.webhooks(id, &webhooks);
         ReadApp {
             at: *at,
-            app: Some(App { id, key, previous_key, ..draft.app }),
+            app: Some(App { id, key, previous_key, feed_token, ..draft.app }),
             settings,
             unclear,
             webhooks,
@@ -182,6 +190,41 @@ impl<'a> Reading<'a> {
             self.warnings.push(log_lines::PREVIOUS_KEY_EXPIRED.found([&id, &ended]));
         }
         Some(PreviousKey { key: previous, until })
+    }
+
+    /// Reads the token of an app's feed from its source.
+    fn feed_token(&mut self, at: usize, id: AppId, source: &TokenSource) -> Option<Token> {
+        if source.inline.is_some() && source.file.is_some() {
+            self.problem(at, format!("app {id} has both feed_token and feed_token_file; keep one"));
+            return None;
+        }
+        if source.inline.is_some()
+            && let Err(error) = check_private(self.file, self.readers)
+        {
+            self.problem(at, format!("app {id} has its feed_token in this file, but {}", chain(&error)));
+        }
+        let token = match (&source.inline, &source.file) {
+            (Some(token), _) => token.clone(),
+            (None, Some(file)) => match read_secret(file, self.readers) {
+                Ok(token) => token,
+                Err(error) => {
+                    self.problem(at, format!("app {id}: feed_token_file: {}", chain(&error)));
+                    return None;
+                }
+            },
+            (None, None) => return None,
+        };
+        if token.len() < FEED_TOKEN_CHARACTERS {
+            self.problem(
+                at,
+                format!(
+                    "the feed token of app {id} has fewer than {FEED_TOKEN_CHARACTERS} characters; make a longer one, for \
+                     example with: openssl rand -hex 32"
+                ),
+            );
+            return None;
+        }
+        Some(Token::new(&token))
     }
 
     /// Reads a key of an app from its source. `name` is its configuration key, `key` or `previous_key`.

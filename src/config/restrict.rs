@@ -91,6 +91,15 @@ impl RefusedApp {
             next.previous_key = restrict_previous_key(running, &next, file.previous_key.as_ref());
             taken.extend(previous_key_change(running, &next).map(str::to_owned));
         }
+        if self.is_clear("feed_token")
+            && running.feed_token.is_some()
+            && running.feed_token != file.feed_token
+        {
+            // Replacing the token grants no right, because the new one reads the same feed.
+            next.feed_token.clone_from(&file.feed_token);
+            let what = if file.feed_token.is_some() { "replaced" } else { "removed" };
+            taken.push(format!("its feed token is {what}"));
+        }
         if self.is_clear("denied") {
             for denied in file.denied.iter().filter(|denied| !running.denied.contains(denied)) {
                 next.denied.push(denied.clone());

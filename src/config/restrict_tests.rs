@@ -53,6 +53,30 @@ fn unclear_settings_keep_their_running_value() {
 }
 
 #[test]
+fn feed_tokens_are_replaced_or_removed_but_not_added() {
+    let token = |text: Option<&str>| text.map(crate::auth::Token::new);
+    let with = |text: Option<&str>| App { feed_token: token(text), ..app(1, &["ann"]) };
+    for (running, file_has, expected, changes) in [
+        (Some("old"), Some("new"), Some("new"), vec!["app 1: its feed token is replaced"]),
+        (Some("old"), None, None, vec!["app 1: its feed token is removed"]),
+        (Some("old"), Some("old"), Some("old"), vec![]),
+        (None, Some("new"), None, vec![]),
+    ] {
+        let (next, said) = restrict(&[with(running)], &file(vec![(with(file_has), vec![])], true));
+        assert_eq!(
+            (next[0].feed_token.clone(), said),
+            (token(expected), changes.iter().map(|one| (*one).to_owned()).collect())
+        );
+        let unclear = file(vec![(with(file_has), vec!["feed_token"])], true);
+        assert_eq!(
+            restrict(&[with(running)], &unclear).0[0].feed_token,
+            token(running),
+            "an unclear one stays"
+        );
+    }
+}
+
+#[test]
 fn keys_are_replaced_or_removed_but_not_added() {
     let with = |key: Option<SecretKey>| App { key, ..app(1, &["ann"]) };
     for (running, file_has, expected, changes) in [

@@ -11,7 +11,7 @@ use crate::{
     listen,
     log::{LogFormat, LogLevel},
     secret_file::Readers,
-    store::StoreConfig,
+    store::{MAX_BUCKETS, StoreConfig},
 };
 
 /// The settings of the server while the configuration is read.
@@ -169,6 +169,28 @@ static SERVER: &[Key<ServerDraft>] = &[
         kind: Kind::Number(1, 1_000_000, |draft, value| assign(&mut draft.store.queue, count(value))),
         default: "8192",
         about: "How many changes may wait to be written; further calls are refused (60018).",
+    },
+    Key {
+        name: "store.buckets",
+        kind: Kind::Number(1, MAX_BUCKETS as u64, |draft, value| {
+            assign(&mut draft.store.buckets, u8::try_from(value).unwrap_or(MAX_BUCKETS))
+        }),
+        default: "64",
+        about: "The number of buckets to which owners are assigned when a store is created; an existing store keeps its number. Recorded changes have an order within a bucket, and the number limits into how many parts the data can ever be divided.",
+    },
+    Key {
+        name: "store.events_for",
+        kind: Kind::Duration(|draft, value| {
+            assign(&mut draft.store.retention.seconds, above_zero(value)?.as_secs().max(1))
+        }),
+        default: "7d",
+        about: "How long recorded changes are kept for those who follow them: the feed, histories and the like.",
+    },
+    Key {
+        name: "store.events_bytes",
+        kind: Kind::Size(|draft, value| assign(&mut draft.store.retention.bytes, value)),
+        default: "4GiB",
+        about: "The approximate size of all recorded changes, above which the oldest are removed even if `store.events_for` has not passed.",
     },
     Key {
         name: "limits.connections",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Parses a duration such as `500ms`, `10s`, `2m` or `1h`.
+/// Parses a duration such as `500ms`, `10s`, `2m`, `1h` or `7d`.
 pub(super) fn read_duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     match unit {
@@ -10,6 +10,7 @@ pub(super) fn read_duration(text: &str) -> Option<Duration> {
         "s" => Some(Duration::from_secs(number)),
         "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
         "h" => Some(Duration::from_secs(number.checked_mul(3_600)?)),
+        "d" => Some(Duration::from_secs(number.checked_mul(86_400)?)),
         _ => None,
     }
 }

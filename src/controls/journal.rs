@@ -38,6 +38,9 @@ pub struct JournalEntry {
     /// The app, if the caller was admitted.
     #[serde(rename = "SdkAppId", skip_serializing_if = "Option::is_none")]
     pub app: Option<u32>,
+    /// Whether nothing that the call changed was kept; only listed if so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// The body of the request.
     pub request: Text,
     /// `ErrorCode` of the reply.

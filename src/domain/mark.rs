@@ -49,6 +49,18 @@ impl StandardMark {
         self.0 == 0
     }
 
+    /// Checks whether all marks of `others` are set.
+    #[must_use]
+    pub fn has_all(self, others: StandardMark) -> bool {
+        self.0 & others.0 == others.0
+    }
+
+    /// Checks whether at least one mark of `others` is set.
+    #[must_use]
+    pub fn has_any(self, others: StandardMark) -> bool {
+        self.0 & others.0 != 0
+    }
+
     /// Returns the marks with `bit` set.
     #[must_use]
     pub fn with(self, bit: MarkBit) -> StandardMark {

@@ -1,4 +1,4 @@
-//! Every reason for which a rule refuses something. `api/error.rs` maps them to the error codes of the protocol.
+//! Every reason for which a rule refuses something. `api/codes.rs` maps them to the error codes of the protocol.
 
 use super::{ChatGroupId, Conversation, MAX_NUMBER, UserId};
 use crate::excerpt::quoted;

@@ -21,16 +21,33 @@ pub struct Page<'a> {
 /// middle again. `now` is called only if the owner was renumbered.
 #[must_use]
 pub fn page(organizer: &Organizer, start: u64, size: usize, now: impl FnOnce() -> UnixSeconds) -> Page<'_> {
-    let (counters, records) = (organizer.counters(), organizer.records());
-    let in_grace = counters.is_in_grace(now);
-    let start = counters.listed_from(start, in_grace);
-    let from = records.partition_point(|record| u64::from(record.number) < start);
-    let mut to = records.len().min(from + size);
-    if in_grace && records[from..to].last().is_some_and(|record| record.number >= MIDDLE) {
-        to = records.len();
+    let Beginning { rest, in_grace } = Beginning::of(organizer, start, now);
+    let mut to = rest.len().min(size);
+    if in_grace && rest[..to].last().is_some_and(|record| record.number >= MIDDLE) {
+        to = rest.len();
     }
-    let next = (to < records.len()).then(|| records[to - 1].number + 1);
-    Page { records: &records[from..to], next }
+    let next = (to < rest.len()).then(|| rest[to - 1].number + 1);
+    Page { records: &rest[..to], next }
+}
+
+/// Where a page begins.
+pub(super) struct Beginning<'a> {
+    /// The records from the start of the page to the end.
+    pub(super) rest: &'a [Arc<Record>],
+    /// Whether clients may still send a `StartIndex` from before a renumbering, so that a page which reaches the middle of
+    /// all numbers must not be split.
+    pub(super) in_grace: bool,
+}
+
+impl Beginning<'_> {
+    /// Finds the records that a `StartIndex` lists. `now` is called only if the owner was renumbered.
+    pub(super) fn of(organizer: &Organizer, start: u64, now: impl FnOnce() -> UnixSeconds) -> Beginning<'_> {
+        let (counters, records) = (organizer.counters(), organizer.records());
+        let in_grace = counters.is_in_grace(now);
+        let start = counters.listed_from(start, in_grace);
+        let from = records.partition_point(|record| u64::from(record.number) < start);
+        Beginning { rest: &records[from..], in_grace }
+    }
 }
 
 /// The result of [`search`].

@@ -34,6 +34,8 @@ pub(super) struct Activity {
     /// Bytes received and bytes sent.
     pub(super) received: AtomicU64,
     pub(super) sent: AtomicU64,
+    /// How many streamed answers have nothing to send at the moment.
+    pub(super) waiting: AtomicUsize,
     /// Whether bytes have arrived since the last answer that do not belong to a request yet.
     pub(super) partial: AtomicBool,
     /// Whether bytes between requests belong to the head of the next one, which is not the case in HTTP/2.
@@ -81,6 +83,7 @@ impl Activity {
             sent: AtomicU64::new(0),
             taken: AtomicU64::new(0),
             unsent_since: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
             partial: AtomicBool::new(false),
             heads: AtomicBool::new(true),
             last: AtomicU64::new(milliseconds(now)),
@@ -146,6 +149,11 @@ impl Activity {
     /// Returns when the last request began, in milliseconds of the monotonic clock.
     pub(super) fn last(&self) -> u64 {
         self.last.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether a streamed answer has nothing to send and the client has read everything, so that it is not slow.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0 && self.unsent() == 0
     }
 
     /// Returns whether no request is in progress.

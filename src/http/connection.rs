@@ -44,6 +44,8 @@ const HEAD_BYTES: usize = 64 * 1024;
 /// hold one window in addition to the bodies that are counted, which is as much as a head may take in HTTP/1.
 const STREAMS: u32 = 32;
 const WINDOW: u32 = 64 * 1024;
+/// HTTP/2: the maximum number of bytes of one answer that wait for the client to read them.
+const SEND_BYTES: usize = 64 * 1024;
 
 /// Serves a connection that has a place, until it ends.
 pub(super) async fn speak(
@@ -136,6 +138,8 @@ async fn speak_http2(
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
+        // A client can open a window of any size without reading.
+        .max_send_buf_size(SEND_BYTES)
         .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
         .serve_connection(TokioIo::new(WatchedStream::http2(stream, Arc::clone(&activity))), service);
     see_through(pin!(connection), &activity, limits, stop).await;

@@ -16,13 +16,15 @@ pub(super) struct InFlight {
     activity: Arc<Activity>,
     /// The permit of a request on a connection without a valid signature, returned when this is dropped.
     stranger: Option<OwnedSemaphorePermit>,
+    /// Whether its answer is a stream that has nothing to send at the moment.
+    is_waiting: bool,
 }
 
 impl InFlight {
     /// Begins a request whose head has been received.
     pub(super) fn begin(activity: &Arc<Activity>) -> InFlight {
         activity.begun.fetch_add(1, Ordering::Relaxed);
-        InFlight { activity: Arc::clone(activity), stranger: None }
+        InFlight { activity: Arc::clone(activity), stranger: None, is_waiting: false }
     }
 
     /// Waits until a request may proceed on a connection that carries several at once. Two limits apply: on the number
@@ -53,6 +55,17 @@ impl InFlight {
     /// Counts a part of an answer as unsent as long as its bytes exist.
     pub(super) fn count(&self, part: Vec<u8>) -> Bytes {
         Bytes::from_owner(UnsentBytes::new(part, &self.activity))
+    }
+
+    /// Notes whether the streamed answer has nothing to send at the moment.
+    pub(super) fn set_waiting(&mut self, is_waiting: bool) {
+        let waiting = &self.activity.waiting;
+        match (self.is_waiting, is_waiting) {
+            (false, true) => drop(waiting.fetch_add(1, Ordering::Relaxed)),
+            (true, false) => drop(waiting.fetch_sub(1, Ordering::Relaxed)),
+            _ => {}
+        }
+        self.is_waiting = is_waiting;
     }
 
     /// Like [`InFlight::with`], but for a static answer, which does not take up memory of its own and is therefore
@@ -111,6 +124,7 @@ impl Drop for UnsentBytes {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        self.set_waiting(false);
         let activity = &self.activity;
         activity.partial.store(false, Ordering::Relaxed);
         activity.finished.fetch_add(1, Ordering::Relaxed);

@@ -133,7 +133,10 @@ impl Body for Streamed {
             self.stop = None;
             self.pieces.stop();
         }
-        let piece = ready!(self.pieces.poll_next(context));
+        let polled = self.pieces.poll_next(context);
+        let is_waiting = polled.is_pending() && self.pieces.waits();
+        self.in_flight.set_waiting(is_waiting);
+        let piece = ready!(polled);
         Poll::Ready(piece.map(|piece| piece.map(|bytes| Frame::data(self.in_flight.count(bytes)))))
     }
 }

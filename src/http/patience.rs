@@ -64,6 +64,7 @@ impl Activity {
             let enough = u128::from(SLOWEST) * slow.as_millis() / 1_000;
             // `progress` drops when it switches from both directions to one; measure afresh then.
             if now_finished != finished
+                || self.is_waiting()
                 || now_moved.checked_sub(moved).is_none_or(|more| u128::from(more) > enough)
             {
                 (slow, moved) = (Duration::ZERO, now_moved);

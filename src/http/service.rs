@@ -11,7 +11,10 @@ use bytes::Bytes;
 use hyper::{
     HeaderMap, Request, Response, Version,
     body::{Body, Frame, Incoming, SizeHint},
-    header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, HOST, HeaderName, ORIGIN},
+    header::{
+        ACCEPT, ACCESS_CONTROL_REQUEST_HEADERS, AUTHORIZATION, CONTENT_ENCODING, HOST, HeaderName, IF_MATCH,
+        ORIGIN,
+    },
 };
 use tokio::sync::watch;
 
@@ -26,6 +29,7 @@ use super::{
     sources::Proxies,
     unsent::Unsent,
 };
+use crate::api::{DRY_RUN, STATE};
 use crate::call::{
     Broken, Connection, Cut, Head, Header, Headers, Pipeline, REQUEST_ID, Rest, SmallBodies, drain,
 };
@@ -165,20 +169,32 @@ impl Headers for Fields<'_> {
     fn all(&self, header: Header) -> Vec<&[u8]> {
         self.0.get_all(name_of(header)).iter().map(|value| value.as_bytes()).collect()
     }
+
+    fn ask_for_extensions(&self) -> bool {
+        self.0.keys().any(|name| name == IF_MATCH || name.as_str().starts_with("x-confold-"))
+    }
 }
 
 fn name_of(header: Header) -> &'static HeaderName {
+    static DRY_RUN_NAME: HeaderName = HeaderName::from_static(DRY_RUN);
     static FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
     static ID: HeaderName = HeaderName::from_static(REQUEST_ID);
+    static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+    static STATE_NAME: HeaderName = HeaderName::from_static(STATE);
     static TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
     match header {
         Header::Accept => &ACCEPT,
         Header::Authorization => &AUTHORIZATION,
         Header::ContentEncoding => &CONTENT_ENCODING,
+        Header::DryRun => &DRY_RUN_NAME,
         Header::FetchSite => &FETCH_SITE,
         Header::Host => &HOST,
+        Header::LastEventId => &LAST_EVENT_ID,
+        Header::IfMatch => &IF_MATCH,
         Header::Origin => &ORIGIN,
+        Header::RequestedHeaders => &ACCESS_CONTROL_REQUEST_HEADERS,
         Header::RequestId => &ID,
+        Header::State => &STATE_NAME,
         Header::TraceParent => &TRACE_PARENT,
     }
 }

@@ -9,6 +9,8 @@ pub(crate) enum Admits {
     Programs,
     /// Administrators of an app, who sign the request.
     Administrators,
+    /// Administrators of an app, who sign the request, and programs with the token of the app's feed.
+    Readers,
     /// Everyone whom the controls admit.
     Testers,
 }
@@ -23,6 +25,7 @@ pub(crate) enum Handler {
     Export,
     Check,
     Import,
+    Feed,
     Webhook(WebhookTask),
     Control(Control),
 }

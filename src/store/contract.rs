@@ -1,6 +1,7 @@
 //! The tests that every store has to pass.
 
 mod deliveries_tests;
+mod dry_runs_tests;
 mod events_tests;
 mod touches_tests;
 
@@ -75,12 +76,14 @@ suite! {{
     a_touch_leaves_the_owner_as_they_are
     sessions_end_with_the_account
     a_new_life_of_a_chat_group_begins_without_times
-    a_reset_forgets_owner
+    a_reset_ends_sessions
     many_touches_at_once_are_all_kept
     a_closed_store_takes_no_touches
     every_change_is_recorded_once_and_in_order
     events_are_read_page_by_page_and_from_a_version
     a_write_can_expect_a_place
+    a_write_can_expect_a_last_event
+    a_write_says_where_the_owner_is_afterwards
     deleting_an_account_erases_its_events
     the_feed_has_every_entry_exactly_once
     a_cursor_from_another_life_shows_a_gap
@@ -89,9 +92,13 @@ suite! {{
     progress_is_kept_by_lane
     a_reset_makes_lanes_begin_again
     given_up_events_are_listed_until_they_are_settled
+    a_dry_run_keeps_nothing
+    a_dry_run_among_real_edits_leaves_no_trace
+    a_dry_run_of_a_chat_group_keeps_nothing
 }}
 
 use deliveries_tests::*;
+use dry_runs_tests::*;
 use events_tests::*;
 use touches_tests::*;
 

@@ -1,9 +1,7 @@
 //! Events as stores return them: the place of an owner in time, the events of one owner, and the feed of an app.
 
-use super::StoreError;
-use crate::domain::{
-    AppId, ChangeNumber, Conversation, Counters, Event, FeedEntry, Organizer, Owner, OwnerState,
-};
+use super::Place;
+use crate::domain::{ChangeNumber, Conversation, Event, FeedEntry, Owner, OwnerState};
 
 /// The number of buckets into which the owners of an app are divided, unless it was set when the store was created.
 /// There is an order between the events of one bucket, and none between buckets.
@@ -24,31 +22,6 @@ pub(super) fn bucket_of(owner: &Owner, buckets: u8) -> u8 {
     u8::try_from((hash ^ (hash >> 31)) % u64::from(buckets.max(1))).unwrap_or(0)
 }
 
-/// A place in the life of an owner (decision 21). Two places are comparable if all parts but `version` and
-/// `disbandings` are equal; otherwise, one of them is from another life, and the owner has to be read anew.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// The incarnation of the store.
-    pub incarnation: u64,
-    /// The number of resets of the app or of owners in it.
-    pub epoch: u32,
-    /// The number of renumberings of the owner.
-    pub renumberings: u32,
-    /// The owner's version.
-    pub version: ChangeNumber,
-    /// The number of chat groups of the app that have been disbanded.
-    pub disbandings: u64,
-}
-
-impl Place {
-    /// Checks whether both places are in the same life of the owner.
-    #[must_use]
-    pub fn is_in_life_of(&self, other: &Place) -> bool {
-        (self.incarnation, self.epoch, self.renumberings)
-            == (other.incarnation, other.epoch, other.renumberings)
-    }
-}
-
 /// Which events of an owner to read.
 #[derive(Clone, Debug, Default)]
 pub struct WantedEvents {
@@ -58,6 +31,9 @@ pub struct WantedEvents {
     pub before: Option<String>,
     /// The maximum number of events.
     pub most: usize,
+    /// The approximate number of bytes after which no further event is returned; `None` has no limit. The first event is
+    /// returned whatever its size.
+    pub bytes: Option<usize>,
 }
 
 /// An owner together with events, all of one moment.
@@ -71,10 +47,13 @@ pub struct Followed {
     pub dead: Vec<(Conversation, u64)>,
     /// The wanted events, latest first.
     pub events: Vec<Event>,
-    /// Whether these are all wanted events. Otherwise there are more than `most`, or older ones have been removed.
+    /// Whether these are all wanted events. Otherwise there are more than `most` or `bytes` allow, or older ones have
+    /// been removed.
     pub is_complete: bool,
     /// Whether older events exist beyond the last returned one.
     pub has_more: bool,
+    /// Whether [`WantedEvents::before`] is an event of the owner that is still kept, or was not given.
+    pub knows_before: bool,
 }
 
 /// Where to begin reading the feed of an app.
@@ -97,7 +76,8 @@ pub struct FeedCursor {
     pub epoch: u32,
     /// The number of the last disbanding.
     pub disbandings: u64,
-    /// The number of the last event in each bucket.
+    /// The number of the last event in each bucket. If there are fewer numbers than buckets, the last one is that of all
+    /// remaining buckets; a store that keeps all events in one order needs a single number.
     pub buckets: Vec<u64>,
 }
 
@@ -115,7 +95,7 @@ pub enum Stream {
 pub struct Placed {
     /// The stream.
     pub stream: Stream,
-    /// The number within the stream, beginning with 1.
+    /// The number of the event, which rises within its stream, or of the disbanding.
     pub number: u64,
     /// The entry.
     pub entry: FeedEntry,
@@ -128,6 +108,9 @@ pub struct FeedPart {
     pub entries: Vec<Placed>,
     /// The cursor before the first entry. [`FeedCursor::advance`] moves it past an entry.
     pub start: FeedCursor,
+    /// The cursor after everything that was looked at for this part. It is at least that after the last entry, and may be
+    /// further, because events of other apps were skipped.
+    pub end: FeedCursor,
     /// Whether entries after the given cursor are missing, because they were removed or because the cursor is from
     /// another life of the store or app.
     pub has_gap: bool,
@@ -136,76 +119,79 @@ pub struct FeedPart {
 }
 
 impl FeedCursor {
-    /// Moves the cursor past an entry.
+    /// Moves the cursor past an entry of a part that begins at the cursor, provided that it is past all earlier entries of
+    /// the part.
     pub fn advance(&mut self, entry: &Placed) {
-        match entry.stream {
+        self.pass(entry.stream, entry.number);
+    }
+
+    /// Like [`FeedCursor::advance`], for the entry with this number.
+    pub fn pass(&mut self, stream: Stream, number: u64) {
+        match stream {
             Stream::Bucket(bucket) => {
-                let bucket = usize::from(bucket);
-                if self.buckets.len() <= bucket {
-                    self.buckets.resize(bucket + 1, 0);
+                let index = self.index(bucket);
+                if let Some(position) = self.buckets.get_mut(index) {
+                    *position = (*position).max(number);
                 }
-                self.buckets[bucket] = self.buckets[bucket].max(entry.number);
             }
-            Stream::Disbandings => self.disbandings = self.disbandings.max(entry.number),
+            Stream::Disbandings => self.disbandings = self.disbandings.max(number),
         }
+    }
+
+    /// Returns the number of the last entry of a stream.
+    #[must_use]
+    pub fn of(&self, stream: Stream) -> u64 {
+        match stream {
+            Stream::Bucket(bucket) => self.of_bucket(bucket),
+            Stream::Disbandings => self.disbandings,
+        }
+    }
+
+    /// Checks whether both cursors are in the same life of the store and the app.
+    #[must_use]
+    pub fn is_in_life_of(&self, other: &FeedCursor) -> bool {
+        (self.incarnation, self.epoch) == (other.incarnation, other.epoch)
+    }
+
+    /// Checks whether this cursor is in the life of the other one and not before it in any stream.
+    #[must_use]
+    pub fn has_reached(&self, other: &FeedCursor) -> bool {
+        self.is_in_life_of(other)
+            && self.disbandings >= other.disbandings
+            && self.buckets.len() == other.buckets.len()
+            && (0..).zip(&other.buckets).all(|(bucket, number)| self.of_bucket(bucket) >= *number)
+    }
+
+    /// Moves the cursor to where another one of the same life is, in each stream in which that is further.
+    pub fn catch_up_with(&mut self, other: &FeedCursor) {
+        self.disbandings = self.disbandings.max(other.disbandings);
+        (0..).zip(&other.buckets).for_each(|(bucket, number)| self.pass(Stream::Bucket(bucket), *number));
     }
 
     /// Returns the number of the last entry of a bucket.
     #[must_use]
     pub fn of_bucket(&self, bucket: u8) -> u64 {
-        self.buckets.get(usize::from(bucket)).copied().unwrap_or(0)
+        self.buckets.get(self.index(bucket)).copied().unwrap_or(0)
+    }
+
+    fn index(&self, bucket: u8) -> usize {
+        usize::from(bucket).min(self.buckets.len().saturating_sub(1))
     }
 }
 
 /// Returns the id of an event.
-pub(super) fn event_id(incarnation: u64, bucket: u8, number: u64) -> String {
-    format!("{incarnation:016x}{bucket:02x}{number:x}")
+pub(super) fn event_id(incarnation: u64, number: u64) -> String {
+    format!("{incarnation:016x}{number:x}")
 }
 
-/// Returns the id of the event of a disbanding. No bucket has the number 255.
+/// Returns the id of the event that a chat group was disbanded.
 pub(super) fn disbanding_id(incarnation: u64, number: u64) -> String {
-    event_id(incarnation, u8::MAX, number)
+    format!("{incarnation:016x}x{number:x}")
 }
 
-/// Returns the number of an event of this bucket from its id, or `None` if the id is another's.
-pub(super) fn event_number(id: &str, incarnation: u64, bucket: u8) -> Option<u64> {
-    let prefix = format!("{incarnation:016x}{bucket:02x}");
+/// Returns the number of an event from its id, or `None` if the id is another's.
+pub(super) fn event_number(id: &str, incarnation: u64) -> Option<u64> {
+    let prefix = format!("{incarnation:016x}");
     let number = u64::from_str_radix(id.strip_prefix(prefix.as_str())?, 16).ok()?;
-    (event_id(incarnation, bucket, number) == id).then_some(number)
+    (event_id(incarnation, number) == id).then_some(number)
 }
-
-/// The lives of an app, which places and cursors are compared with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Lives {
-    pub(super) incarnation: u64,
-    pub(super) epoch: u32,
-    pub(super) disbandings: u64,
-}
-
-impl Lives {
-    /// Returns the place of an owner with this organizer.
-    pub(super) fn place_of(self, organizer: &Organizer) -> Place {
-        let Lives { incarnation, epoch, disbandings } = self;
-        let Counters { version, renumberings, .. } = *organizer.counters();
-        Place { incarnation, epoch, renumberings, version, disbandings }
-    }
-}
-
-/// Compares a write's expected place with the owner's current one. Other disbandings do not matter than those of chat
-/// groups that the owner has a record about, which are in `dead`.
-///
-/// # Errors
-/// Returns [`StoreError::Elsewhere`] if they differ.
-pub(super) fn check_place(
-    expected: &Place,
-    current: Place,
-    dead: &[(Conversation, u64)],
-) -> Result<(), StoreError> {
-    let is_there = expected.is_in_life_of(&current)
-        && expected.version == current.version
-        && dead.iter().all(|(_, disbanding)| *disbanding <= expected.disbandings);
-    if is_there { Ok(()) } else { Err(StoreError::Elsewhere(current)) }
-}
-
-/// A bucket of an app.
-pub(super) type Range = (AppId, u8);

@@ -17,6 +17,7 @@ mod events;
 mod failure;
 mod memory;
 mod open_error;
+mod place;
 mod report;
 mod sqlite;
 mod write;
@@ -37,12 +38,13 @@ pub use deliveries::{
 };
 pub use error::{Damaged, StoreError};
 pub use events::{
-    BUCKETS, FeedCursor, FeedFrom, FeedPart, Followed, MAX_BUCKETS, Place, Placed, Stream, WantedEvents,
+    BUCKETS, FeedCursor, FeedFrom, FeedPart, Followed, MAX_BUCKETS, Placed, Stream, WantedEvents,
 };
 pub use failure::StoreFailure;
 pub use open_error::OpenError;
+pub use place::{Place, check_place};
 pub use report::{OpeningReport, Readiness, Statistics};
-pub use write::{CallContext, ChatGroupWrite, OperationId, Revision, Write};
+pub use write::{CallContext, ChatGroupWrite, OperationId, PlaceSlot, Revision, Write};
 
 use tokio::sync::watch;
 
@@ -143,6 +145,9 @@ pub trait Owners: Send + Sync {
     /// Applies one edit of an owner. The future completes when the change is durable, or when the edit is refused or
     /// changes nothing. The edits of one owner that this process submits are applied in the order of these calls.
     /// Dropping the future does not cancel the edit.
+    ///
+    /// A dry run ([`Write::dry_run`]) takes its place in that order, and gets the outcome that the edit would have there. It
+    /// changes nothing: no row, no number, no session and no revision.
     fn commit(&self, write: Write) -> Pending<'_, Result<Outcome, Rejection>>;
 }
 

@@ -1,11 +1,14 @@
 //! The writes that a store accepts.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::Place;
 use crate::domain::{
-    AppId, Change, ChangeNumber, ChatGroupEdit, ChatGroupId, Conversation, Decision, Edit, MembershipMode,
-    Outcome, Owner, OwnerState, Presence, Rejection, Terms, UserId, World,
+    AppId, Change, ChangeNumber, ChatGroupEdit, ChatGroupId, Conversation, Decision, Edit, Event,
+    MembershipMode, Outcome, Owner, OwnerState, Presence, Rejection, Terms, UserId, World,
 };
 
 /// The number of times an owner's organizer has been written. Unlike the version, it never decreases, so a write can
@@ -24,13 +27,37 @@ pub struct Write {
     pub terms: Terms,
     /// The call that submits it.
     pub context: CallContext,
+    /// Whether to answer only what the edit would do, and to keep nothing of it.
+    pub dry_run: bool,
     /// The revision that the organizer must have; `None` accepts any.
     pub expected: Option<Revision>,
     /// The place at which the owner must be; `None` accepts any. Unlike a revision, a client can hold it.
     pub place: Option<Place>,
+    /// What the owner's last event must be, apart from the place; `None` accepts any. Deleting an account that has organized
+    /// nothing erases its events, but leaves its place as it is.
+    pub last_event: Option<Box<Event>>,
+    /// Where to leave the owner's place after the edit.
+    pub place_after: Option<PlaceSlot>,
     /// The id of this write, for recognizing it if it is sent again after its answer was lost. The stores that exist
     /// today ignore it, because they run in this process, where no answer is lost.
     pub operation: Option<OperationId>,
+}
+
+/// Where a store leaves the place of an owner after an edit. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct PlaceSlot(Arc<Mutex<Option<Place>>>);
+
+impl PlaceSlot {
+    /// Leaves a place, instead of an earlier one.
+    pub fn put(&self, place: Place) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+    }
+
+    /// Returns the place, if there is one.
+    #[must_use]
+    pub fn get(&self) -> Option<Place> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// An edit of a chat group, with everything a store needs to apply it.
@@ -46,6 +73,8 @@ pub struct ChatGroupWrite {
     pub terms: Terms,
     /// The call that submits it.
     pub context: CallContext,
+    /// Whether to answer only what the edit would do, and to keep nothing of it.
+    pub dry_run: bool,
 }
 
 /// The call that submits a write, for recording who changed what.
@@ -62,11 +91,22 @@ pub struct CallContext {
 pub struct OperationId(pub u128);
 
 impl Write {
-    /// Creates a write without a call, an expected revision or an operation id.
+    /// Creates a write that is kept, without a call, an expected revision or an operation id.
     #[must_use]
     pub fn new(owner: Owner, edit: Edit, terms: Terms) -> Write {
         let context = CallContext::default();
-        Write { owner, edit, terms, context, expected: None, place: None, operation: None }
+        Write {
+            owner,
+            edit,
+            terms,
+            context,
+            dry_run: false,
+            expected: None,
+            place: None,
+            last_event: None,
+            place_after: None,
+            operation: None,
+        }
     }
 
     /// Returns the user who has to be a member of the chat groups that the edit names; `None` if nobody has to.
@@ -87,9 +127,9 @@ impl Write {
 }
 
 impl ChatGroupWrite {
-    /// Creates a write without a call.
+    /// Creates a write that is kept, without a call.
     #[must_use]
     pub fn new(app: AppId, id: ChatGroupId, edit: ChatGroupEdit, terms: Terms) -> ChatGroupWrite {
-        ChatGroupWrite { app, id, edit, terms, context: CallContext::default() }
+        ChatGroupWrite { app, id, edit, terms, context: CallContext::default(), dry_run: false }
     }
 }

@@ -32,6 +32,8 @@ const READ: usize = 64;
 const STORE_WITHIN: Duration = Duration::from_millis(500);
 /// How long to wait after a failure of the store.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
+/// How often lanes without events are stored.
+const STORE_POSITIONS: Duration = Duration::from_secs(3_600);
 /// How often the wall clock is looked at while something waits, because it can be set.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(1);
 /// How often failed attempts are logged, at most.
@@ -70,6 +72,7 @@ struct Running {
     sending: JoinSet<Option<Answered>>,
     /// When what has happened was last stored, and when the feed may be read again, by the monotonic clock.
     stored: Duration,
+    positions_stored: Duration,
     read_after: Duration,
     /// When a failed attempt was last logged, by the monotonic clock.
     logged: Option<Duration>,
@@ -89,6 +92,7 @@ impl Delivery {
             sender,
             sending: JoinSet::new(),
             stored: Duration::ZERO,
+            positions_stored: Duration::ZERO,
             read_after: Duration::ZERO,
             logged: None,
         };
@@ -258,6 +262,10 @@ impl Running {
     async fn store(&mut self, must: bool) {
         let Delivery { store, clock, destination, .. } = &self.delivery;
         let elapsed = clock.elapsed();
+        if must || elapsed >= self.positions_stored + STORE_POSITIONS {
+            self.positions_stored = elapsed;
+            self.lanes.note_positions();
+        }
         if self.lanes.changes() == 0 || (!must && elapsed < self.stored + STORE_WITHIN) {
             return;
         }

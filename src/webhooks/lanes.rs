@@ -2,7 +2,7 @@
 //! time as an argument.
 
 use super::{
-    queue::{LaneQueue, time_of},
+    queue::{LaneQueue, given_up, time_of},
     sending::{Outcome, Verdict},
     summary::Summary,
 };
@@ -139,7 +139,7 @@ impl Lanes {
     /// Takes events that were read from a cursor. Returns how many lanes have missed events, because they were removed
     /// before they were delivered, or `None` if the events are from another life.
     pub(super) fn fill(&mut self, cursor: &FeedCursor, part: FeedPart) -> Option<usize> {
-        let FeedPart { entries, start, has_more, .. } = part;
+        let FeedPart { entries, start, end, has_more, .. } = part;
         if (start.incarnation, start.epoch) != (self.life.incarnation, self.life.epoch) {
             return None;
         }
@@ -162,6 +162,12 @@ impl Lanes {
             {
                 lane.read = placed.number;
                 lane.queue.push_back(placed);
+            }
+        }
+        // Nothing that a lane wants lies between its last event and the end of this part.
+        for lane in &mut self.queues {
+            if cursor.of(lane.lane.stream) != u64::MAX {
+                lane.advance(end.of(lane.lane.stream));
             }
         }
         Some(gaps)
@@ -292,6 +298,13 @@ impl Lanes {
         self.queues.iter().filter(waits).map(|lane| lane.lane.due).min()
     }
 
+    /// Makes all lanes be stored that have come further without an event, so that old events can be removed.
+    pub(super) fn note_positions(&mut self) {
+        for lane in self.queues.iter_mut().filter(|lane| lane.lane.number != lane.stored) {
+            lane.is_changed = true;
+        }
+    }
+
     /// Returns how many changes have to be stored.
     pub(super) fn changes(&self) -> usize {
         let lanes = self.queues.iter().filter(|lane| lane.is_changed).count();
@@ -302,7 +315,7 @@ impl Lanes {
     pub(super) fn take_progress(&mut self) -> Progress {
         let mut lanes = Vec::new();
         for lane in self.queues.iter_mut().filter(|lane| lane.is_changed) {
-            lane.is_changed = false;
+            (lane.is_changed, lane.stored) = (false, lane.lane.number);
             lanes.push(lane.lane);
         }
         let (given_up, off) = (std::mem::take(&mut self.given_up), self.off.take());
@@ -316,20 +329,6 @@ impl Lanes {
         }
         self.given_up.splice(..0, progress.given_up);
         self.off = self.off.or(progress.off);
-    }
-}
-
-fn given_up(placed: &Placed, at: u64, reason: &str) -> GivenUp {
-    let event = match &placed.entry {
-        FeedEntry::Owner { event, .. } => &event.id,
-        FeedEntry::Disbanded { event, .. } => event,
-    };
-    GivenUp {
-        stream: placed.stream,
-        number: placed.number,
-        event: event.clone(),
-        at,
-        reason: reason.to_owned(),
     }
 }
 

@@ -50,6 +50,8 @@ impl Feed {
             part.entries
                 .extend((after.saturating_add(1)..=*last).take(3).map(|number| event(bucket, number)));
         }
+        part.end = part.start.clone();
+        part.entries.iter().for_each(|placed| part.end.advance(placed));
         lanes.fill(&cursor, part)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::{
     domain::FeedEntry,
-    store::{Lane, Placed},
+    store::{GivenUp, Lane, Placed},
 };
 
 /// A lane with the events that were read for it.
@@ -17,6 +17,8 @@ pub(super) struct LaneQueue {
     pub(super) is_in_flight: bool,
     /// Whether there were no further events in the feed when it was last read.
     pub(super) is_at_end: bool,
+    /// The number that was stored last.
+    pub(super) stored: u64,
     /// Whether the lane has to be stored.
     pub(super) is_changed: bool,
     /// The time of the next event, if it waits to be sent again, in milliseconds.
@@ -32,6 +34,7 @@ impl LaneQueue {
             read: lane.number,
             is_in_flight: false,
             is_at_end: false,
+            stored: lane.number,
             is_changed: false,
             waits_since: None,
         }
@@ -41,6 +44,14 @@ impl LaneQueue {
     pub(super) fn pass(&mut self, number: u64) {
         self.lane = Lane { stream: self.lane.stream, number, attempts: 0, due: 0 };
         (self.is_changed, self.waits_since) = (true, None);
+    }
+
+    /// Moves to where the feed was read, if no event waits before it.
+    pub(super) fn advance(&mut self, read: u64) {
+        self.read = self.read.max(read);
+        if self.queue.is_empty() && !self.is_in_flight && self.lane.attempts == 0 {
+            self.lane.number = self.read;
+        }
     }
 
     /// Forgets the events that were read. They are read again when they are due, because their content may be erased
@@ -56,5 +67,20 @@ pub(super) fn time_of(entry: &FeedEntry) -> u64 {
     match entry {
         FeedEntry::Owner { event, .. } => event.at,
         FeedEntry::Disbanded { at, .. } => *at,
+    }
+}
+
+/// Returns the record of an event that is given up at this time.
+pub(super) fn given_up(placed: &Placed, at: u64, reason: &str) -> GivenUp {
+    let event = match &placed.entry {
+        FeedEntry::Owner { event, .. } => &event.id,
+        FeedEntry::Disbanded { event, .. } => event,
+    };
+    GivenUp {
+        stream: placed.stream,
+        number: placed.number,
+        event: event.clone(),
+        at,
+        reason: reason.to_owned(),
     }
 }

@@ -63,6 +63,22 @@ impl Envelope {
         out.push(b'}');
     }
 
+    /// Returns a reply with one more field, a text, in front of all others.
+    #[must_use]
+    pub fn beginning_with(name: &str, value: &str, reply: &[u8]) -> Vec<u8> {
+        let members = reply.strip_prefix(b"{").unwrap_or(reply);
+        let mut out = Vec::with_capacity(reply.len() + name.len() + value.len() + 8);
+        out.push(b'{');
+        serde_json::to_writer(&mut out, name).expect("writing to memory cannot fail");
+        out.push(b':');
+        serde_json::to_writer(&mut out, value).expect("writing to memory cannot fail");
+        if members != b"}" {
+            out.push(b',');
+        }
+        out.extend_from_slice(members);
+        out
+    }
+
     /// Returns a refusal: the base fields in the order of real replies, and no payload. `base` is `None`
     /// if the call did not reach a command. `info` is made printable and is cut at
     /// [`excerpt::MESSAGE_BYTES`] (decision 35).

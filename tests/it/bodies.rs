@@ -105,6 +105,11 @@ fn call(command: &'static str, body: Value, list: &'static str) -> Call {
 
 #[expect(clippy::needless_pass_by_value, reason = "callers create the conversation in the argument")]
 impl Call {
+    /// A call with this body, to which nothing can be added.
+    pub(crate) fn new(command: &'static str, body: Value) -> Call {
+        call(command, body, "")
+    }
+
     fn push(mut self, item: Value) -> Call {
         let list = self.body.pointer_mut(self.list).and_then(Value::as_array_mut);
         list.unwrap_or_else(|| panic!("{} has no such list", self.command)).push(item);
@@ -171,6 +176,12 @@ impl Call {
 
 impl Client {
     /// Makes a call. Fails the test if there is no answer.
+    /// Makes a call with more headers, each with its line break.
+    pub(crate) fn with_headers(&mut self, call: &Call, headers: &str) -> Answer {
+        let request = call.request(self).replacen("Host: x\r\n", &format!("Host: x\r\n{headers}"), 1);
+        self.raw(request.as_bytes()).unwrap()
+    }
+
     pub(crate) fn make(&mut self, call: &Call) -> Answer {
         self.call(call.command, &call.body())
     }

@@ -135,6 +135,32 @@ fn the_hint_header_is_printed_after_the_reply() {
     assert_eq!(stderr(&output), "refused: group id has be used! (10021)\nhint: choose another\n");
 }
 
+#[test]
+fn a_dry_run_is_confirmed_by_the_server_or_reported_as_made() {
+    let server = Server::dev(&[]);
+    let url = format!("http://{}", server.address);
+    let body = r#"{"From_Account":"user0","GroupName":["test10"]}"#;
+    let tried = || confold(&["call", "--url", &url, "del_contact_group", body, "--dry-run"]).finish();
+    let first = tried();
+    assert!(first.status.success() && stderr(&first).is_empty(), "{}", said(&first));
+    assert!(said(&first).contains(r#""GroupName":"test10""#), "{}", said(&first));
+    assert_eq!(said(&tried()), said(&first), "the group is still there");
+    let done = confold(&["call", "--url", &url, "del_contact_group", body]).finish();
+    assert_eq!(said(&done), said(&first), "the reply is that of the call");
+    let refused = tried();
+    assert_eq!(refused.status.code(), Some(1), "the group is gone now");
+    assert!(!stderr(&refused).contains("dry run"), "{}", said(&refused));
+    // A server that does not know the header does not repeat it.
+    let fake = Fake::start(|_, _, connection| {
+        let body = r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":""}"#;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        let _ = connection.write_all((head + body).as_bytes());
+    });
+    let made = confold(&["call", "--url", &fake.url(), "del_contact_group", body, "--dry-run"]).finish();
+    assert_eq!(made.status.code(), Some(1));
+    assert_eq!(stderr(&made), "error: this server does not know dry runs; it has made the call\n");
+}
+
 /// Runs a command on a pseudo-terminal and returns what it prints there.
 fn on_terminal(line: &str, variables: &[(&str, &str)]) -> String {
     let mut command = Command::new("script");

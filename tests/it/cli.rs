@@ -348,6 +348,8 @@ fn the_manual_page_and_completions_name_every_task_and_flag() {
         "import",
         "pull",
         "call",
+        "history",
+        "undo",
         "healthcheck",
         "usersig",
         "verify-usersig",

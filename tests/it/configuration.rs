@@ -258,6 +258,105 @@ fn store_create() {
     assert_eq!(site.serve().client().call(IMPORT, USER).code(), 0);
 }
 
+/// Returns the status of a request for the feed with this token.
+fn feed_status(server: &Server, token: &str) -> u16 {
+    let (target, header) = (format!("/feed?app={APP}&wait=0"), format!("Authorization: Bearer {token}\r\n"));
+    crate::feed::get(server.address, &target, &header).unwrap().status
+}
+
+#[test]
+fn store_buckets() {
+    let site = Site::new();
+    for (buckets, stored) in [(128, 128), (7, 128)] {
+        site.configure(
+            &format!("[store]\ndirectory = \"data\"\nbuckets = {buckets}"),
+            "directory = \"open\"",
+        );
+        let server = site.serve();
+        assert_eq!(create(&mut server.client(), "user0", "work", "peer"), 0);
+        server.terminate();
+        assert!(server.ended_well());
+        let database = rusqlite::Connection::open(site.path("data/confold.db")).unwrap();
+        let found: u8 = database.query_row("SELECT buckets FROM store", [], |row| row.get(0)).unwrap();
+        assert_eq!(found, stored, "an existing store should keep its number");
+    }
+    site.configure("[store]\ndirectory = \"data\"\nbuckets = 129", "");
+    assert!(said(&site.command("check-config").finish()).contains("must be a number from 1 to 128"));
+}
+
+/// Serves a store with these settings again and again until the events of an earlier server are not answered any more,
+/// because old events are removed at the first change after a start.
+fn until_removed(site: &Site, settings: &str) {
+    site.configure(&format!("[store]\ndirectory = \"data\"\n{settings}"), "directory = \"open\"");
+    let mut index = 0;
+    eventually("old events are removed", || {
+        let server = site.serve();
+        index += 1;
+        create(&mut server.client(), "other", "work", &format!("peer{index}"));
+        let reply = crate::feed::poll(server.address, "wait=0");
+        let events = reply["Events"].as_array().unwrap();
+        events.iter().filter(|event| event["Owner"] == "user0").all(|event| event["Kind"] == "erased")
+    });
+}
+
+/// Returns a site with a store that has a few events of one owner.
+fn with_events() -> Site {
+    let site = Site::new();
+    site.configure("[store]\ndirectory = \"data\"", "directory = \"open\"");
+    let server = site.serve();
+    for index in 0..20 {
+        assert_eq!(create(&mut server.client(), "user0", "work", &format!("peer{index}")), 0);
+    }
+    let reply = crate::feed::poll(server.address, "wait=0");
+    assert_eq!(reply["Events"].as_array().unwrap().len(), 20);
+    site
+}
+
+#[test]
+fn store_events_for() {
+    until_removed(&with_events(), "events_for = \"1s\"");
+}
+
+#[test]
+fn store_events_bytes() {
+    until_removed(&with_events(), "events_bytes = \"100B\"");
+}
+
+#[test]
+fn app_feed_token() {
+    let token = "0123456789abcdef0123456789abcdef";
+    let (_site, server, _) = serving("", &format!("feed_token = {token:?}"));
+    assert_eq!((feed_status(&server, token), feed_status(&server, &token[1..])), (200, 403));
+    let site = Site::new();
+    let refused = |app: &str| {
+        site.configure("", app);
+        let output = site.command("check-config").finish();
+        assert!(!output.status.success(), "{app}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = refused(&format!("feed_token = {:?}", &token[1..]));
+    assert!(said.contains("fewer than 32 characters") && !said.contains(&token[1..]), "{said}");
+    let both = format!("feed_token = {token:?}\nfeed_token_file = \"token\"");
+    assert!(refused(&both).contains("both feed_token and feed_token_file"));
+    site.configure("", &format!("feed_token = {token:?}"));
+    let shown = String::from_utf8(site.command("check-config").finish().stdout).unwrap();
+    assert!(shown.contains("feed_token = \"…\"  # file") && !shown.contains(token), "{shown}");
+}
+
+#[test]
+fn app_feed_token_file() {
+    let site = Site::new();
+    site.write("token", "0123456789abcdef0123456789abcdef\n");
+    site.configure("", "feed_token_file = \"token\"");
+    let server = site.serve();
+    assert_eq!(
+        feed_status(&server, "0123456789abcdef0123456789abcdef"),
+        200,
+        "without the line feed at its end"
+    );
+    assert_eq!(feed_status(&server, ""), 403);
+}
+
 #[test]
 fn store_read_queue() {
     let (_site, server, mut client) = serving(

@@ -2,7 +2,7 @@
 //!
 //! Each file contains a sequence of calls to one fresh server: `> service/command`, the body on the next line, then
 //! `< ` and the reply. Lines with `# ` are comments. Run with `GOLDEN=write` to write the server's current replies,
-//! and review the difference.
+//! and review the difference. `EVENT1` is the id of the first event that a reply shows, and so on; bodies may use it.
 
 use std::{fmt::Write, fs, path::PathBuf};
 
@@ -16,6 +16,7 @@ fn golden(name: &str) {
     let mut recorded = String::new();
     let mut lines = text.lines();
     let mut calls_of_the_command = 0;
+    let mut events = Vec::new();
     while let Some(line) = lines.next() {
         let Some(command) = line.strip_prefix("> ") else {
             if !line.starts_with("< ") {
@@ -25,9 +26,10 @@ fn golden(name: &str) {
         };
         calls_of_the_command += usize::from(command.ends_with(&format!("/{name}")));
         let body = lines.next().unwrap();
-        let answer = client.call(command, body);
+        let answer = client.call(command, &with_ids(body, &events));
         assert_eq!(answer.status, 200);
-        writeln!(recorded, "> {command}\n{body}\n< {}", settled(&answer.body, &text)).unwrap();
+        let reply = without_ids(&answer.body, &mut events);
+        writeln!(recorded, "> {command}\n{body}\n< {}", settled(&reply, &text)).unwrap();
     }
     assert!(calls_of_the_command > 0, "{name} is never called");
     if std::env::var_os("GOLDEN").is_some_and(|value| value == "write") {
@@ -38,6 +40,36 @@ fn golden(name: &str) {
         assert_eq!(expected, found, "in {}", path.display());
     }
     assert_eq!(text.lines().count(), recorded.lines().count(), "in {}", path.display());
+}
+
+/// Replaces the names of events in a body by their ids.
+fn with_ids(body: &str, events: &[String]) -> String {
+    // `EVENT1` is also the beginning of `EVENT10`.
+    let numbered = events.iter().enumerate().rev();
+    numbered.fold(body.to_owned(), |body, (index, id)| body.replace(&format!("EVENT{}", index + 1), id))
+}
+
+/// Replaces the ids of events and the states of owners in a reply by their names, and the ids of requests by a placeholder.
+fn without_ids(reply: &str, events: &mut Vec<String>) -> String {
+    let after = |mark: &'static str| reply.split(mark).skip(1).filter_map(|rest| rest.split('"').next());
+    for id in after(r#""Id":""#).chain(after(r#""EventId":""#)) {
+        if !events.iter().any(|known| known == id) {
+            events.push(id.to_owned());
+        }
+    }
+    for state in after(r#"State":""#).filter(|state| state.len() > 20) {
+        if !events.iter().any(|known| known == state) {
+            events.push(state.to_owned());
+        }
+    }
+    let mut out = after(r#""RequestId":""#).fold(reply.to_owned(), |out, id| out.replace(id, "REQUEST"));
+    // The id of one event may be the beginning of another's.
+    let mut numbered: Vec<_> = events.iter().zip(1..).collect();
+    numbered.sort_by_key(|(id, _)| std::cmp::Reverse(id.len()));
+    for (id, number) in numbered {
+        out = out.replace(id, &format!("EVENT{number}"));
+    }
+    out
 }
 
 /// Replaces current times and generated ids with placeholders.
@@ -81,7 +113,7 @@ macro_rules! stories {
 
 stories! {
     add_group_member delete_group_member get_appid_group_list get_role_in_group
-    account_check account_delete account_import create_contact_group create_group del_contact_group
-    destroy_group get_contact_group get_group_info import_group mark_contact multiaccount_import
-    search_contact_group update_contact_group
+    account_check account_delete account_import changes create_contact_group create_group del_contact_group
+    destroy_group get_contact_group get_group_info history import_group mark_contact multiaccount_import
+    search search_contact_group undo update_contact_group
 }

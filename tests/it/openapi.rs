@@ -38,7 +38,13 @@ fn examples_work_and_replies_are_as_described() {
         let head = format!("POST /_dev/seed HTTP/1.1\r\nContent-Length: {}\r\n\r\n{page}", page.len());
         assert_eq!(client.raw(head.as_bytes()).unwrap().status, 200);
         let described = command.description();
-        let reply = client.ok(command.path().trim_start_matches("/v4/"), described.example);
+        let mut example: Value = serde_json::from_str(described.example).unwrap();
+        if example.get("Since").is_some() {
+            // The ids of events differ between servers.
+            let latest = client.ok("confold/history", r#"{"From_Account":"user0"}"#);
+            example["Since"] = latest["Event"][0]["Id"].clone();
+        }
+        let reply = client.ok(command.path().trim_start_matches("/v4/"), &example.to_string());
         fits(&reply, described.reply, command.name());
     }
 }

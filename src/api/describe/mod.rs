@@ -2,6 +2,7 @@
 //! refuses fields that a command does not have (decision 23), and the error texts about missing or invalid fields.
 
 pub(super) mod accounts;
+pub(super) mod confold;
 pub(super) mod groups;
 pub(super) mod recentcontact;
 
@@ -44,6 +45,10 @@ impl Command {
             Command::AddGroupMember => groups::ADD_GROUP_MEMBER,
             Command::DeleteGroupMember => groups::DELETE_GROUP_MEMBER,
             Command::GetRoleInGroup => groups::GET_ROLE_IN_GROUP,
+            Command::Changes => confold::CHANGES_SINCE,
+            Command::Search => confold::SEARCH,
+            Command::History => confold::HISTORY,
+            Command::Undo => confold::UNDO,
         }
     }
 

@@ -9,20 +9,26 @@ use crate::wire::CONTACT;
 
 /// The owner whose data a call reads or changes.
 pub const OWNER: Field = must("From_Account", Text, "The user whose conversations are organized.");
+/// `IfInState`, an extension: the state that the owner must have.
+pub(in crate::api) const IF_IN_STATE: Field = may(
+    "IfInState",
+    Text,
+    "An extension of confold: the State that the owner must have; otherwise the call is refused and changes nothing.",
+);
 const CONTACTS: Shape = List(&CONTACT);
 /// The conversation that the result of an item repeats; empty if the item could not be read.
-const ECHO: Shape = Object(&[
+pub(super) const ECHO: Shape = Object(&[
     may("Type", Number, "1 or 2."),
     may("To_Account", Text, "The user."),
     may("ToGroupId", Text, "The chat group."),
 ]);
 const CODE: Field = must("ResultCode", Number, "0 on success, otherwise the error code.");
 const INFO: Field = must("ResultInfo", Text, "The reason in words; empty on success.");
-const GROUP: Shape = Object(&[
+pub(super) const GROUP: Shape = Object(&[
     must("GroupName", Text, "The name of the conversation group."),
     must("GroupId", Number, "Its id, which is never assigned to another group."),
 ]);
-const RECORD: Shape = Object(&[
+pub(super) const RECORD: Shape = Object(&[
     must("Type", Number, "1: one-to-one, 2: chat group."),
     may("To_Account", Text, "The user, for Type 1."),
     may("ToGroupId", Text, "The chat group, for Type 2."),
@@ -31,7 +37,7 @@ const RECORD: Shape = Object(&[
     may("ContactGroupId", List(&Number), "The ids of the conversation groups that contain it, if any."),
     must("Timestamp", Number, "When it was last changed, in seconds since 1970."),
 ]);
-const RECORDS: Shape = List(&RECORD);
+pub(super) const RECORDS: Shape = List(&RECORD);
 
 pub(in crate::api) const GROUP_NAME: Field = must("GroupName", Text, "1 to 32 bytes.");
 pub(in crate::api) const GROUPED: Field = must("ContactItem", CONTACTS, "1 to 100 conversations.");
@@ -43,7 +49,7 @@ pub(in crate::api) const GROUP_CONTACT_ITEM: Field = must(
 
 pub(super) const CREATE_CONTACT_GROUP: Description = Description {
     summary: "Create a conversation group, or add conversations to one that exists",
-    request: &[OWNER, GROUP_CONTACT_ITEM],
+    request: &[OWNER, GROUP_CONTACT_ITEM, IF_IN_STATE],
     reply: &[must(
         "GroupResultItem",
         List(&Object(&[
@@ -84,7 +90,7 @@ pub(in crate::api) const UPDATE_GROUP: Field = must(
 
 pub(super) const UPDATE_CONTACT_GROUP: Description = Description {
     summary: "Rename a conversation group, or add and remove conversations",
-    request: &[OWNER, UPDATE_TYPE, UPDATE_GROUP],
+    request: &[OWNER, UPDATE_TYPE, UPDATE_GROUP, IF_IN_STATE],
     reply: &[
         must("UpdateType", Number, "1."),
         must(
@@ -115,7 +121,7 @@ pub(in crate::api) const DELETED: Field = must("GroupName", List(&Text), "Exactl
 
 pub(super) const DEL_CONTACT_GROUP: Description = Description {
     summary: "Delete a conversation group",
-    request: &[OWNER, DELETED],
+    request: &[OWNER, DELETED, IF_IN_STATE],
     reply: &[must("GroupItem", List(&GROUP), "The deleted group.")],
     example: r#"{"From_Account":"user0","GroupName":["test10"]}"#,
 };
@@ -134,7 +140,7 @@ pub(in crate::api) const MARK_ITEM: Field = must(
 
 pub(super) const MARK_CONTACT: Description = Description {
     summary: "Set and clear marks of conversations",
-    request: &[OWNER, MARK_ITEM],
+    request: &[OWNER, MARK_ITEM, IF_IN_STATE],
     reply: &[must(
         "ResultItem",
         List(&Object(&[
@@ -168,14 +174,19 @@ pub(super) const SEARCH_CONTACT_GROUP: Description = Description {
 pub const START_INDEX: Field =
     must("StartIndex", Number, "0 for the first page, then the NextStartIndex of the previous reply.");
 
+pub(in crate::api) const COMPLETE_FLAG: Field =
+    must("CompleteFlag", Number, "1 on the last page, otherwise 0.");
+pub(super) const NEXT_START_INDEX: Field =
+    must("NextStartIndex", Number, "The StartIndex of the next page; 0 on the last page.");
+
 pub(super) const GET_CONTACT_GROUP: Description = Description {
     summary: "List all conversation groups and conversations, page by page",
     request: &[OWNER, START_INDEX],
     reply: &[
         must("ContactItem", RECORDS, "One page of conversations, in the order of their last change."),
         must("GroupItem", List(&GROUP), "All conversation groups, on every page."),
-        must("CompleteFlag", Number, "1 on the last page, otherwise 0."),
-        must("NextStartIndex", Number, "The StartIndex of the next page; 0 on the last page."),
+        COMPLETE_FLAG,
+        NEXT_START_INDEX,
     ],
     example: r#"{"From_Account":"user0","StartIndex":0}"#,
 };

@@ -37,6 +37,7 @@ impl Observer for JournalObserver {
             source: exchange.head.source,
             path: shown(exchange.head.path),
             app: exchange.app.map(AppId::number),
+            dry_run: exchange.dry_run,
             request: Text::of(exchange.bodies.request),
             code: exchange.code.number(),
             why: exchange.why().to_owned(),

@@ -40,6 +40,7 @@ macro_rules! log_exchange {
             command = command_of($exchange.subject).map(Command::name),
             code = $exchange.code.number(),
             ms = ($exchange.took.as_secs_f64() * 1e6).round() / 1e3,
+            dry_run = $exchange.dry_run.then_some(true),
             source = %$exchange.head.source,
             identifier = claimed($exchange.head.query).as_deref().map(shown).as_deref(),
             owner = owner_of($exchange.bodies.request).as_deref().map(shown).as_deref()

@@ -42,7 +42,6 @@ pub(super) async fn a_new_destination_begins_with_the_next_event(store: &dyn Sto
     assert!(!before.is_off && before.given_up == 0);
     let latest = store.feed(app(1), FeedFrom::Latest, 0).await.unwrap().start;
     assert_eq!(before.life, Life { incarnation: latest.incarnation, epoch: latest.epoch });
-    assert_eq!(before.lanes.len(), latest.buckets.len() + 1);
     for lane in &before.lanes {
         let expected = match lane.stream {
             Stream::Bucket(bucket) => latest.of_bucket(bucket),
@@ -50,7 +49,6 @@ pub(super) async fn a_new_destination_begins_with_the_next_event(store: &dyn Sto
         };
         assert_eq!((lane.number, lane.attempts, lane.due), (expected, 0, 0));
     }
-    assert_eq!(numbers(&before).iter().sum::<u64>(), 2, "the event of alice and the disbanding");
     keep(store, &alice, "b", &[user("bob")]).await;
     assert_eq!(state(store, &hook).await, before, "later events are not skipped");
 }
@@ -90,7 +88,8 @@ pub(super) async fn a_reset_makes_lanes_begin_again(store: &dyn Store) {
     store.reset(Scope::App(app(1))).await.unwrap();
     let after = state(store, &hook).await;
     assert!(after.life != before.life && after.given_up == 0);
-    assert_eq!(numbers(&after).iter().sum::<u64>(), 0);
+    let latest = store.feed(app(1), FeedFrom::Latest, 0).await.unwrap().start;
+    assert_eq!(after.lanes.iter().map(|lane| latest.of(lane.stream)).collect::<Vec<_>>(), numbers(&after));
     note(store, &hook, progress).await;
     assert_eq!(state(store, &hook).await, after, "what happened in another life is ignored");
     assert_eq!(state(store, &other).await, of_other);

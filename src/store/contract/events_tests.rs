@@ -12,7 +12,8 @@ use crate::{
         UserId,
     },
     store::{
-        CallContext, FeedCursor, FeedFrom, FeedPart, Followed, Place, Placed, Stream, WantedEvents, Write,
+        CallContext, FeedCursor, FeedFrom, FeedPart, Followed, Place, PlaceSlot, Placed, Stream,
+        WantedEvents, Write,
     },
 };
 
@@ -123,7 +124,7 @@ pub(in crate::store) async fn events_are_read_page_by_page_and_from_a_version(st
     let mut read = Vec::new();
     let mut before = None;
     loop {
-        let wanted = WantedEvents { after: None, before, most: 3 };
+        let wanted = WantedEvents { before, most: 3, ..WantedEvents::default() };
         let followed = store.follow(&owner, wanted).await.unwrap();
         read.extend(followed.events);
         if !followed.has_more {
@@ -140,12 +141,24 @@ pub(in crate::store) async fn events_are_read_page_by_page_and_from_a_version(st
         assert_eq!(followed.events.len(), 9 - index);
         assert_eq!(followed.place.version, all[9].version);
     }
-    let wanted = WantedEvents { before: Some("unknown".to_owned()), most: 3, ..WantedEvents::default() };
-    assert_eq!(store.follow(&owner, wanted).await.unwrap().events, []);
-    // The event of another owner is not a place in this owner's events.
+    // Only an event of this owner is a place in the owner's events.
     let other = events(store, &super::owner(1, "other-3")).await[0].id.clone();
-    let wanted = WantedEvents { before: Some(other), most: 3, ..WantedEvents::default() };
-    assert!(store.follow(&owner, wanted).await.unwrap().events.len() <= 3);
+    let unknown = "unknown".to_owned();
+    for (before, is_known) in
+        [(None, true), (Some(all[0].id.clone()), true), (Some(unknown), false), (Some(other), false)]
+    {
+        let wanted = WantedEvents { before: before.clone(), most: 3, ..WantedEvents::default() };
+        let followed = store.follow(&owner, wanted).await.unwrap();
+        assert_eq!(followed.knows_before, is_known, "{before:?}");
+        assert_eq!(followed.events.len(), if before.is_none() { 3 } else { 0 }, "{before:?}");
+    }
+    // A limit of bytes ends a page early, but not before its first event.
+    for (bytes, expected) in [(0, 1), (1, 1), (1 << 20, 10)] {
+        let wanted = WantedEvents { most: 10, bytes: Some(bytes), ..WantedEvents::default() };
+        let followed = store.follow(&owner, wanted).await.unwrap();
+        assert_eq!((followed.events.len(), followed.has_more), (expected, expected < 10), "{bytes}");
+        assert_eq!(followed.is_complete, expected == 10);
+    }
 }
 
 pub(in crate::store) async fn a_write_can_expect_a_place(store: &dyn Store) {
@@ -187,6 +200,46 @@ pub(in crate::store) async fn a_write_can_expect_a_place(store: &dyn Store) {
         let place = follow(store, &other, None, 0).await.place;
         store.reset(scope).await.unwrap();
         assert!(!follow(store, &other, None, 0).await.place.is_in_life_of(&place));
+    }
+}
+
+pub(in crate::store) async fn a_write_can_expect_a_last_event(store: &dyn Store) {
+    let owner = owner(1, "a");
+    let attempt = async |followed: &Followed, edit: Edit| {
+        let last_event = followed.events.first().cloned().map(Box::new);
+        let write =
+            Write { place: Some(followed.place), last_event, ..Write::new(owner.clone(), edit, terms()) };
+        store.commit(write).await.map(Result::unwrap)
+    };
+    keep(store, &owner, "first", &[user("x")]).await;
+    let before = follow(store, &owner, None, 1).await;
+    commit(store, &owner, Edit::DeleteGroup { name: name("first") }).await.unwrap().unwrap();
+    let followed = follow(store, &owner, None, 1).await;
+    let stale = Followed { place: followed.place, ..before };
+    assert!(matches!(attempt(&stale, grouping("second", &[user("x")])).await, Err(StoreError::Elsewhere(_))));
+    attempt(&followed, grouping("second", &[user("x")])).await.unwrap();
+    attempt(&follow(store, &owner, None, 1).await, Edit::DeleteGroup { name: name("second") }).await.unwrap();
+    // The owner has nothing, so a deletion changes neither the place nor the number of the last event.
+    let followed = follow(store, &owner, None, 1).await;
+    commit(store, &owner, Edit::DeleteAccount).await.unwrap().unwrap();
+    let erased = follow(store, &owner, None, 1).await;
+    assert_eq!((erased.place, &erased.events[0].id), (followed.place, &followed.events[0].id));
+    assert!(matches!(
+        attempt(&followed, grouping("third", &[user("x")])).await,
+        Err(StoreError::Elsewhere(_))
+    ));
+    attempt(&erased, grouping("third", &[user("x")])).await.unwrap();
+}
+
+pub(in crate::store) async fn a_write_says_where_the_owner_is_afterwards(store: &dyn Store) {
+    let owner = owner(1, "a");
+    let slot = PlaceSlot::default();
+    for (dry_run, name, version) in [(false, "first", 2), (true, "tried", 2), (false, "made", 4)] {
+        let write = Write::new(owner.clone(), grouping(name, &[user("z")]), terms());
+        let write = Write { dry_run, place_after: Some(slot.clone()), ..write };
+        store.commit(write).await.unwrap().unwrap();
+        assert_eq!(slot.get(), Some(follow(store, &owner, None, 0).await.place));
+        assert_eq!(slot.get().unwrap().version, version, "{name}");
     }
 }
 

@@ -29,6 +29,11 @@ async fn sessions(store: &dyn Store, owner: &Owner) -> Vec<(String, u64, u64)> {
     found
 }
 
+/// Begins a session of an owner with another user.
+pub(super) async fn touched(store: &dyn Store, owner: &Owner, with: &str) {
+    store.touch(vec![peer(owner, with, 5, 5)]).await.unwrap();
+}
+
 /// Returns the number of an owner's sessions.
 async fn count(store: &dyn Store, owner: &Owner) -> usize {
     store.sessions(owner).await.unwrap().len()
@@ -160,7 +165,7 @@ pub(in crate::store) async fn a_new_life_of_a_chat_group_begins_without_times(st
     assert_eq!(times(store, 1, "h", &[0]).await, [(7, 7)]);
 }
 
-pub(in crate::store) async fn a_reset_forgets_owner(store: &dyn Store) {
+pub(in crate::store) async fn a_reset_ends_sessions(store: &dyn Store) {
     let owners = [owner(1, "a"), owner(1, "b"), owner(2, "a")];
     let fill = async || {
         let mut touches: Vec<_> = owners.iter().map(|owner| peer(owner, "x", 5, 5)).collect();

@@ -9,14 +9,14 @@
 //! of chunks.
 
 //!
-//! The content of an event is a document of its own.
+//! Each event is a document of its own.
 
-mod content;
 mod encoding;
+mod event;
 mod layout;
 
-pub(super) use content::{decode_content, encode_content};
 pub(super) use encoding::decode_members;
+pub(super) use event::{EventHeader, StoredEvent, decode_event, decode_header, encode_erased, encode_event};
 pub(super) use layout::{ChunkEdit, LayoutDefect, Stored};
 
 /// The maximum number of records in a chunk, and in the tail.

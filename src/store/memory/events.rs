@@ -10,7 +10,8 @@ use crate::{
     store::{
         Events, FeedCursor, FeedFrom, FeedPart, Followed, Pending, Place, Placed, Scope, StoreError, Stream,
         WantedEvents, Write,
-        events::{Lives, check_place, disbanding_id, event_id, event_number},
+        events::{disbanding_id, event_id, event_number},
+        place::{Lives, check_place},
     },
 };
 
@@ -38,7 +39,7 @@ impl Kept {
         let bucket = u8::try_from(partition_of(owner.user.as_str())).unwrap_or(0);
         let log = self.events.entry(owner.app).or_default();
         let event = Event {
-            id: event_id(incarnation, bucket, log.len() as u64 + 1),
+            id: event_id(incarnation, number_of(bucket, log.len() as u64 + 1)),
             version: organizer.counters().version,
             at: terms.now.saturating_mul(1_000),
             operator: context.identifier.clone(),
@@ -62,6 +63,24 @@ impl Kept {
             self.erase_events(owner);
         }
     }
+}
+
+/// Returns the approximate number of bytes that a database would need for an event.
+fn size_of(event: &Event) -> usize {
+    match &event.content {
+        EventContent::Changed(deltas) => 64 + 64 * deltas.len(),
+        EventContent::AccountDeleted | EventContent::Erased => 64,
+    }
+}
+
+/// Returns a number for an event that no event of another bucket has.
+fn number_of(bucket: u8, place: u64) -> u64 {
+    place * PARTITIONS as u64 + u64::from(bucket)
+}
+
+/// Returns the place of an event in this bucket, or `None` if it is in another.
+fn place_in(bucket: u8, number: u64) -> Option<u64> {
+    (number % PARTITIONS as u64 == u64::from(bucket)).then_some(number / PARTITIONS as u64)
 }
 
 fn erase(log: &mut Log, user: &UserId) {
@@ -119,7 +138,13 @@ impl MemoryStore {
         (lives.place_of(organizer), dead)
     }
 
-    /// Compares the owner's place with the one that a write expects.
+    /// Returns the current place of an owner.
+    pub(super) fn current_place(&self, owner: &Owner) -> Place {
+        let (state, _, _) = self.owner(owner);
+        self.place_of(owner, &state.organizer, &[]).0
+    }
+
+    /// Compares the owner's place and last event with those that a write expects.
     pub(super) fn check_place(
         &self,
         write: &Write,
@@ -128,7 +153,13 @@ impl MemoryStore {
     ) -> Result<(), StoreError> {
         let Some(expected) = &write.place else { return Ok(()) };
         let (current, dead) = self.place_of(&write.owner, organizer, dead);
-        check_place(expected, current, &dead)
+        check_place(expected, current, &dead).map_err(StoreError::Elsewhere)?;
+        let Some(last) = &write.last_event else { return Ok(()) };
+        let kept = self.owners(&write.owner);
+        let mut log = kept.events.get(&write.owner.app).into_iter().flatten().rev();
+        let found = log.find(|(user, _)| *user == write.owner.user);
+        let is_last = found.is_some_and(|(_, event)| *event == **last);
+        if is_last { Ok(()) } else { Err(StoreError::Elsewhere(current)) }
     }
 
     fn followed(&self, owner: &Owner, wanted: &WantedEvents) -> Followed {
@@ -136,20 +167,36 @@ impl MemoryStore {
         let (place, disbanded) = self.place_of(owner, &state.organizer, &dead);
         let bucket = u8::try_from(partition_of(owner.user.as_str())).unwrap_or(0);
         let before = match &wanted.before {
-            Some(id) => event_number(id, place.incarnation, bucket).unwrap_or(0),
+            Some(id) => {
+                event_number(id, place.incarnation).and_then(|number| place_in(bucket, number)).unwrap_or(0)
+            }
             None => u64::MAX,
         };
         let kept = self.owners(owner);
         let log = kept.events.get(&owner.app).map_or(&[][..], |log| &log[..]);
+        let knows_before = wanted.before.is_none()
+            || usize::try_from(before)
+                .ok()
+                .and_then(|number| log.get(number.checked_sub(1)?))
+                .is_some_and(|(user, _)| *user == owner.user);
+        let mut bytes = 0;
         let mut found = (log.iter().enumerate().rev())
             .filter(|(index, (user, _))| *user == owner.user && *index as u64 + 1 < before)
             .map(|(_, (_, event))| event)
-            .take_while(|event| wanted.after.is_none_or(|after| event.version > after));
-        let events = found.by_ref().take(wanted.most).cloned().collect();
-        let has_more = found.next().is_some();
+            .take_while(|event| wanted.after.is_none_or(|after| event.version > after))
+            .peekable();
+        let mut events = Vec::new();
+        while let Some(event) = found.next_if(|event| {
+            let is_full = bytes > 0 && wanted.bytes.is_some_and(|most| bytes + size_of(event) > most);
+            bytes += size_of(event);
+            !is_full && events.len() < wanted.most
+        }) {
+            events.push(event.clone());
+        }
+        let has_more = found.peek().is_some();
         let organizer = state.organizer.living(&dead).into();
         let state = crate::domain::OwnerState { organizer, ..state };
-        Followed { state, place, dead: disbanded, events, is_complete: !has_more, has_more }
+        Followed { state, place, dead: disbanded, events, is_complete: !has_more, has_more, knows_before }
     }
 
     pub(super) fn feed_part(&self, app: AppId, from: &FeedFrom, most: usize) -> FeedPart {
@@ -202,7 +249,9 @@ impl MemoryStore {
         part.entries.extend(entries);
         part.has_more = part.entries.len() > most;
         part.entries.truncate(most);
-        part.start = cursor;
+        part.start = cursor.clone();
+        part.entries.iter().for_each(|entry| cursor.advance(entry));
+        part.end = cursor;
         part
     }
 

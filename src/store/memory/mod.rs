@@ -132,6 +132,14 @@ impl MemoryStore {
     }
 
     fn edit_owner(&self, write: &Write) -> Result<Result<Outcome, Rejection>, StoreError> {
+        let outcome = self.apply(write)?;
+        if let (Ok(_), Some(slot)) = (&outcome, &write.place_after) {
+            slot.put(self.current_place(&write.owner));
+        }
+        Ok(outcome)
+    }
+
+    fn apply(&self, write: &Write) -> Result<Result<Outcome, Rejection>, StoreError> {
         let Write { owner, edit, expected, .. } = write;
         let presences = (edit.named().into_iter())
             .map(|named| (named.clone(), self.presence(owner.app, named, &owner.user)))
@@ -146,6 +154,9 @@ impl MemoryStore {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
+        if write.dry_run {
+            return Ok(Ok(outcome));
+        }
         if edit.forgets_owner() {
             let mut kept = self.owners(owner);
             kept.sessions.remove(owner);
@@ -180,7 +191,7 @@ impl MemoryStore {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        if let Some(change) = change {
+        if let Some(change) = change.filter(|_| !write.dry_run) {
             let old_incarnation = old.as_ref().map_or(0, |state| state.group.incarnation);
             let next = old.unwrap_or_default().folded(&change.deltas);
             assert_eq!(next.group, change.next, "deltas lead to the next state");

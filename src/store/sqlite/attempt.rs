@@ -66,7 +66,7 @@ impl WriterThread {
             Err(error) => return Attempt::Failed { taken: most, error: error.into() },
         };
         let Shared { cache, health, .. } = &self.shared;
-        let mut batch = Batch::new(&transaction, cache, health, aside, &self.heads, self.shared.buckets);
+        let mut batch = Batch::new(&transaction, cache, health, aside, self.head, self.shared.buckets);
         if !self.is_marked
             && let Err(error) = batch.mark_in_use()
         {
@@ -127,7 +127,8 @@ impl WriterThread {
             self.shared.health.note_aside();
         }
         self.has_erased |= changed.has_erased;
-        changed.publish(&self.shared.cache, &mut self.heads);
+        self.head = changed.head;
+        changed.publish(&self.shared.cache);
         if jobs.iter().take(taken).any(Job::is_visible) {
             self.shared.changes.send_modify(|count| *count += 1);
         }
@@ -207,7 +208,7 @@ impl WriterThread {
             return false;
         }
         self.renewals += 1;
-        self.heads.clear();
+        self.head = None;
         let given_up = events::give_up(&self.db, self.clock.now_in_milliseconds());
         if let Err(error) = &given_up {
             log!(EVENTS_NOT_GIVEN_UP, %error);

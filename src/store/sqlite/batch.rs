@@ -12,7 +12,7 @@ use super::{
     changed::{Changed, OwnerInBatch},
     chat_groups, disbandings,
     error::attribute_damage,
-    events::{self, Heads, NewEvent},
+    events::{self, Head, NewEvent},
     health::Health,
     lives,
     rows::Rows,
@@ -27,8 +27,9 @@ use crate::{
         ChatGroupWrite, Damaged, Scope, StoreError, Write,
         cache::OwnerCache,
         document::{LayoutDefect, Stored},
-        events::{bucket_of, check_place},
+        events::bucket_of,
         guarded,
+        place::check_place,
     },
 };
 
@@ -37,35 +38,29 @@ pub(super) const PAGE: usize = 4_096;
 
 /// The approximate size of one record in a document, in bytes.
 const RECORD: usize = 128;
-/// The number of bytes that a readiness check writes: a few pages.
-const PROBE: usize = 12_000;
-/// The number of bytes it writes while changes are failing: as many as a usual batch of changes.
-const LARGE_PROBE: usize = 256 << 10;
-
 /// A transaction that has not been committed yet.
 pub(super) struct Batch<'a> {
-    db: &'a Connection,
+    pub(super) db: &'a Connection,
     cache: &'a OwnerCache,
-    health: &'a Health,
+    pub(super) health: &'a Health,
     /// Owners that have to be written to the separate table because of damage near their data.
     aside: &'a HashSet<Owner>,
-    owners: HashMap<Owner, OwnerInBatch>,
-    disbanded: Vec<(AppId, ChatGroupId)>,
+    pub(super) owners: HashMap<Owner, OwnerInBatch>,
+    pub(super) disbanded: Vec<(AppId, ChatGroupId)>,
     /// The scopes that this transaction has reset.
-    forgotten: Vec<Scope>,
-    /// The last events of buckets as committed, and those of this transaction.
-    heads: &'a Heads,
-    new_heads: Heads,
+    pub(super) forgotten: Vec<Scope>,
+    /// The last event, including those of this transaction; `None` if it has not been read yet.
+    pub(super) head: Option<Head>,
     /// The number of buckets of the store.
-    buckets: u8,
+    pub(super) buckets: u8,
     /// Whether the content of events was erased.
-    has_erased: bool,
+    pub(super) has_erased: bool,
     /// The approximate number of bytes written; 0 if there is nothing to commit.
-    bytes: usize,
+    pub(super) bytes: usize,
     /// The approximate number of bytes still to be written for owners.
     pending: usize,
     /// Whether a readiness check has written something.
-    is_probed: bool,
+    pub(super) is_probed: bool,
 }
 
 impl<'a> Batch<'a> {
@@ -74,7 +69,7 @@ impl<'a> Batch<'a> {
         cache: &'a OwnerCache,
         health: &'a Health,
         aside: &'a HashSet<Owner>,
-        heads: &'a Heads,
+        head: Option<Head>,
         buckets: u8,
     ) -> Batch<'a> {
         Batch {
@@ -82,8 +77,7 @@ impl<'a> Batch<'a> {
             cache,
             health,
             aside,
-            heads,
-            new_heads: Heads::new(),
+            head,
             buckets,
             has_erased: false,
             owners: HashMap::new(),
@@ -101,8 +95,8 @@ impl<'a> Batch<'a> {
     /// Returns the owner that could not be written, and the reason.
     pub(super) fn complete(mut self) -> Result<(usize, Changed), (Owner, StoreError)> {
         self.write_organizers()?;
-        let Batch { owners, disbanded, forgotten, new_heads, has_erased, bytes, .. } = self;
-        Ok((bytes, Changed { owners, disbanded, forgotten, new_heads, has_erased }))
+        let Batch { owners, disbanded, forgotten, head, has_erased, bytes, .. } = self;
+        Ok((bytes, Changed { owners, disbanded, forgotten, head, has_erased }))
     }
 }
 
@@ -117,7 +111,7 @@ impl<'a> Batch<'a> {
         Ok(made)
     }
 
-    fn rows(&self) -> Rows<'a> {
+    pub(super) fn rows(&self) -> Rows<'a> {
         let has_aside = self.health.has_aside() || !self.aside.is_empty();
         Rows { db: self.db, health: self.health, has_aside }
     }
@@ -130,6 +124,21 @@ impl<'a> Batch<'a> {
     /// Applies an edit of an owner at this time, in milliseconds. `presences` has an entry for each conversation that the
     /// edit names.
     pub(super) fn edit_owner(
+        &mut self,
+        write: &Write,
+        presences: &mut HashMap<Conversation, Presence>,
+        at: u64,
+    ) -> Result<Result<Outcome, Rejection>, StoreError> {
+        let outcome = self.apply(write, presences, at)?;
+        if let (Ok(_), Some(slot)) = (&outcome, &write.place_after)
+            && let Some(edited) = self.owners.get(&write.owner)
+        {
+            slot.put(lives::lives(self.db, write.owner.app)?.place_of(&edited.state.organizer));
+        }
+        Ok(outcome)
+    }
+
+    fn apply(
         &mut self,
         write: &Write,
         presences: &mut HashMap<Conversation, Presence>,
@@ -163,33 +172,39 @@ impl<'a> Batch<'a> {
             let lives = lives::lives(self.db, owner.app)?;
             let organizer = &edited.state.organizer;
             let dead = rows.disbanded(owner.app, organizer, &edited.stored.dead, lives)?;
-            check_place(expected, lives.place_of(organizer), &dead)?;
+            let place = lives.place_of(organizer);
+            check_place(expected, place, &dead).map_err(StoreError::Elsewhere)?;
+            events::check_last(self.db, write, edited.stored.event, place)?;
         }
         let decision = guarded(|| write.decide(&edited.state, &edited.stored.dead, presences))?;
         let Decision { outcome, change } = match decision {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        let bucket = bucket_of(owner, self.buckets);
+        if write.dry_run {
+            return Ok(Ok(outcome));
+        }
         if write.edit.forgets_owner() {
             self.bytes += touches::forget(self.db, owner)?;
-            let erased = events::erase(self.db, owner, bucket, edited.stored.event);
+            let erased = events::erase(self.db, owner, edited.stored.event);
             self.bytes += attribute_damage(|| Damaged::Events, erased)?;
             self.has_erased = true;
         }
         let Some(Change { next, deltas }) = change else { return Ok(Ok(outcome)) };
         let event = NewEvent {
-            bucket,
+            bucket: bucket_of(owner, self.buckets),
             previous: edited.stored.event,
             version: next.organizer.counters().version,
             at,
             write,
             deltas: &deltas,
         };
-        let range = (owner.app, bucket);
-        let head = self.new_heads.get(&range).or_else(|| self.heads.get(&range)).copied();
-        let (head, bytes) = attribute_damage(|| Damaged::Events, events::record(self.db, head, &event))?;
-        self.new_heads.insert(range, head);
+        let record = || {
+            let head = self.head.map_or_else(|| events::last(self.db), Ok)?;
+            events::record(self.db, head, &event)
+        };
+        let (head, bytes) = attribute_damage(|| Damaged::Events, record())?;
+        self.head = Some(head);
         self.bytes += PAGE + bytes;
         edited.stored.event = head.number;
         if next.account != edited.state.account {
@@ -242,7 +257,8 @@ impl<'a> Batch<'a> {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        let Some(ChatGroupChange { next, deltas }) = change else { return Ok(Ok(outcome)) };
+        let kept = change.filter(|_| !write.dry_run);
+        let Some(ChatGroupChange { next, deltas }) = kept else { return Ok(Ok(outcome)) };
         let mut disbanding = None;
         if next.incarnation > group.map_or(0, |old| old.incarnation) {
             disbanding = Some(disbandings::write_disbanding(self.db, app, id, next.incarnation, now)?);
@@ -258,58 +274,6 @@ impl<'a> Batch<'a> {
         for touch in touches {
             self.bytes += attribute_damage(|| what.clone(), touches::raise(self.db, touch))?;
         }
-        Ok(())
-    }
-
-    /// Writes data for a readiness check, which needs free pages and has to become durable like any change.
-    pub(super) fn probe(&mut self) -> Result<(), StoreError> {
-        if self.is_probed {
-            return Ok(());
-        }
-        self.is_probed = true;
-        if self.health.is_probe_damaged() {
-            self.db.prepare_cached("UPDATE store SET probes = probes + 1")?.execute([])?;
-            self.bytes += PAGE;
-            return Ok(());
-        }
-        // While changes are failing, a small write may succeed by chance, so write more.
-        let bytes = if self.health.is_failing() { LARGE_PROBE } else { PROBE };
-        self.db
-            .prepare_cached("UPDATE probe SET doc = randomblob(?1)")?
-            .execute([i64::try_from(bytes).unwrap_or(0)])?;
-        self.bytes += PAGE + bytes;
-        Ok(())
-    }
-
-    /// Records in the database that the store is in use.
-    pub(super) fn mark_in_use(&mut self) -> Result<(), StoreError> {
-        super::schema::mark_in_use(self.db)?;
-        self.bytes += PAGE;
-        Ok(())
-    }
-
-    pub(super) fn reset(&mut self, scope: &Scope) -> Result<(), StoreError> {
-        self.owners.retain(|owner, _| !scope.covers(owner));
-        self.disbanded.retain(|(app, _)| !scope.covers_app(*app));
-        self.rows().forget(scope)?;
-        match scope {
-            // The store has a new incarnation.
-            Scope::All => {}
-            Scope::App(app) => lives::raise_epoch(self.db, *app)?,
-            Scope::Owner(owner) => {
-                let erased = events::erase_all(self.db, owner, bucket_of(owner, self.buckets));
-                attribute_damage(|| Damaged::Events, erased)?;
-                lives::raise_epoch(self.db, owner.app)?;
-            }
-        }
-        // Numbers begin again where all events were deleted.
-        let ranges: Vec<_> = self.heads.keys().chain(self.new_heads.keys()).copied().collect();
-        for range in ranges.into_iter().filter(|(app, _)| scope.covers_app(*app)) {
-            self.new_heads.insert(range, events::last(self.db, range)?);
-        }
-        self.has_erased = true;
-        self.bytes += PAGE;
-        self.forgotten.push(scope.clone());
         Ok(())
     }
 

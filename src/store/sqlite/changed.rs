@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{events::Heads, rows::Rows};
+use super::{events::Head, rows::Rows};
 use crate::{
     domain::{AppId, ChatGroupId, Delta, Owner, OwnerState},
     store::{
@@ -26,7 +26,8 @@ pub(super) struct Changed {
     pub(super) owners: HashMap<Owner, OwnerInBatch>,
     pub(super) disbanded: Vec<(AppId, ChatGroupId)>,
     pub(super) forgotten: Vec<Scope>,
-    pub(super) new_heads: Heads,
+    /// The last event; `None` if it was not read.
+    pub(super) head: Option<Head>,
     /// Whether content was erased, so that its traces have to be removed from the files.
     pub(super) has_erased: bool,
 }
@@ -61,8 +62,7 @@ impl OwnerInBatch {
 impl Changed {
     /// Publishes a committed batch. The owners come first, with the count of disbandings before this batch. The
     /// batch's own disbandings follow, so that every entry is compared with them when it is next used.
-    pub(super) fn publish(self, cache: &OwnerCache, heads: &mut Heads) {
-        heads.extend(self.new_heads);
+    pub(super) fn publish(self, cache: &OwnerCache) {
         for scope in &self.forgotten {
             cache.forget(scope);
         }

@@ -19,7 +19,7 @@ use crate::{
     domain::AppId,
     store::{
         DeliveryState, DestinationId, GivenUp, GivenUpPart, Lane, Life, MAX_GIVEN_UP, Progress, Scope,
-        StoreError, Stream, checksum::Column, events::Range,
+        StoreError, Stream, checksum::Column,
     },
 };
 
@@ -97,8 +97,8 @@ fn destination(
     if is_off.is_none() {
         write_destination(db, id, false)?;
         let disbandings = lives(db, id.app)?.disbandings;
+        let number = last(db)?.number;
         for bucket in 0..buckets {
-            let number = last(db, (id.app, bucket))?.number;
             write_lane(db, id, &Lane { stream: Stream::Bucket(bucket), number, attempts: 0, due: 0 })?;
         }
         write_lane(db, id, &Lane { stream: Stream::Disbandings, number: disbandings, attempts: 0, due: 0 })?;
@@ -266,35 +266,37 @@ pub(super) fn given_up(
     Ok(part)
 }
 
-/// Returns the number of the last event of a bucket that all destinations have got; `None` if there is no destination
-/// that waits for events.
+/// Returns the number up to which all destinations have got all events; `None` if there is no destination that waits for
+/// events.
 ///
 /// # Errors
 /// Returns any SQLite error.
-pub(super) fn delivered(db: &Connection, (app, bucket): Range) -> rusqlite::Result<Option<u64>> {
+pub(super) fn delivered(db: &Connection) -> rusqlite::Result<Option<u64>> {
     let number: Option<i64> = db
         .prepare_cached(
             "SELECT min(lane.a) FROM webhook AS destination JOIN webhook AS lane USING (app_id, name)
-             WHERE app_id = ?1 AND destination.kind = ?3 AND NOT destination.a AND lane.kind = ?4 AND lane.key = ?2",
+             WHERE destination.kind = ?1 AND NOT destination.a AND lane.kind = ?2 AND lane.key != ?3",
         )?
-        .query_row(params![app.number(), bucket, DESTINATION, LANE], |row| row.get(0))?;
+        .query_row(params![DESTINATION, LANE, DISBANDINGS], |row| row.get(0))?;
     Ok(number.map(unsigned))
 }
 
-/// Makes the lanes begin again where the numbers of events do, because a scope is deleted. Disbandings keep their
-/// numbers.
+/// Makes the lanes begin again with the next event, because all events of a scope are about to be deleted. Numbers go on.
+/// Disbandings keep their numbers.
 ///
 /// # Errors
 /// Returns any SQLite error.
-pub(super) fn begin_again(db: &Connection, scope: &Scope) -> rusqlite::Result<()> {
+pub(super) fn begin_again(db: &Connection, scope: &Scope) -> Result<(), StoreError> {
     let condition = match scope {
         Scope::All => String::new(),
         Scope::App(app) => format!("AND app_id = {app}"),
         Scope::Owner(_) => return Ok(()),
     };
+    let head = signed(last(db)?.number);
     db.execute_batch(&format!(
-        "UPDATE webhook SET a = 0, b = 0, c = 0, sum = row_sum('webhook', app_id, name, kind, key, 0, 0, 0, NULL)
+        "UPDATE webhook SET a = {head}, b = 0, c = 0, sum = row_sum('webhook', app_id, name, kind, key, {head}, 0, 0, NULL)
          WHERE kind = {LANE} AND key != {DISBANDINGS} {condition};
          DELETE FROM webhook WHERE kind = {GIVEN_UP} {condition};"
-    ))
+    ))?;
+    Ok(())
 }

@@ -14,7 +14,7 @@ use crate::{
         AppId, ChangeNumber, ChatGroupId, ChatGroupKind, Conversation, Organizer, Owner, Presence, Record,
         UserId, WantedMembers,
     },
-    store::{Damaged, StoreError, checksum::Column, events::Lives},
+    store::{Damaged, StoreError, checksum::Column, place::Lives},
 };
 
 impl Rows<'_> {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{AppId, ChatGroupId, UnixSeconds},
-    store::{Damaged, StoreError, checksum::Column, events::Lives},
+    store::{Damaged, StoreError, checksum::Column, place::Lives},
 };
 
 /// How many events of an app are kept, and for how many seconds.

@@ -1,37 +1,32 @@
 //! Events of owners: one row for each call that changed an owner, written in the transaction of the change.
 //!
-//! The rows are ordered by app, bucket and number, so that the feed is read in order. Each row refers to the previous
-//! event of the same owner, and the owner's own rows refer to the latest, so that the events of one owner are found
-//! without an index, which would cost another page for each change.
-
-use std::{collections::HashMap, sync::Arc};
+//! The rows are in the order in which they were committed, so that the events of one transaction are next to each other.
+//! Each row refers to the previous event of the same owner, and the owner's own rows refer to the latest, so that the
+//! events of one owner are found without an index. A change therefore writes about one page more than without its event.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::{error::attribute_damage, sums, upgrade};
 use crate::{
-    domain::{Delta, Event, Owner},
+    domain::{AppId, Delta, Event, Owner},
     store::{
-        Damaged, StoreError, WantedEvents, Write,
-        checksum::Column,
-        document::{decode_content, encode_content},
-        events::{Range, event_id, event_number},
+        Damaged, Place, StoreError, WantedEvents, Write,
+        checksum::{Column, row_sum},
+        document::{EventHeader, StoredEvent, decode_event, decode_header, encode_erased, encode_event},
+        events::{event_id, event_number},
     },
 };
 
-/// The last event of a bucket.
+/// The last event.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Head {
     pub(super) number: u64,
-    /// The number of bytes of all events of the bucket so far, including removed ones.
+    /// The number of bytes of all events so far, including removed ones.
     pub(super) total: u64,
 }
 
-/// The last event of each bucket that was written to since the store was opened.
-pub(super) type Heads = HashMap<Range, Head>;
-
-/// The approximate number of bytes of an event, apart from its texts and content.
-const OVERHEAD: usize = 48;
+/// The approximate number of bytes of an event, apart from its document.
+pub(super) const OVERHEAD: usize = 24;
 
 /// A change to record.
 pub(super) struct NewEvent<'a> {
@@ -46,84 +41,74 @@ pub(super) struct NewEvent<'a> {
     pub(super) deltas: &'a [Delta],
 }
 
-/// Records a change after the last event of the owner's bucket, which is `head` if that is known. Returns the new last
-/// event, and the approximate number of bytes written.
+/// Records a change after the last event, which is `head`. Returns the new last event, and the approximate number of bytes
+/// written.
 ///
 /// # Errors
 /// Returns any error of the store; [`Damaged::Database`] does not name the events.
-pub(super) fn record(
-    db: &Connection,
-    head: Option<Head>,
-    event: &NewEvent<'_>,
-) -> Result<(Head, usize), StoreError> {
-    let NewEvent { bucket, previous, version, at, write: Write { owner, edit, context, .. }, deltas } =
-        *event;
-    let head = match head {
-        Some(head) => head,
-        None => last(db, (owner.app, bucket))?,
-    };
-    let doc = encode_content(edit, deltas);
-    let texts =
-        [&context.identifier, &context.request].map(|text| text.as_ref().map_or(0, |text| text.len()));
-    let bytes = OVERHEAD + owner.user.as_str().len() + texts.iter().sum::<usize>() + doc.len();
-    let next = Head { number: head.number + 1, total: head.total + bytes as u64 };
-    db.prepare_cached(
-        "INSERT INTO event (app_id, bucket, number, user_id, previous, total, at, version, operator, request, doc, sum)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-            row_sum('event', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11))",
-    )?
-    .execute(params![
-        owner.app.number(),
-        bucket,
-        signed(next.number),
-        owner.user.as_str(),
-        signed(previous),
-        signed(next.total),
-        signed(at),
-        version,
-        context.identifier.as_deref(),
-        context.request.as_deref(),
-        doc,
-    ])?;
-    Ok((next, bytes))
+pub(super) fn record(db: &Connection, head: Head, event: &NewEvent<'_>) -> Result<(Head, usize), StoreError> {
+    let NewEvent { bucket, previous, version, at, write, deltas } = *event;
+    let (app, number) = (write.owner.app, head.number + 1);
+    let header = EventHeader { user: write.owner.user.clone(), previous, version, at, total: head.total };
+    let doc = encode_event(&header, write, deltas);
+    db.prepare_cached("INSERT INTO event (number, app_id, bucket, doc, sum) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![signed(number), app.number(), bucket, doc, sum(number, app, bucket, &doc)])?;
+    let bytes = OVERHEAD + doc.len();
+    Ok((Head { number, total: head.total + bytes as u64 }, bytes))
 }
 
-/// Reads the last event of a bucket.
+/// Returns the checksum of an event. It is computed here, because that is cheaper than in SQL.
+fn sum(number: u64, app: AppId, bucket: u8, doc: &[u8]) -> i64 {
+    let key = [signed(number), app.number().into(), bucket.into()].map(Column::Number);
+    row_sum("event", key.into_iter().chain([Column::Bytes(doc)]))
+}
+
+/// Reads the last event. Its number is never lower than that of an event which existed before.
 ///
 /// # Errors
-/// Returns any SQLite error.
-pub(super) fn last(db: &Connection, (app, bucket): Range) -> rusqlite::Result<Head> {
-    let found = db
-        .prepare_cached(
-            "SELECT number, total FROM event WHERE app_id = ?1 AND bucket = ?2 ORDER BY number DESC LIMIT 1",
-        )?
-        .query_row(params![app.number(), bucket], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let (number, total) = match found {
-        Some(found) => found,
-        None => (base(db)?, 0),
-    };
-    Ok(Head { number: unsigned(number), total: unsigned(total) })
+/// Returns any error of the store; [`Damaged::Database`] does not name the events.
+pub(super) fn last(db: &Connection) -> Result<Head, StoreError> {
+    let base = unsigned(base(db)?);
+    let mut statement = db.prepare_cached("SELECT number, doc FROM event ORDER BY number DESC LIMIT 1")?;
+    let mut rows = statement.query([])?;
+    let Some(row) = rows.next()? else { return Ok(Head { number: base, total: 0 }) };
+    let doc = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+    let total = decode_header(doc).map_err(|reason| damaged(&reason))?.total;
+    Ok(Head { number: unsigned(row.get(0)?).max(base), total: total + (OVERHEAD + doc.len()) as u64 })
 }
 
-/// Returns the number after which the events of each bucket begin. It is 0 unless damaged events were given up.
+/// Returns the error for an event that cannot be decoded.
+pub(super) fn damaged(reason: &str) -> StoreError {
+    StoreError::Damaged { what: Damaged::Database, reason: format!("an event: {reason}") }
+}
+
+/// Returns the number after which events begin. It is 0 unless events were given up or reset.
 fn base(db: &Connection) -> rusqlite::Result<i64> {
     db.prepare_cached("SELECT event_base FROM store")?.query_row([], |row| row.get(0))
 }
 
-/// Replaces the table of events by an empty one, because it is damaged. Otherwise, the owners whose events are on a
-/// damaged page could not be changed. New events get higher numbers than all earlier ones, so that those who follow
-/// changes notice the gap. `now` is the time in milliseconds.
+/// Makes sure that the numbers of later events are higher than all earlier ones, even if these are deleted.
+///
+/// # Errors
+/// Returns any SQLite error.
+pub(super) fn raise_base(db: &Connection, number: u64) -> rusqlite::Result<()> {
+    db.execute("UPDATE store SET event_base = max(event_base, ?1)", [signed(number)]).map(drop)
+}
+
+/// Replaces the table of events by an empty one, because it is damaged. Otherwise, no owner could be changed. New events
+/// get higher numbers than all earlier ones, so that those who follow changes notice the gap. `now` is the time in
+/// milliseconds.
 ///
 /// # Errors
 /// Returns any SQLite error.
 pub(super) fn give_up(db: &Connection, now: u64) -> rusqlite::Result<()> {
     let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
-    let base = base(&transaction)?.max(signed(now.saturating_mul(256))).saturating_add(1);
+    // The last number may be unreadable. There are never as many events in a millisecond.
+    let base = unsigned(base(&transaction)?).max(now.saturating_mul(1_024)).saturating_add(1);
     // The pages of the old table are freed if they can be read. Otherwise they stay in the file and are not used.
     let name = format!("damaged_event_{base}");
     transaction.execute_batch(&format!("ALTER TABLE event RENAME TO {name}; {}", upgrade::EVENTS))?;
-    transaction.execute("UPDATE store SET event_base = ?1", [base])?;
+    raise_base(&transaction, base)?;
     transaction.commit()?;
     let _ = db.execute_batch(&format!("DROP TABLE {name}"));
     Ok(())
@@ -132,70 +117,87 @@ pub(super) fn give_up(db: &Connection, now: u64) -> rusqlite::Result<()> {
 /// Erases the contents of an owner's events, beginning with the latest. Returns the approximate number of bytes written.
 ///
 /// # Errors
-/// Returns any SQLite error.
-pub(super) fn erase(db: &Connection, owner: &Owner, bucket: u8, latest: u64) -> Result<usize, StoreError> {
-    let mut erase = db.prepare_cached(
-        "UPDATE event SET operator = NULL, request = NULL, doc = x'', sum =
-            row_sum('event', app_id, bucket, number, user_id, previous, total, at, version, NULL, NULL, x'')
-         WHERE app_id = ?1 AND bucket = ?2 AND number = ?3 AND user_id = ?4 RETURNING previous",
-    )?;
+/// Returns any error of the store; [`Damaged::Database`] does not name the events.
+pub(super) fn erase(db: &Connection, owner: &Owner, latest: u64) -> Result<usize, StoreError> {
     let (mut number, mut bytes) = (latest, 0);
-    while number != 0 {
-        let key = params![owner.app.number(), bucket, signed(number), owner.user.as_str()];
-        let previous = erase.query_row(key, |row| row.get(0)).optional()?.map_or(0, unsigned);
-        // A damaged reference must not lead back to a later event.
-        number = if previous < number { previous } else { 0 };
-        bytes += OVERHEAD;
+    while let Some((bucket, stored)) = of_number(db, owner, number)? {
+        bytes += rewrite_erased(db, number, owner.app, bucket, &stored.header)?;
+        number = stored.header.previous;
     }
     Ok(bytes)
 }
 
-/// Erases the contents of all events of an owner, even of those that a damaged row no longer leads to.
+/// Erases the contents of all events of an owner, even of those that a damaged row does not lead to any more.
 ///
 /// # Errors
-/// Returns any SQLite error.
+/// Returns any error of the store; [`Damaged::Database`] does not name the events.
 pub(super) fn erase_all(db: &Connection, owner: &Owner, bucket: u8) -> Result<(), StoreError> {
-    db.execute(
-        "UPDATE event SET operator = NULL, request = NULL, doc = x'', sum =
-            row_sum('event', app_id, bucket, number, user_id, previous, total, at, version, NULL, NULL, x'')
-         WHERE app_id = ?1 AND bucket = ?2 AND user_id = ?3",
-        params![owner.app.number(), bucket, owner.user.as_str()],
-    )?;
+    let mut statement =
+        db.prepare_cached("SELECT number, doc FROM event WHERE app_id = ?1 AND bucket = ?2")?;
+    let mut rows = statement.query(params![owner.app.number(), bucket])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let doc = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        let header = decode_header(doc).map_err(|reason| damaged(&reason))?;
+        if header.user == owner.user {
+            found.push((unsigned(row.get(0)?), header));
+        }
+    }
+    for (number, header) in found {
+        rewrite_erased(db, number, owner.app, bucket, &header)?;
+    }
     Ok(())
 }
 
-pub(super) const COLUMNS: &str = "user_id, previous, total, at, version, operator, request, doc, sum";
-
-/// An event as it is stored.
-pub(super) struct Stored {
-    pub(super) user: String,
-    previous: u64,
-    pub(super) event: Event,
+/// Replaces an event by one whose content is erased. Returns the approximate number of bytes written.
+///
+/// # Errors
+/// Returns any SQLite error.
+pub(super) fn rewrite_erased(
+    db: &Connection,
+    number: u64,
+    app: AppId,
+    bucket: u8,
+    header: &EventHeader,
+) -> rusqlite::Result<usize> {
+    let doc = encode_erased(header);
+    db.prepare_cached("UPDATE event SET doc = ?2, sum = ?3 WHERE number = ?1")?.execute(params![
+        signed(number),
+        doc,
+        sum(number, app, bucket, &doc)
+    ])?;
+    Ok(OVERHEAD + doc.len())
 }
 
-/// Reads an event from the columns of [`COLUMNS`], and checks its sum.
-pub(super) fn read(row: &Row<'_>, range: Range, number: u64, incarnation: u64) -> Result<Stored, StoreError> {
-    let (app, bucket) = range;
-    let key = [app.number().into(), bucket.into(), signed(number)].map(Column::Number);
-    sums::check("event", key, row, 8)?;
-    let text = |column| row.get::<_, Option<String>>(column).map(|text| text.map(Arc::from));
-    let doc = row.get_ref(7)?.as_blob().map_err(rusqlite::Error::from)?;
-    let content = decode_content(doc).map_err(|reason| StoreError::Damaged {
-        what: Damaged::Database,
-        reason: format!("event {number} of bucket {bucket}: {reason}"),
-    })?;
-    Ok(Stored {
-        user: row.get(0)?,
-        previous: unsigned(row.get(1)?),
-        event: Event {
-            id: event_id(incarnation, bucket, number),
-            version: row.get(4)?,
-            at: unsigned(row.get(3)?),
-            operator: text(5)?,
-            request: text(6)?,
-            content,
-        },
-    })
+/// Reads an event from the columns `app_id`, `bucket`, `doc` and `sum`, and checks its sum.
+///
+/// # Errors
+/// Returns any error of the store; [`Damaged::Database`] does not name the events.
+pub(super) fn read(row: &Row<'_>, number: u64) -> Result<StoredEvent, StoreError> {
+    sums::check("event", [Column::Number(signed(number))], row, 3)?;
+    let doc = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
+    decode_event(doc).map_err(|reason| damaged(&reason))
+}
+
+/// Reads the event with this number and its bucket, if it is one of the owner.
+fn of_number(db: &Connection, owner: &Owner, number: u64) -> Result<Option<(u8, StoredEvent)>, StoreError> {
+    if number == 0 {
+        return Ok(None);
+    }
+    let mut statement = db.prepare_cached("SELECT app_id, bucket, doc, sum FROM event WHERE number = ?1")?;
+    let mut rows = statement.query([signed(number)])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let stored = read(row, number)?;
+    let is_own = row.get::<_, u32>(0)? == owner.app.number() && stored.header.user == owner.user;
+    // A reference never leads to a later event.
+    Ok((is_own && stored.header.previous < number).then_some((row.get(1)?, stored)))
+}
+
+/// Returns a stored event as the domain describes it.
+pub(super) fn event(stored: StoredEvent, number: u64, incarnation: u64) -> Event {
+    let StoredEvent { header, operator, request, content, .. } = stored;
+    let EventHeader { version, at, .. } = header;
+    Event { id: event_id(incarnation, number), version, at, operator, request, content }
 }
 
 /// The events of an owner.
@@ -204,6 +206,23 @@ pub(super) struct OfOwner {
     pub(super) events: Vec<Event>,
     pub(super) is_complete: bool,
     pub(super) has_more: bool,
+    pub(super) knows_before: bool,
+}
+
+/// Checks that the owner's last event, whose number is `latest`, is the one that a write expects.
+///
+/// # Errors
+/// Returns [`StoreError::Elsewhere`] with the owner's place if it is another, or any error of reading it.
+pub(super) fn check_last(
+    db: &Connection,
+    write: &Write,
+    latest: u64,
+    place: Place,
+) -> Result<(), StoreError> {
+    let Some(expected) = &write.last_event else { return Ok(()) };
+    let wanted = WantedEvents { most: 1, ..WantedEvents::default() };
+    let found = of_owner(db, &write.owner, latest, place.incarnation, &wanted)?;
+    if found.events.first() == Some(expected) { Ok(()) } else { Err(StoreError::Elsewhere(place)) }
 }
 
 /// Reads the wanted events of an owner, whose latest event is `latest`.
@@ -213,48 +232,50 @@ pub(super) struct OfOwner {
 pub(super) fn of_owner(
     db: &Connection,
     owner: &Owner,
-    bucket: u8,
     latest: u64,
     incarnation: u64,
     wanted: &WantedEvents,
 ) -> Result<OfOwner, StoreError> {
-    let read_all = || {
-        let mut statement = db.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM event WHERE app_id = ?1 AND bucket = ?2 AND number = ?3"
-        ))?;
-        let mut next = |number: u64| -> Result<Option<Stored>, StoreError> {
-            let mut rows = statement.query(params![owner.app.number(), bucket, signed(number)])?;
-            let Some(row) = rows.next()? else { return Ok(None) };
-            let stored = read(row, (owner.app, bucket), number, incarnation)?;
-            Ok((stored.user == owner.user.as_str() && stored.previous < number).then_some(stored))
+    let next = |number: u64| attribute_damage(|| Damaged::Events, of_number(db, owner, number));
+    let mut found = OfOwner { is_complete: true, knows_before: true, ..OfOwner::default() };
+    let (mut number, mut bytes) = (latest, 0);
+    if let Some(before) = &wanted.before {
+        let before = event_number(before, incarnation).map(next).transpose()?.flatten();
+        found.knows_before = before.is_some();
+        number = before.map_or(0, |(_, stored)| stored.header.previous);
+    }
+    while number != 0 {
+        let Some((_, stored)) = next(number)? else {
+            // This event was removed, and all older ones with it.
+            found.is_complete = false;
+            break;
         };
-        let mut number = latest;
-        if let Some(before) = &wanted.before {
-            number = match event_number(before, incarnation, bucket) {
-                Some(before) => next(before)?.map_or(0, |stored| stored.previous),
-                None => 0,
-            };
+        if wanted.after.is_some_and(|after| stored.header.version <= after) {
+            break;
         }
-        let mut found = OfOwner { is_complete: true, ..OfOwner::default() };
-        while number != 0 {
-            let Some(stored) = next(number)? else {
-                // This event was removed, and all older ones with it.
-                found.is_complete = false;
-                break;
-            };
-            if wanted.after.is_some_and(|after| stored.event.version <= after) {
-                break;
-            }
-            if found.events.len() == wanted.most {
-                (found.is_complete, found.has_more) = (false, true);
-                break;
-            }
-            found.events.push(stored.event);
-            number = stored.previous;
+        let is_full = bytes > 0 && wanted.bytes.is_some_and(|most| bytes + stored.bytes > most);
+        if is_full || found.events.len() == wanted.most {
+            (found.is_complete, found.has_more) = (false, true);
+            break;
         }
-        Ok(found)
-    };
-    attribute_damage(|| Damaged::Events, read_all())
+        bytes += stored.bytes;
+        let previous = stored.header.previous;
+        found.events.push(event(stored, number, incarnation));
+        number = previous;
+    }
+    Ok(found)
+}
+
+/// Reads the number of the oldest event that is kept.
+///
+/// # Errors
+/// Returns any SQLite error.
+pub(super) fn oldest(db: &Connection) -> rusqlite::Result<Option<u64>> {
+    let found = db
+        .prepare_cached("SELECT number FROM event ORDER BY number LIMIT 1")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(found.map(unsigned))
 }
 
 pub(super) fn signed(number: u64) -> i64 {

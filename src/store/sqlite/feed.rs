@@ -1,96 +1,63 @@
-//! Reads the feed of an app: the events of its owners, bucket by bucket, and the disbandings of its chat groups.
+//! Reads the feed of an app: the events of its owners, in the order in which they were committed, and the disbandings of
+//! its chat groups.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::{
     error::attribute_damage,
-    events::{COLUMNS, Stored, last, read, signed, unsigned},
+    events::{event, last, oldest, read, signed, unsigned},
     lives::lives,
     sums,
 };
 use crate::{
-    domain::{AppId, ChatGroupId, FeedEntry, UserId},
+    domain::{AppId, ChatGroupId, FeedEntry},
     store::{
-        Damaged, FeedCursor, FeedFrom, FeedPart, Placed, StoreError, Stream,
-        checksum::Column,
-        events::{Range, disbanding_id},
+        Damaged, FeedCursor, FeedFrom, FeedPart, Placed, StoreError, Stream, checksum::Column,
+        events::disbanding_id,
     },
 };
 
-/// The number of entries that each stream may add to a part, even if the part is full already.
-const SHARE: usize = 8;
+/// How many events of all apps are looked at for one part, so that an app with few events does not keep a reader busy.
+const SCANNED: u64 = 20_000;
 
-/// Reads a part of the feed of an app, with about `most` entries.
+/// Reads a part of the feed of an app, with at most `most` entries.
 ///
 /// # Errors
 /// Returns [`StoreError::Damaged`] if an entry cannot be read.
 pub(super) fn feed(
     db: &Connection,
     app: AppId,
-    buckets: u8,
     from: &FeedFrom,
     most: usize,
 ) -> Result<FeedPart, StoreError> {
-    attribute_damage(|| Damaged::Events, read_feed(db, app, buckets, from, most))
+    attribute_damage(|| Damaged::Events, read_feed(db, app, from, most))
 }
 
-fn read_feed(
-    db: &Connection,
-    app: AppId,
-    buckets: u8,
-    from: &FeedFrom,
-    most: usize,
-) -> Result<FeedPart, StoreError> {
+fn read_feed(db: &Connection, app: AppId, from: &FeedFrom, most: usize) -> Result<FeedPart, StoreError> {
     let lives = lives(db, app)?;
-    let mut part = FeedPart::default();
+    let (mut entries, mut has_gap) = (Vec::new(), false);
     let known = match from {
         FeedFrom::After(cursor) => {
             let is_known = (cursor.incarnation, cursor.epoch) == (lives.incarnation, lives.epoch);
-            part.has_gap = !is_known;
+            has_gap = !is_known;
             is_known.then_some(cursor)
         }
         FeedFrom::Earliest | FeedFrom::Latest => None,
     };
-    part.start = FeedCursor {
-        incarnation: lives.incarnation,
-        epoch: lives.epoch,
-        disbandings: lives.disbandings,
-        buckets: Vec::with_capacity(buckets.into()),
+    let head = last(db)?.number;
+    // All events up to this number were removed.
+    let removed = oldest(db)?.map_or(head, |oldest| oldest - 1);
+    let mut positions = match (known, from) {
+        (Some(cursor), _) if !cursor.buckets.is_empty() => cursor.buckets.clone(),
+        (None, FeedFrom::Latest) => vec![head],
+        _ => vec![removed],
     };
-    // Divide what is left among the streams, so that a busy one does not hold up the others.
-    let read = |stream: Stream, after: u64, part: &mut FeedPart| {
-        let left = most.saturating_sub(part.entries.len()).max(SHARE);
-        let before = part.entries.len();
-        match stream {
-            Stream::Bucket(bucket) => {
-                read_bucket(db, (app, bucket), lives.incarnation, after, left, &mut part.entries)?;
-            }
-            Stream::Disbandings => {
-                read_disbandings(db, app, lives.incarnation, after, left, &mut part.entries)?;
-            }
-        }
-        part.has_more |= part.entries.len() - before == left;
-        Ok::<(), StoreError>(())
-    };
-    for bucket in 0..buckets {
-        let after = match (known, from) {
-            (Some(cursor), _) => cursor.of_bucket(bucket),
-            (None, FeedFrom::Latest) => last(db, (app, bucket))?.number,
-            (None, _) => 0,
-        };
-        let kept = first(db, (app, bucket))?;
-        let after = match kept {
-            Some(first) if first > after.saturating_add(1) => {
-                part.has_gap |= known.is_some();
-                first - 1
-            }
-            _ => after,
-        };
-        part.start.buckets.push(after);
-        if kept.is_some() {
-            read(Stream::Bucket(bucket), after, &mut part)?;
-        }
+    for position in &mut positions {
+        has_gap |= known.is_some() && *position < removed;
+        *position = (*position).max(removed);
     }
+    let scan = Scan { db, app, incarnation: lives.incarnation, positions: &positions, head };
+    let scanned = scan.events(most, &mut entries)?;
     let oldest = oldest_disbanding(db, app)?;
     let after = match (known, from) {
         (Some(cursor), _) => cursor.disbandings,
@@ -98,44 +65,66 @@ fn read_feed(
         (None, _) => oldest.unwrap_or(lives.disbandings.saturating_add(1)) - 1,
     };
     if after < lives.disbandings && oldest.is_none_or(|oldest| oldest > after + 1) {
-        part.has_gap |= known.is_some();
+        has_gap |= known.is_some();
     }
-    part.start.disbandings = after;
-    read(Stream::Disbandings, after, &mut part)?;
-    Ok(part)
+    let room = most.saturating_sub(entries.len());
+    let begun = entries.len();
+    read_disbandings(db, app, lives.incarnation, after, room, &mut entries)?;
+    let start = FeedCursor {
+        incarnation: lives.incarnation,
+        epoch: lives.epoch,
+        disbandings: after,
+        buckets: positions.clone(),
+    };
+    let mut end = start.clone();
+    end.buckets.iter_mut().for_each(|position| *position = (*position).max(scanned));
+    end.disbandings += (entries.len() - begun) as u64;
+    let has_more = scanned < head || end.disbandings < lives.disbandings;
+    Ok(FeedPart { entries, start, end, has_gap, has_more })
 }
 
-fn first(db: &Connection, (app, bucket): Range) -> Result<Option<u64>, StoreError> {
-    let found = db
-        .prepare_cached("SELECT number FROM event WHERE app_id = ?1 AND bucket = ?2 ORDER BY number LIMIT 1")?
-        .query_row(params![app.number(), bucket], |row| row.get(0))
-        .optional()?;
-    Ok(found.map(unsigned))
-}
-
-fn read_bucket(
-    db: &Connection,
-    range: Range,
+/// A search for the events of an app.
+struct Scan<'a> {
+    db: &'a Connection,
+    app: AppId,
     incarnation: u64,
-    after: u64,
-    most: usize,
-    entries: &mut Vec<Placed>,
-) -> Result<(), StoreError> {
-    let (app, bucket) = range;
-    let mut statement = db.prepare_cached(&format!(
-        "SELECT {COLUMNS}, number FROM event WHERE app_id = ?1 AND bucket = ?2 AND number > ?3 ORDER BY number LIMIT ?4"
-    ))?;
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![app.number(), bucket, signed(after), most])?;
-    while let Some(row) = rows.next()? {
-        let number = unsigned(row.get(9)?);
-        let Stored { user, event, .. } = read(row, range, number, incarnation)?;
-        let user = UserId::parse(&user)
-            .map_err(|reason| StoreError::Damaged { what: Damaged::Database, reason: reason.to_string() })?;
-        let entry = FeedEntry::Owner { user, event };
-        entries.push(Placed { stream: Stream::Bucket(bucket), number, entry });
+    /// The number of the last known event of each bucket; the last one is that of all remaining buckets.
+    positions: &'a [u64],
+    /// The number of the last event.
+    head: u64,
+}
+
+impl Scan<'_> {
+    /// Adds at most `most` events to `entries`. Returns the number of the last event that was looked at.
+    fn events(&self, most: usize, entries: &mut Vec<Placed>) -> Result<u64, StoreError> {
+        let Some(start) = self.positions.iter().min().copied().filter(|start| *start < self.head) else {
+            return Ok(self.head);
+        };
+        let end = self.head.min(start.saturating_add(SCANNED));
+        let mut statement = self.db.prepare_cached(
+            "SELECT app_id, bucket, doc, sum, number FROM event
+             WHERE number > ?1 AND number <= ?2 AND app_id = ?3 ORDER BY number",
+        )?;
+        let mut rows = statement.query(params![signed(start), signed(end), self.app.number()])?;
+        let mut seen = start;
+        while let Some(row) = rows.next()? {
+            let (bucket, number) = (row.get::<_, u8>(1)?, unsigned(row.get(4)?));
+            let position = self.positions.get(usize::from(bucket)).or(self.positions.last());
+            if position.is_some_and(|position| number <= *position) {
+                seen = number;
+                continue;
+            }
+            if entries.len() == most {
+                return Ok(seen);
+            }
+            let stored = read(row, number)?;
+            let user = stored.header.user.clone();
+            let entry = FeedEntry::Owner { user, event: event(stored, number, self.incarnation) };
+            entries.push(Placed { stream: Stream::Bucket(bucket), number, entry });
+            seen = number;
+        }
+        Ok(end)
     }
-    Ok(())
 }
 
 fn oldest_disbanding(db: &Connection, app: AppId) -> Result<Option<u64>, StoreError> {

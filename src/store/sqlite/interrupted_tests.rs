@@ -75,7 +75,7 @@ fn open_watched(
         }
     };
     connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(traced)).unwrap();
-    (open_with(connection, &files, true, NOW, most), files)
+    (open_with(connection, &files, Some(64), NOW, most), files)
 }
 
 /// Opens a database. Returns what a kill before each statement, and at the end, would leave.

@@ -4,11 +4,7 @@ use std::collections::HashMap;
 
 use tokio::sync::oneshot;
 
-use super::{
-    batch::{Batch, PAGE},
-    deliveries::DeliveryJob,
-    health::Health,
-};
+use super::{batch::Batch, deliveries::DeliveryJob, health::Health};
 use crate::{
     clock::Clock,
     domain::{
@@ -105,10 +101,7 @@ impl Job {
             Job::ChatGroup { write, slot } => slot.keep(batch.edit_chat_group(write, clock.now())?),
             Job::Touch { what, touches, slot } => slot.keep(batch.touch(what, touches)?),
             Job::Delivery(job) => job.make(batch)?,
-            Job::Filled(slot) => slot.keep(batch.add(|db, _| {
-                db.execute("UPDATE store SET filled = 1", [])?;
-                Ok(((), PAGE))
-            })?),
+            Job::Filled(slot) => slot.keep(batch.note_filled()?),
             Job::Reset(scope, slot) => slot.keep(batch.reset(scope)?),
             Job::Probe(slot) => slot.keep(batch.probe()?),
             // The writer runs pauses between two batches.

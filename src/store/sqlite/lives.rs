@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::AppId,
-    store::{Damaged, StoreError, checksum::Column, events::Lives},
+    store::{Damaged, StoreError, checksum::Column, place::Lives},
 };
 
 /// Reads what cursors and places of an app are compared with.

@@ -18,6 +18,7 @@ mod error;
 mod events;
 mod feed;
 mod files;
+mod general;
 mod health;
 mod job;
 mod listing;
@@ -110,7 +111,7 @@ impl SqliteStore {
     /// Returns [`OpenError`], with a message for the operator.
     pub(super) fn open(options: &StoreConfig) -> Result<SqliteStore, OpenError> {
         let files = Arc::new(Files::lock(&options.directory, options.create)?);
-        let opened = schema::open(&files, options.create, options.clock.now())?;
+        let opened = schema::open(&files, options.create.then_some(options.buckets), options.clock.now())?;
         let has_aside = rows::has_aside(&opened.connection).map_err(|source: rusqlite::Error| {
             OpenError::Database { file: files.database.clone(), source: source.into() }
         })?;
@@ -242,13 +243,12 @@ impl Touches for SqliteStore {
 
 impl Events for SqliteStore {
     fn follow(&self, owner: &Owner, wanted: WantedEvents) -> Pending<'_, Followed> {
-        let (owner, buckets) = (owner.clone(), self.shared.buckets);
-        self.readers.run(move |reader| reader.follow(&owner, buckets, &wanted))
+        let owner = owner.clone();
+        self.readers.run(move |reader| reader.follow(&owner, &wanted))
     }
 
     fn feed(&self, app: AppId, from: FeedFrom, most: usize) -> Pending<'_, FeedPart> {
-        let buckets = self.shared.buckets;
-        self.readers.run(move |reader| reader.feed(app, buckets, &from, most))
+        self.readers.run(move |reader| reader.feed(app, &from, most))
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

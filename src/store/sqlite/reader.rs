@@ -30,7 +30,6 @@ use crate::{
         ChatGroupPage, ChatGroupQuery, ChatGroupState, Cursor, Damaged, DestinationId, FeedFrom, FeedPart,
         Followed, GivenUpPart, Loaded, OpenError, Part, Pending, StoreError, WantedEvents,
         cache::{OwnerCache, Snapshot},
-        events::bucket_of,
     },
 };
 
@@ -150,12 +149,7 @@ impl Reader {
     }
 
     /// Reads an owner with events, without the cache, so that all of it is of one moment.
-    pub(super) fn follow(
-        &self,
-        owner: &Owner,
-        buckets: u8,
-        wanted: &WantedEvents,
-    ) -> Result<Followed, StoreError> {
+    pub(super) fn follow(&self, owner: &Owner, wanted: &WantedEvents) -> Result<Followed, StoreError> {
         let db = self.db.unchecked_transaction()?;
         let read = || {
             let rows = self.rows(&db);
@@ -164,10 +158,9 @@ impl Reader {
             let organizer = &stored.organizer;
             let place = lives.place_of(organizer);
             let disbanded = rows.disbanded(owner.app, organizer, &dead, lives)?;
-            let bucket = bucket_of(owner, buckets);
-            let found = events::of_owner(&db, owner, bucket, event, lives.incarnation, wanted);
+            let found = events::of_owner(&db, owner, event, lives.incarnation, wanted);
             // The owner is readable even if their events are not.
-            let OfOwner { events, is_complete, has_more } =
+            let OfOwner { events, is_complete, has_more, knows_before } =
                 self.noted(found).or_else(|error| match error {
                     StoreError::Damaged { .. } => Ok(OfOwner::default()),
                     other => Err(other),
@@ -175,7 +168,7 @@ impl Reader {
             let living =
                 if dead.is_empty() { Arc::clone(organizer) } else { Arc::new(organizer.living(&dead)) };
             let state = OwnerState { account, organizer: living };
-            Ok(Followed { state, place, dead: disbanded, events, is_complete, has_more })
+            Ok(Followed { state, place, dead: disbanded, events, is_complete, has_more, knows_before })
         };
         let followed = self.noted(read());
         db.finish()?;
@@ -183,15 +176,9 @@ impl Reader {
     }
 
     /// Reads a part of the feed of an app.
-    pub(super) fn feed(
-        &self,
-        app: AppId,
-        buckets: u8,
-        from: &FeedFrom,
-        most: usize,
-    ) -> Result<FeedPart, StoreError> {
+    pub(super) fn feed(&self, app: AppId, from: &FeedFrom, most: usize) -> Result<FeedPart, StoreError> {
         let db = self.db.unchecked_transaction()?;
-        let part = feed::feed(&db, app, buckets, from, most);
+        let part = feed::feed(&db, app, from, most);
         db.finish()?;
         self.noted(part)
     }

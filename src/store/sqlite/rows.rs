@@ -178,6 +178,7 @@ impl Rows<'_> {
     /// Deletes a part of the stored data. A store that is emptied gets a new incarnation (decision 21).
     pub(super) fn forget(self, scope: &Scope) -> Result<(), StoreError> {
         let db = self.db;
+        deliveries::begin_again(db, scope)?;
         if let Scope::Owner(owner) = scope {
             touches::forget(db, owner)?;
         }
@@ -214,7 +215,6 @@ impl Rows<'_> {
                 )?,
             };
         }
-        deliveries::begin_again(db, scope)?;
         if *scope == Scope::All {
             db.execute("UPDATE store SET incarnation = lower(hex(randomblob(8)))", [])?;
         }

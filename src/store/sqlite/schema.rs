@@ -38,8 +38,9 @@ pub(super) struct Opened {
     pub(super) marked: bool,
 }
 
-/// Opens or creates the database of these files. An upgrade uses `now` for events that have no date in an older format.
-pub(super) fn open(files: &Files, create: bool, now: UnixSeconds) -> Result<Opened, OpenError> {
+/// Opens or creates the database of these files; `create` is the number of buckets of a database that may be created. An
+/// upgrade uses `now` for events that have no date in an older format.
+pub(super) fn open(files: &Files, create: Option<u8>, now: UnixSeconds) -> Result<Opened, OpenError> {
     open_with(files.connect()?, files, create, now, upgrade::STEP)
 }
 
@@ -48,7 +49,7 @@ pub(super) fn open(files: &Files, create: bool, now: UnixSeconds) -> Result<Open
 pub(super) fn open_with(
     mut connection: Connection,
     files: &Files,
-    create: bool,
+    create: Option<u8>,
     now: UnixSeconds,
     most: i64,
 ) -> Result<Opened, OpenError> {
@@ -63,7 +64,7 @@ pub(super) fn open_with(
     if (tables > 0 || application != 0) && application != APPLICATION {
         return Err(OpenError::Foreign(files.database.clone()));
     }
-    if format == 0 && !create {
+    if format == 0 && create.is_none() {
         let directory = files.directory.clone();
         return Err(OpenError::NoStore { directory, had_one: files.found.lock });
     }
@@ -86,7 +87,7 @@ pub(super) fn open_with(
     let previous = previous_end(&connection, format).map_err(failed)?;
     let mut opening = Opening::of(files, previous, recovered);
     let has_lost = opening.has_lost_commits(previous);
-    bring_up_to_date(&mut connection, format, now, has_lost).map_err(failed)?;
+    bring_up_to_date(&mut connection, format, create, now, has_lost).map_err(failed)?;
     opening.look_into(&connection).map_err(failed)?;
     let unfilled =
         !connection.query_row("SELECT filled FROM store", [], |row| row.get::<_, bool>(0)).map_err(failed)?;
@@ -188,6 +189,7 @@ pub(super) fn frames(connection: &Connection, mode: &str) -> rusqlite::Result<(u
 fn bring_up_to_date(
     connection: &mut Connection,
     format: i64,
+    create: Option<u8>,
     now: UnixSeconds,
     has_lost: bool,
 ) -> rusqlite::Result<()> {
@@ -214,7 +216,7 @@ fn bring_up_to_date(
     }
     upgrade::from_4_to_5(&transaction)?;
     if format == 0 {
-        transaction.execute("UPDATE store SET rewritten = 1", [])?;
+        transaction.execute("UPDATE store SET rewritten = 1, buckets = coalesce(?1, buckets)", [create])?;
     }
     if has_lost {
         renew(&transaction)?;

@@ -13,7 +13,7 @@ fn files(directory: &Path) -> Files {
 
 fn opened(directory: &Path) -> (Opened, Files) {
     let files = files(directory);
-    (open(&files, true, NOW).unwrap(), files)
+    (open(&files, Some(64), NOW).unwrap(), files)
 }
 
 /// Copies the files while the store is in use, which is what a crash would leave.
@@ -64,14 +64,14 @@ fn a_newer_format_and_a_foreign_file_are_refused() {
     drop(opened(directory.path()));
     let file = directory.path().join("confold.db");
     Connection::open(&file).unwrap().pragma_update(None, "user_version", FORMAT + 1).unwrap();
-    let refused = open(&files(directory.path()), true, NOW).err().unwrap();
+    let refused = open(&files(directory.path()), Some(64), NOW).err().unwrap();
     assert!(matches!(refused, OpenError::Newer { found, .. } if found == FORMAT + 1), "{refused}");
 
     let other = tempfile::tempdir().unwrap();
     let foreign = Connection::open(other.path().join("confold.db")).unwrap();
     foreign.execute_batch("CREATE TABLE theirs (a)").unwrap();
     drop(foreign);
-    let refused = open(&files(other.path()), true, NOW).err().unwrap();
+    let refused = open(&files(other.path()), Some(64), NOW).err().unwrap();
     assert!(matches!(refused, OpenError::Foreign(_)), "{refused}");
 }
 
@@ -235,7 +235,7 @@ fn a_store_is_created_only_where_that_is_allowed() {
     }] {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("confold.db"), database).unwrap();
-        assert!(open(&Files::lock(directory.path(), false).unwrap(), false, NOW).is_err());
+        assert!(open(&Files::lock(directory.path(), false).unwrap(), None, NOW).is_err());
     }
 }
 

@@ -343,6 +343,52 @@ fn a_disbanding_counts_for_edits_in_its_own_transaction() {
     assert_eq!(outcome, [grouped(Ok(())), grouped(full), grouped(Ok(()))]);
 }
 
+/// A dry run in a transaction between two edits of the same owner is not a part of it.
+#[test]
+fn a_dry_run_in_a_batch_sees_what_is_before_it_and_leaves_nothing_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&StoreConfig::new(directory.path())).unwrap();
+    let put = |name: &str, id: &str, dry_run| {
+        let conversations = vec![Conversation::User(UserId::parse(id).unwrap())];
+        let edit = Edit::CreateGroup { name: GroupName::parse(name).unwrap(), conversations };
+        store.commit(Write { dry_run, ..Write::new(owner("a"), edit, terms()) })
+    };
+    let end =
+        |dry_run| store.commit(Write { dry_run, ..Write::new(owner("a"), Edit::DeleteAccount, terms()) });
+    block_on(async {
+        rename(&store, "a", "x".to_owned()).await.unwrap();
+        let commits = store.commits();
+        // Hold the writer, so that the following edits are written together.
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let pause = store.between_writes(Box::new(move || held.recv().unwrap()));
+        let (first, tried, ended) = (put("one", "x", false), put("two", "y", true), end(true));
+        let (second, again) = (put("two", "z", false), put("two", "z", true));
+        release.send(()).unwrap();
+        pause.await.unwrap();
+        let grouped = |id| Outcome::Grouped(Grouped { id, items: vec![Ok(())] });
+        assert_eq!(first.await.unwrap(), Ok(grouped(1)));
+        assert_eq!(tried.await.unwrap(), Ok(grouped(2)), "the group before it counts");
+        assert_eq!(ended.await.unwrap(), Ok(Outcome::Account { existed: true, changed: true }));
+        assert_eq!(second.await.unwrap(), Ok(grouped(2)), "the id was not taken");
+        assert_eq!(again.await.unwrap(), Ok(grouped(2)));
+        assert_eq!(store.commits(), commits + 1, "they were written together");
+    });
+    let left = |store: &SqliteStore| {
+        let state = block_on(store.load(&owner("a"))).unwrap().state;
+        let organizer = &state.organizer;
+        let named: Vec<_> = organizer.groups().iter().map(|group| group.name.as_str().to_owned()).collect();
+        (state.account.is_some(), named, organizer.records().len(), organizer.counters().version)
+    };
+    let expected = (true, vec!["one".to_owned(), "two".to_owned()], 2, 4);
+    assert_eq!(left(&store), expected);
+    close(&store);
+    assert_eq!(
+        left(&SqliteStore::open(&StoreConfig::new(directory.path())).unwrap()),
+        expected,
+        "on disk, too"
+    );
+}
+
 #[test]
 fn events_that_are_too_many_or_too_old_are_removed_and_their_numbers_go_on() {
     const EVENTS: &str = "SELECT count(*), coalesce(min(seq), 0), coalesce(max(seq), 0) FROM app_event";

@@ -160,12 +160,10 @@ UPDATE store SET rewritten = 0;
 ";
 
 pub(super) const EVENTS: &str = "
--- What each call changed, by bucket of the owner. `previous` is the number of the owner's event before; `total` is the
--- number of bytes of all events of the bucket so far.
+-- What each call changed, in the order of the commits.
 CREATE TABLE event (
-    app_id INTEGER NOT NULL, bucket INTEGER NOT NULL, number INTEGER NOT NULL, user_id TEXT NOT NULL,
-    previous INTEGER NOT NULL, total INTEGER NOT NULL, at INTEGER NOT NULL, version INTEGER NOT NULL, operator TEXT,
-    request TEXT, doc BLOB NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY (app_id, bucket, number)) WITHOUT ROWID;
+    number INTEGER PRIMARY KEY, app_id INTEGER NOT NULL, bucket INTEGER NOT NULL, doc BLOB NOT NULL,
+    sum INTEGER NOT NULL);
 ";
 
 const FORMAT_5: &str = "
@@ -178,7 +176,7 @@ ALTER TABLE account_aside ADD COLUMN event INTEGER;
 ALTER TABLE app ADD COLUMN epoch INTEGER;
 -- The number of buckets, which never changes.
 ALTER TABLE store ADD COLUMN buckets INTEGER NOT NULL DEFAULT 64;
--- The number after which the events of each bucket begin.
+-- The number after which events begin.
 ALTER TABLE store ADD COLUMN event_base INTEGER NOT NULL DEFAULT 0;
 -- Webhooks: rows of several kinds, see deliveries.rs. One short table, because the schema should fit into one page: the
 -- store cannot be opened without any page of it.

@@ -5,9 +5,18 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::{
-    batch::PAGE, checkpoints::Ended, disbandings, error::committing, job::Job, trimming, writer::WriterThread,
+    batch::PAGE,
+    checkpoints::Ended,
+    disbandings,
+    error::{attribute_damage, committing},
+    job::Job,
+    trimming,
+    writer::WriterThread,
 };
-use crate::{log_lines::log, store::StoreError};
+use crate::{
+    log_lines::log,
+    store::{Damaged, StoreError},
+};
 
 /// How often to look for old events.
 const TRIM_EVERY: Duration = Duration::from_secs(60);
@@ -53,16 +62,20 @@ impl WriterThread {
             return Ok(());
         }
         let disbandings = disbandings::trim_all_events(&self.db, &self.shared.health, self.clock.now());
+        let disbandings = disbandings.map_err(committing);
         let events = trimming::trim(&self.db, self.retention, self.clock.now_in_milliseconds());
+        let events = attribute_damage(|| Damaged::Events, events);
         match disbandings.and_then(|removed| Ok(removed + events?)) {
             // There may be more. They are removed after the next changes.
             Ok(removed) if removed > 0 => self.checkpoints.note((removed * PAGE) as u64),
             Ok(_) => self.trimmed = Some(now),
             Err(error) => {
                 self.trimmed = Some(now);
+                // Damaged events are given up before the next changes.
+                self.shared.health.note(&error);
                 log!(EVENTS_NOT_REMOVED, %error);
-                if let lost @ StoreError::Lost(_) = committing(error) {
-                    return Err(lost);
+                if let StoreError::Lost(_) = error {
+                    return Err(error);
                 }
             }
         }

@@ -20,7 +20,7 @@ use super::{
     StoreConfig,
     attempt::{Attempt, Verdict},
     checkpoints::{CheckpointCounts, Checkpoints},
-    events::Heads,
+    events::Head,
     files::Files,
     job::Job,
     reader::Shared,
@@ -81,7 +81,7 @@ impl Writer {
             counts: Arc::clone(&counts),
             checkpoints: own,
             is_marked: opened.marked,
-            heads: Heads::new(),
+            head: None,
             retention: options.retention,
             renewals: 0,
             has_erased: false,
@@ -134,8 +134,8 @@ pub(super) struct WriterThread {
     pub(super) checkpoints: Checkpoints,
     /// Whether the database is marked as in use.
     pub(super) is_marked: bool,
-    /// The last event of each bucket that was written to.
-    pub(super) heads: Heads,
+    /// The last event; `None` if it has not been read yet.
+    pub(super) head: Option<Head>,
     /// How long events are kept.
     pub(super) retention: Retention,
     /// How often the table of events was replaced.

@@ -78,7 +78,10 @@ impl Tool {
     /// Returns the name of the tool, and what is not tested without it.
     fn describe(self) -> (&'static str, &'static str) {
         match self {
-            Tool::Bash => ("bash", "the commands of the README, of the tour and of docs/ci.md; completions"),
+            Tool::Bash => (
+                "bash",
+                "the commands of the README, of the tour, of docs/extensions.md, docs/feed.md and docs/ci.md; completions",
+            ),
             Tool::Curl => ("curl", "the commands of the documents; TLS and HTTP/2 as curl speaks them"),
             Tool::Go => ("go", "signing in Go"),
             Tool::Java => ("java", "signing in Java"),

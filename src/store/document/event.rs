@@ -1,14 +1,18 @@
-//! The stored form of what an event changed.
+//! The stored form of events.
 
 use std::sync::Arc;
 
 use super::encoding::{Fault, Reader, Writer};
-use crate::domain::{Account, Delta, Edit, EventContent};
+use crate::{
+    domain::{Account, ChangeNumber, Delta, EventContent, UserId},
+    store::Write,
+};
 
-/// The current format of contents.
+/// The current format of events.
 const FORMAT: u64 = 1;
 
-// What follows the format.
+// The kinds of contents.
+const ERASED: u64 = 0;
 const CHANGED: u64 = 1;
 const ACCOUNT_DELETED: u64 = 2;
 
@@ -26,12 +30,39 @@ const RENUMBERED: u64 = 10;
 const COUNTERS_SET: u64 = 11;
 const ACCOUNT_GONE: u64 = 12;
 
-/// Encodes the content under which an edit with these deltas is recorded, see [`EventContent::of`]. The encoding of an
-/// erased content is empty.
-pub(in crate::store) fn encode_content(edit: &Edit, deltas: &[Delta]) -> Vec<u8> {
-    let mut out = Writer(Vec::with_capacity(16 + 160 * deltas.len()));
-    out.number(FORMAT);
-    if edit.forgets_owner() {
+/// An event as it is stored, without its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::store) struct StoredEvent {
+    pub(in crate::store) header: EventHeader,
+    pub(in crate::store) operator: Option<Arc<str>>,
+    pub(in crate::store) request: Option<Arc<str>>,
+    pub(in crate::store) content: EventContent,
+    /// The size of the stored form, in bytes.
+    pub(in crate::store) bytes: usize,
+}
+
+/// The beginning of a stored event, which is left when its content is erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::store) struct EventHeader {
+    /// The owner.
+    pub(in crate::store) user: UserId,
+    /// The number of the owner's previous event; 0 if there is none.
+    pub(in crate::store) previous: u64,
+    /// The owner's version after the event.
+    pub(in crate::store) version: ChangeNumber,
+    /// The time in milliseconds.
+    pub(in crate::store) at: u64,
+    /// The number of bytes of all earlier events, including removed ones.
+    pub(in crate::store) total: u64,
+}
+
+/// Encodes the event of a write with these deltas.
+pub(in crate::store) fn encode_event(header: &EventHeader, write: &Write, deltas: &[Delta]) -> Vec<u8> {
+    let mut out = Writer(Vec::with_capacity(112 + 160 * deltas.len()));
+    out.header(header);
+    out.optional(write.context.identifier.as_deref());
+    out.optional(write.context.request.as_deref());
+    if write.edit.forgets_owner() {
         out.number(ACCOUNT_DELETED);
         return out.0;
     }
@@ -43,23 +74,75 @@ pub(in crate::store) fn encode_content(edit: &Edit, deltas: &[Delta]) -> Vec<u8>
     out.0
 }
 
-/// Decodes the content of an event.
+/// Encodes an event whose content is erased.
+pub(in crate::store) fn encode_erased(header: &EventHeader) -> Vec<u8> {
+    let mut out = Writer(Vec::with_capacity(64));
+    out.header(header);
+    out.optional(None);
+    out.optional(None);
+    out.number(ERASED);
+    out.0
+}
+
+/// Decodes the header of an event.
 ///
 /// # Errors
 /// Returns a description of the damage.
-pub(in crate::store) fn decode_content(bytes: &[u8]) -> Result<EventContent, Fault> {
-    if bytes.is_empty() {
-        return Ok(EventContent::Erased);
-    }
+pub(in crate::store) fn decode_header(bytes: &[u8]) -> Result<EventHeader, Fault> {
+    Reader(bytes).header()
+}
+
+/// Decodes an event.
+///
+/// # Errors
+/// Returns a description of the damage.
+pub(in crate::store) fn decode_event(bytes: &[u8]) -> Result<StoredEvent, Fault> {
     let mut input = Reader(bytes);
-    input.format(FORMAT)?;
+    let header = input.header()?;
+    let (operator, request) = (input.optional()?, input.optional()?);
     let content = match input.number()? {
         CHANGED => EventContent::Changed(input.list(Reader::delta)?),
         ACCOUNT_DELETED => EventContent::AccountDeleted,
+        ERASED => EventContent::Erased,
         kind => return Err(format!("an event of an unknown kind ({kind})")),
     };
     input.end()?;
-    Ok(content)
+    Ok(StoredEvent { header, operator, request, content, bytes: bytes.len() })
+}
+
+impl Writer {
+    fn header(&mut self, header: &EventHeader) {
+        let EventHeader { user, previous, version, at, total } = header;
+        self.number(FORMAT);
+        self.text(user.as_str());
+        self.number(*previous);
+        self.number((*version).into());
+        self.number(*at);
+        self.number(*total);
+    }
+
+    /// Writes a text that is never empty if it exists.
+    fn optional(&mut self, text: Option<&str>) {
+        self.text(text.unwrap_or_default());
+    }
+}
+
+impl Reader<'_> {
+    fn header(&mut self) -> Result<EventHeader, Fault> {
+        self.format(FORMAT)?;
+        Ok(EventHeader {
+            user: UserId::parse(self.text()?).map_err(|reason| reason.to_string())?,
+            previous: self.number()?,
+            version: self.small()?,
+            at: self.number()?,
+            total: self.number()?,
+        })
+    }
+
+    fn optional(&mut self) -> Result<Option<Arc<str>>, Fault> {
+        let text = self.text()?;
+        Ok((!text.is_empty()).then(|| text.into()))
+    }
 }
 
 impl Writer {
@@ -158,12 +241,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{
-        ChatGroupId, Conversation, Counters, CustomMark, Group, GroupName, Record, StandardMark, UserId,
+    use crate::{
+        domain::{
+            AppId, ChatGroupId, Conversation, Counters, CustomMark, Edit, Group, GroupName, Limits, Owner,
+            Record, StandardMark, Terms,
+        },
+        store::CallContext,
     };
-
-    /// Any edit but a deletion of the account.
-    const EDIT: Edit = Edit::ImportAccount { nick: None, face_url: None };
 
     fn record(number: u32) -> Arc<Record> {
         let conversation = match number % 2 {
@@ -210,24 +294,53 @@ mod tests {
         ]
     }
 
-    #[test]
-    fn every_kind_of_delta_is_read_back() {
-        for delta in deltas() {
-            let alone = [delta];
-            assert_eq!(
-                decode_content(&encode_content(&EDIT, &alone)),
-                Ok(EventContent::Changed(alone.to_vec()))
-            );
-        }
-        assert_eq!(decode_content(&encode_content(&EDIT, &deltas())), Ok(EventContent::Changed(deltas())));
-        assert_eq!(decode_content(&[]), Ok(EventContent::Erased));
+    fn header() -> EventHeader {
+        let user = UserId::parse("ann").unwrap();
+        EventHeader { user, previous: 300, version: 70_000, at: 1_800_000_000_123, total: 1 << 40 }
+    }
+
+    fn write(edit: Edit, request: Option<&str>) -> Write {
+        let owner = Owner { app: AppId::new(1).unwrap(), user: UserId::parse("ann").unwrap() };
+        let context = CallContext { identifier: Some("boss".into()), request: request.map(Into::into) };
+        Write { context, ..Write::new(owner, edit, Terms::of_tools(Limits::OPEN, 1)) }
+    }
+
+    fn ordinary() -> Write {
+        write(Edit::ImportAccount { nick: None, face_url: None }, Some("request"))
     }
 
     #[test]
-    fn nothing_of_a_deleted_account_is_recorded() {
-        assert_eq!(encode_content(&Edit::DeleteAccount, &deltas()), [1, 2]);
-        assert_eq!(decode_content(&[1, 2]), Ok(EventContent::AccountDeleted));
+    fn every_kind_of_delta_is_read_back() {
+        let (one_by_one, together) = (deltas().into_iter().map(|delta| vec![delta]), deltas());
+        for deltas in one_by_one.chain([together]) {
+            let bytes = encode_event(&header(), &ordinary(), &deltas);
+            let expected = StoredEvent {
+                header: header(),
+                operator: Some("boss".into()),
+                request: Some("request".into()),
+                content: EventContent::Changed(deltas),
+                bytes: bytes.len(),
+            };
+            assert_eq!(decode_event(&bytes), Ok(expected));
+            assert_eq!(decode_header(&bytes), Ok(header()));
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_forgotten_owner_is_recorded() {
+        let write = write(Edit::DeleteAccount, None);
+        let event = decode_event(&encode_event(&header(), &write, &deltas())).unwrap();
+        assert_eq!((event.content, event.request), (EventContent::AccountDeleted, None));
         assert_eq!(EventContent::of(&Edit::DeleteAccount, &deltas()), EventContent::AccountDeleted);
+        let erased = encode_erased(&header());
+        let expected = StoredEvent {
+            header: header(),
+            operator: None,
+            request: None,
+            content: EventContent::Erased,
+            bytes: erased.len(),
+        };
+        assert_eq!(decode_event(&erased), Ok(expected));
     }
 
     proptest! {
@@ -235,10 +348,10 @@ mod tests {
         fn damaged_bytes_are_an_error_or_another_value_but_never_a_panic(
             at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()
         ) {
-            let mut bytes = encode_content(&EDIT, &deltas());
+            let mut bytes = encode_event(&header(), &ordinary(), &deltas());
             let at = at.index(bytes.len());
             if cut { bytes.truncate(at) } else { bytes[at] = byte }
-            let _ = decode_content(&bytes);
+            let _ = decode_event(&bytes);
         }
     }
 }

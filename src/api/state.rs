@@ -1,0 +1,141 @@
+//! The states of owners that clients hold: opaque texts for a place in the life of an owner (decision 21), and the
+//! conditions that calls make with them.
+
+use super::{Call, Command, Error, describe::recentcontact::IF_IN_STATE};
+use crate::{
+    domain::{Known, Owner},
+    opaque,
+    store::{Place, PlaceSlot, WantedEvents},
+    wire::{Envelope, Fault, Fields, Path},
+};
+
+/// The header that asks for the state of the owner in the reply.
+pub const STATE: &str = "x-confold-state";
+/// The header with the state that the owner must have, as documents spell it.
+const IF_MATCH: &str = "If-Match";
+
+/// What the headers of a call ask for beyond the reply.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// Whether nothing that the call changes is kept.
+    pub dry_run: bool,
+    /// Whether the reply is to contain the state of the owner.
+    pub state: bool,
+    /// The state that the owner must have, without quotation marks.
+    pub if_match: Option<String>,
+}
+
+/// A state that a client holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct State {
+    pub(super) place: Place,
+    /// The version at which the client began with nothing, if it has not caught up with that version yet; otherwise 0.
+    pub(super) begun: u32,
+}
+
+impl State {
+    /// Returns the text of the state.
+    pub(super) fn text(self, owner: &Owner) -> String {
+        let Place { incarnation, epoch, renumberings, version, disbandings } = self.place;
+        let numbers = [
+            incarnation,
+            epoch.into(),
+            renumberings.into(),
+            version.into(),
+            disbandings,
+            if self.begun > version { self.begun.into() } else { 0 },
+        ];
+        opaque::encode(&subject(owner), &numbers)
+    }
+
+    /// Reads the text of a state of this owner. Returns `None` if it is something else.
+    pub(super) fn read(owner: &Owner, text: &str) -> Option<State> {
+        let [incarnation, epoch, renumberings, version, disbandings, begun] =
+            opaque::decode(&subject(owner), text)?;
+        let small = |number: u64| u32::try_from(number).ok();
+        let place = Place {
+            incarnation,
+            epoch: small(epoch)?,
+            renumberings: small(renumberings)?,
+            version: small(version)?,
+            disbandings,
+        };
+        Some(State { place, begun: small(begun)? })
+    }
+
+    /// Returns what a client in this state knows.
+    pub(super) fn known(self) -> Known {
+        let Place { version, disbandings, .. } = self.place;
+        Known { version, begun: self.begun, disbandings }
+    }
+}
+
+/// A state is only valid for the owner it was given for.
+fn subject(owner: &Owner) -> String {
+    format!("{}/{}", owner.app, owner.user.as_str())
+}
+
+impl Command {
+    /// Checks whether a call of the command can be made dependent on the state of the owner.
+    #[must_use]
+    pub fn is_conditional(self) -> bool {
+        matches!(
+            self,
+            Command::CreateContactGroup
+                | Command::UpdateContactGroup
+                | Command::DelContactGroup
+                | Command::MarkContact
+                | Command::Undo
+        )
+    }
+}
+
+impl Call<'_> {
+    /// Reads the state that the owner must have, from `IfInState` and `If-Match`. A text that is not a state of this
+    /// owner becomes a place that no owner is at, so that the store refuses it like any other state that is over.
+    pub(super) fn expected_place(&self, request: Fields<'_>) -> Result<Option<Place>, Error> {
+        let header = self.asked.and_then(|asked| asked.if_match.as_deref());
+        let body = match self.command.is_conditional() {
+            true => request.optional_text(&IF_IN_STATE)?,
+            false => None,
+        };
+        let text = match (header, body) {
+            (None, None) => return Ok(None),
+            (Some(_), _) if !self.command.is_conditional() => {
+                let rule = "this header works for commands that change one owner; leave it out, so that nothing is changed \
+                            by mistake this call had no effect";
+                return Err(Fault::refused(Path::Member(&Path::Root, IF_MATCH), rule).into());
+            }
+            (Some(header), Some(body)) if header != body => {
+                let rule = "IfInState and the header If-Match are given and differ; leave one of them out";
+                return Err(request.refused(&IF_IN_STATE, rule).into());
+            }
+            (Some(text), _) | (None, Some(text)) => text,
+        };
+        let owner = self.owner(request)?;
+        Ok(Some(State::read(&owner, text).map_or_else(Place::default, |state| state.place)))
+    }
+
+    /// Runs the command, and adds the state of the owner to the reply.
+    pub(super) async fn with_state(self, request: Fields<'_>) -> Result<Vec<u8>, Error> {
+        let owner = self.owner(request)?;
+        let slot = PlaceSlot::default();
+        // A state that is older than the reply makes a client read something again. One that is newer would make it miss
+        // something.
+        let before = self.service.store.follow(&owner, WantedEvents::default()).await?.place;
+        let reply = self.command.run_boxed(Call { place_after: Some(&slot), ..self }, request).await?;
+        let place = slot.get().unwrap_or(before);
+        Ok(with_state(&reply, &State { place, begun: 0 }.text(&owner)))
+    }
+
+    /// Returns the text of a place of the owner that a request names.
+    pub fn state_text(&self, request: Fields<'_>, place: Place) -> Option<String> {
+        let owner = self.owner(request).ok()?;
+        Some(State { place, begun: 0 }.text(&owner))
+    }
+}
+
+/// Adds a state to a reply, as its first field.
+pub(super) fn with_state(reply: &[u8], state: &str) -> Vec<u8> {
+    Envelope::beginning_with("State", state, reply)
+}
