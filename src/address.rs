@@ -67,6 +67,15 @@ impl Address {
         format!("{}{path}{mark}{}{between}{query}", self.base, self.query)
     }
 
+    /// Returns the scheme, host and port, without the path, which may contain a secret, too.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        let (scheme, rest) = self.shown.split_once("://").unwrap_or(("", &self.shown));
+        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+        let end = host.find(['/', '?']).unwrap_or(host.len());
+        format!("{scheme}://{}", &host[..end])
+    }
+
     /// Returns the proxy that the environment sets for this address; none for addresses of this machine.
     #[must_use]
     pub fn proxy(&self) -> Option<Proxy> {
@@ -128,6 +137,7 @@ mod tests {
         let address: Address = "https://user:pass@host.example:8443/otlp/?key=k3y".parse().unwrap();
         assert_eq!(address.to_string(), "https://…@host.example:8443/otlp?…");
         assert!(!format!("{address:?}").contains("pass"));
+        assert_eq!(address.origin(), "https://host.example:8443");
         assert_eq!(
             address.at("/v1/traces", ""),
             "https://user:pass@host.example:8443/otlp/v1/traces?key=k3y"

@@ -17,6 +17,7 @@ use crate::{
     store::Store,
     tls::Certificates,
     traces::Traces,
+    webhooks::{Webhook, Webhooks},
 };
 
 /// How often the files of certificates are checked for changes.
@@ -46,6 +47,8 @@ pub struct Plan {
     pub metrics: bool,
     /// The collector that spans are sent to.
     pub traces: Option<Address>,
+    /// The webhooks of the apps.
+    pub webhooks: Vec<Webhook>,
     /// The certificates whose files are watched.
     pub certificates: Option<Certificates>,
 }
@@ -56,6 +59,8 @@ pub struct Composed {
     pub http: Arc<HttpService>,
     /// The counters of reloads, if calls are counted.
     pub operations: Option<Arc<Operations>>,
+    /// The webhooks.
+    pub webhooks: Arc<Webhooks>,
     services: Vec<background::Service>,
 }
 
@@ -74,6 +79,7 @@ impl Plan {
             controls: None,
             metrics: false,
             traces: None,
+            webhooks: Vec::new(),
             certificates: None,
         }
     }
@@ -95,10 +101,14 @@ impl Plan {
             }
             services.push(certificate_watcher(certificates));
         }
+        let (webhooks, delivering) =
+            Webhooks::new(Arc::clone(&self.store), self.clock.clone(), self.webhooks);
+        services.push(delivering);
         let options = Options {
             controls: self.controls,
             metrics,
             traces,
+            webhooks: Some(Arc::clone(&webhooks)),
             hosts: self.hosts,
             published_keys: self.published_keys,
         };
@@ -108,7 +118,7 @@ impl Plan {
         services.push(feed_service(pipeline.feed()));
         let http = HttpService::new(pipeline, self.limits, self.proxies);
         services.push(housekeeper(Arc::clone(&http)));
-        Composed { http, operations, services }
+        Composed { http, operations, webhooks, services }
     }
 }
 

@@ -33,6 +33,7 @@ mod routes;
 pub mod server;
 pub mod signals;
 pub mod traces;
+pub mod webhooks;
 
 pub mod address;
 pub mod clock;

@@ -164,6 +164,22 @@ lines! {
     SPANS_NOT_SENT: WARN "spans could not be sent to …";
     SPANS_NOT_SENT_AT_STOP: WARN "spans could not be sent to … before the server stopped";
     SPANS_ENDED: ERROR "a defect ended the thread that sends spans; none are sent until the next startup";
+    WEBHOOK_FAILED: INFO "a message to a webhook failed and is sent again; further failures are not logged for a minute";
+    WEBHOOK_GAVE_UP: WARN "a webhook refused an event until it was given up; confold webhooks replay sends it again";
+    WEBHOOK_PAUSED: WARN "every message to a webhook has failed for an hour: it is paused and tried every 5 minutes, and \
+        keeps its place";
+    WEBHOOK_RESUMED: INFO "a webhook works again after a pause";
+    WEBHOOK_OFF: ERROR "the webhook … of app … answered 410 and gets nothing more until it is switched on again: \
+        confold webhooks enable";
+    WEBHOOK_MISSED_EVENTS: ERROR "events were removed before a webhook could deliver them, because events took too much \
+        room or were damaged";
+    WEBHOOK_UNREAD: ERROR "what a webhook has to deliver cannot be read; it is tried again";
+    WEBHOOK_NOT_STORED: ERROR "how far a webhook has come cannot be stored; it is tried again";
+    WEBHOOKS_NOT_PREPARED: ERROR "new webhooks cannot be stored, so they may miss the first events; it is tried again";
+    WEBHOOKS_NOT_FORGOTTEN: ERROR "removed webhooks cannot be forgotten; it is tried again";
+    WEBHOOKS_ENDED: ERROR "a defect ended the thread that delivers to webhooks; nothing is delivered until the next startup";
+    WEBHOOK_UNSIGNED: WARN "the webhook … of app … has neither a secret nor a token, so its receiver cannot check who sends \
+        a message";
     SERVICE_FAILED: ERROR "a background service failed";
     THREAD_PANICKED: ERROR "a thread panicked, which is a defect: …";
 

@@ -7,6 +7,7 @@ mod apps;
 mod operations;
 mod process;
 mod store;
+mod webhooks;
 
 use std::{
     collections::BTreeMap,
@@ -26,6 +27,7 @@ use crate::{
     api::{Absent, Command},
     auth::PreviousUse,
     store::Statistics,
+    webhooks::Status,
     wire::code::Code,
 };
 
@@ -81,6 +83,8 @@ pub struct Now {
     pub apps: CallsOfApps,
     /// How the previous keys of apps are used.
     pub previous_keys: Vec<PreviousUse>,
+    /// The webhooks.
+    pub webhooks: Vec<Status>,
     /// The values of the process.
     pub process: Process,
 }
@@ -245,6 +249,7 @@ impl Metrics {
         );
         apps::render(now, &mut out);
         store::render(now.store, &mut out);
+        webhooks::render(&now.webhooks, &mut out);
         self.operations.render(&mut out);
         let Process { start_seconds, cpu_seconds, resident_bytes, open_files, threads } = now.process;
         out.alone(

@@ -5,7 +5,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, ToSocketAddrs},
+    net::{IpAddr, SocketAddr, ToSocketAddrs},
     sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::Duration,
@@ -58,12 +58,21 @@ fn start(look: impl FnOnce() + Send + 'static) -> io::Result<()> {
 /// Returns an HTTP agent that looks up names with [`look_up`].
 #[must_use]
 pub fn agent(config: Config) -> Agent {
-    Agent::with_parts(config, DefaultConnector::default(), Bounded)
+    agent_to(config, |_| true)
+}
+
+/// Like [`agent`], but connects only to addresses for which `admits` returns true. The addresses that were looked up are
+/// those it connects to, so a name whose address changes in between does not lead elsewhere.
+#[must_use]
+pub fn agent_to(config: Config, admits: fn(IpAddr) -> bool) -> Agent {
+    Agent::with_parts(config, DefaultConnector::default(), Bounded { admits })
 }
 
 /// The [`Resolver`] of ureq on top of [`look_up`].
 #[derive(Debug)]
-struct Bounded;
+struct Bounded {
+    admits: fn(IpAddr) -> bool,
+}
 
 impl Resolver for Bounded {
     fn resolve(
@@ -78,6 +87,12 @@ impl Resolver for Bounded {
             io::ErrorKind::TimedOut => Error::Timeout(timeout.reason),
             _ => Error::Io(error),
         })?;
+        let (found, refused): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|address| (self.admits)(address.ip()));
+        if let (true, Some(refused)) = (found.is_empty(), refused.first()) {
+            let said = format!("the address {} is private, which is not allowed", refused.ip());
+            return Err(Error::Io(io::Error::new(io::ErrorKind::PermissionDenied, said)));
+        }
         let mut addresses = self.empty();
         for address in config.ip_family().keep_wanted(found.into_iter()).take(MAX_ADDRESSES) {
             addresses.push(address);

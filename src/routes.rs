@@ -3,6 +3,9 @@
 
 mod feed;
 pub(crate) mod field;
+mod handlers;
+
+pub(crate) use handlers::{Admits, Control, Handler, WebhookTask};
 
 use self::feed::FEED;
 use crate::{api::OWNER, controls::FaultRule, wire::Field};
@@ -28,53 +31,6 @@ pub(crate) struct Route {
     pub takes: Takes,
     /// The responses, by status.
     pub answers: &'static [(u16, Reply)],
-}
-
-/// Who may call a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Admits {
-    /// Everyone.
-    Everybody,
-    /// Everyone, but not from a web page.
-    Programs,
-    /// Administrators of an app, who sign the request.
-    Administrators,
-    /// Administrators of an app, who sign the request, and programs with the token of the app's feed.
-    Readers,
-    /// Everyone whom the controls admit.
-    Testers,
-}
-
-/// The code that handles a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Handler {
-    Alive,
-    Ready,
-    Metrics,
-    Document,
-    Export,
-    Check,
-    Import,
-    Feed,
-    Control(Control),
-}
-
-/// The controls of an emulator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Control {
-    Journal,
-    ClearJournal,
-    Faults,
-    AddFault,
-    RemoveFaults,
-    Clock,
-    SetClock,
-    Reset,
-    Seed,
-    TakeSnapshot,
-    Restore,
-    Snapshots,
-    RemoveSnapshots,
 }
 
 /// A parameter of a query string.
@@ -140,6 +96,7 @@ const LENIENT: &[Property] = &[Property {
     schema: r#"{"enum":["0","1"]}"#,
     about: "1: ignore unknown fields, unless their names are similar to those of known fields.",
 }];
+const WEBHOOK: &[Property] = &[Property { name: "webhook", schema: TEXT, about: "The name of the webhook." }];
 const NAMED: Takes = Takes::Object(1, &[field::NAME], &[NAME]);
 /// The schemas of the fields of a fault rule, in the order of its list of fields.
 const RULE: &[&str] = &[TEXT, TEXT, PART, NUMBER, CODE, TEXT, NUMBER, FLAG, FLAG];
@@ -167,6 +124,15 @@ const fn transfer(path: &'static str, handler: Handler, id: &'static str, summar
         ),
     };
     let admits = Admits::Administrators;
+    Route { method: "POST", path, admits, handler, id, summary, parameters, takes, answers }
+}
+
+/// Describes a request about webhooks: a signed POST.
+const fn webhook(path: &'static str, task: WebhookTask, id: &'static str, summary: &'static str) -> Route {
+    let parameters: &[_] = if matches!(task, WebhookTask::List) { &[] } else { WEBHOOK };
+    let (admits, handler, takes) = (Admits::Administrators, Handler::Webhook(task), Takes::Nothing);
+    let answers =
+        &[(200, Reply::Object), (403, Reply::Refused), (404, Reply::Refused), (503, Reply::Refused)];
     Route { method: "POST", path, admits, handler, id, summary, parameters, takes, answers }
 }
 
@@ -234,6 +200,10 @@ pub(crate) const ROUTES: &[Route] = &[
         "Report what an import of lines would change, or why it would be refused",
     ),
     transfer("/interchange/import", Handler::Import, "import", "Import lines"),
+    webhook("/webhooks/list", WebhookTask::List, "listWebhooks", "List the webhooks of the app"),
+    webhook("/webhooks/test", WebhookTask::Test, "testWebhook", "Send a message to a webhook"),
+    webhook("/webhooks/replay", WebhookTask::Replay, "replayWebhook", "Send events again that were given up"),
+    webhook("/webhooks/enable", WebhookTask::Enable, "enableWebhook", "Send everything that waits at once"),
     FEED,
     control(
         ("GET", "/_dev/journal"),

@@ -1,12 +1,12 @@
 //! Admits calls by the head of the request: path, query, caller, rate, in this order. The body comes later, so that a
 //! refused caller learns nothing about bodies or users.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use super::{
     head::Head,
     query::Query,
-    rate::{RateLimit, Rates},
+    rate::{NearLimit, RateLimit, Rates},
 };
 use crate::{
     api::{Absent, Command, Error, Family},
@@ -14,6 +14,7 @@ use crate::{
     domain::{AppId, UnixSeconds},
     excerpt::{self, quoted},
     metrics::CallsOfApps,
+    webhooks::Webhooks,
 };
 
 /// Who has access, and at what rate. A new value replaces this one when the apps change. A call in progress keeps the
@@ -21,6 +22,8 @@ use crate::{
 pub(super) struct Access {
     pub(super) gate: Gate,
     rates: Rates,
+    /// The webhooks, which report that an app comes close to a limit.
+    webhooks: Option<Arc<Webhooks>>,
     /// Whether parameters that have no effect must be well-formed, too (strict mode).
     strict: bool,
     /// The counted calls of each app.
@@ -68,17 +71,18 @@ pub(super) fn claimed_app(query: Option<&str>) -> Option<AppId> {
 
 impl Access {
     /// Creates the access rules from a gate and a rate limit.
-    pub(super) fn new(gate: Gate, rate: RateLimit, strict: bool) -> Access {
+    pub(super) fn new(gate: Gate, rate: RateLimit, strict: bool, webhooks: Option<Arc<Webhooks>>) -> Access {
         let rates = Rates::new(rate, gate.apps());
         let calls = CallsOfApps::default().with(gate.apps());
-        Access { gate, rates, strict, calls }
+        Access { gate, rates, webhooks, strict, calls }
     }
 
     /// Returns access rules that admit only the administrators of these apps. Counters and cached signatures are kept
     /// if they still apply.
     pub(super) fn with(&self, apps: Apps) -> Access {
         let (rates, calls) = (self.rates.with(&apps), self.calls.with(&apps));
-        Access { gate: self.gate.with(apps), rates, calls, strict: self.strict }
+        let webhooks = self.webhooks.clone();
+        Access { gate: self.gate.with(apps), rates, webhooks, calls, strict: self.strict }
     }
 
     /// Admits a call of `command` received at `now`, and counts it.
@@ -89,7 +93,10 @@ impl Access {
         now: UnixSeconds,
     ) -> Result<Caller<'_>, Error> {
         let caller = self.identify(command.family().name(), head, now)?;
-        self.rates.take(caller.app, command, head.started)?;
+        let near = self.rates.take(caller.app, command, head.started)?;
+        if let (Some(NearLimit { calls, limit }), Some(webhooks)) = (near, &self.webhooks) {
+            webhooks.warn_of_limit(caller.app.id, command.family().name(), command.name(), calls, limit);
+        }
         Ok(caller)
     }
 

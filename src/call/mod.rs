@@ -35,6 +35,7 @@ mod small_bodies;
 mod state;
 mod transfer;
 mod transfer_refusal;
+mod webhooks;
 
 pub use answer::{ALLOWED_HEADERS, Answer, Content, Cut, JSON, Pieces, REQUEST_ID, Rest, Status};
 pub use body::drain;

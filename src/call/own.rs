@@ -9,6 +9,7 @@ use super::{
     origin,
     state::State,
     transfer::{self, Transfer},
+    webhooks,
 };
 use crate::{
     api::Error,
@@ -63,6 +64,7 @@ async fn run(state: &State, head: &Head<'_>, body: &mut Body<'_>, id: &Id<'_>, r
         Handler::Export => transfer::answer(state, Transfer::Export, head, body, id).await,
         Handler::Check => transfer::answer(state, Transfer::CHECK, head, body, id).await,
         Handler::Import => transfer::answer(state, Transfer::IMPORT, head, body, id).await,
+        Handler::Webhook(task) => webhooks::answer(state, task, head, id).await,
         Handler::Feed => feed_requests::answer(state, head, id).await,
         Handler::Control(_) => controls::answer(state, head, body, id).await,
     }

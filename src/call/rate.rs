@@ -31,10 +31,24 @@ pub(super) struct Rates {
     windows: HashMap<AppId, Arc<Windows>>,
 }
 
+/// How close an app has come to a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NearLimit {
+    /// The calls in this second so far.
+    pub(super) calls: u32,
+    /// The limit.
+    pub(super) limit: u32,
+}
+
+/// How many seconds pass at least between two warnings about one app.
+const WARN_EVERY: u64 = 60;
+
 struct Windows {
     commands: [AtomicU64; Command::ALL.len()],
     /// All commands together.
     app: AtomicU64,
+    /// From which second on the next warning may come.
+    warn_from: AtomicU64,
 }
 
 impl Rates {
@@ -51,23 +65,29 @@ impl Rates {
         }
     }
 
-    /// Counts one call at `elapsed` of the monotonic clock.
+    /// Counts one call at `elapsed` of the monotonic clock. Returns how close the app has come to the limit of the command
+    /// when it reaches 80 % of it, at most once a minute.
     ///
     /// # Errors
     /// Returns [`Error::Frequency`] or [`Error::AppFrequency`] when the limit of this second is reached.
-    pub(super) fn take(&self, app: &App, command: Command, elapsed: Duration) -> Result<(), Error> {
+    pub(super) fn take(
+        &self,
+        app: &App,
+        command: Command,
+        elapsed: Duration,
+    ) -> Result<Option<NearLimit>, Error> {
         let Some(windows) = self.windows.get(&app.id).filter(|_| self.limit == RateLimit::On) else {
-            return Ok(());
+            return Ok(None);
         };
         let wait_ms = 1_000 - elapsed.subsec_millis();
         if let Some(limit) = app.calls_per_second
-            && !count(&windows.app, limit, elapsed)
+            && count(&windows.app, limit, elapsed).is_none()
         {
             return Err(Error::AppFrequency { limit, wait_ms });
         }
         let limit = app.rates.of(command.name()).unwrap_or_else(|| command.per_second());
-        if count(&windows.commands[command as usize], limit, elapsed) {
-            return Ok(());
+        if let Some(calls) = count(&windows.commands[command as usize], limit, elapsed) {
+            return Ok(windows.near_limit(calls, limit, elapsed.as_secs()));
         }
         // A refused call must not count towards the app's limit either.
         if app.calls_per_second.is_some() {
@@ -78,21 +98,40 @@ impl Rates {
     }
 }
 
-impl Default for Windows {
-    fn default() -> Windows {
-        Windows { commands: std::array::from_fn(|_| AtomicU64::new(0)), app: AtomicU64::new(0) }
+impl Windows {
+    /// Returns how close this call comes to a limit, if it is the one that reaches 80 % and a warning may come.
+    fn near_limit(&self, calls: u32, limit: u32, second: u64) -> Option<NearLimit> {
+        if u64::from(calls) != (u64::from(limit) * 4).div_ceil(5) {
+            return None;
+        }
+        let next = |from: u64| (from <= second).then_some(second + WARN_EVERY);
+        let is_first = self.warn_from.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok();
+        is_first.then_some(NearLimit { calls, limit })
     }
 }
 
-/// Counts a call in the window of this second. Returns false if the limit is reached.
-fn count(window: &AtomicU64, limit: u32, elapsed: Duration) -> bool {
+impl Default for Windows {
+    fn default() -> Windows {
+        Windows {
+            commands: std::array::from_fn(|_| AtomicU64::new(0)),
+            app: AtomicU64::new(0),
+            warn_from: AtomicU64::new(0),
+        }
+    }
+}
+
+/// Counts a call in the window of this second, and returns the calls in it so far. Returns `None` if the limit is
+/// reached.
+fn count(window: &AtomicU64, limit: u32, elapsed: Duration) -> Option<u32> {
     let second = elapsed.as_secs() << 32;
     let one_more = |seen: u64| {
         // A thread that read the clock just before the second ended counts in the newer window.
         let in_window = if seen >> 32 >= second >> 32 { seen } else { second };
         (in_window & 0xffff_ffff < u64::from(limit)).then_some(in_window + 1)
     };
-    window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    let before = window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+    let calls = one_more(before).map_or(0, |after| after & 0xffff_ffff);
+    u32::try_from(calls).ok()
 }
 
 #[cfg(test)]
@@ -120,6 +159,22 @@ mod tests {
         assert!(matches!(refused, Error::Frequency { limit: 200, wait_ms: 250, .. }), "{refused:?}");
         assert!(rates.take(&app, Command::GetContactGroup, at(5_750)).is_ok(), "another command");
         assert!(rates.take(&app, Command::MarkContact, at(6_000)).is_ok(), "the next second");
+    }
+
+    #[test]
+    fn the_call_that_reaches_80_percent_of_a_limit_is_noticed_at_most_once_a_minute() {
+        let (rates, app) = rates();
+        let near = |command, second| -> Vec<NearLimit> {
+            (0..200).filter_map(|_| rates.take(&app, command, Duration::from_secs(second)).unwrap()).collect()
+        };
+        assert_eq!(near(Command::MarkContact, 5), [NearLimit { calls: 160, limit: 200 }]);
+        assert_eq!(near(Command::MarkContact, 6), []);
+        assert_eq!(near(Command::GetContactGroup, 64), []);
+        assert_eq!(near(Command::GetContactGroup, 65), [NearLimit { calls: 160, limit: 200 }]);
+        let few = App { rates: CallRates { named: Vec::new(), others: Some(1) }, ..app };
+        let second = Duration::from_secs(125);
+        let only = rates.take(&few, Command::MarkContact, second).unwrap();
+        assert_eq!(only, Some(NearLimit { calls: 1, limit: 1 }));
     }
 
     #[test]

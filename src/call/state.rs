@@ -22,6 +22,7 @@ use crate::{
     controls::Controls,
     metrics::{ConnectionCounts, Metrics, Now, Process},
     traces::Traces,
+    webhooks::Webhooks,
 };
 
 /// The name of the import and export service, as used in an app's list of services.
@@ -38,6 +39,8 @@ pub struct Options {
     pub metrics: Option<Arc<Metrics>>,
     /// The destination of spans.
     pub traces: Option<Arc<Traces>>,
+    /// The webhooks of the apps.
+    pub webhooks: Option<Arc<Webhooks>>,
     /// The allowed host names, for paths that are not protected by a secret.
     pub hosts: AllowedHosts,
     /// Whether apps may have published keys, so that a web page could sign as well.
@@ -92,6 +95,7 @@ pub(super) struct State {
     rotations: Reports,
     pub(super) hosts: AllowedHosts,
     pub(super) published_keys: bool,
+    pub(super) webhooks: Option<Arc<Webhooks>>,
     pub(super) controls: Option<Arc<Controls>>,
     metrics: Option<Arc<Metrics>>,
     connections: OnceLock<AskConnections>,
@@ -99,12 +103,17 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(gate: Gate, service: Service, limits: CallLimits, options: Options) -> State {
-        let Options { controls, metrics, traces, hosts, published_keys } = options;
+        let Options { controls, metrics, traces, webhooks, hosts, published_keys } = options;
         let (controls, lines) = (controls.map(Arc::new), Arc::<LogBudget>::default());
         let observers =
             observers::all(&lines, metrics.as_ref(), traces.as_ref(), controls.as_ref(), &service.clock);
         State {
-            access: Arc::new(Current(RwLock::new(Arc::new(Access::new(gate, limits.rate, limits.strict))))),
+            access: Arc::new(Current(RwLock::new(Arc::new(Access::new(
+                gate,
+                limits.rate,
+                limits.strict,
+                webhooks.clone(),
+            ))))),
             feed: Feed::new(Arc::clone(&service.store)),
             service,
             limits,
@@ -115,6 +124,7 @@ impl State {
             rotations: Reports::default(),
             hosts,
             published_keys,
+            webhooks,
             controls,
             metrics,
             connections: OnceLock::new(),
@@ -156,6 +166,7 @@ impl State {
             previous_keys: access.gate.previous_use(),
             feed: self.feed.counts(),
             apps: access.calls.clone(),
+            webhooks: self.webhooks.as_ref().map(|webhooks| webhooks.status()).unwrap_or_default(),
             process: Process::now(),
         }))
     }

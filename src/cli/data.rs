@@ -6,8 +6,9 @@ use anyhow::bail;
 
 use super::terminal::say;
 use crate::{
-    log_lines::Finding,
+    log_lines::{Finding, log},
     store::{self, OpenError, OpeningReport, Store, StoreConfig},
+    webhooks::{self, Webhook},
 };
 
 /// The memory for owners while a tool runs.
@@ -36,6 +37,14 @@ pub(super) fn open_for_tool(directory: &Path) -> anyhow::Result<Arc<dyn Store>> 
             }
             Ok(store)
         }
+    }
+}
+
+/// Stores new webhooks, so that they get the first event of the server.
+pub(super) fn prepare_webhooks(store: &dyn Store, webhooks: &[Webhook]) {
+    if let Err(error) = wait(webhooks::prepare(store, webhooks)) {
+        // The server goes on, and stores them as soon as that is possible.
+        log!(WEBHOOKS_NOT_PREPARED, %error);
     }
 }
 

@@ -13,14 +13,15 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 
 use super::{
-    app_option::AppOption, closing, controls_token::ControlsToken, data, export, files, local_tls::LocalTls,
-    profile::Profile, ready_file::ReadyFile, scratch::Scratch, seed::seed, started::Started, terminal,
+    app_option::AppOption, closing, controls_token::ControlsToken, data, dev_values, dev_webhook::DevWebhook,
+    export, files, local_tls::LocalTls, profile::Profile, ready_file::ReadyFile, scratch::Scratch,
+    seed::seed, started::Started, terminal,
 };
 use crate::{
     address::Address,
     api::Command,
     auth::{App, CallRates, Edition, Network, usersig},
-    call::{AllowedHosts, RateLimit, is_host_name},
+    call::{AllowedHosts, RateLimit},
     clock::Clock,
     compose::Plan,
     config::read_rates,
@@ -83,17 +84,19 @@ pub(super) struct Options {
     /// Send a span for each call to an OpenTelemetry collector, such as `http://localhost:4318`.
     #[arg(long = "traces-endpoint", alias = "traces", value_name = "URL")]
     traces: Option<String>,
+    #[command(flatten)]
+    webhook: DevWebhook,
     /// Refuse fields that a command does not define and a `random` that is not a number, which are otherwise ignored.
     #[arg(long = "limits-strict", alias = "strict", value_name = "true|false", default_value = "false",
           num_args = 0..=1, default_missing_value = "true", value_parser = switch)]
     strict: bool,
     /// Allow this host name for the controls, the metrics, imports and exports, in addition to IP addresses and local
     /// names. May be given several times, or with commas between the names.
-    #[arg(long = "allowed-hosts", alias = "allow-host", value_name = "NAME", value_delimiter = ',', value_parser = host_name)]
+    #[arg(long = "allowed-hosts", alias = "allow-host", value_name = "NAME", value_delimiter = ',', value_parser = dev_values::host_name)]
     allow_host: Vec<String>,
     /// Trust this proxy or network of proxies to name the source of connections and requests, by the PROXY protocol or
     /// X-Forwarded-For. May be given several times, or with commas between the networks.
-    #[arg(long, value_name = "NETWORK", value_delimiter = ',', value_parser = network)]
+    #[arg(long, value_name = "NETWORK", value_delimiter = ',', value_parser = dev_values::network)]
     pub(super) trusted_proxies: Vec<Network>,
     /// Serve this app as well. May be given several times.
     #[arg(long, value_name = "ID:KEY[:ADMIN]")]
@@ -139,15 +142,6 @@ fn page_size(text: &str) -> Result<usize, String> {
     size.ok_or_else(|| format!("must be a number from 1 to {LARGEST_PAGE}"))
 }
 
-fn network(text: &str) -> Result<Network, String> {
-    Network::parse(text).ok_or_else(|| "must be an IP address or a network such as 10.0.0.0/8".to_owned())
-}
-
-fn host_name(text: &str) -> Result<String, String> {
-    let cure = "must be a host name without a scheme, port or wildcard, such as chat.test";
-    is_host_name(text).then(|| text.to_owned()).ok_or_else(|| cure.to_owned())
-}
-
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum EditionName {
     Ultimate,
@@ -188,6 +182,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         None => None,
     };
     let apps = options.apps()?;
+    let webhooks = options.webhook.of_each(apps.iter().map(|app| app.id))?;
     let scratch = match options.data {
         Some(_) => None,
         None => Some(Scratch::new()?),
@@ -200,6 +195,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     }
     closing::unless_ready(&*store, prepare(&*store, options, tls.as_ref(), directory))?;
     let rate = if options.rate_limit { RateLimit::On } else { RateLimit::Off };
+    data::prepare_webhooks(&*store, &webhooks);
     let failure = store.failure();
     let settings = apps.iter().map(|app| options.settings(app.app()));
     let composed = Plan {
@@ -211,6 +207,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         controls: Some(Controls::new(token)),
         metrics: options.metrics,
         traces,
+        webhooks,
         ..Plan::new(Arc::clone(&store), settings)
     }
     .compose();

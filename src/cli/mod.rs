@@ -10,6 +10,8 @@ mod connection_errors;
 mod controls_token;
 mod data;
 mod dev;
+mod dev_values;
+mod dev_webhook;
 mod effects;
 mod export;
 mod files;
@@ -39,6 +41,7 @@ mod started;
 mod terminal;
 mod undo;
 mod usersig;
+mod webhooks;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -78,6 +81,8 @@ enum CliCommand {
     Undo(undo::Options),
     /// Check whether a server and its store are ready.
     Healthcheck(healthcheck::Options),
+    /// Show and operate the webhooks of an app of a running server.
+    Webhooks(webhooks::Options),
     /// Print a UserSig.
     Usersig(usersig::Make),
     /// Check a UserSig, and explain which check fails and why.
@@ -136,6 +141,7 @@ impl CliCommand {
             CliCommand::History(options) => Ok(history::run(options)),
             CliCommand::Undo(options) => Ok(undo::run(options)),
             CliCommand::Healthcheck(options) => healthcheck::run(options),
+            CliCommand::Webhooks(options) => webhooks::run(options),
             CliCommand::Usersig(options) => usersig::make(options),
             CliCommand::VerifyUsersig(options) => usersig::verify(options),
             CliCommand::Completions(options) => manual::completions(options),
@@ -221,6 +227,8 @@ mod tests {
         "edition",
         "profile",
         "page-size",
+        "webhook",
+        "webhook-secret-file",
     ];
 
     #[test]

@@ -74,6 +74,19 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "webhooks",
+        &[
+            (
+                "How the webhooks of an app are:",
+                "confold webhooks list --url http://127.0.0.1:8080 --app 1400000000 --key-file key",
+            ),
+            (
+                "Whether a receiver takes messages:",
+                "confold webhooks test crm --url http://127.0.0.1:8080 --app 1400000000 --key-file key",
+            ),
+        ],
+    ),
+    (
         "history",
         &[
             ("What was changed for a user of confold dev:", "confold history --user user0"),

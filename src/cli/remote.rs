@@ -158,6 +158,18 @@ impl Remote {
         Ok((status.is_success(), reply))
     }
 
+    /// Asks for something at a path outside `/v4/` that takes no body. `query` is empty or begins with `&`.
+    pub(super) fn operate(&self, path: &str, query: &str) -> anyhow::Result<Value> {
+        let request = self.connection.agent.post(self.address(path) + query);
+        let response = request.send(&b""[..]).map_err(|error| self.explain(&error))?;
+        let (status, reply) = (response.status(), self.read_json(response)?);
+        match reply["ErrorInfo"].as_str() {
+            Some(info) => bail!("the server refuses: {}", said(info, &reply["ErrorCode"])),
+            None if status.is_success() => Ok(reply),
+            None => Err(self.connection.unexpected_reply(status.as_u16())),
+        }
+    }
+
     /// Requests an export of the app and returns a reader of its lines.
     pub(super) fn lines(&self, path: &str) -> anyhow::Result<impl Read> {
         let request = self.connection.agent.post(self.address(path));

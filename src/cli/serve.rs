@@ -27,6 +27,7 @@ use crate::{
     signals::{HangupAction, Signals},
     store::{self, Store},
     tls::Certificates,
+    webhooks::Webhooks,
 };
 
 /// Server settings that, like the apps, take effect on a reload.
@@ -83,6 +84,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let store = store::open(&config.store)?;
     data::log_opening(&*store);
     closing::unless_ready(&*store, note_filled(&*store))?;
+    data::prepare_webhooks(&*store, &config.webhooks);
     let failure = store.failure();
     let composed = Plan {
         limits: config.limits,
@@ -91,18 +93,20 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         controls: config.token.clone().map(|token| Controls::new(Some(token))),
         metrics: config.metrics,
         traces: config.traces.clone(),
+        webhooks: config.webhooks.clone(),
         certificates,
         ..Plan::new(Arc::clone(&store), config.apps.iter().cloned())
     }
     .compose();
     let (http, operations) = (Arc::clone(&composed.http), composed.operations.clone());
+    let webhooks = Arc::clone(&composed.webhooks);
     let greeting = greeting(&bound, config.apps.len());
     let started = Started::new(&config.store.directory, &bound, config.apps.iter().map(|app| app.id));
     let workers = (config.workers > 0).then_some(config.workers);
     let server = composed.server(bound, workers, config.drain);
     let mut known = AppSettings { apps: config.apps.clone(), settings: loaded.apps.clone() };
     let reload = || {
-        let applied = reload(options, &http, &loaded.settings, &mut known);
+        let applied = reload(options, &http, &webhooks, &loaded.settings, &mut known);
         if let Some(operations) = &operations {
             operations.reloaded(applied);
         }
@@ -154,7 +158,13 @@ fn note_filled(store: &dyn Store) -> anyhow::Result<()> {
 
 /// Reads the configuration again and applies its apps. Returns whether the configuration was accepted. `running`
 /// holds the settings with which the server was started, and `known` the current apps.
-fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mut AppSettings) -> bool {
+fn reload(
+    options: &Options,
+    http: &HttpService,
+    webhooks: &Webhooks,
+    running: &[Setting],
+    known: &mut AppSettings,
+) -> bool {
     let sources = match options.sources() {
         Ok(sources) => sources,
         // The environment cannot change while the server runs, and it was valid at startup.
@@ -163,7 +173,7 @@ fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mu
             return false;
         }
     };
-    let LoadedConfig { config, settings, warnings, apps } = match config::read_again(&sources) {
+    let LoadedConfig { config, settings, warnings, apps, .. } = match config::read_again(&sources) {
         Ok(loaded) => loaded,
         Err(refused) => {
             restrict(refused, http, &mut known.apps);
@@ -172,6 +182,7 @@ fn reload(options: &Options, http: &HttpService, running: &[Setting], known: &mu
     };
     warnings.iter().for_each(Finding::log);
     let next = AppSettings { apps: config.apps, settings: apps };
+    webhooks.apply(config.webhooks);
     let Changes { added, removed, changed } = next.since(known);
     *known = next;
     http.pipeline().admit_only(Apps::new(known.apps.iter().cloned()));

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{
     LoadedConfig, Origin, Setting, app_keys, environment_name,
     key::{Given, Key},
-    server_keys,
+    server_keys, webhook_keys,
 };
 
 const WRITTEN: &str = "writing to a string cannot fail";
@@ -143,8 +143,24 @@ folder keeps its mode; the log contains a warning if other users can enter it. T
     for key in server_keys() {
         writeln!(text, "- `{}` – {}", key.name, key.about).expect(WRITTEN);
     }
-    text.push_str("\n## An app: `[[app]]`\n\n| key | takes | default | meaning |\n|---|---|---|---|\n");
-    for key in app_keys() {
+    text.push_str("\n## An app: `[[app]]`\n\n");
+    table(&mut text, app_keys());
+    text.push_str(
+        "\nSet one of `key`, `key_file` or `key_env`. Without a key, every call for the app is refused with error \
+         70016, because no signature can be verified. During a rotation, set one of `previous_key`, \
+         `previous_key_file` or `previous_key_env` as well, together with `previous_key_until`.\n\n\
+         ## A webhook of an app: `[[app.webhook]]`\n\n\
+         Write any number of these tables after the settings of the app. [webhooks.md](webhooks.md) explains them. They are \
+         read again on SIGHUP.\n\n",
+    );
+    table(&mut text, webhook_keys());
+    text
+}
+
+/// Appends a table of keys.
+fn table<T>(text: &mut String, keys: &[Key<T>]) {
+    text.push_str("| key | takes | default | meaning |\n|---|---|---|---|\n");
+    for key in keys {
         writeln!(
             text,
             "| `{}` | {} | {} | {} |",
@@ -155,12 +171,6 @@ folder keeps its mode; the log contains a warning if other users can enter it. T
         )
         .expect(WRITTEN);
     }
-    text.push_str(
-        "\nSet one of `key`, `key_file` or `key_env`. Without a key, every call for the app is refused with error \
-         70016, because no signature can be verified. During a rotation, set one of `previous_key`, \
-         `previous_key_file` or `previous_key_env` as well, together with `previous_key_until`.\n",
-    );
-    text
 }
 
 /// Generates `docs/confold.example.toml`.
@@ -190,6 +200,15 @@ pub fn example() -> String {
         };
         entry(&mut text, key.name, key, shown);
     }
+    text.push_str("# Write one such table per webhook of the app.\n[[app.webhook]]\n\n");
+    for key in webhook_keys() {
+        let shown = match key.name {
+            "name" => Some("\"crm\""),
+            "url" => Some("\"https://crm.example.org/confold\""),
+            _ => None,
+        };
+        entry(&mut text, key.name, key, shown);
+    }
     text.truncate(text.trim_end().len());
     text.push('\n');
     text
@@ -207,10 +226,16 @@ pub(super) fn effective(loaded: &LoadedConfig) -> String {
         }
         line(&mut text, name, setting);
     }
-    for app in &loaded.apps {
+    for (app, webhooks) in loaded.apps.iter().zip(&loaded.webhooks) {
         text.push_str("\n[[app]]\n");
         for setting in app {
             line(&mut text, setting.name, setting);
+        }
+        for webhook in webhooks {
+            text.push_str("\n[[app.webhook]]\n");
+            for setting in webhook {
+                line(&mut text, setting.name, setting);
+            }
         }
     }
     text

@@ -126,6 +126,7 @@ impl Reading<'_> {
             log_format: draft.log_format,
             log_level: draft.log_level,
             apps: known,
+            webhooks: apps.iter().flat_map(|read| read.webhooks.webhooks.iter().cloned()).collect(),
         })
     }
 }

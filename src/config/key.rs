@@ -37,6 +37,8 @@ pub(super) enum Kind<T> {
     Secret(Set<T, String>),
     /// The URL of another server. Parts that may be secret are not displayed.
     Address(Set<T, Address>),
+    /// The URL of another server, of which only the origin is displayed.
+    Callback(Set<T, Address>),
     /// A path. In the file it is relative to the file's folder, in a flag or variable to the working directory.
     Path(Set<T, PathBuf>),
     /// A number between a minimum and a maximum.
@@ -129,7 +131,9 @@ impl<T: 'static> Kind<T> {
         match self {
             Kind::Text(_) => "a string".to_owned(),
             Kind::Secret(_) => "a secret string".to_owned(),
-            Kind::Address(_) => "an address that begins with http:// or https://".to_owned(),
+            Kind::Address(_) | Kind::Callback(_) => {
+                "an address that begins with http:// or https://".to_owned()
+            }
             Kind::Path(_) => "a path".to_owned(),
             Kind::Number(least, u64::MAX, _) => format!("a number from {least}"),
             Kind::Number(least, most, _) => format!("a number from {least} to {most}"),
@@ -166,6 +170,9 @@ impl<T: 'static> Kind<T> {
             }
             // The errors of the parser hide the parts that may be secret.
             Kind::Address(set) => parsed(*set, text()?.parse()?, |address| quoted(&address.to_string())),
+            Kind::Callback(set) => {
+                parsed(*set, text()?.parse()?, |address: &Address| quoted(&format!("{}/…", address.origin())))
+            }
             Kind::Path(set) => {
                 let path = base.join(written_path::read(text()?.as_ref())?);
                 parsed(*set, path, |path| quoted(&path.display().to_string()))

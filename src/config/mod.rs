@@ -1,6 +1,6 @@
 //! The configuration of `confold serve`. Flags override the environment, which overrides the file.
 //!
-//! Two tables define all keys (`server_keys.rs`, `app_keys.rs`). Parsing, error messages, flags, the names of environment
+//! Three tables define all keys (`server_keys.rs`, `app_keys.rs`, `webhook_keys.rs`). Parsing, error messages, flags, the names of environment
 //! variables, `docs/configuration.md` and the annotated example are all derived from them. The settings of apps are
 //! in the file only, except that keys of apps may be in files of their own or in the environment.
 
@@ -12,11 +12,13 @@ mod key;
 mod rates;
 mod read;
 mod read_app;
+mod read_webhook;
 mod restrict;
 mod server_keys;
 mod syntax;
 mod time;
 mod units;
+mod webhook_keys;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -28,6 +30,7 @@ pub use rates::read_rates;
 pub use read::{Problems, Refused, Sources, read, read_again};
 pub use restrict::{RefusedApps, restrict};
 pub use server_keys::server_keys;
+pub use webhook_keys::webhook_keys;
 
 use crate::{
     address::Address,
@@ -37,6 +40,7 @@ use crate::{
     log_lines::Finding,
     secret_file::Readers,
     store::StoreConfig,
+    webhooks::Webhook,
 };
 
 /// A valid configuration.
@@ -74,6 +78,8 @@ pub struct Config {
     pub log_level: LogLevel,
     /// The apps, sorted by id.
     pub apps: Vec<App>,
+    /// The webhooks of all apps.
+    pub webhooks: Vec<Webhook>,
 }
 
 /// A valid configuration, together with what is needed to display it.
@@ -85,6 +91,8 @@ pub struct LoadedConfig {
     pub settings: Vec<Setting>,
     /// The effective settings of each app, without those that have no value.
     pub apps: Vec<Vec<Setting>>,
+    /// The effective settings of the webhooks of each app.
+    pub webhooks: Vec<Vec<Vec<Setting>>>,
     /// Settings that are valid, but probably not intended.
     pub warnings: Vec<Finding>,
 }

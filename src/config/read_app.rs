@@ -7,6 +7,7 @@ use super::{
     app_keys::{AppDraft, KeySource, TokenSource},
     key::Given,
     read::{Reading, Table, chain},
+    read_webhook::{ReadWebhooks, WEBHOOK},
     restrict::{RefusedApp, RefusedApps},
     time,
 };
@@ -40,6 +41,8 @@ pub(super) struct ReadApp {
     pub(super) settings: Vec<Setting>,
     /// The keys whose intended value is unclear, because of a mistake in the table.
     pub(super) unclear: Vec<&'static str>,
+    /// Its webhooks.
+    pub(super) webhooks: ReadWebhooks,
 }
 
 impl<'a> Reading<'a> {
@@ -47,11 +50,15 @@ impl<'a> Reading<'a> {
     pub(super) fn app(&mut self, (at, table): &Table<'a>, sources: &Sources) -> ReadApp {
         let mut draft = AppDraft::new();
         let mut settings = Reading::defaults(app_keys(), &mut draft);
-        let (mut unclear, mut strange) = (Vec::new(), false);
+        let (mut unclear, mut strange, mut webhooks) = (Vec::new(), false, Vec::new());
         for (name, value) in *table {
             let (at, full): (usize, &str) = (name.span().start, name.get_ref());
+            if full == WEBHOOK {
+                webhooks = self.webhook_tables(at, value.get_ref());
+                continue;
+            }
             let Some(key) = app_keys().iter().find(|key| key.name == full) else {
-                let known = app_keys().iter().map(|key| key.name);
+                let known = app_keys().iter().map(|key| key.name).chain([WEBHOOK]);
                 self.unknown(at, "app.", full, known, false);
                 strange = true;
                 continue;
@@ -71,7 +78,7 @@ impl<'a> Reading<'a> {
             if !table.iter().any(|(name, _)| name.get_ref() == "id") {
                 self.problem(*at, "the app has no id");
             }
-            return ReadApp { at: *at, app: None, settings, unclear };
+            return ReadApp { at: *at, app: None, settings, unclear, webhooks: ReadWebhooks::default() };
         };
         let before = self.problems.len();
         let key = self.key(*at, id, KEY, &draft.key, sources);
@@ -106,11 +113,13 @@ impl<'a> Reading<'a> {
         if draft.app.admins.is_empty() {
             self.warnings.push(log_lines::APP_WITHOUT_ADMIN.found([&id]));
         }
+        let webhooks = self.webhooks(id, &webhooks);
         ReadApp {
             at: *at,
             app: Some(App { id, key, previous_key, feed_token, ..draft.app }),
             settings,
             unclear,
+            webhooks,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The tests that every store has to pass.
 
+mod deliveries_tests;
 mod dry_runs_tests;
 mod events_tests;
 mod touches_tests;
@@ -89,11 +90,16 @@ suite! {{
     waiting_for_changes_ends_with_a_change
     a_repeated_operation_has_no_second_effect
     the_oldest_operations_are_forgotten
+    a_new_destination_begins_with_the_next_event
+    progress_is_kept_by_lane
+    a_reset_makes_lanes_begin_again
+    given_up_events_are_listed_until_they_are_settled
     a_dry_run_keeps_nothing
     a_dry_run_among_real_edits_leaves_no_trace
     a_dry_run_of_a_chat_group_keeps_nothing
 }}
 
+use deliveries_tests::*;
 use dry_runs_tests::*;
 use events_tests::*;
 use touches_tests::*;

@@ -1,7 +1,7 @@
 //! Stores for owners, accounts and chat groups. A store applies edits; the rules for them are in the domain.
 //!
-//! The contract consists of one trait per purpose: [`Owners`], [`Directory`], [`Touches`], [`Events`], [`Listing`]
-//! and [`Maintenance`]. A [`Store`] implements all of them. The contract allows stores that several processes share, and
+//! The contract consists of one trait per purpose: [`Owners`], [`Directory`], [`Touches`], [`Events`], [`Deliveries`],
+//! [`Listing`] and [`Maintenance`]. A [`Store`] implements all of them. The contract allows stores that several processes share, and
 //! promises nothing that only a single process could guarantee. Edits of the same owner that one process submits are
 //! applied in the order in which they were submitted. There is no order between different owners or chat groups, and
 //! lists may be in any order.
@@ -10,6 +10,7 @@ mod backends;
 mod cache;
 mod checksum;
 mod config;
+mod deliveries;
 mod document;
 mod error;
 mod events;
@@ -32,6 +33,9 @@ use std::{
 
 pub use backends::{exists, in_memory, is_in_use, is_read_only, open, survey};
 pub use config::{Backend, Retention, StoreConfig};
+pub use deliveries::{
+    DeliveryState, DestinationId, GivenUp, GivenUpPart, Lane, Life, MAX_GIVEN_UP, Progress,
+};
 pub use error::{Damaged, StoreError};
 pub use events::{
     BUCKETS, FeedCursor, FeedFrom, FeedPart, Followed, MAX_BUCKETS, Placed, Stream, WantedEvents,
@@ -218,6 +222,23 @@ pub trait Events: Send + Sync {
     fn changes(&self) -> watch::Receiver<u64>;
 }
 
+/// Keeps how far the webhooks of apps have come. Only the process that delivers events to a destination records its
+/// progress.
+pub trait Deliveries: Send + Sync {
+    /// Reads what is stored about a destination. A destination that is not known yet is stored, and begins with the next
+    /// event of each stream.
+    fn destination(&self, id: DestinationId) -> Pending<'_, DeliveryState>;
+
+    /// Records what has happened to a destination. A destination that is not stored is ignored.
+    fn progress(&self, id: DestinationId, progress: Progress) -> Pending<'_, ()>;
+
+    /// Forgets all destinations except these.
+    fn keep_destinations(&self, ids: Vec<DestinationId>) -> Pending<'_, ()>;
+
+    /// Lists events that a destination has refused, after this place in the list; 0 begins with the oldest.
+    fn given_up(&self, id: DestinationId, after: u64, most: usize) -> Pending<'_, GivenUpPart>;
+}
+
 /// Lists everything that is stored, part by part. Exports use it.
 pub trait Listing: Send + Sync {
     /// Returns the apps that have any data, sorted by number.
@@ -271,9 +292,9 @@ pub trait Maintenance: Send + Sync {
 }
 
 /// A store for owners and chat groups.
-pub trait Store: Owners + Directory + Touches + Events + Listing + Maintenance {}
+pub trait Store: Owners + Directory + Touches + Events + Deliveries + Listing + Maintenance {}
 
-impl<T: Owners + Directory + Touches + Events + Listing + Maintenance> Store for T {}
+impl<T: Owners + Directory + Touches + Events + Deliveries + Listing + Maintenance> Store for T {}
 
 /// Runs a rule, and turns a panic into an error, so that the store continues.
 fn guarded<T>(rule: impl FnOnce() -> T) -> Result<T, StoreError> {

@@ -10,6 +10,10 @@ use crate::{
     serving::{Authority, Site, later, serving},
     tools::{Tool, is_missing},
     wait::{DEADLINE, Finish},
+    webhooks::{
+        self, PREVIOUS, SECRET, change,
+        receiver::{Got, Receiver},
+    },
     windows::{assert_calls_a_second, burst},
 };
 
@@ -51,7 +55,8 @@ fn every_key_has_a_test_of_its_name() {
     let tests = crate::ledger::tests();
     let server = config::server_keys().iter().map(|key| key.name.to_owned());
     let app = config::app_keys().iter().map(|key| format!("app.{}", key.name));
-    for key in server.chain(app) {
+    let webhook = config::webhook_keys().iter().map(|key| format!("app.webhook.{}", key.name));
+    for key in server.chain(app).chain(webhook) {
         let name = format!("configuration::{}", key.replace('.', "_"));
         assert!(tests.contains(&name), "no test shows what {key} does");
     }
@@ -936,4 +941,140 @@ fn dev_does_not_add_its_data_to_a_store_of_serve() {
     let dev = Server::on(&site.path("data"));
     let mut client = dev.client();
     assert_eq!(client.call(GET, BODY).code(), 50001, "dev should not add its data to another server's store");
+}
+
+/// Returns the settings of a webhook at this receiver.
+fn webhook_at(receiver: &Receiver, settings: &str) -> String {
+    let private = if settings.contains("allow_private") { "" } else { "allow_private = true\n" };
+    let name = if settings.contains("name") { "" } else { "name = \"crm\"\n" };
+    let url = receiver.url();
+    format!("directory = \"open\"\n[[app.webhook]]\n{name}url = {url:?}\n{private}{settings}\n")
+}
+
+/// Returns the first message to a webhook with these settings.
+fn first_message(settings: &str) -> Got {
+    let receiver = Receiver::start();
+    let (_site, _server, mut client) = serving("", &webhook_at(&receiver, settings));
+    client.does(&change("ann", "a"));
+    receiver.wait_for(1).remove(0)
+}
+
+/// Returns what `check-config` says about a webhook with these settings.
+fn checked_webhook(settings: &str) -> String {
+    let site = Site::new();
+    site.configure("", settings);
+    said(&site.check())
+}
+
+/// Returns the first message to a webhook whose setting names a file with this content.
+fn message_with_file(setting: &str, content: &str) -> Got {
+    let (receiver, site) = (Receiver::start(), Site::new());
+    site.write("secret", content);
+    site.configure("", &webhook_at(&receiver, &format!("{setting} = \"secret\"")));
+    let server = site.serve();
+    server.client().does(&change("ann", "a"));
+    receiver.wait_for(1).remove(0)
+}
+
+#[test]
+fn app_webhook_name() {
+    let (receiver, site) = (Receiver::start(), Site::new());
+    let one = webhook_at(&receiver, "name = \"crm\"");
+    site.configure("", &one);
+    assert!(site.check().status.success());
+    let two = format!("{one}[[app.webhook]]\nname = \"crm\"\nurl = \"http://h/\"");
+    assert!(checked_webhook(&two).contains("has two webhooks with the name crm"));
+    let bad = checked_webhook("[[app.webhook]]\nname = \"a b\"\nurl = \"http://h/\"");
+    assert!(bad.contains("app.webhook.name must have 1 to 32 letters, digits, - and _"), "{bad}");
+    let none = checked_webhook("[[app.webhook]]\nurl = \"http://h/\"");
+    assert!(none.contains("has no name"), "{none}");
+    let single = checked_webhook("webhook = 3");
+    assert!(single.contains("write each webhook as a table under [[app.webhook]]"), "{single}");
+    let unknown = checked_webhook("[[app.webhook]]\nname = \"a\"\nurl = \"http://h/\"\nsecrt = \"x\"");
+    assert!(
+        unknown.contains("unknown configuration key app.webhook.secrt; did you mean secret?"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn app_webhook_url() {
+    assert!(first_message("").target.starts_with("/hook?SdkAppid="));
+    let shown = checked_webhook("[[app.webhook]]\nname = \"a\"\nurl = \"https://h.example/s3cret?k=s3cret\"");
+    assert!(shown.contains("url = \"https://h.example/…\"  # file") && !shown.contains("s3cret"), "{shown}");
+    assert!(
+        shown.contains("warning: the webhook a of app 88888888 has neither a secret nor a token"),
+        "{shown}"
+    );
+    let bad = checked_webhook("[[app.webhook]]\nname = \"a\"\nurl = \"ftp://h\"");
+    assert!(bad.contains("app.webhook.url must be an address such as"), "{bad}");
+}
+
+#[test]
+fn app_webhook_kinds() {
+    let receiver = Receiver::start();
+    let settings = webhook_at(&receiver, "kinds = [\"account_deleted\"]");
+    let (_site, _server, mut client) = serving("", &settings);
+    client.does(&change("ann", "a"));
+    client.does(&crate::bodies::account_delete("ann"));
+    assert_eq!(receiver.wait_for(1)[0].event()["Kind"], "account_deleted");
+    let bad = checked_webhook("[[app.webhook]]\nname = \"a\"\nurl = \"http://h\"\nkinds = [\"all\"]");
+    assert!(bad.contains("app.webhook.kinds must contain kinds: \"changed\""), "{bad}");
+}
+
+#[test]
+fn app_webhook_secret() {
+    let got = first_message(&format!("secret = {SECRET:?}"));
+    assert_eq!(got.header("webhook-signature"), webhooks::signature(SECRET, &got));
+    let bad = checked_webhook("[[app.webhook]]\nname = \"a\"\nurl = \"http://h\"\nsecret = \"s3cret\"");
+    assert!(
+        bad.contains("app.webhook.secret must be whsec_ followed by") && !bad.contains("s3cret"),
+        "{bad}"
+    );
+    let both = format!("secret = {SECRET:?}\nsecret_file = \"key\"");
+    let both = checked_webhook(&format!("[[app.webhook]]\nname = \"a\"\nurl = \"http://h\"\n{both}"));
+    assert!(both.contains("has both secret and secret_file; keep one"), "{both}");
+}
+
+#[test]
+fn app_webhook_secret_file() {
+    let got = message_with_file("secret_file", SECRET);
+    assert_eq!(got.header("webhook-signature"), webhooks::signature(SECRET, &got));
+    let wrong = checked_webhook("[[app.webhook]]\nname = \"a\"\nurl = \"http://h\"\nsecret_file = \"key\"");
+    assert!(wrong.contains("secret_file: the content of") && !wrong.contains(KEY), "{wrong}");
+}
+
+#[test]
+fn app_webhook_previous_secret() {
+    let got = first_message(&format!("secret = {SECRET:?}\nprevious_secret = {PREVIOUS:?}"));
+    let both = format!("{} {}", webhooks::signature(SECRET, &got), webhooks::signature(PREVIOUS, &got));
+    assert_eq!(got.header("webhook-signature"), both);
+}
+
+#[test]
+fn app_webhook_previous_secret_file() {
+    let got = message_with_file("previous_secret_file", PREVIOUS);
+    assert_eq!(got.header("webhook-signature"), webhooks::signature(PREVIOUS, &got));
+}
+
+#[test]
+fn app_webhook_token() {
+    let got = first_message("token = \"t0ken\"");
+    assert!(got.parameter("Sign").unwrap().len() == 64 && got.parameter("RequestTime").is_some());
+    assert!(first_message("").parameter("Sign").is_none());
+}
+
+#[test]
+fn app_webhook_token_file() {
+    assert!(message_with_file("token_file", "t0ken").parameter("Sign").is_some());
+}
+
+#[test]
+fn app_webhook_allow_private() {
+    assert_eq!(webhooks::text(&first_message("allow_private = true")), "a");
+    let receiver = Receiver::start();
+    let (site, _server, mut client) = serving("", &webhook_at(&receiver, "allow_private = false"));
+    client.does(&change("ann", "a"));
+    eventually("it fails", || site.log().contains("is private, which is not allowed"));
+    assert!(receiver.got().is_empty());
 }

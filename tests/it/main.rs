@@ -52,4 +52,5 @@ mod undo;
 mod undo_tools;
 mod unit;
 mod wait;
+mod webhooks;
 mod windows;

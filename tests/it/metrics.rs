@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     bodies::get_contact_group,
-    harness::{ADMIN, APP, Client, Server, import_accounts},
+    harness::{ADMIN, APP, Client, Server, eventually, import_accounts},
     serving::{Authority, Site, later},
 };
 
@@ -108,8 +108,14 @@ fn alert_rules_use_existing_metrics() {
     let previous =
         format!("key_file = \"key\"\nprevious_key_file = \"old\"\nprevious_key_until = {}", later(9));
     let tls = format!("[tls]\nlisten = [\"127.0.0.1:0\"]\n{files}\n[metrics]\nenabled = true");
-    site.configure(&tls, &previous);
-    let scraped = scrape(&mut client) + &scrape(&mut site.serve().client());
+    let webhook = "[[app.webhook]]\nname = \"crm\"\nurl = \"http://crm.invalid\"";
+    site.configure(&tls, &format!("{previous}\n{webhook}"));
+    let (serving, mut other) = (site.serve(), String::new());
+    eventually("the thread that delivers to webhooks has begun", || {
+        other = scrape(&mut serving.client());
+        other.contains("confold_webhook_off{")
+    });
+    let scraped = scrape(&mut client) + &other;
     let known: BTreeSet<&str> = scraped
         .lines()
         .filter_map(|line| line.split([' ', '{']).next())

@@ -17,9 +17,10 @@ use confold::{
         SessionTimes, Terms, Touch, UserId, WantedMembers,
     },
     store::{
-        self, ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Cursor, Directory, Events, FeedFrom, FeedPart,
-        Followed, Listing, Loaded, Maintenance, OpeningReport, Owners, Part, Pending, Readiness, Scope,
-        Statistics, Store, StoreFailure, Touches, WantedEvents, Write,
+        self, ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Cursor, Deliveries, DeliveryState,
+        DestinationId, Directory, Events, FeedFrom, FeedPart, Followed, GivenUpPart, Listing, Loaded,
+        Maintenance, OpeningReport, Owners, Part, Pending, Progress, Readiness, Scope, Statistics, Store,
+        StoreFailure, Touches, WantedEvents, Write,
     },
 };
 use serde_json::json;
@@ -146,6 +147,24 @@ impl Events for Overtaking {
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.store.changes()
+    }
+}
+
+impl Deliveries for Overtaking {
+    fn destination(&self, id: DestinationId) -> Pending<'_, DeliveryState> {
+        self.store.destination(id)
+    }
+
+    fn progress(&self, id: DestinationId, progress: Progress) -> Pending<'_, ()> {
+        self.store.progress(id, progress)
+    }
+
+    fn keep_destinations(&self, ids: Vec<DestinationId>) -> Pending<'_, ()> {
+        self.store.keep_destinations(ids)
+    }
+
+    fn given_up(&self, id: DestinationId, after: u64, most: usize) -> Pending<'_, GivenUpPart> {
+        self.store.given_up(id, after, most)
     }
 }
 

@@ -49,9 +49,14 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("background", &["clock"], &["tokio"]),
     ("traces", &["address", "background", "random", "resolver"], &["serde_json", "tokio", "ureq"]),
+    (
+        "webhooks",
+        &["address", "background", "clock", "domain", "random", "resolver", "store", "wire"],
+        &["base64", "hmac", "serde_json", "sha2", "tokio", "ureq"],
+    ),
     ("routes", &["api", "controls", "wire"], &[]),
     ("openapi", &["api", "routes", "wire"], &["serde_json"]),
-    ("metrics", &["api", "auth", "domain", "store", "wire"], &["rustix"]),
+    ("metrics", &["api", "auth", "domain", "store", "webhooks", "wire"], &["rustix"]),
     (
         "controls",
         &["clock", "domain", "wire", "auth", "store", "random", "interchange", "api"],
@@ -75,6 +80,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "openapi",
             "routes",
             "traces",
+            "webhooks",
         ],
         &[
             "percent_encoding",
@@ -113,6 +119,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "secret_file",
             "secret_word",
             "text_file",
+            "webhooks",
             "written_path",
         ],
         &["thiserror", "toml"],
@@ -134,6 +141,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "store",
             "tls",
             "traces",
+            "webhooks",
         ],
         &[],
     ),
@@ -165,6 +173,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "signals",
             "text_file",
             "unfinished",
+            "webhooks",
             "written_path",
         ],
         &[

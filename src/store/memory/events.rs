@@ -90,7 +90,7 @@ fn erase(log: &mut Log, user: &UserId) {
 }
 
 impl MemoryStore {
-    fn lives_of(&self, app: AppId) -> Lives {
+    pub(super) fn lives_of(&self, app: AppId) -> Lives {
         let incarnation = *lock(&self.incarnation);
         match lock(&self.apps).get(&app) {
             Some(life) => {
@@ -199,7 +199,7 @@ impl MemoryStore {
         Followed { state, place, dead: disbanded, events, is_complete: !has_more, has_more, knows_before }
     }
 
-    fn feed_part(&self, app: AppId, from: &FeedFrom, most: usize) -> FeedPart {
+    pub(super) fn feed_part(&self, app: AppId, from: &FeedFrom, most: usize) -> FeedPart {
         let lives = self.lives_of(app);
         let known = match from {
             FeedFrom::After(cursor) => Some(cursor)
@@ -256,7 +256,7 @@ impl MemoryStore {
     }
 
     /// The events of all partitions have to be written before any is read.
-    fn run_all(&self) {
+    pub(super) fn run_all(&self) {
         (0..PARTITIONS).for_each(|partition| self.run_queued(partition));
     }
 }

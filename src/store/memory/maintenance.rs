@@ -43,6 +43,7 @@ impl Maintenance for MemoryStore {
             kept.forget_events(&scope);
             kept.operations.retain(|owner, _| !scope.covers(owner));
         }
+        self.begin_lanes_again(&scope);
         self.begin_new_life(&scope);
         self.read(|| ())
     }

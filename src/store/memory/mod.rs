@@ -4,6 +4,7 @@
 //! applied in the order in which they were submitted, and lists contain one partition after the other. Tests that
 //! pass with this store therefore do not rely on a global order.
 
+mod deliveries;
 mod events;
 mod listing;
 mod maintenance;
@@ -21,6 +22,7 @@ use std::{
 use tokio::sync::{oneshot, watch};
 
 use self::{
+    deliveries::Destinations,
     events::{AppLife, Logs},
     operations::Done,
 };
@@ -45,6 +47,7 @@ pub(super) struct MemoryStore {
     partitions: [Partition; PARTITIONS],
     incarnation: Mutex<u64>,
     apps: Mutex<HashMap<AppId, AppLife>>,
+    destinations: Mutex<Destinations>,
     /// The number of edits that were applied.
     changes: watch::Sender<u64>,
     closed: AtomicBool,

@@ -132,7 +132,9 @@ impl WriterThread {
         self.has_erased |= changed.has_erased;
         self.head = changed.head;
         changed.publish(&self.shared.cache);
-        self.shared.changes.send_modify(|count| *count += 1);
+        if jobs.iter().take(taken).any(Job::is_visible) {
+            self.shared.changes.send_modify(|count| *count += 1);
+        }
         Attempt::Committed(outcomes)
     }
 
@@ -191,8 +193,9 @@ impl WriterThread {
         }
         match by.job(jobs) {
             Some(Job::Probe(_)) if health.note_probe_damaged() => Verdict::Retry,
-            // These jobs concern the whole database, so their failure does not show that edits of owners fail, too.
-            Some(Job::Filled(_) | Job::Reset(..)) => Verdict::Refuse(error),
+            // These jobs concern the whole database or other tables, so their failure does not show that edits of owners
+            // fail, too.
+            Some(Job::Filled(_) | Job::Reset(..) | Job::Delivery(_)) => Verdict::Refuse(error),
             _ => {
                 health.note_unwritable(&error);
                 Verdict::Refuse(error)

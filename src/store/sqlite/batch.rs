@@ -101,6 +101,16 @@ impl<'a> Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
+    /// Runs a function that writes rows of other kinds, and returns its result and the approximate number of bytes.
+    pub(super) fn add<T>(
+        &mut self,
+        write: impl FnOnce(&Connection, u8) -> Result<(T, usize), StoreError>,
+    ) -> Result<T, StoreError> {
+        let (made, bytes) = write(self.db, self.buckets)?;
+        self.bytes += bytes;
+        Ok(made)
+    }
+
     pub(super) fn rows(&self) -> Rows<'a> {
         let has_aside = self.health.has_aside() || !self.aside.is_empty();
         Rows { db: self.db, health: self.health, has_aside }

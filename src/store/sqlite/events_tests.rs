@@ -1,4 +1,4 @@
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use rusqlite::Connection;
 
@@ -10,8 +10,8 @@ use crate::{
         Owner, Terms, UserId,
     },
     store::{
-        Events, FeedCursor, FeedFrom, Followed, Maintenance, Owners, Retention, Scope, StoreConfig, Stream,
-        WantedEvents, Write,
+        Deliveries, DestinationId, Events, FeedCursor, FeedFrom, Followed, Lane, Maintenance, Owners,
+        Progress, Retention, Scope, StoreConfig, Stream, WantedEvents, Write,
     },
     testing::block_on,
 };
@@ -317,5 +317,54 @@ fn a_small_change_writes_at_most_two_more_pages_for_its_event() {
             "{written} pages for {CHANGES} changes"
         );
         store.close().await;
+    });
+}
+
+#[test]
+fn old_events_stay_until_webhooks_have_delivered_them_unless_they_take_too_much_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = frozen();
+    let app = AppId::new(1).unwrap();
+    let id = DestinationId { app, name: Arc::from("hook") };
+    let keep_all = Retention { seconds: u64::MAX, bytes: u64::MAX };
+    let trimmed = async |retention: Retention, progress: Progress| {
+        let store = open(directory.path(), &clock, keep_all);
+        let life = store.destination(id.clone()).await.unwrap().life;
+        store.progress(id.clone(), Progress { life, ..progress }).await.unwrap();
+        store.close().await;
+        // Old events are removed after the first change.
+        let store = open(directory.path(), &clock, retention);
+        for count in 0..5 {
+            commit(&store, &owner("carl"), mark("bob", &format!("{count}"))).await;
+        }
+        store.between_writes(Box::new(|| ())).await.unwrap();
+        let events = follow(&store, &owner("ann")).await.events;
+        store.close().await;
+        events.len()
+    };
+    let short = Retention { seconds: 60, bytes: u64::MAX };
+    block_on(async {
+        let store = open(directory.path(), &clock, short);
+        let before = store.destination(id.clone()).await.unwrap();
+        for count in 0..10 {
+            commit(&store, &owner("ann"), mark("bob", &format!("secret {count}"))).await;
+        }
+        store.close().await;
+        clock.advance(61);
+        assert_eq!(trimmed(short, Progress::default()).await, 10, "nothing is delivered");
+        let lanes = |number| {
+            let lanes = before.lanes.iter().map(|lane| Lane { number, ..*lane });
+            Progress { lanes: lanes.collect(), ..Progress::default() }
+        };
+        assert_eq!(trimmed(short, lanes(4)).await, 6, "what was delivered can go");
+        assert_eq!(trimmed(short, Progress { off: Some(true), ..lanes(4) }).await, 0, "nobody waits");
+        let store = open(directory.path(), &clock, keep_all);
+        for count in 0..10 {
+            commit(&store, &owner("ann"), mark("bob", &format!("more {count}"))).await;
+        }
+        store.close().await;
+        let small = Retention { seconds: u64::MAX, bytes: 300 };
+        let left = trimmed(small, Progress { off: Some(false), ..lanes(10) }).await;
+        assert!(left < 10, "the size counts more: {left}");
     });
 }

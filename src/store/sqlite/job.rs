@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tokio::sync::oneshot;
 
-use super::{batch::Batch, health::Health};
+use super::{batch::Batch, deliveries::DeliveryJob, health::Health};
 use crate::{
     clock::Clock,
     domain::{
@@ -26,6 +26,8 @@ pub(super) enum Job {
     ChatGroup { write: Box<ChatGroupWrite>, slot: OutcomeSlot<Result<ChatGroupOutcome, ChatGroupRejection>> },
     /// Touches of the sessions of one owner, or of one chat group.
     Touch { what: Damaged, touches: Vec<Touch>, slot: OutcomeSlot<()> },
+    /// Something about webhooks.
+    Delivery(DeliveryJob),
     /// Records that the initial data of the store is complete.
     Filled(OutcomeSlot<()>),
     /// Deletes a part of the stored data.
@@ -49,12 +51,12 @@ impl<T> OutcomeSlot<T> {
         (OutcomeSlot { outcome: None, caller }, answer)
     }
 
-    fn keep(&mut self, outcome: T) {
+    pub(super) fn keep(&mut self, outcome: T) {
         self.outcome = Some(outcome);
     }
 
     /// Answers the caller. If the caller has given up waiting, the change is still stored.
-    fn answer(self, committed: Result<(), StoreError>) {
+    pub(super) fn answer(self, committed: Result<(), StoreError>) {
         let outcome = committed.and_then(|()| self.outcome.ok_or(StoreError::Rule));
         let _ = self.caller.send(outcome);
     }
@@ -75,13 +77,19 @@ impl Job {
                 health.is_damaged(|| Damaged::ChatGroup(write.app, write.id.clone()))
             }
             Job::Touch { what, .. } => health.is_damaged(|| what.clone()),
-            Job::Filled(_) | Job::Reset(..) | Job::Probe(_) | Job::Pause(..) => false,
+            Job::Delivery(_) | Job::Filled(_) | Job::Reset(..) | Job::Probe(_) | Job::Pause(..) => false,
         }
     }
 
     /// Checks whether the job affects all data, so that no other job may be moved past it.
     pub(super) fn is_about_all(&self) -> bool {
         matches!(self, Job::Filled(_) | Job::Reset(..))
+    }
+
+    /// Checks whether the job changes anything that others wait for. The progress of webhooks interests only those who
+    /// record it.
+    pub(super) fn is_visible(&self) -> bool {
+        !matches!(self, Job::Delivery(_))
     }
 
     /// Runs the job as a part of a batch.
@@ -92,6 +100,7 @@ impl Job {
             }
             Job::ChatGroup { write, slot } => slot.keep(batch.edit_chat_group(write, clock.now())?),
             Job::Touch { what, touches, slot } => slot.keep(batch.touch(what, touches)?),
+            Job::Delivery(job) => job.make(batch)?,
             Job::Filled(slot) => slot.keep(batch.note_filled()?),
             Job::Reset(scope, slot) => slot.keep(batch.reset(scope)?),
             Job::Probe(slot) => slot.keep(batch.probe()?),
@@ -104,6 +113,7 @@ impl Job {
     /// Sends the result to the caller.
     pub(super) fn answer(self, committed: Result<(), StoreError>) {
         match self {
+            Job::Delivery(job) => job.answer(committed),
             Job::Owner { slot, .. } => slot.answer(committed),
             Job::ChatGroup { slot, .. } => slot.answer(committed),
             Job::Touch { slot, .. } | Job::Filled(slot) | Job::Reset(_, slot) | Job::Probe(slot) => {

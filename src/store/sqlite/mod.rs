@@ -11,6 +11,7 @@ mod caller;
 mod changed;
 mod chat_groups;
 mod checkpoints;
+mod deliveries;
 mod directory;
 mod disbandings;
 mod error;
@@ -60,6 +61,7 @@ pub(super) use survey::{is_in_use, is_read_only, survey};
 
 use self::{
     alarm::Alarm,
+    deliveries::DeliveryJob,
     files::Files,
     health::Health,
     job::{Job, OutcomeSlot},
@@ -68,9 +70,10 @@ use self::{
     writer::Writer,
 };
 use super::{
-    ChatGroupPage, ChatGroupQuery, ChatGroupState, ChatGroupWrite, Cursor, Directory, Events, FeedFrom,
-    FeedPart, Followed, Listing, Loaded, OpenError, Owners, Part, Pending, StoreConfig, StoreError, Touches,
-    WantedEvents, Write, cache::OwnerCache,
+    ChatGroupPage, ChatGroupQuery, ChatGroupState, ChatGroupWrite, Cursor, Deliveries, DeliveryState,
+    DestinationId, Directory, Events, FeedFrom, FeedPart, Followed, GivenUpPart, Listing, Loaded, OpenError,
+    Owners, Part, Pending, Progress, StoreConfig, StoreError, Touches, WantedEvents, Write,
+    cache::OwnerCache,
 };
 use crate::{
     clock::Clock,
@@ -251,6 +254,24 @@ impl Events for SqliteStore {
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.shared.changes.subscribe()
+    }
+}
+
+impl Deliveries for SqliteStore {
+    fn destination(&self, id: DestinationId) -> Pending<'_, DeliveryState> {
+        self.queue(|slot| Job::Delivery(DeliveryJob::Open(id, slot)))
+    }
+
+    fn progress(&self, id: DestinationId, progress: Progress) -> Pending<'_, ()> {
+        self.queue(|slot| Job::Delivery(DeliveryJob::Progress(id, progress, slot)))
+    }
+
+    fn keep_destinations(&self, ids: Vec<DestinationId>) -> Pending<'_, ()> {
+        self.queue(|slot| Job::Delivery(DeliveryJob::Keep(ids, slot)))
+    }
+
+    fn given_up(&self, id: DestinationId, after: u64, most: usize) -> Pending<'_, GivenUpPart> {
+        self.readers.run_patiently(move |reader| reader.given_up(&id, after, most))
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     StoreConfig,
     alarm::Alarm,
     caller::Answer,
-    chat_groups,
+    chat_groups, deliveries,
     error::attribute_damage,
     events::{self, OfOwner},
     feed,
@@ -27,8 +27,8 @@ use crate::{
         AppId, ChatGroupId, Conversation, Owner, OwnerState, Presence, SessionTimes, UserId, WantedMembers,
     },
     store::{
-        ChatGroupPage, ChatGroupQuery, ChatGroupState, Cursor, Damaged, FeedFrom, FeedPart, Followed, Loaded,
-        OpenError, Part, Pending, StoreError, WantedEvents,
+        ChatGroupPage, ChatGroupQuery, ChatGroupState, Cursor, Damaged, DestinationId, FeedFrom, FeedPart,
+        Followed, GivenUpPart, Loaded, OpenError, Part, Pending, StoreError, WantedEvents,
         cache::{OwnerCache, Snapshot},
     },
 };
@@ -181,6 +181,19 @@ impl Reader {
         let part = feed::feed(&db, app, from, most);
         db.finish()?;
         self.noted(part)
+    }
+
+    /// Reads a part of the list of events that a destination has refused.
+    pub(super) fn given_up(
+        &self,
+        id: &DestinationId,
+        after: u64,
+        most: usize,
+    ) -> Result<GivenUpPart, StoreError> {
+        let db = self.db.unchecked_transaction()?;
+        let part = deliveries::given_up(&db, id, after, most);
+        db.finish()?;
+        part
     }
 
     pub(super) fn accounts(&self, app: AppId, users: &[UserId]) -> Result<Vec<bool>, StoreError> {

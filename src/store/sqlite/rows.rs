@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, params};
 
 use super::{
+    deliveries,
     error::attribute_damage,
     events::{signed, unsigned},
     health::Health,
@@ -177,6 +178,7 @@ impl Rows<'_> {
     /// Deletes a part of the stored data. A store that is emptied gets a new incarnation (decision 21).
     pub(super) fn forget(self, scope: &Scope) -> Result<(), StoreError> {
         let db = self.db;
+        deliveries::begin_again(db, scope)?;
         if let Scope::Owner(owner) = scope {
             touches::forget(db, owner)?;
             operations::forget(db, owner)?;

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::{
+    deliveries::delivered,
     error::committing,
     events::{OVERHEAD, damaged, last, raise_base, signed, unsigned},
 };
@@ -12,7 +13,8 @@ use crate::store::{Retention, StoreError, document::decode_header};
 const AT_ONCE: usize = 1_000;
 
 /// Removes some of the events that are older than `retention` allows at the time `now`, in milliseconds, or that exceed
-/// its size. Returns how many were removed.
+/// its size. Returns how many were removed. Old events stay while a webhook has not delivered them, unless the size is
+/// exceeded.
 ///
 /// # Errors
 /// Returns any error of the store.
@@ -22,16 +24,18 @@ pub(super) fn trim(db: &Connection, retention: Retention, now: u64) -> Result<us
     let kept_from = head.total.saturating_sub(retention.bytes);
     let mut statement = db.prepare_cached("SELECT number, doc FROM event ORDER BY number LIMIT ?1")?;
     let mut rows = statement.query([i64::try_from(AT_ONCE).unwrap_or(i64::MAX)])?;
+    let delivered = delivered(db)?.unwrap_or(u64::MAX);
     let mut removable = None;
     while let Some(row) = rows.next()? {
         let doc = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         let header = decode_header(doc).map_err(|reason| damaged(&reason))?;
         // The last bytes of the event have to be within the size, too.
         let is_too_much = header.total + ((OVERHEAD + doc.len()) as u64) <= kept_from;
-        if header.at >= before && !is_too_much {
+        let number = unsigned(row.get(0)?);
+        if !is_too_much && (header.at >= before || number > delivered) {
             break;
         }
-        removable = Some(unsigned(row.get(0)?));
+        removable = Some(number);
     }
     drop(rows);
     let Some(number) = removable else { return Ok(0) };

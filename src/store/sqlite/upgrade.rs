@@ -179,10 +179,11 @@ ALTER TABLE store ADD COLUMN buckets INTEGER NOT NULL DEFAULT 64;
 -- The number after which events begin.
 ALTER TABLE store ADD COLUMN event_base INTEGER NOT NULL DEFAULT 0;
 -- The outcomes of writes that a caller may repeat, by the caller's key.
-CREATE TABLE operation (
-    app_id INTEGER NOT NULL, user_id TEXT NOT NULL, identifier TEXT NOT NULL, key TEXT NOT NULL,
-    fingerprint BLOB NOT NULL, at INTEGER NOT NULL, doc BLOB NOT NULL, sum INTEGER NOT NULL,
+CREATE TABLE operation (app_id, user_id, identifier, key, fingerprint, at, doc, sum,
     PRIMARY KEY (app_id, user_id, identifier, key)) WITHOUT ROWID;
+-- Webhooks: rows of several kinds, see deliveries.rs. One short table, because the schema should fit into one page: the
+-- store cannot be opened without any page of it.
+CREATE TABLE webhook (app_id, name, kind, key, a, b, c, note, sum, PRIMARY KEY (app_id, name, kind, key)) WITHOUT ROWID;
 ";
 
 #[cfg(test)]

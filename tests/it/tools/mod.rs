@@ -8,6 +8,7 @@ mod example;
 mod generated;
 mod official_signature;
 mod promtool;
+mod receivers;
 mod recipes;
 mod tls;
 mod tour;

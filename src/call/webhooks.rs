@@ -1,0 +1,136 @@
+//! Answers the requests of `confold webhooks`: lists the webhooks of an app, tests them, sends events again that were given
+//! up, and switches them on.
+//!
+//! Like imports, these paths are outside `/v4/` and use ordinary statuses, and requests are signed like a call.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{
+    answer::{Answer, Status},
+    exchange::{Bodies, Exchange, Failure, Subject},
+    head::Head,
+    id::Id,
+    origin,
+    state::{INTERCHANGE, State},
+    transfer_refusal::TransferRefusal,
+};
+use crate::{
+    auth::Caller,
+    domain::AppId,
+    excerpt::quoted,
+    masking,
+    routes::WebhookTask,
+    store::DestinationId,
+    webhooks::{Replayed, Status as WebhookStatus, Tried, Webhooks},
+    wire::code::Code,
+};
+
+/// Answers a request, and passes the exchange to the observers.
+pub(super) async fn answer(state: &State, task: WebhookTask, head: &Head<'_>, id: &Id<'_>) -> Answer {
+    let asked = run(state, task, head).await;
+    let refusal = asked.as_ref().err();
+    let failure = refusal.map(|refusal| Failure { error: None, info: &refusal.said, hint: None });
+    state.observers.observe(Exchange {
+        head,
+        subject: Subject::Transfer(task.name()),
+        app: refusal.and_then(|refusal| refusal.app),
+        calls: &state.access().calls,
+        took: state.service.clock.elapsed().saturating_sub(head.started),
+        code: refusal.map_or(Code::OK, |refusal| refusal.code),
+        failure: failure.as_ref(),
+        items: &BTreeMap::new(),
+        item_hint: None,
+        bodies: Bodies::default(),
+        dry_run: false,
+        cut: false,
+        id,
+    });
+    asked.unwrap_or_else(TransferRefusal::answer)
+}
+
+async fn run(state: &State, task: WebhookTask, head: &Head<'_>) -> Result<Answer, TransferRefusal> {
+    origin::check_page(head.headers).map_err(TransferRefusal::page)?;
+    if state.published_keys {
+        state.hosts.check(head).map_err(TransferRefusal::page)?;
+    }
+    let access = state.access();
+    let Caller { app, .. } = access
+        .identify(INTERCHANGE, head, state.service.clock.now())
+        .map_err(|error| TransferRefusal::caller(&error))?;
+    head.connection.mark_signed();
+    let of_app = |refusal| TransferRefusal { app: Some(app.id), ..refusal };
+    let Some(webhooks) = &state.webhooks else { return Err(of_app(unknown(app.id, ""))) };
+    let body = match task {
+        WebhookTask::List => list(webhooks, app.id),
+        named => {
+            let name = parameter(head.query.unwrap_or_default());
+            let id = DestinationId { app: app.id, name: name.into() };
+            named_task(webhooks, named, &id).await.map_err(of_app)?
+        }
+    };
+    Ok(Answer::json_with(Status::Ok, body.to_string().into_bytes()))
+}
+
+/// Returns the query parameter `webhook`. Names consist of characters that are not encoded.
+fn parameter(query: &str) -> &str {
+    query.split('&').find_map(|pair| pair.strip_prefix("webhook=")).unwrap_or("")
+}
+
+fn unknown(app: AppId, name: &str) -> TransferRefusal {
+    let said = match name {
+        "" => "the query parameter webhook is missing; give it the name of a webhook".to_owned(),
+        name => format!(
+            "app {app} has no webhook with the name {}; confold webhooks list shows all",
+            quoted(&masking::text(name))
+        ),
+    };
+    TransferRefusal { status: Status::NotFound, code: Code::PARAMETER, said, app: None }
+}
+
+async fn named_task(
+    webhooks: &Webhooks,
+    task: WebhookTask,
+    id: &DestinationId,
+) -> Result<Value, TransferRefusal> {
+    let unknown = || unknown(id.app, &id.name);
+    match task {
+        WebhookTask::List | WebhookTask::Enable => {
+            if webhooks.enable(id) {
+                Ok(json!({}))
+            } else {
+                Err(unknown())
+            }
+        }
+        WebhookTask::Test => {
+            let Tried { is_delivered, why, took } = webhooks.test(id).await.ok_or_else(unknown)?;
+            let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            Ok(json!({ "Delivered": is_delivered, "Reason": why, "Milliseconds": took }))
+        }
+        WebhookTask::Replay => {
+            let replayed = webhooks.replay(id).await.map_err(TransferRefusal::store)?;
+            let Replayed { delivered, gone, refused, left } = replayed.ok_or_else(unknown)?;
+            Ok(json!({ "Delivered": delivered, "Gone": gone, "Reason": refused, "Left": left }))
+        }
+    }
+}
+
+fn list(webhooks: &Webhooks, app: AppId) -> Value {
+    let of_app = |status: &WebhookStatus| status.id.app == app;
+    let shown = |status: WebhookStatus| {
+        let WebhookStatus { id, receiver, summary, given_up, delivered, failed } = status;
+        json!({
+            "Name": *id.name,
+            "Receiver": receiver,
+            "State": summary.state(),
+            "FailingSince": summary.failing_since,
+            "WaitingLanes": summary.waiting,
+            "OldestWaiting": summary.oldest,
+            "GivenUp": given_up,
+            "Delivered": delivered,
+            "Failed": failed,
+        })
+    };
+    json!({ "Webhooks": webhooks.status().into_iter().filter(of_app).map(shown).collect::<Vec<_>>() })
+}

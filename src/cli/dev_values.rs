@@ -1,0 +1,14 @@
+//! Parsers for the values of options of `confold dev`.
+
+use crate::{auth::Network, call::is_host_name};
+
+/// Parses a network.
+pub(super) fn network(text: &str) -> Result<Network, String> {
+    Network::parse(text).ok_or_else(|| "must be an IP address or a network such as 10.0.0.0/8".to_owned())
+}
+
+/// Parses a host name.
+pub(super) fn host_name(text: &str) -> Result<String, String> {
+    let cure = "must be a host name without a scheme, port or wildcard, such as chat.test";
+    is_host_name(text).then(|| text.to_owned()).ok_or_else(|| cure.to_owned())
+}
