@@ -116,7 +116,12 @@ impl CallLog {
             Some(Error::Store(StoreError::Busy)) => {
                 log_exchange!(CALL_NOT_QUEUED, exchange, error = failure.why());
             }
-            Some(Error::Store(inner)) => log_exchange!(CALL_FAILED_IN_STORE, exchange, error = %inner),
+            // Conditions that do not hold are refusals like any other.
+            Some(Error::Store(inner))
+                if !matches!(inner, StoreError::Elsewhere(_) | StoreError::KeyReused) =>
+            {
+                log_exchange!(CALL_FAILED_IN_STORE, exchange, error = %inner);
+            }
             _ => log_exchange!(CALL_FAILED, exchange, error = failure.why()),
         }
     }
