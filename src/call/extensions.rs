@@ -94,7 +94,7 @@ fn operation(head: &Head<'_>, request: &Request<'_>) -> Result<Option<Operation>
 }
 
 /// Returns the state in `If-Match`, which may be in quotation marks like an entity tag (RFC 9110, section 13.1.1). `*`
-/// stands for any state, and is no condition.
+/// stands for any state.
 fn if_match(head: &Head<'_>) -> Result<Option<String>, Fault> {
     let values = head.headers.all(Header::IfMatch);
     let refused = |found: &[u8]| {

@@ -10,7 +10,7 @@ use super::{
 pub struct Filter {
     /// Standard marks that must all be set.
     pub all: StandardMark,
-    /// Standard marks of which at least one must be set. If no mark is listed, this is no condition.
+    /// Standard marks of which at least one must be set. If no mark is listed, every conversation meets this condition.
     pub any: StandardMark,
     /// Standard marks of which none may be set.
     pub none: StandardMark,

@@ -140,7 +140,7 @@ fn receivers_know_everything_after_crashes_of_both_sides() {
 
 /// The long form. Run it with: `cargo test --locked --test it webhooks::crash -- --ignored`
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "twelve rounds are enough for every run of the suite"]
 fn receivers_know_everything_after_two_hundred_crashes_of_both_sides() {
     crash(200);
 }
