@@ -21,6 +21,7 @@ mod health;
 mod id;
 mod lines;
 mod memory;
+mod observed;
 mod observers;
 mod origin;
 mod own;

@@ -4,7 +4,7 @@
 //! call (decision 25). Lines are processed on separate threads, because files may be tens of megabytes large and other
 //! callers must not wait.
 
-use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
+use std::{sync::Arc, thread, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -16,11 +16,11 @@ use tokio::{
 use super::{
     answer::{Answer, Rest, Status},
     encoding,
-    exchange::{Bodies, Exchange, Failure, Subject},
     export::ExportBody,
     head::{Body, Head},
     id::Id,
     lines::{report, unknown_fields},
+    observed::observe,
     origin,
     permits::Direction,
     state::{INTERCHANGE, State},
@@ -77,23 +77,7 @@ pub(super) async fn answer(
     id: &Id<'_>,
 ) -> Answer {
     let asked = transfer(state, task, head, body, id).await;
-    let refusal = asked.as_ref().err();
-    let failure = refusal.map(|refusal| Failure { error: None, info: &refusal.said, hint: None });
-    state.observers.observe(Exchange {
-        head,
-        subject: Subject::Transfer(task.name()),
-        app: refusal.and_then(|refusal| refusal.app),
-        calls: &state.access().calls,
-        took: state.service.clock.elapsed().saturating_sub(head.started),
-        code: refusal.map_or(Code::OK, |refusal| refusal.code),
-        failure: failure.as_ref(),
-        items: &BTreeMap::new(),
-        item_hint: None,
-        bodies: Bodies::default(),
-        dry_run: false,
-        cut: false,
-        id,
-    });
+    observe(state, task.name(), head, id, None, asked.as_ref().err());
     let answer = asked.unwrap_or_else(TransferRefusal::answer);
     Answer { rest: Rest::UnreadLines, ..answer }
 }

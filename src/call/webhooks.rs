@@ -3,15 +3,13 @@
 //!
 //! Like imports, these paths are outside `/v4/` and use ordinary statuses, and requests are signed like a call.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::{
     answer::{Answer, Status},
-    exchange::{Bodies, Exchange, Failure, Subject},
     head::Head,
     id::Id,
+    observed::observe,
     origin,
     state::{INTERCHANGE, State},
     transfer_refusal::TransferRefusal,
@@ -30,23 +28,7 @@ use crate::{
 /// Answers a request, and passes the exchange to the observers.
 pub(super) async fn answer(state: &State, task: WebhookTask, head: &Head<'_>, id: &Id<'_>) -> Answer {
     let asked = run(state, task, head).await;
-    let refusal = asked.as_ref().err();
-    let failure = refusal.map(|refusal| Failure { error: None, info: &refusal.said, hint: None });
-    state.observers.observe(Exchange {
-        head,
-        subject: Subject::Transfer(task.name()),
-        app: refusal.and_then(|refusal| refusal.app),
-        calls: &state.access().calls,
-        took: state.service.clock.elapsed().saturating_sub(head.started),
-        code: refusal.map_or(Code::OK, |refusal| refusal.code),
-        failure: failure.as_ref(),
-        items: &BTreeMap::new(),
-        item_hint: None,
-        bodies: Bodies::default(),
-        dry_run: false,
-        cut: false,
-        id,
-    });
+    observe(state, task.name(), head, id, None, asked.as_ref().err());
     asked.unwrap_or_else(TransferRefusal::answer)
 }
 

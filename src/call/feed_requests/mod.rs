@@ -6,15 +6,13 @@
 mod asked;
 mod right;
 
-use std::collections::BTreeMap;
-
 use self::{asked::Asked, right::Right};
 use super::{
     answer::{Answer, JSON, Status},
-    exchange::{Bodies, Exchange, Failure, Subject},
     feed::{FeedBody, Form, decode_cursor},
     head::Head,
     id::Id,
+    observed::observe,
     origin,
     state::State,
     transfer_refusal::TransferRefusal,
@@ -27,26 +25,8 @@ const EVENT_STREAM: &str = "text/event-stream";
 /// Answers a request for the feed, and passes the exchange to the observers.
 pub(super) async fn answer(state: &State, head: &Head<'_>, id: &Id<'_>) -> Answer {
     let asked = read(state, head).await;
-    let refusal = asked.as_ref().err();
-    let failure = refusal.map(|refusal| Failure { error: None, info: &refusal.said, hint: None });
-    state.observers.observe(Exchange {
-        head,
-        subject: Subject::Transfer("feed"),
-        app: match &asked {
-            Ok((app, _)) => Some(*app),
-            Err(refusal) => refusal.app,
-        },
-        calls: &state.access().calls,
-        took: state.service.clock.elapsed().saturating_sub(head.started),
-        code: refusal.map_or(Code::OK, |refusal| refusal.code),
-        failure: failure.as_ref(),
-        items: &BTreeMap::new(),
-        item_hint: None,
-        bodies: Bodies::default(),
-        cut: false,
-        dry_run: false,
-        id,
-    });
+    let app = asked.as_ref().ok().map(|(app, _)| *app);
+    observe(state, "feed", head, id, app, asked.as_ref().err());
     asked.map_or_else(TransferRefusal::answer, |(_, answer)| answer)
 }
 
