@@ -53,7 +53,10 @@ impl<'a> Query<'a> {
             if pair.is_empty() {
                 continue;
             }
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (key, value) = match memchr(b'=', pair.as_bytes()) {
+                Some(at) => (&pair[..at], &pair[at + 1..]),
+                None => (pair, ""),
+            };
             let key = decode(key)?;
             if key == "random" {
                 // It may be anything, so it is not decoded either.
