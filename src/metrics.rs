@@ -96,6 +96,8 @@ pub struct FeedCounts {
     pub readers: u64,
     /// Entries sent so far to all readers.
     pub events: u64,
+    /// How long readers have been behind the changes.
+    pub delay: Duration,
 }
 
 /// The numbers of connections of a server.
@@ -246,6 +248,12 @@ impl Metrics {
             "counter",
             "Events sent to readers of feeds.",
             now.feed.events,
+        );
+        out.alone(
+            "confold_feed_delay_seconds",
+            "gauge",
+            "How long readers of feeds have been behind the changes, because sending gives way to writing.",
+            now.feed.delay.as_secs_f64(),
         );
         apps::render(now, &mut out);
         store::render(now.store, &mut out);

@@ -2,11 +2,17 @@
 
 use std::{
     borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use crate::{
     api::{DRY_RUN, IDEMPOTENCY_KEY, STATE},
+    clock::Clock,
     store::StoreError,
     wire::{Envelope, code::Code},
 };
@@ -66,6 +72,45 @@ pub trait Pieces: Send {
     /// then.
     fn waits(&self) -> bool {
         false
+    }
+
+    /// Returns where to add the time that sending the stream takes, if that is to be measured.
+    fn sending_time(&self) -> Option<&Arc<SendingTime>> {
+        None
+    }
+}
+
+/// The time that sending certain streams has taken, on all threads together.
+#[derive(Debug)]
+pub struct SendingTime {
+    clock: Clock,
+    nanoseconds: AtomicU64,
+}
+
+impl Default for SendingTime {
+    fn default() -> SendingTime {
+        SendingTime { clock: Clock::system(), nanoseconds: AtomicU64::new(0) }
+    }
+}
+
+impl SendingTime {
+    /// Runs `work`, which sends a part of a stream, and adds the time that it takes.
+    pub fn measure<T>(&self, work: impl FnOnce() -> T) -> T {
+        let began = self.clock.elapsed();
+        let done = work();
+        self.add(self.clock.elapsed().saturating_sub(began));
+        done
+    }
+
+    /// Adds time.
+    pub(super) fn add(&self, time: Duration) {
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.nanoseconds.fetch_add(time, Ordering::Relaxed);
+    }
+
+    /// Returns the time so far.
+    pub(super) fn get(&self) -> Duration {
+        Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed))
     }
 }
 

@@ -38,7 +38,9 @@ mod transfer;
 mod transfer_refusal;
 mod webhooks;
 
-pub use answer::{ALLOWED_HEADERS, Answer, Content, Cut, JSON, Pieces, REQUEST_ID, Rest, Status};
+pub use answer::{
+    ALLOWED_HEADERS, Answer, Content, Cut, JSON, Pieces, REQUEST_ID, Rest, SendingTime, Status,
+};
 pub use body::drain;
 pub use exchange::{Bodies, Exchange, Failure, Observer, Subject};
 pub use feed::Feed;

@@ -4,7 +4,7 @@
 use std::{
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::{Notify, Semaphore};
 
 use super::{task::TaskHandle, unsent::Unsent};
-use crate::call::SmallBodies;
+use crate::call::{SendingTime, SmallBodies};
 
 /// How many requests may be in progress at once on a connection that has not yet presented a valid signature. Further
 /// ones wait.
@@ -53,6 +53,8 @@ pub(super) struct Activity {
     /// How many answers, or parts of streamed answers, were sent completely.
     pub(super) taken: AtomicU64,
     pub(super) all_unsent: Arc<Unsent>,
+    /// Where to add the time that sending takes, once the connection has carried a stream for which it is measured.
+    pub(super) sending_time: OnceLock<Arc<SendingTime>>,
     /// Bodies that are still being received and have no memory reserved. Used only on connections that carry several
     /// requests at once.
     pub(super) small_bodies: SmallBodies,
@@ -91,6 +93,7 @@ impl Activity {
             unread: AtomicBool::new(false),
             unsent: AtomicUsize::new(0),
             all_unsent: Arc::clone(all_unsent),
+            sending_time: OnceLock::new(),
             small_bodies: SmallBodies::default(),
             wake: Notify::new(),
             strangers: Arc::new(Semaphore::new(STRANGER_REQUESTS)),

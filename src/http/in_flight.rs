@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::activity::Activity;
+use crate::call::SendingTime;
 
 /// How many bytes of answers may wait on one connection before its next request has to wait as well.
 const UNSENT_BYTES: usize = 256 * 1024;
@@ -55,6 +56,11 @@ impl InFlight {
     /// Counts a part of an answer as unsent as long as its bytes exist.
     pub(super) fn count(&self, part: Vec<u8>) -> Bytes {
         Bytes::from_owner(UnsentBytes::new(part, &self.activity))
+    }
+
+    /// Adds the time that writing to this connection takes to `time` from now on.
+    pub(super) fn measure(&self, time: &Arc<SendingTime>) {
+        self.activity.sending_time.get_or_init(|| Arc::clone(time));
     }
 
     /// Notes whether the streamed answer has nothing to send at the moment.

@@ -89,6 +89,9 @@ impl Outgoing {
             Content::Fixed(bytes) => whole(in_flight.with_fixed(bytes), None),
             Content::Made(bytes) => whole(in_flight.with(bytes), None),
             Content::Stream(pieces) => {
+                if let Some(time) = pieces.sending_time() {
+                    in_flight.measure(time);
+                }
                 let mut stop = stop.clone();
                 let stop: Pin<Box<dyn Future<Output = ()> + Send>> =
                     Box::pin(async move { stopped(&mut stop).await });

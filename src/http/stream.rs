@@ -131,7 +131,16 @@ impl<S: AsyncWrite + Unpin> WatchedStream<S> {
         Poll::Ready(Ok(length))
     }
 
-    fn noted(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    /// Writes, and records how much was written and, for some streams, how long it took.
+    fn write_by(
+        &mut self,
+        write: impl FnOnce(Pin<&mut S>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let stream = Pin::new(self.stream.as_mut().expect("the stream is taken only by the drop"));
+        let written = match self.activity.sending_time.get() {
+            None => write(stream),
+            Some(time) => time.measure(|| write(stream)),
+        };
         if let Poll::Ready(Ok(bytes)) = &written {
             self.activity.send(*bytes);
         }
@@ -172,8 +181,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
         if self.is_refusal() {
             return self.poll_replace(context, bytes.len());
         }
-        let written = self.stream().poll_write(context, bytes);
-        self.noted(written)
+        self.write_by(|stream| stream.poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -184,8 +192,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
         if self.is_refusal() {
             return self.poll_replace(context, parts.iter().map(|part| part.len()).sum());
         }
-        let written = self.stream().poll_write_vectored(context, parts);
-        self.noted(written)
+        self.write_by(|stream| stream.poll_write_vectored(context, parts))
     }
 
     fn is_write_vectored(&self) -> bool {

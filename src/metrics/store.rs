@@ -7,6 +7,7 @@ pub(super) fn render(statistics: Statistics, out: &mut Exposition) {
     let Statistics {
         commits,
         changes,
+        writing,
         waiting,
         cache_hits,
         cache_misses,
@@ -20,6 +21,12 @@ pub(super) fn render(statistics: Statistics, out: &mut Exposition) {
         damaged,
         unwritable,
     } = statistics;
+    out.alone(
+        "confold_store_writing_seconds_total",
+        "counter",
+        "Time in which changes were being written; near 1 per second, no more can be written.",
+        writing.as_secs_f64(),
+    );
     for (name, kind, help, value) in [
         ("commits_total", "counter", "Committed transactions, with one fsync each.", commits),
         ("changes_total", "counter", "Changes written by transactions.", changes),

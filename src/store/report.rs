@@ -1,5 +1,7 @@
 //! What a store reports about itself.
 
+use std::time::Duration;
+
 use crate::log_lines::Finding;
 
 /// The statistics of a store since it was opened.
@@ -9,6 +11,8 @@ pub struct Statistics {
     pub commits: u64,
     /// Changes in these transactions.
     pub changes: u64,
+    /// How long changes were being written. Nothing else can be written during that time.
+    pub writing: Duration,
     /// Changes that are waiting to be written.
     pub waiting: u64,
     /// Reads of owners that were in the cache.

@@ -21,6 +21,8 @@ pub(super) struct Wanted {
     pub(super) before: u64,
     /// The entry of which a part has been sent already.
     pub(super) begun: Option<Begun>,
+    /// Whether the answer has begun, so that the rest may wait until sending it does not take too much time from writes.
+    pub(super) can_wait: bool,
     /// Whether a gap ends the answer.
     pub(super) ends_at_gap: bool,
 }
@@ -58,8 +60,11 @@ pub(super) struct Batch {
 pub(super) async fn read(feed: Arc<Feed>, ring: Arc<Ring>, wanted: Wanted) -> Result<Batch, StoreError> {
     // Waiting readers occupy no memory for entries.
     let _permit = feed.reads.acquire().await.map_err(|_| StoreError::Closed)?;
+    let Wanted { from, form, before, begun, can_wait, ends_at_gap } = wanted;
+    if can_wait {
+        feed.turn().await;
+    }
     let end = ring.end();
-    let Wanted { from, form, before, begun, ends_at_gap } = wanted;
     let part = feed.store.feed(ring.app, from, AT_ONCE).await?;
     let mut batch = Batch {
         text: Vec::new(),

@@ -22,7 +22,7 @@ use super::{
     ring::Next,
 };
 use crate::{
-    call::answer::Pieces,
+    call::answer::{Pieces, SendingTime},
     domain::AppId,
     log_lines::log,
     store::{FeedCursor, FeedFrom, StoreError},
@@ -119,7 +119,7 @@ impl FeedBody {
             body.cursor.clone_from(cursor);
         }
         if body.place.is_none() {
-            let batch = body.read(from).await?;
+            let batch = body.read(from, false).await?;
             // With a gap, the client has to keep its old cursor until it has read the notice.
             let id = (!batch.gap).then(|| batch.start.clone());
             form.begin(body.app(), id.as_ref(), &mut body.text);
@@ -135,13 +135,13 @@ impl FeedBody {
     }
 
     /// Begins to read from the store.
-    fn read(&mut self, from: FeedFrom) -> Reading {
+    fn read(&mut self, from: FeedFrom, can_wait: bool) -> Reading {
         self.news.mark_unchanged();
         self.changes.mark_unchanged();
         let Subscription { feed, ring } = &self.subscription;
         let (form, before, begun) = (self.form, self.events, self.begun);
         let ends_at_gap = form == Form::Object && before > 0;
-        let wanted = Wanted { from, form, before, begun, ends_at_gap };
+        let wanted = Wanted { from, form, before, begun, can_wait, ends_at_gap };
         Box::pin(read(Arc::clone(feed), Arc::clone(ring), wanted))
     }
 
@@ -186,7 +186,7 @@ impl FeedBody {
         }
         let Some((mut place, is_exact)) = self.place else {
             let from = FeedFrom::After(self.cursor.clone());
-            self.doing = Doing::Reading(self.read(from));
+            self.doing = Doing::Reading(self.read(from, true));
             return;
         };
         self.news.mark_unchanged();
@@ -312,6 +312,10 @@ impl Pieces for FeedBody {
 
     fn stop(&mut self) {
         self.is_stopping = true;
+    }
+
+    fn sending_time(&self) -> Option<&Arc<SendingTime>> {
+        Some(&self.subscription.feed.pace.sending)
     }
 
     fn waits(&self) -> bool {

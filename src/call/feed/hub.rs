@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -15,7 +16,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
-use super::ring::Ring;
+use super::{pace::Pace, ring::Ring};
 use crate::{
     domain::AppId,
     log_lines::log,
@@ -28,8 +29,10 @@ const READERS_OF_APP: usize = 1_000;
 const READERS: usize = 1_024;
 /// How many readers that are behind may read from the store at once.
 const READS: usize = 2;
-/// How many entries are read at once for a ring.
+/// How many entries are read at once for a ring, and how often they may be sent to readers altogether. The more readers
+/// there are, the fewer entries are read, so that sending them does not occupy all threads for long.
 const AT_ONCE: usize = 256;
+const SENT_AT_ONCE: usize = 16 * 1024;
 /// The maximum number of bytes of all rings.
 const RING_BYTES: usize = 4 << 20;
 /// How long an entry stays in a ring, so that erased content is forgotten soon even if no event reports the erasure.
@@ -51,7 +54,10 @@ pub struct Feed {
     wanted: Notify,
     /// Permits for reading from the store.
     pub(super) reads: Semaphore,
+    pub(super) pace: Pace,
     sent: AtomicU64,
+    /// Since when there are events that have not been passed to the readers who keep up; `None` if there are none.
+    behind: Mutex<Option<Instant>>,
     /// Whether the last reading failed, so that only the first of several failures is logged.
     is_failing: AtomicBool,
 }
@@ -73,7 +79,9 @@ impl Feed {
             rings: Mutex::default(),
             wanted: Notify::new(),
             reads: Semaphore::new(READS),
+            pace: Pace::new(thread::available_parallelism().map_or(1, usize::from)),
             sent: AtomicU64::new(0),
+            behind: Mutex::new(None),
             is_failing: AtomicBool::new(false),
         })
     }
@@ -108,7 +116,12 @@ impl Feed {
     /// Returns the current counts.
     pub(in crate::call) fn counts(&self) -> FeedCounts {
         let readers = self.lock().values().map(|followed| followed.readers as u64).sum();
-        FeedCounts { readers, events: self.sent.load(Ordering::Relaxed) }
+        let behind = *self.behind.lock().unwrap_or_else(PoisonError::into_inner);
+        FeedCounts {
+            readers,
+            events: self.sent.load(Ordering::Relaxed),
+            delay: behind.map(|since| since.elapsed()).unwrap_or_default(),
+        }
     }
 
     /// Adds new entries to the rings until the server stops.
@@ -125,21 +138,32 @@ impl Feed {
         let mut changes = self.store.changes();
         let mut period = interval(PERIOD);
         period.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut next = Instant::now();
+        let (mut next, mut has_more) = (Instant::now(), false);
         loop {
             tokio::select! {
                 news = changes.changed() => if news.is_err() { return },
                 _ = period.tick() => {}
                 () = self.wanted.notified() => {}
+                () = std::future::ready(()), if has_more => {}
             }
             sleep_until(next).await;
+            self.turn().await;
             let readers = u32::try_from(self.counts().readers).unwrap_or(u32::MAX);
             next = Instant::now() + PACE + PACE_OF_READER * readers;
+            let most = (SENT_AT_ONCE / (readers as usize).max(1)).min(AT_ONCE);
             changes.mark_unchanged();
+            has_more = false;
             for ring in self.rings_with_readers() {
-                self.read(&ring).await;
+                has_more |= self.read(&ring, most).await;
             }
+            let mut behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
+            *behind = has_more.then(|| behind.unwrap_or_else(Instant::now));
         }
+    }
+
+    /// Waits until the feed may send more without taking too much time from the calls that write.
+    pub(super) async fn turn(&self) {
+        self.pace.turn(|| self.store.statistics().writing).await;
     }
 
     /// Returns the rings to read, without those that have had no readers for some time.
@@ -149,32 +173,27 @@ impl Feed {
         rings.values().map(|followed| Arc::clone(&followed.ring)).collect()
     }
 
-    /// Reads the entries after the end of a ring.
-    async fn read(&self, ring: &Ring) {
-        let most = RING_BYTES / self.lock().len().max(1);
-        loop {
-            let from = ring.end().map_or(FeedFrom::Latest, FeedFrom::After);
-            match self.store.feed(ring.app, from, AT_ONCE).await {
-                Ok(part) => {
-                    let has_more = part.has_more;
-                    ring.add(part, most);
-                    if !has_more {
-                        break;
-                    }
+    /// Reads at most `most` entries after the end of a ring. Returns whether there are more. They are added only when readers have had time
+    /// to take these, so that readers do not fall behind the ring and read the store one by one.
+    async fn read(&self, ring: &Ring, most: usize) -> bool {
+        let from = ring.end().map_or(FeedFrom::Latest, FeedFrom::After);
+        let part = match self.store.feed(ring.app, from, most).await {
+            Ok(part) => part,
+            // Readers that read by themselves get an error. The others wait until it works again.
+            Err(error) => {
+                if !self.is_failing.swap(true, Ordering::Relaxed) {
+                    log!(FEED_NOT_READ, app = ring.app.number(), %error);
                 }
-                // Readers that read by themselves get an error. The others wait until it works again.
-                Err(error) => {
-                    if !self.is_failing.swap(true, Ordering::Relaxed) {
-                        log!(FEED_NOT_READ, app = ring.app.number(), %error);
-                    }
-                    return;
-                }
+                return false;
             }
-        }
+        };
         self.is_failing.store(false, Ordering::Relaxed);
+        let has_more = part.has_more;
+        ring.add(part, RING_BYTES / self.lock().len().max(1));
         if let Some(before) = Instant::now().checked_sub(KEPT) {
             ring.forget(before);
         }
+        has_more
     }
 }
 

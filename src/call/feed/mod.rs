@@ -5,6 +5,7 @@ mod body;
 mod cursor;
 mod form;
 mod hub;
+mod pace;
 mod ring;
 
 pub(super) use body::FeedBody;

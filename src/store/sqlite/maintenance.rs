@@ -39,6 +39,7 @@ impl Maintenance for SqliteStore {
         Statistics {
             commits,
             changes,
+            writing: self.writer.writing(),
             waiting,
             cache_hits,
             cache_misses,

@@ -57,6 +57,8 @@ pub(super) struct Writer {
 pub(super) struct Counts {
     pub(super) commits: AtomicU64,
     pub(super) changes: AtomicU64,
+    /// How long the thread was busy, in nanoseconds.
+    pub(super) writing: AtomicU64,
 }
 
 impl Writer {
@@ -102,6 +104,11 @@ impl Writer {
     pub(super) fn statistics(&self) -> (u64, u64, u64) {
         let waiting = self.jobs().as_ref().map_or(0, |jobs| jobs.max_capacity() - jobs.capacity());
         (self.commits(), self.counts.changes.load(Ordering::Relaxed), waiting as u64)
+    }
+
+    /// Returns how long the thread was busy.
+    pub(super) fn writing(&self) -> Duration {
+        Duration::from_nanos(self.counts.writing.load(Ordering::Relaxed))
     }
 
     pub(super) fn send(&self, job: Job) -> Result<(), StoreError> {
@@ -157,6 +164,7 @@ impl WriterThread {
         let mut received = Vec::with_capacity(BATCH);
         let mut company = false;
         while queue.blocking_recv_many(&mut received, BATCH) > 0 {
+            let began = self.clock.elapsed();
             if company {
                 gather(&mut queue, &mut received);
             }
@@ -177,6 +185,9 @@ impl WriterThread {
                 });
                 return guard.end();
             }
+            let busy = self.clock.elapsed().saturating_sub(began);
+            let busy = u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX);
+            self.counts.writing.fetch_add(busy, Ordering::Relaxed);
         }
         self.close();
         guard.end();
