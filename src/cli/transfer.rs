@@ -8,7 +8,7 @@ use std::{
 use super::connection::STALLED;
 use crate::clock::Clock;
 
-/// How many bytes of an export the server has to send in that time.
+/// How many bytes of an export the server has to send within [`STALLED`].
 const STALLED_BYTES: usize = 1_024;
 
 /// A reader of lines to upload that remembers why reading failed, because ureq reports that as a connection error.
