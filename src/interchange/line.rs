@@ -15,10 +15,6 @@ use crate::{
     wire::{Fault, Field, Fields, Node, UnknownFields, Value, code::Code, read_contact, unreadable},
 };
 
-/// The longest accepted line. The largest possible owner has 10,000 conversations in 100 groups each, and 10,000 with a
-/// custom mark in which every character is escaped; their line takes about 32 MiB.
-pub(super) const LONGEST_LINE: usize = 40 << 20;
-
 /// The content of a line.
 #[derive(Clone, Debug)]
 pub enum Line {

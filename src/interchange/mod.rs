@@ -10,6 +10,7 @@ mod intake;
 mod known;
 mod line;
 mod terms;
+mod unfinished_line;
 mod values;
 mod write;
 
