@@ -5,6 +5,7 @@
 //! in the file only, except that keys of apps may be in files of their own or in the environment.
 
 mod app_keys;
+mod app_secrets;
 mod changes;
 mod document;
 mod finish;
@@ -13,6 +14,7 @@ mod rates;
 mod read;
 mod read_app;
 mod read_webhook;
+mod reading;
 mod restrict;
 mod server_keys;
 mod syntax;

@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use super::{
     Origin, Setting,
     key::Given,
-    read::{Reading, Table, chain},
+    reading::{Reading, Table, chain},
     webhook_keys::{Place, WebhookDraft, webhook_keys},
 };
 use crate::{
