@@ -3,9 +3,8 @@
 use std::fmt::Write;
 
 use super::{
-    LoadedConfig, Origin, Setting, app_keys, environment_name,
-    key::{Given, Key},
-    server_keys, webhook_keys,
+    LoadedConfig, Origin, Setting, app_keys, environment_name, given::Given, key::Key, server_keys,
+    webhook_keys,
 };
 
 const WRITTEN: &str = "writing to a string cannot fail";

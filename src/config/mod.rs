@@ -9,6 +9,7 @@ mod app_secrets;
 mod changes;
 mod document;
 mod finish;
+mod given;
 mod key;
 mod rates;
 mod read;

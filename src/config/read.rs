@@ -6,7 +6,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     LoadedConfig, Origin, Setting, app_keys, environment_name,
-    key::{Given, Key},
+    given::Given,
+    key::Key,
     read_app::{looks_like_an_app, refused_apps},
     reading::{Location, Reading, Table},
     restrict::RefusedApps,

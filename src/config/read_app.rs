@@ -6,7 +6,7 @@ use super::{
     Origin, Setting, Sources, app_keys,
     app_keys::AppDraft,
     app_secrets::{FEED_TOKEN, KEY, PREVIOUS},
-    key::Given,
+    given::Given,
     read_webhook::{ReadWebhooks, WEBHOOK},
     reading::{Reading, Table},
     restrict::{RefusedApp, RefusedApps},

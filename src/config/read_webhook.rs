@@ -6,7 +6,7 @@ use toml::de::DeValue;
 
 use super::{
     Origin, Setting,
-    key::Given,
+    given::Given,
     reading::{Reading, Table, chain},
     webhook_keys::{Place, WebhookDraft, webhook_keys},
 };

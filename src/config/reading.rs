@@ -7,11 +7,7 @@ use std::{
 
 use toml::de::DeTable;
 
-use super::{
-    Origin, Setting,
-    key::{Given, Key},
-    server_keys,
-};
+use super::{Origin, Setting, given::Given, key::Key, server_keys};
 use crate::{excerpt, log_lines::Finding, secret_file::Readers, wire::nearest};
 
 /// The state while a configuration is read.
