@@ -8,6 +8,7 @@ mod app_keys;
 mod app_secrets;
 mod changes;
 mod document;
+mod effective;
 mod finish;
 mod given;
 mod key;
@@ -115,7 +116,7 @@ impl LoadedConfig {
     /// Returns the effective configuration as TOML. Secrets are masked, and a comment names the origin of each value.
     #[must_use]
     pub fn effective(&self) -> String {
-        document::effective(self)
+        effective::effective(self)
     }
 }
 
