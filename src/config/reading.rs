@@ -36,7 +36,7 @@ pub(super) struct Location {
 /// A table and its byte offset in the file.
 pub(super) type Table<'a> = (usize, &'a DeTable<'a>);
 
-impl<'a> Reading<'a> {
+impl Reading<'_> {
     /// Returns the number of the line at a byte offset of the file.
     pub(super) fn line(&self, at: usize) -> usize {
         self.text[..at.min(self.text.len())].matches('\n').count() + 1
