@@ -4,6 +4,9 @@
 //! commands and codes.
 
 mod apps;
+mod connections;
+mod exposition;
+mod latency;
 mod operations;
 mod process;
 mod store;
@@ -11,7 +14,6 @@ mod webhooks;
 
 use std::{
     collections::BTreeMap,
-    fmt::{Display, Write},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -20,9 +22,11 @@ use std::{
 };
 
 pub use apps::CallsOfApps;
+pub use connections::ConnectionCounts;
 pub use operations::{CertificateCounts, Operations};
 pub use process::Process;
 
+use self::{exposition::Exposition, latency::Latency};
 use crate::{
     api::{Absent, Command},
     auth::PreviousUse,
@@ -30,10 +34,6 @@ use crate::{
     webhooks::Status,
     wire::code::Code,
 };
-
-/// The upper bounds of the latency histogram, in microseconds.
-const BOUNDS: [u64; 12] =
-    [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 1_000_000, 3_000_000];
 
 /// One row for each command, and one for requests that name no command.
 const COMMANDS: usize = Command::ALL.len() + 1;
@@ -54,14 +54,6 @@ pub struct Metrics {
     /// Requests to the controls, by path and by the status of the response.
     controls: Mutex<BTreeMap<(&'static str, u16), u64>>,
     operations: Arc<Operations>,
-}
-
-#[derive(Debug, Default)]
-struct Latency {
-    /// For each bound, the calls that took at most this long, but longer than the bound before it.
-    within: [AtomicU64; BOUNDS.len()],
-    longer: AtomicU64,
-    microseconds: AtomicU64,
 }
 
 /// Values that are collected when the metrics are rendered.
@@ -100,21 +92,6 @@ pub struct FeedCounts {
     pub delay: Duration,
 }
 
-/// The numbers of connections of a server.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ConnectionCounts {
-    /// Connections accepted so far.
-    pub accepted: u64,
-    /// Connections that are open now.
-    pub open: u64,
-    /// Connections closed to make room for others, or because the client did not read.
-    pub evicted: u64,
-    /// Connections refused because their source had too many open.
-    pub refused: u64,
-    /// Bytes of responses that are waiting to be sent.
-    pub unsent: u64,
-}
-
 impl Default for Metrics {
     fn default() -> Metrics {
         let none = |_| AtomicU64::new(0);
@@ -141,11 +118,7 @@ impl Metrics {
     pub fn call(&self, command: Option<Command>, code: Code, took: Duration) {
         let command = command.map_or(COMMANDS - 1, |command| command as usize);
         self.calls[command][place_of(code.number())].fetch_add(1, Ordering::Relaxed);
-        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let latency = &self.latencies[command];
-        let place = BOUNDS.iter().position(|bound| took <= *bound);
-        place.map_or(&latency.longer, |place| &latency.within[place]).fetch_add(1, Ordering::Relaxed);
-        latency.microseconds.fetch_add(took, Ordering::Relaxed);
+        self.latencies[command].count(took);
     }
 
     /// Counts the refused items of a call, by code.
@@ -176,12 +149,13 @@ impl Metrics {
     /// Renders all metrics.
     #[must_use]
     pub fn text(&self, now: &Now) -> String {
-        let mut out = Exposition(String::with_capacity(16 * 1024));
-        out.by_code("confold_calls_total", "Calls by command and code of the reply.", &self.calls);
-        out.by_code(
+        let mut out = Exposition::with_capacity(16 * 1024);
+        by_code("confold_calls_total", "Calls by command and code of the reply.", &self.calls, &mut out);
+        by_code(
             "confold_refused_items_total",
             "Single items refused by calls that succeeded, by command and code.",
             &self.items,
+            &mut out,
         );
         let absent = "confold_unimplemented_calls_total";
         out.family(absent, "counter", "Calls of the vendor's commands that confold does not implement.");
@@ -203,32 +177,7 @@ impl Metrics {
         for (command, latency) in self.latencies.iter().enumerate() {
             latency.render(name(command), &mut out);
         }
-        let connections = &now.connections;
-        out.alone(
-            "confold_connections_accepted_total",
-            "counter",
-            "Connections accepted.",
-            connections.accepted,
-        );
-        out.alone("confold_connections", "gauge", "Connections open.", connections.open);
-        out.alone(
-            "confold_connections_evicted_total",
-            "counter",
-            "Connections closed to make room for others, or because the client did not read.",
-            connections.evicted,
-        );
-        out.alone(
-            "confold_connections_refused_total",
-            "counter",
-            "Connections refused because their source had too many open.",
-            connections.refused,
-        );
-        out.alone(
-            "confold_unsent_bytes",
-            "gauge",
-            "Bytes of responses that are waiting to be sent.",
-            connections.unsent,
-        );
+        connections::render(&now.connections, &mut out);
         out.alone(
             "confold_body_bytes",
             "gauge",
@@ -259,48 +208,26 @@ impl Metrics {
         store::render(now.store, &mut out);
         webhooks::render(&now.webhooks, &mut out);
         self.operations.render(&mut out);
-        let Process { start_seconds, cpu_seconds, resident_bytes, open_files, threads } = now.process;
-        out.alone(
-            "process_start_time_seconds",
-            "gauge",
-            "Start time of the process, in seconds since 1970.",
-            start_seconds,
-        );
-        out.alone("process_cpu_seconds_total", "counter", "Processor time.", cpu_seconds);
-        out.alone("process_resident_memory_bytes", "gauge", "Resident memory in bytes.", resident_bytes);
-        out.alone("process_open_fds", "gauge", "Open files and sockets.", open_files);
-        out.alone("process_threads", "gauge", "Threads.", threads);
+        now.process.render(&mut out);
         out.family("confold_build_info", "gauge", "The running version.");
         out.sample("confold_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-        out.0
+        out.into_text()
     }
 }
 
-impl Latency {
-    /// Writes the series of a command, unless there was no call.
-    fn render(&self, command: &str, out: &mut Exposition) {
-        let bucket = "confold_call_duration_seconds_bucket";
-        let counts: Vec<u64> = self.within.iter().map(|count| count.load(Ordering::Relaxed)).collect();
-        let all = counts.iter().sum::<u64>() + self.longer.load(Ordering::Relaxed);
-        if all == 0 {
-            return;
+/// Writes a table of counters by command and code, without zeros.
+fn by_code(family: &str, help: &str, table: &[[AtomicU64; CODES]; COMMANDS], out: &mut Exposition) {
+    out.family(family, "counter", help);
+    for (command, codes) in table.iter().enumerate() {
+        for (code, count) in codes.iter().enumerate() {
+            let count = count.load(Ordering::Relaxed);
+            if count > 0 {
+                let code =
+                    Code::ALL.get(code).map_or("other".to_owned(), |(_, code)| code.number().to_string());
+                out.sample(family, &[("command", name(command)), ("code", &code)], count);
+            }
         }
-        let mut below = 0;
-        for (bound, count) in BOUNDS.iter().zip(counts) {
-            below += count;
-            let bound = seconds(*bound).to_string();
-            out.sample(bucket, &[("command", command), ("le", &bound)], below);
-        }
-        out.sample(bucket, &[("command", command), ("le", "+Inf")], all);
-        let sum = seconds(self.microseconds.load(Ordering::Relaxed));
-        out.sample("confold_call_duration_seconds_sum", &[("command", command)], sum);
-        out.sample("confold_call_duration_seconds_count", &[("command", command)], all);
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a sum of microseconds above 2^53 would be 285 years")]
-fn seconds(microseconds: u64) -> f64 {
-    microseconds as f64 / 1e6
 }
 
 /// Returns the column of a code.
@@ -310,48 +237,6 @@ fn place_of(code: u32) -> usize {
 
 fn name(command: usize) -> &'static str {
     Command::ALL.get(command).map_or("none", |command| command.name())
-}
-
-/// Builds the text, line by line.
-struct Exposition(String);
-
-impl Exposition {
-    /// Writes a table of counters by command and code, without zeros.
-    fn by_code(&mut self, family: &str, help: &str, table: &[[AtomicU64; CODES]; COMMANDS]) {
-        self.family(family, "counter", help);
-        for (command, codes) in table.iter().enumerate() {
-            for (code, count) in codes.iter().enumerate() {
-                let count = count.load(Ordering::Relaxed);
-                if count > 0 {
-                    let code =
-                        Code::ALL.get(code).map_or("other".to_owned(), |(_, code)| code.number().to_string());
-                    self.sample(family, &[("command", name(command)), ("code", &code)], count);
-                }
-            }
-        }
-    }
-
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        self.line(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}"));
-    }
-
-    fn alone(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
-        self.family(name, kind, help);
-        self.sample(name, &[], value);
-    }
-
-    /// Writes one sample. Values of labels are not escaped, because none contains such a character.
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
-        let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
-        match labels.is_empty() {
-            true => self.line(format_args!("{name} {value}")),
-            false => self.line(format_args!("{name}{{{}}} {value}", labels.join(","))),
-        }
-    }
-
-    fn line(&mut self, text: std::fmt::Arguments<'_>) {
-        writeln!(self.0, "{text}").expect("writing to a string cannot fail");
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@
 mod access;
 mod answer;
 mod body;
-mod control_requests;
 mod controls;
 mod encoding;
 mod exchange;

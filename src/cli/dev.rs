@@ -1,34 +1,23 @@
 //! `confold dev`: a server for development, from nothing to the first reply.
 
-use std::{
-    fs::File,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs::File, net::SocketAddr, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
-use anyhow::{Context, anyhow, bail};
-use clap::{Args, ValueEnum};
+use anyhow::{Context, anyhow};
 
 use super::{
-    app_option::AppOption, closing, controls_token::ControlsToken, data, dev_values, dev_webhook::DevWebhook,
-    export, files, local_tls::LocalTls, profile::Profile, ready_file::ReadyFile, scratch::Scratch,
-    seed::seed, started::Started, terminal,
+    app_option::AppOption, closing, controls_token::ControlsToken, data, dev_options::Options, export, files,
+    local_tls::LocalTls, ready_file::ReadyFile, scratch::Scratch, seed::seed, started::Started, terminal,
 };
 use crate::{
     address::Address,
     api::Command,
-    auth::{App, CallRates, Edition, Network, usersig},
+    auth::usersig,
     call::{AllowedHosts, RateLimit},
     clock::Clock,
     compose::Plan,
-    config::read_rates,
     controls::Controls,
-    domain::{DirectoryMode, batch},
     http::{Bound, HttpLimits, Proxies},
-    listen, log, log_lines, output,
+    log, log_lines, output,
     server::Stopped,
     signals::Signals,
     store::{self, Store, StoreConfig},
@@ -36,123 +25,6 @@ use crate::{
 
 /// The longest time for a stop, not counting an export at the end.
 const DRAIN: Duration = Duration::from_secs(10);
-
-/// The options of `dev`.
-#[expect(clippy::struct_excessive_bools, reason = "each one is a separate option")]
-#[derive(Debug, Args)]
-pub(super) struct Options {
-    /// The address to listen on: an IP address and a port, a port alone for this machine only, or :PORT for every IPv4
-    /// address. Port 0 chooses a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
-    pub(super) listen: SocketAddr,
-    /// Also listen for TLS on this address, with a certificate from a local authority that is created once.
-    #[arg(long, value_name = "ADDRESS", value_parser = address)]
-    pub(super) tls_listen: Option<SocketAddr>,
-    /// Require the token in this file for the controls under /_dev/; the file must not be readable by other users. If
-    /// other machines can reach the server, a token is always required: without this option, one is generated and
-    /// printed.
-    #[arg(long = "controls-token-file", alias = "dev-token-file", value_name = "FILE")]
-    pub(super) token_file: Option<PathBuf>,
-    /// Keep all data in this directory. Without this option, all data is deleted at exit.
-    #[arg(long = "store-directory", visible_alias = "data", value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Load this NDJSON file into the data directory when it is created.
-    #[arg(long, value_name = "FILE")]
-    seed: Option<PathBuf>,
-    /// Start without the example data of the documentation, and only load the file of --seed.
-    #[arg(long)]
-    empty: bool,
-    /// Write all data to this file when the server stops.
-    #[arg(long, value_name = "FILE")]
-    export_on_exit: Option<PathBuf>,
-    /// Write the server's address to this file when it is ready, and the TLS address to a second line. The file is
-    /// removed when the server stops.
-    #[arg(long, value_name = "FILE")]
-    ready_file: Option<PathBuf>,
-    /// Limit calls per second as the original service does.
-    #[arg(long = "limits-rate-limit", alias = "rate-limit", value_name = "true|false", default_value = "true",
-          num_args = 0..=1, default_missing_value = "true", value_parser = switch)]
-    rate_limit: bool,
-    /// The calls per second that an app may make, for all commands or single ones [default: as in the original
-    /// service].
-    #[arg(long = "limits-rate", value_name = "NUMBER|COMMAND=NUMBER,…", value_parser = read_rates)]
-    rates: Option<CallRates>,
-    /// Count calls and serve the counts at /metrics.
-    #[arg(long = "metrics-enabled", alias = "metrics", value_name = "true|false", default_value = "true",
-          num_args = 0..=1, default_missing_value = "true", value_parser = switch)]
-    metrics: bool,
-    /// Send a span for each call to an OpenTelemetry collector, such as `http://localhost:4318`.
-    #[arg(long = "traces-endpoint", alias = "traces", value_name = "URL")]
-    traces: Option<String>,
-    #[command(flatten)]
-    webhook: DevWebhook,
-    /// Refuse fields that a command does not define and a `random` that is not a number, which are otherwise ignored.
-    #[arg(long = "limits-strict", alias = "strict", value_name = "true|false", default_value = "false",
-          num_args = 0..=1, default_missing_value = "true", value_parser = switch)]
-    strict: bool,
-    /// Allow this host name for the controls, the metrics, imports and exports, in addition to IP addresses and local
-    /// names. May be given several times, or with commas between the names.
-    #[arg(long = "allowed-hosts", alias = "allow-host", value_name = "NAME", value_delimiter = ',', value_parser = dev_values::host_name)]
-    allow_host: Vec<String>,
-    /// Trust this proxy or network of proxies to name the source of connections and requests, by the PROXY protocol or
-    /// X-Forwarded-For. May be given several times, or with commas between the networks.
-    #[arg(long, value_name = "NETWORK", value_delimiter = ',', value_parser = dev_values::network)]
-    pub(super) trusted_proxies: Vec<Network>,
-    /// Serve this app as well. May be given several times.
-    #[arg(long, value_name = "ID:KEY[:ADMIN]")]
-    app: Vec<AppOption>,
-    /// Require accounts and chat groups to be imported (strict), or treat every id as existing (open).
-    #[arg(long, value_name = "MODE", value_enum, default_value_t = DirectoryOption::Strict)]
-    directory: DirectoryOption,
-    /// Let apps write everything (ultimate), or everything except groups and standard marks (basic).
-    #[arg(long, value_enum, default_value_t = EditionName::Ultimate)]
-    edition: EditionName,
-    /// Limit each owner to 20 groups and 1,000 conversations (tencent), or to 100 and 10,000 (open).
-    #[arg(long, value_enum, default_value_t = Profile::Tencent)]
-    profile: Profile,
-    /// Return at most this many conversations in one reply of `get_contact_group`.
-    #[arg(long, value_name = "NUMBER", default_value_t = PAGE_SIZE, value_parser = page_size)]
-    page_size: usize,
-    /// Choose the format of the log on standard error.
-    #[arg(long = "log-format", alias = "log", value_enum, default_value_t = log::LogFormat::Text)]
-    log: log::LogFormat,
-    /// Choose the lowest level that is logged.
-    #[arg(long, value_enum, default_value_t = log::LogLevel::Info)]
-    log_level: log::LogLevel,
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    listen::read(text)
-}
-
-fn switch(text: &str) -> Result<bool, String> {
-    match text {
-        "true" | "on" => Ok(true),
-        "false" | "off" => Ok(false),
-        _ => Err("must be true or false".to_owned()),
-    }
-}
-
-/// The default and the largest page size.
-const PAGE_SIZE: usize = batch::PAGE;
-const LARGEST_PAGE: usize = 10_000;
-
-fn page_size(text: &str) -> Result<usize, String> {
-    let size = text.parse().ok().filter(|size| (1..=LARGEST_PAGE).contains(size));
-    size.ok_or_else(|| format!("must be a number from 1 to {LARGEST_PAGE}"))
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum EditionName {
-    Ultimate,
-    Basic,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum DirectoryOption {
-    Strict,
-    Open,
-}
 
 pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCode> {
     signals.set_advice(" before the server was ready");
@@ -261,42 +133,6 @@ fn prepare(
         log_lines::log!(SEED_NOT_LOADED[seed.display(), directory.display()]);
     }
     Ok(())
-}
-
-impl Options {
-    /// Returns the served apps: the built-in ones and those of the command line.
-    fn apps(&self) -> anyhow::Result<Vec<AppOption>> {
-        let mut apps = Vec::from(AppOption::known());
-        for (index, app) in self.app.iter().enumerate() {
-            if self.app[..index].iter().any(|other| other.id == app.id) {
-                bail!("--app names app {} twice", app.id);
-            }
-            // A key given for a built-in app replaces the published one.
-            apps.retain(|known| known.id != app.id);
-            apps.push(app.clone());
-        }
-        Ok(apps)
-    }
-
-    /// Returns the app with the settings that the options define for all apps.
-    fn settings(&self, app: App) -> App {
-        App {
-            directory: match self.directory {
-                DirectoryOption::Strict => DirectoryMode::Strict,
-                DirectoryOption::Open => DirectoryMode::Open,
-            },
-            edition: match self.edition {
-                EditionName::Ultimate => Edition::Ultimate,
-                EditionName::Basic => Edition::Basic,
-            },
-            limits: self.profile.limits(),
-            page_size: self.page_size,
-            rates: self.rates.clone().unwrap_or_default(),
-            // Unlimited, because developers make mistakes and need the specific error of each one.
-            failed_signatures: None,
-            ..app
-        }
-    }
 }
 
 /// Loads the example data, unless it is switched off, then the user's own. Data from an earlier, failed attempt is

@@ -9,7 +9,7 @@ use anyhow::bail;
 use clap::Args;
 
 use super::{
-    remote::{self, Probe},
+    connection::{self, Probe},
     terminal::print_if_read,
 };
 use crate::{excerpt, http::SPEAKS_TLS};
@@ -31,7 +31,7 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let Probe { server, status, body } =
-        remote::probe(&options.url, options.ca.as_deref(), "/readyz", BYTES)?;
+        connection::probe(&options.url, options.ca.as_deref(), "/readyz", BYTES)?;
     let text = String::from_utf8_lossy(&body);
     let first = text.split('\n').next().unwrap_or_default();
     let is_ready = status == 200 && first == "ready";

@@ -6,10 +6,12 @@ mod call;
 mod caller;
 mod changes;
 mod closing;
+mod connection;
 mod connection_errors;
 mod controls_token;
 mod data;
 mod dev;
+mod dev_options;
 mod dev_values;
 mod dev_webhook;
 mod effects;
@@ -39,6 +41,7 @@ mod serve;
 mod service;
 mod started;
 mod terminal;
+mod transfer;
 mod undo;
 mod usersig;
 mod webhooks;
@@ -62,7 +65,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum CliCommand {
     /// Start a server for development; it needs no configuration, account or network.
-    Dev(Box<dev::Options>),
+    Dev(Box<dev_options::Options>),
     /// Run a server with a configuration file.
     Serve(serve::Options),
     /// Check a configuration: print its effective settings with secrets masked, or all problems.

@@ -1,43 +1,23 @@
 //! The client side of the API, for tools that talk to another confold or to Tencent's service. The server may be hostile, so
 //! its answers are bounded in size and time, and its texts are escaped before they are printed.
 
-use std::{
-    fs,
-    io::{self, Read},
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io::Read, path::Path, time::Duration};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use serde_json::Value;
-use ureq::{
-    Agent, Body, SendBody,
-    http::Response,
-    tls::{Certificate, RootCerts, TlsConfig},
-};
+use ureq::{Body, SendBody, http::Response};
 
-use super::{caller::Caller, connection_errors};
-use crate::{
-    address::{self, Address},
-    api::DRY_RUN,
-    auth::usersig,
-    clock::Clock,
-    excerpt,
-    interchange::UnknownFields,
-    random, resolver, text_file,
+use super::{
+    caller::Caller,
+    connection::Connection,
+    transfer::{LineReader, StallGuard},
 };
+use crate::{api::DRY_RUN, auth::usersig, clock::Clock, excerpt, interchange::UnknownFields, random};
 
 /// The validity of a tool's signature, longer than any tool runs.
 const VALIDITY: u64 = 7 * 86_400;
-/// The time limits for connecting, and for a complete call.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// The time limit for a complete call.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-/// How long a transfer may stall because the server does not accept data of an import, does not send data of an
-/// export, or is preparing its answer.
-const STALLED: Duration = Duration::from_secs(60);
-/// How many bytes of an export the server has to send in that time.
-const STALLED_BYTES: usize = 1_024;
 /// The maximum size of a reply to a call. Shortly after an owner was renumbered, a page may have 20,000 conversations.
 const REPLY_BYTES: u64 = 32 << 20;
 /// The maximum size of a report about an import, which has up to a thousand faults.
@@ -62,26 +42,6 @@ pub(super) struct Reply {
     pub(super) request: Option<String>,
     /// Whether the server confirms that it kept nothing.
     pub(super) dry_run: bool,
-}
-
-/// An HTTP connection to a server, without credentials.
-struct Connection {
-    agent: Agent,
-    address: Address,
-    /// A description of the proxy, if one is used.
-    proxy: Option<String>,
-}
-
-/// A reader of lines to upload that remembers why reading failed, because ureq reports that as a connection error.
-struct LineReader<R> {
-    lines: R,
-    failure: Option<String>,
-}
-
-impl<R: Read> Read for LineReader<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.lines.read(buffer).inspect_err(|error| self.failure = Some(error.to_string()))
-    }
 }
 
 impl Remote {
@@ -186,7 +146,7 @@ impl Remote {
             }
         }
         let lines = response.into_body().into_with_config().limit(u64::MAX).reader();
-        Ok(StallGuard { lines, clock: Clock::system(), waited: Duration::ZERO, bytes: 0 })
+        Ok(StallGuard::new(lines))
     }
 
     /// Explains why the server cannot be reached, with a remedy.
@@ -220,123 +180,4 @@ fn encoded(text: &str) -> String {
         }
         byte => out + &format!("%{byte:02X}"),
     })
-}
-
-/// The answer of a server to a request without credentials.
-pub(super) struct Probe {
-    /// The server's name for messages.
-    pub(super) server: String,
-    pub(super) status: u16,
-    /// The beginning of the body.
-    pub(super) body: Vec<u8>,
-}
-
-/// Requests a path without credentials, and reads at most `bytes` of the answer.
-pub(super) fn probe(url: &str, ca: Option<&Path>, path: &str, bytes: u64) -> anyhow::Result<Probe> {
-    let connection = Connection::to(url, ca)?;
-    let request = connection.agent.get(connection.address.at(path, ""));
-    let answered = request.config().timeout_global(Some(CONNECT_WITHIN)).build().call();
-    let mut response = answered.map_err(|error| connection.explain(&error))?;
-    let (status, mut body) = (response.status().as_u16(), Vec::new());
-    if let Err(error) = response.body_mut().as_reader().take(bytes).read_to_end(&mut body) {
-        return Err(connection.broken(&error));
-    }
-    Ok(Probe { server: connection.to_string(), status, body })
-}
-
-impl Connection {
-    fn to(url: &str, ca: Option<&Path>) -> anyhow::Result<Connection> {
-        let address: Address = url.parse().map_err(|refused| anyhow!("--url {refused}"))?;
-        let roots = match ca {
-            None => RootCerts::WebPki,
-            Some(file) => {
-                let pem = fs::read(file).with_context(|| format!("--ca: cannot read {}", file.display()))?;
-                let pem =
-                    text_file::without_bom(&pem).with_context(|| format!("--ca: {}", file.display()))?;
-                let certificate = Certificate::from_pem(pem)
-                    .with_context(|| format!("--ca: {} does not contain a certificate", file.display()))?;
-                RootCerts::Specific(Arc::new(vec![certificate]))
-            }
-        };
-        let proxy = address.proxy();
-        let shown = proxy.as_ref().map(address::describe_proxy);
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .user_agent(concat!("confold/", env!("CARGO_PKG_VERSION")))
-            .proxy(proxy)
-            // Do not follow redirections: the credentials are for this server only.
-            .max_redirects(0)
-            .timeout_connect(Some(CONNECT_WITHIN))
-            .timeout_per_read(Some(STALLED))
-            .timeout_per_write(Some(STALLED))
-            .timeout_recv_response(Some(STALLED))
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
-            .build();
-        Ok(Connection { agent: resolver::agent(config), address, proxy: shown })
-    }
-
-    /// Explains why the server cannot be reached, with a remedy.
-    fn explain(&self, error: &ureq::Error) -> anyhow::Error {
-        match error {
-            ureq::Error::StatusCode(status) => self.unexpected_reply(*status),
-            error => anyhow!("{self} cannot be reached: {}", connection_errors::explain(error)),
-        }
-    }
-
-    /// Returns the error for an answer that is not one of this API.
-    fn unexpected_reply(&self, status: u16) -> anyhow::Error {
-        anyhow!("{self} answers with {}", connection_errors::unexpected_status(status))
-    }
-
-    /// Returns the error for an answer that is cut off.
-    fn broken(&self, error: &io::Error) -> anyhow::Error {
-        anyhow!("the answer from {self} was cut off: {}", connection_errors::explain_io(error))
-    }
-}
-
-impl std::fmt::Display for Connection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the server at {}", self.address)?;
-        match &self.proxy {
-            Some(proxy) => write!(f, ", through the proxy {proxy} that the environment names,"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Replaces an error of a stalled or broken download with one without the texts of the libraries.
-fn broken(error: &io::Error) -> io::Error {
-    let of_ureq = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
-    let is_late = error.kind() == io::ErrorKind::TimedOut || matches!(of_ureq, Some(ureq::Error::Timeout(_)));
-    match is_late {
-        true => {
-            let said = format!("no data arrived for {} seconds", STALLED.as_secs());
-            io::Error::new(io::ErrorKind::TimedOut, said)
-        }
-        false => io::Error::new(error.kind(), "the connection was closed before the end of the data"),
-    }
-}
-
-/// A reader that fails if data comes too slowly. Only time spent waiting for data counts.
-struct StallGuard<R> {
-    lines: R,
-    clock: Clock,
-    waited: Duration,
-    bytes: usize,
-}
-
-impl<R: Read> Read for StallGuard<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let before = self.clock.elapsed();
-        let read = self.lines.read(buffer).map_err(|error| broken(&error))?;
-        self.bytes += read;
-        self.waited += self.clock.elapsed().saturating_sub(before);
-        if self.bytes >= STALLED_BYTES {
-            (self.waited, self.bytes) = (Duration::ZERO, 0);
-        } else if read > 0 && self.waited > STALLED {
-            let said = format!("fewer than {STALLED_BYTES} bytes arrived in {} seconds", STALLED.as_secs());
-            return Err(io::Error::new(io::ErrorKind::TimedOut, said));
-        }
-        Ok(read)
-    }
 }

@@ -1,8 +1,11 @@
 //! The configuration keys of an app.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
-use super::key::{Key, Kind, assign, count, each};
+use super::{
+    app_secrets::{KeySource, TokenSource},
+    key::{Key, Kind, assign, count, each},
+};
 use crate::{
     api::Family,
     auth::{App, Edition, Identifier, Network, SecretKey},
@@ -22,44 +25,8 @@ pub struct AppDraft {
     pub(super) app: App,
 }
 
-/// The settings that give a key of an app. At most one of them may be set.
-#[derive(Debug, Default)]
-pub(super) struct KeySource {
-    /// The key itself.
-    pub(super) inline: Option<SecretKey>,
-    /// The path of a file that holds the key.
-    pub(super) file: Option<PathBuf>,
-    /// The name of an environment variable that holds the key.
-    pub(super) variable: Option<String>,
-}
-
-/// The settings that give the token of an app's feed. At most one of them may be set.
-#[derive(Default)]
-pub(super) struct TokenSource {
-    /// The token itself.
-    pub(super) inline: Option<String>,
-    /// The path of a file that holds the token.
-    pub(super) file: Option<PathBuf>,
-}
-
-impl std::fmt::Debug for TokenSource {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TokenSource(…)")
-    }
-}
-
-impl KeySource {
-    /// Returns how many of the settings are set.
-    pub(super) fn count(&self) -> usize {
-        [self.inline.is_some(), self.file.is_some(), self.variable.is_some()]
-            .iter()
-            .filter(|one| **one)
-            .count()
-    }
-}
-
 impl AppDraft {
-    /// Creates a draft without values; [`Reading::defaults`](super::read::Reading::defaults) stores the defaults.
+    /// Creates a draft without values; [`Reading::defaults`](super::reading::Reading::defaults) stores the defaults.
     pub(super) fn new() -> AppDraft {
         let id = AppId::new(1).expect("1 is a valid id");
         AppDraft {

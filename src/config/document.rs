@@ -1,12 +1,8 @@
-//! Documents generated from the tables of keys: the reference, the annotated example and the effective configuration.
+//! Documents generated from the tables of keys: the reference and the annotated example.
 
 use std::fmt::Write;
 
-use super::{
-    LoadedConfig, Origin, Setting, app_keys, environment_name,
-    key::{Given, Key},
-    server_keys, webhook_keys,
-};
+use super::{app_keys, environment_name, given::Given, key::Key, server_keys, webhook_keys};
 
 const WRITTEN: &str = "writing to a string cannot fail";
 
@@ -212,47 +208,6 @@ pub fn example() -> String {
     text.truncate(text.trim_end().len());
     text.push('\n');
     text
-}
-
-/// Formats the effective configuration as TOML, with the origin of each value as a comment.
-pub(super) fn effective(loaded: &LoadedConfig) -> String {
-    let mut text = String::new();
-    let mut section = "";
-    for setting in &loaded.settings {
-        let (of, name) = setting.name.split_once('.').unwrap_or(("", setting.name));
-        if of != section {
-            section = of;
-            writeln!(text, "\n[{section}]").expect(WRITTEN);
-        }
-        line(&mut text, name, setting);
-    }
-    for (app, webhooks) in loaded.apps.iter().zip(&loaded.webhooks) {
-        text.push_str("\n[[app]]\n");
-        for setting in app {
-            line(&mut text, setting.name, setting);
-        }
-        for webhook in webhooks {
-            text.push_str("\n[[app.webhook]]\n");
-            for setting in webhook {
-                line(&mut text, setting.name, setting);
-            }
-        }
-    }
-    text
-}
-
-fn line(text: &mut String, name: &str, setting: &Setting) {
-    let origin = match setting.origin {
-        Origin::Default => "default",
-        Origin::File => "file",
-        Origin::Environment => "environment",
-        Origin::Flag => "flag",
-    };
-    match setting.value.as_str() {
-        "" => writeln!(text, "# {name} is not set"),
-        value => writeln!(text, "{name} = {value}  # {origin}"),
-    }
-    .expect(WRITTEN);
 }
 
 fn entry<T>(text: &mut String, name: &str, key: &Key<T>, shown: Option<&str>) {

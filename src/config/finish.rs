@@ -4,8 +4,8 @@ use std::{net::SocketAddr, path::Path};
 
 use super::{
     Config,
-    read::{Reading, chain},
     read_app::ReadApp,
+    reading::{Reading, chain},
     server_keys::ServerDraft,
 };
 use crate::{

@@ -8,6 +8,7 @@ use std::{
 use toml::de::DeValue;
 
 use super::{
+    given::Given,
     rates, time,
     units::{read_duration, read_size},
 };
@@ -66,14 +67,6 @@ pub(super) struct Parsed<T> {
     pub(super) shown: String,
     /// The function that stores the value, or returns why it is not acceptable.
     pub(super) store: Box<Store<T>>,
-}
-
-/// A value before it is parsed.
-pub(super) enum Given<'a> {
-    /// From the file.
-    Toml(&'a DeValue<'a>),
-    /// A value from a variable, a flag, or the table of keys (defaults).
-    Text(&'a str),
 }
 
 /// Returns the environment variable of a key: `CONFOLD_TLS_LISTEN` for `tls.listen`.
@@ -247,56 +240,6 @@ pub(super) fn each<I>(
 pub(super) fn assign<T>(place: &mut T, value: T) -> Result<(), String> {
     *place = value;
     Ok(())
-}
-
-impl Given<'_> {
-    fn text(&self) -> Option<&str> {
-        match self {
-            Given::Text(text) => Some(text),
-            Given::Toml(value) => value.as_str(),
-        }
-    }
-
-    pub(super) fn number(&self) -> Option<u64> {
-        match self {
-            Given::Text(text) => text.parse().ok(),
-            Given::Toml(value) => {
-                let integer = value.as_integer()?;
-                u64::from_str_radix(integer.as_str(), integer.radix()).ok()
-            }
-        }
-    }
-
-    fn switch(&self) -> Option<bool> {
-        match self {
-            Given::Text("on") => Some(true),
-            Given::Text("off") => Some(false),
-            Given::Text(text) => text.parse().ok(),
-            Given::Toml(value) => value.as_bool(),
-        }
-    }
-
-    fn instant(&self) -> Option<u64> {
-        match self {
-            Given::Toml(DeValue::Datetime(instant)) => time::seconds(*instant),
-            _ => self.text()?.parse().ok().and_then(time::seconds),
-        }
-    }
-
-    fn list(&self) -> Option<Vec<String>> {
-        match self {
-            // Empty text is refused before this, so an empty list needs a form of its own.
-            Given::Text("[]") => Some(Vec::new()),
-            Given::Text(text) => {
-                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-                Some(items.map(str::to_owned).collect())
-            }
-            Given::Toml(DeValue::Array(items)) => {
-                items.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect()
-            }
-            Given::Toml(_) => None,
-        }
-    }
 }
 
 #[expect(clippy::ptr_arg, reason = "it formats the value of a key as it is stored")]

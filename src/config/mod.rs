@@ -5,14 +5,18 @@
 //! in the file only, except that keys of apps may be in files of their own or in the environment.
 
 mod app_keys;
+mod app_secrets;
 mod changes;
 mod document;
+mod effective;
 mod finish;
+mod given;
 mod key;
 mod rates;
 mod read;
 mod read_app;
 mod read_webhook;
+mod reading;
 mod restrict;
 mod server_keys;
 mod syntax;
@@ -112,7 +116,7 @@ impl LoadedConfig {
     /// Returns the effective configuration as TOML. Secrets are masked, and a comment names the origin of each value.
     #[must_use]
     pub fn effective(&self) -> String {
-        document::effective(self)
+        effective::effective(self)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use toml::de::DeValue;
 
-use super::key::Given;
+use super::given::Given;
 use crate::{api::Command, auth::CallRates, excerpt::quoted, wire::nearest};
 
 /// The accepted forms, for messages and documentation.

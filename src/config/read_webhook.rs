@@ -6,8 +6,8 @@ use toml::de::DeValue;
 
 use super::{
     Origin, Setting,
-    key::Given,
-    read::{Reading, Table, chain},
+    given::Given,
+    reading::{Reading, Table, chain},
     webhook_keys::{Place, WebhookDraft, webhook_keys},
 };
 use crate::{

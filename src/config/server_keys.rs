@@ -38,7 +38,7 @@ pub struct ServerDraft {
 }
 
 impl ServerDraft {
-    /// Creates a draft without values; [`Reading::defaults`](super::read::Reading::defaults) stores the defaults.
+    /// Creates a draft without values; [`Reading::defaults`](super::reading::Reading::defaults) stores the defaults.
     pub(super) fn new() -> ServerDraft {
         ServerDraft {
             listen: Vec::new(),

@@ -1,5 +1,5 @@
 //! The controls of an emulator, for tests: reset, snapshots, the clock, fault rules and the journal of
-//! calls. This module does not use HTTP; `call/controls.rs` serves it under `/_dev/`.
+//! calls. This module does not use HTTP; `call/controls/` serves it under `/_dev/`.
 
 mod faults;
 mod journal;

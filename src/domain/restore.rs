@@ -3,52 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    Account, Change, ChangeNumber, ChatGroupId, Conversation, Counters, CustomMark, Decision, Delta, Group,
-    GroupId, GroupName, Limits, MAX_NUMBER, Organizer, Outcome, OwnerState, Presence, Record, Rejection,
-    StandardMark, UnixSeconds, Unsound, World, renumbering::MIDDLE,
+    Account, Change, ChangeNumber, ChatGroupId, Conversation, Counters, Decision, Delta, Group, Limits,
+    MAX_NUMBER, Organizer, Outcome, OwnerState, Presence, Record, Rejection, Restoration, RestoredGroup,
+    RestoredRecord, UnixSeconds, Unsound, World, renumbering::MIDDLE,
 };
 use crate::excerpt::quoted;
-
-/// An imported group.
-#[derive(Clone, Debug)]
-pub struct RestoredGroup {
-    /// Its id.
-    pub id: GroupId,
-    /// Its name.
-    pub name: GroupName,
-    /// Its change number; a new one is assigned if the import contains none.
-    pub number: Option<ChangeNumber>,
-}
-
-/// An imported record.
-#[derive(Clone, Debug)]
-pub struct RestoredRecord {
-    /// The conversation.
-    pub conversation: Conversation,
-    /// The groups it is in, in any order.
-    pub groups: Vec<GroupId>,
-    /// Its standard marks.
-    pub mark: StandardMark,
-    /// Its custom mark.
-    pub custom: Option<CustomMark>,
-    /// Its change number; a new one is assigned if the import contains none.
-    pub number: Option<ChangeNumber>,
-    /// The time of its last change.
-    pub timestamp: UnixSeconds,
-}
-
-/// The imported data that replaces everything an owner organized.
-#[derive(Clone, Debug, Default)]
-pub struct Restoration {
-    /// The lowest values that the counters may have afterwards.
-    pub counters: Counters,
-    /// The groups.
-    pub groups: Vec<RestoredGroup>,
-    /// The records.
-    pub records: Vec<RestoredRecord>,
-    /// Whether to import the owner's account as well, if it does not exist.
-    pub makes_known: bool,
-}
 
 impl Restoration {
     /// Creates the organizer of an owner who had nothing before.
@@ -271,7 +230,7 @@ fn assemble(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::UserId;
+    use crate::domain::{GroupId, GroupName, StandardMark, UserId};
 
     const NOW: UnixSeconds = 1_700_000_000;
 

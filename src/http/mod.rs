@@ -16,6 +16,7 @@ mod socket;
 mod source;
 mod sources;
 mod stream;
+mod table;
 mod task;
 mod unparsed;
 mod unsent;

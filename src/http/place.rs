@@ -4,8 +4,9 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::{
     activity::Activity,
-    registry::{Newcomer, NoPlace, Opened, PROBES, Registry},
+    registry::{Newcomer, NoPlace, PROBES, Registry},
     source::Source,
+    table::Opened,
 };
 use crate::clock::Clock;
 

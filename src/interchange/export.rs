@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::write::{write_chat_group, write_owner};
+use super::{chat_group::write_chat_group, write::write_owner};
 use crate::{
     domain::{AppId, Owner},
     store::{Cursor, Part, Store, StoreError},

@@ -12,7 +12,7 @@ use crate::{
         DirectoryMode, Edit, GroupName, JoinOption, LAST_SECOND, Limits, MAX_NUMBER, MarkChange,
         MemberChange, UnixSeconds, UserId,
     },
-    interchange::{ImportReport, ImportTerms, Purpose, line::LONGEST_LINE, take_in},
+    interchange::{ImportReport, ImportTerms, Purpose, take_in, unfinished_line::LONGEST_LINE},
     store::{self, ChatGroupWrite, Write},
     testing::block_on,
 };

@@ -10,9 +10,9 @@ use super::{
     ApplyError, Applying, Line, OrganizerLine, apply,
     apply::{check, effect_on_chat_group, import_of},
     encoding::{foreign, without_mark},
-    line::LONGEST_LINE,
     read_line,
     terms::{ImportReport, ImportTerms, IntakeError, Purpose},
+    unfinished_line::{LONGEST_LINE, UnfinishedLine},
 };
 use crate::{
     domain::{
@@ -26,9 +26,6 @@ use crate::{
 const AT_ONCE: usize = 512;
 /// The maximum size of the lines in progress, which bounds the memory they use.
 const BYTES_AT_ONCE: usize = 4 << 20;
-/// The maximum number of faults that are listed.
-const FAULTS: usize = 1_000;
-
 /// From this incarnation on, a check remembers a chat group between lines, because the lines could use up the
 /// remaining numbers.
 const NEAR_THE_END: u32 = MAX_NUMBER - (1 << 20);
@@ -59,7 +56,7 @@ pub async fn take_in(
 pub struct Intake<'a> {
     store: &'a dyn Store,
     terms: ImportTerms,
-    line: Unfinished,
+    line: UnfinishedLine,
     /// The number of complete lines so far.
     ended: u64,
     in_progress: VecDeque<(u64, usize, Applying<'a>)>,
@@ -73,13 +70,6 @@ pub struct Intake<'a> {
     outcome: ImportReport,
 }
 
-/// A line that has not been received completely.
-#[derive(Default)]
-struct Unfinished {
-    text: Vec<u8>,
-    too_long: bool,
-}
-
 impl<'a> Intake<'a> {
     /// Starts an import into `store`, or a check against it.
     #[must_use]
@@ -87,7 +77,7 @@ impl<'a> Intake<'a> {
         Intake {
             store,
             terms,
-            line: Unfinished::default(),
+            line: UnfinishedLine::default(),
             ended: 0,
             in_progress: VecDeque::new(),
             bytes: 0,
@@ -199,7 +189,7 @@ impl<'a> Intake<'a> {
         while !self.in_progress.is_empty() {
             self.finish_one().await?;
         }
-        self.note(number, reason);
+        self.outcome.note_fault(number, reason);
         Ok(())
     }
 
@@ -225,17 +215,10 @@ impl<'a> Intake<'a> {
                 self.outcome.changed += u64::from(effect.changed);
                 self.outcome.tally.count(effect.about);
             }
-            Err(ApplyError::Refused(reason)) => self.note(number, reason),
+            Err(ApplyError::Refused(reason)) => self.outcome.note_fault(number, reason),
             Err(ApplyError::Store(error)) => return Err(error),
         }
         Ok(())
-    }
-
-    fn note(&mut self, number: u64, reason: String) {
-        match self.outcome.faults.len() < FAULTS {
-            true => self.outcome.faults.push((number, reason)),
-            false => self.outcome.more_faults += 1,
-        }
     }
 
     /// Checks a line about a chat group and counts its effect, or returns why the line would be refused. The state in
@@ -266,22 +249,6 @@ impl<'a> Intake<'a> {
             false => self.lives.insert((app, id), next),
         };
         Ok(Ok(()))
-    }
-}
-
-impl Unfinished {
-    /// Appends a part of the line and returns whether the line is complete. The content of an overlong line is
-    /// discarded; only the fact that it was too long is remembered.
-    fn add(&mut self, part: &[u8]) -> bool {
-        let (text, whole) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
-        if self.text.len() + text.len() > LONGEST_LINE {
-            self.too_long = true;
-            self.text = Vec::new();
-        }
-        if !self.too_long {
-            self.text.extend_from_slice(text);
-        }
-        whole
     }
 }
 

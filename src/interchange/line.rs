@@ -2,26 +2,18 @@
 //! `get_contact_group` is nearly a line.
 
 use super::{
+    chat_group::chat_group,
     encoding::without_mark,
     known::{self, check_lists, check_saved_reply, only},
+    values::{any_user, importable, number, optional_number, parsed, seconds, text_of},
 };
 use crate::{
     domain::{
-        Account, AppId, ChangeNumber, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile,
-        ChatGroupState, Counters, CustomMark, GroupId, GroupName, JoinOption, LAST_SECOND, MAX_NUMBER,
-        Member, Owner, Restoration, RestoredGroup, RestoredRecord, StandardMark, UserId,
+        Account, AppId, ChatGroupId, ChatGroupState, Counters, CustomMark, GroupId, GroupName, Owner,
+        Restoration, RestoredGroup, RestoredRecord, StandardMark,
     },
     wire::{Fault, Field, Fields, Node, UnknownFields, Value, code::Code, read_contact, unreadable},
 };
-
-/// The longest accepted line. The largest possible owner has 10,000 conversations in 100 groups each, and 10,000 with a
-/// custom mark in which every character is escaped; their line takes about 32 MiB.
-pub(super) const LONGEST_LINE: usize = 40 << 20;
-
-/// The maximum number of members of a chat group, and the maximum length of its texts and of those of an account. The
-/// limits are above those of any service, and low enough that no exported line exceeds [`LONGEST_LINE`].
-const MOST_MEMBERS: u32 = 100_000;
-const TEXT_BYTES: usize = 64 * 1024;
 
 /// The content of a line.
 #[derive(Clone, Debug)]
@@ -221,117 +213,4 @@ fn read_record(item: Value<'_>) -> Result<RestoredRecord, Fault> {
         timestamp: fields.required(&known::TIMESTAMP, seconds)?,
         number: optional_number(fields, &known::NUMBER)?,
     })
-}
-
-fn chat_group(fields: Fields<'_>, unknown: UnknownFields) -> Result<ChatGroupState, Fault> {
-    let incarnation = optional_number(fields, &known::INCARNATION)?.unwrap_or(0);
-    if fields.optional(&known::DESTROYED, |value| value.read::<bool>())? == Some(true) {
-        let group = ChatGroup { incarnation, profile: None, listed: 0 };
-        return Ok(ChatGroupState { group, members: Vec::new() });
-    }
-    let incarnation = match incarnation {
-        // With the highest incarnation, the chat group could never be destroyed.
-        MAX_NUMBER => {
-            return fields.required(&known::INCARNATION, |value| {
-                let rule = format!("at most {} while the chat group exists", MAX_NUMBER - 1);
-                Err(Fault::unfit(value.path, rule, value.node))
-            });
-        }
-        below => below,
-    };
-    let text = |field| text_of(fields, field);
-    let profile = ChatGroupProfile {
-        kind: fields
-            .optional(&known::CHAT_GROUP_TYPE, |value| parsed(value, ChatGroupKind::parse))?
-            .unwrap_or(ChatGroupKind::Public),
-        name: text(&known::NAME)?,
-        owner: fields.optional(&known::OWNER_ACCOUNT, any_user)?,
-        introduction: text(&known::INTRODUCTION)?,
-        notification: text(&known::NOTIFICATION)?,
-        face_url: text(&known::FACE_URL)?,
-        max_members: fields
-            .optional(&known::MAX_MEMBER_COUNT, |value| {
-                (u32::try_from(value.read::<i64>()?).ok().filter(|count| *count <= MOST_MEMBERS)).ok_or_else(
-                    || Fault::unfit(value.path, format!("a number from 0 to {MOST_MEMBERS}"), value.node),
-                )
-            })?
-            .unwrap_or(ChatGroupProfile::DEFAULT_MEMBERS),
-        join_option: fields
-            .optional(&known::APPLY_JOIN_OPTION, |value| parsed(value, JoinOption::parse))?
-            .unwrap_or_default(),
-        created_at: fields.optional(&known::CREATE_TIME, any_seconds)?.unwrap_or(0),
-    };
-    let members = fields.optional(&known::MEMBER_LIST, |list| members(list, unknown))?.unwrap_or_default();
-    let group = ChatGroup { incarnation, profile: Some(profile), listed: members.len() };
-    Ok(ChatGroupState { group, members })
-}
-
-fn members(list: Value<'_>, unknown: UnknownFields) -> Result<Vec<Member>, Fault> {
-    let path = list.path;
-    let members = list.each(|item| member(item, unknown))?;
-    match members.len() {
-        found if found > MOST_MEMBERS as usize => {
-            Err(Fault::refused(path, format!("it may have at most {MOST_MEMBERS} members, found {found}")))
-        }
-        _ => Ok(members),
-    }
-}
-
-fn member(item: Value<'_>, unknown: UnknownFields) -> Result<Member, Fault> {
-    let fields = item.fields()?;
-    let fields = only(fields, known::MEMBER, unknown, "a member")?;
-    Ok(Member {
-        user: fields.required(&known::MEMBER_ACCOUNT, any_user)?,
-        admin: fields.optional_text(&known::ROLE)? == Some("Admin"),
-        joined_at: fields.optional(&known::JOIN_TIME, any_seconds)?.unwrap_or(0),
-    })
-}
-
-fn text_of(fields: Fields<'_>, field: &'static Field) -> Result<String, Fault> {
-    let text = fields.optional(field, |value| match value.read::<&str>()? {
-        text if text.len() > TEXT_BYTES => {
-            let said = format!("it may have at most {TEXT_BYTES} bytes, found {}", text.len());
-            Err(Fault::refused(value.path, said))
-        }
-        text => Ok(text.to_owned()),
-    })?;
-    Ok(text.unwrap_or_default())
-}
-
-fn importable(value: Value<'_>) -> Result<UserId, Fault> {
-    parsed(value, UserId::importable)
-}
-
-fn any_user(value: Value<'_>) -> Result<UserId, Fault> {
-    parsed(value, UserId::parse)
-}
-
-fn parsed<T>(
-    value: Value<'_>,
-    parse: impl Fn(&str) -> Result<T, crate::domain::Rejection>,
-) -> Result<T, Fault> {
-    parse(value.read()?).map_err(|reason| Fault::refused(value.path, reason))
-}
-
-/// Reads a counter or id, within the range that typed clients can read.
-fn number(value: Value<'_>) -> Result<ChangeNumber, Fault> {
-    (u32::try_from(value.read::<i64>()?).ok().filter(|number| *number <= MAX_NUMBER))
-        .ok_or_else(|| Fault::unfit(value.path, format!("a number from 0 to {MAX_NUMBER}"), value.node))
-}
-
-fn optional_number(fields: Fields<'_>, field: &'static Field) -> Result<Option<u32>, Fault> {
-    fields.optional(field, number)
-}
-
-/// Reads a time up to the year 9999, the latest supported time.
-fn seconds(value: Value<'_>) -> Result<u64, Fault> {
-    (u64::try_from(value.read::<i64>()?).ok().filter(|time| *time <= LAST_SECOND)).ok_or_else(|| {
-        Fault::unfit(value.path, format!("a time in seconds since 1970, at most {LAST_SECOND}"), value.node)
-    })
-}
-
-/// Reads a time that is only displayed.
-fn any_seconds(value: Value<'_>) -> Result<u64, Fault> {
-    u64::try_from(value.read::<i64>()?)
-        .map_err(|_| Fault::unfit(value.path, "a time in seconds since 1970", value.node))
 }

@@ -2,6 +2,7 @@
 //! `docs/interchange.md` describes it for users.
 
 mod apply;
+mod chat_group;
 mod effect;
 mod encoding;
 mod export;
@@ -9,14 +10,17 @@ mod intake;
 mod known;
 mod line;
 mod terms;
+mod unfinished_line;
+mod values;
 mod write;
 
 pub use crate::{domain::LAST_SECOND, wire::UnknownFields};
 pub use apply::{ApplyError, Applying, apply};
+pub use chat_group::write_chat_group;
 pub use effect::{ChangeCounts, Effect, Loss, PartCounts, Tally};
 pub use encoding::uncompressed;
 pub use export::Export;
 pub use intake::{Intake, take_in};
 pub use line::{Line, OrganizerLine, ReplyPage, read_line, read_reply};
 pub use terms::{ImportReport, ImportTerms, IntakeError, Purpose};
-pub use write::{write_chat_group, write_organizer, write_owner};
+pub use write::{write_organizer, write_owner};

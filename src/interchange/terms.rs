@@ -10,6 +10,9 @@ use crate::{
     wire::UnknownFields,
 };
 
+/// The maximum number of faults that are listed.
+const FAULTS: usize = 1_000;
+
 /// What to do with the lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -58,6 +61,16 @@ pub struct ImportReport {
     pub more_faults: u64,
     /// What the lines changed, or would change.
     pub tally: Tally,
+}
+
+impl ImportReport {
+    /// Adds a fault, unless too many are listed already.
+    pub(super) fn note_fault(&mut self, number: u64, reason: String) {
+        match self.faults.len() < FAULTS {
+            true => self.faults.push((number, reason)),
+            false => self.more_faults += 1,
+        }
+    }
 }
 
 /// Why an import or check could not be completed.

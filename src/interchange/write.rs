@@ -1,12 +1,14 @@
-//! Writes lines. Reading a written line and writing it again gives the same bytes.
+//! Writes the lines of owners. Reading a written line and writing it again gives the same bytes.
 
 use serde::Serialize;
 
-use super::OrganizerLine;
+use super::{
+    OrganizerLine,
+    values::{is_no_time, is_zero, write},
+};
 use crate::domain::{
-    Account, AppId, ChangeNumber, ChatGroup, ChatGroupId, ChatGroupProfile, ChatGroupState, Conversation,
-    Counters, CustomMark, Group, GroupId, JoinOption, Member, Owner, OwnerState, Record, Restoration,
-    RestoredGroup, RestoredRecord, StandardMark, UnixSeconds,
+    Account, ChangeNumber, Conversation, Counters, CustomMark, Group, GroupId, Owner, OwnerState, Record,
+    Restoration, RestoredGroup, RestoredRecord, StandardMark, UnixSeconds,
 };
 
 /// Appends the lines of one owner: the account, unless the organizer's line already implies it, and the organizer, if
@@ -128,59 +130,6 @@ impl<'a> RecordOut<'a> {
     }
 }
 
-/// Appends the line of a chat group, existing or destroyed.
-pub fn write_chat_group(app: AppId, id: &ChatGroupId, state: &ChatGroupState, out: &mut Vec<u8>) {
-    let ChatGroupState { group, members } = state;
-    let ChatGroup { incarnation, profile, listed: _ } = group;
-    let line = ChatGroupOut {
-        kind: "chat_group",
-        app: app.number(),
-        id: id.as_str(),
-        incarnation: *incarnation,
-        destroyed: profile.is_none(),
-        profile: profile.as_ref().map(|profile| ProfileOut::new(profile, members)),
-    };
-    write(&line, out);
-}
-
-fn write(line: &impl Serialize, out: &mut Vec<u8>) {
-    serde_json::to_writer(&mut *out, line).expect("writing to memory cannot fail");
-    out.push(b'\n');
-}
-
-impl<'a> ProfileOut<'a> {
-    fn new(profile: &'a ChatGroupProfile, members: &'a [Member]) -> ProfileOut<'a> {
-        let ChatGroupProfile {
-            kind,
-            name,
-            owner,
-            introduction,
-            notification,
-            face_url,
-            max_members,
-            join_option,
-            created_at,
-        } = profile;
-        let member = |Member { user, admin, joined_at }: &'a Member| MemberOut {
-            user: user.as_str(),
-            role: admin.then_some("Admin"),
-            joined_at: *joined_at,
-        };
-        ProfileOut {
-            kind: kind.name(),
-            name,
-            owner: owner.as_ref().map(|owner| owner.as_str()),
-            introduction,
-            notification,
-            face_url,
-            max_members: *max_members,
-            join_option: (*join_option != JoinOption::default()).then(|| join_option.name()),
-            created_at: *created_at,
-            members: members.iter().map(member).collect(),
-        }
-    }
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct AccountLine<'a> {
@@ -250,71 +199,6 @@ struct RecordOut<'a> {
     timestamp: u64,
     #[serde(rename = "Number", skip_serializing_if = "Option::is_none")]
     number: Option<u32>,
-}
-
-#[derive(Serialize)]
-struct ChatGroupOut<'a> {
-    #[serde(rename = "Kind")]
-    kind: &'static str,
-    #[serde(rename = "SdkAppId")]
-    app: u32,
-    #[serde(rename = "GroupId")]
-    id: &'a str,
-    #[serde(rename = "Incarnation", skip_serializing_if = "is_zero")]
-    incarnation: u32,
-    #[serde(rename = "Destroyed", skip_serializing_if = "is_false")]
-    destroyed: bool,
-    #[serde(flatten)]
-    profile: Option<ProfileOut<'a>>,
-}
-
-#[derive(Serialize)]
-struct ProfileOut<'a> {
-    #[serde(rename = "Type")]
-    kind: &'static str,
-    #[serde(rename = "Name", skip_serializing_if = "str::is_empty")]
-    name: &'a str,
-    #[serde(rename = "Owner_Account", skip_serializing_if = "Option::is_none")]
-    owner: Option<&'a str>,
-    #[serde(rename = "Introduction", skip_serializing_if = "str::is_empty")]
-    introduction: &'a str,
-    #[serde(rename = "Notification", skip_serializing_if = "str::is_empty")]
-    notification: &'a str,
-    #[serde(rename = "FaceUrl", skip_serializing_if = "str::is_empty")]
-    face_url: &'a str,
-    #[serde(rename = "MaxMemberCount")]
-    max_members: u32,
-    #[serde(rename = "ApplyJoinOption", skip_serializing_if = "Option::is_none")]
-    join_option: Option<&'static str>,
-    #[serde(rename = "CreateTime", skip_serializing_if = "is_no_time")]
-    created_at: u64,
-    #[serde(rename = "MemberList", skip_serializing_if = "Vec::is_empty")]
-    members: Vec<MemberOut<'a>>,
-}
-
-#[derive(Serialize)]
-struct MemberOut<'a> {
-    #[serde(rename = "Member_Account")]
-    user: &'a str,
-    #[serde(rename = "Role", skip_serializing_if = "Option::is_none")]
-    role: Option<&'static str>,
-    #[serde(rename = "JoinTime", skip_serializing_if = "is_no_time")]
-    joined_at: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field so")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field so")]
-fn is_no_time(time: &u64) -> bool {
-    *time == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field so")]
-fn is_false(flag: &bool) -> bool {
-    !*flag
 }
 
 #[cfg(test)]

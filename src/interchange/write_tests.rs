@@ -7,10 +7,10 @@ use proptest::{collection::vec, option, prelude::*};
 use super::*;
 use crate::{
     domain::{
-        ChatGroup, ChatGroupKind, GroupName, Member, Organizer, RestoredGroup, RestoredRecord, StandardMark,
-        UserId,
+        AppId, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, ChatGroupState, GroupName,
+        JoinOption, Member, Organizer, RestoredGroup, RestoredRecord, StandardMark, UserId,
     },
-    interchange::{Line, UnknownFields, read_line},
+    interchange::{Line, UnknownFields, chat_group::write_chat_group, read_line},
 };
 
 fn text(most: usize) -> impl Strategy<Value = String> {

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::{CODES, Exposition, Now, place_of};
+use super::{CODES, Now, exposition::Exposition, place_of};
 use crate::{auth::Apps, domain::AppId, wire::code::Code};
 
 /// The calls of each app, by code.

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::Exposition;
+use super::exposition::Exposition;
 
 /// Counts reloads of the configuration, and reads the counts of the certificate.
 #[derive(Default)]

@@ -1,5 +1,7 @@
 //! Metrics of this process, under the names that Prometheus uses for every program.
 
+use super::exposition::Exposition;
+
 /// Values of this process, as the system reports them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Process {
@@ -36,6 +38,20 @@ impl Process {
             open_files: std::fs::read_dir("/proc/self/fd").map_or(0, |files| files.count() as u64),
             threads: u64::from(field(17)),
         }
+    }
+
+    pub(super) fn render(&self, out: &mut Exposition) {
+        let Process { start_seconds, cpu_seconds, resident_bytes, open_files, threads } = *self;
+        out.alone(
+            "process_start_time_seconds",
+            "gauge",
+            "Start time of the process, in seconds since 1970.",
+            start_seconds,
+        );
+        out.alone("process_cpu_seconds_total", "counter", "Processor time.", cpu_seconds);
+        out.alone("process_resident_memory_bytes", "gauge", "Resident memory in bytes.", resident_bytes);
+        out.alone("process_open_fds", "gauge", "Open files and sockets.", open_files);
+        out.alone("process_threads", "gauge", "Threads.", threads);
     }
 }
 

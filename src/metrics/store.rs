@@ -1,6 +1,6 @@
 //! Metrics of the store.
 
-use super::Exposition;
+use super::exposition::Exposition;
 use crate::store::Statistics;
 
 pub(super) fn render(statistics: Statistics, out: &mut Exposition) {

@@ -1,6 +1,6 @@
 //! Metrics of webhooks.
 
-use super::Exposition;
+use super::exposition::Exposition;
 use crate::webhooks::Status;
 
 /// The value of a sample.

@@ -6,7 +6,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -18,19 +18,16 @@ use tokio_rustls::{
     rustls::{
         ServerConfig,
         crypto::ring,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
         server::{ClientHello, ResolvesServerCert},
         sign::CertifiedKey,
     },
 };
 
-use super::{CertificateError, Validity, ValidityProblem, error::PairError};
-use crate::{
-    clock::Clock,
-    domain::UnixSeconds,
-    secret_file::{Readers, read_private},
-    text_file,
+use super::{
+    CertificateError, ValidityProblem,
+    pair::{FileContents, PairFiles, ParsedCertificate, read_chain},
 };
+use crate::{clock::Clock, domain::UnixSeconds, secret_file::Readers};
 
 /// The certificate and key for new connections. Clones share the same certificate.
 #[derive(Clone)]
@@ -38,13 +35,6 @@ pub struct Certificates {
     config: Arc<ServerConfig>,
     shown: Arc<CurrentCertificate>,
     files: Option<Arc<Files>>,
-}
-
-/// A certificate that has passed all checks except for its validity period.
-#[derive(Clone, Debug)]
-struct ParsedCertificate {
-    key: Arc<CertifiedKey>,
-    validity: Validity,
 }
 
 /// The certificate in use, which rustls asks for at each handshake.
@@ -66,19 +56,13 @@ pub struct CertificateState {
 
 /// The files of a certificate and its key, and what they contained when they were last read.
 struct Files {
-    certificate: PathBuf,
-    key: PathBuf,
-    /// Which users may have access to the file of the key.
-    readers: Readers,
+    pair: PairFiles,
     clock: Clock,
     last_read: Mutex<LastRead>,
     reloaded: AtomicU64,
     refused: AtomicU64,
     refused_now: AtomicBool,
 }
-
-/// The contents of the certificate's and the key's file.
-type FileContents = (Vec<u8>, Vec<u8>);
 
 /// What was found when the files were last read.
 #[derive(Default)]
@@ -127,9 +111,9 @@ impl Certificates {
         readers: Readers,
         clock: Clock,
     ) -> Result<Certificates, CertificateError> {
-        let files = Files::new(certificate, key, readers, clock);
-        let held = files.read()?;
-        let shown = files.parse(&held)?;
+        let files = Files::new(PairFiles::new(certificate, key, readers), clock);
+        let held = files.pair.read()?;
+        let shown = files.pair.parse(&held)?;
         files.last_read.lock().unwrap_or_else(PoisonError::into_inner).settled = held;
         Ok(Certificates { files: Some(Arc::new(files)), ..Certificates::serving(shown) })
     }
@@ -144,7 +128,7 @@ impl Certificates {
         readers: Readers,
         now: UnixSeconds,
     ) -> Result<Option<ValidityProblem>, CertificateError> {
-        let files = Files::new(certificate, key, readers, Clock::system());
+        let files = PairFiles::new(certificate, key, readers);
         Ok(files.parse(&files.read()?)?.validity.problem_at(now))
     }
 
@@ -159,7 +143,7 @@ impl Certificates {
 
     /// Loads a certificate and its key from PEM texts in memory.
     pub(super) fn from_pem(certificate: &str, key: &str) -> Result<Certificates, CertificateError> {
-        let files = Files::new(Path::new("certificate"), Path::new("key"), Readers::Nobody, Clock::system());
+        let files = PairFiles::new(Path::new("certificate"), Path::new("key"), Readers::Nobody);
         let shown = files.parse(&(certificate.into(), key.into()))?;
         Ok(Certificates::serving(shown))
     }
@@ -191,7 +175,7 @@ impl Certificates {
         let Some(files) = &self.files else { return Ok(false) };
         let mut last_read = files.last_read.lock().unwrap_or_else(PoisonError::into_inner);
         // Treat files that cannot be read like empty ones, so that this is reported only once, too.
-        let (held, read) = match files.read() {
+        let (held, read) = match files.pair.read() {
             Ok(held) => (held, Ok(())),
             Err(error) => (FileContents::default(), Err(error)),
         };
@@ -202,15 +186,16 @@ impl Certificates {
                 None => false,
             });
         }
-        let next = read.and_then(|()| files.parse(&held));
+        let next = read.and_then(|()| files.pair.parse(&held));
         let (error, waiting) = match next.map(|next| (self.new_problem(&next), next)) {
             Ok((None, next)) => {
                 *last_read = LastRead { settled: held, ..LastRead::default() };
                 return Ok(self.apply(files, next));
             }
-            Ok((Some(problem), next)) => {
-                (CertificateError::NotValid { certificate: files.certificate.clone(), problem }, Some(next))
-            }
+            Ok((Some(problem), next)) => (
+                CertificateError::NotValid { certificate: files.pair.certificate.clone(), problem },
+                Some(next),
+            ),
             Err(error) => (error, None),
         };
         if last_read.suspect.as_ref() != Some(&held) {
@@ -264,11 +249,9 @@ impl Certificates {
 }
 
 impl Files {
-    fn new(certificate: &Path, key: &Path, readers: Readers, clock: Clock) -> Files {
+    fn new(pair: PairFiles, clock: Clock) -> Files {
         Files {
-            certificate: certificate.to_owned(),
-            key: key.to_owned(),
-            readers,
+            pair,
             clock,
             last_read: Mutex::default(),
             reloaded: AtomicU64::new(0),
@@ -276,52 +259,6 @@ impl Files {
             refused_now: AtomicBool::new(false),
         }
     }
-
-    fn read(&self) -> Result<FileContents, CertificateError> {
-        let unreadable = |source| CertificateError::Unreadable { file: self.certificate.clone(), source };
-        Ok((fs::read(&self.certificate).map_err(unreadable)?, read_private(&self.key, self.readers)?))
-    }
-
-    fn parse(&self, (certificate, key): &FileContents) -> Result<ParsedCertificate, CertificateError> {
-        let chain = read_chain(&self.certificate, certificate)?;
-        let validity = chain.first().and_then(|own| Validity::of(own));
-        let key = read_key(&self.key, key)?;
-        let unusable = |reason| CertificateError::Unusable {
-            certificate: self.certificate.clone(),
-            key: self.key.clone(),
-            reason,
-        };
-        let key = CertifiedKey::from_der(chain, key, &ring::default_provider())
-            .map_err(|error| unusable(PairError::from(&error)))?;
-        let validity = validity.ok_or_else(|| unusable(PairError::Damaged))?;
-        Ok(ParsedCertificate { key: Arc::new(key), validity })
-    }
-}
-
-/// Parses the certificates in a PEM text; there must be at least one.
-fn read_chain(file: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
-    let chain = CertificateDer::pem_slice_iter(without_bom(file, text)?).collect::<Result<Vec<_>, _>>();
-    chain
-        .ok()
-        .filter(|chain| !chain.is_empty())
-        .ok_or_else(|| CertificateError::NoCertificate(file.to_owned()))
-}
-
-/// Parses the private key in a PEM text.
-fn read_key(file: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, CertificateError> {
-    let text = without_bom(file, text)?;
-    PrivateKeyDer::from_pem_slice(text).map_err(|_| {
-        let has = |part: &[u8]| text.windows(part.len()).any(|window| window == part);
-        match has(b"BEGIN ENCRYPTED PRIVATE KEY") || has(b"Proc-Type: 4,ENCRYPTED") {
-            true => CertificateError::Encrypted(file.to_owned()),
-            false => CertificateError::NoKey(file.to_owned()),
-        }
-    })
-}
-
-fn without_bom<'a>(file: &Path, text: &'a [u8]) -> Result<&'a [u8], CertificateError> {
-    let refused = |reason| CertificateError::NotText { file: file.to_owned(), reason };
-    text_file::without_bom(text).map_err(refused)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-use std::os::unix::fs::PermissionsExt;
+use std::{os::unix::fs::PermissionsExt, path::PathBuf};
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
 use super::*;
-use crate::secret_file::SecretError;
+use crate::{secret_file::SecretError, tls::Validity};
 
 /// 2026-01-01.
 const NOW: UnixSeconds = 1_767_225_600;

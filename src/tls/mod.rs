@@ -5,6 +5,7 @@ mod constraints;
 mod error;
 mod explain;
 mod local_ca;
+mod pair;
 mod validity;
 
 pub use certificates::{CertificateState, Certificates};

@@ -5,6 +5,7 @@
 //! pass with this store therefore do not rely on a global order.
 
 mod deliveries;
+mod directory;
 mod events;
 mod listing;
 mod maintenance;
@@ -12,7 +13,7 @@ mod operations;
 mod touches;
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -26,21 +27,14 @@ use self::{
     events::{AppLife, Logs},
     operations::Done,
 };
-use super::{
-    ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Directory, Loaded, Owners, Pending, Revision, StoreError,
-    Write, guarded,
-};
+use super::{Loaded, Owners, Pending, Revision, StoreError, Write, guarded};
 use crate::domain::{
-    AppId, Change, ChangeNumber, ChatGroupId, ChatGroupKind, ChatGroupOutcome, ChatGroupRejection,
-    ChatGroupState, ChatGroupTimes, ChatGroupWorld, Conversation, Decision, Outcome, Owner, OwnerState,
-    Presence, Rejection, SessionTimes, UserId, WantedMembers,
+    AppId, Change, ChangeNumber, ChatGroupId, ChatGroupState, ChatGroupTimes, Decision, Outcome, Owner,
+    OwnerState, Rejection, SessionTimes, UserId,
 };
 
 /// The number of partitions.
 const PARTITIONS: usize = 3;
-/// How many bits of a page's start are the place within the partition; the higher bits are the partition.
-const PLACE_BITS: u32 = 40;
-
 /// A store in memory.
 #[derive(Default)]
 pub(super) struct MemoryStore {
@@ -92,14 +86,6 @@ impl MemoryStore {
         lock(&self.partitions[partition_of(id.as_str())].kept)
     }
 
-    fn chat_group(&self, app: AppId, id: &ChatGroupId) -> Option<ChatGroupState> {
-        self.chat_groups(id).chat_groups.get(&(app, id.clone())).cloned()
-    }
-
-    fn is_imported(&self, owner: &Owner) -> bool {
-        self.owners(owner).owners.get(owner).is_some_and(|(state, _)| state.account.is_some())
-    }
-
     /// Returns the owner as stored, with the numbers of the dead records.
     fn owner(&self, owner: &Owner) -> (OwnerState, Revision, Vec<ChangeNumber>) {
         let (state, revision) = self.owners(owner).owners.get(owner).cloned().unwrap_or_default();
@@ -114,24 +100,6 @@ impl MemoryStore {
         let (state, revision, dead) = self.owner(owner);
         let organizer = Arc::new(state.organizer.living(&dead));
         Loaded { state: OwnerState { organizer, ..state }, revision }
-    }
-
-    fn presence(&self, app: AppId, named: &Conversation, member: &UserId) -> Presence {
-        match named {
-            Conversation::User(user) => {
-                Presence::User { imported: self.is_imported(&Owner { app, user: user.clone() }) }
-            }
-            Conversation::ChatGroup(id) => {
-                let found = self.chat_group(app, id);
-                let is_member = found.as_ref().is_none_or(|state| {
-                    let profile = state.group.profile.as_ref();
-                    profile.is_some_and(|profile| {
-                        profile.kind == ChatGroupKind::AvChatRoom || profile.owner.as_ref() == Some(member)
-                    }) || state.members.iter().any(|listed| listed.user == *member)
-                });
-                Presence::ChatGroup { life: found.map(|state| state.group.life()), is_member }
-            }
-        }
     }
 
     fn edit_owner(&self, write: &Write) -> Result<Result<Outcome, Rejection>, StoreError> {
@@ -184,38 +152,6 @@ impl MemoryStore {
         Ok(Ok(outcome))
     }
 
-    fn edit_chat_group(
-        &self,
-        write: &ChatGroupWrite,
-    ) -> Result<Result<ChatGroupOutcome, ChatGroupRejection>, StoreError> {
-        let ChatGroupWrite { app, id, edit, terms, .. } = write;
-        let is_imported = |user: &&UserId| self.is_imported(&Owner { app: *app, user: (*user).clone() });
-        let imported: HashSet<UserId> = edit.users().into_iter().filter(is_imported).cloned().collect();
-        let old = self.chat_group(*app, id);
-        let members = old.as_ref().map_or(Vec::new(), |state| wanted_of(state, &edit.wanted()));
-        let world = ChatGroupWorld { terms, imported: &imported, members: &members };
-        let decision = guarded(|| edit.decide(old.as_ref().map(|state| &state.group), world))?;
-        let Decision { outcome, change } = match decision {
-            Ok(decision) => decision,
-            Err(rejection) => return Ok(Err(rejection)),
-        };
-        if let Some(change) = change.filter(|_| !write.dry_run) {
-            let old_incarnation = old.as_ref().map_or(0, |state| state.group.incarnation);
-            let next = old.unwrap_or_default().folded(&change.deltas);
-            assert_eq!(next.group, change.next, "deltas lead to the next state");
-            if next.group.incarnation > old_incarnation {
-                self.record_disbanding(*app, id, next.group.incarnation, terms.now);
-            }
-            let mut kept = self.chat_groups(id);
-            let key = (*app, id.clone());
-            if kept.chat_groups.insert(key.clone(), next).is_none() {
-                kept.listed.push(key);
-            }
-            self.changes.send_modify(|count| *count += 1);
-        }
-        Ok(Ok(outcome))
-    }
-
     /// Queues a job of a partition. It runs when its answer is awaited, or earlier together with another job.
     fn queue<T: Send + 'static>(
         &self,
@@ -255,15 +191,6 @@ impl MemoryStore {
     }
 }
 
-fn wanted_of(state: &ChatGroupState, wanted: &WantedMembers) -> Vec<crate::domain::Member> {
-    match wanted {
-        WantedMembers::All => state.members.clone(),
-        WantedMembers::Named(users) => {
-            state.members.iter().filter(|member| users.contains(&member.user)).cloned().collect()
-        }
-    }
-}
-
 impl Owners for MemoryStore {
     fn peek(&self, _: &Owner) -> Option<Loaded> {
         None
@@ -276,61 +203,5 @@ impl Owners for MemoryStore {
 
     fn commit(&self, write: Write) -> Pending<'_, Result<Outcome, Rejection>> {
         self.queue(partition_of(write.owner.user.as_str()), move |store| store.edit_owner(&write))
-    }
-}
-
-impl Directory for MemoryStore {
-    fn accounts(&self, app: AppId, users: Vec<UserId>) -> Pending<'_, Vec<bool>> {
-        self.read(|| users.into_iter().map(|user| self.is_imported(&Owner { app, user })).collect())
-    }
-
-    fn presences(&self, app: AppId, named: Vec<Conversation>) -> Pending<'_, Vec<Presence>> {
-        let without_membership = |presence| match presence {
-            Presence::ChatGroup { life, .. } => Presence::ChatGroup { life, is_member: true },
-            other => other,
-        };
-        let nobody = UserId::parse("-").expect("one byte is a user id");
-        let presence = |named: &Conversation| without_membership(self.presence(app, named, &nobody));
-        self.read(|| named.iter().map(presence).collect())
-    }
-
-    fn chat_groups(
-        &self,
-        app: AppId,
-        ids: Vec<ChatGroupId>,
-        wanted: WantedMembers,
-    ) -> Pending<'_, Vec<Option<ChatGroupState>>> {
-        let find = |id: &ChatGroupId| {
-            let state = self.chat_group(app, id)?;
-            let members = wanted_of(&state, &wanted);
-            Some(ChatGroupState { group: state.group, members })
-        };
-        self.read(|| ids.iter().map(find).collect())
-    }
-
-    fn commit_chat_group(
-        &self,
-        write: ChatGroupWrite,
-    ) -> Pending<'_, Result<ChatGroupOutcome, ChatGroupRejection>> {
-        self.queue(partition_of(write.id.as_str()), move |store| store.edit_chat_group(&write))
-    }
-
-    fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage> {
-        let mut living: Vec<(u64, ChatGroupId)> = Vec::new();
-        for (partition, number) in self.partitions.iter().zip(0u64..) {
-            let kept = lock(&partition.kept);
-            for (key, place) in kept.listed.iter().zip(1u64..) {
-                let Some(profile) = &kept.chat_groups[key].group.profile else { continue };
-                let fits = query.kind.is_none_or(|wanted| wanted.aliases().contains(&profile.kind));
-                if key.0 == app && fits {
-                    living.push((number << PLACE_BITS | place, key.1.clone()));
-                }
-            }
-        }
-        let total = living.len();
-        let mut rest = living.into_iter().filter(|(place, _)| *place >= query.from);
-        let ids = rest.by_ref().take(query.limit).map(|(_, id)| id).collect();
-        let page = ChatGroupPage { ids, next: rest.next().map(|(place, _)| place), total };
-        self.read(|| page)
     }
 }

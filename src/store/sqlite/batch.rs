@@ -1,7 +1,6 @@
 //! One transaction of the writer, with the changes that are published when it is committed.
 
 use std::{
-    borrow::Cow,
     collections::{HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
@@ -10,7 +9,6 @@ use rusqlite::Connection;
 
 use super::{
     changed::{Changed, OwnerInBatch},
-    chat_groups, disbandings,
     error::attribute_damage,
     events::{self, Head, NewEvent},
     health::Health,
@@ -20,16 +18,11 @@ use super::{
 };
 use crate::{
     domain::{
-        AppId, Change, ChatGroupChange, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, ChatGroupWorld,
-        Conversation, Decision, Delta, Outcome, Owner, Presence, Receipt, Rejection, Touch, UnixSeconds,
+        AppId, Change, ChatGroupId, Conversation, Decision, Delta, Outcome, Owner, Presence, Receipt,
+        Rejection,
     },
     store::{
-        ChatGroupWrite, Damaged, Scope, StoreError, Write,
-        cache::OwnerCache,
-        document::{LayoutDefect, Stored},
-        events::bucket_of,
-        guarded,
-        place::check_place,
+        Damaged, Scope, StoreError, Write, cache::OwnerCache, events::bucket_of, guarded, place::check_place,
     },
 };
 
@@ -38,6 +31,7 @@ pub(super) const PAGE: usize = 4_096;
 
 /// The approximate size of one record in a document, in bytes.
 const RECORD: usize = 128;
+
 /// A transaction that has not been committed yet.
 pub(super) struct Batch<'a> {
     pub(super) db: &'a Connection,
@@ -94,13 +88,15 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// Returns the owner that could not be written, and the reason.
     pub(super) fn complete(mut self) -> Result<(usize, Changed), (Owner, StoreError)> {
-        self.write_organizers()?;
+        let rows = self.rows();
+        for (owner, edited) in self.owners.iter_mut().filter(|(_, edited)| edited.is_changed()) {
+            let written = edited.write(rows, owner, self.aside.contains(owner));
+            self.bytes += written.map_err(|error| (owner.clone(), error))?;
+        }
         let Batch { owners, disbanded, forgotten, head, has_erased, bytes, .. } = self;
         Ok((bytes, Changed { owners, disbanded, forgotten, head, has_erased }))
     }
-}
 
-impl<'a> Batch<'a> {
     /// Runs a function that writes rows of other kinds, and returns its result and the approximate number of bytes.
     pub(super) fn add<T>(
         &mut self,
@@ -238,89 +234,5 @@ impl<'a> Batch<'a> {
         edited.state = next;
         edited.deltas.extend(deltas);
         Ok(Ok(outcome))
-    }
-
-    /// Applies an edit of a chat group.
-    pub(super) fn edit_chat_group(
-        &mut self,
-        write: &ChatGroupWrite,
-        now: UnixSeconds,
-    ) -> Result<Result<ChatGroupOutcome, ChatGroupRejection>, StoreError> {
-        let (app, id) = (write.app, &write.id);
-        let named = write.edit.users();
-        let imported = match named.is_empty() {
-            true => HashSet::new(),
-            false => attribute_damage(
-                || Damaged::Directory(app),
-                self.rows().imported(app, named.iter().copied()),
-            )?,
-        };
-        let imported = named.into_iter().filter(|user| imported.contains(user.as_str())).cloned().collect();
-        let old = chat_groups::row(self.db, app, id)?;
-        let members = match &old {
-            Some(row) => {
-                let members = row.members(self.db, app, id, &write.edit.wanted());
-                attribute_damage(|| Damaged::ChatGroup(app, id.clone()), members)?
-            }
-            None => Vec::new(),
-        };
-        let world = ChatGroupWorld { terms: &write.terms, imported: &imported, members: &members };
-        let group = old.as_ref().map(|row| &row.group);
-        let Decision { outcome, change } = match guarded(|| write.edit.decide(group, world))? {
-            Ok(decision) => decision,
-            Err(rejection) => return Ok(Err(rejection)),
-        };
-        let kept = change.filter(|_| !write.dry_run);
-        let Some(ChatGroupChange { next, deltas }) = kept else { return Ok(Ok(outcome)) };
-        let mut disbanding = None;
-        if next.incarnation > group.map_or(0, |old| old.incarnation) {
-            disbanding = Some(disbandings::write_disbanding(self.db, app, id, next.incarnation, now)?);
-            self.bytes += 2 * PAGE;
-            self.disbanded.push((app, id.clone()));
-        }
-        self.bytes += PAGE + chat_groups::write(self.db, app, id, old, &next, disbanding, &deltas)?;
-        Ok(Ok(outcome))
-    }
-
-    /// Applies touches, all of which concern `what`.
-    pub(super) fn touch(&mut self, what: &Damaged, touches: &[Touch]) -> Result<(), StoreError> {
-        for touch in touches {
-            self.bytes += attribute_damage(|| what.clone(), touches::raise(self.db, touch))?;
-        }
-        Ok(())
-    }
-
-    fn write_organizers(&mut self) -> Result<(), (Owner, StoreError)> {
-        let rows = self.rows();
-        for (owner, edited) in &mut self.owners {
-            let failed = |error| (owner.clone(), error);
-            if !edited.is_changed() {
-                continue;
-            }
-            let mut stored = Stored::clone(&edited.stored.stored);
-            let mut deltas = Cow::Borrowed(&edited.deltas);
-            if self.aside.contains(owner) {
-                // Write everything of this owner to the separate table, away from the damage.
-                self.db.execute("UPDATE store SET aside = 1", []).map_err(|error| failed(error.into()))?;
-                let account = edited.state.account.as_deref();
-                rows.write_account_aside(owner, account, edited.stored.event).map_err(failed)?;
-                rows.forget_aside(owner).map_err(failed)?;
-                stored = Stored::default();
-                deltas = Cow::Owned(Vec::new());
-                self.bytes += PAGE;
-            }
-            if !Arc::ptr_eq(&edited.state.organizer, &stored.organizer) {
-                let edits = stored.advance(Arc::clone(&edited.state.organizer), &deltas);
-                let edits = edits.map_err(|LayoutDefect| failed(StoreError::Rule))?;
-                self.bytes +=
-                    edits.iter().map(|(_, doc)| PAGE + doc.as_ref().map_or(0, Vec::len)).sum::<usize>();
-                edited.stored.revision = edited.revision();
-                rows.write_organizer(owner, &edits, edited.stored.revision, edited.stored.event)
-                    .map_err(failed)?;
-            }
-            edited.stored.stored = Arc::new(stored);
-            edited.stored.account.clone_from(&edited.state.account);
-        }
-        Ok(())
     }
 }

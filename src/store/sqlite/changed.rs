@@ -2,18 +2,19 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{events::Head, rows::Rows};
+use super::{batch::PAGE, events::Head, rows::Rows};
 use crate::{
     domain::{AppId, ChatGroupId, Delta, Owner, OwnerState},
     store::{
         Revision, Scope, StoreError,
         cache::{self, OwnerCache, Snapshot},
+        document::{LayoutDefect, Stored},
     },
 };
 
 /// An owner within a transaction. All changes of an owner in one batch are written together.
 pub(super) struct OwnerInBatch {
-    /// The owner as last committed; after `write_organizers`, as written by this transaction.
+    /// The owner as last committed; after [`OwnerInBatch::write`], as written by this transaction.
     pub(super) stored: Snapshot,
     /// The owner after the edits of this batch.
     pub(super) state: OwnerState,
@@ -46,6 +47,39 @@ impl OwnerInBatch {
         let organizer = Arc::clone(&stored.stored.organizer);
         let state = OwnerState { account: stored.account.clone(), organizer };
         Ok(OwnerInBatch { stored, state, deltas: Vec::new() })
+    }
+
+    /// Writes the organizer, and returns the approximate number of bytes. An owner who is put aside is written completely, to
+    /// the separate table.
+    pub(super) fn write(
+        &mut self,
+        rows: Rows<'_>,
+        owner: &Owner,
+        puts_aside: bool,
+    ) -> Result<usize, StoreError> {
+        let mut bytes = 0;
+        let mut stored = Stored::clone(&self.stored.stored);
+        let mut deltas = &self.deltas[..];
+        if puts_aside {
+            // Write everything of this owner to the separate table, away from the damage.
+            rows.db.execute("UPDATE store SET aside = 1", [])?;
+            rows.write_account_aside(owner, self.state.account.as_deref(), self.stored.event)?;
+            rows.forget_aside(owner)?;
+            stored = Stored::default();
+            deltas = &[];
+            bytes += PAGE;
+        }
+        if !Arc::ptr_eq(&self.state.organizer, &stored.organizer) {
+            let edits = stored
+                .advance(Arc::clone(&self.state.organizer), deltas)
+                .map_err(|LayoutDefect| StoreError::Rule)?;
+            bytes += edits.iter().map(|(_, doc)| PAGE + doc.as_ref().map_or(0, Vec::len)).sum::<usize>();
+            self.stored.revision = self.revision();
+            rows.write_organizer(owner, &edits, self.stored.revision, self.stored.event)?;
+        }
+        self.stored.stored = Arc::new(stored);
+        self.stored.account.clone_from(&self.state.account);
+        Ok(bytes)
     }
 
     pub(super) fn is_changed(&self) -> bool {

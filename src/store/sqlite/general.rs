@@ -1,11 +1,20 @@
-//! The changes in a transaction that concern the store as a whole, or a part of it.
+//! The changes in a transaction that are not about one owner: of chat groups, the times of sessions, and the store as a
+//! whole or a part of it.
+
+use std::collections::HashSet;
 
 use super::{
     batch::{Batch, PAGE},
+    chat_groups, disbandings,
     error::attribute_damage,
-    events, lives,
+    events, lives, touches,
 };
-use crate::store::{Damaged, Scope, StoreError, events::bucket_of};
+use crate::{
+    domain::{
+        ChatGroupChange, ChatGroupOutcome, ChatGroupRejection, ChatGroupWorld, Decision, Touch, UnixSeconds,
+    },
+    store::{ChatGroupWrite, Damaged, Scope, StoreError, events::bucket_of, guarded},
+};
 
 /// The number of bytes that a readiness check writes: a few pages.
 const PROBE: usize = 12_000;
@@ -13,6 +22,56 @@ const PROBE: usize = 12_000;
 const LARGE_PROBE: usize = 256 << 10;
 
 impl Batch<'_> {
+    /// Applies an edit of a chat group.
+    pub(super) fn edit_chat_group(
+        &mut self,
+        write: &ChatGroupWrite,
+        now: UnixSeconds,
+    ) -> Result<Result<ChatGroupOutcome, ChatGroupRejection>, StoreError> {
+        let (app, id) = (write.app, &write.id);
+        let named = write.edit.users();
+        let imported = match named.is_empty() {
+            true => HashSet::new(),
+            false => attribute_damage(
+                || Damaged::Directory(app),
+                self.rows().imported(app, named.iter().copied()),
+            )?,
+        };
+        let imported = named.into_iter().filter(|user| imported.contains(user.as_str())).cloned().collect();
+        let old = chat_groups::row(self.db, app, id)?;
+        let members = match &old {
+            Some(row) => {
+                let members = row.members(self.db, app, id, &write.edit.wanted());
+                attribute_damage(|| Damaged::ChatGroup(app, id.clone()), members)?
+            }
+            None => Vec::new(),
+        };
+        let world = ChatGroupWorld { terms: &write.terms, imported: &imported, members: &members };
+        let group = old.as_ref().map(|row| &row.group);
+        let Decision { outcome, change } = match guarded(|| write.edit.decide(group, world))? {
+            Ok(decision) => decision,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        let kept = change.filter(|_| !write.dry_run);
+        let Some(ChatGroupChange { next, deltas }) = kept else { return Ok(Ok(outcome)) };
+        let mut disbanding = None;
+        if next.incarnation > group.map_or(0, |old| old.incarnation) {
+            disbanding = Some(disbandings::write_disbanding(self.db, app, id, next.incarnation, now)?);
+            self.bytes += 2 * PAGE;
+            self.disbanded.push((app, id.clone()));
+        }
+        self.bytes += PAGE + chat_groups::write(self.db, app, id, old, &next, disbanding, &deltas)?;
+        Ok(Ok(outcome))
+    }
+
+    /// Applies touches, all of which concern `what`.
+    pub(super) fn touch(&mut self, what: &Damaged, touches: &[Touch]) -> Result<(), StoreError> {
+        for touch in touches {
+            self.bytes += attribute_damage(|| what.clone(), touches::raise(self.db, touch))?;
+        }
+        Ok(())
+    }
+
     /// Writes data for a readiness check, which needs free pages and has to become durable like any change.
     pub(super) fn probe(&mut self) -> Result<(), StoreError> {
         if self.is_probed {

@@ -21,7 +21,8 @@ use crate::{
         sqlite::{
             chat_groups,
             files::Files,
-            schema::{APPLICATION, FORMAT_1, FORMAT_2, Opened, open_with},
+            first_formats::{FORMAT_1, FORMAT_2},
+            schema::{APPLICATION, Opened, open_with},
         },
     },
     testing::block_on,

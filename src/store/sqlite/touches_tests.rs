@@ -7,7 +7,8 @@ use crate::{
     domain::{DirectoryMode, Edit, Limits, Terms},
     store::sqlite::{
         SqliteStore,
-        schema::{APPLICATION, FORMAT_1, FORMAT_2},
+        first_formats::{FORMAT_1, FORMAT_2},
+        schema::APPLICATION,
         upgrade::FORMAT_3,
     },
     store::{Maintenance, Owners, StoreConfig, Touches, Write},

@@ -10,7 +10,8 @@ use crate::{
     },
     store::sqlite::{
         SqliteStore,
-        schema::{APPLICATION, FORMAT_1, FORMAT_2},
+        first_formats::{FORMAT_1, FORMAT_2},
+        schema::APPLICATION,
     },
     store::{ChatGroupWrite, Damaged, Directory, Listing, Loaded, Maintenance, Owners, StoreConfig, Write},
     testing::block_on,

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use super::{
     StoreConfig,
-    attempt::{Attempt, Verdict},
+    attempt::Attempt,
     checkpoints::{CheckpointCounts, Checkpoints},
     events::Head,
     files::Files,
@@ -27,6 +27,7 @@ use super::{
     schema::{self, Opened},
     scrubbing::Scrubber,
     threads::StoreThread,
+    verdict::Verdict,
 };
 use crate::{
     clock::Clock,

@@ -3,24 +3,27 @@
 //! They exist only if the server was started with them. If a token is set, they require it. A web page that a
 //! developer happens to open cannot use them: see [`origin`].
 
-use std::{collections::BTreeMap, sync::Arc, thread};
+mod clock;
+mod lines;
+mod query;
+mod refusal;
+mod requests;
 
-use http_body_util::BodyExt;
+use std::{collections::BTreeMap, sync::Arc};
+
 use serde_json::{Value, json};
-use tokio::{
-    runtime::Handle,
-    sync::{OwnedMutexGuard, oneshot},
-};
 
+use self::{
+    lines::run_to_completion,
+    refusal::{Refused, bad, failed, snapshot_refusal},
+    requests::{Asked, Beginning},
+};
 use super::{
     answer::{Answer, Status},
-    body,
-    control_requests::{Asked, Beginning, Refused, SetClock},
-    encoding,
+    body, encoding,
     exchange::{Bodies, Exchange, Subject},
     head::{Body, Head, Header},
     id::Id,
-    lines::report,
     memory::Bounds,
     origin,
     state::State,
@@ -28,11 +31,9 @@ use super::{
 use crate::{
     api::{Absent, Command, Error},
     auth::Token,
-    controls::{Controls, SnapshotError, Spool, SpoolError},
-    domain::{AppId, Limits, Owner},
+    controls::Controls,
+    domain::{AppId, Owner},
     excerpt::{line, quoted},
-    interchange::{ImportTerms, IntakeError, LAST_SECOND, Purpose, UnknownFields, take_in},
-    log_lines::log,
     masking, routes,
     store::{Scope, StoreError},
     wire::{code::Code, meant},
@@ -148,10 +149,10 @@ impl State {
                 controls.snapshots.remove(&name).map_err(snapshot_refusal)?;
                 json!({ "Removed": 1 })
             }
-            Asked::Clock => self.clock_shown(),
+            Asked::Clock => clock::shown(&self.service.clock),
             Asked::SetClock(set) => {
-                self.set_clock(&set)?;
-                self.clock_shown()
+                clock::set(&self.service.clock, &set)?;
+                clock::shown(&self.service.clock)
             }
             Asked::Faults => json!({ "Faults": controls.faults.all() }),
             Asked::AddFault(rule) => json!(controls.faults.add(rule).map_err(bad)?),
@@ -176,45 +177,6 @@ impl State {
                 json!({})
             }
         })
-    }
-
-    /// Receives all lines of a body.
-    async fn spooled(&self, body: &mut Body<'_>) -> Result<Spool, Refused> {
-        let broken = || bad("the body is incomplete or too slow; nothing was applied".to_owned());
-        let mut spool = Spool::default();
-        loop {
-            let frame = tokio::time::timeout(self.limits.idle, body.frame());
-            let Some(frame) = frame.await.map_err(|_| broken())? else { return Ok(spool) };
-            let Ok(piece) = frame.map_err(|_| broken())?.into_data() else { continue };
-            spool.add(&piece).map_err(|error| match error {
-                SpoolError::TooLarge(_) => (Status::TooLarge, error.to_string()),
-                SpoolError::File(_) => (Status::Unavailable, error.to_string()),
-            })?;
-        }
-    }
-
-    /// Applies lines on a separate thread, which holds the lock until it ends even if the client disconnects.
-    async fn seed(
-        &self,
-        controls: &Controls,
-        lines: Spool,
-        unknown: UnknownFields,
-    ) -> Result<Answer, Refused> {
-        // A file may contain several apps, so the widest limits of all apps apply.
-        let access = self.access();
-        let widest = access.gate.apps().all().iter().map(|app| app.limits).max_by_key(|one| one.groups);
-        let limits = widest.unwrap_or(Limits::TENCENT);
-        let clock = self.service.clock.clone();
-        let terms = ImportTerms { unknown, ..ImportTerms::of_tools(Purpose::Apply, limits, clock) };
-        let store = Arc::clone(&self.service.store);
-        let lines = lines.into_lines().map_err(|error| snapshot_refusal(SnapshotError::File(error)))?;
-        let turn = Arc::clone(&controls.turn).lock_owned().await;
-        let taken = run_to_completion(turn, async move { take_in(&*store, terms, lines).await }).await?;
-        match taken.unwrap_or(Err(IntakeError::Store(StoreError::Rule))) {
-            // Status 200 means that every line was accepted.
-            Ok(outcome) => Ok(report(&outcome)),
-            Err(error) => Err(snapshot_refusal(error.into())),
-        }
     }
 
     /// Refuses an app that the server neither serves nor has data about.
@@ -255,52 +217,6 @@ impl State {
             "Snapshots": controls.snapshots.names().len(),
         })
     }
-
-    fn clock_shown(&self) -> Value {
-        let clock = &self.service.clock;
-        json!({ "Now": clock.now(), "Frozen": clock.is_frozen() })
-    }
-
-    fn set_clock(&self, set: &SetClock) -> Result<(), Refused> {
-        let clock = &self.service.clock;
-        match *set {
-            SetClock::Freeze(at) => clock.freeze(at),
-            SetClock::Resume => clock.resume(),
-            SetClock::Advance(seconds) => {
-                let at = clock.now().saturating_add(u64::from(seconds));
-                if at > LAST_SECOND {
-                    let said = format!(
-                        "Advance: the clock cannot pass {LAST_SECOND}, the end of the year 9999; this would be {at}"
-                    );
-                    return Err(bad(said));
-                }
-                clock.advance(seconds);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Runs work that must not stop half-way, on a separate thread that holds the lock until it ends, even if the client
-/// disconnects. Returns `None` if the thread panicked.
-async fn run_to_completion<T: Send + 'static>(
-    turn: OwnedMutexGuard<()>,
-    work: impl Future<Output = T> + Send + 'static,
-) -> Result<Option<T>, Refused> {
-    let runtime = Handle::current();
-    let (done, outcome) = oneshot::channel();
-    let thread = move || {
-        let outcome = runtime.block_on(work);
-        drop(turn);
-        // An error means that the client has disconnected.
-        let _ = done.send(outcome);
-    };
-    thread::Builder::new().name("control".to_owned()).spawn(thread).map_err(|error| {
-        log!(NO_THREAD_FOR_CONTROL, %error);
-        let said = "the system cannot start a thread for this; try again later";
-        (Status::Unavailable, said.to_owned())
-    })?;
-    Ok(outcome.await.ok())
 }
 
 fn has_token(token: &Token, head: &Head<'_>) -> bool {
@@ -321,22 +237,4 @@ fn check_command(controls: &Controls, command: &str) -> Result<(), Refused> {
         "Command: there is no command {}, and no call of it in the journal{hint}",
         quoted(&found)
     )))
-}
-
-fn bad(said: String) -> Refused {
-    (Status::BadRequest, said)
-}
-
-fn failed(error: &StoreError) -> Refused {
-    log!(CONTROL_FAILED_IN_STORE, %error);
-    (Status::Unavailable, "the store failed; see the log of the server".to_owned())
-}
-
-fn snapshot_refusal(error: SnapshotError) -> Refused {
-    match error {
-        SnapshotError::Unknown { .. } => (Status::NotFound, error.to_string()),
-        SnapshotError::NoName | SnapshotError::LongName(_) | SnapshotError::Many => bad(error.to_string()),
-        SnapshotError::Store(error) => failed(&error),
-        other => (Status::Unavailable, other.to_string()),
-    }
 }

@@ -1,24 +1,24 @@
 //! Parses requests below `/_dev/`. They are parsed completely before anything is locked or changed, so that a slow
 //! body does not block other requests.
 
-use super::{answer::Status, encoding, lines::unknown_fields, query::decode};
+use super::{
+    query::{check_parameters, number, parameter},
+    refusal::{Refused, bad},
+};
 use crate::{
     api::OWNER,
+    call::{answer::Status, encoding, lines::unknown_fields},
     controls::FaultRule,
     domain::{AppId, Owner, UnixSeconds, UserId},
-    excerpt::{plain, quoted},
+    excerpt::plain,
     interchange::{LAST_SECOND, UnknownFields},
-    masking,
     routes::{
-        self, CONTROLS_PATH, Control, Handler, Property, ROUTES, Route, Takes,
+        self, CONTROLS_PATH, Control, Handler, ROUTES, Route, Takes,
         field::{ADVANCE, CONTROLS, FREEZE, NAME, RESUME, SDK_APP_ID},
     },
     store::Scope,
     wire::{Fault, Field, Fields, FromNode, Node, Path, Value, meant, unreadable},
 };
-
-/// A refused request: the status and the message.
-pub(super) type Refused = (Status, String);
 
 /// A parsed request.
 pub(super) enum Asked {
@@ -215,10 +215,6 @@ fn set_clock(node: &Node<'_>, fields: Fields<'_>) -> Result<SetClock, Fault> {
     }
 }
 
-fn bad(said: String) -> Refused {
-    (Status::BadRequest, said)
-}
-
 /// Creates the refusal of an unknown path, or of a method that the path does not take.
 fn unknown_route(method: &str, path: &str) -> Refused {
     let mut known: Vec<&str> = ROUTES.iter().filter_map(Route::control).collect();
@@ -240,48 +236,4 @@ fn unknown_route(method: &str, path: &str) -> Refused {
         there.join(", ")
     );
     (Status::NotFound, said)
-}
-
-/// Refuses unknown and repeated parameters, because ignoring a misspelt one would widen the request.
-fn check_parameters(query: &str, known: &[Property]) -> Result<(), Refused> {
-    let known: Vec<&str> = known.iter().map(|one| one.name).collect();
-    let mut seen = Vec::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let there = match &known[..] {
-            [] => "; it takes none".to_owned(),
-            known => match meant(name, known) {
-                Some(other) => format!("; did you mean {other}?"),
-                _ => format!("; it takes {}", known.join(", ")),
-            },
-        };
-        if !known.contains(&name) {
-            return Err(bad(format!(
-                "this request has no parameter {}{there}",
-                quoted(&masking::text(pair))
-            )));
-        }
-        if seen.contains(&name) {
-            return Err(bad(format!("the parameter {name} is given twice; give it once")));
-        }
-        if value.is_empty() {
-            return Err(bad(format!("the parameter {name} is empty; omit it or give it a value")));
-        }
-        seen.push(name);
-    }
-    Ok(())
-}
-
-/// Returns a percent-decoded parameter of the query.
-fn parameter(query: &str, name: &str) -> Result<Option<String>, Refused> {
-    let found = query.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name));
-    let Some((_, value)) = found else { return Ok(None) };
-    decode(value).map(|value| Some(value.into_owned())).map_err(|error| bad(error.to_string()))
-}
-
-fn number(query: &str, name: &str) -> Result<Option<u32>, Refused> {
-    let Some(text) = parameter(query, name)? else { return Ok(None) };
-    text.parse()
-        .map(Some)
-        .map_err(|_| bad(format!("{name} must be a number from 0 to 4294967295, found {}", quoted(&text))))
 }
