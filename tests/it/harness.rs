@@ -27,7 +27,7 @@ use tokio_rustls::rustls::{
 };
 
 pub(crate) use crate::wait::eventually;
-use crate::wait::{self, DEADLINE, Finish, Lines, end};
+use crate::wait::{self, DEADLINE, Finish, Lines, end, end_within};
 
 /// The app of the documentation page, with a key made for the tests, because `serve` refuses the published one.
 pub(crate) const APP: u32 = 88_888_888;
@@ -324,7 +324,11 @@ impl Fault {
 impl Drop for Fault {
     fn drop(&mut self) {
         let _ = signal(self.strace.id(), Signal::INT);
-        end(&mut self.strace);
+        // strace may hang while it lets go of a process that is just exiting, and then the process cannot exit either.
+        if end_within(&mut self.strace, Duration::from_secs(10)).is_none() {
+            let _ = self.strace.kill();
+            end(&mut self.strace);
+        }
     }
 }
 

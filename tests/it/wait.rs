@@ -61,10 +61,15 @@ pub(crate) fn message<T>(from: &Receiver<T>, what: &str) -> T {
 
 /// Waits for the end of a process. Returns `None` if it continues.
 pub(crate) fn end(child: &mut Child) -> Option<ExitStatus> {
+    end_within(child, DEADLINE)
+}
+
+/// Like [`end`], but with another deadline.
+pub(crate) fn end_within(child: &mut Child, deadline: Duration) -> Option<ExitStatus> {
     let since = Clock::system();
     loop {
         let status = child.try_wait().unwrap();
-        if status.is_some() || since.elapsed() > DEADLINE {
+        if status.is_some() || since.elapsed() > deadline {
             return status;
         }
         thread::park_timeout(Duration::from_millis(1));
