@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::{
     bodies::{
-        Call, account_delete, account_import, chat, create_contact_group, create_group, del_contact_group,
-        destroy_group, get_contact_group, mark_contact, records, regroup_contacts, rename_contact_group,
-        user,
+        Call, Calls, account_delete, account_import, chat, create_contact_group, create_group,
+        del_contact_group, destroy_group, everything, get_contact_group, mark_contact, records,
+        regroup_contacts, rename_contact_group, user,
     },
     harness::{APP, Client, Server},
 };
@@ -18,23 +18,23 @@ const ASK: &str = "X-Confold-State: 1\r\n";
 
 /// A client that only follows changes.
 #[derive(Default)]
-struct Copy {
-    state: String,
-    groups: BTreeMap<u64, Value>,
-    records: BTreeMap<String, Value>,
-    resets: usize,
+pub(crate) struct Copy {
+    pub(crate) state: String,
+    pub(crate) groups: BTreeMap<u64, Value>,
+    pub(crate) records: BTreeMap<String, Value>,
+    pub(crate) resets: usize,
 }
 
-fn key(contact: &Value) -> String {
+pub(crate) fn key(contact: &Value) -> String {
     format!("{} {}{}", contact["Type"], contact["To_Account"], contact["ToGroupId"])
 }
 
 impl Copy {
     /// Reads one part, and returns whether there is more.
     #[track_caller]
-    fn read(&mut self, client: &mut Client, owner: &str, most: usize) -> bool {
+    pub(crate) fn read(&mut self, client: &mut impl Calls, owner: &str, most: usize) -> bool {
         let body = json!({"From_Account": owner, "Since": self.state, "MaxChanges": most});
-        let reply = client.ok(CHANGES, &body.to_string());
+        let reply = client.succeeds(&Call::new(CHANGES, body));
         assert_eq!(reply["OldState"], self.state);
         if reply["Reset"] == 1 {
             self.resets += 1;
@@ -65,12 +65,17 @@ impl Copy {
 
     /// Reads everything that is left, and compares the result with a full read.
     #[track_caller]
-    fn catch_up(&mut self, client: &mut Client, owner: &str, most: usize) {
+    pub(crate) fn catch_up(&mut self, client: &mut impl Calls, owner: &str, most: usize) {
         while self.read(client, owner, most) {}
-        let groups = client.does(&get_contact_group(owner))["GroupItem"].clone();
-        assert_eq!(json!(self.groups.values().collect::<Vec<_>>()), groups);
-        let all: BTreeMap<String, Value> =
-            records(client, owner).into_iter().map(|record| (key(&record), record)).collect();
+        self.check(client, owner);
+    }
+
+    /// Checks that this is exactly what a full read gives.
+    #[track_caller]
+    pub(crate) fn check(&self, client: &mut impl Calls, owner: &str) {
+        let (records, groups) = everything(client, owner);
+        assert_eq!(json!(self.groups.values().collect::<Vec<_>>()), json!(groups));
+        let all: BTreeMap<String, Value> = records.into_iter().map(|record| (key(&record), record)).collect();
         assert_eq!(self.records, all);
     }
 }
