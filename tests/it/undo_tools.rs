@@ -92,7 +92,8 @@ fn an_undo_says_what_it_did_and_what_it_kept() {
     let everything = || run(&server, "history", &["--json"]);
     let before = printed(&everything());
     let tried = run(&server, "undo", &["--change", &events[0], "--dry-run"]);
-    assert_eq!((tried.status.code(), errors(&tried)), (Some(0), String::new()));
+    assert_eq!(tried.status.code(), Some(0));
+    assert!(errors(&tried).starts_with("To undo exactly this, add --if-in-state "), "{}", errors(&tried));
     assert_eq!(printed(&tried), "would undo 1 event; nothing was changed\n");
     assert_eq!(printed(&everything()), before);
     let done = run(&server, "undo", &["--change", &events[0]]);
@@ -113,6 +114,28 @@ fn an_undo_says_what_it_did_and_what_it_kept() {
     assert_eq!((&reply["EventCount"], &reply["KeptItem"]), (&json!(4), &json!([])));
     let nothing = run(&server, "undo", &["--since", reply["EventId"].as_str().unwrap()]);
     assert_eq!(printed(&nothing), "looked at 0 events; nothing had to be changed\n");
+}
+
+#[test]
+fn an_undo_with_a_state_is_refused_after_other_changes() {
+    let (server, mut client) = started();
+    client.does(&mark_contact("ann").set(user("bob"), [1]));
+    client.does(&mark_contact("ann").set(user("carl"), [1]));
+    let first = ids(&mut client, "ann")[1].clone();
+    let state = || {
+        let tried = run(&server, "undo", &["--since", &first, "--dry-run"]);
+        let said = errors(&tried);
+        said.trim_end().rsplit_once(' ').unwrap().1.to_owned()
+    };
+    let before = state();
+    client.does(&mark_contact("ann").set(user("dora"), [1]));
+    let refused = run(&server, "undo", &["--since", &first, "--if-in-state", &before]);
+    assert_eq!((refused.status.code(), printed(&refused)), (Some(1), String::new()));
+    assert!(errors(&refused).contains("IfInState"), "{}", errors(&refused));
+    assert_eq!(ids(&mut client, "ann").len(), 3);
+    let done = run(&server, "undo", &["--since", &first, "--if-in-state", &state()]);
+    assert_eq!((done.status.code(), errors(&done)), (Some(0), String::new()));
+    assert!(printed(&done).starts_with("undid 2 events; "), "{}", printed(&done));
 }
 
 #[test]
