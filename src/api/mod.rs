@@ -208,6 +208,15 @@ impl Call<'_> {
         outcome.try_into().map_err(|_| StoreError::Rule.into())
     }
 
+    /// Finds the result of an edit of this kind, if the call was made before with the same key. Nothing is changed.
+    async fn repeated<T: TryFrom<Outcome>>(&self, owner: Owner, edit: Edit) -> Result<Option<T>, Error> {
+        if self.asked.is_none_or(|asked| asked.operation.is_none()) {
+            return Ok(None);
+        }
+        let found = self.service.store.repeated(self.write(owner, edit)).await?;
+        found.map(|outcome| outcome.try_into().map_err(|_| StoreError::Rule.into())).transpose()
+    }
+
     /// Queues an edit immediately; the returned future waits for its outcome.
     fn commit(&self, owner: Owner, edit: Edit) -> Pending<'_, Result<Outcome, Rejection>> {
         self.service.store.commit(self.write(owner, edit))

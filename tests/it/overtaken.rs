@@ -52,6 +52,10 @@ impl Owners for Overtaking {
         self.store.load(owner)
     }
 
+    fn repeated(&self, write: Write) -> Pending<'_, Option<Outcome>> {
+        self.store.repeated(write)
+    }
+
     fn commit(&self, write: Write) -> Pending<'_, Result<Outcome, Rejection>> {
         if !matches!(write.edit, Edit::Undo(_)) {
             return self.store.commit(write);

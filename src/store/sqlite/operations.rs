@@ -3,22 +3,41 @@
 
 use rusqlite::{Connection, params};
 
-use super::{error::attribute_damage, events::signed, sums};
+use super::{batch::PAGE, error::attribute_damage, events::signed, sums};
 use crate::{
-    domain::{Owner, Receipt, UnixSeconds},
+    domain::{Outcome, Owner, Receipt, UnixSeconds},
     store::{
-        Damaged, OPERATION_SECONDS, OPERATIONS, Operation, StoreError,
+        Damaged, OPERATION_SECONDS, OPERATIONS, Operation, StoreError, Write,
         checksum::{Column, row_sum},
         document::{decode_receipt, encode_receipt},
     },
 };
 
-/// Finds the receipt of an operation that was done before.
+/// Finds the outcome of the operation of a write, if it was done before.
 ///
 /// # Errors
 /// Returns [`StoreError::KeyReused`] if the key stands for another operation, and [`StoreError::Damaged`], which names the
-/// owner.
-pub(super) fn find(
+/// owner's keys.
+pub(super) fn repeated(db: &Connection, write: &Write) -> Result<Option<Outcome>, StoreError> {
+    let Some(operation) = write.kept_operation() else { return Ok(None) };
+    let Some(receipt) = find(db, &write.owner, operation, write.terms.now)? else { return Ok(None) };
+    operation.repeated(&receipt, &write.edit).map(Some).ok_or(StoreError::Rule)
+}
+
+/// Keeps the outcome of a write that may be repeated. Returns the approximate number of bytes written.
+///
+/// # Errors
+/// Returns [`StoreError::Damaged`], which names the owner's keys.
+pub(super) fn keep(db: &Connection, write: &Write, outcome: &Outcome) -> Result<usize, StoreError> {
+    match (write.kept_operation(), Receipt::of(&write.edit, outcome)) {
+        (Some(operation), Some(receipt)) => {
+            Ok(PAGE + record(db, &write.owner, operation, &receipt, write.terms.now)?)
+        }
+        _ => Ok(0),
+    }
+}
+
+fn find(
     db: &Connection,
     owner: &Owner,
     operation: &Operation,
@@ -44,15 +63,12 @@ pub(super) fn find(
         let damaged = |reason| StoreError::Damaged { what: Damaged::Database, reason };
         decode_receipt(doc).map(Some).map_err(damaged)
     };
-    attribute_damage(|| Damaged::Owner(owner.clone()), find())
+    attribute_damage(|| Damaged::Keys(owner.clone()), find())
 }
 
 /// Records an operation with its receipt, and removes those of the owner that are too old or too many. Returns the
 /// approximate number of bytes written.
-///
-/// # Errors
-/// Returns [`StoreError::Damaged`], which names the owner.
-pub(super) fn record(
+fn record(
     db: &Connection,
     owner: &Owner,
     operation: &Operation,
@@ -86,20 +102,20 @@ pub(super) fn record(
         ])?;
         Ok(identifier.len() + key.len() + doc.len() + 64)
     };
-    attribute_damage(|| Damaged::Owner(owner.clone()), record())
+    attribute_damage(|| Damaged::Keys(owner.clone()), record())
 }
 
 /// Forgets the operations of an owner.
 ///
 /// # Errors
-/// Returns [`StoreError::Damaged`], which names the owner.
+/// Returns [`StoreError::Damaged`], which names the owner's keys.
 pub(super) fn forget(db: &Connection, owner: &Owner) -> Result<(), StoreError> {
     let forget = || {
         db.prepare_cached("DELETE FROM operation WHERE app_id = ?1 AND user_id = ?2")?
             .execute(params![owner.app.number(), owner.user.as_str()])?;
         Ok(())
     };
-    attribute_damage(|| Damaged::Owner(owner.clone()), forget())
+    attribute_damage(|| Damaged::Keys(owner.clone()), forget())
 }
 
 /// Returns the key of an operation's row, for its checksum.
