@@ -13,12 +13,14 @@ use super::{
     events,
     files::Misplaced,
     job::Job,
+    operations,
     reader::Shared,
     rows::Rows,
     writer::WriterThread,
 };
 use crate::{
     domain::{AppId, ChatGroupId, Owner},
+    excerpt::quoted,
     log_lines::log,
     store::{Damaged, StoreError},
 };
@@ -26,7 +28,7 @@ use crate::{
 /// The approximate maximum size of one transaction, in bytes, which keeps the write-ahead log short.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// How often the table of events is replaced while the store is open.
+/// How often the tables of events and of keys are replaced while the store is open.
 const MAX_RENEWALS: u32 = 3;
 
 /// The result of an attempt to commit the jobs at the front of the queue.
@@ -169,6 +171,11 @@ impl WriterThread {
             StoreError::Damaged { what: Damaged::Events, .. } if self.gives_up_events(&error) => {
                 return Verdict::Retry;
             }
+            StoreError::Damaged { what: Damaged::Keys(ref owner), .. }
+                if self.gives_up_keys(owner, &error) =>
+            {
+                return Verdict::Retry;
+            }
             StoreError::Damaged { what: Damaged::Database | Damaged::Events, .. } => {}
             error => {
                 health.note(&error);
@@ -218,6 +225,22 @@ impl WriterThread {
         }
         self.shared.health.note_events_given_up();
         given_up.is_ok()
+    }
+
+    /// Gives up the keys of an owner because of damage to them, or those of everyone if only that is possible. Otherwise,
+    /// no call with a key would succeed again, and the account could not be deleted. Returns false if neither is possible.
+    fn gives_up_keys(&mut self, owner: &Owner, error: &StoreError) -> bool {
+        // A deleted row ensures that repeated attempts end.
+        if operations::forget(&self.db, owner).is_ok_and(|deleted| deleted > 0) {
+            log!(KEYS_GIVEN_UP[quoted(owner.user.as_str()), owner.app], %error);
+            return true;
+        }
+        if self.renewals == MAX_RENEWALS {
+            return false;
+        }
+        self.renewals += 1;
+        log!(ALL_KEYS_GIVEN_UP, %error);
+        operations::renew(&self.db, self.clock.now_in_milliseconds()).is_ok()
     }
 
     /// Looks up one by one the accounts and chat groups that an edit needs. Returns true if this reveals damage that

@@ -1,9 +1,9 @@
 //! The outcomes of writes that a caller may repeat, by the caller's key. They are written in the transaction of the
 //! change, so that a repetition finds either both or neither.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::{batch::PAGE, error::attribute_damage, events::signed, sums};
+use super::{batch::PAGE, error::attribute_damage, events::signed, sums, upgrade};
 use crate::{
     domain::{Outcome, Owner, Receipt, UnixSeconds},
     store::{
@@ -105,17 +105,30 @@ fn record(
     attribute_damage(|| Damaged::Keys(owner.clone()), record())
 }
 
-/// Forgets the operations of an owner.
+/// Forgets the operations of an owner, and returns how many there were.
 ///
 /// # Errors
 /// Returns [`StoreError::Damaged`], which names the owner's keys.
-pub(super) fn forget(db: &Connection, owner: &Owner) -> Result<(), StoreError> {
+pub(super) fn forget(db: &Connection, owner: &Owner) -> Result<usize, StoreError> {
     let forget = || {
-        db.prepare_cached("DELETE FROM operation WHERE app_id = ?1 AND user_id = ?2")?
-            .execute(params![owner.app.number(), owner.user.as_str()])?;
-        Ok(())
+        let mut statement = db.prepare_cached("DELETE FROM operation WHERE app_id = ?1 AND user_id = ?2")?;
+        Ok(statement.execute(params![owner.app.number(), owner.user.as_str()])?)
     };
     attribute_damage(|| Damaged::Keys(owner.clone()), forget())
+}
+
+/// Replaces the table of operations by an empty one, because it is damaged. `now` is the time in milliseconds.
+///
+/// # Errors
+/// Returns any SQLite error.
+pub(super) fn renew(db: &Connection, now: u64) -> rusqlite::Result<()> {
+    let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
+    // The pages of the old table are freed if they can be read. Otherwise they stay in the file and are not used.
+    let name = format!("damaged_operation_{now}");
+    transaction.execute_batch(&format!("ALTER TABLE operation RENAME TO {name}; {}", upgrade::OPERATIONS))?;
+    transaction.commit()?;
+    let _ = db.execute_batch(&format!("DROP TABLE {name}"));
+    Ok(())
 }
 
 /// Returns the key of an operation's row, for its checksum.
@@ -127,3 +140,7 @@ fn of<'a>(owner: &'a Owner, operation: &'a Operation) -> [Column<'a>; 4] {
         Column::Text(operation.key.as_bytes()),
     ]
 }
+
+#[cfg(test)]
+#[path = "operations_tests.rs"]
+mod tests;

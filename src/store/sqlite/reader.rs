@@ -149,9 +149,10 @@ impl Reader {
         Ok(entry.loaded())
     }
 
-    /// Finds the outcome of the operation of a write, if it was done before.
+    /// Finds the outcome of the operation of a write, if it was done before. Damage to keys is not noted, because the writer
+    /// gives them up.
     pub(super) fn repeated(&self, write: &Write) -> Result<Option<Outcome>, StoreError> {
-        self.noted(operations::repeated(&self.db, write))
+        operations::repeated(&self.db, write)
     }
 
     /// Reads an owner with events, without the cache, so that all of it is of one moment.
