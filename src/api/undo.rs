@@ -52,6 +52,8 @@ struct KeptItem<'a> {
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let owner = call.owner(request)?;
+    // The events of an undo take much memory.
+    let _turn = call.service.undos.acquire().await;
     let undone = match undo(call, request, &owner).await {
         Ok(undone) => undone,
         // If it was done before, what it needs may be gone by now, or a condition may not hold any more.

@@ -31,7 +31,7 @@ pub(super) struct Options {
     since: Option<String>,
     /// Undo only if the user still has this state, so that nothing is undone that happened in the meantime. A dry run
     /// prints the state.
-    #[arg(long, value_name = "STATE")]
+    #[arg(long, value_name = "STATE", value_parser = state)]
     if_in_state: Option<String>,
     /// Ask what the undo would do, and keep nothing of it.
     #[arg(long)]
@@ -39,6 +39,14 @@ pub(super) struct Options {
     /// Print the reply of the server as one line of JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// Refuses an empty state, for example that of a shell variable that is not set, because the server takes it for absent.
+fn state(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("must be a state that confold undo --dry-run has printed".to_owned()),
+        state => Ok(state.to_owned()),
+    }
 }
 
 pub(super) fn run(options: &Options) -> ExitCode {

@@ -276,6 +276,7 @@ fn conditions_that_contradict_or_cannot_be_kept_are_refused() {
     for header in [
         "If-Match: \"a\", \"b\"\r\n",
         "If-Match: W/\"a\"\r\n",
+        "If-Match: \"*\"\r\n",
         "If-Match: \r\n",
         "If-Match: a\r\nIf-Match: a\r\n",
     ] {

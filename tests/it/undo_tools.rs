@@ -153,6 +153,12 @@ fn the_exit_status_says_why_there_is_no_history_or_undo() {
         ),
         (2, "undo", &[], "the following required arguments were not provided"),
         (2, "undo", &["--since", "x", "--change", "y"], "cannot be used with"),
+        (
+            2,
+            "undo",
+            &["--since", "x", "--if-in-state", ""],
+            "must be a state that confold undo --dry-run has printed",
+        ),
         (2, "history", &["--limit", "0"], "must be a number of at least 1"),
         (2, "history", &["--key-file", "/nowhere/key"], "/nowhere/key"),
     ] {
