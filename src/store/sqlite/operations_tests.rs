@@ -91,12 +91,11 @@ fn a_rotten_table_of_keys_costs_only_the_keys() {
         let directory = tempfile::tempdir().unwrap();
         let store = damaged(directory.path(), rot_the_table);
         block_on(async {
-            match is_deletion {
-                false => assert!(!marked(&store, &owner("ann"), "one").await.unwrap()),
-                true => {
-                    let deletion = write(&owner("ann"), Edit::DeleteAccount, None);
-                    store.commit(deletion).await.unwrap().unwrap();
-                }
+            if is_deletion {
+                let deletion = write(&owner("ann"), Edit::DeleteAccount, None);
+                store.commit(deletion).await.unwrap().unwrap();
+            } else {
+                assert!(!marked(&store, &owner("ann"), "one").await.unwrap());
             }
             assert!(!marked(&store, &owner("bob"), "two").await.unwrap());
             assert!(marked(&store, &owner("bob"), "two").await.unwrap(), "new keys are kept");

@@ -117,8 +117,8 @@ impl Caller {
     }
 
     /// Uses a control, which has to succeed.
-    pub(super) fn control(&self, path: &str, body: String) {
-        let reply = self.ask(&format!("/_dev/{path}"), None, &[], body.clone());
+    pub(super) fn control(&self, path: &str, body: &str) {
+        let reply = self.ask(&format!("/_dev/{path}"), None, &[], body.to_owned());
         assert!(reply.get("ErrorCode").is_none_or(|code| *code == 0), "{path} {body}: {reply}");
     }
 

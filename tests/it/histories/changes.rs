@@ -212,7 +212,7 @@ impl History {
             7 => {
                 let scopes =
                     [json!({}), json!({"SdkAppId": APP}), json!({"SdkAppId": APP, "From_Account": owner})];
-                self.caller.control("reset", self.draws.pick(&scopes).to_string());
+                self.caller.control("reset", &self.draws.pick(&scopes).to_string());
                 everyone(self);
             }
             8 => {
@@ -221,15 +221,15 @@ impl History {
                 let line = json!({"Kind": "organizer", "SdkAppId": APP, "From_Account": owner, "Version": version,
                     "GroupItem": [], "ContactItem": [{"Type": 1, "To_Account": peer, "StandardMark": "1",
                     "Timestamp": 1_600_000_000}]});
-                self.caller.control("seed", line.to_string());
+                self.caller.control("seed", &line.to_string());
                 self.clients[index].is_current = false;
             }
             9 => {
-                self.caller.control("snapshot", r#"{"Name":"one"}"#.to_owned());
+                self.caller.control("snapshot", r#"{"Name":"one"}"#);
                 self.has_snapshot = true;
             }
             10 if self.has_snapshot => {
-                self.caller.control("restore", r#"{"Name":"one"}"#.to_owned());
+                self.caller.control("restore", r#"{"Name":"one"}"#);
                 everyone(self);
             }
             10 | 11 => self.undo(index),
@@ -271,7 +271,6 @@ fn follow(kind: Kind, histories: std::ops::Range<u64>) {
         all.restarts += seen.restarts;
         all.undone += seen.undone;
     }
-    println!("{count} histories in {kind:?}: {all:?}");
     let often = [all.resets, all.held, all.refused, all.undone];
     assert!(often.iter().all(|times| *times >= count / 2), "{all:?}");
     assert!(kind == Kind::Memory || all.restarts >= count / 2, "{all:?}");

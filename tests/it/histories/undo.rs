@@ -96,9 +96,6 @@ fn undo_last_and_since(kind: Kind, histories: u64) {
             restored += 1;
         }
     }
-    println!(
-        "{histories} histories in {kind:?}: {undone} calls undone, {restored} times everything after a call"
-    );
     assert!(undone > 5 * histories && restored > 5 * histories, "{undone} {restored}");
 }
 
@@ -142,7 +139,6 @@ fn undo_in_the_middle(kind: Kind, histories: u64) {
         assert_eq!(!items.is_empty(), differs, "{owner}: {reply}");
         kept += u64::from(differs);
     }
-    println!("{histories} histories in {kind:?}: {kept} undos kept something");
     assert!((histories / 20..histories).contains(&kept), "{kept} undos kept something");
 }
 
