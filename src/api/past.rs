@@ -54,12 +54,13 @@ impl<'a> Past<'a> {
                 match self.events.first() {
                     Some(known) if *known == event => break 'pages,
                     // It was erased meanwhile, and all events before it.
-                    Some(known) if known.id == event.id => self.events.clear(),
+                    Some(known) if known.id == event.id => {
+                        self.events.clear();
+                        self.changes = fresh.iter().map(count).sum();
+                    }
                     _ => {}
                 }
-                if let EventContent::Changed(deltas) = &event.content {
-                    self.changes += deltas.len();
-                }
+                self.changes += count(&event);
                 let is_target = event.id == self.target;
                 fresh.push(event);
                 if is_target {
@@ -107,6 +108,14 @@ impl<'a> Past<'a> {
     pub(super) fn since(&self, refused: impl Fn(String) -> Error) -> Result<Undo, Error> {
         let newer = self.newer();
         Ok(Undo { reverted: deltas(newer, &refused)?, later: Vec::new(), events: newer.len() })
+    }
+}
+
+/// Returns how many changes an event has.
+fn count(event: &Event) -> usize {
+    match &event.content {
+        EventContent::Changed(deltas) => deltas.len(),
+        EventContent::AccountDeleted | EventContent::Erased => 0,
     }
 }
 
