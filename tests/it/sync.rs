@@ -318,6 +318,33 @@ fn a_state_from_before_a_reset_is_over_even_if_the_version_is_the_same() {
 }
 
 #[test]
+fn a_state_from_before_a_renumbering_is_over_even_if_the_version_is_the_same() {
+    let server = Server::dev(&["--directory", "open", "--rate-limit", "off"]);
+    let mut client = server.client();
+    let raise = |client: &mut Client| {
+        let line = json!({"Kind": "organizer", "SdkAppId": APP, "From_Account": "ann",
+            "Version": (1u64 << 31) - 9, "GroupItem": [], "ContactItem": []})
+        .to_string();
+        let seed =
+            format!("POST /_dev/seed HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{line}", line.len());
+        assert_eq!(client.raw(seed.as_bytes()).unwrap().status, 200);
+    };
+    raise(&mut client);
+    let mut copy = Copy::default();
+    copy.catch_up(&mut client, "ann", 100);
+    // The numbers run out, so that they are lowered, and are raised to where they were.
+    for count in 0..20 {
+        client.does(&mark_contact("ann").custom(user("bob"), &format!("{count}")));
+    }
+    raise(&mut client);
+    let call = mark_contact("ann").set(user("dora"), [1]).field("IfInState", copy.state.as_str());
+    assert_eq!(client.make(&call).code(), 50002);
+    let body = json!({"From_Account": "ann", "Since": copy.state});
+    assert_eq!(client.ok(CHANGES, &body.to_string())["Reset"], 1);
+    copy.catch_up(&mut client, "ann", 1);
+}
+
+#[test]
 fn of_several_writers_with_the_same_state_one_succeeds() {
     let server = Server::dev(&["--directory", "open", "--rate-limit", "off"]);
     let mut client = server.client();
