@@ -113,7 +113,7 @@ impl Plan {
             published_keys: self.published_keys,
         };
         let gate = Gate::new(Apps::new(self.apps));
-        let service = Service { store: self.store, clock: self.clock };
+        let service = Service::new(self.store, self.clock);
         let pipeline = Pipeline::new(gate, service, self.limits.of_calls(), options);
         services.push(feed_service(pipeline.feed()));
         let http = HttpService::new(pipeline, self.limits, self.proxies);

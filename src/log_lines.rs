@@ -227,6 +227,8 @@ lines! {
     CHECKPOINT_FAILED: ERROR "a checkpoint failed";
     EVENTS_NOT_REMOVED: ERROR "old events cannot be removed";
     EVENTS_DAMAGED: ERROR "recorded events are damaged and are given up; changes are recorded anew";
+    KEYS_GIVEN_UP: ERROR "the idempotency keys of user … of app … are damaged and are given up";
+    ALL_KEYS_GIVEN_UP: ERROR "the idempotency keys of all users are given up, because some are damaged";
     EVENTS_NOT_GIVEN_UP: ERROR "the damaged events cannot be given up";
     LOG_HELD: WARN "the write-ahead log of the store keeps growing, because a reader has been using it for a long time";
     SQLITE_DETAIL: DEBUG "SQLite: …";

@@ -124,7 +124,7 @@ fn operation(command: Command) -> Value {
         (DRY_RUN, true),
         (STATE, has_owner),
         (IF_MATCH, command.is_conditional()),
-        (KEY, command.is_repeatable()),
+        (KEY, command.is_conditional()),
     ];
     for (name, _) in headers.into_iter().filter(|(_, is_offered)| *is_offered) {
         parameters.push(json!({ "$ref": format!("#/components/parameters/{name}") }));

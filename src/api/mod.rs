@@ -36,6 +36,7 @@ mod update_contact_group;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 pub use absent::Absent;
 pub use codes::flaw_code;
@@ -74,6 +75,19 @@ pub struct Service {
     pub store: Arc<dyn Store>,
     /// The source of the current time.
     pub clock: Clock,
+    /// Limits how many undos run at once.
+    undos: Arc<Semaphore>,
+}
+
+/// How many undos run at once. Others wait for their turn within the time limit of a call.
+const UNDOS: usize = 4;
+
+impl Service {
+    /// Creates the commands for the data in this store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Clock) -> Service {
+        Service { store, clock, undos: Arc::new(Semaphore::new(UNDOS)) }
+    }
 }
 
 /// One call that was authenticated and admitted.
@@ -206,6 +220,15 @@ impl Call<'_> {
             other => other.into(),
         })?;
         outcome.try_into().map_err(|_| StoreError::Rule.into())
+    }
+
+    /// Finds the result of an edit of this kind, if the call was made before with the same key. Nothing is changed.
+    async fn repeated<T: TryFrom<Outcome>>(&self, owner: Owner, edit: Edit) -> Result<Option<T>, Error> {
+        if self.asked.is_none_or(|asked| asked.operation.is_none()) {
+            return Ok(None);
+        }
+        let found = self.service.store.repeated(self.write(owner, edit)).await?;
+        found.map(|outcome| outcome.try_into().map_err(|_| StoreError::Rule.into())).transpose()
     }
 
     /// Queues an edit immediately; the returned future waits for its outcome.

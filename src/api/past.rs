@@ -1,10 +1,8 @@
 //! The latest events of an owner, back to the one that an undo names.
 
-use std::sync::Arc;
-
 use super::{Call, Error, history::no_such_event};
 use crate::{
-    domain::{Conversation, Delta, Event, EventContent, GroupId, Organizer, Owner, Rejection, Undo},
+    domain::{Conversation, Delta, Event, EventContent, Owner, Rejection, Undo},
     excerpt::quoted,
     store::{Place, WantedEvents},
 };
@@ -25,8 +23,6 @@ pub(super) struct Past<'a> {
     events: Vec<Event>,
     /// How many changes they have.
     changes: usize,
-    /// The owner's organizer after these events.
-    organizer: Arc<Organizer>,
     /// The conversations of records about disbanded chat groups, with the numbers of the disbandings.
     dead: Vec<(Conversation, u64)>,
 }
@@ -34,15 +30,7 @@ pub(super) struct Past<'a> {
 impl<'a> Past<'a> {
     /// Prepares reading back to the event with the id `target`.
     pub(super) fn new(call: Call<'a>, owner: &'a Owner, target: &'a str) -> Past<'a> {
-        Past {
-            call,
-            owner,
-            target,
-            events: Vec::new(),
-            changes: 0,
-            organizer: Arc::default(),
-            dead: Vec::new(),
-        }
+        Past { call, owner, target, events: Vec::new(), changes: 0, dead: Vec::new() }
     }
 
     /// Reads the events that are new since the last time, and returns the owner's place after them.
@@ -60,19 +48,19 @@ impl<'a> Past<'a> {
             let page = self.call.follow(self.owner, wanted).await?;
             if place.is_none() {
                 place = Some(page.place);
-                self.organizer = page.state.organizer;
                 self.dead = page.dead;
             }
             for event in page.events {
                 match self.events.first() {
                     Some(known) if *known == event => break 'pages,
                     // It was erased meanwhile, and all events before it.
-                    Some(known) if known.id == event.id => self.events.clear(),
+                    Some(known) if known.id == event.id => {
+                        self.events.clear();
+                        self.changes = fresh.iter().map(count).sum();
+                    }
                     _ => {}
                 }
-                if let EventContent::Changed(deltas) = &event.content {
-                    self.changes += deltas.len();
-                }
+                self.changes += count(&event);
                 let is_target = event.id == self.target;
                 fresh.push(event);
                 if is_target {
@@ -113,47 +101,21 @@ impl<'a> Past<'a> {
     /// Returns the undo of the target alone.
     pub(super) fn change(&self, refused: impl Fn(String) -> Error) -> Result<Undo, Error> {
         let target = &self.events[self.newer().len()..];
-        Ok(Undo { later: deltas(self.newer(), &refused)?, reverted: deltas(target, &refused)? })
+        Ok(Undo { later: deltas(self.newer(), &refused)?, reverted: deltas(target, &refused)?, events: 1 })
     }
 
     /// Returns the undo of everything after the target.
     pub(super) fn since(&self, refused: impl Fn(String) -> Error) -> Result<Undo, Error> {
-        Ok(Undo { reverted: deltas(self.newer(), &refused)?, later: Vec::new() })
+        let newer = self.newer();
+        Ok(Undo { reverted: deltas(newer, &refused)?, later: Vec::new(), events: newer.len() })
     }
+}
 
-    /// Finds the event that this call itself has caused: the first one after those that were read that took a change
-    /// number, because the call was decided directly after them. Returns `None` if it changed nothing.
-    pub(super) async fn own_event(&self) -> Option<String> {
-        let wanted = WantedEvents { most: PAGE, bytes: Some(PAGE_BYTES), ..WantedEvents::default() };
-        // The call has succeeded, so a failure of this read does not matter.
-        let page = self.call.follow(self.owner, wanted).await.ok()?;
-        let last_read = self.events.first()?;
-        let newer = page.events.iter().position(|event| event.id == last_read.id)?;
-        let request = (self.call.context)().request;
-        let took_numbers = |event: &&Event| match &event.content {
-            EventContent::Changed(deltas) => deltas.iter().any(|delta| delta.number().is_some()),
-            EventContent::AccountDeleted | EventContent::Erased => true,
-        };
-        let first = page.events[..newer].iter().rev().find(took_numbers)?;
-        (first.request == request).then(|| first.id.clone())
-    }
-
-    /// Returns the name of a conversation group: the current one, or the last one it had. Returns an empty text if none of
-    /// the events mentions it.
-    pub(super) fn name_of(&self, id: GroupId) -> &str {
-        if let Some(group) = self.organizer.group(id) {
-            return group.name.as_str();
-        }
-        let last = self.events.iter().find_map(|event| {
-            let EventContent::Changed(deltas) = &event.content else { return None };
-            deltas.iter().rev().find_map(|delta| match delta {
-                Delta::GroupCreated(group)
-                | Delta::GroupRenamed { group, .. }
-                | Delta::GroupDeleted { group, .. } => (group.id == id).then_some(group),
-                _ => None,
-            })
-        });
-        last.map_or("", |group| group.name.as_str())
+/// Returns how many changes an event has.
+fn count(event: &Event) -> usize {
+    match &event.content {
+        EventContent::Changed(deltas) => deltas.len(),
+        EventContent::AccountDeleted | EventContent::Erased => 0,
     }
 }
 

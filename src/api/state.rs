@@ -82,14 +82,8 @@ fn subject(owner: &Owner) -> String {
 }
 
 impl Command {
-    /// Checks whether a call of the command can be repeated with the same key, without a second effect. Reads can be
-    /// repeated anyway.
-    #[must_use]
-    pub fn is_repeatable(self) -> bool {
-        self.is_conditional() && self != Command::Undo
-    }
-
-    /// Checks whether a call of the command can be made dependent on the state of the owner.
+    /// Checks whether a call of the command can be made dependent on the state of the owner, and repeated with the same
+    /// key without a second effect. These are the commands that change one owner, named in `From_Account`.
     #[must_use]
     pub fn is_conditional(self) -> bool {
         matches!(
@@ -139,10 +133,10 @@ impl Call<'_> {
     /// Refuses the key of an operation on a command that would have an effect each time.
     pub(super) fn check_repeatable(&self) -> Result<(), Error> {
         let has_key = self.asked.is_some_and(|asked| asked.operation.is_some());
-        if !has_key || self.command.is_repeatable() || self.command.only_reads() {
+        if !has_key || self.command.is_conditional() || self.command.only_reads() {
             return Ok(());
         }
-        let rule = "this header works for create_contact_group, update_contact_group, del_contact_group and mark_contact; \
+        let rule = "this header works for create_contact_group, update_contact_group, del_contact_group, mark_contact and undo; \
                     leave it out; this call had no effect";
         Err(Fault::refused(Path::Member(&Path::Root, "Idempotency-Key"), rule).into())
     }

@@ -1,5 +1,7 @@
 //! `undo`: a call that reverts what earlier calls changed, and leaves what later calls changed as it is.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{
@@ -12,7 +14,10 @@ use super::{
 };
 use crate::{
     auth::Edition,
-    domain::{Conversation, Delta, Edit, Field, GroupId, Kept, KeptReason, StandardMark, Undo},
+    domain::{
+        Conversation, Delta, Edit, Field, GroupId, GroupName, Kept, KeptReason, Owner, StandardMark, Undo,
+        Undone,
+    },
     store::{StoreError, Write, check_place},
     wire::{ContactItem, Fault, Fields},
 };
@@ -24,7 +29,7 @@ const ATTEMPTS: usize = 10;
 #[serde(rename_all = "PascalCase")]
 struct Reply<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    event_id: Option<String>,
+    event_id: Option<&'a str>,
     event_count: usize,
     kept_item: Vec<KeptItem<'a>>,
 }
@@ -47,10 +52,26 @@ struct KeptItem<'a> {
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let owner = call.owner(request)?;
+    // The events of an undo take much memory.
+    let _turn = call.service.undos.acquire().await;
+    let undone = match undo(call, request, &owner).await {
+        Ok(undone) => undone,
+        // If it was done before, what it needs may be gone by now, or a condition may not hold any more.
+        Err(refusal) => match call.repeated(owner, Edit::Undo(Undo::default())).await? {
+            Some(undone) => undone,
+            None => return Err(refusal),
+        },
+    };
+    let Undone { event: event_id, events: event_count, kept, names } = &undone;
+    let kept_item = kept.iter().map(|kept| kept_item(call, names, kept)).collect();
+    Ok(call.ok(&Reply { event_id: event_id.as_deref(), event_count: *event_count, kept_item }))
+}
+
+async fn undo(call: Call<'_>, request: Fields<'_>, owner: &Owner) -> Result<Undone, Error> {
     let (target, is_since) = read_target(request)?;
     let named = if is_since { &SINCE } else { &CHANGE };
     let refused = |reason: String| Error::from(request.refused(named, reason));
-    let mut past = Past::new(call, &owner, &target);
+    let mut past = Past::new(call, owner, &target);
     for _ in 0..ATTEMPTS {
         let place = past.read(refused).await?;
         if let Some(expected) = call.place {
@@ -58,16 +79,12 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         }
         let undo = if is_since { past.since(refused)? } else { past.change(refused)? };
         check_edition(call, &undo)?;
-        let event_count = if is_since { past.newer().len() } else { 1 };
         let last_event = past.last().cloned().map(Box::new);
         let write = Write { place: Some(place), last_event, ..call.write(owner.clone(), Edit::Undo(undo)) };
-        let kept: Vec<Kept> = match call.settle(write).await {
-            Err(Error::Store(StoreError::Elsewhere(_))) => continue,
-            decided => decided?,
-        };
-        let event_id = if call.is_dry_run() { None } else { past.own_event().await };
-        let kept_item = kept.iter().map(|kept| kept_item(call, &past, kept)).collect();
-        return Ok(call.ok(&Reply { event_id, event_count, kept_item }));
+        match call.settle(write).await {
+            Err(Error::Store(StoreError::Elsewhere(_))) => {}
+            decided => return decided,
+        }
     }
     Err(Error::Contended { attempts: ATTEMPTS })
 }
@@ -109,7 +126,7 @@ fn check_edition(call: Call<'_>, undo: &Undo) -> Result<(), Error> {
     Ok(())
 }
 
-fn kept_item<'a>(call: Call<'_>, past: &'a Past<'_>, kept: &'a Kept) -> KeptItem<'a> {
+fn kept_item<'a>(call: Call<'_>, names: &'a BTreeMap<GroupId, GroupName>, kept: &'a Kept) -> KeptItem<'a> {
     let Kept { field, reason } = kept;
     let (result_code, result_info) = match reason {
         KeptReason::Refused(rejection) => item_result(&Err(rejection.clone())),
@@ -141,7 +158,7 @@ fn kept_item<'a>(call: Call<'_>, past: &'a Past<'_>, kept: &'a Kept) -> KeptItem
         }
         Field::Membership { conversation, group: id } => KeptItem {
             contact_item: contact(conversation),
-            group_item: group(*id, past.name_of(*id)),
+            group_item: group(*id, names.get(id).map_or("", GroupName::as_str)),
             ..item("ContactGroupId")
         },
         Field::Standard { conversation, bits } => KeptItem {

@@ -67,8 +67,8 @@ fn operation(head: &Head<'_>, request: &Request<'_>) -> Result<Option<Operation>
     let values = head.headers.all(Header::IdempotencyKey);
     let refused = |found: &[u8]| {
         let rule = format!(
-            "this header must be one key of 1 to {KEY_BYTES} visible ASCII characters, with or without quotation marks, \
-             found {}; this call had no effect",
+            "this header must be one key of 1 to {KEY_BYTES} visible ASCII characters other than quotation marks, \
+             between which the whole key may be, found {}; this call had no effect",
             quoted(&String::from_utf8_lossy(found))
         );
         Fault::refused(Path::Member(&Path::Root, "Idempotency-Key"), rule)
@@ -110,13 +110,15 @@ fn if_match(head: &Head<'_>) -> Result<Option<String>, Fault> {
         [value] => value.trim_ascii(),
         [_, second, ..] => return Err(refused(second)),
     };
+    if value == b"*" {
+        return Ok(None);
+    }
     let inner = value.strip_prefix(b"\"").map_or(Some(value), |rest| rest.strip_suffix(b"\""));
     let text = inner.and_then(|inner| std::str::from_utf8(inner).ok()).ok_or_else(|| refused(value))?;
     let is_token = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    match text {
-        "*" => Ok(None),
-        text if is_token && !text.is_empty() => Ok(Some(text.to_owned())),
-        _ => Err(refused(value)),
+    match is_token && !text.is_empty() {
+        true => Ok(Some(text.to_owned())),
+        false => Err(refused(value)),
     }
 }
 

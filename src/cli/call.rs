@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     caller, pretty,
-    remote::{Remote, Reply},
+    remote::{Asked, Remote, Reply},
     service::{self, ITEMS_REFUSED, NO_ANSWER, UNUSABLE, ask, confirms, failed, say_hint, say_refusal},
     terminal::{print_if_read, say},
 };
@@ -63,7 +63,8 @@ pub(super) fn run(options: &Options) -> ExitCode {
         Ok(prepared) => prepared,
         Err(error) => return failed(UNUSABLE, &error),
     };
-    let (reply, fields) = match ask(&remote, &path, &body, options.dry_run) {
+    let asked = Asked { dry_run: options.dry_run, ..Asked::default() };
+    let (reply, fields) = match ask(&remote, &path, &body, asked) {
         Ok(answered) => answered,
         Err(error) => return failed(NO_ANSWER, &error),
     };

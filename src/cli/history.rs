@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     changes,
+    remote::Asked,
     service::{self, NO_ANSWER, UNUSABLE, ask, failed, say_hint, say_refusal},
     terminal::{print_if_read, say},
 };
@@ -60,7 +61,7 @@ pub(super) fn run(options: &Options) -> ExitCode {
             "Before": before,
         });
         let path = Command::History.path();
-        let (reply, fields) = match ask(&remote, &path, body.to_string().as_bytes(), false) {
+        let (reply, fields) = match ask(&remote, &path, body.to_string().as_bytes(), Asked::default()) {
             Ok(answered) => answered,
             Err(error) => return failed(NO_ANSWER, &error),
         };

@@ -12,7 +12,14 @@ use super::{
     connection::Connection,
     transfer::{LineReader, StallGuard},
 };
-use crate::{api::DRY_RUN, auth::usersig, clock::Clock, excerpt, interchange::UnknownFields, random};
+use crate::{
+    api::{DRY_RUN, STATE},
+    auth::usersig,
+    clock::Clock,
+    excerpt,
+    interchange::UnknownFields,
+    random,
+};
 
 /// The validity of a tool's signature, longer than any tool runs.
 const VALIDITY: u64 = 7 * 86_400;
@@ -31,6 +38,13 @@ const REQUEST_ID: &str = "x-request-id";
 pub(super) struct Remote {
     connection: Connection,
     query: String,
+}
+
+/// What a call asks for with headers: to keep nothing, and to return the state of the owner.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Asked {
+    pub(super) dry_run: bool,
+    pub(super) state: bool,
 }
 
 /// A reply to a call.
@@ -61,15 +75,15 @@ impl Remote {
 
     /// Calls a command and returns the body of the reply.
     pub(super) fn call(&self, path: &str, body: &[u8]) -> Result<Vec<u8>, ureq::Error> {
-        self.ask(path, body, false).map(|reply| reply.body)
+        self.ask(path, body, Asked::default()).map(|reply| reply.body)
     }
 
     /// Calls a command and returns the reply with its headers of interest. A server that knows dry runs keeps nothing of
     /// one.
-    pub(super) fn ask(&self, path: &str, body: &[u8], dry_run: bool) -> Result<Reply, ureq::Error> {
+    pub(super) fn ask(&self, path: &str, body: &[u8], asked: Asked) -> Result<Reply, ureq::Error> {
         let mut request = self.connection.agent.post(self.address(path)).content_type("application/json");
-        if dry_run {
-            request = request.header(DRY_RUN, "1");
+        for name in [asked.dry_run.then_some(DRY_RUN), asked.state.then_some(STATE)].into_iter().flatten() {
+            request = request.header(name, "1");
         }
         let mut response = request.config().timeout_global(Some(ANSWER_WITHIN)).build().send(body)?;
         let header = |name: &str| {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     app_option::AppName,
     caller::{self, Caller},
-    remote::{Remote, Reply},
+    remote::{Asked, Remote, Reply},
     terminal::say,
 };
 use crate::{domain::UserId, excerpt};
@@ -49,8 +49,8 @@ impl Options {
 ///
 /// # Errors
 /// Returns an error if there is no reply of this API.
-pub(super) fn ask(remote: &Remote, path: &str, body: &[u8], dry_run: bool) -> anyhow::Result<(Reply, Value)> {
-    let reply = remote.ask(path, body, dry_run).map_err(|error| remote.explain(&error))?;
+pub(super) fn ask(remote: &Remote, path: &str, body: &[u8], asked: Asked) -> anyhow::Result<(Reply, Value)> {
+    let reply = remote.ask(path, body, asked).map_err(|error| remote.explain(&error))?;
     match serde_json::from_slice(&reply.body) {
         // Every reply of this API has a numeric `ErrorCode`.
         Ok(Value::Object(fields)) if fields.get("ErrorCode").is_some_and(Value::is_i64) => {

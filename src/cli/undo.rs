@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::{
     changes,
+    remote::Asked,
     service::{self, ITEMS_REFUSED, NO_ANSWER, UNUSABLE, ask, confirms, failed, say_hint, say_refusal},
-    terminal::print_if_read,
+    terminal::{print_if_read, say},
 };
 use crate::{api::Command, display, domain::UserId, excerpt};
 
@@ -28,12 +29,24 @@ pub(super) struct Options {
     /// The id of the event after which everything is undone.
     #[arg(long, value_name = "EVENT")]
     since: Option<String>,
+    /// Undo only if the user still has this state, so that nothing is undone that happened in the meantime. A dry run
+    /// prints the state.
+    #[arg(long, value_name = "STATE", value_parser = state)]
+    if_in_state: Option<String>,
     /// Ask what the undo would do, and keep nothing of it.
     #[arg(long)]
     dry_run: bool,
     /// Print the reply of the server as one line of JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// Refuses an empty state, for example that of a shell variable that is not set, because the server takes it for absent.
+fn state(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("must be a state that confold undo --dry-run has printed".to_owned()),
+        state => Ok(state.to_owned()),
+    }
 }
 
 pub(super) fn run(options: &Options) -> ExitCode {
@@ -46,9 +59,11 @@ pub(super) fn run(options: &Options) -> ExitCode {
         "From_Account": options.user.as_str(),
         "Change": options.change,
         "Since": options.since,
+        "IfInState": options.if_in_state,
     });
     let path = Command::Undo.path();
-    let (reply, fields) = match ask(&remote, &path, body.to_string().as_bytes(), options.dry_run) {
+    let asked = Asked { dry_run: options.dry_run, state: options.dry_run };
+    let (reply, fields) = match ask(&remote, &path, body.to_string().as_bytes(), asked) {
         Ok(answered) => answered,
         Err(error) => return failed(NO_ANSWER, &error),
     };
@@ -65,6 +80,11 @@ pub(super) fn run(options: &Options) -> ExitCode {
     }
     if !confirms(&reply, options.dry_run) {
         return ExitCode::FAILURE;
+    }
+    if options.dry_run
+        && let Some(state) = fields["State"].as_str()
+    {
+        say(format!("To undo exactly this, add --if-in-state {}", excerpt::plain(state)));
     }
     match fields["KeptItem"].as_array() {
         Some(kept) if !kept.is_empty() => ExitCode::from(ITEMS_REFUSED),

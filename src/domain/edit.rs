@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Change, ChangeNumber, Conversation, Delta, GroupId, GroupName, Kept, MarkChange, MemberChange, Organizer,
-    OwnerState, Rejection, Restoration, Undo, World, accounts, grouping, marking, restore, reversal,
+    Change, ChangeNumber, Conversation, Delta, GroupId, GroupName, MarkChange, MemberChange, Organizer,
+    OwnerState, Rejection, Restoration, Undo, Undone, World, accounts, grouping, marking, restore, reversal,
 };
 
 /// A requested change of an owner's data. Stores run edits without depending on their meaning.
@@ -82,8 +82,17 @@ pub enum Outcome {
         /// Whether the account was imported as well.
         made_known: bool,
     },
-    /// The result of [`Edit::Undo`]: every field that it should have reverted and did not.
-    Undone(Vec<Kept>),
+    /// The result of [`Edit::Undo`].
+    Undone(Undone),
+}
+
+impl Outcome {
+    /// Records the id of the event of the edit, if the outcome has one.
+    pub fn note_event(&mut self, id: String) {
+        if let Outcome::Undone(undone) = self {
+            undone.event = Some(id);
+        }
+    }
 }
 
 /// The result of an edit of one conversation group.
@@ -167,7 +176,7 @@ impl Edit {
             }
             Edit::Undo(undo) => {
                 let (kept, made) = reversal::revert(state, world, undo)?;
-                return Ok(decision(state, Outcome::Undone(kept), made));
+                return Ok(decision(state, Outcome::Undone(undo.result(kept, organizer)), made));
             }
             Edit::CreateGroup { name, conversations } => {
                 grouping::create(organizer, world, name, conversations)
@@ -250,12 +259,12 @@ impl TryFrom<Outcome> for Vec<Result<(), Rejection>> {
     }
 }
 
-impl TryFrom<Outcome> for Vec<Kept> {
+impl TryFrom<Outcome> for Undone {
     type Error = WrongOutcome;
 
-    fn try_from(outcome: Outcome) -> Result<Self, WrongOutcome> {
+    fn try_from(outcome: Outcome) -> Result<Undone, WrongOutcome> {
         match outcome {
-            Outcome::Undone(kept) => Ok(kept),
+            Outcome::Undone(undone) => Ok(undone),
             _ => Err(WrongOutcome),
         }
     }

@@ -67,5 +67,5 @@ pub use restoration::{Restoration, RestoredGroup, RestoredRecord};
 pub use sync::{Changes, Known, Latest, changes};
 pub use terms::{MembershipMode, Terms};
 pub use touch::{ChatGroupTimes, SessionTimes, Touch};
-pub use undo::{Field, Kept, KeptReason, Undo};
+pub use undo::{Field, Kept, KeptReason, Undo, Undone};
 pub use view::{Found, Page, page, search};

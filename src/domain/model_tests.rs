@@ -246,7 +246,7 @@ impl Model {
 /// Builds the edit that corresponds to a step. `last` are the deltas of the last call that changed something.
 pub(super) fn edit(step: &Step, last: &[Delta]) -> Edit {
     match step {
-        Step::Undo => Edit::Undo(Undo { reverted: last.to_vec(), later: Vec::new() }),
+        Step::Undo => Edit::Undo(Undo { reverted: last.to_vec(), later: Vec::new(), events: 0 }),
         Step::Create { name: index, peers } => Edit::CreateGroup {
             name: name(*index),
             conversations: peers.iter().map(|index| peer(*index)).collect(),
@@ -349,8 +349,8 @@ fn run(
         decide(organizer, &[], &edit(step, last), now).map_err(|rejection| kind_of(&Err(rejection)))?;
     let items = match decision.outcome {
         Outcome::Grouped(Grouped { items, .. }) | Outcome::Marked(items) => items,
-        Outcome::Undone(kept) => {
-            assert_eq!(kept, [], "the last call can be undone completely");
+        Outcome::Undone(undone) => {
+            assert_eq!(undone.kept, [], "the last call can be undone completely");
             Vec::new()
         }
         other => panic!("not expected here: {other:?}"),

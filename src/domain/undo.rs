@@ -1,8 +1,8 @@
 //! Undo: what it is asked to revert, and what it left as it was.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
-use super::{Conversation, Delta, GroupId, GroupName, Rejection, StandardMark, trace::Trace};
+use super::{Conversation, Delta, GroupId, GroupName, Organizer, Rejection, StandardMark, trace::Trace};
 
 /// A request to revert what earlier calls changed.
 ///
@@ -22,12 +22,28 @@ use super::{Conversation, Delta, GroupId, GroupName, Rejection, StandardMark, tr
 /// - [`Delta::Renumbered`] and [`Delta::CountersSet`]: counters are not visible, and must not decrease.
 /// - [`Delta::AccountDeleted`]: deleting an account erases what its owner organized, so that nothing from before can be
 ///   undone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Undo {
     /// The deltas to revert, oldest first: those of one call, or of all calls after one.
     pub reverted: Vec<Delta>,
     /// The deltas of all later calls, oldest first. Empty if everything after a call is undone.
     pub later: Vec<Delta>,
+    /// The number of calls to revert, which is a part of the result.
+    pub events: usize,
+}
+
+/// The result of an undo.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Undone {
+    /// The id of the event of the undo itself; `None` if it changed nothing. The store that records the event sets it.
+    pub event: Option<String>,
+    /// The number of calls that were to be reverted.
+    pub events: usize,
+    /// Every field that should have been reverted and was not.
+    pub kept: Vec<Kept>,
+    /// The names of the groups in [`Field::Membership`]: the current ones, or the last ones they had. A group that is not
+    /// named among the deltas has none.
+    pub names: BTreeMap<GroupId, GroupName>,
 }
 
 /// A field that an undo was asked to revert, but that it left as it is.
@@ -116,6 +132,29 @@ impl Undo {
     /// Returns the conversations whose records may come back, in the order of their first change.
     pub(super) fn named(&self) -> Vec<&Conversation> {
         Trace::of(&self.reverted).records.iter().map(|record| record.conversation).collect()
+    }
+
+    /// Returns the result of this undo for an owner who had this organizer.
+    pub(super) fn result(&self, kept: Vec<Kept>, organizer: &Organizer) -> Undone {
+        let groups = kept.iter().filter_map(|Kept { field, .. }| match field {
+            Field::Membership { group, .. } => Some(*group),
+            _ => None,
+        });
+        let names = groups.filter_map(|id| Some((id, self.name_of(id, organizer)?.clone()))).collect();
+        Undone { event: None, events: self.events, kept, names }
+    }
+
+    fn name_of<'a>(&'a self, id: GroupId, organizer: &'a Organizer) -> Option<&'a GroupName> {
+        let current = organizer.group(id);
+        let last = || {
+            self.reverted.iter().chain(&self.later).rev().find_map(|delta| match delta {
+                Delta::GroupCreated(group)
+                | Delta::GroupRenamed { group, .. }
+                | Delta::GroupDeleted { group, .. } => (group.id == id).then_some(group),
+                _ => None,
+            })
+        };
+        current.or_else(last).map(|group| &group.name)
     }
 
     /// Checks that the deltas contain something that may be reverted.

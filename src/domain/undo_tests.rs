@@ -131,18 +131,18 @@ impl Past {
 
     /// Undoes the call with this index.
     fn undo(&mut self, index: usize) -> Vec<Kept> {
-        let undo = Undo { reverted: self.deltas(index..=index), later: self.deltas(index + 1..) };
+        let undo = Undo { reverted: self.deltas(index..=index), later: self.deltas(index + 1..), events: 0 };
         self.undone(undo)
     }
 
     /// Undoes this call and all later ones.
     fn undo_since(&mut self, index: usize) -> Vec<Kept> {
-        let undo = Undo { reverted: self.deltas(index..), later: Vec::new() };
+        let undo = Undo { reverted: self.deltas(index..), later: Vec::new(), events: 0 };
         self.undone(undo)
     }
 
     fn undone(&mut self, undo: Undo) -> Vec<Kept> {
-        self.call(&Edit::Undo(undo)).unwrap().try_into().unwrap()
+        Undone::try_from(self.call(&Edit::Undo(undo)).unwrap()).unwrap().kept
     }
 }
 
@@ -185,7 +185,7 @@ fn check(past: &Past, first: usize, end: usize) -> Result<(), TestCaseError> {
     let (reverted, later) = (touched(&past.calls[first..end]), touched(&past.calls[end..]));
     let (before, current) = (&past.calls[first].before, past.fields());
     let mut after = past.clone();
-    let kept = after.undone(Undo { reverted: past.deltas(first..end), later: past.deltas(end..) });
+    let kept = after.undone(Undo { reverted: past.deltas(first..end), later: past.deltas(end..), events: 0 });
     let result = after.fields();
     let keys: BTreeSet<&Key> =
         before.keys().chain(current.keys()).chain(result.keys()).chain(&reverted).collect();
@@ -207,10 +207,11 @@ fn check(past: &Past, first: usize, end: usize) -> Result<(), TestCaseError> {
     }
     // Undoing the same again changes nothing, and names the same.
     let mut again = after.clone();
-    let undo = Undo { reverted: past.deltas(first..end), later: past.deltas(end..) };
+    let undo = Undo { reverted: past.deltas(first..end), later: past.deltas(end..), events: 0 };
     let Decision { outcome, change } = again.decide(&Edit::Undo(undo)).unwrap();
     let same = !kept.iter().any(|kept| matches!(kept.reason, KeptReason::Refused(_)));
-    prop_assert!(!same || (&outcome, &change) == (&Outcome::Undone(kept.clone()), &None), "{:?}", outcome);
+    let undone = Undone::try_from(outcome).unwrap();
+    prop_assert!(!same || (&undone.kept, &change) == (&kept, &None), "{:?}", undone);
     // An undo can be undone, if nothing stands in its way.
     if past.gone.is_empty() && past.dead().is_empty() && after.calls.len() > past.calls.len() {
         prop_assert_eq!(again.undo(again.calls.len() - 1), []);
@@ -505,7 +506,7 @@ fn a_group_keeps_its_name_if_it_was_renamed_again_or_its_old_name_is_taken() {
 #[test]
 fn a_name_that_stays_can_block_another() {
     let mut past = Past::new().with(&[empty(0), empty(1), rename(1, 2), rename(0, 1)]);
-    let undo = Undo { reverted: past.deltas(2..), later: Vec::new() };
+    let undo = Undo { reverted: past.deltas(2..), later: Vec::new(), events: 0 };
     let past_calls = past.calls.len();
     past = past.with(&[empty(0)]);
     let found = past.undone(Undo { later: past.deltas(past_calls..), ..undo });
@@ -622,7 +623,7 @@ fn a_mark_of_a_peer_who_is_gone_can_be_removed_and_does_not_come_back() {
 fn calls_that_changed_neither_groups_nor_records_cannot_be_undone() {
     let mut past = Past::new().with(&[create(0, &[1])]);
     past.call(&Edit::ImportAccount { nick: Some("n".to_owned()), face_url: None }).unwrap();
-    let undo = |reverted| Edit::Undo(Undo { reverted, later: Vec::new() });
+    let undo = |reverted| Edit::Undo(Undo { reverted, later: Vec::new(), events: 0 });
     assert_eq!(past.call(&undo(past.deltas(1..))), Err(Rejection::NothingToUndo));
     for reverted in [vec![Delta::Renumbered { at: 1 }], vec![Delta::CountersSet(Counters::default())]] {
         assert_eq!(past.call(&undo(reverted)), Err(Rejection::NothingToUndo));
@@ -637,7 +638,7 @@ fn nothing_from_before_the_account_was_deleted_can_be_undone() {
     let mut past = Past::new().with(&[create(0, &[1]), delete(0)]);
     past.call(&Edit::DeleteAccount).unwrap();
     let undo = |first: usize, end: usize, past: &Past| {
-        Edit::Undo(Undo { reverted: past.deltas(first..end), later: past.deltas(end..) })
+        Edit::Undo(Undo { reverted: past.deltas(first..end), later: past.deltas(end..), events: 0 })
     };
     let unknown = past.call(&undo(1, 2, &past.clone()));
     assert!(matches!(unknown, Err(Rejection::UnknownOwner(_))), "{unknown:?}");
@@ -679,9 +680,10 @@ fn an_import_can_be_undone_and_its_counters_stay() {
 #[test]
 fn undoing_nothing_or_the_same_again_changes_nothing() {
     let mut past = Past::new().with(&[create(0, &[1]), mark(2, &[], &[0], None)]);
-    assert_eq!(past.undone(Undo { reverted: Vec::new(), later: past.deltas(..) }), []);
+    assert_eq!(past.undone(Undo { reverted: Vec::new(), later: past.deltas(..), events: 0 }), []);
     assert_eq!(past.undo(1), []);
-    let (state, undo) = (past.state.clone(), Undo { reverted: past.deltas(1..=1), later: past.deltas(2..) });
+    let (state, undo) =
+        (past.state.clone(), Undo { reverted: past.deltas(1..=1), later: past.deltas(2..), events: 0 });
     assert_eq!(past.undone(undo), []);
     assert_eq!((past.state, past.calls.len()), (state, 3));
 }
@@ -689,6 +691,6 @@ fn undoing_nothing_or_the_same_again_changes_nothing() {
 #[test]
 fn the_conversations_that_may_come_back_are_named() {
     let past = Past::new().with(&[create(0, &[2, 1]), mark(1, &[], &[0], None), delete(0)]);
-    let edit = Edit::Undo(Undo { reverted: past.deltas(1..), later: Vec::new() });
+    let edit = Edit::Undo(Undo { reverted: past.deltas(1..), later: Vec::new(), events: 0 });
     assert_eq!(edit.named(), [&peer(1), &peer(2)]);
 }

@@ -90,6 +90,7 @@ suite! {{
     waiting_for_changes_ends_with_a_change
     a_repeated_operation_has_no_second_effect
     the_oldest_operations_are_forgotten
+    a_repeated_undo_is_answered_without_its_events
     a_new_destination_begins_with_the_next_event
     progress_is_kept_by_lane
     a_reset_makes_lanes_begin_again

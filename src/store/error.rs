@@ -15,6 +15,8 @@ pub enum Damaged {
     ChatGroup(AppId, ChatGroupId),
     /// The sessions of one owner with other users.
     Sessions(Owner),
+    /// The keys of one owner's calls that may be repeated.
+    Keys(Owner),
     /// The times that the sessions of one chat group share.
     ChatGroupTimes(AppId, ChatGroupId),
     /// The recorded events.
@@ -32,6 +34,9 @@ impl std::fmt::Display for Damaged {
             Damaged::ChatGroup(app, id) => write!(f, "chat group {} of app {app}", quoted(id.as_str())),
             Damaged::Sessions(owner) => {
                 write!(f, "sessions of user {} of app {}", quoted(owner.user.as_str()), owner.app)
+            }
+            Damaged::Keys(owner) => {
+                write!(f, "idempotency keys of user {} of app {}", quoted(owner.user.as_str()), owner.app)
             }
             Damaged::ChatGroupTimes(app, id) => {
                 write!(f, "sessions of chat group {} of app {app}", quoted(id.as_str()))

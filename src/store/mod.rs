@@ -151,6 +151,10 @@ pub trait Owners: Send + Sync {
     /// A dry run ([`Write::dry_run`]) takes its place in that order, and gets the outcome that the edit would have there. It
     /// changes nothing: no row, no number, no session and no revision.
     fn commit(&self, write: Write) -> Pending<'_, Result<Outcome, Rejection>>;
+
+    /// Finds the outcome of the operation of a write ([`Write::operation`]), if it was done before. Nothing is changed. A
+    /// caller uses it when it cannot even make the edit again, for example because the data for it is gone.
+    fn repeated(&self, write: Write) -> Pending<'_, Option<Outcome>>;
 }
 
 /// Reads and changes the directory of accounts and chat groups.

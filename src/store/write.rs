@@ -118,6 +118,11 @@ impl Operation {
 }
 
 impl Write {
+    /// Returns the operation that the write does or repeats. A dry run is none.
+    pub(super) fn kept_operation(&self) -> Option<&Operation> {
+        self.operation.as_ref().filter(|_| !self.dry_run)
+    }
+
     /// Creates a write that is kept, without a call, an expected revision or an operation id.
     #[must_use]
     pub fn new(owner: Owner, edit: Edit, terms: Terms) -> Write {

@@ -19,6 +19,7 @@ mod fields;
 mod flags;
 mod golden;
 mod harness;
+mod histories;
 mod hostile;
 mod hot_owners;
 mod imports;

@@ -41,6 +41,8 @@ struct Overtaking {
     left: AtomicUsize,
     /// How many undos were submitted.
     undos: Arc<AtomicUsize>,
+    /// How many reads of events run at this moment, and how many have run at once at most.
+    reads: Arc<(AtomicUsize, AtomicUsize)>,
 }
 
 impl Owners for Overtaking {
@@ -50,6 +52,10 @@ impl Owners for Overtaking {
 
     fn load(&self, owner: &Owner) -> Pending<'_, Loaded> {
         self.store.load(owner)
+    }
+
+    fn repeated(&self, write: Write) -> Pending<'_, Option<Outcome>> {
+        self.store.repeated(write)
     }
 
     fn commit(&self, write: Write) -> Pending<'_, Result<Outcome, Rejection>> {
@@ -138,7 +144,17 @@ impl Touches for Overtaking {
 
 impl Events for Overtaking {
     fn follow(&self, owner: &Owner, wanted: WantedEvents) -> Pending<'_, Followed> {
-        self.store.follow(owner, wanted)
+        let (reads, found) = (Arc::clone(&self.reads), self.store.follow(owner, wanted));
+        Box::pin(async move {
+            let running = 1 + reads.0.fetch_add(1, Ordering::SeqCst);
+            reads.1.fetch_max(running, Ordering::SeqCst);
+            // Other calls have an opportunity to begin.
+            for _ in 0..1_000 {
+                tokio::task::yield_now().await;
+            }
+            reads.0.fetch_sub(1, Ordering::SeqCst);
+            found.await
+        })
     }
 
     fn feed(&self, app: AppId, from: FeedFrom, most: usize) -> Pending<'_, FeedPart> {
@@ -229,9 +245,11 @@ struct Race {
     client: Client,
     /// How many undos were submitted to the store.
     undos: Arc<AtomicUsize>,
+    /// How many reads of events run at this moment, and how many have run at once at most.
+    reads: Arc<(AtomicUsize, AtomicUsize)>,
     /// The id of the event that created a group.
     target: String,
-    _server: InProcess,
+    server: InProcess,
     _directory: tempfile::TempDir,
 }
 
@@ -241,14 +259,15 @@ fn overtaking(overtaken: usize, other: fn(&Owner, usize) -> Write) -> Race {
     let store = store::open(&store::StoreConfig::new(directory.path())).unwrap();
     let undos = Arc::new(AtomicUsize::new(0));
     let left = AtomicUsize::new(overtaken);
-    let store = Overtaking { store, other, left, undos: Arc::clone(&undos) };
+    let reads = Arc::<(AtomicUsize, AtomicUsize)>::default();
+    let store = Overtaking { store, other, left, undos: Arc::clone(&undos), reads: Arc::clone(&reads) };
     let app = App { directory: DirectoryMode::Open, ..page_app() };
     let server = InProcess::start(app, Arc::new(store));
     let mut client = server.client();
     client.does(&create_contact_group("ann", "undone").with(user("bob")));
     client.does(&mark_contact("ann").custom(user("bob"), "kept"));
     let target = ids(&mut client, "ann")[1].clone();
-    Race { client, undos, target, _server: server, _directory: directory }
+    Race { client, undos, reads, target, server, _directory: directory }
 }
 
 #[test]
@@ -327,6 +346,21 @@ fn assert_kept(client: &mut Client, last: &str) {
     };
     assert_eq!((custom("bob"), custom("peer0")), (json!("kept"), json!(last)));
     assert!(records.iter().all(|record| record.get("ContactGroupId").is_none()), "{records:?}");
+}
+
+/// Each undo may need much memory.
+#[test]
+fn few_undos_run_at_once() {
+    let race = overtaking(0, remark);
+    std::thread::scope(|scope| {
+        for _ in 0..24 {
+            let mut client = race.server.client();
+            let call = undo("ann", "Change", &race.target);
+            scope.spawn(move || client.does(&call));
+        }
+    });
+    let most = race.reads.1.load(Ordering::SeqCst);
+    assert!((2..=4).contains(&most), "{most} undos were running at once");
 }
 
 #[test]

@@ -6,10 +6,11 @@ use serde_json::json;
 
 use crate::{
     bodies::{
-        Call, account_delete, create_contact_group, destroy_group, get_contact_group, mark_contact, records,
-        user,
+        Call, account_delete, account_import, chat, create_contact_group, create_group, del_contact_group,
+        destroy_group, get_contact_group, mark_contact, records, user,
     },
     harness::{Answer, Client, Server},
+    undo::{ids, undo},
 };
 
 const REPLAYED: &str = "idempotent-replayed";
@@ -109,12 +110,90 @@ fn a_key_that_cannot_be_kept_is_refused() {
         let refused = keyed(&mut client, &call, "k");
         assert!(refused.code() != 0 && refused.body.contains("Idempotency-Key"), "{}", refused.body);
     }
-    let undo = Call::new("confold/undo", json!({"From_Account": "user0", "Change": "x"}));
-    assert!(keyed(&mut client, &undo, "k").body.contains("Idempotency-Key"));
     let read = keyed(&mut client, &get_contact_group("user0"), "k");
     assert!(read.code() == 0 && !is_replayed(&read));
     assert_eq!(records(&mut client, "user0")[0]["StandardMark"], "111001", "nothing had an effect");
     assert_eq!(keyed(&mut client, &call, &long[1..]).code(), 0);
+}
+
+/// The answer to a repeated undo is that of the first time, although the event to undo is followed by others then.
+#[test]
+fn of_many_undos_with_one_key_one_has_an_effect() {
+    let server = Server::dev(&["--directory", "open", "--rate-limit", "off"]);
+    let mut client = server.client();
+    for round in 0..5 {
+        let owner = format!("ann{round}");
+        client.does(&create_contact_group(&owner, "work").with(user("bob")).with(user("carl")));
+        client.does(&create_contact_group(&owner, "work").with(user("dora")));
+        client.does(&mark_contact(&owner).custom(user("bob"), "x"));
+        let state =
+            client.with_headers(&get_contact_group(&owner), "X-Confold-State: 1\r\n").json()["State"].clone();
+        let events = ids(&mut client, &owner);
+        let call = match round % 2 {
+            // The first event cannot be undone completely, so that the answer names what stays.
+            0 => undo(&owner, "Change", &events[2]),
+            _ => undo(&owner, "Since", &events[2]),
+        };
+        let call = call.field("IfInState", state);
+        let callers: Vec<_> = (0..32)
+            .map(|_| {
+                let (mut client, call) = (server.client(), call.clone());
+                thread::spawn(move || keyed(&mut client, &call, "k"))
+            })
+            .collect();
+        let answers: Vec<Answer> = callers.into_iter().map(|caller| caller.join().unwrap()).collect();
+        for answer in &answers {
+            assert_eq!((answer.code(), &answer.body), (0, &answers[0].body));
+        }
+        assert_eq!(answers.iter().filter(|answer| !is_replayed(answer)).count(), 1);
+        let reply = answers[0].json();
+        assert_eq!(reply["EventId"], ids(&mut client, &owner)[0].as_str());
+        assert_eq!(reply["EventCount"], if round % 2 == 0 { 1 } else { 2 });
+        assert_eq!(reply["KeptItem"].as_array().unwrap().len(), usize::from(round % 2 == 0));
+        // Later changes do not matter, and another undo is another operation.
+        client.does(&mark_contact(&owner).custom(user("bob"), "later"));
+        let again = keyed(&mut client, &call, "k");
+        assert_eq!((&again.body, is_replayed(&again)), (&answers[0].body, true));
+        assert_eq!(keyed(&mut client, &undo(&owner, "Change", &events[0]), "k").code(), 50002);
+        assert_eq!(ids(&mut client, &owner).len(), 5);
+        // Deleting the account forgets the key with everything else.
+        client.does(&account_delete(&owner));
+        assert_eq!(keyed(&mut client, &call, "k").code(), 50002);
+    }
+}
+
+#[test]
+fn every_reason_for_which_a_field_stays_is_repeated() {
+    let server = Server::dev(&["--rate-limit", "off"]);
+    let mut client = server.client();
+    for id in ["ann", "bob", "carl"] {
+        client.does(&account_import(id));
+    }
+    for id in ["club", "circle"] {
+        client.does(&create_group(id));
+    }
+    client.does(&create_contact_group("ann", "one").with(user("bob")).with(chat("club")));
+    client.does(&create_contact_group("ann", "two").with(user("carl")));
+    client.does(&mark_contact("ann").set_custom(user("carl"), [0, 63], "x").set(chat("circle"), [1]));
+    client.does(&account_import("ann"));
+    let before = ids(&mut client, "ann")[0].clone();
+    client.does(
+        &mark_contact("ann").clear(user("carl"), [0, 63]).custom(user("carl"), "").clear(chat("circle"), [1]),
+    );
+    client.does(&del_contact_group("ann", &["one"]));
+    client.does(&del_contact_group("ann", &["two"]));
+    client.does(&create_contact_group("ann", "one").with(user("bob")));
+    let deletion = ids(&mut client, "ann")[2].clone();
+    client.does(&destroy_group("club"));
+    client.does(&destroy_group("circle"));
+    client.does(&account_delete("carl"));
+    for (what, id) in [("Change", &deletion), ("Since", &before)] {
+        let first = keyed(&mut client, &undo("ann", what, id), what);
+        let kept = first.json()["KeptItem"].clone();
+        assert!(first.code() == 0 && !kept.as_array().unwrap().is_empty(), "{}", first.body);
+        let again = keyed(&mut client, &undo("ann", what, id), what);
+        assert_eq!((&again.body, is_replayed(&again)), (&first.body, true));
+    }
 }
 
 #[test]
@@ -122,7 +201,13 @@ fn a_repetition_after_a_crash_has_no_second_effect() {
     let directory = tempfile::tempdir().unwrap();
     for round in 0..6usize {
         let server = Server::on(directory.path());
-        let call = mark_contact("user0").custom(user("teacher4"), &format!("round {round}"));
+        let before_round = events(&mut server.client(), "user0");
+        let marked = mark_contact("user0").custom(user("teacher4"), &format!("round {round}"));
+        // Every other call is an undo, of the change of the round before.
+        let call = match round % 2 {
+            0 => marked,
+            _ => undo("user0", "Change", &ids(&mut server.client(), "user0")[0]),
+        };
         let key = format!("key-{round}");
         let callers: Vec<_> = (0..8)
             .map(|_| {
@@ -143,11 +228,6 @@ fn a_repetition_after_a_crash_has_no_second_effect() {
         assert_eq!(after.code(), 0);
         assert!(before.iter().all(|body| *body == after.body));
         assert!(is_replayed(&after) || before.is_empty(), "an acknowledged call is known");
-        let history = client.ok("confold/history", r#"{"From_Account":"user0","MaxEvents":100}"#);
-        let marked = format!("round {round}");
-        let effects = history["Event"].as_array().unwrap().iter();
-        let effects =
-            effects.filter(|event| event["Changes"][0]["ContactItem"]["CustomMark"] == marked.as_str());
-        assert_eq!(effects.count(), 1, "round {round}");
+        assert_eq!(events(&mut client, "user0"), before_round + 1, "round {round}");
     }
 }

@@ -92,7 +92,8 @@ fn an_undo_says_what_it_did_and_what_it_kept() {
     let everything = || run(&server, "history", &["--json"]);
     let before = printed(&everything());
     let tried = run(&server, "undo", &["--change", &events[0], "--dry-run"]);
-    assert_eq!((tried.status.code(), errors(&tried)), (Some(0), String::new()));
+    assert_eq!(tried.status.code(), Some(0));
+    assert!(errors(&tried).starts_with("To undo exactly this, add --if-in-state "), "{}", errors(&tried));
     assert_eq!(printed(&tried), "would undo 1 event; nothing was changed\n");
     assert_eq!(printed(&everything()), before);
     let done = run(&server, "undo", &["--change", &events[0]]);
@@ -116,6 +117,28 @@ fn an_undo_says_what_it_did_and_what_it_kept() {
 }
 
 #[test]
+fn an_undo_with_a_state_is_refused_after_other_changes() {
+    let (server, mut client) = started();
+    client.does(&mark_contact("ann").set(user("bob"), [1]));
+    client.does(&mark_contact("ann").set(user("carl"), [1]));
+    let first = ids(&mut client, "ann")[1].clone();
+    let state = || {
+        let tried = run(&server, "undo", &["--since", &first, "--dry-run"]);
+        let said = errors(&tried);
+        said.trim_end().rsplit_once(' ').unwrap().1.to_owned()
+    };
+    let before = state();
+    client.does(&mark_contact("ann").set(user("dora"), [1]));
+    let refused = run(&server, "undo", &["--since", &first, "--if-in-state", &before]);
+    assert_eq!((refused.status.code(), printed(&refused)), (Some(1), String::new()));
+    assert!(errors(&refused).contains("IfInState"), "{}", errors(&refused));
+    assert_eq!(ids(&mut client, "ann").len(), 3);
+    let done = run(&server, "undo", &["--since", &first, "--if-in-state", &state()]);
+    assert_eq!((done.status.code(), errors(&done)), (Some(0), String::new()));
+    assert!(printed(&done).starts_with("undid 2 events; "), "{}", printed(&done));
+}
+
+#[test]
 fn the_exit_status_says_why_there_is_no_history_or_undo() {
     let (server, mut client) = started();
     client.does(&mark_contact("ann").custom(user("bob"), "x"));
@@ -130,6 +153,12 @@ fn the_exit_status_says_why_there_is_no_history_or_undo() {
         ),
         (2, "undo", &[], "the following required arguments were not provided"),
         (2, "undo", &["--since", "x", "--change", "y"], "cannot be used with"),
+        (
+            2,
+            "undo",
+            &["--since", "x", "--if-in-state", ""],
+            "must be a state that confold undo --dry-run has printed",
+        ),
         (2, "history", &["--limit", "0"], "must be a number of at least 1"),
         (2, "history", &["--key-file", "/nowhere/key"], "/nowhere/key"),
     ] {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     domain::{
         Account, Delta, Edit, Event, EventContent, FeedEntry, GroupName, Grouped, MemberChange, Outcome,
-        Owner, OwnerState, Terms, UserId,
+        Owner, OwnerState, Terms, Undo, UserId,
     },
     store::{
         CallContext, FeedCursor, FeedFrom, FeedPart, Followed, OPERATIONS, Operation, Place, PlaceSlot,
@@ -430,4 +430,32 @@ pub(in crate::store) async fn the_oldest_operations_are_forgotten(store: &dyn St
     assert!(!operate(store, &owner, add(5), key(5), 2_000).await.unwrap().1);
     store.reset(Scope::App(app(1))).await.unwrap();
     assert!(!operate(store, &owner, add(5), key(5), 2_000).await.unwrap().1);
+}
+
+pub(in crate::store) async fn a_repeated_undo_is_answered_without_its_events(store: &dyn Store) {
+    let owner = owner(1, "a");
+    keep(store, &owner, "first", &[user("x")]).await;
+    let deltas = match &follow(store, &owner, None, 1).await.events[0].content {
+        EventContent::Changed(deltas) => deltas.clone(),
+        other => panic!("{other:?}"),
+    };
+    let undo = Edit::Undo(Undo { reverted: deltas, later: Vec::new(), events: 1 });
+    let (done, is_repeated) = operate(store, &owner, undo, operation("boss", "k", 1), 100).await.unwrap();
+    let event = follow(store, &owner, None, 1).await.events.remove(0);
+    let Outcome::Undone(undone) = &done else { panic!("{done:?}") };
+    assert_eq!((undone.event.as_ref(), undone.events, is_repeated), (Some(&event.id), 1, false));
+    let ask = async |key: &str, fingerprint: u128, now: u64| {
+        let terms = Terms { now, ..terms() };
+        let edit = Edit::Undo(Undo::default());
+        let operation = Some(operation("boss", key, fingerprint));
+        store.repeated(Write { operation, ..Write::new(owner.clone(), edit, terms) }).await
+    };
+    assert_eq!(ask("k", 1, 200).await.unwrap(), Some(done));
+    assert_eq!(ask("other", 1, 200).await.unwrap(), None);
+    assert_eq!(ask("k", 1, 101 + 86_400).await.unwrap(), None);
+    // Asking records nothing.
+    assert_eq!(ask("other", 1, 200).await.unwrap(), None);
+    assert_eq!(follow(store, &owner, None, 9).await.events.len(), 2);
+    keep(store, &owner, "second", &[user("x")]).await;
+    assert!(matches!(ask("k", 2, 200).await, Err(StoreError::KeyReused)));
 }

@@ -27,19 +27,20 @@ pub(super) struct AppLife {
 }
 
 impl Kept {
-    /// Records a change of an owner.
+    /// Records a change of an owner, and returns the id of its event.
     pub(super) fn record(
         &mut self,
         incarnation: u64,
         write: &Write,
         organizer: &Organizer,
         deltas: &[Delta],
-    ) {
+    ) -> String {
         let Write { owner, edit, context, terms, .. } = write;
         let bucket = u8::try_from(partition_of(owner.user.as_str())).unwrap_or(0);
         let log = self.events.entry(owner.app).or_default();
+        let id = event_id(incarnation, number_of(bucket, log.len() as u64 + 1));
         let event = Event {
-            id: event_id(incarnation, number_of(bucket, log.len() as u64 + 1)),
+            id: id.clone(),
             version: organizer.counters().version,
             at: terms.now.saturating_mul(1_000),
             operator: context.identifier.clone(),
@@ -47,6 +48,7 @@ impl Kept {
             content: EventContent::of(edit, deltas),
         };
         log.push((owner.user.clone(), event));
+        id
     }
 
     /// Erases the contents of an owner's events.

@@ -116,7 +116,7 @@ impl MemoryStore {
             .map(|named| (named.clone(), self.presence(owner.app, named, &owner.user)))
             .collect();
         let (state, revision, dead) = self.owner(owner);
-        if let Some(outcome) = self.repeated(write)? {
+        if let Some(outcome) = self.find_repeated(write)? {
             return Ok(Ok(outcome));
         }
         if expected.is_some_and(|expected| expected != revision) {
@@ -124,7 +124,7 @@ impl MemoryStore {
         }
         self.check_place(write, &state.organizer, &dead)?;
         let decision = guarded(|| write.decide(&state, &dead, &presences))?;
-        let Decision { outcome, change } = match decision {
+        let Decision { mut outcome, change } = match decision {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
@@ -137,7 +137,6 @@ impl MemoryStore {
             kept.erase_events(owner);
             kept.operations.remove(owner);
         }
-        self.record_operation(write, &outcome);
         if let Some(Change { next, deltas }) = change {
             // Check the deltas of every rule in all tests that use this store.
             assert_eq!(state.folded(&deltas), next, "deltas lead to the next state");
@@ -145,10 +144,12 @@ impl MemoryStore {
             let revision = Revision(revision.0 + u64::from(is_written));
             let incarnation = *lock(&self.incarnation);
             let mut kept = self.owners(owner);
-            kept.record(incarnation, write, &next.organizer, &deltas);
+            let event = kept.record(incarnation, write, &next.organizer, &deltas);
+            outcome.note_event(event);
             kept.owners.insert(owner.clone(), (next, revision));
             self.changes.send_modify(|count| *count += 1);
         }
+        self.record_operation(write, &outcome);
         Ok(Ok(outcome))
     }
 
@@ -203,5 +204,9 @@ impl Owners for MemoryStore {
 
     fn commit(&self, write: Write) -> Pending<'_, Result<Outcome, Rejection>> {
         self.queue(partition_of(write.owner.user.as_str()), move |store| store.edit_owner(&write))
+    }
+
+    fn repeated(&self, write: Write) -> Pending<'_, Option<Outcome>> {
+        self.queue(partition_of(write.owner.user.as_str()), move |store| store.find_repeated(&write))
     }
 }

@@ -21,16 +21,19 @@ impl Done {
     fn is(&self, operation: &Operation) -> bool {
         (&self.identifier, &self.key) == (&operation.identifier, &operation.key)
     }
+
+    fn is_kept_at(&self, now: UnixSeconds) -> bool {
+        self.at >= now.saturating_sub(OPERATION_SECONDS)
+    }
 }
 
 impl MemoryStore {
     /// Returns the outcome of a write that was done before.
-    pub(super) fn repeated(&self, write: &Write) -> Result<Option<Outcome>, StoreError> {
-        let Some(operation) = write.operation.as_ref().filter(|_| !write.dry_run) else { return Ok(None) };
-        let mut kept = self.owners(&write.owner);
-        let done = kept.operations.entry(write.owner.clone()).or_default();
-        done.retain(|done| done.at >= write.terms.now.saturating_sub(OPERATION_SECONDS));
-        match done.iter().find(|done| done.is(operation)) {
+    pub(super) fn find_repeated(&self, write: &Write) -> Result<Option<Outcome>, StoreError> {
+        let Some(operation) = write.kept_operation() else { return Ok(None) };
+        let kept = self.owners(&write.owner);
+        let mut done = kept.operations.get(&write.owner).into_iter().flatten();
+        match done.find(|done| done.is(operation) && done.is_kept_at(write.terms.now)) {
             None => Ok(None),
             Some(done) if done.fingerprint != operation.fingerprint => Err(StoreError::KeyReused),
             Some(done) => operation.repeated(&done.receipt, &write.edit).map(Some).ok_or(StoreError::Rule),
@@ -39,11 +42,12 @@ impl MemoryStore {
 
     /// Records a write that may be repeated.
     pub(super) fn record_operation(&self, write: &Write, outcome: &Outcome) {
-        let Some(operation) = &write.operation else { return };
+        let Some(operation) = write.kept_operation() else { return };
         let Some(receipt) = Receipt::of(&write.edit, outcome) else { return };
         let Operation { identifier, key, fingerprint, .. } = operation.clone();
         let mut kept = self.owners(&write.owner);
         let done = kept.operations.entry(write.owner.clone()).or_default();
+        done.retain(|done| !done.is(operation) && done.is_kept_at(write.terms.now));
         if done.len() == OPERATIONS {
             done.remove(0);
         }

@@ -18,11 +18,14 @@ use super::{
 };
 use crate::{
     domain::{
-        AppId, Change, ChatGroupId, Conversation, Decision, Delta, Outcome, Owner, Presence, Receipt,
-        Rejection,
+        AppId, Change, ChatGroupId, Conversation, Decision, Delta, Outcome, Owner, Presence, Rejection,
     },
     store::{
-        Damaged, Scope, StoreError, Write, cache::OwnerCache, events::bucket_of, guarded, place::check_place,
+        Damaged, Scope, StoreError, Write,
+        cache::OwnerCache,
+        events::{bucket_of, event_id},
+        guarded,
+        place::check_place,
     },
 };
 
@@ -160,12 +163,8 @@ impl<'a> Batch<'a> {
         if self.disbanded.iter().any(|(app, _)| *app == owner.app) {
             edited.stored.dead = rows.dead(owner.app, &edited.state.organizer)?;
         }
-        let now = write.terms.now;
-        let operation = write.operation.as_ref().filter(|_| !write.dry_run);
-        if let Some(operation) = operation
-            && let Some(receipt) = operations::find(self.db, owner, operation, now)?
-        {
-            return operation.repeated(&receipt, &write.edit).map(Ok).ok_or(StoreError::Rule);
+        if let Some(outcome) = operations::repeated(self.db, write)? {
+            return Ok(Ok(outcome));
         }
         let found = edited.revision();
         if write.expected.is_some_and(|expected| expected != found) {
@@ -180,17 +179,12 @@ impl<'a> Batch<'a> {
             events::check_last(self.db, write, edited.stored.event, place)?;
         }
         let decision = guarded(|| write.decide(&edited.state, &edited.stored.dead, presences))?;
-        let Decision { outcome, change } = match decision {
+        let Decision { mut outcome, change } = match decision {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
         if write.dry_run {
             return Ok(Ok(outcome));
-        }
-        if let Some(operation) = operation
-            && let Some(receipt) = Receipt::of(&write.edit, &outcome)
-        {
-            self.bytes += PAGE + operations::record(self.db, owner, operation, &receipt, now)?;
         }
         if write.edit.forgets_owner() {
             operations::forget(self.db, owner)?;
@@ -199,7 +193,10 @@ impl<'a> Batch<'a> {
             self.bytes += attribute_damage(|| Damaged::Events, erased)?;
             self.has_erased = true;
         }
-        let Some(Change { next, deltas }) = change else { return Ok(Ok(outcome)) };
+        let Some(Change { next, deltas }) = change else {
+            self.bytes += operations::keep(self.db, write, &outcome)?;
+            return Ok(Ok(outcome));
+        };
         let event = NewEvent {
             bucket: bucket_of(owner, self.buckets),
             previous: edited.stored.event,
@@ -216,6 +213,11 @@ impl<'a> Batch<'a> {
         self.head = Some(head);
         self.bytes += PAGE + bytes;
         edited.stored.event = head.number;
+        if matches!(outcome, Outcome::Undone(_)) {
+            let incarnation = lives::lives(self.db, owner.app)?.incarnation;
+            outcome.note_event(event_id(incarnation, head.number));
+        }
+        self.bytes += operations::keep(self.db, write, &outcome)?;
         if next.account != edited.state.account {
             if self.aside.contains(owner) {
                 rows.write_account_aside(owner, next.account.as_deref(), head.number)?;

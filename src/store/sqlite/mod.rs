@@ -188,6 +188,10 @@ impl Owners for SqliteStore {
         let write = Box::new(write);
         self.queue(|slot| Job::Owner { write, presences, slot })
     }
+
+    fn repeated(&self, write: Write) -> Pending<'_, Option<Outcome>> {
+        self.readers.run(move |reader| reader.repeated(&write))
+    }
 }
 
 impl Directory for SqliteStore {

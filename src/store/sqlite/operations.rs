@@ -1,24 +1,43 @@
 //! The outcomes of writes that a caller may repeat, by the caller's key. They are written in the transaction of the
 //! change, so that a repetition finds either both or neither.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::{error::attribute_damage, events::signed, sums};
+use super::{batch::PAGE, error::attribute_damage, events::signed, sums, upgrade};
 use crate::{
-    domain::{Owner, Receipt, UnixSeconds},
+    domain::{Outcome, Owner, Receipt, UnixSeconds},
     store::{
-        Damaged, OPERATION_SECONDS, OPERATIONS, Operation, StoreError,
+        Damaged, OPERATION_SECONDS, OPERATIONS, Operation, StoreError, Write,
         checksum::{Column, row_sum},
         document::{decode_receipt, encode_receipt},
     },
 };
 
-/// Finds the receipt of an operation that was done before.
+/// Finds the outcome of the operation of a write, if it was done before.
 ///
 /// # Errors
 /// Returns [`StoreError::KeyReused`] if the key stands for another operation, and [`StoreError::Damaged`], which names the
-/// owner.
-pub(super) fn find(
+/// owner's keys.
+pub(super) fn repeated(db: &Connection, write: &Write) -> Result<Option<Outcome>, StoreError> {
+    let Some(operation) = write.kept_operation() else { return Ok(None) };
+    let Some(receipt) = find(db, &write.owner, operation, write.terms.now)? else { return Ok(None) };
+    operation.repeated(&receipt, &write.edit).map(Some).ok_or(StoreError::Rule)
+}
+
+/// Keeps the outcome of a write that may be repeated. Returns the approximate number of bytes written.
+///
+/// # Errors
+/// Returns [`StoreError::Damaged`], which names the owner's keys.
+pub(super) fn keep(db: &Connection, write: &Write, outcome: &Outcome) -> Result<usize, StoreError> {
+    match (write.kept_operation(), Receipt::of(&write.edit, outcome)) {
+        (Some(operation), Some(receipt)) => {
+            Ok(PAGE + record(db, &write.owner, operation, &receipt, write.terms.now)?)
+        }
+        _ => Ok(0),
+    }
+}
+
+fn find(
     db: &Connection,
     owner: &Owner,
     operation: &Operation,
@@ -44,15 +63,12 @@ pub(super) fn find(
         let damaged = |reason| StoreError::Damaged { what: Damaged::Database, reason };
         decode_receipt(doc).map(Some).map_err(damaged)
     };
-    attribute_damage(|| Damaged::Owner(owner.clone()), find())
+    attribute_damage(|| Damaged::Keys(owner.clone()), find())
 }
 
 /// Records an operation with its receipt, and removes those of the owner that are too old or too many. Returns the
 /// approximate number of bytes written.
-///
-/// # Errors
-/// Returns [`StoreError::Damaged`], which names the owner.
-pub(super) fn record(
+fn record(
     db: &Connection,
     owner: &Owner,
     operation: &Operation,
@@ -86,20 +102,33 @@ pub(super) fn record(
         ])?;
         Ok(identifier.len() + key.len() + doc.len() + 64)
     };
-    attribute_damage(|| Damaged::Owner(owner.clone()), record())
+    attribute_damage(|| Damaged::Keys(owner.clone()), record())
 }
 
-/// Forgets the operations of an owner.
+/// Forgets the operations of an owner, and returns how many there were.
 ///
 /// # Errors
-/// Returns [`StoreError::Damaged`], which names the owner.
-pub(super) fn forget(db: &Connection, owner: &Owner) -> Result<(), StoreError> {
+/// Returns [`StoreError::Damaged`], which names the owner's keys.
+pub(super) fn forget(db: &Connection, owner: &Owner) -> Result<usize, StoreError> {
     let forget = || {
-        db.prepare_cached("DELETE FROM operation WHERE app_id = ?1 AND user_id = ?2")?
-            .execute(params![owner.app.number(), owner.user.as_str()])?;
-        Ok(())
+        let mut statement = db.prepare_cached("DELETE FROM operation WHERE app_id = ?1 AND user_id = ?2")?;
+        Ok(statement.execute(params![owner.app.number(), owner.user.as_str()])?)
     };
-    attribute_damage(|| Damaged::Owner(owner.clone()), forget())
+    attribute_damage(|| Damaged::Keys(owner.clone()), forget())
+}
+
+/// Replaces the table of operations by an empty one, because it is damaged. `now` is the time in milliseconds.
+///
+/// # Errors
+/// Returns any SQLite error.
+pub(super) fn renew(db: &Connection, now: u64) -> rusqlite::Result<()> {
+    let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
+    // The pages of the old table are freed if they can be read. Otherwise they stay in the file and are not used.
+    let name = format!("damaged_operation_{now}");
+    transaction.execute_batch(&format!("ALTER TABLE operation RENAME TO {name}; {}", upgrade::OPERATIONS))?;
+    transaction.commit()?;
+    let _ = db.execute_batch(&format!("DROP TABLE {name}"));
+    Ok(())
 }
 
 /// Returns the key of an operation's row, for its checksum.
@@ -111,3 +140,7 @@ fn of<'a>(owner: &'a Owner, operation: &'a Operation) -> [Column<'a>; 4] {
         Column::Text(operation.key.as_bytes()),
     ]
 }
+
+#[cfg(test)]
+#[path = "operations_tests.rs"]
+mod tests;

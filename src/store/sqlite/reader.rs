@@ -15,7 +15,7 @@ use super::{
     feed,
     files::Files,
     health::Health,
-    listing, lives,
+    listing, lives, operations,
     queue::Queue,
     rows::Rows,
     threads::StoreThread,
@@ -24,11 +24,12 @@ use super::{
 use crate::{
     clock::Clock,
     domain::{
-        AppId, ChatGroupId, Conversation, Owner, OwnerState, Presence, SessionTimes, UserId, WantedMembers,
+        AppId, ChatGroupId, Conversation, Outcome, Owner, OwnerState, Presence, SessionTimes, UserId,
+        WantedMembers,
     },
     store::{
         ChatGroupPage, ChatGroupQuery, ChatGroupState, Cursor, Damaged, DestinationId, FeedFrom, FeedPart,
-        Followed, GivenUpPart, Loaded, OpenError, Part, Pending, StoreError, WantedEvents,
+        Followed, GivenUpPart, Loaded, OpenError, Part, Pending, StoreError, WantedEvents, Write,
         cache::{OwnerCache, Snapshot},
     },
 };
@@ -146,6 +147,12 @@ impl Reader {
             Ok::<Snapshot, StoreError>(found)
         })?;
         Ok(entry.loaded())
+    }
+
+    /// Finds the outcome of the operation of a write, if it was done before. Damage to keys is not noted, because the writer
+    /// gives them up.
+    pub(super) fn repeated(&self, write: &Write) -> Result<Option<Outcome>, StoreError> {
+        operations::repeated(&self.db, write)
     }
 
     /// Reads an owner with events, without the cache, so that all of it is of one moment.

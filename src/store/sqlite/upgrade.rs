@@ -51,6 +51,7 @@ pub(super) fn from_3_to_4(transaction: &Transaction<'_>) -> rusqlite::Result<()>
 /// Returns any SQLite error.
 pub(super) fn from_4_to_5(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(EVENTS)?;
+    transaction.execute_batch(OPERATIONS)?;
     transaction.execute_batch(FORMAT_5)
 }
 
@@ -166,6 +167,12 @@ CREATE TABLE event (
     sum INTEGER NOT NULL);
 ";
 
+/// The outcomes of writes that a caller may repeat, by the caller's key.
+pub(super) const OPERATIONS: &str = "
+CREATE TABLE operation (app_id, user_id, identifier, key, fingerprint, at, doc, sum,
+    PRIMARY KEY (app_id, user_id, identifier, key)) WITHOUT ROWID;
+";
+
 const FORMAT_5: &str = "
 -- The number of the owner's latest event when the row was written. The chunks of an organizer other than 0 have none.
 ALTER TABLE organizer ADD COLUMN event INTEGER;
@@ -178,9 +185,6 @@ ALTER TABLE app ADD COLUMN epoch INTEGER;
 ALTER TABLE store ADD COLUMN buckets INTEGER NOT NULL DEFAULT 64;
 -- The number after which events begin.
 ALTER TABLE store ADD COLUMN event_base INTEGER NOT NULL DEFAULT 0;
--- The outcomes of writes that a caller may repeat, by the caller's key.
-CREATE TABLE operation (app_id, user_id, identifier, key, fingerprint, at, doc, sum,
-    PRIMARY KEY (app_id, user_id, identifier, key)) WITHOUT ROWID;
 -- Webhooks: rows of several kinds, see deliveries.rs. One short table, because the schema should fit into one page: the
 -- store cannot be opened without any page of it.
 CREATE TABLE webhook (app_id, name, kind, key, a, b, c, note, sum, PRIMARY KEY (app_id, name, kind, key)) WITHOUT ROWID;

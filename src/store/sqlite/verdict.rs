@@ -5,14 +5,15 @@ use std::{
     sync::Arc,
 };
 
-use super::{events, job::Job, writer::WriterThread};
+use super::{events, job::Job, operations, writer::WriterThread};
 use crate::{
     domain::{AppId, ChatGroupId, Owner},
+    excerpt::quoted,
     log_lines::log,
     store::{Damaged, StoreError},
 };
 
-/// How often the table of events is replaced while the store is open.
+/// How often the tables of events and of keys are replaced while the store is open.
 const MAX_RENEWALS: u32 = 3;
 
 /// The job that made an attempt fail, or the owner if all changes of one owner did.
@@ -48,6 +49,11 @@ impl WriterThread {
                 return Verdict::Retry;
             }
             StoreError::Damaged { what: Damaged::Events, .. } if self.gives_up_events(&error) => {
+                return Verdict::Retry;
+            }
+            StoreError::Damaged { what: Damaged::Keys(ref owner), .. }
+                if self.gives_up_keys(owner, &error) =>
+            {
                 return Verdict::Retry;
             }
             StoreError::Damaged { what: Damaged::Database | Damaged::Events, .. } => {}
@@ -99,6 +105,22 @@ impl WriterThread {
         }
         self.shared.health.note_events_given_up();
         given_up.is_ok()
+    }
+
+    /// Gives up the keys of an owner because of damage to them, or those of everyone if only that is possible. Otherwise,
+    /// no call with a key would succeed again, and the account could not be deleted. Returns false if neither is possible.
+    fn gives_up_keys(&mut self, owner: &Owner, error: &StoreError) -> bool {
+        // A deleted row ensures that repeated attempts end.
+        if operations::forget(&self.db, owner).is_ok_and(|deleted| deleted > 0) {
+            log!(KEYS_GIVEN_UP[quoted(owner.user.as_str()), owner.app], %error);
+            return true;
+        }
+        if self.renewals == MAX_RENEWALS {
+            return false;
+        }
+        self.renewals += 1;
+        log!(ALL_KEYS_GIVEN_UP, %error);
+        operations::renew(&self.db, self.clock.now_in_milliseconds()).is_ok()
     }
 
     /// Looks up one by one the accounts and chat groups that an edit needs. Returns true if this reveals damage that

@@ -146,7 +146,7 @@ pub(super) struct WriterThread {
     pub(super) head: Option<Head>,
     /// How long events are kept.
     pub(super) retention: Retention,
-    /// How often the table of events was replaced.
+    /// How often the tables of events and of keys were replaced.
     pub(super) renewals: u32,
     /// Whether content was erased since the files were last cleaned up.
     pub(super) has_erased: bool,
