@@ -1,18 +1,15 @@
 //! `get_contact_group`: returns all groups and records of an owner, page by page. Its reply has exactly
 //! the fields of the vendor's documentation page, in the same order (decision 1).
 
-use super::{
-    Call, Error,
-    shapes::{close_page, start_index},
-};
+use super::{Call, Error};
 use crate::{
     domain::{Organizer, page},
-    wire::{Fields, write_group_items, write_list, write_record},
+    wire::{Envelope, Fields, write_group_items, write_list, write_record},
 };
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let owner = call.owner(request)?;
-    let start = start_index(request)?;
+    let start = Call::start_index(request)?;
     let organizer = call.load(&owner).await?;
     Ok(reply(call, &organizer, start))
 }
@@ -26,6 +23,6 @@ fn reply(call: Call<'_>, organizer: &Organizer, start: u64) -> Vec<u8> {
     reply.extend_from_slice(br#","GroupItem":"#);
     // Every page lists all groups, including empty ones (decision 5).
     write_group_items(organizer.groups(), &mut reply);
-    close_page(call, page.next, &mut reply);
+    Envelope::close_page(call.command.base_fields(), page.next, &mut reply);
     reply
 }

@@ -178,6 +178,15 @@ impl Call<'_> {
         })
     }
 
+    /// Reads the `StartIndex` of a list of records.
+    #[inline]
+    fn start_index(request: Fields<'_>) -> Result<u64, Fault> {
+        request.required(&START_INDEX, |value| {
+            u64::try_from(value.read::<i64>()?)
+                .map_err(|_| Fault::unfit(value.path, "0 or a NextStartIndex", value.node))
+        })
+    }
+
     /// Checks whether nothing that the call changes is kept.
     fn is_dry_run(&self) -> bool {
         self.asked.is_some_and(|asked| asked.dry_run)

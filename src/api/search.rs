@@ -4,14 +4,14 @@
 use super::{
     Call, Error,
     describe::confold as field,
-    shapes::{close_page, group_name, mark_bit, start_index},
+    shapes::{group_name, mark_bit},
 };
 use crate::{
     domain::{
         ConversationKind, CustomMark, Filter, GroupId, GroupName, Organizer, Rejection, StandardMark,
         filtered_page,
     },
-    wire::{Fault, Field, Fields, Value, write_list, write_record},
+    wire::{Envelope, Fault, Field, Fields, Value, write_list, write_record},
 };
 
 /// The names of the groups in the conditions, which can only be looked up once the owner is loaded.
@@ -23,7 +23,7 @@ struct Groups {
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let owner = call.owner(request)?;
     let (filter, groups) = read_conditions(request)?;
-    let start = start_index(request)?;
+    let start = Call::start_index(request)?;
     let organizer = call.load(&owner).await?;
     let filter = Filter {
         in_group: look_up(&organizer, &field::IN_GROUP, groups.contains)?,
@@ -34,7 +34,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let mut reply = Vec::with_capacity(192 + 160 * page.records.len());
     reply.extend_from_slice(br#"{"ContactItem":"#);
     write_list(page.records, &mut reply, write_record);
-    close_page(call, page.next, &mut reply);
+    Envelope::close_page(call.command.base_fields(), page.next, &mut reply);
     Ok(reply)
 }
 

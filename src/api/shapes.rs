@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Call, codes::item_result, describe::recentcontact::START_INDEX, error::Error};
+use super::{Call, codes::item_result, error::Error};
 use crate::{
-    domain::{ChangeNumber, ChatGroupId, Conversation, Group, GroupName, MarkBit, Rejection, batch},
-    wire::{ContactItem, Envelope, Fault, Fields, Node, Value},
+    domain::{ChatGroupId, Conversation, Group, GroupName, MarkBit, Rejection, batch},
+    wire::{ContactItem, Fault, Node, Value},
 };
 
 /// One `GroupItem` of a reply.
@@ -99,26 +99,4 @@ pub(super) fn mark_bit(bit: Value<'_>) -> Result<MarkBit, Fault> {
         Ok(number) => MarkBit::new(number).map_err(|reason| Fault::refused(bit.path, reason)),
         Err(_) => Err(Fault::unfit(bit.path, "a bit number from 0 to 63", bit.node)),
     }
-}
-
-/// Reads the `StartIndex` of a list of records.
-#[inline]
-pub(super) fn start_index(request: Fields<'_>) -> Result<u64, Fault> {
-    request.required(&START_INDEX, |value| {
-        u64::try_from(value.read::<i64>()?)
-            .map_err(|_| Fault::unfit(value.path, "0 or a NextStartIndex", value.node))
-    })
-}
-
-/// Completes the reply with a page of records: whether it is the last page, where the next one begins, and the base
-/// fields.
-#[inline]
-pub(super) fn close_page(call: Call<'_>, next: Option<ChangeNumber>, reply: &mut Vec<u8>) {
-    reply.extend_from_slice(match next {
-        None => br#","CompleteFlag":1,"NextStartIndex":"#,
-        Some(_) => br#","CompleteFlag":0,"NextStartIndex":"#,
-    });
-    reply.extend_from_slice(itoa::Buffer::new().format(next.unwrap_or(0)).as_bytes());
-    reply.push(b',');
-    Envelope::close_ok(call.command.base_fields(), reply);
 }

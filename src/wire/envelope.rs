@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::code::Code;
-use crate::excerpt;
+use crate::{domain::ChangeNumber, excerpt};
 
 /// How the documentation of a command arranges the base fields. Clients may depend on that arrangement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,19 @@ impl Envelope {
             out.extend_from_slice(br#","ErrorDisplay":"""#);
         }
         out.push(b'}');
+    }
+
+    /// Appends the end of a reply with a page of records: whether it is the last page, where the next one begins, and the
+    /// base fields.
+    #[inline]
+    pub fn close_page(base: BaseFields, next: Option<ChangeNumber>, out: &mut Vec<u8>) {
+        out.extend_from_slice(match next {
+            None => br#","CompleteFlag":1,"NextStartIndex":"#,
+            Some(_) => br#","CompleteFlag":0,"NextStartIndex":"#,
+        });
+        out.extend_from_slice(itoa::Buffer::new().format(next.unwrap_or(0)).as_bytes());
+        out.push(b',');
+        Envelope::close_ok(base, out);
     }
 
     /// Returns a reply with one more field, a text, in front of all others.
