@@ -129,6 +129,7 @@ impl Running {
             }
             // Everything below uses the same time, so that nothing becomes due unnoticed in between.
             let now = self.delivery.clock.now_in_milliseconds();
+            self.lanes.note_time(now);
             self.read(changes, now).await;
             self.send_due(now);
             self.store(false).await;
@@ -283,8 +284,12 @@ impl Running {
     }
 
     /// Returns how long to wait unless something happens.
-    fn wait(&self, now: u64) -> Duration {
+    fn wait(&mut self, now: u64) -> Duration {
         let elapsed = self.delivery.clock.elapsed();
+        if elapsed >= self.read_after && self.lanes.cursor(now).is_some() {
+            // The feed goes on after what was read, which may be nothing for these lanes.
+            return Duration::ZERO;
+        }
         let due = self.lanes.next_due(now).map(|due| Duration::from_millis(due - now).min(LOOK_AT_CLOCK));
         let store = (self.lanes.changes() > 0).then(|| (self.stored + STORE_WITHIN).saturating_sub(elapsed));
         let read = (self.read_after > elapsed).then(|| self.read_after.saturating_sub(elapsed));

@@ -35,13 +35,16 @@ use self::{
     message::Message,
 };
 use crate::{
-    background::{OnEnd, Service, Stopping, make_runtime},
+    background::{OnEnd, Service, Stopping, make_runtime_with},
     clock::Clock,
     domain::AppId,
     log_lines::log,
     store::{DestinationId, Store, StoreError},
 };
 
+/// The highest number of threads that send messages: enough for some hundred receivers that do not answer. There are only as
+/// many as are needed at a time.
+const THREADS: usize = 16_384;
 /// How long to wait after a failure of the store.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
 
@@ -151,7 +154,7 @@ impl Webhooks {
 
     /// Delivers events until the stop begins.
     fn deliver(self: Arc<Webhooks>, stopping: Stopping) -> io::Result<()> {
-        let runtime = make_runtime()?;
+        let runtime = make_runtime_with(THREADS)?;
         let delivered = runtime.block_on(self.run(stopping));
         // Messages that are still being sent do not hold up the stop.
         runtime.shutdown_background();

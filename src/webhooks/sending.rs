@@ -14,6 +14,8 @@ use crate::{excerpt, resolver};
 
 /// How long a message may take, from connecting to the end of the answer.
 const WITHIN: Duration = Duration::from_secs(10);
+/// The memory of a connection, in each direction.
+const BUFFER_BYTES: usize = 16 << 10;
 /// How much of an answer is read.
 const ANSWER_BYTES: u64 = 64 << 10;
 /// The longest time that a receiver can ask for with `Retry-After`, in seconds.
@@ -70,6 +72,8 @@ impl Sender {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .max_idle_connections_per_host(concurrent)
+            .input_buffer_size(BUFFER_BYTES)
+            .output_buffer_size(BUFFER_BYTES)
             .timeout_global(Some(WITHIN))
             .build();
         Sender(resolver::agent_to(config, admits))
