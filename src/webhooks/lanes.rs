@@ -226,6 +226,11 @@ impl Lanes {
 
     /// Takes back what could not be stored.
     pub(super) fn restore_progress(&mut self, progress: Progress) {
+        if progress.life != self.life {
+            // The lanes began again, and the numbers of earlier events mean nothing now.
+            self.off = self.off.or(progress.off);
+            return;
+        }
         for lane in &mut self.queues {
             lane.is_changed |= progress.lanes.iter().any(|other| other.stream == lane.lane.stream);
         }

@@ -159,6 +159,23 @@ fn receivers_get_to_know_that_an_app_comes_close_to_a_limit() {
     assert!(got.header("webhook-id").starts_with("alert_"));
 }
 
+#[test]
+fn receivers_get_to_know_that_an_app_comes_close_to_the_limit_of_all_its_calls() {
+    let receiver = Receiver::start();
+    let url = receiver.url();
+    let webhook = format!("[[app.webhook]]\nname = \"crm\"\nurl = {url:?}\nallow_private = true");
+    let (_site, _server, mut client) = serving("", &format!("calls_per_second = 1\n{webhook}"));
+    assert_eq!(client.call("recentcontact/get_contact_group", r#"{"From_Account":"user0"}"#).code(), 50002);
+    let expected = serde_json::json!({
+        "CallbackCommand": "Alert.RequestOverLimit",
+        "ServiceName": "*",
+        "Command": "*",
+        "Request": 1,
+        "Limit": 1,
+    });
+    assert_eq!(receiver.wait_for(1).remove(0).json(), expected);
+}
+
 /// Starts a server with these webhooks and an open directory.
 fn with_webhooks(
     webhooks: &[(&str, &str)],
