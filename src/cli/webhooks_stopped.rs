@@ -91,7 +91,9 @@ impl Stopped {
         let state = self.state(&id)?;
         let mut lanes = state.lanes;
         lanes.retain(|lane| lane.attempts > 0 || lane.due > 0);
-        lanes.iter_mut().for_each(|lane| (lane.attempts, lane.due) = (0, 0));
+        for lane in &mut lanes {
+            (lane.attempts, lane.due) = (0, 0);
+        }
         let progress = Progress { life: state.life, lanes, off: Some(false), ..Progress::default() };
         data::wait(self.store.progress(id, progress))?;
         Ok(json!({ "Stopped": true }))
