@@ -147,7 +147,9 @@ impl Running {
                     }
                     Some(Command::Enable) => self.lanes.enable(),
                     Some(Command::Send(message)) => self.send_once(message),
-                    Some(Command::End) | None => break,
+                    // Nothing is stored, because a webhook with this name may have been added again.
+                    Some(Command::End) => return,
+                    None => break,
                 },
                 Some(sent) = self.sending.join_next() => self.take_answer(sent),
                 Some(stored) = self.storing.join_next() => self.note_stored(stored),

@@ -155,7 +155,9 @@ impl Replay<'_> {
         }
         let state = self.store.destination(id.clone()).await?;
         replayed.left = state.given_up as u64;
-        self.destination.given_up.store(replayed.left, Ordering::Relaxed);
+        // Events that were given up meanwhile may not be stored yet, but count.
+        let fewer = |count: u64| Some(count.saturating_sub(replayed.delivered + replayed.gone));
+        let _ = self.destination.given_up.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
         Ok(replayed)
     }
 

@@ -145,7 +145,7 @@ fn a_receiver_may_have_a_certificate_of_a_private_authority() {
     site.configure("", &webhook("ca_file = \"ca.pem\""));
     server.signal(Signal::HUP);
     let reloads = |count| {
-        eventually("it was read again", || site.log().matches("the apps were read again").count() == count)
+        eventually("it was read again", || site.log().matches("the apps were read again").count() == count);
     };
     reloads(1);
     assert!(test().contains("the file given with ca_file belongs to another authority with the same name"));
