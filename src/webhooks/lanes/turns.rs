@@ -30,7 +30,7 @@ const PAUSE_AFTER: u64 = 3_600_000;
 pub(super) const PROBE_EVERY: u64 = 300_000;
 /// After this time without an answer, in milliseconds, a message does not keep others from being sent. Otherwise, a few
 /// users whose messages are not answered would hold up all others.
-pub(super) const SLOW: u64 = 1_000;
+pub(super) const SLOW: u64 = 250;
 /// How many messages are sent at a time with those that are not answered, as a multiple of those without.
 const WITH_SLOW: usize = 4;
 
