@@ -93,12 +93,24 @@ impl Stopping {
     }
 }
 
+/// How many threads of a runtime may do work that blocks, which is rare.
+const BLOCKING_THREADS: usize = 512;
+
 /// Creates a runtime for the calling thread.
 ///
 /// # Errors
 /// Fails if the system cannot create one.
 pub fn make_runtime() -> io::Result<runtime::Runtime> {
-    let made = runtime::Builder::new_current_thread().enable_all().build();
+    make_runtime_with(BLOCKING_THREADS)
+}
+
+/// Like [`make_runtime`], with this many threads at most for work that blocks.
+///
+/// # Errors
+/// Fails if the system cannot create one.
+pub fn make_runtime_with(blocking: usize) -> io::Result<runtime::Runtime> {
+    let mut builder = runtime::Builder::new_current_thread();
+    let made = builder.enable_all().max_blocking_threads(blocking).build();
     made.map_err(|error| io::Error::new(error.kind(), format!("a runtime cannot be created: {error}")))
 }
 

@@ -33,7 +33,17 @@ const LENIENT: &[Property] = &[Property {
     schema: r#"{"enum":["0","1"]}"#,
     about: "1: ignore unknown fields, unless their names are similar to those of known fields.",
 }];
-const WEBHOOK: &[Property] = &[Property { name: "webhook", schema: TEXT, about: "The name of the webhook." }];
+const WEBHOOK_NAME: Property = Property { name: "webhook", schema: TEXT, about: "The name of the webhook." };
+const WEBHOOK: &[Property] = &[WEBHOOK_NAME];
+/// The same for replays, which take several requests.
+const REPLAYED: &[Property] = &[
+    WEBHOOK_NAME,
+    Property {
+        name: "after",
+        schema: NUMBER,
+        about: "`Next` of the last reply, to go on after it. Without it, the request begins with the oldest event.",
+    },
+];
 const NAMED: Takes = Takes::Object(1, &[field::NAME], &[NAME]);
 /// The schemas of the fields of a fault rule, in the order of its list of fields.
 const RULE: &[&str] = &[TEXT, TEXT, PART, NUMBER, CODE, TEXT, NUMBER, FLAG, FLAG];
@@ -66,7 +76,11 @@ const fn transfer(path: &'static str, handler: Handler, id: &'static str, summar
 
 /// Describes a request about webhooks: a signed POST.
 const fn webhook(path: &'static str, task: WebhookTask, id: &'static str, summary: &'static str) -> Route {
-    let parameters: &[_] = if matches!(task, WebhookTask::List) { &[] } else { WEBHOOK };
+    let parameters: &[_] = match task {
+        WebhookTask::List => &[],
+        WebhookTask::Replay => REPLAYED,
+        WebhookTask::Test | WebhookTask::Enable => WEBHOOK,
+    };
     let (admits, handler, takes) = (Admits::Administrators, Handler::Webhook(task), Takes::Nothing);
     let answers =
         &[(200, Reply::Object), (403, Reply::Refused), (404, Reply::Refused), (503, Reply::Refused)];

@@ -94,8 +94,9 @@ impl Access {
     ) -> Result<Caller<'_>, Error> {
         let caller = self.identify(command.family().name(), head, now)?;
         let near = self.rates.take(caller.app, command, head.started)?;
-        if let (Some(NearLimit { calls, limit }), Some(webhooks)) = (near, &self.webhooks) {
-            webhooks.warn_of_limit(caller.app.id, command.family().name(), command.name(), calls, limit);
+        if let (Some(NearLimit { is_of_command, calls, limit }), Some(webhooks)) = (near, &self.webhooks) {
+            let command = is_of_command.then(|| (command.family().name(), command.name()));
+            webhooks.warn_of_limit(caller.app.id, command, calls, limit);
         }
         Ok(caller)
     }

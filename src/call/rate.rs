@@ -34,21 +34,24 @@ pub(super) struct Rates {
 /// How close an app has come to a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NearLimit {
+    /// Whether it is the limit of one command, or that of all commands together.
+    pub(super) is_of_command: bool,
     /// The calls in this second so far.
     pub(super) calls: u32,
     /// The limit.
     pub(super) limit: u32,
 }
 
-/// How many seconds pass at least between two warnings about one app.
+/// How many seconds pass at least between two warnings about the commands of one app, and between two about its own limit.
 const WARN_EVERY: u64 = 60;
 
 struct Windows {
     commands: [AtomicU64; Command::ALL.len()],
     /// All commands together.
     app: AtomicU64,
-    /// From which second on the next warning may come.
+    /// From which second on the next warning about a command, and about the app's own limit, may come.
     warn_from: AtomicU64,
+    warn_of_app_from: AtomicU64,
 }
 
 impl Rates {
@@ -65,8 +68,8 @@ impl Rates {
         }
     }
 
-    /// Counts one call at `elapsed` of the monotonic clock. Returns how close the app has come to the limit of the command
-    /// when it reaches 80 % of it, at most once a minute.
+    /// Counts one call at `elapsed` of the monotonic clock. Returns how close the app has come to the limit of the command,
+    /// or to its own, when it reaches 80 % of it, at most once a minute each.
     ///
     /// # Errors
     /// Returns [`Error::Frequency`] or [`Error::AppFrequency`] when the limit of this second is reached.
@@ -80,14 +83,18 @@ impl Rates {
             return Ok(None);
         };
         let wait_ms = 1_000 - elapsed.subsec_millis();
-        if let Some(limit) = app.calls_per_second
-            && count(&windows.app, limit, elapsed).is_none()
-        {
-            return Err(Error::AppFrequency { limit, wait_ms });
-        }
+        let of_app = match app.calls_per_second {
+            None => None,
+            Some(limit) => match count(&windows.app, limit, elapsed) {
+                None => return Err(Error::AppFrequency { limit, wait_ms }),
+                Some(calls) => Some(NearLimit { is_of_command: false, calls, limit }),
+            },
+        };
         let limit = app.rates.of(command.name()).unwrap_or_else(|| command.per_second());
         if let Some(calls) = count(&windows.commands[command as usize], limit, elapsed) {
-            return Ok(windows.near_limit(calls, limit, elapsed.as_secs()));
+            let of_command = NearLimit { is_of_command: true, calls, limit };
+            let is_near = |near: &NearLimit| windows.is_near_limit(near, elapsed.as_secs());
+            return Ok(of_app.filter(is_near).or_else(|| Some(of_command).filter(is_near)));
         }
         // A refused call must not count towards the app's limit either.
         if app.calls_per_second.is_some() {
@@ -99,14 +106,14 @@ impl Rates {
 }
 
 impl Windows {
-    /// Returns how close this call comes to a limit, if it is the one that reaches 80 % and a warning may come.
-    fn near_limit(&self, calls: u32, limit: u32, second: u64) -> Option<NearLimit> {
-        if u64::from(calls) != (u64::from(limit) * 4).div_ceil(5) {
-            return None;
+    /// Checks whether this call is the one that reaches 80 % of a limit, and a warning may come.
+    fn is_near_limit(&self, near: &NearLimit, second: u64) -> bool {
+        if u64::from(near.calls) != (u64::from(near.limit) * 4).div_ceil(5) {
+            return false;
         }
+        let warn_from = if near.is_of_command { &self.warn_from } else { &self.warn_of_app_from };
         let next = |from: u64| (from <= second).then_some(second + WARN_EVERY);
-        let is_first = self.warn_from.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok();
-        is_first.then_some(NearLimit { calls, limit })
+        warn_from.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
     }
 }
 
@@ -116,6 +123,7 @@ impl Default for Windows {
             commands: std::array::from_fn(|_| AtomicU64::new(0)),
             app: AtomicU64::new(0),
             warn_from: AtomicU64::new(0),
+            warn_of_app_from: AtomicU64::new(0),
         }
     }
 }
@@ -167,14 +175,20 @@ mod tests {
         let near = |command, second| -> Vec<NearLimit> {
             (0..200).filter_map(|_| rates.take(&app, command, Duration::from_secs(second)).unwrap()).collect()
         };
-        assert_eq!(near(Command::MarkContact, 5), [NearLimit { calls: 160, limit: 200 }]);
+        assert_eq!(
+            near(Command::MarkContact, 5),
+            [NearLimit { is_of_command: true, calls: 160, limit: 200 }]
+        );
         assert_eq!(near(Command::MarkContact, 6), []);
         assert_eq!(near(Command::GetContactGroup, 64), []);
-        assert_eq!(near(Command::GetContactGroup, 65), [NearLimit { calls: 160, limit: 200 }]);
+        assert_eq!(
+            near(Command::GetContactGroup, 65),
+            [NearLimit { is_of_command: true, calls: 160, limit: 200 }]
+        );
         let few = App { rates: CallRates { named: Vec::new(), others: Some(1) }, ..app };
         let second = Duration::from_secs(125);
         let only = rates.take(&few, Command::MarkContact, second).unwrap();
-        assert_eq!(only, Some(NearLimit { calls: 1, limit: 1 }));
+        assert_eq!(only, Some(NearLimit { is_of_command: true, calls: 1, limit: 1 }));
     }
 
     #[test]
@@ -187,6 +201,19 @@ mod tests {
         }
         assert!(matches!(take(Command::AccountCheck, 7), Err(Error::AppFrequency { limit: 3, .. })));
         assert!(take(Command::AccountCheck, 8).is_ok());
+    }
+
+    #[test]
+    fn the_call_that_reaches_80_percent_of_the_limit_of_an_app_is_noticed_besides_those_of_commands() {
+        let app = app(Some(250));
+        let rates = Rates::new(RateLimit::On, &Apps::new([app.clone()]));
+        let near = |command| -> Vec<NearLimit> {
+            let take = |_| rates.take(&app, command, Duration::from_secs(7)).ok()?;
+            (0..160).filter_map(take).collect()
+        };
+        let of = |is_of_command, calls, limit| [NearLimit { is_of_command, calls, limit }];
+        assert_eq!(near(Command::MarkContact), of(true, 160, 200));
+        assert_eq!(near(Command::GetContactGroup), of(false, 200, 250));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{
     masking,
     routes::WebhookTask,
     store::DestinationId,
-    webhooks::{Replayed, Status as WebhookStatus, Tried, Webhooks},
+    webhooks::{Status as WebhookStatus, Tried, Webhooks},
     wire::code::Code,
 };
 
@@ -47,17 +47,20 @@ async fn run(state: &State, task: WebhookTask, head: &Head<'_>) -> Result<Answer
     let body = match task {
         WebhookTask::List => list(webhooks, app.id),
         named => {
-            let name = parameter(head.query.unwrap_or_default());
+            let query = head.query.unwrap_or_default();
+            let name = parameter(query, "webhook=");
+            let after = parameter(query, "after=").parse().unwrap_or(0);
             let id = DestinationId { app: app.id, name: name.into() };
-            named_task(webhooks, named, &id).await.map_err(of_app)?
+            named_task(webhooks, named, &id, after).await.map_err(of_app)?
         }
     };
     Ok(Answer::json_with(Status::Ok, body.to_string().into_bytes()))
 }
 
-/// Returns the query parameter `webhook`. Names consist of characters that are not encoded.
-fn parameter(query: &str) -> &str {
-    query.split('&').find_map(|pair| pair.strip_prefix("webhook=")).unwrap_or("")
+/// Returns the query parameter that begins with `name`. Names of webhooks and numbers consist of characters that are not
+/// encoded.
+fn parameter<'a>(query: &'a str, name: &str) -> &'a str {
+    query.split('&').find_map(|pair| pair.strip_prefix(name)).unwrap_or("")
 }
 
 fn unknown(app: AppId, name: &str) -> TransferRefusal {
@@ -75,6 +78,7 @@ async fn named_task(
     webhooks: &Webhooks,
     task: WebhookTask,
     id: &DestinationId,
+    after: u64,
 ) -> Result<Value, TransferRefusal> {
     let unknown = || unknown(id.app, &id.name);
     match task {
@@ -91,9 +95,8 @@ async fn named_task(
             Ok(json!({ "Delivered": is_delivered, "Reason": why, "Milliseconds": took }))
         }
         WebhookTask::Replay => {
-            let replayed = webhooks.replay(id).await.map_err(TransferRefusal::store)?;
-            let Replayed { delivered, gone, refused, left } = replayed.ok_or_else(unknown)?;
-            Ok(json!({ "Delivered": delivered, "Gone": gone, "Reason": refused, "Left": left }))
+            let replayed = webhooks.replay(id, after).await.map_err(TransferRefusal::store)?;
+            Ok(replayed.ok_or_else(unknown)?.fields())
         }
     }
 }

@@ -45,6 +45,7 @@ mod transfer;
 mod undo;
 mod usersig;
 mod webhooks;
+mod webhooks_stopped;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -84,7 +85,7 @@ enum CliCommand {
     Undo(undo::Options),
     /// Check whether a server and its store are ready.
     Healthcheck(healthcheck::Options),
-    /// Show and operate the webhooks of an app of a running server.
+    /// Show and operate webhooks: those of an app of a running server, or those in a data directory.
     Webhooks(webhooks::Options),
     /// Print a UserSig.
     Usersig(usersig::Make),

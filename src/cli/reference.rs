@@ -84,6 +84,10 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "Whether a receiver takes messages:",
                 "confold webhooks test crm --url http://127.0.0.1:8080 --app 1400000000 --key-file key",
             ),
+            (
+                "Switch a webhook on while the server is stopped:",
+                "confold webhooks enable crm --data /var/lib/confold --app 1400000000",
+            ),
         ],
     ),
     (

@@ -126,26 +126,25 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
 
 impl Options {
     fn sources(&self) -> anyhow::Result<Sources> {
-        let mut environment = Vec::new();
-        for (name, value) in std::env::vars_os() {
-            let Ok(name) = name.into_string() else { continue };
-            match value.into_string() {
-                Ok(value) => environment.push((name, value)),
-                Err(_) if name.starts_with("CONFOLD_") => {
-                    bail!("the environment variable {name} is not UTF-8; its value cannot be used")
-                }
-                // Ignore the variables of other programs.
-                Err(_) => {}
-            }
-        }
-        let (file, flags) = (self.config.clone(), self.overrides.0.clone());
-        Ok(Sources {
-            file,
-            environment: environment.into_iter().collect(),
-            flags,
-            now: Clock::system().now(),
-        })
+        sources(self.config.clone(), self.overrides.0.clone())
     }
+}
+
+/// Returns everything that a configuration is read from.
+pub(super) fn sources(file: PathBuf, flags: Vec<(&'static str, String)>) -> anyhow::Result<Sources> {
+    let mut environment = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let Ok(name) = name.into_string() else { continue };
+        match value.into_string() {
+            Ok(value) => environment.push((name, value)),
+            Err(_) if name.starts_with("CONFOLD_") => {
+                bail!("the environment variable {name} is not UTF-8; its value cannot be used")
+            }
+            // Ignore the variables of other programs.
+            Err(_) => {}
+        }
+    }
+    Ok(Sources { file, environment: environment.into_iter().collect(), flags, now: Clock::system().now() })
 }
 
 /// Marks an empty store as filled, so that `dev` never adds its example data to it.

@@ -1,16 +1,17 @@
-//! `confold webhooks`: shows and operates the webhooks of an app of a running server.
+//! `confold webhooks`: shows and operates the webhooks of an app of a running server, or those in a data directory.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{app_option::AppName, caller, remote::Remote, terminal};
+use super::{app_option::AppName, caller, remote::Remote, terminal, webhooks_stopped::Stopped};
 use crate::{excerpt, webhooks::is_name};
 
 /// The options of `webhooks`.
 #[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("place").required(true).args(["data", "url"])))]
 pub(super) struct Options {
     /// What to do.
     #[arg(value_enum)]
@@ -18,18 +19,30 @@ pub(super) struct Options {
     /// The name of the webhook, for all tasks except `list`.
     #[arg(value_name = "NAME", value_parser = name)]
     name: Option<String>,
+    /// The data directory. No server may be using it. `test` needs a running server.
+    #[arg(long, alias = "store-directory", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The configuration that has the address and the secrets of the receiver, for `replay` with --data.
+    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    config: Option<PathBuf>,
     /// The address of a running confold server.
     #[arg(long, value_name = "URL")]
-    url: String,
+    url: Option<String>,
     /// A PEM file with the certificate authority that issued the server's certificate [default: the authorities that
     /// browsers trust].
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "url")]
     ca: Option<PathBuf>,
     #[command(flatten)]
     caller: caller::Options,
-    /// Print the server's reply as JSON.
+    /// Print the reply as JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// Where the webhooks are.
+enum Place {
+    Server(Remote),
+    Data(Stopped),
 }
 
 /// What to do with webhooks.
@@ -51,58 +64,110 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let remote =
-        Remote::new(&options.url, options.ca.as_deref(), &options.caller.caller(Some(AppName::sample()))?)?;
     let name = match (options.task, &options.name) {
         (Task::List, Some(_)) => bail!("list shows all webhooks; leave the name out"),
         (Task::List, None) => "",
         (_, name) => name.as_deref().context("the name of the webhook is missing; list shows all names")?,
     };
-    let (path, query) = (
-        match options.task {
-            Task::List => "/webhooks/list",
-            Task::Test => "/webhooks/test",
-            Task::Replay => "/webhooks/replay",
-            Task::Enable => "/webhooks/enable",
-        },
-        format!("&webhook={name}"),
-    );
-    let mut delivered = 0;
-    loop {
-        let reply = remote.operate(path, if name.is_empty() { "" } else { &query })?;
-        delivered += reply["Delivered"].as_u64().unwrap_or(0);
-        let is_moving = reply["Delivered"] != 0 || reply["Gone"] != 0;
-        let goes_on = options.task == Task::Replay
-            && reply["Reason"].is_null()
-            && reply["Left"].as_u64().is_some_and(|left| left > 0)
-            && is_moving;
-        if goes_on {
-            continue;
+    let place = options.place()?;
+    let reply = match options.task {
+        Task::List => place.ask(Task::List, name, 0),
+        Task::Replay => replay(&place, name),
+        task => place.ask(task, name, 0),
+    };
+    if let Place::Data(stopped) = &place {
+        stopped.close()?;
+    }
+    let reply = reply?;
+    let text = if options.json { format!("{reply}\n") } else { shown(options.task, &reply) };
+    terminal::print(text)?;
+    let is_well = match options.task {
+        Task::List | Task::Enable => true,
+        Task::Test => reply["Delivered"] == true,
+        Task::Replay => reply["Reason"].is_null(),
+    };
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Options {
+    fn place(&self) -> anyhow::Result<Place> {
+        if let Some(directory) = &self.data {
+            if self.task == Task::Test {
+                bail!("test sends a message through a running server; use --url URL instead of --data");
+            }
+            if self.task == Task::Replay && self.config.is_none() {
+                bail!(
+                    "the address and the secrets of the receiver are in the configuration of the server; add --config FILE"
+                );
+            }
+            let app = self.caller.app.as_ref().map(|app: &AppName| app.id);
+            return Ok(Place::Data(Stopped::open(directory, app, self.config.as_deref())?));
         }
-        let text = if options.json { format!("{reply}\n") } else { shown(options.task, &reply, delivered) };
-        terminal::print(text)?;
-        let is_well = match options.task {
-            Task::List | Task::Enable => true,
-            Task::Test => reply["Delivered"] == true,
-            Task::Replay => reply["Reason"].is_null(),
-        };
-        return Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        let url = self.url.as_deref().context("either --data or --url is needed")?;
+        let caller = self.caller.caller(Some(AppName::sample()))?;
+        Ok(Place::Server(Remote::new(url, self.ca.as_deref(), &caller)?))
+    }
+}
+
+impl Place {
+    /// Does one step of a task. A replay goes on after the place `after`.
+    fn ask(&self, task: Task, name: &str, after: u64) -> anyhow::Result<Value> {
+        let query = format!("&webhook={name}&after={after}");
+        match (self, task) {
+            (Place::Server(remote), Task::List) => remote.operate("/webhooks/list", ""),
+            (Place::Server(remote), Task::Test) => remote.operate("/webhooks/test", &query),
+            (Place::Server(remote), Task::Replay) => remote.operate("/webhooks/replay", &query),
+            (Place::Server(remote), Task::Enable) => remote.operate("/webhooks/enable", &query),
+            (Place::Data(stopped), Task::Replay) => stopped.replay(name, after),
+            (Place::Data(stopped), Task::Enable) => stopped.enable(name),
+            (Place::Data(stopped), Task::List | Task::Test) => stopped.list(),
+        }
+    }
+}
+
+/// Sends all events again that were given up, in several steps. Returns the reply to the last one with the sums of all.
+fn replay(place: &Place, name: &str) -> anyhow::Result<Value> {
+    let (mut sums, mut after, mut why) = ([0; 3], 0, Value::Null);
+    loop {
+        let mut reply = place.ask(Task::Replay, name, after)?;
+        for (sum, field) in sums.iter_mut().zip(["Delivered", "Gone", "Refused"]) {
+            *sum += reply[field].as_u64().unwrap_or(0);
+            reply[field] = json!(*sum);
+        }
+        if !reply["Reason"].is_null() {
+            why = reply["Reason"].clone();
+        }
+        reply["Reason"] = why.clone();
+        match reply["Next"].as_u64() {
+            // A server that does not go on would be asked for ever.
+            Some(next) if next > after => after = next,
+            _ => return Ok(reply),
+        }
     }
 }
 
 /// Formats a reply. Its texts come from another machine.
-fn shown(task: Task, reply: &Value, delivered: u64) -> String {
+fn shown(task: Task, reply: &Value) -> String {
     let plain = |value: &Value| match value {
         Value::String(text) => excerpt::line(text).into_owned(),
         other => excerpt::line(&other.to_string()).into_owned(),
     };
     match task {
         Task::List => {
-            let columns = ["Name", "State", "WaitingLanes", "GivenUp", "Delivered", "Failed", "Receiver"];
+            let all = ["App", "Name", "State", "WaitingLanes", "GivenUp", "Delivered", "Failed", "Receiver"];
+            let is_stopped = reply["Stopped"] == true;
+            // A running server lists one app, and a stopped one counts nothing.
+            let is_there = |column: &&str| match *column {
+                "App" => is_stopped,
+                "Delivered" | "Failed" | "Receiver" => !is_stopped,
+                _ => true,
+            };
+            let columns: Vec<&str> = all.into_iter().filter(is_there).collect();
             let rows = reply["Webhooks"].as_array().map_or(&[][..], Vec::as_slice);
-            let cells: Vec<Vec<String>> = std::iter::once(columns.map(str::to_owned).to_vec())
-                .chain(rows.iter().map(|row| columns.iter().map(|column| plain(&row[*column])).collect()))
-                .collect();
+            let cells: Vec<Vec<String>> =
+                std::iter::once(columns.iter().map(|column| (*column).to_owned()).collect())
+                    .chain(rows.iter().map(|row| columns.iter().map(|column| plain(&row[*column])).collect()))
+                    .collect();
             table(&cells)
         }
         Task::Test if reply["Delivered"] == true => {
@@ -110,12 +175,17 @@ fn shown(task: Task, reply: &Value, delivered: u64) -> String {
         }
         Task::Test => format!("not delivered: {}\n", plain(&reply["Reason"])),
         Task::Replay => {
-            let left = plain(&reply["Left"]);
+            let [delivered, refused, left] =
+                ["Delivered", "Refused", "Left"].map(|field| plain(&reply[field]));
             let why = match &reply["Reason"] {
                 Value::Null => String::new(),
-                why => format!("; the next one was refused again: {}", plain(why)),
+                why if refused == "0" => format!("; the receiver takes nothing: {}", plain(why)),
+                why => format!("; {refused} were refused again, the last one with {}", plain(why)),
             };
             format!("{delivered} events delivered, {left} left{why}\n")
+        }
+        Task::Enable if reply["Stopped"] == true => {
+            "everything that waits is sent when the server starts\n".to_owned()
         }
         Task::Enable => "everything that waits is sent now\n".to_owned(),
     }

@@ -11,10 +11,12 @@ use super::{
     webhook_keys::{Place, WebhookDraft, webhook_keys},
 };
 use crate::{
+    address::Address,
     domain::AppId,
     log_lines,
     secret_file::{check_private, read_secret},
     store::DestinationId,
+    tls::Authorities,
     webhooks::{Secret, Token, Webhook},
 };
 
@@ -81,6 +83,7 @@ impl<'a> Reading<'a> {
         let secret = self.place(*at, app, "secret", draft.secret, Secret::parse);
         let previous = self.place(*at, app, "previous_secret", draft.previous_secret, Secret::parse);
         let token = self.place(*at, app, "token", draft.token, Token::parse);
+        let authorities = self.authorities(*at, app, draft.ca_file.as_deref(), draft.url.as_ref());
         let (name, url) = (draft.name?, draft.url?);
         if secret.is_none() && token.is_none() {
             self.warnings.push(log_lines::WEBHOOK_UNSIGNED.found([&name, &app]));
@@ -91,8 +94,30 @@ impl<'a> Reading<'a> {
             kinds: draft.kinds,
             secrets: secret.into_iter().chain(previous).collect(),
             token,
+            authorities,
             allow_private: draft.allow_private,
         })
+    }
+
+    /// Reads the authorities that may issue a receiver's certificate.
+    fn authorities(
+        &mut self,
+        at: usize,
+        app: AppId,
+        file: Option<&Path>,
+        url: Option<&Address>,
+    ) -> Option<Authorities> {
+        let file = file?;
+        let said = match Authorities::read(file) {
+            Ok(_) if url.is_some_and(|url| !url.origin().starts_with("https:")) => {
+                "is set, but the url does not begin with https://; change the url, or remove ca_file"
+                    .to_owned()
+            }
+            Ok(authorities) => return Some(authorities),
+            Err(error) => chain(&error),
+        };
+        self.problem(at, format!("a webhook of app {app}: ca_file: {said}"));
+        None
     }
 
     /// Reads a secret from its place.

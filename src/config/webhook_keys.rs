@@ -17,6 +17,7 @@ pub struct WebhookDraft {
     pub(super) secret: Place<Secret>,
     pub(super) previous_secret: Place<Secret>,
     pub(super) token: Place<Token>,
+    pub(super) ca_file: Option<PathBuf>,
     pub(super) allow_private: bool,
 }
 
@@ -108,6 +109,12 @@ static WEBHOOK: &[Key<WebhookDraft>] = &[
         kind: Kind::Path(|draft, value| assign(&mut draft.token.file, Some(value))),
         default: "",
         about: "A file that contains the token; other users must not be able to read it.",
+    },
+    Key {
+        name: "ca_file",
+        kind: Kind::Path(|draft, value| assign(&mut draft.ca_file, Some(value))),
+        default: "",
+        about: "A PEM file with the authorities that may issue the receiver's certificate, instead of those that browsers trust. It is read again on SIGHUP.",
     },
     Key {
         name: "allow_private",

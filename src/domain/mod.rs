@@ -41,7 +41,7 @@ mod view;
 #[cfg(test)]
 mod model_tests;
 
-pub use calendar::utc;
+pub use calendar::{http_date, utc};
 pub use change::{BeforeAndAfter, Change, Delta, OwnerState, RecordParts};
 pub use chat_group::{ChatGroup, ChatGroupKind, ChatGroupProfile, JoinOption, Member, Role};
 pub use chat_group_edit::{

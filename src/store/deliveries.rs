@@ -86,8 +86,8 @@ pub struct Progress {
     pub lanes: Vec<Lane>,
     /// Events that were given up. The oldest ones of the list make room for them if it is full.
     pub given_up: Vec<GivenUp>,
-    /// Places of given up events that can be forgotten.
-    pub settled: Vec<u64>,
+    /// Given up events that can be forgotten: their places, and their numbers, because a place may be used again.
+    pub settled: Vec<(u64, u64)>,
     /// Whether the destination is off from now on.
     pub off: Option<bool>,
 }

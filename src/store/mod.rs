@@ -239,6 +239,9 @@ pub trait Deliveries: Send + Sync {
     /// Forgets all destinations except these.
     fn keep_destinations(&self, ids: Vec<DestinationId>) -> Pending<'_, ()>;
 
+    /// Lists all stored destinations, sorted by app and name.
+    fn destinations(&self) -> Pending<'_, Vec<DestinationId>>;
+
     /// Lists events that a destination has refused, after this place in the list; 0 begins with the oldest.
     fn given_up(&self, id: DestinationId, after: u64, most: usize) -> Pending<'_, GivenUpPart>;
 }

@@ -40,6 +40,14 @@ pub enum CertificateError {
         /// What is wrong with the encoding.
         reason: TextFileError,
     },
+    /// A certificate of an authority cannot be used.
+    #[error("certificate {place} in {file} is damaged or incomplete; copy it again")]
+    Authority {
+        /// The path of the file.
+        file: PathBuf,
+        /// The place of the certificate in it, counted from 1.
+        place: usize,
+    },
     /// The certificate and its key do not match, or one of them cannot be used.
     #[error("{certificate} and {key} cannot be used together: {reason}")]
     Unusable {

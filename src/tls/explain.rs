@@ -5,13 +5,19 @@ use std::{error::Error, io};
 
 use tokio_rustls::rustls::{self, CertificateError, InvalidMessage, PeerIncompatible};
 
-/// Explains the TLS error in `error` or among its sources, if there is one.
+/// Explains the TLS error in `error` or among its sources, if there is one, to somebody who runs a tool.
 #[must_use]
 pub fn explain(error: &(dyn Error + 'static)) -> Option<String> {
+    explain_with(error, "--ca FILE")
+}
+
+/// Like [`explain`], with the name of the setting or option that names the authority's certificate.
+#[must_use]
+pub fn explain_with(error: &(dyn Error + 'static), setting: &str) -> Option<String> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
-            return Some(explain_library(error));
+            return Some(explain_library(error, setting));
         }
         // `source` of an `io::Error` skips the error that it wraps, so ask for that first.
         next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
@@ -23,9 +29,9 @@ pub fn explain(error: &(dyn Error + 'static)) -> Option<String> {
 }
 
 /// Explains an error of rustls, without a full stop.
-fn explain_library(error: &rustls::Error) -> String {
+fn explain_library(error: &rustls::Error, setting: &str) -> String {
     match error {
-        rustls::Error::InvalidCertificate(error) => explain_certificate(error),
+        rustls::Error::InvalidCertificate(error) => explain_certificate(error, setting),
         rustls::Error::InconsistentKeys(_) => {
             "the key does not belong to the certificate; use the key with which the certificate was requested"
                 .to_owned()
@@ -54,11 +60,13 @@ fn explain_library(error: &rustls::Error) -> String {
     }
 }
 
-fn explain_certificate(error: &CertificateError) -> String {
+fn explain_certificate(error: &CertificateError, setting: &str) -> String {
     use CertificateError as Bad;
     let said = match error {
         Bad::UnknownIssuer => {
-            "the certificate was issued by an unknown authority; name the authority's certificate with --ca FILE"
+            return format!(
+                "the certificate was issued by an unknown authority; name the authority's certificate with {setting}"
+            );
         }
         Bad::Expired | Bad::ExpiredContext { .. } => {
             "the certificate has expired; renew it, or correct the clock of this machine if that is wrong"
@@ -75,8 +83,11 @@ fn explain_certificate(error: &CertificateError) -> String {
         }
         Bad::BadEncoding => "the certificate cannot be parsed; it is damaged, or not a certificate",
         Bad::BadSignature => {
-            "the signature of the certificate is wrong; it was modified, or the file given with --ca belongs to another \
-             authority with the same name"
+            let option = setting.split(' ').next().unwrap_or_default();
+            return format!(
+                "the signature of the certificate is wrong; it was modified, or the file given with {option} belongs to \
+                 another authority with the same name"
+            );
         }
         Bad::Revoked => "the certificate was revoked",
         Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. } => {
@@ -166,7 +177,7 @@ mod tests {
             presented: vec!["DnsName(\"b.example\")".to_owned()],
         };
         assert_eq!(
-            explain_certificate(&named),
+            explain_certificate(&named, "--ca FILE"),
             "the certificate is not valid for the host name in the address; it is for b.example"
         );
         assert_eq!(explain(&io::Error::other("something else")), None);

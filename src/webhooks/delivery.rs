@@ -22,7 +22,7 @@ use crate::{
     clock::Clock,
     log_lines::log,
     random,
-    store::{FeedFrom, Store, StoreError},
+    store::{FeedFrom, Progress, Store, StoreError},
     wire::kind_of,
 };
 
@@ -70,6 +70,8 @@ struct Running {
     sender: Sender,
     /// What is being sent. Messages that are not about an event have no answer that matters.
     sending: JoinSet<Option<Answered>>,
+    /// What is being stored. Meanwhile, everything else goes on.
+    storing: JoinSet<(Progress, Result<(), StoreError>)>,
     /// When what has happened was last stored, and when the feed may be read again, by the monotonic clock.
     stored: Duration,
     positions_stored: Duration,
@@ -91,6 +93,7 @@ impl Delivery {
             generation: 0,
             sender,
             sending: JoinSet::new(),
+            storing: JoinSet::new(),
             stored: Duration::ZERO,
             positions_stored: Duration::ZERO,
             read_after: Duration::ZERO,
@@ -129,9 +132,10 @@ impl Running {
             }
             // Everything below uses the same time, so that nothing becomes due unnoticed in between.
             let now = self.delivery.clock.now_in_milliseconds();
+            self.lanes.note_time(now);
             self.read(changes, now).await;
             self.send_due(now);
-            self.store(false).await;
+            self.store(false);
             self.publish();
             let wait = self.wait(now);
             tokio::select! {
@@ -143,9 +147,12 @@ impl Running {
                     }
                     Some(Command::Enable) => self.lanes.enable(),
                     Some(Command::Send(message)) => self.send_once(message),
-                    Some(Command::End) | None => break,
+                    // Nothing is stored, because a webhook with this name may have been added again.
+                    Some(Command::End) => return,
+                    None => break,
                 },
                 Some(sent) = self.sending.join_next() => self.take_answer(sent),
+                Some(stored) = self.storing.join_next() => self.note_stored(stored),
                 Ok(()) = changes.changed() => self.lanes.note_changes(),
                 () = until(wait) => {}
             }
@@ -250,7 +257,7 @@ impl Running {
             }
             Turn::Resumed => log!(WEBHOOK_RESUMED, app, webhook),
             Turn::GaveUp => {
-                self.delivery.destination.given_up.fetch_add(1, Ordering::Relaxed);
+                self.delivery.destination.count_given_up();
                 log!(WEBHOOK_GAVE_UP, app, webhook, event = Message::of(&due.placed.entry).id, why);
             }
             Turn::Paused => log!(WEBHOOK_PAUSED, app, webhook, why),
@@ -259,19 +266,29 @@ impl Running {
     }
 
     /// Stores what has happened, at once if `must`, and otherwise together with what happens shortly afterwards.
-    async fn store(&mut self, must: bool) {
+    fn store(&mut self, must: bool) {
         let Delivery { store, clock, destination, .. } = &self.delivery;
         let elapsed = clock.elapsed();
         if must || elapsed >= self.positions_stored + STORE_POSITIONS {
             self.positions_stored = elapsed;
             self.lanes.note_positions();
         }
-        if self.lanes.changes() == 0 || (!must && elapsed < self.stored + STORE_WITHIN) {
+        let is_early = !must && elapsed < self.stored + STORE_WITHIN;
+        if self.lanes.changes() == 0 || is_early || !self.storing.is_empty() {
             return;
         }
         self.stored = elapsed;
+        let (store, id) = (Arc::clone(store), destination.settings().id.clone());
         let progress = self.lanes.take_progress();
-        if let Err(error) = store.progress(destination.settings().id.clone(), progress.clone()).await {
+        self.storing.spawn(async move {
+            let stored = store.progress(id, progress.clone()).await;
+            (progress, stored)
+        });
+    }
+
+    fn note_stored(&mut self, stored: Result<(Progress, Result<(), StoreError>), JoinError>) {
+        let (progress, stored) = stored.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        if let Err(error) = stored {
             self.lanes.restore_progress(progress);
             let (app, webhook) = self.log_name();
             log!(WEBHOOK_NOT_STORED, app, webhook, %error);
@@ -283,12 +300,23 @@ impl Running {
     }
 
     /// Returns how long to wait unless something happens.
-    fn wait(&self, now: u64) -> Duration {
+    fn wait(&mut self, now: u64) -> Duration {
         let elapsed = self.delivery.clock.elapsed();
+        if elapsed >= self.read_after && self.lanes.cursor(now).is_some() {
+            // The feed goes on after what was read, which may be nothing for these lanes.
+            return Duration::ZERO;
+        }
         let due = self.lanes.next_due(now).map(|due| Duration::from_millis(due - now).min(LOOK_AT_CLOCK));
-        let store = (self.lanes.changes() > 0).then(|| (self.stored + STORE_WITHIN).saturating_sub(elapsed));
+        let may_store = self.lanes.changes() > 0 && self.storing.is_empty();
+        let store = may_store.then(|| (self.stored + STORE_WITHIN).saturating_sub(elapsed));
         let read = (self.read_after > elapsed).then(|| self.read_after.saturating_sub(elapsed));
         [due, store, read].into_iter().flatten().min().unwrap_or(Duration::MAX)
+    }
+
+    async fn finish_storing(&mut self) {
+        while let Some(stored) = self.storing.join_next().await {
+            self.note_stored(stored);
+        }
     }
 
     /// Waits for the answers to what was sent, as long as the time permits, and stores everything.
@@ -302,7 +330,10 @@ impl Running {
         };
         // What is not answered in time is sent again after the next start.
         let _ = tokio::time::timeout(left, answers).await;
-        self.store(true).await;
+        // What is being stored at this time does not have the latest answers.
+        self.finish_storing().await;
+        self.store(true);
+        self.finish_storing().await;
         self.publish();
     }
 }

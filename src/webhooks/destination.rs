@@ -13,7 +13,7 @@ use super::{
     settings::Webhook,
     summary::Summary,
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, store::MAX_GIVEN_UP};
 
 /// How many messages are sent to one receiver at a time.
 pub(super) const CONCURRENT: usize = 8;
@@ -73,6 +73,12 @@ impl Destination {
 
     pub(super) fn summary(&self) -> Summary {
         *self.summary.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an event that was given up. If the list is full, the oldest one makes room.
+    pub(super) fn count_given_up(&self) {
+        let more = |count: u64| Some((count + 1).min(MAX_GIVEN_UP as u64));
+        let _ = self.given_up.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
     /// Asks the task to do something. If it has ended, nothing is to be done any more.

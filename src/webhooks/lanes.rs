@@ -1,24 +1,17 @@
 //! The lanes of a destination: what to send next, and what follows from each answer. This file does no I/O and gets the
 //! time as an argument.
 
-use super::{
-    queue::{LaneQueue, given_up, time_of},
-    sending::{Outcome, Verdict},
-    summary::Summary,
-};
-use crate::{
-    domain::FeedEntry,
-    store::{DeliveryState, FeedCursor, FeedPart, GivenUp, Life, Placed, Progress, Stream},
-};
+mod turns;
 
-/// After how many seconds an event is sent again, for each attempt that failed. After the last one it is given up.
-const RETRIES: [u64; 9] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
-/// The part of a wait by which it may be longer, so that not all events come back at the same time.
-const JITTER: f64 = 0.2;
-/// How long every attempt has to fail until a destination is paused, in milliseconds.
-const PAUSE_AFTER: u64 = 3_600_000;
-/// How often a paused destination is tried, in milliseconds.
-const PROBE_EVERY: u64 = 300_000;
+use super::{queue::LaneQueue, summary::Summary};
+use crate::store::{DeliveryState, FeedCursor, FeedPart, GivenUp, Life, Progress, Stream};
+
+pub(super) use turns::{Due, Turn};
+use turns::{LONGEST, SLOW};
+
+/// About how many changes of records and groups are read in advance, so that a receiver that has a lot to catch up with
+/// costs a bounded amount of memory.
+const READ_AHEAD: usize = 4_096;
 
 /// All lanes of a destination.
 #[derive(Debug)]
@@ -34,32 +27,15 @@ pub(super) struct Lanes {
     failing_since: Option<u64>,
     /// Before this time, in milliseconds, nothing is sent.
     rests_until: u64,
+    /// The lane whose event was last answered with the wish for a rest, if nothing was delivered since.
+    rest_asked_by: Option<Stream>,
+    /// How many events were delivered.
+    delivered: u64,
+    /// The latest time that was given, in milliseconds.
+    time: u64,
     /// What has to be stored, apart from lanes.
     given_up: Vec<GivenUp>,
     off: Option<bool>,
-}
-
-/// An event to send.
-#[derive(Clone, Debug)]
-pub(super) struct Due {
-    pub(super) placed: Placed,
-    /// Whether it is sent because its time has come, and not only to find out whether the receiver is back.
-    is_due: bool,
-}
-
-/// What follows from an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// Nothing special.
-    GoOn,
-    /// The destination works again after a pause.
-    Resumed,
-    /// The event is given up.
-    GaveUp,
-    /// The destination is paused.
-    Paused,
-    /// The destination is off.
-    Off,
 }
 
 impl Lanes {
@@ -74,6 +50,9 @@ impl Lanes {
             is_paused: false,
             failing_since: None,
             rests_until: 0,
+            rest_asked_by: None,
+            delivered: 0,
+            time: 0,
             given_up: Vec::new(),
             off: None,
         }
@@ -85,7 +64,7 @@ impl Lanes {
     }
 
     pub(super) fn summary(&self) -> Summary {
-        let waiting = self.queues.iter().filter(|lane| lane.lane.attempts > 0);
+        let waiting = self.queues.iter().filter(|lane| lane.waits());
         Summary {
             is_off: self.is_off,
             is_paused: self.is_paused,
@@ -102,10 +81,24 @@ impl Lanes {
         }
     }
 
+    /// Takes the time into account. If the clock was set back, waits do not become longer.
+    pub(super) fn note_time(&mut self, now: u64) {
+        let back = self.time.saturating_sub(now);
+        self.time = now;
+        let moved = |time: u64| time.saturating_sub(back).min(now + LONGEST);
+        for lane in &mut self.queues {
+            lane.lane.due = moved(lane.lane.due);
+            lane.sent = lane.sent.map(moved);
+            lane.busy = lane.busy.map(|(since, before)| (moved(since), before));
+        }
+        self.rests_until = moved(self.rests_until);
+        self.failing_since = self.failing_since.map(moved);
+    }
+
     /// Returns the cursor from which to read further events; lanes that need none are at their end in it. Returns `None`
     /// if no lane needs any at this time.
-    pub(super) fn cursor(&self, now: u64) -> Option<FeedCursor> {
-        if self.is_off || self.rests_until > now {
+    pub(super) fn cursor(&mut self, now: u64) -> Option<FeedCursor> {
+        if self.is_off || self.rests_until > now || !self.has_room() {
             return None;
         }
         let mut cursor = FeedCursor {
@@ -117,7 +110,7 @@ impl Lanes {
         let mut is_wanted = false;
         for lane in &self.queues {
             let is_hungry = lane.queue.is_empty()
-                && !lane.is_in_flight
+                && lane.sent.is_none()
                 && !lane.is_at_end
                 && (lane.lane.due <= now || self.is_paused);
             is_wanted |= is_hungry;
@@ -134,6 +127,16 @@ impl Lanes {
             }
         }
         is_wanted.then_some(cursor)
+    }
+
+    /// Checks whether further events may be read. Lanes that wait for an answer forget what they have read in advance if
+    /// others need the room.
+    fn has_room(&mut self) -> bool {
+        let is_full = |queues: &[LaneQueue]| queues.iter().map(LaneQueue::weight).sum::<usize>() > READ_AHEAD;
+        if is_full(&self.queues) {
+            self.queues.iter_mut().filter(|lane| lane.sent.is_some()).for_each(LaneQueue::forget_rest);
+        }
+        !is_full(&self.queues)
     }
 
     /// Takes events that were read from a cursor. Returns how many lanes have missed events, because they were removed
@@ -173,115 +176,13 @@ impl Lanes {
         Some(gaps)
     }
 
-    /// Takes the next event that may be sent at this time, if fewer than `most` are being sent. `wants` says which ones are
-    /// to be sent at all.
-    pub(super) fn take(&mut self, now: u64, most: usize, wants: impl Fn(&FeedEntry) -> bool) -> Option<Due> {
-        let most = if self.is_paused { 1 } else { most };
-        if self.is_off || self.rests_until > now || self.in_flight >= most {
-            return None;
-        }
-        let count = self.queues.len();
-        // A paused destination is tried with the event that has waited longest for its turn.
-        let is_paused = self.is_paused;
-        let mut order: Vec<usize> = (0..count).map(|step| (self.next + step) % count).collect();
-        if is_paused {
-            order.sort_by_key(|index| self.queues[*index].lane.due);
-        }
-        for index in order {
-            let lane = &mut self.queues[index];
-            if lane.is_in_flight || (lane.lane.due > now && !is_paused) {
-                continue;
-            }
-            while let Some(placed) = lane.queue.front()
-                && !wants(&placed.entry)
-            {
-                let number = placed.number;
-                lane.queue.pop_front();
-                lane.pass(number);
-            }
-            if let Some(placed) = lane.queue.front() {
-                let due = Due { placed: placed.clone(), is_due: lane.lane.due <= now };
-                lane.is_in_flight = true;
-                self.in_flight += 1;
-                self.next = (index + 1) % count;
-                return Some(due);
-            }
-        }
-        None
-    }
-
-    /// Takes an answer into account. `jitter` is a random number below 1.
-    pub(super) fn answered(&mut self, due: &Due, outcome: &Outcome, now: u64, jitter: f64) -> Turn {
-        let Some(lane) = self.queues.iter_mut().find(|lane| lane.lane.stream == due.placed.stream) else {
-            return Turn::GoOn;
-        };
-        if !std::mem::take(&mut lane.is_in_flight) {
-            // The lanes began again while the event was on its way.
-            return Turn::GoOn;
-        }
-        self.in_flight -= 1;
-        if let Some(rest) = outcome.rest {
-            self.rests_until = self.rests_until.max(now + rest * 1_000);
-        }
-        let reason = match &outcome.verdict {
-            Verdict::Delivered => {
-                lane.queue.pop_front();
-                lane.pass(due.placed.number);
-                self.failing_since = None;
-                if std::mem::take(&mut self.is_paused) {
-                    for lane in &mut self.queues {
-                        lane.lane.due = 0;
-                    }
-                    return Turn::Resumed;
-                }
-                return Turn::GoOn;
-            }
-            Verdict::Gone => {
-                lane.forget_queue();
-                self.is_off = true;
-                self.off = Some(true);
-                return Turn::Off;
-            }
-            other => other.reason(),
-        };
-        // A receiver that does not answer says nothing about the event.
-        let counts = match &outcome.verdict {
-            Verdict::Busy(_) => false,
-            Verdict::Refused(_) => due.is_due || !self.is_paused,
-            _ => !self.is_paused,
-        };
-        lane.forget_queue();
-        lane.waits_since = Some(time_of(&due.placed.entry));
-        if counts {
-            lane.is_changed = true;
-            let attempts = usize::try_from(lane.lane.attempts).unwrap_or(usize::MAX);
-            lane.lane.attempts = lane.lane.attempts.saturating_add(1);
-            let Some(seconds) = RETRIES.get(attempts) else {
-                self.given_up.push(given_up(&due.placed, now, reason));
-                lane.pass(due.placed.number);
-                lane.read = due.placed.number;
-                return Turn::GaveUp;
-            };
-            lane.lane.due = now + milliseconds(*seconds, jitter);
-        }
-        let since = *self.failing_since.get_or_insert(now);
-        if self.is_paused {
-            self.rests_until = self.rests_until.max(now + PROBE_EVERY);
-        } else if now.saturating_sub(since) >= PAUSE_AFTER {
-            self.is_paused = true;
-            self.rests_until = self.rests_until.max(now + PROBE_EVERY);
-            return Turn::Paused;
-        }
-        Turn::GoOn
-    }
-
     /// Sends everything that waits at once, also if the destination was off or paused.
     pub(super) fn enable(&mut self) {
         if std::mem::take(&mut self.is_off) {
             self.off = Some(false);
         }
-        (self.is_paused, self.failing_since, self.rests_until) = (false, None, 0);
-        for lane in self.queues.iter_mut().filter(|lane| lane.lane.attempts > 0) {
+        (self.is_paused, self.failing_since, self.rests_until, self.rest_asked_by) = (false, None, 0, None);
+        for lane in self.queues.iter_mut().filter(|lane| lane.waits()) {
             (lane.lane.attempts, lane.lane.due, lane.is_changed) = (0, 0, true);
         }
     }
@@ -294,8 +195,9 @@ impl Lanes {
         if self.rests_until > now {
             return Some(self.rests_until);
         }
-        let waits = |lane: &&LaneQueue| !lane.is_in_flight && lane.lane.due > now;
-        self.queues.iter().filter(waits).map(|lane| lane.lane.due).min()
+        // When a message is not answered for some time, others may be sent.
+        let next = |lane: &LaneQueue| lane.sent.map_or(lane.lane.due, |sent| sent + SLOW);
+        self.queues.iter().map(next).filter(|due| *due > now).min()
     }
 
     /// Makes all lanes be stored that have come further without an event, so that old events can be removed.
@@ -324,22 +226,17 @@ impl Lanes {
 
     /// Takes back what could not be stored.
     pub(super) fn restore_progress(&mut self, progress: Progress) {
+        if progress.life != self.life {
+            // The lanes began again, and the numbers of earlier events mean nothing now.
+            self.off = self.off.or(progress.off);
+            return;
+        }
         for lane in &mut self.queues {
             lane.is_changed |= progress.lanes.iter().any(|other| other.stream == lane.lane.stream);
         }
         self.given_up.splice(..0, progress.given_up);
         self.off = self.off.or(progress.off);
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a few days in milliseconds"
-)]
-fn milliseconds(seconds: u64, jitter: f64) -> u64 {
-    (seconds as f64 * 1_000.0 * (1.0 + JITTER * jitter)) as u64
 }
 
 #[cfg(test)]

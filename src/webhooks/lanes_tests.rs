@@ -1,7 +1,11 @@
-use super::*;
+use super::{
+    turns::{PROBE_EVERY, RETRIES},
+    *,
+};
 use crate::{
-    domain::{Event, EventContent, UserId},
-    store::Lane,
+    domain::{Event, EventContent, FeedEntry, UserId},
+    store::{Lane, Placed},
+    webhooks::sending::{Outcome, Verdict},
 };
 
 const HOUR: u64 = 3_600_000;
@@ -196,19 +200,29 @@ fn an_event_that_alone_is_refused_while_nothing_else_happens_is_given_up_in_the_
     assert!((whole..whole + HOUR).contains(&now), "{now}");
 }
 
+fn busy(rest: u64) -> Outcome {
+    Outcome { verdict: Verdict::Busy("HTTP 429".to_owned()), rest: Some(rest) }
+}
+
 #[test]
 fn a_receiver_can_rest_or_switch_itself_off() {
     let (feed, mut lanes) = (Feed { events: vec![9, 9], removed: 0 }, Lanes::of(&state(2)));
     feed.read(&mut lanes, 1);
-    let due = lanes.take(1, 8, all).unwrap();
-    let busy = Outcome { verdict: Verdict::Busy("HTTP 429".to_owned()), rest: Some(60) };
-    assert_eq!(lanes.answered(&due, &busy, 1, 0.0), Turn::GoOn);
+    // One message may be refused for another reason. The second one shows that all are.
+    for _ in 0..2 {
+        let due = lanes.take(1, 8, all).unwrap();
+        assert_eq!(lanes.answered(&due, &busy(60), 1, 0.0), Turn::GoOn);
+    }
     assert!(lanes.take(60_000, 8, all).is_none() && lanes.cursor(60_000).is_none());
     assert_eq!((lanes.next_due(1), lane(&lanes, 0).attempts), (Some(60_001), 0));
     feed.read(&mut lanes, 60_001);
     let due = lanes.take(60_001, 8, all).unwrap();
-    assert_eq!(lanes.answered(&due, &outcome(Verdict::Gone), 60_001, 0.0), Turn::Off);
-    assert!(lanes.take(60_001, 8, all).is_none() && lanes.cursor(60_001).is_none());
+    assert_eq!(lanes.answered(&due, &busy(60), 60_001, 0.0), Turn::GoOn);
+    assert!(lanes.take(60_001, 8, all).is_none(), "the rest goes on after the first answer");
+    feed.read(&mut lanes, 120_001);
+    let due = lanes.take(120_001, 8, all).unwrap();
+    assert_eq!(lanes.answered(&due, &outcome(Verdict::Gone), 120_001, 0.0), Turn::Off);
+    assert!(lanes.take(120_001, 8, all).is_none() && lanes.cursor(120_001).is_none());
     assert_eq!(lanes.take_progress().off, Some(true));
     let mut again = Lanes::of(&DeliveryState { is_off: true, ..state(2) });
     assert!(again.summary().is_off && again.cursor(1).is_none(), "also after a restart");
@@ -236,4 +250,90 @@ fn removed_events_and_other_lives_are_noticed() {
     assert_eq!(feed.read(&mut lanes, 1).unwrap_or(0), 0, "it is said once");
     let mut lanes = Lanes::of(&DeliveryState { life: Life { incarnation: 8, epoch: 1 }, ..state(2) });
     assert_eq!(feed.read(&mut lanes, 1), None);
+}
+
+#[test]
+fn an_event_that_alone_is_answered_with_429_holds_up_its_lane_alone_until_it_is_given_up() {
+    let (feed, mut lanes) = (Feed { events: vec![1, 1_000], removed: 0 }, Lanes::of(&state(2)));
+    let (mut now, mut turn, mut sent) = (1, Turn::GoOn, 0);
+    while turn != Turn::GaveUp {
+        assert!(now < 100 * HOUR);
+        feed.read(&mut lanes, now);
+        let mut others = 0;
+        for due in [lanes.take(now, 8, all), lanes.take(now, 8, all)].into_iter().flatten() {
+            if due.placed.stream == Stream::Bucket(0) {
+                turn = lanes.answered(&due, &busy(3_600), now, 0.0);
+                sent += 1;
+            } else {
+                assert_eq!(lanes.answered(&due, &outcome(Verdict::Delivered), now, 0.0), Turn::GoOn);
+                others += 1;
+            }
+        }
+        assert_eq!(others, 1, "the other lane goes on");
+        now += HOUR / 2;
+    }
+    assert!((70..80).contains(&sent), "{sent}");
+    assert_eq!(lanes.take_progress().given_up.len(), 1);
+}
+
+#[test]
+fn messages_that_are_not_answered_soon_leave_room_for_others() {
+    let (feed, mut lanes) = (Feed { events: vec![1; 40], removed: 0 }, Lanes::of(&state(40)));
+    while feed.read(&mut lanes, 1).is_some() {}
+    let sent = |lanes: &mut Lanes, now| std::iter::from_fn(|| lanes.take(now, 8, all)).count();
+    assert_eq!((sent(&mut lanes, 1), sent(&mut lanes, SLOW)), (8, 0));
+    assert_eq!(lanes.next_due(1), Some(SLOW + 1), "others are sent then");
+    assert_eq!(sent(&mut lanes, SLOW + 1), 8);
+    assert_eq!((2..9).map(|second| sent(&mut lanes, second * SLOW + 1)).sum::<usize>(), 16, "32 in all");
+}
+
+#[test]
+fn events_that_failed_leave_room_for_others() {
+    let (feed, mut lanes) = (Feed { events: vec![2; 12], removed: 0 }, Lanes::of(&state(12)));
+    while feed.read(&mut lanes, 1).is_some() {}
+    for _ in 0..8 {
+        let due = lanes.take(1, 8, all).unwrap();
+        lanes.answered(&due, &refused(), 1, 0.0);
+    }
+    while feed.read(&mut lanes, 6_001).is_some() {}
+    // It is their turn.
+    lanes.next = 0;
+    let sent: Vec<_> = std::iter::from_fn(|| lanes.take(6_001, 8, all)).map(|due| place(&due).0).collect();
+    let is_again = |stream: &&Stream| (0..8).any(|bucket| **stream == Stream::Bucket(bucket));
+    assert_eq!((sent.len(), sent.iter().filter(is_again).count()), (8, 4));
+}
+
+#[test]
+fn a_lane_without_an_answer_does_not_take_the_room_for_reading_from_others() {
+    let (feed, mut lanes) = (Feed { events: vec![3; 2], removed: 0 }, Lanes::of(&state(2)));
+    feed.read(&mut lanes, 1);
+    let stuck = lanes.take(1, 1, all).unwrap();
+    let Placed { stream, number, .. } = lanes.queues[0].queue[0].clone();
+    let many = (number..).take(READ_AHEAD + 1).map(|number| Placed { number, ..event(0, number) });
+    lanes.queues[0].queue = many.collect();
+    lanes.queues[1].queue.clear();
+    lanes.note_changes();
+    assert_eq!((stream, place(&stuck)), (Stream::Bucket(0), (Stream::Bucket(0), 1)));
+    let cursor = lanes.cursor(1).expect("the other lane is read");
+    assert_eq!((cursor.buckets[0], lanes.queues[0].queue.len()), (u64::MAX, 1));
+    lanes.answered(&stuck, &outcome(Verdict::Delivered), 1, 0.0);
+    assert_eq!(lanes.cursor(1).unwrap().buckets[0], 1, "what was forgotten is read again");
+}
+
+#[test]
+fn waits_do_not_become_longer_when_the_clock_is_set_back() {
+    let (feed, mut lanes) = (Feed { events: vec![1], removed: 0 }, Lanes::of(&state(1)));
+    let year = 365 * 24 * HOUR;
+    lanes.note_time(2 * year);
+    feed.read(&mut lanes, 2 * year);
+    let due = lanes.take(2 * year, 8, all).unwrap();
+    lanes.answered(&due, &refused(), 2 * year, 0.0);
+    lanes.note_time(year);
+    assert_eq!(lanes.next_due(year), Some(year + 5_000));
+    // The same while the server was not running.
+    let stored =
+        DeliveryState { lanes: vec![Lane { due: 3 * year, attempts: 1, ..state(1).lanes[0] }], ..state(1) };
+    let mut again = Lanes::of(&stored);
+    again.note_time(year);
+    assert!(again.next_due(year).unwrap() <= year + 30 * HOUR);
 }

@@ -16,6 +16,8 @@ use crate::{
 const CHANGE: &str = "Confold.ChangeNotify";
 /// `CallbackCommand` of the messages of `confold webhooks test`.
 const TEST: &str = "Confold.Test";
+/// Stands for all services and commands.
+const ALL: &str = "*";
 /// `CallbackCommand` of messages about an app that comes close to a limit of calls per second, as Tencent Chat has it.
 const OVER_LIMIT: &str = "Alert.RequestOverLimit";
 
@@ -67,8 +69,9 @@ impl Message {
         Message::without_event("test", TEST, &json!({ "CallbackCommand": TEST, "EventTime": at }))
     }
 
-    /// Returns the message that an app has made so many calls of a command within a second.
-    pub(super) fn over_limit(service: &str, command: &str, calls: u32, limit: u32) -> Message {
+    /// Returns the message that an app has made so many calls of a command, or of all commands, within a second.
+    pub(super) fn over_limit(command: Option<(&str, &str)>, calls: u32, limit: u32) -> Message {
+        let (service, command) = command.unwrap_or((ALL, ALL));
         let body = json!({
             "CallbackCommand": OVER_LIMIT,
             "ServiceName": service,

@@ -19,13 +19,16 @@ mod summary;
 use std::{
     collections::BTreeMap,
     io,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 
-pub use replay::{Replayed, Tried};
+pub use replay::{Replayed, Tried, replay_stopped};
 pub use settings::{KINDS, Secret, Token, Webhook, is_name};
 pub use summary::Summary;
 
@@ -35,13 +38,16 @@ use self::{
     message::Message,
 };
 use crate::{
-    background::{OnEnd, Service, Stopping, make_runtime},
+    background::{OnEnd, Service, Stopping, make_runtime_with},
     clock::Clock,
     domain::AppId,
     log_lines::log,
     store::{DestinationId, Store, StoreError},
 };
 
+/// The highest number of threads that send messages: enough for some hundred receivers that do not answer. There are only as
+/// many as are needed at a time.
+const THREADS: usize = 16_384;
 /// How long to wait after a failure of the store.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
 
@@ -60,8 +66,43 @@ pub async fn prepare(store: &dyn Store, webhooks: &[Webhook]) -> Result<(), Stor
 pub struct Webhooks {
     store: Arc<dyn Store>,
     clock: Clock,
-    settings: watch::Sender<Vec<Webhook>>,
-    destinations: Mutex<BTreeMap<DestinationId, Arc<Destination>>>,
+    destinations: Mutex<Destinations>,
+    /// Changes when the settings do.
+    changed: watch::Sender<()>,
+}
+
+/// All destinations. They follow the settings at once, and not only when the service gets to it, so that nobody who has just
+/// changed the settings meets the previous ones.
+#[derive(Default)]
+struct Destinations {
+    all: BTreeMap<DestinationId, Arc<Destination>>,
+    /// The destinations without a task yet, with what their tasks will receive.
+    new: Vec<(Arc<Destination>, mpsc::UnboundedReceiver<Command>)>,
+}
+
+impl Destinations {
+    /// Makes the destinations those of these webhooks.
+    fn follow(&mut self, wanted: Vec<Webhook>) {
+        self.all.retain(|id, destination| {
+            let is_wanted = wanted.iter().any(|webhook| webhook.id == *id);
+            if !is_wanted {
+                destination.ask(Command::End);
+            }
+            is_wanted
+        });
+        for webhook in wanted {
+            match self.all.get(&webhook.id) {
+                Some(destination) if *destination.settings() == webhook => {}
+                Some(destination) => destination.set(webhook),
+                None => {
+                    let id = webhook.id.clone();
+                    let (destination, commands) = Destination::new(webhook);
+                    self.all.insert(id, Arc::clone(&destination));
+                    self.new.push((destination, commands));
+                }
+            }
+        }
+    }
 }
 
 /// The state of one webhook.
@@ -95,8 +136,10 @@ impl Webhooks {
         clock: Clock,
         settings: Vec<Webhook>,
     ) -> (Arc<Webhooks>, Service) {
-        let settings = watch::Sender::new(settings);
-        let webhooks = Arc::new(Webhooks { store, clock, settings, destinations: Mutex::default() });
+        let mut destinations = Destinations::default();
+        destinations.follow(settings);
+        let (destinations, changed) = (Mutex::new(destinations), watch::Sender::new(()));
+        let webhooks = Arc::new(Webhooks { store, clock, destinations, changed });
         let of_service = Arc::clone(&webhooks);
         let service = Service {
             name: "webhooks",
@@ -110,14 +153,14 @@ impl Webhooks {
 
     /// Replaces the settings of all webhooks. Removed ones are forgotten, with how far they had come.
     pub fn apply(&self, settings: Vec<Webhook>) {
-        self.settings.send_replace(settings);
+        self.destinations().follow(settings);
+        self.changed.send_replace(());
     }
 
     /// Returns the state of all webhooks, sorted by app and name.
     #[must_use]
     pub fn status(&self) -> Vec<Status> {
-        let destinations = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
-        (destinations.iter())
+        (self.destinations().all.iter())
             .map(|(id, destination)| Status {
                 id: id.clone(),
                 receiver: destination.settings().url.origin(),
@@ -137,21 +180,25 @@ impl Webhooks {
         found.map(|destination| destination.ask(Command::Enable)).is_some()
     }
 
-    /// Sends the receivers of an app a message that it comes close to a limit of calls per second.
-    pub fn warn_of_limit(&self, app: AppId, service: &str, command: &str, calls: u32, limit: u32) {
-        let destinations = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, destination) in destinations.iter().filter(|(id, _)| id.app == app) {
-            destination.ask(Command::Send(Message::over_limit(service, command, calls, limit)));
+    /// Sends the receivers of an app a message that it comes close to a limit of calls per second: that of a command, which
+    /// is given with its service, or that of all commands together.
+    pub fn warn_of_limit(&self, app: AppId, command: Option<(&str, &str)>, calls: u32, limit: u32) {
+        for (_, destination) in self.destinations().all.iter().filter(|(id, _)| id.app == app) {
+            destination.ask(Command::Send(Message::over_limit(command, calls, limit)));
         }
     }
 
     fn find(&self, id: &DestinationId) -> Option<Arc<Destination>> {
-        self.destinations.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.destinations().all.get(id).cloned()
+    }
+
+    fn destinations(&self) -> MutexGuard<'_, Destinations> {
+        self.destinations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Delivers events until the stop begins.
     fn deliver(self: Arc<Webhooks>, stopping: Stopping) -> io::Result<()> {
-        let runtime = make_runtime()?;
+        let runtime = make_runtime_with(THREADS)?;
         let delivered = runtime.block_on(self.run(stopping));
         // Messages that are still being sent do not hold up the stop.
         runtime.shutdown_background();
@@ -159,10 +206,10 @@ impl Webhooks {
     }
 
     async fn run(&self, mut stopping: Stopping) -> io::Result<()> {
-        let (mut settings, mut tasks) = (self.settings.subscribe(), JoinSet::new());
+        let (mut changed, mut tasks) = (self.changed.subscribe(), JoinSet::new());
         loop {
-            let wanted = settings.borrow_and_update().clone();
-            let kept = self.start(wanted, &stopping, &mut tasks);
+            changed.borrow_and_update();
+            let kept = self.start(&stopping, &mut tasks);
             let forgotten = self.store.keep_destinations(kept).await;
             let again = match forgotten {
                 Ok(()) | Err(StoreError::Closed) => Duration::MAX,
@@ -181,43 +228,20 @@ impl Webhooks {
                         return Ok(());
                     }
                     Some(ended) = tasks.join_next() => ended.map_err(io::Error::other)?,
-                    Ok(()) = settings.changed() => break,
+                    Ok(()) = changed.changed() => break,
                     () = until(again) => break,
                 }
             }
         }
     }
 
-    /// Starts, changes and ends tasks so that there is one for each of these webhooks. Returns all destinations.
-    fn start(
-        &self,
-        wanted: Vec<Webhook>,
-        stopping: &Stopping,
-        tasks: &mut JoinSet<()>,
-    ) -> Vec<DestinationId> {
-        let mut destinations = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
-        destinations.retain(|id, destination| {
-            let is_wanted = wanted.iter().any(|webhook| webhook.id == *id);
-            if !is_wanted {
-                destination.ask(Command::End);
-            }
-            is_wanted
-        });
-        for webhook in wanted {
-            match destinations.get(&webhook.id) {
-                Some(destination) if *destination.settings() == webhook => {}
-                Some(destination) => destination.set(webhook),
-                None => {
-                    let id = webhook.id.clone();
-                    let (destination, commands) = Destination::new(webhook);
-                    let (store, clock) = (Arc::clone(&self.store), self.clock.clone());
-                    let of_task = Arc::clone(&destination);
-                    let stopping = stopping.clone();
-                    tasks.spawn(Delivery { store, clock, destination: of_task, commands, stopping }.run());
-                    destinations.insert(id, destination);
-                }
-            }
+    /// Starts the tasks of new destinations. Returns all destinations.
+    fn start(&self, stopping: &Stopping, tasks: &mut JoinSet<()>) -> Vec<DestinationId> {
+        let mut destinations = self.destinations();
+        for (destination, commands) in std::mem::take(&mut destinations.new) {
+            let (store, clock, stopping) = (Arc::clone(&self.store), self.clock.clone(), stopping.clone());
+            tasks.spawn(Delivery { store, clock, destination, commands, stopping }.run());
         }
-        destinations.keys().cloned().collect()
+        destinations.all.keys().cloned().collect()
     }
 }

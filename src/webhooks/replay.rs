@@ -7,11 +7,14 @@ use super::{
     destination::{CONCURRENT, Destination},
     message::Message,
     sending::{Sender, Verdict},
+    settings::Webhook,
 };
 use crate::{
+    clock::Clock,
     domain::{EventContent, FeedEntry},
     store::{
-        DestinationId, FeedCursor, FeedFrom, GivenUp, Life, MAX_BUCKETS, Placed, Progress, StoreError, Stream,
+        DestinationId, FeedCursor, FeedFrom, GivenUp, Life, MAX_BUCKETS, Placed, Progress, Store, StoreError,
+        Stream,
     },
 };
 
@@ -37,63 +40,125 @@ pub struct Replayed {
     pub delivered: u64,
     /// The number of events whose content is gone, because they are too old or the account was deleted.
     pub gone: u64,
-    /// Why the last event was refused again. Those after it were not sent.
-    pub refused: Option<String>,
+    /// The number of events that were refused again. They stay in the list.
+    pub refused: u64,
+    /// Why the last event was not delivered.
+    pub why: Option<String>,
     /// The number of events that are left.
     pub left: u64,
+    /// The place in the list after which to go on; `None` if nothing comes after it, or if the receiver cannot be reached.
+    pub next: Option<u64>,
+}
+
+impl Replayed {
+    /// Returns everything as JSON.
+    #[must_use]
+    pub fn fields(&self) -> serde_json::Value {
+        let Replayed { delivered, gone, refused, why, left, next } = self;
+        serde_json::json!({
+            "Delivered": delivered,
+            "Gone": gone,
+            "Refused": refused,
+            "Reason": why,
+            "Left": left,
+            "Next": next,
+        })
+    }
 }
 
 impl Webhooks {
     /// Sends a message without an event, and returns what became of it; `None` if there is no such webhook.
     pub async fn test(&self, id: &DestinationId) -> Option<Tried> {
         let destination = self.find(id)?;
-        let message = Message::test(self.clock.now_in_milliseconds());
-        Some(self.try_once(&destination, message).await)
-    }
-
-    async fn try_once(&self, destination: &Destination, message: Message) -> Tried {
         let began = self.clock.elapsed();
         let sender = Sender::new(&destination.settings(), CONCURRENT);
+        let message = Message::test(self.clock.now_in_milliseconds());
         let outcome = destination.send(sender, message, &self.clock).await;
-        Tried {
+        Some(Tried {
             is_delivered: outcome.verdict == Verdict::Delivered,
             why: outcome.verdict.reason().to_owned(),
             took: self.clock.elapsed().saturating_sub(began),
-        }
+        })
     }
 
-    /// Sends events again that were given up, oldest first, until one is refused again. Returns `None` if there is no
-    /// such webhook.
+    /// Sends events again that were given up, oldest first, beginning after a place in the list. Returns `None` if there is
+    /// no such webhook.
     ///
     /// # Errors
     /// Returns any error of the store.
-    pub async fn replay(&self, id: &DestinationId) -> Result<Option<Replayed>, StoreError> {
+    pub async fn replay(&self, id: &DestinationId, after: u64) -> Result<Option<Replayed>, StoreError> {
         let Some(destination) = self.find(id) else { return Ok(None) };
+        let replay = Replay { store: &*self.store, clock: &self.clock, destination: &destination };
+        replay.run(id, after).await.map(Some)
+    }
+}
+
+/// Does the work of [`Webhooks::replay`] for the store of a server that does not run.
+///
+/// # Errors
+/// Returns any error of the store.
+pub async fn replay_stopped(
+    store: &dyn Store,
+    clock: &Clock,
+    webhook: Webhook,
+    after: u64,
+) -> Result<Replayed, StoreError> {
+    let id = webhook.id.clone();
+    let (destination, _commands) = Destination::new(webhook);
+    Replay { store, clock, destination: &destination }.run(&id, after).await
+}
+
+/// What is needed to send events again.
+struct Replay<'a> {
+    store: &'a dyn Store,
+    clock: &'a Clock,
+    destination: &'a Destination,
+}
+
+impl Replay<'_> {
+    async fn run(&self, id: &DestinationId, after: u64) -> Result<Replayed, StoreError> {
         let began = self.clock.elapsed();
-        let part = self.store.given_up(id.clone(), 0, AT_ONCE).await?;
+        let part = self.store.given_up(id.clone(), after, AT_ONCE).await?;
         let (mut replayed, mut settled) = (Replayed::default(), Vec::new());
+        let sender = Sender::new(&self.destination.settings(), CONCURRENT);
         for (place, given_up) in part.events {
+            let mut is_settled = true;
             match self.entry(id, part.life, &given_up).await? {
                 None => replayed.gone += 1,
                 Some(entry) => {
-                    let tried = self.try_once(&destination, Message::of(&entry)).await;
-                    if !tried.is_delivered {
-                        replayed.refused = Some(tried.why);
-                        break;
+                    let sent = self.destination.send(sender.clone(), Message::of(&entry), self.clock);
+                    match sent.await.verdict {
+                        Verdict::Delivered => replayed.delivered += 1,
+                        Verdict::Refused(why) => {
+                            is_settled = false;
+                            (replayed.refused, replayed.why) = (replayed.refused + 1, Some(why));
+                        }
+                        other => {
+                            (replayed.why, replayed.next) = (Some(other.reason().to_owned()), None);
+                            break;
+                        }
                     }
-                    replayed.delivered += 1;
                 }
             }
-            settled.push(place);
+            if is_settled {
+                settled.push((place, given_up.number));
+            }
+            replayed.next = Some(place);
             if self.clock.elapsed().saturating_sub(began) > WITHIN {
                 break;
             }
         }
         self.store.progress(id.clone(), Progress { settled, ..Progress::default() }).await?;
+        if let Some(place) = replayed.next {
+            let rest = self.store.given_up(id.clone(), place, 1).await?;
+            replayed.next = (!rest.events.is_empty()).then_some(place);
+        }
         let state = self.store.destination(id.clone()).await?;
         replayed.left = state.given_up as u64;
-        destination.given_up.store(replayed.left, Ordering::Relaxed);
-        Ok(Some(replayed))
+        // Events that were given up meanwhile may not be stored yet, but count.
+        let fewer = |count: u64| Some(count.saturating_sub(replayed.delivered + replayed.gone));
+        let _ = self.destination.given_up.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
+        Ok(replayed)
     }
 
     /// Reads an event from the feed, unless its content is gone.

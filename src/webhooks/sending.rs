@@ -3,17 +3,26 @@
 use std::{
     io::Read,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
     time::Duration,
 };
 
 use serde_json::Value;
-use ureq::Agent;
+use ureq::{
+    Agent,
+    tls::{Certificate, RootCerts, TlsConfig},
+};
 
 use super::{message::Signed, settings::Webhook};
-use crate::{excerpt, resolver};
+use crate::{
+    domain::{UnixSeconds, http_date},
+    excerpt, resolver, tls,
+};
 
 /// How long a message may take, from connecting to the end of the answer.
 const WITHIN: Duration = Duration::from_secs(10);
+/// The memory of a connection, in each direction.
+const BUFFER_BYTES: usize = 16 << 10;
 /// How much of an answer is read.
 const ANSWER_BYTES: u64 = 64 << 10;
 /// The longest time that a receiver can ask for with `Retry-After`, in seconds.
@@ -63,6 +72,14 @@ impl Sender {
     /// Creates a client that follows no redirections and uses no proxy, because both would lead messages elsewhere.
     pub(super) fn new(webhook: &Webhook, concurrent: usize) -> Sender {
         let admits = if webhook.allow_private { |_| true } else { is_public };
+        let roots = match &webhook.authorities {
+            None => RootCerts::WebPki,
+            Some(authorities) => {
+                let certificates =
+                    authorities.certificates().map(|der| Certificate::from_der(der).to_owned());
+                RootCerts::Specific(Arc::new(certificates.collect()))
+            }
+        };
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .user_agent(concat!("confold/", env!("CARGO_PKG_VERSION")))
@@ -70,6 +87,9 @@ impl Sender {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .max_idle_connections_per_host(concurrent)
+            .input_buffer_size(BUFFER_BYTES)
+            .output_buffer_size(BUFFER_BYTES)
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
             .timeout_global(Some(WITHIN))
             .build();
         Sender(resolver::agent_to(config, admits))
@@ -91,13 +111,25 @@ impl Sender {
             Err(error) => return Outcome { verdict: Verdict::Unreachable(explain(&error)), rest: None },
         };
         let rest = (response.headers().get("retry-after"))
-            .and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok())
-            .map(|seconds| seconds.min(MAX_RETRY_AFTER));
+            .and_then(|value| retry_after(value.to_str().ok()?, signed.timestamp));
         let status = response.status().as_u16();
         let mut answer = Vec::new();
         let read = response.body_mut().as_reader().take(ANSWER_BYTES + 1).read_to_end(&mut answer);
         judge(status, rest, read.is_ok().then_some(&answer))
     }
+}
+
+/// Reads `Retry-After`: a number of seconds, or a date such as `Wed, 21 Oct 2026 07:28:00 GMT`.
+fn retry_after(text: &str, now: UnixSeconds) -> Option<u64> {
+    let text = text.trim();
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = if is_number {
+        // A number with more digits is a very long time, too.
+        text.parse().unwrap_or(u64::MAX)
+    } else {
+        http_date(text)?.saturating_sub(now)
+    };
+    Some(seconds.min(MAX_RETRY_AFTER)).filter(|seconds| *seconds > 0)
 }
 
 /// Describes an error without the address, which may contain secrets.
@@ -107,7 +139,13 @@ fn explain(error: &ureq::Error) -> String {
         ureq::Error::Timeout(_) => {
             format!("there was no complete answer within {} seconds", WITHIN.as_secs())
         }
-        error => excerpt::line(&error.to_string()).into_owned(),
+        error => {
+            let explained = match error {
+                ureq::Error::Io(inner) => tls::explain_with(inner, "ca_file"),
+                other => tls::explain_with(other, "ca_file"),
+            };
+            explained.unwrap_or_else(|| excerpt::line(&error.to_string()).into_owned())
+        }
     }
 }
 
@@ -134,6 +172,8 @@ fn judge(status: u16, rest: Option<u64>, body: Option<&[u8]>) -> Outcome {
 
 /// Returns the `ErrorCode` of an answer unless it is 0. Bodies that are not an object with `ErrorCode` say nothing.
 fn error_code(body: &[u8]) -> Option<String> {
+    // Some receivers begin with a byte order mark.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.len() as u64 > ANSWER_BYTES || body.trim_ascii_start().first() != Some(&b'{') {
         return None;
     }
@@ -202,12 +242,16 @@ mod tests {
             (200, r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}"#),
             (200, r#" {"ErrorCode":"0"}"#),
             (200, r#"{"ErrorCode":null}"#),
+            (200, r#"{"ErrorCode":{"ErrorCode":1}}"#),
+            (200, r#"{"Data":{"ErrorCode":1}}"#),
+            (200, &"{\"ErrorCode\":".repeat(1_000)),
             (200, "{"),
         ] {
             assert_eq!(verdict(status, body), Verdict::Delivered, "{status} {body}");
         }
         for (status, body, said) in [
             (200, r#"{"ErrorCode":1}"#, "HTTP 200 with ErrorCode 1"),
+            (200, "\u{feff}{\"ErrorCode\":2}", "HTTP 200 with ErrorCode 2"),
             (200, r#"{"ActionStatus":"FAIL","ErrorCode":"-1"}"#, "HTTP 200 with ErrorCode -1"),
             (302, "", "HTTP 302: redirections are not followed"),
             (400, "", "HTTP 400"),
@@ -235,6 +279,27 @@ mod tests {
             assert_eq!(judged(status, Some(9)).1, Some(9));
         }
         assert_eq!(judged(200, Some(3)), (Verdict::Delivered, Some(3)));
+    }
+
+    #[test]
+    fn a_rest_has_a_number_of_seconds_or_ends_at_a_date() {
+        let now = 1_445_412_400;
+        for (text, expected) in [
+            ("7", Some(7)),
+            (" 60 ", Some(60)),
+            ("1000000000000", Some(86_400)),
+            ("99999999999999999999999", Some(86_400)),
+            ("Wed, 21 Oct 2015 07:28:00 GMT", Some(80)),
+            ("Wed, 21 Oct 2065 07:28:00 GMT", Some(86_400)),
+            ("Wed, 21 Oct 2014 07:28:00 GMT", None),
+            ("0", None),
+            ("-5", None),
+            ("1.5", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(retry_after(text, now), expected, "{text}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use crate::{address::Address, domain::AppId, store::DestinationId};
+use crate::{address::Address, domain::AppId, store::DestinationId, tls::Authorities};
 
 /// How every secret begins.
 const PREFIX: &str = "whsec_";
@@ -34,6 +34,8 @@ pub struct Webhook {
     pub secrets: Vec<Secret>,
     /// The token that signs messages as Tencent Chat does.
     pub token: Option<Token>,
+    /// The authorities that may issue the receiver's certificate, instead of those that browsers trust.
+    pub authorities: Option<Authorities>,
     /// Whether the receiver may have a private address.
     pub allow_private: bool,
 }
@@ -48,6 +50,7 @@ impl Webhook {
             kinds: KINDS.to_vec(),
             secrets: Vec::new(),
             token: None,
+            authorities: None,
             allow_private: false,
         }
     }

@@ -1070,6 +1070,40 @@ fn app_webhook_token_file() {
 }
 
 #[test]
+fn app_webhook_ca_file() {
+    let with = |file: &str, url: &str, content: &str| {
+        let site = Site::new();
+        site.write("ca.pem", content);
+        let settings = format!("[[app.webhook]]\nname = \"a\"\nurl = {url:?}\nca_file = {file:?}");
+        site.configure("", &settings);
+        let output = site.check();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let pem = Authority::new().pem;
+    let (is_well, said) = with("ca.pem", "https://h.example/", &pem);
+    assert!(is_well, "{said}");
+    for (file, url, content, expected) in [
+        ("none.pem", "https://h.example/", "", "a webhook of app 88888888: ca_file: cannot read"),
+        ("ca.pem", "https://h.example/", "hello", "contains no certificate in PEM form"),
+        (
+            "ca.pem",
+            "http://h.example/",
+            pem.as_str(),
+            "ca_file: is set, but the url does not begin with https://",
+        ),
+        (
+            "ca.pem",
+            "https://h.example/",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "ca.pem is damaged or incomplete; copy it again",
+        ),
+    ] {
+        let (is_well, said) = with(file, url, content);
+        assert!(!is_well && said.contains(expected), "{expected}: {said}");
+    }
+}
+
+#[test]
 fn app_webhook_allow_private() {
     assert_eq!(webhooks::text(&first_message("allow_private = true")), "a");
     let receiver = Receiver::start();

@@ -179,6 +179,10 @@ impl Deliveries for Overtaking {
         self.store.keep_destinations(ids)
     }
 
+    fn destinations(&self) -> Pending<'_, Vec<DestinationId>> {
+        self.store.destinations()
+    }
+
     fn given_up(&self, id: DestinationId, after: u64, most: usize) -> Pending<'_, GivenUpPart> {
         self.store.given_up(id, after, most)
     }

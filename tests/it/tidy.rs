@@ -51,7 +51,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("traces", &["address", "background", "random", "resolver"], &["serde_json", "tokio", "ureq"]),
     (
         "webhooks",
-        &["address", "background", "clock", "domain", "random", "resolver", "store", "wire"],
+        &["address", "background", "clock", "domain", "random", "resolver", "store", "tls", "wire"],
         &["base64", "hmac", "serde_json", "sha2", "tokio", "ureq"],
     ),
     ("routes", &["api", "controls", "wire"], &[]),

@@ -112,7 +112,11 @@ pub(super) async fn given_up_events_are_listed_until_they_are_settled(store: &dy
     assert_eq!((part.life, listed), (life, vec![given_up(0), given_up(1)]));
     let rest = store.given_up(hook.clone(), part.events[1].0, 9).await.unwrap();
     assert_eq!(rest.events.iter().map(|(_, event)| event.clone()).collect::<Vec<_>>(), [given_up(2)]);
-    let settled = vec![part.events[0].0];
+    let (place, event) = &part.events[0];
+    let settled = vec![(*place, event.number)];
+    note(store, &hook, Progress { settled: vec![(*place, event.number + 1)], ..Progress::default() }).await;
+    assert_eq!(state(store, &hook).await.given_up, 3, "another event at this place");
+    assert_eq!(store.destinations().await.unwrap(), [hook.clone(), other.clone()]);
     note(store, &other, Progress { settled: settled.clone(), ..Progress::default() }).await;
     assert_eq!(state(store, &hook).await.given_up, 3, "each destination settles its own");
     note(store, &hook, Progress { settled, ..Progress::default() }).await;

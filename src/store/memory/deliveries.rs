@@ -64,7 +64,9 @@ impl MemoryStore {
         }
         let excess = destinations.given_up.len().saturating_sub(MAX_GIVEN_UP);
         destinations.given_up.drain(..excess);
-        destinations.given_up.retain(|(place, of, _)| of != id || !progress.settled.contains(place));
+        let is_settled =
+            |place: u64, given_up: &GivenUp| progress.settled.contains(&(place, given_up.number));
+        destinations.given_up.retain(|(place, of, given_up)| of != id || !is_settled(*place, given_up));
     }
 
     /// Makes the lanes begin again where the numbers of events do, because a scope is deleted.
@@ -94,6 +96,14 @@ impl Deliveries for MemoryStore {
             let Destinations { states, given_up, .. } = &mut *lock(&self.destinations);
             states.retain(|id, _| ids.contains(id));
             given_up.retain(|(_, id, _)| ids.contains(id));
+        })
+    }
+
+    fn destinations(&self) -> Pending<'_, Vec<DestinationId>> {
+        self.read(|| {
+            let mut ids: Vec<_> = lock(&self.destinations).states.keys().cloned().collect();
+            ids.sort_unstable();
+            ids
         })
     }
 

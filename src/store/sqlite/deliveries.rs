@@ -192,10 +192,13 @@ fn note(db: &Connection, id: &DestinationId, progress: &Progress) -> Result<usiz
         }
         rows += progress.lanes.len() + progress.given_up.len();
     }
-    for place in &progress.settled {
+    for (place, number) in &progress.settled {
+        let place = params![id.app.number(), &*id.name, GIVEN_UP, signed(*place), signed(*number)];
         rows += db
-            .prepare_cached("DELETE FROM webhook WHERE app_id = ?1 AND name = ?2 AND kind = ?3 AND key = ?4")?
-            .execute(params![id.app.number(), &*id.name, GIVEN_UP, signed(*place)])?;
+            .prepare_cached(
+                "DELETE FROM webhook WHERE app_id = ?1 AND name = ?2 AND kind = ?3 AND key = ?4 AND b = ?5",
+            )?
+            .execute(place)?;
     }
     Ok(if rows == 0 { 0 } else { PAGE + ROW * rows })
 }
@@ -279,6 +282,34 @@ pub(super) fn delivered(db: &Connection) -> rusqlite::Result<Option<u64>> {
         )?
         .query_row(params![DESTINATION, LANE, DISBANDINGS], |row| row.get(0))?;
     Ok(number.map(unsigned))
+}
+
+/// Returns the number up to which all webhooks of an app have got all disbandings; `None` if no webhook waits for any.
+///
+/// # Errors
+/// Returns any SQLite error.
+pub(super) fn delivered_disbandings(db: &Connection, app: u32) -> rusqlite::Result<Option<i64>> {
+    db.prepare_cached(
+        "SELECT min(lane.a) FROM webhook AS destination JOIN webhook AS lane USING (app_id, name)
+         WHERE app_id = ?1 AND destination.kind = ?2 AND NOT destination.a AND lane.kind = ?3 AND lane.key = ?4",
+    )?
+    .query_row(params![app, DESTINATION, LANE, DISBANDINGS], |row| row.get(0))
+}
+
+/// Returns all stored destinations.
+///
+/// # Errors
+/// Returns any SQLite error.
+pub(super) fn destinations(db: &Connection) -> Result<Vec<DestinationId>, StoreError> {
+    let mut all =
+        db.prepare_cached("SELECT app_id, name FROM webhook WHERE kind = ?1 ORDER BY app_id, name")?;
+    let all = all.query_map([DESTINATION], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, String>(1)?)))?;
+    let mut ids = Vec::new();
+    for row in all {
+        let (app, name) = row?;
+        ids.extend(AppId::new(app).map(|app| DestinationId { app, name: name.into() }));
+    }
+    Ok(ids)
 }
 
 /// Makes the lanes begin again with the next event, because all events of a scope are about to be deleted. Numbers go on.

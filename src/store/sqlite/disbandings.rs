@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, params};
 
 use super::{
+    deliveries::delivered_disbandings,
     directory::list,
     events::{signed, unsigned},
     health::Health,
@@ -15,9 +16,8 @@ use crate::{
     store::{Damaged, StoreError, checksum::Column, place::Lives},
 };
 
-/// How many events of an app are kept, and for how many seconds.
+/// How many events of an app are kept, also if a webhook has not delivered them yet.
 const EVENTS: i64 = 10_000;
-const EVENTS_WITHIN: i64 = 7 * 86_400;
 /// How many old events are checked at a time, so that removing many of them takes several small transactions.
 const EVENTS_AT_ONCE: i64 = 64;
 
@@ -43,30 +43,40 @@ pub(super) fn write_disbanding(
          VALUES (?1, ?2, ?3, ?4, ?5, 1, row_sum('app_event', ?1, ?2, ?3, ?4, ?5, 1))",
     )?
     .execute(params![app, number, id, incarnation, now])?;
-    trim_events(db, app, number, now)?;
+    // Old ones are removed later. Here, the only concern is that there are not too many.
+    trim_events(db, app, number, None)?;
     Ok(number)
 }
 
-/// Removes some of the events of an app that are too many or too old. Returns how many were removed.
-fn trim_events(db: &Connection, app: u32, newest: i64, now: i64) -> rusqlite::Result<usize> {
+/// Removes some of the events of an app that are too many, or from before a time and delivered to all webhooks. Returns how
+/// many were removed.
+fn trim_events(db: &Connection, app: u32, newest: i64, before: Option<i64>) -> rusqlite::Result<usize> {
+    let old_until = match before {
+        Some(_) => delivered_disbandings(db, app)?.unwrap_or(i64::MAX),
+        None => 0,
+    };
     db.prepare_cached(
-        "DELETE FROM app_event WHERE app_id = ?1 AND (seq <= ?2 OR at < ?3)
-             AND seq IN (SELECT seq FROM app_event WHERE app_id = ?1 ORDER BY seq LIMIT ?4)",
+        "DELETE FROM app_event WHERE app_id = ?1 AND (seq <= ?2 OR at < ?3 AND seq <= ?4)
+             AND seq IN (SELECT seq FROM app_event WHERE app_id = ?1 ORDER BY seq LIMIT ?5)",
     )?
-    .execute(params![app, newest - EVENTS, now.saturating_sub(EVENTS_WITHIN), EVENTS_AT_ONCE])
+    .execute(params![app, newest - EVENTS, before.unwrap_or(0), old_until, EVENTS_AT_ONCE])
 }
 
-/// Removes some old events of every app, including apps without new ones. Returns how many were removed. Apps whose
-/// counter is damaged keep theirs, and the damage is recorded.
-pub(super) fn trim_all_events(db: &Connection, health: &Health, now: UnixSeconds) -> rusqlite::Result<usize> {
+/// Removes some events of every app from before a time, including apps without new ones. Events that a webhook has not
+/// delivered stay. Returns how many were removed. Apps whose counter is damaged keep theirs, and the damage is recorded.
+pub(super) fn trim_all_events(
+    db: &Connection,
+    health: &Health,
+    before: UnixSeconds,
+) -> rusqlite::Result<usize> {
     let mut apps = db.prepare_cached("SELECT app_id FROM app")?;
     let apps = apps.query_map([], |row| row.get(0))?.collect::<Result<Vec<u32>, _>>()?;
-    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let before = Some(i64::try_from(before).unwrap_or(i64::MAX));
     let mut removed = 0;
     for number in apps {
         let Some(app) = AppId::new(number) else { continue };
         match lives::lives(db, app) {
-            Ok(lives) => removed += trim_events(db, number, signed(lives.disbandings), now)?,
+            Ok(lives) => removed += trim_events(db, number, signed(lives.disbandings), before)?,
             Err(error) => health.note(&error),
         }
     }

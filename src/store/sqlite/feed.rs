@@ -59,14 +59,14 @@ fn read_feed(db: &Connection, app: AppId, from: &FeedFrom, most: usize) -> Resul
     let scan = Scan { db, app, incarnation: lives.incarnation, positions: &positions, head };
     let scanned = scan.events(most, &mut entries)?;
     let oldest = oldest_disbanding(db, app)?;
+    // All disbandings up to this number were removed.
+    let removed = oldest.map_or(lives.disbandings, |oldest| oldest.saturating_sub(1));
     let after = match (known, from) {
-        (Some(cursor), _) => cursor.disbandings,
+        (Some(cursor), _) => cursor.disbandings.max(removed),
         (None, FeedFrom::Latest) => lives.disbandings,
-        (None, _) => oldest.unwrap_or(lives.disbandings.saturating_add(1)) - 1,
+        (None, _) => removed,
     };
-    if after < lives.disbandings && oldest.is_none_or(|oldest| oldest > after + 1) {
-        has_gap |= known.is_some();
-    }
+    has_gap |= known.is_some_and(|cursor| cursor.disbandings < removed);
     let room = most.saturating_sub(entries.len());
     let begun = entries.len();
     read_disbandings(db, app, lives.incarnation, after, room, &mut entries)?;
@@ -78,7 +78,12 @@ fn read_feed(db: &Connection, app: AppId, from: &FeedFrom, most: usize) -> Resul
     };
     let mut end = start.clone();
     end.buckets.iter_mut().for_each(|position| *position = (*position).max(scanned));
-    end.disbandings += (entries.len() - begun) as u64;
+    end.disbandings = match entries[begun..].last() {
+        // Damage may have left out numbers.
+        _ if entries.len() - begun < room => after.max(lives.disbandings),
+        Some(last) => last.number,
+        None => after,
+    };
     let has_more = scanned < head || end.disbandings < lives.disbandings;
     Ok(FeedPart { entries, start, end, has_gap, has_more })
 }

@@ -277,6 +277,10 @@ impl Deliveries for SqliteStore {
         self.queue(|slot| Job::Delivery(DeliveryJob::Keep(ids, slot)))
     }
 
+    fn destinations(&self) -> Pending<'_, Vec<DestinationId>> {
+        self.readers.run_patiently(|reader| reader.destinations())
+    }
+
     fn given_up(&self, id: DestinationId, after: u64, most: usize) -> Pending<'_, GivenUpPart> {
         self.readers.run_patiently(move |reader| reader.given_up(&id, after, most))
     }

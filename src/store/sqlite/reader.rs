@@ -190,6 +190,11 @@ impl Reader {
         self.noted(part)
     }
 
+    /// Lists all stored destinations of events.
+    pub(super) fn destinations(&self) -> Result<Vec<DestinationId>, StoreError> {
+        deliveries::destinations(&self.db)
+    }
+
     /// Reads a part of the list of events that a destination has refused.
     pub(super) fn given_up(
         &self,

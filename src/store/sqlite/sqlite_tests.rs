@@ -6,7 +6,7 @@ use crate::domain::{
     Limits, Member, Terms, UserId,
 };
 use crate::{
-    store::{Maintenance, Scope, Statistics, StoreFailure},
+    store::{Lane, Maintenance, Scope, Statistics, StoreFailure, Stream},
     testing::block_on,
 };
 
@@ -423,6 +423,57 @@ fn events_that_are_too_many_or_too_old_are_removed_and_their_numbers_go_on() {
     block_on(disband(&store, 5..6));
     close(&store);
     assert_eq!(events(EVENTS), (1, 11_002, 11_002), "even a reset does not lower the number");
+}
+
+#[test]
+fn old_disbandings_stay_until_webhooks_have_delivered_them_unless_they_are_too_many() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Clock::system();
+    clock.freeze(Some(1_800_000_000));
+    let open = || {
+        let options = StoreConfig { clock: clock.clone(), ..StoreConfig::new(directory.path()) };
+        SqliteStore::open(&options).unwrap()
+    };
+    let kept = || -> i64 {
+        database(&directory).query_row("SELECT count(*) FROM app_event", [], |row| row.get(0)).unwrap()
+    };
+    let id = DestinationId { app: AppId::new(1).unwrap(), name: "hook".into() };
+    // Old events are removed after a change.
+    let trim = |progress: Progress| {
+        let store = open();
+        block_on(async {
+            let life = store.destination(id.clone()).await.unwrap().life;
+            store.progress(id.clone(), Progress { life, ..progress }).await.unwrap();
+        });
+        close(&store);
+        let store = open();
+        block_on(async {
+            for count in 0..9 {
+                rename(&store, "a", format!("{count}")).await.unwrap();
+            }
+        });
+        close(&store);
+        kept()
+    };
+    let store = open();
+    block_on(async { store.destination(id.clone()).await.unwrap() });
+    block_on(disband(&store, 0..10));
+    close(&store);
+    clock.advance(7 * 86_400 + 1);
+    assert_eq!(trim(Progress::default()), 10, "nothing is delivered");
+    let lane = Lane { stream: Stream::Disbandings, number: 4, attempts: 0, due: 0 };
+    assert_eq!(trim(Progress { lanes: vec![lane], ..Progress::default() }), 6, "what was delivered can go");
+    assert_eq!(trim(Progress { off: Some(true), ..Progress::default() }), 0, "nobody waits");
+    assert_eq!(trim(Progress { off: Some(false), ..Progress::default() }), 0);
+    let store = open();
+    block_on(disband(&store, 10..20));
+    block_on(async {
+        for thousand in 1..11 {
+            disband(&store, thousand * 1_000..(thousand + 1) * 1_000).await;
+        }
+    });
+    close(&store);
+    assert_eq!(kept(), 10_000, "the number counts more");
 }
 
 #[test]

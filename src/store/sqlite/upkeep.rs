@@ -61,7 +61,8 @@ impl WriterThread {
         if self.trimmed.is_some_and(|trimmed| now < trimmed + TRIM_EVERY) {
             return Ok(());
         }
-        let disbandings = disbandings::trim_all_events(&self.db, &self.shared.health, self.clock.now());
+        let before = self.clock.now().saturating_sub(self.retention.seconds);
+        let disbandings = disbandings::trim_all_events(&self.db, &self.shared.health, before);
         let disbandings = disbandings.map_err(committing);
         let events = trimming::trim(&self.db, self.retention, self.clock.now_in_milliseconds());
         let events = attribute_damage(|| Damaged::Events, events);

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     bodies::{account_delete, account_import, create_group, destroy_group},
-    harness::{ADMIN, APP},
+    harness::{ADMIN, APP, eventually},
     serving::serving,
 };
 
@@ -90,9 +90,7 @@ fn a_webhook_gets_the_wanted_kinds_of_its_app_and_nothing_from_before_it_existed
     site.write("confold.toml", &toml.replace("\"crm\"", "\"other\"").replace("kinds =", "# kinds ="));
     server.signal(rustix::process::Signal::HUP);
     let path = "confold_webhook_paused{app=\"88888888\",webhook=\"other\"}";
-    crate::harness::eventually("the webhooks were read again", || {
-        site.log().contains("the apps were read again")
-    });
+    eventually("the webhooks were read again", || site.log().contains("the apps were read again"));
     let _ = path;
     client.does(&change("bob", "first"));
     let got = receiver.wait_for(3);
@@ -122,7 +120,7 @@ fn events_of_an_owner_arrive_in_order_also_if_the_receiver_fails_now_and_then() 
         texts.dedup();
         texts.len()
     };
-    crate::harness::eventually("everything is delivered", || {
+    eventually("everything is delivered", || {
         super::advance(&mut client, 30);
         delivered(&receiver.got()) == CHANGES
     });
@@ -162,28 +160,72 @@ fn receivers_get_to_know_that_an_app_comes_close_to_a_limit() {
 }
 
 #[test]
-fn a_slow_receiver_holds_up_neither_other_receivers_nor_its_other_lanes() {
-    let (slow, quick) = (Receiver::start(), Receiver::start());
-    // Messages about one owner are never answered.
-    slow.behave(|got| {
-        let is_stuck = got.place().0 == "stuck";
-        if is_stuck {
-            std::thread::park_timeout(std::time::Duration::from_secs(3_600));
-        }
-        Some(ok())
+fn receivers_get_to_know_that_an_app_comes_close_to_the_limit_of_all_its_calls() {
+    let receiver = Receiver::start();
+    let url = receiver.url();
+    let webhook = format!("[[app.webhook]]\nname = \"crm\"\nurl = {url:?}\nallow_private = true");
+    let (_site, _server, mut client) = serving("", &format!("calls_per_second = 1\n{webhook}"));
+    assert_eq!(client.call("recentcontact/get_contact_group", r#"{"From_Account":"user0"}"#).code(), 50002);
+    let expected = serde_json::json!({
+        "CallbackCommand": "Alert.RequestOverLimit",
+        "ServiceName": "*",
+        "Command": "*",
+        "Request": 1,
+        "Limit": 1,
     });
-    let webhook = |name: &str, receiver: &Receiver| {
-        let url = receiver.url();
+    assert_eq!(receiver.wait_for(1).remove(0).json(), expected);
+}
+
+/// Starts a server with these webhooks and an open directory.
+fn with_webhooks(
+    webhooks: &[(&str, &str)],
+) -> (crate::serving::Site, crate::harness::Server, crate::harness::Client) {
+    let webhook = |(name, url): &(&str, &str)| {
         format!("[[app.webhook]]\nname = {name:?}\nurl = {url:?}\nallow_private = true\n")
     };
-    let settings = format!("directory = \"open\"\n{}{}", webhook("slow", &slow), webhook("quick", &quick));
-    let (_site, _server, mut client) = serving("", &settings);
-    client.does(&change("stuck", "0"));
-    slow.wait_for(1);
-    for count in 0..40 {
+    let settings: String = webhooks.iter().map(webhook).collect();
+    serving("", &format!("directory = \"open\"\n{settings}"))
+}
+
+/// Waits for longer than any message takes.
+fn never_answer() -> Option<String> {
+    std::thread::park_timeout(std::time::Duration::from_secs(3_600));
+    None
+}
+
+#[test]
+fn a_slow_receiver_holds_up_neither_other_receivers_nor_its_other_lanes() {
+    let (slow, quick) = (Receiver::start(), Receiver::start());
+    // Messages about these owners are never answered. There are more of them than messages that are sent at a time.
+    let is_stuck = |owner: &str| owner.starts_with("stuck");
+    slow.behave(move |got| if is_stuck(&got.place().0) { never_answer() } else { Some(ok()) });
+    let (_site, _server, mut client) = with_webhooks(&[("slow", &slow.url()), ("quick", &quick.url())]);
+    for count in 0..12 {
+        client.does(&change(&format!("stuck{count}"), "0"));
+    }
+    slow.wait_for(8);
+    for count in 0..80 {
         client.does(&change(&format!("owner{count}"), "x"));
     }
-    // Owners in the lane of the stuck one wait, and all others do not.
-    quick.wait_for(41);
-    slow.wait_for(30);
+    quick.wait_for(92);
+    // Owners in the lanes of the stuck ones wait, and all others do not. The lanes of 12 owners have about a sixth of the
+    // others.
+    eventually("others are delivered", || {
+        slow.got().iter().filter(|got| !is_stuck(&got.place().0)).count() >= 50
+    });
+}
+
+#[test]
+fn dead_receivers_hold_up_no_other_receiver() {
+    let (dead, quick) = (Receiver::that(|_| never_answer()), Receiver::start());
+    // This one does not even accept connections.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mute_url = format!("http://{}/", mute.local_addr().unwrap());
+    let webhooks = [("dead", dead.url()), ("mute", mute_url), ("quick", quick.url())];
+    let (_site, _server, mut client) =
+        with_webhooks(&webhooks.each_ref().map(|(name, url)| (*name, url.as_str())));
+    for count in 0..100 {
+        client.does(&change(&format!("owner{count}"), "x"));
+    }
+    quick.wait_for(100);
 }

@@ -2,8 +2,10 @@
 
 mod crash;
 mod delivery;
+mod hostile;
 pub(crate) mod receiver;
 mod refusal;
+mod stopped;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -12,6 +13,11 @@ use std::{
 };
 
 use serde_json::Value;
+use tokio_rustls::rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 
 use crate::harness::{eventually, patient};
 
@@ -67,6 +73,7 @@ struct Shared {
     got: Mutex<Vec<Got>>,
     behaviour: Mutex<Behaviour>,
     is_ended: AtomicBool,
+    tls: Option<Arc<ServerConfig>>,
     streams: Mutex<Vec<TcpStream>>,
 }
 
@@ -85,7 +92,21 @@ impl Receiver {
 
     /// Starts a receiver with this behaviour.
     pub(crate) fn that(behaviour: impl Fn(&Got) -> Option<String> + Send + Sync + 'static) -> Receiver {
-        Receiver::listen(TcpListener::bind("127.0.0.1:0").unwrap(), behaviour)
+        Receiver::listen(TcpListener::bind("127.0.0.1:0").unwrap(), None, behaviour)
+    }
+
+    /// Starts a receiver with TLS that takes everything, with a certificate for localhost and its key in these files.
+    pub(crate) fn with_tls(certificate: &Path, key: &Path) -> Receiver {
+        let config = ServerConfig::builder_with_provider(ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![CertificateDer::from_pem_file(certificate).unwrap()],
+                PrivateKeyDer::from_pem_file(key).unwrap(),
+            )
+            .unwrap();
+        Receiver::listen(TcpListener::bind("127.0.0.1:0").unwrap(), Some(config.into()), |_| Some(ok()))
     }
 
     /// Starts a receiver at an address that an earlier one had.
@@ -98,11 +119,12 @@ impl Receiver {
             listener = TcpListener::bind(address).ok();
             listener.is_some()
         });
-        Receiver::listen(listener.unwrap(), behaviour)
+        Receiver::listen(listener.unwrap(), None, behaviour)
     }
 
     fn listen(
         listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
         behaviour: impl Fn(&Got) -> Option<String> + Send + Sync + 'static,
     ) -> Receiver {
         let address = listener.local_addr().unwrap();
@@ -110,6 +132,7 @@ impl Receiver {
             got: Mutex::default(),
             behaviour: Mutex::new(Arc::new(behaviour)),
             is_ended: AtomicBool::new(false),
+            tls,
             streams: Mutex::default(),
         });
         let of_thread = Arc::clone(&shared);
@@ -122,7 +145,7 @@ impl Receiver {
                 patient(&stream).unwrap();
                 of_thread.streams.lock().unwrap().push(stream.try_clone().unwrap());
                 let shared = Arc::clone(&of_thread);
-                thread::spawn(move || shared.serve(stream));
+                thread::spawn(move || shared.accept(stream));
             }
         };
         Receiver { address, shared, thread: Some(thread::spawn(accept)) }
@@ -163,9 +186,20 @@ impl Drop for Receiver {
 }
 
 impl Shared {
+    fn accept(&self, stream: TcpStream) {
+        let Ok(socket) = stream.try_clone() else { return };
+        match &self.tls {
+            None => self.serve(stream),
+            Some(config) => {
+                let session = ServerConnection::new(Arc::clone(config)).unwrap();
+                self.serve(StreamOwned::new(session, stream));
+            }
+        }
+        let _ = socket.shutdown(std::net::Shutdown::Both);
+    }
+
     /// Serves a connection until it is closed.
-    fn serve(&self, stream: TcpStream) {
-        let Ok(mut writer) = stream.try_clone() else { return };
+    fn serve(&self, stream: impl Read + Write) {
         let mut reader = BufReader::new(stream);
         while let Some(got) = read(&mut reader) {
             let behaviour = Arc::clone(&self.behaviour.lock().unwrap());
@@ -174,16 +208,17 @@ impl Shared {
             }
             self.got.lock().unwrap().push(got.clone());
             let answer = behaviour(&got);
-            let is_sent = answer.is_some_and(|answer| writer.write_all(answer.as_bytes()).is_ok());
-            if !is_sent {
-                let _ = writer.shutdown(std::net::Shutdown::Both);
+            let writer = reader.get_mut();
+            let mut send = |answer: String| writer.write_all(answer.as_bytes()).and_then(|()| writer.flush());
+            if answer.is_none_or(|answer| send(answer).is_err()) {
                 return;
             }
         }
     }
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> Option<Got> {
+/// Reads a request.
+pub(super) fn read(reader: &mut impl BufRead) -> Option<Got> {
     let mut line = String::new();
     if reader.read_line(&mut line).ok()? == 0 {
         return None;
