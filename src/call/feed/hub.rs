@@ -29,10 +29,11 @@ const READERS_OF_APP: usize = 1_000;
 const READERS: usize = 1_024;
 /// How many readers that are behind may read from the store at once.
 const READS: usize = 2;
-/// How many entries are read at once for a ring, and how often they may be sent to readers altogether. The more readers
-/// there are, the fewer entries are read, so that sending them does not occupy all threads for long.
+/// The maximum number of entries that are read at once for a ring.
 const AT_ONCE: usize = 256;
-const SENT_AT_ONCE: usize = 16 * 1024;
+/// How often entries may be sent to readers for one reading of a ring, while the writer is busy and while it is idle. The
+/// more readers there are, the fewer entries are read, so that sending them does not occupy all threads for long.
+const SENT_AT_ONCE: (f64, f64) = (16_000.0, 128_000.0);
 /// The maximum number of bytes of all rings.
 const RING_BYTES: usize = 4 << 20;
 /// How long an entry stays in a ring, so that erased content is forgotten soon even if no event reports the erasure.
@@ -150,7 +151,7 @@ impl Feed {
             self.turn().await;
             let readers = u32::try_from(self.counts().readers).unwrap_or(u32::MAX);
             next = Instant::now() + PACE + PACE_OF_READER * readers;
-            let most = (SENT_AT_ONCE / (readers as usize).max(1)).min(AT_ONCE);
+            let most = self.most_at_once(readers);
             changes.mark_unchanged();
             has_more = false;
             for ring in self.rings_with_readers() {
@@ -159,6 +160,14 @@ impl Feed {
             let mut behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
             *behind = has_more.then(|| behind.unwrap_or_else(Instant::now));
         }
+    }
+
+    /// Returns how many entries to read at once for a ring.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is from 1 to AT_ONCE")]
+    fn most_at_once(&self, readers: u32) -> usize {
+        let (busy, idle) = SENT_AT_ONCE;
+        let sent = busy + (idle - busy) * self.pace.freedom();
+        (sent / f64::from(readers.max(1))).clamp(1.0, AT_ONCE as f64) as usize
     }
 
     /// Waits until the feed may send more without taking too much time from the calls that write.

@@ -13,7 +13,7 @@ use crate::call::answer::SendingTime;
 
 /// The part of the machine's time that sending may take while the writer is busy, and while nothing is being written.
 const LEAST: f64 = 1.0 / 64.0;
-const MOST: f64 = 1.0;
+const MOST: f64 = 0.5;
 /// The part of the time from which on the writer counts as busy. Calls that write often have to wait for it then.
 const BUSY: f64 = 0.5;
 /// Over about how many seconds the business of the writer is averaged.
@@ -71,6 +71,12 @@ impl Pace {
         while let Some(wait) = self.wait(Instant::now(), &writing) {
             sleep_until(Instant::now() + wait.min(AGAIN)).await;
         }
+    }
+
+    /// Returns how free the feed is to send: from 0, while the writer is busy, to 1, while it is idle.
+    pub(super) fn freedom(&self) -> f64 {
+        let part = self.measured.lock().unwrap_or_else(PoisonError::into_inner).part;
+        (part - LEAST) / (MOST - LEAST)
     }
 
     /// Returns how long the feed has to wait at `now`, as far as this is known; `None` if it need not wait.
@@ -138,7 +144,7 @@ mod tests {
     #[test]
     fn sending_does_not_wait_while_nothing_is_written_or_little_was_sent() {
         let mut one = Try::new();
-        one.send(Duration::from_millis(900));
+        one.send(Duration::from_millis(900).mul_f64(MOST));
         assert_eq!(one.pass(Duration::from_secs(1), 0.0), Some(Duration::from_millis(900)));
         one.pass(Duration::from_secs(20), 1.0);
         assert_eq!(one.pass(Duration::from_secs(1), 1.0), Some(WINDOW), "nothing was sent");
