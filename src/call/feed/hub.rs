@@ -30,7 +30,7 @@ const READERS: usize = 1_024;
 /// How many readers that are behind may read from the store at once.
 const READS: usize = 2;
 /// The maximum number of entries that are read at once for a ring.
-const AT_ONCE: usize = 256;
+const AT_ONCE: u32 = 256;
 /// How often entries may be sent to readers for one reading of a ring, while the writer is busy and while it is idle. The
 /// more readers there are, the fewer entries are read, so that sending them does not occupy all threads for long.
 const SENT_AT_ONCE: (f64, f64) = (16_000.0, 128_000.0);
@@ -167,7 +167,7 @@ impl Feed {
     fn most_at_once(&self, readers: u32) -> usize {
         let (busy, idle) = SENT_AT_ONCE;
         let sent = busy + (idle - busy) * self.pace.freedom();
-        (sent / f64::from(readers.max(1))).clamp(1.0, AT_ONCE as f64) as usize
+        (sent / f64::from(readers.max(1))).clamp(1.0, f64::from(AT_ONCE)) as usize
     }
 
     /// Waits until the feed may send more without taking too much time from the calls that write.

@@ -158,7 +158,7 @@ mod tests {
             one.send(Duration::from_millis(10));
             let allowed = one.pass(Duration::from_secs(2), busy).unwrap();
             let expected = Duration::from_millis(10).div_f64(LEAST);
-            assert!(allowed >= expected - WINDOW && allowed <= expected + WINDOW * 2, "{busy}: {allowed:?}");
+            assert!(allowed.abs_diff(expected) <= WINDOW * 2, "{busy}: {allowed:?}");
         }
     }
 
@@ -169,6 +169,6 @@ mod tests {
         one.send(Duration::from_millis(300));
         assert_eq!(one.pass(Duration::from_secs(10), 1.0), None, "it would take 19 seconds");
         let allowed = one.pass(Duration::from_secs(10), 0.0).unwrap();
-        assert!(allowed < Duration::from_secs(1), "{allowed:?}");
+        assert!(allowed < Duration::from_secs(2), "{allowed:?}");
     }
 }
