@@ -109,7 +109,8 @@ impl SendingTime {
     }
 
     /// Returns the time so far.
-    pub(super) fn get(&self) -> Duration {
+    #[must_use]
+    pub fn get(&self) -> Duration {
         Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed))
     }
 }

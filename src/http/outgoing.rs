@@ -149,9 +149,17 @@ mod tests {
     use std::{net::IpAddr, sync::Arc, time::Duration};
 
     use http_body_util::BodyExt;
+    use tokio::io::AsyncWriteExt;
 
     use super::*;
-    use crate::http::{activity::Activity, unsent::Unsent};
+    use crate::{
+        call::SendingTime,
+        http::{
+            activity::Activity,
+            stream::{Left, WatchedStream},
+            unsent::Unsent,
+        },
+    };
 
     /// Pieces that end only when stopped.
     struct Endless {
@@ -185,5 +193,35 @@ mod tests {
         drop(frame);
         drop(body);
         assert!(activity.is_quiet());
+    }
+
+    /// Pieces whose sending is measured.
+    struct Measured(Arc<SendingTime>);
+
+    impl Pieces for Measured {
+        fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Vec<u8>, StoreError>>> {
+            Poll::Pending
+        }
+
+        fn sending_time(&self) -> Option<&Arc<SendingTime>> {
+            Some(&self.0)
+        }
+    }
+
+    #[tokio::test]
+    async fn the_time_that_sending_takes_is_added_up_once_a_stream_asks_for_it() {
+        let unsent = Arc::new(Unsent::new(1_000));
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        let activity = Arc::new(Activity::new(peer, false, false, &unsent, Arc::default(), Duration::ZERO));
+        let request = InFlight::begin(&activity);
+        let mut socket = WatchedStream::http1(tokio::io::sink(), Arc::clone(&activity), Left::new());
+        let time = Arc::<SendingTime>::default();
+        socket.write_all(b"an answer before").await.unwrap();
+        assert_eq!(time.get(), Duration::ZERO);
+        let (_stop, stopping) = watch::channel(false);
+        let pieces = Content::Stream(Box::new(Measured(Arc::clone(&time))));
+        let _body = Outgoing::new(pieces, request, &stopping);
+        socket.write_all(b"a piece").await.unwrap();
+        assert!(time.get() > Duration::ZERO);
     }
 }

@@ -247,4 +247,26 @@ mod tests {
         drop((readers, another));
         assert_eq!(feed.counts().readers, 0);
     }
+
+    #[tokio::test]
+    async fn rings_are_not_read_while_sending_has_taken_too_much_time() {
+        let feed = Feed::new(store::in_memory());
+        let app = |number| AppId::new(number).unwrap();
+        let is_read = async |ring: &Ring| {
+            while ring.end().is_none() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let first = feed.subscribe(app(1)).unwrap();
+        tokio::select! {
+            () = feed.follow() => panic!("the store is open"),
+            () = is_read(&first.ring) => {}
+        }
+        feed.pace.sending.add(Duration::from_secs(1_000_000));
+        // The time is noticed when the window of the measurement is over.
+        tokio::time::timeout(Duration::from_millis(100), feed.follow()).await.unwrap_err();
+        let second = feed.subscribe(app(2)).unwrap();
+        tokio::time::timeout(Duration::from_millis(200), feed.follow()).await.unwrap_err();
+        assert!(second.ring.end().is_none(), "its turn comes in days");
+    }
 }
