@@ -74,6 +74,12 @@ pub trait Pieces: Send {
         false
     }
 
+    /// Returns whether the memory for pieces that have not been sent is limited by the number of such streams. It does not
+    /// count towards the memory for all other answers then, and a stream with such pieces is not ended to free memory.
+    fn has_own_limit(&self) -> bool {
+        false
+    }
+
     /// Returns where to add the time that sending the stream takes, if that is to be measured.
     fn sending_time(&self) -> Option<&Arc<SendingTime>> {
         None

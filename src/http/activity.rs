@@ -50,6 +50,8 @@ pub(super) struct Activity {
     /// milliseconds of the monotonic clock.
     pub(super) unsent: AtomicUsize,
     pub(super) unsent_since: AtomicU64,
+    /// How many of these bytes belong to streams that have a limit of their own.
+    pub(super) apart: AtomicUsize,
     /// How many answers, or parts of streamed answers, were sent completely.
     pub(super) taken: AtomicU64,
     pub(super) all_unsent: Arc<Unsent>,
@@ -92,6 +94,7 @@ impl Activity {
             signed: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             unsent: AtomicUsize::new(0),
+            apart: AtomicUsize::new(0),
             all_unsent: Arc::clone(all_unsent),
             sending_time: OnceLock::new(),
             small_bodies: SmallBodies::default(),
@@ -180,6 +183,11 @@ impl Activity {
     /// Returns how many bytes of answers the client has not read yet.
     pub(super) fn unsent(&self) -> usize {
         self.unsent.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many bytes of answers without a limit of their own the client has not read yet.
+    pub(super) fn unsent_and_limited(&self) -> usize {
+        self.unsent().saturating_sub(self.apart.load(Ordering::Relaxed))
     }
 
     /// Records that a part of a request was left unread.

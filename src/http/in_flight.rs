@@ -49,13 +49,13 @@ impl InFlight {
     /// Keeps the request in progress, and its answer counted as unsent, as long as these bytes exist: in a body, in
     /// one of hyper's buffers, or behind a flow-control window that the client does not open.
     pub(super) fn with(self, answer: Vec<u8>) -> Bytes {
-        let bytes = UnsentBytes::new(answer, &self.activity);
+        let bytes = UnsentBytes::new(answer, &self.activity, false);
         Bytes::from_owner(Answer { bytes, _request: self })
     }
 
-    /// Counts a part of an answer as unsent as long as its bytes exist.
-    pub(super) fn count(&self, part: Vec<u8>) -> Bytes {
-        Bytes::from_owner(UnsentBytes::new(part, &self.activity))
+    /// Counts a part of an answer as unsent as long as its bytes exist; `is_apart` if the answer has a limit of its own.
+    pub(super) fn count(&self, part: Vec<u8>, is_apart: bool) -> Bytes {
+        Bytes::from_owner(UnsentBytes::new(part, &self.activity, is_apart))
     }
 
     /// Adds the time that writing to this connection takes to `time` from now on.
@@ -96,16 +96,21 @@ impl<B: AsRef<[u8]>> AsRef<[u8]> for Answer<B> {
 /// Bytes that wait to be sent, counted per connection and in total.
 struct UnsentBytes {
     bytes: Vec<u8>,
+    /// Whether they belong to a stream that has a limit of its own.
+    is_apart: bool,
     activity: Arc<Activity>,
 }
 
 impl UnsentBytes {
-    fn new(bytes: Vec<u8>, activity: &Arc<Activity>) -> UnsentBytes {
+    fn new(bytes: Vec<u8>, activity: &Arc<Activity>, is_apart: bool) -> UnsentBytes {
         if activity.unsent.fetch_add(bytes.len(), Ordering::Relaxed) == 0 {
             activity.unsent_since.store(activity.last(), Ordering::Relaxed);
         }
-        activity.all_unsent.add(bytes.len());
-        UnsentBytes { bytes, activity: Arc::clone(activity) }
+        activity.all_unsent.add(bytes.len(), is_apart);
+        if is_apart {
+            activity.apart.fetch_add(bytes.len(), Ordering::Relaxed);
+        }
+        UnsentBytes { bytes, is_apart, activity: Arc::clone(activity) }
     }
 }
 
@@ -119,7 +124,10 @@ impl Drop for UnsentBytes {
     fn drop(&mut self) {
         let activity = &self.activity;
         activity.unsent.fetch_sub(self.bytes.len(), Ordering::Relaxed);
-        activity.all_unsent.remove(self.bytes.len());
+        activity.all_unsent.remove(self.bytes.len(), self.is_apart);
+        if self.is_apart {
+            activity.apart.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+        }
         activity.taken.fetch_add(1, Ordering::Relaxed);
         // HTTP/1 requests come one at a time, so none of them waits for another.
         if !activity.heads.load(Ordering::Relaxed) {

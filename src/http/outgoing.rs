@@ -140,7 +140,8 @@ impl Body for Streamed {
         let is_waiting = polled.is_pending() && self.pieces.waits();
         self.in_flight.set_waiting(is_waiting);
         let piece = ready!(polled);
-        Poll::Ready(piece.map(|piece| piece.map(|bytes| Frame::data(self.in_flight.count(bytes)))))
+        let is_apart = self.pieces.has_own_limit();
+        Poll::Ready(piece.map(|piece| piece.map(|bytes| Frame::data(self.in_flight.count(bytes, is_apart)))))
     }
 }
 

@@ -290,6 +290,25 @@ mod tests {
     }
 
     #[test]
+    fn streams_with_a_limit_of_their_own_take_no_memory_from_others() {
+        let registry = registry(30, 30);
+        let places: Vec<_> =
+            (0..2).map(|_| Place::enter(&registry, &from("127.0.0.1"), at(1)).unwrap()).collect();
+        let stream = InFlight::begin(&places[0].activity);
+        let piece = stream.count(vec![b'x'; 50_000], true);
+        registry.shed_slow_readers(at(2), false);
+        registry.shed_slow_readers(at(5), false);
+        assert_eq!((registry.counts().open, registry.counts().unsent), (2, 50_000));
+        let _held = InFlight::begin(&places[1].activity).with(vec![b'x'; 1_500]);
+        registry.shed_slow_readers(at(8), false);
+        registry.shed_slow_readers(at(11), false);
+        let left: Vec<u64> = registry.table().entries.keys().copied().collect();
+        assert_eq!(left, [places[0].id], "only the other client is disconnected");
+        drop(piece);
+        assert_eq!((registry.counts().unsent, registry.unsent.limited()), (1_500, 1_500));
+    }
+
+    #[test]
     fn when_memory_is_full_clients_with_the_oldest_unread_answers_are_disconnected() {
         let registry = registry(30, 30);
         let places: Vec<_> =

@@ -231,7 +231,7 @@ impl Registry {
         let mut holders: Vec<(u64, u64)> = Vec::new();
         for (id, entry) in &mut table.entries {
             let activity = &entry.activity;
-            if activity.unsent() == 0 {
+            if activity.unsent_and_limited() == 0 {
                 entry.stands = None;
                 continue;
             }
@@ -249,12 +249,12 @@ impl Registry {
             }
         }
         holders.sort_unstable();
-        let mut waiting = self.unsent.bytes();
+        let mut waiting = self.unsent.limited();
         for (_, id) in holders {
             if waiting <= self.unsent.limit() {
                 return;
             }
-            waiting = waiting.saturating_sub(table.entries[&id].activity.unsent());
+            waiting = waiting.saturating_sub(table.entries[&id].activity.unsent_and_limited());
             self.end(&mut table, id);
         }
     }

@@ -314,6 +314,11 @@ impl Pieces for FeedBody {
         self.is_stopping = true;
     }
 
+    /// There is a maximum number of readers, see [`Feed::subscribe`](super::Feed::subscribe).
+    fn has_own_limit(&self) -> bool {
+        true
+    }
+
     fn sending_time(&self) -> Option<&Arc<SendingTime>> {
         Some(&self.subscription.feed.pace.sending)
     }
