@@ -1,4 +1,4 @@
-//! The webhooks in the data directory of a server that does not run.
+//! The webhooks in the data directory of a stopped server.
 
 use std::{path::Path, sync::Arc};
 
@@ -85,7 +85,7 @@ impl Stopped {
         Ok(json!({ "Webhooks": list, "Stopped": true }))
     }
 
-    /// Makes everything that waits be sent at the next start, also if the receiver has switched itself off.
+    /// Lets the server send everything that is waiting when it starts, even if the receiver has answered 410.
     pub(super) fn enable(&self, name: &str) -> anyhow::Result<Value> {
         let id = self.named(name)?;
         let state = self.state(&id)?;
