@@ -148,8 +148,8 @@ lines! {
     CONFIGURATION_UNREADABLE: ERROR "nothing in the configuration could be read: every app and administrator stays as \
         before";
     CHANGED_SETTING: WARN "… was changed to …: it stays … until the server is started again";
-    CERTIFICATE_KEPT: ERROR "the certificate shown before is kept";
-    CERTIFICATE_DOUBTFUL: WARN "the certificate that is shown …";
+    CERTIFICATE_KEPT: ERROR "the previous certificate stays in use";
+    CERTIFICATE_DOUBTFUL: WARN "the certificate in use …";
     APP_WITHOUT_KEY: WARN "app … has no key: no signature can be verified (70016)";
     APP_WITHOUT_ADMIN: WARN "app … has no administrator: nobody can call for it (60010)";
     SHORT_KEY: WARN "the … of app … has fewer than 32 characters and can be guessed; make a longer one, for example with: \
@@ -226,7 +226,7 @@ lines! {
     ROWS_NOT_REWRITTEN: WARN "some rows of the store cannot be rewritten, because they are damaged";
     CHECKPOINT_FAILED: ERROR "a checkpoint failed";
     EVENTS_NOT_REMOVED: ERROR "old events cannot be removed";
-    EVENTS_DAMAGED: ERROR "recorded events are damaged and are given up; changes are recorded anew";
+    EVENTS_DAMAGED: ERROR "recorded events are damaged and are given up; recording starts over";
     KEYS_GIVEN_UP: ERROR "the idempotency keys of user … of app … are damaged and are given up";
     ALL_KEYS_GIVEN_UP: ERROR "the idempotency keys of all users are given up, because some are damaged";
     EVENTS_NOT_GIVEN_UP: ERROR "the damaged events cannot be given up";
