@@ -173,10 +173,10 @@ lines! {
         confold webhooks enable";
     WEBHOOK_MISSED_EVENTS: ERROR "events were removed before a webhook could deliver them, because events took too much \
         room or were damaged";
-    WEBHOOK_UNREAD: ERROR "what a webhook has to deliver cannot be read; it is tried again";
-    WEBHOOK_NOT_STORED: ERROR "how far a webhook has come cannot be stored; it is tried again";
-    WEBHOOKS_NOT_PREPARED: ERROR "new webhooks cannot be stored, so they may miss the first events; it is tried again";
-    WEBHOOKS_NOT_FORGOTTEN: ERROR "removed webhooks cannot be forgotten; it is tried again";
+    WEBHOOK_UNREAD: ERROR "what a webhook has to deliver cannot be read; this will be retried";
+    WEBHOOK_NOT_STORED: ERROR "how far a webhook has come cannot be stored; this will be retried";
+    WEBHOOKS_NOT_PREPARED: ERROR "new webhooks cannot be stored, so they may miss the first events; this will be retried";
+    WEBHOOKS_NOT_FORGOTTEN: ERROR "removed webhooks cannot be forgotten; this will be retried";
     WEBHOOKS_ENDED: ERROR "a defect ended the thread that delivers to webhooks; nothing is delivered until the next startup";
     WEBHOOK_UNSIGNED: WARN "the webhook … of app … has neither a secret nor a token, so its receiver cannot check who sends \
         a message";

@@ -90,7 +90,7 @@ async fn undo(call: Call<'_>, request: Fields<'_>, owner: &Owner) -> Result<Undo
     Err(Error::Contended { attempts: ATTEMPTS })
 }
 
-/// Reads what to undo: an event, and whether it is the one before everything that is to be undone.
+/// Reads what to undo: an event, and whether everything after it is to be undone instead of the event itself.
 fn read_target(request: Fields<'_>) -> Result<(String, bool), Fault> {
     let change = request.optional(&CHANGE, event_id)?;
     let since = request.optional(&SINCE, event_id)?;

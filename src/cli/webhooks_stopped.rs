@@ -28,7 +28,7 @@ impl Stopped {
     /// Opens a directory. This does not create a store.
     pub(super) fn open(directory: &Path, app: Option<AppId>, file: Option<&Path>) -> anyhow::Result<Stopped> {
         if !store::exists(&StoreConfig::new(directory)) {
-            bail!("there is no store in {}: it has no file confold.db", directory.display());
+            bail!("there is no store in {}: it has no file confold.db; check the path", directory.display());
         }
         let configured = match file {
             None => Vec::new(),

@@ -31,7 +31,7 @@ pub(super) struct Lanes {
     rest_asked_by: Option<Stream>,
     /// How many events were delivered.
     delivered: u64,
-    /// The latest time that was given, in milliseconds.
+    /// The time that was last given to [`Lanes::note_time`], in milliseconds.
     time: u64,
     /// What has to be stored, apart from lanes.
     given_up: Vec<GivenUp>,
