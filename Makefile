@@ -21,8 +21,8 @@ lint:
 golden:
 	GOLDEN=write cargo test --locked --test it -- golden the_documents_are_made the_document_is_current
 
-# Counts the instructions of four calls and compares them with bench/instructions/budget.toml; with RECORD=1 it writes that
-# file anew.
+# Counts the instructions of four calls and compares them with bench/instructions/budget.toml; with RECORD=1 it rewrites that
+# file.
 instructions:
 	cargo build --release --locked
 	bench/instructions/measure $(if $(RECORD),--record --runs 3)

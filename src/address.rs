@@ -67,7 +67,7 @@ impl Address {
         format!("{}{path}{mark}{}{between}{query}", self.base, self.query)
     }
 
-    /// Returns the scheme, host and port, without the path, which may contain a secret, too.
+    /// Returns the scheme, host and port, without the path, because the path may contain a secret as well.
     #[must_use]
     pub fn origin(&self) -> String {
         let (scheme, rest) = self.shown.split_once("://").unwrap_or(("", &self.shown));

@@ -93,7 +93,7 @@ impl Stopping {
     }
 }
 
-/// How many threads of a runtime may do work that blocks, which is rare.
+/// The maximum number of threads of a runtime for work that blocks, which is rare.
 const BLOCKING_THREADS: usize = 512;
 
 /// Creates a runtime for the calling thread.
@@ -104,7 +104,7 @@ pub fn make_runtime() -> io::Result<runtime::Runtime> {
     make_runtime_with(BLOCKING_THREADS)
 }
 
-/// Like [`make_runtime`], with this many threads at most for work that blocks.
+/// Like [`make_runtime`], with at most this many threads for work that blocks.
 ///
 /// # Errors
 /// Fails if the system cannot create one.

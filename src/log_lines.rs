@@ -148,8 +148,8 @@ lines! {
     CONFIGURATION_UNREADABLE: ERROR "nothing in the configuration could be read: every app and administrator stays as \
         before";
     CHANGED_SETTING: WARN "… was changed to …: it stays … until the server is started again";
-    CERTIFICATE_KEPT: ERROR "the certificate shown before is kept";
-    CERTIFICATE_DOUBTFUL: WARN "the certificate that is shown …";
+    CERTIFICATE_KEPT: ERROR "the previous certificate stays in use";
+    CERTIFICATE_DOUBTFUL: WARN "the certificate in use …";
     APP_WITHOUT_KEY: WARN "app … has no key: no signature can be verified (70016)";
     APP_WITHOUT_ADMIN: WARN "app … has no administrator: nobody can call for it (60010)";
     SHORT_KEY: WARN "the … of app … has fewer than 32 characters and can be guessed; make a longer one, for example with: \
@@ -173,10 +173,10 @@ lines! {
         confold webhooks enable";
     WEBHOOK_MISSED_EVENTS: ERROR "events were removed before a webhook could deliver them, because events took too much \
         room or were damaged";
-    WEBHOOK_UNREAD: ERROR "what a webhook has to deliver cannot be read; it is tried again";
-    WEBHOOK_NOT_STORED: ERROR "how far a webhook has come cannot be stored; it is tried again";
-    WEBHOOKS_NOT_PREPARED: ERROR "new webhooks cannot be stored, so they may miss the first events; it is tried again";
-    WEBHOOKS_NOT_FORGOTTEN: ERROR "removed webhooks cannot be forgotten; it is tried again";
+    WEBHOOK_UNREAD: ERROR "what a webhook has to deliver cannot be read; this will be retried";
+    WEBHOOK_NOT_STORED: ERROR "how far a webhook has come cannot be stored; this will be retried";
+    WEBHOOKS_NOT_PREPARED: ERROR "new webhooks cannot be stored, so they may miss the first events; this will be retried";
+    WEBHOOKS_NOT_FORGOTTEN: ERROR "removed webhooks cannot be forgotten; this will be retried";
     WEBHOOKS_ENDED: ERROR "a defect ended the thread that delivers to webhooks; nothing is delivered until the next startup";
     WEBHOOK_UNSIGNED: WARN "the webhook … of app … has neither a secret nor a token, so its receiver cannot check who sends \
         a message";
@@ -226,7 +226,7 @@ lines! {
     ROWS_NOT_REWRITTEN: WARN "some rows of the store cannot be rewritten, because they are damaged";
     CHECKPOINT_FAILED: ERROR "a checkpoint failed";
     EVENTS_NOT_REMOVED: ERROR "old events cannot be removed";
-    EVENTS_DAMAGED: ERROR "recorded events are damaged and are given up; changes are recorded anew";
+    EVENTS_DAMAGED: ERROR "recorded events are damaged and are given up; recording starts over";
     KEYS_GIVEN_UP: ERROR "the idempotency keys of user … of app … are damaged and are given up";
     ALL_KEYS_GIVEN_UP: ERROR "the idempotency keys of all users are given up, because some are damaged";
     EVENTS_NOT_GIVEN_UP: ERROR "the damaged events cannot be given up";

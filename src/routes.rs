@@ -35,7 +35,7 @@ const LENIENT: &[Property] = &[Property {
 }];
 const WEBHOOK_NAME: Property = Property { name: "webhook", schema: TEXT, about: "The name of the webhook." };
 const WEBHOOK: &[Property] = &[WEBHOOK_NAME];
-/// The same for replays, which take several requests.
+/// The query parameters of a replay, which takes several requests.
 const REPLAYED: &[Property] = &[
     WEBHOOK_NAME,
     Property {
@@ -154,7 +154,12 @@ pub(crate) const ROUTES: &[Route] = &[
     webhook("/webhooks/list", WebhookTask::List, "listWebhooks", "List the webhooks of the app"),
     webhook("/webhooks/test", WebhookTask::Test, "testWebhook", "Send a message to a webhook"),
     webhook("/webhooks/replay", WebhookTask::Replay, "replayWebhook", "Send events again that were given up"),
-    webhook("/webhooks/enable", WebhookTask::Enable, "enableWebhook", "Send everything that waits at once"),
+    webhook(
+        "/webhooks/enable",
+        WebhookTask::Enable,
+        "enableWebhook",
+        "Send everything that is waiting at once",
+    ),
     FEED,
     control(
         ("GET", "/_dev/journal"),

@@ -52,7 +52,7 @@ pub enum SecretError {
         mode: u32,
     },
     /// The file is empty.
-    #[error("the file {0} is empty")]
+    #[error("the file {0} is empty; it must contain the secret")]
     Empty(PathBuf),
     /// The path leads to a folder, a pipe or the like.
     #[error("{0} is not a regular file")]

@@ -116,8 +116,7 @@ impl Call<'_> {
         let text = match (header, body) {
             (None, None) => return Ok(None),
             (Some(_), _) if !self.command.is_conditional() => {
-                let rule = "this header works for commands that change one owner; leave it out, so that nothing is changed \
-                            by mistake this call had no effect";
+                let rule = "this header works only for commands that change one owner; leave it out; this call had no effect";
                 return Err(Fault::refused(Path::Member(&Path::Root, IF_MATCH), rule).into());
             }
             (Some(header), Some(body)) if header != body => {

@@ -22,7 +22,7 @@ use crate::{
     wire::{ContactItem, Fault, Fields},
 };
 
-/// How often an undo is decided anew because other calls changed the owner in the meantime.
+/// How often an undo is decided again because other calls changed the owner in the meantime.
 const ATTEMPTS: usize = 10;
 
 #[derive(Serialize)]
@@ -52,11 +52,12 @@ struct KeptItem<'a> {
 
 pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, Error> {
     let owner = call.owner(request)?;
-    // The events of an undo take much memory.
+    // The events that an undo reads take much memory, so only a few undos run at once.
     let _turn = call.service.undos.acquire().await;
     let undone = match undo(call, request, &owner).await {
         Ok(undone) => undone,
-        // If it was done before, what it needs may be gone by now, or a condition may not hold any more.
+        // This may be a repetition of an undo that was made. What it needs may be gone by now, or its condition may
+        // not hold any more.
         Err(refusal) => match call.repeated(owner, Edit::Undo(Undo::default())).await? {
             Some(undone) => undone,
             None => return Err(refusal),
@@ -89,7 +90,7 @@ async fn undo(call: Call<'_>, request: Fields<'_>, owner: &Owner) -> Result<Undo
     Err(Error::Contended { attempts: ATTEMPTS })
 }
 
-/// Reads what to undo: an event, and whether it is the one before everything that is to be undone.
+/// Reads what to undo: an event, and whether everything after it is to be undone instead of the event itself.
 fn read_target(request: Fields<'_>) -> Result<(String, bool), Fault> {
     let change = request.optional(&CHANGE, event_id)?;
     let since = request.optional(&SINCE, event_id)?;

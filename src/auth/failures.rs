@@ -24,7 +24,7 @@ fn network_of(source: IpAddr) -> IpAddr {
 /// How many callers are counted at once. When there are more, the counters of some are dropped.
 const CAPACITY: usize = 10_000;
 
-/// Failures per app, identifier and source network, in fixed windows of one minute.
+/// Counts refused signatures by app, identifier and source network, in fixed windows of one minute.
 pub(super) struct Failures(Cache<(AppId, Box<str>, IpAddr), Arc<AtomicU64>>);
 
 impl std::fmt::Debug for Failures {

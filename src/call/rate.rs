@@ -42,14 +42,15 @@ pub(super) struct NearLimit {
     pub(super) limit: u32,
 }
 
-/// How many seconds pass at least between two warnings about the commands of one app, and between two about its own limit.
+/// The shortest time between two warnings about the commands of one app, and between two about its own limit, in
+/// seconds.
 const WARN_EVERY: u64 = 60;
 
 struct Windows {
     commands: [AtomicU64; Command::ALL.len()],
     /// All commands together.
     app: AtomicU64,
-    /// From which second on the next warning about a command, and about the app's own limit, may come.
+    /// The second from which the next warning about a command is allowed, and the same for the app's own limit.
     warn_from: AtomicU64,
     warn_of_app_from: AtomicU64,
 }
@@ -68,8 +69,9 @@ impl Rates {
         }
     }
 
-    /// Counts one call at `elapsed` of the monotonic clock. Returns how close the app has come to the limit of the command,
-    /// or to its own, when it reaches 80 % of it, at most once a minute each.
+    /// Counts one call at `elapsed` of the monotonic clock. Returns a warning if this call reaches 80 % of the limit
+    /// of the command or of the app: at most one a minute about the commands of an app, and one a minute about its
+    /// own limit.
     ///
     /// # Errors
     /// Returns [`Error::Frequency`] or [`Error::AppFrequency`] when the limit of this second is reached.
@@ -106,7 +108,7 @@ impl Rates {
 }
 
 impl Windows {
-    /// Checks whether this call is the one that reaches 80 % of a limit, and a warning may come.
+    /// Checks whether this call is the one that reaches 80 % of a limit, and whether a warning is allowed now.
     fn is_near_limit(&self, near: &NearLimit, second: u64) -> bool {
         if u64::from(near.calls) != (u64::from(near.limit) * 4).div_ceil(5) {
             return false;

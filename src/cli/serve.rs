@@ -138,7 +138,7 @@ pub(super) fn sources(file: PathBuf, flags: Vec<(&'static str, String)>) -> anyh
         match value.into_string() {
             Ok(value) => environment.push((name, value)),
             Err(_) if name.starts_with("CONFOLD_") => {
-                bail!("the environment variable {name} is not UTF-8; its value cannot be used")
+                bail!("the environment variable {name} is not valid UTF-8; correct it or unset it")
             }
             // Ignore the variables of other programs.
             Err(_) => {}

@@ -48,13 +48,13 @@ enum Place {
 /// What to do with webhooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Task {
-    /// Show all webhooks of the app and how they are.
+    /// Show all webhooks and their state.
     List,
     /// Send a message to the receiver, and show what it answers.
     Test,
-    /// Send events again that were given up, oldest first, until one is refused.
+    /// Send the events again that were given up, oldest first. Those that are refused again stay in the list.
     Replay,
-    /// Send everything that waits at once, also if the receiver has switched itself off.
+    /// Send everything that is waiting at once, even if the receiver has switched the webhook off by answering 410.
     Enable,
 }
 
@@ -139,7 +139,7 @@ fn replay(place: &Place, name: &str) -> anyhow::Result<Value> {
         }
         reply["Reason"] = why.clone();
         match reply["Next"].as_u64() {
-            // A server that does not go on would be asked for ever.
+            // If the server did not move on, this loop would never end.
             Some(next) if next > after => after = next,
             _ => return Ok(reply),
         }
@@ -156,7 +156,8 @@ fn shown(task: Task, reply: &Value) -> String {
         Task::List => {
             let all = ["App", "Name", "State", "WaitingLanes", "GivenUp", "Delivered", "Failed", "Receiver"];
             let is_stopped = reply["Stopped"] == true;
-            // A running server lists one app, and a stopped one counts nothing.
+            // A running server lists the webhooks of one app. A data directory may hold several apps, but no counts
+            // of deliveries.
             let is_there = |column: &&str| match *column {
                 "App" => is_stopped,
                 "Delivered" | "Failed" | "Receiver" => !is_stopped,
@@ -179,15 +180,15 @@ fn shown(task: Task, reply: &Value) -> String {
                 ["Delivered", "Refused", "Left"].map(|field| plain(&reply[field]));
             let why = match &reply["Reason"] {
                 Value::Null => String::new(),
-                why if refused == "0" => format!("; the receiver takes nothing: {}", plain(why)),
-                why => format!("; {refused} were refused again, the last one with {}", plain(why)),
+                why if refused == "0" => format!("; the receiver accepts nothing at present: {}", plain(why)),
+                why => format!("; refused again: {refused}, the last one with {}", plain(why)),
             };
-            format!("{delivered} events delivered, {left} left{why}\n")
+            format!("delivered: {delivered}, left: {left}{why}\n")
         }
         Task::Enable if reply["Stopped"] == true => {
-            "everything that waits is sent when the server starts\n".to_owned()
+            "everything that is waiting will be sent when the server starts\n".to_owned()
         }
-        Task::Enable => "everything that waits is sent now\n".to_owned(),
+        Task::Enable => "everything that is waiting is sent now\n".to_owned(),
     }
 }
 

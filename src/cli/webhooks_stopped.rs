@@ -1,4 +1,4 @@
-//! The webhooks in the data directory of a server that does not run.
+//! The webhooks in the data directory of a stopped server.
 
 use std::{path::Path, sync::Arc};
 
@@ -28,7 +28,7 @@ impl Stopped {
     /// Opens a directory. This does not create a store.
     pub(super) fn open(directory: &Path, app: Option<AppId>, file: Option<&Path>) -> anyhow::Result<Stopped> {
         if !store::exists(&StoreConfig::new(directory)) {
-            bail!("there is no store in {}: it has no file confold.db", directory.display());
+            bail!("there is no store in {}: it has no file confold.db; check the path", directory.display());
         }
         let configured = match file {
             None => Vec::new(),
@@ -85,7 +85,7 @@ impl Stopped {
         Ok(json!({ "Webhooks": list, "Stopped": true }))
     }
 
-    /// Makes everything that waits be sent at the next start, also if the receiver has switched itself off.
+    /// Lets the server send everything that is waiting when it starts, even if the receiver has answered 410.
     pub(super) fn enable(&self, name: &str) -> anyhow::Result<Value> {
         let id = self.named(name)?;
         let state = self.state(&id)?;

@@ -64,7 +64,7 @@ static APP: &[Key<AppDraft>] = &[
         name: "key",
         kind: Kind::Secret(|draft, value| assign(&mut draft.key.inline, Some(secret(&value)?))),
         default: "",
-        about: "The key that signs for the app. Other users must then not be able to read the configuration file.",
+        about: "The key that signs for the app. With this setting, other users must not be able to read the configuration file.",
     },
     Key {
         name: "key_file",
@@ -109,7 +109,7 @@ static APP: &[Key<AppDraft>] = &[
             assign(&mut draft.feed_token.inline, Some(value))
         }),
         default: "",
-        about: "A token of at least 32 characters with which programs may read the app's feed without a signature (`Authorization: Bearer`, see feed.md). Other users must then not be able to read the configuration file.",
+        about: "A token of at least 32 characters with which programs may read the app's feed without a signature (`Authorization: Bearer`, see feed.md). With this setting, other users must not be able to read the configuration file.",
     },
     Key {
         name: "feed_token_file",

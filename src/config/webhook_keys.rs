@@ -76,7 +76,7 @@ static WEBHOOK: &[Key<WebhookDraft>] = &[
         name: "secret",
         kind: Kind::Secret(|draft, value| assign(&mut draft.secret.inline, Some(Secret::parse(&value)?))),
         default: "",
-        about: "The secret that signs messages by Standard Webhooks, such as `whsec_` and 32 bytes in base64. Other users must then not be able to read the configuration file.",
+        about: "The secret that signs messages as Standard Webhooks specifies: `whsec_` followed by base64, for example of 32 random bytes. With this setting, other users must not be able to read the configuration file.",
     },
     Key {
         name: "secret_file",

@@ -17,7 +17,8 @@ pub enum Receipt {
         /// A number for the result of each item, in order.
         items: Vec<u64>,
     },
-    /// The outcome of an undo. Nothing of it follows from the edit, because a repetition is decided after later events.
+    /// The outcome of an undo. All of it is kept, because the edit of a repetition is made from later events and may
+    /// differ.
     Undone {
         /// The id of the event of the undo itself.
         event: Option<String>,
@@ -311,7 +312,7 @@ mod tests {
         });
         let edit = Edit::Undo(Undo::default());
         let receipt = Receipt::of(&edit, &outcome).unwrap();
-        // The edit of a repetition is another one.
+        // The edit of a repetition differs from the first one.
         assert_eq!(receipt.outcome(&edit), Some(outcome));
         assert_eq!(receipt.outcome(&Edit::DeleteGroup { name }), None);
         for (field, number) in

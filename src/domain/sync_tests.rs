@@ -226,7 +226,7 @@ proptest! {
         let mut renumberings = 0;
         for op in &ops {
             apply(&mut world, &mut client, op);
-            // A renumbering begins another life, and the command begins anew then.
+            // A renumbering begins another life, and the command then starts over.
             let now = world.state.organizer.counters().renumberings;
             if now != renumberings {
                 renumberings = now;

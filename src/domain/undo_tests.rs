@@ -28,7 +28,7 @@ enum Key {
 /// The values of everything that a client can see. Groups, memberships and bits that do not exist have none.
 type Fields = BTreeMap<Key, String>;
 
-/// An owner and their history, with the users who exist no more and the lives of the two chat groups.
+/// An owner and their history, with the users who do not exist any more and the lives of the two chat groups.
 #[derive(Clone)]
 struct Past {
     state: OwnerState,

@@ -63,17 +63,17 @@ pub(super) fn write(line: &impl Serialize, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field so")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field by reference")]
 pub(super) fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field so")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field by reference")]
 pub(super) fn is_no_time(time: &u64) -> bool {
     *time == 0
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field so")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field by reference")]
 pub(super) fn is_false(flag: &bool) -> bool {
     !*flag
 }

@@ -24,7 +24,7 @@ pub(super) fn render(statistics: Statistics, out: &mut Exposition) {
     out.alone(
         "confold_store_writing_seconds_total",
         "counter",
-        "Time in which changes were being written; near 1 per second, no more can be written.",
+        "Time spent writing changes; a rate near 1 means that the writer cannot write any faster.",
         writing.as_secs_f64(),
     );
     for (name, kind, help, value) in [

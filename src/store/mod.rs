@@ -282,8 +282,8 @@ pub trait Maintenance: Send + Sync {
     /// Returns the reason if they cannot.
     fn ready(&self) -> Pending<'_, Readiness>;
 
-    /// Deletes everything in `scope`, including counters and incarnations, which nothing else ever lowers. Only the
-    /// emulator uses this.
+    /// Deletes everything in `scope`, including counters and incarnations. Apart from a renumbering, which lowers
+    /// versions, nothing else lowers them. Only the emulator uses this.
     fn reset(&self, scope: Scope) -> Pending<'_, ()>;
 
     /// Runs `work` while nothing is being written. Changes wait until it returns. Backups use this to copy files.

@@ -3,7 +3,7 @@
 use crate::domain::{ChangeNumber, Conversation, Counters, Organizer};
 
 /// A place in the life of an owner (decision 21). Two places are comparable if all parts but `version` and
-/// `disbandings` are equal; otherwise, one of them is from another life, and the owner has to be read anew.
+/// `disbandings` are equal; otherwise, one of them is from another life, and the owner has to be read again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// The incarnation of the store.

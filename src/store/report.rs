@@ -11,7 +11,7 @@ pub struct Statistics {
     pub commits: u64,
     /// Changes in these transactions.
     pub changes: u64,
-    /// How long changes were being written. Nothing else can be written during that time.
+    /// How long the writer has been busy writing changes. Other changes wait during that time.
     pub writing: Duration,
     /// Changes that are waiting to be written.
     pub waiting: u64,

@@ -40,13 +40,13 @@ pub struct Write {
     /// What the owner's last event must be, apart from the place; `None` accepts any. Deleting an account that has organized
     /// nothing erases its events, but leaves its place as it is.
     pub last_event: Option<Box<Event>>,
-    /// Where to leave the owner's place after the edit.
+    /// Where to store the owner's place after the edit, if the caller wants to know it.
     pub place_after: Option<PlaceSlot>,
     /// Which operation of a caller this is, if the caller may repeat it.
     pub operation: Option<Operation>,
 }
 
-/// Where a store leaves the place of an owner after an edit. Clones share it.
+/// Where a store puts the place of an owner after an edit. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct PlaceSlot(Arc<Mutex<Option<Place>>>);
 

@@ -303,7 +303,7 @@ impl Running {
     fn wait(&mut self, now: u64) -> Duration {
         let elapsed = self.delivery.clock.elapsed();
         if elapsed >= self.read_after && self.lanes.cursor(now).is_some() {
-            // The feed goes on after what was read, which may be nothing for these lanes.
+            // There is more to read. What was read last may have held nothing for the lanes that need events.
             return Duration::ZERO;
         }
         let due = self.lanes.next_due(now).map(|due| Duration::from_millis(due - now).min(LOOK_AT_CLOCK));
@@ -330,7 +330,7 @@ impl Running {
         };
         // What is not answered in time is sent again after the next start.
         let _ = tokio::time::timeout(left, answers).await;
-        // What is being stored at this time does not have the latest answers.
+        // What is being stored at this moment does not include the latest answers.
         self.finish_storing().await;
         self.store(true);
         self.finish_storing().await;

@@ -36,7 +36,7 @@ pub(super) struct Destination {
 pub(super) enum Command {
     /// Read the settings again.
     Settings,
-    /// Send at once, also if the destination is off or paused.
+    /// Send at once, even if the destination is off or paused.
     Enable,
     /// Send a message once that is not about an event.
     Send(Message),
@@ -81,7 +81,7 @@ impl Destination {
         let _ = self.given_up.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
-    /// Asks the task to do something. If it has ended, nothing is to be done any more.
+    /// Asks the task to do something. If the task has ended, nothing is left to do.
     pub(super) fn ask(&self, command: Command) {
         let _ = self.commands.send(command);
     }

@@ -1,5 +1,5 @@
-//! The lanes of a destination: what to send next, and what follows from each answer. This file does no I/O and gets the
-//! time as an argument.
+//! The lanes of a destination: what to read, what to store, and when something is due. `turns.rs` decides what to
+//! send next, and what follows from each answer. Neither file does any I/O, and both get the time as an argument.
 
 mod turns;
 
@@ -27,11 +27,11 @@ pub(super) struct Lanes {
     failing_since: Option<u64>,
     /// Before this time, in milliseconds, nothing is sent.
     rests_until: u64,
-    /// The lane whose event was last answered with the wish for a rest, if nothing was delivered since.
+    /// The lane whose message was last answered with a request to wait, if nothing has been delivered since.
     rest_asked_by: Option<Stream>,
     /// How many events were delivered.
     delivered: u64,
-    /// The latest time that was given, in milliseconds.
+    /// The time that was last given to [`Lanes::note_time`], in milliseconds.
     time: u64,
     /// What has to be stored, apart from lanes.
     given_up: Vec<GivenUp>,
@@ -139,8 +139,9 @@ impl Lanes {
         !is_full(&self.queues)
     }
 
-    /// Takes events that were read from a cursor. Returns how many lanes have missed events, because they were removed
-    /// before they were delivered, or `None` if the events are from another life.
+    /// Takes events that were read from a cursor. Returns how many lanes have missed events, because these were
+    /// removed before they were delivered. Returns `None` if the app has begun another life ([`Life`]), so that the
+    /// numbers of the lanes mean nothing.
     pub(super) fn fill(&mut self, cursor: &FeedCursor, part: FeedPart) -> Option<usize> {
         let FeedPart { entries, start, end, has_more, .. } = part;
         if (start.incarnation, start.epoch) != (self.life.incarnation, self.life.epoch) {
@@ -176,7 +177,7 @@ impl Lanes {
         Some(gaps)
     }
 
-    /// Sends everything that waits at once, also if the destination was off or paused.
+    /// Sends everything that is waiting at once, even if the destination was off or paused.
     pub(super) fn enable(&mut self) {
         if std::mem::take(&mut self.is_off) {
             self.off = Some(false);

@@ -51,7 +51,7 @@ const THREADS: usize = 16_384;
 /// How long to wait after a failure of the store.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
 
-/// Stores these webhooks before a server answers its first call, so that new ones get its event, too.
+/// Stores these webhooks before a server answers its first call, so that new ones receive the event of that call.
 ///
 /// # Errors
 /// Returns any error of the store. The service that delivers events stores the webhooks as soon as that is possible.
@@ -71,8 +71,8 @@ pub struct Webhooks {
     changed: watch::Sender<()>,
 }
 
-/// All destinations. They follow the settings at once, and not only when the service gets to it, so that nobody who has just
-/// changed the settings meets the previous ones.
+/// All destinations. They follow the settings immediately instead of waiting for the service, so that a caller who
+/// has just changed the settings never sees the previous ones.
 #[derive(Default)]
 struct Destinations {
     all: BTreeMap<DestinationId, Arc<Destination>>,
@@ -81,7 +81,7 @@ struct Destinations {
 }
 
 impl Destinations {
-    /// Makes the destinations those of these webhooks.
+    /// Adds, changes and ends destinations, so that they match these webhooks.
     fn follow(&mut self, wanted: Vec<Webhook>) {
         self.all.retain(|id, destination| {
             let is_wanted = wanted.iter().any(|webhook| webhook.id == *id);
@@ -172,15 +172,15 @@ impl Webhooks {
             .collect()
     }
 
-    /// Sends everything that waits at once, also if the destination is off or paused. Returns false if there is no such
-    /// webhook.
+    /// Sends everything that is waiting at once, even if the destination is off or paused. Returns false if there is
+    /// no such webhook.
     #[must_use]
     pub fn enable(&self, id: &DestinationId) -> bool {
         let found = self.find(id);
         found.map(|destination| destination.ask(Command::Enable)).is_some()
     }
 
-    /// Sends the receivers of an app a message that it comes close to a limit of calls per second: that of a command, which
+    /// Warns the receivers of an app that the app is close to a limit of calls per second: that of a command, which
     /// is given with its service, or that of all commands together.
     pub fn warn_of_limit(&self, app: AppId, command: Option<(&str, &str)>, calls: u32, limit: u32) {
         for (_, destination) in self.destinations().all.iter().filter(|(id, _)| id.app == app) {

@@ -93,7 +93,7 @@ impl Webhooks {
     }
 }
 
-/// Does the work of [`Webhooks::replay`] for the store of a server that does not run.
+/// Does the work of [`Webhooks::replay`] for the store of a stopped server.
 ///
 /// # Errors
 /// Returns any error of the store.

@@ -124,7 +124,7 @@ fn retry_after(text: &str, now: UnixSeconds) -> Option<u64> {
     let text = text.trim();
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let seconds = if is_number {
-        // A number with more digits is a very long time, too.
+        // A number that is too large for the type is a very long time.
         text.parse().unwrap_or(u64::MAX)
     } else {
         http_date(text)?.saturating_sub(now)

@@ -1,4 +1,4 @@
-//! How a destination is.
+//! The state of a destination.
 
 /// A summary of all lanes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -33,7 +33,7 @@ impl<'a> Node<'a> {
     /// Parses one complete JSON text. Only white space may follow the value.
     ///
     /// # Errors
-    /// Returns the error of the JSON parser; also if the text has more than `MOST_NODES` values.
+    /// Returns the error of the JSON parser, or an error if the text has more than `MOST_NODES` values.
     pub fn parse(text: &'a [u8]) -> Result<Node<'a>, serde_json::Error> {
         let mut reader = serde_json::Deserializer::from_slice(text);
         let node = Reading { left: &Cell::new(MOST_NODES) }.deserialize(&mut reader)?;

@@ -1,6 +1,7 @@
 //! Finds the known name that a caller most likely meant.
 
-/// Returns the name most similar to `wanted`: it differs only in case, underscores or a few letters.
+/// Returns the name most similar to `wanted`, if there is one that differs only in case, underscores or a few
+/// letters.
 #[must_use]
 pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |name: &str| {

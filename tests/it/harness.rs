@@ -324,7 +324,7 @@ impl Fault {
 impl Drop for Fault {
     fn drop(&mut self) {
         let _ = signal(self.strace.id(), Signal::INT);
-        // strace may hang while it lets go of a process that is just exiting, and then the process cannot exit either.
+        // strace may hang while it detaches from a process that is exiting, and then the process cannot exit either.
         if end_within(&mut self.strace, Duration::from_secs(10)).is_none() {
             let _ = self.strace.kill();
             end(&mut self.strace);

@@ -41,7 +41,7 @@ struct Overtaking {
     left: AtomicUsize,
     /// How many undos were submitted.
     undos: Arc<AtomicUsize>,
-    /// How many reads of events run at this moment, and how many have run at once at most.
+    /// How many reads of events are running, and the most that have run at once.
     reads: Arc<(AtomicUsize, AtomicUsize)>,
 }
 
@@ -249,7 +249,7 @@ struct Race {
     client: Client,
     /// How many undos were submitted to the store.
     undos: Arc<AtomicUsize>,
-    /// How many reads of events run at this moment, and how many have run at once at most.
+    /// How many reads of events are running, and the most that have run at once.
     reads: Arc<(AtomicUsize, AtomicUsize)>,
     /// The id of the event that created a group.
     target: String,
@@ -352,7 +352,7 @@ fn assert_kept(client: &mut Client, last: &str) {
     assert!(records.iter().all(|record| record.get("ContactGroupId").is_none()), "{records:?}");
 }
 
-/// Each undo may need much memory.
+/// Each undo may need much memory, so only a few run at once.
 #[test]
 fn few_undos_run_at_once() {
     let race = overtaking(0, remark);

@@ -116,7 +116,7 @@ fn a_key_that_cannot_be_kept_is_refused() {
     assert_eq!(keyed(&mut client, &call, &long[1..]).code(), 0);
 }
 
-/// The answer to a repeated undo is that of the first time, although the event to undo is followed by others then.
+/// A repeated undo gets the answer of the first one, although other events have followed in the meantime.
 #[test]
 fn of_many_undos_with_one_key_one_has_an_effect() {
     let server = Server::dev(&["--directory", "open", "--rate-limit", "off"]);
@@ -203,7 +203,7 @@ fn a_repetition_after_a_crash_has_no_second_effect() {
         let server = Server::on(directory.path());
         let before_round = events(&mut server.client(), "user0");
         let marked = mark_contact("user0").custom(user("teacher4"), &format!("round {round}"));
-        // Every other call is an undo, of the change of the round before.
+        // Every other call undoes the change of the previous round.
         let call = match round % 2 {
             0 => marked,
             _ => undo("user0", "Change", &ids(&mut server.client(), "user0")[0]),

@@ -66,7 +66,7 @@ impl Copy {
     /// Reads everything that is left, and compares the result with a full read.
     #[track_caller]
     pub(crate) fn catch_up(&mut self, client: &mut impl Calls, owner: &str, most: usize) {
-        // No owner of these tests has so many changes, so more parts mean that a client begins anew again and again.
+        // No owner of these tests has so many changes, so a client that needs more parts starts over again and again.
         let is_left = (0..1_000).all(|_| self.read(client, owner, most));
         assert!(!is_left, "following the changes does not end");
         self.check(client, owner);
@@ -138,7 +138,7 @@ fn a_client_that_follows_changes_holds_what_a_full_read_gives() {
             }
         }
         copy.catch_up(&mut client, &owner, 1);
-        // Nothing is left, and nothing is told again.
+        // Nothing is left, and nothing is reported twice.
         let (state, resets) = (copy.state.clone(), copy.resets);
         assert!(!copy.read(&mut client, &owner, 1));
         assert_eq!((&copy.state, copy.resets), (&state, resets));
@@ -332,7 +332,7 @@ fn a_state_from_before_a_renumbering_is_over_even_if_the_version_is_the_same() {
     raise(&mut client);
     let mut copy = Copy::default();
     copy.catch_up(&mut client, "ann", 100);
-    // The numbers run out, so that they are lowered, and are raised to where they were.
+    // The numbers run out and are lowered, and then raised again to where they were.
     for count in 0..20 {
         client.does(&mark_contact("ann").custom(user("bob"), &format!("{count}")));
     }

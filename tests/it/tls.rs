@@ -142,7 +142,7 @@ fn a_certificate_that_cannot_be_used_leaves_the_old_one_in_place() {
     fs::write(&certificate, "no certificate").unwrap();
     // SIGHUP reads the certificate immediately.
     server.signal(Signal::HUP);
-    eventually("the certificate is refused", || site.log().contains("the certificate shown before is kept"));
+    eventually("the certificate is refused", || site.log().contains("the previous certificate stays in use"));
     assert!(site.log().contains("contains no certificate in PEM form"), "{}", site.log());
     let mut client = Client::try_connect_tls(server.tls_address(), &authority.pem, "localhost").unwrap();
     assert_eq!(client.call(GET, BODY).code(), 50001);

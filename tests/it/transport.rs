@@ -453,7 +453,7 @@ fn stopping_lets_requests_in_flight_finish() {
     assert_eq!(busy.answer(true).unwrap().status, 100);
     busy.send(first.as_bytes()).unwrap();
     server.terminate();
-    eventually("the server listens no more", || Client::try_connect(server.address).is_err());
+    eventually("the server stops listening", || Client::try_connect(server.address).is_err());
     assert!(idle.is_closed(), "a connection without a request should be closed");
     assert!(begun.is_closed(), "a connection with an incomplete head should be closed, too");
     busy.send(second.as_bytes()).unwrap();

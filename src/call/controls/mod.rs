@@ -203,7 +203,7 @@ impl State {
         Err(bad(line(&said).into_owned()))
     }
 
-    /// Returns the state of the controls that a reset did not change.
+    /// Returns the state of everything that a reset leaves as it is: clock, fault rules, journal and snapshots.
     fn what_stays(&self, controls: &Controls) -> Value {
         let clock = match (self.service.clock.is_frozen(), self.service.clock.is_set()) {
             (true, _) => "frozen",

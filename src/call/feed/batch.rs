@@ -21,13 +21,13 @@ pub(super) struct Wanted {
     pub(super) before: u64,
     /// The entry of which a part has been sent already.
     pub(super) begun: Option<Begun>,
-    /// Whether the answer has begun, so that the rest may wait until sending it does not take too much time from writes.
+    /// Whether the answer has begun. Its rest may then wait until there is less to write.
     pub(super) can_wait: bool,
     /// Whether a gap ends the answer.
     pub(super) ends_at_gap: bool,
 }
 
-/// An entry that is too large to be kept. It is read anew for each piece that is sent.
+/// An entry that is too large to be kept. It is read again for each piece that is sent.
 #[derive(Clone, Copy)]
 pub(super) struct Begun {
     stream: Stream,

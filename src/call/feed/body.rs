@@ -221,7 +221,8 @@ impl FeedBody {
         }
     }
 
-    /// Waits until there may be new entries. An object that has something to say ends instead.
+    /// Waits until there may be new entries. A reply that is one JSON object ends instead, if it already has
+    /// something to report.
     fn wait(&mut self) {
         if self.form == Form::Object && (self.events > 0 || self.has_gap || self.is_immediate) {
             return self.finish(false);

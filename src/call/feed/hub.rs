@@ -31,8 +31,9 @@ const READERS: usize = 1_024;
 const READS: usize = 2;
 /// The maximum number of entries that are read at once for a ring.
 const AT_ONCE: u32 = 256;
-/// How often entries may be sent to readers for one reading of a ring, while the writer is busy and while it is idle. The
-/// more readers there are, the fewer entries are read, so that sending them does not occupy all threads for long.
+/// How many times entries may be sent, to all readers together, after a ring was read once: while the writer is busy,
+/// and while it is idle. The more readers there are, the fewer entries are read at once, so that sending them does
+/// not occupy all threads for long.
 const SENT_AT_ONCE: (f64, f64) = (16_000.0, 128_000.0);
 /// The maximum number of bytes of all rings.
 const RING_BYTES: usize = 4 << 20;
@@ -182,8 +183,9 @@ impl Feed {
         rings.values().map(|followed| Arc::clone(&followed.ring)).collect()
     }
 
-    /// Reads at most `most` entries after the end of a ring. Returns whether there are more. They are added only when readers have had time
-    /// to take these, so that readers do not fall behind the ring and read the store one by one.
+    /// Reads at most `most` entries after the end of a ring. Returns whether there are more. The caller reads those
+    /// only after readers have had time to take these, so that readers do not fall behind the ring and have to read
+    /// the store one by one.
     async fn read(&self, ring: &Ring, most: usize) -> bool {
         let from = ring.end().map_or(FeedFrom::Latest, FeedFrom::After);
         let part = match self.store.feed(ring.app, from, most).await {

@@ -1,6 +1,6 @@
-//! Makes the feed give way to writes. Sending every change to many readers takes time from the calls that make the changes.
-//! The feed therefore sends as much as it can while little is being written, but takes only a small part of the
-//! machine's time while the writer of the store is always busy. Readers get later what they do not get then.
+//! Makes the feed give way to writes. Sending every change to many readers takes time from the calls that make the
+//! changes. The feed therefore sends as much as it can while little is being written, but takes only a small part of
+//! the machine's time while the writer of the store is busy. Events that are held back reach their readers later.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -14,13 +14,14 @@ use crate::call::answer::SendingTime;
 /// The part of the machine's time that sending may take while the writer is busy, and while nothing is being written.
 const LEAST: f64 = 1.0 / 64.0;
 const MOST: f64 = 0.5;
-/// The part of the time from which on the writer counts as busy. Calls that write often have to wait for it then.
+/// If the writer works for at least this part of the time, it counts as busy, because calls often have to wait for it
+/// then.
 const BUSY: f64 = 0.5;
-/// Over about how many seconds the business of the writer is averaged.
+/// The load of the writer is averaged over about this many seconds.
 const MEMORY: f64 = 0.5;
-/// The shortest time over which the business of the writer is measured.
+/// The shortest time over which the load of the writer is measured.
 const WINDOW: Duration = Duration::from_millis(20);
-/// How long readers wait at most before it is measured again, because the writer may have become idle.
+/// The longest time until the load is measured again while readers wait, because the writer may have become idle.
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// Decides when the feed may send more.
@@ -40,7 +41,7 @@ struct Measured {
     /// The time that sending had taken, and how long the writer had been busy.
     sending: Duration,
     writing: Duration,
-    /// The part of the time in which the writer is busy.
+    /// The load of the writer: the part of the time in which it is busy.
     busy: f64,
     /// The time in seconds, on all processors, by which sending is ahead of the part that it may take.
     ahead: f64,

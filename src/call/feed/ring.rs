@@ -85,7 +85,7 @@ impl Text {
     }
 }
 
-/// What a reader at a place of the ring gets.
+/// What the ring holds for a reader at a certain place.
 pub(super) enum Next {
     /// Entries with their streams and numbers.
     Entries(Vec<(Stream, u64, Arc<Text>)>),

@@ -67,7 +67,7 @@ pub(super) async fn progress_is_kept_by_lane(store: &dyn Store) {
     assert!(state(store, &hook).await.is_off && !state(store, &other).await.is_off);
     note(store, &hook, Progress { off: Some(false), ..Progress::default() }).await;
     assert_eq!(state(store, &hook).await, after);
-    // A destination that was forgotten begins anew, and late progress does not bring it back.
+    // A destination that was forgotten starts over, and late progress does not bring it back.
     store.keep_destinations(vec![other.clone()]).await.unwrap();
     note(store, &hook, progress).await;
     assert_eq!(lane(&state(store, &hook).await, Stream::Bucket(1)).attempts, 0);

@@ -335,7 +335,7 @@ pub(in crate::store) async fn a_cursor_from_another_life_shows_a_gap(store: &dyn
         keep(store, &owner(1, "c"), "first", &[user("x")]).await;
         let part = feed(store, 1, FeedFrom::After(cursor)).await;
         assert!(part.has_gap);
-        // It begins anew, with everything that is kept.
+        // It starts over, with everything that is kept.
         assert!(subjects(&part).contains(&"c".to_owned()));
         assert!(!feed(store, 1, FeedFrom::After(after(&part))).await.has_gap);
     }
@@ -391,7 +391,7 @@ pub(in crate::store) async fn a_repeated_operation_has_no_second_effect(store: &
     // So is the same one a day later.
     assert!(operate(store, &owner, add(), operation("boss", "k", 1), 100 + 86_400).await.unwrap().1);
     assert!(!operate(store, &owner, add(), operation("boss", "k", 2), 101 + 86_400).await.unwrap().1);
-    // A refused write is not kept, so it is decided anew.
+    // A refused write is not kept, so it is decided again.
     let refused = Write {
         operation: Some(operation("boss", "refused", 3)),
         ..Write::new(owner.clone(), Edit::DeleteGroup { name: name("none") }, terms())

@@ -82,7 +82,7 @@ fn life_of(db: &Connection, app: AppId) -> Result<Life, StoreError> {
     Ok(Life { incarnation: lives.incarnation, epoch: lives.epoch })
 }
 
-/// Reads a destination, and stores it if it is new. Returns the approximate number of bytes written, too.
+/// Reads a destination, and stores it if it is new. Also returns the approximate number of bytes written.
 fn destination(
     db: &Connection,
     id: &DestinationId,
@@ -284,7 +284,8 @@ pub(super) fn delivered(db: &Connection) -> rusqlite::Result<Option<u64>> {
     Ok(number.map(unsigned))
 }
 
-/// Returns the number up to which all webhooks of an app have got all disbandings; `None` if no webhook waits for any.
+/// Returns the number up to which all webhooks of an app have received all disbandings; `None` if no webhook waits
+/// for any.
 ///
 /// # Errors
 /// Returns any SQLite error.

@@ -16,7 +16,7 @@ use crate::{
     store::{Damaged, StoreError, checksum::Column, place::Lives},
 };
 
-/// How many events of an app are kept, also if a webhook has not delivered them yet.
+/// The maximum number of events of an app. Older ones are removed even if a webhook has not delivered them yet.
 const EVENTS: i64 = 10_000;
 /// How many old events are checked at a time, so that removing many of them takes several small transactions.
 const EVENTS_AT_ONCE: i64 = 64;
@@ -43,13 +43,13 @@ pub(super) fn write_disbanding(
          VALUES (?1, ?2, ?3, ?4, ?5, 1, row_sum('app_event', ?1, ?2, ?3, ?4, ?5, 1))",
     )?
     .execute(params![app, number, id, incarnation, now])?;
-    // Old ones are removed later. Here, the only concern is that there are not too many.
+    // Events that are too old are removed later. Here, only their number is limited.
     trim_events(db, app, number, None)?;
     Ok(number)
 }
 
-/// Removes some of the events of an app that are too many, or from before a time and delivered to all webhooks. Returns how
-/// many were removed.
+/// Removes some of the events of an app that exceed the maximum number, or are from before a time and were delivered
+/// to all webhooks. Returns how many were removed.
 fn trim_events(db: &Connection, app: u32, newest: i64, before: Option<i64>) -> rusqlite::Result<usize> {
     let old_until = match before {
         Some(_) => delivered_disbandings(db, app)?.unwrap_or(i64::MAX),

@@ -79,7 +79,7 @@ fn read_feed(db: &Connection, app: AppId, from: &FeedFrom, most: usize) -> Resul
     let mut end = start.clone();
     end.buckets.iter_mut().for_each(|position| *position = (*position).max(scanned));
     end.disbandings = match entries[begun..].last() {
-        // Damage may have left out numbers.
+        // If fewer were found than fit, the end is reached, even if the last numbers are missing because of damage.
         _ if entries.len() - begun < room => after.max(lives.disbandings),
         Some(last) => last.number,
         None => after,

@@ -1,5 +1,5 @@
 //! The outcomes of writes that a caller may repeat, by the caller's key. They are written in the transaction of the
-//! change, so that a repetition finds either both or neither.
+//! change, so that a repetition finds either the change and its outcome or neither.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 

@@ -38,7 +38,7 @@ impl Scrubber {
         Scrubber { file: OpenOptions::new().read(true).write(true).open(database).ok(), next: None }
     }
 
-    /// Begins a sweep, also if an earlier one has not ended.
+    /// Begins a sweep, even if an earlier one has not ended.
     pub(super) fn begin(&mut self) {
         self.next = Some(0);
     }

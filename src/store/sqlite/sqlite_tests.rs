@@ -473,7 +473,7 @@ fn old_disbandings_stay_until_webhooks_have_delivered_them_unless_they_are_too_m
         }
     });
     close(&store);
-    assert_eq!(kept(), 10_000, "the number counts more");
+    assert_eq!(kept(), 10_000, "the maximum number takes precedence");
 }
 
 #[test]

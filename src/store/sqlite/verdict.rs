@@ -107,10 +107,11 @@ impl WriterThread {
         given_up.is_ok()
     }
 
-    /// Gives up the keys of an owner because of damage to them, or those of everyone if only that is possible. Otherwise,
-    /// no call with a key would succeed again, and the account could not be deleted. Returns false if neither is possible.
+    /// Gives up the keys of an owner because they are damaged, or the keys of all owners if only that is possible.
+    /// With damaged keys, no call with a key would succeed, and the account could not be deleted. Returns false if
+    /// neither is possible.
     fn gives_up_keys(&mut self, owner: &Owner, error: &StoreError) -> bool {
-        // A deleted row ensures that repeated attempts end.
+        // Each attempt has to delete a row, so that attempts are not repeated without end.
         if operations::forget(&self.db, owner).is_ok_and(|deleted| deleted > 0) {
             log!(KEYS_GIVEN_UP[quoted(owner.user.as_str()), owner.app], %error);
             return true;

@@ -31,7 +31,8 @@ pub(super) const PROBE_EVERY: u64 = 300_000;
 /// After this time without an answer, in milliseconds, a message does not keep others from being sent. Otherwise, a few
 /// users whose messages are not answered would hold up all others.
 pub(super) const SLOW: u64 = 250;
-/// How many messages are sent at a time with those that are not answered, as a multiple of those without.
+/// The maximum number of messages that wait for their answers, slow ones included, as a multiple of the maximum
+/// without slow ones.
 const WITH_SLOW: usize = 4;
 
 /// An event to send.
@@ -175,8 +176,9 @@ impl Lanes {
             lane.lane.due = lane.lane.due.max(now + rest * 1_000);
         }
         let stream = due.placed.stream;
-        // A receiver that takes nothing for a while says so to every message, so one more is sent to find out. Otherwise, a
-        // single event that is always answered in this way would hold up all lanes.
+        // A receiver that is overloaded asks for a rest whatever it is sent. So all lanes rest only after a message
+        // of a second lane was answered in this way. Otherwise, a single event that is always answered like this
+        // would hold up all lanes.
         if outcome.rest.is_some() && self.rest_asked_by.replace(stream).is_some_and(|other| other != stream) {
             self.rest(outcome.rest, now);
         }
@@ -200,8 +202,8 @@ impl Lanes {
 }
 
 impl super::LaneQueue {
-    /// Notes that the receiver takes nothing at present. Returns whether it has said so about this event for as long as an
-    /// event is sent again, although it took others since.
+    /// Records that the receiver was too busy for the next event. Returns true if it has been too busy for this event
+    /// for as long as a failed event is repeated, although it has accepted others in the meantime.
     fn is_busy_alone(&mut self, now: u64, delivered: u64) -> bool {
         let (since, before) = *self.busy.get_or_insert((now, delivered));
         delivered > before && now >= since + WHOLE

@@ -124,7 +124,7 @@ impl Reader {
     /// Reads the next event, skipping the block at the beginning and comments.
     #[track_caller]
     pub(crate) fn event(&mut self) -> Notice {
-        // A comment every 15 seconds would put off the deadline of the socket for ever.
+        // A comment every 15 seconds would put off the deadline of the socket forever.
         for _ in 0..8 {
             let notice = self.next().unwrap().expect("the stream should not end");
             if notice.kind.is_some() {

@@ -1,5 +1,5 @@
-//! Clients that follow the changes of owners hold exactly what a full read gives, whatever happens in the meantime, and a
-//! condition only holds for a client who does.
+//! Clients that follow the changes of owners hold exactly what a full read gives, whatever happens in the meantime. A
+//! conditional change succeeds only for a client that is up to date.
 
 use confold::call::Header;
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ struct Client {
     is_current: bool,
 }
 
-/// How often something happened in all histories, so that the test fails if it is not a test of that any more.
+/// How often each of these things happened in all histories, so that the test fails if one of them never happens.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     resets: usize,
@@ -110,7 +110,7 @@ impl History {
             9 => del_contact_group(owner, &[&name]),
             10 => rename_contact_group(owner, &name, &self.group()),
             _ => {
-                // More than one page.
+                // More changes than fit into one page.
                 let bits = [self.draws.small(64)];
                 (0..12).fold(mark_contact(owner), |call, peer| call.set(user(&format!("u{peer}")), bits))
             }
@@ -162,7 +162,8 @@ impl History {
         self.seen.refused += usize::from(!holds);
     }
 
-    /// Begins anew with the pages of a full read, between which there are changes, and goes on from the state of the first.
+    /// Starts over with the pages of a full read, between which there are changes, and goes on from the state of the
+    /// first.
     fn read_pages(&mut self, index: usize) {
         let owner = OWNERS[index];
         let mut copy = Copy::default();

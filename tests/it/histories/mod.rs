@@ -10,9 +10,9 @@ mod undo;
 pub(crate) struct Draws(u64);
 
 impl Draws {
-    /// The draws of one of many histories.
+    /// Returns the random numbers of the history with this number.
     pub(crate) fn of(history: u64) -> Draws {
-        // Neighbouring seeds would begin alike.
+        // Without the multiplication, neighbouring histories would begin alike.
         let mut draws = Draws(history.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         draws.below(2);
         draws

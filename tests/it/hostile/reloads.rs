@@ -145,7 +145,7 @@ fn a_certificate_is_replaced_only_by_a_valid_one() {
     configure(&site, TLS, "\"admin\"", "");
     let server = site.serve();
     assert!(shows(&server, &first));
-    let kept = "the certificate shown before is kept";
+    let kept = "the previous certificate stays in use";
 
     next.issue_valid(&certificate, &key, 2020, 2021);
     reload(&site, &server, kept, 1);

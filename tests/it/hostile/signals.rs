@@ -33,7 +33,7 @@ fn ended(child: Child) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// Starts a fake server that sends only `first` as its reply, and a channel that reports each request.
+/// Starts a fake server that sends only `first` as its reply. Returns it with a channel that reports each request.
 fn silent(first: &'static [u8]) -> (Fake, mpsc::Receiver<()>) {
     let (asked, wait) = mpsc::channel();
     let fake = Fake::start(move |_, _, connection| {

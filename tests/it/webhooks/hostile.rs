@@ -1,4 +1,4 @@
-//! Receivers that answer with something else than HTTP, or with too much or too little of it.
+//! Receivers that answer with something other than HTTP, or with too much or too little of it.
 
 use std::{
     io::{BufReader, Read, Write},
@@ -21,7 +21,7 @@ fn receiver(respond: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + Syn
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
             if receiver::read(&mut BufReader::new(&stream)).is_some() {
-                // The other side may have had enough.
+                // The server may have closed the connection.
                 let _ = respond(&mut stream);
             }
         }

@@ -276,11 +276,11 @@ fn events_that_were_given_up_can_be_sent_again_unless_their_account_was_deleted(
     let mut client = server.client();
     eventually("the list is kept", || given_up(&mut client) == 3);
     let (is_well, shown) = tool(&server, &["replay", "dev"]);
-    assert!(!is_well && shown.contains("2 were refused again, the last one with HTTP 500"), "{shown}");
+    assert!(!is_well && shown.contains("refused again: 2, the last one with HTTP 500"), "{shown}");
     receiver.behave(|_| Some(ok()));
     let before = receiver.got().len();
     let (is_well, shown) = tool(&server, &["replay", "dev"]);
-    assert!(is_well && shown == "2 events delivered, 0 left\n", "{shown}");
+    assert!(is_well && shown == "delivered: 2, left: 0\n", "{shown}");
     let again: Vec<String> =
         receiver.got()[before..].iter().map(text).filter(|text| text.starts_with(BAD)).collect();
     assert_eq!(again.len(), 2, "the content of carl's event is erased: {again:?}");

@@ -1,4 +1,4 @@
-//! Webhooks in the data directory of a server that does not run, and receivers with a private certificate.
+//! Webhooks in the data directory of a stopped server, and receivers with a private certificate.
 
 use std::path::Path;
 
@@ -54,7 +54,10 @@ fn webhooks_of_a_stopped_server_are_listed_and_switched_on() {
     let (is_well, shown) = tool(&data, &["enable", "other"]);
     assert!(!is_well && shown.contains("the store has no webhook with the name \"other\""), "{shown}");
     let (is_well, shown) = tool(&data, &["enable", "crm"]);
-    assert!(is_well && shown == "everything that waits is sent when the server starts\n", "{shown}");
+    assert!(
+        is_well && shown == "everything that is waiting will be sent when the server starts\n",
+        "{shown}"
+    );
     receiver.behave(|_| Some(ok()));
     let _server = site.serve();
     let texts = receiver.wait_for(2).iter().map(text).collect::<Vec<_>>();
@@ -109,12 +112,12 @@ fn given_up_events_of_a_stopped_server_are_sent_again_with_its_configuration() {
     let replay = ["replay", "dev", app[0], app[1], "--config", &config];
     receiver.behave(|got| Some(if text(got) == "bad ann" { answer("500 Oops", "", "") } else { ok() }));
     let (is_well, shown) = tool(&data, &replay);
-    // One that is refused for ever does not keep the others from being sent.
-    let expected = "2 events delivered, 1 left; 1 were refused again, the last one with HTTP 500\n";
+    // One that is refused forever does not keep the others from being sent.
+    let expected = "delivered: 2, left: 1; refused again: 1, the last one with HTTP 500\n";
     assert!(!is_well && shown == expected, "{shown}");
     receiver.behave(|_| Some(ok()));
     let (is_well, shown) = tool(&data, &replay);
-    assert!(is_well && shown == "1 events delivered, 0 left\n", "{shown}");
+    assert!(is_well && shown == "delivered: 1, left: 0\n", "{shown}");
 }
 
 #[test]
