@@ -227,13 +227,14 @@ impl FeedBody {
             return self.finish(false);
         }
         let (mut news, mut changes) = (self.news.clone(), self.changes.clone());
-        // The ring has no entries before it was read for the first time.
-        let is_unread = self.subscription.ring.end().is_none();
+        // A reader without a place in the ring may lack entries that the ring will never have, because they were made before
+        // it was read for the first time. The reader finds them in the store.
+        let is_elsewhere = self.place.is_none();
         self.doing = Doing::Waiting(Box::pin(async move {
             // A channel that is closed means that the server stops, which the stream notices otherwise.
             tokio::select! {
                 Ok(()) = news.changed() => {}
-                Ok(()) = changes.changed(), if is_unread => {}
+                Ok(()) = changes.changed(), if is_elsewhere => {}
                 else => std::future::pending().await,
             }
         }));
@@ -322,3 +323,7 @@ impl Pieces for FeedBody {
         matches!(self.doing, Doing::Reading(_) | Doing::Waiting(_))
     }
 }
+
+#[cfg(test)]
+#[path = "body_tests.rs"]
+mod tests;
