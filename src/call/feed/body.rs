@@ -263,7 +263,11 @@ impl FeedBody {
                 self.catch_up();
                 self.form.comment(self.subscription.ring.app, &self.cursor, &mut self.text);
             }
-            Form::Object if matches!(self.doing, Doing::Reading(_)) => return self.is_time(context),
+            // What is being read is sent, but nothing more is waited for.
+            Form::Object if matches!(self.doing, Doing::Reading(_)) => {
+                self.is_immediate = true;
+                return self.is_time(context);
+            }
             Form::Object => self.finish(false),
         }
         true

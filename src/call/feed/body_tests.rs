@@ -1,3 +1,5 @@
+use tokio::sync::oneshot;
+
 use super::*;
 use crate::{
     call::feed::{hub::Feed, ring::Ring},
@@ -56,4 +58,24 @@ async fn an_event_between_a_reading_and_the_first_one_of_the_ring_does_not_wait_
     body.absorb(read);
     let text = next(&mut body).await;
     assert!(text.starts_with("event: changed\n"), "{text}");
+}
+
+#[tokio::test]
+async fn a_long_poll_whose_time_ends_while_it_reads_does_not_wait_for_as_long_again() {
+    let (mut body, _, store) = begun(Form::Object, HOUR).await;
+    let read = nothing(read_latest(&*store).await);
+    let (send, receive) = oneshot::channel();
+    body.doing = Doing::Reading(Box::pin(async move { Ok(receive.await.unwrap()) }));
+    body.timer.reset_immediately();
+    // This timer is set later, so the time of the poll has ended when it ends.
+    let mut later = interval_at(Instant::now() + Duration::from_millis(1), HOUR);
+    std::future::poll_fn(|context| {
+        let ended = later.poll_tick(context).map(drop);
+        assert!(body.poll_next(context).is_pending());
+        ended
+    })
+    .await;
+    assert!(send.send(read).is_ok());
+    let ended = std::future::poll_fn(|context| Poll::Ready(body.poll_next(context))).await;
+    assert!(matches!(ended, Poll::Ready(Some(Ok(_)))), "{ended:?}");
 }
