@@ -71,6 +71,37 @@ fn found<'w>(directory: &Path, words: &[&'w str]) -> Vec<&'w str> {
 }
 
 #[test]
+fn a_cursor_that_is_ahead_of_a_restored_copy_shows_a_gap() {
+    let (directory, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let clock = frozen();
+    let write = |directory: &Path, custom: [&'static str; 2]| {
+        let store = open(directory, &clock, Retention::default());
+        block_on(async {
+            for custom in custom {
+                commit(&store, &owner("ann"), mark("bob", custom)).await;
+            }
+            let app = AppId::new(1).unwrap();
+            let end = store.feed(app, FeedFrom::Latest, 1).await.unwrap().start;
+            store.close().await;
+            end
+        })
+    };
+    write(directory.path(), ["1", "2"]);
+    fs::copy(directory.path().join("confold.db"), copy.path().join("confold.db")).unwrap();
+    let ahead = write(directory.path(), ["3", "4"]);
+    let restored = open(copy.path(), &clock, Retention::default());
+    block_on(async {
+        let read = |cursor| restored.feed(AppId::new(1).unwrap(), FeedFrom::After(cursor), 10);
+        let part = read(ahead.clone()).await.unwrap();
+        assert!(part.has_gap && part.entries.len() == 2, "everything that is kept follows: {part:?}");
+        assert!(!read(part.end).await.unwrap().has_gap);
+        let unwanted = read(FeedCursor { buckets: vec![u64::MAX], ..ahead }).await.unwrap();
+        assert!(!unwanted.has_gap && unwanted.entries.is_empty());
+        restored.close().await;
+    });
+}
+
+#[test]
 fn events_go_on_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let (clock, owner) = (frozen(), owner("ann"));

@@ -35,16 +35,20 @@ pub(super) fn feed(
 
 fn read_feed(db: &Connection, app: AppId, from: &FeedFrom, most: usize) -> Result<FeedPart, StoreError> {
     let lives = lives(db, app)?;
+    let head = last(db)?.number;
     let (mut entries, mut has_gap) = (Vec::new(), false);
     let known = match from {
         FeedFrom::After(cursor) => {
-            let is_known = (cursor.incarnation, cursor.epoch) == (lives.incarnation, lives.epoch);
+            // A cursor can only be ahead of the last event if the store is an older copy of the one that gave it. Streams that
+            // are not wanted have the highest number.
+            let is_ahead = cursor.buckets.iter().any(|number| *number > head && *number != u64::MAX);
+            let is_known =
+                (cursor.incarnation, cursor.epoch) == (lives.incarnation, lives.epoch) && !is_ahead;
             has_gap = !is_known;
             is_known.then_some(cursor)
         }
         FeedFrom::Earliest | FeedFrom::Latest => None,
     };
-    let head = last(db)?.number;
     // All events up to this number were removed.
     let removed = oldest(db)?.map_or(head, |oldest| oldest - 1);
     let mut positions = match (known, from) {
