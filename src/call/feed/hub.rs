@@ -28,7 +28,7 @@ use crate::{
 const READERS_OF_APP: usize = 1_000;
 const READERS: usize = 1_024;
 /// How many readers that are behind may read from the store at once.
-const READS: usize = 2;
+pub(super) const READS: usize = 2;
 /// The maximum number of entries that are read at once for a ring.
 const AT_ONCE: u32 = 256;
 /// How often entries may be sent to readers for one reading of a ring, while the writer is busy and while it is idle. The
@@ -55,6 +55,8 @@ pub struct Feed {
     wanted: Notify,
     /// Permits for reading from the store.
     pub(super) reads: Semaphore,
+    /// Permits for waiting until the feed may send more. Those who wait hold up no first readings.
+    pub(super) turns: Semaphore,
     pub(super) pace: Pace,
     sent: AtomicU64,
     /// Since when there are events that have not been passed to the readers who keep up; `None` if there are none.
@@ -80,6 +82,7 @@ impl Feed {
             rings: Mutex::default(),
             wanted: Notify::new(),
             reads: Semaphore::new(READS),
+            turns: Semaphore::new(READS),
             pace: Pace::new(thread::available_parallelism().map_or(1, usize::from)),
             sent: AtomicU64::new(0),
             behind: Mutex::new(None),
