@@ -185,8 +185,8 @@ impl Feed {
         rings.values().map(|followed| Arc::clone(&followed.ring)).collect()
     }
 
-    /// Reads at most `most` entries after the end of a ring. Returns whether there are more. They are added only when readers have had time
-    /// to take these, so that readers do not fall behind the ring and read the store one by one.
+    /// Reads at most `most` entries after the end of a ring. Returns whether there are more. The caller reads those only when
+    /// readers have had time to take these. Otherwise, readers would fall behind the ring and read the store one by one.
     async fn read(&self, ring: &Ring, most: usize) -> bool {
         let from = ring.end().map_or(FeedFrom::Latest, FeedFrom::After);
         let part = match self.store.feed(ring.app, from, most).await {
