@@ -176,7 +176,7 @@ mod tests {
             let wanted = Wanted { from, form, before: 0, begun: None, can_wait, ends_at_gap: false };
             read(Arc::clone(&feed), Arc::clone(&ring), wanted)
         };
-        let mut waiting: Vec<_> = (0..READS + 1).map(|_| Box::pin(one(true))).collect();
+        let mut waiting: Vec<_> = (0..=READS).map(|_| Box::pin(one(true))).collect();
         for one in &mut waiting {
             assert!(timeout(Duration::ZERO, one).await.is_err());
         }
