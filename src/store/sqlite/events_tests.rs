@@ -71,6 +71,35 @@ fn found<'w>(directory: &Path, words: &[&'w str]) -> Vec<&'w str> {
 }
 
 #[test]
+fn large_events_make_a_part_of_the_feed_shorter() {
+    const EVENTS: usize = 60;
+    let (directory, clock) = (tempfile::tempdir().unwrap(), frozen());
+    let store = open(directory.path(), &clock, Retention::default());
+    block_on(async {
+        for number in 0..EVENTS {
+            let custom = CustomMark::parse(&format!("{number:0256}")).unwrap();
+            let change = MarkChange { custom: Some(custom), ..MarkChange::default() };
+            let peer = |index| Conversation::User(UserId::parse(&format!("peer{index}")).unwrap());
+            let items = (0..100).map(|index| Ok((peer(index), change.clone()))).collect();
+            commit(&store, &owner("ann"), Edit::Mark { items }).await;
+        }
+        let (mut from, mut numbers, mut parts) = (FeedFrom::Earliest, Vec::new(), 0);
+        loop {
+            let part = store.feed(AppId::new(1).unwrap(), from, 100).await.unwrap();
+            parts += 1;
+            numbers.extend(part.entries.iter().map(|entry| entry.number));
+            if !part.has_more {
+                break;
+            }
+            from = FeedFrom::After(part.end);
+        }
+        assert_eq!(numbers, (1..=EVENTS as u64).collect::<Vec<_>>());
+        assert_eq!(parts, 3, "3 MiB in parts of 1 MiB");
+        store.close().await;
+    });
+}
+
+#[test]
 fn a_cursor_that_is_ahead_of_a_restored_copy_shows_a_gap() {
     let (directory, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let clock = frozen();
