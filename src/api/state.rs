@@ -18,6 +18,10 @@ pub const REPLAYED: &str = "idempotent-replayed";
 /// The header with the state that the owner must have, as documents spell it.
 const IF_MATCH: &str = "If-Match";
 
+/// Why a header is refused on a command that is not one of [`Command::is_conditional`].
+const MISPLACED: &str = "this header works for create_contact_group, update_contact_group, del_contact_group, mark_contact \
+                         and undo; leave it out; this call had no effect";
+
 /// What the headers of a call ask for beyond the reply.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
@@ -116,8 +120,7 @@ impl Call<'_> {
         let text = match (header, body) {
             (None, None) => return Ok(None),
             (Some(_), _) if !self.command.is_conditional() => {
-                let rule = "this header works only for commands that change one owner; leave it out; this call had no effect";
-                return Err(Fault::refused(Path::Member(&Path::Root, IF_MATCH), rule).into());
+                return Err(Fault::refused(Path::Member(&Path::Root, IF_MATCH), MISPLACED).into());
             }
             (Some(header), Some(body)) if header != body => {
                 let rule = "IfInState and the header If-Match are given and differ; leave one of them out";
@@ -135,9 +138,7 @@ impl Call<'_> {
         if !has_key || self.command.is_conditional() || self.command.only_reads() {
             return Ok(());
         }
-        let rule = "this header works for create_contact_group, update_contact_group, del_contact_group, mark_contact and undo; \
-                    leave it out; this call had no effect";
-        Err(Fault::refused(Path::Member(&Path::Root, "Idempotency-Key"), rule).into())
+        Err(Fault::refused(Path::Member(&Path::Root, "Idempotency-Key"), MISPLACED).into())
     }
 
     /// Runs the command, and adds the state of the owner to the reply.

@@ -95,6 +95,13 @@ impl Head<'_> {
         std::str::from_utf8(self.headers.first(header)?).ok()
     }
 
+    /// Returns the token of the header `Authorization: Bearer TOKEN`. The name of the scheme may be in any case (RFC 9110,
+    /// section 11.1).
+    pub(super) fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.text(Header::Authorization)?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token)
+    }
+
     /// Returns whether the path belongs to the emulated service, so that its conventions for answers apply.
     pub(super) fn is_service(&self) -> bool {
         self.path.starts_with("/v4/") || self.path == "/"

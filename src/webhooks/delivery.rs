@@ -30,6 +30,9 @@ use crate::{
 const READ: usize = 64;
 /// How long what has happened may stay unstored. After a crash, the events since then are sent again.
 const STORE_WITHIN: Duration = Duration::from_millis(500);
+/// How long to wait after the feed was read in vain. Changes of other apps, too, cause a reading, and each webhook reads for
+/// itself.
+const READ_AGAIN: Duration = Duration::from_millis(10);
 /// How long to wait after a failure of the store.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
 /// How often lanes without events are stored.
@@ -180,14 +183,19 @@ impl Running {
         }
         if let Some(cursor) = self.lanes.cursor(now) {
             match store.feed(app, FeedFrom::After(cursor.clone()), READ).await {
-                Ok(part) => match self.lanes.fill(&cursor, part) {
-                    Some(0) => {}
-                    Some(lanes) => {
-                        let (app, webhook) = self.log_name();
-                        log!(WEBHOOK_MISSED_EVENTS, app, webhook, lanes);
+                Ok(part) => {
+                    if part.entries.is_empty() && !part.has_more {
+                        self.read_after = elapsed + READ_AGAIN;
                     }
-                    None => return self.begin_again().await,
-                },
+                    match self.lanes.fill(&cursor, part) {
+                        Some(0) => {}
+                        Some(lanes) => {
+                            let (app, webhook) = self.log_name();
+                            log!(WEBHOOK_MISSED_EVENTS, app, webhook, lanes);
+                        }
+                        None => return self.begin_again().await,
+                    }
+                }
                 Err(error) => {
                     let (app, webhook) = self.log_name();
                     log!(WEBHOOK_UNREAD, app, webhook, %error);

@@ -289,7 +289,8 @@ fn conditions_that_contradict_or_cannot_be_kept_are_refused() {
     for call in [account_delete("user1"), get_contact_group("user0"), destroy_group("@TGS#1N3RSUYG2")] {
         let refused = client.with_headers(&call, &format!("If-Match: {now}\r\n"));
         assert_ne!(refused.code(), 0);
-        assert!(refused.body.contains("If-Match"), "{}", refused.body);
+        assert!(refused.body.contains("If-Match is refused: this header works for "), "{}", refused.body);
+        assert!(refused.body.contains("; this call had no effect"), "{}", refused.body);
     }
     assert_eq!(state(&mut client, "user0"), now, "none of these calls had an effect");
     assert_eq!(client.with_headers(&call, "If-Match: *\r\n").code(), 0, "any state");

@@ -22,7 +22,7 @@ use super::{
     answer::{Answer, Status},
     body, encoding,
     exchange::{Bodies, Exchange, Subject},
-    head::{Body, Head, Header},
+    head::{Body, Head},
     id::Id,
     memory::Bounds,
     origin,
@@ -220,8 +220,7 @@ impl State {
 }
 
 fn has_token(token: &Token, head: &Head<'_>) -> bool {
-    let said = head.text(Header::Authorization);
-    said.and_then(|said| said.strip_prefix("Bearer ")).is_some_and(|said| token.is(said))
+    head.bearer().is_some_and(|said| token.is(said))
 }
 
 /// Refuses an unknown command, unless the journal contains a call of it.

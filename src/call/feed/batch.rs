@@ -58,12 +58,16 @@ pub(super) struct Batch {
 /// # Errors
 /// Returns the error of the store. An entry of which a part was sent must not have changed.
 pub(super) async fn read(feed: Arc<Feed>, ring: Arc<Ring>, wanted: Wanted) -> Result<Batch, StoreError> {
+    let Wanted { from, form, before, begun, can_wait, ends_at_gap } = wanted;
+    let _turn = if can_wait {
+        let turn = feed.turns.acquire().await.map_err(|_| StoreError::Closed)?;
+        feed.turn().await;
+        Some(turn)
+    } else {
+        None
+    };
     // Waiting readers occupy no memory for entries.
     let _permit = feed.reads.acquire().await.map_err(|_| StoreError::Closed)?;
-    let Wanted { from, form, before, begun, can_wait, ends_at_gap } = wanted;
-    if can_wait {
-        feed.turn().await;
-    }
     let end = ring.end();
     let part = feed.store.feed(ring.app, from, AT_ONCE).await?;
     let mut batch = Batch {
@@ -149,4 +153,33 @@ fn hash(text: &[u8]) -> u64 {
     text.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::{call::feed::hub::READS, domain::AppId, store};
+
+    #[tokio::test]
+    async fn readers_that_wait_for_their_turn_do_not_hold_up_the_first_reading_of_others() {
+        let feed = Feed::new(store::in_memory());
+        let ring = Arc::new(Ring::new(AppId::new(7).unwrap()));
+        feed.pace.sending.add(Duration::from_hours(1));
+        // The time that sending took is measured only from time to time.
+        while timeout(Duration::from_millis(1), feed.turn()).await.is_ok() {}
+        let one = |can_wait| {
+            let (from, form) = (FeedFrom::Latest, Form::Object);
+            let wanted = Wanted { from, form, before: 0, begun: None, can_wait, ends_at_gap: false };
+            read(Arc::clone(&feed), Arc::clone(&ring), wanted)
+        };
+        let mut waiting: Vec<_> = (0..=READS).map(|_| Box::pin(one(true))).collect();
+        for one in &mut waiting {
+            assert!(timeout(Duration::ZERO, one).await.is_err());
+        }
+        assert!(timeout(Duration::from_secs(10), one(false)).await.unwrap().unwrap().is_complete);
+    }
 }

@@ -228,13 +228,14 @@ impl FeedBody {
             return self.finish(false);
         }
         let (mut news, mut changes) = (self.news.clone(), self.changes.clone());
-        // The ring has no entries before it was read for the first time.
-        let is_unread = self.subscription.ring.end().is_none();
+        // A reader without a place in the ring may lack entries that the ring will never have, because they were made before
+        // it was read for the first time. The reader finds them in the store.
+        let is_elsewhere = self.place.is_none();
         self.doing = Doing::Waiting(Box::pin(async move {
             // A channel that is closed means that the server stops, which the stream notices otherwise.
             tokio::select! {
                 Ok(()) = news.changed() => {}
-                Ok(()) = changes.changed(), if is_unread => {}
+                Ok(()) = changes.changed(), if is_elsewhere => {}
                 else => std::future::pending().await,
             }
         }));
@@ -263,7 +264,11 @@ impl FeedBody {
                 self.catch_up();
                 self.form.comment(self.subscription.ring.app, &self.cursor, &mut self.text);
             }
-            Form::Object if matches!(self.doing, Doing::Reading(_)) => return self.is_time(context),
+            // What is being read is sent, but nothing more is waited for.
+            Form::Object if matches!(self.doing, Doing::Reading(_)) => {
+                self.is_immediate = true;
+                return self.is_time(context);
+            }
             Form::Object => self.finish(false),
         }
         true
@@ -328,3 +333,7 @@ impl Pieces for FeedBody {
         matches!(self.doing, Doing::Reading(_) | Doing::Waiting(_))
     }
 }
+
+#[cfg(test)]
+#[path = "body_tests.rs"]
+mod tests;

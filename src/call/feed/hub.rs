@@ -28,7 +28,7 @@ use crate::{
 const READERS_OF_APP: usize = 1_000;
 const READERS: usize = 1_024;
 /// How many readers that are behind may read from the store at once.
-const READS: usize = 2;
+pub(super) const READS: usize = 2;
 /// The maximum number of entries that are read at once for a ring.
 const AT_ONCE: u32 = 256;
 /// How many times entries may be sent, to all readers together, after a ring was read once: while the writer is busy,
@@ -56,6 +56,8 @@ pub struct Feed {
     wanted: Notify,
     /// Permits for reading from the store.
     pub(super) reads: Semaphore,
+    /// Permits for waiting until the feed may send more. Those who wait hold up no first readings.
+    pub(super) turns: Semaphore,
     pub(super) pace: Pace,
     sent: AtomicU64,
     /// Since when there are events that have not been passed to the readers who keep up; `None` if there are none.
@@ -81,6 +83,7 @@ impl Feed {
             rings: Mutex::default(),
             wanted: Notify::new(),
             reads: Semaphore::new(READS),
+            turns: Semaphore::new(READS),
             pace: Pace::new(thread::available_parallelism().map_or(1, usize::from)),
             sent: AtomicU64::new(0),
             behind: Mutex::new(None),
@@ -183,9 +186,8 @@ impl Feed {
         rings.values().map(|followed| Arc::clone(&followed.ring)).collect()
     }
 
-    /// Reads at most `most` entries after the end of a ring. Returns whether there are more. The caller reads those
-    /// only after readers have had time to take these, so that readers do not fall behind the ring and have to read
-    /// the store one by one.
+    /// Reads at most `most` entries after the end of a ring. Returns whether there are more. The caller reads those only when
+    /// readers have had time to take these. Otherwise, readers would fall behind the ring and read the store one by one.
     async fn read(&self, ring: &Ring, most: usize) -> bool {
         let from = ring.end().map_or(FeedFrom::Latest, FeedFrom::After);
         let part = match self.store.feed(ring.app, from, most).await {

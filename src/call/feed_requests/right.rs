@@ -48,14 +48,13 @@ impl Right {
         named: Option<AppId>,
     ) -> Result<(Right, Reader), TransferRefusal> {
         let claim = if head.headers.first(Header::Authorization).is_some() {
-            let said = head.text(Header::Authorization).and_then(|said| said.strip_prefix("Bearer "));
             let app = named.ok_or_else(|| {
                 TransferRefusal::query(
                     "the query parameter app is missing; with the header Authorization, it names the app of the token"
                         .to_owned(),
                 )
             })?;
-            Claim::Token(app, said.unwrap_or_default().to_owned())
+            Claim::Token(app, head.bearer().unwrap_or_default().to_owned())
         } else {
             let query = head.query.unwrap_or_default();
             if !query.contains("usersig=") {

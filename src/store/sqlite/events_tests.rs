@@ -71,6 +71,66 @@ fn found<'w>(directory: &Path, words: &[&'w str]) -> Vec<&'w str> {
 }
 
 #[test]
+fn large_events_make_a_part_of_the_feed_shorter() {
+    const EVENTS: usize = 60;
+    let (directory, clock) = (tempfile::tempdir().unwrap(), frozen());
+    let store = open(directory.path(), &clock, Retention::default());
+    block_on(async {
+        for number in 0..EVENTS {
+            let custom = CustomMark::parse(&format!("{number:0256}")).unwrap();
+            let change = MarkChange { custom: Some(custom), ..MarkChange::default() };
+            let peer = |index| Conversation::User(UserId::parse(&format!("peer{index}")).unwrap());
+            let items = (0..100).map(|index| Ok((peer(index), change.clone()))).collect();
+            commit(&store, &owner("ann"), Edit::Mark { items }).await;
+        }
+        let (mut from, mut numbers, mut parts) = (FeedFrom::Earliest, Vec::new(), 0);
+        loop {
+            let part = store.feed(AppId::new(1).unwrap(), from, 100).await.unwrap();
+            parts += 1;
+            numbers.extend(part.entries.iter().map(|entry| entry.number));
+            if !part.has_more {
+                break;
+            }
+            from = FeedFrom::After(part.end);
+        }
+        assert_eq!(numbers, (1..=EVENTS as u64).collect::<Vec<_>>());
+        assert_eq!(parts, 3, "3 MiB in parts of 1 MiB");
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_cursor_that_is_ahead_of_a_restored_copy_shows_a_gap() {
+    let (directory, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let clock = frozen();
+    let write = |directory: &Path, custom: [&'static str; 2]| {
+        let store = open(directory, &clock, Retention::default());
+        block_on(async {
+            for custom in custom {
+                commit(&store, &owner("ann"), mark("bob", custom)).await;
+            }
+            let app = AppId::new(1).unwrap();
+            let end = store.feed(app, FeedFrom::Latest, 1).await.unwrap().start;
+            store.close().await;
+            end
+        })
+    };
+    write(directory.path(), ["1", "2"]);
+    fs::copy(directory.path().join("confold.db"), copy.path().join("confold.db")).unwrap();
+    let ahead = write(directory.path(), ["3", "4"]);
+    let restored = open(copy.path(), &clock, Retention::default());
+    block_on(async {
+        let read = |cursor| restored.feed(AppId::new(1).unwrap(), FeedFrom::After(cursor), 10);
+        let part = read(ahead.clone()).await.unwrap();
+        assert!(part.has_gap && part.entries.len() == 2, "everything that is kept follows: {part:?}");
+        assert!(!read(part.end).await.unwrap().has_gap);
+        let unwanted = read(FeedCursor { buckets: vec![u64::MAX], ..ahead }).await.unwrap();
+        assert!(!unwanted.has_gap && unwanted.entries.is_empty());
+        restored.close().await;
+    });
+}
+
+#[test]
 fn events_go_on_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let (clock, owner) = (frozen(), owner("ann"));

@@ -20,7 +20,11 @@ use crate::{
 /// How many events of all apps are looked at for one part, so that an app with few events does not keep a reader busy.
 const SCANNED: u64 = 20_000;
 
-/// Reads a part of the feed of an app, with at most `most` entries.
+/// About how many bytes the stored events of one part have. A single event can be several megabytes large, for example
+/// that of an import, and takes several times as much memory.
+const PART_BYTES: usize = 1 << 20;
+
+/// Reads a part of the feed of an app, with at most `most` entries. Large entries make a part shorter.
 ///
 /// # Errors
 /// Returns [`StoreError::Damaged`] if an entry cannot be read.
@@ -35,16 +39,20 @@ pub(super) fn feed(
 
 fn read_feed(db: &Connection, app: AppId, from: &FeedFrom, most: usize) -> Result<FeedPart, StoreError> {
     let lives = lives(db, app)?;
+    let head = last(db)?.number;
     let (mut entries, mut has_gap) = (Vec::new(), false);
     let known = match from {
         FeedFrom::After(cursor) => {
-            let is_known = (cursor.incarnation, cursor.epoch) == (lives.incarnation, lives.epoch);
+            // A cursor can only be ahead of the last event if the store is an older copy of the one that gave it. Streams that
+            // are not wanted have the highest number.
+            let is_ahead = cursor.buckets.iter().any(|number| *number > head && *number != u64::MAX);
+            let is_known =
+                (cursor.incarnation, cursor.epoch) == (lives.incarnation, lives.epoch) && !is_ahead;
             has_gap = !is_known;
             is_known.then_some(cursor)
         }
         FeedFrom::Earliest | FeedFrom::Latest => None,
     };
-    let head = last(db)?.number;
     // All events up to this number were removed.
     let removed = oldest(db)?.map_or(head, |oldest| oldest - 1);
     let mut positions = match (known, from) {
@@ -111,7 +119,7 @@ impl Scan<'_> {
              WHERE number > ?1 AND number <= ?2 AND app_id = ?3 ORDER BY number",
         )?;
         let mut rows = statement.query(params![signed(start), signed(end), self.app.number()])?;
-        let mut seen = start;
+        let (mut seen, mut bytes) = (start, 0);
         while let Some(row) = rows.next()? {
             let (bucket, number) = (row.get::<_, u8>(1)?, unsigned(row.get(4)?));
             let position = self.positions.get(usize::from(bucket)).or(self.positions.last());
@@ -119,10 +127,11 @@ impl Scan<'_> {
                 seen = number;
                 continue;
             }
-            if entries.len() == most {
+            if entries.len() == most || bytes >= PART_BYTES {
                 return Ok(seen);
             }
             let stored = read(row, number)?;
+            bytes += stored.bytes;
             let user = stored.header.user.clone();
             let entry = FeedEntry::Owner { user, event: event(stored, number, self.incarnation) };
             entries.push(Placed { stream: Stream::Bucket(bucket), number, entry });

@@ -31,6 +31,7 @@ fn a_signature_or_the_token_of_the_app_is_required() {
         (target(&format!("wait=0&app={APP}")), String::new()),
         (of_app.clone(), bearer(TOKEN)),
         ("/feed?wait=0&app=7".to_owned(), bearer(OTHER)),
+        (of_app.clone(), format!("authorization: bearer {TOKEN}\r\n")),
     ] {
         let answer = asks(&server, &target, &headers);
         assert_eq!((answer.status, &answer.json()["Events"]), (200, &json!([])), "{target} {headers}");
