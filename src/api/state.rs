@@ -5,7 +5,7 @@ use super::{Call, Command, Error, describe::recentcontact::IF_IN_STATE};
 use crate::{
     domain::{Known, Owner},
     opaque,
-    store::{Operation, Place, PlaceSlot, WantedEvents},
+    store::{Operation, Place, PlaceSlot, StoreError, WantedEvents},
     wire::{Envelope, Fault, Fields, Path},
 };
 
@@ -153,10 +153,22 @@ impl Call<'_> {
         Ok(with_state(&reply, &State { place, begun: 0 }.text(&owner)))
     }
 
-    /// Returns the text of a place of the owner that a request names.
-    #[must_use]
-    pub fn state_text(&self, request: Fields<'_>, place: Place) -> Option<String> {
+    /// Returns the state of the owner after the call failed with `error`, if its caller asked for the state or expected
+    /// another one. There is none if the call names no owner, or if the owner cannot be read.
+    pub async fn state_after(&self, request: Fields<'_>, error: &Error) -> Option<String> {
+        let found = match error {
+            Error::Store(StoreError::Elsewhere(place)) => Some(*place),
+            _ => None,
+        };
+        let is_asked = self.asked.is_some_and(|asked| asked.state) && self.command.has_owner();
+        if found.is_none() && !is_asked {
+            return None;
+        }
         let owner = self.owner(request).ok()?;
+        let place = match found {
+            Some(place) => place,
+            None => self.service.store.follow(&owner, WantedEvents::default()).await.ok()?.place,
+        };
         Some(State { place, begun: 0 }.text(&owner))
     }
 }

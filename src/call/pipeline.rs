@@ -29,7 +29,7 @@ use crate::{
     clock::Clock,
     excerpt, masking,
     metrics::ConnectionCounts,
-    store::{CallContext, StoreError},
+    store::CallContext,
     wire::{Envelope, Fields, Path, code::Code},
 };
 
@@ -251,8 +251,8 @@ impl Pipeline {
             Some(controls) => run_with_faults(&controls.faults, call, request, cut).await,
         };
         // A caller whose condition does not hold learns the state that the owner has instead.
-        if let Err(Error::Store(StoreError::Elsewhere(place))) = outcome {
-            *state_text = call.state_text(request, place).map(String::into_boxed_str);
+        if let Err(error) = &outcome {
+            *state_text = Box::pin(call.state_after(request, error)).await.map(String::into_boxed_str);
         }
         outcome
     }

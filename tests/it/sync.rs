@@ -211,6 +211,12 @@ fn a_reply_contains_the_state_only_if_it_was_asked_for() {
         assert!(!without.contains("State\":"), "{without}");
         assert!(!client.make(&get_contact_group("user0")).body.contains("State\":"));
     }
+    // A refused call has no effect, and its reply contains the state as well.
+    let call = rename_contact_group("user0", "missing", "newer");
+    let refused = client.with_headers(&call, ASK);
+    assert_ne!(refused.code(), 0);
+    assert_eq!(refused.json()["State"], state(&mut client, "user0"));
+    assert!(!client.make(&call).body.contains("State\":"));
     // Commands that are about no owner have no state.
     let reply = client.with_headers(&account_import("zoe"), ASK);
     assert_eq!((reply.code(), reply.json().get("State")), (0, None));
