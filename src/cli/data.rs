@@ -1,18 +1,21 @@
 //! Opens data directories for command-line tools. If a server uses the directory, the error explains the alternative.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, thread, time::Duration};
 
 use anyhow::bail;
 
 use super::terminal::say;
 use crate::{
     log_lines::{Finding, log},
-    store::{self, OpenError, OpeningReport, Store, StoreConfig},
+    store::{self, OpenError, OpeningReport, Store, StoreConfig, StoreError},
     webhooks::{self, Webhook},
 };
 
 /// The memory for owners while a tool runs.
 const TOOL_CACHE: u64 = 16 << 20;
+
+/// How long a start or a reload waits until new webhooks are stored.
+const PREPARED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Logs what was found when a store was opened.
 pub(super) fn log_opening(store: &dyn Store) {
@@ -40,9 +43,17 @@ pub(super) fn open_for_tool(directory: &Path) -> anyhow::Result<Arc<dyn Store>> 
     }
 }
 
-/// Stores new webhooks, so that they get the first event of the server.
+/// Stores new webhooks, so that they receive the first event after the start or after a reload.
 pub(super) fn prepare_webhooks(store: &dyn Store, webhooks: &[Webhook]) {
-    if let Err(error) = wait(webhooks::prepare(store, webhooks)) {
+    let prepare = async {
+        let prepared = tokio::time::timeout(PREPARED_WITHIN, webhooks::prepare(store, webhooks)).await;
+        prepared.unwrap_or(Err(StoreError::Busy))
+    };
+    // A thread of its own can wait for the store even if the caller belongs to a runtime.
+    let prepared = thread::scope(|scope| {
+        scope.spawn(|| wait(prepare)).join().unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    });
+    if let Err(error) = prepared {
         // The server goes on, and stores them as soon as that is possible.
         log!(WEBHOOKS_NOT_PREPARED, %error);
     }

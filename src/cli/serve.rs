@@ -106,7 +106,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let server = composed.server(bound, workers, config.drain);
     let mut known = AppSettings { apps: config.apps.clone(), settings: loaded.apps.clone() };
     let reload = || {
-        let applied = reload(options, &http, &webhooks, &loaded.settings, &mut known);
+        let applied = reload(options, &*store, &http, &webhooks, &loaded.settings, &mut known);
         if let Some(operations) = &operations {
             operations.reloaded(applied);
         }
@@ -159,6 +159,7 @@ fn note_filled(store: &dyn Store) -> anyhow::Result<()> {
 /// holds the settings with which the server was started, and `known` the current apps.
 fn reload(
     options: &Options,
+    store: &dyn Store,
     http: &HttpService,
     webhooks: &Webhooks,
     running: &[Setting],
@@ -181,6 +182,7 @@ fn reload(
     };
     warnings.iter().for_each(Finding::log);
     let next = AppSettings { apps: config.apps, settings: apps };
+    data::prepare_webhooks(store, &config.webhooks);
     webhooks.apply(config.webhooks);
     let Changes { added, removed, changed } = next.since(known);
     *known = next;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Stream;
 use crate::domain::AppId;
 
-/// The maximum number of given up events that a store keeps.
+/// The maximum number of given up events that a store keeps for each destination.
 pub const MAX_GIVEN_UP: usize = 10_000;
 
 /// A receiver of the events of an app.

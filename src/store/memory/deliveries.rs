@@ -62,8 +62,13 @@ impl MemoryStore {
                 destinations.given_up.push((place, id.clone(), given_up));
             }
         }
-        let excess = destinations.given_up.len().saturating_sub(MAX_GIVEN_UP);
-        destinations.given_up.drain(..excess);
+        let of_this = destinations.given_up.iter().filter(|(_, of, _)| of == id).count();
+        let mut excess = of_this.saturating_sub(MAX_GIVEN_UP);
+        destinations.given_up.retain(|(_, of, _)| {
+            let goes = of == id && excess > 0;
+            excess -= usize::from(goes);
+            !goes
+        });
         let is_settled =
             |place: u64, given_up: &GivenUp| progress.settled.contains(&(place, given_up.number));
         destinations.given_up.retain(|(place, of, given_up)| of != id || !is_settled(*place, given_up));

@@ -205,18 +205,20 @@ fn note(db: &Connection, id: &DestinationId, progress: &Progress) -> Result<usiz
 
 fn write_given_up(db: &Connection, id: &DestinationId, given_up: &GivenUp) -> rusqlite::Result<()> {
     let GivenUp { stream, number, event, at, reason } = given_up;
-    let (last, count): (i64, i64) = db
-        .prepare_cached("SELECT coalesce(max(key), 0), count(*) FROM webhook WHERE kind = ?1")?
-        .query_row([GIVEN_UP], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    if count >= i64::try_from(MAX_GIVEN_UP).unwrap_or(i64::MAX) {
-        db.prepare_cached(
-            "DELETE FROM webhook WHERE kind = ?1 AND key = (SELECT min(key) FROM webhook WHERE kind = ?1)",
+    let list = params![id.app.number(), &*id.name, GIVEN_UP];
+    let (lowest, highest, count): (i64, i64, i64) = db
+        .prepare_cached(
+            "SELECT coalesce(min(key), 0), coalesce(max(key), 0), count(*) FROM webhook
+             WHERE app_id = ?1 AND name = ?2 AND kind = ?3",
         )?
-        .execute([GIVEN_UP])?;
+        .query_row(list, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    if count >= i64::try_from(MAX_GIVEN_UP).unwrap_or(i64::MAX) {
+        db.prepare_cached("DELETE FROM webhook WHERE app_id = ?1 AND name = ?2 AND kind = ?3 AND key = ?4")?
+            .execute(params![id.app.number(), &*id.name, GIVEN_UP, lowest])?;
     }
     let note = format!("{event} {reason}");
     let values = (lane_of(*stream).into(), *number, *at);
-    write(db, id, (GIVEN_UP, unsigned(last) + 1), values, Some(&note))
+    write(db, id, (GIVEN_UP, unsigned(highest) + 1), values, Some(&note))
 }
 
 /// Forgets all destinations except these. Returns the approximate number of bytes written.
