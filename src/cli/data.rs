@@ -43,20 +43,27 @@ pub(super) fn open_for_tool(directory: &Path) -> anyhow::Result<Arc<dyn Store>> 
     }
 }
 
-/// Stores new webhooks, so that they receive the first event after the start or after a reload.
+/// Stores new webhooks, so that they receive the first event after the start of a server.
 pub(super) fn prepare_webhooks(store: &dyn Store, webhooks: &[Webhook]) {
-    let prepare = async {
+    let prepared = wait(async {
         let prepared = tokio::time::timeout(PREPARED_WITHIN, webhooks::prepare(store, webhooks)).await;
         prepared.unwrap_or(Err(StoreError::Busy))
-    };
-    // A thread of its own can wait for the store even if the caller belongs to a runtime.
-    let prepared = thread::scope(|scope| {
-        scope.spawn(|| wait(prepare)).join().unwrap_or_else(|_| Err(StoreError::Closed.into()))
     });
     if let Err(error) = prepared {
         // The server goes on, and stores them as soon as that is possible.
         log!(WEBHOOKS_NOT_PREPARED, %error);
     }
+}
+
+/// Stores new webhooks in the same way after a reload. A thread of its own waits for the store, because the caller belongs to
+/// a runtime.
+pub(super) fn prepare_webhooks_of_reload(store: &dyn Store, webhooks: &[Webhook]) {
+    thread::scope(|scope| {
+        let started = thread::Builder::new().spawn_scoped(scope, || prepare_webhooks(store, webhooks));
+        if let Err(error) = started {
+            log!(WEBHOOKS_NOT_PREPARED, %error);
+        }
+    });
 }
 
 /// Runs work on a store to its end, outside a server.

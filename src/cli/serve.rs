@@ -182,7 +182,7 @@ fn reload(
     };
     warnings.iter().for_each(Finding::log);
     let next = AppSettings { apps: config.apps, settings: apps };
-    data::prepare_webhooks(store, &config.webhooks);
+    data::prepare_webhooks_of_reload(store, &config.webhooks);
     webhooks.apply(config.webhooks);
     let Changes { added, removed, changed } = next.since(known);
     *known = next;
