@@ -271,8 +271,8 @@ pub(super) fn given_up(
     Ok(part)
 }
 
-/// Returns the number up to which all destinations have got all events; `None` if there is no destination that waits for
-/// events.
+/// Returns the number up to which every destination has received all events; `None` if no destination is waiting for
+/// any.
 ///
 /// # Errors
 /// Returns any SQLite error.
