@@ -27,6 +27,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         after: state.map(|state| state.known().horizon()),
         most: if state.is_some() { EVENTS } else { 0 },
         bytes: Some(EVENT_BYTES),
+        moment: state.map(|state| state.place.moment),
         before: None,
     };
     let mut followed = call.follow(&owner, wanted).await?;
@@ -39,7 +40,8 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         events: &contents,
         is_complete: followed.is_complete,
     };
-    let known = state.filter(|state| state.place.is_in_life_of(&followed.place)).map(State::known);
+    let is_known = |state: &State| followed.foreign.is_none() && state.place.is_in_life_of(&followed.place);
+    let known = state.filter(is_known).map(State::known);
     let part = known.and_then(|known| changes(latest, known, most));
     let is_reset = part.is_none();
     // A client that begins with nothing needs no events.

@@ -23,7 +23,9 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let owner = call.owner(request)?;
     let most = request.optional(&MAX_EVENTS, max_events)?.unwrap_or(EVENTS);
     let before = request.optional(&BEFORE, event_id)?;
-    let wanted = WantedEvents { before: before.clone(), most, bytes: Some(PAGE_BYTES), after: None };
+    let before_this = before.clone();
+    let wanted =
+        WantedEvents { before: before_this, most, bytes: Some(PAGE_BYTES), ..WantedEvents::default() };
     let followed = call.follow(&owner, wanted).await?;
     if let Some(before) = before.filter(|_| !followed.knows_before) {
         return Err(request.refused(&BEFORE, no_such_event(&before)).into());

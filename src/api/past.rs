@@ -25,12 +25,14 @@ pub(super) struct Past<'a> {
     changes: usize,
     /// The conversations of records about disbanded chat groups, with the numbers of the disbandings.
     dead: Vec<(Conversation, u64)>,
+    /// Whether the store has been through the moment of the state that the caller expects.
+    knows_expected: bool,
 }
 
 impl<'a> Past<'a> {
     /// Prepares reading back to the event with the id `target`.
     pub(super) fn new(call: Call<'a>, owner: &'a Owner, target: &'a str) -> Past<'a> {
-        Past { call, owner, target, events: Vec::new(), changes: 0, dead: Vec::new() }
+        Past { call, owner, target, events: Vec::new(), changes: 0, dead: Vec::new(), knows_expected: false }
     }
 
     /// Reads the events that are new since the last time, and returns the owner's place after them.
@@ -44,11 +46,12 @@ impl<'a> Past<'a> {
         let (mut fresh, mut place): (Vec<Event>, _) = (Vec::new(), None);
         'pages: loop {
             let before = fresh.last().map(|event| event.id.clone());
-            let wanted = WantedEvents { before, most: PAGE, bytes: Some(PAGE_BYTES), after: None };
+            let moment = self.call.place.map(|expected| expected.moment);
+            let wanted = WantedEvents { before, moment, most: PAGE, bytes: Some(PAGE_BYTES), after: None };
             let page = self.call.follow(self.owner, wanted).await?;
             if place.is_none() {
                 place = Some(page.place);
-                self.dead = page.dead;
+                (self.dead, self.knows_expected) = (page.dead, page.foreign.is_none());
             }
             for event in page.events {
                 match self.events.first() {
@@ -91,6 +94,11 @@ impl<'a> Past<'a> {
     /// Returns the conversations of records about disbanded chat groups, with the numbers of the disbandings.
     pub(super) fn dead(&self) -> &[(Conversation, u64)] {
         &self.dead
+    }
+
+    /// Checks whether the store has been through the moment of the state that the caller expects.
+    pub(super) fn knows_expected(&self) -> bool {
+        self.knows_expected
     }
 
     /// Returns the events after the target, latest first.

@@ -5,7 +5,7 @@ use super::{Call, Command, Error, describe::recentcontact::IF_IN_STATE};
 use crate::{
     domain::{Known, Owner},
     opaque,
-    store::{Operation, Place, PlaceSlot, StoreError, WantedEvents},
+    store::{Moment, Operation, Place, PlaceSlot, StoreError, WantedEvents},
     wire::{Envelope, Fault, Fields, Path},
 };
 
@@ -46,9 +46,10 @@ pub(super) struct State {
 impl State {
     /// Returns the text of the state.
     pub(super) fn text(self, owner: &Owner) -> String {
-        let Place { incarnation, epoch, renumberings, version, disbandings } = self.place;
+        let Place { moment: Moment { run, event }, epoch, renumberings, version, disbandings } = self.place;
         let numbers = [
-            incarnation,
+            run,
+            event,
             epoch.into(),
             renumberings.into(),
             version.into(),
@@ -60,11 +61,11 @@ impl State {
 
     /// Reads the text of a state of this owner. Returns `None` if it is something else.
     pub(super) fn read(owner: &Owner, text: &str) -> Option<State> {
-        let [incarnation, epoch, renumberings, version, disbandings, begun] =
+        let [run, event, epoch, renumberings, version, disbandings, begun] =
             opaque::decode(&subject(owner), text)?;
         let small = |number: u64| u32::try_from(number).ok();
         let place = Place {
-            incarnation,
+            moment: Moment { run, event },
             epoch: small(epoch)?,
             renumberings: small(renumberings)?,
             version: small(version)?,

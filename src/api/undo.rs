@@ -76,7 +76,8 @@ async fn undo(call: Call<'_>, request: Fields<'_>, owner: &Owner) -> Result<Undo
     for _ in 0..ATTEMPTS {
         let place = past.read(refused).await?;
         if let Some(expected) = call.place {
-            check_place(expected, place, past.dead()).map_err(StoreError::Elsewhere)?;
+            check_place(expected, past.knows_expected(), place, past.dead())
+                .map_err(StoreError::Elsewhere)?;
         }
         let undo = if is_since { past.since(refused)? } else { past.change(refused)? };
         check_edition(call, &undo)?;

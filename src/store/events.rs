@@ -1,6 +1,6 @@
 //! Events as stores return them: the place of an owner in time, the events of one owner, and the feed of an app.
 
-use super::Place;
+use super::{Moment, Place};
 use crate::domain::{ChangeNumber, Conversation, Event, FeedEntry, Owner, OwnerState};
 
 /// The number of buckets into which the owners of an app are divided, unless it was set when the store was created.
@@ -29,6 +29,8 @@ pub struct WantedEvents {
     pub after: Option<ChangeNumber>,
     /// The id of the event before which to begin; `None` begins with the latest.
     pub before: Option<String>,
+    /// A moment about which [`Followed::foreign`] informs.
+    pub moment: Option<Moment>,
     /// The maximum number of events.
     pub most: usize,
     /// The approximate number of bytes after which no further event is returned; `None` has no limit. The first event is
@@ -54,6 +56,8 @@ pub struct Followed {
     pub has_more: bool,
     /// Whether [`WantedEvents::before`] is an event of the owner that is still kept, or was not given.
     pub knows_before: bool,
+    /// [`WantedEvents::moment`], if the store has not been through it.
+    pub foreign: Option<Moment>,
 }
 
 /// Where to begin reading the feed of an app.
@@ -70,8 +74,8 @@ pub enum FeedFrom {
 /// A place in the feed of an app: the number of the last entry in each bucket, and of the last disbanding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeedCursor {
-    /// The incarnation of the store.
-    pub incarnation: u64,
+    /// The moment of the latest entry before the cursor.
+    pub moment: Moment,
     /// The number of resets in the app.
     pub epoch: u32,
     /// The number of the last disbanding.
@@ -97,6 +101,8 @@ pub struct Placed {
     pub stream: Stream,
     /// The number of the event, which rises within its stream, or of the disbanding.
     pub number: u64,
+    /// [`Moment::event`] after the entry.
+    pub event: u64,
     /// The entry.
     pub entry: FeedEntry,
 }
@@ -122,19 +128,22 @@ impl FeedCursor {
     /// Moves the cursor past an entry of a part that begins at the cursor, provided that it is past all earlier entries of
     /// the part.
     pub fn advance(&mut self, entry: &Placed) {
-        self.pass(entry.stream, entry.number);
+        self.pass(entry.stream, entry.number, entry.event);
     }
 
-    /// Like [`FeedCursor::advance`], for the entry with this number.
-    pub fn pass(&mut self, stream: Stream, number: u64) {
+    /// Like [`FeedCursor::advance`], for the entry with this number, after which [`Moment::event`] is `event`.
+    pub fn pass(&mut self, stream: Stream, number: u64, event: u64) {
+        self.moment.event = self.moment.event.max(event);
         match stream {
-            Stream::Bucket(bucket) => {
-                let index = self.index(bucket);
-                if let Some(position) = self.buckets.get_mut(index) {
-                    *position = (*position).max(number);
-                }
-            }
+            Stream::Bucket(bucket) => self.raise(bucket, number),
             Stream::Disbandings => self.disbandings = self.disbandings.max(number),
+        }
+    }
+
+    fn raise(&mut self, bucket: u8, number: u64) {
+        let index = self.index(bucket);
+        if let Some(position) = self.buckets.get_mut(index) {
+            *position = (*position).max(number);
         }
     }
 
@@ -147,10 +156,11 @@ impl FeedCursor {
         }
     }
 
-    /// Checks whether both cursors are in the same life of the store and the app.
+    /// Checks whether both cursors are from the same run of the store and the same life of the app. A cursor of an earlier
+    /// run may be valid, too; only the store can judge that.
     #[must_use]
     pub fn is_in_life_of(&self, other: &FeedCursor) -> bool {
-        (self.incarnation, self.epoch) == (other.incarnation, other.epoch)
+        (self.moment.run, self.epoch) == (other.moment.run, other.epoch)
     }
 
     /// Checks whether this cursor is in the life of the other one and not before it in any stream.
@@ -165,7 +175,8 @@ impl FeedCursor {
     /// Moves the cursor to where another one of the same life is, in each stream in which that is further.
     pub fn catch_up_with(&mut self, other: &FeedCursor) {
         self.disbandings = self.disbandings.max(other.disbandings);
-        (0..).zip(&other.buckets).for_each(|(bucket, number)| self.pass(Stream::Bucket(bucket), *number));
+        self.moment.event = self.moment.event.max(other.moment.event);
+        (0..).zip(&other.buckets).for_each(|(bucket, number)| self.raise(bucket, *number));
     }
 
     /// Returns the number of the last entry of a bucket.
@@ -179,19 +190,21 @@ impl FeedCursor {
     }
 }
 
-/// Returns the id of an event.
-pub(super) fn event_id(incarnation: u64, number: u64) -> String {
-    format!("{incarnation:016x}{number:x}")
+/// Returns the id of an event. The time of the event, in milliseconds, is part of it, because a store that was restored
+/// from a copy uses numbers again that the original has used after the copy was made.
+pub(super) fn event_id(incarnation: u64, number: u64, at: u64) -> String {
+    format!("{incarnation:016x}{number:x}-{at:x}")
 }
 
 /// Returns the id of the event that a chat group was disbanded.
-pub(super) fn disbanding_id(incarnation: u64, number: u64) -> String {
-    format!("{incarnation:016x}x{number:x}")
+pub(super) fn disbanding_id(incarnation: u64, number: u64, at: u64) -> String {
+    format!("{incarnation:016x}x{number:x}-{at:x}")
 }
 
-/// Returns the number of an event from its id, or `None` if the id is another's.
-pub(super) fn event_number(id: &str, incarnation: u64) -> Option<u64> {
+/// Returns the number and the time of an event from its id, or `None` if the id is another's.
+pub(super) fn event_number(id: &str, incarnation: u64) -> Option<(u64, u64)> {
     let prefix = format!("{incarnation:016x}");
-    let number = u64::from_str_radix(id.strip_prefix(prefix.as_str())?, 16).ok()?;
-    (event_id(incarnation, number) == id).then_some(number)
+    let (number, at) = id.strip_prefix(prefix.as_str())?.split_once('-')?;
+    let (number, at) = (u64::from_str_radix(number, 16).ok()?, u64::from_str_radix(at, 16).ok()?);
+    (event_id(incarnation, number, at) == id).then_some((number, at))
 }

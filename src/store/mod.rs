@@ -42,7 +42,7 @@ pub use events::{
 };
 pub use failure::StoreFailure;
 pub use open_error::OpenError;
-pub use place::{Place, check_place};
+pub use place::{Moment, Place, check_place};
 pub use report::{OpeningReport, Readiness, Statistics};
 pub use write::{
     CallContext, ChatGroupWrite, OPERATION_SECONDS, OPERATIONS, Operation, PlaceSlot, Revision, Write,

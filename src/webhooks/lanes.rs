@@ -4,7 +4,7 @@
 mod turns;
 
 use super::{queue::LaneQueue, summary::Summary};
-use crate::store::{DeliveryState, FeedCursor, FeedPart, GivenUp, Life, Progress, Stream};
+use crate::store::{DeliveryState, FeedCursor, FeedPart, GivenUp, Life, Moment, Progress, Stream};
 
 pub(super) use turns::{Due, Turn};
 use turns::{LONGEST, SLOW};
@@ -102,7 +102,8 @@ impl Lanes {
             return None;
         }
         let mut cursor = FeedCursor {
-            incarnation: self.life.incarnation,
+            // The cursor is made from numbers that the store has kept itself.
+            moment: Moment { run: self.life.run, event: 0 },
             epoch: self.life.epoch,
             disbandings: u64::MAX,
             buckets: Vec::new(),
@@ -144,7 +145,7 @@ impl Lanes {
     /// numbers of the lanes mean nothing.
     pub(super) fn fill(&mut self, cursor: &FeedCursor, part: FeedPart) -> Option<usize> {
         let FeedPart { entries, start, end, has_more, .. } = part;
-        if (start.incarnation, start.epoch) != (self.life.incarnation, self.life.epoch) {
+        if (start.moment.run, start.epoch) != (self.life.run, self.life.epoch) {
             return None;
         }
         let mut gaps = 0;

@@ -13,7 +13,7 @@ const HOUR: u64 = 3_600_000;
 fn state(buckets: u8) -> DeliveryState {
     let lane = |stream| Lane { stream, number: 0, attempts: 0, due: 0 };
     let lanes = (0..buckets).map(Stream::Bucket).chain([Stream::Disbandings]).map(lane).collect();
-    DeliveryState { life: Life { incarnation: 7, epoch: 1 }, lanes, ..DeliveryState::default() }
+    DeliveryState { life: Life { run: 7, epoch: 1 }, lanes, ..DeliveryState::default() }
 }
 
 fn event(bucket: u8, number: u64) -> Placed {
@@ -27,7 +27,7 @@ fn event(bucket: u8, number: u64) -> Placed {
         content,
     };
     let entry = FeedEntry::Owner { user: UserId::parse("ann").unwrap(), event };
-    Placed { stream: Stream::Bucket(bucket), number, entry }
+    Placed { stream: Stream::Bucket(bucket), number, event: number, entry }
 }
 
 /// A feed with this many events in each bucket, of which `removed` are gone.
@@ -40,7 +40,12 @@ impl Feed {
     fn read(&self, lanes: &mut Lanes, now: u64) -> Option<usize> {
         let cursor = lanes.cursor(now)?;
         let mut part = FeedPart {
-            start: FeedCursor { incarnation: 7, epoch: 1, disbandings: 0, buckets: Vec::new() },
+            start: FeedCursor {
+                moment: Moment { run: 7, event: 0 },
+                epoch: 1,
+                disbandings: 0,
+                buckets: Vec::new(),
+            },
             ..FeedPart::default()
         };
         for (bucket, last) in (0..).zip(&self.events) {
@@ -248,7 +253,7 @@ fn removed_events_and_other_lives_are_noticed() {
     assert_eq!(feed.read(&mut lanes, 1), Some(2), "both lanes miss something");
     assert_eq!(lanes.take(1, 8, all).map(|due| place(&due).1), Some(5));
     assert_eq!(feed.read(&mut lanes, 1).unwrap_or(0), 0, "it is said once");
-    let mut lanes = Lanes::of(&DeliveryState { life: Life { incarnation: 8, epoch: 1 }, ..state(2) });
+    let mut lanes = Lanes::of(&DeliveryState { life: Life { run: 8, epoch: 1 }, ..state(2) });
     assert_eq!(feed.read(&mut lanes, 1), None);
 }
 

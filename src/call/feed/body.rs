@@ -194,8 +194,8 @@ impl FeedBody {
         match ring.take(&mut place, &self.cursor, PIECE) {
             Next::Entries(entries) => {
                 let (before, count) = (self.events, entries.len() as u64);
-                for (index, (stream, number, text)) in (0..).zip(entries) {
-                    self.cursor.pass(stream, number);
+                for (index, ((stream, number, event), text)) in (0..).zip(entries) {
+                    self.cursor.pass(stream, number, event);
                     let is_needed = !is_exact && self.form == Form::Events;
                     let own = is_needed.then(|| cursor::encode(ring.app, &self.cursor));
                     text.write(self.form, own.as_deref(), before + index, &mut self.text);

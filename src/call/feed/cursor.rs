@@ -4,12 +4,12 @@
 use crate::{
     domain::AppId,
     opaque,
-    store::{FeedCursor, MAX_BUCKETS},
+    store::{FeedCursor, MAX_BUCKETS, Moment},
 };
 
-/// The numbers of a text apart from those of the buckets: incarnation, epoch, disbandings, and the least number of a
-/// bucket.
-const FIXED: usize = 4;
+/// The numbers of a text apart from those of the buckets: the two of the moment, epoch, disbandings, and the least number
+/// of a bucket.
+const FIXED: usize = 5;
 
 fn subject(app: AppId) -> String {
     format!("feed/{app}")
@@ -17,10 +17,10 @@ fn subject(app: AppId) -> String {
 
 /// Returns the text of a cursor of this app.
 pub(super) fn encode(app: AppId, cursor: &FeedCursor) -> String {
-    let FeedCursor { incarnation, epoch, disbandings, buckets } = cursor;
+    let FeedCursor { moment: Moment { run, event }, epoch, disbandings, buckets } = cursor;
     // A bucket without events has the number 0, however high the numbers of the others are.
     let least = buckets.iter().copied().filter(|number| *number > 0).min().unwrap_or(1);
-    let mut numbers = vec![*incarnation, u64::from(*epoch), *disbandings, least];
+    let mut numbers = vec![*run, *event, u64::from(*epoch), *disbandings, least];
     numbers.extend(buckets.iter().map(|number| if *number == 0 { 0 } else { number - least + 1 }));
     opaque::encode(&subject(app), &numbers)
 }
@@ -28,13 +28,14 @@ pub(super) fn encode(app: AppId, cursor: &FeedCursor) -> String {
 /// Returns the cursor of this app with this text, or `None` if there is none.
 pub(in crate::call) fn decode(app: AppId, text: &str) -> Option<FeedCursor> {
     let numbers = opaque::decode_all(&subject(app), text, FIXED + usize::from(MAX_BUCKETS))?;
-    let (&[incarnation, epoch, disbandings, least], differences) = numbers.split_first_chunk()?;
+    let (&[run, event, epoch, disbandings, least], differences) = numbers.split_first_chunk()?;
     let number = |difference: &u64| match difference.checked_sub(1) {
         None => Some(0),
         Some(more) => least.checked_add(more),
     };
     let buckets = differences.iter().map(number).collect::<Option<_>>()?;
-    Some(FeedCursor { incarnation, epoch: u32::try_from(epoch).ok()?, disbandings, buckets })
+    let epoch = u32::try_from(epoch).ok()?;
+    Some(FeedCursor { moment: Moment { run, event }, epoch, disbandings, buckets })
 }
 
 #[cfg(test)]
@@ -50,7 +51,7 @@ mod tests {
 
     fn cursor(buckets: impl IntoIterator<Item = u64>) -> FeedCursor {
         FeedCursor {
-            incarnation: u64::MAX - 1,
+            moment: Moment { run: u64::MAX - 1, event: 1 << 53 },
             epoch: u32::MAX,
             disbandings: 1 << 53,
             buckets: buckets.into_iter().collect(),
@@ -103,10 +104,10 @@ mod tests {
         }
         // Texts with a correct checksum and impossible numbers.
         let with = |numbers: &[u64]| decode(app(7), &opaque::encode(&subject(app(7)), numbers));
-        assert!(with(&[1, 2, 3, 4]).is_some());
-        assert_eq!(with(&[1, 2, 3]), None, "too few numbers");
-        assert_eq!(with(&[1, 1 << 32, 3, 4]), None, "no epoch");
-        assert_eq!(with(&[1, 2, 3, 4, u64::MAX]), None, "a number above the highest");
+        assert!(with(&[1, 2, 3, 4, 5]).is_some());
+        assert_eq!(with(&[1, 2, 3, 4]), None, "too few numbers");
+        assert_eq!(with(&[1, 2, 1 << 32, 4, 5]), None, "no epoch");
+        assert_eq!(with(&[1, 2, 3, 4, 5, u64::MAX]), None, "a number above the highest");
         assert_eq!(with(&[1; FIXED + 129]), None, "too many buckets");
     }
 }

@@ -12,13 +12,15 @@ use tokio::time::{Instant, sleep_until};
 use crate::call::answer::SendingTime;
 
 /// The part of the machine's time that sending may take while the writer is busy, and while nothing is being written.
-const LEAST: f64 = 1.0 / 64.0;
+const LEAST: f64 = 1.0 / 96.0;
 const MOST: f64 = 0.5;
 /// If the writer works for at least this part of the time, it counts as busy, because calls often have to wait for it
 /// then.
 const BUSY: f64 = 0.5;
-/// The load of the writer is averaged over about this many seconds.
-const MEMORY: f64 = 0.5;
+/// The load of the writer is averaged over about this many seconds: over fewer when it rises, because until then the feed
+/// takes time from the calls, and over more when it falls, because pauses between calls are no sign of an idle writer.
+const RISING: f64 = 0.05;
+const FALLING: f64 = 0.5;
 /// The shortest time over which the load of the writer is measured.
 const WINDOW: Duration = Duration::from_millis(20);
 /// The longest time until the load is measured again while readers wait, because the writer may have become idle.
@@ -95,7 +97,8 @@ impl Measured {
     fn add(&mut self, now: Instant, sending: Duration, writing: Duration, processors: f64) {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         let busy = (writing.saturating_sub(self.writing).as_secs_f64() / passed).min(1.0);
-        self.busy += (busy - self.busy) * (passed / MEMORY).min(1.0);
+        let memory = if busy > self.busy { RISING } else { FALLING };
+        self.busy += (busy - self.busy) * (passed / memory).min(1.0);
         let free = (1.0 - self.busy / BUSY).max(0.0);
         self.part = LEAST + (MOST - LEAST) * free * free;
         let sent = sending.saturating_sub(self.sending).as_secs_f64() / processors;
@@ -161,6 +164,16 @@ mod tests {
             let expected = Duration::from_millis(10).div_f64(LEAST);
             assert!(allowed.abs_diff(expected) <= WINDOW * 2, "{busy}: {allowed:?}");
         }
+    }
+
+    #[test]
+    fn the_feed_gives_way_soon_after_the_writer_has_become_busy() {
+        let mut one = Try::new();
+        one.pass(Duration::from_millis(150), 1.0);
+        assert!(one.pace.freedom() < 0.01, "{}", one.pace.freedom());
+        // A short pause changes little.
+        one.pass(Duration::from_millis(40), 0.0);
+        assert!(one.pace.freedom() < 0.1, "{}", one.pace.freedom());
     }
 
     #[test]

@@ -40,6 +40,7 @@ struct Kept {
 struct Entry {
     stream: Stream,
     number: u64,
+    event: u64,
     since: Instant,
     /// The owner whose event it is.
     user: Option<UserId>,
@@ -87,8 +88,8 @@ impl Text {
 
 /// What the ring holds for a reader at a certain place.
 pub(super) enum Next {
-    /// Entries with their streams and numbers.
-    Entries(Vec<(Stream, u64, Arc<Text>)>),
+    /// Entries with what a cursor needs to pass them.
+    Entries(Vec<((Stream, u64, u64), Arc<Text>)>),
     /// There is nothing new.
     Nothing,
     /// The entry at this place is not in memory.
@@ -181,7 +182,7 @@ impl Ring {
                 match &entry.text {
                     Some(text) if taken.is_empty() || bytes + text.bytes() <= most => {
                         bytes += text.bytes();
-                        taken.push((entry.stream, entry.number, Arc::clone(text)));
+                        taken.push(((entry.stream, entry.number, entry.event), Arc::clone(text)));
                     }
                     None if taken.is_empty() => return Next::Elsewhere,
                     Some(_) | None => break,
@@ -230,14 +231,14 @@ impl Kept {
         self.first += 1;
         self.bytes -= entry.bytes();
         if let Some((start, _)) = &mut self.span {
-            start.pass(entry.stream, entry.number);
+            start.pass(entry.stream, entry.number, entry.event);
         }
     }
 }
 
 impl Entry {
     fn new(app: AppId, placed: &Placed, after: &FeedCursor, since: Instant) -> Entry {
-        let Placed { stream, number, entry } = placed;
+        let Placed { stream, number, event, entry } = placed;
         let mut json = Vec::new();
         wire::write_feed_entry(entry, &mut json);
         let user = match entry {
@@ -252,7 +253,7 @@ impl Entry {
             entry,
             FeedEntry::Owner { event: Event { content: EventContent::AccountDeleted, .. }, .. }
         );
-        Entry { stream: *stream, number: *number, since, user, ends_account, text }
+        Entry { stream: *stream, number: *number, event: *event, since, user, ends_account, text }
     }
 
     fn bytes(&self) -> usize {

@@ -12,8 +12,8 @@ use crate::{
         Owner, OwnerState, Terms, Undo, UserId,
     },
     store::{
-        CallContext, FeedCursor, FeedFrom, FeedPart, Followed, OPERATIONS, Operation, Place, PlaceSlot,
-        Placed, Stream, WantedEvents, Write,
+        CallContext, FeedCursor, FeedFrom, FeedPart, Followed, Moment, OPERATIONS, Operation, Place,
+        PlaceSlot, Placed, Stream, WantedEvents, Write,
     },
 };
 
@@ -195,12 +195,25 @@ pub(in crate::store) async fn a_write_can_expect_a_place(store: &dyn Store) {
     let now = follow(store, &other, None, 0).await.place;
     assert_eq!(now.version, place.version);
     assert!(!now.is_in_life_of(&place));
+    assert!(knows(store, &other, place).await, "the moment is known, the epoch has changed");
     assert!(expecting(store, &other, place, grouping("second", &[user("y")])).await.is_err());
     for scope in [Scope::App(app(1)), Scope::All] {
         let place = follow(store, &other, None, 0).await.place;
+        assert!(knows(store, &other, place).await);
         store.reset(scope).await.unwrap();
-        assert!(!follow(store, &other, None, 0).await.place.is_in_life_of(&place));
+        let now = follow(store, &other, None, 0).await.place;
+        assert!(!now.is_in_life_of(&place) || !knows(store, &other, place).await);
+        assert!(knows(store, &other, now).await);
     }
+    let elsewhere = Place { moment: Moment::default(), ..follow(store, &other, None, 0).await.place };
+    assert!(!knows(store, &other, elsewhere).await);
+    assert!(expecting(store, &other, elsewhere, grouping("second", &[user("y")])).await.is_err());
+}
+
+/// Checks whether the store has been through the moment of a place.
+async fn knows(store: &dyn Store, owner: &Owner, place: Place) -> bool {
+    let wanted = WantedEvents { moment: Some(place.moment), ..WantedEvents::default() };
+    store.follow(owner, wanted).await.unwrap().foreign.is_none()
 }
 
 pub(in crate::store) async fn a_write_can_expect_a_last_event(store: &dyn Store) {

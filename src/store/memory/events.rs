@@ -8,8 +8,8 @@ use super::{Kept, MemoryStore, PARTITIONS, lock, partition_of};
 use crate::{
     domain::{AppId, ChatGroupId, Delta, Event, EventContent, FeedEntry, Organizer, Owner, UserId},
     store::{
-        Events, FeedCursor, FeedFrom, FeedPart, Followed, Pending, Place, Placed, Scope, StoreError, Stream,
-        WantedEvents, Write,
+        Events, FeedCursor, FeedFrom, FeedPart, Followed, Moment, Pending, Place, Placed, Scope, StoreError,
+        Stream, WantedEvents, Write,
         events::{disbanding_id, event_id, event_number},
         place::{Lives, check_place},
     },
@@ -38,11 +38,12 @@ impl Kept {
         let Write { owner, edit, context, terms, .. } = write;
         let bucket = u8::try_from(partition_of(owner.user.as_str())).unwrap_or(0);
         let log = self.events.entry(owner.app).or_default();
-        let id = event_id(incarnation, number_of(bucket, log.len() as u64 + 1));
+        let at = terms.now.saturating_mul(1_000);
+        let id = event_id(incarnation, number_of(bucket, log.len() as u64 + 1), at);
         let event = Event {
             id: id.clone(),
             version: organizer.counters().version,
-            at: terms.now.saturating_mul(1_000),
+            at,
             operator: context.identifier.clone(),
             request: context.request.clone(),
             content: EventContent::of(edit, deltas),
@@ -93,12 +94,11 @@ fn erase(log: &mut Log, user: &UserId) {
 
 impl MemoryStore {
     pub(super) fn lives_of(&self, app: AppId) -> Lives {
-        let incarnation = *lock(&self.incarnation);
+        // A store in memory has a single run in each incarnation, whose moments it has all been through.
+        let now = Moment { run: *lock(&self.incarnation), event: 0 };
         match lock(&self.apps).get(&app) {
-            Some(life) => {
-                Lives { incarnation, epoch: life.epoch, disbandings: life.disbandings.len() as u64 }
-            }
-            None => Lives { incarnation, ..Lives::default() },
+            Some(life) => Lives { now, epoch: life.epoch, disbandings: life.disbandings.len() as u64 },
+            None => Lives { now, ..Lives::default() },
         }
     }
 
@@ -155,7 +155,8 @@ impl MemoryStore {
     ) -> Result<(), StoreError> {
         let Some(expected) = &write.place else { return Ok(()) };
         let (current, dead) = self.place_of(&write.owner, organizer, dead);
-        check_place(expected, current, &dead).map_err(StoreError::Elsewhere)?;
+        let has_been_through = expected.moment.run == current.moment.run;
+        check_place(expected, has_been_through, current, &dead).map_err(StoreError::Elsewhere)?;
         let Some(last) = &write.last_event else { return Ok(()) };
         let kept = self.owners(&write.owner);
         let mut log = kept.events.get(&write.owner.app).into_iter().flatten().rev();
@@ -170,17 +171,18 @@ impl MemoryStore {
         let bucket = u8::try_from(partition_of(owner.user.as_str())).unwrap_or(0);
         let before = match &wanted.before {
             Some(id) => {
-                event_number(id, place.incarnation).and_then(|number| place_in(bucket, number)).unwrap_or(0)
+                let number = event_number(id, place.moment.run).map_or(0, |(number, _)| number);
+                place_in(bucket, number).unwrap_or(0)
             }
             None => u64::MAX,
         };
         let kept = self.owners(owner);
         let log = kept.events.get(&owner.app).map_or(&[][..], |log| &log[..]);
-        let knows_before = wanted.before.is_none()
-            || usize::try_from(before)
-                .ok()
-                .and_then(|number| log.get(number.checked_sub(1)?))
-                .is_some_and(|(user, _)| *user == owner.user);
+        let found_before = usize::try_from(before).ok().and_then(|number| log.get(number.checked_sub(1)?));
+        let knows_before = wanted.before.as_ref().is_none_or(|id| {
+            found_before.is_some_and(|(user, event)| *user == owner.user && event.id == *id)
+        });
+        let foreign = wanted.moment.filter(|moment| moment.run != place.moment.run);
         let mut bytes = 0;
         let mut found = (log.iter().enumerate().rev())
             .filter(|(index, (user, _))| *user == owner.user && *index as u64 + 1 < before)
@@ -198,14 +200,23 @@ impl MemoryStore {
         let has_more = found.peek().is_some();
         let organizer = state.organizer.living(&dead).into();
         let state = crate::domain::OwnerState { organizer, ..state };
-        Followed { state, place, dead: disbanded, events, is_complete: !has_more, has_more, knows_before }
+        Followed {
+            state,
+            place,
+            dead: disbanded,
+            events,
+            is_complete: !has_more,
+            has_more,
+            knows_before,
+            foreign,
+        }
     }
 
     pub(super) fn feed_part(&self, app: AppId, from: &FeedFrom, most: usize) -> FeedPart {
         let lives = self.lives_of(app);
         let known = match from {
             FeedFrom::After(cursor) => Some(cursor)
-                .filter(|cursor| (cursor.incarnation, cursor.epoch) == (lives.incarnation, lives.epoch)),
+                .filter(|cursor| (cursor.moment.run, cursor.epoch) == (lives.now.run, lives.epoch)),
             FeedFrom::Earliest | FeedFrom::Latest => None,
         };
         let mut part = FeedPart {
@@ -217,8 +228,7 @@ impl MemoryStore {
             (None, FeedFrom::Latest) => last,
             (None, _) => 0,
         };
-        let mut cursor =
-            FeedCursor { incarnation: lives.incarnation, epoch: lives.epoch, ..FeedCursor::default() };
+        let mut cursor = FeedCursor { moment: lives.now, epoch: lives.epoch, ..FeedCursor::default() };
         for (partition, bucket) in self.partitions.iter().zip(0u8..) {
             let kept = lock(&partition.kept);
             let log = kept.events.get(&app).map_or(&[][..], |log| &log[..]);
@@ -228,6 +238,7 @@ impl MemoryStore {
                 |((user, event), number)| Placed {
                     stream: Stream::Bucket(bucket),
                     number,
+                    event: lives.now.event,
                     entry: FeedEntry::Owner { user: user.clone(), event: event.clone() },
                 },
             );
@@ -241,8 +252,9 @@ impl MemoryStore {
             .map(|((id, incarnation, at), number)| Placed {
                 stream: Stream::Disbandings,
                 number,
+                event: lives.now.event,
                 entry: FeedEntry::Disbanded {
-                    event: disbanding_id(lives.incarnation, number),
+                    event: disbanding_id(lives.now.run, number, at.saturating_mul(1_000)),
                     id: id.clone(),
                     incarnation: *incarnation,
                     at: at.saturating_mul(1_000),

@@ -14,6 +14,7 @@ use super::{
     job::Job,
     reader::Shared,
     rows::Rows,
+    runs,
     verdict::Culprit,
     writer::WriterThread,
 };
@@ -44,6 +45,11 @@ impl WriterThread {
         // Check the files before writing anything, because a write would hide that a file was truncated.
         if self.is_marked
             && let Err(error) = self.look_at_files()
+        {
+            return Attempt::Failed { taken: most, error };
+        }
+        if !self.is_marked
+            && let Err(error) = runs::begin(&self.db)
         {
             return Attempt::Failed { taken: most, error };
         }

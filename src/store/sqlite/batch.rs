@@ -14,7 +14,7 @@ use super::{
     health::Health,
     lives, operations,
     rows::Rows,
-    touches,
+    runs, touches,
 };
 use crate::{
     domain::{
@@ -175,7 +175,8 @@ impl<'a> Batch<'a> {
             let organizer = &edited.state.organizer;
             let dead = rows.disbanded(owner.app, organizer, &edited.stored.dead, lives)?;
             let place = lives.place_of(organizer);
-            check_place(expected, place, &dead).map_err(StoreError::Elsewhere)?;
+            let knows_moment = runs::has_been_through(self.db, expected.moment)?;
+            check_place(expected, knows_moment, place, &dead).map_err(StoreError::Elsewhere)?;
             events::check_last(self.db, write, edited.stored.event, place)?;
         }
         let decision = guarded(|| write.decide(&edited.state, &edited.stored.dead, presences))?;
@@ -214,8 +215,7 @@ impl<'a> Batch<'a> {
         self.bytes += PAGE + bytes;
         edited.stored.event = head.number;
         if matches!(outcome, Outcome::Undone(_)) {
-            let incarnation = lives::lives(self.db, owner.app)?.incarnation;
-            outcome.note_event(event_id(incarnation, head.number));
+            outcome.note_event(event_id(lives::incarnation(self.db)?, head.number, at));
         }
         self.bytes += operations::keep(self.db, write, &outcome)?;
         if next.account != edited.state.account {

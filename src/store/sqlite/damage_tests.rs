@@ -170,7 +170,7 @@ fn a_lost_page_affects_only_those_whose_data_was_on_it() {
         bytes[(page - 1) * PAGE..page * PAGE].fill(0);
         fs::write(directory.path().join("confold.db"), bytes).unwrap();
         let open = || SqliteStore::open(&StoreConfig::new(directory.path()));
-        // The store cannot be opened without the page of the schema or of the table `store`.
+        // The store cannot be opened without the pages of the schema or of the table `store`.
         let Ok(store) = open() else {
             refused += 1;
             continue;
@@ -187,7 +187,7 @@ fn a_lost_page_affects_only_those_whose_data_was_on_it() {
         });
     }
     println!("damaged owners by page: {numbers:?}; {refused} pages without which a store cannot be opened");
-    assert!(refused <= 2, "{refused} pages");
+    assert!(refused <= 4, "{refused} pages");
     assert!(numbers.contains(&1) && numbers.contains(&0), "{numbers:?}");
     // Only the root pages of tables and indices affect all owners.
     assert!(numbers.iter().filter(|damaged| **damaged == OWNERS).count() <= 4, "{numbers:?}");

@@ -79,7 +79,7 @@ fn stream_of(lane: u8) -> Stream {
 
 fn life_of(db: &Connection, app: AppId) -> Result<Life, StoreError> {
     let lives = lives(db, app)?;
-    Ok(Life { incarnation: lives.incarnation, epoch: lives.epoch })
+    Ok(Life { run: lives.now.run, epoch: lives.epoch })
 }
 
 /// Reads a destination, and stores it if it is new. Also returns the approximate number of bytes written.

@@ -21,13 +21,15 @@ const EVENTS: i64 = 10_000;
 /// How many old events are checked at a time, so that removing many of them takes several small transactions.
 const EVENTS_AT_ONCE: i64 = 64;
 
-/// Writes an event for the disbanding of a chat group. Returns the number of the disbanding.
+/// Writes an event for the disbanding of a chat group, which uses up the number `event`. Returns the number of the
+/// disbanding.
 pub(super) fn write_disbanding(
     db: &Connection,
     app: AppId,
     id: &ChatGroupId,
     incarnation: u32,
     now: UnixSeconds,
+    event: u64,
 ) -> Result<i64, StoreError> {
     let Lives { disbandings, epoch, .. } = lives::lives(db, app)?;
     let (of, id, now) = (app, id.as_str(), i64::try_from(now).unwrap_or(i64::MAX));
@@ -39,10 +41,10 @@ pub(super) fn write_disbanding(
     let number = signed(disbandings).max(last).saturating_add(1);
     lives::write(db, of, unsigned(number), epoch)?;
     db.prepare_cached(
-        "INSERT INTO app_event (app_id, seq, group_id, incarnation, at, kind, sum)
-         VALUES (?1, ?2, ?3, ?4, ?5, 1, row_sum('app_event', ?1, ?2, ?3, ?4, ?5, 1))",
+        "INSERT INTO app_event (app_id, seq, group_id, incarnation, at, kind, event, sum)
+         VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, row_sum('app_event', ?1, ?2, ?3, ?4, ?5, 1, ?6))",
     )?
-    .execute(params![app, number, id, incarnation, now])?;
+    .execute(params![app, number, id, incarnation, now, signed(event)])?;
     // Events that are too old are removed later. Here, only their number is limited.
     trim_events(db, app, number, None)?;
     Ok(number)
@@ -96,12 +98,13 @@ pub(super) fn ended<'a>(
     let ids: Vec<&str> = ids.map(ChatGroupId::as_str).collect();
     let Some(unreadable) = list(ids.iter().copied()) else { return Ok(HashMap::new()) };
     let mut statement = db.prepare_cached(
-        "SELECT seq, group_id, incarnation, at, kind, sum FROM app_event WHERE app_id = ?1 AND group_id IN rarray(?2)",
+        "SELECT seq, group_id, incarnation, at, kind, event, sum FROM app_event
+         WHERE app_id = ?1 AND group_id IN rarray(?2)",
     )?;
     let mut rows = statement.query(params![app.number(), unreadable])?;
     let mut ended = HashMap::new();
     while let Some(row) = rows.next()? {
-        sums::check("app_event", [Column::Number(app.number().into())], row, 5)?;
+        sums::check("app_event", [Column::Number(app.number().into())], row, 6)?;
         let latest = ended.entry(row.get(1)?).or_insert(0);
         *latest = row.get::<_, u32>(2)?.max(*latest);
     }

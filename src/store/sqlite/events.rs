@@ -6,7 +6,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
-use super::{error::attribute_damage, sums, upgrade};
+use super::{error::attribute_damage, lives::incarnation, sums, upgrade};
 use crate::{
     domain::{AppId, Delta, Event, Owner},
     store::{
@@ -109,6 +109,7 @@ pub(super) fn give_up(db: &Connection, now: u64) -> rusqlite::Result<()> {
     let name = format!("damaged_event_{base}");
     transaction.execute_batch(&format!("ALTER TABLE event RENAME TO {name}; {}", upgrade::EVENTS))?;
     raise_base(&transaction, base)?;
+    note_removed(&transaction, base)?;
     transaction.commit()?;
     let _ = db.execute_batch(&format!("DROP TABLE {name}"));
     Ok(())
@@ -197,7 +198,7 @@ fn of_number(db: &Connection, owner: &Owner, number: u64) -> Result<Option<(u8, 
 pub(super) fn event(stored: StoredEvent, number: u64, incarnation: u64) -> Event {
     let StoredEvent { header, operator, request, content, .. } = stored;
     let EventHeader { version, at, .. } = header;
-    Event { id: event_id(incarnation, number), version, at, operator, request, content }
+    Event { id: event_id(incarnation, number, at), version, at, operator, request, content }
 }
 
 /// The events of an owner.
@@ -221,7 +222,7 @@ pub(super) fn check_last(
 ) -> Result<(), StoreError> {
     let Some(expected) = &write.last_event else { return Ok(()) };
     let wanted = WantedEvents { most: 1, ..WantedEvents::default() };
-    let found = of_owner(db, &write.owner, latest, place.incarnation, &wanted)?;
+    let found = of_owner(db, &write.owner, latest, &wanted)?;
     if found.events.first() == Some(expected) { Ok(()) } else { Err(StoreError::Elsewhere(place)) }
 }
 
@@ -233,14 +234,17 @@ pub(super) fn of_owner(
     db: &Connection,
     owner: &Owner,
     latest: u64,
-    incarnation: u64,
     wanted: &WantedEvents,
 ) -> Result<OfOwner, StoreError> {
     let next = |number: u64| attribute_damage(|| Damaged::Events, of_number(db, owner, number));
+    let incarnation = incarnation(db)?;
     let mut found = OfOwner { is_complete: true, knows_before: true, ..OfOwner::default() };
     let (mut number, mut bytes) = (latest, 0);
     if let Some(before) = &wanted.before {
-        let before = event_number(before, incarnation).map(next).transpose()?.flatten();
+        let before = match event_number(before, incarnation) {
+            Some((number, at)) => next(number)?.filter(|(_, stored)| stored.header.at == at),
+            None => None,
+        };
         found.knows_before = before.is_some();
         number = before.map_or(0, |(_, stored)| stored.header.previous);
     }
@@ -266,16 +270,30 @@ pub(super) fn of_owner(
     Ok(found)
 }
 
-/// Reads the number of the oldest event that is kept.
+/// Returns the number up to which all events were removed. `head` is the number of the last event.
 ///
 /// # Errors
 /// Returns any SQLite error.
-pub(super) fn oldest(db: &Connection) -> rusqlite::Result<Option<u64>> {
-    let found = db
+pub(super) fn removed(db: &Connection, head: u64) -> rusqlite::Result<u64> {
+    let noted: Option<i64> =
+        db.prepare_cached("SELECT removed FROM store")?.query_row([], |row| row.get(0))?;
+    if let Some(number) = noted {
+        return Ok(unsigned(number));
+    }
+    // A store of an older format has not removed any events since it was upgraded.
+    let oldest = db
         .prepare_cached("SELECT number FROM event ORDER BY number LIMIT 1")?
         .query_row([], |row| row.get(0))
         .optional()?;
-    Ok(found.map(unsigned))
+    Ok(oldest.map_or(head, |number| unsigned(number).saturating_sub(1)))
+}
+
+/// Notes that all events up to this number were removed.
+///
+/// # Errors
+/// Returns any SQLite error.
+pub(super) fn note_removed(db: &Connection, number: u64) -> rusqlite::Result<()> {
+    db.execute("UPDATE store SET removed = max(coalesce(removed, 0), ?1)", [signed(number)]).map(drop)
 }
 
 pub(super) fn signed(number: u64) -> i64 {

@@ -6,12 +6,12 @@ use super::super::SqliteStore;
 use crate::{
     clock::Clock,
     domain::{
-        AppId, ChatGroupId, Conversation, CustomMark, DirectoryMode, Edit, GroupName, Limits, MarkChange,
-        Owner, Terms, UserId,
+        AppId, ChatGroup, ChatGroupEdit, ChatGroupId, Conversation, CustomMark, DirectoryMode, Edit,
+        GroupName, Limits, MarkChange, Owner, Terms, UserId,
     },
     store::{
-        Deliveries, DestinationId, Events, FeedCursor, FeedFrom, Followed, Lane, Maintenance, Owners,
-        Progress, Retention, Scope, StoreConfig, Stream, WantedEvents, Write,
+        ChatGroupWrite, Deliveries, DestinationId, Directory, Events, FeedCursor, FeedFrom, Followed, Lane,
+        Maintenance, Owners, Progress, Retention, Scope, StoreConfig, Stream, WantedEvents, Write,
     },
     testing::block_on,
 };
@@ -46,6 +46,17 @@ fn mark(peer: &str, custom: &str) -> Edit {
 fn group(name: &str, peer: &str) -> Edit {
     let conversations = vec![Conversation::ChatGroup(ChatGroupId::parse(peer).unwrap())];
     Edit::CreateGroup { name: GroupName::parse(name).unwrap(), conversations }
+}
+
+/// Stores the disbanding of a chat group that is not known otherwise.
+async fn disband(store: &SqliteStore, id: &str) {
+    let terms = Terms { directory: DirectoryMode::Open, ..Terms::of_tools(Limits::OPEN, NOW) };
+    let edit = ChatGroupEdit::Restore {
+        group: ChatGroup { incarnation: 1, ..ChatGroup::default() },
+        members: [].into(),
+    };
+    let write = ChatGroupWrite::new(AppId::new(1).unwrap(), ChatGroupId::parse(id).unwrap(), edit, terms);
+    store.commit_chat_group(write).await.unwrap().unwrap();
 }
 
 async fn follow(store: &SqliteStore, owner: &Owner) -> Followed {
@@ -100,7 +111,7 @@ fn large_events_make_a_part_of_the_feed_shorter() {
 }
 
 #[test]
-fn a_cursor_that_is_ahead_of_a_restored_copy_shows_a_gap() {
+fn a_cursor_of_the_original_shows_a_gap_in_a_restored_copy() {
     let (directory, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let clock = frozen();
     let write = |directory: &Path, custom: [&'static str; 2]| {
@@ -115,16 +126,22 @@ fn a_cursor_that_is_ahead_of_a_restored_copy_shows_a_gap() {
             end
         })
     };
-    write(directory.path(), ["1", "2"]);
+    let before = write(directory.path(), ["1", "2"]);
     fs::copy(directory.path().join("confold.db"), copy.path().join("confold.db")).unwrap();
     let ahead = write(directory.path(), ["3", "4"]);
+    // The copy soon has more events than the original had.
+    write(copy.path(), ["5", "6"]);
+    write(copy.path(), ["7", "8"]);
     let restored = open(copy.path(), &clock, Retention::default());
     block_on(async {
         let read = |cursor| restored.feed(AppId::new(1).unwrap(), FeedFrom::After(cursor), 10);
-        let part = read(ahead.clone()).await.unwrap();
-        assert!(part.has_gap && part.entries.len() == 2, "everything that is kept follows: {part:?}");
-        assert!(!read(part.end).await.unwrap().has_gap);
-        let unwanted = read(FeedCursor { buckets: vec![u64::MAX], ..ahead }).await.unwrap();
+        let part = read(ahead).await.unwrap();
+        assert!(part.has_gap && part.entries.len() == 6, "everything that is kept follows: {part:?}");
+        assert!(!read(part.end.clone()).await.unwrap().has_gap);
+        let part = read(before).await.unwrap();
+        assert!(!part.has_gap && part.entries.len() == 4, "what the copy has been through counts: {part:?}");
+        let unwanted = FeedCursor { buckets: vec![u64::MAX], ..part.end };
+        let unwanted = read(unwanted).await.unwrap();
         assert!(!unwanted.has_gap && unwanted.entries.is_empty());
         restored.close().await;
     });
@@ -188,9 +205,17 @@ fn old_events_are_removed_and_their_numbers_go_on() {
         assert_eq!(kept(&store).await, 0);
         store.close().await;
         let store = open(directory.path(), &clock, retention);
+        // Disbandings use up numbers. A reader who has seen all events misses nothing for all that.
+        let all = store.feed(app, FeedFrom::Latest, 9).await.unwrap().start;
+        disband(&store, "g").await;
+        disband(&store, "h").await;
+        let part = store.feed(app, FeedFrom::After(all.clone()), 9).await.unwrap();
+        assert_eq!((part.entries.len(), part.has_gap), (2, false));
         commit(&store, &owner("ann"), mark("bob", "at last")).await;
-        let part = store.feed(app, FeedFrom::Earliest, 9).await.unwrap();
-        assert_eq!(part.entries.iter().map(|entry| entry.number).collect::<Vec<_>>(), [13]);
+        let part = store.feed(app, FeedFrom::After(all), 9).await.unwrap();
+        assert_eq!((part.entries.len(), part.has_gap), (3, false));
+        let part = store.feed(app, FeedFrom::Earliest, 1).await.unwrap();
+        assert_eq!(part.entries.iter().map(|entry| entry.number).collect::<Vec<_>>(), [15]);
         assert!(store.feed(app, FeedFrom::After(latest), 9).await.unwrap().has_gap);
         store.close().await;
     });

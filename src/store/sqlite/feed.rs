@@ -5,14 +5,14 @@ use rusqlite::{Connection, params};
 
 use super::{
     error::attribute_damage,
-    events::{event, last, oldest, read, signed, unsigned},
-    lives::lives,
-    sums,
+    events::{event, last, read, removed, signed, unsigned},
+    lives::{incarnation, lives},
+    runs, sums,
 };
 use crate::{
     domain::{AppId, ChatGroupId, FeedEntry},
     store::{
-        Damaged, FeedCursor, FeedFrom, FeedPart, Placed, StoreError, Stream, checksum::Column,
+        Damaged, FeedCursor, FeedFrom, FeedPart, Moment, Placed, StoreError, Stream, checksum::Column,
         events::disbanding_id,
     },
 };
@@ -38,23 +38,19 @@ pub(super) fn feed(
 }
 
 fn read_feed(db: &Connection, app: AppId, from: &FeedFrom, most: usize) -> Result<FeedPart, StoreError> {
-    let lives = lives(db, app)?;
+    let (lives, incarnation) = (lives(db, app)?, incarnation(db)?);
     let head = last(db)?.number;
     let (mut entries, mut has_gap) = (Vec::new(), false);
     let known = match from {
         FeedFrom::After(cursor) => {
-            // A cursor can only be ahead of the last event if the store is an older copy of the one that gave it. Streams that
-            // are not wanted have the highest number.
-            let is_ahead = cursor.buckets.iter().any(|number| *number > head && *number != u64::MAX);
-            let is_known =
-                (cursor.incarnation, cursor.epoch) == (lives.incarnation, lives.epoch) && !is_ahead;
+            let is_known = cursor.epoch == lives.epoch && runs::has_been_through(db, cursor.moment)?;
             has_gap = !is_known;
             is_known.then_some(cursor)
         }
         FeedFrom::Earliest | FeedFrom::Latest => None,
     };
     // All events up to this number were removed.
-    let removed = oldest(db)?.map_or(head, |oldest| oldest - 1);
+    let removed = removed(db, head)?;
     let mut positions = match (known, from) {
         (Some(cursor), _) if !cursor.buckets.is_empty() => cursor.buckets.clone(),
         (None, FeedFrom::Latest) => vec![head],
@@ -64,7 +60,13 @@ fn read_feed(db: &Connection, app: AppId, from: &FeedFrom, most: usize) -> Resul
         has_gap |= known.is_some() && *position < removed;
         *position = (*position).max(removed);
     }
-    let scan = Scan { db, app, incarnation: lives.incarnation, positions: &positions, head };
+    let event = match (known, from) {
+        (Some(cursor), _) => cursor.moment.event,
+        (None, FeedFrom::Latest) => head,
+        (None, _) => removed,
+    };
+    let moment = Moment { event, ..lives.now };
+    let scan = Scan { db, app, incarnation, positions: &positions, head };
     let scanned = scan.events(most, &mut entries)?;
     let oldest = oldest_disbanding(db, app)?;
     // All disbandings up to this number were removed.
@@ -77,15 +79,11 @@ fn read_feed(db: &Connection, app: AppId, from: &FeedFrom, most: usize) -> Resul
     has_gap |= known.is_some_and(|cursor| cursor.disbandings < removed);
     let room = most.saturating_sub(entries.len());
     let begun = entries.len();
-    read_disbandings(db, app, lives.incarnation, after, room, &mut entries)?;
-    let start = FeedCursor {
-        incarnation: lives.incarnation,
-        epoch: lives.epoch,
-        disbandings: after,
-        buckets: positions.clone(),
-    };
+    read_disbandings(db, app, incarnation, after, room, &mut entries)?;
+    let start = FeedCursor { moment, epoch: lives.epoch, disbandings: after, buckets: positions.clone() };
     let mut end = start.clone();
     end.buckets.iter_mut().for_each(|position| *position = (*position).max(scanned));
+    end.moment.event = end.moment.event.max(scanned);
     end.disbandings = match entries[begun..].last() {
         // If fewer were found than fit, the end is reached, even if the last numbers are missing because of damage.
         _ if entries.len() - begun < room => after.max(lives.disbandings),
@@ -134,7 +132,7 @@ impl Scan<'_> {
             bytes += stored.bytes;
             let user = stored.header.user.clone();
             let entry = FeedEntry::Owner { user, event: event(stored, number, self.incarnation) };
-            entries.push(Placed { stream: Stream::Bucket(bucket), number, entry });
+            entries.push(Placed { stream: Stream::Bucket(bucket), number, event: number, entry });
             seen = number;
         }
         Ok(end)
@@ -157,20 +155,21 @@ fn read_disbandings(
     entries: &mut Vec<Placed>,
 ) -> Result<(), StoreError> {
     let mut statement = db.prepare_cached(
-        "SELECT seq, group_id, incarnation, at, kind, sum FROM app_event
+        "SELECT seq, group_id, incarnation, at, kind, event, sum FROM app_event
          WHERE app_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
     )?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut rows = statement.query(params![app.number(), signed(after), most])?;
     while let Some(row) = rows.next()? {
-        sums::check("app_event", [Column::Number(app.number().into())], row, 5)?;
+        sums::check("app_event", [Column::Number(app.number().into())], row, 6)?;
         let id = ChatGroupId::parse(&row.get::<_, String>(1)?)
             .map_err(|reason| StoreError::Damaged { what: Damaged::Database, reason: reason.to_string() })?;
         let at = unsigned(row.get(3)?).saturating_mul(1_000);
         let number = unsigned(row.get(0)?);
-        let event = disbanding_id(incarnation, number);
+        let event = disbanding_id(incarnation, number, at);
         let entry = FeedEntry::Disbanded { event, id, incarnation: row.get(2)?, at };
-        entries.push(Placed { stream: Stream::Disbandings, number, entry });
+        let used_up = row.get::<_, Option<i64>>(5)?.map_or(0, unsigned);
+        entries.push(Placed { stream: Stream::Disbandings, number, event: used_up, entry });
     }
     Ok(())
 }

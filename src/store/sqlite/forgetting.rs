@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{deliveries, operations, rows::Rows, touches};
+use super::{deliveries, operations, rows::Rows, schema, touches};
 use crate::store::{Scope, StoreError};
 
 impl Rows<'_> {
@@ -48,7 +48,7 @@ impl Rows<'_> {
             };
         }
         if *scope == Scope::All {
-            db.execute("UPDATE store SET incarnation = lower(hex(randomblob(8)))", [])?;
+            schema::renew(db)?;
         }
         Ok(())
     }

@@ -7,7 +7,8 @@ use super::{
     batch::{Batch, PAGE},
     chat_groups, disbandings,
     error::attribute_damage,
-    events, lives, touches,
+    events::{self, Head},
+    lives, runs, touches,
 };
 use crate::{
     domain::{
@@ -56,12 +57,25 @@ impl Batch<'_> {
         let Some(ChatGroupChange { next, deltas }) = kept else { return Ok(Ok(outcome)) };
         let mut disbanding = None;
         if next.incarnation > group.map_or(0, |old| old.incarnation) {
-            disbanding = Some(disbandings::write_disbanding(self.db, app, id, next.incarnation, now)?);
-            self.bytes += 2 * PAGE;
+            let number = self.use_up_number()?;
+            disbanding =
+                Some(disbandings::write_disbanding(self.db, app, id, next.incarnation, now, number)?);
+            self.bytes += 3 * PAGE;
             self.disbanded.push((app, id.clone()));
         }
         self.bytes += PAGE + chat_groups::write(self.db, app, id, old, &next, disbanding, &deltas)?;
         Ok(Ok(outcome))
+    }
+
+    /// Uses up a number of events, so that what clients got before and after something that is not an event is of
+    /// different moments.
+    fn use_up_number(&mut self) -> Result<u64, StoreError> {
+        let head = self.head.map_or_else(|| events::last(self.db), Ok);
+        let head = attribute_damage(|| Damaged::Events, head)?;
+        let head = Head { number: head.number + 1, ..head };
+        events::raise_base(self.db, head.number)?;
+        self.head = Some(head);
+        Ok(head.number)
     }
 
     /// Applies touches, all of which concern `what`.
@@ -103,13 +117,11 @@ impl Batch<'_> {
         self.owners.retain(|owner, _| !scope.covers(owner));
         self.disbanded.retain(|(app, _)| !scope.covers_app(*app));
         // Cursors of other apps may be after the events that are deleted.
-        let head = self.head.map_or_else(|| events::last(self.db), Ok);
-        let head = attribute_damage(|| Damaged::Events, head)?;
-        events::raise_base(self.db, head.number)?;
+        self.use_up_number()?;
         self.rows().forget(scope)?;
         match scope {
             // The store has a new incarnation.
-            Scope::All => {}
+            Scope::All => runs::begin_within(self.db)?,
             Scope::App(app) => lives::raise_epoch(self.db, *app)?,
             Scope::Owner(owner) => {
                 let erased = events::erase_all(self.db, owner, bucket_of(owner, self.buckets));

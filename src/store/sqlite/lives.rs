@@ -1,15 +1,15 @@
-//! What places of owners and cursors of feeds are compared with: the incarnation of the store, and the counters of an app.
+//! What places of owners and cursors of feeds are compared with: the current moment, and the counters of an app.
 
 use rusqlite::{Connection, params};
 
 use super::{
     error::attribute_damage,
-    events::{signed, unsigned},
-    sums,
+    events::{last, signed, unsigned},
+    runs, sums,
 };
 use crate::{
     domain::AppId,
-    store::{Damaged, StoreError, checksum::Column, place::Lives},
+    store::{Damaged, Moment, StoreError, checksum::Column, place::Lives},
 };
 
 /// Reads what cursors and places of an app are compared with.
@@ -17,21 +17,39 @@ use crate::{
 /// # Errors
 /// Returns [`StoreError::Damaged`], which names the app's directory.
 pub(super) fn lives(db: &Connection, app: AppId) -> Result<Lives, StoreError> {
+    let now = Moment { run: runs::current(db)?, event: last_event(db)? };
     let read = || {
-        let incarnation: String =
-            db.prepare_cached("SELECT incarnation FROM store")?.query_row([], |row| row.get(0))?;
-        let incarnation = u64::from_str_radix(&incarnation, 16).map_err(|_| StoreError::Damaged {
-            what: Damaged::Database,
-            reason: "the incarnation of the store is not a number".to_owned(),
-        })?;
         let mut statement = db.prepare_cached("SELECT disbandings, epoch, sum FROM app WHERE app_id = ?1")?;
         let mut rows = statement.query([app.number()])?;
-        let Some(row) = rows.next()? else { return Ok(Lives { incarnation, ..Lives::default() }) };
+        let Some(row) = rows.next()? else { return Ok(Lives { now, ..Lives::default() }) };
         sums::check("app", [Column::Number(app.number().into())], row, 2)?;
         let epoch = row.get::<_, Option<u32>>(1)?.unwrap_or(0);
-        Ok(Lives { incarnation, epoch, disbandings: unsigned(row.get(0)?) })
+        Ok(Lives { now, epoch, disbandings: unsigned(row.get(0)?) })
     };
     attribute_damage(|| Damaged::Directory(app), read())
+}
+
+/// Returns the number of the last event. If it cannot be read, this is a number that no store ever reaches, so that what
+/// clients get now will not count later.
+fn last_event(db: &Connection) -> Result<u64, StoreError> {
+    match last(db) {
+        Ok(head) => Ok(head.number),
+        Err(StoreError::Damaged { .. }) => Ok(u64::MAX),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the incarnation of the store.
+///
+/// # Errors
+/// Returns [`StoreError::Damaged`] if it cannot be read.
+pub(super) fn incarnation(db: &Connection) -> Result<u64, StoreError> {
+    let incarnation: String =
+        db.prepare_cached("SELECT incarnation FROM store")?.query_row([], |row| row.get(0))?;
+    u64::from_str_radix(&incarnation, 16).map_err(|_| StoreError::Damaged {
+        what: Damaged::Database,
+        reason: "the incarnation of the store is not a number".to_owned(),
+    })
 }
 
 /// Begins a new life of an app, so that places and cursors from before are recognized.

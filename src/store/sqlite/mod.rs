@@ -33,6 +33,7 @@ mod operations;
 mod queue;
 mod reader;
 mod rows;
+mod runs;
 mod schema;
 mod scrubbing;
 mod steps;

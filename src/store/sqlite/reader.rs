@@ -18,6 +18,7 @@ use super::{
     listing, lives, operations,
     queue::Queue,
     rows::Rows,
+    runs,
     threads::StoreThread,
     touches,
 };
@@ -165,7 +166,7 @@ impl Reader {
             let organizer = &stored.organizer;
             let place = lives.place_of(organizer);
             let disbanded = rows.disbanded(owner.app, organizer, &dead, lives)?;
-            let found = events::of_owner(&db, owner, event, lives.incarnation, wanted);
+            let found = events::of_owner(&db, owner, event, wanted);
             // The owner is readable even if their events are not.
             let OfOwner { events, is_complete, has_more, knows_before } =
                 self.noted(found).or_else(|error| match error {
@@ -175,7 +176,20 @@ impl Reader {
             let living =
                 if dead.is_empty() { Arc::clone(organizer) } else { Arc::new(organizer.living(&dead)) };
             let state = OwnerState { account, organizer: living };
-            Ok(Followed { state, place, dead: disbanded, events, is_complete, has_more, knows_before })
+            let foreign = match wanted.moment {
+                Some(moment) if !runs::has_been_through(&db, moment)? => Some(moment),
+                _ => None,
+            };
+            Ok(Followed {
+                state,
+                place,
+                dead: disbanded,
+                events,
+                is_complete,
+                has_more,
+                knows_before,
+                foreign,
+            })
         };
         let followed = self.noted(read());
         db.finish()?;

@@ -6,7 +6,7 @@ use super::{
     files::Files,
     first_formats::{FORMAT_1, from_1_to_2},
     opening::{Opening, PreviousEnd},
-    upgrade,
+    runs, upgrade,
     wal::Log,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 
 /// The current format of the database. Older formats are upgraded when the database is opened; newer ones are
 /// refused.
-pub(super) const FORMAT: i64 = 5;
+pub(super) const FORMAT: i64 = 6;
 
 /// The `PRAGMA application_id` of confold's databases (`cfld`).
 pub(super) const APPLICATION: i64 = 0x6366_6c64;
@@ -99,17 +99,17 @@ pub(super) fn open_with(
             files.check_identity().is_ok()
         }
         // The stored data can still be read, so open the store anyway.
-        Err(error) => match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => {
-                opening.losses.push(log_lines::STORE_FULL.found([&directory, &error]));
-                false
-            }
-            Some(rusqlite::ErrorCode::ReadOnly) => {
-                opening.losses.push(log_lines::STORE_READ_ONLY.found([&directory, &error]));
-                false
-            }
-            _ => return Err(failed(error)),
-        },
+        Err(StoreError::Full(reason)) => {
+            opening.losses.push(log_lines::STORE_FULL.found([&directory, &reason]));
+            false
+        }
+        Err(StoreError::ReadOnly(reason)) => {
+            opening.losses.push(log_lines::STORE_READ_ONLY.found([&directory, &reason]));
+            false
+        }
+        Err(source) => {
+            return Err(OpenError::Database { file: files.database.clone(), source: Box::new(source) });
+        }
     };
     // Rewriting fills the log, which would hide at the next startup that an earlier log is missing. So this comes after
     // the mark.
@@ -146,20 +146,23 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cache_size", -32_768)
 }
 
-/// Marks the database as in use, in the database file itself and not only in its log. If the log is missing at the
+/// Begins a run, and marks the database as in use, in the database file itself and not only in its log. If the log is missing at the
 /// next startup, the mark shows that changes were lost.
-fn mark(connection: &Connection, opening: &mut Opening, has_lost: bool) -> rusqlite::Result<()> {
+fn mark(connection: &Connection, opening: &mut Opening, has_lost: bool) -> Result<(), StoreError> {
     if has_lost {
         renew(connection)?;
         opening.look_into(connection)?;
     }
+    runs::begin(connection)?;
     mark_in_use(connection)?;
-    frames(connection, "PASSIVE").map(drop)
+    frames(connection, "PASSIVE")?;
+    Ok(())
 }
 
-/// Gives a store that has lost changes a new incarnation.
-fn renew(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute("UPDATE store SET incarnation = lower(hex(randomblob(8)))", []).map(drop)
+/// Gives a store that has lost changes, or that was emptied, a new incarnation.
+pub(super) fn renew(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("UPDATE store SET incarnation = lower(hex(randomblob(8)))", [])?;
+    runs::forget(connection)
 }
 
 /// Marks the store as in use.
@@ -215,9 +218,15 @@ fn bring_up_to_date(
     if format < 4 {
         upgrade::from_3_to_4(&transaction)?;
     }
-    upgrade::from_4_to_5(&transaction)?;
+    if format < 5 {
+        upgrade::from_4_to_5(&transaction)?;
+    }
+    upgrade::from_5_to_6(&transaction)?;
     if format == 0 {
-        transaction.execute("UPDATE store SET rewritten = 1, buckets = coalesce(?1, buckets)", [create])?;
+        transaction.execute(
+            "UPDATE store SET rewritten = 1, removed = 0, buckets = coalesce(?1, buckets)",
+            [create],
+        )?;
     }
     if has_lost {
         renew(&transaction)?;

@@ -8,7 +8,7 @@ use crate::{
     store::sqlite::{
         SqliteStore,
         first_formats::{FORMAT_1, FORMAT_2},
-        schema::APPLICATION,
+        schema::{APPLICATION, FORMAT},
         upgrade::FORMAT_3,
     },
     store::{Maintenance, Owners, StoreConfig, Touches, Write},
@@ -106,7 +106,7 @@ fn a_store_of_format_3_opens_and_keeps_everything() {
     }
     let db = Connection::open(directory.path().join("confold.db")).unwrap();
     let format: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!(format, 5, "an older version must not open it");
+    assert_eq!(format, FORMAT, "an older version must not open it");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use super::{
     deliveries::delivered,
     error::committing,
-    events::{OVERHEAD, damaged, last, raise_base, signed, unsigned},
+    events::{OVERHEAD, damaged, last, note_removed, raise_base, signed, unsigned},
 };
 use crate::store::{Retention, StoreError, document::decode_header};
 
@@ -39,11 +39,18 @@ pub(super) fn trim(db: &Connection, retention: Retention, now: u64) -> Result<us
     }
     drop(rows);
     let Some(number) = removable else { return Ok(0) };
+    remove(db, head.number, number).map_err(committing)
+}
+
+/// Removes the events up to this number. The last event has the number `head`.
+fn remove(db: &Connection, head: u64, number: u64) -> rusqlite::Result<usize> {
+    let transaction = db.unchecked_transaction()?;
     // The numbers go on even if no event is left.
-    raise_base(db, head.number).map_err(committing)?;
-    let removed = db
+    raise_base(&transaction, head)?;
+    note_removed(&transaction, number)?;
+    let removed = transaction
         .prepare_cached("DELETE FROM event WHERE number <= ?1")?
-        .execute(params![signed(number)])
-        .map_err(committing)?;
+        .execute(params![signed(number)])?;
+    transaction.commit()?;
     Ok(removed)
 }

@@ -1,6 +1,6 @@
 //! Upgrades a database to format 3, in which rows have checksums, organizers have revisions, and members of chat
-//! groups have rows of their own, to format 4, which adds the tables of sessions and checksums of the apps, and to
-//! format 5, which adds events.
+//! groups have rows of their own, to format 4, which adds the tables of sessions and checksums of the apps, to
+//! format 5, which adds events, and to format 6, which adds the runs of the store.
 //!
 //! A damaged page must not prevent a store from being opened. After finding damage in a transaction, SQLite also
 //! refuses other changes in it. So the tables are changed in one transaction, and the rows afterwards in steps, each
@@ -55,6 +55,15 @@ pub(super) fn from_4_to_5(transaction: &Transaction<'_>) -> rusqlite::Result<()>
     transaction.execute_batch(FORMAT_5)
 }
 
+/// Upgrades the tables from format 5 to format 6. An older version must not open the database after that, because it
+/// would not record its runs.
+///
+/// # Errors
+/// Returns any SQLite error.
+pub(super) fn from_5_to_6(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(FORMAT_6)
+}
+
 /// Rewrites the rows of an older format, unless that has been done already, in steps of at most `most` rows. If it is
 /// interrupted, the next startup continues it.
 ///
@@ -86,7 +95,7 @@ pub(super) fn rewrite_rows(connection: &Connection, most: i64) -> Result<(), Sto
         (Table { name: "app", key: "app_id", width: 1, most }, "app_id, disbandings"),
         (
             Table { name: "app_event", key: "app_id, seq", width: 2, most },
-            "app_id, seq, group_id, incarnation, at, kind",
+            "app_id, seq, group_id, incarnation, at, kind, event",
         ),
     ] {
         table.in_steps(connection, |transaction, from, to| table.add_sums(transaction, columns, from, to))?;
@@ -185,9 +194,18 @@ ALTER TABLE app ADD COLUMN epoch INTEGER;
 ALTER TABLE store ADD COLUMN buckets INTEGER NOT NULL DEFAULT 64;
 -- The number after which events begin.
 ALTER TABLE store ADD COLUMN event_base INTEGER NOT NULL DEFAULT 0;
--- Webhooks: rows of several kinds, see deliveries.rs. One short table, because the schema should fit into one page: the
--- store cannot be opened without any page of it.
+-- Webhooks: rows of several kinds, see deliveries.rs. One short table, because the
+-- store cannot be opened without every page of the schema.
 CREATE TABLE webhook (app_id, name, kind, key, a, b, c, note, sum, PRIMARY KEY (app_id, name, kind, key)) WITHOUT ROWID;
+";
+
+const FORMAT_6: &str = "
+-- The runs of the store, each with a random name and the number of the last event when it began.
+CREATE TABLE run (number INTEGER PRIMARY KEY, id, began, sum);
+-- The number up to which all events were removed; NULL after an upgrade until some are removed.
+ALTER TABLE store ADD COLUMN removed;
+-- A disbanding uses up a number of events.
+ALTER TABLE app_event ADD COLUMN event;
 ";
 
 #[cfg(test)]

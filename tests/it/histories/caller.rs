@@ -1,7 +1,9 @@
 //! A server without a socket: calls go directly into the pipeline.
 
 use std::{
+    fs,
     net::{IpAddr, Ipv4Addr},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -19,6 +21,7 @@ use confold::{
 };
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -43,7 +46,9 @@ pub(super) struct Caller {
     runtime: Runtime,
     /// The time of the server, which stands still unless the test moves it.
     pub(super) clock: Clock,
-    directory: Option<tempfile::TempDir>,
+    directory: Option<TempDir>,
+    /// A copy of the directory from some time ago.
+    copied: Option<TempDir>,
     store: Arc<dyn Store>,
     http: Arc<HttpService>,
     query: String,
@@ -96,19 +101,59 @@ impl Caller {
             usersig::make(app.id, &identifier, app.key.as_ref().unwrap(), clock.now(), 1_000_000_000);
         let query = format!("sdkappid={}&identifier={ADMIN}&usersig={signature}", app.id);
         let http = compose(&store, &clock);
-        Caller { runtime, clock, directory, store, http, query }
+        Caller { runtime, clock, directory, copied: None, store, http, query }
     }
 
     /// Stops the server and starts it again, if it keeps its data on a disk. The first change after that removes old events.
     pub(super) fn restart(&mut self) -> bool {
-        let Some(directory) = &self.directory else { return false };
+        if self.directory.is_none() {
+            return false;
+        }
+        self.stop();
+        self.go_on();
+        true
+    }
+
+    /// Copies the directory of the running server, if it keeps its data on a disk.
+    pub(super) fn copy(&mut self) {
+        let Some(directory) = &self.directory else { return };
+        let (from, copied) = (directory.path().to_owned(), tempfile::tempdir().unwrap());
+        let to = copied.path().to_owned();
+        self.runtime.block_on(self.store.between_writes(Box::new(move || copy_files(&from, &to)))).unwrap();
+        self.copied = Some(copied);
+    }
+
+    /// Copies the directory while the server is stopped, and starts it again.
+    pub(super) fn restart_with_copy(&mut self) {
+        self.stop();
+        let directory = self.directory.as_ref().expect("the data is on a disk");
+        let copied = tempfile::tempdir().unwrap();
+        copy_files(directory.path(), copied.path());
+        self.copied = Some(copied);
+        self.go_on();
+    }
+
+    /// Stops the server, puts the last copy in the place of its directory, and starts it again, if there is a copy.
+    pub(super) fn restore_copy(&mut self) -> bool {
+        let Some(copied) = &self.copied else { return false };
+        let restored = tempfile::tempdir().unwrap();
+        copy_files(copied.path(), restored.path());
+        self.stop();
+        self.directory = Some(restored);
+        self.go_on();
+        true
+    }
+
+    fn stop(&mut self) {
         self.runtime.block_on(self.store.close());
-        let nothing = store::in_memory();
-        self.http = compose(&nothing, &self.clock);
-        self.store = nothing;
+        self.store = store::in_memory();
+        self.http = compose(&self.store, &self.clock);
+    }
+
+    fn go_on(&mut self) {
+        let directory = self.directory.as_ref().expect("the data is on a disk");
         self.store = open(directory, &self.clock);
         self.http = compose(&self.store, &self.clock);
-        true
     }
 
     /// Makes a call with these headers.
@@ -154,7 +199,14 @@ fn app() -> App {
     App { directory: DirectoryMode::Open, page_size: 7, ..page_app() }
 }
 
-fn open(directory: &tempfile::TempDir, clock: &Clock) -> Arc<dyn Store> {
+fn copy_files(from: &Path, to: &Path) {
+    for file in fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+fn open(directory: &TempDir, clock: &Clock) -> Arc<dyn Store> {
     let retention = Retention { seconds: RETENTION, bytes: u64::MAX };
     let config =
         StoreConfig { retention, clock: clock.clone(), readers: 1, ..StoreConfig::new(directory.path()) };

@@ -4,6 +4,7 @@
 
 mod caller;
 mod changes;
+mod copies;
 mod undo;
 
 /// Draws the same numbers in every run.

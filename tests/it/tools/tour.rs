@@ -92,7 +92,8 @@ fn without_ids(line: &str) -> String {
         return "id: ".to_owned();
     }
     let is_time = |word: &str| word.len() == 20 && word.starts_with("20") && word.ends_with('Z');
-    let is_id = |word: &str| word.len() > 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_id =
+        |word: &str| word.len() > 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     // The width of a column depends on what is in it.
     let words = line.split_whitespace().map(|word| match word {
         time if is_time(time) => "TIME",
