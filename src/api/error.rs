@@ -6,8 +6,51 @@ use crate::{
     domain::{ChatGroupId, Rejection, UserId},
     excerpt::quoted,
     store::StoreError,
-    wire::{Fault, code::Code},
+    wire::{Fault, ProfileProblem, code::Code},
 };
+
+/// What is wrong with a call of the service `openim`, or with a message. Each has a code of its own there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageProblem {
+    /// The list of users is empty.
+    NoUsers,
+    /// The message has no elements, or an element has no type or content.
+    Empty,
+    /// The receiver is missing or has the wrong form.
+    Receiver,
+    /// The random number is missing or has the wrong form.
+    Random,
+    /// The time is missing or has the wrong form.
+    Time,
+    /// The body is missing or no array.
+    Body,
+    /// The sender is missing or does not exist.
+    Sender,
+    /// An element of the body has the wrong form.
+    Element,
+    /// Too many users are named.
+    ManyUsers,
+    /// The receiver does not exist.
+    UnknownReceiver,
+    /// The list of receivers is missing or no array.
+    Receivers,
+    /// The list of receivers is empty.
+    NoReceivers,
+    /// `SyncFromOldSystem` is missing or has another value.
+    OldSystem,
+    /// `SyncOtherMachine` is no number.
+    OtherMachine,
+    /// `OfflinePushInfo` is no object.
+    Push,
+    /// `MsgLifeTime` is no number.
+    LifeTime,
+    /// The message is too long.
+    Long,
+    /// The message to several receivers is too long.
+    LongBatch,
+    /// The message mentions too many members of a group.
+    ManyMentions,
+}
 
 /// Why a whole call is refused.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +147,23 @@ pub enum Error {
         limit: usize,
         /// The number of bytes found.
         bytes: usize,
+    },
+    /// A field of a profile is refused.
+    #[error("{1}")]
+    Profile(ProfileProblem, Fault),
+    /// No users are named whose profiles to return.
+    #[error("{0}")]
+    NoProfiles(Fault),
+    /// A message, or a question for the presence of users, is refused.
+    #[error("{1}")]
+    Message(MessageProblem, Fault),
+    /// The account in this field does not exist.
+    #[error("{path}: {}", explain(&Rejection::UnknownPeer(user.clone())))]
+    NoAccount {
+        /// The path of the field.
+        path: &'static str,
+        /// The user.
+        user: UserId,
     },
     /// A chat group does not exist.
     #[error(

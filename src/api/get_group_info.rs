@@ -11,7 +11,9 @@ use super::{
     shapes::{chat_group_id, check_count},
 };
 use crate::{
-    domain::{AppId, ChatGroupId, ChatGroupKind, ChatGroupProfile, Member, WantedMembers, batch},
+    domain::{
+        AppId, ChatGroupId, ChatGroupKind, ChatGroupProfile, LastMessage, Member, WantedMembers, batch,
+    },
     excerpt,
     wire::{Fault, Field, Fields, Value},
 };
@@ -66,16 +68,19 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     })?;
     let wanted = wanted.unwrap_or_default();
     let readable: Vec<ChatGroupId> = ids.iter().filter_map(|(_, id)| id.as_ref().ok().cloned()).collect();
-    let mut found =
-        call.service.store.chat_groups(call.app.id, readable, WantedMembers::All).await?.into_iter();
+    let found = call.service.store.chat_groups(call.app.id, readable.clone(), WantedMembers::All).await?;
+    let lives = readable.into_iter().zip(&found);
+    let lives = lives.map(|(id, state)| (id, state.as_ref().map_or(0, |state| state.group.incarnation)));
+    let last = call.service.store.last_messages(call.app.id, lives.collect()).await?;
+    let mut found = found.into_iter().zip(last);
     let mut group_info = Vec::with_capacity(ids.len());
     for (text, id) in ids {
         let found = id.and_then(|id| {
-            let state = found.next().flatten();
+            let (state, last) = found.next().unwrap_or_default();
             let count = state.as_ref().map_or(0, |state| state.group.member_count());
             let alive = state.and_then(|state| Some((state.group.profile?, state.members)));
             let (profile, members) = alive.ok_or(Error::NoChatGroup(id))?;
-            Ok(described(call.app.id, &text, &profile, count, &members, &wanted))
+            Ok(described(call.app.id, &text, &profile, (count, last), &members, &wanted))
         });
         group_info.push(found.unwrap_or_else(|error| failed(&text, &error)));
     }
@@ -86,7 +91,7 @@ fn described(
     app: AppId,
     id: &str,
     profile: &ChatGroupProfile,
-    count: usize,
+    (count, last): (usize, LastMessage),
     members: &[Member],
     wanted: &Wanted,
 ) -> GroupInfo {
@@ -111,8 +116,8 @@ fn described(
         (&info::OWNER_ACCOUNT, json!(owner.as_ref().map_or("", |owner| owner.as_str()))),
         (&info::CREATE_TIME, json!(created_at)),
         (&info::LAST_INFO_TIME, json!(created_at)),
-        (&info::LAST_MSG_TIME, json!(0)),
-        (&info::NEXT_MSG_SEQ, json!(1)),
+        (&info::LAST_MSG_TIME, json!(last.at)),
+        (&info::NEXT_MSG_SEQ, json!(last.number.saturating_add(1))),
         (&info::MEMBER_NUM, json!(count)),
         (&info::MAX_MEMBER_NUM, json!(max_members)),
         (&info::APPLY_JOIN_OPTION, json!(join_option.name())),

@@ -5,6 +5,7 @@ mod account_check;
 mod account_delete;
 mod account_import;
 mod add_group_member;
+mod batchsendmsg;
 mod changes;
 mod codes;
 mod create_contact_group;
@@ -18,15 +19,22 @@ mod get_appid_group_list;
 mod get_contact_group;
 mod get_group_info;
 mod get_role_in_group;
+mod group_messages;
 mod history;
+mod kick;
 mod mark_contact;
 mod members;
+mod messages;
 mod multiaccount_import;
 mod past;
+mod portrait_get;
+mod portrait_set;
+mod query_online_status;
 mod refused;
 mod route;
 mod search;
 mod search_contact_group;
+mod sendmsg;
 mod sentences;
 mod shapes;
 mod state;
@@ -158,6 +166,17 @@ impl Command {
             Command::AddGroupMember => Box::pin(add_group_member::run(call, request)),
             Command::DeleteGroupMember => Box::pin(delete_group_member::run(call, request)),
             Command::GetRoleInGroup => Box::pin(get_role_in_group::run(call, request)),
+            Command::Kick => Box::pin(kick::run(call, request)),
+            Command::PortraitSet => Box::pin(portrait_set::run(call, request)),
+            Command::PortraitGet => Box::pin(portrait_get::run(call, request)),
+            Command::QueryOnlineStatus | Command::QueryState => {
+                Box::pin(query_online_status::run(call, request))
+            }
+            Command::SendMsg | Command::ImportMsg => Box::pin(sendmsg::run(call, request)),
+            Command::BatchSendMsg => Box::pin(batchsendmsg::run(call, request)),
+            Command::SendGroupMsg => Box::pin(group_messages::send(call, request)),
+            Command::ImportGroupMsg => Box::pin(group_messages::import(call, request)),
+            Command::SendGroupSystemNotification => Box::pin(group_messages::notify(call, request)),
             Command::Changes => Box::pin(changes::run(call, request)),
             Command::Search => Box::pin(search::run(call, request)),
             Command::History => Box::pin(history::run(call, request)),
@@ -224,10 +243,7 @@ impl Call<'_> {
 
     /// Commits a write that [`Call::write`] has made.
     async fn settle<T: TryFrom<Outcome>>(&self, write: Write) -> Result<T, Error> {
-        let outcome = self.service.store.commit(write).await?.map_err(|rejection| match rejection {
-            unknown @ Rejection::UnknownOwner(_) => of_owner(unknown),
-            other => other.into(),
-        })?;
+        let outcome = self.service.store.commit(write).await?.map_err(of_owner)?;
         outcome.try_into().map_err(|_| StoreError::Rule.into())
     }
 
@@ -299,7 +315,10 @@ impl Call<'_> {
     }
 }
 
-/// Converts a rejection of the owner that a request names.
+/// Converts a rejection. If it is that of the owner whom a request names, the error names the field.
 fn of_owner(rejection: Rejection) -> Error {
-    Error::At { path: OWNER.name.to_owned(), rejection }
+    match rejection {
+        Rejection::UnknownOwner(_) => Error::At { path: OWNER.name.to_owned(), rejection },
+        other => other.into(),
+    }
 }

@@ -88,6 +88,16 @@ pub enum Edition {
     Basic,
 }
 
+/// What becomes of the message commands of an app (decision 34). Messages are never kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MessageMode {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// They are checked, answered and dropped, and move the recent list.
+    Accept,
+}
+
 /// A key that was replaced. Signatures made with it are accepted for a limited time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreviousKey {
@@ -151,6 +161,10 @@ pub struct App {
     pub directory: DirectoryMode,
     /// What owners may write.
     pub edition: Edition,
+    /// What becomes of message commands.
+    pub messages: MessageMode,
+    /// Whether messages also move the recent lists of administrators.
+    pub touch_admins: bool,
     /// The limits of owners.
     pub limits: Limits,
     /// The number of records per page of `get_contact_group`.
@@ -199,6 +213,8 @@ impl App {
             admins: Arc::default(),
             directory: DirectoryMode::Strict,
             edition: Edition::Ultimate,
+            messages: MessageMode::Refuse,
+            touch_admins: false,
             limits: Limits::TENCENT,
             page_size: crate::domain::batch::PAGE,
             disabled: false,

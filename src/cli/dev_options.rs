@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::{app_option::AppOption, dev_values, dev_webhook::DevWebhook, profile::Profile};
 use crate::{
-    auth::{App, CallRates, Edition, Network},
+    auth::{App, CallRates, Edition, MessageMode, Network},
     config::read_rates,
     domain::{DirectoryMode, batch},
     listen, log,
@@ -83,6 +83,10 @@ pub(super) struct Options {
     /// Let apps write everything (ultimate), or everything except groups and standard marks (basic).
     #[arg(long, value_enum, default_value_t = EditionName::Ultimate)]
     pub(super) edition: EditionName,
+    /// Refuse the message commands (refuse), or check and answer them, drop the messages, and let them move the recent list
+    /// (accept).
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = MessagesOption::Refuse)]
+    pub(super) messages: MessagesOption,
     /// Limit each owner to 20 groups and 1,000 conversations (tencent), or to 100 and 10,000 (open).
     #[arg(long, value_enum, default_value_t = Profile::Tencent)]
     pub(super) profile: Profile,
@@ -123,6 +127,10 @@ impl Options {
                 EditionName::Ultimate => Edition::Ultimate,
                 EditionName::Basic => Edition::Basic,
             },
+            messages: match self.messages {
+                MessagesOption::Refuse => MessageMode::Refuse,
+                MessagesOption::Accept => MessageMode::Accept,
+            },
             limits: self.profile.limits(),
             page_size: self.page_size,
             rates: self.rates.clone().unwrap_or_default(),
@@ -143,4 +151,10 @@ pub(super) enum EditionName {
 pub(super) enum DirectoryOption {
     Strict,
     Open,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum MessagesOption {
+    Refuse,
+    Accept,
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::Family,
-    auth::{App, Edition, Identifier, Network, SecretKey},
+    auth::{App, Edition, Identifier, MessageMode, Network, SecretKey},
     call::{FEED, INTERCHANGE},
     domain::{AppId, DirectoryMode, Limits, UnixSeconds},
     secret_word,
@@ -42,7 +42,7 @@ impl AppDraft {
 
 const MOST: u64 = u64::MAX;
 const NETWORKS: &str = "addresses or networks, such as \"10.0.0.0/8\" or \"2001:db8::/32\"";
-const SERVICES: &str = "services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"confold\", \"interchange\", \"feed\"";
+const SERVICES: &str = "services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"profile\", \"openim\", \"confold\", \"interchange\", \"feed\"";
 const IDENTIFIERS: &str = "identifiers of 1 to 256 bytes without control characters";
 
 /// Returns the configuration keys of an app.
@@ -142,6 +142,21 @@ static APP: &[Key<AppDraft>] = &[
         }),
         default: "ultimate",
         about: "`ultimate`: everything may be written; `basic`: conversation groups and standard marks may not (51013).",
+    },
+    Key {
+        name: "messages",
+        kind: Kind::Choice(&["refuse", "accept"], |draft, value| {
+            let accept = value == "accept";
+            assign(&mut draft.app.messages, if accept { MessageMode::Accept } else { MessageMode::Refuse })
+        }),
+        default: "refuse",
+        about: "`refuse`: sendmsg, batchsendmsg, importmsg, send_group_msg, import_group_msg and send_group_system_notification are refused; `accept`: they are checked, answered and dropped, and move the recent list. Messages are never kept.",
+    },
+    Key {
+        name: "messages_touch_admins",
+        kind: Kind::Switch(|draft, value| assign(&mut draft.app.touch_admins, value)),
+        default: "false",
+        about: "Whether messages also move the recent lists of administrators. An administrator who sends messages to everybody would get a very long list.",
     },
     Key {
         name: "profile",

@@ -1,17 +1,8 @@
-//! What the rules need to know about accounts and chat groups.
+//! What the rules need to know about which accounts and chat groups exist.
 
 use std::collections::HashMap;
 
 use super::{Conversation, MembershipMode, Rejection, Terms, UserId};
-
-/// An imported account. No rule depends on its fields, which are stored for the clients that set them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Account {
-    /// The nickname; empty if it was never set.
-    pub nick: String,
-    /// The address of the portrait; empty if it was never set.
-    pub face_url: String,
-}
 
 /// Whether a chat group exists, and which incarnation it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

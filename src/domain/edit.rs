@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Change, ChangeNumber, Conversation, Delta, GroupId, GroupName, MarkChange, MemberChange, Organizer,
-    OwnerState, Rejection, Restoration, Undo, Undone, World, accounts, grouping, marking, restore, reversal,
+    Account, Change, ChangeNumber, Conversation, Delta, GroupId, GroupName, MarkChange, MemberChange,
+    Organizer, OwnerState, ProfileTag, ProfileValue, Rejection, Restoration, Undo, Undone, World, accounts,
+    grouping, marking, restore, reversal,
 };
 
 /// A requested change of an owner's data. Stores run edits without depending on their meaning.
@@ -48,6 +49,10 @@ pub enum Edit {
         /// The address of the portrait.
         face_url: Option<String>,
     },
+    /// Replaces the account and its whole profile, or imports it.
+    RestoreAccount(Account),
+    /// Sets fields of the profile, in this order; a value that is `None` clears its field.
+    SetProfile(Vec<(ProfileTag, Option<ProfileValue>)>),
     /// Deletes the account and everything the owner organized; the counters stay (decision 9).
     DeleteAccount,
     /// Replaces everything the owner organized with imported groups and records.
@@ -129,6 +134,8 @@ impl Edit {
             Edit::RenameGroup { .. }
             | Edit::DeleteGroup { .. }
             | Edit::ImportAccount { .. }
+            | Edit::RestoreAccount(_)
+            | Edit::SetProfile(_)
             | Edit::DeleteAccount => Vec::new(),
             #[cfg(test)]
             Edit::Defect => Vec::new(),
@@ -168,6 +175,8 @@ impl Edit {
             Edit::ImportAccount { nick, face_url } => {
                 return Ok(accounts::import(state, nick.as_deref(), face_url.as_deref()));
             }
+            Edit::RestoreAccount(account) => return Ok(accounts::replace(state, account.clone())),
+            Edit::SetProfile(fields) => return accounts::set_profile(state, fields),
             Edit::DeleteAccount => return accounts::delete(state, world),
             Edit::Restore(restoration) => return restore::restore(state, restoration, world),
             Edit::Mark { items } => {
@@ -208,8 +217,11 @@ impl Edit {
             | Edit::ChangeMembers { .. }
             | Edit::DeleteGroup { .. }
             | Edit::Mark { .. }
+            | Edit::SetProfile(_)
             | Edit::Undo(_) => true,
-            Edit::ImportAccount { .. } | Edit::DeleteAccount | Edit::Restore(_) => false,
+            Edit::ImportAccount { .. } | Edit::RestoreAccount(_) | Edit::DeleteAccount | Edit::Restore(_) => {
+                false
+            }
             #[cfg(test)]
             Edit::Defect => false,
         }

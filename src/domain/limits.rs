@@ -34,6 +34,12 @@ pub mod batch {
     pub const LISTED: usize = 10_000;
     /// Accounts per account call.
     pub const ACCOUNTS: usize = 100;
+    /// Fields of a profile per profile call.
+    pub const PROFILE: usize = 100;
+    /// Users per question for their presence, and receivers of a message.
+    pub const RECEIVERS: usize = 500;
+    /// Messages per `import_group_msg`.
+    pub const IMPORTED_MESSAGES: usize = 7;
     /// Chat groups per `get_group_info`.
     pub const CHAT_GROUPS: usize = 50;
     /// Records per page of `get_contact_group`.

@@ -23,6 +23,8 @@ mod limits;
 mod mark;
 mod marking;
 mod organizer;
+mod posting;
+mod profile;
 mod receipt;
 mod record;
 mod rejection;
@@ -49,7 +51,7 @@ pub use chat_group_edit::{
     ChatGroupWorld, Joining, WantedMembers,
 };
 pub use conversation::Conversation;
-pub use directory::{Account, ChatGroupLife, DirectoryMode, DirectoryRules, Presence, World};
+pub use directory::{ChatGroupLife, DirectoryMode, DirectoryRules, Presence, World};
 pub use edit::{Decision, Edit, Grouped, Outcome, WrongOutcome};
 pub use event::{Event, EventContent, FeedEntry};
 pub use filter::{ConversationKind, Filter, FilteredPage, filtered_page};
@@ -60,6 +62,8 @@ pub use limits::{Limits, batch};
 pub use mark::{CustomMark, MarkBit, StandardMark};
 pub use marking::{MarkChange, StandardChange};
 pub use organizer::{ChangeNumber, Counters, MAX_NUMBER, Organizer, Unsound};
+pub use posting::{ChatGroupTraffic, LastMessage, Numbers, Post, Posting};
+pub use profile::{Account, Profile, ProfileKind, ProfileTag, ProfileValue};
 pub use receipt::Receipt;
 pub use record::Record;
 pub use rejection::Rejection;

@@ -55,6 +55,12 @@ pub enum Rejection {
         max = MAX_NUMBER
     )]
     NoGroupIdLeft,
+    /// The profile would have too many fields with tags of the app's own.
+    #[error("a profile may have at most {limit} fields with tags of the app's own")]
+    TooManyTags {
+        /// The limit.
+        limit: usize,
+    },
     /// No group of the owner has this name.
     #[error("the owner has no conversation group named {}", quoted(.0))]
     NoSuchGroup(String),

@@ -91,8 +91,7 @@ pub(super) fn check<'a>(
 
 /// Returns the edit for a line about an account.
 pub(super) fn import_of(account: Account) -> Edit {
-    let Account { nick, face_url } = account;
-    Edit::ImportAccount { nick: Some(nick), face_url: Some(face_url) }
+    Edit::RestoreAccount(account)
 }
 
 fn effect_on_owner(owner: &Owner, outcome: &Outcome) -> Effect {

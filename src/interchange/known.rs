@@ -1,6 +1,9 @@
 //! The fields that a line may have, and the checks that a saved reply contains everything about a user.
 
-use crate::wire::{Fault, Field, Fields, Path, TO_ACCOUNT, TO_GROUP_ID, TYPE, UnknownFields, bare};
+use crate::wire::{
+    Fault, Field, Fields, PROFILE_TAG, PROFILE_VALUE, Path, TO_ACCOUNT, TO_GROUP_ID, TYPE, UnknownFields,
+    bare,
+};
 
 /// Another way to deal with an unknown field, for error texts.
 const CURE: &str = ", or import with --lenient (in a URL: lenient=1), which ignores such fields";
@@ -10,6 +13,7 @@ pub(super) const SDK_APP_ID: Field = bare("SdkAppId");
 pub(super) const USER_ID: Field = bare("UserID");
 pub(super) const NICK: Field = bare("Nick");
 pub(super) const FACE_URL: Field = bare("FaceUrl");
+pub(super) const PROFILE_ITEM: Field = bare("ProfileItem");
 pub(super) const GROUP_ID: Field = bare("GroupId");
 pub(super) const INCARNATION: Field = bare("Incarnation");
 pub(super) const DESTROYED: Field = bare("Destroyed");
@@ -49,7 +53,8 @@ pub(super) const CUSTOM_MARK: Field = bare("CustomMark");
 pub(super) const CONTACT_GROUP_ID: Field = bare("ContactGroupId");
 pub(super) const TIMESTAMP: Field = bare("Timestamp");
 
-pub(super) const ACCOUNT: &[Field] = &[KIND, SDK_APP_ID, USER_ID, NICK, FACE_URL];
+pub(super) const ACCOUNT: &[Field] = &[KIND, SDK_APP_ID, USER_ID, NICK, FACE_URL, PROFILE_ITEM];
+pub(super) const PROFILE_FIELD: &[Field] = &[PROFILE_TAG, PROFILE_VALUE];
 pub(super) const CHAT_GROUP: &[Field] = &[
     KIND,
     SDK_APP_ID,
@@ -169,7 +174,7 @@ mod tests {
         let page = include_str!("../../docs/interchange.md");
         let named: Vec<&str> =
             page.split('`').skip(1).step_by(2).map(|word| word.trim_end_matches("[]")).collect();
-        for field in [ACCOUNT, CHAT_GROUP, MEMBER, ORGANIZER, GROUP, RECORD].concat() {
+        for field in [ACCOUNT, PROFILE_FIELD, CHAT_GROUP, MEMBER, ORGANIZER, GROUP, RECORD].concat() {
             assert!(named.contains(&field.name), "docs/interchange.md does not name {}", field.name);
         }
     }

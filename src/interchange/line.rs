@@ -10,9 +10,12 @@ use super::{
 use crate::{
     domain::{
         Account, AppId, ChatGroupId, ChatGroupState, Counters, CustomMark, GroupId, GroupName, Owner,
-        Restoration, RestoredGroup, RestoredRecord, StandardMark,
+        Profile, ProfileTag, Rejection, Restoration, RestoredGroup, RestoredRecord, StandardMark,
     },
-    wire::{Fault, Field, Fields, Node, UnknownFields, Value, code::Code, read_contact, unreadable},
+    wire::{
+        Fault, Field, Fields, Node, PROFILE_TAG, UnknownFields, Value, code::Code, read_contact,
+        read_profile_field, unreadable,
+    },
 };
 
 /// The content of a line.
@@ -147,9 +150,7 @@ fn read(fields: Fields<'_>, unknown: UnknownFields) -> Result<Line, Fault> {
         "account" => {
             let fields = only(fields, known::ACCOUNT, unknown, "an account")?;
             let user = fields.required(&known::USER_ID, importable)?;
-            let text = |field| text_of(fields, field);
-            let account = Account { nick: text(&known::NICK)?, face_url: text(&known::FACE_URL)? };
-            Ok(Line::Account { owner: Owner { app, user }, account })
+            Ok(Line::Account { owner: Owner { app, user }, account: account(fields, unknown)? })
         }
         "chat_group" => {
             let fields = only(fields, known::CHAT_GROUP, unknown, "a chat group")?;
@@ -160,6 +161,33 @@ fn read(fields: Fields<'_>, unknown: UnknownFields) -> Result<Line, Fault> {
         _ => fields.required(&known::KIND, |value| {
             Err(Fault::unfit(value.path, "account, chat_group or organizer", value.node))
         }),
+    }
+}
+
+fn account(fields: Fields<'_>, unknown: UnknownFields) -> Result<Account, Fault> {
+    let text = |field| text_of(fields, field);
+    let mut account =
+        Account { nick: text(&known::NICK)?, face_url: text(&known::FACE_URL)?, ..Account::default() };
+    let field = |item: Value<'_>| {
+        let fields = only(item.fields()?, known::PROFILE_FIELD, unknown, "a field of a profile")?;
+        let (tag, value) = read_profile_field(fields).map_err(|refused| refused.fault)?;
+        match tag {
+            ProfileTag::Nick | ProfileTag::Image => {
+                Err(fields.refused(&PROFILE_TAG, "in a line, these are Nick and FaceUrl"))
+            }
+            tag => Ok((tag, value)),
+        }
+    };
+    for (tag, value) in fields.optional(&known::PROFILE_ITEM, |items| items.each(field))?.unwrap_or_default()
+    {
+        account.set(tag, value);
+    }
+    match account.profile.is_too_large() {
+        true => {
+            let rejection = Rejection::TooManyTags { limit: Profile::MOST_CUSTOM };
+            Err(fields.refused(&known::PROFILE_ITEM, rejection))
+        }
+        false => Ok(account),
     }
 }
 

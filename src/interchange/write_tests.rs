@@ -8,7 +8,8 @@ use super::*;
 use crate::{
     domain::{
         AppId, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, ChatGroupState, GroupName,
-        JoinOption, Member, Organizer, RestoredGroup, RestoredRecord, StandardMark, UserId,
+        JoinOption, Member, Organizer, ProfileTag, ProfileValue, RestoredGroup, RestoredRecord, StandardMark,
+        UserId,
     },
     interchange::{Line, UnknownFields, chat_group::write_chat_group, read_line},
 };
@@ -86,9 +87,13 @@ proptest! {
     }
 
     #[test]
-    fn an_account_survives_a_round_trip(user in user(), nick in text(30), face_url in text(30)) {
+    fn an_account_survives_a_round_trip(
+        user in user(), nick in text(30), face_url in text(30), custom in text(30), level: Option<u32>
+    ) {
         let owner = Owner { app: AppId::new(7).unwrap(), user };
-        let account = Account { nick, face_url };
+        let mut account = Account { nick, face_url, ..Account::default() };
+        account.set(ProfileTag::Custom("Test".into()), Some(ProfileValue::Text(custom.into())));
+        account.set(ProfileTag::Level, level.map(ProfileValue::Number));
         let state = OwnerState { account: Some(Arc::new(account.clone())), organizer: Arc::default() };
         match read_line(&written(&owner, &state), UnknownFields::Refused) {
             Ok(Line::Account { owner: of, account: read }) => prop_assert_eq!((of, read), (owner, account)),

@@ -3,6 +3,7 @@
 mod deliveries_tests;
 mod dry_runs_tests;
 mod events_tests;
+mod profiles_tests;
 mod touches_tests;
 
 use std::sync::Arc;
@@ -71,6 +72,8 @@ suite! {{
     living_chat_groups_are_listed_page_by_page
     everything_is_listed_for_exports
     what_is_reset_was_never_there
+    profiles_come_and_go_with_accounts
+    messages_are_counted_in_each_life_of_a_chat_group
     touches_can_come_in_any_order_and_again
     a_touch_that_raises_nothing_writes_nothing
     a_touch_leaves_the_owner_as_they_are
@@ -103,6 +106,7 @@ suite! {{
 use deliveries_tests::*;
 use dry_runs_tests::*;
 use events_tests::*;
+use profiles_tests::*;
 use touches_tests::*;
 
 fn app(number: u32) -> AppId {
@@ -173,9 +177,8 @@ async fn conversations(store: &dyn Store, owner: &Owner) -> Vec<Conversation> {
     organizer(store, owner).await.records().iter().map(|record| record.conversation.clone()).collect()
 }
 
-async fn set_account(store: &dyn Store, owner: &Owner, Account { nick, face_url }: Account) {
-    let edit = Edit::ImportAccount { nick: Some(nick), face_url: Some(face_url) };
-    commit(store, owner, edit).await.unwrap().unwrap();
+async fn set_account(store: &dyn Store, owner: &Owner, account: Account) {
+    commit(store, owner, Edit::RestoreAccount(account)).await.unwrap().unwrap();
 }
 
 async fn edit_chat_group(
@@ -314,7 +317,7 @@ async fn an_expected_revision_is_compared(store: &dyn Store) {
 
 async fn accounts_come_and_go(store: &dyn Store) {
     let owner = owner(1, "a");
-    let account = Account { nick: "N".to_owned(), face_url: "F".to_owned() };
+    let account = Account { nick: "N".to_owned(), face_url: "F".to_owned(), ..Account::default() };
     // Read the owner first, so that a cache contains an entry without an account.
     assert!(store.load(&owner).await.unwrap().state.account.is_none());
     set_account(store, &owner, account.clone()).await;

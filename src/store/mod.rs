@@ -52,7 +52,8 @@ use tokio::sync::watch;
 
 use crate::domain::{
     AppId, ChatGroupId, ChatGroupKind, ChatGroupOutcome, ChatGroupRejection, ChatGroupState, Conversation,
-    Outcome, Owner, OwnerState, Presence, Rejection, SessionTimes, Touch, UserId, WantedMembers,
+    LastMessage, Numbers, Outcome, Owner, OwnerState, Posting, Presence, Rejection, SessionTimes, Touch,
+    UserId, WantedMembers,
 };
 
 /// A future answer of a store.
@@ -185,7 +186,8 @@ pub trait Directory: Send + Sync {
     fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage>;
 }
 
-/// Raises and reads the times of sessions, from which lists of recent conversations are made.
+/// Raises and reads the times of sessions, from which lists of recent conversations are made, and counts the messages to
+/// chat groups.
 ///
 /// A touch is not an edit. It takes no change number, and changes neither an owner's state nor the revision. Times are
 /// maximums, so touches can be applied in any order and repeated at will. There is no order between touches, nor between
@@ -208,6 +210,14 @@ pub trait Touches: Send + Sync {
     /// Reads the times of these chat groups, each in the given incarnation, in the same order. The times of a group are
     /// the default if that incarnation was not touched, or if a later one was.
     fn chat_group_times(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<SessionTimes>>;
+
+    /// Gives messages to a chat group their numbers, and moves its sessions. Unlike touches, messages are counted, so a
+    /// posting must not be repeated. The future completes when the numbers are durable. Returns `None` if the chat group
+    /// was destroyed in the meantime.
+    fn post(&self, posting: Posting) -> Pending<'_, Option<Numbers>>;
+
+    /// Reads the last messages to these chat groups, each in the given incarnation, in the same order.
+    fn last_messages(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<LastMessage>>;
 }
 
 /// Reads what calls changed. Every edit that changes an owner is recorded as one event, in the transaction of the change.

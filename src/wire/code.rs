@@ -117,12 +117,28 @@ codes! {
         GROUP_ID = 10015;
         /// Group service: the user does not exist.
         GROUP_USER = 10019;
+        /// Group service: a message mentions too many members.
+        GROUP_MENTIONS = 10053;
         /// Group service: the id is used by a chat group of another owner.
         GROUP_ID_TAKEN = 10021;
         /// Group service: the id is used by a chat group of the same owner.
         GROUP_ID_OWN = 10025;
-        /// Account service: a profile text is longer than 500 bytes.
+        /// Profile service: a parameter is missing or has the wrong form.
+        PROFILE_PARAMETER = 40001;
+        /// Profile service: no users are named.
+        PROFILE_USERS = 40002;
+        /// Profile service: the account has not been imported.
+        PROFILE_ACCOUNT = 40003;
+        /// Profile service: an internal error.
+        PROFILE_INTERNAL = 40006;
+        /// Profile service: there is no field with this tag.
+        PROFILE_TAG = 40009;
+        /// Account and profile services: a profile text is longer than 500 bytes.
         PROFILE_LENGTH = 40601;
+        /// Profile service: the field cannot have this value.
+        PROFILE_VALUE = 40605;
+        /// Profile service: the value of the field has the wrong type.
+        PROFILE_TYPE = 40610;
         /// The account has not been imported.
         ACCOUNT_ABSENT = 50001;
         /// A parameter is wrong; the description says which.
@@ -205,6 +221,46 @@ codes! {
         ACCOUNT_INTERNAL = 70500;
         /// Account service: the account cannot be deleted.
         ACCOUNT_KEPT = 71000;
+        /// Group service: the message is too long.
+        GROUP_LONG_MESSAGE = 80002;
+        /// Service openim: a parameter is wrong.
+        OPENIM_PARAMETER = 90001;
+        /// Service openim: the message has no elements, or an element has no type or content.
+        MESSAGE_EMPTY = 90002;
+        /// Service openim: the receiver is missing or has the wrong form.
+        MESSAGE_RECEIVER = 90003;
+        /// Service openim: MsgRandom is missing or has the wrong form.
+        MESSAGE_RANDOM = 90005;
+        /// Service openim: MsgTimeStamp is missing or has the wrong form.
+        MESSAGE_TIME = 90006;
+        /// Service openim: MsgBody is missing or no array.
+        MESSAGE_BODY = 90007;
+        /// Service openim: the sender is missing or does not exist.
+        MESSAGE_SENDER = 90008;
+        /// Service openim: an element of MsgBody has the wrong form.
+        MESSAGE_ELEMENT = 90010;
+        /// Service openim: too many users are named.
+        MESSAGE_USERS = 90011;
+        /// Service openim: the receiver does not exist.
+        MESSAGE_UNKNOWN_RECEIVER = 90012;
+        /// Service openim: the list of receivers is missing or no array.
+        MESSAGE_RECEIVERS = 90028;
+        /// Service openim: the list of receivers is empty.
+        MESSAGE_NO_RECEIVERS = 90029;
+        /// Service openim: SyncFromOldSystem is missing or has another value.
+        MESSAGE_OLD_SYSTEM = 90030;
+        /// Service openim: SyncOtherMachine is no integer.
+        MESSAGE_OTHER_MACHINE = 90031;
+        /// Service openim: OfflinePushInfo is no object.
+        MESSAGE_PUSH = 90043;
+        /// Service openim: MsgLifeTime is no integer.
+        MESSAGE_LIFE_TIME = 90044;
+        /// Service openim: the message to several receivers is too long.
+        MESSAGE_LONG_BATCH = 90055;
+        /// Service openim: an internal error; the call may be repeated.
+        OPENIM_INTERNAL = 91000;
+        /// Service openim: the message is too long.
+        MESSAGE_LONG = 93000;
     }
     elsewhere {
         /// The service cannot reach another service that it depends on.

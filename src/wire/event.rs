@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
-use super::contact::{write_group, write_list, write_record, write_text};
+use super::{
+    contact::{write_group, write_list, write_record, write_text},
+    profile::ProfileItem,
+};
 use crate::domain::{Account, Counters, Delta, Event, EventContent, FeedEntry, Record, UserId};
 
 /// Returns the kind of an entry of the feed, which is its `Kind` in JSON.
@@ -119,12 +122,17 @@ fn name_of(delta: &Delta) -> &'static str {
 }
 
 fn write_account(account: &Account, out: &mut Vec<u8>) {
-    let Account { nick, face_url } = account;
+    let Account { nick, face_url, profile } = account;
     let mut object = Object::begin(out);
     for (name, text) in [("Nick", nick), ("FaceUrl", face_url)] {
         if !text.is_empty() {
             object.text(name, text);
         }
+    }
+    if !profile.fields().is_empty() {
+        write_list(profile.fields(), object.member("ProfileItem"), |(tag, value), out| {
+            serde_json::to_writer(out, &ProfileItem(tag, value)).expect("writing to memory cannot fail");
+        });
     }
     object.end();
 }

@@ -11,6 +11,7 @@ mod fields;
 mod json;
 mod known;
 mod names;
+mod profile;
 mod shape;
 mod unreadable;
 
@@ -25,5 +26,9 @@ pub use fields::{Empties, Fields, FromNode, Value};
 pub use json::Node;
 pub use known::{UnknownFields, meant};
 pub use names::nearest;
+pub use profile::{
+    PROFILE_ITEM, PROFILE_TAG, PROFILE_VALUE, ProfileFault, ProfileField, ProfileItem, ProfileProblem,
+    read_profile_field, read_profile_item, read_profile_tag,
+};
 pub use shape::{Field, Shape, bare, may, must};
 pub use unreadable::unreadable;

@@ -126,7 +126,7 @@ fn reasons() -> Vec<&'static str> {
     let mut all = Vec::new();
     all.extend(variants!(Rejection:
         UnknownOwner Administrator Import UnknownPeer UnknownChatGroup NotMember DisbandedChatGroup UnreadablePeer TooManyGrouped TooManyMarked
-        TooManyGroups NoGroupIdLeft NoSuchGroup NameTaken NameLength NameCharacter IdLength IdCharacter MarkBit
+        TooManyGroups TooManyTags NoGroupIdLeft NoSuchGroup NameTaken NameLength NameCharacter IdLength IdCharacter MarkBit
         MarkText CustomMarkLength Unreadable NothingToApply NothingToUndo Erased BatchSize));
     all.extend(variants!(ChatGroupRejection:
         Unknown UnknownUser Taken Own Spent NoMemberList Full OwnerStays));
@@ -138,7 +138,7 @@ fn reasons() -> Vec<&'static str> {
     all.extend(variants!(Error:
         Http Injected NoResource NoCommand Absent Refused Frequency AppFrequency Edition Json AccountType Fault
         Rejected At GroupTextLength ProfileLength NoChatGroup ChatGroupIdForm ChatGroupTaken ChatGroupOwn ManyMembers
-        NoMemberList NoRemoval ChatGroupFull OwnerStays NoUser Timeout Contended ManyBodies Store));
+        NoMemberList NoRemoval ChatGroupFull OwnerStays NoUser NoAccount Profile NoProfiles Message Timeout Contended ManyBodies Store));
     all.extend(variants!(StoreError:
         Failed Lost Full ReadOnly Moved Damaged Rule Conflict Elsewhere KeyReused Busy Closed));
     all

@@ -13,8 +13,8 @@ use confold::{
     clock::Clock,
     domain::{
         AppId, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, ChatGroupState, Conversation, CustomMark,
-        DirectoryMode, Edit, Limits, MarkChange, Outcome, Owner, OwnerState, Presence, Rejection,
-        SessionTimes, Terms, Touch, UserId, WantedMembers,
+        DirectoryMode, Edit, LastMessage, Limits, MarkChange, Numbers, Outcome, Owner, OwnerState, Posting,
+        Presence, Rejection, SessionTimes, Terms, Touch, UserId, WantedMembers,
     },
     store::{
         self, ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Cursor, Deliveries, DeliveryState,
@@ -139,6 +139,14 @@ impl Touches for Overtaking {
 
     fn chat_group_times(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<SessionTimes>> {
         self.store.chat_group_times(app, lives)
+    }
+
+    fn post(&self, posting: Posting) -> Pending<'_, Option<Numbers>> {
+        self.store.post(posting)
+    }
+
+    fn last_messages(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<LastMessage>> {
+        self.store.last_messages(app, lives)
     }
 }
 

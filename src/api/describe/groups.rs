@@ -114,9 +114,9 @@ pub(in crate::api) mod info {
         may("CreateTime", Number, "When it was created, in seconds since 1970.");
     pub(in crate::api) const LAST_INFO_TIME: Field = may("LastInfoTime", Number, "The same as CreateTime.");
     pub(in crate::api) const LAST_MSG_TIME: Field =
-        may("LastMsgTime", Number, "Always 0, because messages are not kept.");
+        may("LastMsgTime", Number, "The time of the last message; 0 if there was none.");
     pub(in crate::api) const NEXT_MSG_SEQ: Field =
-        may("NextMsgSeq", Number, "Always 1, because messages are not kept.");
+        may("NextMsgSeq", Number, "The number that the next message will get.");
     pub(in crate::api) const MEMBER_NUM: Field =
         may("MemberNum", Number, "The number of members, including the owner.");
     pub(in crate::api) const MAX_MEMBER_NUM: Field =

@@ -4,6 +4,9 @@
 pub(super) mod accounts;
 pub(super) mod confold;
 pub(super) mod groups;
+pub(super) mod messages;
+pub(super) mod openim;
+pub(super) mod profile;
 pub(super) mod recentcontact;
 
 use super::Command;
@@ -37,6 +40,7 @@ impl Command {
             Command::MultiaccountImport => accounts::MULTIACCOUNT_IMPORT,
             Command::AccountCheck => accounts::ACCOUNT_CHECK,
             Command::AccountDelete => accounts::ACCOUNT_DELETE,
+            Command::Kick => accounts::KICK,
             Command::CreateGroup => groups::CREATE_GROUP,
             Command::ImportGroup => groups::IMPORT_GROUP,
             Command::DestroyGroup => groups::DESTROY_GROUP,
@@ -45,6 +49,16 @@ impl Command {
             Command::AddGroupMember => groups::ADD_GROUP_MEMBER,
             Command::DeleteGroupMember => groups::DELETE_GROUP_MEMBER,
             Command::GetRoleInGroup => groups::GET_ROLE_IN_GROUP,
+            Command::PortraitSet => profile::PORTRAIT_SET,
+            Command::PortraitGet => profile::PORTRAIT_GET,
+            Command::QueryOnlineStatus => openim::QUERY_ONLINE_STATUS,
+            Command::QueryState => openim::QUERY_STATE,
+            Command::SendMsg => messages::SEND_MSG,
+            Command::BatchSendMsg => messages::BATCH_SEND_MSG,
+            Command::ImportMsg => messages::IMPORT_MSG,
+            Command::SendGroupMsg => messages::SEND_GROUP_MSG,
+            Command::ImportGroupMsg => messages::IMPORT_GROUP_MSG,
+            Command::SendGroupSystemNotification => messages::SEND_GROUP_SYSTEM_NOTIFICATION,
             Command::Changes => confold::CHANGES_SINCE,
             Command::Search => confold::SEARCH,
             Command::History => confold::HISTORY,

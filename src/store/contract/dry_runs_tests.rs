@@ -7,7 +7,7 @@ use super::{
 use crate::{
     domain::{
         ChatGroupEdit, ChatGroupOutcome, ChatGroupRejection, CustomMark, Edit, GroupName, MarkBit,
-        MarkChange, MemberChange, Outcome, Owner, Rejection, StandardChange,
+        MarkChange, MemberChange, Outcome, Owner, ProfileTag, ProfileValue, Rejection, StandardChange,
     },
     store::{ChatGroupQuery, ChatGroupWrite, Pending, Revision, Write},
 };
@@ -42,6 +42,7 @@ fn edits() -> Vec<Edit> {
     let mark = MarkChange { standard: Some(standard), custom: Some(CustomMark::parse("c").unwrap()) };
     vec![
         Edit::ImportAccount { nick: Some("n".to_owned()), face_url: None },
+        Edit::SetProfile(vec![(ProfileTag::Level, Some(ProfileValue::Number(3)))]),
         grouping("first", &[user("x"), in_group("g")]),
         grouping("first", &[user("y")]),
         Edit::ChangeMembers { name: name("first"), changes: vec![(MemberChange::Remove, user("x"))] },

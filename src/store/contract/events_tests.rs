@@ -83,7 +83,7 @@ fn subjects(part: &FeedPart) -> Vec<String> {
 
 pub(in crate::store) async fn every_change_is_recorded_once_and_in_order(store: &dyn Store) {
     let owner = owner(1, "a");
-    set_account(store, &owner, Account { nick: "N".to_owned(), face_url: String::new() }).await;
+    set_account(store, &owner, Account { nick: "N".to_owned(), ..Account::default() }).await;
     keep(store, &owner, "first", &[user("x"), user("y")]).await;
     // These change nothing, so there is nothing to record.
     keep(store, &owner, "first", &[user("x")]).await;

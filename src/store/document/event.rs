@@ -29,6 +29,9 @@ const ACCOUNT_CHANGED: u64 = 9;
 const RENUMBERED: u64 = 10;
 const COUNTERS_SET: u64 = 11;
 const ACCOUNT_GONE: u64 = 12;
+// The same with profiles. An account without a profile keeps the older form.
+const PROFILE_IMPORTED: u64 = 20;
+const PROFILE_CHANGED: u64 = 21;
 
 /// An event as it is stored, without its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,15 +184,7 @@ impl Writer {
                 self.number((*number).into());
                 self.record(record);
             }
-            Delta::AccountImported { before: None, account } => {
-                self.number(ACCOUNT_IMPORTED);
-                self.account(account);
-            }
-            Delta::AccountImported { before: Some(before), account } => {
-                self.number(ACCOUNT_CHANGED);
-                self.account(before);
-                self.account(account);
-            }
+            Delta::AccountImported { before, account } => self.account_imported(before.as_deref(), account),
             // Only an edit that forgets the owner has this delta, and its deltas are not recorded.
             Delta::AccountDeleted(_) => self.number(ACCOUNT_GONE),
             Delta::Renumbered { at } => {
@@ -203,9 +198,22 @@ impl Writer {
         }
     }
 
-    fn account(&mut self, account: &Account) {
-        self.text(&account.nick);
-        self.text(&account.face_url);
+    fn account_imported(&mut self, before: Option<&Account>, account: &Account) {
+        let has_profile =
+            before.into_iter().chain([account]).any(|account| !account.profile.fields().is_empty());
+        self.number(match (before.is_some(), has_profile) {
+            (false, false) => ACCOUNT_IMPORTED,
+            (true, false) => ACCOUNT_CHANGED,
+            (false, true) => PROFILE_IMPORTED,
+            (true, true) => PROFILE_CHANGED,
+        });
+        for account in before.into_iter().chain([account]) {
+            self.text(&account.nick);
+            self.text(&account.face_url);
+            if has_profile {
+                self.profile(&account.profile);
+            }
+        }
     }
 }
 
@@ -219,9 +227,15 @@ impl Reader<'_> {
             RECORD_CHANGED => Delta::RecordChanged { before: Some(self.record()?), record: self.record()? },
             RECORD_GONE => Delta::RecordGone { number: self.small()?, record: self.record()? },
             RECORD_BURIED => Delta::RecordBuried { number: self.small()?, record: self.record()? },
-            ACCOUNT_IMPORTED => Delta::AccountImported { before: None, account: self.account()? },
-            ACCOUNT_CHANGED => {
-                Delta::AccountImported { before: Some(self.account()?), account: self.account()? }
+            kind @ (ACCOUNT_IMPORTED | PROFILE_IMPORTED) => {
+                Delta::AccountImported { before: None, account: self.account(kind == PROFILE_IMPORTED)? }
+            }
+            kind @ (ACCOUNT_CHANGED | PROFILE_CHANGED) => {
+                let has_profile = kind == PROFILE_CHANGED;
+                Delta::AccountImported {
+                    before: Some(self.account(has_profile)?),
+                    account: self.account(has_profile)?,
+                }
             }
             RENUMBERED => Delta::Renumbered { at: self.number()? },
             ACCOUNT_GONE => Delta::AccountDeleted(Arc::default()),
@@ -230,9 +244,13 @@ impl Reader<'_> {
         })
     }
 
-    fn account(&mut self) -> Result<Arc<Account>, Fault> {
+    fn account(&mut self, has_profile: bool) -> Result<Arc<Account>, Fault> {
         let (nick, face_url) = (self.text()?.to_owned(), self.text()?.to_owned());
-        Ok(Arc::new(Account { nick, face_url }))
+        let mut account = Account { nick, face_url, ..Account::default() };
+        if has_profile {
+            self.profile(&mut account)?;
+        }
+        Ok(Arc::new(account))
     }
 }
 
@@ -244,7 +262,7 @@ mod tests {
     use crate::{
         domain::{
             AppId, ChatGroupId, Conversation, Counters, CustomMark, Edit, Group, GroupName, Limits, Owner,
-            Record, StandardMark, Terms,
+            ProfileTag, ProfileValue, Record, StandardMark, Terms,
         },
         store::CallContext,
     };
@@ -269,8 +287,18 @@ mod tests {
     fn deltas() -> Vec<Delta> {
         let group =
             |id| Group { id, name: GroupName::parse(&format!("группа {id}")).unwrap(), number: id + 7 };
-        let account =
-            |nick: &str| Arc::new(Account { nick: nick.to_owned(), face_url: "https://f".to_owned() });
+        let account = |nick: &str| Account {
+            nick: nick.to_owned(),
+            face_url: "https://f".to_owned(),
+            ..Account::default()
+        };
+        let with_profile = |nick: &str| {
+            let mut account = account(nick);
+            account.set(ProfileTag::Level, Some(ProfileValue::Number(70_000)));
+            account.set(ProfileTag::Custom("Test".into()), Some(ProfileValue::Text("ж".into())));
+            Arc::new(account)
+        };
+        let account = |nick: &str| Arc::new(account(nick));
         let counters = Counters {
             version: 70_000,
             renumberings: 1,
@@ -288,6 +316,9 @@ mod tests {
             Delta::RecordBuried { number: 9, record: record(11) },
             Delta::AccountImported { before: None, account: account("new") },
             Delta::AccountImported { before: Some(account("old")), account: account("new") },
+            Delta::AccountImported { before: None, account: with_profile("new") },
+            Delta::AccountImported { before: Some(account("old")), account: with_profile("new") },
+            Delta::AccountImported { before: Some(with_profile("old")), account: account("new") },
             Delta::Renumbered { at: 1_700_000_000 },
             Delta::CountersSet(counters),
             Delta::AccountDeleted(Arc::default()),

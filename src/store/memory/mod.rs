@@ -29,7 +29,7 @@ use self::{
 };
 use super::{Loaded, Owners, Pending, Revision, StoreError, Write, guarded};
 use crate::domain::{
-    AppId, Change, ChangeNumber, ChatGroupId, ChatGroupState, ChatGroupTimes, Decision, Outcome, Owner,
+    AppId, Change, ChangeNumber, ChatGroupId, ChatGroupState, ChatGroupTraffic, Decision, Outcome, Owner,
     OwnerState, Rejection, SessionTimes, UserId,
 };
 
@@ -63,7 +63,7 @@ struct Kept {
     /// The keys of `chat_groups` in the order in which they were first stored.
     listed: Vec<(AppId, ChatGroupId)>,
     sessions: HashMap<Owner, HashMap<UserId, SessionTimes>>,
-    times: HashMap<(AppId, ChatGroupId), ChatGroupTimes>,
+    times: HashMap<(AppId, ChatGroupId), ChatGroupTraffic>,
     events: Logs,
     operations: HashMap<Owner, Vec<Done>>,
 }

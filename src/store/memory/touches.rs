@@ -2,8 +2,8 @@
 
 use super::{MemoryStore, PARTITIONS, partition_of};
 use crate::{
-    domain::{AppId, ChatGroupId, Owner, SessionTimes, Touch, UserId},
-    store::{Pending, Touches},
+    domain::{AppId, ChatGroupId, LastMessage, Numbers, Owner, Posting, SessionTimes, Touch, UserId},
+    store::{Pending, Touches, guarded},
 };
 
 impl Touches for MemoryStore {
@@ -47,9 +47,32 @@ impl Touches for MemoryStore {
         self.read(|| {
             let times = |(id, incarnation)| {
                 let kept = self.chat_groups(&id).times.get(&(app, id)).copied();
-                kept.unwrap_or_default().of(incarnation)
+                kept.unwrap_or_default().times.of(incarnation)
             };
             lives.into_iter().map(times).collect()
+        })
+    }
+
+    fn post(&self, posting: Posting) -> Pending<'_, Option<Numbers>> {
+        self.queue(partition_of(posting.id.as_str()), move |store| {
+            let mut kept = store.chat_groups(&posting.id);
+            let key = (posting.app, posting.id.clone());
+            let before = kept.times.get(&key).copied().unwrap_or_default();
+            let Some((numbers, next)) = guarded(|| posting.decide(before))? else { return Ok(None) };
+            if !posting.dry_run && next != before {
+                kept.times.insert(key, next);
+            }
+            Ok(Some(numbers))
+        })
+    }
+
+    fn last_messages(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<LastMessage>> {
+        self.read(|| {
+            let last = |(id, incarnation)| {
+                let kept = self.chat_groups(&id).times.get(&(app, id)).copied();
+                kept.unwrap_or_default().of(incarnation)
+            };
+            lives.into_iter().map(last).collect()
         })
     }
 }
@@ -67,7 +90,7 @@ impl MemoryStore {
             Touch::ChatGroup { app, id, times } => {
                 let mut kept = self.chat_groups(&id);
                 let group = kept.times.entry((app, id)).or_default();
-                *group = group.joined(times);
+                *group = group.touched(times);
             }
         }
     }

@@ -15,6 +15,8 @@ const PAGE: u32 = 256;
 /// The number of records or members after which a part ends, so that a part with large owners stays small: about 2
 /// MiB of text.
 const WEIGHT: usize = 1_500;
+/// The bytes of a profile that count as one record.
+const RECORD: usize = 1_024;
 
 pub(super) fn apps(db: &Connection) -> Result<Vec<AppId>, StoreError> {
     let mut statement = db.prepare_cached(
@@ -55,6 +57,7 @@ pub(super) fn owners(
             false => Arc::new(stored.organizer.living(&dead)),
         };
         weight += organizer.records().len();
+        weight += account.as_ref().map_or(0, |account| account.profile.bytes() / RECORD);
         items.push((owner.user, OwnerState { account, organizer }));
         next = Some(Cursor(text));
         if weight > WEIGHT {

@@ -81,8 +81,8 @@ use super::{
 use crate::{
     clock::Clock,
     domain::{
-        AppId, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, Conversation, Outcome, Owner, OwnerState,
-        Presence, Rejection, SessionTimes, Touch, UserId, WantedMembers,
+        AppId, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, Conversation, LastMessage, Numbers,
+        Outcome, Owner, OwnerState, Posting, Presence, Rejection, SessionTimes, Touch, UserId, WantedMembers,
     },
 };
 
@@ -246,6 +246,15 @@ impl Touches for SqliteStore {
 
     fn chat_group_times(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<SessionTimes>> {
         self.readers.run(move |reader| reader.chat_group_times(app, &lives))
+    }
+
+    fn post(&self, posting: Posting) -> Pending<'_, Option<Numbers>> {
+        let posting = Box::new(posting);
+        self.queue(|slot| Job::Post { posting, slot })
+    }
+
+    fn last_messages(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<LastMessage>> {
+        self.readers.run(move |reader| reader.last_messages(app, &lives))
     }
 }
 

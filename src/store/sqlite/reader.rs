@@ -24,8 +24,8 @@ use super::{
 use crate::{
     clock::Clock,
     domain::{
-        AppId, ChatGroupId, Conversation, Outcome, Owner, OwnerState, Presence, SessionTimes, UserId,
-        WantedMembers,
+        AppId, ChatGroupId, Conversation, LastMessage, Outcome, Owner, OwnerState, Presence, SessionTimes,
+        UserId, WantedMembers,
     },
     store::{
         ChatGroupPage, ChatGroupQuery, ChatGroupState, Cursor, Damaged, DestinationId, FeedFrom, FeedPart,
@@ -265,6 +265,17 @@ impl Reader {
         let times =
             |(id, incarnation): &(ChatGroupId, u32)| touches::times_of(&self.db, app, id, *incarnation);
         self.noted(lives.iter().map(times).collect())
+    }
+
+    pub(super) fn last_messages(
+        &self,
+        app: AppId,
+        lives: &[(ChatGroupId, u32)],
+    ) -> Result<Vec<LastMessage>, StoreError> {
+        let last = |(id, incarnation): &(ChatGroupId, u32)| {
+            touches::traffic(&self.db, app, id).map(|traffic| traffic.of(*incarnation))
+        };
+        self.noted(lives.iter().map(last).collect())
     }
 
     pub(super) fn apps(&self) -> Result<Vec<AppId>, StoreError> {

@@ -1,6 +1,6 @@
 //! Upgrades a database to format 3, in which rows have checksums, organizers have revisions, and members of chat
-//! groups have rows of their own, to format 4, which adds the tables of sessions and checksums of the apps, and to
-//! format 5, which adds events.
+//! groups have rows of their own, to format 4, which adds the tables of sessions and checksums of the apps, to format 5,
+//! which adds events, and to format 6, which adds profiles and the numbers of messages.
 //!
 //! A damaged page must not prevent a store from being opened. After finding damage in a transaction, SQLite also
 //! refuses other changes in it. So the tables are changed in one transaction, and the rows afterwards in steps, each
@@ -53,6 +53,15 @@ pub(super) fn from_4_to_5(transaction: &Transaction<'_>) -> rusqlite::Result<()>
     transaction.execute_batch(EVENTS)?;
     transaction.execute_batch(OPERATIONS)?;
     transaction.execute_batch(FORMAT_5)
+}
+
+/// Upgrades the tables from format 5 to format 6. An older version must not open the database after that, because it would
+/// take the rows of accounts with a profile for damaged ones.
+///
+/// # Errors
+/// Returns any SQLite error.
+pub(super) fn from_5_to_6(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(FORMAT_6)
 }
 
 /// Rewrites the rows of an older format, unless that has been done already, in steps of at most `most` rows. If it is
@@ -188,6 +197,15 @@ ALTER TABLE store ADD COLUMN event_base INTEGER NOT NULL DEFAULT 0;
 -- Webhooks: rows of several kinds, see deliveries.rs. One short table, because the schema should fit into one page: the
 -- store cannot be opened without any page of it.
 CREATE TABLE webhook (app_id, name, kind, key, a, b, c, note, sum, PRIMARY KEY (app_id, name, kind, key)) WITHOUT ROWID;
+";
+
+const FORMAT_6: &str = "
+-- The fields of profiles apart from the nickname and the portrait.
+ALTER TABLE account ADD COLUMN profile;
+ALTER TABLE account_aside ADD COLUMN profile;
+-- The number and the time of the last message to a chat group, in the incarnation of the row.
+ALTER TABLE chat_group_times ADD COLUMN number;
+ALTER TABLE chat_group_times ADD COLUMN at;
 ";
 
 #[cfg(test)]

@@ -302,6 +302,7 @@ fn a_database_of_format_3_without_sums_of_apps_gets_them() {
         "ALTER TABLE app DROP COLUMN sum; DROP TABLE session; DROP TABLE chat_group_times; DROP TABLE event; DROP TABLE operation;
          ALTER TABLE organizer DROP COLUMN event; ALTER TABLE organizer_aside DROP COLUMN event;
          ALTER TABLE account DROP COLUMN event; ALTER TABLE account_aside DROP COLUMN event;
+         ALTER TABLE account DROP COLUMN profile; ALTER TABLE account_aside DROP COLUMN profile;
          ALTER TABLE app DROP COLUMN epoch; ALTER TABLE store DROP COLUMN buckets;
          ALTER TABLE store DROP COLUMN event_base; DROP TABLE webhook; PRAGMA user_version = 3",
     )
