@@ -229,6 +229,7 @@ mod tests {
         "app",
         "directory",
         "edition",
+        "messages",
         "profile",
         "page-size",
         "webhook",
@@ -259,7 +260,7 @@ mod tests {
             assert!(names("dev", &key.replace(['.', '_'], "-")).is_some(), "{key}");
         }
         let app_keys: BTreeSet<&str> = crate::config::app_keys().iter().map(|key| key.name).collect();
-        for setting in ["directory", "edition", "profile", "page-size"] {
+        for setting in ["directory", "edition", "messages", "profile", "page-size"] {
             assert!(app_keys.contains(setting.replace('-', "_").as_str()), "{setting}");
         }
     }

@@ -206,8 +206,16 @@ fn changes_look_as_described() {
     assert_eq!((&changes[8]["Change"], &changes[8]["Number"]), (&json!("record_gone"), &json!(8)));
     assert_eq!(changes[9]["Incarnation"], 3);
     assert_eq!(changes[8].get("Incarnation"), None);
+    assert_eq!(changes[11].get("ProfileItem"), None);
     assert_eq!(
-        changes[12],
+        changes[12]["Account"]["ProfileItem"],
+        json!([
+            { "Tag": "Tag_Profile_IM_Level", "Value": 3 },
+            { "Tag": "Tag_Profile_Custom_Test", "Value": "\u{2028}\n\"" },
+        ])
+    );
+    assert_eq!(
+        changes[13],
         json!({ "Change": "account_deleted", "Account": { "FaceUrl": "https://example.com/a.png" } })
     );
 }

@@ -73,12 +73,8 @@ pub fn read_profile_field(fields: Fields<'_>) -> Result<ProfileField, ProfileFau
 /// Returns a [`ProfileFault`] if the tag does not exist.
 pub fn read_profile_tag(value: Value<'_>) -> Result<ProfileTag, ProfileFault> {
     ProfileTag::parse(value.read()?).ok_or_else(|| {
-        let expected = "the tag of a profile field: Tag_Profile_IM_Nick and its like, or Tag_Profile_Custom_ and 1 to 8 \
-                        letters";
-        ProfileFault {
-            problem: ProfileProblem::Tag,
-            fault: Fault::unfit(value.path, expected, value.node),
-        }
+        let expected = "a tag such as Tag_Profile_IM_Nick, or Tag_Profile_Custom_ followed by 1 to 8 letters";
+        ProfileFault { problem: ProfileProblem::Tag, fault: Fault::unfit(value.path, expected, value.node) }
     })
 }
 

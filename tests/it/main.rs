@@ -28,6 +28,7 @@ mod interchange;
 mod ledger;
 mod metrics;
 mod misconfigured;
+mod neighbours;
 mod openapi;
 mod overtaken;
 mod packages;

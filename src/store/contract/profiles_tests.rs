@@ -3,10 +3,10 @@
 use super::{Scope, Store, accounts, app, chat_group, commit, owner};
 use crate::{
     domain::{
-        Account, ChatGroupTimes, Edit, Owner, Post, Posting, ProfileTag, ProfileValue, Rejection,
-        SessionTimes, Touch,
+        Account, ChatGroupTimes, Edit, Limits, Owner, Post, Posting, ProfileTag, ProfileValue, Rejection,
+        SessionTimes, Terms, Touch,
     },
-    store::Revision,
+    store::{Revision, Write},
 };
 
 fn set(tag: ProfileTag, text: &str) -> Edit {
@@ -23,7 +23,8 @@ async fn account(store: &dyn Store, owner: &Owner) -> Account {
 
 pub(in crate::store) async fn profiles_come_and_go_with_accounts(store: &dyn Store) {
     let a = owner(1, "a");
-    let unknown = commit(store, &a, set(ProfileTag::Nick, "Ann")).await.unwrap();
+    let strict = Terms::of_tools(Limits::OPEN, 1);
+    let unknown = store.commit(Write::new(a.clone(), set(ProfileTag::Nick, "Ann"), strict)).await.unwrap();
     assert_eq!(unknown, Err(Rejection::UnknownOwner(a.user.clone())));
     let import = |nick: &str| Edit::ImportAccount { nick: Some(nick.to_owned()), face_url: None };
     commit(store, &a, import("Ann")).await.unwrap().unwrap();

@@ -203,9 +203,11 @@ const FORMAT_6: &str = "
 -- The fields of profiles apart from the nickname and the portrait.
 ALTER TABLE account ADD COLUMN profile;
 ALTER TABLE account_aside ADD COLUMN profile;
--- The number and the time of the last message to a chat group, in the incarnation of the row.
-ALTER TABLE chat_group_times ADD COLUMN number;
-ALTER TABLE chat_group_times ADD COLUMN at;
+-- The times that the sessions of a chat group share, in the latest incarnation that was touched, and the number and time
+-- of the last message in it. Nothing wrote to this table in earlier formats. It is created anew, in short words, because
+-- the schema has to fit into one page.
+DROP TABLE chat_group_times;
+CREATE TABLE chat_group_times(app_id,group_id,incarnation,last,seen,number,at,sum,PRIMARY KEY(app_id,group_id))WITHOUT ROWID;
 ";
 
 #[cfg(test)]
