@@ -2,7 +2,11 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
-use confold::config;
+use confold::{
+    config,
+    domain::{AppId, Owner, UserId},
+    store::{self, StoreConfig},
+};
 
 use crate::{
     bodies::{account_import, create_contact_group, mark_contact, user},
@@ -849,6 +853,46 @@ fn app_edition() {
         create(&mut client, "user0", "work", "peer")
     };
     assert_eq!((create_with("ultimate"), create_with("basic")), (0, 51013));
+}
+
+/// A message of the administrator to `user0`.
+const MESSAGE: &str =
+    r#"{"To_Account":"user0","MsgRandom":1,"MsgBody":[{"MsgType":"TIMTextElem","MsgContent":{"Text":"x"}}]}"#;
+
+#[test]
+fn app_messages() {
+    let send_with = |app: &str| {
+        let (_site, _server, mut client) = serving("", app);
+        client.ok(IMPORT, USER);
+        client.call("openim/sendmsg", MESSAGE)
+    };
+    for refusing in ["", "messages = \"refuse\""] {
+        let refused = send_with(refusing);
+        assert_eq!(refused.code(), 60009);
+        assert!(refused.body.contains("whose setting messages is"), "{}", refused.body);
+    }
+    assert_eq!(send_with("messages = \"accept\"").code(), 0);
+}
+
+#[test]
+fn app_messages_touch_admins() {
+    let has_session = |app: &str| {
+        let (site, server, mut client) = serving("", &format!("messages = \"accept\"\n{app}"));
+        client.ok(IMPORT, USER);
+        client.ok("openim/sendmsg", MESSAGE);
+        server.terminate();
+        assert!(server.ended_well());
+        let store = store::open(&StoreConfig::new(site.path("data"))).unwrap();
+        let of = |user: &str| Owner { app: AppId::new(APP).unwrap(), user: UserId::parse(user).unwrap() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            assert_eq!(store.sessions(&of("user0")).await.unwrap().len(), 1);
+            let found = store.sessions(&of(ADMIN)).await.unwrap();
+            store.close().await;
+            !found.is_empty()
+        })
+    };
+    assert!(!has_session("") && has_session("messages_touch_admins = true"));
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(in crate::api) const MSG_LIFE_TIME: Field = may(
 pub(in crate::api) const SEND_MSG_CONTROL: Field =
     may("SendMsgControl", List(&Text), "NoLastMsg: no list moves. Other words have no effect.");
 pub(in crate::api) const OFFLINE_PUSH_INFO: Field =
-    may("OfflinePushInfo", Any, "An object; ignored, because nothing is pushed to devices.");
+    may("OfflinePushInfo", Any, "An object. It has no effect, because nothing is pushed to devices.");
 const FORBID_CALLBACK_CONTROL: Field = may("ForbidCallbackControl", List(&Text), "Ignored.");
 const CLOUD_CUSTOM_DATA: Field = may("CloudCustomData", Text, "Ignored.");
 const SUPPORT_MESSAGE_EXTENSION: Field = may("SupportMessageExtension", Number, "Ignored.");

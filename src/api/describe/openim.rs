@@ -9,7 +9,7 @@ use super::{
 pub(in crate::api) const TO_ACCOUNTS: Field = must("To_Account", List(&Text), "1 to 500 users.");
 const REQUEST: &[Field] = &[
     TO_ACCOUNTS,
-    may("IsNeedDetail", Number, "Ignored, because nobody is online."),
+    may("IsNeedDetail", Number, "Ignored."),
     may("IsReturnInstid", Number, "Ignored."),
     may("IsReturnCustomStatus", Number, "Ignored."),
 ];

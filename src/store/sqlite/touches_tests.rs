@@ -147,6 +147,8 @@ fn a_changed_row_is_not_answered_and_affects_no_other() {
         "UPDATE chat_group_times SET last = 99 WHERE group_id = 'g'",
         "UPDATE chat_group_times SET seen = 99 WHERE group_id = 'g'",
         "UPDATE chat_group_times SET incarnation = 4 WHERE group_id = 'g'",
+        "UPDATE chat_group_times SET number = 4 WHERE group_id = 'g'",
+        "UPDATE chat_group_times SET at = 4 WHERE group_id = 'g'",
         "UPDATE chat_group_times SET group_id = 'g' WHERE group_id = 'e'",
     ] {
         let is_session = sql.contains("UPDATE session");

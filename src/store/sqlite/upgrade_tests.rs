@@ -6,12 +6,13 @@ use super::*;
 use crate::{
     domain::{
         ChatGroupEdit, Conversation, DirectoryMode, Edit, GroupName, Grouped, Limits, Member, MembershipMode,
-        Outcome, Owner, Rejection, Terms, UserId, WantedMembers,
+        Outcome, Owner, ProfileTag, ProfileValue, Rejection, Terms, UserId, WantedMembers,
     },
     store::sqlite::{
         SqliteStore,
         first_formats::{FORMAT_1, FORMAT_2},
         schema::APPLICATION,
+        sums,
     },
     store::{ChatGroupWrite, Damaged, Directory, Listing, Loaded, Maintenance, Owners, StoreConfig, Write},
     testing::block_on,
@@ -317,4 +318,47 @@ fn a_database_of_format_3_without_sums_of_apps_gets_them() {
         .query_row("SELECT disbandings, rewritten FROM app, store", [], |row| Ok((row.get(0)?, row.get(1)?)))
         .unwrap();
     assert_eq!((number, rewritten), (2, true));
+}
+
+/// Creates a store of format 5 with one account.
+fn format_5(directory: &Path) {
+    let old = Connection::open(directory.join("confold.db")).unwrap();
+    sums::install(&old).unwrap();
+    for format in [FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, EVENTS, OPERATIONS, FORMAT_5] {
+        old.execute_batch(format).unwrap();
+    }
+    old.execute_batch(&format!(
+        "INSERT INTO store (incarnation, filled, rewritten) VALUES ('0123456789abcdef', 1, 1);
+         INSERT INTO account (app_id, user_id, nick, face_url, event, sum)
+             VALUES (7, 'ann', 'nick', 'face', 0, row_sum('account', 7, 'ann', 'nick', 'face', 0));
+         PRAGMA application_id = {APPLICATION}; PRAGMA user_version = 5; PRAGMA journal_mode = WAL;"
+    ))
+    .unwrap();
+}
+
+#[test]
+fn an_account_of_format_5_gets_a_profile_and_a_changed_profile_is_not_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    format_5(directory.path());
+    let store = open(directory.path());
+    let account = || block_on(store.load(&owner())).unwrap().state.account.unwrap();
+    assert_eq!((account().nick.as_str(), account().face_url.as_str()), ("nick", "face"));
+    assert!(account().profile.fields().is_empty());
+    let level = vec![(ProfileTag::Level, Some(ProfileValue::Number(3)))];
+    block_on(store.commit(Write::new(owner(), Edit::SetProfile(level), terms()))).unwrap().unwrap();
+    close(&store);
+    let store = open(directory.path());
+    let account = block_on(store.load(&owner())).unwrap().state.account.unwrap();
+    assert_eq!(account.value(&ProfileTag::Level), Some(ProfileValue::Number(3)));
+    assert_eq!(account.nick, "nick");
+    close(&store);
+    for change in ["profile = NULL", "profile = x'00'"] {
+        let db = Connection::open(directory.path().join("confold.db")).unwrap();
+        assert_eq!(db.execute(&format!("UPDATE account SET {change}"), []).unwrap(), 1);
+        drop(db);
+        let store = open(directory.path());
+        let refused = block_on(store.load(&owner())).unwrap_err();
+        assert!(matches!(refused, StoreError::Damaged { what: Damaged::Owner(_), .. }), "{refused}");
+        close(&store);
+    }
 }
