@@ -77,21 +77,30 @@ pub struct ReplyPage {
     pub next: Option<i64>,
 }
 
-impl ReplyPage {
-    fn code_is(&self, what: fn(Code) -> bool) -> bool {
-        u32::try_from(self.code).is_ok_and(|code| what(Code::of(code)))
-    }
+/// A reply of another server, which may be a refusal.
+pub trait Refusable {
+    /// Returns `ErrorCode` and `ErrorInfo`.
+    fn refusal(&self) -> (i64, &str);
 
     /// Returns whether the reply is a temporary error.
-    #[must_use]
-    pub fn passes(&self) -> bool {
-        self.code_is(Code::passes)
+    fn passes(&self) -> bool {
+        is(Code::passes, self.refusal().0)
     }
 
     /// Returns whether the reply refuses the caller, so that calls about other users would be refused, too.
-    #[must_use]
-    pub fn is_about_caller(&self) -> bool {
-        self.code_is(Code::is_about_caller)
+    fn is_about_caller(&self) -> bool {
+        is(Code::is_about_caller, self.refusal().0)
+    }
+}
+
+/// Returns whether a code of another server is of this kind.
+fn is(what: fn(Code) -> bool, code: i64) -> bool {
+    u32::try_from(code).is_ok_and(|code| what(Code::of(code)))
+}
+
+impl Refusable for ReplyPage {
+    fn refusal(&self) -> (i64, &str) {
+        (self.code, &self.info)
     }
 }
 

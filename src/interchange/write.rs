@@ -21,18 +21,7 @@ pub fn write_owner(owner: &Owner, state: &OwnerState, out: &mut Vec<u8>) {
     if let Some(account) = account
         && (**account != Account::default() || organizer.is_pristine())
     {
-        let Account { nick, face_url, profile } = &**account;
-        write(
-            &AccountLine {
-                kind: "account",
-                app: owner.app.number(),
-                user: owner.user.as_str(),
-                nick,
-                face_url,
-                profile: profile.fields().iter().map(|(tag, value)| ProfileItem(tag, value)).collect(),
-            },
-            out,
-        );
+        write_account(owner, account, out);
     }
     if !organizer.is_pristine() {
         let line = OrganizerOut {
@@ -43,6 +32,20 @@ pub fn write_owner(owner: &Owner, state: &OwnerState, out: &mut Vec<u8>) {
         };
         write(&line, out);
     }
+}
+
+/// Appends the line of an account.
+pub fn write_account(owner: &Owner, account: &Account, out: &mut Vec<u8>) {
+    let Account { nick, face_url, profile } = account;
+    let line = AccountLine {
+        kind: "account",
+        app: owner.app.number(),
+        user: owner.user.as_str(),
+        nick,
+        face_url,
+        profile: profile.fields().iter().map(|(tag, value)| ProfileItem(tag, value)).collect(),
+    };
+    write(&line, out);
 }
 
 /// Appends the line of an organizer that does not come from a store.

@@ -877,7 +877,8 @@ fn app_messages() {
 #[test]
 fn app_messages_touch_admins() {
     let has_session = |app: &str| {
-        let (site, server, mut client) = serving("", &format!("messages = \"accept\"\n{app}"));
+        let (site, server, mut client) =
+            serving("", &format!("admins = [{ADMIN:?}]\nmessages = \"accept\"\n{app}"));
         client.ok(IMPORT, USER);
         client.ok("openim/sendmsg", MESSAGE);
         server.terminate();

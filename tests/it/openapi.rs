@@ -30,7 +30,7 @@ fn the_document_is_current() {
 /// Runs each example on the data of the documentation page, in strict mode as well.
 #[test]
 fn examples_work_and_replies_are_as_described() {
-    let server = Server::dev(&["--strict"]);
+    let server = Server::dev(&["--strict", "--messages", "accept"]);
     let mut client = server.client();
     for command in Command::ALL {
         client.raw(b"POST /_dev/reset HTTP/1.1\r\nContent-Length: 0\r\n\r\n").unwrap();

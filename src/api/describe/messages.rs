@@ -17,7 +17,8 @@ pub(in crate::api) const MSG_SEQ: Field =
     may("MsgSeq", Number, "A number below 2^32; a random one if it is absent.");
 pub(in crate::api) const MSG_TIME_STAMP: Field =
     must("MsgTimeStamp", Number, "When the message was sent, in seconds since 1970.");
-const IGNORED_TIME: Field = may("MsgTimeStamp", Number, "Ignored.");
+const IGNORED_TIME: Field =
+    may("MsgTimeStamp", Number, "It has no effect, because the time is the server's.");
 pub(in crate::api) const SYNC_FROM_OLD_SYSTEM: Field = must(
     "SyncFromOldSystem",
     Number,
@@ -145,7 +146,7 @@ pub(super) const IMPORT_MSG: Description = Description {
 };
 
 pub(in crate::api) const RANDOM: Field = must("Random", Number, "A random number below 2^32.");
-const IGNORED_RANDOM: Field = may("Random", Number, "Ignored.");
+const IGNORED_RANDOM: Field = may("Random", Number, "It has no effect.");
 pub(in crate::api) const MSG_PRIORITY: Field = may("MsgPriority", Word(&["High", "Normal", "Low"]), "");
 pub(in crate::api) const SOME_MEMBERS: Field =
     may("To_Account", List(&Text), "At most 50 members who alone get the message, so no list moves.");

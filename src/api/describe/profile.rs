@@ -4,6 +4,7 @@ use super::{
     Description, Field,
     Shape::{List, Number, Object, Text},
     may, must,
+    recentcontact::OWNER,
 };
 use crate::wire::{PROFILE_ITEM, PROFILE_TAG, PROFILE_VALUE};
 
@@ -12,7 +13,7 @@ pub(in crate::api) const PROFILE_ITEMS: Field =
 
 pub(super) const PORTRAIT_SET: Description = Description {
     summary: "Set fields of a user's profile",
-    request: &[super::super::OWNER, PROFILE_ITEMS],
+    request: &[OWNER, PROFILE_ITEMS],
     reply: &[],
     example: r#"{"From_Account":"user0","ProfileItem":[{"Tag":"Tag_Profile_IM_Nick","Value":"Ada"}]}"#,
 };
