@@ -70,12 +70,11 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
             Err(error) => return Err(error.into()),
         };
         let exists = account.is_some() || call.app.directory().takes_for_granted(&owner.user);
-        found.push(match exists {
-            true => Ok(values(account.as_deref().unwrap_or(&Account::default()), &tags)),
-            false => {
-                call.items.hint(|| format!("To_Account: {}", Rejection::UnknownPeer(owner.user.clone())));
-                Err((Code::PROFILE_ACCOUNT, NOT_IMPORTED))
-            }
+        found.push(if exists {
+            Ok(values(account.as_deref().unwrap_or(&Account::default()), &tags))
+        } else {
+            call.items.hint(|| format!("To_Account: {}", Rejection::UnknownPeer(owner.user.clone())));
+            Err((Code::PROFILE_ACCOUNT, NOT_IMPORTED))
         });
     }
     Ok(call.ok(&reply(call, &users, &tags, &found)))

@@ -16,11 +16,13 @@ use crate::{
 };
 
 #[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
 struct Reply {
-    msg_time: u64,
-    msg_key: String,
-    msg_id: String,
+    #[serde(rename = "MsgTime")]
+    time: u64,
+    #[serde(rename = "MsgKey")]
+    key: String,
+    #[serde(rename = "MsgId")]
+    id: String,
 }
 
 #[derive(Serialize)]
@@ -43,7 +45,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let receiver = known(&call, request, &receiver).await?;
     let Ids { time, key, id } = call.ids(&sender, sequence, random);
     call.touch(call.touches_of(&sender, &receiver, sides, time)).await?;
-    Ok(call.ok(&Reply { msg_time: time, msg_key: key, msg_id: id }))
+    Ok(call.ok(&Reply { time, key, id }))
 }
 
 async fn import(call: Call<'_>, request: Fields<'_>, receiver: &str) -> Result<Vec<u8>, Error> {

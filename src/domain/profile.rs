@@ -184,8 +184,8 @@ impl Account {
 mod tests {
     use super::*;
 
-    fn text(text: &str) -> Option<ProfileValue> {
-        Some(ProfileValue::Text(text.into()))
+    fn text(text: &str) -> ProfileValue {
+        ProfileValue::Text(text.into())
     }
 
     #[test]
@@ -207,25 +207,25 @@ mod tests {
         for tag in ProfileTag::STANDARD {
             assert_eq!(account.value(tag), None);
         }
-        account.set(ProfileTag::Nick, text("Ann"));
+        account.set(ProfileTag::Nick, Some(text("Ann")));
         account.set(ProfileTag::Level, Some(ProfileValue::Number(0)));
         account.set(ProfileTag::BirthDay, Some(ProfileValue::Number(19_900_101)));
         account.set(ProfileTag::Level, Some(ProfileValue::Number(3)));
-        account.set(ProfileTag::Custom("Test".into()), text("x"));
-        account.set(ProfileTag::Gender, text("Gender_Type_Male"));
-        assert_eq!((account.nick.as_str(), account.value(&ProfileTag::Nick)), ("Ann", text("Ann")));
+        account.set(ProfileTag::Custom("Test".into()), Some(text("x")));
+        account.set(ProfileTag::Gender, Some(text("Gender_Type_Male")));
+        assert_eq!((account.nick.as_str(), account.value(&ProfileTag::Nick)), ("Ann", Some(text("Ann"))));
         assert_eq!(account.value(&ProfileTag::Level), Some(ProfileValue::Number(3)));
         let tags = |account: &Account| -> Vec<String> {
             account.profile.fields().iter().map(|(tag, _)| tag.name()).collect()
         };
         let rest = ["Tag_Profile_IM_Gender", "Tag_Profile_IM_BirthDay", "Tag_Profile_IM_Level"];
         assert_eq!(tags(&account), [&rest[..], &["Tag_Profile_Custom_Test"]].concat());
-        account.set(ProfileTag::Nick, text(""));
-        account.set(ProfileTag::Custom("Test".into()), text(""));
+        account.set(ProfileTag::Nick, Some(text("")));
+        account.set(ProfileTag::Custom("Test".into()), Some(text("")));
         account.set(ProfileTag::Level, None);
         account.set(ProfileTag::Gender, None);
         assert_eq!(account.value(&ProfileTag::Nick), None);
-        assert_eq!(account.value(&ProfileTag::Gender), text("Gender_Type_Unknown"));
+        assert_eq!(account.value(&ProfileTag::Gender), Some(text("Gender_Type_Unknown")));
         assert_eq!(tags(&account), rest[..2]);
     }
 }

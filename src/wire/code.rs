@@ -229,15 +229,15 @@ codes! {
         MESSAGE_EMPTY = 90002;
         /// Service openim: the receiver is missing or has the wrong form.
         MESSAGE_RECEIVER = 90003;
-        /// Service openim: MsgRandom is missing or has the wrong form.
+        /// Service openim: the random number of the message is missing or has the wrong form.
         MESSAGE_RANDOM = 90005;
-        /// Service openim: MsgTimeStamp is missing or has the wrong form.
+        /// Service openim: the time of the message is missing or has the wrong form.
         MESSAGE_TIME = 90006;
-        /// Service openim: MsgBody is missing or no array.
+        /// Service openim: the body of the message is missing or no array.
         MESSAGE_BODY = 90007;
         /// Service openim: the sender is missing or does not exist.
         MESSAGE_SENDER = 90008;
-        /// Service openim: an element of MsgBody has the wrong form.
+        /// Service openim: an element of the message has the wrong form.
         MESSAGE_ELEMENT = 90010;
         /// Service openim: too many users are named.
         MESSAGE_USERS = 90011;
@@ -247,13 +247,13 @@ codes! {
         MESSAGE_RECEIVERS = 90028;
         /// Service openim: the list of receivers is empty.
         MESSAGE_NO_RECEIVERS = 90029;
-        /// Service openim: SyncFromOldSystem is missing or has another value.
+        /// Service openim: an imported message does not say whether it is new, or has another value for it.
         MESSAGE_OLD_SYSTEM = 90030;
-        /// Service openim: SyncOtherMachine is no integer.
+        /// Service openim: whether the sender gets a copy of the message is no integer.
         MESSAGE_OTHER_MACHINE = 90031;
-        /// Service openim: OfflinePushInfo is no object.
+        /// Service openim: what to push to devices is no object.
         MESSAGE_PUSH = 90043;
-        /// Service openim: MsgLifeTime is no integer.
+        /// Service openim: the life time of the message is no integer.
         MESSAGE_LIFE_TIME = 90044;
         /// Service openim: the message to several receivers is too long.
         MESSAGE_LONG_BATCH = 90055;
