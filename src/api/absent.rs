@@ -180,6 +180,11 @@ impl Absent {
             .map(|absent| (absent.command(), Some(absent)));
         let known: Vec<(&str, Option<Absent>)> = own.chain(absent).collect();
         let name = unescaped(name);
+        // Some libraries call a command in the wrong service.
+        let elsewhere = Command::ALL.iter().find(|command| command.name() == name.trim());
+        if let Some(command) = elsewhere.filter(|command| command.family().name() != service) {
+            return format!("; did you mean {}?", command.full_name());
+        }
         let found = nearest(name.trim(), known.iter().map(|(name, _)| *name))
             .and_then(|found| known.iter().find(|(name, _)| *name == found));
         match found {
@@ -268,6 +273,7 @@ mod tests {
             ("openim", "send_msg", "; did you mean sendmsg?"),
             ("openim", "modify_c2cmsg", "; did you mean modify_c2c_msg? confold does not implement that"),
             ("openim", "nothing_like_it", ""),
+            ("im_open_login_svc", "query_online_status", "; did you mean openim/query_online_status?"),
             ("sns", "nothing_like_it", "; confold implements no command of this service"),
             ("recentcontact", "nothing_like_it", ""),
             ("recentcontact", "%zz%", ""),
