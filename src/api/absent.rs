@@ -11,7 +11,6 @@ use crate::wire::nearest;
 
 /// Reasons why commands are not implemented. In an error text, they follow the word "because".
 const MESSAGES: &str = "messages are not stored";
-const RECENT: &str = "the recent list is not kept";
 const PROFILES: &str = "only the profile fields that account_import accepts are kept";
 const PRESENCE: &str = "confold does not track who is online";
 const CHAT_GROUPS: &str = "confold keeps only the data of chat groups that conversation groups need";
@@ -39,7 +38,6 @@ macro_rules! table {
 }
 
 table! {
-    "recentcontact" RECENT [get_list delete top batch_delete]
     "recentcontact" DEVICES [page_get clear_msg]
     "im_open_login_svc" PRESENCE [kick]
     "openim" PRESENCE [query_online_status querystate]

@@ -4,6 +4,7 @@
 pub(super) mod accounts;
 pub(super) mod confold;
 pub(super) mod groups;
+pub(super) mod recent;
 pub(super) mod recentcontact;
 
 use super::Command;
@@ -33,6 +34,10 @@ impl Command {
             Command::MarkContact => recentcontact::MARK_CONTACT,
             Command::SearchContactGroup => recentcontact::SEARCH_CONTACT_GROUP,
             Command::GetContactGroup => recentcontact::GET_CONTACT_GROUP,
+            Command::GetList => recent::GET_LIST,
+            Command::Delete => recent::DELETE,
+            Command::Top => recent::TOP,
+            Command::BatchDelete => recent::BATCH_DELETE,
             Command::AccountImport => accounts::ACCOUNT_IMPORT,
             Command::MultiaccountImport => accounts::MULTIACCOUNT_IMPORT,
             Command::AccountCheck => accounts::ACCOUNT_CHECK,

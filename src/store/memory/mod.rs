@@ -10,6 +10,7 @@ mod events;
 mod listing;
 mod maintenance;
 mod operations;
+mod sessions;
 mod touches;
 
 use std::{
@@ -29,8 +30,8 @@ use self::{
 };
 use super::{Loaded, Owners, Pending, Revision, StoreError, Write, guarded};
 use crate::domain::{
-    AppId, Change, ChangeNumber, ChatGroupId, ChatGroupState, ChatGroupTimes, Decision, Outcome, Owner,
-    OwnerState, Rejection, SessionTimes, UserId,
+    AppId, Change, ChangeNumber, ChatGroupId, ChatGroupState, ChatGroupTimes, Conversation, Decision, Delta,
+    Outcome, Owner, OwnerState, Rejection, Session,
 };
 
 /// The number of partitions.
@@ -62,7 +63,7 @@ struct Kept {
     chat_groups: HashMap<(AppId, ChatGroupId), ChatGroupState>,
     /// The keys of `chat_groups` in the order in which they were first stored.
     listed: Vec<(AppId, ChatGroupId)>,
-    sessions: HashMap<Owner, HashMap<UserId, SessionTimes>>,
+    sessions: HashMap<Owner, HashMap<Conversation, Session>>,
     times: HashMap<(AppId, ChatGroupId), ChatGroupTimes>,
     events: Logs,
     operations: HashMap<Owner, Vec<Done>>,
@@ -123,7 +124,8 @@ impl MemoryStore {
             return Err(StoreError::Conflict(revision));
         }
         self.check_place(write, &state.organizer, &dead)?;
-        let decision = guarded(|| write.decide(&state, &dead, &presences))?;
+        let sessions = edit.is_about_sessions().then(|| self.known_sessions(write));
+        let decision = guarded(|| write.decide(&state, &dead, &presences, sessions.as_ref()))?;
         let Decision { mut outcome, change } = match decision {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
@@ -146,6 +148,11 @@ impl MemoryStore {
             let mut kept = self.owners(owner);
             let event = kept.record(incarnation, write, &next.organizer, &deltas);
             outcome.note_event(event);
+            for delta in &deltas {
+                if let Delta::SessionChanged(change) = delta {
+                    kept.change_session(owner, change);
+                }
+            }
             kept.owners.insert(owner.clone(), (next, revision));
             self.changes.send_modify(|count| *count += 1);
         }

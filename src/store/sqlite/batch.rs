@@ -14,7 +14,7 @@ use super::{
     health::Health,
     lives, operations,
     rows::Rows,
-    touches,
+    sessions,
 };
 use crate::{
     domain::{
@@ -178,7 +178,12 @@ impl<'a> Batch<'a> {
             check_place(expected, place, &dead).map_err(StoreError::Elsewhere)?;
             events::check_last(self.db, write, edited.stored.event, place)?;
         }
-        let decision = guarded(|| write.decide(&edited.state, &edited.stored.dead, presences))?;
+        let sessions = match write.edit.is_about_sessions() {
+            true => Some(sessions::known_to(rows, write)?),
+            false => None,
+        };
+        let decide = || write.decide(&edited.state, &edited.stored.dead, presences, sessions.as_ref());
+        let decision = guarded(decide)?;
         let Decision { mut outcome, change } = match decision {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
@@ -188,7 +193,7 @@ impl<'a> Batch<'a> {
         }
         if write.edit.forgets_owner() {
             operations::forget(self.db, owner)?;
-            self.bytes += touches::forget(self.db, owner)?;
+            self.bytes += sessions::forget(self.db, owner)?;
             let erased = events::erase(self.db, owner, edited.stored.event);
             self.bytes += attribute_damage(|| Damaged::Events, erased)?;
             self.has_erased = true;
@@ -218,6 +223,11 @@ impl<'a> Batch<'a> {
             outcome.note_event(event_id(incarnation, head.number));
         }
         self.bytes += operations::keep(self.db, write, &outcome)?;
+        for delta in &deltas {
+            if let Delta::SessionChanged(change) = delta {
+                self.bytes += sessions::apply(self.db, owner, change)?;
+            }
+        }
         if next.account != edited.state.account {
             if self.aside.contains(owner) {
                 rows.write_account_aside(owner, next.account.as_deref(), head.number)?;

@@ -35,6 +35,7 @@ mod reader;
 mod rows;
 mod schema;
 mod scrubbing;
+mod sessions;
 mod steps;
 mod sums;
 mod survey;
@@ -75,14 +76,14 @@ use self::{
 use super::{
     ChatGroupPage, ChatGroupQuery, ChatGroupState, ChatGroupWrite, Cursor, Deliveries, DeliveryState,
     DestinationId, Directory, Events, FeedFrom, FeedPart, Followed, GivenUpPart, Listing, Loaded, OpenError,
-    Owners, Part, Pending, Progress, StoreConfig, StoreError, Touches, WantedEvents, Write,
+    Owners, Part, Pending, Progress, RecentQuery, StoreConfig, StoreError, Touches, WantedEvents, Write,
     cache::OwnerCache,
 };
 use crate::{
     clock::Clock,
     domain::{
         AppId, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, Conversation, Outcome, Owner, OwnerState,
-        Presence, Rejection, SessionTimes, Touch, UserId, WantedMembers,
+        Presence, RecentSession, Rejection, Session, SessionTimes, Touch, UserId, WantedMembers,
     },
 };
 
@@ -239,9 +240,14 @@ impl Touches for SqliteStore {
         })
     }
 
-    fn sessions(&self, owner: &Owner) -> Pending<'_, Vec<(UserId, SessionTimes)>> {
+    fn sessions(&self, owner: &Owner, named: Vec<Conversation>) -> Pending<'_, Vec<Session>> {
         let owner = owner.clone();
-        self.readers.run(move |reader| reader.sessions(&owner))
+        self.readers.run(move |reader| reader.sessions(&owner, &named))
+    }
+
+    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Vec<RecentSession>> {
+        let owner = owner.clone();
+        self.readers.run(move |reader| reader.recent(&owner, &query))
     }
 
     fn chat_group_times(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<SessionTimes>> {
@@ -301,6 +307,14 @@ impl Listing for SqliteStore {
         from: Option<Cursor>,
     ) -> Pending<'_, Part<(ChatGroupId, ChatGroupState)>> {
         self.readers.run_patiently(move |reader| reader.list_all_chat_groups(app, from.as_ref()))
+    }
+
+    fn list_sessions(
+        &self,
+        app: AppId,
+        from: Option<Cursor>,
+    ) -> Pending<'_, Part<(UserId, Conversation, Session)>> {
+        self.readers.run_patiently(move |reader| reader.list_sessions(app, from.as_ref()))
     }
 }
 

@@ -18,18 +18,20 @@ use super::{
     listing, lives, operations,
     queue::Queue,
     rows::Rows,
+    sessions,
     threads::StoreThread,
     touches,
 };
 use crate::{
     clock::Clock,
     domain::{
-        AppId, ChatGroupId, Conversation, Outcome, Owner, OwnerState, Presence, SessionTimes, UserId,
-        WantedMembers,
+        AppId, ChatGroupId, Conversation, Outcome, Owner, OwnerState, Presence, RecentSession, Session,
+        SessionTimes, UserId, WantedMembers,
     },
     store::{
         ChatGroupPage, ChatGroupQuery, ChatGroupState, Cursor, Damaged, DestinationId, FeedFrom, FeedPart,
-        Followed, GivenUpPart, Loaded, OpenError, Part, Pending, StoreError, WantedEvents, Write,
+        Followed, GivenUpPart, Loaded, OpenError, Part, Pending, RecentQuery, StoreError, WantedEvents,
+        Write,
         cache::{OwnerCache, Snapshot},
     },
 };
@@ -215,13 +217,23 @@ impl Reader {
     }
 
     pub(super) fn presences(&self, app: AppId, named: &[Conversation]) -> Result<Vec<Presence>, StoreError> {
+        self.look_up(app, None, named)
+    }
+
+    /// Looks up conversations, and the membership of `member` if it is given.
+    fn look_up(
+        &self,
+        app: AppId,
+        member: Option<&UserId>,
+        named: &[Conversation],
+    ) -> Result<Vec<Presence>, StoreError> {
         let mut presences: HashMap<Conversation, Presence> =
             named.iter().map(|conversation| (conversation.clone(), Presence::Unreadable)).collect();
-        let look_up = |presences: &mut HashMap<_, _>| self.rows(&self.db).look_up(app, None, presences);
+        let look_up = |presences: &mut HashMap<_, _>| self.rows(&self.db).look_up(app, member, presences);
         match look_up(&mut presences) {
             // Unreadable conversations are known now, so the second look-up leaves them out.
             Err(StoreError::Damaged { .. })
-                if self.rows(&self.db).finds_damage_among(app, None, named.iter()) =>
+                if self.rows(&self.db).finds_damage_among(app, member, named.iter()) =>
             {
                 self.noted(look_up(&mut presences))?;
             }
@@ -253,8 +265,21 @@ impl Reader {
         self.noted(attribute_damage(|| Damaged::Directory(app), page))
     }
 
-    pub(super) fn sessions(&self, owner: &Owner) -> Result<Vec<(UserId, SessionTimes)>, StoreError> {
-        self.noted(touches::sessions(&self.db, owner))
+    pub(super) fn sessions(&self, owner: &Owner, named: &[Conversation]) -> Result<Vec<Session>, StoreError> {
+        let read = named.iter().map(|named| sessions::one(&self.db, owner, named)).collect();
+        self.noted(attribute_damage(|| Damaged::Sessions(owner.clone()), read))
+    }
+
+    pub(super) fn recent(
+        &self,
+        owner: &Owner,
+        query: &RecentQuery,
+    ) -> Result<Vec<RecentSession>, StoreError> {
+        let snapshot = self.db.unchecked_transaction()?;
+        let look_up = |named: &[Conversation]| self.look_up(owner.app, Some(&owner.user), named);
+        let found = sessions::recent(&snapshot, owner, query, look_up);
+        snapshot.finish()?;
+        self.noted(found)
     }
 
     pub(super) fn chat_group_times(
@@ -269,6 +294,14 @@ impl Reader {
 
     pub(super) fn apps(&self) -> Result<Vec<AppId>, StoreError> {
         listing::apps(&self.db)
+    }
+
+    pub(super) fn list_sessions(
+        &self,
+        app: AppId,
+        from: Option<&Cursor>,
+    ) -> Result<Part<(UserId, Conversation, Session)>, StoreError> {
+        self.noted(sessions::list(&self.db, app, from))
     }
 
     /// Lists owners without the cache, since listing all owners would evict those that are read often.

@@ -1,6 +1,6 @@
 //! Upgrades a database to format 3, in which rows have checksums, organizers have revisions, and members of chat
 //! groups have rows of their own, to format 4, which adds the tables of sessions and checksums of the apps, and to
-//! format 5, which adds events.
+//! format 5, which adds events, and to format 6, which adds pins and deletions of sessions.
 //!
 //! A damaged page must not prevent a store from being opened. After finding damage in a transaction, SQLite also
 //! refuses other changes in it. So the tables are changed in one transaction, and the rows afterwards in steps, each
@@ -55,12 +55,22 @@ pub(super) fn from_4_to_5(transaction: &Transaction<'_>) -> rusqlite::Result<()>
     transaction.execute_batch(FORMAT_5)
 }
 
+/// Upgrades the tables from format 5 to format 6.
+///
+/// # Errors
+/// Returns any SQLite error.
+pub(super) fn from_5_to_6(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(FORMAT_6)
+}
+
 /// Rewrites the rows of an older format, unless that has been done already, in steps of at most `most` rows. If it is
 /// interrupted, the next startup continues it.
 ///
 /// # Errors
 /// Returns any SQLite error except damage.
 pub(super) fn rewrite_rows(connection: &Connection, most: i64) -> Result<(), StoreError> {
+    // This fails if a page of the table is damaged. Nothing reads it, so it may stay.
+    let _ = connection.execute_batch("DROP TABLE IF EXISTS session_4");
     if connection.query_row("SELECT rewritten FROM store", [], |row| row.get(0))? {
         return Ok(());
     }
@@ -188,6 +198,16 @@ ALTER TABLE store ADD COLUMN event_base INTEGER NOT NULL DEFAULT 0;
 -- Webhooks: rows of several kinds, see deliveries.rs. One short table, because the schema should fit into one page: the
 -- store cannot be opened without any page of it.
 CREATE TABLE webhook (app_id, name, kind, key, a, b, c, note, sum, PRIMARY KEY (app_id, name, kind, key)) WITHOUT ROWID;
+";
+
+const FORMAT_6: &str = "
+-- Sessions: `kind` 1 with other users, 2 in chat groups, `life` is the incarnation of the chat group. Nothing wrote sessions in
+-- earlier formats, so their table is left behind empty.
+ALTER TABLE session RENAME TO session_4;
+CREATE TABLE session (app_id, user_id, kind, peer, life, last, seen, pinned, deleted, sum,
+    PRIMARY KEY (app_id, user_id, kind, peer)) WITHOUT ROWID;
+CREATE INDEX session_last ON session (app_id, user_id, last) WHERE last > 0;
+CREATE INDEX session_pin ON session (app_id, user_id) WHERE pinned > 0;
 ";
 
 #[cfg(test)]
