@@ -16,12 +16,12 @@ pub(super) struct DevRecent {
           value_parser = listed)]
     listed: usize,
     /// Return at most this many recent conversations in one reply of `get_list`, besides the pinned ones.
-    #[arg(long = "recent-page-size", value_name = "NUMBER", default_value_t = RecentRules::default().page_size,
+    #[arg(id = "recent_page_size", long = "recent-page-size", value_name = "NUMBER", default_value_t = RecentRules::default().page_size,
           value_parser = page_size)]
     page_size: usize,
     /// List a recent conversation for this many days after its newest message; 0 means for ever.
     #[arg(long = "recent-retention-days", value_name = "NUMBER", default_value_t = 0,
-          value_parser = clap::value_parser!(u64).range(0..=36_500))]
+          value_parser = days)]
     retention_days: u64,
 }
 
@@ -55,6 +55,11 @@ fn listed(text: &str) -> Result<usize, String> {
 
 fn page_size(text: &str) -> Result<usize, String> {
     within(text, 1_000)
+}
+
+fn days(text: &str) -> Result<u64, String> {
+    let days = text.parse().ok().filter(|days| *days <= 36_500);
+    days.ok_or_else(|| "must be a number from 0 to 36500".to_owned())
 }
 
 fn within(text: &str, most: usize) -> Result<usize, String> {

@@ -232,6 +232,7 @@ mod tests {
         "edition",
         "profile",
         "page-size",
+        "extensions",
         "webhook",
         "webhook-secret-file",
     ];

@@ -1,4 +1,4 @@
-//! The sessions of owners. One row each, with indexes of the newest and of the pinned ones, so that a list of an owner with a
+//! The sessions of owners. One row each, with an index of the pinned and of the newest ones, so that a list of an owner with a
 //! million sessions costs what one with a thousand costs.
 
 use rusqlite::{Connection, Row, params};
@@ -201,9 +201,10 @@ pub(super) fn recent(
         found.push(recent_of(conversation, session));
     }
     let mut statement = db.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM session WHERE app_id = ?1 AND user_id = ?2 AND last > 0 AND last >= ?3 ORDER BY last DESC"
+        "SELECT {COLUMNS} FROM session WHERE app_id = ?1 AND user_id = ?2 AND pinned = 0 AND last >= ?3 ORDER BY last DESC"
     ))?;
-    let mut rows = statement.query(params![owner.app.number(), owner.user.as_str(), signed(query.oldest)])?;
+    let mut rows =
+        statement.query(params![owner.app.number(), owner.user.as_str(), signed(query.oldest.max(1))])?;
     // Users who do not exist any more are left out, so there may have to be more rows than sessions.
     let mut left = query.listed;
     while left > 0 {
@@ -212,9 +213,7 @@ pub(super) fn recent(
         while part.len() < left
             && let Some((conversation, session)) = attribute_damage(of_owner, next())?
         {
-            if session.marks.pinned == 0 {
-                part.push((conversation, session));
-            }
+            part.push((conversation, session));
         }
         if part.is_empty() {
             break;

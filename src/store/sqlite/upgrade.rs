@@ -59,8 +59,38 @@ pub(super) fn from_4_to_5(transaction: &Transaction<'_>) -> rusqlite::Result<()>
 ///
 /// # Errors
 /// Returns any SQLite error.
-pub(super) fn from_5_to_6(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+pub(super) fn from_5_to_6(transaction: &Transaction<'_>, sessions: OldSessions) -> rusqlite::Result<()> {
+    transaction.execute_batch(match sessions {
+        OldSessions::Sound => "DROP TABLE session; DROP TABLE chat_group_times;",
+        OldSessions::Damaged => {
+            "ALTER TABLE session RENAME TO damaged_session;
+             ALTER TABLE chat_group_times RENAME TO damaged_times;"
+        }
+    })?;
     transaction.execute_batch(FORMAT_6)
+}
+
+/// The tables of sessions of formats 4 and 5, which nothing wrote to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum OldSessions {
+    /// They can be removed, or do not exist yet.
+    Sound,
+    /// A page is damaged, so they have to stay in the file. Finding that out in the transaction would spoil it.
+    Damaged,
+}
+
+impl OldSessions {
+    /// Looks at the tables in a database of this format.
+    pub(super) fn of(connection: &Connection, format: i64) -> OldSessions {
+        let read = || {
+            connection.query_row(
+                "SELECT (SELECT count(*) FROM session) + (SELECT count(*) FROM chat_group_times)",
+                [],
+                |row| row.get::<_, i64>(0),
+            )
+        };
+        if format < 4 || read().is_ok() { OldSessions::Sound } else { OldSessions::Damaged }
+    }
 }
 
 /// Rewrites the rows of an older format, unless that has been done already, in steps of at most `most` rows. If it is
@@ -69,8 +99,6 @@ pub(super) fn from_5_to_6(transaction: &Transaction<'_>) -> rusqlite::Result<()>
 /// # Errors
 /// Returns any SQLite error except damage.
 pub(super) fn rewrite_rows(connection: &Connection, most: i64) -> Result<(), StoreError> {
-    // This fails if a page of the table is damaged. Nothing reads it, so it may stay.
-    let _ = connection.execute_batch("DROP TABLE IF EXISTS session_4");
     if connection.query_row("SELECT rewritten FROM store", [], |row| row.get(0))? {
         return Ok(());
     }
@@ -201,13 +229,13 @@ CREATE TABLE webhook (app_id, name, kind, key, a, b, c, note, sum, PRIMARY KEY (
 ";
 
 const FORMAT_6: &str = "
--- Sessions: `kind` 1 with other users, 2 in chat groups, `life` is the incarnation of the chat group. Nothing wrote sessions in
--- earlier formats, so their table is left behind empty.
-ALTER TABLE session RENAME TO session_4;
-CREATE TABLE session (app_id, user_id, kind, peer, life, last, seen, pinned, deleted, sum,
-    PRIMARY KEY (app_id, user_id, kind, peer)) WITHOUT ROWID;
-CREATE INDEX session_last ON session (app_id, user_id, last) WHERE last > 0;
-CREATE INDEX session_pin ON session (app_id, user_id) WHERE pinned > 0;
+-- Sessions: `kind` 1 with other users, 2 in chat groups, `life` is the incarnation of the chat group. One index for both the pinned
+-- and the newest ones. Nothing wrote to the tables of sessions in earlier formats. They are created anew, in short words, because
+-- the schema has to fit into one page.
+CREATE TABLE session(app_id,user_id,kind,peer,life,last,seen,pinned,deleted,sum,PRIMARY KEY(app_id,user_id,kind,peer))WITHOUT ROWID;
+CREATE INDEX session_new ON session(app_id,user_id,pinned,last);
+-- The times that the sessions of a chat group share, in the latest incarnation that was touched.
+CREATE TABLE chat_group_times(app_id,group_id,incarnation,last,seen,sum,PRIMARY KEY(app_id,group_id))WITHOUT ROWID;
 ";
 
 #[cfg(test)]
