@@ -13,7 +13,7 @@ mod operations;
 mod touches;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -62,6 +62,8 @@ struct Kept {
     chat_groups: HashMap<(AppId, ChatGroupId), ChatGroupState>,
     /// The keys of `chat_groups` in the order in which they were first stored.
     listed: Vec<(AppId, ChatGroupId)>,
+    /// In which chat groups each user may be, with the incarnation in which the user joined.
+    memberships: HashMap<Owner, BTreeMap<ChatGroupId, u32>>,
     sessions: HashMap<Owner, HashMap<UserId, SessionTimes>>,
     times: HashMap<(AppId, ChatGroupId), ChatGroupTimes>,
     events: Logs,
@@ -147,6 +149,8 @@ impl MemoryStore {
             let event = kept.record(incarnation, write, &next.organizer, &deltas);
             outcome.note_event(event);
             kept.owners.insert(owner.clone(), (next, revision));
+            drop(kept);
+            self.delete_dead_memberships(owner);
             self.changes.send_modify(|count| *count += 1);
         }
         self.record_operation(write, &outcome);

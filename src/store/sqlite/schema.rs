@@ -17,7 +17,7 @@ use crate::{
 
 /// The current format of the database. Older formats are upgraded when the database is opened; newer ones are
 /// refused.
-pub(super) const FORMAT: i64 = 5;
+pub(super) const FORMAT: i64 = 6;
 
 /// The `PRAGMA application_id` of confold's databases (`cfld`).
 pub(super) const APPLICATION: i64 = 0x6366_6c64;
@@ -215,7 +215,10 @@ fn bring_up_to_date(
     if format < 4 {
         upgrade::from_3_to_4(&transaction)?;
     }
-    upgrade::from_4_to_5(&transaction)?;
+    if format < 5 {
+        upgrade::from_4_to_5(&transaction)?;
+    }
+    upgrade::from_5_to_6(&transaction)?;
     if format == 0 {
         transaction.execute("UPDATE store SET rewritten = 1, buckets = coalesce(?1, buckets)", [create])?;
     }

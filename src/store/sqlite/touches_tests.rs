@@ -106,7 +106,7 @@ fn a_store_of_format_3_opens_and_keeps_everything() {
     }
     let db = Connection::open(directory.path().join("confold.db")).unwrap();
     let format: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!(format, 5, "an older version must not open it");
+    assert_eq!(format, 6, "an older version must not open it");
 }
 
 #[test]

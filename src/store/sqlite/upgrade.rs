@@ -1,6 +1,6 @@
 //! Upgrades a database to format 3, in which rows have checksums, organizers have revisions, and members of chat
 //! groups have rows of their own, to format 4, which adds the tables of sessions and checksums of the apps, and to
-//! format 5, which adds events.
+//! format 5, which adds events, and to format 6, which adds memberships by user.
 //!
 //! A damaged page must not prevent a store from being opened. After finding damage in a transaction, SQLite also
 //! refuses other changes in it. So the tables are changed in one transaction, and the rows afterwards in steps, each
@@ -12,7 +12,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params_from_iter, types::Value};
 
 use super::{
-    chat_groups,
+    chat_groups, memberships,
     schema::frames,
     steps::{Key, Table},
 };
@@ -55,6 +55,16 @@ pub(super) fn from_4_to_5(transaction: &Transaction<'_>) -> rusqlite::Result<()>
     transaction.execute_batch(FORMAT_5)
 }
 
+/// Upgrades the tables from format 5 to format 6. An older version must not open the database after that, because it
+/// would change members without recording it for the user.
+///
+/// # Errors
+/// Returns any SQLite error.
+pub(super) fn from_5_to_6(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(SHORTER_SCHEMA)?;
+    transaction.execute_batch(FORMAT_6)
+}
+
 /// Rewrites the rows of an older format, unless that has been done already, in steps of at most `most` rows. If it is
 /// interrupted, the next startup continues it.
 ///
@@ -67,6 +77,7 @@ pub(super) fn rewrite_rows(connection: &Connection, most: i64) -> Result<(), Sto
     log!(ROWS_BEING_REWRITTEN);
     let chat_groups = Table { name: "chat_group", key: "rowid", width: 1, most: most.min(256) };
     chat_groups.in_steps(connection, unpack_members)?;
+    chat_groups.in_steps(connection, memberships::fill)?;
     for (table, columns) in [
         (chat_groups, CHAT_GROUP),
         // The rows of organizers are large.
@@ -188,6 +199,20 @@ ALTER TABLE store ADD COLUMN event_base INTEGER NOT NULL DEFAULT 0;
 -- Webhooks: rows of several kinds, see deliveries.rs. One short table, because the schema should fit into one page: the
 -- store cannot be opened without any page of it.
 CREATE TABLE webhook (app_id, name, kind, key, a, b, c, note, sum, PRIMARY KEY (app_id, name, kind, key)) WITHOUT ROWID;
+";
+
+/// Shortens the text of the schema, which should fit into one page, because the store cannot be opened without any page
+/// of it. SQLite documents that constraints can be removed in this way, which leaves the stored rows as they are.
+const SHORTER_SCHEMA: &str = "
+PRAGMA writable_schema = ON;
+UPDATE sqlite_schema SET sql = replace(replace(sql, ' NOT NULL', ''), char(10) || '    ', ' ') WHERE type = 'table';
+PRAGMA writable_schema = RESET;
+";
+
+pub(super) const FORMAT_6: &str = "
+-- In which chat groups a user may be, see memberships.rs.
+CREATE TABLE membership (app_id, user_id, group_id, incarnation, sum, PRIMARY KEY (app_id, user_id, group_id)) WITHOUT ROWID;
+UPDATE store SET rewritten = 0;
 ";
 
 #[cfg(test)]
