@@ -3,6 +3,7 @@
 mod deliveries_tests;
 mod dry_runs_tests;
 mod events_tests;
+mod memberships_tests;
 mod touches_tests;
 
 use std::sync::Arc;
@@ -79,6 +80,10 @@ suite! {{
     a_reset_ends_sessions
     many_touches_at_once_are_all_kept
     a_closed_store_takes_no_touches
+    memberships_follow_the_members
+    an_ended_membership_never_shows_again
+    an_import_replaces_memberships
+    a_reset_ends_memberships
     every_change_is_recorded_once_and_in_order
     events_are_read_page_by_page_and_from_a_version
     a_write_can_expect_a_place
@@ -103,6 +108,7 @@ suite! {{
 use deliveries_tests::*;
 use dry_runs_tests::*;
 use events_tests::*;
+use memberships_tests::*;
 use touches_tests::*;
 
 fn app(number: u32) -> AppId {

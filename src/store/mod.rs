@@ -15,6 +15,7 @@ mod document;
 mod error;
 mod events;
 mod failure;
+mod membership;
 mod memory;
 mod open_error;
 mod place;
@@ -42,6 +43,7 @@ pub use events::{
     BUCKETS, FeedCursor, FeedFrom, FeedPart, Followed, MAX_BUCKETS, Placed, Stream, WantedEvents,
 };
 pub use failure::StoreFailure;
+pub use membership::Membership;
 pub use open_error::OpenError;
 pub use place::{Place, check_place};
 pub use recent::RecentQuery;
@@ -186,6 +188,16 @@ pub trait Directory: Send + Sync {
     /// Lists the existing chat groups of an app, page by page. A chat group that exists throughout is on exactly one
     /// page.
     fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage>;
+
+    /// Lists the chat groups that a user owns or is a member of, in any order. Each change of members whose answer arrived
+    /// before the call is included.
+    ///
+    /// Membership has two sides, which may be stored in different places. The chat group decides. The user's side, from
+    /// which this list is made, may name too many chat groups, but never too few: it is written before a user is added to a
+    /// chat group, and stays when a user is removed or the chat group is disbanded. So each entry is compared with the chat
+    /// group before it is listed. Entries that prove dead are deleted with the user's next write. Resetting an owner does
+    /// not change memberships.
+    fn memberships(&self, owner: &Owner) -> Pending<'_, Vec<Membership>>;
 }
 
 /// Raises and reads the times of sessions, from which lists of recent conversations are made.

@@ -19,8 +19,8 @@ use confold::{
     store::{
         self, ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Cursor, Deliveries, DeliveryState,
         DestinationId, Directory, Events, FeedFrom, FeedPart, Followed, GivenUpPart, Listing, Loaded,
-        Maintenance, OpeningReport, Owners, Part, Pending, Progress, Readiness, RecentQuery, Scope,
-        Statistics, Store, StoreFailure, Touches, WantedEvents, Write,
+        Maintenance, Membership, OpeningReport, Owners, Part, Pending, Progress, Readiness, RecentQuery,
+        Scope, Statistics, Store, StoreFailure, Touches, WantedEvents, Write,
     },
 };
 use serde_json::json;
@@ -125,6 +125,10 @@ impl Directory for Overtaking {
 
     fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage> {
         self.store.list_chat_groups(app, query)
+    }
+
+    fn memberships(&self, owner: &Owner) -> Pending<'_, Vec<Membership>> {
+        self.store.memberships(owner)
     }
 }
 

@@ -14,7 +14,7 @@ mod sessions;
 mod touches;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -63,6 +63,8 @@ struct Kept {
     chat_groups: HashMap<(AppId, ChatGroupId), ChatGroupState>,
     /// The keys of `chat_groups` in the order in which they were first stored.
     listed: Vec<(AppId, ChatGroupId)>,
+    /// In which chat groups each user may be, with the incarnation in which the user joined.
+    memberships: HashMap<Owner, BTreeMap<ChatGroupId, u32>>,
     sessions: HashMap<Owner, HashMap<Conversation, Session>>,
     times: HashMap<(AppId, ChatGroupId), ChatGroupTimes>,
     events: Logs,
@@ -154,6 +156,8 @@ impl MemoryStore {
                 }
             }
             kept.owners.insert(owner.clone(), (next, revision));
+            drop(kept);
+            self.delete_dead_memberships(owner);
             self.changes.send_modify(|count| *count += 1);
         }
         self.record_operation(write, &outcome);

@@ -12,7 +12,10 @@ use super::{
     error::attribute_damage,
     events::{self, Head, NewEvent},
     health::Health,
-    lives, operations,
+    lives,
+    memberships::DeadRows,
+    operations,
+    reader::Shared,
     rows::Rows,
     sessions,
 };
@@ -40,6 +43,7 @@ pub(super) struct Batch<'a> {
     pub(super) db: &'a Connection,
     cache: &'a OwnerCache,
     pub(super) health: &'a Health,
+    dead_memberships: &'a DeadRows,
     /// Owners that have to be written to the separate table because of damage near their data.
     aside: &'a HashSet<Owner>,
     pub(super) owners: HashMap<Owner, OwnerInBatch>,
@@ -63,19 +67,18 @@ pub(super) struct Batch<'a> {
 impl<'a> Batch<'a> {
     pub(super) fn new(
         db: &'a Connection,
-        cache: &'a OwnerCache,
-        health: &'a Health,
+        shared: &'a Shared,
         aside: &'a HashSet<Owner>,
         head: Option<Head>,
-        buckets: u8,
     ) -> Batch<'a> {
         Batch {
             db,
-            cache,
-            health,
+            cache: &shared.cache,
+            health: &shared.health,
+            dead_memberships: &shared.dead_memberships,
             aside,
             head,
-            buckets,
+            buckets: shared.buckets,
             has_erased: false,
             owners: HashMap::new(),
             disbanded: Vec::new(),
@@ -202,6 +205,7 @@ impl<'a> Batch<'a> {
             self.bytes += operations::keep(self.db, write, &outcome)?;
             return Ok(Ok(outcome));
         };
+        self.bytes += self.dead_memberships.delete(self.db, owner)?;
         let event = NewEvent {
             bucket: bucket_of(owner, self.buckets),
             previous: edited.stored.event,

@@ -29,6 +29,7 @@ impl Rows<'_> {
             tables.extend([
                 "chat_group",
                 "chat_group_member",
+                "membership",
                 "app_event",
                 "session",
                 "chat_group_times",

@@ -27,6 +27,7 @@ mod listing;
 mod lives;
 mod maintenance;
 mod members;
+mod memberships;
 mod notices;
 mod opening;
 mod operations;
@@ -69,15 +70,16 @@ use self::{
     files::Files,
     health::Health,
     job::{Job, OutcomeSlot},
+    memberships::DeadRows,
     opening::Opening,
     reader::{Readers, Shared},
     writer::Writer,
 };
 use super::{
     ChatGroupPage, ChatGroupQuery, ChatGroupState, ChatGroupWrite, Cursor, Deliveries, DeliveryState,
-    DestinationId, Directory, Events, FeedFrom, FeedPart, Followed, GivenUpPart, Listing, Loaded, OpenError,
-    Owners, Part, Pending, Progress, RecentQuery, StoreConfig, StoreError, Touches, WantedEvents, Write,
-    cache::OwnerCache,
+    DestinationId, Directory, Events, FeedFrom, FeedPart, Followed, GivenUpPart, Listing, Loaded, Membership,
+    OpenError, Owners, Part, Pending, Progress, RecentQuery, StoreConfig, StoreError, Touches, WantedEvents,
+    Write, cache::OwnerCache,
 };
 use crate::{
     clock::Clock,
@@ -127,6 +129,7 @@ impl SqliteStore {
             clock: Clock::system(),
             changes: watch::Sender::new(0),
             buckets: opened.buckets,
+            dead_memberships: Arc::new(DeadRows::default()),
         };
         let (unfilled, opening) = (opened.unfilled, opened.opening.clone());
         let readers = Readers::start(&files, options, &shared)?;
@@ -223,6 +226,11 @@ impl Directory for SqliteStore {
 
     fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage> {
         self.readers.run(move |reader| reader.list_chat_groups(app, query))
+    }
+
+    fn memberships(&self, owner: &Owner) -> Pending<'_, Vec<Membership>> {
+        let owner = owner.clone();
+        self.readers.run(move |reader| reader.memberships(&owner))
     }
 }
 

@@ -15,7 +15,9 @@ use super::{
     feed,
     files::Files,
     health::Health,
-    listing, lives, operations,
+    listing, lives,
+    memberships::{self, DeadRows},
+    operations,
     queue::Queue,
     rows::Rows,
     sessions,
@@ -30,8 +32,8 @@ use crate::{
     },
     store::{
         ChatGroupPage, ChatGroupQuery, ChatGroupState, Cursor, Damaged, DestinationId, FeedFrom, FeedPart,
-        Followed, GivenUpPart, Loaded, OpenError, Part, Pending, RecentQuery, StoreError, WantedEvents,
-        Write,
+        Followed, GivenUpPart, Loaded, Membership, OpenError, Part, Pending, RecentQuery, StoreError,
+        WantedEvents, Write,
         cache::{OwnerCache, Snapshot},
     },
 };
@@ -47,6 +49,7 @@ pub(super) struct Reader {
     db: Connection,
     cache: Arc<OwnerCache>,
     health: Arc<Health>,
+    dead_memberships: Arc<DeadRows>,
 }
 
 /// The state that readers and the writer share.
@@ -61,6 +64,8 @@ pub(super) struct Shared {
     pub(super) changes: watch::Sender<u64>,
     /// The number of buckets of the store.
     pub(super) buckets: u8,
+    /// The rows of memberships that readers found dead.
+    pub(super) dead_memberships: Arc<DeadRows>,
 }
 
 impl Readers {
@@ -69,8 +74,8 @@ impl Readers {
         // If a later thread cannot be started, dropping this ends the earlier ones.
         let mut readers = Readers { queue: Arc::clone(&queue), threads: Vec::new() };
         for _ in 0..options.readers.max(1) {
-            let Shared { cache, health, alarm, .. } = shared.clone();
-            let reader = Reader { db: files.connect()?, cache, health };
+            let Shared { cache, health, alarm, dead_memberships, .. } = shared.clone();
+            let reader = Reader { db: files.connect()?, cache, health, dead_memberships };
             let queue = Arc::clone(&queue);
             let work = move || {
                 let guard = alarm.guard("reading");
@@ -263,6 +268,14 @@ impl Reader {
     ) -> Result<ChatGroupPage, StoreError> {
         let page = chat_groups::list_chat_groups(&self.db, app, query);
         self.noted(attribute_damage(|| Damaged::Directory(app), page))
+    }
+
+    /// Reads the memberships of an owner. The rows of all chat groups are of one moment.
+    pub(super) fn memberships(&self, owner: &Owner) -> Result<Vec<Membership>, StoreError> {
+        let snapshot = self.db.unchecked_transaction()?;
+        let found = memberships::of(&snapshot, owner, &self.dead_memberships);
+        snapshot.finish()?;
+        self.noted(found)
     }
 
     pub(super) fn sessions(&self, owner: &Owner, named: &[Conversation]) -> Result<Vec<Session>, StoreError> {

@@ -303,7 +303,7 @@ fn a_database_of_format_3_without_sums_of_apps_gets_them() {
          ALTER TABLE organizer DROP COLUMN event; ALTER TABLE organizer_aside DROP COLUMN event;
          ALTER TABLE account DROP COLUMN event; ALTER TABLE account_aside DROP COLUMN event;
          ALTER TABLE app DROP COLUMN epoch; ALTER TABLE store DROP COLUMN buckets;
-         ALTER TABLE store DROP COLUMN event_base; DROP TABLE webhook; PRAGMA user_version = 3",
+         ALTER TABLE store DROP COLUMN event_base; DROP TABLE webhook; DROP TABLE membership; PRAGMA user_version = 3",
     )
     .unwrap();
     drop(db);
