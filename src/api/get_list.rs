@@ -34,7 +34,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let sessions = call.service.store.recent(&owner, query).await?;
     let (knows_pins, wants_empty) = (flags & PINS != 0, flags & EMPTY != 0);
     let asked = RecentRequest { from, from_pinned, knows_pins, wants_empty };
-    let page = recent_page(sessions, rules, asked, now);
+    let page = recent_page(&sessions, rules, asked, now);
     Ok(reply(call, &page, (flags & MARKS != 0).then_some(&*organizer)))
 }
 
@@ -59,7 +59,7 @@ fn flags(value: Value<'_>) -> Result<u32, Fault> {
 }
 
 /// Writes the reply. `organizer` is given if the caller wants marks and groups.
-fn reply(call: Call<'_>, page: &RecentPage, organizer: Option<&Organizer>) -> Vec<u8> {
+fn reply(call: Call<'_>, page: &RecentPage<'_>, organizer: Option<&Organizer>) -> Vec<u8> {
     let RecentPage { items, is_complete, next, next_pinned } = page;
     let named: Vec<Conversation> = match organizer {
         Some(_) => items.iter().map(|item| item.conversation.clone()).collect(),
@@ -70,7 +70,7 @@ fn reply(call: Call<'_>, page: &RecentPage, organizer: Option<&Organizer>) -> Ve
     let mut records = records.into_iter().peekable();
     let mut reply = Vec::with_capacity(256 + 128 * items.len());
     reply.extend_from_slice(br#"{"SessionItem":"#);
-    write_list(items, &mut reply, |item, out| write_session(item, of_item(&mut records, item), out));
+    write_list(items, &mut reply, |item, out| write_session(*item, of_item(&mut records, *item), out));
     let numbers: [(&Field, u64); 5] = [
         (&field::COMPLETE_FLAG, (*is_complete).into()),
         (&field::TIME_STAMP, *next),
@@ -92,7 +92,7 @@ fn reply(call: Call<'_>, page: &RecentPage, organizer: Option<&Organizer>) -> Ve
 /// Returns the record of an item, if it is the next one.
 fn of_item<'a>(
     records: &mut Peekable<impl Iterator<Item = &'a Record>>,
-    item: &RecentItem,
+    item: RecentItem<'_>,
 ) -> Option<&'a Record> {
-    records.next_if(|record| record.conversation == item.conversation)
+    records.next_if(|record| record.conversation == *item.conversation)
 }

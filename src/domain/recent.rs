@@ -4,6 +4,8 @@
 //! The cursor is a second of the server's clock. A page lists the sessions that moved in that second or later, so that a
 //! session is found even if its newest message is older than the cursor. No page ends within a second.
 
+use std::borrow::Borrow;
+
 use super::{Conversation, UnixSeconds};
 
 /// The highest time that the list shows, because some clients read it as a signed 32-bit integer.
@@ -64,10 +66,10 @@ pub struct RecentRequest {
 }
 
 /// One line of the list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecentItem {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecentItem<'a> {
     /// The conversation.
-    pub conversation: Conversation,
+    pub conversation: &'a Conversation,
     /// The time of its newest message, or the time of the pin.
     pub time: UnixSeconds,
     /// Whether it is listed as pinned.
@@ -76,9 +78,9 @@ pub struct RecentItem {
 
 /// A page of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecentPage {
+pub struct RecentPage<'a> {
     /// The pinned sessions, then the others, each in ascending order of their times.
-    pub items: Vec<RecentItem>,
+    pub items: Vec<RecentItem<'a>>,
     /// Whether nothing is left.
     pub is_complete: bool,
     /// The second from which the next page lists sessions.
@@ -90,62 +92,60 @@ pub struct RecentPage {
 /// Returns a page of a list. `now` is the time up to which `sessions` are complete.
 #[must_use]
 pub fn recent_page(
-    sessions: impl IntoIterator<Item = RecentSession>,
+    sessions: &[RecentSession],
     rules: RecentRules,
     request: RecentRequest,
     now: UnixSeconds,
-) -> RecentPage {
+) -> RecentPage<'_> {
     let oldest = rules.oldest(now);
-    let (mut pinned, mut others) = (Vec::new(), Vec::new());
-    for session in sessions {
-        let last = if session.last < oldest { 0 } else { session.last };
-        let is_shown = last > 0 || session.pinned > 0 && request.wants_empty;
-        if is_shown {
-            let list = if session.pinned > 0 { &mut pinned } else { &mut others };
-            list.push(RecentSession { last, ..session });
-        }
-    }
+    let time = |session: &RecentSession| if session.last < oldest { session.pinned } else { session.last };
+    let is_shown =
+        |session: &&RecentSession| session.last >= oldest || session.pinned > 0 && request.wants_empty;
+    let (mut pinned, mut others): (Vec<&RecentSession>, Vec<&RecentSession>) =
+        sessions.iter().filter(is_shown).partition(|session| session.pinned > 0);
     keep_newest(&mut others, rules.listed);
     if !request.knows_pins {
         others.append(&mut pinned);
     }
-    pinned.retain(|session| session.seen >= request.from_pinned);
-    others.retain(|session| session.seen >= request.from);
-    others.sort_by_key(|session| session.seen);
+    // The clock may have been set back.
+    let seen = |session: &RecentSession| session.seen.min(now);
+    pinned.retain(|session| seen(session) >= request.from_pinned);
+    others.retain(|session| seen(session) >= request.from);
+    others.sort_by_key(|session| seen(session));
     let mut end = others.len().min(rules.page_size.max(1));
-    while end > 0 && end < others.len() && others[end].seen == others[end - 1].seen {
+    while end > 0 && end < others.len() && seen(others[end]) == seen(others[end - 1]) {
         end += 1;
     }
     let is_complete = end == others.len();
     let next = match is_complete {
         true => now.max(request.from),
-        false => others[end - 1].seen + 1,
+        false => seen(others[end - 1]) + 1,
     };
     others.truncate(end);
     let items = [(pinned, true), (others, false)].into_iter().flat_map(|(sessions, is_pinned)| {
-        let mut items: Vec<RecentItem> =
-            sessions.into_iter().map(|session| item(session, is_pinned)).collect();
-        items.sort_by(|a, b| (a.time, &a.conversation).cmp(&(b.time, &b.conversation)));
-        items
+        let mut items: Vec<_> = sessions.into_iter().map(|session| (time(session), session)).collect();
+        items.sort_by(|a, b| (a.0, &a.1.conversation).cmp(&(b.0, &b.1.conversation)));
+        items.into_iter().map(move |(time, session)| RecentItem {
+            conversation: &session.conversation,
+            time: time.min(LAST_SHOWN),
+            is_pinned,
+        })
     });
     RecentPage { items: items.collect(), is_complete, next, next_pinned: now }
 }
 
 /// Removes all sessions but the `most` newest.
-pub fn keep_newest(sessions: &mut Vec<RecentSession>, most: usize) {
-    let newer =
-        |a: &RecentSession, b: &RecentSession| (b.last, &a.conversation).cmp(&(a.last, &b.conversation));
+pub fn keep_newest<T: Borrow<RecentSession>>(sessions: &mut Vec<T>, most: usize) {
+    let newer = |a: &T, b: &T| {
+        let (a, b) = (a.borrow(), b.borrow());
+        (b.last, &a.conversation).cmp(&(a.last, &b.conversation))
+    };
     if most == 0 {
         sessions.clear();
     } else if sessions.len() > most {
         sessions.select_nth_unstable_by(most - 1, newer);
         sessions.truncate(most);
     }
-}
-
-fn item(session: RecentSession, is_pinned: bool) -> RecentItem {
-    let time = if session.last > 0 { session.last } else { session.pinned };
-    RecentItem { conversation: session.conversation, time: time.min(LAST_SHOWN), is_pinned }
 }
 
 #[cfg(test)]

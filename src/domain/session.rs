@@ -121,7 +121,7 @@ pub(super) fn change(
         });
         let (.., draft) = &mut drafts[place];
         match change {
-            SessionChange::Pin if draft.marks.pinned > 0 => {}
+            SessionChange::Pin if draft.marks.pinned > 0 && known.pinned.contains(conversation) => {}
             SessionChange::Pin => {
                 draft.incarnation = pinnable(conversation, world)?;
                 draft.marks.pinned = now;

@@ -101,7 +101,7 @@ fn write_custom_and_groups(custom: Option<&CustomMark>, groups: &[GroupId], out:
 }
 
 /// Appends a session of the recent list, with what its record has of marks and groups.
-pub fn write_session(item: &RecentItem, record: Option<&Record>, out: &mut Vec<u8>) {
+pub fn write_session(item: RecentItem<'_>, record: Option<&Record>, out: &mut Vec<u8>) {
     let RecentItem { conversation, time, is_pinned } = item;
     let peer = match conversation {
         Conversation::User(user) => {
@@ -115,8 +115,8 @@ pub fn write_session(item: &RecentItem, record: Option<&Record>, out: &mut Vec<u
     };
     write_text(peer, out);
     out.extend_from_slice(br#","MsgTime":"#);
-    out.extend_from_slice(itoa::Buffer::new().format(*time).as_bytes());
-    out.extend_from_slice(if *is_pinned { br#","TopFlag":1"# } else { br#","TopFlag":0"# });
+    out.extend_from_slice(itoa::Buffer::new().format(time).as_bytes());
+    out.extend_from_slice(if is_pinned { br#","TopFlag":1"# } else { br#","TopFlag":0"# });
     if let Some(record) = record {
         if !record.mark.is_none() {
             out.extend_from_slice(br#","StandardMark":""#);

@@ -33,6 +33,7 @@ mod overtaken;
 mod packages;
 mod patience;
 mod pull;
+mod recent;
 mod refusals;
 mod reload;
 mod renumbering;

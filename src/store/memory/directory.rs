@@ -101,6 +101,11 @@ impl MemoryStore {
         Membership::of(&owner.user, id, &self.chat_group(owner.app, id)?)
     }
 
+    pub(super) fn living_memberships(&self, owner: &Owner) -> Vec<Membership> {
+        let ids = self.owners(owner).memberships.get(owner).cloned().unwrap_or_default();
+        ids.keys().filter_map(|id| self.find_membership(owner, id)).collect()
+    }
+
     pub(super) fn delete_dead_memberships(&self, owner: &Owner) {
         let mut ids = self.owners(owner).memberships.get(owner).cloned().unwrap_or_default();
         ids.retain(|id, _| self.find_membership(owner, id).is_some());
@@ -164,9 +169,6 @@ impl Directory for MemoryStore {
     }
 
     fn memberships(&self, owner: &Owner) -> Pending<'_, Vec<Membership>> {
-        self.read(|| {
-            let ids = self.owners(owner).memberships.get(owner).cloned().unwrap_or_default();
-            ids.keys().filter_map(|id| self.find_membership(owner, id)).collect()
-        })
+        self.read(|| self.living_memberships(owner))
     }
 }

@@ -3,10 +3,10 @@
 use super::{Kept, MemoryStore};
 use crate::{
     domain::{
-        Conversation, KnownSessions, Owner, Presence, RecentSession, Session, SessionChanged, SessionMarks,
-        keep_newest,
+        ChatGroupKind, Conversation, KnownSessions, Owner, Presence, RecentSession, Session, SessionChanged,
+        SessionMarks, keep_newest,
     },
-    store::{RecentQuery, Write, recent::shown_incarnation},
+    store::{Membership, RecentQuery, Write, recent::shown_incarnation},
 };
 
 impl Kept {
@@ -78,10 +78,13 @@ impl MemoryStore {
             let sessions = kept.sessions.get(owner).into_iter().flatten();
             sessions.map(|(conversation, session)| (conversation.clone(), *session)).collect()
         };
+        let memberships = self.living_memberships(owner);
         let (mut pinned, mut others) = (Vec::new(), Vec::new());
         for (conversation, session) in stored {
             let presence = self.presence(owner.app, &conversation, &owner.user);
-            if query.incarnation(owner, &conversation, presence) != Some(session.incarnation) {
+            if query.incarnation(owner, &conversation, presence) != Some(session.incarnation)
+                || memberships.iter().any(|found| conversation.chat_group() == Some(&found.id))
+            {
                 continue;
             }
             let Session { times, marks, .. } = self.shared(owner, &conversation, session);
@@ -92,6 +95,20 @@ impl MemoryStore {
                 true => pinned.push(found),
                 false if is_user && last >= query.oldest => others.push(found),
                 false => {}
+            }
+        }
+        for Membership { id, incarnation, kind, joined_at, .. } in memberships {
+            let conversation = Conversation::ChatGroup(id);
+            let session = self.session(owner, &conversation).of(incarnation);
+            let Session { times, marks, .. } = self.shared(owner, &conversation, session);
+            let (last, seen, pin) =
+                (times.last(), times.seen().max(joined_at.min(query.terms.now)), marks.pinned);
+            let found = RecentSession { conversation, last, seen, pinned: pin };
+            match (kind, pin > 0) {
+                (ChatGroupKind::AvChatRoom, _) => {}
+                (_, true) => pinned.push(found),
+                (_, false) if last >= query.oldest => others.push(found),
+                (_, false) => {}
             }
         }
         keep_newest(&mut others, query.listed);

@@ -290,7 +290,9 @@ impl Reader {
     ) -> Result<Vec<RecentSession>, StoreError> {
         let snapshot = self.db.unchecked_transaction()?;
         let look_up = |named: &[Conversation]| self.look_up(owner.app, Some(&owner.user), named);
-        let found = sessions::recent(&snapshot, owner, query, look_up);
+        let memberships = memberships::of(&snapshot, owner, &self.dead_memberships);
+        let found = memberships
+            .and_then(|memberships| sessions::recent(&snapshot, owner, query, memberships, look_up));
         snapshot.finish()?;
         self.noted(found)
     }
