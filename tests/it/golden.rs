@@ -8,10 +8,16 @@ use std::{fmt::Write, fs, path::PathBuf};
 
 use crate::harness::Server;
 
+/// The stories about the recent list, with the commands that have to be switched on.
+const RECENT: [&str; 4] = ["get_list", "delete", "top", "batch_delete"];
+
 fn golden(name: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden").join(format!("{name}.txt"));
     let text = fs::read_to_string(&path).unwrap();
-    let server = Server::dev(&[]);
+    let server = Server::dev(match RECENT.contains(&name) {
+        true => &["--extensions", "recent"],
+        false => &[],
+    });
     let mut client = server.client();
     let mut recorded = String::new();
     let mut lines = text.lines();
@@ -76,7 +82,7 @@ fn without_ids(reply: &str, events: &mut Vec<String>) -> String {
 fn settled(reply: &str, story: &str) -> String {
     let mut out = String::new();
     let mut rest = reply;
-    while let Some(at) = ["Timestamp\":", "Time\":", "GroupId\":\"@TGS#"]
+    while let Some(at) = ["Timestamp\":", "TimeStamp\":", "Time\":", "GroupId\":\"@TGS#"]
         .iter()
         .filter_map(|mark| Some((rest.find(mark)?, *mark)))
         .min()
@@ -116,4 +122,5 @@ stories! {
     account_check account_delete account_import changes create_contact_group create_group del_contact_group
     destroy_group get_contact_group get_group_info history import_group mark_contact multiaccount_import
     search search_contact_group undo update_contact_group
+    get_list delete top batch_delete
 }
