@@ -108,7 +108,7 @@ impl Delta {
         match self {
             Delta::GroupCreated(group) | Delta::GroupRenamed { group, .. } => Some(group.number),
             Delta::RecordChanged { record, .. } => Some(record.number),
-            Delta::SessionChanged(change) => Some(change.number),
+            Delta::SessionChanged(change) => change.number,
             Delta::GroupDeleted { number, .. }
             | Delta::RecordGone { number, .. }
             | Delta::RecordBuried { number, .. } => Some(*number),
@@ -117,6 +117,12 @@ impl Delta {
             | Delta::Renumbered { .. }
             | Delta::CountersSet(_) => None,
         }
+    }
+
+    /// Checks whether the delta is recorded as a part of an event. Restoring a session is not, like a touch.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        !matches!(self, Delta::SessionChanged(change) if change.number.is_none())
     }
 
     /// Returns the record before and after, or `None` if the delta is not about a record.

@@ -188,8 +188,8 @@ impl Edit {
                 return Ok(decision(state, Outcome::Undone(undo.result(kept, organizer)), made));
             }
             Edit::ChangeSessions(items) => {
-                let made = session::change(organizer, world, items)?;
-                return Ok(decision(state, Outcome::Sessions { changed: made.is_some() }, made));
+                let change = session::change(state, world, items)?;
+                return Ok(Decision { outcome: Outcome::Sessions { changed: change.is_some() }, change });
             }
             Edit::CreateGroup { name, conversations } => {
                 grouping::create(organizer, world, name, conversations)

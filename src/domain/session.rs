@@ -3,11 +3,14 @@
 //! The times of a session follow from touches (see [`super::Touch`]). Pins and deletions are ordinary changes: they take
 //! change numbers and are recorded as events, but they are not a part of the organizer.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{
-    ChangeNumber, Conversation, Counters, Delta, LAST_SECOND, Organizer, Presence, Rejection, SessionTimes,
-    UnixSeconds, World, edit::Organized, removal::Numbers,
+    Change, ChangeNumber, Conversation, Counters, Delta, LAST_SECOND, Organizer, OwnerState, Presence, Rejection,
+    SessionTimes, UnixSeconds, World, removal::Numbers,
 };
 
 /// The most sessions that an owner can pin (error 51012 above it). No profile raises it.
@@ -75,8 +78,8 @@ pub enum SessionChange {
 /// A change of a session's marks, which is a [`Delta`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionChanged {
-    /// The change number.
-    pub number: ChangeNumber,
+    /// The change number; `None` if an import has restored the marks, which is not recorded as an event.
+    pub number: Option<ChangeNumber>,
     /// The conversation.
     pub conversation: Conversation,
     /// The incarnation of the chat group; 0 for another user.
@@ -105,10 +108,10 @@ pub struct KnownSessions {
 /// # Errors
 /// Returns the reason why a conversation cannot be pinned, or [`Rejection::TooManyPinned`]. Nothing changes then.
 pub(super) fn change(
-    organizer: &Organizer,
+    state: &OwnerState,
     world: World<'_>,
     items: &[(Conversation, SessionChange)],
-) -> Result<Option<Organized>, Rejection> {
+) -> Result<Option<Change>, Rejection> {
     let none = KnownSessions::default();
     let known = world.sessions.unwrap_or(&none);
     let now = world.terms.now.clamp(1, LAST_SECOND);
@@ -147,21 +150,27 @@ pub(super) fn change(
     if drafts.is_empty() {
         return Ok(None);
     }
-    let (base, mut deltas) = organizer.with_room_for(drafts.len(), world.terms.now);
-    let mut number = Numbers::after(base.counters());
-    deltas.extend(drafts.into_iter().map(|(conversation, before, after)| {
+    let delta = |number, (conversation, before, after): (&Conversation, Session, Session)| {
         Delta::SessionChanged(Box::new(SessionChanged {
-            number: number.next(),
+            number,
             conversation: conversation.clone(),
             incarnation: after.incarnation,
             at: now,
             before: before.marks,
             after: after.marks,
         }))
-    }));
+    };
+    // What an import restores has had its numbers already.
+    if items.iter().all(|(_, change)| matches!(change, SessionChange::Restore(_))) {
+        let deltas = drafts.into_iter().map(|draft| delta(None, draft)).collect();
+        return Ok(Some(Change { next: state.clone(), deltas }));
+    }
+    let (base, mut deltas) = state.organizer.with_room_for(drafts.len(), world.terms.now);
+    let mut number = Numbers::after(base.counters());
+    deltas.extend(drafts.into_iter().map(|draft| delta(Some(number.next()), draft)));
     let counters = Counters { version: number.last(), ..*base.counters() };
-    let next = Organizer::assemble(counters, base.groups().to_vec(), base.records().to_vec());
-    Ok(Some(Organized { next, deltas }))
+    let organizer = Organizer::assemble(counters, base.groups().to_vec(), base.records().to_vec());
+    Ok(Some(Change { next: OwnerState { organizer: Arc::new(organizer), ..state.clone() }, deltas }))
 }
 
 /// Returns the incarnation in which a conversation can be pinned.

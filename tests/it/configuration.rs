@@ -654,6 +654,81 @@ fn limits_rate() {
     assert!(!site.log().contains("until the server is started again"), "{}", site.log());
 }
 
+/// Returns an import of this many recent conversations of user0, the first of which is the oldest.
+fn conversations(count: usize, oldest: u64) -> String {
+    let item = |number: usize| {
+        let time = oldest + number as u64;
+        format!(r#"{{"Type":1,"To_Account":"peer{number}","MsgTime":{time}}}"#)
+    };
+    let items: Vec<String> = (0..count).map(item).collect();
+    format!(r#"{{"Kind":"sessions","SdkAppId":{APP},"From_Account":"user0","SessionItem":[{}]}}"#, items.join(","))
+}
+
+/// Imports a line through a server.
+fn import_line(client: &mut Client, line: &str) {
+    let target = client.target(GET).replace(&format!("/v4/{GET}"), "/interchange/import");
+    let answer = client.post(&target, line).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+/// Returns how many recent conversations of user0 a server lists, and whether its reply is complete.
+fn listed(client: &mut Client) -> (usize, bool) {
+    let body = r#"{"From_Account":"user0","TimeStamp":0,"StartIndex":0,"TopTimeStamp":0,"TopStartIndex":0,"AssistFlags":63}"#;
+    let reply = client.ok("recentcontact/get_list", body);
+    (reply["SessionItem"].as_array().unwrap().len(), reply["CompleteFlag"] == 1)
+}
+
+#[test]
+fn recent_listed() {
+    for (setting, expected) in [("", 100), ("[recent]\nlisted = 3", 3), ("[recent]\nlisted = 500", 120)] {
+        let (_site, _server, mut client) = serving(setting, "directory = \"open\"");
+        import_line(&mut client, &conversations(120, 1_700_000_000));
+        assert_eq!(listed(&mut client), (expected, true), "{setting}");
+    }
+}
+
+#[test]
+fn recent_page_size() {
+    for (setting, expected) in [("", (28, true)), ("[recent]\npage_size = 8", (8, false))] {
+        let (_site, _server, mut client) = serving(setting, "directory = \"open\"");
+        import_line(&mut client, &conversations(8, 1_700_000_000));
+        // Conversations that have moved in the same second are on the same page, so move the others again until that is
+        // in a later second.
+        let mut attempts = 0;
+        eventually("the others have moved in a later second", || {
+            attempts += 1;
+            let others = conversations(20, 1_700_000_100 + 100 * attempts);
+            import_line(&mut client, &others.replace("peer", "other"));
+            listed(&mut client) == expected
+        });
+    }
+}
+
+#[test]
+fn recent_retention_days() {
+    let day = 86_400;
+    for (setting, expected) in [("", 2), ("[recent]\nretention_days = 7", 1)] {
+        let (_site, _server, mut client) = serving(setting, "directory = \"open\"");
+        let now = confold::clock::Clock::system().now();
+        import_line(&mut client, &conversations(1, now - 8 * day));
+        import_line(&mut client, &conversations(1, now - 6 * day).replace("peer0", "other"));
+        assert_eq!(listed(&mut client), (expected, true), "{setting}");
+    }
+}
+
+#[test]
+fn app_extensions() {
+    let body = r#"{"From_Account":"user0","OperationType":1,"RecentContactItem":[{"Type":1,"To_Account":"bob"}]}"#;
+    for (setting, code) in [("", 60009), ("extensions = [\"recent\"]", 0)] {
+        let (_site, _server, mut client) = serving("", &format!("directory = \"open\"\n{setting}"));
+        assert_eq!(client.call("recentcontact/top", body).code(), code, "{setting}");
+    }
+    let site = Site::new();
+    site.configure("", "extensions = [\"recents\"]");
+    let refused = said(&site.command("serve").finish());
+    assert!(refused.contains("extensions") && refused.contains("recent"), "{refused}");
+}
+
 #[test]
 fn limits_strict() {
     let said = |setting: &str| {

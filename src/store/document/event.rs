@@ -210,7 +210,8 @@ impl Writer {
 
     fn session(&mut self, change: &SessionChanged) {
         let SessionChanged { number, conversation, incarnation, at, before, after } = change;
-        self.number((*number).into());
+        // Only changes that have a number are recorded.
+        self.number(number.unwrap_or(0).into());
         self.conversation(conversation);
         for number in [(*incarnation).into(), *at, before.pinned, before.deleted, after.pinned, after.deleted]
         {
@@ -248,7 +249,7 @@ impl Reader<'_> {
 
     fn session(&mut self) -> Result<SessionChanged, Fault> {
         Ok(SessionChanged {
-            number: self.small()?,
+            number: Some(self.small()?),
             conversation: self.conversation()?,
             incarnation: self.small()?,
             at: self.number()?,
@@ -319,7 +320,7 @@ mod tests {
             Delta::CountersSet(counters),
             Delta::AccountDeleted(Arc::default()),
             Delta::SessionChanged(Box::new(SessionChanged {
-                number: 91_000,
+                number: Some(91_000),
                 conversation: record(5).conversation.clone(),
                 incarnation: 300,
                 at: 1_700_000_003,

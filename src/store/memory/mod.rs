@@ -148,8 +148,10 @@ impl MemoryStore {
             let revision = Revision(revision.0 + u64::from(is_written));
             let incarnation = *lock(&self.incarnation);
             let mut kept = self.owners(owner);
-            let event = kept.record(incarnation, write, &next.organizer, &deltas);
-            outcome.note_event(event);
+            if deltas.iter().any(Delta::is_recorded) {
+                let event = kept.record(incarnation, write, &next.organizer, &deltas);
+                outcome.note_event(event);
+            }
             for delta in &deltas {
                 if let Delta::SessionChanged(change) = delta {
                     kept.change_session(owner, change);

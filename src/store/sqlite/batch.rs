@@ -205,6 +205,14 @@ impl<'a> Batch<'a> {
             self.bytes += operations::keep(self.db, write, &outcome)?;
             return Ok(Ok(outcome));
         };
+        for delta in &deltas {
+            if let Delta::SessionChanged(change) = delta {
+                self.bytes += sessions::apply(self.db, owner, change)?;
+            }
+        }
+        if !deltas.iter().any(Delta::is_recorded) {
+            return Ok(Ok(outcome));
+        }
         self.bytes += self.dead_memberships.delete(self.db, owner)?;
         let event = NewEvent {
             bucket: bucket_of(owner, self.buckets),
@@ -227,11 +235,6 @@ impl<'a> Batch<'a> {
             outcome.note_event(event_id(incarnation, head.number));
         }
         self.bytes += operations::keep(self.db, write, &outcome)?;
-        for delta in &deltas {
-            if let Delta::SessionChanged(change) = delta {
-                self.bytes += sessions::apply(self.db, owner, change)?;
-            }
-        }
         if next.account != edited.state.account {
             if self.aside.contains(owner) {
                 rows.write_account_aside(owner, next.account.as_deref(), head.number)?;
