@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    Change, ChangeNumber, Conversation, Counters, Delta, LAST_SECOND, Organizer, OwnerState, Presence, Rejection,
-    SessionTimes, UnixSeconds, World, removal::Numbers,
+    Change, ChangeNumber, Conversation, Counters, Delta, LAST_SECOND, Organizer, OwnerState, Presence,
+    Rejection, SessionTimes, UnixSeconds, World, removal::Numbers,
 };
 
 /// The most sessions that an owner can pin (error 51012 above it). No profile raises it.

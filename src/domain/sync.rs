@@ -185,8 +185,7 @@ fn gone(latest: Latest<'_>, known: Known) -> Option<Vec<(ChangeNumber, Item<'_>)
     let conversations = (conversations.into_iter())
         .filter(|(conversation, _)| !existing.contains(conversation))
         .map(|(conversation, number)| (number, Item::GoneConversation(conversation)));
-    let sessions =
-        sessions.into_values().filter_map(|change| Some((change.number?, Item::Session(change))));
+    let sessions = sessions.into_values().filter_map(|change| Some((change.number?, Item::Session(change))));
     Some(groups.chain(conversations).chain(sessions).collect())
 }
 

@@ -661,7 +661,10 @@ fn conversations(count: usize, oldest: u64) -> String {
         format!(r#"{{"Type":1,"To_Account":"peer{number}","MsgTime":{time}}}"#)
     };
     let items: Vec<String> = (0..count).map(item).collect();
-    format!(r#"{{"Kind":"sessions","SdkAppId":{APP},"From_Account":"user0","SessionItem":[{}]}}"#, items.join(","))
+    format!(
+        r#"{{"Kind":"sessions","SdkAppId":{APP},"From_Account":"user0","SessionItem":[{}]}}"#,
+        items.join(",")
+    )
 }
 
 /// Imports a line through a server.
@@ -718,7 +721,8 @@ fn recent_retention_days() {
 
 #[test]
 fn app_extensions() {
-    let body = r#"{"From_Account":"user0","OperationType":1,"RecentContactItem":[{"Type":1,"To_Account":"bob"}]}"#;
+    let body =
+        r#"{"From_Account":"user0","OperationType":1,"RecentContactItem":[{"Type":1,"To_Account":"bob"}]}"#;
     for (setting, code) in [("", 60009), ("extensions = [\"recent\"]", 0)] {
         let (_site, _server, mut client) = serving("", &format!("directory = \"open\"\n{setting}"));
         assert_eq!(client.call("recentcontact/top", body).code(), code, "{setting}");

@@ -18,7 +18,7 @@ use crate::{
         account_delete, account_import, chat, create_contact_group, create_group, destroy_group,
         mark_contact, records, user,
     },
-    harness::{APP, Client, InProcess, page_app},
+    harness::{APP, Client, InProcess, SAMPLE_KEY, Server, in_directory, page_app},
 };
 
 /// The time at which the clock of each test begins. Signatures are valid for a day.
@@ -655,4 +655,90 @@ fn changes_feed_and_history_know_pins_and_deletions_but_never_touches() {
     );
     // Conversation groups and marks have pages of their own, on which nothing of this shows.
     assert_eq!(records(&mut lists.client, "ann"), Vec::<Value>::new());
+}
+
+/// The page about the recent list: its example data is loaded, its calls are made, and the replies have to be those shown.
+#[test]
+fn the_page_about_the_recent_list_does_what_it_says() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/recent.md")).unwrap();
+    let (_, rest) = page.split_once("<<'END'\n").unwrap();
+    let (seed, _) = rest.split_once("END\n").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("recent.ndjson");
+    std::fs::write(&file, seed).unwrap();
+    let server = Server::dev(&["--seed", file.to_str().unwrap(), "--extensions", "recent"]);
+    let mut client = server.client().signed_for(1_400_000_000, "administrator", SAMPLE_KEY);
+    let mut lines = page.lines().skip_while(|line| !line.starts_with("POST "));
+    let mut calls = 0;
+    while let Some(command) = lines.next().and_then(|line| line.strip_prefix("POST /v4/")) {
+        let (body, expected) = (lines.next().unwrap(), lines.next().unwrap().strip_prefix("→ ").unwrap());
+        let reply = client.call(command, body).body;
+        let now = serde_json::from_str::<Value>(&reply).unwrap()["TimeStamp"].as_u64();
+        let reply = now.map_or(reply.clone(), |now| reply.replace(&now.to_string(), "NOW"));
+        assert_eq!(reply, expected, "{command} {body}");
+        calls += 1;
+    }
+    assert_eq!(calls, 4);
+}
+
+#[test]
+fn sessions_are_exported_and_imported_again() {
+    let first = tempfile::tempdir().unwrap();
+    let data = first.path().to_str().unwrap();
+    let arguments = ["--directory", "open", "--extensions", "recent", "--empty", "--data"];
+    let server = Server::dev(&[&arguments[..], &[data]].concat());
+    let mut client = server.client();
+    client.does(&create_group("club"));
+    client.ok(MEMBER, r#"{"GroupId":"club","MemberList":[{"Member_Account":"ann"}]}"#);
+    let line = |items: &str| {
+        format!(r#"{{"Kind":"sessions","SdkAppId":{APP},"From_Account":"ann","SessionItem":[{items}]}}"#)
+    };
+    let mut import = |line: &str| {
+        let target = client.target(GET).replace(&format!("/v4/{GET}"), "/interchange/import");
+        let answer = client.post(&target, line).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.json()["Changed"].as_u64().unwrap()
+    };
+    let items = r#"{"Type":1,"To_Account":"a","MsgTime":50},{"Type":1,"To_Account":"b","MsgTime":60,"TopFlag":1},{"Type":1,"To_Account":"c","MsgTime":70,"DeleteTime":80},{"Type":2,"GroupId":"club","MsgTime":40,"PinTime":45,"DeleteTime":9},{"Type":1,"To_Account":"d","PinTime":30}"#;
+    assert_eq!(import(&line(items)), 1);
+    assert_eq!(import(&line(items)), 0, "a line applied twice changes nothing");
+    assert_eq!(import(&line(r#"{"Type":1,"To_Account":"a","MsgTime":49}"#)), 0, "times never decrease");
+    let body = r#"{"From_Account":"ann","TimeStamp":0,"StartIndex":0,"TopTimeStamp":0,"TopStartIndex":0,"AssistFlags":63}"#;
+    assert_eq!(names(&client.ok(GET, body)), ["d*", "club*", "b*", "a"]);
+    // A snapshot is an export as well.
+    let dev = |client: &mut Client, what: &str| {
+        let answer = client.post(&format!("/_dev/{what}"), r#"{"Name":"before"}"#).unwrap();
+        assert!(answer.status < 300, "{} {}", answer.status, answer.body);
+    };
+    dev(&mut client, "snapshot");
+    client.ok(DELETE, r#"{"From_Account":"ann","Type":1,"To_Account":"a"}"#);
+    client.ok(
+        TOP,
+        r#"{"From_Account":"ann","OperationType":2,"RecentContactItem":[{"Type":1,"To_Account":"b"}]}"#,
+    );
+    assert_eq!(names(&client.ok(GET, body)), ["d*", "club*", "b"]);
+    dev(&mut client, "restore");
+    assert_eq!(names(&client.ok(GET, body)), ["d*", "club*", "b*", "a"]);
+    server.terminate();
+    assert!(server.ended_well());
+    let exported = crate::harness::exported(&in_directory(first.path()));
+    for expected in [
+        r#""LastMsgTime":40"#,
+        r#"{"Type":1,"To_Account":"c","DeleteTime":80}"#,
+        r#"{"Type":2,"GroupId":"club","Incarnation":0,"PinTime":45,"DeleteTime":9}"#,
+    ] {
+        assert!(exported.contains(expected), "{expected}: {exported}");
+    }
+    let second = tempfile::tempdir().unwrap();
+    let file = second.path().join("all.ndjson");
+    std::fs::write(&file, &exported).unwrap();
+    let store = second.path().join("store");
+    let data = store.to_str().unwrap();
+    crate::harness::succeeds(&mut crate::harness::confold(&[
+        "import",
+        file.to_str().unwrap(),
+        "--data",
+        data,
+    ]));
+    assert_eq!(crate::harness::exported(&in_directory(&store)), exported, "the same bytes again");
 }

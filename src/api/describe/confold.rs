@@ -126,7 +126,11 @@ const CHANGES: Shape = List(&Object(&[
     may("PushType", Number, "For the recent list 1: deleted, 2: pinned, 3: unpinned."),
     may("RecentContactTopItem", PINNED, "The recent conversation that was pinned or unpinned."),
     may("RecentContactDeleteItem", UNLISTED, "The recent conversation that was deleted."),
-    may("Time", Number, "When the owner was renumbered or the recent list was changed, in seconds since 1970."),
+    may(
+        "Time",
+        Number,
+        "When the owner was renumbered or the recent list was changed, in seconds since 1970.",
+    ),
     may("Number", Number, "The change number."),
 ]));
 const EVENT: Shape = Object(&[

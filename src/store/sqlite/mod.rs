@@ -33,6 +33,7 @@ mod opening;
 mod operations;
 mod queue;
 mod reader;
+mod recent;
 mod rows;
 mod schema;
 mod scrubbing;

@@ -19,6 +19,7 @@ use super::{
     memberships::{self, DeadRows},
     operations,
     queue::Queue,
+    recent,
     rows::Rows,
     sessions,
     threads::StoreThread,
@@ -292,7 +293,7 @@ impl Reader {
         let look_up = |named: &[Conversation]| self.look_up(owner.app, Some(&owner.user), named);
         let memberships = memberships::of(&snapshot, owner, &self.dead_memberships);
         let found = memberships
-            .and_then(|memberships| sessions::recent(&snapshot, owner, query, memberships, look_up));
+            .and_then(|memberships| recent::sessions(&snapshot, owner, query, memberships, look_up));
         snapshot.finish()?;
         self.noted(found)
     }
