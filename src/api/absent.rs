@@ -14,7 +14,6 @@ const MESSAGES: &str = "messages are not stored";
 /// The reason for commands that are implemented, but that an app refuses unless its setting accepts them.
 const REFUSED_MESSAGES: &str = "messages are not stored; an app whose setting messages is \"accept\" (confold dev \
                                 --messages accept) gets them checked, answered and dropped, which moves the recent list";
-const RECENT: &str = "the recent list is not kept";
 const CHAT_GROUPS: &str = "confold keeps only the data of chat groups that conversation groups need";
 const MUTING: &str =
     "nobody can send messages to chat groups and rooms here, so nobody can be muted, banned or watched";
@@ -40,7 +39,6 @@ macro_rules! table {
 }
 
 table! {
-    "recentcontact" RECENT [get_list delete top batch_delete]
     "recentcontact" DEVICES [page_get clear_msg]
     "openim" REFUSED_MESSAGES [sendmsg batchsendmsg importmsg]
     "openim" MESSAGES [

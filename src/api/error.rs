@@ -75,6 +75,15 @@ pub enum Error {
     /// The vendor has this command, but confold does not implement it.
     #[error("{0}")]
     Absent(Absent),
+    /// The command is an extension that the app has not switched on.
+    #[error(
+        "v4/{command} is an extension that is switched off for this app; switch it on with the app's setting extensions = \
+         [\"recent\"], or start dev with --extensions recent"
+    )]
+    NotSwitchedOn {
+        /// The command with its service.
+        command: String,
+    },
     /// The caller was not admitted.
     #[error("{0}")]
     Refused(#[from] Refusal),

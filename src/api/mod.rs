@@ -5,12 +5,14 @@ mod account_check;
 mod account_delete;
 mod account_import;
 mod add_group_member;
+mod batch_delete;
 mod batchsendmsg;
 mod changes;
 mod codes;
 mod create_contact_group;
 mod create_group;
 mod del_contact_group;
+mod delete;
 mod delete_group_member;
 mod describe;
 mod destroy_group;
@@ -18,6 +20,7 @@ mod error;
 mod get_appid_group_list;
 mod get_contact_group;
 mod get_group_info;
+mod get_list;
 mod get_role_in_group;
 mod group_messages;
 mod history;
@@ -38,6 +41,7 @@ mod sendmsg;
 mod sentences;
 mod shapes;
 mod state;
+mod top;
 mod undo;
 mod update_contact_group;
 
@@ -154,6 +158,10 @@ impl Command {
             Command::MarkContact => Box::pin(mark_contact::run(call, request)),
             Command::SearchContactGroup => Box::pin(search_contact_group::run(call, request)),
             Command::GetContactGroup => Box::pin(get_contact_group::run(call, request)),
+            Command::GetList => Box::pin(get_list::run(call, request)),
+            Command::Delete => Box::pin(delete::run(call, request)),
+            Command::Top => Box::pin(top::run(call, request)),
+            Command::BatchDelete => Box::pin(batch_delete::run(call, request)),
             Command::AccountImport => Box::pin(account_import::run(call, request)),
             Command::MultiaccountImport => Box::pin(multiaccount_import::run(call, request)),
             Command::AccountCheck => Box::pin(account_check::run(call, request)),
@@ -306,6 +314,14 @@ impl Call<'_> {
         match self.app.edition {
             Edition::Ultimate => Ok(()),
             Edition::Basic => Err(Error::Edition { what }),
+        }
+    }
+
+    /// Refuses a command of the recent list that the app has not switched on (decision 33).
+    fn check_recent_extension(&self) -> Result<(), Error> {
+        match self.app.extensions.recent {
+            true => Ok(()),
+            false => Err(Error::NotSwitchedOn { command: self.command.full_name() }),
         }
     }
 

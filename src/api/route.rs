@@ -5,7 +5,7 @@ use crate::wire::{self, BaseFields, Empties};
 /// The services that commands belong to. Each has its own error codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
-    /// `recentcontact`: conversation groups and marks.
+    /// `recentcontact`: conversation groups, marks and the recent list.
     RecentContact,
     /// `im_open_login_svc`: accounts.
     Account,
@@ -75,6 +75,10 @@ routes! {
         MarkContact        "mark_contact"         200 LastWithDisplay;
         SearchContactGroup "search_contact_group" 200 LastWithDisplay;
         GetContactGroup    "get_contact_group"    200 Last;
+        GetList            "get_list"             200 LastWithDisplay;
+        Delete             "delete"               200 LastWithDisplay;
+        Top                "top"                  200 LastWithDisplay;
+        BatchDelete        "batch_delete"         200 LastWithDisplay;
     }
     Account {
         AccountImport      "account_import"       200 First;

@@ -104,7 +104,8 @@ impl Command {
 impl Command {
     /// Checks whether the command is about one owner and changes nothing.
     fn only_reads(self) -> bool {
-        self.has_owner() && !self.is_conditional()
+        let changes_sessions = matches!(self, Command::Delete | Command::Top | Command::BatchDelete);
+        self.has_owner() && !self.is_conditional() && !changes_sessions
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, net::IpAddr, sync::Arc};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    domain::{AppId, DirectoryMode, DirectoryRules, Limits, UnixSeconds},
+    domain::{AppId, DirectoryMode, DirectoryRules, Limits, RecentRules, UnixSeconds},
     secret_word::{self, SecretWordError},
 };
 
@@ -98,6 +98,24 @@ pub enum MessageMode {
     Accept,
 }
 
+/// Extensions of the vendor's services that have to be switched on (decision 33).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extensions {
+    /// `recent`: the commands `top` and `batch_delete` of the service `recentcontact`.
+    pub recent: bool,
+}
+
+impl Extensions {
+    /// Adds an extension by its name. Returns `None` if there is none of this name.
+    #[must_use]
+    pub fn with(self, name: &str) -> Option<Extensions> {
+        match name {
+            "recent" => Some(Extensions { recent: true }),
+            _ => None,
+        }
+    }
+}
+
 /// A key that was replaced. Signatures made with it are accepted for a limited time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreviousKey {
@@ -169,6 +187,10 @@ pub struct App {
     pub limits: Limits,
     /// The number of records per page of `get_contact_group`.
     pub page_size: usize,
+    /// Which sessions `get_list` shows.
+    pub recent: RecentRules,
+    /// The extensions that are switched on.
+    pub extensions: Extensions,
     /// Whether all calls are refused (60016).
     pub disabled: bool,
     /// Services whose calls are refused (60017), by their names in the path.
@@ -217,6 +239,8 @@ impl App {
             touch_admins: false,
             limits: Limits::TENCENT,
             page_size: crate::domain::batch::PAGE,
+            recent: RecentRules::default(),
+            extensions: Extensions::default(),
             disabled: false,
             closed_services: Vec::new(),
             plan_until: None,

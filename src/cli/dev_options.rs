@@ -5,7 +5,9 @@ use std::{net::SocketAddr, path::PathBuf};
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 
-use super::{app_option::AppOption, dev_values, dev_webhook::DevWebhook, profile::Profile};
+use super::{
+    app_option::AppOption, dev_recent::DevRecent, dev_values, dev_webhook::DevWebhook, profile::Profile,
+};
 use crate::{
     auth::{App, CallRates, Edition, MessageMode, Network},
     config::read_rates,
@@ -93,6 +95,8 @@ pub(super) struct Options {
     /// Return at most this many conversations in one reply of `get_contact_group`.
     #[arg(long, value_name = "NUMBER", default_value_t = batch::PAGE, value_parser = dev_values::page_size)]
     pub(super) page_size: usize,
+    #[command(flatten)]
+    pub(super) recent: DevRecent,
     /// Choose the format of the log on standard error.
     #[arg(long = "log-format", alias = "log", value_enum, default_value_t = log::LogFormat::Text)]
     pub(super) log: log::LogFormat,
@@ -133,6 +137,8 @@ impl Options {
             },
             limits: self.profile.limits(),
             page_size: self.page_size,
+            recent: self.recent.rules(),
+            extensions: self.recent.extensions(),
             rates: self.rates.clone().unwrap_or_default(),
             // Unlimited, because developers make mistakes and need the specific error of each one.
             failed_signatures: None,

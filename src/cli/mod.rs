@@ -12,6 +12,7 @@ mod controls_token;
 mod data;
 mod dev;
 mod dev_options;
+mod dev_recent;
 mod dev_values;
 mod dev_webhook;
 mod effects;
@@ -232,6 +233,7 @@ mod tests {
         "messages",
         "profile",
         "page-size",
+        "extensions",
         "webhook",
         "webhook-secret-file",
     ];

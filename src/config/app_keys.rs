@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::Family,
-    auth::{App, Edition, Identifier, MessageMode, Network, SecretKey},
+    auth::{App, Edition, Extensions, Identifier, MessageMode, Network, SecretKey},
     call::{FEED, INTERCHANGE},
     domain::{AppId, DirectoryMode, Limits, UnixSeconds},
     secret_word,
@@ -43,6 +43,7 @@ impl AppDraft {
 const MOST: u64 = u64::MAX;
 const NETWORKS: &str = "addresses or networks, such as \"10.0.0.0/8\" or \"2001:db8::/32\"";
 const SERVICES: &str = "services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"profile\", \"openim\", \"confold\", \"interchange\", \"feed\"";
+const EXTENSIONS: &str = "extensions: \"recent\"";
 const IDENTIFIERS: &str = "identifiers of 1 to 256 bytes without control characters";
 
 /// Returns the configuration keys of an app.
@@ -172,6 +173,17 @@ static APP: &[Key<AppDraft>] = &[
         kind: Kind::Number(1, 10_000, |draft, value| assign(&mut draft.app.page_size, count(value))),
         default: "100",
         about: "The maximum number of conversations in one reply of get_contact_group.",
+    },
+    Key {
+        name: "extensions",
+        kind: Kind::List(EXTENSIONS, |draft, value| {
+            let none = Extensions::default();
+            each(&value, EXTENSIONS, |name| none.with(name))?;
+            let all = value.iter().try_fold(none, |all, name| all.with(name));
+            assign(&mut draft.app.extensions, all.unwrap_or_default())
+        }),
+        default: "",
+        about: "Extensions that are switched on. `recent`: the commands top and batch_delete of the service recentcontact, which pin conversations and delete several at once, see recent.md (60009 without it).",
     },
     Key {
         name: "disabled",

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     Account, Change, ChangeNumber, Conversation, Delta, GroupId, GroupName, MarkChange, MemberChange,
-    Organizer, OwnerState, ProfileTag, ProfileValue, Rejection, Restoration, Undo, Undone, World, accounts,
-    grouping, marking, restore, reversal,
+    Organizer, OwnerState, ProfileTag, ProfileValue, Rejection, Restoration, SessionChange, Undo, Undone,
+    World, accounts, grouping, marking, restore, reversal, session,
 };
 
 /// A requested change of an owner's data. Stores run edits without depending on their meaning.
@@ -59,6 +59,8 @@ pub enum Edit {
     Restore(Restoration),
     /// Reverts what earlier calls changed.
     Undo(Undo),
+    /// Pins, unpins and deletes sessions, in this order.
+    ChangeSessions(Vec<(Conversation, SessionChange)>),
     /// Panics, to test that stores survive it.
     #[cfg(test)]
     Defect,
@@ -89,6 +91,11 @@ pub enum Outcome {
     },
     /// The result of [`Edit::Undo`].
     Undone(Undone),
+    /// The result of [`Edit::ChangeSessions`].
+    Sessions {
+        /// Whether any session changed.
+        changed: bool,
+    },
 }
 
 impl Outcome {
@@ -131,6 +138,7 @@ impl Edit {
                 restoration.records.iter().map(|record| &record.conversation).collect()
             }
             Edit::Undo(undo) => undo.named(),
+            Edit::ChangeSessions(items) => items.iter().map(|(named, _)| named).collect(),
             Edit::RenameGroup { .. }
             | Edit::DeleteGroup { .. }
             | Edit::ImportAccount { .. }
@@ -187,6 +195,10 @@ impl Edit {
                 let (kept, made) = reversal::revert(state, world, undo)?;
                 return Ok(decision(state, Outcome::Undone(undo.result(kept, organizer)), made));
             }
+            Edit::ChangeSessions(items) => {
+                let change = session::change(state, world, items)?;
+                return Ok(Decision { outcome: Outcome::Sessions { changed: change.is_some() }, change });
+            }
             Edit::CreateGroup { name, conversations } => {
                 grouping::create(organizer, world, name, conversations)
             }
@@ -209,6 +221,13 @@ impl Edit {
         matches!(self, Edit::DeleteAccount)
     }
 
+    /// Checks whether the edit is about sessions, so that [`World::sessions`] has to be given, and membership has to be
+    /// looked up.
+    #[must_use]
+    pub fn is_about_sessions(&self) -> bool {
+        matches!(self, Edit::ChangeSessions(_))
+    }
+
     /// Checks whether the edit requires that the owner exists.
     fn needs_owner(&self) -> bool {
         match self {
@@ -219,6 +238,10 @@ impl Edit {
             | Edit::Mark { .. }
             | Edit::SetProfile(_)
             | Edit::Undo(_) => true,
+            // An import restores the sessions of every owner.
+            Edit::ChangeSessions(items) => {
+                !items.iter().all(|(_, change)| matches!(change, SessionChange::Restore(_)))
+            }
             Edit::ImportAccount { .. } | Edit::RestoreAccount(_) | Edit::DeleteAccount | Edit::Restore(_) => {
                 false
             }
@@ -266,6 +289,17 @@ impl TryFrom<Outcome> for Vec<Result<(), Rejection>> {
     fn try_from(outcome: Outcome) -> Result<Self, WrongOutcome> {
         match outcome {
             Outcome::Marked(items) => Ok(items),
+            _ => Err(WrongOutcome),
+        }
+    }
+}
+
+impl TryFrom<Outcome> for () {
+    type Error = WrongOutcome;
+
+    fn try_from(outcome: Outcome) -> Result<(), WrongOutcome> {
+        match outcome {
+            Outcome::Sessions { .. } => Ok(()),
             _ => Err(WrongOutcome),
         }
     }

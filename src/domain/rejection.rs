@@ -42,6 +42,12 @@ pub enum Rejection {
         /// The limit.
         limit: usize,
     },
+    /// The owner would have too many pinned sessions.
+    #[error("the owner already has {limit} pinned conversations, the most allowed; unpin some of them first")]
+    TooManyPinned {
+        /// The limit.
+        limit: usize,
+    },
     /// The owner would have too many groups.
     #[error("the owner already has {limit} conversation groups, the most allowed")]
     TooManyGroups {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     domain::{
         AppId, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, ChatGroupState, JoinOption,
-        MAX_NUMBER, Member,
+        MAX_NUMBER, Member, UnixSeconds,
     },
     wire::{Fault, Fields, UnknownFields, Value},
 };
@@ -83,8 +83,14 @@ fn member(item: Value<'_>, unknown: UnknownFields) -> Result<Member, Fault> {
     })
 }
 
-/// Appends the line of a chat group, existing or destroyed.
-pub fn write_chat_group(app: AppId, id: &ChatGroupId, state: &ChatGroupState, out: &mut Vec<u8>) {
+/// Appends the line of a chat group, existing or destroyed. `last` is the time of its newest message, or 0.
+pub fn write_chat_group(
+    app: AppId,
+    id: &ChatGroupId,
+    state: &ChatGroupState,
+    last: UnixSeconds,
+    out: &mut Vec<u8>,
+) {
     let ChatGroupState { group, members } = state;
     let ChatGroup { incarnation, profile, listed: _ } = group;
     let line = ChatGroupOut {
@@ -94,6 +100,7 @@ pub fn write_chat_group(app: AppId, id: &ChatGroupId, state: &ChatGroupState, ou
         incarnation: *incarnation,
         destroyed: profile.is_none(),
         profile: profile.as_ref().map(|profile| ProfileOut::new(profile, members)),
+        last,
     };
     write(&line, out);
 }
@@ -145,6 +152,8 @@ struct ChatGroupOut<'a> {
     destroyed: bool,
     #[serde(flatten)]
     profile: Option<ProfileOut<'a>>,
+    #[serde(rename = "LastMsgTime", skip_serializing_if = "is_no_time")]
+    last: u64,
 }
 
 #[derive(Serialize)]

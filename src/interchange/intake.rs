@@ -155,7 +155,10 @@ impl<'a> Intake<'a> {
             (Purpose::Check, Line::Account { owner, account }) => {
                 check(self.store, owner, import_of(account), terms, &self.lives)
             }
-            (Purpose::Check, Line::ChatGroup { app, id, state }) => {
+            (Purpose::Check, Line::Sessions(line)) => {
+                check(self.store, line.owner.clone(), line.edit(), terms, &self.lives)
+            }
+            (Purpose::Check, Line::ChatGroup { app, id, state, last: _ }) => {
                 return match self.remember_life(app, id, state, &terms).await? {
                     Ok(()) => Ok(()),
                     Err(reason) => self.refuse(number, reason).await,

@@ -1,8 +1,9 @@
 //! The fields that a line may have, and the checks that a saved reply contains everything about a user.
 
+pub(super) use crate::wire::TO_ACCOUNT;
 use crate::wire::{
-    Fault, Field, Fields, PROFILE_TAG, PROFILE_VALUE, Path, TO_ACCOUNT, TO_GROUP_ID, TYPE, UnknownFields,
-    bare,
+    Fault, Field, Fields, PROFILE_TAG, PROFILE_VALUE, Path, Shape, TO_GROUP_ID, TYPE, UnknownFields, bare,
+    may,
 };
 
 /// Another way to deal with an unknown field, for error texts.
@@ -52,6 +53,14 @@ pub(super) const STANDARD_MARK: Field = bare("StandardMark");
 pub(super) const CUSTOM_MARK: Field = bare("CustomMark");
 pub(super) const CONTACT_GROUP_ID: Field = bare("ContactGroupId");
 pub(super) const TIMESTAMP: Field = bare("Timestamp");
+pub(super) const LAST_MSG_TIME: Field = bare("LastMsgTime");
+pub(super) const SESSION_ITEM: Field = bare("SessionItem");
+pub(super) const SESSION_TYPE: Field =
+    may("Type", Shape::Choice(&[(1, "one-to-one, with To_Account"), (2, "group, with GroupId")]), "");
+pub(super) const MSG_TIME: Field = bare("MsgTime");
+pub(super) const TOP_FLAG: Field = may("TopFlag", Shape::Choice(&[(0, "not pinned"), (1, "pinned")]), "");
+pub(super) const PIN_TIME: Field = bare("PinTime");
+pub(super) const DELETE_TIME: Field = bare("DeleteTime");
 
 pub(super) const ACCOUNT: &[Field] = &[KIND, SDK_APP_ID, USER_ID, NICK, FACE_URL, PROFILE_ITEM];
 pub(super) const PROFILE_FIELD: &[Field] = &[PROFILE_TAG, PROFILE_VALUE];
@@ -71,7 +80,11 @@ pub(super) const CHAT_GROUP: &[Field] = &[
     APPLY_JOIN_OPTION,
     CREATE_TIME,
     MEMBER_LIST,
+    LAST_MSG_TIME,
 ];
+pub(super) const SESSIONS: &[Field] = &[KIND, SDK_APP_ID, FROM_ACCOUNT, SESSION_ITEM];
+pub(super) const SESSION: &[Field] =
+    &[SESSION_TYPE, TO_ACCOUNT, GROUP_ID, INCARNATION, MSG_TIME, TOP_FLAG, PIN_TIME, DELETE_TIME];
 pub(super) const MEMBER: &[Field] = &[MEMBER_ACCOUNT, ROLE, JOIN_TIME];
 /// The fields of the line of an organizer. The second half consists of the other fields of `get_contact_group` replies,
 /// including those of the vendor.
@@ -174,7 +187,9 @@ mod tests {
         let page = include_str!("../../docs/interchange.md");
         let named: Vec<&str> =
             page.split('`').skip(1).step_by(2).map(|word| word.trim_end_matches("[]")).collect();
-        for field in [ACCOUNT, PROFILE_FIELD, CHAT_GROUP, MEMBER, ORGANIZER, GROUP, RECORD].concat() {
+        for field in
+            [ACCOUNT, PROFILE_FIELD, CHAT_GROUP, MEMBER, ORGANIZER, GROUP, RECORD, SESSIONS, SESSION].concat()
+        {
             assert!(named.contains(&field.name), "docs/interchange.md does not name {}", field.name);
         }
     }

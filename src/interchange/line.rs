@@ -5,12 +5,14 @@ use super::{
     chat_group::chat_group,
     encoding::without_mark,
     known::{self, check_lists, check_saved_reply, only},
+    sessions::{SessionsLine, sessions},
     values::{any_user, importable, number, optional_number, parsed, seconds, text_of},
 };
 use crate::{
     domain::{
         Account, AppId, ChatGroupId, ChatGroupState, Counters, CustomMark, GroupId, GroupName, Owner,
         Profile, ProfileTag, Rejection, Restoration, RestoredGroup, RestoredRecord, StandardMark,
+        UnixSeconds,
     },
     wire::{
         Fault, Field, Fields, Node, PROFILE_TAG, UnknownFields, Value, code::Code, read_contact,
@@ -36,9 +38,13 @@ pub enum Line {
         id: ChatGroupId,
         /// The chat group, existing or destroyed, and its members.
         state: ChatGroupState,
+        /// The time of its newest message; 0 if there is none.
+        last: UnixSeconds,
     },
     /// `"Kind":"organizer"`
     Organizer(OrganizerLine),
+    /// `"Kind":"sessions"`
+    Sessions(SessionsLine),
 }
 
 /// The organizer in a line.
@@ -58,6 +64,7 @@ impl Line {
             Line::Account { owner, .. } => owner.app,
             Line::ChatGroup { app, .. } => *app,
             Line::Organizer(line) => line.owner.app,
+            Line::Sessions(line) => line.owner.app,
         }
     }
 }
@@ -164,11 +171,13 @@ fn read(fields: Fields<'_>, unknown: UnknownFields) -> Result<Line, Fault> {
         "chat_group" => {
             let fields = only(fields, known::CHAT_GROUP, unknown, "a chat group")?;
             let id = fields.required(&known::GROUP_ID, |value| parsed(value, ChatGroupId::parse))?;
-            Ok(Line::ChatGroup { app, id, state: chat_group(fields, unknown)? })
+            let last = fields.optional(&known::LAST_MSG_TIME, seconds)?.unwrap_or(0);
+            Ok(Line::ChatGroup { app, id, state: chat_group(fields, unknown)?, last })
         }
         "organizer" => organizer(app, fields, unknown),
+        "sessions" => sessions(app, fields, unknown).map(Line::Sessions),
         _ => fields.required(&known::KIND, |value| {
-            Err(Fault::unfit(value.path, "account, chat_group or organizer", value.node))
+            Err(Fault::unfit(value.path, "account, chat_group, organizer or sessions", value.node))
         }),
     }
 }

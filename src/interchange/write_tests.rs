@@ -130,9 +130,9 @@ proptest! {
         let state = ChatGroupState { group, members };
         let (app, id) = (AppId::new(7).unwrap(), ChatGroupId::parse("@TGS#x").unwrap());
         let mut line = Vec::new();
-        write_chat_group(app, &id, &state, &mut line);
+        write_chat_group(app, &id, &state, 0, &mut line);
         match read_line(&line, UnknownFields::Refused) {
-            Ok(Line::ChatGroup { app: of, id: named, state: read }) => {
+            Ok(Line::ChatGroup { app: of, id: named, state: read, last: 0 }) => {
                 prop_assert_eq!((of, named, read), (app, id, state));
             }
             other => panic!("{other:?} {}", String::from_utf8_lossy(&line)),

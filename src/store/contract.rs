@@ -3,7 +3,9 @@
 mod deliveries_tests;
 mod dry_runs_tests;
 mod events_tests;
+mod memberships_tests;
 mod profiles_tests;
+mod sessions_tests;
 mod touches_tests;
 
 use std::sync::Arc;
@@ -82,6 +84,16 @@ suite! {{
     a_reset_ends_sessions
     many_touches_at_once_are_all_kept
     a_closed_store_takes_no_touches
+    a_deleted_session_comes_back_with_a_later_message
+    pins_are_listed_besides_the_newest
+    a_list_leaves_out_who_does_not_exist
+    sessions_of_chat_groups_follow_membership
+    pins_and_deletions_are_changes_and_what_is_restored_is_not
+    every_session_is_listed_once
+    memberships_follow_the_members
+    an_ended_membership_never_shows_again
+    an_import_replaces_memberships
+    a_reset_ends_memberships
     every_change_is_recorded_once_and_in_order
     events_are_read_page_by_page_and_from_a_version
     a_write_can_expect_a_place
@@ -106,7 +118,9 @@ suite! {{
 use deliveries_tests::*;
 use dry_runs_tests::*;
 use events_tests::*;
+use memberships_tests::*;
 use profiles_tests::*;
+use sessions_tests::*;
 use touches_tests::*;
 
 fn app(number: u32) -> AppId {

@@ -157,6 +157,8 @@ codes! {
         GROUPS = 51010;
         /// The name of a conversation group is empty or longer than 32 bytes.
         GROUP_NAME = 51011;
+        /// The owner would have more than 50 pinned conversations.
+        PINNED = 51012;
         /// The app's edition does not allow writing conversation groups and standard marks.
         EDITION = 51013;
         /// The HTTP request or its URL cannot be read.

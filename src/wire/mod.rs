@@ -17,7 +17,7 @@ mod unreadable;
 
 pub use contact::{
     CONTACT, ContactItem, TO_ACCOUNT, TO_GROUP_ID, TYPE, read_contact, write_group_items, write_list,
-    write_record,
+    write_record, write_session,
 };
 pub use envelope::{BaseFields, Envelope};
 pub use event::{kind_of, write_changes, write_event, write_feed_entry};

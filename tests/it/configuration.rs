@@ -2,11 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
-use confold::{
-    config,
-    domain::{AppId, Owner, UserId},
-    store::{self, StoreConfig},
-};
+use confold::config;
 
 use crate::{
     bodies::{account_import, create_contact_group, mark_contact, user},
@@ -658,6 +654,85 @@ fn limits_rate() {
     assert!(!site.log().contains("until the server is started again"), "{}", site.log());
 }
 
+/// Returns an import of this many recent conversations of user0, the first of which is the oldest.
+fn conversations(count: usize, oldest: u64) -> String {
+    let item = |number: usize| {
+        let time = oldest + number as u64;
+        format!(r#"{{"Type":1,"To_Account":"peer{number}","MsgTime":{time}}}"#)
+    };
+    let items: Vec<String> = (0..count).map(item).collect();
+    format!(
+        r#"{{"Kind":"sessions","SdkAppId":{APP},"From_Account":"user0","SessionItem":[{}]}}"#,
+        items.join(",")
+    )
+}
+
+/// Imports a line through a server.
+fn import_line(client: &mut Client, line: &str) {
+    let target = client.target(GET).replace(&format!("/v4/{GET}"), "/interchange/import");
+    let answer = client.post(&target, line).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+/// Returns how many recent conversations of user0 a server lists, and whether its reply is complete.
+fn listed(client: &mut Client) -> (usize, bool) {
+    let body = r#"{"From_Account":"user0","TimeStamp":0,"StartIndex":0,"TopTimeStamp":0,"TopStartIndex":0,"AssistFlags":63}"#;
+    let reply = client.ok("recentcontact/get_list", body);
+    (reply["SessionItem"].as_array().unwrap().len(), reply["CompleteFlag"] == 1)
+}
+
+#[test]
+fn recent_listed() {
+    for (setting, expected) in [("", 100), ("[recent]\nlisted = 3", 3), ("[recent]\nlisted = 500", 120)] {
+        let (_site, _server, mut client) = serving(setting, "directory = \"open\"");
+        import_line(&mut client, &conversations(120, 1_700_000_000));
+        assert_eq!(listed(&mut client), (expected, true), "{setting}");
+    }
+}
+
+#[test]
+fn recent_page_size() {
+    for (setting, expected) in [("", (28, true)), ("[recent]\npage_size = 8", (8, false))] {
+        let (_site, _server, mut client) = serving(setting, "directory = \"open\"");
+        import_line(&mut client, &conversations(8, 1_700_000_000));
+        // Conversations that have moved in the same second are on the same page, so move the others again until that is
+        // in a later second.
+        let mut attempts = 0;
+        eventually("the others have moved in a later second", || {
+            attempts += 1;
+            let others = conversations(20, 1_700_000_100 + 100 * attempts);
+            import_line(&mut client, &others.replace("peer", "other"));
+            listed(&mut client) == expected
+        });
+    }
+}
+
+#[test]
+fn recent_retention_days() {
+    let day = 86_400;
+    for (setting, expected) in [("", 2), ("[recent]\nretention_days = 7", 1)] {
+        let (_site, _server, mut client) = serving(setting, "directory = \"open\"");
+        let now = confold::clock::Clock::system().now();
+        import_line(&mut client, &conversations(1, now - 8 * day));
+        import_line(&mut client, &conversations(1, now - 6 * day).replace("peer0", "other"));
+        assert_eq!(listed(&mut client), (expected, true), "{setting}");
+    }
+}
+
+#[test]
+fn app_extensions() {
+    let body =
+        r#"{"From_Account":"user0","OperationType":1,"RecentContactItem":[{"Type":1,"To_Account":"bob"}]}"#;
+    for (setting, code) in [("", 60009), ("extensions = [\"recent\"]", 0)] {
+        let (_site, _server, mut client) = serving("", &format!("directory = \"open\"\n{setting}"));
+        assert_eq!(client.call("recentcontact/top", body).code(), code, "{setting}");
+    }
+    let site = Site::new();
+    site.configure("", "extensions = [\"recents\"]");
+    let refused = said(&site.command("serve").finish());
+    assert!(refused.contains("extensions") && refused.contains("recent"), "{refused}");
+}
+
 #[test]
 fn limits_strict() {
     let said = |setting: &str| {
@@ -877,21 +952,21 @@ fn app_messages() {
 #[test]
 fn app_messages_touch_admins() {
     let has_session = |app: &str| {
-        let (site, server, mut client) =
+        let (_site, _server, mut client) =
             serving("", &format!("admins = [{ADMIN:?}]\nmessages = \"accept\"\n{app}"));
         client.ok(IMPORT, USER);
         client.ok("openim/sendmsg", MESSAGE);
-        server.terminate();
-        assert!(server.ended_well());
-        let store = store::open(&StoreConfig::new(site.path("data"))).unwrap();
-        let of = |user: &str| Owner { app: AppId::new(APP).unwrap(), user: UserId::parse(user).unwrap() };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            assert_eq!(store.sessions(&of("user0")).await.unwrap().len(), 1);
-            let found = store.sessions(&of(ADMIN)).await.unwrap();
-            store.close().await;
-            !found.is_empty()
-        })
+        let mut count = |user: &str| {
+            let list = client.ok(
+                "recentcontact/get_list",
+                &format!(
+                    r#"{{"From_Account":{user:?},"TimeStamp":0,"StartIndex":0,"TopTimeStamp":0,"TopStartIndex":0,"AssistFlags":0}}"#
+                ),
+            );
+            list["SessionItem"].as_array().unwrap().len()
+        };
+        assert_eq!(count("user0"), 1);
+        count(ADMIN) == 1
     };
     assert!(!has_session("") && has_session("messages_touch_admins = true"));
 }

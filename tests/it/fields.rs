@@ -105,7 +105,16 @@ fn speaks_of(client: &mut Client, command: Command, body: &Value, name: &str) ->
 
 #[test]
 fn every_described_field_is_read_or_documented_as_ignored() {
-    let server = Server::dev(&["--directory", "open", "--messages", "accept", "--rate-limit", "off"]);
+    let server = Server::dev(&[
+        "--directory",
+        "open",
+        "--messages",
+        "accept",
+        "--extensions",
+        "recent",
+        "--rate-limit",
+        "off",
+    ]);
     let mut client = server.client();
     let (mut read, mut silent) = (BTreeSet::new(), BTreeSet::new());
     for command in Command::ALL {

@@ -11,11 +11,19 @@ use confold::api::Absent;
 
 use crate::harness::Server;
 
+/// The stories about the recent list, with the commands that have to be switched on.
+const RECENT: [&str; 4] = ["get_list", "delete", "top", "batch_delete"];
+
 fn golden(name: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden").join(format!("{name}.txt"));
     let text = fs::read_to_string(&path).unwrap();
     let arguments = text.lines().find_map(|line| line.strip_prefix("# with "));
-    let server = Server::dev(&arguments.map_or(Vec::new(), |line| line.split(' ').collect()));
+    let arguments = match arguments {
+        Some(line) => line.split(' ').collect(),
+        None if RECENT.contains(&name) => vec!["--extensions", "recent"],
+        None => Vec::new(),
+    };
+    let server = Server::dev(&arguments);
     let mut client = server.client();
     let mut recorded = String::new();
     let mut lines = text.lines();
@@ -80,7 +88,7 @@ fn without_ids(reply: &str, events: &mut Vec<String>) -> String {
 fn settled(reply: &str, story: &str) -> String {
     let mut out = String::new();
     let mut rest = reply;
-    while let Some(at) = ["Timestamp\":", "Time\":", "GroupId\":\"@TGS#"]
+    while let Some(at) = ["Timestamp\":", "TimeStamp\":", "Time\":", "GroupId\":\"@TGS#"]
         .iter()
         .filter_map(|mark| Some((rest.find(mark)?, *mark)))
         .min()
@@ -161,4 +169,5 @@ stories! {
     search search_contact_group undo update_contact_group
     kick portrait_get portrait_set query_online_status querystate
     batchsendmsg import_group_msg importmsg send_group_msg send_group_system_notification sendmsg
+    get_list delete top batch_delete
 }

@@ -34,6 +34,7 @@ mod overtaken;
 mod packages;
 mod patience;
 mod pull;
+mod recent;
 mod refusals;
 mod reload;
 mod renumbering;

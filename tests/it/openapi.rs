@@ -30,7 +30,7 @@ fn the_document_is_current() {
 /// Runs each example on the data of the documentation page, in strict mode as well.
 #[test]
 fn examples_work_and_replies_are_as_described() {
-    let server = Server::dev(&["--strict", "--messages", "accept"]);
+    let server = Server::dev(&["--strict", "--messages", "accept", "--extensions", "recent"]);
     let mut client = server.client();
     for command in Command::ALL {
         client.raw(b"POST /_dev/reset HTTP/1.1\r\nContent-Length: 0\r\n\r\n").unwrap();
@@ -72,7 +72,7 @@ fn fits_shape(value: &Value, shape: &Shape, place: &str) {
 /// Every successful golden call succeeds in strict mode as well.
 #[test]
 fn the_strict_mode_refuses_nothing_that_is_right() {
-    let server = Server::dev(&["--strict"]);
+    let server = Server::dev(&["--strict", "--extensions", "recent"]);
     let mut client = server.client();
     let answer = client.call("recentcontact/mark_contact", &json!({"From_Account": "user0", "MarkItem": [{"OptType": 1, "ContactItem": {"Type": 1, "To_Acount": "x"}}]}).to_string());
     assert_eq!(

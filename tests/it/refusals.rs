@@ -289,10 +289,10 @@ fn unknown_commands_name_the_nearest_one_also_among_those_that_are_absent() {
             "the service im_open_login_svc has no command \"kick%20\"; did you mean kick?",
         ),
         (
-            "recentcontact/get_lists",
+            "recentcontact/page_gets",
             60009,
-            "the service recentcontact has no command \"get_lists\"; did you mean get_list? confold does not implement \
-             that, because the recent list is not kept",
+            "the service recentcontact has no command \"page_gets\"; did you mean page_get? confold does not implement \
+             that, because only the device SDKs use it, and they do not connect to confold",
         ),
         ("openim/send_msg", 60009, "the service openim has no command \"send_msg\"; did you mean sendmsg?"),
         (

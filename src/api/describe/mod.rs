@@ -7,6 +7,7 @@ pub(super) mod groups;
 pub(super) mod messages;
 pub(super) mod openim;
 pub(super) mod profile;
+pub(super) mod recent;
 pub(super) mod recentcontact;
 
 use super::Command;
@@ -36,6 +37,10 @@ impl Command {
             Command::MarkContact => recentcontact::MARK_CONTACT,
             Command::SearchContactGroup => recentcontact::SEARCH_CONTACT_GROUP,
             Command::GetContactGroup => recentcontact::GET_CONTACT_GROUP,
+            Command::GetList => recent::GET_LIST,
+            Command::Delete => recent::DELETE,
+            Command::Top => recent::TOP,
+            Command::BatchDelete => recent::BATCH_DELETE,
             Command::AccountImport => accounts::ACCOUNT_IMPORT,
             Command::MultiaccountImport => accounts::MULTIACCOUNT_IMPORT,
             Command::AccountCheck => accounts::ACCOUNT_CHECK,

@@ -2,7 +2,9 @@
 
 use super::{
     Store, StoreError, app, chat_group, conversations, destroy, grouping, in_group, keep, member, owner,
-    profile, revive, terms, touches_tests::touched, user, whole,
+    profile, revive, terms,
+    touches_tests::{all, touched},
+    user, whole,
 };
 use crate::{
     domain::{
@@ -63,7 +65,7 @@ pub(in crate::store) async fn a_dry_run_keeps_nothing(store: &dyn Store) {
         let (before, commits) = (store.load(&a).await.unwrap(), store.statistics().commits);
         let around = async || {
             let accounts = store.accounts(app(1), vec![a.user.clone()]).await.unwrap();
-            (accounts, store.sessions(&a).await.unwrap())
+            (accounts, store.recent(&a, all()).await.unwrap())
         };
         let accounts_and_sessions = around().await;
         let tried = submit(store, &a, &edit, true).await.unwrap();
@@ -79,7 +81,7 @@ pub(in crate::store) async fn a_dry_run_keeps_nothing(store: &dyn Store) {
         let done = submit(store, &a, &edit, false).await.unwrap();
         assert_eq!(done, tried, "a dry run has the outcome of the edit: {edit:?}");
     }
-    assert_eq!(store.sessions(&a).await.unwrap(), [], "the edit itself ends the sessions");
+    assert_eq!(store.recent(&a, all()).await.unwrap(), [], "the edit itself ends the sessions");
     let revision = store.load(&a).await.unwrap().revision;
     let outdated = Write {
         dry_run: true,

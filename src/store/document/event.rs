@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::encoding::{Fault, Reader, Writer};
 use crate::{
-    domain::{Account, ChangeNumber, Delta, EventContent, UserId},
+    domain::{Account, ChangeNumber, Delta, EventContent, SessionChanged, SessionMarks, UserId},
     store::Write,
 };
 
@@ -29,6 +29,7 @@ const ACCOUNT_CHANGED: u64 = 9;
 const RENUMBERED: u64 = 10;
 const COUNTERS_SET: u64 = 11;
 const ACCOUNT_GONE: u64 = 12;
+const SESSION_CHANGED: u64 = 13;
 // The same with profiles. An account without a profile keeps the older form.
 const PROFILE_IMPORTED: u64 = 20;
 const PROFILE_CHANGED: u64 = 21;
@@ -195,6 +196,21 @@ impl Writer {
                 self.number(COUNTERS_SET);
                 self.counters(counters);
             }
+            Delta::SessionChanged(change) => {
+                self.number(SESSION_CHANGED);
+                self.session(change);
+            }
+        }
+    }
+
+    fn session(&mut self, change: &SessionChanged) {
+        let SessionChanged { number, conversation, incarnation, at, before, after } = change;
+        // Only changes that have a number are recorded.
+        self.number(number.unwrap_or(0).into());
+        self.conversation(conversation);
+        for number in [(*incarnation).into(), *at, before.pinned, before.deleted, after.pinned, after.deleted]
+        {
+            self.number(number);
         }
     }
 
@@ -240,7 +256,19 @@ impl Reader<'_> {
             RENUMBERED => Delta::Renumbered { at: self.number()? },
             ACCOUNT_GONE => Delta::AccountDeleted(Arc::default()),
             COUNTERS_SET => Delta::CountersSet(self.counters(true)?),
+            SESSION_CHANGED => Delta::SessionChanged(Box::new(self.session()?)),
             kind => return Err(format!("a change of an unknown kind ({kind})")),
+        })
+    }
+
+    fn session(&mut self) -> Result<SessionChanged, Fault> {
+        Ok(SessionChanged {
+            number: Some(self.small()?),
+            conversation: self.conversation()?,
+            incarnation: self.small()?,
+            at: self.number()?,
+            before: SessionMarks { pinned: self.number()?, deleted: self.number()? },
+            after: SessionMarks { pinned: self.number()?, deleted: self.number()? },
         })
     }
 
@@ -322,6 +350,14 @@ mod tests {
             Delta::Renumbered { at: 1_700_000_000 },
             Delta::CountersSet(counters),
             Delta::AccountDeleted(Arc::default()),
+            Delta::SessionChanged(Box::new(SessionChanged {
+                number: Some(91_000),
+                conversation: record(5).conversation.clone(),
+                incarnation: 300,
+                at: 1_700_000_003,
+                before: SessionMarks { pinned: 1_700_000_001, deleted: 5 },
+                after: SessionMarks { pinned: 0, deleted: 1_700_000_003 },
+            })),
         ]
     }
 

@@ -8,7 +8,9 @@ use crate::{
         AppId, ChatGroupId, ChatGroupKind, ChatGroupOutcome, ChatGroupRejection, ChatGroupState,
         ChatGroupWorld, Conversation, Decision, Member, Owner, Presence, UserId, WantedMembers,
     },
-    store::{ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Directory, Pending, StoreError, guarded},
+    store::{
+        ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Directory, Membership, Pending, StoreError, guarded,
+    },
 };
 
 /// How many bits of a page's start are the place within the partition; the higher bits are the partition.
@@ -63,6 +65,7 @@ impl MemoryStore {
             if next.group.incarnation > old_incarnation {
                 self.record_disbanding(*app, id, next.group.incarnation, terms.now);
             }
+            self.add_memberships(*app, id, &next);
             let mut kept = self.chat_groups(id);
             let key = (*app, id.clone());
             if kept.chat_groups.insert(key.clone(), next).is_none() {
@@ -80,6 +83,33 @@ fn wanted_of(state: &ChatGroupState, wanted: &WantedMembers) -> Vec<Member> {
         WantedMembers::Named(users) => {
             state.members.iter().filter(|member| users.contains(&member.user)).cloned().collect()
         }
+    }
+}
+
+impl MemoryStore {
+    /// Records the owner and the members of a chat group on their side, before the chat group itself is changed.
+    fn add_memberships(&self, app: AppId, id: &ChatGroupId, next: &ChatGroupState) {
+        let Some(profile) = &next.group.profile else { return };
+        for user in profile.owner.iter().chain(next.members.iter().map(|member| &member.user)) {
+            let owner = Owner { app, user: user.clone() };
+            let mut kept = self.owners(&owner);
+            kept.memberships.entry(owner).or_default().insert(id.clone(), next.group.incarnation);
+        }
+    }
+
+    fn find_membership(&self, owner: &Owner, id: &ChatGroupId) -> Option<Membership> {
+        Membership::of(&owner.user, id, &self.chat_group(owner.app, id)?)
+    }
+
+    pub(super) fn living_memberships(&self, owner: &Owner) -> Vec<Membership> {
+        let ids = self.owners(owner).memberships.get(owner).cloned().unwrap_or_default();
+        ids.keys().filter_map(|id| self.find_membership(owner, id)).collect()
+    }
+
+    pub(super) fn delete_dead_memberships(&self, owner: &Owner) {
+        let mut ids = self.owners(owner).memberships.get(owner).cloned().unwrap_or_default();
+        ids.retain(|id, _| self.find_membership(owner, id).is_some());
+        self.owners(owner).memberships.insert(owner.clone(), ids);
     }
 }
 
@@ -136,5 +166,9 @@ impl Directory for MemoryStore {
         let ids = rest.by_ref().take(query.limit).map(|(_, id)| id).collect();
         let page = ChatGroupPage { ids, next: rest.next().map(|(place, _)| place), total };
         self.read(|| page)
+    }
+
+    fn memberships(&self, owner: &Owner) -> Pending<'_, Vec<Membership>> {
+        self.read(|| self.living_memberships(owner))
     }
 }

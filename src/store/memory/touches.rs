@@ -2,8 +2,11 @@
 
 use super::{MemoryStore, PARTITIONS, partition_of};
 use crate::{
-    domain::{AppId, ChatGroupId, LastMessage, Numbers, Owner, Posting, SessionTimes, Touch, UserId},
-    store::{Pending, Touches, guarded},
+    domain::{
+        AppId, ChatGroupId, Conversation, LastMessage, Numbers, Owner, Posting, RecentSession, Session,
+        SessionTimes, Touch,
+    },
+    store::{Pending, RecentQuery, Touches, guarded},
 };
 
 impl Touches for MemoryStore {
@@ -35,12 +38,12 @@ impl Touches for MemoryStore {
         })
     }
 
-    fn sessions(&self, owner: &Owner) -> Pending<'_, Vec<(UserId, SessionTimes)>> {
-        self.read(|| {
-            let kept = self.owners(owner);
-            let sessions = kept.sessions.get(owner).into_iter().flatten();
-            sessions.map(|(peer, times)| (peer.clone(), *times)).collect()
-        })
+    fn sessions(&self, owner: &Owner, named: Vec<Conversation>) -> Pending<'_, Vec<Session>> {
+        self.read(|| named.iter().map(|named| self.session(owner, named)).collect())
+    }
+
+    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Vec<RecentSession>> {
+        self.read(|| self.recent_sessions(owner, &query))
     }
 
     fn chat_group_times(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<SessionTimes>> {
@@ -80,12 +83,10 @@ impl Touches for MemoryStore {
 impl MemoryStore {
     fn raise(&self, touch: Touch) {
         match touch {
-            // Times that raise nothing, not even from zero, do not create a session.
-            Touch::Peer { times, .. } if times == SessionTimes::default() => {}
             Touch::Peer { owner, peer, times } => {
-                let mut kept = self.owners(&owner);
-                let session = kept.sessions.entry(owner).or_default().entry(peer).or_default();
-                *session = session.joined(times);
+                let conversation = Conversation::User(peer);
+                let next = self.session(&owner, &conversation).touched(times);
+                self.owners(&owner).put_session(&owner, conversation, next);
             }
             Touch::ChatGroup { app, id, times } => {
                 let mut kept = self.chat_groups(&id);

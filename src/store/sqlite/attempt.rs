@@ -12,7 +12,6 @@ use super::{
     error::committing,
     files::Misplaced,
     job::Job,
-    reader::Shared,
     rows::Rows,
     verdict::Culprit,
     writer::WriterThread,
@@ -52,8 +51,7 @@ impl WriterThread {
             Ok(transaction) => transaction,
             Err(error) => return Attempt::Failed { taken: most, error: error.into() },
         };
-        let Shared { cache, health, .. } = &self.shared;
-        let mut batch = Batch::new(&transaction, cache, health, aside, self.head, self.shared.buckets);
+        let mut batch = Batch::new(&transaction, &self.shared, aside, self.head);
         if !self.is_marked
             && let Err(error) = batch.mark_in_use()
         {

@@ -12,9 +12,12 @@ use super::{
     error::attribute_damage,
     events::{self, Head, NewEvent},
     health::Health,
-    lives, operations,
+    lives,
+    memberships::DeadRows,
+    operations,
+    reader::Shared,
     rows::Rows,
-    touches,
+    sessions,
 };
 use crate::{
     domain::{
@@ -40,6 +43,7 @@ pub(super) struct Batch<'a> {
     pub(super) db: &'a Connection,
     cache: &'a OwnerCache,
     pub(super) health: &'a Health,
+    dead_memberships: &'a DeadRows,
     /// Owners that have to be written to the separate table because of damage near their data.
     aside: &'a HashSet<Owner>,
     pub(super) owners: HashMap<Owner, OwnerInBatch>,
@@ -63,19 +67,18 @@ pub(super) struct Batch<'a> {
 impl<'a> Batch<'a> {
     pub(super) fn new(
         db: &'a Connection,
-        cache: &'a OwnerCache,
-        health: &'a Health,
+        shared: &'a Shared,
         aside: &'a HashSet<Owner>,
         head: Option<Head>,
-        buckets: u8,
     ) -> Batch<'a> {
         Batch {
             db,
-            cache,
-            health,
+            cache: &shared.cache,
+            health: &shared.health,
+            dead_memberships: &shared.dead_memberships,
             aside,
             head,
-            buckets,
+            buckets: shared.buckets,
             has_erased: false,
             owners: HashMap::new(),
             disbanded: Vec::new(),
@@ -178,7 +181,12 @@ impl<'a> Batch<'a> {
             check_place(expected, place, &dead).map_err(StoreError::Elsewhere)?;
             events::check_last(self.db, write, edited.stored.event, place)?;
         }
-        let decision = guarded(|| write.decide(&edited.state, &edited.stored.dead, presences))?;
+        let sessions = match write.edit.is_about_sessions() {
+            true => Some(sessions::known_to(rows, write)?),
+            false => None,
+        };
+        let decide = || write.decide(&edited.state, &edited.stored.dead, presences, sessions.as_ref());
+        let decision = guarded(decide)?;
         let Decision { mut outcome, change } = match decision {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
@@ -188,7 +196,7 @@ impl<'a> Batch<'a> {
         }
         if write.edit.forgets_owner() {
             operations::forget(self.db, owner)?;
-            self.bytes += touches::forget(self.db, owner)?;
+            self.bytes += sessions::forget(self.db, owner)?;
             let erased = events::erase(self.db, owner, edited.stored.event);
             self.bytes += attribute_damage(|| Damaged::Events, erased)?;
             self.has_erased = true;
@@ -197,6 +205,15 @@ impl<'a> Batch<'a> {
             self.bytes += operations::keep(self.db, write, &outcome)?;
             return Ok(Ok(outcome));
         };
+        for delta in &deltas {
+            if let Delta::SessionChanged(change) = delta {
+                self.bytes += sessions::apply(self.db, owner, change)?;
+            }
+        }
+        if !deltas.iter().any(Delta::is_recorded) {
+            return Ok(Ok(outcome));
+        }
+        self.bytes += self.dead_memberships.delete(self.db, owner)?;
         let event = NewEvent {
             bucket: bucket_of(owner, self.buckets),
             previous: edited.stored.event,

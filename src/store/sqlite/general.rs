@@ -7,7 +7,7 @@ use super::{
     batch::{Batch, PAGE},
     chat_groups, disbandings,
     error::attribute_damage,
-    events, lives, touches,
+    events, lives, memberships, touches,
 };
 use crate::{
     domain::{
@@ -60,6 +60,7 @@ impl Batch<'_> {
             self.bytes += 2 * PAGE;
             self.disbanded.push((app, id.clone()));
         }
+        self.bytes += memberships::add(self.db, app, id, &next, &deltas)?;
         self.bytes += PAGE + chat_groups::write(self.db, app, id, old, &next, disbanding, &deltas)?;
         Ok(Ok(outcome))
     }

@@ -21,7 +21,7 @@ const RECORD: usize = 1_024;
 pub(super) fn apps(db: &Connection) -> Result<Vec<AppId>, StoreError> {
     let mut statement = db.prepare_cached(
         "SELECT app_id FROM account UNION SELECT app_id FROM organizer UNION SELECT app_id FROM account_aside
-         UNION SELECT app_id FROM chat_group ORDER BY app_id",
+         UNION SELECT app_id FROM chat_group UNION SELECT app_id FROM session ORDER BY app_id",
     )?;
     let numbers = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<u32>, _>>()?;
     Ok(numbers.into_iter().filter_map(AppId::new).collect())

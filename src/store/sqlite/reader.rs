@@ -15,21 +15,26 @@ use super::{
     feed,
     files::Files,
     health::Health,
-    listing, lives, operations,
+    listing, lives,
+    memberships::{self, DeadRows},
+    operations,
     queue::Queue,
+    recent,
     rows::Rows,
+    sessions,
     threads::StoreThread,
     touches,
 };
 use crate::{
     clock::Clock,
     domain::{
-        AppId, ChatGroupId, Conversation, LastMessage, Outcome, Owner, OwnerState, Presence, SessionTimes,
-        UserId, WantedMembers,
+        AppId, ChatGroupId, ChatGroupTraffic, Conversation, Outcome, Owner, OwnerState, Presence,
+        RecentSession, Session, UserId, WantedMembers,
     },
     store::{
         ChatGroupPage, ChatGroupQuery, ChatGroupState, Cursor, Damaged, DestinationId, FeedFrom, FeedPart,
-        Followed, GivenUpPart, Loaded, OpenError, Part, Pending, StoreError, WantedEvents, Write,
+        Followed, GivenUpPart, Loaded, Membership, OpenError, Part, Pending, RecentQuery, StoreError,
+        WantedEvents, Write,
         cache::{OwnerCache, Snapshot},
     },
 };
@@ -45,6 +50,7 @@ pub(super) struct Reader {
     db: Connection,
     cache: Arc<OwnerCache>,
     health: Arc<Health>,
+    dead_memberships: Arc<DeadRows>,
 }
 
 /// The state that readers and the writer share.
@@ -59,6 +65,8 @@ pub(super) struct Shared {
     pub(super) changes: watch::Sender<u64>,
     /// The number of buckets of the store.
     pub(super) buckets: u8,
+    /// The rows of memberships that readers found dead.
+    pub(super) dead_memberships: Arc<DeadRows>,
 }
 
 impl Readers {
@@ -67,8 +75,8 @@ impl Readers {
         // If a later thread cannot be started, dropping this ends the earlier ones.
         let mut readers = Readers { queue: Arc::clone(&queue), threads: Vec::new() };
         for _ in 0..options.readers.max(1) {
-            let Shared { cache, health, alarm, .. } = shared.clone();
-            let reader = Reader { db: files.connect()?, cache, health };
+            let Shared { cache, health, alarm, dead_memberships, .. } = shared.clone();
+            let reader = Reader { db: files.connect()?, cache, health, dead_memberships };
             let queue = Arc::clone(&queue);
             let work = move || {
                 let guard = alarm.guard("reading");
@@ -215,13 +223,23 @@ impl Reader {
     }
 
     pub(super) fn presences(&self, app: AppId, named: &[Conversation]) -> Result<Vec<Presence>, StoreError> {
+        self.look_up(app, None, named)
+    }
+
+    /// Looks up conversations, and the membership of `member` if it is given.
+    fn look_up(
+        &self,
+        app: AppId,
+        member: Option<&UserId>,
+        named: &[Conversation],
+    ) -> Result<Vec<Presence>, StoreError> {
         let mut presences: HashMap<Conversation, Presence> =
             named.iter().map(|conversation| (conversation.clone(), Presence::Unreadable)).collect();
-        let look_up = |presences: &mut HashMap<_, _>| self.rows(&self.db).look_up(app, None, presences);
+        let look_up = |presences: &mut HashMap<_, _>| self.rows(&self.db).look_up(app, member, presences);
         match look_up(&mut presences) {
             // Unreadable conversations are known now, so the second look-up leaves them out.
             Err(StoreError::Damaged { .. })
-                if self.rows(&self.db).finds_damage_among(app, None, named.iter()) =>
+                if self.rows(&self.db).finds_damage_among(app, member, named.iter()) =>
             {
                 self.noted(look_up(&mut presences))?;
             }
@@ -253,33 +271,56 @@ impl Reader {
         self.noted(attribute_damage(|| Damaged::Directory(app), page))
     }
 
-    pub(super) fn sessions(&self, owner: &Owner) -> Result<Vec<(UserId, SessionTimes)>, StoreError> {
-        self.noted(touches::sessions(&self.db, owner))
+    /// Reads the memberships of an owner. The rows of all chat groups are of one moment.
+    pub(super) fn memberships(&self, owner: &Owner) -> Result<Vec<Membership>, StoreError> {
+        let snapshot = self.db.unchecked_transaction()?;
+        let found = memberships::of(&snapshot, owner, &self.dead_memberships);
+        snapshot.finish()?;
+        self.noted(found)
     }
 
-    pub(super) fn chat_group_times(
+    pub(super) fn sessions(&self, owner: &Owner, named: &[Conversation]) -> Result<Vec<Session>, StoreError> {
+        let read = named.iter().map(|named| sessions::one(&self.db, owner, named)).collect();
+        self.noted(attribute_damage(|| Damaged::Sessions(owner.clone()), read))
+    }
+
+    pub(super) fn recent(
+        &self,
+        owner: &Owner,
+        query: &RecentQuery,
+    ) -> Result<Vec<RecentSession>, StoreError> {
+        let snapshot = self.db.unchecked_transaction()?;
+        let look_up = |named: &[Conversation]| self.look_up(owner.app, Some(&owner.user), named);
+        let memberships = memberships::of(&snapshot, owner, &self.dead_memberships);
+        let found = memberships
+            .and_then(|memberships| recent::sessions(&snapshot, owner, query, memberships, look_up));
+        snapshot.finish()?;
+        self.noted(found)
+    }
+
+    /// Reads what is kept of the messages to these chat groups, and returns a part of it for each incarnation.
+    pub(super) fn traffic<T>(
         &self,
         app: AppId,
         lives: &[(ChatGroupId, u32)],
-    ) -> Result<Vec<SessionTimes>, StoreError> {
-        let times =
-            |(id, incarnation): &(ChatGroupId, u32)| touches::times_of(&self.db, app, id, *incarnation);
-        self.noted(lives.iter().map(times).collect())
-    }
-
-    pub(super) fn last_messages(
-        &self,
-        app: AppId,
-        lives: &[(ChatGroupId, u32)],
-    ) -> Result<Vec<LastMessage>, StoreError> {
-        let last = |(id, incarnation): &(ChatGroupId, u32)| {
-            touches::traffic(&self.db, app, id).map(|traffic| traffic.of(*incarnation))
+        part: fn(ChatGroupTraffic, u32) -> T,
+    ) -> Result<Vec<T>, StoreError> {
+        let read = |(id, incarnation): &(ChatGroupId, u32)| {
+            Ok(part(touches::traffic(&self.db, app, id)?, *incarnation))
         };
-        self.noted(lives.iter().map(last).collect())
+        self.noted(lives.iter().map(read).collect())
     }
 
     pub(super) fn apps(&self) -> Result<Vec<AppId>, StoreError> {
         listing::apps(&self.db)
+    }
+
+    pub(super) fn list_sessions(
+        &self,
+        app: AppId,
+        from: Option<&Cursor>,
+    ) -> Result<Part<(UserId, Conversation, Session)>, StoreError> {
+        self.noted(sessions::list(&self.db, app, from))
     }
 
     /// Lists owners without the cache, since listing all owners would evict those that are read often.

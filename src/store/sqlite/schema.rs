@@ -6,7 +6,7 @@ use super::{
     files::Files,
     first_formats::{FORMAT_1, from_1_to_2},
     opening::{Opening, PreviousEnd},
-    upgrade,
+    upgrade::{self, OldSessions},
     wal::Log,
 };
 use crate::{
@@ -197,6 +197,7 @@ fn bring_up_to_date(
     if format == FORMAT {
         return Ok(());
     }
+    let sessions = OldSessions::of(connection, format);
     let transaction = connection.transaction()?;
     if format == 0 {
         transaction.execute_batch(FORMAT_1)?;
@@ -218,7 +219,7 @@ fn bring_up_to_date(
     if format < 5 {
         upgrade::from_4_to_5(&transaction)?;
     }
-    upgrade::from_5_to_6(&transaction)?;
+    upgrade::from_5_to_6(&transaction, sessions)?;
     if format == 0 {
         transaction.execute("UPDATE store SET rewritten = 1, buckets = coalesce(?1, buckets)", [create])?;
     }

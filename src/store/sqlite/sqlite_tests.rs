@@ -163,8 +163,9 @@ fn many_large_changes_do_not_share_one_transaction() {
         }
     });
     let Statistics { commits, log_bytes, .. } = store.statistics();
-    // There are 60 changes of about 600 KB each, and a transaction has about 4 MiB.
-    assert!((8..60).contains(&commits), "{commits} commits");
+    // There are 60 changes of about 600 KB each on the side of the chat groups, and of up to 24 MB on the side of the users,
+    // whose rows are on many pages. A transaction has about 4 MiB, or one change.
+    assert!((8..=60).contains(&commits), "{commits} commits");
     assert!(log_bytes < 64 << 20, "{log_bytes} bytes");
 }
 

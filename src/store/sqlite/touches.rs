@@ -1,14 +1,15 @@
-//! The times of sessions and of chat groups. A touch reads the row that it concerns, and writes it only if a time rises.
+//! Touches: each reads the row that it concerns, and writes it only if a time rises. The times of chat groups are here, and
+//! sessions in `sessions.rs`.
 
 use std::collections::HashMap;
 
 use rusqlite::{Connection, Row, params};
 
-use super::{batch::PAGE, error::attribute_damage, events::unsigned, sums};
+use super::{batch::PAGE, error::attribute_damage, events::unsigned, sessions, sums};
 use crate::{
     domain::{
-        AppId, ChatGroupId, ChatGroupTimes, ChatGroupTraffic, LastMessage, Numbers, Owner, Posting,
-        SessionTimes, Touch, UserId,
+        AppId, ChatGroupId, ChatGroupTimes, ChatGroupTraffic, Conversation, LastMessage, Numbers, Posting,
+        SessionTimes, Touch,
     },
     store::{Damaged, StoreError, checksum::Column, guarded},
 };
@@ -33,24 +34,13 @@ pub(super) fn divided(touches: Vec<Touch>) -> HashMap<Damaged, Vec<Touch>> {
 pub(super) fn raise(db: &Connection, touch: &Touch) -> Result<usize, StoreError> {
     match touch {
         Touch::Peer { owner, peer, times } => {
-            let kept = session(db, owner, peer)?;
-            let next = kept.joined(*times);
+            let conversation = Conversation::User(peer.clone());
+            let kept = sessions::one(db, owner, &conversation)?;
+            let next = kept.touched(*times);
             if next == kept {
                 return Ok(0);
             }
-            let (last, seen) = numbers(next);
-            db.prepare_cached(
-                "INSERT INTO session (app_id, user_id, peer, last, seen, sum)
-                 VALUES (?1, ?2, ?3, ?4, ?5, row_sum('session', ?1, ?2, ?3, ?4, ?5))
-                 ON CONFLICT DO UPDATE SET last = excluded.last, seen = excluded.seen, sum = excluded.sum",
-            )?
-            .execute(params![
-                owner.app.number(),
-                owner.user.as_str(),
-                peer.as_str(),
-                last,
-                seen
-            ])?;
+            sessions::write(db, owner, &conversation, next)?;
         }
         Touch::ChatGroup { app, id, times } => {
             let kept = chat_group(db, *app, id)?;
@@ -103,43 +93,6 @@ fn write_chat_group(
     Ok(())
 }
 
-/// Deletes the sessions of an owner. Returns the approximate number of bytes written.
-///
-/// # Errors
-/// Returns [`StoreError::Damaged`], which names the sessions of the owner.
-pub(super) fn forget(db: &Connection, owner: &Owner) -> Result<usize, StoreError> {
-    let delete = || -> Result<usize, StoreError> {
-        Ok(db
-            .prepare_cached("DELETE FROM session WHERE app_id = ?1 AND user_id = ?2")?
-            .execute(params![owner.app.number(), owner.user.as_str()])?)
-    };
-    let deleted = attribute_damage(|| Damaged::Sessions(owner.clone()), delete())?;
-    Ok(if deleted == 0 { 0 } else { PAGE + ROW * deleted })
-}
-
-/// Reads the sessions of an owner.
-///
-/// # Errors
-/// Returns [`StoreError::Damaged`], which names the sessions of the owner.
-pub(super) fn sessions(db: &Connection, owner: &Owner) -> Result<Vec<(UserId, SessionTimes)>, StoreError> {
-    let read = || {
-        let mut statement = db
-            .prepare_cached("SELECT peer, last, seen, sum FROM session WHERE app_id = ?1 AND user_id = ?2")?;
-        let mut rows = statement.query(params![owner.app.number(), owner.user.as_str()])?;
-        let mut sessions = Vec::new();
-        while let Some(row) = rows.next()? {
-            sums::check("session", key(owner.app, owner.user.as_str()), row, 3)?;
-            let peer = UserId::parse(&row.get::<_, String>(0)?).map_err(|reason| StoreError::Damaged {
-                what: Damaged::Database,
-                reason: reason.to_string(),
-            })?;
-            sessions.push((peer, times(row, 1)?));
-        }
-        Ok(sessions)
-    };
-    attribute_damage(|| Damaged::Sessions(owner.clone()), read())
-}
-
 /// Reads the times of a chat group in an incarnation.
 ///
 /// # Errors
@@ -159,17 +112,6 @@ pub(super) fn times_of(
 /// Returns [`StoreError::Damaged`], which names the times of the chat group.
 pub(super) fn traffic(db: &Connection, app: AppId, id: &ChatGroupId) -> Result<ChatGroupTraffic, StoreError> {
     attribute_damage(|| Damaged::ChatGroupTimes(app, id.clone()), chat_group(db, app, id))
-}
-
-/// Reads one session. One that is not stored has no times.
-fn session(db: &Connection, owner: &Owner, peer: &UserId) -> Result<SessionTimes, StoreError> {
-    let mut statement = db.prepare_cached(
-        "SELECT peer, last, seen, sum FROM session WHERE app_id = ?1 AND user_id = ?2 AND peer = ?3",
-    )?;
-    let mut rows = statement.query(params![owner.app.number(), owner.user.as_str(), peer.as_str()])?;
-    let Some(row) = rows.next()? else { return Ok(SessionTimes::default()) };
-    sums::check("session", key(owner.app, owner.user.as_str()), row, 3)?;
-    times(row, 1)
 }
 
 /// Reads the row of a chat group. One that is not stored has no times and no messages.
@@ -202,9 +144,6 @@ fn numbers(times: SessionTimes) -> (i64, i64) {
 fn key(app: AppId, id: &str) -> [Column<'_>; 2] {
     [Column::Number(app.number().into()), Column::Text(id.as_bytes())]
 }
-
-/// The approximate size of one row, in bytes.
-const ROW: usize = 96;
 
 #[cfg(test)]
 #[path = "touches_tests.rs"]

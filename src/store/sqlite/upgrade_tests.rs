@@ -305,7 +305,7 @@ fn a_database_of_format_3_without_sums_of_apps_gets_them() {
          ALTER TABLE account DROP COLUMN event; ALTER TABLE account_aside DROP COLUMN event;
          ALTER TABLE account DROP COLUMN profile; ALTER TABLE account_aside DROP COLUMN profile;
          ALTER TABLE app DROP COLUMN epoch; ALTER TABLE store DROP COLUMN buckets;
-         ALTER TABLE store DROP COLUMN event_base; DROP TABLE webhook; PRAGMA user_version = 3",
+         ALTER TABLE store DROP COLUMN event_base; DROP TABLE webhook; DROP TABLE membership; PRAGMA user_version = 3",
     )
     .unwrap();
     drop(db);
