@@ -1,12 +1,11 @@
 //! `get_list`: lists an owner's recent conversations, page by page, and later only those that have moved since.
 
-use std::iter::Peekable;
+use std::collections::HashMap;
 
 use super::{Call, Error, describe::recent as field};
 use crate::{
     domain::{
         Conversation, Organizer, RecentItem, RecentPage, RecentRequest, Record, UnixSeconds, recent_page,
-        search,
     },
     store::RecentQuery,
     wire::{Envelope, Fault, Field, Fields, Value, write_list, write_session},
@@ -61,16 +60,16 @@ fn flags(value: Value<'_>) -> Result<u32, Fault> {
 /// Writes the reply. `organizer` is given if the caller wants marks and groups.
 fn reply(call: Call<'_>, page: &RecentPage<'_>, organizer: Option<&Organizer>) -> Vec<u8> {
     let RecentPage { items, is_complete, next, next_pinned } = page;
-    let named: Vec<Conversation> = match organizer {
-        Some(_) => items.iter().map(|item| item.conversation.clone()).collect(),
-        None => Vec::new(),
+    let records: HashMap<&Conversation, &Record> = match organizer {
+        Some(organizer) if !items.is_empty() => {
+            organizer.records().iter().map(|record| (&record.conversation, &**record)).collect()
+        }
+        _ => HashMap::new(),
     };
-    // The records are in the order of the items.
-    let records = organizer.map_or(Vec::new(), |organizer| search(organizer, &named).records);
-    let mut records = records.into_iter().peekable();
+    let record_of = |item: &RecentItem<'_>| records.get(item.conversation).copied();
     let mut reply = Vec::with_capacity(256 + 128 * items.len());
     reply.extend_from_slice(br#"{"SessionItem":"#);
-    write_list(items, &mut reply, |item, out| write_session(*item, of_item(&mut records, *item), out));
+    write_list(items, &mut reply, |item, out| write_session(*item, record_of(item), out));
     let numbers: [(&Field, u64); 5] = [
         (&field::COMPLETE_FLAG, (*is_complete).into()),
         (&field::TIME_STAMP, *next),
@@ -87,12 +86,4 @@ fn reply(call: Call<'_>, page: &RecentPage<'_>, organizer: Option<&Organizer>) -
     reply.push(b',');
     Envelope::close_ok(call.command.base_fields(), &mut reply);
     reply
-}
-
-/// Returns the record of an item, if it is the next one.
-fn of_item<'a>(
-    records: &mut Peekable<impl Iterator<Item = &'a Record>>,
-    item: RecentItem<'_>,
-) -> Option<&'a Record> {
-    records.next_if(|record| record.conversation == *item.conversation)
 }

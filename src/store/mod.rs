@@ -31,6 +31,7 @@ use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
+    sync::Arc,
 };
 
 pub use backends::{exists, in_memory, is_in_use, is_read_only, open, survey};
@@ -225,7 +226,7 @@ pub trait Touches: Send + Sync {
     /// Reads the sessions of an owner that a list shows, in any order: all pinned ones, and at least the newest of the others.
     /// Those of users and chat groups that do not exist are left out. The time and memory depend on the query, and not on
     /// the number of sessions.
-    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Vec<RecentSession>>;
+    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Arc<[RecentSession]>>;
 
     /// Reads the times of these chat groups, each in the given incarnation, in the same order. The times of a group are
     /// the default if that incarnation was not touched, or if a later one was.

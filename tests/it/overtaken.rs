@@ -141,7 +141,7 @@ impl Touches for Overtaking {
         self.store.sessions(owner, named)
     }
 
-    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Vec<RecentSession>> {
+    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Arc<[RecentSession]>> {
         self.store.recent(owner, query)
     }
 

@@ -81,7 +81,7 @@ pub(in crate::store) async fn a_dry_run_keeps_nothing(store: &dyn Store) {
         let done = submit(store, &a, &edit, false).await.unwrap();
         assert_eq!(done, tried, "a dry run has the outcome of the edit: {edit:?}");
     }
-    assert_eq!(store.recent(&a, all()).await.unwrap(), [], "the edit itself ends the sessions");
+    assert_eq!(store.recent(&a, all()).await.unwrap(), [].into(), "the edit itself ends the sessions");
     let revision = store.load(&a).await.unwrap().revision;
     let outdated = Write {
         dry_run: true,

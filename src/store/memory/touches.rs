@@ -1,5 +1,7 @@
 //! The times of sessions and of chat groups in memory. Each is kept in the partition of its owner or chat group.
 
+use std::sync::Arc;
+
 use super::{MemoryStore, PARTITIONS, partition_of};
 use crate::{
     domain::{
@@ -42,8 +44,8 @@ impl Touches for MemoryStore {
         self.read(|| named.iter().map(|named| self.session(owner, named)).collect())
     }
 
-    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Vec<RecentSession>> {
-        self.read(|| self.recent_sessions(owner, &query))
+    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Arc<[RecentSession]>> {
+        self.read(|| self.recent_sessions(owner, &query).into())
     }
 
     fn chat_group_times(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<SessionTimes>> {

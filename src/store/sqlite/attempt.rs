@@ -116,7 +116,7 @@ impl WriterThread {
         }
         self.has_erased |= changed.has_erased;
         self.head = changed.head;
-        changed.publish(&self.shared.cache);
+        changed.publish(&self.shared.cache, &self.shared.lists);
         if jobs.iter().take(taken).any(Job::is_visible) {
             self.shared.changes.send_modify(|count| *count += 1);
         }

@@ -12,6 +12,7 @@ use super::{
     error::attribute_damage,
     events::{self, Head, NewEvent},
     health::Health,
+    lists::{Lists, Place},
     lives,
     memberships::DeadRows,
     operations,
@@ -44,12 +45,15 @@ pub(super) struct Batch<'a> {
     cache: &'a OwnerCache,
     pub(super) health: &'a Health,
     dead_memberships: &'a DeadRows,
+    pub(super) lists: &'a Lists,
     /// Owners that have to be written to the separate table because of damage near their data.
     aside: &'a HashSet<Owner>,
     pub(super) owners: HashMap<Owner, OwnerInBatch>,
     pub(super) disbanded: Vec<(AppId, ChatGroupId)>,
     /// The scopes that this transaction has reset.
     pub(super) forgotten: Vec<Scope>,
+    /// The places of what lists of recent conversations depend on and this transaction has changed.
+    pub(super) moved: Vec<Place>,
     /// The last event, including those of this transaction; `None` if it has not been read yet.
     pub(super) head: Option<Head>,
     /// The number of buckets of the store.
@@ -76,6 +80,8 @@ impl<'a> Batch<'a> {
             cache: &shared.cache,
             health: &shared.health,
             dead_memberships: &shared.dead_memberships,
+            lists: &shared.lists,
+            moved: Vec::new(),
             aside,
             head,
             buckets: shared.buckets,
@@ -99,8 +105,8 @@ impl<'a> Batch<'a> {
             let written = edited.write(rows, owner, self.aside.contains(owner));
             self.bytes += written.map_err(|error| (owner.clone(), error))?;
         }
-        let Batch { owners, disbanded, forgotten, head, has_erased, bytes, .. } = self;
-        Ok((bytes, Changed { owners, disbanded, forgotten, head, has_erased }))
+        let Batch { owners, disbanded, forgotten, moved, head, has_erased, bytes, .. } = self;
+        Ok((bytes, Changed { owners, disbanded, forgotten, moved, head, has_erased }))
     }
 
     /// Runs a function that writes rows of other kinds, and returns its result and the approximate number of bytes.
@@ -197,6 +203,7 @@ impl<'a> Batch<'a> {
         if write.edit.forgets_owner() {
             operations::forget(self.db, owner)?;
             self.bytes += sessions::forget(self.db, owner)?;
+            self.moved.push(self.lists.place_of_user(owner.app, &owner.user));
             let erased = events::erase(self.db, owner, edited.stored.event);
             self.bytes += attribute_damage(|| Damaged::Events, erased)?;
             self.has_erased = true;
@@ -208,6 +215,7 @@ impl<'a> Batch<'a> {
         for delta in &deltas {
             if let Delta::SessionChanged(change) = delta {
                 self.bytes += sessions::apply(self.db, owner, change)?;
+                self.moved.push(self.lists.place_of_user(owner.app, &owner.user));
             }
         }
         if !deltas.iter().any(Delta::is_recorded) {
@@ -236,6 +244,7 @@ impl<'a> Batch<'a> {
         }
         self.bytes += operations::keep(self.db, write, &outcome)?;
         if next.account != edited.state.account {
+            self.moved.push(self.lists.place_of_user(owner.app, &owner.user));
             if self.aside.contains(owner) {
                 rows.write_account_aside(owner, next.account.as_deref(), head.number)?;
             } else {

@@ -61,6 +61,8 @@ impl Batch<'_> {
             self.disbanded.push((app, id.clone()));
         }
         self.bytes += memberships::add(self.db, app, id, &next, &deltas)?;
+        self.moved.push(self.lists.place_of(app, &id.clone().into()));
+        self.moved.extend(memberships::added(&deltas).map(|user| self.lists.place_of_user(app, user)));
         self.bytes += PAGE + chat_groups::write(self.db, app, id, old, &next, disbanding, &deltas)?;
         Ok(Ok(outcome))
     }
@@ -68,7 +70,14 @@ impl Batch<'_> {
     /// Applies touches, all of which concern `what`.
     pub(super) fn touch(&mut self, what: &Damaged, touches: &[Touch]) -> Result<(), StoreError> {
         for touch in touches {
-            self.bytes += attribute_damage(|| what.clone(), touches::raise(self.db, touch))?;
+            let bytes = attribute_damage(|| what.clone(), touches::raise(self.db, touch))?;
+            if bytes > 0 {
+                self.bytes += bytes;
+                self.moved.push(match touch {
+                    Touch::Peer { owner, .. } => self.lists.place_of_user(owner.app, &owner.user),
+                    Touch::ChatGroup { app, id, .. } => self.lists.place_of(*app, &id.clone().into()),
+                });
+            }
         }
         Ok(())
     }

@@ -140,21 +140,22 @@ pub(super) fn add(
     deltas: &[ChatGroupDelta],
 ) -> Result<usize, StoreError> {
     let mut bytes = 0;
-    for delta in deltas {
-        let user = match delta {
-            ChatGroupDelta::Joined(Member { user, .. }) => user,
-            ChatGroupDelta::Profiled { before, profile } => {
-                let owner_before = before.as_ref().and_then(|before| before.owner.as_ref());
-                match &profile.owner {
-                    Some(owner) if owner_before != Some(owner) => owner,
-                    _ => continue,
-                }
-            }
-            _ => continue,
-        };
+    for user in added(deltas) {
         bytes += add_row(db, app, id, user, next.incarnation)?;
     }
     Ok(bytes)
+}
+
+/// Returns the users whom an edit of a chat group adds as its owner or members.
+pub(super) fn added(deltas: &[ChatGroupDelta]) -> impl Iterator<Item = &UserId> {
+    deltas.iter().filter_map(|delta| match delta {
+        ChatGroupDelta::Joined(Member { user, .. }) => Some(user),
+        ChatGroupDelta::Profiled { before, profile } => {
+            let owner_before = before.as_ref().and_then(|before| before.owner.as_ref());
+            profile.owner.as_ref().filter(|owner| owner_before != Some(owner))
+        }
+        _ => None,
+    })
 }
 
 fn add_row(

@@ -24,6 +24,7 @@ mod general;
 mod health;
 mod job;
 mod listing;
+mod lists;
 mod lives;
 mod maintenance;
 mod members;
@@ -71,6 +72,7 @@ use self::{
     files::Files,
     health::Health,
     job::{Job, OutcomeSlot},
+    lists::Lists,
     memberships::DeadRows,
     opening::Opening,
     reader::{Readers, Shared},
@@ -132,6 +134,7 @@ impl SqliteStore {
             changes: watch::Sender::new(0),
             buckets: opened.buckets,
             dead_memberships: Arc::new(DeadRows::default()),
+            lists: Arc::new(Lists::new(options.cache_bytes / 8)),
         };
         let (unfilled, opening) = (opened.unfilled, opened.opening.clone());
         let readers = Readers::start(&files, options, &shared)?;
@@ -255,7 +258,12 @@ impl Touches for SqliteStore {
         self.readers.run(move |reader| reader.sessions(&owner, &named))
     }
 
-    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Vec<RecentSession>> {
+    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Arc<[RecentSession]>> {
+        if !self.closed.load(Ordering::Acquire)
+            && let Some(found) = self.shared.lists.get(owner, &query)
+        {
+            return Box::pin(async { Ok(found) });
+        }
         let owner = owner.clone();
         self.readers.run(move |reader| reader.recent(&owner, &query))
     }

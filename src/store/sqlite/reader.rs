@@ -1,6 +1,10 @@
 //! The threads that read from the database when the cache has no entry, so that a slow read does not delay other calls.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    sync::Arc,
+};
 
 use rusqlite::Connection;
 use tokio::sync::watch;
@@ -15,7 +19,9 @@ use super::{
     feed,
     files::Files,
     health::Health,
-    listing, lives,
+    listing,
+    lists::Lists,
+    lives,
     memberships::{self, DeadRows},
     operations,
     queue::Queue,
@@ -51,6 +57,7 @@ pub(super) struct Reader {
     cache: Arc<OwnerCache>,
     health: Arc<Health>,
     dead_memberships: Arc<DeadRows>,
+    lists: Arc<Lists>,
 }
 
 /// The state that readers and the writer share.
@@ -67,6 +74,8 @@ pub(super) struct Shared {
     pub(super) buckets: u8,
     /// The rows of memberships that readers found dead.
     pub(super) dead_memberships: Arc<DeadRows>,
+    /// Lists of recent conversations.
+    pub(super) lists: Arc<Lists>,
 }
 
 impl Readers {
@@ -75,8 +84,8 @@ impl Readers {
         // If a later thread cannot be started, dropping this ends the earlier ones.
         let mut readers = Readers { queue: Arc::clone(&queue), threads: Vec::new() };
         for _ in 0..options.readers.max(1) {
-            let Shared { cache, health, alarm, dead_memberships, .. } = shared.clone();
-            let reader = Reader { db: files.connect()?, cache, health, dead_memberships };
+            let Shared { cache, health, alarm, dead_memberships, lists, .. } = shared.clone();
+            let reader = Reader { db: files.connect()?, cache, health, dead_memberships, lists };
             let queue = Arc::clone(&queue);
             let work = move || {
                 let guard = alarm.guard("reading");
@@ -284,18 +293,37 @@ impl Reader {
         self.noted(attribute_damage(|| Damaged::Sessions(owner.clone()), read))
     }
 
+    /// Reads the list of an owner, and keeps it in memory unless some of it is unreadable.
     pub(super) fn recent(
         &self,
         owner: &Owner,
         query: &RecentQuery,
-    ) -> Result<Vec<RecentSession>, StoreError> {
+    ) -> Result<Arc<[RecentSession]>, StoreError> {
+        let moment = self.lists.moment();
         let snapshot = self.db.unchecked_transaction()?;
-        let look_up = |named: &[Conversation]| self.look_up(owner.app, Some(&owner.user), named);
-        let memberships = memberships::of(&snapshot, owner, &self.dead_memberships);
-        let found = memberships
-            .and_then(|memberships| recent::sessions(&snapshot, owner, query, memberships, look_up));
+        let (named_before, is_whole) = (RefCell::new(Vec::new()), Cell::new(true));
+        let look_up = |named: &[Conversation]| {
+            let found = self.look_up(owner.app, Some(&owner.user), named)?;
+            named_before.borrow_mut().extend(named.iter().map(|named| self.lists.place_of(owner.app, named)));
+            is_whole.set(is_whole.get() && !found.contains(&Presence::Unreadable));
+            Ok(found)
+        };
+        let read = || {
+            let memberships = memberships::of(&snapshot, owner, &self.dead_memberships)?;
+            let joined = memberships.iter().map(|found| found.id.clone().into());
+            let joined: Vec<_> = joined.map(|named| self.lists.place_of(owner.app, &named)).collect();
+            Ok((joined, recent::sessions(&snapshot, owner, query, memberships, look_up)?))
+        };
+        let found = read();
         snapshot.finish()?;
-        self.noted(found)
+        let (mut depends_on, sessions) = self.noted(found)?;
+        let sessions: Arc<[RecentSession]> = sessions.into();
+        if is_whole.get() {
+            depends_on.append(&mut named_before.borrow_mut());
+            depends_on.push(self.lists.place_of_user(owner.app, &owner.user));
+            self.lists.keep(owner, query, Arc::clone(&sessions), depends_on, moment);
+        }
+        Ok(sessions)
     }
 
     /// Reads what is kept of the messages to these chat groups, and returns a part of it for each incarnation.

@@ -16,6 +16,9 @@ use crate::{
     store::{Damaged, Membership, RecentQuery, StoreError},
 };
 
+/// How many rows are read at most for each listed session, if users do not exist any more.
+const ROWS: usize = 20;
+
 /// Reads the pinned sessions of an owner, and the newest ones of those that are not pinned. `memberships` are those of the
 /// owner.
 ///
@@ -29,7 +32,7 @@ pub(super) fn sessions(
     look_up: impl LookUp,
 ) -> Result<Vec<RecentSession>, StoreError> {
     let of_owner = || Damaged::Sessions(owner.clone());
-    let mut found = Vec::new();
+    let (mut found, mut others) = (Vec::new(), Vec::new());
     let mut pinned = attribute_damage(of_owner, pinned(db, owner))?;
     // The pinned sessions of these chat groups are found with the others.
     let joined: Vec<Conversation> = memberships.iter().map(|found| found.id.clone().into()).collect();
@@ -45,15 +48,15 @@ pub(super) fn sessions(
         };
         found.push(recent_of(conversation, session));
     }
-    found.append(&mut of_groups(db, owner, query, memberships)?);
-    let mut statement = db.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM session WHERE app_id = ?1 AND user_id = ?2 AND pinned = 0 AND last >= ?3 ORDER BY last DESC"
-    ))?;
+    for session in of_groups(db, owner, query, memberships)? {
+        if session.pinned > 0 { &mut found } else { &mut others }.push(session);
+    }
+    let mut statement = db.prepare_cached(&newest())?;
     let mut rows =
         statement.query(params![owner.app.number(), owner.user.as_str(), signed(query.oldest.max(1))])?;
     // Users who do not exist any more are left out, so there may have to be more rows than sessions.
-    let mut left = query.listed;
-    while left > 0 {
+    let (mut left, mut rows_left) = (query.listed, ROWS * query.listed);
+    while left > 0 && rows_left > 0 {
         let mut part = Vec::with_capacity(left);
         let mut next = || -> Result<_, StoreError> { rows.next()?.map(|row| read(owner, row)).transpose() };
         while part.len() < left
@@ -61,6 +64,7 @@ pub(super) fn sessions(
         {
             part.push((conversation, session));
         }
+        rows_left = rows_left.saturating_sub(part.len());
         if part.is_empty() {
             break;
         }
@@ -68,14 +72,24 @@ pub(super) fn sessions(
         for ((conversation, session), presence) in part.into_iter().zip(look_up(&conversations)?) {
             if query.incarnation(owner, &conversation, presence).is_some() {
                 left -= 1;
-                found.push(recent_of(conversation, session));
+                others.push(recent_of(conversation, session));
             }
         }
     }
+    keep_newest(&mut others, query.listed);
+    found.append(&mut others);
     Ok(found)
 }
 
-/// Returns the sessions of the chat groups that an owner is in: the pinned ones, and the newest of the others.
+/// Returns the query for the sessions that are not pinned, newest first. The index `session_new` has them in this order.
+fn newest() -> String {
+    format!(
+        "SELECT {COLUMNS} FROM session WHERE app_id = ?1 AND user_id = ?2 AND pinned = 0 AND last >= ?3
+         ORDER BY last DESC"
+    )
+}
+
+/// Returns the sessions of the chat groups that an owner is in: the pinned ones, and those of the others that have a message.
 fn of_groups(
     db: &Connection,
     owner: &Owner,
@@ -98,7 +112,6 @@ fn of_groups(
             false => {}
         }
     }
-    keep_newest(&mut others, query.listed);
     pinned.append(&mut others);
     Ok(pinned)
 }
@@ -122,3 +135,7 @@ fn recent_of(conversation: Conversation, session: Session) -> RecentSession {
     let Session { times, marks, .. } = session;
     RecentSession { conversation, last: times.last(), seen: times.seen(), pinned: marks.pinned }
 }
+
+#[cfg(test)]
+#[path = "recent_tests.rs"]
+mod tests;
