@@ -208,6 +208,10 @@ pub(super) fn explain(rejection: &Rejection) -> String {
             "{rejection}; to use its id again, {}; earlier records about it are not restored",
             creation(id)
         ),
+        Rejection::NotMember(_) => format!(
+            "{rejection}; add the owner with v4/group_open_http_svc/add_group_member, or set the app's setting membership \
+             to ignore"
+        ),
         other => other.to_string(),
     }
 }

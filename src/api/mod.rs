@@ -54,8 +54,8 @@ use crate::{
     auth::{App, Edition},
     clock::Clock,
     domain::{
-        ChatGroupEdit, ChatGroupId, ChatGroupOutcome, Edit, MembershipMode, Organizer, Outcome, Owner,
-        OwnerState, Rejection, Terms, UserId,
+        ChatGroupEdit, ChatGroupId, ChatGroupOutcome, Edit, Organizer, Outcome, Owner, OwnerState, Rejection,
+        Terms, UserId,
     },
     store::{
         CallContext, ChatGroupWrite, Followed, Pending, Place, PlaceSlot, Store, StoreError, WantedEvents,
@@ -274,11 +274,11 @@ impl Call<'_> {
 
     /// Copies the app's current terms, because an edit may outlive both the call and the configuration.
     fn terms(&self) -> Terms {
-        let App { limits, directory, admins, .. } = self.app;
+        let App { limits, directory, membership, admins, .. } = self.app;
         Terms {
             limits: *limits,
             directory: *directory,
-            membership: MembershipMode::Ignore,
+            membership: *membership,
             admins: Arc::clone(admins),
             now: self.service.clock.now(),
         }

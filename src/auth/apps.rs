@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, net::IpAddr, sync::Arc};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    domain::{AppId, DirectoryMode, DirectoryRules, Limits, UnixSeconds},
+    domain::{AppId, DirectoryMode, DirectoryRules, Limits, MembershipMode, UnixSeconds},
     secret_word::{self, SecretWordError},
 };
 
@@ -149,6 +149,8 @@ pub struct App {
     pub admins: Arc<Vec<String>>,
     /// Whether accounts and chat groups have to exist before they are used.
     pub directory: DirectoryMode,
+    /// Whether owners have to be members of the chat groups that they organize (decision 30).
+    pub membership: MembershipMode,
     /// What owners may write.
     pub edition: Edition,
     /// The limits of owners.
@@ -198,6 +200,7 @@ impl App {
             previous_key: None,
             admins: Arc::default(),
             directory: DirectoryMode::Strict,
+            membership: MembershipMode::Ignore,
             edition: Edition::Ultimate,
             limits: Limits::TENCENT,
             page_size: crate::domain::batch::PAGE,

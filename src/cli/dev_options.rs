@@ -83,7 +83,8 @@ pub(super) struct Options {
     /// Let apps write everything (ultimate), or everything except groups and standard marks (basic).
     #[arg(long, value_enum, default_value_t = EditionName::Ultimate)]
     pub(super) edition: EditionName,
-    /// Limit each owner to 20 groups and 1,000 conversations (tencent), or to 100 and 10,000 (open).
+    /// Limit each owner to 20 groups and 1,000 conversations (tencent), or to 100 and 10,000 (open). With tencent-2026, owners
+    /// also have to be members of the chat groups that they organize.
     #[arg(long, value_enum, default_value_t = Profile::Tencent)]
     pub(super) profile: Profile,
     /// Return at most this many conversations in one reply of `get_contact_group`.
@@ -124,6 +125,7 @@ impl Options {
                 EditionName::Basic => Edition::Basic,
             },
             limits: self.profile.limits(),
+            membership: self.profile.membership(),
             page_size: self.page_size,
             rates: self.rates.clone().unwrap_or_default(),
             // Unlimited, because developers make mistakes and need the specific error of each one.

@@ -26,6 +26,7 @@ mod imports;
 mod instructions;
 mod interchange;
 mod ledger;
+mod membership;
 mod metrics;
 mod misconfigured;
 mod openapi;
