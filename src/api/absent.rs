@@ -54,8 +54,7 @@ table! {
     "open_msg_svc" MESSAGES [get_history]
     "profile" PROFILES [portrait_get portrait_set]
     "group_open_http_svc" CHAT_GROUPS [
-        import_group_member get_joined_group_list get_group_member_info get_specified_group_member_info
-        modify_group_base_info modify_group_member_info change_group_owner get_online_member_num]
+        get_specified_group_member_info]
     "group_open_http_svc" MESSAGES [
         send_group_msg import_group_msg send_group_system_notification group_msg_recall group_msg_get_simple
         delete_group_msg_by_sender clear_group_msg set_unread_msg_num send_broadcast_msg group_msg_receipt
@@ -258,11 +257,7 @@ mod tests {
         for (service, name, found) in [
             ("group_open_http_svc", "destroy_group%20", "; did you mean destroy_group?"),
             ("group_open_http_svc", "DestroyGroup", "; did you mean destroy_group?"),
-            (
-                "group_open_http_svc",
-                "get_online_members_num",
-                "; did you mean get_online_member_num? confold does not",
-            ),
+            ("group_open_http_svc", "get_online_members_num", "; did you mean get_online_member_num?"),
             ("im_open_login_svc", "kick%20", "; did you mean kick? confold does not implement that"),
             ("openim", "send_msg", "; did you mean sendmsg? confold does not implement that"),
             ("openim", "nothing_like_it", "; confold implements no command of this service"),

@@ -5,6 +5,7 @@ mod account_check;
 mod account_delete;
 mod account_import;
 mod add_group_member;
+mod change_group_owner;
 mod changes;
 mod codes;
 mod create_contact_group;
@@ -17,10 +18,16 @@ mod error;
 mod get_appid_group_list;
 mod get_contact_group;
 mod get_group_info;
+mod get_group_member_info;
+mod get_joined_group_list;
+mod get_online_member_num;
 mod get_role_in_group;
 mod history;
+mod import_group_member;
 mod mark_contact;
 mod members;
+mod modify_group_base_info;
+mod modify_group_member_info;
 mod multiaccount_import;
 mod past;
 mod refused;
@@ -158,6 +165,13 @@ impl Command {
             Command::AddGroupMember => Box::pin(add_group_member::run(call, request)),
             Command::DeleteGroupMember => Box::pin(delete_group_member::run(call, request)),
             Command::GetRoleInGroup => Box::pin(get_role_in_group::run(call, request)),
+            Command::ImportGroupMember => Box::pin(import_group_member::run(call, request)),
+            Command::GetJoinedGroupList => Box::pin(get_joined_group_list::run(call, request)),
+            Command::GetGroupMemberInfo => Box::pin(get_group_member_info::run(call, request)),
+            Command::ModifyGroupBaseInfo => Box::pin(modify_group_base_info::run(call, request)),
+            Command::ModifyGroupMemberInfo => Box::pin(modify_group_member_info::run(call, request)),
+            Command::ChangeGroupOwner => Box::pin(change_group_owner::run(call, request)),
+            Command::GetOnlineMemberNum => Box::pin(get_online_member_num::run(call, request)),
             Command::Changes => Box::pin(changes::run(call, request)),
             Command::Search => Box::pin(search::run(call, request)),
             Command::History => Box::pin(history::run(call, request)),

@@ -14,8 +14,8 @@ use super::{
 use crate::domain::{
     Account, AppId, ChatGroup, ChatGroupEdit, ChatGroupId, ChatGroupKind, ChatGroupLife, ChatGroupProfile,
     ChatGroupRejection, ChatGroupState, Conversation, DirectoryMode, Edit, GroupName, Grouped, JoinOption,
-    Joining, Limits, Member, MemberChange, MembershipMode, Organizer, Outcome, Owner, Presence, Rejection,
-    Terms, UserId, WantedMembers,
+    Joining, Limits, Member, MemberChange, MembershipMode, Organizer, Outcome, Owner, Presence,
+    ProfileDetails, Rejection, Terms, UserId, WantedMembers,
 };
 use crate::testing::block_on;
 
@@ -132,7 +132,7 @@ fn in_group(id: &str) -> Conversation {
 }
 
 fn member(user: &str, admin: bool) -> Member {
-    Member { user: UserId::parse(user).unwrap(), admin, joined_at: 1_700_000_001 }
+    Member::new(UserId::parse(user).unwrap(), admin, 1_700_000_001)
 }
 
 fn profile(name: &str) -> ChatGroupProfile {
@@ -146,6 +146,7 @@ fn profile(name: &str) -> ChatGroupProfile {
         max_members: 77,
         join_option: JoinOption::DisableApply,
         created_at: 1_700_000_000,
+        details: ProfileDetails::default(),
     }
 }
 
@@ -196,7 +197,7 @@ async fn edit_chat_group(
 
 /// Imports a chat group with this profile, whether or not it exists.
 async fn revive(store: &dyn Store, app: AppId, id: &str, profile: ChatGroupProfile) {
-    let group = ChatGroup { incarnation: 0, profile: Some(profile), listed: 0 };
+    let group = ChatGroup { profile: Some(profile), ..ChatGroup::default() };
     edit_chat_group(store, app, id, ChatGroupEdit::Restore { group, members: members() }).await.unwrap();
 }
 
@@ -285,7 +286,7 @@ async fn an_edit_sees_what_the_directory_says(store: &dyn Store) {
 async fn membership_is_looked_up_where_it_counts(store: &dyn Store) {
     revive(store, app(1), "group", profile("n")).await;
     let room = ChatGroupProfile { kind: ChatGroupKind::AvChatRoom, ..profile("n") };
-    let without_list = ChatGroup { incarnation: 0, profile: Some(room), listed: 0 };
+    let without_list = ChatGroup { profile: Some(room), ..ChatGroup::default() };
     let without_list = ChatGroupEdit::Restore { group: without_list, members: Vec::new() };
     edit_chat_group(store, app(1), "room", without_list).await.unwrap();
     let named = [in_group("group"), in_group("room"), in_group("unknown")];
@@ -352,7 +353,7 @@ async fn chat_groups_come_and_go(store: &dyn Store) {
         store.chat_groups(app, ids, WantedMembers::All).await.unwrap()
     };
     revive(store, app(1), "a", profile("one")).await;
-    let group = ChatGroup { incarnation: 0, profile: Some(profile("one")), listed: 2 };
+    let group = ChatGroup { profile: Some(profile("one")), listed: 2, ..ChatGroup::default() };
     let living = ChatGroupState { group, members: members() };
     assert_eq!(found(app(1)).await, [Some(living.clone()), None, Some(living)]);
     assert_eq!(found(app(2)).await, [None, None, None]);
@@ -362,7 +363,10 @@ async fn chat_groups_come_and_go(store: &dyn Store) {
     let again = ChatGroupProfile { owner: None, ..profile("two") };
     revive(store, app(1), "a", again.clone()).await;
     let found = whole(store, app(1), "a").await.unwrap();
-    assert_eq!(found.group, ChatGroup { incarnation: 1, profile: Some(again), listed: 2 });
+    assert_eq!(
+        found.group,
+        ChatGroup { incarnation: 1, profile: Some(again), listed: 2, ..ChatGroup::default() }
+    );
     let refused = edit_chat_group(store, app(1), "b", ChatGroupEdit::RemoveMembers(Vec::new())).await;
     assert_eq!(refused, Err(ChatGroupRejection::Unknown));
     assert_eq!(whole(store, app(1), "b").await, None, "a refused edit stores nothing");

@@ -116,4 +116,6 @@ stories! {
     account_check account_delete account_import changes create_contact_group create_group del_contact_group
     destroy_group get_contact_group get_group_info history import_group mark_contact multiaccount_import
     search search_contact_group undo update_contact_group
+    change_group_owner get_group_member_info get_joined_group_list get_online_member_num import_group_member
+    modify_group_base_info modify_group_member_info
 }

@@ -18,6 +18,7 @@ mod feed;
 mod fields;
 mod flags;
 mod golden;
+mod group_neighbours;
 mod harness;
 mod histories;
 mod hostile;

@@ -4,6 +4,7 @@
 pub(super) mod accounts;
 pub(super) mod confold;
 pub(super) mod groups;
+pub(super) mod neighbours;
 pub(super) mod recentcontact;
 
 use super::Command;
@@ -45,6 +46,13 @@ impl Command {
             Command::AddGroupMember => groups::ADD_GROUP_MEMBER,
             Command::DeleteGroupMember => groups::DELETE_GROUP_MEMBER,
             Command::GetRoleInGroup => groups::GET_ROLE_IN_GROUP,
+            Command::ImportGroupMember => neighbours::IMPORT_GROUP_MEMBER,
+            Command::GetJoinedGroupList => neighbours::GET_JOINED_GROUP_LIST,
+            Command::GetGroupMemberInfo => neighbours::GET_GROUP_MEMBER_INFO,
+            Command::ModifyGroupBaseInfo => neighbours::MODIFY_GROUP_BASE_INFO,
+            Command::ModifyGroupMemberInfo => neighbours::MODIFY_GROUP_MEMBER_INFO,
+            Command::ChangeGroupOwner => neighbours::CHANGE_GROUP_OWNER,
+            Command::GetOnlineMemberNum => neighbours::GET_ONLINE_MEMBER_NUM,
             Command::Changes => confold::CHANGES_SINCE,
             Command::Search => confold::SEARCH,
             Command::History => confold::HISTORY,

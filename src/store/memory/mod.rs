@@ -64,6 +64,8 @@ struct Kept {
     listed: Vec<(AppId, ChatGroupId)>,
     /// In which chat groups each user may be, with the incarnation in which the user joined.
     memberships: HashMap<Owner, BTreeMap<ChatGroupId, u32>>,
+    /// When members left according to another service, in milliseconds.
+    exits: HashMap<(AppId, ChatGroupId), HashMap<UserId, u64>>,
     sessions: HashMap<Owner, HashMap<UserId, SessionTimes>>,
     times: HashMap<(AppId, ChatGroupId), ChatGroupTimes>,
     events: Logs,

@@ -55,7 +55,7 @@ impl Touches for MemoryStore {
 }
 
 impl MemoryStore {
-    fn raise(&self, touch: Touch) {
+    pub(super) fn raise(&self, touch: Touch) {
         match touch {
             // Times that raise nothing, not even from zero, do not create a session.
             Touch::Peer { times, .. } if times == SessionTimes::default() => {}

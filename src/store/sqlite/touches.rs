@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::{batch::PAGE, error::attribute_damage, sums};
 use crate::{
-    domain::{AppId, ChatGroupId, ChatGroupTimes, Owner, SessionTimes, Touch, UserId},
+    domain::{AppId, ChatGroup, ChatGroupId, ChatGroupTimes, Owner, SessionTimes, Touch, UserId},
     store::{Damaged, StoreError, checksum::Column},
 };
 
@@ -66,6 +66,24 @@ pub(super) fn raise(db: &Connection, touch: &Touch) -> Result<usize, StoreError>
         }
     }
     Ok(PAGE)
+}
+
+/// Copies the times of a chat group to its next life if they are from after its beginning. Returns the approximate number of
+/// bytes written.
+///
+/// # Errors
+/// Returns [`StoreError::Damaged`], which does not name the chat group.
+pub(super) fn carry(
+    db: &Connection,
+    app: AppId,
+    id: &ChatGroupId,
+    incarnation: u32,
+    next: &ChatGroup,
+) -> Result<usize, StoreError> {
+    match next.carried(chat_group(db, app, id)?, incarnation) {
+        Some(times) => raise(db, &Touch::ChatGroup { app, id: id.clone(), times }),
+        None => Ok(0),
+    }
 }
 
 /// Deletes the sessions of an owner. Returns the approximate number of bytes written.
