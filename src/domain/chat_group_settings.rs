@@ -198,3 +198,7 @@ fn profiled(old: &ChatGroup, before: &ChatGroupProfile, profile: ChatGroupProfil
 fn existing(old: Option<&ChatGroup>) -> Result<(&ChatGroup, &ChatGroupProfile), ChatGroupRejection> {
     old.and_then(|old| Some((old, old.profile.as_ref()?))).ok_or(ChatGroupRejection::Unknown)
 }
+
+#[cfg(test)]
+#[path = "chat_group_settings_tests.rs"]
+mod tests;

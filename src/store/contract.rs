@@ -4,6 +4,7 @@ mod deliveries_tests;
 mod dry_runs_tests;
 mod events_tests;
 mod memberships_tests;
+mod observed_tests;
 mod touches_tests;
 
 use std::sync::Arc;
@@ -84,6 +85,10 @@ suite! {{
     an_ended_membership_never_shows_again
     an_import_replaces_memberships
     a_reset_ends_memberships
+    details_of_chat_groups_are_read_back
+    members_are_imported_with_their_times
+    observed_events_lead_to_the_same_members_in_any_order
+    messages_of_the_present_life_outlive_a_late_destruction
     every_change_is_recorded_once_and_in_order
     events_are_read_page_by_page_and_from_a_version
     a_write_can_expect_a_place
@@ -109,6 +114,7 @@ use deliveries_tests::*;
 use dry_runs_tests::*;
 use events_tests::*;
 use memberships_tests::*;
+use observed_tests::*;
 use touches_tests::*;
 
 fn app(number: u32) -> AppId {
