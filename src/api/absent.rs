@@ -51,8 +51,7 @@ table! {
         get_key_values set_key_values group_get_key_values group_set_key_values]
     "open_msg_svc" MESSAGES [get_history]
     "group_open_http_svc" CHAT_GROUPS [
-        import_group_member get_joined_group_list get_group_member_info get_specified_group_member_info
-        modify_group_base_info modify_group_member_info change_group_owner get_online_member_num]
+        get_specified_group_member_info]
     "group_open_http_svc" REFUSED_MESSAGES [send_group_msg import_group_msg send_group_system_notification]
     "group_open_http_svc" MESSAGES [
         group_msg_recall group_msg_get_simple
@@ -262,11 +261,7 @@ mod tests {
         for (service, name, found) in [
             ("group_open_http_svc", "destroy_group%20", "; did you mean destroy_group?"),
             ("group_open_http_svc", "DestroyGroup", "; did you mean destroy_group?"),
-            (
-                "group_open_http_svc",
-                "get_online_members_num",
-                "; did you mean get_online_member_num? confold does not",
-            ),
+            ("group_open_http_svc", "get_online_members_num", "; did you mean get_online_member_num?"),
             ("im_open_login_svc", "kick%20", "; did you mean kick?"),
             ("openim", "send_msg", "; did you mean sendmsg?"),
             ("openim", "modify_c2cmsg", "; did you mean modify_c2c_msg? confold does not implement that"),

@@ -42,8 +42,11 @@ impl Error {
             Error::ChatGroupOwn(_) => Code::GROUP_ID_OWN,
             Error::NoUser(_) => Code::GROUP_USER,
             Error::ManyMembers { .. } => Code::GROUP_PACKET,
-            Error::NoMemberList(_) => Code::GROUP_PERMISSION,
-            Error::NoRemoval(_) | Error::GroupTextLength { .. } => Code::GROUP_PARAMETER,
+            Error::NoMemberList(_) | Error::ChatGroupDenied(_) => Code::GROUP_PERMISSION,
+            Error::NoRemoval(_) | Error::GroupTextLength { .. } | Error::ChatGroupValue(_) => {
+                Code::GROUP_PARAMETER
+            }
+            Error::LongReply { .. } => Code::GROUP_REPLY,
             Error::ChatGroupFull(_) => Code::GROUP_FULL,
             Error::OwnerStays(_) => Code::GROUP_OWNER,
             Error::Timeout => Code::TIMEOUT,

@@ -211,6 +211,22 @@ pub enum Error {
     /// The owner of a chat group cannot be removed from it.
     #[error("MemberToDel_Account: {} is the owner of the group and cannot be removed from it", quoted(.0.as_str()))]
     OwnerStays(UserId),
+    /// A value does not fit the chat group.
+    #[error("{0}")]
+    ChatGroupValue(String),
+    /// The chat group does not allow the call.
+    #[error("{0}")]
+    ChatGroupDenied(String),
+    /// The reply would be too large.
+    #[error(
+        "the reply would have {bytes} bytes, and it may have at most {limit}; use Limit and Offset to get it in parts"
+    )]
+    LongReply {
+        /// The size of the reply.
+        bytes: usize,
+        /// The largest size.
+        limit: usize,
+    },
     /// A user named in a chat group call does not exist.
     #[error("{}", explain(&Rejection::UnknownPeer(.0.clone())))]
     NoUser(UserId),
@@ -276,6 +292,10 @@ pub(super) fn explain(rejection: &Rejection) -> String {
         Rejection::DisbandedChatGroup(id) => format!(
             "{rejection}; to use its id again, {}; earlier records about it are not restored",
             creation(id)
+        ),
+        Rejection::NotMember(_) => format!(
+            "{rejection}; add the owner with v4/group_open_http_svc/add_group_member, or set the app's setting membership \
+             to ignore"
         ),
         other => other.to_string(),
     }

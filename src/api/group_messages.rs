@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     domain::{
-        ChatGroupId, ChatGroupKind, DirectoryMode, Numbers, Post, Posting, UnixSeconds, UserId,
-        WantedMembers, batch,
+        ChatGroupId, ChatGroupKind, ChatGroupState, DirectoryMode, LastMessage, Numbers, Post, Posting,
+        UnixSeconds, UserId, WantedMembers, batch,
     },
     wire::{Fault, Fields, Node, Path, Value, code::Code},
 };
@@ -165,6 +165,19 @@ pub(super) async fn notify(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8
         return Err(request.refused(&field::TO_MEMBERS, rule).into());
     }
     Ok(call.ok(&Noticed {}))
+}
+
+impl Call<'_> {
+    /// Returns the last messages to these chat groups, which have been found in these states.
+    pub(super) async fn last_messages(
+        &self,
+        ids: &[ChatGroupId],
+        found: &[Option<ChatGroupState>],
+    ) -> Result<Vec<LastMessage>, Error> {
+        let life = |state: &Option<ChatGroupState>| state.as_ref().map_or(0, |state| state.group.incarnation);
+        let lives = ids.iter().cloned().zip(found.iter().map(life)).collect();
+        Ok(self.service.store.last_messages(self.app.id, lives).await?)
+    }
 }
 
 /// Checks a list of strings or objects that may have at most this many elements.

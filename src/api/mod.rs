@@ -7,6 +7,7 @@ mod account_import;
 mod add_group_member;
 mod batch_delete;
 mod batchsendmsg;
+mod change_group_owner;
 mod changes;
 mod codes;
 mod create_contact_group;
@@ -20,14 +21,20 @@ mod error;
 mod get_appid_group_list;
 mod get_contact_group;
 mod get_group_info;
+mod get_group_member_info;
+mod get_joined_group_list;
 mod get_list;
+mod get_online_member_num;
 mod get_role_in_group;
 mod group_messages;
 mod history;
+mod import_group_member;
 mod kick;
 mod mark_contact;
 mod members;
 mod messages;
+mod modify_group_base_info;
+mod modify_group_member_info;
 mod multiaccount_import;
 mod past;
 mod portrait_get;
@@ -66,8 +73,8 @@ use crate::{
     auth::{App, Edition},
     clock::Clock,
     domain::{
-        ChatGroupEdit, ChatGroupId, ChatGroupOutcome, Edit, MembershipMode, Organizer, Outcome, Owner,
-        OwnerState, Rejection, Terms, UserId,
+        ChatGroupEdit, ChatGroupId, ChatGroupOutcome, Edit, Organizer, Outcome, Owner, OwnerState, Rejection,
+        Terms, UserId,
     },
     store::{
         CallContext, ChatGroupWrite, Followed, Pending, Place, PlaceSlot, Store, StoreError, WantedEvents,
@@ -185,6 +192,13 @@ impl Command {
             Command::SendGroupMsg => Box::pin(group_messages::send(call, request)),
             Command::ImportGroupMsg => Box::pin(group_messages::import(call, request)),
             Command::SendGroupSystemNotification => Box::pin(group_messages::notify(call, request)),
+            Command::ImportGroupMember => Box::pin(import_group_member::run(call, request)),
+            Command::GetJoinedGroupList => Box::pin(get_joined_group_list::run(call, request)),
+            Command::GetGroupMemberInfo => Box::pin(get_group_member_info::run(call, request)),
+            Command::ModifyGroupBaseInfo => Box::pin(modify_group_base_info::run(call, request)),
+            Command::ModifyGroupMemberInfo => Box::pin(modify_group_member_info::run(call, request)),
+            Command::ChangeGroupOwner => Box::pin(change_group_owner::run(call, request)),
+            Command::GetOnlineMemberNum => Box::pin(get_online_member_num::run(call, request)),
             Command::Changes => Box::pin(changes::run(call, request)),
             Command::Search => Box::pin(search::run(call, request)),
             Command::History => Box::pin(history::run(call, request)),
@@ -298,11 +312,11 @@ impl Call<'_> {
 
     /// Copies the app's current terms, because an edit may outlive both the call and the configuration.
     fn terms(&self) -> Terms {
-        let App { limits, directory, admins, .. } = self.app;
+        let App { limits, directory, membership, admins, .. } = self.app;
         Terms {
             limits: *limits,
             directory: *directory,
-            membership: MembershipMode::Ignore,
+            membership: *membership,
             admins: Arc::clone(admins),
             now: self.service.clock.now(),
         }

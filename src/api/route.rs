@@ -96,6 +96,13 @@ routes! {
         AddGroupMember     "add_group_member"     200 FirstInfoBeforeCode;
         DeleteGroupMember  "delete_group_member"  200 FirstInfoBeforeCode;
         GetRoleInGroup     "get_role_in_group"    200 FirstInfoBeforeCode;
+        ImportGroupMember  "import_group_member"  200 FirstInfoBeforeCode;
+        GetJoinedGroupList "get_joined_group_list" 200 FirstInfoBeforeCode;
+        GetGroupMemberInfo "get_group_member_info" 200 FirstInfoBeforeCode;
+        ModifyGroupBaseInfo "modify_group_base_info" 200 FirstInfoBeforeCode;
+        ModifyGroupMemberInfo "modify_group_member_info" 200 FirstInfoBeforeCode;
+        ChangeGroupOwner   "change_group_owner"   200 FirstInfoBeforeCode;
+        GetOnlineMemberNum "get_online_member_num" 200 FirstInfoBeforeCode;
         SendGroupMsg       "send_group_msg"       200 FirstInfoBeforeCode;
         ImportGroupMsg     "import_group_msg"     200 FirstWithImportMsgResult;
         SendGroupSystemNotification "send_group_system_notification" 200 FirstInfoBeforeCode;
@@ -156,6 +163,10 @@ impl Command {
     #[must_use]
     pub fn empties(self) -> Empties {
         match self.family() {
+            // Empty texts clear; the commands deal with other empty values themselves.
+            _ if matches!(self, Command::ModifyGroupBaseInfo | Command::ModifyGroupMemberInfo) => {
+                Empties::Values
+            }
             Family::RecentContact | Family::Profile => Empties::Values,
             Family::Account | Family::Group | Family::OpenIm | Family::Confold => Empties::Absent,
         }

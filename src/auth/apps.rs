@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, net::IpAddr, sync::Arc};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    domain::{AppId, DirectoryMode, DirectoryRules, Limits, RecentRules, UnixSeconds},
+    domain::{AppId, DirectoryMode, DirectoryRules, Limits, MembershipMode, RecentRules, UnixSeconds},
     secret_word::{self, SecretWordError},
 };
 
@@ -177,6 +177,8 @@ pub struct App {
     pub admins: Arc<Vec<String>>,
     /// Whether accounts and chat groups have to exist before they are used.
     pub directory: DirectoryMode,
+    /// Whether owners have to be members of the chat groups that they organize (decision 30).
+    pub membership: MembershipMode,
     /// What owners may write.
     pub edition: Edition,
     /// What becomes of message commands.
@@ -234,6 +236,7 @@ impl App {
             previous_key: None,
             admins: Arc::default(),
             directory: DirectoryMode::Strict,
+            membership: MembershipMode::Ignore,
             edition: Edition::Ultimate,
             messages: MessageMode::Refuse,
             touch_admins: false,

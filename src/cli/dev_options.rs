@@ -89,7 +89,8 @@ pub(super) struct Options {
     /// (accept).
     #[arg(long, value_name = "MODE", value_enum, default_value_t = MessagesOption::Refuse)]
     pub(super) messages: MessagesOption,
-    /// Limit each owner to 20 groups and 1,000 conversations (tencent), or to 100 and 10,000 (open).
+    /// Limit each owner to 20 groups and 1,000 conversations (tencent), or to 100 and 10,000 (open). With tencent-2026, owners
+    /// also have to be members of the chat groups that they organize.
     #[arg(long, value_enum, default_value_t = Profile::Tencent)]
     pub(super) profile: Profile,
     /// Return at most this many conversations in one reply of `get_contact_group`.
@@ -136,6 +137,7 @@ impl Options {
                 MessagesOption::Accept => MessageMode::Accept,
             },
             limits: self.profile.limits(),
+            membership: self.profile.membership(),
             page_size: self.page_size,
             recent: self.recent.rules(),
             extensions: self.recent.extensions(),

@@ -10,7 +10,7 @@ use crate::{
     api::Family,
     auth::{App, Edition, Extensions, Identifier, MessageMode, Network, SecretKey},
     call::{FEED, INTERCHANGE},
-    domain::{AppId, DirectoryMode, Limits, UnixSeconds},
+    domain::{AppId, DirectoryMode, Limits, MembershipMode, UnixSeconds},
     secret_word,
 };
 
@@ -22,6 +22,8 @@ pub struct AppDraft {
     pub(super) previous: KeySource,
     pub(super) previous_until: Option<UnixSeconds>,
     pub(super) feed_token: TokenSource,
+    /// The setting; without it, the profile decides.
+    pub(super) membership: Option<MembershipMode>,
     pub(super) app: App,
 }
 
@@ -35,6 +37,7 @@ impl AppDraft {
             previous: KeySource::default(),
             previous_until: None,
             feed_token: TokenSource::default(),
+            membership: None,
             app: App::without_key(id),
         }
     }
@@ -161,12 +164,24 @@ static APP: &[Key<AppDraft>] = &[
     },
     Key {
         name: "profile",
-        kind: Kind::Choice(&["tencent", "open"], |draft, value| {
+        kind: Kind::Choice(&["tencent", "tencent-2026", "open"], |draft, value| {
+            let require = value == "tencent-2026";
+            draft.app.membership = if require { MembershipMode::Require } else { MembershipMode::Ignore };
             let open = value == "open";
             assign(&mut draft.app.limits, if open { Limits::OPEN } else { Limits::TENCENT })
         }),
         default: "tencent",
-        about: "The limits for one user. `tencent`: 20 groups and 1,000 conversations; `open`: 100 groups and 10,000 conversations (51010, 51008 beyond that).",
+        about: "The limits for one user. `tencent`: 20 groups and 1,000 conversations; `tencent-2026`: the same, and `membership` is `require`; `open`: 100 groups and 10,000 conversations (51010, 51008 beyond that).",
+    },
+    Key {
+        name: "membership",
+        kind: Kind::Choice(&["ignore", "require"], |draft, value| {
+            let require = value == "require";
+            let mode = if require { MembershipMode::Require } else { MembershipMode::Ignore };
+            assign(&mut draft.membership, Some(mode))
+        }),
+        default: "",
+        about: "`ignore`: a user may organize every chat group that exists; `require`: only those that the user is in (otherwise 51007 for the conversation). Clearing and removing always work, and imports and chat groups without a list of members are exempt. Without this setting, the profile decides: `require` in `tencent-2026`, `ignore` in the others.",
     },
     Key {
         name: "page_size",

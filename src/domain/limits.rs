@@ -30,6 +30,8 @@ pub mod batch {
     pub const ADDED_MEMBERS: usize = 300;
     /// Members per `delete_group_member` (A32) and `get_role_in_group`.
     pub const NAMED_MEMBERS: usize = 500;
+    /// Chat groups per `get_joined_group_list`.
+    pub const JOINED: usize = 5_000;
     /// Chat groups per page of `get_appid_group_list`.
     pub const LISTED: usize = 10_000;
     /// Accounts per account call.

@@ -9,7 +9,9 @@ mod calendar;
 mod change;
 mod chat_group;
 mod chat_group_edit;
+mod chat_group_events;
 mod chat_group_rules;
+mod chat_group_settings;
 mod conversation;
 mod directory;
 mod draft;
@@ -22,6 +24,7 @@ mod ids;
 mod limits;
 mod mark;
 mod marking;
+mod moment;
 mod organizer;
 mod posting;
 mod profile;
@@ -47,11 +50,16 @@ mod model_tests;
 
 pub use calendar::{http_date, utc};
 pub use change::{BeforeAndAfter, Change, Delta, OwnerState, RecordParts};
-pub use chat_group::{ChatGroup, ChatGroupKind, ChatGroupProfile, JoinOption, Member, Role};
+pub use chat_group::{
+    ChatGroup, ChatGroupKind, ChatGroupProfile, InviteOption, JoinOption, Member, MemberDetails,
+    ProfileDetails, Role,
+};
 pub use chat_group_edit::{
     ChatGroupChange, ChatGroupDelta, ChatGroupEdit, ChatGroupOutcome, ChatGroupRejection, ChatGroupState,
     ChatGroupWorld, Joining, WantedMembers,
 };
+pub use chat_group_events::{ChatGroupEvent, EXIT_SECONDS};
+pub use chat_group_settings::{MemberPatch, ProfilePatch};
 pub use conversation::Conversation;
 pub use directory::{ChatGroupLife, DirectoryMode, DirectoryRules, Presence, World};
 pub use edit::{Decision, Edit, Grouped, Outcome, WrongOutcome};
@@ -63,6 +71,7 @@ pub use ids::{AppId, ChatGroupId, LAST_SECOND, Owner, UnixSeconds, UserId};
 pub use limits::{Limits, batch};
 pub use mark::{CustomMark, MarkBit, StandardMark};
 pub use marking::{MarkChange, StandardChange};
+pub use moment::{Moment, MomentKind};
 pub use organizer::{ChangeNumber, Counters, MAX_NUMBER, Organizer, Unsound};
 pub use posting::{ChatGroupTraffic, LastMessage, Numbers, Post, Posting};
 pub use profile::{Account, Profile, ProfileKind, ProfileTag, ProfileValue};

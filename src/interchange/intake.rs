@@ -242,7 +242,7 @@ impl<'a> Intake<'a> {
         };
         let edit = ChatGroupEdit::Restore { group: line.group, members: line.members };
         let members = found.as_ref().map_or(&[][..], |found| &found.members);
-        let world = ChatGroupWorld { terms, imported: &HashSet::new(), members };
+        let world = ChatGroupWorld { terms, imported: &HashSet::new(), members, exits: &[] };
         if let Ok(decision) = edit.decide(found.as_ref().map(|found| &found.group), world) {
             self.outcome.tally.count(effect_on_chat_group(&decision.outcome).about);
         }

@@ -30,6 +30,12 @@ pub(super) const MEMBER_LIST: Field = bare("MemberList");
 pub(super) const MEMBER_ACCOUNT: Field = bare("Member_Account");
 pub(super) const ROLE: Field = bare("Role");
 pub(super) const JOIN_TIME: Field = bare("JoinTime");
+pub(super) const LAST_INFO_TIME: Field = bare("LastInfoTime");
+pub(super) const MUTE_ALL_MEMBER: Field = bare("MuteAllMember");
+pub(super) const INVITE_JOIN_OPTION: Field = bare("InviteJoinOption");
+pub(super) const OWNER_JOIN_TIME: Field = bare("OwnerJoinTime");
+pub(super) const OWNER_NAME_CARD: Field = bare("OwnerNameCard");
+pub(super) const NAME_CARD: Field = bare("NameCard");
 pub(super) const FROM_ACCOUNT: Field = bare("From_Account");
 pub(super) const HAS_ACCOUNT: Field = bare("Account");
 pub(super) const VERSION: Field = bare("Version");
@@ -79,13 +85,18 @@ pub(super) const CHAT_GROUP: &[Field] = &[
     MAX_MEMBER_COUNT,
     APPLY_JOIN_OPTION,
     CREATE_TIME,
+    LAST_INFO_TIME,
+    MUTE_ALL_MEMBER,
+    INVITE_JOIN_OPTION,
+    OWNER_JOIN_TIME,
+    OWNER_NAME_CARD,
     MEMBER_LIST,
     LAST_MSG_TIME,
 ];
 pub(super) const SESSIONS: &[Field] = &[KIND, SDK_APP_ID, FROM_ACCOUNT, SESSION_ITEM];
 pub(super) const SESSION: &[Field] =
     &[SESSION_TYPE, TO_ACCOUNT, GROUP_ID, INCARNATION, MSG_TIME, TOP_FLAG, PIN_TIME, DELETE_TIME];
-pub(super) const MEMBER: &[Field] = &[MEMBER_ACCOUNT, ROLE, JOIN_TIME];
+pub(super) const MEMBER: &[Field] = &[MEMBER_ACCOUNT, ROLE, JOIN_TIME, NAME_CARD];
 /// The fields of the line of an organizer. The second half consists of the other fields of `get_contact_group` replies,
 /// including those of the vendor.
 pub(super) const ORGANIZER: &[Field] = &[

@@ -13,7 +13,7 @@ pub struct Membership {
     pub kind: ChatGroupKind,
     /// The role of the user.
     pub role: Role,
-    /// When the user joined; for an owner, when the chat group was created.
+    /// When the user joined.
     pub joined_at: UnixSeconds,
 }
 
@@ -27,7 +27,7 @@ impl Membership {
         let role = profile.role(user, member);
         let joined_at = match (role, member) {
             (Role::NotMember, _) => return None,
-            (Role::Owner, _) | (_, None) => profile.created_at,
+            (Role::Owner, _) | (_, None) => profile.owner_seat()?.joined_at,
             (_, Some(member)) => member.joined_at,
         };
         let ChatGroup { incarnation, .. } = state.group;

@@ -115,6 +115,8 @@ codes! {
         GROUP_FULL = 10014;
         /// Group service: this cannot be the id of a chat group.
         GROUP_ID = 10015;
+        /// Group service: the reply is too large.
+        GROUP_REPLY = 10018;
         /// Group service: the user does not exist.
         GROUP_USER = 10019;
         /// Group service: a message mentions too many members.

@@ -982,6 +982,31 @@ fn app_profile() {
 }
 
 #[test]
+fn app_membership() {
+    // The owner is not a member of a chat group that another user owns.
+    let result = |settings: &str| {
+        let (_site, _server, mut client) = serving("", settings);
+        import_accounts(&mut client, &["boss", "user0"].map(str::to_owned));
+        let group = r#"{"Type":"Public","Name":"n","GroupId":"g","Owner_Account":"boss"}"#;
+        assert_eq!(client.call("group_open_http_svc/create_group", group).json()["ErrorCode"], 0);
+        let mark = r#"{"From_Account":"user0","MarkItem":[{"OptType":1,"ContactItem":{"Type":2,"ToGroupId":"g"},"SetMark":[1]}]}"#;
+        let marked = client.call("recentcontact/mark_contact", mark).json();
+        marked["ResultItem"][0]["ResultCode"].as_u64().unwrap()
+    };
+    for (settings, expected) in [
+        ("", 0),
+        ("membership = \"require\"", 51007),
+        ("profile = \"tencent\"\nmembership = \"require\"", 51007),
+        ("profile = \"tencent-2026\"", 51007),
+        ("profile = \"tencent-2026\"\nmembership = \"ignore\"", 0),
+        ("membership = \"ignore\"\nprofile = \"tencent-2026\"", 0),
+        ("profile = \"open\"", 0),
+    ] {
+        assert_eq!(result(settings), expected, "{settings}");
+    }
+}
+
+#[test]
 fn app_page_size() {
     let (_site, _server, mut client) = serving("", "page_size = 2");
     import_accounts(&mut client, &["a", "b", "c", "user0"].map(str::to_owned));

@@ -238,6 +238,19 @@ fn writes() -> Vec<(&'static str, Value)> {
             "group_open_http_svc/delete_group_member",
             json!({"GroupId": "club", "MemberToDel_Account": ["bob"]}),
         ),
+        (
+            "group_open_http_svc/import_group_member",
+            json!({"GroupId": "club", "MemberList": [{"Member_Account": "bob"}, {"Member_Account": "ghost"}]}),
+        ),
+        (
+            "group_open_http_svc/modify_group_base_info",
+            json!({"GroupId": "club", "Name": "new", "Notification": "n"}),
+        ),
+        (
+            "group_open_http_svc/modify_group_member_info",
+            json!({"GroupId": "club", "Member_Account": "bob", "NameCard": "b"}),
+        ),
+        ("group_open_http_svc/change_group_owner", json!({"GroupId": "club", "NewOwner_Account": "bob"})),
         ("group_open_http_svc/destroy_group", json!({"GroupId": "@TGS#1N3RSUYG2"})),
         (
             "im_open_login_svc/account_delete",
@@ -257,7 +270,7 @@ const MESSAGES: [Command; 6] = [
 ];
 
 /// The commands that write nothing.
-const READS: [Command; 13] = [
+const READS: [Command; 16] = [
     Command::SearchContactGroup,
     Command::GetContactGroup,
     Command::AccountCheck,
@@ -268,6 +281,9 @@ const READS: [Command; 13] = [
     Command::PortraitGet,
     Command::QueryOnlineStatus,
     Command::QueryState,
+    Command::GetJoinedGroupList,
+    Command::GetGroupMemberInfo,
+    Command::GetOnlineMemberNum,
     Command::Search,
     Command::Changes,
     Command::History,

@@ -170,4 +170,6 @@ stories! {
     kick portrait_get portrait_set query_online_status querystate
     batchsendmsg import_group_msg importmsg send_group_msg send_group_system_notification sendmsg
     get_list delete top batch_delete
+    change_group_owner get_group_member_info get_joined_group_list get_online_member_num import_group_member
+    modify_group_base_info modify_group_member_info
 }

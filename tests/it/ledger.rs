@@ -129,7 +129,7 @@ fn reasons() -> Vec<&'static str> {
         TooManyPinned TooManyGroups TooManyTags NoGroupIdLeft NoSuchGroup NameTaken NameLength NameCharacter IdLength IdCharacter MarkBit
         MarkText CustomMarkLength Unreadable NothingToApply NothingToUndo Erased BatchSize));
     all.extend(variants!(ChatGroupRejection:
-        Unknown UnknownUser Taken Own Spent NoMemberList Full OwnerStays));
+        Unknown UnknownUser Taken Own Spent NoMemberList Full OwnerStays TooMany NotInGroup OwnersRole OwnerOnly NoMuting));
     all.extend(variants!(Refusal:
         NoAppId MalformedAppId UnknownApp NoIdentity Signature NoKey TooManyFailures Denied Disabled Closed
         PlanExpired Source NotAdmin));
@@ -138,7 +138,7 @@ fn reasons() -> Vec<&'static str> {
     all.extend(variants!(Error:
         Http Injected NoResource NoCommand Absent NotSwitchedOn Refused Frequency AppFrequency Edition Json AccountType Fault
         Rejected At GroupTextLength ProfileLength NoChatGroup ChatGroupIdForm ChatGroupTaken ChatGroupOwn ManyMembers
-        NoMemberList NoRemoval ChatGroupFull OwnerStays NoUser NoAccount Profile NoProfiles Message Timeout Contended ManyBodies Store));
+        NoMemberList NoRemoval ChatGroupFull OwnerStays ChatGroupValue ChatGroupDenied LongReply NoUser NoAccount Profile NoProfiles Message Timeout Contended ManyBodies Store));
     all.extend(variants!(StoreError:
         Failed Lost Full ReadOnly Moved Damaged Rule Conflict Elsewhere KeyReused Busy Closed));
     all

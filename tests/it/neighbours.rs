@@ -573,6 +573,30 @@ fn line_14_seven_messages_may_be_imported_in_order() {
 }
 
 #[test]
+fn a_message_to_a_chat_group_moves_the_lists_of_its_members_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::dev(&["--messages", "accept", "--data", data.path().to_str().unwrap()]);
+    let mut client = server.client();
+    for user in ["ann", "bob"] {
+        client.does(&account_import(user));
+    }
+    let group =
+        json!({"Type": "Public", "Name": "n", "GroupId": "group", "MemberList": [{"Member_Account": "ann"}]});
+    done(&mut client, "group_open_http_svc/create_group", &group);
+    let listed = |client: &mut Client, user: &str| {
+        let body = json!({
+            "From_Account": user, "TimeStamp": 0, "StartIndex": 0, "TopTimeStamp": 0, "TopStartIndex": 0, "AssistFlags": 0,
+        });
+        let list = done(client, "recentcontact/get_list", &body);
+        list["SessionItem"].as_array().unwrap().iter().map(|item| item["GroupId"].clone()).collect::<Vec<_>>()
+    };
+    // The lists are read before, so that an outdated one in memory would be noticed.
+    assert_eq!((listed(&mut client, "ann"), listed(&mut client, "bob")), (vec![], vec![]));
+    done(&mut client, SEND_TO_GROUP, &to_group(json!({})));
+    assert_eq!((listed(&mut client, "ann"), listed(&mut client, "bob")), (vec![json!("group")], vec![]));
+}
+
+#[test]
 fn a_message_to_a_chat_group_is_checked() {
     let world = World::accepting(page_app());
     let mut client = world.client();

@@ -5,6 +5,7 @@ pub(super) mod accounts;
 pub(super) mod confold;
 pub(super) mod groups;
 pub(super) mod messages;
+pub(super) mod neighbours;
 pub(super) mod openim;
 pub(super) mod profile;
 pub(super) mod recent;
@@ -64,6 +65,13 @@ impl Command {
             Command::SendGroupMsg => messages::SEND_GROUP_MSG,
             Command::ImportGroupMsg => messages::IMPORT_GROUP_MSG,
             Command::SendGroupSystemNotification => messages::SEND_GROUP_SYSTEM_NOTIFICATION,
+            Command::ImportGroupMember => neighbours::IMPORT_GROUP_MEMBER,
+            Command::GetJoinedGroupList => neighbours::GET_JOINED_GROUP_LIST,
+            Command::GetGroupMemberInfo => neighbours::GET_GROUP_MEMBER_INFO,
+            Command::ModifyGroupBaseInfo => neighbours::MODIFY_GROUP_BASE_INFO,
+            Command::ModifyGroupMemberInfo => neighbours::MODIFY_GROUP_MEMBER_INFO,
+            Command::ChangeGroupOwner => neighbours::CHANGE_GROUP_OWNER,
+            Command::GetOnlineMemberNum => neighbours::GET_ONLINE_MEMBER_NUM,
             Command::Changes => confold::CHANGES_SINCE,
             Command::Search => confold::SEARCH,
             Command::History => confold::HISTORY,

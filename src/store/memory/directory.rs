@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use super::{MemoryStore, lock, partition_of};
 use crate::{
     domain::{
-        AppId, ChatGroupId, ChatGroupKind, ChatGroupOutcome, ChatGroupRejection, ChatGroupState,
-        ChatGroupWorld, Conversation, Decision, Member, Owner, Presence, UserId, WantedMembers,
+        AppId, ChatGroup, ChatGroupDelta, ChatGroupEdit, ChatGroupId, ChatGroupKind, ChatGroupOutcome,
+        ChatGroupRejection, ChatGroupState, ChatGroupWorld, Conversation, Decision, Member, Owner, Presence,
+        Touch, UserId, WantedMembers,
     },
     store::{
         ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Directory, Membership, Pending, StoreError, guarded,
@@ -52,7 +53,11 @@ impl MemoryStore {
         let imported: HashSet<UserId> = edit.users().into_iter().filter(is_imported).cloned().collect();
         let old = self.chat_group(*app, id);
         let members = old.as_ref().map_or(Vec::new(), |state| wanted_of(state, &edit.wanted()));
-        let world = ChatGroupWorld { terms, imported: &imported, members: &members };
+        let key = (*app, id.clone());
+        let known = self.chat_groups(id).exits.get(&key).cloned().unwrap_or_default();
+        let leavers = edit.leavers();
+        let exits: Vec<_> = known.into_iter().filter(|(user, _)| leavers.contains(&user)).collect();
+        let world = ChatGroupWorld { terms, imported: &imported, members: &members, exits: &exits };
         let decision = guarded(|| edit.decide(old.as_ref().map(|state| &state.group), world))?;
         let Decision { outcome, change } = match decision {
             Ok(decision) => decision,
@@ -63,11 +68,21 @@ impl MemoryStore {
             let next = old.unwrap_or_default().folded(&change.deltas);
             assert_eq!(next.group, change.next, "deltas lead to the next state");
             if next.group.incarnation > old_incarnation {
+                if matches!(edit, ChatGroupEdit::Observed { .. }) {
+                    self.carry_times(*app, id, old_incarnation, &next.group);
+                }
                 self.record_disbanding(*app, id, next.group.incarnation, terms.now);
             }
             self.add_memberships(*app, id, &next);
             let mut kept = self.chat_groups(id);
-            let key = (*app, id.clone());
+            let exits = kept.exits.entry(key.clone()).or_default();
+            for delta in &change.deltas {
+                match delta {
+                    ChatGroupDelta::ExitNoted(user, at) => drop(exits.insert(user.clone(), *at)),
+                    ChatGroupDelta::Began(moment) => exits.retain(|_, at| *at >= moment.at()),
+                    _ => {}
+                }
+            }
             if kept.chat_groups.insert(key.clone(), next).is_none() {
                 kept.listed.push(key);
             }
@@ -94,6 +109,14 @@ impl MemoryStore {
             let owner = Owner { app, user: user.clone() };
             let mut kept = self.owners(&owner);
             kept.memberships.entry(owner).or_default().insert(id.clone(), next.group.incarnation);
+        }
+    }
+
+    /// Copies the times of a chat group to its next life if they are from after its beginning.
+    fn carry_times(&self, app: AppId, id: &ChatGroupId, incarnation: u32, next: &ChatGroup) {
+        let known = self.chat_groups(id).times.get(&(app, id.clone())).copied().unwrap_or_default();
+        if let Some(times) = next.carried(known.times, incarnation) {
+            self.raise(Touch::ChatGroup { app, id: id.clone(), times });
         }
     }
 

@@ -83,7 +83,7 @@ impl Touches for MemoryStore {
 }
 
 impl MemoryStore {
-    fn raise(&self, touch: Touch) {
+    pub(super) fn raise(&self, touch: Touch) {
         match touch {
             Touch::Peer { owner, peer, times } => {
                 let conversation = Conversation::User(peer);

@@ -29,6 +29,7 @@ impl Rows<'_> {
             tables.extend([
                 "chat_group",
                 "chat_group_member",
+                "chat_group_exit",
                 "membership",
                 "app_event",
                 "session",

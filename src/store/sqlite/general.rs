@@ -7,11 +7,12 @@ use super::{
     batch::{Batch, PAGE},
     chat_groups, disbandings,
     error::attribute_damage,
-    events, lives, memberships, touches,
+    events, lives, members, memberships, touches,
 };
 use crate::{
     domain::{
-        ChatGroupChange, ChatGroupOutcome, ChatGroupRejection, ChatGroupWorld, Decision, Touch, UnixSeconds,
+        ChatGroupChange, ChatGroupEdit, ChatGroupOutcome, ChatGroupRejection, ChatGroupWorld, Decision,
+        Numbers, Posting, Touch, UnixSeconds,
     },
     store::{ChatGroupWrite, Damaged, Scope, StoreError, events::bucket_of, guarded},
 };
@@ -46,7 +47,10 @@ impl Batch<'_> {
             }
             None => Vec::new(),
         };
-        let world = ChatGroupWorld { terms: &write.terms, imported: &imported, members: &members };
+        let exits = members::exits(self.db, app, id, &write.edit.leavers());
+        let exits = attribute_damage(|| Damaged::ChatGroup(app, id.clone()), exits)?;
+        let world =
+            ChatGroupWorld { terms: &write.terms, imported: &imported, members: &members, exits: &exits };
         let group = old.as_ref().map(|row| &row.group);
         let Decision { outcome, change } = match guarded(|| write.edit.decide(group, world))? {
             Ok(decision) => decision,
@@ -55,7 +59,13 @@ impl Batch<'_> {
         let kept = change.filter(|_| !write.dry_run);
         let Some(ChatGroupChange { next, deltas }) = kept else { return Ok(Ok(outcome)) };
         let mut disbanding = None;
-        if next.incarnation > group.map_or(0, |old| old.incarnation) {
+        let incarnation = group.map_or(0, |old| old.incarnation);
+        if next.incarnation > incarnation {
+            // What was sent after the reported moment belongs to the new life.
+            if matches!(write.edit, ChatGroupEdit::Observed { .. }) {
+                let times = touches::carry(self.db, app, id, incarnation, &next);
+                self.bytes += attribute_damage(|| Damaged::ChatGroupTimes(app, id.clone()), times)?;
+            }
             disbanding = Some(disbandings::write_disbanding(self.db, app, id, next.incarnation, now)?);
             self.bytes += 2 * PAGE;
             self.disbanded.push((app, id.clone()));
@@ -63,7 +73,8 @@ impl Batch<'_> {
         self.bytes += memberships::add(self.db, app, id, &next, &deltas)?;
         self.moved.push(self.lists.place_of(app, &id.clone().into()));
         self.moved.extend(memberships::added(&deltas).map(|user| self.lists.place_of_user(app, user)));
-        self.bytes += PAGE + chat_groups::write(self.db, app, id, old, &next, disbanding, &deltas)?;
+        self.bytes +=
+            PAGE + chat_groups::write(self.db, app, id, old, &next, disbanding, &deltas, write.terms.now)?;
         Ok(Ok(outcome))
     }
 
@@ -80,6 +91,16 @@ impl Batch<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Gives messages to a chat group their numbers.
+    pub(super) fn post(&mut self, posting: &Posting) -> Result<Option<Numbers>, StoreError> {
+        let (numbers, bytes) = touches::post(self.db, posting)?;
+        if bytes > 0 {
+            self.bytes += bytes;
+            self.moved.push(self.lists.place_of(posting.app, &posting.id.clone().into()));
+        }
+        Ok(numbers)
     }
 
     /// Writes data for a readiness check, which needs free pages and has to become durable like any change.

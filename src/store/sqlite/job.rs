@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tokio::sync::oneshot;
 
-use super::{batch::Batch, deliveries::DeliveryJob, health::Health, touches};
+use super::{batch::Batch, deliveries::DeliveryJob, health::Health};
 use crate::{
     clock::Clock,
     domain::{
@@ -106,7 +106,7 @@ impl Job {
             }
             Job::ChatGroup { write, slot } => slot.keep(batch.edit_chat_group(write, clock.now())?),
             Job::Touch { what, touches, slot } => slot.keep(batch.touch(what, touches)?),
-            Job::Post { posting, slot } => slot.keep(batch.add(|db, _| touches::post(db, posting))?),
+            Job::Post { posting, slot } => slot.keep(batch.post(posting)?),
             Job::Delivery(job) => job.make(batch)?,
             Job::Filled(slot) => slot.keep(batch.note_filled()?),
             Job::Reset(scope, slot) => slot.keep(batch.reset(scope)?),

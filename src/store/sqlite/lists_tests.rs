@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     domain::{
         ChatGroup, ChatGroupEdit, ChatGroupId, ChatGroupKind, ChatGroupProfile, ChatGroupTimes, Edit,
-        JoinOption, Limits, Member, SessionChange, SessionTimes, Terms, Touch,
+        JoinOption, Limits, Member, MemberDetails, ProfileDetails, SessionChange, SessionTimes, Terms, Touch,
     },
     store::Maintenance,
     store::{ChatGroupWrite, Directory, Owners, Scope, StoreConfig, Touches, Write, sqlite::SqliteStore},
@@ -60,7 +60,7 @@ fn import() -> Edit {
 }
 
 fn member(name: &str) -> Member {
-    Member { user: user(name), admin: false, joined_at: NOW }
+    Member { user: user(name), admin: false, joined_at: NOW, details: MemberDetails::default() }
 }
 
 /// Opens a store in which ann has a session with bob, with a user who does not exist, and in a chat group.
@@ -79,8 +79,9 @@ async fn filled(config: &StoreConfig) -> SqliteStore {
         max_members: 10,
         join_option: JoinOption::default(),
         created_at: NOW,
+        details: ProfileDetails::default(),
     };
-    let group = ChatGroup { incarnation: 0, profile: Some(profile), listed: 0 };
+    let group = ChatGroup { incarnation: 0, profile: Some(profile), ..ChatGroup::default() };
     edit_club(&store, ChatGroupEdit::Restore { group, members: vec![member("ann")] }).await;
     message(&store, "ann", "bob", 5).await;
     message(&store, "ann", "stranger", 6).await;

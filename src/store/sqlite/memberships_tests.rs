@@ -5,7 +5,8 @@ use std::path::Path;
 use super::*;
 use crate::{
     domain::{
-        ChatGroupEdit, ChatGroupKind, ChatGroupProfile, DirectoryMode, Edit, JoinOption, Limits, Terms,
+        ChatGroupEdit, ChatGroupKind, ChatGroupProfile, DirectoryMode, Edit, JoinOption, Limits,
+        ProfileDetails, Terms,
     },
     store::{ChatGroupWrite, Directory, Maintenance, Owners, StoreConfig, Write, sqlite::SqliteStore},
     testing::block_on,
@@ -20,7 +21,7 @@ fn owner(user: &str) -> Owner {
 }
 
 fn member(user: &str) -> Member {
-    Member { user: UserId::parse(user).unwrap(), admin: false, joined_at: 8 }
+    Member::new(UserId::parse(user).unwrap(), false, 8)
 }
 
 fn profile() -> ChatGroupProfile {
@@ -34,6 +35,7 @@ fn profile() -> ChatGroupProfile {
         max_members: 6_000,
         join_option: JoinOption::FreeAccess,
         created_at: 1,
+        details: ProfileDetails::default(),
     }
 }
 
@@ -139,7 +141,12 @@ fn a_store_of_format_5_gets_the_rows_of_its_members() {
         edit(&store, "gone", ChatGroupEdit::Destroy).await.unwrap();
     });
     close(store);
-    let as_format_5 = "DROP TABLE membership; PRAGMA user_version = 5;";
+    let as_format_5 = "DROP TABLE membership; DROP TABLE chat_group_exit;
+        ALTER TABLE chat_group DROP COLUMN began; ALTER TABLE chat_group DROP COLUMN changed_at;
+        ALTER TABLE chat_group DROP COLUMN mute_all; ALTER TABLE chat_group DROP COLUMN invite;
+        ALTER TABLE chat_group DROP COLUMN owner_at; ALTER TABLE chat_group DROP COLUMN owner_ms;
+        ALTER TABLE chat_group DROP COLUMN owner_card; ALTER TABLE chat_group DROP COLUMN joined; ALTER TABLE chat_group_member DROP COLUMN ms;
+        ALTER TABLE chat_group_member DROP COLUMN card; PRAGMA user_version = 5;";
     database(directory.path()).execute_batch(as_format_5).unwrap();
     let store = open(directory.path());
     block_on(async {

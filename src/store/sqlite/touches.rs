@@ -8,8 +8,8 @@ use rusqlite::{Connection, Row, params};
 use super::{batch::PAGE, error::attribute_damage, events::unsigned, sessions, sums};
 use crate::{
     domain::{
-        AppId, ChatGroupId, ChatGroupTimes, ChatGroupTraffic, Conversation, LastMessage, Numbers, Posting,
-        SessionTimes, Touch,
+        AppId, ChatGroup, ChatGroupId, ChatGroupTimes, ChatGroupTraffic, Conversation, LastMessage, Numbers,
+        Posting, SessionTimes, Touch,
     },
     store::{Damaged, StoreError, checksum::Column, guarded},
 };
@@ -52,6 +52,24 @@ pub(super) fn raise(db: &Connection, touch: &Touch) -> Result<usize, StoreError>
         }
     }
     Ok(PAGE)
+}
+
+/// Copies the times of a chat group to its next life if they are from after its beginning. Returns the approximate number of
+/// bytes written.
+///
+/// # Errors
+/// Returns [`StoreError::Damaged`], which does not name the chat group.
+pub(super) fn carry(
+    db: &Connection,
+    app: AppId,
+    id: &ChatGroupId,
+    incarnation: u32,
+    next: &ChatGroup,
+) -> Result<usize, StoreError> {
+    match next.carried(chat_group(db, app, id)?.times, incarnation) {
+        Some(times) => raise(db, &Touch::ChatGroup { app, id: id.clone(), times }),
+        None => Ok(0),
+    }
 }
 
 /// Gives messages their numbers. Returns them, or `None` if the chat group was destroyed in the meantime, and the

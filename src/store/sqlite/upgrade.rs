@@ -160,7 +160,7 @@ fn unpack_members(db: &Connection, from: &Key, to: Key) -> Result<Key, StoreErro
         let (Some(app), Ok(id)) = (AppId::new(app), ChatGroupId::parse(&id)) else { continue };
         if let Some(row) = chat_groups::row(db, app, &id)? {
             let group = row.group.clone();
-            bytes += chat_groups::write(db, app, &id, Some(row), &group, None, &[])?;
+            bytes += chat_groups::write(db, app, &id, Some(row), &group, None, &[], 0)?;
         }
     }
     Ok(last)
@@ -254,6 +254,19 @@ ALTER TABLE account ADD COLUMN profile;
 ALTER TABLE account_aside ADD COLUMN profile;
 -- In which chat groups a user may be, see memberships.rs.
 CREATE TABLE membership (app_id, user_id, group_id, incarnation, sum, PRIMARY KEY (app_id, user_id, group_id)) WITHOUT ROWID;
+-- When members left according to another service, in milliseconds.
+CREATE TABLE chat_group_exit (app_id, group_id, user_id, at, sum, PRIMARY KEY (app_id, group_id, user_id)) WITHOUT ROWID;
+-- Details, which are NULL where they have their default value, see chat_groups.rs and members.rs.
+ALTER TABLE chat_group ADD began;
+ALTER TABLE chat_group ADD changed_at;
+ALTER TABLE chat_group ADD mute_all;
+ALTER TABLE chat_group ADD invite;
+ALTER TABLE chat_group ADD owner_at;
+ALTER TABLE chat_group ADD owner_ms;
+ALTER TABLE chat_group ADD owner_card;
+ALTER TABLE chat_group ADD joined;
+ALTER TABLE chat_group_member ADD ms;
+ALTER TABLE chat_group_member ADD card;
 UPDATE store SET rewritten = 0;
 ";
 

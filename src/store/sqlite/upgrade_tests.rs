@@ -71,7 +71,7 @@ async fn members(store: &SqliteStore) -> Vec<(String, bool, u64)> {
     state
         .members
         .into_iter()
-        .map(|Member { user, admin, joined_at }| (user.to_string(), admin, joined_at))
+        .map(|Member { user, admin, joined_at, .. }| (user.to_string(), admin, joined_at))
         .collect()
 }
 
@@ -80,7 +80,7 @@ fn terms() -> Terms {
 }
 
 async fn add_member(store: &SqliteStore, user: &str) {
-    let member = Member { user: UserId::parse(user).unwrap(), admin: false, joined_at: 8 };
+    let member = Member::new(UserId::parse(user).unwrap(), false, 8);
     let edit = ChatGroupEdit::AddMembers(vec![member]);
     store.commit_chat_group(ChatGroupWrite::new(app(), chat_group(), edit, terms())).await.unwrap().unwrap();
 }
@@ -199,6 +199,11 @@ fn a_row_that_changed_behind_the_store_is_not_answered() {
         "UPDATE chat_group SET name = 'other'",
         "UPDATE chat_group SET incarnation = 2",
         "UPDATE chat_group SET member_count = 2",
+        "UPDATE chat_group SET mute_all = 1",
+        "UPDATE chat_group SET began = 8",
+        "UPDATE chat_group SET joined = 9",
+        "UPDATE chat_group_member SET card = 'x' WHERE user_id = 'zoe'",
+        "UPDATE chat_group_member SET ms = 5 WHERE user_id = 'zoe'",
         "UPDATE chat_group_member SET admin = 1 WHERE user_id = 'zoe'",
         "UPDATE chat_group_member SET user_id = 'eve' WHERE user_id = 'zoe'",
         "UPDATE chat_group_member SET joined_at = 1 WHERE user_id = 'zoe'",
@@ -305,7 +310,12 @@ fn a_database_of_format_3_without_sums_of_apps_gets_them() {
          ALTER TABLE account DROP COLUMN event; ALTER TABLE account_aside DROP COLUMN event;
          ALTER TABLE account DROP COLUMN profile; ALTER TABLE account_aside DROP COLUMN profile;
          ALTER TABLE app DROP COLUMN epoch; ALTER TABLE store DROP COLUMN buckets;
-         ALTER TABLE store DROP COLUMN event_base; DROP TABLE webhook; DROP TABLE membership; PRAGMA user_version = 3",
+         ALTER TABLE store DROP COLUMN event_base; DROP TABLE webhook; DROP TABLE membership; DROP TABLE chat_group_exit;
+         ALTER TABLE chat_group DROP COLUMN began; ALTER TABLE chat_group DROP COLUMN changed_at;
+         ALTER TABLE chat_group DROP COLUMN mute_all; ALTER TABLE chat_group DROP COLUMN invite;
+         ALTER TABLE chat_group DROP COLUMN owner_at; ALTER TABLE chat_group DROP COLUMN owner_ms;
+         ALTER TABLE chat_group DROP COLUMN owner_card; ALTER TABLE chat_group DROP COLUMN joined; ALTER TABLE chat_group_member DROP COLUMN ms;
+         ALTER TABLE chat_group_member DROP COLUMN card; PRAGMA user_version = 3",
     )
     .unwrap();
     drop(db);
