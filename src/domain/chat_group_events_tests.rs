@@ -180,11 +180,15 @@ proptest! {
             other.insert(place.index(other.len() + 1), event);
         }
         let mut kept = Kept::default();
-        other.iter().for_each(|event| kept.observe(event));
+        for event in &other {
+            kept.observe(event);
+        }
         prop_assert_eq!(kept.seen(), expected(&events), "{:?}", other);
         // Once more, none of them has an effect.
         let before = kept.state.clone();
-        other.iter().for_each(|event| kept.observe(event));
+        for event in &other {
+            kept.observe(event);
+        }
         prop_assert_eq!(kept.state, before);
     }
 }
