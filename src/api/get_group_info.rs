@@ -43,13 +43,11 @@ impl Names {
 
     /// Returns the fields that the request asks for; without names, all except those in `rare`.
     pub(super) fn kept_of(&self, fields: &[Entry], rare: &[&Field]) -> Vec<Entry> {
-        match self.0 {
-            Some(_) => self.named_of(fields),
-            None => {
-                let is_rare = |field: &Field| rare.iter().any(|rare| rare.name == field.name);
-                fields.iter().filter(|(field, _)| !is_rare(field)).cloned().collect()
-            }
+        if self.0.is_some() {
+            return self.named_of(fields);
         }
+        let is_rare = |field: &Field| rare.iter().any(|rare| rare.name == field.name);
+        fields.iter().filter(|(field, _)| !is_rare(field)).cloned().collect()
     }
 
     /// Returns the fields whose names the request has, by the name that it uses.

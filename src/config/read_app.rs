@@ -99,7 +99,7 @@ impl<'a> Reading<'a> {
         let webhooks = self.webhooks(id, &webhooks);
         ReadApp {
             at: *at,
-            app: Some(App { id, key, previous_key, feed_token, membership, ..draft.app }),
+            app: Some(App { id, key, previous_key, membership, feed_token, ..draft.app }),
             settings,
             unclear,
             webhooks,

@@ -243,7 +243,9 @@ impl Life<'_> {
             self.group.listed = 0;
             self.deltas.push(ChatGroupDelta::AllLeft);
         } else {
-            ended.iter().for_each(|user| self.remove(user));
+            for user in &ended {
+                self.remove(user);
+            }
         }
         has_owner || !ended.is_empty()
     }

@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{
     domain::{
-        AppId, ChatGroup, ChatGroupDelta, ChatGroupId, ChatGroupKind, ChatGroupLife, ChatGroupProfile,
-        InviteOption, JoinOption, Member, Moment, ProfileDetails, UnixSeconds, UserId, WantedMembers,
+        AppId, ChatGroup, ChatGroupChange, ChatGroupDelta, ChatGroupId, ChatGroupKind, ChatGroupLife,
+        ChatGroupProfile, InviteOption, JoinOption, Member, Moment, ProfileDetails, UnixSeconds, UserId,
+        WantedMembers,
     },
     store::{
         ChatGroupPage, ChatGroupQuery, ChatGroupState, Damaged, StoreError, checksum::Column,
@@ -219,9 +220,8 @@ pub(super) fn write(
     app: AppId,
     id: &ChatGroupId,
     old: Option<ChatGroupRow>,
-    next: &ChatGroup,
+    change: &ChatGroupChange,
     disbanding: Option<i64>,
-    deltas: &[ChatGroupDelta],
     now: UnixSeconds,
 ) -> Result<usize, StoreError> {
     let (mut places, last, packed) = match old {
@@ -229,8 +229,8 @@ pub(super) fn write(
         None => (0, 0, None),
     };
     let unpacked = packed.into_iter().flatten().map(ChatGroupDelta::Joined);
-    let bytes = members::write(db, app, id, &mut places, unpacked.chain(deltas.iter().cloned()), now)?;
-    let ChatGroup { incarnation, profile, listed, began, joined } = next;
+    let bytes = members::write(db, app, id, &mut places, unpacked.chain(change.deltas.iter().cloned()), now)?;
+    let ChatGroup { incarnation, profile, listed, began, joined } = &change.next;
     let profile = profile.as_ref();
     let details = profile.map(|profile| &profile.details);
     let time = |time: u64| (time != 0).then(|| signed(time));

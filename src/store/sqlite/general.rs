@@ -57,24 +57,24 @@ impl Batch<'_> {
             Err(rejection) => return Ok(Err(rejection)),
         };
         let kept = change.filter(|_| !write.dry_run);
-        let Some(ChatGroupChange { next, deltas }) = kept else { return Ok(Ok(outcome)) };
+        let Some(change) = kept else { return Ok(Ok(outcome)) };
+        let ChatGroupChange { next, deltas } = &change;
         let mut disbanding = None;
         let incarnation = group.map_or(0, |old| old.incarnation);
         if next.incarnation > incarnation {
             // What was sent after the reported moment belongs to the new life.
             if matches!(write.edit, ChatGroupEdit::Observed { .. }) {
-                let times = touches::carry(self.db, app, id, incarnation, &next);
+                let times = touches::carry(self.db, app, id, incarnation, next);
                 self.bytes += attribute_damage(|| Damaged::ChatGroupTimes(app, id.clone()), times)?;
             }
             disbanding = Some(disbandings::write_disbanding(self.db, app, id, next.incarnation, now)?);
             self.bytes += 2 * PAGE;
             self.disbanded.push((app, id.clone()));
         }
-        self.bytes += memberships::add(self.db, app, id, &next, &deltas)?;
+        self.bytes += memberships::add(self.db, app, id, next, deltas)?;
         self.moved.push(self.lists.place_of(app, &id.clone().into()));
-        self.moved.extend(memberships::added(&deltas).map(|user| self.lists.place_of_user(app, user)));
-        self.bytes +=
-            PAGE + chat_groups::write(self.db, app, id, old, &next, disbanding, &deltas, write.terms.now)?;
+        self.moved.extend(memberships::added(deltas).map(|user| self.lists.place_of_user(app, user)));
+        self.bytes += PAGE + chat_groups::write(self.db, app, id, old, &change, disbanding, write.terms.now)?;
         Ok(Ok(outcome))
     }
 

@@ -18,7 +18,7 @@ use super::{
     steps::{Key, Table},
 };
 use crate::{
-    domain::{AppId, ChatGroupId},
+    domain::{AppId, ChatGroupChange, ChatGroupId},
     log_lines::log,
     store::StoreError,
 };
@@ -159,8 +159,8 @@ fn unpack_members(db: &Connection, from: &Key, to: Key) -> Result<Key, StoreErro
         last = vec![Value::Integer(number)];
         let (Some(app), Ok(id)) = (AppId::new(app), ChatGroupId::parse(&id)) else { continue };
         if let Some(row) = chat_groups::row(db, app, &id)? {
-            let group = row.group.clone();
-            bytes += chat_groups::write(db, app, &id, Some(row), &group, None, &[], 0)?;
+            let change = ChatGroupChange { next: row.group.clone(), deltas: Vec::new() };
+            bytes += chat_groups::write(db, app, &id, Some(row), &change, None, 0)?;
         }
     }
     Ok(last)
