@@ -95,10 +95,11 @@ impl<'a> Reading<'a> {
         if draft.app.admins.is_empty() {
             self.warnings.push(log_lines::APP_WITHOUT_ADMIN.found([&id]));
         }
+        let membership = draft.membership.unwrap_or(draft.app.membership);
         let webhooks = self.webhooks(id, &webhooks);
         ReadApp {
             at: *at,
-            app: Some(App { id, key, previous_key, feed_token, ..draft.app }),
+            app: Some(App { id, key, previous_key, membership, feed_token, ..draft.app }),
             settings,
             unclear,
             webhooks,
