@@ -142,6 +142,7 @@ fn a_store_of_format_5_gets_the_rows_of_its_members() {
     });
     close(store);
     let as_format_5 = "DROP TABLE membership; DROP TABLE chat_group_exit;
+        ALTER TABLE account DROP COLUMN profile; ALTER TABLE account_aside DROP COLUMN profile;
         ALTER TABLE chat_group DROP COLUMN began; ALTER TABLE chat_group DROP COLUMN changed_at;
         ALTER TABLE chat_group DROP COLUMN mute_all; ALTER TABLE chat_group DROP COLUMN invite;
         ALTER TABLE chat_group DROP COLUMN owner_at; ALTER TABLE chat_group DROP COLUMN owner_ms;
