@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Server, import_accounts};
+use crate::harness::{Client, Server, at_server, exported, fed, import_accounts, keyed, said};
 
 const DEMO: &str = "@TGS#2J4SZEAEL";
 
@@ -216,4 +216,84 @@ fn a_reply_of_more_than_a_mebibyte_is_refused() {
     }
     assert_eq!(code(&mut client, "get_group_member_info", &json!({"GroupId": DEMO})), 10018);
     assert_eq!(code(&mut client, "get_group_member_info", &json!({"GroupId": DEMO, "Limit": 100})), 0);
+}
+
+/// Makes changes of every kind to the profile and the members of the demo group.
+fn changed(client: &mut Client) {
+    for (command, body) in [
+        (
+            "import_group_member",
+            json!({"GroupId": DEMO, "MemberList": [{"Member_Account": "user_0042", "JoinTime": 1_767_220_005}]}),
+        ),
+        ("add_group_member", json!({"GroupId": DEMO, "MemberList": [{"Member_Account": "cid"}]})),
+        (
+            "modify_group_base_info",
+            json!({"GroupId": DEMO, "Notification": "n", "InviteJoinOption": "DisableInvite", "MuteAllMember": "On"}),
+        ),
+        (
+            "modify_group_member_info",
+            json!({"GroupId": DEMO, "Member_Account": "user_0042", "NameCard": "Ada"}),
+        ),
+        (
+            "modify_group_member_info",
+            json!({"GroupId": DEMO, "Member_Account": "cid", "Role": "Admin", "NameCard": "Cid"}),
+        ),
+        ("change_group_owner", json!({"GroupId": DEMO, "NewOwner_Account": "user_0042"})),
+    ] {
+        assert_eq!(code(client, command, &body), 0, "{command}");
+    }
+}
+
+/// Returns the replies in which the profile and the members of the demo group can be seen.
+fn shown(client: &mut Client) -> Vec<String> {
+    let members = call(client, "get_group_member_info", &json!({"GroupId": DEMO}).to_string());
+    let filter = json!({"GroupBaseInfoFilter": ["Notification", "InviteJoinOption", "MuteAllMember", "LastInfoTime", "Owner_Account"],
+        "SelfInfoFilter": ["Role", "JoinTime", "NameCard"]});
+    let joined = ["user_0007", "user_0042", "cid"].map(|user| {
+        let body = json!({"Member_Account": user, "ResponseFilter": filter, "WithHugeGroups": 1});
+        call(client, "get_joined_group_list", &body.to_string())
+    });
+    [&[members][..], &joined].concat()
+}
+
+#[test]
+fn profiles_and_members_are_exported_imported_and_kept_in_snapshots() {
+    let (first, mut client) = served(&[]);
+    changed(&mut client);
+    let before = shown(&mut client);
+    assert!(
+        before[0].contains(r#""NameCard":"Ada""#) && before[2].contains(r#""JoinTime":1767220005"#),
+        "{before:?}"
+    );
+    let all = exported(&at_server(&first));
+    let second = Server::dev(&["--empty"]);
+    let imported = fed(keyed(&["import"]).arg("-").args(at_server(&second)), &all);
+    assert!(imported.status.success(), "{}", said(&imported));
+    assert_eq!(exported(&at_server(&second)), all);
+    assert_eq!(shown(&mut second.client()), before);
+    // A snapshot keeps them as well, and a reset ends all memberships.
+    let control = |client: &mut Client, path: &str, body: &str| {
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        assert_eq!(client.raw(head.as_bytes()).unwrap().status, 200, "{path}");
+    };
+    control(&mut client, "/_dev/snapshot", r#"{"Name":"s"}"#);
+    control(&mut client, "/_dev/reset", "");
+    import_accounts(&mut client, &["user_0042".to_owned()]);
+    let listed = reply(&mut client, "get_joined_group_list", &json!({"Member_Account": "user_0042"}));
+    assert_eq!(listed["TotalCount"], 0);
+    control(&mut client, "/_dev/restore", r#"{"Name":"s"}"#);
+    assert_eq!(shown(&mut client), before);
+}
+
+#[test]
+fn a_deleted_account_stays_a_member_but_has_no_list() {
+    let (_server, mut client) = served(&[]);
+    changed(&mut client);
+    client.ok("im_open_login_svc/account_delete", r#"{"DeleteItem":[{"UserID":"cid"}]}"#);
+    assert_eq!(code(&mut client, "get_joined_group_list", &json!({"Member_Account": "cid"})), 10019);
+    let members = reply(&mut client, "get_group_member_info", &json!({"GroupId": DEMO}));
+    assert_eq!(members["MemberNum"], 3);
+    import_accounts(&mut client, &["cid".to_owned()]);
+    let listed = reply(&mut client, "get_joined_group_list", &json!({"Member_Account": "cid"}));
+    assert_eq!(listed["TotalCount"], 1);
 }

@@ -263,6 +263,7 @@ fn commands_that_only_the_vendor_has_are_refused_by_name_and_counted() {
     for series in [
         r#"{service="openim",command="sendmsg"} 2"#,
         r#"{service="group_open_http_svc",command="import_group_msg"} 1"#,
+        r#"{service="group_open_http_svc",command="forbid_send_msg"} 1"#,
         r#"{service="room_engine_http_srv",command="*"} 2"#,
     ] {
         assert!(metrics.contains(&format!("confold_unimplemented_calls_total{series}\n")), "{metrics}");

@@ -13,7 +13,6 @@ use super::{
 use crate::domain::InviteOption;
 
 const IS_WANTED: Shape = Choice(&[(0, "no"), (1, "yes")]);
-const DEFINED_DATA: Shape = List(&Object(&[may("Key", Text, "The name."), may("Value", Any, "The value.")]));
 
 pub(in crate::api) const OPERATOR: Field = may("From_Account", Text, "The user who makes the change.");
 pub(in crate::api) const OFFSET: Field = may("Offset", Number, "How many to skip; the default is 0.");
@@ -29,12 +28,12 @@ pub(in crate::api) const IMPORTED_MEMBERS: Field = must(
         JOIN_TIME,
         may("UnreadMsgNum", Number, "Ignored."),
         may("MsgSeq", Number, "Ignored."),
-        may("MsgFlag", Text, "Ignored."),
+        may("MsgFlag", Text, "Ignored here."),
         may("LastSendMsgTime", Number, "Ignored."),
-        may("NameCard", Text, "Ignored."),
-        may("ShutUpUntil", Number, "Ignored."),
-        may("MuteUntil", Number, "Ignored."),
-        may("AppMemberDefinedData", DEFINED_DATA, "Ignored."),
+        may("NameCard", Text, "Ignored here."),
+        may("ShutUpUntil", Number, "Ignored here."),
+        may("MuteUntil", Number, "Ignored here."),
+        may("AppMemberDefinedData", List(&Any), "Ignored."),
     ])),
     "1 to 300 users.",
 );
@@ -82,7 +81,7 @@ pub(in crate::api::describe) const GET_JOINED_GROUP_LIST: Description = Descript
         OFFSET,
         GROUP_TYPE,
         WITH_HUGE_GROUPS,
-        may("WithNoActiveGroups", Number, "Ignored: groups without messages are always listed."),
+        may("WithNoActiveGroups", Number, "Ignored."),
         SUPPORT_TOPIC,
         JOINED_FILTER,
     ],
@@ -168,7 +167,7 @@ pub(in crate::api::describe) const MODIFY_GROUP_BASE_INFO: Description = Descrip
         INVITE_JOIN_OPTION,
         MUTE_ALL_MEMBER,
         SHUT_UP_ALL_MEMBER,
-        may("AppDefinedData", DEFINED_DATA, "Ignored."),
+        may("AppDefinedData", List(&Any), "Ignored."),
         may("EnablePermission", Number, "Ignored."),
         may("DefaultPermission", Number, "Ignored."),
         may("HistoryMsgBeforeJoin", Any, "Ignored."),
@@ -199,7 +198,7 @@ pub(in crate::api::describe) const MODIFY_GROUP_MEMBER_INFO: Description = Descr
         SHUT_UP_TIME,
         MUTE_UNTIL,
         SHUT_UP_UNTIL,
-        may("AppMemberDefinedData", DEFINED_DATA, "Ignored."),
+        may("AppMemberDefinedData", List(&Any), "Ignored."),
     ],
     reply: &[],
     example: r#"{"GroupId":"@TGS#1N3RSUYG2","Member_Account":"user0","NameCard":"Ada"}"#,
