@@ -45,8 +45,8 @@ fn close(store: SqliteStore) {
 /// Returns the times of the owner's sessions with `peer`.
 async fn last(store: &SqliteStore, user: &str) -> Result<Vec<u64>, StoreError> {
     let query = RecentQuery { listed: 100, oldest: 1, terms: terms() };
-    let found = store.recent(&owner(user), query).await?;
-    Ok(found.into_iter().map(|session| session.last).collect())
+    let found = store.recent(&owner(user), query).await?.sessions;
+    Ok(found.iter().map(|session| session.last).collect())
 }
 
 async fn group_last(store: &SqliteStore, id: &str) -> Result<u64, StoreError> {
