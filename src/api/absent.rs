@@ -179,8 +179,14 @@ impl Absent {
             .map(|absent| (absent.command(), Some(absent)));
         let known: Vec<(&str, Option<Absent>)> = own.chain(absent).collect();
         let name = unescaped(name);
-        let found = nearest(name.trim(), known.iter().map(|(name, _)| *name))
-            .and_then(|found| known.iter().find(|(name, _)| *name == found));
+        // A name that lacks its last words is nearer to the whole name than to one with other words.
+        let begun = format!("{}_", name.trim());
+        let mut whole = known.iter().filter(|(name, _)| name.starts_with(&begun));
+        let found = match (whole.next(), whole.next()) {
+            (Some(only), None) => Some(only),
+            _ => nearest(name.trim(), known.iter().map(|(name, _)| *name))
+                .and_then(|found| known.iter().find(|(name, _)| *name == found)),
+        };
         match found {
             Some((name, None)) => format!("; did you mean {name}?"),
             Some((name, Some(absent))) => {
@@ -257,6 +263,7 @@ mod tests {
         for (service, name, found) in [
             ("group_open_http_svc", "destroy_group%20", "; did you mean destroy_group?"),
             ("group_open_http_svc", "DestroyGroup", "; did you mean destroy_group?"),
+            ("group_open_http_svc", "get_group_member", "; did you mean get_group_member_info?"),
             ("group_open_http_svc", "get_online_members_num", "; did you mean get_online_member_num?"),
             ("im_open_login_svc", "kick%20", "; did you mean kick? confold does not implement that"),
             ("openim", "send_msg", "; did you mean sendmsg? confold does not implement that"),
