@@ -233,7 +233,8 @@ fn a_store_of_format_5_with_a_damaged_table_of_sessions_is_opened() {
         // Format 5 has neither of them.
         db.execute_batch("DROP INDEX session_new; DROP TABLE membership; PRAGMA user_version = 5;").unwrap();
         let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'session'";
-        let root: usize = db.query_row(sql, [], |row| row.get(0)).unwrap();
+        let root: u32 = db.query_row(sql, [], |row| row.get(0)).unwrap();
+        let root = root as usize;
         db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
         drop(db);
         if is_damaged {
