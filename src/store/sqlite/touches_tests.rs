@@ -224,3 +224,36 @@ fn an_error_is_not_answered_before_the_other_touches_are_applied() {
     }
     close(store);
 }
+
+#[test]
+fn a_store_of_format_5_with_a_damaged_table_of_sessions_is_opened() {
+    for is_damaged in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        close(open(directory.path()));
+        let file = directory.path().join("confold.db");
+        let db = Connection::open(&file).unwrap();
+        // Format 5 has neither of them.
+        db.execute_batch("DROP INDEX session_new; DROP TABLE membership; PRAGMA user_version = 5;").unwrap();
+        let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'session'";
+        let root: u32 = db.query_row(sql, [], |row| row.get(0)).unwrap();
+        let root = root as usize;
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        drop(db);
+        if is_damaged {
+            let mut bytes = std::fs::read(&file).unwrap();
+            bytes[(root - 1) * 4_096..root * 4_096].fill(0);
+            std::fs::write(&file, bytes).unwrap();
+        }
+        let store = open(directory.path());
+        block_on(async {
+            store.touch(vec![peer("ann", 5), group("g", 6)]).await.unwrap();
+            assert_eq!(last(&store, "ann").await.unwrap(), [5]);
+            assert_eq!(group_last(&store, "g").await.unwrap(), 6);
+        });
+        close(store);
+        let db = Connection::open(&file).unwrap();
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'damaged_session'";
+        let left: i64 = db.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(left, i64::from(is_damaged));
+    }
+}
