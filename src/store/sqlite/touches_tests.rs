@@ -9,7 +9,7 @@ use crate::{
         SqliteStore,
         first_formats::{FORMAT_1, FORMAT_2},
         schema::{APPLICATION, FORMAT},
-        upgrade::FORMAT_3,
+        upgrade::{BACK_TO_FORMAT_5, FORMAT_3},
     },
     store::{Maintenance, Owners, RecentQuery, StoreConfig, Touches, Write},
     testing::block_on,
@@ -232,8 +232,8 @@ fn a_store_of_format_5_with_a_damaged_table_of_sessions_is_opened() {
         close(open(directory.path()));
         let file = directory.path().join("confold.db");
         let db = Connection::open(&file).unwrap();
-        // Format 5 has neither of them.
-        db.execute_batch("DROP INDEX session_new; DROP TABLE membership; PRAGMA user_version = 5;").unwrap();
+        db.execute_batch("DROP INDEX session_new").unwrap();
+        db.execute_batch(BACK_TO_FORMAT_5).unwrap();
         let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'session'";
         let root: u32 = db.query_row(sql, [], |row| row.get(0)).unwrap();
         let root = root as usize;
