@@ -33,8 +33,8 @@ pub struct Lane {
 /// The life of an app. Numbers of events from another life mean nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Life {
-    /// The run of the store, see [`HistoryPoint`](super::HistoryPoint).
-    pub run: u64,
+    /// The incarnation of the store.
+    pub incarnation: u64,
     /// The number of resets in the app.
     pub epoch: u32,
 }

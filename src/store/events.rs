@@ -1,6 +1,6 @@
 //! Events as stores return them: the place of an owner in time, the events of one owner, and the feed of an app.
 
-use super::{HistoryPoint, Place};
+use super::{HistoryPoint, Life, Place};
 use crate::domain::{ChangeNumber, Conversation, Event, FeedEntry, Owner, OwnerState};
 
 /// The number of buckets into which the owners of an app are divided, unless it was set when the store was created.
@@ -67,14 +67,16 @@ pub enum FeedFrom {
     Earliest,
     /// With the next entry.
     Latest,
-    /// After this cursor.
+    /// After this cursor, which the store has to know.
     After(FeedCursor),
+    /// After this cursor, which was made from numbers that the store itself keeps for its life (see [`FeedPart::life`]).
+    Own(FeedCursor),
 }
 
 /// A place in the feed of an app: the number of the last entry in each bucket, and of the last disbanding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeedCursor {
-    /// The point of the latest entry before the cursor.
+    /// The run in which the cursor was made, and a number of events that is at least that of everything before the cursor.
     pub point: HistoryPoint,
     /// The number of resets in the app.
     pub epoch: u32,
@@ -101,7 +103,8 @@ pub struct Placed {
     pub stream: Stream,
     /// The number of the event, which rises within its stream, or of the disbanding.
     pub number: u64,
-    /// [`HistoryPoint::event`] after the entry.
+    /// The number of events that the entry has used up: its own, or that of the disbanding; 0 for disbandings from before
+    /// these were counted.
     pub event: u64,
     /// The entry.
     pub entry: FeedEntry,
@@ -110,6 +113,8 @@ pub struct Placed {
 /// A part of the feed of an app.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeedPart {
+    /// The life of the app.
+    pub life: Life,
     /// The entries. Those of one stream are in order.
     pub entries: Vec<Placed>,
     /// The cursor before the first entry. [`FeedCursor::advance`] moves it past an entry.

@@ -182,7 +182,7 @@ impl Running {
             self.lanes.note_changes();
         }
         if let Some(cursor) = self.lanes.cursor(now) {
-            match store.feed(app, FeedFrom::After(cursor.clone()), READ).await {
+            match store.feed(app, FeedFrom::Own(cursor.clone()), READ).await {
                 Ok(part) => {
                     if part.entries.is_empty() && !part.has_more {
                         self.read_after = elapsed + READ_AGAIN;

@@ -102,8 +102,7 @@ impl Lanes {
             return None;
         }
         let mut cursor = FeedCursor {
-            // The cursor is made from numbers that the store has kept itself.
-            point: HistoryPoint { run: self.life.run, event: 0 },
+            point: HistoryPoint::default(),
             epoch: self.life.epoch,
             disbandings: u64::MAX,
             buckets: Vec::new(),
@@ -144,8 +143,8 @@ impl Lanes {
     /// removed before they were delivered. Returns `None` if the app has begun another life ([`Life`]), so that the
     /// numbers of the lanes mean nothing.
     pub(super) fn fill(&mut self, cursor: &FeedCursor, part: FeedPart) -> Option<usize> {
-        let FeedPart { entries, start, end, has_more, .. } = part;
-        if (start.point.run, start.epoch) != (self.life.run, self.life.epoch) {
+        let FeedPart { life, entries, start, end, has_more, .. } = part;
+        if life != self.life {
             return None;
         }
         let mut gaps = 0;

@@ -13,7 +13,7 @@ const HOUR: u64 = 3_600_000;
 fn state(buckets: u8) -> DeliveryState {
     let lane = |stream| Lane { stream, number: 0, attempts: 0, due: 0 };
     let lanes = (0..buckets).map(Stream::Bucket).chain([Stream::Disbandings]).map(lane).collect();
-    DeliveryState { life: Life { run: 7, epoch: 1 }, lanes, ..DeliveryState::default() }
+    DeliveryState { life: Life { incarnation: 7, epoch: 1 }, lanes, ..DeliveryState::default() }
 }
 
 fn event(bucket: u8, number: u64) -> Placed {
@@ -39,15 +39,7 @@ struct Feed {
 impl Feed {
     fn read(&self, lanes: &mut Lanes, now: u64) -> Option<usize> {
         let cursor = lanes.cursor(now)?;
-        let mut part = FeedPart {
-            start: FeedCursor {
-                point: HistoryPoint { run: 7, event: 0 },
-                epoch: 1,
-                disbandings: 0,
-                buckets: Vec::new(),
-            },
-            ..FeedPart::default()
-        };
+        let mut part = FeedPart { life: Life { incarnation: 7, epoch: 1 }, ..FeedPart::default() };
         for (bucket, last) in (0..).zip(&self.events) {
             let after = cursor.of_bucket(bucket).max(if cursor.of_bucket(bucket) == u64::MAX {
                 0
@@ -253,7 +245,7 @@ fn removed_events_and_other_lives_are_noticed() {
     assert_eq!(feed.read(&mut lanes, 1), Some(2), "both lanes miss something");
     assert_eq!(lanes.take(1, 8, all).map(|due| place(&due).1), Some(5));
     assert_eq!(feed.read(&mut lanes, 1).unwrap_or(0), 0, "it is said once");
-    let mut lanes = Lanes::of(&DeliveryState { life: Life { run: 8, epoch: 1 }, ..state(2) });
+    let mut lanes = Lanes::of(&DeliveryState { life: Life { incarnation: 8, epoch: 1 }, ..state(2) });
     assert_eq!(feed.read(&mut lanes, 1), None);
 }
 

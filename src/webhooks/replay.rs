@@ -171,7 +171,7 @@ impl Replay<'_> {
         // Only the stream of the event is not at its end in this cursor.
         let before = given_up.number.saturating_sub(1);
         let mut cursor = FeedCursor {
-            point: HistoryPoint { run: life.run, event: 0 },
+            point: HistoryPoint::default(),
             epoch: life.epoch,
             disbandings: u64::MAX,
             buckets: vec![u64::MAX; usize::from(MAX_BUCKETS)],
@@ -180,8 +180,8 @@ impl Replay<'_> {
             Stream::Bucket(bucket) => cursor.buckets[usize::from(bucket)] = before,
             Stream::Disbandings => cursor.disbandings = before,
         }
-        let part = self.store.feed(id.app, FeedFrom::After(cursor), 1).await?;
-        if (part.start.point.run, part.start.epoch) != (life.run, life.epoch) {
+        let part = self.store.feed(id.app, FeedFrom::Own(cursor), 1).await?;
+        if part.life != life {
             return Ok(None);
         }
         let is_it = |placed: &Placed| placed.stream == given_up.stream && placed.number == given_up.number;

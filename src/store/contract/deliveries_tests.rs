@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use super::{Scope, Store, app, destroy, keep, owner, profile, revive, user};
-use crate::store::{
-    DeliveryState, DestinationId, FeedFrom, GivenUp, Lane, Life, MAX_GIVEN_UP, Progress, Stream,
-};
+use crate::store::{DeliveryState, DestinationId, FeedFrom, GivenUp, Lane, MAX_GIVEN_UP, Progress, Stream};
 
 fn id(app_number: u32, name: &str) -> DestinationId {
     DestinationId { app: app(app_number), name: Arc::from(name) }
@@ -40,8 +38,9 @@ pub(super) async fn a_new_destination_begins_with_the_next_event(store: &dyn Sto
     destroy(store, app(1), "gone").await;
     let before = state(store, &hook).await;
     assert!(!before.is_off && before.given_up == 0);
-    let latest = store.feed(app(1), FeedFrom::Latest, 0).await.unwrap().start;
-    assert_eq!(before.life, Life { run: latest.point.run, epoch: latest.epoch });
+    let part = store.feed(app(1), FeedFrom::Latest, 0).await.unwrap();
+    assert_eq!(before.life, part.life);
+    let latest = part.start;
     for lane in &before.lanes {
         let expected = match lane.stream {
             Stream::Bucket(bucket) => latest.of_bucket(bucket),

@@ -20,7 +20,7 @@ pub(super) struct Destinations {
 impl MemoryStore {
     fn life_of(&self, id: &DestinationId) -> Life {
         let lives = self.lives_of(id.app);
-        Life { run: lives.now.run, epoch: lives.epoch }
+        Life { incarnation: lives.now.run, epoch: lives.epoch }
     }
 
     fn opened(&self, id: &DestinationId) -> DeliveryState {

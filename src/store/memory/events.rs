@@ -8,7 +8,7 @@ use super::{Kept, MemoryStore, PARTITIONS, lock, partition_of};
 use crate::{
     domain::{AppId, ChatGroupId, Delta, Event, EventContent, FeedEntry, Organizer, Owner, UserId},
     store::{
-        Events, FeedCursor, FeedFrom, FeedPart, Followed, HistoryPoint, Pending, Place, Placed, Scope,
+        Events, FeedCursor, FeedFrom, FeedPart, Followed, HistoryPoint, Life, Pending, Place, Placed, Scope,
         StoreError, Stream, WantedEvents, Write,
         events::{disbanding_id, event_id, event_number},
         place::{Lives, check_place},
@@ -215,13 +215,15 @@ impl MemoryStore {
     pub(super) fn feed_part(&self, app: AppId, from: &FeedFrom, most: usize) -> FeedPart {
         let lives = self.lives_of(app);
         let known = match from {
+            FeedFrom::Own(cursor) => Some(cursor).filter(|cursor| cursor.epoch == lives.epoch),
             FeedFrom::After(cursor) => {
                 Some(cursor).filter(|cursor| (cursor.point.run, cursor.epoch) == (lives.now.run, lives.epoch))
             }
             FeedFrom::Earliest | FeedFrom::Latest => None,
         };
         let mut part = FeedPart {
-            has_gap: known.is_none() && matches!(from, FeedFrom::After(_)),
+            life: Life { incarnation: lives.now.run, epoch: lives.epoch },
+            has_gap: known.is_none() && matches!(from, FeedFrom::After(_) | FeedFrom::Own(_)),
             ..FeedPart::default()
         };
         let start = |last: u64, of_cursor: u64| match (known, from) {

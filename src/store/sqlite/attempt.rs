@@ -18,7 +18,10 @@ use super::{
     verdict::Culprit,
     writer::WriterThread,
 };
-use crate::{domain::Owner, store::StoreError};
+use crate::{
+    domain::Owner,
+    store::{Scope, StoreError},
+};
 
 /// The approximate maximum size of one transaction, in bytes, which keeps the write-ahead log short.
 const BATCH_BYTES: usize = 4 << 20;
@@ -48,10 +51,12 @@ impl WriterThread {
         {
             return Attempt::Failed { taken: most, error };
         }
-        if !self.is_marked
-            && let Err(error) = runs::begin(&self.db)
-        {
-            return Attempt::Failed { taken: most, error };
+        if !self.has_begun {
+            match runs::begin(&self.db, false) {
+                Ok(runs) => self.shared.runs.set(runs),
+                Err(error) => return Attempt::Failed { taken: most, error },
+            }
+            self.has_begun = true;
         }
         // Dropping the transaction rolls it back.
         let transaction = match Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate) {
@@ -128,6 +133,9 @@ impl WriterThread {
             self.shared.health.note_aside();
         }
         self.has_erased |= changed.has_erased;
+        if changed.forgotten.contains(&Scope::All) {
+            self.shared.runs.set(runs::read(&self.db).unwrap_or_default());
+        }
         self.head = changed.head;
         changed.publish(&self.shared.cache, &self.shared.lists);
         if jobs.iter().take(taken).any(Job::is_visible) {

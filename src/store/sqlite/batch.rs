@@ -18,14 +18,15 @@ use super::{
     operations,
     reader::Shared,
     rows::Rows,
-    runs, sessions,
+    runs::Runs,
+    sessions,
 };
 use crate::{
     domain::{
         AppId, Change, ChatGroupId, Conversation, Decision, Delta, Outcome, Owner, Presence, Rejection,
     },
     store::{
-        Damaged, Scope, StoreError, Write,
+        Damaged, HistoryPoint, Scope, StoreError, Write,
         cache::OwnerCache,
         events::{bucket_of, event_id},
         guarded,
@@ -39,6 +40,12 @@ pub(super) const PAGE: usize = 4_096;
 /// The approximate size of one record in a document, in bytes.
 const RECORD: usize = 128;
 
+/// Returns the current point in a transaction, which has read or written the last event if `head` is set.
+fn now(db: &Connection, head: Option<Head>, runs: &Runs) -> Result<HistoryPoint, StoreError> {
+    let head = head.map_or_else(|| events::last(db), Ok);
+    Ok(runs.now(attribute_damage(|| Damaged::Events, head)?.number))
+}
+
 /// A transaction that has not been committed yet.
 pub(super) struct Batch<'a> {
     pub(super) db: &'a Connection,
@@ -46,6 +53,7 @@ pub(super) struct Batch<'a> {
     pub(super) health: &'a Health,
     dead_memberships: &'a DeadRows,
     pub(super) lists: &'a Lists,
+    runs: &'a Runs,
     /// Owners that have to be written to the separate table because of damage near their data.
     aside: &'a HashSet<Owner>,
     pub(super) owners: HashMap<Owner, OwnerInBatch>,
@@ -81,6 +89,7 @@ impl<'a> Batch<'a> {
             health: &shared.health,
             dead_memberships: &shared.dead_memberships,
             lists: &shared.lists,
+            runs: &shared.runs,
             moved: Vec::new(),
             aside,
             head,
@@ -141,7 +150,8 @@ impl<'a> Batch<'a> {
         if let (Ok(_), Some(slot)) = (&outcome, &write.place_after)
             && let Some(edited) = self.owners.get(&write.owner)
         {
-            slot.put(lives::lives(self.db, write.owner.app)?.place_of(&edited.state.organizer));
+            let now = now(self.db, self.head, self.runs)?;
+            slot.put(lives::lives(self.db, write.owner.app, now)?.place_of(&edited.state.organizer));
         }
         Ok(outcome)
     }
@@ -179,11 +189,12 @@ impl<'a> Batch<'a> {
             return Err(StoreError::Conflict(found));
         }
         if let Some(expected) = &write.place {
-            let lives = lives::lives(self.db, owner.app)?;
+            let now = now(self.db, self.head, self.runs)?;
+            let lives = lives::lives(self.db, owner.app, now)?;
             let organizer = &edited.state.organizer;
             let dead = rows.disbanded(owner.app, organizer, &edited.stored.dead, lives)?;
             let place = lives.place_of(organizer);
-            let knows_point = runs::has_been_through(self.db, expected.point)?;
+            let knows_point = self.runs.include(expected.point, now.event);
             check_place(expected, knows_point, place, &dead).map_err(StoreError::Elsewhere)?;
             events::check_last(self.db, write, edited.stored.event, place)?;
         }

@@ -12,7 +12,7 @@ use super::{
     batch::{Batch, PAGE},
     events::{last, signed, unsigned},
     job::OutcomeSlot,
-    lives::lives,
+    lives::{counters, incarnation},
     sums,
 };
 use crate::{
@@ -78,8 +78,7 @@ fn stream_of(lane: u8) -> Stream {
 }
 
 fn life_of(db: &Connection, app: AppId) -> Result<Life, StoreError> {
-    let lives = lives(db, app)?;
-    Ok(Life { run: lives.now.run, epoch: lives.epoch })
+    Ok(Life { incarnation: incarnation(db)?, epoch: counters(db, app)?.1 })
 }
 
 /// Reads a destination, and stores it if it is new. Also returns the approximate number of bytes written.
@@ -96,7 +95,7 @@ fn destination(
         .optional()?;
     if is_off.is_none() {
         write_destination(db, id, false)?;
-        let disbandings = lives(db, id.app)?.disbandings;
+        let (disbandings, _) = counters(db, id.app)?;
         let number = last(db)?.number;
         for bucket in 0..buckets {
             write_lane(db, id, &Lane { stream: Stream::Bucket(bucket), number, attempts: 0, due: 0 })?;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     domain::{AppId, ChatGroupId, UnixSeconds},
-    store::{Damaged, StoreError, checksum::Column, place::Lives},
+    store::{Damaged, StoreError, checksum::Column},
 };
 
 /// The maximum number of events of an app. Older ones are removed even if a webhook has not delivered them yet.
@@ -31,7 +31,7 @@ pub(super) fn write_disbanding(
     now: UnixSeconds,
     event: u64,
 ) -> Result<i64, StoreError> {
-    let Lives { disbandings, epoch, .. } = lives::lives(db, app)?;
+    let (disbandings, epoch) = lives::counters(db, app)?;
     let (of, id, now) = (app, id.as_str(), i64::try_from(now).unwrap_or(i64::MAX));
     let app = app.number();
     // The number has to be above all stored events, even if damage to the counter's page has set it back.
@@ -77,8 +77,8 @@ pub(super) fn trim_all_events(
     let mut removed = 0;
     for number in apps {
         let Some(app) = AppId::new(number) else { continue };
-        match lives::lives(db, app) {
-            Ok(lives) => removed += trim_events(db, number, signed(lives.disbandings), before)?,
+        match lives::counters(db, app) {
+            Ok((newest, _)) => removed += trim_events(db, number, signed(newest), before)?,
             Err(error) => health.note(&error),
         }
     }
@@ -114,7 +114,7 @@ pub(super) fn ended<'a>(
     let events: i64 = db
         .prepare_cached("SELECT count(*) FROM app_event WHERE app_id = ?1")?
         .query_row([app.number()], |row| row.get(0))?;
-    let is_complete = unsigned(events) == lives::lives(db, app)?.disbandings;
+    let is_complete = unsigned(events) == lives::counters(db, app)?.0;
     for id in ids {
         if !is_complete && !ended.contains_key(id) {
             let reason =

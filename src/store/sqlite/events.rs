@@ -280,12 +280,28 @@ pub(super) fn removed(db: &Connection, head: u64) -> rusqlite::Result<u64> {
     if let Some(number) = noted {
         return Ok(unsigned(number));
     }
-    // A store of an older format has not removed any events since it was upgraded.
+    // No event was removed since the store was upgraded.
     let oldest = db
         .prepare_cached("SELECT number FROM event ORDER BY number LIMIT 1")?
         .query_row([], |row| row.get(0))
         .optional()?;
     Ok(oldest.map_or(head, |number| unsigned(number).saturating_sub(1)))
+}
+
+/// Notes up to which number all events were removed, unless that is noted already. It has to be done before a number is
+/// used up or events of one app are removed, since the oldest event does not show it any more after that. `head` is the number of
+/// the last event.
+///
+/// # Errors
+/// Returns any SQLite error.
+pub(super) fn settle_removed(db: &Connection, head: u64) -> rusqlite::Result<()> {
+    let is_noted: bool =
+        db.prepare_cached("SELECT removed IS NOT NULL FROM store")?.query_row([], |row| row.get(0))?;
+    if is_noted {
+        return Ok(());
+    }
+    let number = removed(db, head)?;
+    note_removed(db, number)
 }
 
 /// Notes that all events up to this number were removed.

@@ -2,7 +2,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use rusqlite::Connection;
 
-use super::super::SqliteStore;
+use super::super::{SqliteStore, upgrade::BACK_TO_FORMAT_5};
 use crate::{
     clock::Clock,
     domain::{
@@ -11,7 +11,7 @@ use crate::{
     },
     store::{
         ChatGroupWrite, Deliveries, DestinationId, Directory, Events, FeedCursor, FeedFrom, Followed, Lane,
-        Maintenance, Owners, Progress, Retention, Scope, StoreConfig, Stream, WantedEvents, Write,
+        Maintenance, Owners, PlaceSlot, Progress, Retention, Scope, StoreConfig, Stream, WantedEvents, Write,
     },
     testing::block_on,
 };
@@ -147,6 +147,91 @@ fn a_cursor_of_the_original_shows_a_gap_in_a_restored_copy() {
     });
 }
 
+/// Overwrites the first page of these tables.
+fn damage(directory: &Path, tables: &[&str]) {
+    let file = directory.join("confold.db");
+    let db = Connection::open(&file).unwrap();
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let page_of = |table: &&str| -> u32 {
+        db.query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?1", [table], |row| row.get(0)).unwrap()
+    };
+    let pages: Vec<u32> = tables.iter().map(page_of).collect();
+    drop(db);
+    let mut bytes = fs::read(&file).unwrap();
+    for page in pages {
+        let at = usize::try_from(page - 1).unwrap() * 4_096;
+        bytes[at..at + 4_096].fill(0);
+    }
+    fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn damage_to_runs_or_events_makes_clients_read_everything_again_and_nothing_else_fail() {
+    for tables in [&["run"][..], &["event"], &["run", "event"]] {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = frozen();
+        let (app, ann) = (AppId::new(1).unwrap(), owner("ann"));
+        let store = open(directory.path(), &clock, Retention::default());
+        let (place, cursor) = block_on(async {
+            commit(&store, &ann, mark("bob", "1")).await;
+            disband(&store, "g").await;
+            let place = follow(&store, &ann).await.place;
+            let cursor = store.feed(app, FeedFrom::Latest, 1).await.unwrap().start;
+            store.close().await;
+            (place, cursor)
+        });
+        damage(directory.path(), tables);
+        let knows = async |store: &SqliteStore, point| {
+            let wanted = WantedEvents { point: Some(point), ..WantedEvents::default() };
+            store.follow(&ann, wanted).await.unwrap().foreign.is_none()
+        };
+        let store = open(directory.path(), &clock, Retention::default());
+        let (place, cursor) = block_on(async {
+            assert!(!knows(&store, place.point).await, "{tables:?}");
+            // Changes with a condition, disbandings and resets do not fail.
+            let terms = Terms { directory: DirectoryMode::Open, ..Terms::of_tools(Limits::OPEN, NOW) };
+            let expecting = |place| Write {
+                place: Some(place),
+                place_after: Some(PlaceSlot::default()),
+                ..Write::new(ann.clone(), mark("bob", "2"), terms.clone())
+            };
+            assert!(store.commit(expecting(place)).await.is_err(), "{tables:?}");
+            commit(&store, &ann, mark("bob", "3")).await;
+            let now = follow(&store, &ann).await.place;
+            store.commit(expecting(now)).await.unwrap().unwrap();
+            disband(&store, "h").await;
+            store.reset(Scope::Owner(owner("carl"))).await.unwrap();
+            assert!(store.feed(app, FeedFrom::After(cursor), 9).await.unwrap().has_gap);
+            let cursor = store.feed(app, FeedFrom::Latest, 1).await.unwrap().start;
+            let place = follow(&store, &ann).await.place;
+            store.close().await;
+            (place, cursor)
+        });
+        let store = open(directory.path(), &clock, Retention::default());
+        block_on(async {
+            assert!(knows(&store, place.point).await, "{tables:?}");
+            assert!(!store.feed(app, FeedFrom::After(cursor), 9).await.unwrap().has_gap, "{tables:?}");
+            store.close().await;
+        });
+    }
+}
+
+#[test]
+fn a_store_of_format_5_shows_no_gap_where_nothing_was_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (clock, app) = (frozen(), AppId::new(1).unwrap());
+    block_on(open(directory.path(), &clock, Retention::default()).close());
+    Connection::open(directory.path().join("confold.db")).unwrap().execute_batch(BACK_TO_FORMAT_5).unwrap();
+    let store = open(directory.path(), &clock, Retention::default());
+    block_on(async {
+        let cursor = store.feed(app, FeedFrom::Latest, 1).await.unwrap().start;
+        disband(&store, "g").await;
+        let part = store.feed(app, FeedFrom::After(cursor), 9).await.unwrap();
+        assert_eq!((part.has_gap, part.entries.len()), (false, 1));
+        store.close().await;
+    });
+}
+
 #[test]
 fn events_go_on_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
@@ -192,7 +277,9 @@ fn old_events_are_removed_and_their_numbers_go_on() {
         assert_eq!((followed.events.len(), followed.is_complete), (0, false));
         // A reader who has seen everything misses nothing.
         assert!(!store.feed(app, FeedFrom::After(latest.clone()), 9).await.unwrap().has_gap);
-        assert!(store.feed(app, FeedFrom::After(first), 9).await.unwrap().has_gap);
+        let behind = store.feed(app, FeedFrom::After(first), 9).await.unwrap();
+        assert!(behind.has_gap);
+        assert!(behind.start.point.event >= 10, "what was removed is before the cursor: {behind:?}");
         commit(&store, &owner("ann"), mark("bob", "after")).await;
         let followed = follow(&store, &owner("ann")).await;
         assert_eq!((followed.events.len(), followed.events[0].version), (1, 11));

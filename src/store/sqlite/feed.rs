@@ -7,12 +7,13 @@ use super::{
     error::attribute_damage,
     events::{event, last, read, removed, signed, unsigned},
     lives::{incarnation, lives},
-    runs, sums,
+    runs::Runs,
+    sums,
 };
 use crate::{
     domain::{AppId, ChatGroupId, FeedEntry},
     store::{
-        Damaged, FeedCursor, FeedFrom, FeedPart, HistoryPoint, Placed, StoreError, Stream, checksum::Column,
+        Damaged, FeedCursor, FeedFrom, FeedPart, Life, Placed, StoreError, Stream, checksum::Column,
         events::disbanding_id,
     },
 };
@@ -33,17 +34,29 @@ pub(super) fn feed(
     app: AppId,
     from: &FeedFrom,
     most: usize,
+    runs: &Runs,
 ) -> Result<FeedPart, StoreError> {
-    attribute_damage(|| Damaged::Events, read_feed(db, app, from, most))
+    attribute_damage(|| Damaged::Events, read_feed(db, app, from, most, runs))
 }
 
-fn read_feed(db: &Connection, app: AppId, from: &FeedFrom, most: usize) -> Result<FeedPart, StoreError> {
-    let (lives, incarnation) = (lives(db, app)?, incarnation(db)?);
+fn read_feed(
+    db: &Connection,
+    app: AppId,
+    from: &FeedFrom,
+    most: usize,
+    runs: &Runs,
+) -> Result<FeedPart, StoreError> {
     let head = last(db)?.number;
+    let (lives, incarnation) = (lives(db, app, runs.now(head))?, incarnation(db)?);
     let (mut entries, mut has_gap) = (Vec::new(), false);
     let known = match from {
-        FeedFrom::After(cursor) => {
-            let is_known = cursor.epoch == lives.epoch && runs::has_been_through(db, cursor.point)?;
+        FeedFrom::After(cursor) | FeedFrom::Own(cursor) => {
+            // Streams that are not wanted have the highest number.
+            let is_ahead = |number: u64, last: u64| number > last && number != u64::MAX;
+            let is_known = cursor.epoch == lives.epoch
+                && (matches!(from, FeedFrom::Own(_)) || runs.include(cursor.point, head))
+                && !is_ahead(cursor.disbandings, lives.disbandings)
+                && !cursor.buckets.iter().any(|number| is_ahead(*number, head));
             has_gap = !is_known;
             is_known.then_some(cursor)
         }
@@ -60,12 +73,6 @@ fn read_feed(db: &Connection, app: AppId, from: &FeedFrom, most: usize) -> Resul
         has_gap |= known.is_some() && *position < removed;
         *position = (*position).max(removed);
     }
-    let event = match (known, from) {
-        (Some(cursor), _) => cursor.point.event,
-        (None, FeedFrom::Latest) => head,
-        (None, _) => removed,
-    };
-    let point = HistoryPoint { event, ..lives.now };
     let scan = Scan { db, app, incarnation, positions: &positions, head };
     let scanned = scan.events(most, &mut entries)?;
     let oldest = oldest_disbanding(db, app)?;
@@ -80,18 +87,27 @@ fn read_feed(db: &Connection, app: AppId, from: &FeedFrom, most: usize) -> Resul
     let room = most.saturating_sub(entries.len());
     let begun = entries.len();
     read_disbandings(db, app, incarnation, after, room, &mut entries)?;
+    // What was removed is before the cursor as well, and the numbers that it used up are not known.
+    let event = match known {
+        Some(cursor) if cursor.disbandings == after && cursor.buckets == positions => cursor.point.event,
+        _ => head,
+    };
+    let point = runs.now(event);
     let start = FeedCursor { point, epoch: lives.epoch, disbandings: after, buckets: positions.clone() };
     let mut end = start.clone();
     end.buckets.iter_mut().for_each(|position| *position = (*position).max(scanned));
-    end.point.event = end.point.event.max(scanned);
-    end.disbandings = match entries[begun..].last() {
-        // If fewer were found than fit, the end is reached, even if the last numbers are missing because of damage.
-        _ if entries.len() - begun < room => after.max(lives.disbandings),
-        Some(last) => last.number,
-        None => after,
-    };
+    let read = entries.iter().map(|placed| placed.event).max().unwrap_or(0);
+    end.point.event = end.point.event.max(scanned).max(read);
+    let last_read = entries[begun..].last().map_or(after, |last| last.number);
+    // If fewer were found than fit, the end is reached, even if the last numbers are missing because of damage.
+    let is_at_end = entries.len() - begun < room;
+    end.disbandings = if is_at_end { last_read.max(lives.disbandings) } else { last_read };
+    if end.disbandings > last_read {
+        end.point.event = head;
+    }
     let has_more = scanned < head || end.disbandings < lives.disbandings;
-    Ok(FeedPart { entries, start, end, has_gap, has_more })
+    let life = Life { incarnation, epoch: lives.epoch };
+    Ok(FeedPart { life, entries, start, end, has_gap, has_more })
 }
 
 /// A search for the events of an app.

@@ -81,11 +81,12 @@ impl Batch<'_> {
         Ok(Ok(outcome))
     }
 
-    /// Uses up a number of events, so that what clients got before and after something that is not an event is of
-    /// different points.
+    /// Uses up a number of events for something that is not an event, so that what clients got before it differs from what
+    /// they get after it.
     fn use_up_number(&mut self) -> Result<u64, StoreError> {
         let head = self.head.map_or_else(|| events::last(self.db), Ok);
         let head = attribute_damage(|| Damaged::Events, head)?;
+        events::settle_removed(self.db, head.number)?;
         let head = Head { number: head.number + 1, ..head };
         events::raise_base(self.db, head.number)?;
         self.head = Some(head);
@@ -147,12 +148,15 @@ impl Batch<'_> {
     pub(super) fn reset(&mut self, scope: &Scope) -> Result<(), StoreError> {
         self.owners.retain(|owner, _| !scope.covers(owner));
         self.disbanded.retain(|(app, _)| !scope.covers_app(*app));
-        // Cursors of other apps may be after the events that are deleted.
-        self.use_up_number()?;
+        // Cursors of other apps may be after the deleted events, so the numbers of these must not be used again.
+        let last = self.use_up_number()?;
         self.rows().forget(scope)?;
         match scope {
             // The store has a new incarnation.
-            Scope::All => runs::begin_within(self.db)?,
+            Scope::All => {
+                events::note_removed(self.db, last)?;
+                runs::restart(self.db, last)?;
+            }
             Scope::App(app) => lives::raise_epoch(self.db, *app)?,
             Scope::Owner(owner) => {
                 let erased = events::erase_all(self.db, owner, bucket_of(owner, self.buckets));

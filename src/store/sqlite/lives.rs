@@ -4,39 +4,36 @@ use rusqlite::{Connection, params};
 
 use super::{
     error::attribute_damage,
-    events::{last, signed, unsigned},
-    runs, sums,
+    events::{signed, unsigned},
+    sums,
 };
 use crate::{
     domain::AppId,
     store::{Damaged, HistoryPoint, StoreError, checksum::Column, place::Lives},
 };
 
-/// Reads what cursors and places of an app are compared with.
+/// Reads what cursors and places of an app are compared with at this point.
 ///
 /// # Errors
 /// Returns [`StoreError::Damaged`], which names the app's directory.
-pub(super) fn lives(db: &Connection, app: AppId) -> Result<Lives, StoreError> {
-    let now = HistoryPoint { run: runs::current(db)?, event: last_event(db)? };
+pub(super) fn lives(db: &Connection, app: AppId, now: HistoryPoint) -> Result<Lives, StoreError> {
+    let (disbandings, epoch) = counters(db, app)?;
+    Ok(Lives { now, epoch, disbandings })
+}
+
+/// Reads the number of an app's last disbanding, and the number of resets in the app.
+///
+/// # Errors
+/// Returns [`StoreError::Damaged`], which names the app's directory.
+pub(super) fn counters(db: &Connection, app: AppId) -> Result<(u64, u32), StoreError> {
     let read = || {
         let mut statement = db.prepare_cached("SELECT disbandings, epoch, sum FROM app WHERE app_id = ?1")?;
         let mut rows = statement.query([app.number()])?;
-        let Some(row) = rows.next()? else { return Ok(Lives { now, ..Lives::default() }) };
+        let Some(row) = rows.next()? else { return Ok((0, 0)) };
         sums::check("app", [Column::Number(app.number().into())], row, 2)?;
-        let epoch = row.get::<_, Option<u32>>(1)?.unwrap_or(0);
-        Ok(Lives { now, epoch, disbandings: unsigned(row.get(0)?) })
+        Ok((unsigned(row.get(0)?), row.get::<_, Option<u32>>(1)?.unwrap_or(0)))
     };
     attribute_damage(|| Damaged::Directory(app), read())
-}
-
-/// Returns the number of the last event. If it cannot be read, this is a number that no store ever reaches, so that what
-/// clients get now will not count later.
-fn last_event(db: &Connection) -> Result<u64, StoreError> {
-    match last(db) {
-        Ok(head) => Ok(head.number),
-        Err(StoreError::Damaged { .. }) => Ok(u64::MAX),
-        Err(error) => Err(error),
-    }
 }
 
 /// Returns the incarnation of the store.
@@ -57,7 +54,7 @@ pub(super) fn incarnation(db: &Connection) -> Result<u64, StoreError> {
 /// # Errors
 /// Returns any SQLite error.
 pub(super) fn raise_epoch(db: &Connection, app: AppId) -> Result<(), StoreError> {
-    let Lives { epoch, disbandings, .. } = lives(db, app)?;
+    let (disbandings, epoch) = counters(db, app)?;
     write(db, app, disbandings, epoch.saturating_add(1))
 }
 

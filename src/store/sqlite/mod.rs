@@ -77,6 +77,7 @@ use self::{
     memberships::DeadRows,
     opening::Opening,
     reader::{Readers, Shared},
+    runs::Runs,
     writer::Writer,
 };
 use super::{
@@ -135,6 +136,7 @@ impl SqliteStore {
             buckets: opened.buckets,
             dead_memberships: Arc::new(DeadRows::default()),
             lists: Arc::new(Lists::new(options.cache_bytes / 8)),
+            runs: Arc::new(Runs::new(opened.runs.clone())),
         };
         let (unfilled, opening) = (opened.unfilled, opened.opening.clone());
         let readers = Readers::start(&files, options, &shared)?;

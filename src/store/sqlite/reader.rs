@@ -22,7 +22,7 @@ use super::{
     operations,
     queue::Queue,
     rows::Rows,
-    runs,
+    runs::Runs,
     threads::StoreThread,
     touches,
 };
@@ -34,7 +34,8 @@ use crate::{
     },
     store::{
         ChatGroupPage, ChatGroupQuery, ChatGroupState, Cursor, Damaged, DestinationId, FeedFrom, FeedPart,
-        Followed, GivenUpPart, Loaded, Membership, OpenError, Part, Pending, StoreError, WantedEvents, Write,
+        Followed, GivenUpPart, HistoryPoint, Loaded, Membership, OpenError, Part, Pending, StoreError,
+        WantedEvents, Write,
         cache::{OwnerCache, Snapshot},
     },
 };
@@ -52,6 +53,7 @@ pub(super) struct Reader {
     health: Arc<Health>,
     pub(super) dead_memberships: Arc<DeadRows>,
     pub(super) lists: Arc<Lists>,
+    pub(super) runs: Arc<Runs>,
 }
 
 /// The state that readers and the writer share.
@@ -70,6 +72,7 @@ pub(super) struct Shared {
     pub(super) dead_memberships: Arc<DeadRows>,
     /// Lists of recent conversations.
     pub(super) lists: Arc<Lists>,
+    pub(super) runs: Arc<Runs>,
 }
 
 impl Readers {
@@ -78,8 +81,8 @@ impl Readers {
         // If a later thread cannot be started, dropping this ends the earlier ones.
         let mut readers = Readers { queue: Arc::clone(&queue), threads: Vec::new() };
         for _ in 0..options.readers.max(1) {
-            let Shared { cache, health, alarm, dead_memberships, lists, .. } = shared.clone();
-            let reader = Reader { db: files.connect()?, cache, health, dead_memberships, lists };
+            let Shared { cache, health, alarm, dead_memberships, lists, runs, .. } = shared.clone();
+            let reader = Reader { db: files.connect()?, cache, health, dead_memberships, lists, runs };
             let queue = Arc::clone(&queue);
             let work = move || {
                 let guard = alarm.guard("reading");
@@ -166,13 +169,24 @@ impl Reader {
         operations::repeated(&self.db, write)
     }
 
+    /// Returns the current point. If the last event cannot be read, its number is one that no store reaches, so that clients
+    /// who get it read everything again next time.
+    fn now(&self, db: &Connection) -> Result<HistoryPoint, StoreError> {
+        match events::last(db) {
+            Ok(head) => Ok(self.runs.now(head.number)),
+            Err(StoreError::Damaged { .. }) => Ok(self.runs.now(u64::MAX)),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads an owner with events, without the cache, so that all of it is of one moment.
     pub(super) fn follow(&self, owner: &Owner, wanted: &WantedEvents) -> Result<Followed, StoreError> {
         let db = self.db.unchecked_transaction()?;
         let read = || {
             let rows = self.rows(&db);
             let Snapshot { account, stored, event, dead, .. } = rows.owner_noting_damage(owner)?;
-            let lives = lives::lives(&db, owner.app)?;
+            let now = self.now(&db)?;
+            let lives = lives::lives(&db, owner.app, now)?;
             let organizer = &stored.organizer;
             let place = lives.place_of(organizer);
             let disbanded = rows.disbanded(owner.app, organizer, &dead, lives)?;
@@ -186,10 +200,7 @@ impl Reader {
             let living =
                 if dead.is_empty() { Arc::clone(organizer) } else { Arc::new(organizer.living(&dead)) };
             let state = OwnerState { account, organizer: living };
-            let foreign = match wanted.point {
-                Some(point) if !runs::has_been_through(&db, point)? => Some(point),
-                _ => None,
-            };
+            let foreign = wanted.point.filter(|point| !self.runs.include(*point, now.event));
             Ok(Followed {
                 state,
                 place,
@@ -209,7 +220,7 @@ impl Reader {
     /// Reads a part of the feed of an app.
     pub(super) fn feed(&self, app: AppId, from: &FeedFrom, most: usize) -> Result<FeedPart, StoreError> {
         let db = self.db.unchecked_transaction()?;
-        let part = feed::feed(&db, app, from, most);
+        let part = feed::feed(&db, app, from, most, &self.runs);
         db.finish()?;
         self.noted(part)
     }

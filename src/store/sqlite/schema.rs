@@ -6,7 +6,7 @@ use super::{
     files::Files,
     first_formats::{FORMAT_1, from_1_to_2},
     opening::{Opening, PreviousEnd},
-    runs,
+    runs::{self, Run},
     scrubbing::has_traces,
     upgrade::{self, OldSessions},
     wal::Log,
@@ -39,6 +39,8 @@ pub(super) struct Opened {
     pub(super) opening: Opening,
     /// Whether the database is marked as in use. If it could not be written, the writer marks it later.
     pub(super) marked: bool,
+    /// The runs, of which the last one is the current one.
+    pub(super) runs: Vec<Run>,
     /// Whether traces of erased content may be left in the files.
     pub(super) has_traces: bool,
 }
@@ -97,19 +99,19 @@ pub(super) fn open_with(
     let unfilled =
         !connection.query_row("SELECT filled FROM store", [], |row| row.get::<_, bool>(0)).map_err(failed)?;
     let directory = files.directory.display();
-    let marked = match mark(&connection, &mut opening, has_lost) {
-        Ok(()) => {
+    let (marked, runs) = match mark(&connection, &mut opening, has_lost) {
+        Ok(runs) => {
             // The first check records which files are open.
-            files.check_identity().is_ok()
+            (files.check_identity().is_ok(), runs)
         }
         // The stored data can still be read, so open the store anyway.
         Err(StoreError::Full(reason)) => {
             opening.losses.push(log_lines::STORE_FULL.found([&directory, &reason]));
-            false
+            (false, runs::read(&connection).unwrap_or_default())
         }
         Err(StoreError::ReadOnly(reason)) => {
             opening.losses.push(log_lines::STORE_READ_ONLY.found([&directory, &reason]));
-            false
+            (false, runs::read(&connection).unwrap_or_default())
         }
         Err(source) => {
             return Err(OpenError::Database { file: files.database.clone(), source: Box::new(source) });
@@ -136,7 +138,7 @@ pub(super) fn open_with(
     let buckets: u8 =
         connection.query_row("SELECT buckets FROM store", [], |row| row.get(0)).map_err(failed)?;
     let has_traces = has_traces(&connection).map_err(failed)?;
-    Ok(Opened { connection, unfilled, buckets, opening, marked, has_traces })
+    Ok(Opened { connection, unfilled, buckets, opening, marked, runs, has_traces })
 }
 
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
@@ -153,21 +155,20 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Begins a run, and marks the database as in use, in the database file itself and not only in its log. If the log is missing at the
 /// next startup, the mark shows that changes were lost.
-fn mark(connection: &Connection, opening: &mut Opening, has_lost: bool) -> Result<(), StoreError> {
+fn mark(connection: &Connection, opening: &mut Opening, has_lost: bool) -> Result<Vec<Run>, StoreError> {
     if has_lost {
         renew(connection)?;
         opening.look_into(connection)?;
     }
-    runs::begin(connection)?;
+    let runs = runs::begin(connection, has_lost)?;
     mark_in_use(connection)?;
     frames(connection, "PASSIVE")?;
-    Ok(())
+    Ok(runs)
 }
 
 /// Gives a store that has lost changes, or that was emptied, a new incarnation.
 pub(super) fn renew(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute("UPDATE store SET incarnation = lower(hex(randomblob(8)))", [])?;
-    runs::forget(connection)
+    connection.execute("UPDATE store SET incarnation = lower(hex(randomblob(8)))", []).map(drop)
 }
 
 /// Marks the store as in use.
@@ -228,11 +229,11 @@ fn bring_up_to_date(
         upgrade::from_4_to_5(&transaction)?;
     }
     upgrade::from_5_to_6(&transaction, sessions)?;
+    if format < 5 {
+        transaction.execute("UPDATE store SET removed = 0", [])?;
+    }
     if format == 0 {
-        transaction.execute(
-            "UPDATE store SET rewritten = 1, removed = 0, buckets = coalesce(?1, buckets)",
-            [create],
-        )?;
+        transaction.execute("UPDATE store SET rewritten = 1, buckets = coalesce(?1, buckets)", [create])?;
     }
     if has_lost {
         renew(&transaction)?;

@@ -70,6 +70,7 @@ pub(super) fn from_5_to_6(transaction: &Transaction<'_>, sessions: OldSessions) 
         }
     })?;
     transaction.execute_batch(SHORTER_SCHEMA)?;
+    transaction.execute_batch(RUNS)?;
     transaction.execute_batch(FORMAT_6)
 }
 
@@ -209,6 +210,9 @@ CREATE TABLE event (
     sum INTEGER NOT NULL);
 ";
 
+/// The runs of the store, each with a random name and the number of the last event when it began.
+pub(super) const RUNS: &str = "CREATE TABLE run(number INTEGER PRIMARY KEY,id,began,sum);";
+
 /// The outcomes of writes that a caller may repeat, by the caller's key.
 pub(super) const OPERATIONS: &str = "
 CREATE TABLE operation (app_id, user_id, identifier, key, fingerprint, at, doc, sum,
@@ -268,13 +272,11 @@ ALTER TABLE chat_group ADD joined;
 ALTER TABLE chat_group_member ADD ms;
 ALTER TABLE chat_group_member ADD card;
 UPDATE store SET rewritten = 0;
--- The runs of the store, each with a random name and the number of the last event when it began.
-CREATE TABLE run(number INTEGER PRIMARY KEY,id,began,sum);
--- The number up to which all events were removed; NULL after an upgrade until some are removed.
+-- The number up to which all events were removed; NULL if it can still be found from the oldest event.
 ALTER TABLE store ADD removed;
 -- 1 while traces of erased content may be left in the files.
 ALTER TABLE store ADD traces;
--- A disbanding uses up a number of events.
+-- The number of events that the disbanding has used up.
 ALTER TABLE app_event ADD event;
 ";
 

@@ -84,6 +84,7 @@ impl Writer {
             counts: Arc::clone(&counts),
             checkpoints: own,
             is_marked: opened.marked,
+            has_begun: opened.marked,
             head: None,
             retention: options.retention,
             renewals: 0,
@@ -140,6 +141,8 @@ pub(super) struct WriterThread {
     pub(super) clock: Clock,
     pub(super) counts: Arc<Counts>,
     pub(super) checkpoints: Checkpoints,
+    /// Whether the current run has begun.
+    pub(super) has_begun: bool,
     /// Whether the database is marked as in use.
     pub(super) is_marked: bool,
     /// The last event; `None` if it has not been read yet.
