@@ -79,6 +79,11 @@ pub(in crate::store) async fn a_deleted_session_comes_back_with_a_later_message(
         message(store, &a, "b", deleted + 1).await;
         assert_eq!(listed(store, &a).await, [format!("b:{}", deleted + 2)]);
     }
+    // A deletion also counts for messages that arrive after it, and it has a number only if a client can notice it.
+    let a = owner(9, "a");
+    assert_eq!(change(store, &a, &[(user("b"), SessionChange::Delete)]).await, Ok(true));
+    message(store, &a, "b", NOW - 5).await;
+    assert_eq!((listed(store, &a).await, version(store, &a).await), (Vec::new(), 0));
 }
 
 pub(in crate::store) async fn pins_are_listed_besides_the_newest(store: &dyn Store) {
