@@ -137,7 +137,7 @@ pub(super) fn change(
                 draft.marks.pinned = now;
             }
             SessionChange::Unpin => draft.marks.pinned = 0,
-            // An older message may still arrive. In a chat group that does not exist, there is no such message.
+            // An older message may still arrive, unless the list never shows the chat group.
             SessionChange::Delete if draft.is_visible() || may_have_messages(conversation, world) => {
                 // A message may be newer than the clock. The session has to be gone nevertheless.
                 let deleted = draft.marks.deleted.max(draft.times.last()).max(now);
@@ -183,16 +183,19 @@ pub(super) fn change(
     Ok(Some(Change { next: OwnerState { organizer: Arc::new(organizer), ..state.clone() }, deltas }))
 }
 
-/// Checks whether messages of a conversation can arrive.
+/// Checks whether the list may show a message that arrives later. A user who does not exist may be imported until then.
 fn may_have_messages(conversation: &Conversation, world: World<'_>) -> bool {
-    matches!(conversation, Conversation::User(_)) || world.incarnation(conversation).is_ok()
+    matches!(conversation, Conversation::User(_)) || pinnable(conversation, world).is_ok()
 }
 
 /// Returns the incarnation in which a conversation can be pinned.
 fn pinnable(conversation: &Conversation, world: World<'_>) -> Result<u32, Rejection> {
     let incarnation = world.incarnation(conversation)?;
     match (conversation, world.presences.get(conversation)) {
-        // The list would never show it.
+        // The list would never show these.
+        (Conversation::ChatGroup(id), Some(Presence::ChatGroup { is_listable: false, .. })) => {
+            Err(Rejection::NeverListed(id.clone()))
+        }
         (Conversation::ChatGroup(id), Some(Presence::ChatGroup { is_member: false, .. })) => {
             Err(Rejection::NotMember(id.clone()))
         }

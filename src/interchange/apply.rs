@@ -157,7 +157,8 @@ pub(super) fn check<'a>(
         };
         let mut presences: HashMap<Conversation, Presence> = named.into_iter().zip(presences).collect();
         for (named, life) in lives {
-            presences.insert(named, Presence::ChatGroup { life: Some(life), is_member: true });
+            presences
+                .insert(named, Presence::ChatGroup { life: Some(life), is_member: true, is_listable: true });
         }
         let world = World { owner: &owner.user, terms: &terms, presences: &presences, sessions: None };
         let decision = edit.decide(&state, &[], world);

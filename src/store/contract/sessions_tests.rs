@@ -154,6 +154,17 @@ pub(in crate::store) async fn sessions_of_chat_groups_follow_membership(store: &
     assert_eq!(listed(store, &owner(2, "zoe")).await, [""; 0]);
     let pin = [(in_group("g"), SessionChange::Pin)];
     assert_eq!(change(store, &owner(1, "eve"), &pin).await, Err(Rejection::NotMember(chat_group("g"))));
+    // Nobody can pin an AVChatRoom, and a pin that is restored from elsewhere is not shown.
+    let live = |change| [(in_group("live"), change)];
+    for user in ["zoe", "eve"] {
+        let refused = change(store, &owner(1, user), &live(SessionChange::Pin)).await;
+        assert_eq!(refused, Err(Rejection::NeverListed(chat_group("live"))));
+    }
+    let marks = SessionMarks { pinned: 3, deleted: 0 };
+    assert_eq!(change(store, &owner(1, "eve"), &live(SessionChange::Restore(marks))).await, Ok(true));
+    assert_eq!(listed(store, &owner(1, "eve")).await, [""; 0]);
+    assert_eq!(change(store, &owner(1, "eve"), &live(SessionChange::Delete)).await, Ok(true));
+    assert_eq!(change(store, &owner(1, "eve"), &live(SessionChange::Delete)).await, Ok(false));
     assert_eq!(change(store, &zoe, &pin).await, Ok(true));
     assert_eq!(
         (listed(store, &zoe).await, listed(store, &owner(1, "bob")).await),

@@ -33,13 +33,14 @@ impl MemoryStore {
             }
             Conversation::ChatGroup(id) => {
                 let found = self.chat_group(app, id);
+                let profile = found.as_ref().and_then(|state| state.group.profile.as_ref());
+                let is_listable = profile.is_none_or(|profile| profile.kind != ChatGroupKind::AvChatRoom);
                 let is_member = found.as_ref().is_none_or(|state| {
-                    let profile = state.group.profile.as_ref();
-                    profile.is_some_and(|profile| {
-                        profile.kind == ChatGroupKind::AvChatRoom || profile.owner.as_ref() == Some(member)
-                    }) || state.members.iter().any(|listed| listed.user == *member)
+                    !is_listable
+                        || profile.is_some_and(|profile| profile.owner.as_ref() == Some(member))
+                        || state.members.iter().any(|listed| listed.user == *member)
                 });
-                Presence::ChatGroup { life: found.map(|state| state.group.life()), is_member }
+                Presence::ChatGroup { life: found.map(|state| state.group.life()), is_member, is_listable }
             }
         }
     }
@@ -143,7 +144,9 @@ impl Directory for MemoryStore {
 
     fn presences(&self, app: AppId, named: Vec<Conversation>) -> Pending<'_, Vec<Presence>> {
         let without_membership = |presence| match presence {
-            Presence::ChatGroup { life, .. } => Presence::ChatGroup { life, is_member: true },
+            Presence::ChatGroup { life, .. } => {
+                Presence::ChatGroup { life, is_member: true, is_listable: true }
+            }
             other => other,
         };
         let nobody = UserId::parse("-").expect("one byte is a user id");

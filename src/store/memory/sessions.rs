@@ -48,9 +48,9 @@ impl MemoryStore {
         for conversation in edit.named() {
             let session = self.session(owner, conversation);
             let session = match self.presence(owner.app, conversation, &owner.user) {
-                Presence::ChatGroup { life, is_member } => {
+                Presence::ChatGroup { life, is_member, is_listable } => {
                     let session = session.of(life.map_or(0, |life| life.incarnation));
-                    if is_member { self.shared(owner, conversation, session) } else { session }
+                    if is_member && is_listable { self.shared(owner, conversation, session) } else { session }
                 }
                 Presence::User { .. } | Presence::Unreadable => session,
             };
