@@ -1,16 +1,16 @@
 //! The tests of pins and deletions of sessions, and of lists of recent conversations, that every store has to pass.
 
 use super::{
-    Scope, Store, app, chat_group, commit, destroy, edit_chat_group, in_group, members, owner, profile,
-    revive, set_account, terms, touches_tests::all, user,
+    Scope, Store, app, chat_group, commit, destroy, edit_chat_group, in_group, member, members, owner,
+    profile, revive, set_account, terms, touches_tests::all, user,
 };
 use crate::{
     domain::{
         Account, ChatGroupEdit, ChatGroupKind, ChatGroupTimes, Conversation, Delta, DirectoryMode, Edit,
-        EventContent, MOST_PINNED, Outcome, Owner, Rejection, Session, SessionChange, SessionMarks,
+        EventContent, MOST_PINNED, Member, Outcome, Owner, Rejection, Session, SessionChange, SessionMarks,
         SessionTimes, Terms, Touch, UserId,
     },
-    store::{Place, RecentQuery, WantedEvents, Write},
+    store::{ChatGroupWrite, Place, RecentQuery, WantedEvents, Write},
 };
 
 /// The time of [`terms`].
@@ -183,6 +183,19 @@ pub(in crate::store) async fn sessions_of_chat_groups_follow_membership(store: &
     let zoe_id = UserId::parse("zoe").unwrap();
     edit_chat_group(store, app(1), "g", ChatGroupEdit::RemoveMembers(vec![zoe_id])).await.unwrap();
     assert_eq!(listed(store, &zoe).await, [""; 0]);
+    // Joining counts as a move at the time of the server, even if the caller gives an earlier time.
+    for (offset, name) in [(7, "late"), (9, "late")] {
+        let joining = Member { joined_at: 5, ..member(name, false) };
+        let terms = Terms { now: NOW + offset, ..terms() };
+        for edit in [ChatGroupEdit::AddMembers(vec![joining]), ChatGroupEdit::AddMembers(Vec::new())] {
+            let write = ChatGroupWrite::new(app(1), chat_group("g"), edit, terms.clone());
+            store.commit_chat_group(write).await.unwrap().unwrap();
+        }
+        let found = store.recent(&owner(1, name), all()).await.unwrap().sessions;
+        assert_eq!((found.len(), found[0].seen), (1, NOW + offset));
+        let user = UserId::parse(name).unwrap();
+        edit_chat_group(store, app(1), "g", ChatGroupEdit::RemoveMembers(vec![user])).await.unwrap();
+    }
     // A new life begins without the times, pins and deletions of the one before.
     revive(store, app(1), "h", profile("n")).await;
     group_message(store, "h", 0, NOW).await;

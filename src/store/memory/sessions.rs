@@ -97,12 +97,11 @@ impl MemoryStore {
                 false => {}
             }
         }
-        for Membership { id, incarnation, kind, joined_at, .. } in memberships {
+        for Membership { id, incarnation, kind, seen: joined, .. } in memberships {
             let conversation = Conversation::ChatGroup(id);
             let session = self.session(owner, &conversation).of(incarnation);
             let Session { times, marks, .. } = self.shared(owner, &conversation, session);
-            let (last, seen, pin) =
-                (times.last(), times.seen().max(joined_at.min(query.terms.now)), marks.pinned);
+            let (last, seen, pin) = (times.last(), times.seen().max(joined), marks.pinned);
             let found = RecentSession { conversation, last, seen, pinned: pin };
             match (kind, pin > 0) {
                 (ChatGroupKind::AvChatRoom, _) => {}
