@@ -146,9 +146,10 @@ fn rejection_code(rejection: &Rejection, family: Family) -> Code {
         Rejection::UnknownOwner(_) if family == Family::Profile => Code::PROFILE_ACCOUNT,
         Rejection::TooManyTags { .. } => Code::PROFILE_TAG,
         Rejection::UnknownOwner(_) | Rejection::UnknownPeer(_) => Code::ACCOUNT_ABSENT,
-        Rejection::UnknownChatGroup(_) | Rejection::DisbandedChatGroup(_) | Rejection::NotMember(_) => {
-            Code::CHAT_GROUP
-        }
+        Rejection::UnknownChatGroup(_)
+        | Rejection::DisbandedChatGroup(_)
+        | Rejection::NotMember(_)
+        | Rejection::NeverListed(_) => Code::CHAT_GROUP,
         Rejection::Administrator(_) => Code::ACCOUNT_KEPT,
         Rejection::UnreadablePeer(_) => internal_code(family),
         Rejection::TooManyGrouped { .. } | Rejection::TooManyMarked { .. } => Code::CONVERSATIONS,

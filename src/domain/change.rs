@@ -119,7 +119,8 @@ impl Delta {
         }
     }
 
-    /// Checks whether the delta is recorded as a part of an event. Restoring a session is not, like a touch.
+    /// Checks whether the delta is recorded as a part of an event. A change of a session without a number is
+    /// not, like a touch.
     #[must_use]
     pub fn is_recorded(&self) -> bool {
         !matches!(self, Delta::SessionChanged(change) if change.number.is_none())

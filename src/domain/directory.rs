@@ -29,6 +29,9 @@ pub enum Presence {
         /// Stores look this up only if the terms require membership or the edit is about sessions, and set it to true
         /// otherwise.
         is_member: bool,
+        /// Whether the recent list can show it, which is false for an AVChatRoom. It is looked up together with
+        /// `is_member`.
+        is_listable: bool,
     },
     /// The stored data is damaged, so it is unknown whether the user or chat group exists.
     Unreadable,
@@ -100,7 +103,7 @@ impl World<'_> {
         match (conversation, self.presences.get(conversation)) {
             (Conversation::User(_), Some(Presence::User { imported: true })) => Ok(0),
             (Conversation::User(user), Some(_)) if takes_for_granted(user) => Ok(0),
-            (Conversation::ChatGroup(id), Some(Presence::ChatGroup { life, is_member })) => match life {
+            (Conversation::ChatGroup(id), Some(Presence::ChatGroup { life, is_member, .. })) => match life {
                 Some(ChatGroupLife { alive: false, .. }) => Err(Rejection::DisbandedChatGroup(id.clone())),
                 Some(_) if !is_member && self.terms.membership == MembershipMode::Require => {
                     Err(Rejection::NotMember(id.clone()))
@@ -157,7 +160,8 @@ mod tests {
         let owner = UserId::parse("owner").unwrap();
         let incarnation = |membership, is_member| {
             let life = Some(ChatGroupLife { incarnation: 7, alive: true });
-            let presences = HashMap::from([(group.clone(), Presence::ChatGroup { life, is_member })]);
+            let presence = Presence::ChatGroup { life, is_member, is_listable: true };
+            let presences = HashMap::from([(group.clone(), presence)]);
             let terms = Terms { membership, ..Terms::of_tools(Limits::OPEN, 0) };
             World { owner: &owner, terms: &terms, presences: &presences, sessions: None }.incarnation(&group)
         };

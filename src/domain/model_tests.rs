@@ -89,6 +89,7 @@ pub(super) fn presences() -> HashMap<Conversation, Presence> {
                 Conversation::ChatGroup(_) => Presence::ChatGroup {
                     life: exists(index).then_some(ChatGroupLife { incarnation: 0, alive: true }),
                     is_member: true,
+                    is_listable: true,
                 },
             };
             (conversation, presence)

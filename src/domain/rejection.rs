@@ -27,6 +27,9 @@ pub enum Rejection {
     /// The owner is not a member of the chat group of a conversation, but the configuration requires it.
     #[error("the owner is not a member of the chat group {}", quoted(.0.as_str()))]
     NotMember(ChatGroupId),
+    /// The chat group of a conversation is one that the recent list never shows.
+    #[error("the chat group {} is an AVChatRoom, which the recent list never shows", quoted(.0.as_str()))]
+    NeverListed(ChatGroupId),
     /// The stored data about the user or chat group of a conversation is damaged.
     #[error("the stored data about {0} is damaged, so confold cannot determine whether it exists")]
     UnreadablePeer(Conversation),

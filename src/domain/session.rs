@@ -43,6 +43,12 @@ impl Session {
         if self.incarnation == incarnation { self } else { Session { incarnation, ..Session::default() } }
     }
 
+    /// Checks whether there is anything that a list can show: a pin, or a message that was not deleted.
+    #[must_use]
+    pub fn is_visible(&self) -> bool {
+        self.marks.pinned > 0 || self.times.last() > self.marks.deleted
+    }
+
     /// Returns the session after a touch with these times. Messages from before a deletion change nothing.
     #[must_use]
     pub fn touched(self, times: SessionTimes) -> Session {
@@ -78,7 +84,8 @@ pub enum SessionChange {
 /// A change of a session's marks, which is a [`Delta`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionChanged {
-    /// The change number; `None` if an import has restored the marks, which is not recorded as an event.
+    /// The change number; `None` if the change is not recorded as an event, because an import has restored the marks or
+    /// a deletion met a session that was not visible.
     pub number: Option<ChangeNumber>,
     /// The conversation.
     pub conversation: Conversation,
@@ -130,13 +137,13 @@ pub(super) fn change(
                 draft.marks.pinned = now;
             }
             SessionChange::Unpin => draft.marks.pinned = 0,
-            SessionChange::Delete => {
-                if draft.marks.pinned > 0 || draft.times.last() > draft.marks.deleted {
-                    // A message may be newer than the clock. The session has to be gone nevertheless.
-                    let deleted = draft.marks.deleted.max(draft.times.last()).max(now);
-                    draft.marks = SessionMarks { pinned: 0, deleted };
-                }
+            // An older message may still arrive, unless the list never shows the chat group.
+            SessionChange::Delete if draft.is_visible() || may_have_messages(conversation, world) => {
+                // A message may be newer than the clock. The session has to be gone nevertheless.
+                let deleted = draft.marks.deleted.max(draft.times.last()).max(now);
+                draft.marks = SessionMarks { pinned: 0, deleted };
             }
+            SessionChange::Delete => {}
             SessionChange::Restore(marks) => {
                 draft.marks = SessionMarks {
                     pinned: marks.pinned.min(LAST_SECOND),
@@ -150,34 +157,45 @@ pub(super) fn change(
     if drafts.is_empty() {
         return Ok(None);
     }
-    let delta = |number, (conversation, before, after): (&Conversation, Session, Session)| {
+    // What an import restores has had its numbers already. A client cannot notice that an invisible session was deleted.
+    let is_restoration = items.iter().all(|(_, change)| matches!(change, SessionChange::Restore(_)));
+    let is_recorded = |before: &Session, after: &Session| {
+        !is_restoration && (before.is_visible() || after.marks.pinned > 0)
+    };
+    let recorded = drafts.iter().filter(|(_, before, after)| is_recorded(before, after)).count();
+    let (base, mut deltas) = state.organizer.with_room_for(recorded, world.terms.now);
+    let mut numbers = Numbers::after(base.counters());
+    deltas.extend(drafts.into_iter().map(|(conversation, before, after)| {
         Delta::SessionChanged(Box::new(SessionChanged {
-            number,
+            number: is_recorded(&before, &after).then(|| numbers.next()),
             conversation: conversation.clone(),
             incarnation: after.incarnation,
             at: now,
             before: before.marks,
             after: after.marks,
         }))
-    };
-    // What an import restores has had its numbers already.
-    if items.iter().all(|(_, change)| matches!(change, SessionChange::Restore(_))) {
-        let deltas = drafts.into_iter().map(|draft| delta(None, draft)).collect();
+    }));
+    if recorded == 0 {
         return Ok(Some(Change { next: state.clone(), deltas }));
     }
-    let (base, mut deltas) = state.organizer.with_room_for(drafts.len(), world.terms.now);
-    let mut number = Numbers::after(base.counters());
-    deltas.extend(drafts.into_iter().map(|draft| delta(Some(number.next()), draft)));
-    let counters = Counters { version: number.last(), ..*base.counters() };
+    let counters = Counters { version: numbers.last(), ..*base.counters() };
     let organizer = Organizer::assemble(counters, base.groups().to_vec(), base.records().to_vec());
     Ok(Some(Change { next: OwnerState { organizer: Arc::new(organizer), ..state.clone() }, deltas }))
+}
+
+/// Checks whether the list may show a message that arrives later. A user who does not exist may be imported until then.
+fn may_have_messages(conversation: &Conversation, world: World<'_>) -> bool {
+    matches!(conversation, Conversation::User(_)) || pinnable(conversation, world).is_ok()
 }
 
 /// Returns the incarnation in which a conversation can be pinned.
 fn pinnable(conversation: &Conversation, world: World<'_>) -> Result<u32, Rejection> {
     let incarnation = world.incarnation(conversation)?;
     match (conversation, world.presences.get(conversation)) {
-        // The list would never show it.
+        // The list would never show these.
+        (Conversation::ChatGroup(id), Some(Presence::ChatGroup { is_listable: false, .. })) => {
+            Err(Rejection::NeverListed(id.clone()))
+        }
         (Conversation::ChatGroup(id), Some(Presence::ChatGroup { is_member: false, .. })) => {
             Err(Rejection::NotMember(id.clone()))
         }

@@ -119,3 +119,20 @@ fn a_limit_that_is_exceeded_already_refuses_only_what_adds_pins() {
     let refused = Err(Rejection::TooManyPinned { limit: MOST_PINNED });
     assert_eq!(decide(&known, &[(user("new"), SessionChange::Pin)]), refused);
 }
+
+#[test]
+fn a_deletion_is_kept_without_a_session_and_recorded_only_if_one_was_visible() {
+    let delete = [(user("b"), SessionChange::Delete)];
+    for (deleted, last, is_recorded) in [(0, 0, false), (10, 0, false), (10, 20, true)] {
+        let marks = SessionMarks { pinned: 0, deleted };
+        let session = Session { times: SessionTimes::new(last, 1), marks, incarnation: 0 };
+        let known = KnownSessions { named: [(user("b"), session)].into(), ..KnownSessions::default() };
+        let change = decide(&known, &delete).unwrap().unwrap();
+        let [Delta::SessionChanged(delta)] = &change.deltas[..] else { panic!("{change:?}") };
+        assert_eq!(delta.after, SessionMarks { pinned: 0, deleted: 100 });
+        assert_eq!(delta.number, is_recorded.then_some(1), "{deleted} {last}");
+        assert_eq!(change.next.organizer.counters().version, u32::from(is_recorded));
+        // A message from before the deletion arrives late.
+        assert_eq!(session.changed(delta).touched(SessionTimes::new(99, 101)).times.last(), 0);
+    }
+}

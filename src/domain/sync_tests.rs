@@ -62,7 +62,10 @@ impl World {
         self.now += 1;
         let mut presences = presences();
         for (index, life) in &self.lives {
-            presences.insert(peer(*index), Presence::ChatGroup { life: Some(*life), is_member: true });
+            presences.insert(
+                peer(*index),
+                Presence::ChatGroup { life: Some(*life), is_member: true, is_listable: true },
+            );
         }
         let decided = decide_among(&presences, &self.state, &self.dead(), edit, self.now);
         if let Ok(Decision { change: Some(Change { next, deltas }), .. }) = decided {

@@ -61,7 +61,7 @@ impl Past {
     fn presences(&self) -> HashMap<Conversation, Presence> {
         let mut presences = presences();
         for (conversation, life) in &self.lives {
-            let presence = Presence::ChatGroup { life: Some(*life), is_member: true };
+            let presence = Presence::ChatGroup { life: Some(*life), is_member: true, is_listable: true };
             presences.insert(conversation.clone(), presence);
         }
         presences.extend(self.gone.iter().map(|index| (peer(*index), Presence::User { imported: false })));

@@ -7,6 +7,7 @@ use super::{
     effect::{About, ChangeKind, Effect, of_owner},
 };
 use crate::{
+    clock::Clock,
     domain::{
         Account, AppId, ChatGroupEdit, ChatGroupId, ChatGroupLife, ChatGroupOutcome, ChatGroupState,
         ChatGroupTimes, Conversation, Edit, Outcome, Owner, Presence, Session, SessionTimes, Terms, Touch,
@@ -33,11 +34,20 @@ pub type Applying<'a> = Pin<Box<dyn Future<Output = Result<Effect, ApplyError>> 
 /// the account if necessary. The edit is queued before this function returns, so that many lines can be in progress at
 /// once; the future waits for the outcome. Edits of different owners and chat groups are made in any order.
 ///
+/// What is not queued immediately takes its time from the clock, because a move must not be seen earlier than it is announced
+/// to the store: pulls of what has moved would miss it.
+///
 /// If it fails, nothing of the line is applied. Applying a line again changes nothing.
-pub fn apply(store: &dyn Store, line: Line, terms: Terms, context: CallContext) -> Applying<'_> {
+pub fn apply<'a>(
+    store: &'a dyn Store,
+    line: Line,
+    terms: Terms,
+    clock: &Clock,
+    context: CallContext,
+) -> Applying<'a> {
+    let clock = clock.clone();
     let (owner, edit) = match line {
         Line::ChatGroup { app, id, state: ChatGroupState { group, members }, last } => {
-            let now = terms.now;
             let edit = ChatGroupEdit::Restore { group, members };
             let write = ChatGroupWrite { context, ..ChatGroupWrite::new(app, id.clone(), edit, terms) };
             let commit = store.commit_chat_group(write);
@@ -47,13 +57,13 @@ pub fn apply(store: &dyn Store, line: Line, terms: Terms, context: CallContext) 
                 let effect = effect_on_chat_group(&outcome);
                 let living = outcome.after.filter(|after| after.alive && last > 0);
                 let Some(ChatGroupLife { incarnation, .. }) = living else { return Ok(effect) };
-                let is_raised = raise_chat_group(store, app, id, incarnation, last, now).await?;
+                let is_raised = raise_chat_group(store, app, id, incarnation, last, &clock).await?;
                 Ok(Effect { changed: effect.changed || is_raised, ..effect })
             });
         }
         Line::Account { owner, account } => (owner, import_of(account)),
         Line::Organizer(OrganizerLine { owner, restoration }) => (owner, Edit::Restore(restoration)),
-        Line::Sessions(line) => return Box::pin(apply_sessions(store, line, terms, context)),
+        Line::Sessions(line) => return Box::pin(apply_sessions(store, line, terms, clock, context)),
     };
     let commit = store.commit(Write { context, ..Write::new(owner.clone(), edit, terms) });
     Box::pin(async move {
@@ -69,13 +79,13 @@ async fn raise_chat_group(
     id: ChatGroupId,
     incarnation: u32,
     last: UnixSeconds,
-    now: UnixSeconds,
+    clock: &Clock,
 ) -> Result<bool, StoreError> {
     let known = store.chat_group_times(app, vec![(id.clone(), incarnation)]).await?;
     if known.first().is_some_and(|times| times.last() >= last) {
         return Ok(false);
     }
-    let times = ChatGroupTimes { incarnation, times: SessionTimes::new(last, now) };
+    let times = ChatGroupTimes { incarnation, times: SessionTimes::new(last, clock.now()) };
     store.touch(vec![Touch::ChatGroup { app, id, times }]).await?;
     Ok(true)
 }
@@ -86,9 +96,10 @@ async fn apply_sessions(
     store: &dyn Store,
     mut line: SessionsLine,
     terms: Terms,
+    clock: Clock,
     context: CallContext,
 ) -> Result<Effect, ApplyError> {
-    let (app, now) = (line.owner.app, terms.now);
+    let app = line.owner.app;
     let named: Vec<Conversation> = line.sessions.iter().map(|item| item.conversation.clone()).collect();
     let presences = store.presences(app, named).await?;
     let mut lives = Vec::new();
@@ -119,10 +130,11 @@ async fn apply_sessions(
     let raised: Vec<_> = peers.into_iter().filter(|_| rising.next().unwrap_or(false)).collect();
     let mut is_raised = !raised.is_empty();
     for (id, incarnation, last) in groups {
-        is_raised |= raise_chat_group(store, app, id, incarnation, last, now).await?;
+        is_raised |= raise_chat_group(store, app, id, incarnation, last, &clock).await?;
     }
     let edit = line.edit();
-    store.touch(line.touches(raised, now)).await?;
+    store.touch(line.touches(raised, clock.now())).await?;
+    let terms = Terms { now: clock.now(), ..terms };
     let write = Write { context, ..Write::new(line.owner, edit, terms) };
     let outcome =
         store.commit(write).await?.map_err(|rejection| ApplyError::Refused(rejection.to_string()))?;
@@ -157,7 +169,8 @@ pub(super) fn check<'a>(
         };
         let mut presences: HashMap<Conversation, Presence> = named.into_iter().zip(presences).collect();
         for (named, life) in lives {
-            presences.insert(named, Presence::ChatGroup { life: Some(life), is_member: true });
+            presences
+                .insert(named, Presence::ChatGroup { life: Some(life), is_member: true, is_listable: true });
         }
         let world = World { owner: &owner.user, terms: &terms, presences: &presences, sessions: None };
         let decision = edit.decide(&state, &[], world);

@@ -143,11 +143,14 @@ impl<'a> Intake<'a> {
                 format!("the line is about app {}, but only lines about app {only} are accepted", line.app());
             return self.refuse(number, reason).await;
         }
+        if self.terms.purpose == Purpose::Apply {
+            self.wait_for_chat_groups(&line).await?;
+        }
+        // This comes after all waiting, because a move must not be seen earlier than it is announced to the store.
         let terms = domain::Terms::of_tools(self.terms.limits, self.terms.clock.now());
         let applying = match (self.terms.purpose, line) {
             (Purpose::Apply, line) => {
-                self.wait_for_chat_groups(&line).await?;
-                apply(self.store, line, terms, self.terms.context.clone())
+                apply(self.store, line, terms, &self.terms.clock, self.terms.context.clone())
             }
             (Purpose::Check, Line::Organizer(OrganizerLine { owner, restoration })) => {
                 check(self.store, owner, Edit::Restore(restoration), terms, &self.lives)

@@ -3,7 +3,12 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::{clock::Clock, domain::Limits, store, testing::block_on};
+use crate::{
+    clock::Clock,
+    domain::{DirectoryMode, Limits, Owner, Terms, UserId},
+    store::{self, RecentQuery},
+    testing::block_on,
+};
 
 fn terms(purpose: Purpose) -> ImportTerms {
     ImportTerms::of_tools(purpose, Limits::OPEN, Clock::system())
@@ -92,5 +97,40 @@ proptest! {
         cuts.sort_unstable();
         let pieces = cuts.windows(2).map(|cut| &text.as_bytes()[cut[0]..cut[1]]);
         prop_assert_eq!(fed(terms.clone(), pieces), fed(terms, [text.as_bytes()]));
+    }
+}
+
+#[test]
+fn what_an_import_moves_is_seen_when_it_is_written() {
+    let clock = Clock::system();
+    clock.freeze(Some(1_800_000_000));
+    let owner = Owner { app: AppId::new(5).unwrap(), user: UserId::parse("ann").unwrap() };
+    let user = r#"{"Kind":"sessions","SdkAppId":5,"From_Account":"ann","SessionItem":[{"Type":1,"To_Account":"bob","MsgTime":7},{"Type":1,"To_Account":"eve","PinTime":8}]}"#;
+    let group = r#"{"Kind":"chat_group","SdkAppId":5,"GroupId":"club","Type":"Public","Name":"n","Owner_Account":"ann","LastMsgTime":9}"#;
+    for line in [user, group] {
+        let store = store::in_memory();
+        let found = block_on(async {
+            let terms = ImportTerms::of_tools(Purpose::Apply, Limits::OPEN, clock.clone());
+            let mut intake = Intake::new(&*store, terms);
+            intake.feed(line.as_bytes()).await.unwrap();
+            intake.feed(b"\n").await.unwrap();
+            // A client pulls while the rest of the line has not been applied.
+            clock.advance(10);
+            let query = || {
+                let terms =
+                    Terms { directory: DirectoryMode::Open, ..Terms::of_tools(Limits::OPEN, clock.now()) };
+                RecentQuery { listed: 100, oldest: 1, terms }
+            };
+            let settled = store.recent(&owner, query()).await.unwrap().settled;
+            let report = intake.end().await.unwrap();
+            assert_eq!((report.changed, &report.faults[..]), (1, &[][..]));
+            let found = store.recent(&owner, query()).await.unwrap().sessions;
+            assert!(
+                !found.is_empty() && found.iter().all(|found| found.seen >= settled),
+                "{settled} {found:?}"
+            );
+            found.len()
+        });
+        assert_eq!(found, if line == user { 2 } else { 1 });
     }
 }

@@ -277,7 +277,7 @@ async fn an_edit_sees_what_the_directory_says(store: &dyn Store) {
     let named: Vec<_> =
         ["x", "y"].map(user).into_iter().chain(["living", "gone", "unknown"].map(in_group)).collect();
     let life = |incarnation, alive| Some(ChatGroupLife { incarnation, alive });
-    let of_chat_group = |life| Presence::ChatGroup { life, is_member: true };
+    let of_chat_group = |life| Presence::ChatGroup { life, is_member: true, is_listable: true };
     let expected = [
         Presence::User { imported: true },
         Presence::User { imported: false },

@@ -1,6 +1,8 @@
 //! Memberships, as the store lists them for a user.
 
-use crate::domain::{ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupState, Role, UnixSeconds, UserId};
+use crate::domain::{
+    ChatGroup, ChatGroupDelta, ChatGroupId, ChatGroupKind, ChatGroupState, Member, Role, UnixSeconds, UserId,
+};
 
 /// A chat group that a user owns or is a member of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,15 +15,22 @@ pub struct Membership {
     pub kind: ChatGroupKind,
     /// The role of the user.
     pub role: Role,
-    /// When the user joined.
+    /// When the user joined. A caller may have chosen this time.
     pub joined_at: UnixSeconds,
+    /// When the user joined by the clock of the server; 0 if a format without this time was upgraded.
+    pub seen: UnixSeconds,
 }
 
 impl Membership {
     /// Returns the membership of a user; `None` if the chat group does not exist or the user is not in it. `state` needs no
     /// members besides the user.
     #[must_use]
-    pub fn of(user: &UserId, id: &ChatGroupId, state: &ChatGroupState) -> Option<Membership> {
+    pub fn of(
+        user: &UserId,
+        id: &ChatGroupId,
+        state: &ChatGroupState,
+        seen: UnixSeconds,
+    ) -> Option<Membership> {
         let profile = state.group.profile.as_ref()?;
         let member = state.members.iter().find(|member| member.user == *user);
         let role = profile.role(user, member);
@@ -31,6 +40,18 @@ impl Membership {
             (_, Some(member)) => member.joined_at,
         };
         let ChatGroup { incarnation, .. } = state.group;
-        Some(Membership { id: id.clone(), incarnation, kind: profile.kind, role, joined_at })
+        Some(Membership { id: id.clone(), incarnation, kind: profile.kind, role, joined_at, seen })
     }
+}
+
+/// Returns the users whom an edit of a chat group adds as its owner or members.
+pub(super) fn added(deltas: &[ChatGroupDelta]) -> impl Iterator<Item = &UserId> {
+    deltas.iter().filter_map(|delta| match delta {
+        ChatGroupDelta::Joined(Member { user, .. }) => Some(user),
+        ChatGroupDelta::Profiled { before, profile } => {
+            let owner_before = before.as_ref().and_then(|before| before.owner.as_ref());
+            profile.owner.as_ref().filter(|owner| owner_before != Some(owner))
+        }
+        _ => None,
+    })
 }

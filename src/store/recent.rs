@@ -48,6 +48,9 @@ pub(super) fn shown_incarnation(
     conversation: &Conversation,
     presence: Presence,
 ) -> Option<u32> {
+    if matches!(presence, Presence::ChatGroup { is_listable: false, .. }) {
+        return None;
+    }
     let terms = Terms { membership: MembershipMode::Require, ..terms.clone() };
     let presences = [(conversation.clone(), presence)].into();
     let world = World { owner: &owner.user, terms: &terms, presences: &presences, sessions: None };

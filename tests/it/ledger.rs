@@ -125,7 +125,7 @@ macro_rules! variants {
 fn reasons() -> Vec<&'static str> {
     let mut all = Vec::new();
     all.extend(variants!(Rejection:
-        UnknownOwner Administrator Import UnknownPeer UnknownChatGroup NotMember DisbandedChatGroup UnreadablePeer TooManyGrouped TooManyMarked
+        UnknownOwner Administrator Import UnknownPeer UnknownChatGroup NotMember NeverListed DisbandedChatGroup UnreadablePeer TooManyGrouped TooManyMarked
         TooManyPinned TooManyGroups TooManyTags NoGroupIdLeft NoSuchGroup NameTaken NameLength NameCharacter IdLength IdCharacter MarkBit
         MarkText CustomMarkLength Unreadable NothingToApply NothingToUndo Erased BatchSize));
     all.extend(variants!(ChatGroupRejection:

@@ -1,16 +1,16 @@
 //! The tests of pins and deletions of sessions, and of lists of recent conversations, that every store has to pass.
 
 use super::{
-    Scope, Store, app, chat_group, commit, destroy, edit_chat_group, in_group, members, owner, profile,
-    revive, set_account, terms, touches_tests::all, user,
+    Scope, Store, app, chat_group, commit, destroy, edit_chat_group, in_group, member, members, owner,
+    profile, revive, set_account, terms, touches_tests::all, user,
 };
 use crate::{
     domain::{
         Account, ChatGroupEdit, ChatGroupKind, ChatGroupTimes, Conversation, Delta, DirectoryMode, Edit,
-        EventContent, MOST_PINNED, Outcome, Owner, Rejection, Session, SessionChange, SessionMarks,
+        EventContent, MOST_PINNED, Member, Outcome, Owner, Rejection, Session, SessionChange, SessionMarks,
         SessionTimes, Terms, Touch, UserId,
     },
-    store::{Place, RecentQuery, WantedEvents, Write},
+    store::{ChatGroupWrite, Place, RecentQuery, WantedEvents, Write},
 };
 
 /// The time of [`terms`].
@@ -79,6 +79,11 @@ pub(in crate::store) async fn a_deleted_session_comes_back_with_a_later_message(
         message(store, &a, "b", deleted + 1).await;
         assert_eq!(listed(store, &a).await, [format!("b:{}", deleted + 2)]);
     }
+    // A deletion also counts for messages that arrive after it, and it has a number only if a client can notice it.
+    let a = owner(9, "a");
+    assert_eq!(change(store, &a, &[(user("b"), SessionChange::Delete)]).await, Ok(true));
+    message(store, &a, "b", NOW - 5).await;
+    assert_eq!((listed(store, &a).await, version(store, &a).await), (Vec::new(), 0));
 }
 
 pub(in crate::store) async fn pins_are_listed_besides_the_newest(store: &dyn Store) {
@@ -149,6 +154,17 @@ pub(in crate::store) async fn sessions_of_chat_groups_follow_membership(store: &
     assert_eq!(listed(store, &owner(2, "zoe")).await, [""; 0]);
     let pin = [(in_group("g"), SessionChange::Pin)];
     assert_eq!(change(store, &owner(1, "eve"), &pin).await, Err(Rejection::NotMember(chat_group("g"))));
+    // Nobody can pin an AVChatRoom, and a pin that is restored from elsewhere is not shown.
+    let live = |change| [(in_group("live"), change)];
+    for user in ["zoe", "eve"] {
+        let refused = change(store, &owner(1, user), &live(SessionChange::Pin)).await;
+        assert_eq!(refused, Err(Rejection::NeverListed(chat_group("live"))));
+    }
+    let marks = SessionMarks { pinned: 3, deleted: 0 };
+    assert_eq!(change(store, &owner(1, "eve"), &live(SessionChange::Restore(marks))).await, Ok(true));
+    assert_eq!(listed(store, &owner(1, "eve")).await, [""; 0]);
+    assert_eq!(change(store, &owner(1, "eve"), &live(SessionChange::Delete)).await, Ok(true));
+    assert_eq!(change(store, &owner(1, "eve"), &live(SessionChange::Delete)).await, Ok(false));
     assert_eq!(change(store, &zoe, &pin).await, Ok(true));
     assert_eq!(
         (listed(store, &zoe).await, listed(store, &owner(1, "bob")).await),
@@ -167,6 +183,19 @@ pub(in crate::store) async fn sessions_of_chat_groups_follow_membership(store: &
     let zoe_id = UserId::parse("zoe").unwrap();
     edit_chat_group(store, app(1), "g", ChatGroupEdit::RemoveMembers(vec![zoe_id])).await.unwrap();
     assert_eq!(listed(store, &zoe).await, [""; 0]);
+    // Joining counts as a move at the time of the server, even if the caller gives an earlier time.
+    for (offset, name) in [(7, "late"), (9, "late")] {
+        let joining = Member { joined_at: 5, ..member(name, false) };
+        let terms = Terms { now: NOW + offset, ..terms() };
+        for edit in [ChatGroupEdit::AddMembers(vec![joining]), ChatGroupEdit::AddMembers(Vec::new())] {
+            let write = ChatGroupWrite::new(app(1), chat_group("g"), edit, terms.clone());
+            store.commit_chat_group(write).await.unwrap().unwrap();
+        }
+        let found = store.recent(&owner(1, name), all()).await.unwrap().sessions;
+        assert_eq!((found.len(), found[0].seen), (1, NOW + offset));
+        let user = UserId::parse(name).unwrap();
+        edit_chat_group(store, app(1), "g", ChatGroupEdit::RemoveMembers(vec![user])).await.unwrap();
+    }
     // A new life begins without the times, pins and deletions of the one before.
     revive(store, app(1), "h", profile("n")).await;
     group_message(store, "h", 0, NOW).await;

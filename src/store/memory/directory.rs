@@ -7,10 +7,11 @@ use crate::{
     domain::{
         AppId, ChatGroup, ChatGroupDelta, ChatGroupEdit, ChatGroupId, ChatGroupKind, ChatGroupOutcome,
         ChatGroupRejection, ChatGroupState, ChatGroupWorld, Conversation, Decision, Member, Owner, Presence,
-        Touch, UserId, WantedMembers,
+        Touch, UnixSeconds, UserId, WantedMembers,
     },
     store::{
         ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Directory, Membership, Pending, StoreError, guarded,
+        membership::added,
     },
 };
 
@@ -33,13 +34,14 @@ impl MemoryStore {
             }
             Conversation::ChatGroup(id) => {
                 let found = self.chat_group(app, id);
+                let profile = found.as_ref().and_then(|state| state.group.profile.as_ref());
+                let is_listable = profile.is_none_or(|profile| profile.kind != ChatGroupKind::AvChatRoom);
                 let is_member = found.as_ref().is_none_or(|state| {
-                    let profile = state.group.profile.as_ref();
-                    profile.is_some_and(|profile| {
-                        profile.kind == ChatGroupKind::AvChatRoom || profile.owner.as_ref() == Some(member)
-                    }) || state.members.iter().any(|listed| listed.user == *member)
+                    !is_listable
+                        || profile.is_some_and(|profile| profile.owner.as_ref() == Some(member))
+                        || state.members.iter().any(|listed| listed.user == *member)
                 });
-                Presence::ChatGroup { life: found.map(|state| state.group.life()), is_member }
+                Presence::ChatGroup { life: found.map(|state| state.group.life()), is_member, is_listable }
             }
         }
     }
@@ -73,7 +75,7 @@ impl MemoryStore {
                 }
                 self.record_disbanding(*app, id, next.group.incarnation, terms.now);
             }
-            self.add_memberships(*app, id, &next);
+            self.add_memberships(*app, id, &change.deltas, terms.now);
             let mut kept = self.chat_groups(id);
             let exits = kept.exits.entry(key.clone()).or_default();
             for delta in &change.deltas {
@@ -102,13 +104,12 @@ fn wanted_of(state: &ChatGroupState, wanted: &WantedMembers) -> Vec<Member> {
 }
 
 impl MemoryStore {
-    /// Records the owner and the members of a chat group on their side, before the chat group itself is changed.
-    fn add_memberships(&self, app: AppId, id: &ChatGroupId, next: &ChatGroupState) {
-        let Some(profile) = &next.group.profile else { return };
-        for user in profile.owner.iter().chain(next.members.iter().map(|member| &member.user)) {
+    /// Records the new owner and the new members of a chat group on their side, before the chat group itself is changed.
+    fn add_memberships(&self, app: AppId, id: &ChatGroupId, deltas: &[ChatGroupDelta], now: UnixSeconds) {
+        for user in added(deltas) {
             let owner = Owner { app, user: user.clone() };
             let mut kept = self.owners(&owner);
-            kept.memberships.entry(owner).or_default().insert(id.clone(), next.group.incarnation);
+            kept.memberships.entry(owner).or_default().insert(id.clone(), now);
         }
     }
 
@@ -120,18 +121,18 @@ impl MemoryStore {
         }
     }
 
-    fn find_membership(&self, owner: &Owner, id: &ChatGroupId) -> Option<Membership> {
-        Membership::of(&owner.user, id, &self.chat_group(owner.app, id)?)
+    fn find_membership(&self, owner: &Owner, id: &ChatGroupId, seen: UnixSeconds) -> Option<Membership> {
+        Membership::of(&owner.user, id, &self.chat_group(owner.app, id)?, seen)
     }
 
     pub(super) fn living_memberships(&self, owner: &Owner) -> Vec<Membership> {
         let ids = self.owners(owner).memberships.get(owner).cloned().unwrap_or_default();
-        ids.keys().filter_map(|id| self.find_membership(owner, id)).collect()
+        ids.iter().filter_map(|(id, seen)| self.find_membership(owner, id, *seen)).collect()
     }
 
     pub(super) fn delete_dead_memberships(&self, owner: &Owner) {
         let mut ids = self.owners(owner).memberships.get(owner).cloned().unwrap_or_default();
-        ids.retain(|id, _| self.find_membership(owner, id).is_some());
+        ids.retain(|id, seen| self.find_membership(owner, id, *seen).is_some());
         self.owners(owner).memberships.insert(owner.clone(), ids);
     }
 }
@@ -143,7 +144,9 @@ impl Directory for MemoryStore {
 
     fn presences(&self, app: AppId, named: Vec<Conversation>) -> Pending<'_, Vec<Presence>> {
         let without_membership = |presence| match presence {
-            Presence::ChatGroup { life, .. } => Presence::ChatGroup { life, is_member: true },
+            Presence::ChatGroup { life, .. } => {
+                Presence::ChatGroup { life, is_member: true, is_listable: true }
+            }
             other => other,
         };
         let nobody = UserId::parse("-").expect("one byte is a user id");

@@ -31,7 +31,7 @@ use self::{
 use super::{Loaded, Owners, Pending, Revision, StoreError, Write, guarded};
 use crate::domain::{
     AppId, Change, ChangeNumber, ChatGroupId, ChatGroupState, ChatGroupTraffic, Conversation, Decision,
-    Delta, Outcome, Owner, OwnerState, Rejection, Session, UserId,
+    Delta, Outcome, Owner, OwnerState, Rejection, Session, UnixSeconds, UserId,
 };
 
 /// The number of partitions.
@@ -64,7 +64,7 @@ struct Kept {
     /// The keys of `chat_groups` in the order in which they were first stored.
     listed: Vec<(AppId, ChatGroupId)>,
     /// In which chat groups each user may be, with the incarnation in which the user joined.
-    memberships: HashMap<Owner, BTreeMap<ChatGroupId, u32>>,
+    memberships: HashMap<Owner, BTreeMap<ChatGroupId, UnixSeconds>>,
     /// When members left according to another service, in milliseconds.
     exits: HashMap<(AppId, ChatGroupId), HashMap<UserId, u64>>,
     sessions: HashMap<Owner, HashMap<Conversation, Session>>,

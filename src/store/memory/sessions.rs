@@ -48,9 +48,9 @@ impl MemoryStore {
         for conversation in edit.named() {
             let session = self.session(owner, conversation);
             let session = match self.presence(owner.app, conversation, &owner.user) {
-                Presence::ChatGroup { life, is_member } => {
+                Presence::ChatGroup { life, is_member, is_listable } => {
                     let session = session.of(life.map_or(0, |life| life.incarnation));
-                    if is_member { self.shared(owner, conversation, session) } else { session }
+                    if is_member && is_listable { self.shared(owner, conversation, session) } else { session }
                 }
                 Presence::User { .. } | Presence::Unreadable => session,
             };
@@ -97,12 +97,11 @@ impl MemoryStore {
                 false => {}
             }
         }
-        for Membership { id, incarnation, kind, joined_at, .. } in memberships {
+        for Membership { id, incarnation, kind, seen: joined, .. } in memberships {
             let conversation = Conversation::ChatGroup(id);
             let session = self.session(owner, &conversation).of(incarnation);
             let Session { times, marks, .. } = self.shared(owner, &conversation, session);
-            let (last, seen, pin) =
-                (times.last(), times.seen().max(joined_at.min(query.terms.now)), marks.pinned);
+            let (last, seen, pin) = (times.last(), times.seen().max(joined), marks.pinned);
             let found = RecentSession { conversation, last, seen, pinned: pin };
             match (kind, pin > 0) {
                 (ChatGroupKind::AvChatRoom, _) => {}

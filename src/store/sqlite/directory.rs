@@ -166,22 +166,23 @@ impl Rows<'_> {
                 Conversation::User(user) => Presence::User { imported: imported.contains(user.as_str()) },
                 Conversation::ChatGroup(id) => {
                     let life = lives.get(id.as_str()).copied();
-                    let is_member = match member {
-                        Some(user) => self.is_member(app, id, user)?,
-                        None => true,
+                    let (is_member, is_listable) = match member {
+                        Some(user) => self.belonging(app, id, user)?,
+                        None => (true, true),
                     };
-                    Presence::ChatGroup { life, is_member }
+                    Presence::ChatGroup { life, is_member, is_listable }
                 }
             };
         }
         Ok(())
     }
 
-    /// Checks whether a user is a member of a chat group. Everybody is one if there is no list of members.
+    /// Checks whether a user is a member of a chat group, and whether the recent list can show it. Everybody is a member if
+    /// there is no list of members.
     ///
     /// # Errors
     /// Returns [`StoreError::Damaged`] for the directory.
-    fn is_member(self, app: AppId, id: &ChatGroupId, user: &UserId) -> Result<bool, StoreError> {
+    fn belonging(self, app: AppId, id: &ChatGroupId, user: &UserId) -> Result<(bool, bool), StoreError> {
         self.find_member(app, id, user).map_err(|error| match error {
             StoreError::Damaged { reason, .. } => {
                 StoreError::Damaged { what: Damaged::Directory(app), reason }
@@ -190,14 +191,17 @@ impl Rows<'_> {
         })
     }
 
-    fn find_member(self, app: AppId, id: &ChatGroupId, user: &UserId) -> Result<bool, StoreError> {
-        let Some(row) = chat_groups::row(self.db, app, id)? else { return Ok(true) };
-        let Some(profile) = &row.group.profile else { return Ok(false) };
-        if profile.kind == ChatGroupKind::AvChatRoom || profile.owner.as_ref() == Some(user) {
-            return Ok(true);
+    fn find_member(self, app: AppId, id: &ChatGroupId, user: &UserId) -> Result<(bool, bool), StoreError> {
+        let Some(row) = chat_groups::row(self.db, app, id)? else { return Ok((true, true)) };
+        let Some(profile) = &row.group.profile else { return Ok((false, true)) };
+        if profile.kind == ChatGroupKind::AvChatRoom {
+            return Ok((true, false));
+        }
+        if profile.owner.as_ref() == Some(user) {
+            return Ok((true, true));
         }
         let wanted = WantedMembers::Named(vec![user.clone()]);
-        Ok(!row.members(self.db, app, id, &wanted)?.is_empty())
+        Ok((!row.members(self.db, app, id, &wanted)?.is_empty(), true))
     }
 }
 

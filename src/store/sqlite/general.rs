@@ -15,7 +15,7 @@ use crate::{
         ChatGroupChange, ChatGroupEdit, ChatGroupOutcome, ChatGroupRejection, ChatGroupWorld, Decision,
         Numbers, Posting, Touch, UnixSeconds,
     },
-    store::{ChatGroupWrite, Damaged, Scope, StoreError, events::bucket_of, guarded},
+    store::{ChatGroupWrite, Damaged, Scope, StoreError, events::bucket_of, guarded, membership::added},
 };
 
 /// The number of bytes that a readiness check writes: a few pages.
@@ -74,9 +74,9 @@ impl Batch<'_> {
             self.bytes += 3 * PAGE;
             self.disbanded.push((app, id.clone()));
         }
-        self.bytes += memberships::add(self.db, app, id, next, deltas)?;
+        self.bytes += memberships::add(self.db, app, id, next, deltas, write.terms.now)?;
         self.moved.push(self.lists.place_of(app, &id.clone().into()));
-        self.moved.extend(memberships::added(deltas).map(|user| self.lists.place_of_user(app, user)));
+        self.moved.extend(added(deltas).map(|user| self.lists.place_of_user(app, user)));
         self.bytes += PAGE + chat_groups::write(self.db, app, id, old, &change, disbanding, write.terms.now)?;
         Ok(Ok(outcome))
     }

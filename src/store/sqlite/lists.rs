@@ -53,6 +53,8 @@ struct List {
     depends_on: Box<[Place]>,
     /// The number of the last change before the list was read.
     read_at: u64,
+    /// The approximate size, in bytes.
+    bytes: usize,
 }
 
 /// What a list was read for.
@@ -157,11 +159,14 @@ impl Lists {
         let query = Query { listed: *listed, oldest: *oldest, directory, admins };
         let depends_on = depends_on.into_boxed_slice();
         let mut part = self.part(owner);
+        if let Some(replaced) = part.lists.remove(owner) {
+            part.bytes -= replaced.bytes;
+        }
         if part.bytes + bytes > self.part_bytes {
             *part = Part::default();
         }
         part.bytes += bytes;
-        part.lists.insert(owner.clone(), List { query, sessions, depends_on, read_at });
+        part.lists.insert(owner.clone(), List { query, sessions, depends_on, read_at, bytes });
     }
 
     /// Records changes that were committed, before their callers are answered.

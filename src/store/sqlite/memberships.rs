@@ -12,10 +12,17 @@ use std::{
 
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::Value};
 
-use super::{batch::PAGE, chat_groups, error::attribute_damage, steps::Key, sums};
+use super::{
+    batch::PAGE,
+    chat_groups,
+    error::attribute_damage,
+    events::{signed, unsigned},
+    steps::Key,
+    sums,
+};
 use crate::{
-    domain::{AppId, ChatGroup, ChatGroupDelta, ChatGroupId, Member, Owner, UserId, WantedMembers},
-    store::{Damaged, Membership, StoreError, checksum::Column},
+    domain::{AppId, ChatGroup, ChatGroupDelta, ChatGroupId, Owner, UnixSeconds, UserId, WantedMembers},
+    store::{Damaged, Membership, StoreError, checksum::Column, membership::added},
 };
 
 /// What one row adds to the write-ahead log at most, in bytes: a page, because neighbouring rows are of other users.
@@ -63,7 +70,7 @@ impl DeadRows {
         let mut bytes = 0;
         for id in ids {
             // The user may have joined again in the meantime. A row that cannot be checked stays.
-            let is_dead = match membership(db, owner, &id) {
+            let is_dead = match membership(db, owner, &id, 0) {
                 Ok(found) => found.is_none(),
                 Err(StoreError::Damaged { .. }) => false,
                 Err(error) => return Err(error),
@@ -94,8 +101,8 @@ pub(super) fn of(
 ) -> Result<Vec<Membership>, StoreError> {
     let ids = attribute_damage(|| Damaged::Memberships(owner.clone()), ids(db, owner))?;
     let (mut living, mut dead) = (Vec::new(), Vec::new());
-    for id in ids {
-        match membership(db, owner, &id)? {
+    for (id, seen) in ids {
+        match membership(db, owner, &id, seen)? {
             Some(membership) => living.push(membership),
             None => dead.push(id),
         }
@@ -104,31 +111,36 @@ pub(super) fn of(
     Ok(living)
 }
 
-fn ids(db: &Connection, owner: &Owner) -> Result<Vec<ChatGroupId>, StoreError> {
+fn ids(db: &Connection, owner: &Owner) -> Result<Vec<(ChatGroupId, UnixSeconds)>, StoreError> {
     let mut statement = db.prepare_cached(
-        "SELECT group_id, incarnation, sum FROM membership WHERE app_id = ?1 AND user_id = ?2 ORDER BY group_id",
+        "SELECT group_id, incarnation, seen, sum FROM membership WHERE app_id = ?1 AND user_id = ?2 ORDER BY group_id",
     )?;
     let mut rows = statement.query(params![owner.app.number(), owner.user.as_str()])?;
     let mut ids = Vec::new();
     while let Some(row) = rows.next()? {
         let key = [Column::Number(owner.app.number().into()), Column::Text(owner.user.as_str().as_bytes())];
-        sums::check("membership", key, row, 2)?;
+        sums::check("membership", key, row, 3)?;
         let id = ChatGroupId::parse(&row.get::<_, String>(0)?)
             .map_err(|reason| StoreError::Damaged { what: Damaged::Database, reason: reason.to_string() })?;
-        ids.push(id);
+        ids.push((id, unsigned(row.get(2)?)));
     }
     Ok(ids)
 }
 
 /// Returns the membership of an owner in a chat group, as the rows of the chat group say.
-fn membership(db: &Connection, owner: &Owner, id: &ChatGroupId) -> Result<Option<Membership>, StoreError> {
+fn membership(
+    db: &Connection,
+    owner: &Owner,
+    id: &ChatGroupId,
+    seen: UnixSeconds,
+) -> Result<Option<Membership>, StoreError> {
     let wanted = WantedMembers::Named(vec![owner.user.clone()]);
     let found = chat_groups::loaded(db, owner.app, id, &wanted)?;
-    Ok(found.and_then(|state| Membership::of(&owner.user, id, &state)))
+    Ok(found.and_then(|state| Membership::of(&owner.user, id, &state, seen)))
 }
 
-/// Adds the rows that an edit of a chat group makes necessary. This comes before the chat group itself is written. Returns
-/// the approximate number of bytes written.
+/// Adds the rows that an edit of a chat group makes necessary. This comes before the chat group itself is written. `now`
+/// is the time of the server. Returns the approximate number of bytes written.
 ///
 /// # Errors
 /// Returns [`StoreError::Damaged`], which names the memberships of one user.
@@ -138,24 +150,13 @@ pub(super) fn add(
     id: &ChatGroupId,
     next: &ChatGroup,
     deltas: &[ChatGroupDelta],
+    now: UnixSeconds,
 ) -> Result<usize, StoreError> {
     let mut bytes = 0;
     for user in added(deltas) {
-        bytes += add_row(db, app, id, user, next.incarnation)?;
+        bytes += add_row(db, app, id, user, next.incarnation, now)?;
     }
     Ok(bytes)
-}
-
-/// Returns the users whom an edit of a chat group adds as its owner or members.
-pub(super) fn added(deltas: &[ChatGroupDelta]) -> impl Iterator<Item = &UserId> {
-    deltas.iter().filter_map(|delta| match delta {
-        ChatGroupDelta::Joined(Member { user, .. }) => Some(user),
-        ChatGroupDelta::Profiled { before, profile } => {
-            let owner_before = before.as_ref().and_then(|before| before.owner.as_ref());
-            profile.owner.as_ref().filter(|owner| owner_before != Some(owner))
-        }
-        _ => None,
-    })
 }
 
 fn add_row(
@@ -164,15 +165,16 @@ fn add_row(
     id: &ChatGroupId,
     user: &UserId,
     incarnation: u32,
+    now: UnixSeconds,
 ) -> Result<usize, StoreError> {
     let add = || {
         let mut statement = db.prepare_cached(
-            "INSERT INTO membership (app_id, user_id, group_id, incarnation, sum)
-             VALUES (?1, ?2, ?3, ?4, row_sum('membership', ?1, ?2, ?3, ?4))
-             ON CONFLICT DO UPDATE SET incarnation = excluded.incarnation, sum = excluded.sum
-                WHERE incarnation != excluded.incarnation",
+            "INSERT INTO membership (app_id, user_id, group_id, incarnation, seen, sum)
+             VALUES (?1, ?2, ?3, ?4, ?5, row_sum('membership', ?1, ?2, ?3, ?4, ?5))
+             ON CONFLICT DO UPDATE SET incarnation = excluded.incarnation, seen = excluded.seen, sum = excluded.sum
+                WHERE incarnation != excluded.incarnation OR seen != excluded.seen",
         )?;
-        Ok(statement.execute(params![app.number(), user.as_str(), id.as_str(), incarnation])?)
+        Ok(statement.execute(params![app.number(), user.as_str(), id.as_str(), incarnation, signed(now)])?)
     };
     let owner = || Damaged::Memberships(Owner { app, user: user.clone() });
     Ok(ROW * attribute_damage(owner, add())?)
@@ -188,8 +190,8 @@ pub(super) fn fill(db: &Connection, from: &Key, to: Key) -> Result<Key, StoreErr
         "SELECT seq FROM chat_group WHERE kind IS NOT NULL AND seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT 1",
     )?;
     let mut fill = db.prepare_cached(
-        "INSERT OR IGNORE INTO membership (app_id, user_id, group_id, incarnation, sum)
-         SELECT app_id, user_id, group_id, incarnation, row_sum('membership', app_id, user_id, group_id, incarnation)
+        "INSERT OR IGNORE INTO membership (app_id, user_id, group_id, incarnation, seen, sum)
+         SELECT app_id, user_id, group_id, incarnation, 0, row_sum('membership', app_id, user_id, group_id, incarnation, 0)
          FROM (SELECT app_id, user_id, group_id, incarnation FROM chat_group JOIN chat_group_member USING (app_id, group_id)
                  WHERE seq = ?1
              UNION ALL SELECT app_id, owner, group_id, incarnation FROM chat_group WHERE seq = ?1 AND owner IS NOT NULL)",

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::{
     domain::{
-        ChatGroupEdit, ChatGroupKind, ChatGroupProfile, DirectoryMode, Edit, JoinOption, Limits,
+        ChatGroupEdit, ChatGroupKind, ChatGroupProfile, DirectoryMode, Edit, JoinOption, Limits, Member,
         ProfileDetails, Terms,
     },
     store::{
@@ -171,7 +171,7 @@ fn adding_a_member_to_a_large_chat_group_writes_one_row_on_each_side() {
          CREATE TRIGGER t1 AFTER INSERT ON chat_group_member BEGIN
             INSERT INTO written VALUES ('member', {size} + length(new.user_id) + 8 + 1 + 8 + 8); END;
          CREATE TRIGGER t2 AFTER INSERT ON membership BEGIN
-            INSERT INTO written VALUES ('membership', {size} + length(new.user_id) + 8 + 8); END;
+            INSERT INTO written VALUES ('membership', {size} + length(new.user_id) + 8 + 8 + 8); END;
          CREATE TRIGGER t3 AFTER UPDATE ON chat_group BEGIN
             INSERT INTO written VALUES ('count', {size} + length(new.name) + length(new.owner) + 13 * 8); END;"
     ))

@@ -25,8 +25,8 @@ use crate::{
     store::{Cursor, Damaged, Membership, Part, RecentQuery, StoreError},
 };
 
-/// How many rows are read at most for each listed session, if users do not exist any more.
-const ROWS: usize = 20;
+/// How many rows are read at once. Those of users who do not exist any more are not listed.
+const ROWS: usize = 100;
 
 /// Reads the pinned sessions of an owner, and the newest ones of those that are not pinned. `memberships` are those of the
 /// owner.
@@ -64,22 +64,21 @@ pub(super) fn sessions(
     let mut rows =
         statement.query(params![owner.app.number(), owner.user.as_str(), signed(query.oldest.max(1))])?;
     // Users who do not exist any more are left out, so there may have to be more rows than sessions.
-    let (mut left, mut rows_left) = (query.listed, ROWS * query.listed);
-    while left > 0 && rows_left > 0 {
-        let mut part = Vec::with_capacity(left);
+    let mut left = query.listed;
+    while left > 0 {
+        let mut part = Vec::with_capacity(ROWS);
         let mut next = || -> Result<_, StoreError> { rows.next()?.map(|row| read(owner, row)).transpose() };
-        while part.len() < left
+        while part.len() < ROWS
             && let Some((conversation, session)) = attribute_damage(of_owner, next())?
         {
             part.push((conversation, session));
         }
-        rows_left = rows_left.saturating_sub(part.len());
         if part.is_empty() {
             break;
         }
         let conversations: Vec<Conversation> = part.iter().map(|(named, _)| named.clone()).collect();
         for ((conversation, session), presence) in part.into_iter().zip(look_up(&conversations)?) {
-            if query.incarnation(owner, &conversation, presence).is_some() {
+            if left > 0 && query.incarnation(owner, &conversation, presence).is_some() {
                 left -= 1;
                 others.push(recent_of(conversation, session));
             }
@@ -109,12 +108,12 @@ fn of_groups(
     let (mut pinned, mut others) = (Vec::new(), Vec::new());
     // What is said in these rooms is not kept for those who join later, so they have no sessions.
     for membership in memberships.into_iter().filter(|found| found.kind != ChatGroupKind::AvChatRoom) {
-        let Membership { id, incarnation, joined_at, .. } = membership;
+        let Membership { id, incarnation, seen, .. } = membership;
         let times = touches::times_of(db, owner.app, &id, incarnation)?;
         let session = own.remove(&id).unwrap_or_default().of(incarnation).touched(times);
         let mut session = recent_of(id.into(), session);
         // Joining counts as a move, so that a client which asks what has moved finds an old chat group.
-        session.seen = session.seen.max(joined_at.min(query.terms.now));
+        session.seen = session.seen.max(seen);
         match session.pinned > 0 {
             true => pinned.push(session),
             false if session.last >= query.oldest => others.push(session),

@@ -43,6 +43,29 @@ fn steps(directory: &std::path::Path, owner: &Owner) -> (i32, usize) {
 }
 
 #[test]
+fn a_list_is_full_however_many_users_do_not_exist_any_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let ann = owner("ann");
+    block_on(async {
+        let store = SqliteStore::open(&StoreConfig::new(directory.path())).unwrap();
+        fill(&store, &ann, 5_000).await;
+        store.close().await;
+    });
+    let db = Connection::open(directory.path().join("confold.db")).unwrap();
+    super::super::sums::install(&db).unwrap();
+    let query = RecentQuery { listed: 3, oldest: 1, terms: Terms::of_tools(Limits::OPEN, 5) };
+    let looked_up = Cell::new(0);
+    // Only the users of the oldest sessions exist.
+    let look_up = |named: &[Conversation]| {
+        let exists = (0..named.len()).map(|place| looked_up.get() + place >= 4_990);
+        let found = exists.map(|imported| Presence::User { imported }).collect();
+        looked_up.set(looked_up.get() + named.len());
+        Ok(found)
+    };
+    assert_eq!(super::sessions(&db, &ann, &query, Vec::new(), look_up).unwrap().len(), 3);
+}
+
+#[test]
 fn a_list_of_an_owner_with_many_sessions_takes_as_many_steps_as_one_with_few() {
     let directory = tempfile::tempdir().unwrap();
     let (few, many) = (owner("few"), owner("many"));

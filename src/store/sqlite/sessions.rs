@@ -162,9 +162,9 @@ fn known(
         let session = attribute_damage(|| Damaged::Sessions(owner.clone()), one(db, owner, conversation))?;
         let session = match (conversation, presence) {
             (Conversation::User(_), _) => session.of(0),
-            (Conversation::ChatGroup(id), Presence::ChatGroup { life, is_member }) => {
+            (Conversation::ChatGroup(id), Presence::ChatGroup { life, is_member, is_listable }) => {
                 let session = session.of(life.map_or(0, |life| life.incarnation));
-                match is_member {
+                match is_member && is_listable {
                     true => shared(db, owner.app, id, session)?,
                     false => session,
                 }

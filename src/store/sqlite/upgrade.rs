@@ -257,7 +257,7 @@ CREATE TABLE chat_group_times(app_id,group_id,incarnation,last,seen,number,at,su
 ALTER TABLE account ADD COLUMN profile;
 ALTER TABLE account_aside ADD COLUMN profile;
 -- In which chat groups a user may be, see memberships.rs.
-CREATE TABLE membership (app_id, user_id, group_id, incarnation, sum, PRIMARY KEY (app_id, user_id, group_id)) WITHOUT ROWID;
+CREATE TABLE membership (app_id, user_id, group_id, incarnation, seen, sum, PRIMARY KEY (app_id, user_id, group_id)) WITHOUT ROWID;
 -- When members left according to another service, in milliseconds.
 CREATE TABLE chat_group_exit (app_id, group_id, user_id, at, sum, PRIMARY KEY (app_id, group_id, user_id)) WITHOUT ROWID;
 -- Details, which are NULL where they have their default value, see chat_groups.rs and members.rs.
