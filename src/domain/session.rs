@@ -146,7 +146,11 @@ pub(super) fn change(
         }
     }
     drafts.retain(|(_, before, after)| before != after);
-    check_pins(known, &drafts)?;
+    // What an import restores has been accepted before, and some of it may be pins that the list does not show.
+    let is_restored = items.iter().all(|(_, change)| matches!(change, SessionChange::Restore(_)));
+    if !is_restored {
+        check_pins(known, &drafts)?;
+    }
     if drafts.is_empty() {
         return Ok(None);
     }
@@ -161,7 +165,7 @@ pub(super) fn change(
         }))
     };
     // What an import restores has had its numbers already.
-    if items.iter().all(|(_, change)| matches!(change, SessionChange::Restore(_))) {
+    if is_restored {
         let deltas = drafts.into_iter().map(|draft| delta(None, draft)).collect();
         return Ok(Some(Change { next: state.clone(), deltas }));
     }
