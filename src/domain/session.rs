@@ -52,6 +52,15 @@ impl Session {
         }
     }
 
+    /// Returns the session in a chat group with these times after the account of the owner was deleted. The owner stays a
+    /// member, and the session is gone until a later message.
+    #[must_use]
+    pub fn ended(incarnation: u32, times: SessionTimes, now: UnixSeconds) -> Session {
+        // A message may be newer than the clock.
+        let marks = SessionMarks { pinned: 0, deleted: times.last().max(now).clamp(1, LAST_SECOND) };
+        Session { incarnation, times: SessionTimes::default(), marks }
+    }
+
     /// Returns the session after a change of its marks.
     #[must_use]
     pub fn changed(self, change: &SessionChanged) -> Session {
