@@ -20,12 +20,12 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     given(request, &field::MSG_FLAG, |value| value.word().map(drop))?;
     let seconds = |value: Value<'_>| match value.read::<i64>()? {
         ..0 => Err(Fault::unfit(value.path, "a number of seconds", value.node)),
-        seconds => Ok(seconds),
+        _ => Ok(()),
     };
     // Libraries send 0 for fields that were not set.
     let mut mutes = false;
     for field in [&field::MUTE_TIME, &field::SHUT_UP_TIME, &field::MUTE_UNTIL, &field::SHUT_UP_UNTIL] {
-        mutes |= given(request, field, seconds)?.is_some_and(|seconds| seconds > 0);
+        mutes |= given(request, field, seconds)?.is_some();
     }
     let patch = MemberPatch { admin, name_card, mutes };
     call.edit_chat_group(&id, ChatGroupEdit::ChangeMember { user: member, patch }).await?;

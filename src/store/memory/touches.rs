@@ -14,7 +14,7 @@ impl Touches for MemoryStore {
         for touch in touches {
             let partition = partition_of(match &touch {
                 Touch::Peer { owner, .. } => owner.user.as_str(),
-                Touch::ChatGroup { id, .. } => id.as_str(),
+                Touch::ChatGroup { id, .. } | Touch::Messages { id, .. } => id.as_str(),
             });
             divided[partition].push(touch);
         }
@@ -94,6 +94,11 @@ impl MemoryStore {
                 let mut kept = self.chat_groups(&id);
                 let group = kept.times.entry((app, id)).or_default();
                 *group = group.touched(times);
+            }
+            Touch::Messages { app, id, incarnation, last } => {
+                let mut kept = self.chat_groups(&id);
+                let group = kept.times.entry((app, id)).or_default();
+                *group = group.counted(incarnation, last);
             }
         }
     }

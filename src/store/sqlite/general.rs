@@ -100,7 +100,9 @@ impl Batch<'_> {
                 self.bytes += bytes;
                 self.moved.push(match touch {
                     Touch::Peer { owner, .. } => self.lists.place_of_user(owner.app, &owner.user),
-                    Touch::ChatGroup { app, id, .. } => self.lists.place_of(*app, &id.clone().into()),
+                    Touch::ChatGroup { app, id, .. } | Touch::Messages { app, id, .. } => {
+                        self.lists.place_of(*app, &id.clone().into())
+                    }
                 });
             }
         }
