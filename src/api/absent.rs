@@ -12,8 +12,8 @@ use crate::wire::nearest;
 /// Reasons why commands are not implemented. In an error text, they follow the word "because".
 const MESSAGES: &str = "messages are not stored";
 /// The reason for commands that are implemented, but that an app refuses unless its setting accepts them.
-const REFUSED_MESSAGES: &str = "messages are not stored; an app whose setting messages is \"accept\" (confold dev \
-                                --messages accept) gets them checked, answered and dropped, which moves the recent list";
+const REFUSED_MESSAGES: &str = "messages are not stored; set the app's setting messages to \"accept\" (confold dev \
+                                --messages accept) to have them checked, answered and dropped; they then move the recent list";
 const CHAT_GROUPS: &str = "confold keeps only the data of chat groups that conversation groups need";
 const MUTING: &str =
     "nobody can send messages to chat groups and rooms here, so nobody can be muted, banned or watched";

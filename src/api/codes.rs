@@ -36,6 +36,7 @@ impl Error {
             Error::NoProfiles(_) => Code::PROFILE_USERS,
             Error::Message(problem, _) => message_code(*problem, family),
             Error::NoAccount { .. } => Code::ACCOUNT_UNKNOWN,
+            Error::Outsider(_) => Code::CHAT_GROUP,
             Error::NoChatGroup(_) => Code::GROUP_ABSENT,
             Error::ChatGroupIdForm(_) => Code::GROUP_ID,
             Error::ChatGroupTaken(_) => Code::GROUP_ID_TAKEN,

@@ -129,6 +129,9 @@ pub enum Error {
     /// A rule refuses the call.
     #[error("{}", explain(.0))]
     Rejected(#[from] Rejection),
+    /// A conversation cannot be pinned, because the owner is not in its chat group.
+    #[error("{}; {JOIN}", Rejection::NotMember(.0.clone()))]
+    Outsider(ChatGroupId),
     /// A value of the request breaks a rule that has its own error code.
     #[error("{path}: {}", explain(rejection))]
     At {
@@ -219,13 +222,15 @@ pub enum Error {
     ChatGroupDenied(String),
     /// The reply would be too large.
     #[error(
-        "the reply would have {bytes} bytes, and it may have at most {limit}; use Limit and Offset to get it in parts"
+        "the reply would have {bytes} bytes, and it may have at most {limit}; use Limit and {place} to get it in parts"
     )]
     LongReply {
         /// The size of the reply.
         bytes: usize,
         /// The largest size.
         limit: usize,
+        /// The field that says where a part of the list begins.
+        place: &'static str,
     },
     /// A user named in a chat group call does not exist.
     #[error("{}", explain(&Rejection::UnknownPeer(.0.clone())))]
@@ -293,13 +298,15 @@ pub(super) fn explain(rejection: &Rejection) -> String {
             "{rejection}; to use its id again, {}; earlier records about it are not restored",
             creation(id)
         ),
-        Rejection::NotMember(_) => format!(
-            "{rejection}; add the owner with v4/group_open_http_svc/add_group_member, or set the app's setting membership \
-             to ignore"
-        ),
+        Rejection::NotMember(_) => {
+            format!("{rejection}; {JOIN}, or set the app's setting membership to ignore")
+        }
         other => other.to_string(),
     }
 }
+
+/// How a user gets into a chat group.
+const JOIN: &str = "add the owner with v4/group_open_http_svc/add_group_member";
 
 /// The option with which every well-formed id counts as existing.
 const OPEN: &str = "--directory open (confold serve: with the app's setting directory)";

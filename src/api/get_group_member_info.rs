@@ -14,6 +14,9 @@ use crate::{
     wire::{Fault, Fields},
 };
 
+/// The `Next` after the owner, who is listed before everybody else, whenever they joined.
+const OWNER_LISTED: &str = "owner";
+
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Reply {
@@ -30,6 +33,9 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let offset = request.optional(&field::OFFSET, |value| number(value, usize::MAX))?.unwrap_or(0);
     let after = request.optional(&field::MEMBER_NEXT, |value| {
         let text: &str = value.read()?;
+        if text == OWNER_LISTED {
+            return Ok((0, String::new()));
+        }
         let place = text.split_once(' ').and_then(|(joined_at, user)| Some((joined_at.parse().ok()?, user)));
         place
             .map(|(joined_at, user): (u64, &str)| (joined_at, user.to_owned()))
@@ -45,15 +51,15 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let (state, profile) = found.ok_or(Error::NoChatGroup(id))?;
     let all = sorted(state, profile);
     let is_community = profile.kind == ChatGroupKind::Community;
-    let follows = |(index, member): &(usize, &Member)| match &after {
+    let is_owner = |member: &Member| profile.owner.as_ref() == Some(&member.user);
+    let follows = |member: &&Member| match &after {
         Some((joined_at, user)) if is_community => {
-            *index > 0 && (member.joined_at, member.user.as_str()) > (*joined_at, user.as_str())
+            !is_owner(member) && (member.joined_at, member.user.as_str()) > (*joined_at, user.as_str())
         }
         _ => true,
     };
     let role = |member: &Member| profile.role(&member.user, Some(member)).name();
-    let mut listed: Vec<&Member> = (all.iter().enumerate().filter(follows))
-        .map(|(_, member)| member)
+    let mut listed: Vec<&Member> = (all.iter().filter(follows))
         .filter(|member| roles.as_ref().is_none_or(|roles| roles.iter().any(|wanted| wanted == role(member))))
         .skip(if is_community { 0 } else { offset })
         .collect();
@@ -62,6 +68,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         listed.truncate(limit);
     }
     let next = match listed.last() {
+        Some(last) if has_more && is_owner(last) => OWNER_LISTED.to_owned(),
         Some(last) if has_more => format!("{} {}", last.joined_at, last.user.as_str()),
         _ => String::new(),
     };
@@ -69,11 +76,13 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         let fields = member_fields(profile, member);
         FieldList::of(&[&fields[..1], &wanted.kept_of(&fields[1..], &[])].concat())
     };
-    checked_size(call.ok(&Reply {
+    let place = if is_community { &field::MEMBER_NEXT } else { &field::OFFSET };
+    let reply = Reply {
         next: is_community.then_some(next),
         member_num: state.group.member_count(),
         member_list: listed.iter().map(fields).collect(),
-    }))
+    };
+    checked_size(call.ok(&reply), place)
 }
 
 /// Returns the owner, and then the members in the order in which they joined.

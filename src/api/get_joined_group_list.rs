@@ -39,7 +39,9 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     };
     let (with_rooms, with_topics) = (flag(&field::WITH_HUGE_GROUPS)?, flag(&field::SUPPORT_TOPIC)?);
     if with_topics && kind != Some(ChatGroupKind::Community) {
-        return Err(request.refused(&field::SUPPORT_TOPIC, "1 needs the GroupType Community").into());
+        return Err(request
+            .refused(&field::SUPPORT_TOPIC, "it can be 1 only if GroupType is Community")
+            .into());
     }
     let wanted = request.optional(&field::JOINED_FILTER, |value| -> Result<_, Fault> {
         let fields = value.fields()?;
@@ -74,7 +76,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
                 .collect()
         }
     };
-    checked_size(call.ok(&Reply { total_count, group_id_list }))
+    checked_size(call.ok(&Reply { total_count, group_id_list }), &field::OFFSET)
 }
 
 fn identified(id: &ChatGroupId) -> FieldList {

@@ -64,11 +64,11 @@ pub(super) fn given<T>(
 /// The largest reply, in bytes.
 const MOST_BYTES: usize = 1 << 20;
 
-/// Returns a reply, unless it is too large.
-pub(super) fn checked_size(reply: Vec<u8>) -> Result<Vec<u8>, Error> {
+/// Returns a reply, unless it is too large. `place` is the field that says where a part of the list begins.
+pub(super) fn checked_size(reply: Vec<u8>, place: &'static Field) -> Result<Vec<u8>, Error> {
     match reply.len() {
         ..=MOST_BYTES => Ok(reply),
-        bytes => Err(Error::LongReply { bytes, limit: MOST_BYTES }),
+        bytes => Err(Error::LongReply { bytes, limit: MOST_BYTES, place: place.name }),
     }
 }
 

@@ -22,9 +22,10 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         ..0 => Err(Fault::unfit(value.path, "a number of seconds", value.node)),
         _ => Ok(()),
     };
+    // Libraries send 0 for fields that were not set.
     let mut mutes = false;
     for field in [&field::MUTE_TIME, &field::SHUT_UP_TIME, &field::MUTE_UNTIL, &field::SHUT_UP_UNTIL] {
-        mutes |= request.optional(field, seconds)?.is_some();
+        mutes |= given(request, field, seconds)?.is_some();
     }
     let patch = MemberPatch { admin, name_card, mutes };
     call.edit_chat_group(&id, ChatGroupEdit::ChangeMember { user: member, patch }).await?;

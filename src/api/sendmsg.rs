@@ -76,7 +76,7 @@ fn receiver(request: Fields<'_>) -> Result<String, Error> {
     required(request, &field::RECEIVER, MessageProblem::Receiver, |value| {
         match value.read::<&str>().map_err(of(MessageProblem::Receiver))? {
             "" => {
-                let fault = Fault::unfit(value.path, "the receiver", value.node);
+                let fault = Fault::refused(value.path, "it must not be empty");
                 Err(Error::Message(MessageProblem::Receiver, fault))
             }
             name => Ok(name.to_owned()),

@@ -10,7 +10,7 @@ use super::{
     shapes::check_batch,
 };
 use crate::{
-    domain::{Conversation, Edit, SessionChange},
+    domain::{Conversation, Edit, Rejection, SessionChange},
     wire::{Fault, Fields, Value},
 };
 
@@ -28,7 +28,12 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         check_batch(items)?;
         Ok(items.each(|item| Ok::<_, Fault>((pinnable(item)?, change)))?)
     })?;
-    let () = call.edit(owner, Edit::ChangeSessions(items)).await?;
+    // The list never shows a chat group to outsiders, whatever the app's setting membership is.
+    let outcome: Result<(), Error> = call.edit(owner, Edit::ChangeSessions(items)).await;
+    outcome.map_err(|error| match error {
+        Error::Rejected(Rejection::NotMember(id)) => Error::Outsider(id),
+        other => other,
+    })?;
     Ok(call.ok(&Reply {}))
 }
 

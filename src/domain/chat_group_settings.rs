@@ -33,7 +33,7 @@ pub struct MemberPatch {
     pub admin: Option<bool>,
     /// The name that the member has in the chat group.
     pub name_card: Option<String>,
-    /// Whether the request mutes the member or ends that. Nothing of it is kept, but not every kind of chat group allows it.
+    /// Whether the request mutes the member. Nothing of it is kept, but not every kind of chat group allows it.
     pub mutes: bool,
 }
 

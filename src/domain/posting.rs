@@ -63,6 +63,20 @@ impl ChatGroupTraffic {
         ChatGroupTraffic { times, last }
     }
 
+    /// Raises the number and the time of the last message in this incarnation. If a later one has begun, nothing happens.
+    #[must_use]
+    pub fn counted(self, incarnation: u32, last: LastMessage) -> ChatGroupTraffic {
+        let begun = self.touched(ChatGroupTimes { incarnation, ..ChatGroupTimes::default() });
+        if begun.times.incarnation > incarnation {
+            return self;
+        }
+        let LastMessage { number, at } = begun.last;
+        ChatGroupTraffic {
+            last: LastMessage { number: number.max(last.number), at: at.max(last.at) },
+            ..begun
+        }
+    }
+
     /// Returns the last message in this incarnation. Any other incarnation has none.
     #[must_use]
     pub fn of(self, incarnation: u32) -> LastMessage {

@@ -58,6 +58,15 @@ impl Session {
         }
     }
 
+    /// Returns the session in a chat group with these times after the account of the owner was deleted. The owner stays a
+    /// member, and the session is gone until a later message.
+    #[must_use]
+    pub fn ended(incarnation: u32, times: SessionTimes, now: UnixSeconds) -> Session {
+        // A message may be newer than the clock.
+        let marks = SessionMarks { pinned: 0, deleted: times.last().max(now).clamp(1, LAST_SECOND) };
+        Session { incarnation, times: SessionTimes::default(), marks }
+    }
+
     /// Returns the session after a change of its marks.
     #[must_use]
     pub fn changed(self, change: &SessionChanged) -> Session {
@@ -153,15 +162,17 @@ pub(super) fn change(
         }
     }
     drafts.retain(|(_, before, after)| before != after);
-    check_pins(known, &drafts)?;
+    // What an import restores has been accepted before, and some of it may be pins that the list does not show.
+    let is_restored = items.iter().all(|(_, change)| matches!(change, SessionChange::Restore(_)));
+    if !is_restored {
+        check_pins(known, &drafts)?;
+    }
     if drafts.is_empty() {
         return Ok(None);
     }
     // What an import restores has had its numbers already. A client cannot notice that an invisible session was deleted.
-    let is_restoration = items.iter().all(|(_, change)| matches!(change, SessionChange::Restore(_)));
-    let is_recorded = |before: &Session, after: &Session| {
-        !is_restoration && (before.is_visible() || after.marks.pinned > 0)
-    };
+    let is_recorded =
+        |before: &Session, after: &Session| !is_restored && (before.is_visible() || after.marks.pinned > 0);
     let recorded = drafts.iter().filter(|(_, before, after)| is_recorded(before, after)).count();
     let (base, mut deltas) = state.organizer.with_room_for(recorded, world.terms.now);
     let mut numbers = Numbers::after(base.counters());

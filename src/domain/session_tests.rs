@@ -136,3 +136,16 @@ fn a_deletion_is_kept_without_a_session_and_recorded_only_if_one_was_visible() {
         assert_eq!(session.changed(delta).touched(SessionTimes::new(99, 101)).times.last(), 0);
     }
 }
+
+#[test]
+fn an_import_restores_more_pins_than_a_caller_may_set() {
+    // Pins of users who do not exist any more are exported as well, and they do not count for callers.
+    let marks = SessionMarks { pinned: 1, deleted: 0 };
+    let many: Vec<_> =
+        (0..60).map(|count| (user(&format!("u{count}")), SessionChange::Restore(marks))).collect();
+    let change = decide(&KnownSessions::default(), &many).unwrap().unwrap();
+    assert_eq!(change.deltas.len(), 60);
+    let and_pin: Vec<_> = many.into_iter().chain([(user("new"), SessionChange::Pin)]).collect();
+    let refused = Err(Rejection::TooManyPinned { limit: MOST_PINNED });
+    assert_eq!(decide(&KnownSessions::default(), &and_pin), refused, "what callers set is counted");
+}

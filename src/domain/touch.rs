@@ -4,7 +4,7 @@
 //! any order and any number of times. Pins and deletions are not times of this kind and do not belong here; what
 //! depends on them is decided when the list is read.
 
-use super::{AppId, ChatGroupId, LAST_SECOND, Owner, UnixSeconds, UserId};
+use super::{AppId, ChatGroupId, LAST_SECOND, LastMessage, Owner, UnixSeconds, UserId};
 
 /// The times of a session. A time of 0 means that there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +77,9 @@ pub enum Touch {
         peer: UserId,
         /// The lowest times that the session may have from now on.
         times: SessionTimes,
+        /// Whether nothing happens if the owner has no account by then, so that nothing of an account that is deleted at the
+        /// same time comes back.
+        needs_account: bool,
     },
     /// Raises the times of a chat group. If a later incarnation has been touched, nothing happens.
     ChatGroup {
@@ -87,6 +90,18 @@ pub enum Touch {
         /// The incarnation that the touch belongs to, and the lowest times that it may have from now on.
         times: ChatGroupTimes,
     },
+    /// Raises the number and the time of the last message to a chat group, which an import restores. If a later incarnation
+    /// has begun, nothing happens.
+    Messages {
+        /// The app of the chat group.
+        app: AppId,
+        /// The chat group.
+        id: ChatGroupId,
+        /// The incarnation that the message belongs to.
+        incarnation: u32,
+        /// The message.
+        last: LastMessage,
+    },
 }
 
 impl Touch {
@@ -96,6 +111,8 @@ impl Touch {
         match self {
             Touch::Peer { times, .. } => times.seen(),
             Touch::ChatGroup { times, .. } => times.times.seen(),
+            // No session moves.
+            Touch::Messages { .. } => LAST_SECOND,
         }
     }
 }

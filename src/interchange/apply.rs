@@ -10,8 +10,8 @@ use crate::{
     clock::Clock,
     domain::{
         Account, AppId, ChatGroupEdit, ChatGroupId, ChatGroupLife, ChatGroupOutcome, ChatGroupState,
-        ChatGroupTimes, Conversation, Edit, Outcome, Owner, Presence, Session, SessionTimes, Terms, Touch,
-        UnixSeconds, UserId, World,
+        ChatGroupTimes, Conversation, Edit, LastMessage, Outcome, Owner, Presence, Session, SessionTimes,
+        Terms, Touch, UnixSeconds, UserId, World,
     },
     store::{CallContext, ChatGroupWrite, Store, StoreError, Write},
 };
@@ -47,7 +47,7 @@ pub fn apply<'a>(
 ) -> Applying<'a> {
     let clock = clock.clone();
     let (owner, edit) = match line {
-        Line::ChatGroup { app, id, state: ChatGroupState { group, members }, last } => {
+        Line::ChatGroup { app, id, state: ChatGroupState { group, members }, last, message } => {
             let edit = ChatGroupEdit::Restore { group, members };
             let write = ChatGroupWrite { context, ..ChatGroupWrite::new(app, id.clone(), edit, terms) };
             let commit = store.commit_chat_group(write);
@@ -55,10 +55,12 @@ pub fn apply<'a>(
                 let outcome =
                     commit.await?.map_err(|rejection| ApplyError::Refused(rejection.to_string()))?;
                 let effect = effect_on_chat_group(&outcome);
-                let living = outcome.after.filter(|after| after.alive && last > 0);
+                let living = outcome.after.filter(|after| after.alive);
                 let Some(ChatGroupLife { incarnation, .. }) = living else { return Ok(effect) };
-                let is_raised = raise_chat_group(store, app, id, incarnation, last, &clock).await?;
-                Ok(Effect { changed: effect.changed || is_raised, ..effect })
+                let is_counted = count_messages(store, app, &id, incarnation, message).await?;
+                let is_raised =
+                    last > 0 && raise_chat_group(store, app, id, incarnation, last, &clock).await?;
+                Ok(Effect { changed: effect.changed || is_counted || is_raised, ..effect })
             });
         }
         Line::Account { owner, account } => (owner, import_of(account)),
@@ -70,6 +72,26 @@ pub fn apply<'a>(
         let outcome = commit.await?.map_err(|rejection| ApplyError::Refused(rejection.to_string()))?;
         Ok(effect_on_owner(&owner, &outcome))
     })
+}
+
+/// Raises the number and the time of the last message to a chat group, unless they are as high already. Returns whether they
+/// were raised.
+async fn count_messages(
+    store: &dyn Store,
+    app: AppId,
+    id: &ChatGroupId,
+    incarnation: u32,
+    last: LastMessage,
+) -> Result<bool, StoreError> {
+    if last == LastMessage::default() {
+        return Ok(false);
+    }
+    let known = store.last_messages(app, vec![(id.clone(), incarnation)]).await?;
+    if known.first().is_some_and(|known| known.number >= last.number && known.at >= last.at) {
+        return Ok(false);
+    }
+    store.touch(vec![Touch::Messages { app, id: id.clone(), incarnation, last }]).await?;
+    Ok(true)
 }
 
 /// Raises the time of the newest message of a chat group, unless it is as late already. Returns whether it was raised.

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     domain::{
         AppId, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, ChatGroupState, InviteOption,
-        JoinOption, MAX_NUMBER, Member, MemberDetails, ProfileDetails, UnixSeconds,
+        JoinOption, LastMessage, MAX_NUMBER, Member, MemberDetails, ProfileDetails, UnixSeconds,
     },
     wire::{Fault, Fields, UnknownFields, Value},
 };
@@ -72,6 +72,18 @@ pub(super) fn chat_group(fields: Fields<'_>, unknown: UnknownFields) -> Result<C
     Ok(ChatGroupState { group, members })
 }
 
+/// Reads the number and the time of the last message.
+pub(super) fn last_message(fields: Fields<'_>) -> Result<LastMessage, Fault> {
+    let next = fields.optional(&known::NEXT_MSG_SEQ, |value| {
+        let unfit = || {
+            Fault::unfit(value.path, format!("a number from 1 to {}", u64::from(u32::MAX) + 1), value.node)
+        };
+        value.read::<i64>().and_then(|next| u32::try_from(next - 1).map_err(|_| unfit()))
+    })?;
+    let at = fields.optional(&known::LAST_SEND_TIME, any_seconds)?.unwrap_or(0);
+    Ok(LastMessage { number: next.unwrap_or(0), at })
+}
+
 fn members(list: Value<'_>, unknown: UnknownFields) -> Result<Vec<Member>, Fault> {
     let path = list.path;
     let members = list.each(|item| member(item, unknown))?;
@@ -94,12 +106,14 @@ fn member(item: Value<'_>, unknown: UnknownFields) -> Result<Member, Fault> {
     })
 }
 
-/// Appends the line of a chat group, existing or destroyed. `last` is the time of its newest message, or 0.
+/// Appends the line of a chat group, existing or destroyed. `last` is the time of its newest message, or 0, and `message` is the
+/// last one that took a number.
 pub fn write_chat_group(
     app: AppId,
     id: &ChatGroupId,
     state: &ChatGroupState,
     last: UnixSeconds,
+    message: LastMessage,
     out: &mut Vec<u8>,
 ) {
     let ChatGroupState { group, members } = state;
@@ -112,6 +126,8 @@ pub fn write_chat_group(
         destroyed: profile.is_none(),
         profile: profile.as_ref().map(|profile| ProfileOut::new(profile, members)),
         last,
+        next_number: u64::from(message.number) + u64::from(message.number > 0),
+        sent: message.at,
     };
     write(&line, out);
 }
@@ -174,6 +190,10 @@ struct ChatGroupOut<'a> {
     profile: Option<ProfileOut<'a>>,
     #[serde(rename = "LastMsgTime", skip_serializing_if = "is_no_time")]
     last: u64,
+    #[serde(rename = "NextMsgSeq", skip_serializing_if = "is_no_time")]
+    next_number: u64,
+    #[serde(rename = "LastSendTime", skip_serializing_if = "is_no_time")]
+    sent: u64,
 }
 
 #[derive(Serialize)]

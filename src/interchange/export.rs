@@ -45,9 +45,10 @@ impl Export {
                     let Part { items, next } = self.store.list_all_chat_groups(app, from.clone()).await?;
                     let lives: Vec<(ChatGroupId, u32)> =
                         items.iter().map(|(id, state)| (id.clone(), state.group.incarnation)).collect();
-                    let times = self.store.chat_group_times(app, lives).await?;
-                    for ((id, state), times) in items.iter().zip(times) {
-                        write_chat_group(app, id, state, SessionTimes::last(times), &mut out);
+                    let times = self.store.chat_group_times(app, lives.clone()).await?;
+                    let messages = self.store.last_messages(app, lives).await?;
+                    for (((id, state), times), message) in items.iter().zip(times).zip(messages) {
+                        write_chat_group(app, id, state, SessionTimes::last(times), message, &mut out);
                     }
                     self.place = if next.is_some() { Place::ChatGroups(next) } else { Place::Owners(None) };
                 }

@@ -161,7 +161,7 @@ impl<'a> Intake<'a> {
             (Purpose::Check, Line::Sessions(line)) => {
                 check(self.store, line.owner.clone(), line.edit(), terms, &self.lives)
             }
-            (Purpose::Check, Line::ChatGroup { app, id, state, last: _ }) => {
+            (Purpose::Check, Line::ChatGroup { app, id, state, .. }) => {
                 return match self.remember_life(app, id, state, &terms).await? {
                     Ok(()) => Ok(()),
                     Err(reason) => self.refuse(number, reason).await,

@@ -60,6 +60,8 @@ pub(super) const CUSTOM_MARK: Field = bare("CustomMark");
 pub(super) const CONTACT_GROUP_ID: Field = bare("ContactGroupId");
 pub(super) const TIMESTAMP: Field = bare("Timestamp");
 pub(super) const LAST_MSG_TIME: Field = bare("LastMsgTime");
+pub(super) const NEXT_MSG_SEQ: Field = bare("NextMsgSeq");
+pub(super) const LAST_SEND_TIME: Field = bare("LastSendTime");
 pub(super) const SESSION_ITEM: Field = bare("SessionItem");
 pub(super) const SESSION_TYPE: Field =
     may("Type", Shape::Choice(&[(1, "one-to-one, with To_Account"), (2, "group, with GroupId")]), "");
@@ -92,6 +94,8 @@ pub(super) const CHAT_GROUP: &[Field] = &[
     OWNER_NAME_CARD,
     MEMBER_LIST,
     LAST_MSG_TIME,
+    NEXT_MSG_SEQ,
+    LAST_SEND_TIME,
 ];
 pub(super) const SESSIONS: &[Field] = &[KIND, SDK_APP_ID, FROM_ACCOUNT, SESSION_ITEM];
 pub(super) const SESSION: &[Field] =

@@ -2,7 +2,7 @@
 //! `get_contact_group` is nearly a line.
 
 use super::{
-    chat_group::chat_group,
+    chat_group::{chat_group, last_message},
     encoding::without_mark,
     known::{self, check_lists, check_saved_reply, only},
     sessions::{SessionsLine, sessions},
@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Account, AppId, ChatGroupId, ChatGroupState, Counters, CustomMark, GroupId, GroupName, Owner,
-        Profile, ProfileTag, Rejection, Restoration, RestoredGroup, RestoredRecord, StandardMark,
+        Account, AppId, ChatGroupId, ChatGroupState, Counters, CustomMark, GroupId, GroupName, LastMessage,
+        Owner, Profile, ProfileTag, Rejection, Restoration, RestoredGroup, RestoredRecord, StandardMark,
         UnixSeconds,
     },
     wire::{
@@ -40,6 +40,8 @@ pub enum Line {
         state: ChatGroupState,
         /// The time of its newest message; 0 if there is none.
         last: UnixSeconds,
+        /// The last message that took a number.
+        message: LastMessage,
     },
     /// `"Kind":"organizer"`
     Organizer(OrganizerLine),
@@ -172,7 +174,8 @@ fn read(fields: Fields<'_>, unknown: UnknownFields) -> Result<Line, Fault> {
             let fields = only(fields, known::CHAT_GROUP, unknown, "a chat group")?;
             let id = fields.required(&known::GROUP_ID, |value| parsed(value, ChatGroupId::parse))?;
             let last = fields.optional(&known::LAST_MSG_TIME, seconds)?.unwrap_or(0);
-            Ok(Line::ChatGroup { app, id, state: chat_group(fields, unknown)?, last })
+            let message = last_message(fields)?;
+            Ok(Line::ChatGroup { app, id, state: chat_group(fields, unknown)?, last, message })
         }
         "organizer" => organizer(app, fields, unknown),
         "sessions" => sessions(app, fields, unknown).map(Line::Sessions),

@@ -8,8 +8,8 @@ use super::*;
 use crate::{
     domain::{
         AppId, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, ChatGroupState, GroupName,
-        InviteOption, JoinOption, Member, MemberDetails, Organizer, ProfileDetails, ProfileTag, ProfileValue,
-        RestoredGroup, RestoredRecord, StandardMark, UserId,
+        InviteOption, JoinOption, LastMessage, Member, MemberDetails, Organizer, ProfileDetails, ProfileTag,
+        ProfileValue, RestoredGroup, RestoredRecord, StandardMark, UserId,
     },
     interchange::{Line, UnknownFields, chat_group::write_chat_group, read_line},
 };
@@ -110,8 +110,10 @@ proptest! {
         members in vec((user(), any::<bool>(), 0u64..1 << 40, text(20)), 0..5),
         details in (0u64..1 << 40, any::<bool>(), 0..InviteOption::ALL.len(), 0u64..1 << 40, text(20)),
         numbers in (0u32..9, 1u32..6_000, 0u64..1 << 40),
+        last in (any::<u32>(), 0u64..1 << 40),
         alive: bool,
     ) {
+        let message = LastMessage { number: last.0, at: last.1 };
         let of_member = |name_card| MemberDetails { name_card, millis: 0 };
         let member =
             |(user, admin, joined_at, card)| Member { user, admin, joined_at, details: of_member(card) };
@@ -140,10 +142,10 @@ proptest! {
         let state = ChatGroupState { group, members };
         let (app, id) = (AppId::new(7).unwrap(), ChatGroupId::parse("@TGS#x").unwrap());
         let mut line = Vec::new();
-        write_chat_group(app, &id, &state, 0, &mut line);
+        write_chat_group(app, &id, &state, 0, message, &mut line);
         match read_line(&line, UnknownFields::Refused) {
-            Ok(Line::ChatGroup { app: of, id: named, state: read, last: 0 }) => {
-                prop_assert_eq!((of, named, read), (app, id, state));
+            Ok(Line::ChatGroup { app: of, id: named, state: read, last: 0, message: read_message }) => {
+                prop_assert_eq!((of, named, read, read_message), (app, id, state, message));
             }
             other => panic!("{other:?} {}", String::from_utf8_lossy(&line)),
         }

@@ -157,6 +157,12 @@ fn line_18_older_names_of_fields_are_accepted() {
         let mut mute = json!({"GroupId": "p", "Member_Account": "cid"});
         mute[name] = json!(60);
         assert_eq!(code(&mut client, "modify_group_member_info", &mute), 10007, "{name}");
+        // Libraries send these values for fields that were not set.
+        for empty in [json!(0), json!(""), json!([]), json!(null)] {
+            mute[name] = empty;
+            assert_eq!(code(&mut client, "modify_group_member_info", &mute), 0, "{name}: {}", mute[name]);
+        }
+        mute[name] = json!(60);
         mute["GroupId"] = json!(DEMO);
         mute["Member_Account"] = json!("user_0007");
         assert_eq!(code(&mut client, "modify_group_member_info", &mute), 0, "{name}");
@@ -216,6 +222,35 @@ fn a_reply_of_more_than_a_mebibyte_is_refused() {
     }
     assert_eq!(code(&mut client, "get_group_member_info", &json!({"GroupId": DEMO})), 10018);
     assert_eq!(code(&mut client, "get_group_member_info", &json!({"GroupId": DEMO, "Limit": 100})), 0);
+}
+
+#[test]
+fn the_members_of_a_community_are_listed_page_by_page() {
+    let (_server, mut client) = served(&["--directory", "open"]);
+    let community = json!({"Owner_Account": "own", "Type": "Community", "GroupId": "c", "Name": "c", "CreateTime": 1_700_000_000});
+    assert_eq!(code(&mut client, "import_group", &community), 0);
+    for (user, joined_at) in [("b", 1_700_000_800), ("a", 1_700_000_700)] {
+        let member = json!({"Member_Account": user, "JoinTime": joined_at});
+        let body = json!({"GroupId": "c", "MemberList": [member]});
+        assert_eq!(code(&mut client, "import_group_member", &body), 0);
+    }
+    // The owner is listed first, although everybody else joined before.
+    let owner = json!({"GroupId": "c", "NewOwner_Account": "b"});
+    assert_eq!(code(&mut client, "change_group_owner", &owner), 0);
+    for (limit, filter) in [(1, json!(null)), (2, json!(null)), (1, json!(["Owner", "Member"]))] {
+        let mut page = json!({"GroupId": "c", "Limit": limit, "MemberRoleFilter": filter});
+        let mut found = Vec::new();
+        for _ in 0..4 {
+            let part = reply(&mut client, "get_group_member_info", &page);
+            let users = part["MemberList"].as_array().unwrap();
+            found.extend(users.iter().map(|user| user["Member_Account"].as_str().unwrap().to_owned()));
+            page["Next"] = part["Next"].clone();
+            if part["Next"] == "" {
+                break;
+            }
+        }
+        assert_eq!(found, ["b", "own", "a"], "pages of {limit}");
+    }
 }
 
 /// Makes changes of every kind to the profile and the members of the demo group.

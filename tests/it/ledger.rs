@@ -138,7 +138,7 @@ fn reasons() -> Vec<&'static str> {
     all.extend(variants!(Error:
         Http Injected NoResource NoCommand Absent NotSwitchedOn Refused Frequency AppFrequency Edition Json AccountType Fault
         Rejected At GroupTextLength ProfileLength NoChatGroup ChatGroupIdForm ChatGroupTaken ChatGroupOwn ManyMembers
-        NoMemberList NoRemoval ChatGroupFull OwnerStays ChatGroupValue ChatGroupDenied LongReply NoUser NoAccount Profile NoProfiles Message Timeout Contended ManyBodies Store));
+        NoMemberList NoRemoval ChatGroupFull OwnerStays ChatGroupValue ChatGroupDenied Outsider LongReply NoUser NoAccount Profile NoProfiles Message Timeout Contended ManyBodies Store));
     all.extend(variants!(StoreError:
         Failed Lost Full ReadOnly Moved Damaged Rule Conflict Elsewhere KeyReused Busy Closed));
     all

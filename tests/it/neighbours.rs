@@ -1,7 +1,7 @@
 //! Tests the commands beside `recentcontact`: profiles, presence and messages. Each test names the line of the
 //! conformance list of neighbouring commands that it shows. The arrangement of the replies is in the golden files.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use confold::{
     auth::{App, MessageMode},
@@ -13,7 +13,10 @@ use serde_json::{Value, json};
 
 use crate::{
     bodies::account_import,
-    harness::{ADMIN, APP, Answer, Client, InProcess, Server, at_server, exported, page_app},
+    harness::{
+        ADMIN, APP, Answer, Client, InProcess, Server, at_server, confold, exported, in_directory, page_app,
+        succeeds,
+    },
 };
 
 const SET: &str = "profile/portrait_set";
@@ -684,8 +687,9 @@ fn in_an_open_directory_every_user_and_chat_group_exists() {
 #[test]
 fn profiles_and_numbers_of_messages_outlive_the_server() {
     let directory = tempfile::tempdir().unwrap();
-    let run = |work: &mut dyn FnMut(&mut Client)| {
-        let store = store::open(&StoreConfig::new(directory.path())).unwrap();
+    let copy = directory.path().join("copy");
+    let run_in = |place: &Path, work: &mut dyn FnMut(&mut Client)| {
+        let store = store::open(&StoreConfig::new(place)).unwrap();
         let app = App { messages: MessageMode::Accept, ..page_app() };
         let server = InProcess::start(app, Arc::clone(&store));
         work(&mut server.client());
@@ -693,6 +697,7 @@ fn profiles_and_numbers_of_messages_outlive_the_server() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(store.close());
     };
+    let run = |work: &mut dyn FnMut(&mut Client)| run_in(directory.path(), work);
     run(&mut |client| {
         client.does(&account_import("ann"));
         create_group(client, "group", "Public");
@@ -702,5 +707,18 @@ fn profiles_and_numbers_of_messages_outlive_the_server() {
     run(&mut |client| {
         assert_eq!(field(client, "Tag_Profile_Custom_Test"), "text");
         assert_eq!(done(client, SEND_TO_GROUP, &to_group(json!({})))["MsgSeq"], 2);
+    });
+    // An export has the numbers as well, and importing it twice changes nothing.
+    let lines = exported(&in_directory(directory.path()));
+    let file = directory.path().join("all.ndjson");
+    std::fs::write(&file, &lines).unwrap();
+    for _ in 0..2 {
+        succeeds(&mut confold(&["import", file.to_str().unwrap(), "--data", copy.to_str().unwrap()]));
+        assert_eq!(exported(&in_directory(&copy)), lines);
+    }
+    run_in(&copy, &mut |client| {
+        let (number, at) = next(client);
+        assert!(number == 3 && at > 0, "{number} {at}");
+        assert_eq!(done(client, SEND_TO_GROUP, &to_group(json!({})))["MsgSeq"], 3);
     });
 }

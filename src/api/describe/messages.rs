@@ -185,7 +185,7 @@ pub(super) const SEND_GROUP_MSG: Description = Description {
 pub(in crate::api) const SEND_TIME: Field = must(
     "SendTime",
     Number,
-    "When the message was sent, in seconds since 1970: not before the message in front of it.",
+    "When the message was sent, in seconds since 1970: not earlier than the preceding message.",
 );
 pub(in crate::api) const MSG_LIST: Field = must(
     "MsgList",

@@ -35,8 +35,8 @@ pub(in crate::api) const TOP_START_INDEX: Field =
 pub(in crate::api) const ASSIST_FLAGS: Field = must(
     "AssistFlags",
     Number,
-    "A bit field: bit 0 lists pinned conversations first, bit 1 also those without a message, bits 4 and 5 bring marks and \
-     conversation groups. Other bits have no effect.",
+    "A bit field. Bit 0: list pinned conversations first; bit 1: also list conversations without a message; bits 4 and 5: add \
+     marks and conversation groups. Other bits have no effect.",
 );
 pub(in crate::api) const COMPLETE_FLAG: Field =
     must("CompleteFlag", Number, "1 if nothing is left, otherwise 0.");

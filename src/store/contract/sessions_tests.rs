@@ -19,7 +19,7 @@ const NOW: u64 = 1_700_000_000;
 async fn message(store: &dyn Store, owner: &Owner, with: &str, last: u64) {
     let peer = UserId::parse(with).unwrap();
     let times = SessionTimes::new(last, 7);
-    store.touch(vec![Touch::Peer { owner: owner.clone(), peer, times }]).await.unwrap();
+    store.touch(vec![Touch::Peer { owner: owner.clone(), peer, times, needs_account: false }]).await.unwrap();
 }
 
 async fn group_message(store: &dyn Store, id: &str, incarnation: u32, last: u64) {
@@ -256,6 +256,26 @@ pub(in crate::store) async fn pins_and_deletions_are_changes_and_what_is_restore
     commit(store, &a, Edit::DeleteAccount).await.unwrap().unwrap();
     assert_eq!(listed(store, &a).await, [""; 0]);
     assert_eq!(store.sessions(&a, vec![user("b"), user("d")]).await.unwrap(), [Session::default(); 2]);
+}
+
+pub(in crate::store) async fn sessions_in_chat_groups_end_with_the_account(store: &dyn Store) {
+    let zoe = owner(1, "zoe");
+    for id in ["g", "future"] {
+        revive(store, app(1), id, profile(id)).await;
+    }
+    group_message(store, "g", 0, 5).await;
+    group_message(store, "future", 0, NOW + 9).await;
+    change(store, &zoe, &[(in_group("g"), SessionChange::Pin)]).await.unwrap();
+    assert_eq!(listed(store, &zoe).await.len(), 2);
+    commit(store, &zoe, Edit::DeleteAccount).await.unwrap().unwrap();
+    // The vendor keeps the members, so later messages are for this one as well.
+    assert_eq!(listed(store, &zoe).await, [""; 0]);
+    assert_eq!(listed(store, &owner(1, "bob")).await.len(), 2);
+    set_account(store, &zoe, Account::default()).await;
+    group_message(store, "g", 0, NOW).await;
+    assert_eq!(listed(store, &zoe).await, [""; 0], "a message from before the deletion");
+    group_message(store, "g", 0, NOW + 1).await;
+    assert_eq!(listed(store, &zoe).await, [format!("g:{}", NOW + 1)]);
 }
 
 pub(in crate::store) async fn every_session_is_listed_once(store: &dyn Store) {

@@ -138,8 +138,9 @@ impl MemoryStore {
             return Ok(Ok(outcome));
         }
         if edit.forgets_owner() {
+            let ended = self.ended_sessions(owner, write.terms.now);
             let mut kept = self.owners(owner);
-            kept.sessions.remove(owner);
+            kept.sessions.insert(owner.clone(), ended);
             kept.erase_events(owner);
             kept.operations.remove(owner);
         }

@@ -1,10 +1,12 @@
 //! Sessions in memory.
 
+use std::collections::HashMap;
+
 use super::{Kept, MemoryStore};
 use crate::{
     domain::{
         ChatGroupKind, Conversation, KnownSessions, Owner, Presence, RecentSession, Session, SessionChanged,
-        SessionMarks, keep_newest,
+        SessionMarks, UnixSeconds, keep_newest,
     },
     store::{Membership, RecentQuery, Write, recent::shown_incarnation},
 };
@@ -39,6 +41,16 @@ impl MemoryStore {
         let Some(id) = conversation.chat_group() else { return session };
         let times = self.chat_groups(id).times.get(&(owner.app, id.clone())).copied().unwrap_or_default();
         session.touched(times.times.of(session.incarnation))
+    }
+
+    /// Returns the sessions in the chat groups of an owner whose account is deleted.
+    pub(super) fn ended_sessions(&self, owner: &Owner, now: UnixSeconds) -> HashMap<Conversation, Session> {
+        let ended = |Membership { id, incarnation, .. }| {
+            let kept = self.chat_groups(&id).times.get(&(owner.app, id.clone())).copied().unwrap_or_default();
+            let session = Session::ended(incarnation, kept.times.of(incarnation), now);
+            (Conversation::ChatGroup(id), session)
+        };
+        self.living_memberships(owner).into_iter().map(ended).collect()
     }
 
     /// Returns what a write about sessions depends on.

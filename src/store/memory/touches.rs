@@ -14,7 +14,7 @@ impl Touches for MemoryStore {
         for touch in touches {
             let partition = partition_of(match &touch {
                 Touch::Peer { owner, .. } => owner.user.as_str(),
-                Touch::ChatGroup { id, .. } => id.as_str(),
+                Touch::ChatGroup { id, .. } | Touch::Messages { id, .. } => id.as_str(),
             });
             divided[partition].push(touch);
         }
@@ -85,7 +85,8 @@ impl Touches for MemoryStore {
 impl MemoryStore {
     pub(super) fn raise(&self, touch: Touch) {
         match touch {
-            Touch::Peer { owner, peer, times } => {
+            Touch::Peer { owner, needs_account: true, .. } if !self.is_imported(&owner) => {}
+            Touch::Peer { owner, peer, times, needs_account: _ } => {
                 let conversation = Conversation::User(peer);
                 let next = self.session(&owner, &conversation).touched(times);
                 self.owners(&owner).put_session(&owner, conversation, next);
@@ -94,6 +95,11 @@ impl MemoryStore {
                 let mut kept = self.chat_groups(&id);
                 let group = kept.times.entry((app, id)).or_default();
                 *group = group.touched(times);
+            }
+            Touch::Messages { app, id, incarnation, last } => {
+                let mut kept = self.chat_groups(&id);
+                let group = kept.times.entry((app, id)).or_default();
+                *group = group.counted(incarnation, last);
             }
         }
     }

@@ -14,7 +14,7 @@ use super::{
     health::Health,
     lists::{Lists, Place},
     lives,
-    memberships::DeadRows,
+    memberships::{self, DeadRows},
     operations,
     reader::Shared,
     rows::Rows,
@@ -210,6 +210,9 @@ impl<'a> Batch<'a> {
         }
         if write.edit.forgets_owner() {
             self.bytes += forget(self.db, owner, edited.stored.event)?;
+            // The owner stays a member of chat groups.
+            let memberships = memberships::of(self.db, owner, self.dead_memberships)?;
+            self.bytes += sessions::end(self.db, owner, memberships, write.terms.now)?;
             self.moved.push(self.lists.place_of_user(owner.app, &owner.user));
             self.has_erased = true;
         }

@@ -96,12 +96,20 @@ impl Batch<'_> {
     /// Applies touches, all of which concern `what`.
     pub(super) fn touch(&mut self, what: &Damaged, touches: &[Touch]) -> Result<(), StoreError> {
         for touch in touches {
+            if let Touch::Peer { owner, needs_account: true, .. } = touch {
+                let imported = self.rows().imported(owner.app, std::iter::once(&owner.user));
+                if attribute_damage(|| Damaged::Directory(owner.app), imported)?.is_empty() {
+                    continue;
+                }
+            }
             let bytes = attribute_damage(|| what.clone(), touches::raise(self.db, touch))?;
             if bytes > 0 {
                 self.bytes += bytes;
                 self.moved.push(match touch {
                     Touch::Peer { owner, .. } => self.lists.place_of_user(owner.app, &owner.user),
-                    Touch::ChatGroup { app, id, .. } => self.lists.place_of(*app, &id.clone().into()),
+                    Touch::ChatGroup { app, id, .. } | Touch::Messages { app, id, .. } => {
+                        self.lists.place_of(*app, &id.clone().into())
+                    }
                 });
             }
         }

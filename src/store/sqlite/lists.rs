@@ -35,7 +35,7 @@ pub(super) struct Lists {
     /// For each place, the number of its last change.
     changes: Box<[AtomicU64]>,
     parts: [Mutex<Part>; PARTS],
-    /// The seconds in which changes were seen that are being written, with their numbers.
+    /// For each second, how many changes seen in it are still being written.
     unsettled: Mutex<BTreeMap<UnixSeconds, usize>>,
     /// The approximate size that each part may have, in bytes.
     part_bytes: usize,

@@ -13,9 +13,11 @@ use super::{
 use crate::{
     domain::{
         AppId, ChatGroupId, Conversation, Delta, KnownSessions, Owner, Presence, Session, SessionChanged,
-        SessionMarks, SessionTimes, Terms, UserId,
+        SessionMarks, SessionTimes, Terms, UnixSeconds, UserId,
     },
-    store::{Cursor, Damaged, Part, StoreError, Write, checksum::Column, recent::shown_incarnation},
+    store::{
+        Cursor, Damaged, Membership, Part, StoreError, Write, checksum::Column, recent::shown_incarnation,
+    },
 };
 
 /// The columns to read. Those before `sum`, and the key, are covered by the checksum.
@@ -121,6 +123,25 @@ pub(super) fn forget(db: &Connection, owner: &Owner) -> Result<usize, StoreError
     };
     let deleted = attribute_damage(|| Damaged::Sessions(owner.clone()), delete())?;
     Ok(if deleted == 0 { 0 } else { PAGE + ROW * deleted })
+}
+
+/// Ends the sessions in the chat groups of an owner whose account is deleted. Returns the approximate number of bytes written.
+///
+/// # Errors
+/// Returns [`StoreError::Damaged`], which names the damaged data.
+pub(super) fn end(
+    db: &Connection,
+    owner: &Owner,
+    memberships: Vec<Membership>,
+    now: UnixSeconds,
+) -> Result<usize, StoreError> {
+    let mut bytes = 0;
+    for Membership { id, incarnation, .. } in memberships {
+        let times = touches::times_of(db, owner.app, &id, incarnation)?;
+        let ended = write(db, owner, &id.into(), Session::ended(incarnation, times, now));
+        bytes += attribute_damage(|| Damaged::Sessions(owner.clone()), ended)?;
+    }
+    Ok(bytes)
 }
 
 /// Looks up the presence of conversations, in the same order.

@@ -20,7 +20,9 @@ pub(super) fn divided(touches: Vec<Touch>) -> HashMap<Damaged, Vec<Touch>> {
     for touch in touches {
         let what = match &touch {
             Touch::Peer { owner, .. } => Damaged::Sessions(owner.clone()),
-            Touch::ChatGroup { app, id, .. } => Damaged::ChatGroupTimes(*app, id.clone()),
+            Touch::ChatGroup { app, id, .. } | Touch::Messages { app, id, .. } => {
+                Damaged::ChatGroupTimes(*app, id.clone())
+            }
         };
         divided.entry(what).or_default().push(touch);
     }
@@ -33,7 +35,7 @@ pub(super) fn divided(touches: Vec<Touch>) -> HashMap<Damaged, Vec<Touch>> {
 /// Returns [`StoreError::Damaged`], which does not name the session.
 pub(super) fn raise(db: &Connection, touch: &Touch) -> Result<usize, StoreError> {
     match touch {
-        Touch::Peer { owner, peer, times } => {
+        Touch::Peer { owner, peer, times, needs_account: _ } => {
             let conversation = Conversation::User(peer.clone());
             let kept = sessions::one(db, owner, &conversation)?;
             let next = kept.touched(*times);
@@ -45,6 +47,14 @@ pub(super) fn raise(db: &Connection, touch: &Touch) -> Result<usize, StoreError>
         Touch::ChatGroup { app, id, times } => {
             let kept = chat_group(db, *app, id)?;
             let next = kept.touched(*times);
+            if next == kept {
+                return Ok(0);
+            }
+            write_chat_group(db, *app, id, next)?;
+        }
+        Touch::Messages { app, id, incarnation, last } => {
+            let kept = chat_group(db, *app, id)?;
+            let next = kept.counted(*incarnation, *last);
             if next == kept {
                 return Ok(0);
             }
